@@ -1,0 +1,12 @@
+import { CreateRolesAndLedgers1795305600000 } from './1795305600000-create-roles-and-ledgers.js';
+import { CreateAuditEvents1795305601000 } from './1795305601000-create-audit-events.js';
+import { CreateAppendFunction1795305602000 } from './1795305602000-create-append-function.js';
+import { CreateApiKeysAndRuns1795305603000 } from './1795305603000-create-api-keys-and-runs.js';
+
+/** Every migration, in the order in which they run. */
+export const MIGRATIONS = [
+  CreateRolesAndLedgers1795305600000,
+  CreateAuditEvents1795305601000,
+  CreateAppendFunction1795305602000,
+  CreateApiKeysAndRuns1795305603000,
+];

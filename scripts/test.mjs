@@ -1,0 +1,37 @@
+// `npm test`: packages, build, then Jest with the arguments given. Tests that run real replicas run this build: its
+// folder is in TRUETRAIL_BUILD.
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { ensureBuilt } from './build.mjs';
+import { ensureInstalled, root } from './install.mjs';
+
+let build;
+try {
+  await ensureInstalled();
+  build = ensureBuilt({ hold: true });
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
+// Flags, not NODE_OPTIONS: Jest's workers get them, the replicas that tests start do not. Jest runs ES modules only with
+// the first; the second keeps Node from saying so once a worker.
+const jest = spawn(
+  process.execPath,
+  [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
+    ...process.argv.slice(2),
+  ],
+  { cwd: root, stdio: 'inherit', env: { ...process.env, TRUETRAIL_BUILD: build } },
+);
+process.on('SIGINT', () => {}); // a terminal's reaches Jest by itself: wait for it to end
+process.on('SIGTERM', () => jest.kill('SIGTERM'));
+jest.on('error', (error) => {
+  console.error(`Jest could not be run: ${error.message}`);
+  process.exitCode = 1;
+});
+jest.on('exit', (code, signal) => {
+  process.exitCode = code ?? 128 + constants.signals[signal];
+});

@@ -1,0 +1,39 @@
+import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import type { Principal, Scope } from './principal.js';
+
+/** What a route asks of its caller; kept in Fastify's route config, so that it is checked before a body is read. */
+export interface RouteAccess {
+  access?: Scope | 'open';
+  /** the most that a body of this route may have after decompression, bytes */
+  maxBodyBytes?: number;
+}
+
+/** The scope that a route needs. A route without this and without `Open` is answered 403. */
+export function Access(scope: Scope, options: { maxBodyBytes?: number } = {}): MethodDecorator {
+  return applyDecorators(
+    RouteConfig({ access: scope, ...options } satisfies RouteAccess),
+    ApiBearerAuth(),
+    ApiExtension('x-scope', scope),
+  );
+}
+
+/** A route that needs no key: health probes and API documents alone. */
+export function Open(): MethodDecorator {
+  return applyDecorators(RouteConfig({ access: 'open' } satisfies RouteAccess), ApiExtension('x-scope', 'none'));
+}
+
+/** The caller, in a handler of a route with `Access`. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): Principal => {
+  const principal = context.switchToHttp().getRequest<FastifyRequest>().principal;
+  if (!principal) throw new Error('a route without @Access has no caller');
+  return principal;
+});
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    principal: Principal | null;
+  }
+}

@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import { duration, integer, oneOf, text, url, type Setting } from './settings.js';
+
+/** Every setting, in the order in which an operator meets them; docs/configuration.md is made from this table. */
+export const SETTINGS = {
+  PORT: integer({ min: 0, max: 65535, fallback: 3000, why: 'Port of the API; 0 takes a free one.' }),
+  HOST: text({
+    accepts: 'an address or host name to listen on',
+    fallback: '127.0.0.1',
+    why: 'Only this machine by default; 0.0.0.0 in a container.',
+  }),
+  DATA_DIR: text({
+    accepts: 'a folder',
+    fallback: './data',
+    why: 'Where the embedded PostgreSQL keeps its cluster. Unused when DATABASE_URL is set.',
+  }),
+  DATABASE_URL: url({
+    protocols: ['postgres:', 'postgresql:'],
+    fallbackText: 'an embedded PostgreSQL 18 in DATA_DIR',
+    why: 'PostgreSQL 15 to 18 of your own. Several replicas share one. Add `?sslmode=verify-full` for a server elsewhere.',
+    secret: true,
+  }),
+  DATABASE_OWNER_URL: url({
+    protocols: ['postgres:', 'postgresql:'],
+    fallbackText: 'the login of DATABASE_URL',
+    why: 'The login that owns the schema and migrates it. Give one, so that the service itself never holds the rights of an owner.',
+    secret: true,
+  }),
+  DATABASE_POOL_SIZE: integer({
+    min: 1,
+    max: 200,
+    fallback: 10,
+    why: 'Connections for reads and operation, for each replica.',
+  }),
+  APPEND_CONNECTIONS: integer({
+    min: 1,
+    max: 64,
+    fallback: 4,
+    why: 'Connections kept for appends alone, so that no read can hold up a write. One ledger uses one at a time.',
+  }),
+  LOG_ORIGIN: text({
+    pattern: /^[!#-*,-[\]-~]{1,200}$/,
+    accepts:
+      'a URL without its scheme, of printable ASCII without blanks, plus signs, quotes and backslashes, 200 characters at most',
+    fallbackText: '`localhost/` and 16 random hex digits, made once and stored',
+    why: 'Names this installation in every event, for ever, e.g. `audit.example.com/truetrail`. Fixed at the first start.',
+  }),
+  BOOTSTRAP_API_KEY: text({
+    pattern: /^[!-~]{32,200}$/,
+    accepts: '32 to 200 printable ASCII characters without blanks',
+    fallbackText: 'made at the first start and printed once',
+    why: 'The first key, with every scope, for scripts. Also works later, as one more key.',
+    secret: true,
+  }),
+  OIDC_ISSUER: url({
+    protocols: ['https:', 'http:'],
+    fallbackText: 'only API keys are accepted',
+    why: 'Accept access tokens (JWT) of this issuer; needs OIDC_AUDIENCE. http: is for tests on this machine.',
+  }),
+  OIDC_AUDIENCE: text({ accepts: 'the audience that tokens must name', why: 'Tokens made for others are refused.' }),
+  OIDC_JWKS_URL: url({
+    protocols: ['https:', 'http:'],
+    fallbackText: "found by the issuer's discovery document",
+    why: "Where the issuer's keys are, when discovery is not to be used.",
+  }),
+  TLS_CERT_FILE: text({
+    accepts: 'a PEM file with the certificate chain',
+    fallbackText: 'plain HTTP',
+    why: 'TLS by the service itself; needs TLS_KEY_FILE.',
+  }),
+  TLS_KEY_FILE: text({ accepts: 'a PEM file with the private key', why: 'See TLS_CERT_FILE.' }),
+  CLOCK_TOLERANCE: duration({
+    minMs: 1,
+    maxMs: 3_600_000,
+    fallback: '2s',
+    why: 'Appends are refused while the clocks of service and database differ by more than this.',
+  }),
+  APPEND_QUEUE_EVENTS: integer({
+    min: 1,
+    max: 1_000_000,
+    fallback: 50_000,
+    why: 'Events of one ledger that may wait in a replica; past it, callers get 503 with Retry-After.',
+  }),
+  APPEND_QUEUE_BYTES: integer({
+    min: 1_048_576,
+    max: 4_294_967_296,
+    fallback: 134_217_728,
+    why: 'The same as a bound on memory, over all ledgers of a replica.',
+  }),
+  APPEND_TIMEOUT: duration({
+    minMs: 100,
+    maxMs: 3_600_000,
+    fallback: '30s',
+    why: 'How long a caller waits for a durable answer before a 504; the append itself is never cancelled.',
+  }),
+  SHUTDOWN_TIMEOUT: duration({
+    minMs: 0,
+    maxMs: 3_600_000,
+    fallback: '25s',
+    why: 'How long requests in flight may take after SIGTERM. Keep it under the grace period of your platform.',
+  }),
+  VERIFICATION_SCHEDULE: text({
+    pattern: /^(off|\S+( \S+){4,5})$/,
+    accepts: 'a cron expression in UTC, or off',
+    fallback: '30 3 * * *',
+    why: 'When every ledger is verified as a whole.',
+  }),
+  VERIFICATION_WORKERS: integer({
+    min: 1,
+    max: 64,
+    fallback: 2,
+    why: 'Worker threads, and connections, that one verification uses.',
+  }),
+  METRICS_PORT: integer({
+    min: 0,
+    max: 65535,
+    fallback: 0,
+    why: '0: `/metrics` on PORT, with a key of scope `operations:run`. Otherwise a port of its own, without a key.',
+  }),
+  LOG_LEVEL: oneOf({
+    values: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    fallback: 'info',
+    why: '`debug` logs every request.',
+  }),
+} satisfies Record<string, Setting<unknown>>;
+
+type Settings = typeof SETTINGS;
+
+/** All settings by their names in the environment, validated; durations in milliseconds; folders absolute. */
+export type Config = Readonly<{ [Name in keyof Settings]: Settings[Name] extends Setting<infer T> ? T : never }>;
+
+/** Nest's token for the Config. */
+export const CONFIG = Symbol('Config');
+
+/** The configuration is unusable; `mistakes` names every one of them, without any value. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  constructor(readonly mistakes: readonly string[]) {
+    super(`The configuration is not usable:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
+  }
+}
+
+/** Reads the environment. Empty text counts as absent. Throws ConfigError. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const mistakes: string[] = [];
+  const config: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
+    const given = env[name];
+    try {
+      config[name] = given === undefined || given === '' ? setting.fallback : setting.parse(given);
+    } catch (error) {
+      mistakes.push(`${name} must be ${(error as Error).message}`);
+    }
+  }
+  const given = config as Config;
+  if ((given.TLS_CERT_FILE === undefined) !== (given.TLS_KEY_FILE === undefined)) {
+    mistakes.push('TLS_CERT_FILE and TLS_KEY_FILE must be given together');
+  }
+  if ((given.OIDC_ISSUER === undefined) !== (given.OIDC_AUDIENCE === undefined)) {
+    mistakes.push('OIDC_ISSUER and OIDC_AUDIENCE must be given together');
+  }
+  if (given.OIDC_JWKS_URL !== undefined && given.OIDC_ISSUER === undefined) {
+    mistakes.push('OIDC_JWKS_URL needs OIDC_ISSUER');
+  }
+  if (given.DATABASE_OWNER_URL !== undefined && given.DATABASE_URL === undefined) {
+    mistakes.push('DATABASE_OWNER_URL needs DATABASE_URL');
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  config.DATA_DIR = resolve(given.DATA_DIR ?? './data');
+  return Object.freeze(config) as Config;
+}
+
+/** What may be recorded of a configuration: every setting but the secrets, of which only their presence. */
+export function publicSettings(config: Config): Record<string, string> {
+  const shown: Record<string, string> = {};
+  for (const [name, setting] of Object.entries(SETTINGS) as [keyof Config, Setting<unknown>][]) {
+    const value = config[name];
+    if (value !== undefined) shown[name] = setting.secret ? '(set)' : String(value);
+  }
+  return shown;
+}
+
+/** SHA-256 over `publicSettings`, 32 bytes: changes when and only when a replica's visible settings do. */
+export function configDigest(config: Config): Buffer {
+  return createHash('sha256')
+    .update(JSON.stringify(Object.entries(publicSettings(config))))
+    .digest();
+}

@@ -1,0 +1,97 @@
+/** A setting of the environment: how its text is read, what it is when absent, and why one would set it. */
+export interface Setting<T> {
+  /** Returns the value, or throws an Error whose message completes "NAME must be ..."; it never repeats the value. */
+  parse(text: string): T;
+  fallback: T;
+  /** How the documents show the fallback, where its value alone would not say it. */
+  fallbackText?: string;
+  /** What it accepts, for the documents and for messages. */
+  accepts: string;
+  why: string;
+  secret?: boolean;
+}
+
+class Unacceptable extends Error {}
+
+export function integer(options: { min: number; max: number; fallback: number; why: string }): Setting<number> {
+  const accepts = `a whole number from ${options.min} to ${options.max}`;
+  return {
+    accepts,
+    why: options.why,
+    fallback: options.fallback,
+    parse(text) {
+      const value = Number(text);
+      if (!/^[0-9]+$/.test(text) || value < options.min || value > options.max) throw new Unacceptable(accepts);
+      return value;
+    },
+  };
+}
+
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds, written as `500ms`, `2s`, `5m` or `1h`. */
+export function duration(options: { minMs: number; maxMs: number; fallback: string; why: string }): Setting<number> {
+  const accepts = `a duration such as 500ms, 2s, 5m or 1h, from ${options.minMs} ms to ${options.maxMs} ms`;
+  const parse = (text: string): number => {
+    const match = /^([0-9]{1,9})(ms|s|m|h)$/.exec(text);
+    const value = match ? Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? NaN) : NaN;
+    if (!(value >= options.minMs && value <= options.maxMs)) throw new Unacceptable(accepts);
+    return value;
+  };
+  return { accepts, why: options.why, fallback: parse(options.fallback), fallbackText: options.fallback, parse };
+}
+
+export function text(options: {
+  pattern?: RegExp;
+  accepts: string;
+  fallback?: string;
+  fallbackText?: string;
+  why: string;
+  secret?: boolean;
+}): Setting<string | undefined> {
+  return {
+    accepts: options.accepts,
+    why: options.why,
+    fallback: options.fallback,
+    ...(options.fallbackText === undefined ? {} : { fallbackText: options.fallbackText }),
+    ...(options.secret ? { secret: true } : {}),
+    parse(value) {
+      if (options.pattern && !options.pattern.test(value)) throw new Unacceptable(options.accepts);
+      return value;
+    },
+  };
+}
+
+export function oneOf<const T extends string>(options: { values: readonly T[]; fallback: T; why: string }): Setting<T> {
+  const accepts = `one of ${options.values.join(', ')}`;
+  return {
+    accepts,
+    why: options.why,
+    fallback: options.fallback,
+    parse(value) {
+      const found = options.values.find((candidate) => candidate === value);
+      if (found === undefined) throw new Unacceptable(accepts);
+      return found;
+    },
+  };
+}
+
+export function url(options: {
+  protocols: readonly string[];
+  fallbackText?: string;
+  why: string;
+  secret?: boolean;
+}): Setting<string | undefined> {
+  const accepts = `a URL that begins with ${options.protocols.map((protocol) => `${protocol}//`).join(' or ')}`;
+  return {
+    accepts,
+    why: options.why,
+    fallback: undefined,
+    ...(options.fallbackText === undefined ? {} : { fallbackText: options.fallbackText }),
+    ...(options.secret ? { secret: true } : {}),
+    parse(value) {
+      if (!URL.canParse(value) || !options.protocols.includes(new URL(value).protocol)) throw new Unacceptable(accepts);
+      return value;
+    },
+  };
+}

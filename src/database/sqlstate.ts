@@ -1,0 +1,26 @@
+/** The few SQLSTATEs that the service acts upon. Class TT is our own, raised by the owner's functions. */
+export const SqlState = {
+  noSuchLedger: 'TT001',
+  ledgerClosed: 'TT002',
+  headAheadOfClock: 'TT003',
+  appendOnly: 'TT100',
+  checkViolation: '23514',
+  uniqueViolation: '23505',
+  lockNotAvailable: '55P03',
+  insufficientPrivilege: '42501',
+  undefinedTable: '42P01',
+} as const;
+
+/** The SQLSTATE of an error of the database, or undefined for any other error. */
+export function sqlState(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/**
+ * Whether the server has said that a statement failed, so that it had no effect. False for a lost connection, and for
+ * FATAL and PANIC: a server that ends the session while a commit is under way says nothing about that commit.
+ */
+export function isDefiniteFailure(error: unknown): boolean {
+  return sqlState(error) !== undefined && (error as { severity?: unknown }).severity === 'ERROR';
+}

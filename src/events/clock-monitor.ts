@@ -1,0 +1,63 @@
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { CONFIG, type Config } from '../config/config.js';
+import { POOL } from '../database/database.module.js';
+import { LOGGER } from '../operation/logger.js';
+
+const INTERVAL_MS = 1_000;
+
+/**
+ * Compares the service's clock with the database's, once a second. Half the round trip is the measurement's own
+ * uncertainty and is not held against the clocks.
+ */
+@Injectable()
+export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
+  private timer: NodeJS.Timeout | undefined;
+  /** service minus database, ms; undefined before the first measurement */
+  differenceMs: number | undefined;
+  private withinTolerance = true;
+
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.measure();
+    this.timer = setInterval(() => {
+      this.measure().catch((error: unknown) => this.logger.debug({ err: error }, 'the clocks could not be compared'));
+    }, INTERVAL_MS).unref();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+  }
+
+  /** Whether the clocks agreed at the last measurement. */
+  get agrees(): boolean {
+    return this.withinTolerance;
+  }
+
+  async measure(): Promise<void> {
+    const before = Date.now();
+    const { rows } = await this.pool.query<{ ms: string }>({
+      name: 'database_clock',
+      text: `SELECT (extract(epoch FROM trail_now()) * 1000)::bigint AS ms`,
+    });
+    const after = Date.now();
+    const uncertaintyMs = Math.abs(after - before) / 2;
+    this.differenceMs = (before + after) / 2 - Number(rows[0]!.ms);
+    const agrees = Math.abs(this.differenceMs) - uncertaintyMs <= this.config.CLOCK_TOLERANCE;
+    if (agrees !== this.withinTolerance) {
+      this.logger[agrees ? 'info' : 'error'](
+        { differenceMs: this.differenceMs, toleranceMs: this.config.CLOCK_TOLERANCE },
+        agrees
+          ? 'the clocks agree again: appends are open'
+          : 'the clocks of service and database disagree: appends are refused',
+      );
+    }
+    this.withinTolerance = agrees;
+  }
+}

@@ -1,0 +1,34 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import type { Principal } from '../access/principal.js';
+import { POOL } from '../database/database.module.js';
+import { Ledgers, SERVICE_LEDGER } from './ledgers.js';
+import { acceptClockAhead } from './ledgers.sql.js';
+import { ServiceLedger } from './service-ledger.js';
+
+/** The administrator's act that lets appends go on when a ledger ends ahead of the clock. */
+@Injectable()
+export class LedgerClock {
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    private readonly ledgers: Ledgers,
+    private readonly serviceLedger: ServiceLedger,
+  ) {}
+
+  /** Accepts the head's recorded_at as it is and records who did so and why. Throws ledger-not-found. */
+  async acceptAhead(ledger: string, reason: string, caller: Principal): Promise<void> {
+    const { recorded_at: recordedAt } = await this.ledgers.state(ledger);
+    // Recorded first, as every act; but the service's own ledger cannot take the record before it is opened again.
+    if (ledger === SERVICE_LEDGER) await acceptClockAhead(this.pool, ledger);
+    await this.serviceLedger.record({
+      event_type: 'clock',
+      entity_type: 'ledger',
+      entity_id: ledger,
+      action: 'accept_ahead',
+      user_id: caller.id.slice(0, 255),
+      new_state: { head_recorded_at: recordedAt },
+      metadata: { reason },
+    });
+    if (ledger !== SERVICE_LEDGER) await acceptClockAhead(this.pool, ledger);
+  }
+}

@@ -1,0 +1,72 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { POOL } from '../database/database.module.js';
+import { Problem } from '../http/problem.js';
+import * as sql from './ledgers.sql.js';
+import type { LedgerState } from './ledgers.sql.js';
+
+/** The ledger of the service's own events; nobody can post to it. */
+export const SERVICE_LEDGER = '_service';
+/** Is there from the start. */
+export const DEFAULT_LEDGER = 'main';
+
+const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+@Injectable()
+export class Ledgers {
+  /** Origins never change, so once read they are known. */
+  private readonly origins = new Map<string, string>();
+  private logOrigin: string | undefined;
+
+  constructor(@Inject(POOL) private readonly pool: pg.Pool) {}
+
+  /** Fixes the deployment's name at the first start, makes the first ledgers; the name that holds. */
+  async open(deploymentId: string, logOrigin: string): Promise<string> {
+    this.logOrigin = await sql.nameDeployment(this.pool, deploymentId, logOrigin);
+    for (const ledger of [SERVICE_LEDGER, DEFAULT_LEDGER]) {
+      await sql.createLedger(this.pool, ledger, `${this.logOrigin}/${ledger}`);
+    }
+    return this.logOrigin;
+  }
+
+  /** The origin of a ledger that exists. Throws ledger-not-found. */
+  async origin(ledger: string): Promise<string> {
+    const known = this.origins.get(ledger);
+    if (known !== undefined) return known;
+    const state = await this.state(ledger);
+    this.origins.set(ledger, state.origin);
+    return state.origin;
+  }
+
+  async list(): Promise<LedgerState[]> {
+    return sql.listLedgers(this.pool);
+  }
+
+  /** Throws ledger-not-found. */
+  async state(ledger: string): Promise<LedgerState> {
+    const state = await sql.findLedger(this.pool, ledger);
+    if (!state) throw new Problem('ledger-not-found', 'There is no such ledger, or these credentials are not for it');
+    return state;
+  }
+
+  /**
+   * Makes a ledger, or finds it made. Throws invalid-parameter for a slug that is none, ledger-origin-conflict when it
+   * is there with another origin than the one asked for.
+   */
+  async create(ledger: string, origin?: string): Promise<{ created: boolean; state: LedgerState }> {
+    if (!SLUG.test(ledger)) {
+      const detail =
+        'a ledger is named by 1 to 63 lower-case letters, digits and hyphens, and does not begin with a hyphen';
+      throw new Problem('invalid-parameter', detail, { errors: [{ pointer: '/path/ledger', rule: 'slug', detail }] });
+    }
+    const wanted = `${this.logOrigin}/${ledger}`;
+    if (origin !== undefined && origin !== wanted) {
+      const there = await sql.findLedger(this.pool, ledger);
+      if (there?.origin !== origin) {
+        throw new Problem('ledger-origin-conflict', `the origin of this ledger can only be ${there?.origin ?? wanted}`);
+      }
+    }
+    const created = await sql.createLedger(this.pool, ledger, wanted);
+    return { created, state: await this.state(ledger) };
+  }
+}

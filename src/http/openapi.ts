@@ -1,0 +1,57 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+
+const PROBLEM_SCHEMA = {
+  type: 'object',
+  description: 'RFC 9457 problem details',
+  required: ['type', 'title', 'status', 'detail', 'instance'],
+  properties: {
+    type: {
+      type: 'string',
+      description: 'Stable; a page of this service explains it',
+      example: '/docs/problems/invalid-event',
+    },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string', description: "The request's id, as in the log and in X-Request-Id" },
+    errors: {
+      type: 'array',
+      maxItems: 100,
+      items: {
+        type: 'object',
+        required: ['pointer', 'rule', 'detail'],
+        properties: {
+          pointer: { type: 'string', description: 'RFC 6901 into the body; /query/x, /path/x, /header/x otherwise' },
+          rule: { type: 'string' },
+          detail: { type: 'string' },
+        },
+      },
+    },
+    errors_total: { type: 'integer' },
+  },
+} as const;
+
+/** The OpenAPI document of the service. */
+export function openApiDocument(app: INestApplication): OpenAPIObject {
+  const document = SwaggerModule.createDocument(
+    app,
+    new DocumentBuilder()
+      .setTitle('Truetrail')
+      .setDescription(
+        'The audit trail of a trading firm. Errors are RFC 9457 problem details; 429, 503 and 504 may be tried again.',
+      )
+      .setVersion('v1')
+      .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key or an OIDC access token' })
+      .build(),
+    { operationIdFactory: (_controller, method) => method },
+  );
+  document.components ??= {};
+  document.components.schemas = { ...document.components.schemas, Problem: PROBLEM_SCHEMA as never };
+  return document;
+}
+
+/** Swagger's UI at /docs. For main.ts alone: its packages do not load under Jest below Node 24.9. */
+export function serveApiDocs(app: INestApplication): void {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), { raw: false, customSiteTitle: 'Truetrail API' });
+}

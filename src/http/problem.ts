@@ -1,0 +1,206 @@
+/** A kind of failure that callers can rely on. The slug is part of its URI and never changes. */
+interface ProblemType {
+  status: number;
+  title: string;
+  /** When it happens and what to do next: the paragraph at /docs/problems/<slug>. */
+  meaning: string;
+}
+
+/** Every problem that the service answers with. */
+export const PROBLEMS = {
+  'invalid-json': {
+    status: 400,
+    title: 'The body is not acceptable JSON',
+    meaning:
+      'The body is not RFC 8259 JSON in UTF-8, or holds what the record format refuses everywhere: a member name twice, `__proto__`, `\\u0000`, a lone surrogate, nesting past 32, a number that a double cannot hold. `errors` names the place and the rule. Mend the body; sending it again unchanged will fail again.',
+  },
+  'invalid-event': {
+    status: 400,
+    title: 'An event is not well-formed',
+    meaning:
+      'A member is missing, unknown, of a wrong type, or breaks the rule of its field. `errors` lists up to 100 places with the rule of each, `errors_total` says how many there are. Nothing of the request was recorded.',
+  },
+  'leap-second': {
+    status: 400,
+    title: 'The timestamp names a leap second',
+    meaning:
+      'Second 60 cannot be stored as an instant of UTC without moving it. Send the instant by your clock that is nearest, and keep the original text in `raw`.',
+  },
+  'invalid-body': {
+    status: 400,
+    title: 'The body does not fit the operation',
+    meaning: 'A member is missing, unknown, or of a wrong type. `errors` names each.',
+  },
+  'invalid-parameter': {
+    status: 400,
+    title: 'A parameter is unknown or not acceptable',
+    meaning:
+      'A query parameter, path segment or header is unknown, given twice, or breaks its rule. `errors` names each as `/query/<name>`, `/path/<name>` or `/header/<name>`.',
+  },
+  'idempotency-key-mismatch': {
+    status: 400,
+    title: 'Idempotency-Key and event_id differ',
+    meaning: 'Both were sent and name different ids. Send one of them, or the same UUID in both.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'No valid credentials',
+    meaning:
+      'The request has no `Authorization: Bearer` header, or its key or token is unknown, expired or revoked. Ask an administrator for a key.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The credentials lack the scope',
+    meaning: 'The key or token is valid but does not hold the scope that the operation needs; the detail names it.',
+  },
+  'not-found': { status: 404, title: 'There is nothing here', meaning: 'No operation has this method and path.' },
+  'ledger-not-found': {
+    status: 404,
+    title: 'No such ledger',
+    meaning:
+      'There is no ledger of this name, or these credentials are not for it. Posting never creates one: `PUT /v1/ledgers/{ledger}` does.',
+  },
+  'event-not-found': { status: 404, title: 'No such event', meaning: 'The ledger holds no event with this id.' },
+  'order-not-found': { status: 404, title: 'No such order', meaning: 'The ledger holds no event of this order.' },
+  'verification-not-found': {
+    status: 404,
+    title: 'No such verification',
+    meaning: 'There is no verification with this id in this ledger.',
+  },
+  'report-not-found': {
+    status: 404,
+    title: 'No such report',
+    meaning: '`GET /v1/ledgers/{ledger}/reports` lists the reports.',
+  },
+  'job-not-found': { status: 404, title: 'No such job or run', meaning: '`GET /v1/jobs` lists the jobs.' },
+  'key-not-found': { status: 404, title: 'No such API key', meaning: '`GET /v1/api-keys` lists the keys.' },
+  'not-acceptable': {
+    status: 406,
+    title: 'No such format',
+    meaning: 'The operation cannot answer in any media type that `Accept` or `format` asks for.',
+  },
+  'event-id-conflict': {
+    status: 409,
+    title: 'The event id stands for another content',
+    meaning:
+      "An event with this id is recorded with other content, so nothing of the request was recorded. The refused content is kept in the service's own ledger. A correction is a new event, with an id of its own and `corrects`.",
+  },
+  'ledger-origin-conflict': {
+    status: 409,
+    title: 'The ledger has another origin',
+    meaning: "A ledger's origin is fixed when it is created.",
+  },
+  'ledger-closed': {
+    status: 409,
+    title: 'The ledger is closed',
+    meaning: 'A closed ledger takes no more events; write to its successor.',
+  },
+  'payload-too-large': {
+    status: 413,
+    title: 'The body is too large',
+    meaning: 'The body, after decompression, is past the limit of the operation; `GET /v1/limits` lists them.',
+  },
+  'uri-too-long': { status: 414, title: 'The URL is too long', meaning: 'URLs may have 8 KiB.' },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'The media type or encoding is not taken',
+    meaning: 'Send `application/json` (the stream: `application/x-ndjson`), plain or with `Content-Encoding: gzip`.',
+  },
+  'too-many-requests': { status: 429, title: 'Too many requests', meaning: 'Try again after Retry-After.' },
+  'internal-error': {
+    status: 500,
+    title: 'The service failed',
+    meaning:
+      'A fault of the service; the log has its cause under the request id. For a write the outcome is unknown: send the same event_id again.',
+  },
+  'queue-full': {
+    status: 503,
+    title: 'Too many events are waiting',
+    meaning:
+      'The bounded queue of this ledger is full. Nothing of this request was taken. Try again after Retry-After, with the same event_id.',
+  },
+  'clock-out-of-tolerance': {
+    status: 503,
+    title: 'The clocks disagree',
+    meaning:
+      "The clocks of service and database differ by more than CLOCK_TOLERANCE, or the ledger's last event lies that far ahead of the database's clock. Nothing is recorded until the clocks agree or an administrator has accepted it (`POST /v1/ledgers/{ledger}/clock-acceptances`).",
+  },
+  'shutting-down': {
+    status: 503,
+    title: 'The replica is stopping',
+    meaning: 'Try again: another replica will answer.',
+  },
+  'database-unavailable': {
+    status: 503,
+    title: 'The database does not answer',
+    meaning:
+      'The service cannot reach PostgreSQL, or it refused the work for now. Try again after Retry-After, with the same event_id.',
+  },
+  'not-recorded-as-read': {
+    status: 503,
+    title: 'The reading could not be recorded',
+    meaning:
+      "Bulk reads and reports are recorded in the service's ledger before their first byte. That failed, so nothing was read.",
+  },
+  'append-timeout': {
+    status: 504,
+    title: 'No durable answer in time',
+    meaning:
+      'The event may or may not be recorded. Send the same event_id again: the answer is then certain, and nothing is recorded twice.',
+  },
+} as const satisfies Record<string, ProblemType>;
+
+export type ProblemSlug = keyof typeof PROBLEMS;
+
+/** One place in a request that breaks a rule. `pointer` is RFC 6901 into the body, or /query/x, /path/x, /header/x. */
+export interface FieldError {
+  pointer: string;
+  rule: string;
+  detail: string;
+}
+
+/** How many of a request's errors an answer lists. */
+export const MAX_LISTED_ERRORS = 100;
+
+/** An error that has an answer of its own. Whatever else is thrown becomes internal-error. */
+export class Problem extends Error {
+  override name = 'Problem';
+  readonly errors: readonly FieldError[] | undefined;
+  readonly errorsTotal: number;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    readonly slug: ProblemSlug,
+    detail: string,
+    options: {
+      errors?: readonly FieldError[];
+      /** when `errors` is already cut */
+      errorsTotal?: number;
+      retryAfterSeconds?: number;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.errors = options.errors?.slice(0, MAX_LISTED_ERRORS);
+    this.errorsTotal = options.errorsTotal ?? options.errors?.length ?? 0;
+    const status = PROBLEMS[slug].status;
+    this.retryAfterSeconds =
+      options.retryAfterSeconds ?? (status === 429 || status === 503 || status === 504 ? 1 : undefined);
+  }
+
+  get status(): number {
+    return PROBLEMS[this.slug].status;
+  }
+
+  /** RFC 9457 problem details. `instance` is the request's id, under which the log has it. */
+  toJSON(instance?: string): Record<string, unknown> {
+    return {
+      type: `/docs/problems/${this.slug}`,
+      title: PROBLEMS[this.slug].title,
+      status: this.status,
+      detail: this.message,
+      ...(instance === undefined ? {} : { instance: `urn:request:${instance}` }),
+      ...(this.errors === undefined ? {} : { errors: this.errors, errors_total: this.errorsTotal }),
+    };
+  }
+}

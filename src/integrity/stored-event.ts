@@ -1,0 +1,162 @@
+import { FORMAT, HASH_BYTES, MAX_CODE_POINTS, SALT_BYTES, isEventId, isEventText, isSourceSequence } from './event.js';
+import type { Content, Envelope } from './event.js';
+import { readJson, StrictJsonError, type JsonObject } from './strict-json.js';
+import { formatTimestamp, parseTimestamp, TimestampError } from './timestamp.js';
+
+/** A row of the trail as it is stored: times as PostgreSQL's ISO text in UTC, jsonb as its text, int8 as text. */
+export interface StoredRow {
+  sequence: string;
+  recorded_at: string;
+  timestamp: string;
+  timestamp_nanos: number;
+  timestamp_digits: number;
+  event_id: string;
+  corrects: string | null;
+  event_type: string;
+  entity_type: string;
+  entity_id: string;
+  action: string;
+  user_id: string;
+  previous_state: string | null;
+  new_state: string;
+  metadata: string;
+  source: string | null;
+  source_session: string | null;
+  source_sequence: string | null;
+  raw_media_type: string | null;
+  raw_data: Buffer | null;
+  recorded_by: string;
+  salt: Buffer;
+  content_hash: Buffer;
+  previous_event_hash: Buffer | null;
+  event_hash: Buffer;
+}
+
+/** An event as the API shows it: content and envelope in one flat object. */
+export type EventRecord = Content & Envelope & { salt: string; event_hash: string };
+
+/** A row that no accepted event gives: somebody changed it. `column` is where it shows. */
+export class DamagedRowError extends Error {
+  override name = 'DamagedRowError';
+  constructor(
+    readonly sequence: string,
+    readonly column: string,
+    detail: string,
+    options?: ErrorOptions,
+  ) {
+    super(`event ${sequence}, ${column}: ${detail}`, options);
+  }
+}
+
+/**
+ * The content that a row stands for, rebuilt from the very columns that people search. Throws DamagedRowError for
+ * values that the door would not have let in, above all numbers whose digits no hash would see.
+ */
+export function contentOf(row: StoredRow): Content {
+  const content: Content = {
+    event_id: row.event_id,
+    timestamp: timestampOf(row),
+    event_type: textOf(row, 'event_type'),
+    entity_type: textOf(row, 'entity_type'),
+    entity_id: textOf(row, 'entity_id'),
+    action: textOf(row, 'action'),
+    user_id: textOf(row, 'user_id'),
+    previous_state: row.previous_state === null ? null : objectOf(row, 'previous_state', row.previous_state),
+    new_state: objectOf(row, 'new_state', row.new_state),
+    metadata: objectOf(row, 'metadata', row.metadata),
+  };
+  if (!isEventId(row.event_id)) throw new DamagedRowError(row.sequence, 'event_id', 'is no id of an event');
+  if (row.source !== null) content.source = textOf(row, 'source');
+  if (row.source_session !== null) content.source_session = textOf(row, 'source_session');
+  if (row.source_sequence !== null) {
+    if (!isSourceSequence(row.source_sequence)) {
+      throw new DamagedRowError(row.sequence, 'source_sequence', 'is no counter of a source');
+    }
+    content.source_sequence = row.source_sequence;
+  }
+  if (row.corrects !== null) content.corrects = row.corrects;
+  if (row.raw_media_type !== null || row.raw_data !== null) {
+    if (row.raw_media_type === null || row.raw_data === null) {
+      throw new DamagedRowError(row.sequence, 'raw', 'has a media type or data, but not both');
+    }
+    content.raw = { media_type: row.raw_media_type, data: row.raw_data.toString('base64') };
+  }
+  return content;
+}
+
+/** The envelope that a row stands for. `origin` is its ledger's. Throws DamagedRowError. */
+export function envelopeOf(row: StoredRow, origin: string): Envelope {
+  return {
+    format: FORMAT,
+    origin,
+    sequence: row.sequence,
+    event_id: row.event_id,
+    recorded_at: recordedAtOf(row),
+    recorded_by: row.recorded_by,
+    content_hash: hex(row, 'content_hash', row.content_hash, HASH_BYTES),
+    previous_event_hash:
+      row.previous_event_hash === null ? null : hex(row, 'previous_event_hash', row.previous_event_hash, HASH_BYTES),
+  };
+}
+
+/** The flat object of the API. Recomputes no hash. Throws DamagedRowError. */
+export function eventRecordOf(row: StoredRow, origin: string): EventRecord {
+  return {
+    ...contentOf(row),
+    ...envelopeOf(row, origin),
+    salt: hex(row, 'salt', row.salt, SALT_BYTES),
+    event_hash: hex(row, 'event_hash', row.event_hash, HASH_BYTES),
+  };
+}
+
+type TextColumn = 'event_type' | 'entity_type' | 'entity_id' | 'action' | 'user_id' | 'source' | 'source_session';
+
+function textOf(row: StoredRow, column: TextColumn): string {
+  const value = row[column];
+  if (!isEventText(value, MAX_CODE_POINTS[column])) {
+    throw new DamagedRowError(row.sequence, column, 'holds what no event may hold');
+  }
+  return value;
+}
+
+function objectOf(row: StoredRow, column: string, text: string): JsonObject {
+  try {
+    const value = readJson(text, { numbers: 'stored' });
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw new DamagedRowError(row.sequence, column, error.message, { cause: error });
+  }
+  throw new DamagedRowError(row.sequence, column, 'is no object');
+}
+
+function timestampOf(row: StoredRow): string {
+  try {
+    const { micros } = parseTimestamp(isoOf(row.timestamp));
+    return formatTimestamp(micros, row.timestamp_nanos, row.timestamp_digits);
+  } catch (error) {
+    if (!(error instanceof TimestampError)) throw error;
+    throw new DamagedRowError(row.sequence, 'timestamp', error.message, { cause: error });
+  }
+}
+
+/** RFC 3339 with six digits. */
+function recordedAtOf(row: StoredRow): string {
+  try {
+    return formatTimestamp(parseTimestamp(isoOf(row.recorded_at)).micros, 0, 6);
+  } catch (error) {
+    if (!(error instanceof TimestampError)) throw error;
+    throw new DamagedRowError(row.sequence, 'recorded_at', error.message, { cause: error });
+  }
+}
+
+/** `2026-06-02 08:15:30.1+00` as `2026-06-02T08:15:30.1Z`; other texts come out as something no reader takes. */
+function isoOf(text: string): string {
+  return text.endsWith('+00') && text.charCodeAt(10) === 0x20 ? `${text.slice(0, 10)}T${text.slice(11, -3)}Z` : text;
+}
+
+function hex(row: StoredRow, column: string, value: Buffer, bytes: number): string {
+  if (value.length !== bytes)
+    throw new DamagedRowError(row.sequence, column, `has ${value.length} bytes, not ${bytes}`);
+  return value.toString('hex');
+}

@@ -1,0 +1,57 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { isUpToDate } from '../database/migrate.js';
+import { POOL } from '../database/database.module.js';
+
+const PROBE_TIMEOUT_MS = 2_000;
+
+/** Whether this replica should get requests. */
+@Injectable()
+export class Health {
+  private stopping = false;
+  private migrated = false;
+
+  constructor(@Inject(POOL) private readonly pool: pg.Pool) {}
+
+  /** From now on not ready: load balancers send no more while requests in flight are answered. */
+  stop(): void {
+    this.stopping = true;
+  }
+
+  get isStopping(): boolean {
+    return this.stopping;
+  }
+
+  /** What is wrong, or nothing when requests can be answered. */
+  async obstacles(): Promise<string[]> {
+    if (this.stopping) return ['stopping'];
+    try {
+      return await within(PROBE_TIMEOUT_MS, this.askDatabase());
+    } catch {
+      return ['database'];
+    }
+  }
+
+  private async askDatabase(): Promise<string[]> {
+    const client = await this.pool.connect();
+    try {
+      if (!this.migrated) this.migrated = await isUpToDate(client);
+      if (!this.migrated) return ['migrations'];
+      const { rows } = await client.query<{ month: boolean; writable: boolean }>({
+        name: 'readiness',
+        text: `SELECT NOT pg_is_in_recovery() AS writable, EXISTS (SELECT FROM months
+                 WHERE month = date_trunc('month', trail_now(), 'UTC')::date AND state = 'open') AS month`,
+      });
+      return [...(rows[0]!.writable ? [] : ['database-read-only']), ...(rows[0]!.month ? [] : ['month'])];
+    } finally {
+      client.release();
+    }
+  }
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('no answer in time')), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
