@@ -113,11 +113,19 @@ function matchesLockfile() {
   return Object.keys(present).every((path) => path in wanted);
 }
 
-function mayBeMissing(entry) {
-  if (!entry.optional) return false;
-  const lists = (names, name) => !names || names.includes(name) || (names[0][0] === '!' && !names.includes(`!${name}`));
-  // which C library is here costs more to find out than the packages that come in two kinds are worth
-  return Boolean(entry.libc) || !lists(entry.os, process.platform) || !lists(entry.cpu, process.arch);
+/** npm leaves out optional packages made for other machines, and what only those need. */
+function mayBeMissing({ optional, os, cpu, libc }) {
+  const isMadeForThis = os && os.includes(process.platform) && cpu && cpu.includes(process.arch);
+  return Boolean(optional) && !(isMadeForThis && (!libc || libc.includes(cLibrary())));
+}
+
+let knownCLibrary;
+function cLibrary() {
+  if (!knownCLibrary) {
+    process.report.excludeNetwork = true; // its look-ups can take seconds
+    knownCLibrary = process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl';
+  }
+  return knownCLibrary;
 }
 
 /** Whether node_modules is somebody else's to change. */

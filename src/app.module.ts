@@ -7,7 +7,6 @@ import { DATABASE_URL, DatabaseModule } from './database/database.module.js';
 import { EventsModule } from './events/events.module.js';
 import { ProblemsController } from './http/problems.controller.js';
 import { HealthController } from './operation/health.controller.js';
-import { Health } from './operation/health.js';
 import { LOGGER } from './operation/logger.js';
 import { OperationModule } from './operation/operation.module.js';
 import { Startup } from './operation/startup.js';
@@ -45,7 +44,7 @@ export class AppModule {
         EventsModule,
       ],
       controllers: [HealthController, ProblemsController],
-      providers: [Health, Startup],
+      providers: [Startup],
     };
   }
 }

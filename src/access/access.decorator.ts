@@ -9,10 +9,12 @@ export interface RouteAccess {
   access?: Scope | 'open';
   /** the most that a body of this route may have after decompression, bytes */
   maxBodyBytes?: number;
+  /** its body is application/x-ndjson, read by the handler, and nothing else is taken */
+  takesLines?: boolean;
 }
 
 /** The scope that a route needs. A route without this and without `Open` is answered 403. */
-export function Access(scope: Scope, options: { maxBodyBytes?: number } = {}): MethodDecorator {
+export function Access(scope: Scope, options: Omit<RouteAccess, 'access'> = {}): MethodDecorator {
   return applyDecorators(
     RouteConfig({ access: scope, ...options } satisfies RouteAccess),
     ApiBearerAuth(),

@@ -5,7 +5,6 @@ import {
   chownSync,
   closeSync,
   copyFileSync,
-  cpSync,
   existsSync,
   fchownSync,
   fstatSync,
@@ -16,6 +15,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   renameSync,
   rmSync,
@@ -336,21 +336,27 @@ function copyPrograms(native: string, copy: string): void {
   mkdirSync(dirname(copy), { recursive: true });
   const temporary = mkdtempSync(`${copy}.`);
   try {
-    const inner = join(temporary, 'native');
-    cpSync(native, inner, { recursive: true, verbatimSymlinks: true });
-    makeLibraryLinks(inner);
-    const open = (path: string): void => {
-      const stat = lstatSync(path);
-      if (stat.isSymbolicLink()) return;
-      const runnable = stat.isDirectory() || (stat.mode & 0o100) !== 0 || basename(dirname(path)) === 'bin';
-      chmodSync(path, runnable ? 0o755 : 0o644);
-      if (stat.isDirectory()) for (const name of readdirSync(path)) open(join(path, name));
-    };
-    open(inner);
+    copyReadable(native, join(temporary, 'native'));
+    makeLibraryLinks(join(temporary, 'native'));
     if (lstatSync(copy, { throwIfNoEntry: false })) renameSync(copy, join(temporary, 'old'));
-    renameSync(inner, copy);
+    renameSync(join(temporary, 'native'), copy);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** With rights of its own: the original may be read-only, or (umask 077) its owner's alone. */
+function copyReadable(from: string, to: string): void {
+  const stat = lstatSync(from);
+  if (stat.isSymbolicLink()) {
+    symlinkSync(readlinkSync(from), to);
+  } else if (stat.isDirectory()) {
+    mkdirSync(to);
+    for (const name of readdirSync(from)) copyReadable(join(from, name), join(to, name));
+    chmodSync(to, 0o755);
+  } else {
+    copyFileSync(from, to);
+    chmodSync(to, (stat.mode & 0o100) !== 0 || basename(dirname(from)) === 'bin' ? 0o755 : 0o644);
   }
 }
 

@@ -47,7 +47,7 @@ interface Request {
   /** an attempt at this request may have committed without our hearing of it */
   unsure: boolean;
   resolve(results: Appended[]): void;
-  reject(error: unknown): void;
+  reject(error: Error): void;
 }
 
 /**

@@ -1,14 +1,19 @@
-import { Body, Controller, Headers, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import { Readable } from 'node:stream';
+import { Body, Controller, Headers, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Caller } from '../access/access.decorator.js';
 import type { Principal } from '../access/principal.js';
 import { isEventId } from '../integrity/event.js';
 import { Problem } from '../http/problem.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
+import { bodyStream } from '../http/request-body.js';
+import { Health } from '../operation/health.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { BatchReceiptsDto, EventBatchDto, EventDto, OrderStepDto, ReceiptDto } from './event.dto.js';
 import { EventIntake } from './event-intake.js';
+import { recordStream } from './event-stream.js';
+import { Ledgers } from './ledgers.js';
 import { MAX_BATCH_BYTES, MAX_EVENT_BYTES, readBatchBody, readEventBody, readOrderStepBody } from './event-reader.js';
 
 const WRITE_PROBLEMS = [
@@ -30,7 +35,11 @@ const WRITE_PROBLEMS = [
 @ApiTags('events')
 @Controller('v1/ledgers/:ledger')
 export class EventsController {
-  constructor(private readonly intake: EventIntake) {}
+  constructor(
+    private readonly intake: EventIntake,
+    private readonly ledgers: Ledgers,
+    private readonly health: Health,
+  ) {}
 
   @Post('events')
   @Access('events:write', { maxBodyBytes: MAX_EVENT_BYTES })
@@ -88,6 +97,41 @@ export class EventsController {
     const recorded = appended.length - repeated;
     void reply.code(recorded > 0 ? 201 : 200);
     return { receipts: appended.map(({ receipt }) => receipt), recorded: String(recorded), repeated: String(repeated) };
+  }
+
+  @Post('events/stream')
+  @Access('events:write', { takesLines: true })
+  @ApiOperation({
+    operationId: 'recordStream',
+    summary: 'Record events line by line, as many as there are',
+    description:
+      'One answer line for each line, in order: {"line", "receipt"} or {"line", "problem"}; a bad line does not stop the rest. The last line is {"end": ...}; without it the answer is incomplete. Read the answer while sending: a full queue slows reading. To resume, send again from the first line without a receipt.',
+  })
+  @ApiConsumes('application/x-ndjson')
+  @ApiProduces('application/x-ndjson')
+  @ApiBody({ type: EventDto, description: 'One event a line, each with an event_id; 256 KiB a line' })
+  @ApiResponse({ status: 200, description: 'NDJSON: an answer a line, then the end' })
+  @ApiProblems('ledger-not-found', 'unsupported-media-type')
+  async recordStream(
+    @Param('ledger') ledger: string,
+    @Caller() caller: Principal,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    this.intake.assertPostable(ledger);
+    await this.ledgers.origin(ledger);
+    const answer = recordStream(this.intake, {
+      body: bodyStream(request.raw),
+      ledger,
+      caller,
+      requestId: request.id,
+      stopping: this.health.stopping,
+      onFault: (error) => request.log.error({ err: error }, 'a line of a stream could not be recorded'),
+    });
+    void reply
+      .code(200)
+      .header('content-type', 'application/x-ndjson; charset=utf-8')
+      .send(Readable.from(answer, { objectMode: true, highWaterMark: 16 }));
   }
 
   @Post('orders/:order_id/:action')

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import { LogController, type FastifyBaseLogger, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import { AccessHook } from '../access/access.hook.js';
@@ -76,12 +76,14 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
 
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser(/^application\/json\s*(;|$)/i, async (request: FastifyRequest) => {
-    const { maxBodyBytes } = request.routeOptions.config as RouteAccess;
+    const { maxBodyBytes, takesLines } = request.routeOptions.config as RouteAccess;
+    if (takesLines) throw new Problem('unsupported-media-type', 'This operation takes application/x-ndjson');
     return readBody(request.raw, maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
   });
   // The stream's handler reads its body by itself, at its own speed.
-  fastify.addContentTypeParser(/^application\/x-ndjson\s*(;|$)/i, (_request, _payload, done) => {
-    done(null, undefined);
+  fastify.addContentTypeParser(/^application\/x-ndjson\s*(;|$)/i, (request, _payload, done) => {
+    const { takesLines } = request.routeOptions.config as RouteAccess;
+    done(takesLines ? null : new Problem('unsupported-media-type', 'This operation takes application/json'), undefined);
   });
   const document = JSON.stringify(openApiDocument(app));
   fastify.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document));

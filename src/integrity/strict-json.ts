@@ -48,7 +48,8 @@ export const MAX_DEPTH = 500;
 
 /**
  * Reads one JSON text and refuses whatever two readers could understand differently, or a double or jsonb would change:
- * FORMAT.md, "Canonical content". Objects are plain `{}`; `__proto__` is never among their names.
+ * FORMAT.md, "Canonical content". Objects are plain `{}`; `__proto__` is never among their names. V8 keeps the longer
+ * strings as views of the text, so that whoever keeps one of them keeps all of it.
  *
  * Throws StrictJsonError, and nothing else whatever the text; RangeError if maxDepth is no depth.
  */

@@ -8,23 +8,24 @@ const PROBE_TIMEOUT_MS = 2_000;
 /** Whether this replica should get requests. */
 @Injectable()
 export class Health {
-  private stopping = false;
+  private readonly shutdown = new AbortController();
   private migrated = false;
 
   constructor(@Inject(POOL) private readonly pool: pg.Pool) {}
 
   /** From now on not ready: load balancers send no more while requests in flight are answered. */
   stop(): void {
-    this.stopping = true;
+    this.shutdown.abort();
   }
 
-  get isStopping(): boolean {
-    return this.stopping;
+  /** Aborted once a shutdown has begun. */
+  get stopping(): AbortSignal {
+    return this.shutdown.signal;
   }
 
   /** What is wrong, or nothing when requests can be answered. */
   async obstacles(): Promise<string[]> {
-    if (this.stopping) return ['stopping'];
+    if (this.stopping.aborted) return ['stopping'];
     try {
       return await within(PROBE_TIMEOUT_MS, this.askDatabase());
     } catch {
