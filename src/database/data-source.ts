@@ -99,5 +99,17 @@ export function ownerDataSource(url: string): DataSource {
 
 /** The pool below the DataSource: TypeORM connects and migrates, our SQL goes to pg as it stands. */
 export function poolOf(dataSource: DataSource): pg.Pool {
-  return (dataSource.driver as unknown as { master: pg.Pool }).master;
+  const { master } = dataSource.driver as unknown as { master: pg.Pool };
+  keepFromCrashing(master);
+  return master;
+}
+
+/**
+ * A connection that is lost while it is lent out, but not at a query, has nobody who hears of it, and Node ends the
+ * process. The next query on it fails by itself.
+ */
+export function keepFromCrashing(pool: pg.Pool): void {
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
 }

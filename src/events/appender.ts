@@ -3,7 +3,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
 import { DATABASE_URL } from '../database/database.module.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';
@@ -46,6 +46,7 @@ export class Appender implements OnApplicationShutdown {
       max: config.APPEND_CONNECTIONS,
       idleTimeoutMillis: 0,
     });
+    keepFromCrashing(this.pool);
     this.pool.on('error', (error) => this.logger.warn({ err: error }, 'an idle append connection was lost'));
     this.metrics.observeQueues(() => [...this.queues].map(([ledger, queue]) => ({ ledger, events: queue.depth })));
   }

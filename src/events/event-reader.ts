@@ -9,7 +9,7 @@ import {
 } from '../integrity/event.js';
 import type { JsonValue } from '../integrity/strict-json.js';
 import type { Timestamp } from '../integrity/timestamp.js';
-import { fieldErrors, isObject, readJsonBody, summary } from '../http/dto.pipe.js';
+import { fieldErrors, instanceOf, isObject, readJsonBody, summary, unassignable } from '../http/dto.pipe.js';
 import { Problem, type FieldError } from '../http/problem.js';
 import { EventDto, RawMessageDto } from './event.dto.js';
 import { orderAction, orderStepErrors } from './order-steps.js';
@@ -86,9 +86,14 @@ export function eventErrors(value: JsonValue, at: string): FieldError[] {
 
 /** The slow form of the rules, which has the sentences. */
 export function eventErrorsByClassValidator(value: object, at: string): FieldError[] {
-  const event = Object.assign(new EventDto(), value);
-  if (isObject(event.raw as unknown as JsonValue)) event.raw = Object.assign(new RawMessageDto(), event.raw);
-  return fieldErrors(event, at);
+  const event = instanceOf(EventDto, value);
+  const errors = unassignable(value, at);
+  const raw: unknown = event.raw;
+  if (isObject(raw as JsonValue)) {
+    event.raw = instanceOf(RawMessageDto, raw as object);
+    errors.push(...unassignable(raw as object, `${at}/raw`));
+  }
+  return [...fieldErrors(event, at), ...errors];
 }
 
 type Check = (owner: object) => boolean;

@@ -51,10 +51,26 @@ export class QueryPipe<T extends object> implements PipeTransform {
 }
 
 function checked<T extends object>(type: Class<T>, value: object, at: string, slug: ProblemSlug): T {
-  const instance = Object.assign(new type(), value);
-  const errors = fieldErrors(instance, at);
+  const instance = instanceOf(type, value);
+  const errors = [...fieldErrors(instance, at), ...unassignable(value, at)];
   if (errors.length > 0) throw new Problem(slug, summary(errors), { errors });
   return instance;
+}
+
+/** An instance that holds what was sent, but for names that every object has: class-validator trips over those. */
+export function instanceOf<T extends object>(type: Class<T>, value: object): T {
+  const instance = new type();
+  for (const [name, member] of Object.entries(value)) {
+    if (!(name in Object.prototype)) (instance as Record<string, unknown>)[name] = member;
+  }
+  return instance;
+}
+
+/** What `instanceOf` leaves out, as the mistakes that they are. */
+export function unassignable(value: object, at: string): FieldError[] {
+  return Object.keys(value)
+    .filter((name) => name in Object.prototype)
+    .map((name) => ({ pointer: `${at}/${name}`, rule: 'unknown', detail: `${name} is not known here` }));
 }
 
 /** Checks an instance by its class's rules; each broken one as the place, the rule and a sentence. */

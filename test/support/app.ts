@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import request from 'supertest';
 import { AppModule } from '../../src/app.module.js';
 import { readConfig, type Config } from '../../src/config/config.js';
@@ -28,7 +28,7 @@ export interface TestService {
  * is dropped by the service that made it.
  */
 export async function startService(
-  options: { env?: Partial<Record<keyof Config, string>>; database?: TestDatabase } = {},
+  options: { env?: Partial<Record<keyof Config, string>>; database?: TestDatabase; logger?: Logger } = {},
 ): Promise<TestService> {
   const database = options.database ?? (await createTestDatabase());
   const config = readConfig({
@@ -39,14 +39,20 @@ export async function startService(
     VERIFICATION_SCHEDULE: 'off',
     ...options.env,
   });
-  const logger = pino({ level: config.LOG_LEVEL });
+  const logger = options.logger ?? pino({ level: config.LOG_LEVEL });
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.with({ config, logger, databaseUrl: database.serviceUrl }),
     httpAdapter(config, logger),
     { logger: false, bodyParser: false, abortOnError: false },
   );
-  prepareHttpApp(app);
-  await app.listen(0, '127.0.0.1');
+  try {
+    prepareHttpApp(app);
+    await app.listen(0, '127.0.0.1');
+  } catch (error) {
+    await app.close();
+    if (options.database === undefined) await database.drop();
+    throw error;
+  }
   const url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
   return {
     app,

@@ -20,8 +20,9 @@ const ATTEMPTS = 5;
 const OBJECT_IN_USE = '55006';
 
 /**
- * Clones the migrated template that ./global-setup.js made: 35 ms with its connections, where migrating takes a second. Several workers
- * may clone at once. Sequences, roles and the rights on the database itself are as in the template.
+ * Clones the migrated template that ./global-setup.js made: 35 ms with its connections, where migrating takes ten times
+ * that. Several workers may clone at once. The rights on the database itself are copied too; what ALTER DATABASE … SET
+ * has set is not.
  */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const adminUrl = required('TEST_ADMIN_URL');
@@ -46,7 +47,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 async function clone(admin: pg.Client, name: string, template: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      // Measured with three workers at once: wal_log, the default, 23 ms; file_copy, with its checkpoints, 70 to 280 ms.
+      // Measured, three workers at once: wal_log, the default, 23 ms; file_copy, with its checkpoints, 70 to 280 ms.
       await admin.query(`CREATE DATABASE ${name} OWNER truetrail_owner TEMPLATE ${template} STRATEGY wal_log`);
       return;
     } catch (error) {

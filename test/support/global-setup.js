@@ -85,10 +85,12 @@ function watch(folder) {
     process.stdin.on('data', (chunk) => (text += chunk)).on('error', clear).on('end', clear);
     function clear() {
       if (text === 'done') return;
-      const pidOf = () => { try { return Number(readFileSync(folder + '/data/postgres/postmaster.pid', 'utf8').split('\\n')[0]); } catch { return 0; } };
+      let pid = 0;
+      try {
+        pid = Number(readFileSync(folder + '/data/postgres/postmaster.pid', 'utf8').split('\\n')[0]);
+        process.kill(pid, 'SIGQUIT');
+      } catch {}
       const alive = (pid) => { try { return process.kill(pid, 0); } catch { return false; } };
-      const pid = pidOf();
-      try { if (pid) process.kill(pid, 'SIGQUIT'); } catch {}
       const began = Date.now();
       const wait = setInterval(() => {
         if (pid && alive(pid) && Date.now() - began < 10_000) return;

@@ -1,0 +1,61 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** A TCP proxy between a service and its database, whose faults a test switches on and off. */
+export class FaultProxy {
+  private readonly pairs = new Set<{ client: Socket; target: Socket }>();
+  private readonly server: Server;
+  /** answers of the server are swallowed: it works, and nobody hears of it */
+  private losesReplies = false;
+
+  private constructor(private targetPort: number) {
+    this.server = createServer((client) => this.join(client));
+  }
+
+  static async start(targetPort: number): Promise<FaultProxy> {
+    const proxy = new FaultProxy(targetPort);
+    await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** From now on new connections go there. */
+  retarget(port: number): void {
+    this.targetPort = port;
+  }
+
+  /** Resets every connection that is open now. */
+  cut(): void {
+    for (const { client, target } of this.pairs) {
+      client.resetAndDestroy();
+      target.resetAndDestroy();
+    }
+  }
+
+  loseReplies(lose: boolean): void {
+    this.losesReplies = lose;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private join(client: Socket): void {
+    const target = connect(this.targetPort, '127.0.0.1');
+    const pair = { client, target };
+    this.pairs.add(pair);
+    const end = (): void => {
+      this.pairs.delete(pair);
+      client.destroy();
+      target.destroy();
+    };
+    for (const socket of [client, target]) socket.on('error', end).on('close', end);
+    client.on('data', (chunk) => target.write(chunk));
+    target.on('data', (chunk) => {
+      if (!this.losesReplies) client.write(chunk);
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import pg from 'pg';
+import type { TestDatabase } from './database.js';
+import type { TestService } from './app.js';
+
+export interface TestKey {
+  id: string;
+  key: string;
+}
+
+/** A key made by POST /v1/api-keys, for the ledger main unless others are given. */
+export async function createKey(service: TestService, scopes: string[], ledgers = ['main']): Promise<TestKey> {
+  const { body } = await service
+    .http()
+    .post('/v1/api-keys')
+    .send({ name: scopes.join(' ').slice(0, 100), scopes, ledgers })
+    .expect(201);
+  return body as TestKey;
+}
+
+/** Rows of one statement, by a superuser: what the database says, whatever the service does. */
+export async function query<T extends pg.QueryResultRow>(
+  database: TestDatabase,
+  text: string,
+  values: unknown[] = [],
+): Promise<T[]> {
+  const client = new pg.Client({ connectionString: database.adminUrl });
+  await client.connect();
+  try {
+    return (await client.query<T>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+export interface ServiceEventRow {
+  entity_id: string;
+  action: string;
+  user_id: string;
+  recorded_by: string;
+  new_state: Record<string, unknown>;
+}
+
+/** What the service has recorded of one kind in its own ledger, in sequence. */
+export function serviceEvents(database: TestDatabase, eventType: string): Promise<ServiceEventRow[]> {
+  return query<ServiceEventRow>(
+    database,
+    `SELECT entity_id, action, user_id, recorded_by, new_state FROM audit_events
+       WHERE ledger = '_service' AND event_type = $1 ORDER BY sequence`,
+    [eventType],
+  );
+}
