@@ -1,5 +1,5 @@
-// Compiles src/ and migrations/ into dist/<digest of all that goes in>. A running replica keeps the folder it was started
-// from, two starts at once do not disturb each other, and a start without a change compiles nothing.
+// Compiles src/ and migrations/ into dist/<digest of all that goes in>. A running replica keeps the folder that it was
+// started from, two starts at once do not disturb each other, and a start without a change compiles nothing.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {

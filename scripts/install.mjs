@@ -1,6 +1,6 @@
 // Brings node_modules up to package-lock.json, so that `npm start` and `npm test` are all that a fresh checkout needs.
-// Imports nothing but Node's own modules, and keeps to old syntax: it must run before there is anything else, and an old
-// Node must get as far as the sentence that says it is too old.
+// Imports nothing but Node's own modules, and keeps to old syntax: it must run before there is anything else, and an
+// old Node must get as far as the sentence that says it is too old.
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -28,8 +28,9 @@ const lockFolder = join(root, 'dist', '.install-lock');
 
 /**
  * Runs `npm ci` unless node_modules holds what package-lock.json asks for, whoever installed it. A node_modules that
- * npm cannot or must not replace (read-only, a link, of another package manager, an image without sources) is taken as it is when the packages are
- * there. Two processes at once: the second waits for the first. Throws an Error whose message says what to do.
+ * npm cannot or must not replace (read-only, a link, of another package manager, in an image without sources) is taken
+ * as it is when the packages are there. Two processes at once: the second waits for the first. Throws an Error whose
+ * message says what to do.
  */
 export async function ensureInstalled() {
   requireNode();
@@ -155,6 +156,8 @@ async function npmCi() {
   const own = process.env.npm_execpath;
   const [command, args] = own && basename(own) === 'npm-cli.js' ? [process.execPath, [own]] : ['npm', []];
   const child = spawn(command, [...args, 'ci', '--include=dev', '--include=optional'], { cwd: root, stdio: 'inherit' });
+  // npm outlives a parent that is killed: as long as it works, the lock is not dead
+  if (child.pid) writeFileSync(join(lockFolder, 'npm'), String(child.pid));
   let received;
   const passOn = (signal) => {
     received = signal;
@@ -183,8 +186,8 @@ async function npmCi() {
 /**
  * Waits until no other live process installs here, then holds the lock until the returned function is called. The lock
  * is a folder, moved into place with its owner's pid in it: a rename onto a folder that is not empty fails. A dead
- * owner's lock is moved aside to a name made of that owner's id and left there, so that of two that saw it dead
- * only one can ever move it, and never a successor's.
+ * owner's lock is moved aside to a name made of that owner's id and left there (build.mjs clears it away), so that of
+ * two that saw it dead only one can ever move it, and never a successor's.
  */
 async function takeLock() {
   mkdirSync(dirname(lockFolder), { recursive: true });
@@ -196,11 +199,14 @@ async function takeLock() {
   for (;;) {
     if (moved(mine, lockFolder)) break;
     const [pid, owner] = (readIfThere(join(lockFolder, 'owner')) || '').split(' ');
-    if (owner && !isAlive(Number(pid))) {
+    const npm = readIfThere(join(lockFolder, 'npm'));
+    if (owner && !isAlive(Number(pid)) && !(npm && isAlive(Number(npm)))) {
       moved(lockFolder, `${lockFolder}-dead-${owner}`);
     } else {
       if (owner && !told)
-        console.error(`Process ${pid} installs the packages; waiting for it (if it does not, remove ${lockFolder}) …`);
+        console.error(
+          `Process ${npm || pid} installs the packages; waiting for it (if it does not, remove ${lockFolder}) …`,
+        );
       told = told || Boolean(owner);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }

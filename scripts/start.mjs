@@ -1,5 +1,5 @@
-// `npm start`: packages, build, then the service, all in this one process. A child process for the service would have to
-// be handed every signal and its exit code, would cost 40 MB more, and would live on when only its parent is killed.
+// `npm start`: packages, build, then the service, all in this one process. A child process for the service would have
+// to be handed every signal and its exit code, would cost 40 MB more, and would live on when only its parent is killed.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureBuilt } from './build.mjs';

@@ -14,8 +14,8 @@ try {
   console.error(error.message);
   process.exit(1);
 }
-// Flags, not NODE_OPTIONS: Jest's workers get them, the replicas that tests start do not. Jest runs ES modules only with
-// the first; the second keeps Node from saying so once a worker.
+// Flags, not NODE_OPTIONS: Jest's workers get them, the replicas that tests start do not. Jest runs ES modules only
+// with the first; the second keeps Node from saying so once a worker.
 const jest = spawn(
   process.execPath,
   [
