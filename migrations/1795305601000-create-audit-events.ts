@@ -99,6 +99,8 @@ export class CreateAuditEvents1795305601000 implements MigrationInterface {
       CREATE INDEX audit_events_user_idx ON audit_events (ledger, user_id, "timestamp", timestamp_nanos, sequence);
       CREATE INDEX audit_events_type_idx ON audit_events (ledger, event_type, "timestamp", timestamp_nanos, sequence);
       CREATE INDEX audit_events_timestamp_idx ON audit_events (ledger, "timestamp", timestamp_nanos, sequence);
+      CREATE INDEX audit_events_corrects_idx ON audit_events (ledger, entity_type, entity_id, sequence)
+        WHERE corrects IS NOT NULL;
       CREATE INDEX audit_events_metadata_idx ON audit_events USING gin (metadata jsonb_path_ops)`);
     await runner.query(STATEMENT_TRIGGER('audit_events'));
 
@@ -171,6 +173,8 @@ export class CreateAuditEvents1795305601000 implements MigrationInterface {
           v_name || '_type_idx', v_name);
         EXECUTE format('CREATE INDEX %I ON public.%I (ledger, "timestamp", timestamp_nanos, sequence)',
           v_name || '_timestamp_idx', v_name);
+        EXECUTE format('CREATE INDEX %I ON public.%I (ledger, entity_type, entity_id, sequence)
+          WHERE corrects IS NOT NULL', v_name || '_corrects_idx', v_name);
         EXECUTE format('CREATE INDEX %I ON public.%I USING gin (metadata jsonb_path_ops)',
           v_name || '_metadata_idx', v_name);
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON public.%I

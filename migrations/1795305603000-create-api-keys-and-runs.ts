@@ -32,15 +32,23 @@ export class CreateApiKeysAndRuns1795305603000 implements MigrationInterface {
         id uuid NOT NULL,
         job text COLLATE "C" NOT NULL,
         status text COLLATE "C" NOT NULL,
-        started_by text COLLATE "C" NOT NULL,
-        started_at timestamptz NOT NULL,
+        requested_by text COLLATE "C" NOT NULL,
+        scheduled_for timestamptz,
+        created_at timestamptz NOT NULL,
+        started_at timestamptz,
         finished_at timestamptz,
         outcome jsonb,
         CONSTRAINT job_runs_pkey PRIMARY KEY (id),
-        CONSTRAINT job_runs_status_check CHECK (status IN ('queued', 'running', 'done', 'failed'))
+        CONSTRAINT job_runs_scheduled_for_key UNIQUE (job, scheduled_for),
+        CONSTRAINT job_runs_status_check CHECK (status IN ('queued', 'running', 'done', 'failed')),
+        CONSTRAINT job_runs_finished_check CHECK ((status IN ('done', 'failed')) = (finished_at IS NOT NULL))
       )`);
     await runner.query(`COMMENT ON TABLE job_runs IS 'A row for each run of a job: what it did and how it ended'`);
-    await runner.query(`CREATE INDEX job_runs_job_idx ON job_runs (job, started_at DESC)`);
+    await runner.query(
+      `COMMENT ON COLUMN job_runs.scheduled_for IS 'The time of its schedule for which it runs, once over all replicas; null when it was asked for'`,
+    );
+    await runner.query(`CREATE INDEX job_runs_job_idx ON job_runs (job, created_at DESC)`);
+    await runner.query(`CREATE INDEX job_runs_open_idx ON job_runs (job) WHERE status IN ('queued', 'running')`);
 
     await runner.query(`
       CREATE TABLE verifications (
@@ -48,13 +56,19 @@ export class CreateApiKeysAndRuns1795305603000 implements MigrationInterface {
         ledger text COLLATE "C" NOT NULL,
         from_sequence bigint NOT NULL,
         to_sequence bigint NOT NULL,
+        to_head boolean NOT NULL,
         status text COLLATE "C" NOT NULL,
         verdict text COLLATE "C",
+        next_sequence bigint NOT NULL,
         checked bigint NOT NULL DEFAULT 0,
         findings jsonb NOT NULL DEFAULT '[]',
         findings_total bigint NOT NULL DEFAULT 0,
+        unread jsonb NOT NULL DEFAULT '[]',
+        deleted jsonb NOT NULL DEFAULT '[]',
         error text,
         requested_by text COLLATE "C" NOT NULL,
+        job_run uuid,
+        runner uuid,
         created_at timestamptz NOT NULL,
         started_at timestamptz,
         progress_at timestamptz,
@@ -64,11 +78,20 @@ export class CreateApiKeysAndRuns1795305603000 implements MigrationInterface {
         CONSTRAINT verifications_range_check CHECK (from_sequence >= 1 AND to_sequence >= from_sequence - 1),
         CONSTRAINT verifications_status_check CHECK (status IN ('queued', 'running', 'done', 'failed', 'cancelled')),
         CONSTRAINT verifications_verdict_check CHECK (verdict IN ('valid', 'invalid', 'undecided')),
-        CONSTRAINT verifications_done_check CHECK ((status = 'done') = (verdict IS NOT NULL))
+        CONSTRAINT verifications_done_check CHECK ((status = 'done') = (verdict IS NOT NULL)),
+        CONSTRAINT verifications_running_check CHECK ((status = 'running') = (runner IS NOT NULL))
       )`);
     await runner.query(
       `COMMENT ON TABLE verifications IS 'Runs of verification over a range of a ledger, both ends included'`,
     );
+    await runner.query(
+      `COMMENT ON COLUMN verifications.to_head IS 'The range ends where the ledger ended when it was asked for'`,
+    );
+    await runner.query(
+      `COMMENT ON COLUMN verifications.next_sequence IS 'Everything before it is verified; a run that is taken up again goes on here'`,
+    );
+    await runner.query(`COMMENT ON COLUMN verifications.job_run IS 'The run of the daily job that asked for it'`);
+    await runner.query(`COMMENT ON COLUMN verifications.runner IS 'The replica that runs it'`);
     await runner.query(
       `COMMENT ON COLUMN verifications.progress_at IS 'Last sign of life; a run silent for long is taken up by another replica'`,
     );

@@ -1,0 +1,771 @@
+-- What the migrations add up to, with one month as an example. Written by `npm run db:schema`; do not edit.
+
+CREATE TABLE api_keys (
+  id uuid NOT NULL,
+  name text NOT NULL,
+  secret_hash bytea NOT NULL,
+  scopes text[] COLLATE "C" NOT NULL,
+  ledgers text[] COLLATE "C" NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  created_by text COLLATE "C" NOT NULL,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  revoked_by text COLLATE "C",
+  CONSTRAINT api_keys_secret_hash_key UNIQUE (secret_hash),
+  CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+  CONSTRAINT api_keys_revoked_check CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
+  CONSTRAINT api_keys_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+
+COMMENT ON TABLE api_keys IS 'Who may call; the secret itself is never stored';
+
+COMMENT ON COLUMN api_keys.secret_hash IS 'SHA-256 of the key';
+
+COMMENT ON COLUMN api_keys.ledgers IS 'Slugs, or * for every ledger';
+
+GRANT INSERT, SELECT ON api_keys TO truetrail_service;
+
+GRANT UPDATE (revoked_at, revoked_by) ON api_keys TO truetrail_service;
+
+CREATE TABLE audit_events (
+  ledger text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  "timestamp" timestamp with time zone NOT NULL,
+  event_id uuid NOT NULL,
+  corrects uuid,
+  timestamp_nanos smallint NOT NULL,
+  timestamp_digits smallint NOT NULL,
+  event_type text COLLATE "C" NOT NULL,
+  entity_type text COLLATE "C" NOT NULL,
+  entity_id text COLLATE "C" NOT NULL,
+  action text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  previous_state jsonb,
+  new_state jsonb NOT NULL,
+  metadata jsonb NOT NULL,
+  source text COLLATE "C",
+  source_session text COLLATE "C",
+  source_sequence numeric(19,0),
+  raw_media_type text COLLATE "C",
+  raw_data bytea,
+  recorded_by text COLLATE "C" NOT NULL,
+  salt bytea NOT NULL,
+  content_hash bytea NOT NULL,
+  previous_event_hash bytea,
+  event_hash bytea NOT NULL,
+  CONSTRAINT audit_events_hashes_check CHECK (((octet_length(salt) = 16) AND (octet_length(content_hash) = 32) AND (octet_length(event_hash) = 32) AND ((sequence = 1) = (previous_event_hash IS NULL)) AND (octet_length(previous_event_hash) = 32))),
+  CONSTRAINT audit_events_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+  CONSTRAINT audit_events_new_state_check CHECK ((jsonb_typeof(new_state) = 'object'::text)),
+  CONSTRAINT audit_events_previous_state_check CHECK ((jsonb_typeof(previous_state) = 'object'::text)),
+  CONSTRAINT audit_events_raw_check CHECK ((((raw_data IS NULL) = (raw_media_type IS NULL)) AND (octet_length(raw_data) <= 65536))),
+  CONSTRAINT audit_events_sequence_check CHECK ((sequence > 0)),
+  CONSTRAINT audit_events_source_sequence_check CHECK ((source_sequence >= (0)::numeric)),
+  CONSTRAINT audit_events_timestamp_digits_check CHECK (((timestamp_digits >= 0) AND (timestamp_digits <= 9))),
+  CONSTRAINT audit_events_timestamp_nanos_check CHECK (
+CASE
+    WHEN (timestamp_digits = 9) THEN ((timestamp_nanos >= 0) AND (timestamp_nanos <= 999))
+    WHEN (timestamp_digits = 8) THEN (((timestamp_nanos >= 0) AND (timestamp_nanos <= 990)) AND (((timestamp_nanos)::integer % 10) = 0))
+    WHEN (timestamp_digits = 7) THEN (((timestamp_nanos >= 0) AND (timestamp_nanos <= 900)) AND (((timestamp_nanos)::integer % 100) = 0))
+    WHEN (timestamp_digits = 6) THEN (timestamp_nanos = 0)
+    ELSE ((timestamp_nanos = 0) AND (((EXTRACT(microseconds FROM ("timestamp" AT TIME ZONE 'UTC'::text)))::integer % (ARRAY[1000000, 100000, 10000, 1000, 100, 10])[(timestamp_digits + 1)]) = 0))
+END)
+) PARTITION BY RANGE (recorded_at);
+
+COMMENT ON TABLE audit_events IS 'The trail. One immutable row an event; a partition for each month of recorded_at';
+
+COMMENT ON COLUMN audit_events.ledger IS 'Slug of the chain';
+
+COMMENT ON COLUMN audit_events.sequence IS 'Position in the ledger, from 1, without a gap';
+
+COMMENT ON COLUMN audit_events.recorded_at IS 'When the service recorded it, microseconds, UTC; never falls along a ledger';
+
+COMMENT ON COLUMN audit_events."timestamp" IS 'When it happened at the source, cut to microseconds';
+
+COMMENT ON COLUMN audit_events.event_id IS 'UUID, unique in its ledger over all months (event_keys)';
+
+COMMENT ON COLUMN audit_events.corrects IS 'event_id of the event of which this one is the whole corrected content';
+
+COMMENT ON COLUMN audit_events.timestamp_nanos IS 'The nanoseconds below the microsecond, 0 to 999';
+
+COMMENT ON COLUMN audit_events.timestamp_digits IS 'How many fractional digits the source sent: its declared granularity';
+
+COMMENT ON COLUMN audit_events.previous_state IS 'State before, or null';
+
+COMMENT ON COLUMN audit_events.new_state IS 'State after';
+
+COMMENT ON COLUMN audit_events.metadata IS 'What else the source said; reports read its documented names';
+
+COMMENT ON COLUMN audit_events.source_sequence IS 'The source''s own gapless counter within (source, source_session)';
+
+COMMENT ON COLUMN audit_events.raw_data IS 'The message as it came, at most 65536 bytes';
+
+COMMENT ON COLUMN audit_events.recorded_by IS 'Principal that submitted it: key:<uuid>, oidc:<issuer>#<subject>, or service';
+
+COMMENT ON COLUMN audit_events.salt IS '16 random bytes; erased with the content';
+
+COMMENT ON COLUMN audit_events.content_hash IS 'SHA-256 of salt and canonical content';
+
+COMMENT ON COLUMN audit_events.previous_event_hash IS 'event_hash of sequence - 1; null at 1';
+
+COMMENT ON COLUMN audit_events.event_hash IS 'SHA-256 of the canonical envelope';
+
+CREATE INDEX audit_events_corrects_idx ON ONLY public.audit_events USING btree (ledger, entity_type, entity_id, sequence) WHERE (corrects IS NOT NULL);
+
+CREATE INDEX audit_events_entity_idx ON ONLY public.audit_events USING btree (ledger, entity_type, entity_id, sequence);
+
+CREATE INDEX audit_events_metadata_idx ON ONLY public.audit_events USING gin (metadata jsonb_path_ops);
+
+CREATE INDEX audit_events_timestamp_idx ON ONLY public.audit_events USING btree (ledger, "timestamp", timestamp_nanos, sequence);
+
+CREATE INDEX audit_events_type_idx ON ONLY public.audit_events USING btree (ledger, event_type, "timestamp", timestamp_nanos, sequence);
+
+CREATE INDEX audit_events_user_idx ON ONLY public.audit_events USING btree (ledger, user_id, "timestamp", timestamp_nanos, sequence);
+
+CREATE TRIGGER audit_events_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_refuse_statement;
+
+GRANT SELECT ON audit_events TO truetrail_service;
+
+CREATE TABLE audit_events_2026_01 (
+  ledger text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  "timestamp" timestamp with time zone NOT NULL,
+  event_id uuid NOT NULL,
+  corrects uuid,
+  timestamp_nanos smallint NOT NULL,
+  timestamp_digits smallint NOT NULL,
+  event_type text COLLATE "C" NOT NULL,
+  entity_type text COLLATE "C" NOT NULL,
+  entity_id text COLLATE "C" NOT NULL,
+  action text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  previous_state jsonb,
+  new_state jsonb NOT NULL,
+  metadata jsonb NOT NULL,
+  source text COLLATE "C",
+  source_session text COLLATE "C",
+  source_sequence numeric(19,0),
+  raw_media_type text COLLATE "C",
+  raw_data bytea,
+  recorded_by text COLLATE "C" NOT NULL,
+  salt bytea NOT NULL,
+  content_hash bytea NOT NULL,
+  previous_event_hash bytea,
+  event_hash bytea NOT NULL,
+  CONSTRAINT audit_events_hashes_check CHECK (((octet_length(salt) = 16) AND (octet_length(content_hash) = 32) AND (octet_length(event_hash) = 32) AND ((sequence = 1) = (previous_event_hash IS NULL)) AND (octet_length(previous_event_hash) = 32))),
+  CONSTRAINT audit_events_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+  CONSTRAINT audit_events_new_state_check CHECK ((jsonb_typeof(new_state) = 'object'::text)),
+  CONSTRAINT audit_events_previous_state_check CHECK ((jsonb_typeof(previous_state) = 'object'::text)),
+  CONSTRAINT audit_events_raw_check CHECK ((((raw_data IS NULL) = (raw_media_type IS NULL)) AND (octet_length(raw_data) <= 65536))),
+  CONSTRAINT audit_events_sequence_check CHECK ((sequence > 0)),
+  CONSTRAINT audit_events_source_sequence_check CHECK ((source_sequence >= (0)::numeric)),
+  CONSTRAINT audit_events_timestamp_digits_check CHECK (((timestamp_digits >= 0) AND (timestamp_digits <= 9))),
+  CONSTRAINT audit_events_timestamp_nanos_check CHECK (
+CASE
+    WHEN (timestamp_digits = 9) THEN ((timestamp_nanos >= 0) AND (timestamp_nanos <= 999))
+    WHEN (timestamp_digits = 8) THEN (((timestamp_nanos >= 0) AND (timestamp_nanos <= 990)) AND (((timestamp_nanos)::integer % 10) = 0))
+    WHEN (timestamp_digits = 7) THEN (((timestamp_nanos >= 0) AND (timestamp_nanos <= 900)) AND (((timestamp_nanos)::integer % 100) = 0))
+    WHEN (timestamp_digits = 6) THEN (timestamp_nanos = 0)
+    ELSE ((timestamp_nanos = 0) AND (((EXTRACT(microseconds FROM ("timestamp" AT TIME ZONE 'UTC'::text)))::integer % (ARRAY[1000000, 100000, 10000, 1000, 100, 10])[(timestamp_digits + 1)]) = 0))
+END)
+);
+
+ALTER TABLE audit_events ATTACH PARTITION audit_events_2026_01 FOR VALUES FROM ('2026-01-01 00:00:00+00') TO ('2026-02-01 00:00:00+00');
+
+CREATE INDEX audit_events_2026_01_corrects_idx ON public.audit_events_2026_01 USING btree (ledger, entity_type, entity_id, sequence) WHERE (corrects IS NOT NULL);
+
+CREATE INDEX audit_events_2026_01_entity_idx ON public.audit_events_2026_01 USING btree (ledger, entity_type, entity_id, sequence);
+
+CREATE INDEX audit_events_2026_01_metadata_idx ON public.audit_events_2026_01 USING gin (metadata jsonb_path_ops);
+
+CREATE UNIQUE INDEX audit_events_2026_01_sequence_key ON public.audit_events_2026_01 USING btree (ledger, sequence);
+
+CREATE INDEX audit_events_2026_01_timestamp_idx ON public.audit_events_2026_01 USING btree (ledger, "timestamp", timestamp_nanos, sequence);
+
+CREATE INDEX audit_events_2026_01_type_idx ON public.audit_events_2026_01 USING btree (ledger, event_type, "timestamp", timestamp_nanos, sequence);
+
+CREATE INDEX audit_events_2026_01_user_idx ON public.audit_events_2026_01 USING btree (ledger, user_id, "timestamp", timestamp_nanos, sequence);
+
+CREATE TRIGGER audit_events_2026_01_refuse_row BEFORE DELETE OR UPDATE ON public.audit_events_2026_01 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE audit_events_2026_01 ENABLE ALWAYS TRIGGER audit_events_2026_01_refuse_row;
+
+CREATE TRIGGER audit_events_2026_01_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events_2026_01 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE audit_events_2026_01 ENABLE ALWAYS TRIGGER audit_events_2026_01_refuse_statement;
+
+GRANT SELECT ON audit_events_2026_01 TO truetrail_service;
+
+CREATE TABLE deployment (
+  singleton boolean NOT NULL DEFAULT true,
+  id uuid NOT NULL,
+  log_origin text COLLATE "C" NOT NULL,
+  config_digest bytea,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT deployment_pkey PRIMARY KEY (singleton),
+  CONSTRAINT deployment_config_digest_check CHECK ((octet_length(config_digest) = 32)),
+  CONSTRAINT deployment_log_origin_check CHECK (((log_origin ~ '^[!-~]+$'::text) AND (log_origin !~ '["\\+]'::text) AND (length(log_origin) <= 200))),
+  CONSTRAINT deployment_singleton_check CHECK (singleton)
+);
+
+COMMENT ON TABLE deployment IS 'One row: what this installation is called, for ever';
+
+COMMENT ON COLUMN deployment.log_origin IS 'First part of every ledger''s origin';
+
+COMMENT ON COLUMN deployment.config_digest IS 'SHA-256 of the configuration, secrets left out, as last recorded in _service';
+
+GRANT SELECT ON deployment TO truetrail_service;
+
+CREATE TABLE event_keys (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_pkey PRIMARY KEY (event_id, ledger)
+) PARTITION BY HASH (event_id);
+
+COMMENT ON TABLE event_keys IS 'Makes an event id count once in its ledger, over all months, also those that have left PostgreSQL';
+
+CREATE TRIGGER event_keys_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys ENABLE ALWAYS TRIGGER event_keys_refuse_statement;
+
+GRANT SELECT ON event_keys TO truetrail_service;
+
+CREATE TABLE event_keys_0 (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_0_pkey PRIMARY KEY (event_id, ledger)
+);
+
+ALTER TABLE event_keys ATTACH PARTITION event_keys_0 FOR VALUES WITH (modulus 8, remainder 0);
+
+CREATE TRIGGER event_keys_0_refuse_row BEFORE DELETE OR UPDATE ON public.event_keys_0 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_0 ENABLE ALWAYS TRIGGER event_keys_0_refuse_row;
+
+CREATE TRIGGER event_keys_0_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_0 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_0 ENABLE ALWAYS TRIGGER event_keys_0_refuse_statement;
+
+CREATE TABLE event_keys_1 (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_1_pkey PRIMARY KEY (event_id, ledger)
+);
+
+ALTER TABLE event_keys ATTACH PARTITION event_keys_1 FOR VALUES WITH (modulus 8, remainder 1);
+
+CREATE TRIGGER event_keys_1_refuse_row BEFORE DELETE OR UPDATE ON public.event_keys_1 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_1 ENABLE ALWAYS TRIGGER event_keys_1_refuse_row;
+
+CREATE TRIGGER event_keys_1_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_1 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_1 ENABLE ALWAYS TRIGGER event_keys_1_refuse_statement;
+
+CREATE TABLE event_keys_2 (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_2_pkey PRIMARY KEY (event_id, ledger)
+);
+
+ALTER TABLE event_keys ATTACH PARTITION event_keys_2 FOR VALUES WITH (modulus 8, remainder 2);
+
+CREATE TRIGGER event_keys_2_refuse_row BEFORE DELETE OR UPDATE ON public.event_keys_2 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_2 ENABLE ALWAYS TRIGGER event_keys_2_refuse_row;
+
+CREATE TRIGGER event_keys_2_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_2 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_2 ENABLE ALWAYS TRIGGER event_keys_2_refuse_statement;
+
+CREATE TABLE event_keys_3 (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_3_pkey PRIMARY KEY (event_id, ledger)
+);
+
+ALTER TABLE event_keys ATTACH PARTITION event_keys_3 FOR VALUES WITH (modulus 8, remainder 3);
+
+CREATE TRIGGER event_keys_3_refuse_row BEFORE DELETE OR UPDATE ON public.event_keys_3 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_3 ENABLE ALWAYS TRIGGER event_keys_3_refuse_row;
+
+CREATE TRIGGER event_keys_3_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_3 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_3 ENABLE ALWAYS TRIGGER event_keys_3_refuse_statement;
+
+CREATE TABLE event_keys_4 (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_4_pkey PRIMARY KEY (event_id, ledger)
+);
+
+ALTER TABLE event_keys ATTACH PARTITION event_keys_4 FOR VALUES WITH (modulus 8, remainder 4);
+
+CREATE TRIGGER event_keys_4_refuse_row BEFORE DELETE OR UPDATE ON public.event_keys_4 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_4 ENABLE ALWAYS TRIGGER event_keys_4_refuse_row;
+
+CREATE TRIGGER event_keys_4_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_4 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_4 ENABLE ALWAYS TRIGGER event_keys_4_refuse_statement;
+
+CREATE TABLE event_keys_5 (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_5_pkey PRIMARY KEY (event_id, ledger)
+);
+
+ALTER TABLE event_keys ATTACH PARTITION event_keys_5 FOR VALUES WITH (modulus 8, remainder 5);
+
+CREATE TRIGGER event_keys_5_refuse_row BEFORE DELETE OR UPDATE ON public.event_keys_5 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_5 ENABLE ALWAYS TRIGGER event_keys_5_refuse_row;
+
+CREATE TRIGGER event_keys_5_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_5 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_5 ENABLE ALWAYS TRIGGER event_keys_5_refuse_statement;
+
+CREATE TABLE event_keys_6 (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_6_pkey PRIMARY KEY (event_id, ledger)
+);
+
+ALTER TABLE event_keys ATTACH PARTITION event_keys_6 FOR VALUES WITH (modulus 8, remainder 6);
+
+CREATE TRIGGER event_keys_6_refuse_row BEFORE DELETE OR UPDATE ON public.event_keys_6 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_6 ENABLE ALWAYS TRIGGER event_keys_6_refuse_row;
+
+CREATE TRIGGER event_keys_6_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_6 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_6 ENABLE ALWAYS TRIGGER event_keys_6_refuse_statement;
+
+CREATE TABLE event_keys_7 (
+  ledger text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT event_keys_7_pkey PRIMARY KEY (event_id, ledger)
+);
+
+ALTER TABLE event_keys ATTACH PARTITION event_keys_7 FOR VALUES WITH (modulus 8, remainder 7);
+
+CREATE TRIGGER event_keys_7_refuse_row BEFORE DELETE OR UPDATE ON public.event_keys_7 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_7 ENABLE ALWAYS TRIGGER event_keys_7_refuse_row;
+
+CREATE TRIGGER event_keys_7_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_7 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE event_keys_7 ENABLE ALWAYS TRIGGER event_keys_7_refuse_statement;
+
+CREATE TABLE job_runs (
+  id uuid NOT NULL,
+  job text COLLATE "C" NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  requested_by text COLLATE "C" NOT NULL,
+  scheduled_for timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  outcome jsonb,
+  CONSTRAINT job_runs_scheduled_for_key UNIQUE (job, scheduled_for),
+  CONSTRAINT job_runs_pkey PRIMARY KEY (id),
+  CONSTRAINT job_runs_finished_check CHECK (((status = ANY (ARRAY['done'::text, 'failed'::text])) = (finished_at IS NOT NULL))),
+  CONSTRAINT job_runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+
+COMMENT ON TABLE job_runs IS 'A row for each run of a job: what it did and how it ended';
+
+COMMENT ON COLUMN job_runs.scheduled_for IS 'The time of its schedule for which it runs, once over all replicas; null when it was asked for';
+
+CREATE INDEX job_runs_job_idx ON public.job_runs USING btree (job, created_at DESC);
+
+GRANT INSERT, SELECT, UPDATE ON job_runs TO truetrail_service;
+
+CREATE TABLE ledger_heads (
+  ledger text COLLATE "C" NOT NULL,
+  size bigint NOT NULL,
+  event_hash bytea,
+  recorded_at timestamp with time zone NOT NULL,
+  ahead_accepted_until timestamp with time zone,
+  CONSTRAINT ledger_heads_pkey PRIMARY KEY (ledger),
+  CONSTRAINT ledger_heads_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT ledger_heads_event_hash_check CHECK ((((size = 0) = (event_hash IS NULL)) AND (octet_length(event_hash) = 32))),
+  CONSTRAINT ledger_heads_size_check CHECK ((size >= 0))
+) WITH (fillfactor=10);
+
+COMMENT ON TABLE ledger_heads IS 'Where each chain ends; its row lock is the queue of appends over all replicas. Low fillfactor: every append updates it in place';
+
+COMMENT ON COLUMN ledger_heads.size IS 'Events in the ledger, and the sequence of the last';
+
+COMMENT ON COLUMN ledger_heads.event_hash IS 'Hash of the last event; null while empty';
+
+COMMENT ON COLUMN ledger_heads.recorded_at IS 'Floor: no later event is recorded before it';
+
+COMMENT ON COLUMN ledger_heads.ahead_accepted_until IS 'An administrator has accepted a head this far ahead of the clock';
+
+GRANT SELECT ON ledger_heads TO truetrail_service;
+
+CREATE TABLE ledgers (
+  ledger text COLLATE "C" NOT NULL,
+  origin text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL DEFAULT 'open'::text,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT ledgers_origin_key UNIQUE (origin),
+  CONSTRAINT ledgers_pkey PRIMARY KEY (ledger),
+  CONSTRAINT ledgers_ledger_check CHECK ((ledger ~ '^([a-z0-9][a-z0-9-]{0,62}|_[a-z0-9-]{1,62})$'::text)),
+  CONSTRAINT ledgers_origin_check CHECK (((origin ~ '^[!-~]+$'::text) AND (origin !~ '["\\+]'::text) AND (length(origin) <= 300))),
+  CONSTRAINT ledgers_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text])))
+);
+
+COMMENT ON TABLE ledgers IS 'One hash chain each; never renamed, never deleted';
+
+COMMENT ON COLUMN ledgers.ledger IS 'Slug; those that begin with _ are the service''s own';
+
+COMMENT ON COLUMN ledgers.origin IS 'Names the ledger in every envelope, for ever';
+
+GRANT SELECT ON ledgers TO truetrail_service;
+
+CREATE TABLE months (
+  month date NOT NULL,
+  state text COLLATE "C" NOT NULL DEFAULT 'open'::text,
+  partition_name text COLLATE "C" NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT months_partition_name_key UNIQUE (partition_name),
+  CONSTRAINT months_pkey PRIMARY KEY (month),
+  CONSTRAINT months_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+  CONSTRAINT months_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'sealed'::text, 'retired'::text, 'dropped'::text])))
+);
+
+COMMENT ON TABLE months IS 'The month catalogue: which months there are, and how far each has come';
+
+COMMENT ON COLUMN months.month IS 'First day of the month, UTC';
+
+GRANT SELECT ON months TO truetrail_service;
+
+CREATE TABLE verifications (
+  id uuid NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  from_sequence bigint NOT NULL,
+  to_sequence bigint NOT NULL,
+  to_head boolean NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  verdict text COLLATE "C",
+  next_sequence bigint NOT NULL,
+  checked bigint NOT NULL DEFAULT 0,
+  findings jsonb NOT NULL DEFAULT '[]'::jsonb,
+  findings_total bigint NOT NULL DEFAULT 0,
+  unread jsonb NOT NULL DEFAULT '[]'::jsonb,
+  deleted jsonb NOT NULL DEFAULT '[]'::jsonb,
+  error text,
+  requested_by text COLLATE "C" NOT NULL,
+  job_run uuid,
+  runner uuid,
+  created_at timestamp with time zone NOT NULL,
+  started_at timestamp with time zone,
+  progress_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  CONSTRAINT verifications_pkey PRIMARY KEY (id),
+  CONSTRAINT verifications_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT verifications_done_check CHECK (((status = 'done'::text) = (verdict IS NOT NULL))),
+  CONSTRAINT verifications_range_check CHECK (((from_sequence >= 1) AND (to_sequence >= (from_sequence - 1)))),
+  CONSTRAINT verifications_running_check CHECK (((status = 'running'::text) = (runner IS NOT NULL))),
+  CONSTRAINT verifications_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text]))),
+  CONSTRAINT verifications_verdict_check CHECK ((verdict = ANY (ARRAY['valid'::text, 'invalid'::text, 'undecided'::text])))
+);
+
+COMMENT ON TABLE verifications IS 'Runs of verification over a range of a ledger, both ends included';
+
+COMMENT ON COLUMN verifications.to_head IS 'The range ends where the ledger ended when it was asked for';
+
+COMMENT ON COLUMN verifications.next_sequence IS 'Everything before it is verified; a run that is taken up again goes on here';
+
+COMMENT ON COLUMN verifications.job_run IS 'The run of the daily job that asked for it';
+
+COMMENT ON COLUMN verifications.runner IS 'The replica that runs it';
+
+COMMENT ON COLUMN verifications.progress_at IS 'Last sign of life; a run silent for long is taken up by another replica';
+
+CREATE INDEX verifications_ledger_idx ON public.verifications USING btree (ledger, created_at DESC);
+
+CREATE INDEX verifications_status_idx ON public.verifications USING btree (status) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
+GRANT INSERT, SELECT, UPDATE ON verifications TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.accept_clock_ahead(p_ledger text)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          UPDATE ledger_heads SET ahead_accepted_until = recorded_at WHERE ledger = p_ledger RETURNING recorded_at
+        $function$;
+
+COMMENT ON FUNCTION accept_clock_ahead(text) IS 'An administrator''s act after the clock ran ahead and was set back: appends go on with the head''s recorded_at until the clock has caught up';
+
+REVOKE ALL ON FUNCTION accept_clock_ahead(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION accept_clock_ahead(text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.append_events(p_ledger text, p_max_ahead interval, p_requests integer[], p_event_ids uuid[], p_timestamps timestamp with time zone[], p_timestamp_nanos smallint[], p_timestamp_digits smallint[], p_event_types text[], p_entity_types text[], p_entity_ids text[], p_actions text[], p_user_ids text[], p_previous_states jsonb[], p_new_states jsonb[], p_metadata jsonb[], p_sources text[], p_source_sessions text[], p_source_sequences text[], p_corrects uuid[], p_raw_media_types text[], p_raw_data bytea[], p_recorded_by text[], p_salts bytea[], p_content_hashes bytea[], OUT first_sequence bigint, OUT recorded_at text, OUT previous_event_hash bytea, OUT event_hashes bytea, OUT repeats text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_origin text;
+        v_state text;
+        v_size bigint;
+        v_floor timestamptz;
+        v_accepted timestamptz;
+        v_now timestamptz;
+        v_at timestamptz;
+        v_skipped integer[];
+        v_sequences bigint[] := '{}';
+        v_previous bytea[] := '{}';
+        v_hashes bytea[] := '{}';
+        v_hash bytea;
+        v_tail text;
+      BEGIN
+        -- The queue of all replicas: whoever holds this row appends, the others wait here.
+        SELECT h.size, h.event_hash, h.recorded_at, h.ahead_accepted_until
+          INTO v_size, v_hash, v_floor, v_accepted
+          FROM ledger_heads AS h WHERE h.ledger = p_ledger FOR UPDATE;
+        IF NOT FOUND THEN
+          RAISE EXCEPTION 'no ledger %', p_ledger USING ERRCODE = 'TT001';
+        END IF;
+        SELECT l.origin, l.state INTO v_origin, v_state FROM ledgers AS l WHERE l.ledger = p_ledger;
+        IF v_state <> 'open' THEN
+          RAISE EXCEPTION 'ledger % is closed', p_ledger USING ERRCODE = 'TT002';
+        END IF;
+        v_now := trail_now();
+        IF v_floor > v_now + p_max_ahead AND v_floor > coalesce(v_accepted, '-infinity') THEN
+          RAISE EXCEPTION 'ledger % ends at %, ahead of the database clock, which reads %', p_ledger, v_floor, v_now
+            USING ERRCODE = 'TT003';
+        END IF;
+        v_at := greatest(v_floor, v_now);
+
+        SELECT array_agg(DISTINCT p_requests[known.i]),
+               json_agg(json_build_object(
+                 'index', known.i - 1,
+                 'sequence', known.sequence::text,
+                 'salt', encode(e.salt, 'hex'),
+                 'recorded_at', to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                 'recorded_by', e.recorded_by,
+                 'content_hash', encode(e.content_hash, 'hex'),
+                 'previous_event_hash', encode(e.previous_event_hash, 'hex'),
+                 'event_hash', encode(e.event_hash, 'hex')) ORDER BY known.i)::text
+          INTO v_skipped, repeats
+          FROM (
+            SELECT u.i::integer AS i, k.sequence
+              FROM unnest(p_event_ids) WITH ORDINALITY AS u (event_id, i)
+              JOIN event_keys AS k ON k.event_id = u.event_id AND k.ledger = p_ledger
+          ) AS known
+          LEFT JOIN audit_events AS e ON e.ledger = p_ledger AND e.sequence = known.sequence;
+
+        recorded_at := to_char(v_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+        previous_event_hash := v_hash;
+        v_tail := ',"recorded_at":"' || recorded_at || '","recorded_by":"';
+        FOR i IN 1 .. coalesce(array_length(p_event_ids, 1), 0) LOOP
+          IF v_skipped IS NOT NULL AND p_requests[i] = ANY (v_skipped) THEN
+            v_sequences[i] := NULL;
+            v_previous[i] := NULL;
+            v_hashes[i] := NULL;
+            CONTINUE;
+          END IF;
+          v_size := v_size + 1;
+          v_sequences[i] := v_size;
+          v_previous[i] := v_hash;
+          first_sequence := coalesce(first_sequence, v_size);
+          v_hash := sha256(convert_to(
+            '{"content_hash":"' || encode(p_content_hashes[i], 'hex')
+            || '","event_id":"' || p_event_ids[i]
+            || '","format":"truetrail/1","origin":"' || v_origin
+            || '","previous_event_hash":' || coalesce('"' || encode(v_hash, 'hex') || '"', 'null')
+            || v_tail || p_recorded_by[i]
+            || '","sequence":"' || v_size || '"}', 'UTF8'));
+          v_hashes[i] := v_hash;
+        END LOOP;
+        IF first_sequence IS NULL THEN
+          RETURN; -- nothing new
+        END IF;
+
+        INSERT INTO event_keys (ledger, event_id, sequence)
+          SELECT p_ledger, u.event_id, u.sequence
+            FROM unnest(p_event_ids, v_sequences) AS u (event_id, sequence)
+            WHERE u.sequence IS NOT NULL;
+        INSERT INTO audit_events (
+            ledger, sequence, recorded_at, "timestamp", event_id, corrects, timestamp_nanos, timestamp_digits,
+            event_type, entity_type, entity_id, action, user_id, previous_state, new_state, metadata,
+            source, source_session, source_sequence, raw_media_type, raw_data,
+            recorded_by, salt, content_hash, previous_event_hash, event_hash)
+          SELECT p_ledger, u.sequence, v_at, u.ts, u.event_id, u.corrects, u.nanos, u.digits,
+              u.event_type, u.entity_type, u.entity_id, u.action, u.user_id, u.previous_state, u.new_state, u.metadata,
+              u.source, u.source_session, u.source_sequence::numeric, u.raw_media_type, u.raw_data,
+              u.recorded_by, u.salt, u.content_hash, u.previous_event_hash, u.event_hash
+            FROM unnest(
+              v_sequences, p_timestamps, p_event_ids, p_corrects, p_timestamp_nanos, p_timestamp_digits,
+              p_event_types, p_entity_types, p_entity_ids, p_actions, p_user_ids,
+              p_previous_states, p_new_states, p_metadata,
+              p_sources, p_source_sessions, p_source_sequences, p_raw_media_types, p_raw_data,
+              p_recorded_by, p_salts, p_content_hashes, v_previous, v_hashes)
+              AS u (sequence, ts, event_id, corrects, nanos, digits,
+                event_type, entity_type, entity_id, action, user_id,
+                previous_state, new_state, metadata,
+                source, source_session, source_sequence, raw_media_type, raw_data,
+                recorded_by, salt, content_hash, previous_event_hash, event_hash)
+            WHERE u.sequence IS NOT NULL;
+        UPDATE ledger_heads AS h SET size = v_size, event_hash = v_hash, recorded_at = v_at WHERE h.ledger = p_ledger;
+        SELECT string_agg(u.hash, ''::bytea ORDER BY u.i) INTO event_hashes
+          FROM unnest(v_hashes) WITH ORDINALITY AS u (hash, i) WHERE u.hash IS NOT NULL;
+      END
+      $function$;
+
+COMMENT ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) IS 'Appends the requests that hold no known id, returns what is stored under the known ones; TT001 no such ledger, TT002 closed, TT003 head ahead of the clock';
+
+REVOKE ALL ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.create_ledger(p_ledger text, p_origin text)
+ RETURNS TABLE(created boolean, origin text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      BEGIN
+        INSERT INTO ledgers AS l (ledger, origin, created_at) VALUES (p_ledger, p_origin, trail_now())
+          ON CONFLICT ON CONSTRAINT ledgers_pkey DO NOTHING;
+        created := FOUND;
+        IF created THEN
+          -- a new ledger may not begin in a month that is closed already
+          INSERT INTO ledger_heads (ledger, size, recorded_at) VALUES (p_ledger, 0, '-infinity');
+        END IF;
+        SELECT l.origin INTO origin FROM ledgers AS l WHERE l.ledger = p_ledger;
+        RETURN NEXT;
+      END
+      $function$;
+
+REVOKE ALL ON FUNCTION create_ledger(text,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION create_ledger(text,text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.create_month(p_month date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
+        v_name text := 'audit_events_' || to_char(p_month, 'YYYY_MM');
+      BEGIN
+        IF p_month IS NULL OR extract(day FROM p_month) <> 1 THEN
+          RAISE EXCEPTION 'create_month: % is not the first day of a month', p_month USING ERRCODE = '22023';
+        END IF;
+        -- one maker at a time: two would wait for each other's catalogue rows
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.create_month', 0));
+        IF EXISTS (SELECT FROM months WHERE month = p_month) THEN
+          RETURN false;
+        END IF;
+        EXECUTE format('CREATE TABLE public.%I (LIKE public.audit_events
+          INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS INCLUDING STORAGE)', v_name);
+        EXECUTE format('CREATE UNIQUE INDEX %I ON public.%I (ledger, sequence)', v_name || '_sequence_key', v_name);
+        EXECUTE format('CREATE INDEX %I ON public.%I (ledger, entity_type, entity_id, sequence)',
+          v_name || '_entity_idx', v_name);
+        EXECUTE format('CREATE INDEX %I ON public.%I (ledger, user_id, "timestamp", timestamp_nanos, sequence)',
+          v_name || '_user_idx', v_name);
+        EXECUTE format('CREATE INDEX %I ON public.%I (ledger, event_type, "timestamp", timestamp_nanos, sequence)',
+          v_name || '_type_idx', v_name);
+        EXECUTE format('CREATE INDEX %I ON public.%I (ledger, "timestamp", timestamp_nanos, sequence)',
+          v_name || '_timestamp_idx', v_name);
+        EXECUTE format('CREATE INDEX %I ON public.%I (ledger, entity_type, entity_id, sequence)
+          WHERE corrects IS NOT NULL', v_name || '_corrects_idx', v_name);
+        EXECUTE format('CREATE INDEX %I ON public.%I USING gin (metadata jsonb_path_ops)',
+          v_name || '_metadata_idx', v_name);
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON public.%I
+          FOR EACH ROW EXECUTE FUNCTION public.refuse_change()', v_name || '_refuse_row', v_name);
+        EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER %I', v_name, v_name || '_refuse_row');
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON public.%I
+          FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change()', v_name || '_refuse_statement', v_name);
+        EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER %I', v_name, v_name || '_refuse_statement');
+        EXECUTE format('GRANT SELECT ON public.%I TO truetrail_service', v_name);
+        EXECUTE format('ALTER TABLE public.audit_events ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
+          v_name, p_month::timestamp AT TIME ZONE 'UTC',
+          (p_month + interval '1 month') AT TIME ZONE 'UTC');
+        INSERT INTO months (month, partition_name, created_at) VALUES (p_month, v_name, trail_now());
+        RETURN true;
+      END
+      $function$;
+
+COMMENT ON FUNCTION create_month(date) IS 'Makes and attaches the month that begins on that day; false when it is there already';
+
+REVOKE ALL ON FUNCTION create_month(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION create_month(date) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.name_deployment(p_id uuid, p_log_origin text)
+ RETURNS text
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          INSERT INTO deployment (id, log_origin, created_at) VALUES (p_id, p_log_origin, trail_now())
+            ON CONFLICT ON CONSTRAINT deployment_pkey DO NOTHING;
+          SELECT log_origin FROM deployment;
+        $function$;
+
+REVOKE ALL ON FUNCTION name_deployment(uuid,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION name_deployment(uuid,text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.record_config_digest(p_digest bytea)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$ UPDATE deployment SET config_digest = p_digest $function$;
+
+REVOKE ALL ON FUNCTION record_config_digest(bytea) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION record_config_digest(bytea) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+AS $function$
+      BEGIN
+        RAISE EXCEPTION '% on %: the trail is append-only', TG_OP, TG_TABLE_NAME USING ERRCODE = 'TT100';
+      END
+      $function$;
+
+REVOKE ALL ON FUNCTION refuse_change() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.trail_now()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ PARALLEL SAFE
+ SET search_path TO 'pg_catalog'
+AS $function$ SELECT clock_timestamp() $function$;
+
+COMMENT ON FUNCTION trail_now() IS 'The only place from which SQL takes the time. Tests replace it; the daily check of the catalogue compares it.';
+
+REVOKE ALL ON FUNCTION trail_now() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION trail_now() TO truetrail_service;

@@ -1,0 +1,174 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  canonicalContent,
+  contentHash,
+  eventHash,
+  toContent,
+  type Receipt,
+  type SentContent,
+} from '../src/integrity/event.js';
+import { compareHistory, expectedHistories, python3IsThere } from './real-data/expected-histories.js';
+import { sampleSources, sharedDataFolder, sources, type Source } from './real-data/sources.js';
+import { startService, TEST_KEY, type TestService } from './support/app.js';
+import { checkTrail } from './support/check-trail.js';
+
+const BATCH = 500;
+const READERS = 8;
+
+const missing = [
+  ...(sharedDataFolder() === undefined ? ['the recorded data (TRUETRAIL_SHARED, by default ../shared)'] : []),
+  ...(python3IsThere() ? [] : ['python3']),
+];
+if (missing.length > 0 && !process.env.CI) {
+  process.stderr.write(`test/real-data: not all order flow goes in, missing here: ${missing.join(' and ')}\n`);
+}
+
+describe('recorded order flow', () => {
+  let service: TestService;
+  const agent = new Agent({ keepAlive: true, maxSockets: READERS });
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(async () => {
+    agent.destroy();
+    await service.close();
+  });
+
+  it('has in CI all that it needs', () => {
+    expect(process.env.CI ? missing : []).toEqual([]);
+  });
+
+  function send(
+    method: string,
+    path: string,
+    body?: unknown,
+    accept = 'application/json',
+  ): Promise<{ status: number; text: string }> {
+    return new Promise((resolve, reject) => {
+      const headers = {
+        authorization: `Bearer ${TEST_KEY}`,
+        accept,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      };
+      const request = httpRequest(service.url + path, { method, agent, headers }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve({ status: response.statusCode!, text: Buffer.concat(chunks).toString() }));
+        response.on('error', reject);
+      });
+      request.on('error', reject);
+      request.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+
+  async function record(ledger: string, source: Source): Promise<{ events: number; entities: Set<string> }> {
+    await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    const entities = new Set<string>();
+    let events = 0;
+    let batch: SentContent[] = [];
+    const flush = async (): Promise<void> => {
+      const { status, text } = await send('POST', `/v1/ledgers/${ledger}/events/batch`, { events: batch });
+      if (status !== 201) throw new Error(`${status}: ${text.slice(0, 1000)}`);
+      const { receipts } = JSON.parse(text) as { receipts: Receipt[] };
+      receipts.forEach((receipt, i) => {
+        const { content } = toContent(batch[i]!);
+        const recomputed = contentHash(Buffer.from(receipt.salt, 'hex'), canonicalContent(content).text).toString(
+          'hex',
+        );
+        if (recomputed !== receipt.content_hash || eventHash(receipt).toString('hex') !== receipt.event_hash) {
+          throw new Error(`the receipt of ${receipt.event_id} does not recompute`);
+        }
+      });
+      events += batch.length;
+      batch = [];
+    };
+    for await (const event of source.convert()) {
+      entities.add(event.entity_id);
+      batch.push(event as unknown as SentContent);
+      if (batch.length === BATCH) await flush();
+    }
+    if (batch.length > 0) await flush();
+    return { events, entities };
+  }
+
+  describe.each([...sampleSources, ...sources].map((source) => [source.name, source] as const))(
+    '%s',
+    (name, source) => {
+      const withBoth = source.folder() === undefined || !python3IsThere() ? it.skip : it;
+
+      withBoth(
+        "goes in; every order's history is what the file says; the chain verifies",
+        async () => {
+          const ledger = `data-${name}`
+            .toLowerCase()
+            .replaceAll(/[^a-z0-9-]/g, '-')
+            .slice(0, 63);
+          const { events, entities } = await record(ledger, source);
+          expect(events).toBe(Object.values(source.expectedCounts).reduce((sum, count) => sum + count, 0));
+
+          const expected = await expectedHistories(source);
+          expect(new Set(expected.keys())).toEqual(entities);
+          const queue = [...expected];
+          const differences: string[] = [];
+          const reader = async (): Promise<void> => {
+            for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+              const [order, history] = next;
+              const { status, text } = await send(
+                'GET',
+                `/v1/ledgers/${ledger}/orders/${encodeURIComponent(order)}/history`,
+              );
+              if (status !== 200) differences.push(`${order}: ${status} ${text}`);
+              else
+                differences.push(
+                  ...compareHistory(history, (JSON.parse(text) as { events: object[] }).events).map(
+                    (each) => `${order}: ${each}`,
+                  ),
+                );
+              if (differences.length > 20) return;
+            }
+          };
+          await Promise.all(Array.from({ length: READERS }, reader));
+          expect(differences).toEqual([]);
+
+          const started = await service.http().post(`/v1/ledgers/${ledger}/verifications`).send({}).expect(202);
+          let run = started.body;
+          while (run.status === 'queued' || run.status === 'running') {
+            run = (await service.http().get(`/v1/ledgers/${ledger}/verifications/${run.id}`).expect(200)).body;
+          }
+          expect(run).toMatchObject({ status: 'done', verdict: 'valid', checked: String(events), findings: [] });
+          expect((await checkTrail(service.database.adminUrl, ledger)).size).toBe(BigInt(events));
+        },
+        300_000,
+      );
+    },
+  );
+
+  const withPython = python3IsThere() ? it : it.skip;
+  withPython('verifies by the second implementation, from what the API says', async () => {
+    const ledger = `data-${sampleSources[0]!.name}`.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
+    await service.http().put(`/v1/ledgers/${ledger}`);
+    const { text, status } = await send(
+      'GET',
+      `/v1/ledgers/${ledger}/events?sort=sequence`,
+      undefined,
+      'application/x-ndjson',
+    );
+    expect(status).toBe(200);
+    const folder = mkdtempSync(join(tmpdir(), 'truetrail-ndjson-'));
+    try {
+      writeFileSync(join(folder, 'events.ndjson'), text);
+      const verify = (file: string) =>
+        spawnSync('python3', ['test/vectors/verify.py', '--whole', join(folder, file)], { encoding: 'utf8' });
+      const whole = verify('events.ndjson');
+      expect([whole.status, whole.stderr]).toEqual([0, '']);
+      writeFileSync(join(folder, 'changed.ndjson'), text.replace('"action":"create"', '"action":"cancel"'));
+      expect(verify('changed.ndjson').status).toBe(1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
