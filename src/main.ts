@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
-import { ConfigError, readConfig, type Config } from './config/config.js';
+import { ConfigError, readConfig, secretsOf, type Config } from './config/config.js';
 import { startEmbeddedPostgres } from './database/embedded-postgres.js';
 import { migrate } from './database/migrate.js';
 import { httpAdapter, prepareHttpApp } from './http/http-app.js';
@@ -108,14 +108,16 @@ function stopOnSignals(
   process.on('SIGINT', stop);
 }
 
+let secrets: readonly string[] = [];
 try {
   const config = readConfig(process.env);
-  await start(config, createLogger(config.LOG_LEVEL));
+  secrets = secretsOf(config);
+  await start(config, createLogger(config.LOG_LEVEL, { secrets }));
 } catch (error) {
   const reason =
     error instanceof ConfigError
       ? error.message
-      : withoutCredentials(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      : withoutCredentials(error instanceof Error ? (error.stack ?? error.message) : String(error), secrets);
   process.stderr.write(`Truetrail did not start. ${reason}\n`);
   process.exit(1);
 }

@@ -7,6 +7,8 @@ import { OidcTokens } from './oidc-tokens.js';
 import { mayUseLedger, type Principal } from './principal.js';
 
 const MAX_CREDENTIAL_CHARACTERS = 8192;
+/** How often the credentials of a stream are looked at again: it may go on for longer than they are good for. */
+const STREAM_CHECK_MS = 5_000;
 
 /**
  * Decides who calls and whether they may, before a byte of the body is read: a stranger must not be able to make the
@@ -21,7 +23,7 @@ export class AccessHook {
 
   /** Sets `request.principal`. Throws unauthorized, forbidden or ledger-not-found. */
   async admit(request: FastifyRequest): Promise<void> {
-    const { access } = request.routeOptions.config as RouteAccess;
+    const { access, takesLines } = request.routeOptions.config as RouteAccess;
     if (access === 'open') return;
     const principal = await this.authenticate(request.headers.authorization);
     request.principal = principal;
@@ -31,6 +33,22 @@ export class AccessHook {
     if (ledger !== undefined && !mayUseLedger(principal, ledger)) {
       throw new Problem('ledger-not-found', 'There is no such ledger, or these credentials are not for it');
     }
+    if (takesLines) this.watch(request);
+  }
+
+  /**
+   * Cuts the connection of a stream whose key is revoked or whose token expires. What it had no receipt for yet is sent
+   * again by whoever still may.
+   */
+  private watch({ raw, headers, log }: FastifyRequest): void {
+    const timer = setInterval(() => {
+      this.authenticate(headers.authorization).catch((error: unknown) => {
+        if (!(error instanceof Problem && error.status === 401)) return; // cannot be asked at the moment
+        log.info('a stream was cut off: its credentials are no longer good');
+        raw.destroy();
+      });
+    }, STREAM_CHECK_MS);
+    raw.once('close', () => clearInterval(timer));
   }
 
   private async authenticate(authorization: string | undefined): Promise<Principal> {
@@ -39,10 +57,9 @@ export class AccessHook {
     if (credential === undefined || credential.length > MAX_CREDENTIAL_CHARACTERS) {
       throw new Problem('unauthorized', 'The Authorization header is not of the form Bearer <key>');
     }
-    // a JWT is three base64url parts; no key of ours has a dot, and a bootstrap key that looks like one is tried below
-    const isToken = this.tokens.enabled && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
-    const principal =
-      (isToken ? await this.tokens.authenticate(credential) : null) ?? (await this.keys.authenticate(credential));
+    const principal = this.tokens.recognises(credential)
+      ? await this.tokens.authenticate(credential)
+      : await this.keys.authenticate(credential);
     if (!principal) throw new Problem('unauthorized', 'The key or token is unknown, expired or revoked');
     return principal;
   }

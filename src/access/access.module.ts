@@ -1,7 +1,15 @@
 import { Module } from '@nestjs/common';
+import { EventsModule } from '../events/events.module.js';
 import { AccessHook } from './access.hook.js';
 import { ApiKeys } from './api-keys.js';
+import { ApiKeysController } from './api-keys.controller.js';
+import { KeyAdministration } from './key-administration.js';
 import { OidcTokens } from './oidc-tokens.js';
 
-@Module({ providers: [AccessHook, ApiKeys, OidcTokens], exports: [AccessHook, ApiKeys] })
+@Module({
+  imports: [EventsModule],
+  controllers: [ApiKeysController],
+  providers: [AccessHook, ApiKeys, KeyAdministration, OidcTokens],
+  exports: [AccessHook, KeyAdministration],
+})
 export class AccessModule {}

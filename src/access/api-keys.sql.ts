@@ -17,7 +17,16 @@ export interface NewApiKey {
   name: string;
   scopes: readonly string[];
   ledgers: readonly string[];
+  /** RFC 3339; absent: never */
   expires_at?: string | undefined;
+}
+
+export interface UsableKey {
+  id: string;
+  scopes: string[];
+  ledgers: string[];
+  /** null: never */
+  expires_in_ms: string | null;
 }
 
 const COLUMNS = `id, name, scopes, ledgers, created_by, revoked_by,
@@ -25,59 +34,51 @@ const COLUMNS = `id, name, scopes, ledgers, created_by, revoked_by,
   to_char(expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS expires_at,
   to_char(revoked_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS revoked_at`;
 
-type StoredKey = NewApiKey & { id: string; hash: Buffer; createdBy: string };
-
-/** Keys that work now; `expires_in_ms` is null for one without an end. */
-export async function findUsableKey(
-  pool: pg.Pool,
-  hash: Buffer,
-): Promise<{ id: string; scopes: string[]; ledgers: string[]; expires_in_ms: string | null } | null> {
-  const { rows } = await pool.query<{ id: string; scopes: string[]; ledgers: string[]; expires_in_ms: string | null }>({
+/** A key that works now, by the SHA-256 of it. */
+export async function findUsableKey(pool: pg.Pool, hash: Buffer): Promise<UsableKey | undefined> {
+  const { rows } = await pool.query<UsableKey>({
     name: 'find_usable_key',
     text: `SELECT id, scopes, ledgers, extract(epoch FROM expires_at - trail_now()) * 1000 AS expires_in_ms
              FROM api_keys
              WHERE secret_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > trail_now())`,
     values: [hash],
   });
-  return rows[0] ?? null;
+  return rows[0];
 }
 
-const INSERT = `INSERT INTO api_keys (id, name, secret_hash, scopes, ledgers, expires_at, created_by, created_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, trail_now())`;
-
-function insertValues(key: StoredKey): unknown[] {
-  return [key.id, key.name, key.hash, key.scopes, key.ledgers, key.expires_at ?? null, key.createdBy];
-}
-
-export async function insertKey(pool: pg.Pool, key: StoredKey): Promise<ApiKey> {
-  const { rows } = await pool.query<ApiKey>(`${INSERT} RETURNING ${COLUMNS}`, insertValues(key));
+export async function insertKey(
+  pool: pg.Pool,
+  key: NewApiKey & { id: string; hash: Buffer; createdBy: string },
+): Promise<ApiKey> {
+  const { rows } = await pool.query<ApiKey>(
+    `INSERT INTO api_keys (id, name, secret_hash, scopes, ledgers, expires_at, created_by, created_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, trail_now())
+       RETURNING ${COLUMNS}`,
+    [key.id, key.name, key.hash, key.scopes, key.ledgers, key.expires_at ?? null, key.createdBy],
+  );
   return rows[0]!;
 }
 
-/** False when the same key is there already, made by another replica at this moment. */
-export async function insertKeyOnce(pool: pg.Pool, key: StoredKey): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `${INSERT} ON CONFLICT ON CONSTRAINT api_keys_secret_hash_key DO NOTHING`,
-    insertValues(key),
-  );
-  return rowCount === 1;
-}
-
-export async function keyExists(pool: pg.Pool, hash: Buffer): Promise<boolean> {
-  const { rows } = await pool.query('SELECT 1 FROM api_keys WHERE secret_hash = $1', [hash]);
+/** Whether there is, or was, a key with this SHA-256; with any at all when none is given. */
+export async function keyExists(pool: pg.Pool, hash: Buffer | undefined): Promise<boolean> {
+  const { rows } = await pool.query('SELECT 1 FROM api_keys WHERE secret_hash = $1 OR $1::bytea IS NULL LIMIT 1', [
+    hash ?? null,
+  ]);
   return rows.length > 0;
 }
 
-export async function anyKey(pool: pg.Pool): Promise<boolean> {
-  const { rows } = await pool.query('SELECT 1 FROM api_keys LIMIT 1');
-  return rows.length > 0;
-}
-
+/** Oldest first. */
 export async function listKeys(pool: pg.Pool): Promise<ApiKey[]> {
   const { rows } = await pool.query<ApiKey>(`SELECT ${COLUMNS} FROM api_keys ORDER BY id`);
   return rows;
 }
 
+export async function findKey(pool: pg.Pool, id: string): Promise<ApiKey | undefined> {
+  const { rows } = await pool.query<ApiKey>(`SELECT ${COLUMNS} FROM api_keys WHERE id = $1`, [id]);
+  return rows[0];
+}
+
+/** Revokes a key for good; of two revocations the first stays. */
 export async function revokeKey(pool: pg.Pool, id: string, revokedBy: string): Promise<ApiKey | undefined> {
   const { rows } = await pool.query<ApiKey>(
     `UPDATE api_keys
@@ -87,4 +88,9 @@ export async function revokeKey(pool: pg.Pool, id: string, revokedBy: string): P
     [id, revokedBy],
   );
   return rows[0];
+}
+
+/** One at a time over all replicas, until the connection ends. */
+export async function waitForFirstKeyTurn(client: pg.ClientBase): Promise<void> {
+  await client.query(`SELECT pg_advisory_lock(hashtextextended('truetrail.first_key', 0))`);
 }

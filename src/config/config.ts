@@ -2,6 +2,40 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { duration, integer, oneOf, text, url, type Setting } from './settings.js';
 
+/**
+ * pg lets the parameters of a URL win over ours. Those would take away the service's role, or have the server cancel an
+ * append, which must not be.
+ */
+const DATABASE = {
+  protocols: ['postgres:', 'postgresql:'],
+  and: 'user and password percent-encoded, without the parameter options and without timeouts other than connect_timeout',
+  holds: ({ username, password, searchParams }: URL): boolean =>
+    isPercentEncoded(username) &&
+    isPercentEncoded(password) &&
+    [...searchParams.keys()].every(
+      (name) => name !== 'options' && (!name.endsWith('_timeout') || name === 'connect_timeout'),
+    ),
+};
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whoever stands between us and the issuer could make tokens, were it not for TLS. */
+const ISSUER = {
+  protocols: ['https:', 'http:'],
+  and: 'without a user name, and http: only to this machine',
+  holds: ({ protocol, hostname, username, password }: URL): boolean =>
+    username === '' &&
+    password === '' &&
+    (protocol === 'https:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)),
+};
+
 /** Every setting, in the order in which an operator meets them; docs/configuration.md is made from this table. */
 export const SETTINGS = {
   PORT: integer({ min: 0, max: 65535, fallback: 3000, why: 'Port of the API; 0 takes a free one.' }),
@@ -16,13 +50,13 @@ export const SETTINGS = {
     why: 'Where the embedded PostgreSQL keeps its cluster. Unused when DATABASE_URL is set.',
   }),
   DATABASE_URL: url({
-    protocols: ['postgres:', 'postgresql:'],
+    ...DATABASE,
     fallbackText: 'an embedded PostgreSQL 18 in DATA_DIR',
     why: 'PostgreSQL 15 to 18 of your own. Several replicas share one. Add `?sslmode=verify-full` for a server elsewhere.',
     secret: true,
   }),
   DATABASE_OWNER_URL: url({
-    protocols: ['postgres:', 'postgresql:'],
+    ...DATABASE,
     fallbackText: 'the login of DATABASE_URL',
     why: 'The login that owns the schema and migrates it. Give one, so that the service itself never holds the rights of an owner.',
     secret: true,
@@ -54,20 +88,23 @@ export const SETTINGS = {
     secret: true,
   }),
   OIDC_ISSUER: url({
-    protocols: ['https:', 'http:'],
+    ...ISSUER,
     fallbackText: 'only API keys are accepted',
-    why: 'Accept access tokens (JWT) of this issuer; needs OIDC_AUDIENCE. http: is for tests on this machine.',
+    why: 'Accept access tokens (JWT) of this issuer, exactly as its tokens and its discovery document name it. Scopes are read from the claim `scope` (or `scp`), ledgers from `truetrail_ledgers`.',
   }),
-  OIDC_AUDIENCE: text({ accepts: 'the audience that tokens must name', why: 'Tokens made for others are refused.' }),
+  OIDC_AUDIENCE: text({
+    accepts: 'the audience that tokens must name',
+    why: 'Tokens that the issuer made for others are refused.',
+  }),
   OIDC_JWKS_URL: url({
-    protocols: ['https:', 'http:'],
+    ...ISSUER,
     fallbackText: "found by the issuer's discovery document",
     why: "Where the issuer's keys are, when discovery is not to be used.",
   }),
   TLS_CERT_FILE: text({
     accepts: 'a PEM file with the certificate chain',
     fallbackText: 'plain HTTP',
-    why: 'TLS by the service itself; needs TLS_KEY_FILE.',
+    why: 'TLS by the service itself, 1.2 or 1.3. Read at the start: a renewed certificate needs a restart.',
   }),
   TLS_KEY_FILE: text({ accepts: 'a PEM file with the private key', why: 'See TLS_CERT_FILE.' }),
   CLOCK_TOLERANCE: duration({
@@ -93,6 +130,12 @@ export const SETTINGS = {
     maxMs: 3_600_000,
     fallback: '30s',
     why: 'How long a caller waits for a durable answer before a 504; the append itself is never cancelled.',
+  }),
+  BODY_TIMEOUT: duration({
+    minMs: 100,
+    maxMs: 3_600_000,
+    fallback: '60s',
+    why: 'How long the body of a request may take to arrive; a slower client gets 408. Streams of events may last as long as they like.',
   }),
   SHUTDOWN_TIMEOUT: duration({
     minMs: 0,
@@ -130,6 +173,39 @@ type Settings = typeof SETTINGS;
 /** All settings by their names in the environment, validated; durations in milliseconds; folders absolute. */
 export type Config = Readonly<{ [Name in keyof Settings]: Settings[Name] extends Setting<infer T> ? T : never }>;
 
+/** What one setting asks of another; looked at when each of them is usable by itself. */
+export const RULES: readonly { of: readonly (keyof Config)[]; says: string; keeps(config: Config): boolean }[] = [
+  {
+    of: ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
+    says: 'TLS_CERT_FILE and TLS_KEY_FILE must be given together',
+    keeps: (config) => (config.TLS_CERT_FILE === undefined) === (config.TLS_KEY_FILE === undefined),
+  },
+  {
+    of: ['OIDC_ISSUER', 'OIDC_AUDIENCE'],
+    says: 'OIDC_ISSUER and OIDC_AUDIENCE must be given together',
+    keeps: (config) => (config.OIDC_ISSUER === undefined) === (config.OIDC_AUDIENCE === undefined),
+  },
+  {
+    of: ['OIDC_JWKS_URL', 'OIDC_ISSUER'],
+    says: 'OIDC_JWKS_URL needs OIDC_ISSUER',
+    keeps: (config) => config.OIDC_JWKS_URL === undefined || config.OIDC_ISSUER !== undefined,
+  },
+  {
+    of: ['DATABASE_OWNER_URL', 'DATABASE_URL'],
+    says: 'DATABASE_OWNER_URL needs DATABASE_URL, and there the name of the user, who is admitted to the schema',
+    keeps: ({ DATABASE_OWNER_URL: owner, DATABASE_URL: service }) =>
+      owner === undefined || (service !== undefined && new URL(service).username !== ''),
+  },
+  {
+    of: ['METRICS_PORT', 'PORT'],
+    says: 'METRICS_PORT must not be PORT',
+    keeps: (config) => config.METRICS_PORT === 0 || config.METRICS_PORT !== config.PORT,
+  },
+];
+
+/** Shorter passwords would be found in half of all words. */
+const MIN_SECRET_LENGTH = 6;
+
 /** Nest's token for the Config. */
 export const CONFIG = Symbol('Config');
 
@@ -143,32 +219,40 @@ export class ConfigError extends Error {
 
 /** Reads the environment. Empty text counts as absent. Throws ConfigError. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const mistakes: string[] = [];
   const config: Record<string, unknown> = {};
+  const mistakes = new Map<string, string>();
   for (const [name, setting] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
     const given = env[name];
     try {
       config[name] = given === undefined || given === '' ? setting.fallback : setting.parse(given);
     } catch (error) {
-      mistakes.push(`${name} must be ${(error as Error).message}`);
+      mistakes.set(name, `${name} must be ${(error as Error).message}`);
     }
   }
-  const given = config as Config;
-  if ((given.TLS_CERT_FILE === undefined) !== (given.TLS_KEY_FILE === undefined)) {
-    mistakes.push('TLS_CERT_FILE and TLS_KEY_FILE must be given together');
-  }
-  if ((given.OIDC_ISSUER === undefined) !== (given.OIDC_AUDIENCE === undefined)) {
-    mistakes.push('OIDC_ISSUER and OIDC_AUDIENCE must be given together');
-  }
-  if (given.OIDC_JWKS_URL !== undefined && given.OIDC_ISSUER === undefined) {
-    mistakes.push('OIDC_JWKS_URL needs OIDC_ISSUER');
-  }
-  if (given.DATABASE_OWNER_URL !== undefined && given.DATABASE_URL === undefined) {
-    mistakes.push('DATABASE_OWNER_URL needs DATABASE_URL');
-  }
-  if (mistakes.length > 0) throw new ConfigError(mistakes);
-  config.DATA_DIR = resolve(given.DATA_DIR ?? './data');
+  const broken = RULES.filter(({ of, keeps }) => !of.some((name) => mistakes.has(name)) && !keeps(config as Config));
+  const all = [...mistakes.values(), ...broken.map(({ says }) => says)];
+  if (all.length > 0) throw new ConfigError(all);
+  config.DATA_DIR = resolve(config.DATA_DIR as string);
   return Object.freeze(config) as Config;
+}
+
+/** A setting as an operator wants to see it: secrets only by their presence. */
+export interface DescribedSetting {
+  name: string;
+  value: string;
+  from: 'environment' | 'default';
+}
+
+/** Every setting in its order, and where its value came from. Throws ConfigError. */
+export function describeConfig(env: Readonly<Record<string, string | undefined>>): DescribedSetting[] {
+  const config = readConfig(env);
+  return (Object.entries(SETTINGS) as [keyof Config, Setting<unknown>][]).map(([name, setting]) => {
+    const from = env[name] === undefined || env[name] === '' ? 'default' : 'environment';
+    const value = config[name];
+    if (setting.secret && value !== undefined) return { name, value: '(set)', from };
+    if (value === undefined) return { name, value: `(${setting.fallbackText ?? 'none'})`, from };
+    return { name, value: setting.write?.(value) ?? String(value), from };
+  });
 }
 
 /** What may be recorded of a configuration: every setting but the secrets, of which only their presence. */
@@ -179,6 +263,17 @@ export function publicSettings(config: Config): Record<string, string> {
     if (value !== undefined) shown[name] = setting.secret ? '(set)' : String(value);
   }
   return shown;
+}
+
+/** The texts of a configuration that nobody may see: secret settings, and the passwords in them, as written and decoded. */
+export function secretsOf(config: Config): string[] {
+  const values = (Object.entries(SETTINGS) as [keyof Config, Setting<unknown>][])
+    .filter(([, { secret }]) => secret)
+    .flatMap(([name]) => config[name] ?? [])
+    .map(String);
+  const passwords = values.filter((value) => URL.canParse(value)).map((value) => new URL(value).password);
+  const texts = [...values, ...passwords, ...passwords.map((password) => decodeURIComponent(password))];
+  return [...new Set(texts)].filter(({ length }) => length >= MIN_SECRET_LENGTH);
 }
 
 /** SHA-256 over `publicSettings`, 32 bytes: changes when and only when a replica's visible settings do. */

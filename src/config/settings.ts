@@ -9,6 +9,8 @@ export interface Setting<T> {
   accepts: string;
   why: string;
   secret?: boolean;
+  /** The value as one would write it; String(value) when absent. */
+  write?(value: T): string;
 }
 
 class Unacceptable extends Error {}
@@ -38,7 +40,11 @@ export function duration(options: { minMs: number; maxMs: number; fallback: stri
     if (!(value >= options.minMs && value <= options.maxMs)) throw new Unacceptable(accepts);
     return value;
   };
-  return { accepts, why: options.why, fallback: parse(options.fallback), fallbackText: options.fallback, parse };
+  const write = (ms: number): string => {
+    const [unit, size] = Object.entries(UNIT_MS).findLast(([, unitMs]) => ms % unitMs === 0)!;
+    return `${ms / size}${unit}`;
+  };
+  return { accepts, why: options.why, fallback: parse(options.fallback), fallbackText: options.fallback, parse, write };
 }
 
 export function text(options: {
@@ -78,19 +84,25 @@ export function oneOf<const T extends string>(options: { values: readonly T[]; f
 
 export function url(options: {
   protocols: readonly string[];
+  /** Says what `holds` asks beyond the protocol, after "a URL that begins with ... ". */
+  and?: string;
+  holds?: (url: URL) => boolean;
   fallbackText?: string;
   why: string;
   secret?: boolean;
 }): Setting<string | undefined> {
-  const accepts = `a URL that begins with ${options.protocols.map((protocol) => `${protocol}//`).join(' or ')}`;
+  const { protocols, and, holds = () => true, fallbackText, why, secret } = options;
+  const beginnings = protocols.map((protocol) => `${protocol}//`).join(' or ');
+  const accepts = `a URL that begins with ${beginnings}${and === undefined ? '' : `, ${and}`}`;
   return {
     accepts,
-    why: options.why,
+    why,
     fallback: undefined,
-    ...(options.fallbackText === undefined ? {} : { fallbackText: options.fallbackText }),
-    ...(options.secret ? { secret: true } : {}),
+    ...(fallbackText === undefined ? {} : { fallbackText }),
+    ...(secret ? { secret: true } : {}),
     parse(value) {
-      if (!URL.canParse(value) || !options.protocols.includes(new URL(value).protocol)) throw new Unacceptable(accepts);
+      const parsed = URL.canParse(value) ? new URL(value) : undefined;
+      if (!parsed || !protocols.includes(parsed.protocol) || !holds(parsed)) throw new Unacceptable(accepts);
       return value;
     },
   };

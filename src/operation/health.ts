@@ -35,6 +35,7 @@ export class Health {
 
   private async askDatabase(): Promise<string[]> {
     const client = await this.pool.connect();
+    client.on('error', ignore); // a connection that breaks fails the query that uses it; without this it ends the process
     try {
       if (!this.migrated) this.migrated = await isUpToDate(client);
       if (!this.migrated) return ['migrations'];
@@ -45,9 +46,14 @@ export class Health {
       });
       return [...(rows[0]!.writable ? [] : ['database-read-only']), ...(rows[0]!.month ? [] : ['month'])];
     } finally {
+      client.off('error', ignore);
       client.release();
     }
   }
+}
+
+function ignore(): void {
+  // said by the query
 }
 
 function within<T>(ms: number, promise: Promise<T>): Promise<T> {

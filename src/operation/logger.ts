@@ -1,14 +1,28 @@
 import type { LoggerService } from '@nestjs/common';
-import { destination, pino, stdTimeFunctions, type Logger } from 'pino';
+import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+
+const NOT_LOGGED = '(not logged)';
 
 /** Nest's token for the process's logger. */
 export const LOGGER = Symbol('Logger');
 
+export interface LoggerOptions {
+  /** a file descriptor, standard output by default, or a stream */
+  to?: number | DestinationStream;
+  /** what must not be in a log, wherever it comes from: `secretsOf` the configuration */
+  secrets?: readonly string[];
+}
+
+/** What pino uses of a destination beyond its type. */
+type Destination = DestinationStream & { flush?(done?: (error?: Error) => void): void; flushSync?(): void };
+
 /**
- * Structured logs, one JSON object a line on standard output. Credentials are cut out wherever a request or an error
- * might carry them.
+ * Structured logs, one JSON object a line. Credentials are cut out twice: where a request or an error is known to carry
+ * them, and once more from the finished line.
  */
-export function createLogger(level: string): Logger {
+export function createLogger(level: string, { to = 1, secrets = [] }: LoggerOptions = {}): Logger {
+  const out = (typeof to === 'number' ? destination({ dest: to, sync: false, minLength: 0 }) : to) as Destination;
+  const written = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
   return pino(
     {
       level,
@@ -27,11 +41,15 @@ export function createLogger(level: string): Logger {
           'connectionString',
           '*.connectionString',
         ],
-        censor: '(not logged)',
+        censor: NOT_LOGGED,
       },
       serializers: { err: describeError },
     },
-    destination({ sync: false, minLength: 0 }),
+    {
+      write: (line: string) => out.write(withoutCredentials(line, written)),
+      flush: (done?: (error?: Error) => void) => (out.flush ? out.flush(done) : done?.()),
+      flushSync: () => out.flushSync?.(),
+    } as DestinationStream,
   );
 }
 
@@ -56,11 +74,14 @@ function describeError(error: unknown): unknown {
   };
 }
 
-/** Blanks passwords in URLs and keys of ours, which a driver's or caller's message may quote. */
-export function withoutCredentials(text: string): string {
-  return text
-    .replaceAll(/(\w+:\/\/[^\s:/@]*):[^\s@/]*@/g, '$1:(not logged)@')
-    .replaceAll(/\btt_[\w-]{43}\b/g, '(not logged)');
+/** Blanks passwords in URLs, keys of ours, tokens, Authorization headers, and the given secrets, which a message may quote. */
+export function withoutCredentials(text: string, secrets: readonly string[] = []): string {
+  const blanked = text
+    .replaceAll(/(\w+:\/\/[^\s:/@"]*):[^\s/"]*@/g, `$1:${NOT_LOGGED}@`)
+    .replaceAll(/\b(Bearer|Basic) +[^\s"',]+/gi, `$1 ${NOT_LOGGED}`)
+    .replaceAll(/\beyJ[\w-]+\.[\w-]*\.[\w-]*/g, NOT_LOGGED)
+    .replaceAll(/\btt_[\w-]{43}/g, NOT_LOGGED);
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, NOT_LOGGED), blanked);
 }
 
 /** Nest's own messages in the same log. */

@@ -1,10 +1,18 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Logger } from 'pino';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { LOGGER } from './logger.js';
+
+/** A value of a gauge, and what distinguishes it from the gauge's others. */
+export interface Reading {
+  labels?: Record<string, string>;
+  value: number;
+}
 
 /** Every figure that the service publishes, in one registry of its own (several instances may share a process in tests). */
 @Injectable()
 export class Metrics {
-  readonly registry = new Registry();
+  private readonly registry = new Registry();
 
   private readonly appendSeconds = new Histogram({
     name: 'truetrail_append_seconds',
@@ -27,8 +35,30 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor() {
+  private readonly verificationFindings = new Counter({
+    name: 'truetrail_verification_findings_total',
+    help: 'Findings of verifications that this replica ran, of those that runs list',
+    labelNames: ['ledger', 'kind'],
+    registers: [this.registry],
+  });
+  private readonly jobFailures = new Counter({
+    name: 'truetrail_job_failures_total',
+    help: 'Runs of jobs that failed on this replica',
+    labelNames: ['job'],
+    registers: [this.registry],
+  });
+
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {
     collectDefaultMetrics({ register: this.registry, prefix: 'truetrail_' });
+  }
+
+  /** All of it in Prometheus' text format. */
+  render(): Promise<string> {
+    return this.registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
   }
 
   observeAppend(ledger: string, events: number, _requests: number, seconds: number): void {
@@ -37,27 +67,41 @@ export class Metrics {
     this.appendedEvents.inc({ ledger }, events);
   }
 
+  countFinding(ledger: string, kind: string): void {
+    this.verificationFindings.inc({ ledger, kind });
+  }
+
+  countJobFailure(job: string, failures = 1): void {
+    this.jobFailures.inc({ job }, failures);
+  }
+
   observeQueues(queues: () => { ledger: string; events: number }[]): void {
     this.gauge(
       'truetrail_append_queue_events',
       'Events that wait for the append function or are under way in it',
       ['ledger'],
-      (gauge) => {
-        for (const { ledger, events } of queues()) gauge.set({ ledger }, events);
-      },
+      () => queues().map(({ ledger, events }) => ({ labels: { ledger }, value: events })),
     );
   }
 
-  /** A gauge whose values are read when somebody asks. */
-  gauge(name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void | Promise<void>): void {
+  /** A gauge that is read when somebody asks. One that cannot be read at the moment has no values. */
+  gauge(name: string, help: string, labelNames: string[], read: () => Reading[] | Promise<Reading[]>): void {
+    const { logger } = this;
     new Gauge({
       name,
       help,
       labelNames,
       registers: [this.registry],
       async collect() {
+        let readings: Reading[] = [];
+        try {
+          readings = await read();
+        } catch (error) {
+          logger.warn({ err: error, metric: name }, 'a metric could not be read');
+        }
         this.reset();
-        await collect(this);
+        if (labelNames.length === 0) this.remove(); // `reset` makes it 0, which is a value
+        for (const { labels = {}, value } of readings) this.set(labels, value);
       },
     });
   }

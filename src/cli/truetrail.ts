@@ -1,0 +1,141 @@
+import 'reflect-metadata';
+import { parseArgs } from 'node:util';
+import { ConfigError, describeConfig, readConfig } from '../config/config.js';
+import { Problem } from '../http/problem.js';
+import { withoutCredentials } from '../operation/logger.js';
+import { keyTable, readKeyOptions, withKeys } from './keys.js';
+import { migrateDatabase, openDatabase } from './open-database.js';
+
+const HELP = `truetrail COMMAND
+
+  keys create --name NAME --scopes SCOPE,... --ledgers LEDGER,... [--expires TIME]
+        Makes an API key and writes it to standard output, this once.
+        --scopes   e.g. events:write,events:read; or all
+        --ledgers  slugs, or '*' for every ledger
+        --expires  RFC 3339, e.g. 2027-01-01T00:00:00Z; never without it
+  keys list [--json]
+        Lists the keys, oldest first, revoked and expired ones among them.
+  keys revoke ID
+        Revokes a key for good. Replicas that run notice within 5 seconds.
+  migrate
+        Brings the database's schema up to date and ends.
+  config
+        Shows every setting and where it comes from, without secrets; ends with 1, naming all mistakes, if it is not usable.
+  help
+        Shows this.
+
+By npm: npm run truetrail -- COMMAND (with --silent after run, standard output is the command's alone).
+
+Settings come from the environment as for the service (docs/configuration.md). The commands go to the database themselves:
+to DATABASE_URL, or else to the embedded one in DATA_DIR, whether the service runs or not. What they do to keys is recorded
+in the ledger _service.
+
+They end with 0 when it is done, 1 when it failed, 2 when the command was not understood.
+`;
+
+/** The command line is not one of those in HELP. */
+class UsageError extends Error {}
+
+const say = (line: string): boolean => process.stderr.write(`${line}\n`);
+const print = (text: string): boolean => process.stdout.write(`${text}\n`);
+
+const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
+  'keys create': createKey,
+  'keys list': listKeys,
+  'keys revoke': revokeKey,
+  migrate: async (args) => {
+    read(args, {});
+    const config = readConfig(process.env);
+    const database = await openDatabase(config, say);
+    try {
+      await migrateDatabase(config, database, say);
+    } finally {
+      await database.close();
+    }
+    say('The schema is up to date.');
+  },
+  config: (args) => {
+    read(args, {});
+    const settings = describeConfig(process.env);
+    const width = Math.max(...settings.map(({ name }) => name.length));
+    for (const { name, value, from } of settings) print(`${name.padEnd(width)}  ${from.padEnd(11)}  ${value}`);
+  },
+  help: () => void process.stdout.write(HELP),
+};
+
+async function createKey(args: string[]): Promise<void> {
+  const { values } = read(args, {
+    name: { type: 'string' },
+    scopes: { type: 'string', multiple: true },
+    ledgers: { type: 'string', multiple: true },
+    expires: { type: 'string' },
+  });
+  const { name, scopes, ledgers, expires } = values;
+  if (name === undefined || scopes === undefined || ledgers === undefined) {
+    throw new UsageError('keys create needs --name, --scopes and --ledgers');
+  }
+  const wanted = readKeyOptions({ name, scopes: items(scopes), ledgers: items(ledgers), expires });
+  const { key, id } = await withKeys(readConfig(process.env), (keys, operator) => keys.create(operator, wanted));
+  say(`Made the key ${id} (${name}). It is shown only now:`);
+  print(key);
+}
+
+async function listKeys(args: string[]): Promise<void> {
+  const { values } = read(args, { json: { type: 'boolean' } });
+  const list = await withKeys(readConfig(process.env), (keys, operator) => keys.list(operator));
+  print(values.json ? JSON.stringify(list, null, 2) : keyTable(list));
+}
+
+async function revokeKey(args: string[]): Promise<void> {
+  const { positionals } = read(args, {}, true);
+  const [id, ...others] = positionals;
+  if (id === undefined || others.length > 0) throw new UsageError('keys revoke needs the id of one key');
+  const key = await withKeys(readConfig(process.env), (keys, operator) => keys.revoke(operator, id));
+  say(`The key ${key.id} (${key.name}) is revoked since ${key.revoked_at}, by ${key.revoked_by}.`);
+}
+
+type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options'];
+
+/** Throws UsageError for what the command does not take. */
+function read<const T extends NonNullable<Options>>(args: string[], options: T, allowPositionals = false) {
+  try {
+    return parseArgs({ args, options, allowPositionals, strict: true });
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
+}
+
+function items(lists: readonly string[]): string[] {
+  return lists
+    .flatMap((list) => list.split(','))
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** What went wrong, for the one who typed the command: no stack, no credentials. */
+function explain(error: unknown): string {
+  if (error instanceof Problem && error.errors) {
+    return error.errors.map(({ detail }) => detail.replace(/^expires_at/, 'expires').replace(/^/, '--')).join('\n');
+  }
+  if (!(error instanceof Error)) return String(error);
+  const cause = error instanceof Problem && error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  return withoutCredentials(`${error.message || error.name}${cause}`);
+}
+
+async function main(args: string[]): Promise<number> {
+  if (args.length === 0 || args.includes('--help') || args.includes('-h')) args = ['help'];
+  const words = args[0] === 'keys' ? 2 : 1;
+  const command = COMMANDS[args.slice(0, words).join(' ')];
+  try {
+    if (!command) throw new UsageError(`there is no command ${args.slice(0, words).join(' ')}`);
+    await command(args.slice(words));
+    return 0;
+  } catch (error) {
+    say(explain(error));
+    if (!(error instanceof UsageError)) return 1;
+    say('`truetrail help` lists the commands.');
+    return 2;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,108 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import type pg from 'pg';
+import { POOL } from '../database/database.module.js';
+import { ClockMonitor } from '../events/clock-monitor.js';
+import { Ledgers } from '../events/ledgers.js';
+import { BUILD } from './build.js';
+import { snapshots, type Snapshots } from './gauges.sql.js';
+import { Metrics, type Reading } from './metrics.js';
+
+/** A scrape waits this long for the database, and then does without it. Prometheus itself gives up after 10 s. */
+const DATABASE_TIMEOUT_MS = 2_000;
+
+/** What one scrape asks the database. */
+interface DatabaseReadings {
+  ledgers: { ledger: string; size: string }[];
+  snapshots: Snapshots;
+}
+
+/** The gauges of a replica as a whole: its database, its clock, its connections, itself. */
+@Injectable()
+export class Gauges implements OnModuleInit {
+  private underWay: Promise<DatabaseReadings | undefined> | undefined;
+
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    private readonly metrics: Metrics,
+    private readonly ledgers: Ledgers,
+    private readonly clocks: ClockMonitor,
+  ) {}
+
+  onModuleInit(): void {
+    const { metrics, pool } = this;
+    // before those that ask the database, which needs connections itself
+    metrics.gauge('truetrail_pool_connections', 'Connections for reads and operation', ['state'], () => [
+      { labels: { state: 'idle' }, value: pool.idleCount },
+      { labels: { state: 'used' }, value: pool.totalCount - pool.idleCount },
+    ]);
+    metrics.gauge('truetrail_pool_waiting', 'Reads that wait for a connection', [], () => [
+      { value: pool.waitingCount },
+    ]);
+
+    const fromDatabase = (
+      name: string,
+      help: string,
+      labelNames: string[],
+      read: (readings: DatabaseReadings) => Reading[],
+    ): void =>
+      metrics.gauge(name, help, labelNames, async () => {
+        const readings = await this.askDatabase();
+        return readings ? read(readings) : [];
+      });
+
+    metrics.gauge('truetrail_database_up', '1 if the database answered this scrape in time', [], async () => [
+      { value: (await this.askDatabase()) ? 1 : 0 },
+    ]);
+    fromDatabase('truetrail_ledger_size', 'Events in the ledger', ['ledger'], ({ ledgers }) =>
+      ledgers.map(({ ledger, size }) => ({ labels: { ledger }, value: Number(size) })),
+    );
+    fromDatabase(
+      'truetrail_oldest_snapshot_seconds',
+      'Age of the oldest snapshot held in the database by another session that the login may see: it keeps VACUUM from clearing up',
+      [],
+      ({ snapshots: { oldestSeconds } }) => [{ value: oldestSeconds }],
+    );
+    fromDatabase(
+      'truetrail_hidden_snapshots',
+      'Sessions that hold a snapshot whose age the login may not see: grant it pg_read_all_stats',
+      [],
+      ({ snapshots: { hidden } }) => [{ value: hidden }],
+    );
+    metrics.gauge(
+      'truetrail_clock_difference_seconds',
+      "The service's clock minus the database's, at the last comparison",
+      [],
+      () => (this.clocks.differenceMs === undefined ? [] : [{ value: this.clocks.differenceMs / 1_000 }]),
+    );
+    metrics.gauge('truetrail_uptime_seconds', 'Since the process began', [], () => [{ value: process.uptime() }]);
+    metrics.gauge('truetrail_build_info', 'Always 1', ['version', 'node'], () => [
+      { labels: { version: BUILD.version, node: process.version }, value: 1 },
+    ]);
+  }
+
+  /**
+   * Undefined when there is no answer in time. The gauges of a scrape share one question, and so do scrapes: a database
+   * that hangs is asked once, and does not get a connection after the other.
+   */
+  private askDatabase(): Promise<DatabaseReadings | undefined> {
+    this.underWay ??= Promise.all([this.ledgers.list(), snapshots(this.pool)])
+      .then(
+        ([ledgers, held]) => ({ ledgers, snapshots: held }),
+        () => undefined,
+      )
+      .finally(() => (this.underWay = undefined));
+    return inTime(DATABASE_TIMEOUT_MS, this.underWay);
+  }
+}
+
+async function inTime<T>(timeoutMs: number, answer: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeoutMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,169 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import pg from 'pg';
+import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
+import { createKey, query } from './support/keys.js';
+
+/** Values by name and labels, as `truetrail_ledger_size{ledger="main"}`. Throws at a line that is not of the format. */
+function parse(text: string): Map<string, number> {
+  const values = new Map<string, number>();
+  for (const line of text.split('\n')) {
+    if (line === '' || /^# (HELP|TYPE) \w+ ./.test(line)) continue;
+    // prom-client writes Nan, which Prometheus takes as well
+    const match = /^(\w+(?:\{.*\})?) ([-+.\de]+|[+-]?Inf|NaN|Nan)$/.exec(line);
+    if (!match) throw new Error(`not Prometheus' text format: ${line}`);
+    expect(values.has(match[1]!)).toBe(false);
+    values.set(match[1]!, Number(match[2]));
+  }
+  return values;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function connected(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+describe('/metrics', () => {
+  let service: TestService;
+  let port: number;
+  beforeAll(async () => {
+    port = await freePort();
+    service = await startService({ env: { METRICS_PORT: String(port) } });
+  });
+  afterAll(() => service.close());
+
+  const scrape = async (): Promise<Map<string, number>> => {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    expect(response.status).toBe(200);
+    return parse(await response.text());
+  };
+
+  it('is on the port of the API with a key of operations:run that is for every ledger', async () => {
+    const answer = await service.http().get('/metrics').expect(200);
+    expect(answer.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(parse(answer.text).get('truetrail_database_up')).toBe(1);
+    const { key } = await createKey(service, ['operations:run'], ['main']);
+    const refused = await service.http(key).get('/metrics').expect(403);
+    expect(refused.body.detail).toContain('all ledgers');
+    await service.http(null).get('/metrics').expect(401);
+  });
+
+  it('is on METRICS_PORT without a key, and nothing else is', async () => {
+    expect((await scrape()).get('truetrail_database_up')).toBe(1);
+    const at = `http://127.0.0.1:${port}`;
+    for (const path of ['/', '/v1/ledgers', '/health/live', '/metrics/x']) {
+      expect((await fetch(`${at}${path}`, { headers: { authorization: `Bearer ${TEST_KEY}` } })).status).toBe(404);
+    }
+    expect((await fetch(`${at}/metrics`, { method: 'POST', body: 'x' })).status).toBe(404);
+    expect((await fetch(`${at}/metrics`, { method: 'HEAD' })).status).toBe(200);
+  });
+
+  it('shows ledgers, clocks, connections, and the build', async () => {
+    const before = (await scrape()).get('truetrail_ledger_size{ledger="main"}')!;
+    await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+    const values = await scrape();
+    expect(values.get('truetrail_ledger_size{ledger="main"}')).toBe(before + 1);
+    expect(values.get('truetrail_ledger_size{ledger="_service"}')).toBeGreaterThan(0);
+    expect(values.get('truetrail_append_events_total{ledger="main"}')).toBe(before + 1);
+    expect(Math.abs(values.get('truetrail_clock_difference_seconds')!)).toBeLessThan(2);
+    const used = values.get('truetrail_pool_connections{state="used"}')!;
+    const idle = values.get('truetrail_pool_connections{state="idle"}')!;
+    expect(used + idle).toBeGreaterThan(0);
+    expect(values.get('truetrail_pool_waiting')).toBe(0);
+    expect(values.get('truetrail_uptime_seconds')).toBeGreaterThan(0);
+    expect(values.get(`truetrail_build_info{version="0.1.0",node="${process.version}"}`)).toBe(1);
+    expect(values.get('truetrail_process_resident_memory_bytes')).toBeGreaterThan(0);
+  });
+
+  it('shows the age of the oldest snapshot that the login may see, and how many it may not', async () => {
+    const quiet = await scrape();
+    expect(quiet.get('truetrail_hidden_snapshots')).toBe(0);
+    const own = await connected(service.database.serviceUrl);
+    const foreign = await connected(service.database.adminUrl);
+    try {
+      for (const client of [own, foreign]) {
+        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+        await client.query('SELECT 1');
+      }
+      await own.query('SELECT pg_sleep(0.2)');
+      const values = await scrape();
+      expect(values.get('truetrail_oldest_snapshot_seconds')).toBeGreaterThan(0.2);
+      expect(values.get('truetrail_oldest_snapshot_seconds')).toBeLessThan(30);
+      expect(values.get('truetrail_hidden_snapshots')).toBe(1);
+    } finally {
+      await own.end();
+      await foreign.end();
+    }
+    // the connections that asked are the service's role again
+    await service.http().get('/v1/ledgers').expect(200);
+    const roles = await query<{ usename: string }>(
+      service.database,
+      `SELECT DISTINCT usename FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'truetrail'`,
+    );
+    expect(roles).toEqual([{ usename: 'truetrail_app' }]);
+  });
+
+  it('answers while the database hangs, and asks it no second time', async () => {
+    const blocker = await connected(service.database.adminUrl);
+    try {
+      await blocker.query('BEGIN; LOCK TABLE ledgers IN ACCESS EXCLUSIVE MODE');
+      const began = performance.now();
+      const [first, second] = await Promise.all([scrape(), scrape()]);
+      const third = await scrape();
+      expect(performance.now() - began).toBeLessThan(5_000);
+      for (const values of [first, second, third]) {
+        expect(values.get('truetrail_database_up')).toBe(0);
+        expect([...values.keys()].filter((name) => /ledger_size|snapshot/.test(name))).toEqual([]);
+        expect(values.get('truetrail_uptime_seconds')).toBeGreaterThan(0);
+      }
+      const waiting = await blocker.query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'truetrail' AND wait_event_type = 'Lock'`,
+      );
+      expect(waiting.rowCount).toBe(1);
+    } finally {
+      await blocker.end();
+    }
+    while ((await scrape()).get('truetrail_database_up') !== 1);
+  }, 15_000);
+
+  it('answers while the database is away, and says so', async () => {
+    const server = { ...service.database, adminUrl: service.database.adminUrl.replace(/\/[^/]*$/, '/postgres') };
+    const { name } = service.database;
+    await query(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+    try {
+      await query(server, 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
+      const values = await scrape();
+      expect(values.get('truetrail_database_up')).toBe(0);
+      expect([...values.keys()].filter((each) => /ledger_size|snapshot/.test(each))).toEqual([]);
+      expect(values.has('truetrail_pool_connections{state="idle"}')).toBe(true);
+    } finally {
+      await query(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+    }
+    expect((await scrape()).get('truetrail_database_up')).toBe(1);
+  }, 15_000);
+
+  it('ends with the service, which does not start where the port is taken', async () => {
+    const other = await freePort();
+    const second = await startService({ database: service.database, env: { METRICS_PORT: String(other) } });
+    const kept = await fetch(`http://127.0.0.1:${other}/metrics`);
+    await kept.text();
+    await second.close();
+    await expect(fetch(`http://127.0.0.1:${other}/metrics`)).rejects.toThrow();
+    await expect(startService({ database: service.database, env: { METRICS_PORT: String(port) } })).rejects.toThrow(
+      /METRICS_PORT .*EADDRINUSE/,
+    );
+  });
+});
