@@ -17,7 +17,7 @@ function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function rule(
+export function rule(
   name: string,
   holds: (value: unknown) => boolean,
   message: string | ((value: unknown) => string),
@@ -33,11 +33,11 @@ function rule(
 }
 
 /** A member that may be left out; null is not the same as left out, and is refused. */
-function Absentable(): PropertyDecorator {
+export function Absentable(): PropertyDecorator {
   return ValidateIf((_: object, value: unknown) => value !== undefined);
 }
 
-function IsEventText(maxCodePoints: number): PropertyDecorator {
+export function IsEventText(maxCodePoints: number): PropertyDecorator {
   return rule(
     'text',
     (value) => isEventText(value, maxCodePoints),
@@ -53,7 +53,7 @@ function IsEventId(): PropertyDecorator {
   );
 }
 
-function IsTimestamp(): PropertyDecorator {
+export function IsTimestamp(): PropertyDecorator {
   return (target, property) => {
     for (const name of ['timestamp', 'leap-second'] as const) {
       rule(

@@ -1,18 +1,33 @@
 import { Module } from '@nestjs/common';
 import { PartitionsModule } from '../partitions/partitions.module.js';
 import { Appender } from './appender.js';
+import { BulkReads } from './bulk-reads.js';
 import { ClockMonitor } from './clock-monitor.js';
 import { EventIntake } from './event-intake.js';
+import { EventSearch } from './event-search.js';
 import { EventsController } from './events.controller.js';
+import { EventsReadController } from './events-read.controller.js';
 import { LedgerClock } from './ledger-clock.js';
 import { Ledgers } from './ledgers.js';
 import { LedgersController } from './ledgers.controller.js';
+import { LimitsController } from './limits.controller.js';
+import { OrderHistory } from './order-history.js';
 import { ServiceLedger } from './service-ledger.js';
 
 @Module({
   imports: [PartitionsModule],
-  controllers: [LedgersController, EventsController],
-  providers: [Appender, ClockMonitor, EventIntake, LedgerClock, Ledgers, ServiceLedger],
-  exports: [ClockMonitor, Ledgers, ServiceLedger],
+  controllers: [LedgersController, EventsController, EventsReadController, LimitsController],
+  providers: [
+    Appender,
+    BulkReads,
+    ClockMonitor,
+    EventIntake,
+    EventSearch,
+    LedgerClock,
+    Ledgers,
+    OrderHistory,
+    ServiceLedger,
+  ],
+  exports: [BulkReads, ClockMonitor, Ledgers, ServiceLedger],
 })
 export class EventsModule {}

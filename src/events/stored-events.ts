@@ -1,3 +1,5 @@
+import pg from 'pg';
+import { copyOut } from '../database/copy-out.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 
 /** Something that runs a statement: a pool, or a connection of one's own. */
@@ -26,4 +28,175 @@ export async function readStoredRows(
     values: [ledger, String(from), String(to), limit],
   });
   return rows;
+}
+
+/** A row as copyStoredRows reads it. What is NULL although no event leaves it empty is an empty text, buffer or NaN. */
+export interface CopiedRow extends StoredRow<number> {
+  /** object id of the table that the row stands in */
+  tableOid: number;
+  /** of (event_id, sequence), with the seed that was given: 64 bits as two halves of 32 */
+  keyHashHigh: number;
+  keyHashLow: number;
+}
+
+/**
+ * The hash of a key, in SQL, for sums that do not depend on the order: over rows, and over event_keys. Nobody can make
+ * two sets of one sum without knowing the seed.
+ */
+export function keyHash(alias: string, seed: bigint): string {
+  return `hashint8extended(${alias}.sequence, uuid_hash_extended(${alias}.event_id, ${seed}))`;
+}
+
+/** Columns in the order in which CopiedRow is read. */
+const COPIED_COLUMNS = `e.sequence, e.tableoid, e.recorded_at, e."timestamp", e.timestamp_nanos, e.timestamp_digits,
+  e.event_id, e.corrects, e.event_type, e.entity_type, e.entity_id, e.action, e.user_id,
+  e.previous_state, e.new_state, e.metadata, e.source, e.source_session, e.source_sequence::text,
+  e.raw_media_type, e.raw_data, e.recorded_by, e.salt, e.content_hash, e.previous_event_hash, e.event_hash`;
+const COPIED_FIELDS = 27;
+
+/**
+ * Reads the rows of a ledger from `from` to `to`, both included, in order, and calls `onRow` with each as it arrives:
+ * the fast way to all of a range. It is one short transaction of a snapshot of its own, so ranges should be some ten
+ * thousand rows: a snapshot kept long slows appends down.
+ *
+ * Locks the parent before it takes the snapshot: a month dropped in between would otherwise be empty and no error.
+ * Rejects as copyOut does, and leaves the connection usable.
+ */
+export async function copyStoredRows(
+  client: pg.ClientBase,
+  range: { ledger: string; from: bigint; to: bigint; keySeed: bigint },
+  onRow: (row: CopiedRow) => void,
+): Promise<void> {
+  const { ledger, from, to, keySeed } = range;
+  const text = `BEGIN;
+    LOCK TABLE audit_events IN ACCESS SHARE MODE;
+    COPY (
+      SELECT ${COPIED_COLUMNS}, ${keyHash('e', keySeed)}
+        FROM audit_events AS e
+        WHERE e.ledger = ${pg.escapeLiteral(ledger)} AND e.sequence BETWEEN ${from} AND ${to}
+        ORDER BY e.sequence
+    ) TO STDOUT (FORMAT binary);
+    COMMIT`;
+  try {
+    await copyOut(client, text, (tuple) => onRow(decodeCopiedRow(tuple)));
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined); // the first error is the one to tell
+    throw error;
+  }
+}
+
+const NULL_LENGTH = -1;
+const JSONB_VERSION_BYTES = 1;
+const EMPTY = Buffer.alloc(0);
+/** 2000-01-01T00:00:00Z, where PostgreSQL's timestamps begin, in microseconds since 1970. */
+const POSTGRES_EPOCH_MICROS = 946_684_800_000_000;
+
+/** Fields of a binary tuple, one after the other. */
+class Tuple {
+  private at = 2;
+
+  constructor(private readonly bytes: Buffer) {
+    const fields = bytes.readInt16BE(0);
+    if (fields !== COPIED_FIELDS) throw new Error(`a row of ${fields} fields, not ${COPIED_FIELDS}`);
+  }
+
+  /** Steps over the length; -1 for NULL. */
+  private length(): number {
+    const length = this.bytes.readInt32BE(this.at);
+    this.at += 4;
+    return length;
+  }
+
+  text(): string | null {
+    const length = this.length();
+    return length === NULL_LENGTH ? null : this.bytes.toString('utf8', this.at, (this.at += length));
+  }
+
+  jsonb(): string | null {
+    const length = this.length();
+    if (length === NULL_LENGTH) return null;
+    const start = this.at + JSONB_VERSION_BYTES;
+    return this.bytes.toString('utf8', start, (this.at += length));
+  }
+
+  uuid(): string | null {
+    if (this.length() === NULL_LENGTH) return null;
+    const hex = this.bytes.toString('hex', this.at, (this.at += 16));
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  }
+
+  /** A copy: the tuple's bytes are the socket's. */
+  bytea(): Buffer | null {
+    const length = this.length();
+    return length === NULL_LENGTH ? null : Buffer.from(this.bytes.subarray(this.at, (this.at += length)));
+  }
+
+  int2(): number {
+    if (this.length() === NULL_LENGTH) return NaN;
+    this.at += 2;
+    return this.bytes.readInt16BE(this.at - 2);
+  }
+
+  uint4(): number {
+    this.length();
+    this.at += 4;
+    return this.bytes.readUInt32BE(this.at - 4);
+  }
+
+  int8(): string {
+    this.length();
+    this.at += 8;
+    return String(this.bytes.readBigInt64BE(this.at - 8));
+  }
+
+  /** An int8 as the 64 bits that it is; zeros for NULL. */
+  halves(): [high: number, low: number] {
+    if (this.length() === NULL_LENGTH) return [0, 0];
+    this.at += 8;
+    return [this.bytes.readUInt32BE(this.at - 8), this.bytes.readUInt32BE(this.at - 4)];
+  }
+
+  /** Microseconds since 1970; an infinity is some number past all that is safe. */
+  timestamptz(): number {
+    if (this.length() === NULL_LENGTH) return NaN;
+    this.at += 8;
+    const micros = this.bytes.readInt32BE(this.at - 8) * 0x1_0000_0000 + this.bytes.readUInt32BE(this.at - 4);
+    return micros + POSTGRES_EPOCH_MICROS;
+  }
+}
+
+function decodeCopiedRow(bytes: Buffer): CopiedRow {
+  const tuple = new Tuple(bytes);
+  const row: CopiedRow = {
+    sequence: tuple.int8(),
+    tableOid: tuple.uint4(),
+    recorded_at: tuple.timestamptz(),
+    timestamp: tuple.timestamptz(),
+    timestamp_nanos: tuple.int2(),
+    timestamp_digits: tuple.int2(),
+    event_id: tuple.uuid() ?? '',
+    corrects: tuple.uuid(),
+    event_type: tuple.text() ?? '',
+    entity_type: tuple.text() ?? '',
+    entity_id: tuple.text() ?? '',
+    action: tuple.text() ?? '',
+    user_id: tuple.text() ?? '',
+    previous_state: tuple.jsonb(),
+    new_state: tuple.jsonb() ?? '',
+    metadata: tuple.jsonb() ?? '',
+    source: tuple.text(),
+    source_session: tuple.text(),
+    source_sequence: tuple.text(),
+    raw_media_type: tuple.text(),
+    raw_data: tuple.bytea(),
+    recorded_by: tuple.text() ?? '',
+    salt: tuple.bytea() ?? EMPTY,
+    content_hash: tuple.bytea() ?? EMPTY,
+    previous_event_hash: tuple.bytea(),
+    event_hash: tuple.bytea() ?? EMPTY,
+    keyHashHigh: 0,
+    keyHashLow: 0,
+  };
+  [row.keyHashHigh, row.keyHashLow] = tuple.halves();
+  return row;
 }

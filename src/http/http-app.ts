@@ -1,37 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
+import type { ServerOptions as SecureServerOptions } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { LogController, type FastifyBaseLogger, type FastifyRequest } from 'fastify';
+import { LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.js';
+import { CONFIG, type Config } from '../config/config.js';
 import { AccessHook } from '../access/access.hook.js';
 import type { RouteAccess } from '../access/access.decorator.js';
+import { Health } from '../operation/health.js';
+import { drainConnections } from './drain.js';
 import { openApiDocument } from './openapi.js';
 import { Problem } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { DEFAULT_MAX_BODY_BYTES, readBody } from './request-body.js';
 
-const MAX_URL_BYTES = 8192;
+export const MAX_URL_BYTES = 8192;
 /** An entity id of 255 code points outside the BMP, each four bytes of three characters when percent-encoded. */
 const MAX_PARAM_CHARACTERS = 255 * 12;
-/** A client that sends its headers or body more slowly than this is cut off. */
-const SLOW_CLIENT_TIMEOUT_MS = 60_000;
+/** A client that sends its headers more slowly than this is cut off; bodies have BODY_TIMEOUT. */
+const HEADERS_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 75_000;
+/** How long a client that has its answer may go on sending its body: it should be in a state to read the answer. */
+const LINGER_MS = 5_000;
+/** The answers are data; what would make a browser do anything with them is off. Swagger's UI has scripts of its own. */
+const CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
+const UI_CONTENT_POLICY =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
-/** The adapter that every instance of the service listens with. */
+/** The adapter that every instance of the service listens with. Throws when the TLS files are not usable. */
 export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE'>, logger: Logger): FastifyAdapter {
-  const tls =
-    config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined
-      ? {}
-      : {
-          https: {
-            cert: readFileSync(config.TLS_CERT_FILE),
-            key: readFileSync(config.TLS_KEY_FILE),
-            minVersion: 'TLSv1.2' as const,
-          },
-        };
+  const server: ServerOptions = { maxHeaderSize: 16_384, headersTimeout: HEADERS_TIMEOUT_MS };
   return new FastifyAdapter({
-    ...tls,
+    ...tlsOptions(config, server),
     loggerInstance: logger as unknown as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: (message: { headers: Record<string, unknown> }) => requestId(message.headers['x-request-id']),
@@ -39,11 +41,35 @@ export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS, ignoreTrailingSlash: false, caseSensitive: true },
     bodyLimit: Number.MAX_SAFE_INTEGER, // readBody has the limits, by route and after decompression
     keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: 0, // a stream of events may last all day; slow bodies of other routes are cut off in readBody's place
+    requestTimeout: 0, // a stream of events may last all day; the bodies of other routes have BODY_TIMEOUT
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
-    http: { maxHeaderSize: 16_384, headersTimeout: SLOW_CLIENT_TIMEOUT_MS },
+    http: server,
   });
+}
+
+/** Read at the start: a renewed certificate needs a restart. */
+function tlsOptions(
+  { TLS_CERT_FILE, TLS_KEY_FILE }: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE'>,
+  server: ServerOptions,
+): { https?: SecureServerOptions } {
+  if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return {};
+  const files = { cert: readFile('TLS_CERT_FILE', TLS_CERT_FILE), key: readFile('TLS_KEY_FILE', TLS_KEY_FILE) };
+  try {
+    createSecureContext(files);
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new Error(`The files of TLS_CERT_FILE and TLS_KEY_FILE cannot be used: ${reason}`, { cause });
+  }
+  return { https: { ...server, ...files, minVersion: 'TLSv1.2' } };
+}
+
+function readFile(setting: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new Error(`The file of ${setting} cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** A caller's request id is kept if it is short and plain, so that both sides' logs can be joined. */
@@ -55,16 +81,33 @@ function requestId(header: unknown): string {
 export function prepareHttpApp(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   const access = app.get(AccessHook);
+  const { BODY_TIMEOUT } = app.get<Config>(CONFIG);
   app.useGlobalFilters(new ProblemFilter());
 
+  fastify.addHook('onRoute', ({ method, url, config }) => {
+    // whoever forgets it learns so at the first start, and not from a stranger
+    if (!isApiDocument(url) && (config as RouteAccess | undefined)?.access === undefined) {
+      throw new Error(`${String(method)} ${url} has neither @Access nor @Open`);
+    }
+  });
+  drainConnections(fastify, app.get(Health).stopping);
   fastify.decorateRequest('principal', null);
   fastify.addHook('onRequest', async (request, reply) => {
+    const url = request.routeOptions.url ?? '';
     void reply.header('x-request-id', request.id);
     void reply.header('x-content-type-options', 'nosniff');
     void reply.header('cache-control', 'no-store');
+    void reply.header('referrer-policy', 'no-referrer');
+    void reply.header('content-security-policy', isApiDocument(url) ? UI_CONTENT_POLICY : CONTENT_POLICY);
     if (Buffer.byteLength(request.raw.url ?? '') > MAX_URL_BYTES)
       throw new Problem('uri-too-long', 'URLs may have 8 KiB');
-    if (isControlledRoute(request)) await access.admit(request);
+    if (request.is404) throw new Problem('not-found', 'No operation has this method and path'); // its body is not read
+    if (!isApiDocument(url)) await access.admit(request);
+  });
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    const { takesLines } = request.routeOptions.config as RouteAccess;
+    if (!request.raw.complete && !(takesLines && reply.statusCode < 400)) dropIfItGoesOn(request, reply);
+    done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     request.log.debug(
@@ -74,24 +117,55 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
     done();
   });
 
+  // Node would ask for every body that announces itself, also of a stranger.
+  const uninvited = new WeakMap<IncomingMessage, ServerResponse>();
+  fastify.server.on('checkContinue', (message: IncomingMessage, response: ServerResponse) => {
+    uninvited.set(message, response);
+    fastify.server.emit('request', message, response);
+  });
+  const invite = (message: IncomingMessage): void => uninvited.get(message)?.writeContinue();
+
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser(/^application\/json\s*(;|$)/i, async (request: FastifyRequest) => {
     const { maxBodyBytes, takesLines } = request.routeOptions.config as RouteAccess;
     if (takesLines) throw new Problem('unsupported-media-type', 'This operation takes application/x-ndjson');
-    return readBody(request.raw, maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+    invite(request.raw);
+    return inTime(BODY_TIMEOUT, readBody(request.raw, maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES));
   });
   // The stream's handler reads its body by itself, at its own speed.
   fastify.addContentTypeParser(/^application\/x-ndjson\s*(;|$)/i, (request, _payload, done) => {
     const { takesLines } = request.routeOptions.config as RouteAccess;
+    if (takesLines) invite(request.raw);
     done(takesLines ? null : new Problem('unsupported-media-type', 'This operation takes application/json'), undefined);
   });
   const document = JSON.stringify(openApiDocument(app));
   fastify.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document));
 }
 
-/** Every route but those of Swagger's UI, which Nest adds without a config, and unknown ones, which are 404 to all. */
-function isControlledRoute(request: FastifyRequest): boolean {
-  if (request.is404) return false;
-  const url = request.routeOptions.url ?? '';
-  return !(url === '/docs' || url.startsWith('/docs/') || url === '/openapi.json' || url === '/docs-json');
+/** The OpenAPI document and Swagger's UI, whose routes Nest adds without a config. */
+function isApiDocument(url: string): boolean {
+  return url === '/openapi.json' || url === '/docs' || (url.startsWith('/docs/') && !url.startsWith('/docs/problems'));
+}
+
+async function inTime(timeoutMs: number, body: Promise<Buffer>): Promise<Buffer> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Problem('request-timeout', `The body did not arrive within ${timeoutMs} ms (BODY_TIMEOUT)`)),
+      timeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([body, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A refusal is out before the body is in. The client may end it and read the answer, but not go on for ever. */
+function dropIfItGoesOn(request: FastifyRequest, reply: FastifyReply): void {
+  const { socket } = reply.raw; // the request's own is gone once its reading was given up
+  setTimeout(() => {
+    if (!request.raw.complete) socket?.destroy();
+  }, LINGER_MS).unref();
 }

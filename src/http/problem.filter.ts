@@ -1,6 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sqlState } from '../database/sqlstate.js';
+import { DamagedRowError } from '../integrity/stored-event.js';
 import { Problem } from './problem.js';
 
 /** The one place where an error becomes a response. */
@@ -33,6 +34,13 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 /** What an error means to a caller. Says nothing of the inside. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof DamagedRowError) {
+    return new Problem(
+      'damaged-record',
+      `Event ${error.sequence} of the ledger is not as it was recorded (${error.column}): have the ledger verified`,
+      { cause: error },
+    );
+  }
   const code = (error as { code?: unknown } | null)?.code;
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':

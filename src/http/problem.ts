@@ -46,12 +46,13 @@ export const PROBLEMS = {
     status: 401,
     title: 'No valid credentials',
     meaning:
-      'The request has no `Authorization: Bearer` header, or its key or token is unknown, expired or revoked. Ask an administrator for a key.',
+      'The request has no `Authorization: Bearer` header, or its key or token is unknown, expired or revoked, or was made for others. Ask an administrator for a key.',
   },
   forbidden: {
     status: 403,
     title: 'The credentials lack the scope',
-    meaning: 'The key or token is valid but does not hold the scope that the operation needs; the detail names it.',
+    meaning:
+      'The key or token is valid but does not hold the scope that the operation needs, or what it is asked to grant; the detail names it.',
   },
   'not-found': { status: 404, title: 'There is nothing here', meaning: 'No operation has this method and path.' },
   'ledger-not-found': {
@@ -78,6 +79,11 @@ export const PROBLEMS = {
     status: 406,
     title: 'No such format',
     meaning: 'The operation cannot answer in any media type that `Accept` or `format` asks for.',
+  },
+  'request-timeout': {
+    status: 408,
+    title: 'The body came too slowly',
+    meaning: 'A body must arrive within BODY_TIMEOUT; streams of events excepted. Nothing of the request was recorded.',
   },
   'event-id-conflict': {
     status: 409,
@@ -113,6 +119,12 @@ export const PROBLEMS = {
     meaning:
       'A fault of the service; the log has its cause under the request id. For a write the outcome is unknown: send the same event_id again.',
   },
+  'damaged-record': {
+    status: 500,
+    title: 'A stored record is damaged',
+    meaning:
+      'A row of the trail holds what no accepted event gives: somebody changed it in the database, past the service. Nothing is shown in its place, and trying again does not help. Have the ledger verified (`POST /v1/ledgers/{ledger}/verifications` names every such row), keep the database as it is for the inquiry, and restore the row from a backup or the archive.',
+  },
   'queue-full': {
     status: 503,
     title: 'Too many events are waiting',
@@ -135,6 +147,12 @@ export const PROBLEMS = {
     title: 'The database does not answer',
     meaning:
       'The service cannot reach PostgreSQL, or it refused the work for now. Try again after Retry-After, with the same event_id.',
+  },
+  'issuer-unavailable': {
+    status: 503,
+    title: 'The token issuer does not answer',
+    meaning:
+      'The service cannot ask the OIDC issuer for its keys, so it can neither accept nor refuse a token. Try again after Retry-After. API keys work meanwhile.',
   },
   'not-recorded-as-read': {
     status: 503,

@@ -1,13 +1,16 @@
 import { FORMAT, HASH_BYTES, MAX_CODE_POINTS, SALT_BYTES, isEventId, isEventText, isSourceSequence } from './event.js';
 import type { Content, Envelope } from './event.js';
 import { readJson, StrictJsonError, type JsonObject } from './strict-json.js';
-import { formatTimestamp, parseTimestamp, TimestampError } from './timestamp.js';
+import { formatMicros, formatTimestamp, parseTimestamp, TimestampError } from './timestamp.js';
 
-/** A row of the trail as it is stored: times as PostgreSQL's ISO text in UTC, jsonb as its text, int8 as text. */
-export interface StoredRow {
+/**
+ * A row of the trail as it is stored: jsonb as its text, int8 as text, times as PostgreSQL's ISO text in UTC or, where a
+ * reader takes them in binary, as microseconds since 1970.
+ */
+export interface StoredRow<Time extends string | number = string> {
   sequence: string;
-  recorded_at: string;
-  timestamp: string;
+  recorded_at: Time;
+  timestamp: Time;
   timestamp_nanos: number;
   timestamp_digits: number;
   event_id: string;
@@ -32,6 +35,9 @@ export interface StoredRow {
   event_hash: Buffer;
 }
 
+/** A row from either reader. */
+type AnyStoredRow = StoredRow<string | number>;
+
 /** An event as the API shows it: content and envelope in one flat object. */
 export type EventRecord = Content & Envelope & { salt: string; event_hash: string };
 
@@ -41,7 +47,7 @@ export class DamagedRowError extends Error {
   constructor(
     readonly sequence: string,
     readonly column: string,
-    detail: string,
+    readonly detail: string,
     options?: ErrorOptions,
   ) {
     super(`event ${sequence}, ${column}: ${detail}`, options);
@@ -52,7 +58,7 @@ export class DamagedRowError extends Error {
  * The content that a row stands for, rebuilt from the very columns that people search. Throws DamagedRowError for
  * values that the door would not have let in, above all numbers whose digits no hash would see.
  */
-export function contentOf(row: StoredRow): Content {
+export function contentOf(row: AnyStoredRow): Content {
   const content: Content = {
     event_id: row.event_id,
     timestamp: timestampOf(row),
@@ -85,7 +91,7 @@ export function contentOf(row: StoredRow): Content {
 }
 
 /** The envelope that a row stands for. `origin` is its ledger's. Throws DamagedRowError. */
-export function envelopeOf(row: StoredRow, origin: string): Envelope {
+export function envelopeOf(row: AnyStoredRow, origin: string): Envelope {
   return {
     format: FORMAT,
     origin,
@@ -100,7 +106,7 @@ export function envelopeOf(row: StoredRow, origin: string): Envelope {
 }
 
 /** The flat object of the API. Recomputes no hash. Throws DamagedRowError. */
-export function eventRecordOf(row: StoredRow, origin: string): EventRecord {
+export function eventRecordOf(row: AnyStoredRow, origin: string): EventRecord {
   return {
     ...contentOf(row),
     ...envelopeOf(row, origin),
@@ -111,7 +117,7 @@ export function eventRecordOf(row: StoredRow, origin: string): EventRecord {
 
 type TextColumn = 'event_type' | 'entity_type' | 'entity_id' | 'action' | 'user_id' | 'source' | 'source_session';
 
-function textOf(row: StoredRow, column: TextColumn): string {
+function textOf(row: AnyStoredRow, column: TextColumn): string {
   const value = row[column];
   if (!isEventText(value, MAX_CODE_POINTS[column])) {
     throw new DamagedRowError(row.sequence, column, 'holds what no event may hold');
@@ -119,7 +125,7 @@ function textOf(row: StoredRow, column: TextColumn): string {
   return value;
 }
 
-function objectOf(row: StoredRow, column: string, text: string): JsonObject {
+function objectOf(row: AnyStoredRow, column: string, text: string): JsonObject {
   try {
     const value = readJson(text, { numbers: 'stored' });
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
@@ -130,10 +136,9 @@ function objectOf(row: StoredRow, column: string, text: string): JsonObject {
   throw new DamagedRowError(row.sequence, column, 'is no object');
 }
 
-function timestampOf(row: StoredRow): string {
+function timestampOf(row: AnyStoredRow): string {
   try {
-    const { micros } = parseTimestamp(isoOf(row.timestamp));
-    return formatTimestamp(micros, row.timestamp_nanos, row.timestamp_digits);
+    return formatTimestamp(microsOf(row.timestamp), row.timestamp_nanos, row.timestamp_digits);
   } catch (error) {
     if (!(error instanceof TimestampError)) throw error;
     throw new DamagedRowError(row.sequence, 'timestamp', error.message, { cause: error });
@@ -141,13 +146,17 @@ function timestampOf(row: StoredRow): string {
 }
 
 /** RFC 3339 with six digits. */
-function recordedAtOf(row: StoredRow): string {
+function recordedAtOf(row: AnyStoredRow): string {
   try {
-    return formatTimestamp(parseTimestamp(isoOf(row.recorded_at)).micros, 0, 6);
+    return formatMicros(microsOf(row.recorded_at));
   } catch (error) {
     if (!(error instanceof TimestampError)) throw error;
     throw new DamagedRowError(row.sequence, 'recorded_at', error.message, { cause: error });
   }
+}
+
+function microsOf(time: string | number): number {
+  return typeof time === 'number' ? time : parseTimestamp(isoOf(time)).micros;
 }
 
 /** `2026-06-02 08:15:30.1+00` as `2026-06-02T08:15:30.1Z`; other texts come out as something no reader takes. */
@@ -155,7 +164,7 @@ function isoOf(text: string): string {
   return text.endsWith('+00') && text.charCodeAt(10) === 0x20 ? `${text.slice(0, 10)}T${text.slice(11, -3)}Z` : text;
 }
 
-function hex(row: StoredRow, column: string, value: Buffer, bytes: number): string {
+function hex(row: AnyStoredRow, column: string, value: Buffer, bytes: number): string {
   if (value.length !== bytes)
     throw new DamagedRowError(row.sequence, column, `has ${value.length} bytes, not ${bytes}`);
   return value.toString('hex');

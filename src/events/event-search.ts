@@ -1,0 +1,223 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { queryBounded, type Statement } from '../database/bounded-query.js';
+import { POOL } from '../database/database.module.js';
+import { Problem } from '../http/problem.js';
+import { canonicalString } from '../integrity/canonical-json.js';
+import { DamagedRowError, eventRecordOf, type EventRecord, type StoredRow } from '../integrity/stored-event.js';
+import { formatMicros, formatTimestamp, parseTimestamp, type Timestamp } from '../integrity/timestamp.js';
+import { encodeCursor } from './cursor.js';
+import { Ledgers } from './ledgers.js';
+import { readPage } from './read-transaction.js';
+import {
+  cursorProblem,
+  DEFAULT_SEARCH_LIMIT,
+  type Position,
+  type SearchQuery,
+  type SearchRequest,
+} from './search-query.dto.js';
+import { STORED_COLUMNS } from './stored-events.js';
+
+/** What the rows of an answer in one piece may have over the wire, bytes; a page ends before its limit there. */
+export const MAX_PAGE_BYTES = 16_777_216;
+/** A page of a streamed answer: enough rows that planning does not show, little enough to hold several in memory. */
+export const STREAM_PAGE_ROWS = 1_000;
+export const STREAM_PAGE_BYTES = 4_194_304;
+
+export interface SearchPage {
+  events: EventRecord[];
+  /** null at the end */
+  next_cursor: string | null;
+  as_of: string;
+}
+
+/** Finds events by what is in them. Rows that nobody may have written are errors, never left out. */
+@Injectable()
+export class EventSearch {
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    private readonly ledgers: Ledgers,
+  ) {}
+
+  /** Throws ledger-not-found, event-not-found, DamagedRowError. */
+  async find(ledger: string, eventId: string): Promise<EventRecord> {
+    const origin = await this.ledgers.origin(ledger);
+    const found = await findStoredRow(this.pool, ledger, eventId);
+    if (!found) throw new Problem('event-not-found', 'The ledger holds no event with this id');
+    const { row, sequence } = found;
+    if (!row) throw new DamagedRowError(sequence, 'sequence', 'is known by its key, and its row is not there');
+    if (row.event_id !== eventId) throw new DamagedRowError(sequence, 'event_id', 'is not that of its key');
+    return eventRecordOf(row, origin);
+  }
+
+  /** One page. Throws ledger-not-found, invalid-parameter for a cursor that cannot be, DamagedRowError. */
+  async page(ledger: string, request: SearchRequest): Promise<SearchPage> {
+    const { query } = request;
+    const page = await this.read(ledger, request, request.limit ?? DEFAULT_SEARCH_LIMIT, MAX_PAGE_BYTES);
+    return {
+      events: page.events,
+      next_cursor: page.next === undefined ? null : searchCursor(ledger, query, page.asOf, page.next),
+      as_of: String(page.asOf),
+    };
+  }
+
+  /** All pages from where the request stands, the first one at once; at least one, which may be empty. Throws as `page`. */
+  async *pages(ledger: string, request: SearchRequest): AsyncGenerator<{ events: EventRecord[]; as_of: string }> {
+    let { walk } = request;
+    for (;;) {
+      const page = await this.read(ledger, { ...request, walk }, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES);
+      yield { events: page.events, as_of: String(page.asOf) };
+      if (page.next === undefined) return;
+      walk = { asOf: page.asOf, after: page.next };
+    }
+  }
+
+  private async read(
+    ledger: string,
+    { query, walk }: SearchRequest,
+    limit: number,
+    maxBytes: number,
+  ): Promise<{ events: EventRecord[]; asOf: bigint; next: Position | undefined }> {
+    const origin = await this.ledgers.origin(ledger);
+    const { rows, cut, asOf } = await readPage(this.pool, ledger, async (client, size) => {
+      if (walk && walk.asOf > size) throw cursorProblem('is of a later time than this ledger: search anew');
+      const asOf = walk?.asOf ?? size;
+      const statement = searchStatement(ledger, query, asOf, walk?.after, limit + 1);
+      return { ...(await queryBounded<StoredRow>(client, statement, limit + 1, maxBytes)), asOf };
+    });
+    const events = rows.slice(0, limit).map((row) => eventRecordOf(row, origin));
+    const last = events.at(-1);
+    return { events, asOf, next: last && (cut || rows.length > limit) ? positionOf(last) : undefined };
+  }
+}
+
+function positionOf(event: EventRecord): Position {
+  return {
+    sequence: BigInt(event.sequence),
+    timestamp: parseTimestamp(event.timestamp),
+    recordedAt: event.recorded_at,
+  };
+}
+
+function searchCursor(ledger: string, query: SearchQuery, asOf: bigint, after: Position): string {
+  const { micros, nanos } = after.timestamp;
+  return encodeCursor({
+    kind: 'search',
+    ledger,
+    query: query.parameters,
+    as_of: String(asOf),
+    after: {
+      sequence: String(after.sequence),
+      timestamp: formatTimestamp(micros, nanos, 9),
+      recorded_at: after.recordedAt,
+    },
+  });
+}
+
+/** The row of an event by its id; a key without a row gives its sequence alone. */
+async function findStoredRow(
+  pool: pg.Pool,
+  ledger: string,
+  eventId: string,
+): Promise<{ sequence: string; row: StoredRow | undefined } | undefined> {
+  const { rows } = await pool.query<StoredRow & { key_sequence: string }>({
+    name: 'find_event',
+    text: `SELECT key_sequence, ${STORED_COLUMNS}
+             FROM (SELECT sequence AS key_sequence FROM event_keys WHERE ledger = $1 AND event_id = $2) AS key
+             LEFT JOIN audit_events ON ledger = $1 AND sequence = key_sequence`,
+    values: [ledger, eventId],
+  });
+  const row = rows[0];
+  return row && { sequence: row.key_sequence, row: (row.sequence as string | null) === null ? undefined : row };
+}
+
+/**
+ * The SELECT of a page: at most `maxRows` events up to sequence `asOf` that come after `after` in the query's order.
+ *
+ * Only what is asked for is in it, since it is planned for its values anyway (read-transaction.ts). Months are left out
+ * by bounds of recorded time: those asked for, and in the order of sequence the last event's, since recorded times never
+ * fall along a ledger. Event time bounds nothing: an event may be recorded long after it happened.
+ */
+export function searchStatement(
+  ledger: string,
+  query: SearchQuery,
+  asOf: bigint,
+  after: Position | undefined,
+  maxRows: number,
+): Statement {
+  const values: unknown[] = [];
+  const $ = (value: unknown): string => `$${values.push(value)}`;
+  const conditions = [`ledger = ${$(ledger)}`];
+  const ascending = query.order === 'asc';
+
+  for (const [column, value] of query.equal) conditions.push(`${column} = ${$(value)}`);
+  conditions.push(...metadataConditions(query.metadata, $));
+
+  let first = query.fromSequence;
+  let last = query.toSequence < asOf ? query.toSequence : asOf;
+  if (after && query.sort === 'sequence') {
+    if (ascending) first = later(first, after.sequence + 1n);
+    else last = -later(-last, -(after.sequence - 1n));
+    conditions.push(`recorded_at ${ascending ? '>=' : '<='} ${$(after.recordedAt)}`);
+  }
+  conditions.push(`sequence BETWEEN ${$(String(first))} AND ${$(String(last))}`);
+
+  if (query.recordedFrom) conditions.push(recordedCondition('>', query.recordedFrom, $));
+  if (query.recordedTo) conditions.push(recordedCondition('<', query.recordedTo, $));
+
+  const instant = ({ micros, nanos }: Timestamp): string =>
+    `${$(formatMicros(micros))}::timestamptz, ${$(nanos)}::smallint`;
+  if (query.from) conditions.push(`("timestamp", timestamp_nanos) >= (${instant(query.from)})`);
+  if (query.to) conditions.push(`("timestamp", timestamp_nanos) < (${instant(query.to)})`);
+  if (after && query.sort === 'timestamp') {
+    const key = `${instant(after.timestamp)}, ${$(String(after.sequence))}::bigint`;
+    conditions.push(`("timestamp", timestamp_nanos, sequence) ${ascending ? '>' : '<'} (${key})`);
+  }
+
+  const keys = query.sort === 'sequence' ? ['sequence'] : ['"timestamp"', 'timestamp_nanos', 'sequence'];
+  const order = keys.map((key) => `${key} ${ascending ? 'ASC' : 'DESC'}`).join(', ');
+  return {
+    text: `SELECT ${STORED_COLUMNS} FROM audit_events
+             WHERE ${conditions.join('\n               AND ')}
+             ORDER BY ${order} LIMIT ${$(maxRows)}`,
+    values,
+  };
+}
+
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+/** recorded_at has microseconds, and the bound may lie between two of them. */
+function recordedCondition(side: '>' | '<', { micros, nanos }: Timestamp, $: (value: unknown) => string): string {
+  const includesEqual = (side === '>') === (nanos === 0);
+  return `recorded_at ${side}${includesEqual ? '=' : ''} ${$(formatMicros(micros))}`;
+}
+
+/**
+ * A top-level member that is a string equal to the value, or a number, boolean or null with that JSON text.
+ *
+ * `@>` is exact for that: of one member with a scalar it asks for a member of that name, type and value, and looks into
+ * no nested object or array. A number has one canonical text, so that a value which is none (1.0, 1e2) can only be a
+ * string; and two numbers of one value have one text.
+ */
+function metadataConditions(filters: SearchQuery['metadata'], $: (value: unknown) => string): string[] {
+  const member = (key: string, json: string): string => `${canonicalString(key)}:${json}`;
+  const strings = filters.filter(([, value]) => !isOtherJson(value));
+  const others = filters.filter(([, value]) => isOtherJson(value));
+  const contains = (members: string): string => `metadata @> ${$(`{${members}}`)}::jsonb`;
+  return [
+    ...(strings.length > 0
+      ? [contains(strings.map(([key, value]) => member(key, canonicalString(value))).join())]
+      : []),
+    ...others.map(
+      ([key, value]) => `(${contains(member(key, canonicalString(value)))} OR ${contains(member(key, value))})`,
+    ),
+  ];
+}
+
+/** Whether a text is also the JSON text of a value that is no string, as the service writes it. */
+function isOtherJson(text: string): boolean {
+  if (text === 'true' || text === 'false' || text === 'null') return true;
+  return /^-?[0-9]/.test(text) && Number.isFinite(Number(text)) && JSON.stringify(Number(text)) === text;
+}

@@ -1,0 +1,194 @@
+import { Controller, Get, Headers, Param, Req, Res } from '@nestjs/common';
+import {
+  ApiExtraModels,
+  ApiHeader,
+  ApiOperation,
+  ApiParam,
+  ApiQuery,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+  type ApiResponseOptions,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Access, Caller } from '../access/access.decorator.js';
+import type { Principal } from '../access/principal.js';
+import { isEventId, isEventText, MAX_CODE_POINTS } from '../integrity/event.js';
+import { linesOfPages, sendLines, wantsLines } from '../http/ndjson.js';
+import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
+import { Problem } from '../http/problem.js';
+import { invalidParameters, QueryParameters, queryError, type Parameters } from '../http/query-parameters.js';
+import { Health } from '../operation/health.js';
+import { BulkReads } from './bulk-reads.js';
+import { EventRecordDto, OrderHistoryDto, SearchPageDto } from './event-record.dto.js';
+import { EventSearch } from './event-search.js';
+import { OrderHistory } from './order-history.js';
+import {
+  HistoryParametersDto,
+  MAX_METADATA_FILTERS,
+  readHistoryRequest,
+  readSearchRequest,
+  SearchParametersDto,
+} from './search-query.dto.js';
+
+const READ_PROBLEMS = ['invalid-parameter', 'ledger-not-found', 'damaged-record', 'database-unavailable'] as const;
+const BULK_READ_PROBLEMS = [
+  ...READ_PROBLEMS,
+  'not-acceptable',
+  'uri-too-long',
+  'not-recorded-as-read',
+  'shutting-down',
+] as const;
+
+/** Ways to read events. */
+@ApiTags('events')
+@ApiExtraModels(SearchPageDto, OrderHistoryDto)
+@Controller('v1/ledgers/:ledger')
+export class EventsReadController {
+  constructor(
+    private readonly search: EventSearch,
+    private readonly histories: OrderHistory,
+    private readonly bulkReads: BulkReads,
+    private readonly health: Health,
+  ) {}
+
+  @Get('events/:event_id')
+  @Access('events:read')
+  @ApiOperation({
+    operationId: 'readEvent',
+    summary: 'Read one event',
+    description: 'Content and envelope in one flat object. Its ETag is its event_hash: an event never changes.',
+  })
+  @ApiParam({ name: 'event_id', description: 'In either case', example: '0197f3a1-6c00-7000-8000-00000000000a' })
+  @ApiHeader({ name: 'If-None-Match', required: false, description: 'An ETag that you have: then 304 without a body' })
+  @ApiAnswer(200, EventRecordDto)
+  @ApiResponse({ status: 304, description: 'Nothing new: the event is the one that you have' })
+  @ApiProblems(...READ_PROBLEMS, 'event-not-found')
+  async readEvent(
+    @Param('ledger') ledger: string,
+    @Param('event_id') eventId: string,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @QueryParameters() query: Parameters,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    assertNone(query);
+    if (!isEventId(eventId)) {
+      throw invalidPath('event_id', 'uuid', 'must be a UUID of the form 8-4-4-4-12, neither nil nor max');
+    }
+    const event = await this.search.find(ledger, eventId.toLowerCase());
+    const tag = `"${event.event_hash}"`;
+    void reply.header('etag', tag);
+    if (namesTag(ifNoneMatch, tag)) void reply.code(304).send();
+    else void reply.send(event);
+  }
+
+  @Get('events')
+  @Access('events:read')
+  @ApiOperation({
+    operationId: 'searchEvents',
+    summary: 'Search events',
+    description:
+      'All filters must match. Pages are stable: events recorded after the walk began do not appear in it, and none is left out or doubled. With Accept: application/x-ndjson all matches come as lines, ended by {"end": {"events", "as_of"}} (limit is then refused); such a read is recorded in the ledger _service.',
+  })
+  @ApiQuery({ type: SearchParametersDto })
+  @ApiQuery({
+    name: 'metadata.client_id',
+    required: false,
+    schema: { type: 'string' },
+    description: `metadata.<key> for any top-level member of metadata: a string equal to the value, or a number, boolean or null with that JSON text. Up to ${MAX_METADATA_FILTERS}; all must match`,
+    example: 'C-77',
+  })
+  @ApiResponse(linesOr(SearchPageDto))
+  @ApiProblems(...BULK_READ_PROBLEMS)
+  async searchEvents(
+    @Param('ledger') ledger: string,
+    @QueryParameters() parameters: Parameters,
+    @Caller() caller: Principal,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const search = readSearchRequest(ledger, parameters);
+    if (!wantsLines(request.headers.accept)) {
+      void reply.header('vary', 'accept').send(await this.search.page(ledger, search));
+      return;
+    }
+    assertNoLimit(search.limit);
+    const pages = this.search.pages(ledger, search);
+    const read = { ledger, action: 'search', parameters: search.query.parameters };
+    const lines = linesOfPages(pages, (asOf) => this.bulkReads.record({ ...read, asOf }, caller));
+    await sendLines(request, reply, lines, this.health.stopping);
+  }
+
+  @Get('orders/:order_id/history')
+  @Access('events:read')
+  @ApiOperation({
+    operationId: 'readOrderHistory',
+    summary: 'Read the life of an order',
+    description:
+      'Every event with entity_type order and this entity_id, in sequence. Corrected events stay; corrected_by names the correction in force. With Accept: application/x-ndjson as lines, ended by {"end": {"events", "as_of"}} (limit is then refused); such a read is recorded in the ledger _service.',
+  })
+  @ApiParam({ name: 'order_id', description: 'Percent-encoded, slashes too', example: 'O-1' })
+  @ApiQuery({ type: HistoryParametersDto })
+  @ApiResponse(linesOr(OrderHistoryDto))
+  @ApiProblems(...BULK_READ_PROBLEMS, 'order-not-found')
+  async readOrderHistory(
+    @Param('ledger') ledger: string,
+    @Param('order_id') orderId: string,
+    @QueryParameters() parameters: Parameters,
+    @Caller() caller: Principal,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    if (!isEventText(orderId, MAX_CODE_POINTS.entity_id)) {
+      throw invalidPath(
+        'order_id',
+        'text',
+        `must have 1 to ${MAX_CODE_POINTS.entity_id} characters and no control characters`,
+      );
+    }
+    const history = readHistoryRequest(ledger, orderId, parameters);
+    if (!wantsLines(request.headers.accept)) {
+      void reply.header('vary', 'accept').send(await this.histories.page(ledger, orderId, history));
+      return;
+    }
+    assertNoLimit(history.limit);
+    const pages = this.histories.pages(ledger, orderId, history);
+    const read = { ledger, action: 'history', parameters: history.parameters };
+    const lines = linesOfPages(pages, (asOf) => this.bulkReads.record({ ...read, asOf }, caller));
+    await sendLines(request, reply, lines, this.health.stopping);
+  }
+}
+
+function linesOr(page: typeof SearchPageDto | typeof OrderHistoryDto): ApiResponseOptions {
+  return {
+    status: 200,
+    description: 'A page as JSON, or everything as lines',
+    content: {
+      'application/json': { schema: { $ref: getSchemaPath(page) } },
+      'application/x-ndjson': { schema: { type: 'string', description: 'An event a line, then {"end": ...}' } },
+    },
+  };
+}
+
+function assertNone(query: Parameters): void {
+  const names = Object.keys(query);
+  if (names.length > 0) throw invalidParameters(names.map((name) => queryError(name, 'unknown', 'is not known here')));
+}
+
+/** Lines are all there is; half of them would look whole. */
+function assertNoLimit(limit: number | undefined): void {
+  if (limit !== undefined) {
+    throw invalidParameters([queryError('limit', 'lines', 'is for pages: an answer in lines holds all events')]);
+  }
+}
+
+function invalidPath(name: string, rule: string, rest: string): Problem {
+  const detail = `${name} ${rest}`;
+  return new Problem('invalid-parameter', detail, { errors: [{ pointer: `/path/${name}`, rule, detail }] });
+}
+
+/** If-None-Match of RFC 9110, section 13.1.2: weak comparison. */
+function namesTag(header: string | undefined, tag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(',').some((each) => each.trim() === '*' || each.trim().replace(/^W\//, '') === tag);
+}

@@ -1,0 +1,41 @@
+import pg from 'pg';
+import { Problem } from '../http/problem.js';
+
+/**
+ * Reads a page in one short transaction. `read` gets the connection and the ledger's size; what it reads up to that size
+ * is a complete prefix of the ledger. Throws ledger-not-found.
+ *
+ * - The parent is locked before any snapshot is taken (READ COMMITTED: each statement takes its own), so that no month
+ *   can be dropped under the reader, who would see nothing of it and no error. ONLY: a drop locks the parent.
+ * - Plans are made for the values at hand. Which index serves a search depends on how rare the values are: with 2
+ *   million events in 16 months a user with four events took 1 ms where the generic plan took 890, a client with a third
+ *   of all events 1 ms instead of 1,030. Planning costs 2 to 3 ms, less with bounds of recorded time.
+ *
+ * Both ride on the message that begins the transaction. A single statement that needs no such plan needs no transaction
+ * either: it takes its locks when its plan is fetched, and its snapshot when it is executed.
+ */
+export async function readPage<T>(
+  pool: pg.Pool,
+  ledger: string,
+  read: (client: pg.ClientBase, size: bigint) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  try {
+    // One message of several statements can have no parameters.
+    const results = (await client.query(
+      `BEGIN READ ONLY;
+       LOCK TABLE ONLY audit_events IN ACCESS SHARE MODE;
+       SET LOCAL plan_cache_mode = force_custom_plan;
+       SELECT size FROM ledger_heads WHERE ledger = ${pg.escapeLiteral(ledger)}`,
+    )) as unknown as pg.QueryResult<{ size: string }>[];
+    const head = results.at(-1)?.rows[0];
+    if (!head) throw new Problem('ledger-not-found', 'There is no such ledger, or these credentials are not for it');
+    const page = await read(client, BigInt(head.size));
+    await client.query('COMMIT');
+    client.release();
+    return page;
+  } catch (error) {
+    client.release(true); // ends the transaction with the connection
+    throw error;
+  }
+}
