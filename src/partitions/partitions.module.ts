@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { PartitionManager } from './partition-manager.js';
+import { PartitionMaintenance } from './partitions.job.js';
 
-@Module({ providers: [PartitionManager], exports: [PartitionManager] })
+@Module({ providers: [PartitionManager, PartitionMaintenance], exports: [PartitionManager] })
 export class PartitionsModule {}

@@ -28,3 +28,15 @@ export async function createMonth(pool: pg.Pool, month: string): Promise<boolean
   const { rows } = await pool.query<{ created: boolean }>('SELECT create_month($1::date) AS created', [month]);
   return rows[0]!.created;
 }
+
+/** How many months follow the clock's without a gap; -1 when not even that one is there. */
+export async function monthsAhead(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ ahead: number }>(
+    `SELECT count(*)::integer - 1 AS ahead
+       FROM (SELECT month, row_number() OVER (ORDER BY month) AS place,
+                    date_trunc('month', trail_now(), 'UTC') AT TIME ZONE 'UTC' AS present
+               FROM months WHERE state = 'open' AND month >= date_trunc('month', trail_now(), 'UTC')::date) AS following
+       WHERE month = (present + (place - 1) * interval '1 month')::date`,
+  );
+  return rows[0]!.ahead;
+}

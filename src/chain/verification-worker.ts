@@ -1,0 +1,71 @@
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import pg from 'pg';
+import { connectionOptions } from '../database/data-source.js';
+import { sqlState } from '../database/sqlstate.js';
+import { runTask, type VerificationSubject, type VerificationTask } from './verification-tasks.js';
+
+/** What the thread is made with. */
+export interface WorkerSettings {
+  url: string;
+  lockTimeoutMs: number;
+}
+
+export interface WorkerRequest {
+  subject: VerificationSubject;
+  task: VerificationTask;
+}
+
+/** How far a task came to the database. */
+export type Reach = 'not-connected' | 'connection-lost' | 'answered';
+
+/** An error loses its class between threads; this is what is needed of it. */
+export interface WorkerAnswer {
+  result?: unknown;
+  error?: { message: string; code: string | undefined; reach: Reach };
+}
+
+/** Answering requests comes first: on Linux, and nowhere else, a priority is a thread's own. */
+const NICENESS = 10;
+
+/*
+ * A thread of verification: its own connection, one task at a time, each read and checked here, so that no row crosses
+ * threads. `null` asks it to end.
+ */
+const settings = workerData as WorkerSettings;
+if (process.platform === 'linux') setPriority(NICENESS);
+let client: pg.Client | undefined;
+
+async function connected(): Promise<pg.Client> {
+  if (client) return client;
+  const made = new pg.Client(
+    connectionOptions({ ...settings, asService: true, applicationName: 'truetrail verification' }),
+  );
+  made.on('error', () => {
+    if (client === made) client = undefined;
+  });
+  await made.connect();
+  client = made;
+  return made;
+}
+
+async function answer({ subject, task }: WorkerRequest): Promise<WorkerAnswer> {
+  let used: pg.Client | undefined;
+  try {
+    used = await connected();
+    return { result: await runTask(used, subject, task) };
+  } catch (error) {
+    const { message } = error as Error;
+    const reach = used === undefined ? 'not-connected' : client === used ? 'answered' : 'connection-lost';
+    return { error: { message, code: sqlState(error), reach } };
+  }
+}
+
+parentPort!.on('message', (request: WorkerRequest | null) => {
+  if (request === null) {
+    parentPort!.close();
+    void client?.end();
+    return;
+  }
+  void answer(request).then((message) => parentPort!.postMessage(message));
+});

@@ -1,0 +1,28 @@
+import type { Logger } from 'pino';
+import type { JsonObject } from '../integrity/strict-json.js';
+
+/** What a run of a job gets. */
+export interface JobContext {
+  /** Aborted when the run should stop between two steps: its process is shutting down, or it has lost its lock. */
+  signal: AbortSignal;
+  log: Logger;
+  /** The run's id; a run that was stopped and is taken up again has the same. */
+  runId: string;
+}
+
+/** Work that is done regularly, by one replica at a time. */
+export interface Job {
+  /** In the API and in the lock, for ever. */
+  readonly name: string;
+  /** What it does, in a sentence. */
+  readonly summary: string;
+  /** A cron expression in UTC; without one it is run by hand alone. */
+  readonly schedule?: string | undefined;
+  /** Whether it also runs whenever a replica starts. */
+  readonly atStart?: boolean;
+  /**
+   * Does the work and returns its figures. Must stand being killed anywhere and run again. Throws `signal.reason` when
+   * it stops for the signal: the run is then put back and goes on elsewhere, or at the next start.
+   */
+  run(context: JobContext): Promise<JsonObject>;
+}

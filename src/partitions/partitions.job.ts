@@ -1,0 +1,43 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import type pg from 'pg';
+import { POOL } from '../database/database.module.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import { JobRunner } from '../jobs/job-runner.js';
+import type { Job, JobContext } from '../jobs/job.js';
+import { Metrics } from '../operation/metrics.js';
+import { MONTHS_AHEAD } from './months.js';
+import { PartitionManager } from './partition-manager.js';
+import { monthsAhead } from './partitions.sql.js';
+
+/** Makes months before they are needed. */
+@Injectable()
+export class PartitionMaintenance implements Job, OnModuleInit {
+  readonly name = 'partition-maintenance';
+  readonly summary = `Makes the months that appends will need, ${MONTHS_AHEAD} ahead`;
+  readonly schedule = '0 * * * *';
+  readonly atStart = true;
+
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    private readonly partitions: PartitionManager,
+    private readonly runner: JobRunner,
+    private readonly metrics: Metrics,
+  ) {}
+
+  onModuleInit(): void {
+    this.runner.register(this);
+    this.metrics.gauge(
+      'truetrail_months_ahead',
+      `Months that are there after the clock's, without a gap; under ${MONTHS_AHEAD} the maintenance of partitions is behind`,
+      [],
+      async () => [{ value: await monthsAhead(this.pool) }],
+    );
+  }
+
+  async run({ log }: JobContext): Promise<JsonObject> {
+    const made = await this.partitions.ensureMonths();
+    const ahead = await monthsAhead(this.pool);
+    if (ahead < MONTHS_AHEAD) log.error({ ahead, alarm: 'months-ahead' }, 'there are too few months ahead of the clock');
+    return { made, months_ahead: ahead };
+  }
+}
