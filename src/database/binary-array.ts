@@ -4,6 +4,9 @@ const OID = { bytea: 17, int2: 21, int4: 23, text: 25, timestamptz: 1184, uuid: 
 export type ElementType = keyof typeof OID;
 
 const HEADER_BYTES = 20;
+const FIRST_BYTES = 4_096;
+/** A column of one large batch is not kept for ever. */
+const MAX_KEPT_BYTES = 4_194_304;
 const NULL_LENGTH = 0xffffffff;
 const JSONB_VERSION = 1;
 /** 2000-01-01T00:00:00Z, where PostgreSQL's timestamps begin, in microseconds since 1970. */
@@ -14,16 +17,19 @@ const POSTGRES_EPOCH_MICROS = 946_684_800_000_000;
  * Nothing is escaped here nor parsed there: 500 events cost a third of what the text form did.
  */
 export class BinaryArray {
-  private buffer: Buffer;
+  private buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   private end = HEADER_BYTES;
   private count = 0;
   private hasNull = 0;
 
-  constructor(
-    private readonly type: ElementType,
-    expectedBytes: number,
-  ) {
-    this.buffer = Buffer.allocUnsafe(HEADER_BYTES + expectedBytes);
+  constructor(private readonly type: ElementType) {}
+
+  /** Begins anew, in the same memory: what `toBuffer` returned before is no longer good. */
+  clear(): void {
+    if (this.buffer.length > MAX_KEPT_BYTES) this.buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.end = HEADER_BYTES;
+    this.count = 0;
+    this.hasNull = 0;
   }
 
   /** null is SQL's NULL. */
@@ -81,7 +87,7 @@ export class BinaryArray {
     this.finish(8);
   }
 
-  /** The finished array. */
+  /** The finished array, as a view of this array's own memory. */
   toBuffer(): Buffer {
     this.buffer.writeInt32BE(this.count === 0 ? 0 : 1, 0);
     this.buffer.writeInt32BE(this.hasNull, 4);
@@ -108,7 +114,7 @@ export class BinaryArray {
 
   private grow(bytes: number): void {
     if (this.end + bytes <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.end + bytes));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.end + bytes));
     this.buffer.copy(larger, 0, 0, this.end);
     this.buffer = larger;
   }
