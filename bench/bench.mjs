@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import { measureSize, measureStart } from './footprint-rows.mjs';
+import { measureIndexes } from './index-rows.mjs';
+import { Cleanup } from './processes.mjs';
+import {
+  measureBusy,
+  measureColdHistory,
+  measureHistory,
+  measureMemory,
+  measureVerification,
+  notThereYet,
+  NotThereYet,
+} from './read-rows.mjs';
+import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
+import { LEDGER, Trail } from './trail.mjs';
+import { measureBatches, measureClients, measureSingle } from './write-rows.mjs';
+
+/** Ten to fifteen minutes on two cores. Time grows with these and with nothing else. */
+const FULL = {
+  events: 1_000_000,
+  rounds: 5,
+  warmUpEvents: 2_000,
+  singles: 2_000,
+  concurrent: 20_000,
+  batched: 40_000,
+  orders: 1_000,
+  verificationRounds: 2,
+  hashedRecords: 100_000,
+  hashMs: 5_000,
+  busyRounds: 3,
+  busyMs: 8_000,
+  smallEvents: 100_000,
+  starts: 3,
+  indexRounds: 3,
+  dropCaches: true,
+};
+/** Enough to see that everything runs. */
+const QUICK = {
+  events: 16_000,
+  rounds: 2,
+  warmUpEvents: 100,
+  singles: 100,
+  concurrent: 640,
+  batched: 2_000,
+  orders: 50,
+  verificationRounds: 1,
+  hashedRecords: 4_000,
+  hashMs: 200,
+  busyRounds: 1,
+  busyMs: 500,
+  smallEvents: 8_000,
+  starts: 1,
+  indexRounds: 1,
+  dropCaches: false,
+};
+
+/** In the order in which they run. `filled`: on the ledger at its full size. `extra`: only when named. */
+const ROWS = {
+  single: { what: 'one durable POST over HTTP, one client', measure: measureSingle },
+  clients: { what: '64 clients, one event each', measure: measureClients },
+  batches: { what: 'batches of 500, 4 in flight', measure: measureBatches },
+  size: { what: 'bytes per event, online', measure: measureSize, filled: true },
+  history: { what: 'order history, warm', measure: measureHistory, filled: true },
+  verification: { what: 'verification of links and contents', measure: measureVerification, filled: true },
+  export: { what: 'export to the archive, verified', measure: notYet },
+  archived: { what: 'archived records with their proofs; bytes per event, archived', measure: notYet },
+  checkpoints: { what: 'checkpoint round at full ingest; proof', measure: notYet },
+  busy: { what: 'POST p99 while export, verification and a report run', measure: measureBusy, filled: true },
+  memory: { what: 'memory', measure: measureMemory, filled: true },
+  'history-cold': { what: 'order history, cold', measure: measureColdHistory, filled: true },
+  kept: { what: 'every acknowledged event is in the ledger', measure: measureKept },
+  indexes: { what: 'what each index costs', measure: measureIndexes, extra: true },
+  start: { what: 'ready on a later start', measure: measureStart, filled: true },
+};
+
+/** A row that takes longer than this, and this for each event of the ledger, hangs. */
+const ROW_TIMEOUT_MS = 900_000;
+const ROW_TIMEOUT_MS_AN_EVENT = 1.5;
+
+/** Measures, prints, and cleans up, whatever happens. Returns the exit code. Throws for unknown rows alone. */
+export async function runBench({ build, startScript, root, command, json, quick, writeDocs, events, only }) {
+  const names = Object.keys(ROWS).filter((name) => (only ? only.includes(name) : !ROWS[name].extra));
+  const unknown = only?.filter((name) => !ROWS[name]) ?? [];
+  if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}; there are ${Object.keys(ROWS).join(', ')}`);
+  const sizes = { ...(quick ? QUICK : FULL), ...(events === undefined ? {} : { events }) };
+  const log = (message) => console.error(message);
+
+  const cleanup = new Cleanup();
+  try {
+    const measured = (async () => {
+      const trail = await Trail.start({ build, startScript, cleanup, log });
+      const about = await environment(trail, command);
+      return { about, rows: await measureRows(trail, names, sizes) };
+    })();
+    const { about, rows } = await Promise.race([measured, signalToStop()]);
+    process.stdout.write(json ? `${resultsAsJson(about, sizes, rows)}\n` : resultsAsText(about, rows));
+    const failed = rows.some((row) => row.failure !== undefined);
+    if (writeDocs && !failed) writeDocument(join(root, 'docs', 'performance.md'), about, sizes, rows);
+    return failed ? 1 : 0;
+  } catch (error) {
+    log(`the bench ended early: ${error.message}`);
+    return error instanceof Interrupted ? 130 : 1;
+  } finally {
+    // what is still under way loses its connections now, and nobody waits for it any more
+    process.on('unhandledRejection', () => undefined);
+    log('cleaning up');
+    await cleanup.run();
+  }
+}
+
+async function measureRows(trail, names, sizes) {
+  const rows = [];
+  if (names.length > 0) await trail.warmUp(sizes.warmUpEvents);
+  for (const name of names) {
+    const { what, measure, filled } = ROWS[name];
+    const begun = performance.now();
+    trail.cleanup.requireNotBegun();
+    trail.log(`${name}: ${what}`);
+    try {
+      const work = async () => {
+        if (filled) await trail.fill(sizes.events);
+        return measure(trail, sizes, name);
+      };
+      rows.push(...(await withTimeout(work(), ROW_TIMEOUT_MS + ROW_TIMEOUT_MS_AN_EVENT * sizes.events)));
+    } catch (error) {
+      if (error instanceof NotThereYet) rows.push(notThereYet(name, what, error.message || undefined));
+      else {
+        trail.cleanup.requireNotBegun();
+        trail.log(`${name} failed: ${error.stack}\n${trail.service.logTail()}`);
+        rows.push({ row: name, what, target: null, met: null, failure: error.message });
+        if (error instanceof TimedOut) break; // it still runs, and would be measured with whatever came next
+      }
+    }
+    trail.log(`  ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+  }
+  return rows;
+}
+
+function notYet() {
+  throw new NotThereYet();
+}
+
+/** A figure of a service that loses events is worth nothing. */
+async function measureKept(trail) {
+  const { body } = await trail.call('GET', `/v1/ledgers/${LEDGER}`);
+  if (Number(body.size) !== trail.recorded) {
+    throw new Error(`the ledger holds ${body.size} events, and ${trail.recorded} were acknowledged`);
+  }
+  return [
+    {
+      row: 'kept',
+      what: ROWS.kept.what,
+      unit: 'events',
+      ours: trail.recorded,
+      target: 'all',
+      met: true,
+    },
+  ];
+}
+
+class TimedOut extends Error {}
+
+async function withTimeout(work, milliseconds) {
+  let timer;
+  const timeout = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new TimedOut('it did not end in time')), milliseconds);
+  });
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+class Interrupted extends Error {}
+
+/** Rejects at the first signal that asks this process to end; later ones are ignored, so that cleaning up ends. */
+export function signalToStop() {
+  return new Promise((_, reject) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.on(name, () => reject(new Interrupted(`stopped by ${name}`)));
+    }
+  });
+}

@@ -1,0 +1,105 @@
+import { writeFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { round } from './statistics.mjs';
+
+/** What the figures depend on, for the reader. */
+export async function environment(trail, command) {
+  const { rows } = await trail.owner.query('SHOW server_version');
+  return {
+    command,
+    date: new Date().toISOString().slice(0, 10),
+    platform: `${process.platform} ${process.arch}`,
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    postgresql: rows[0].server_version,
+  };
+}
+
+/** The JSON form: what the table has, and all that the rows were made of. */
+export function resultsAsJson(environment, sizes, rows) {
+  return JSON.stringify(
+    { environment, sizes, rows },
+    (_, value) => (typeof value === 'number' ? round(value) : value),
+    2,
+  );
+}
+
+const HEADINGS = ['what', 'ours', 'limit', 'ratio', 'target', 'met'];
+
+function cells({ what, unit, limitName, limit, ours, ratio, target, met, note, failure }) {
+  const value = (number) => (number === undefined ? '' : `${shown(number)} ${unit}`);
+  return [
+    note === undefined ? what : `${what} (${note})`,
+    failure === undefined ? value(ours) : `failed: ${failure}`,
+    limit === undefined ? '' : `${value(limit)}, ${limitName}`,
+    ratio === undefined ? '' : `${ratio.toFixed(2)}×`,
+    target ?? '',
+    met === null || met === undefined ? '' : met ? 'yes' : 'no',
+  ];
+}
+
+function shown(number) {
+  if (number >= 1000) return String(Math.round(number));
+  return String(Number(number.toPrecision(3)));
+}
+
+/** The table of a terminal. */
+export function resultsAsText(environment, rows) {
+  const lines = rows.map((row) => {
+    const [what, ours, limit, ratio, target, met] = cells(row);
+    const verdict = met === '' ? '' : met === 'yes' ? '  met' : '  NOT MET';
+    return [
+      `${row.row.padEnd(13)} ${what}`,
+      `${''.padEnd(13)} ${[ours, ratio, target && `target ${target}`].filter(Boolean).join('   ')}${verdict}`,
+      ...(limit === '' ? [] : [`${''.padEnd(13)} limit: ${limit}`]),
+    ].join('\n');
+  });
+  return `${lines.join('\n')}\n\n${describe(environment)}\n`;
+}
+
+function describe({ date, platform, cores, memoryGiB, node, postgresql }) {
+  return `${date}, ${platform}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, PostgreSQL ${postgresql}; load generator, service and database share the cores.`;
+}
+
+/** docs/performance.md as a whole: it is never edited by hand. */
+export function writeDocument(file, environment, sizes, rows) {
+  const line = (values) => `| ${values.map((value) => value.replaceAll('|', '\\|')).join(' | ')} |`;
+  writeFileSync(
+    file,
+    `# Performance
+
+Written by \`npm run bench -- --write-docs\`; do not edit it by hand. Measured by
+
+    ${environment.command}
+
+on ${describe(environment)}
+
+${line(HEADINGS)}
+${line(HEADINGS.map(() => '---'))}
+${rows.map((row) => line(cells(row))).join('\n')}
+
+## How to read it
+
+What counts are the ratios. Each limit is measured beside the service in the same run, in turns with it, so that whatever
+else the machine does hits both; a figure by itself says as much about the machine as about the service.
+
+- **The service** runs as \`npm start\` runs it: its own process, over HTTP, with the settings that it ships with, on the
+  PostgreSQL that it ships with (fsync, full_page_writes and synchronous_commit on), all indexes there, one ledger, and
+  events of 590 bytes with ids of UUID version 7. A POST is answered when its events are durable.
+- **INSERT and COPY** write finished rows of the same size, with true hashes, into the same tables, as the tables' owner
+  and under another ledger's name, by the same PostgreSQL driver. They read nothing, check nothing, hash nothing, and find
+  no repeats.
+- **Rates** are medians of ${sizes.rounds} rounds; latencies are percentiles over all rounds.
+- **Reads** are measured at ${sizes.events} events or a little more. After filling, the tables are vacuumed and analysed once, as
+  autovacuum would have done by then.
+- **Memory** is the highest resident size of a service that was started for that one read.
+- The load generator is part of the machine's load. It writes bytes that were made before the clock starts, over bare
+  sockets, but on few cores it still takes from what service and database could use.
+
+\`npm run bench -- --events 10000000\` measures reads on ten million events (about 25 GB in the temporary folder, which TMPDIR
+chooses); \`npm run bench -- --only indexes\` what each index costs the way in; \`node bench/profile.mjs batches\` shows where the
+service spends its time.
+`,
+  );
+}

@@ -1,0 +1,61 @@
+// `npm run bench`: packages, build, then the bench itself, which may import packages only after that. Usage: --help.
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ensureBuilt } from '../scripts/build.mjs';
+import { ensureInstalled, root } from '../scripts/install.mjs';
+
+const USAGE = `npm run bench -- [options]      (npm run -s bench -- --json: without npm's own lines)
+
+  --json             the results as JSON on standard output instead of the table
+  --quick            tiny sizes, under a minute: does every row run? Its figures mean nothing
+  --only ROW[,ROW]   these rows alone; an unknown name lists them. indexes is in no run that does not name it
+  --events N         events of the ledger that reads are measured on: 1000000, and 16000 at least
+  --build FOLDER     measures a build that was made earlier (dist/<digest>), to compare two
+  --write-docs       rewrites docs/performance.md from the results; only of a whole run
+
+Ends with 1 when a row could not be measured; a target that is not met is no failure. Everything is in a temporary folder
+(TMPDIR chooses where), about 2.5 kB an event, and is removed at the end.
+`;
+
+/** Throws an Error whose message is for the caller. */
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      events: { type: 'string' },
+      build: { type: 'string' },
+      'write-docs': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { json, quick, help } = values;
+  const events = values.events === undefined ? undefined : Number(values.events);
+  if (events !== undefined && !(Number.isSafeInteger(events) && events >= 16_000)) {
+    throw new Error('--events must be a whole number of at least 16000');
+  }
+  const writeDocs = values['write-docs'];
+  if (writeDocs && (quick || values.only !== undefined || values.build !== undefined)) {
+    throw new Error('--write-docs takes a whole run of the present sources');
+  }
+  const build = values.build === undefined ? undefined : resolve(values.build);
+  return { json, quick, help, writeDocs, events, build, only: values.only?.split(',') };
+}
+
+try {
+  const options = readOptions();
+  if (options.help) process.stdout.write(USAGE);
+  else {
+    await ensureInstalled();
+    const build = options.build ?? ensureBuilt({ hold: true });
+    const startScript = join(...(options.build ? [build, 'src', 'main.js'] : [root, 'scripts', 'start.mjs']));
+    const { runBench } = await import('./bench.mjs');
+    const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ');
+    const code = await runBench({ ...options, build, startScript, root, command });
+    process.stdout.write('', () => process.exit(code)); // when all is written; what hangs is not waited for
+  }
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
