@@ -393,6 +393,8 @@ COMMENT ON COLUMN job_runs.scheduled_for IS 'The time of its schedule for which 
 
 CREATE INDEX job_runs_job_idx ON public.job_runs USING btree (job, created_at DESC);
 
+CREATE INDEX job_runs_open_idx ON public.job_runs USING btree (job) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
 GRANT INSERT, SELECT, UPDATE ON job_runs TO truetrail_service;
 
 CREATE TABLE ledger_heads (
@@ -571,11 +573,19 @@ AS $function$
                  'event_hash', encode(e.event_hash, 'hex')) ORDER BY known.i)::text
           INTO v_skipped, repeats
           FROM (
+            -- LATERAL and LIMIT leave the planner nothing but the index: on tables that were never analysed a join here
+            -- became a scan of every key (measured: 6.7 ms an append at 60,000 events, and growing)
             SELECT u.i::integer AS i, k.sequence
               FROM unnest(p_event_ids) WITH ORDINALITY AS u (event_id, i)
-              JOIN event_keys AS k ON k.event_id = u.event_id AND k.ledger = p_ledger
+              CROSS JOIN LATERAL (
+                SELECT x.sequence FROM event_keys AS x
+                  WHERE x.event_id = u.event_id AND x.ledger = p_ledger LIMIT 1
+              ) AS k
           ) AS known
-          LEFT JOIN audit_events AS e ON e.ledger = p_ledger AND e.sequence = known.sequence;
+          LEFT JOIN LATERAL (
+            SELECT r.* FROM audit_events AS r
+              WHERE r.ledger = p_ledger AND r.sequence = known.sequence ORDER BY r.sequence LIMIT 1
+          ) AS e ON true;
 
         recorded_at := to_char(v_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
         previous_event_hash := v_hash;
