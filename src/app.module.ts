@@ -15,6 +15,7 @@ import { OperationModule } from './operation/operation.module.js';
 import { settingsModule, type AppOptions } from './operation/settings.module.js';
 import { Startup } from './operation/startup.js';
 import { PartitionsModule } from './partitions/partitions.module.js';
+import { ReportsModule } from './reports/reports.module.js';
 
 @Module({})
 export class AppModule {
@@ -30,6 +31,7 @@ export class AppModule {
         AccessModule,
         PartitionsModule,
         EventsModule,
+        ReportsModule,
         ChainModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],

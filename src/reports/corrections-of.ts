@@ -1,0 +1,102 @@
+import { correctionsInForce } from '../events/corrections.js';
+import { grouped } from './grouped.js';
+import { ORDER_MEMBERS_SELECTED, type OrderMembersRow } from './order-members.js';
+import type { ReportRun } from './report.js';
+
+/** An event as far as corrections need to know it. */
+export interface CorrectableEvent {
+  entity_type: string;
+  entity_id: string;
+  event_id: string;
+  sequence: string;
+  corrects: string | null;
+}
+
+/** A correction, with what it says of an order, should its entity be one. */
+export type Correction = CorrectableEvent & { action: string; corrects: string } & OrderMembersRow;
+
+/** What corrects what, among all events of some entities up to a run's `asOf`: FORMAT.md, "corrects". */
+export interface Corrections {
+  /** the correction whose content holds in place of this event's; undefined when nothing corrects it */
+  inForce: (event: CorrectableEvent) => Correction | undefined;
+  /**
+   * The event of which this one is a correction, along all corrections of corrections; undefined when it corrects
+   * nothing, whatever it says.
+   */
+  original: (event: CorrectableEvent) => { event_id: string; sequence: string } | undefined;
+}
+
+type Entity = Pick<CorrectableEvent, 'entity_type' | 'entity_id'>;
+type Known = Pick<CorrectableEvent, 'event_id' | 'sequence'>;
+
+/** Reads the corrections of the entities that the events are of. */
+export async function readCorrections(run: ReportRun, events: Iterable<Entity>): Promise<Corrections> {
+  const entities = [...new Map([...events].map((event) => [keyOf(event), event])).values()];
+  const { corrections, targets } = await run.read(async (client) => {
+    const { rows: corrections } = await client.query<Correction>({
+      text: `SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${ORDER_MEMBERS_SELECTED}
+               FROM unnest($2::text[], $3::text[]) AS wanted (entity_type, entity_id)
+               JOIN audit_events AS e
+                 ON e.ledger = $1 AND e.entity_type = wanted.entity_type AND e.entity_id = wanted.entity_id
+               WHERE e.corrects IS NOT NULL AND e.sequence <= $4`,
+      values: [
+        run.ledger,
+        entities.map(({ entity_type }) => entity_type),
+        entities.map(({ entity_id }) => entity_id),
+        String(run.asOf),
+      ],
+    });
+    const known = new Set(corrections.map(({ event_id }) => event_id));
+    const ids = [...new Set(corrections.map(({ corrects }) => corrects))].filter((id) => !known.has(id));
+    if (ids.length === 0) return { corrections, targets: [] };
+    const { rows: targets } = await client.query<Known & Entity>({
+      text: `SELECT k.event_id, k.sequence, e.entity_type, e.entity_id
+               FROM event_keys AS k
+               CROSS JOIN LATERAL (
+                 SELECT entity_type, entity_id FROM audit_events
+                   WHERE ledger = $1 AND sequence = k.sequence LIMIT 1
+               ) AS e
+               WHERE k.ledger = $1 AND k.event_id = ANY ($2::uuid[]) AND k.sequence <= $3`,
+      values: [run.ledger, ids, String(run.asOf)],
+    });
+    return { corrections, targets };
+  });
+
+  const correctionsOf = grouped(corrections, keyOf);
+  const targetsOf = grouped<string, Known & Entity>(targets, keyOf);
+  const byEntity = new Map(
+    [...correctionsOf].map(([key, own]) => [key, correctionsOfOne(own, targetsOf.get(key) ?? [])]),
+  );
+  return {
+    inForce: (event) => byEntity.get(keyOf(event))?.inForce(event),
+    original: (event) => byEntity.get(keyOf(event))?.original(event),
+  };
+}
+
+/** `targets` are those events of the entity that are corrected and correct nothing themselves. */
+function correctionsOfOne(corrections: readonly Correction[], targets: readonly Known[]): Corrections {
+  const idInForce = correctionsInForce(corrections);
+  const correctionById = new Map(corrections.map((correction) => [correction.event_id, correction]));
+  const known = new Map<string, Known>([...targets.map((each) => [each.event_id, each] as const), ...correctionById]);
+
+  const originals = new Map<string, Known>();
+  for (const correction of corrections.toSorted((a, b) => (BigInt(a.sequence) < BigInt(b.sequence) ? -1 : 1))) {
+    const target = known.get(correction.corrects);
+    if (!target || BigInt(target.sequence) >= BigInt(correction.sequence)) continue;
+    // An earlier event that something means to correct and nothing does: it lies on a circle.
+    if (idInForce(target) === null) continue;
+    originals.set(correction.event_id, originals.get(target.event_id) ?? target);
+  }
+  return {
+    inForce: (event) => {
+      const id = idInForce(event);
+      return id === null ? undefined : correctionById.get(id);
+    },
+    original: ({ event_id }) => originals.get(event_id),
+  };
+}
+
+/** No text of an event has a control character. */
+function keyOf({ entity_type, entity_id }: Entity): string {
+  return `${entity_type}\n${entity_id}`;
+}

@@ -1,0 +1,141 @@
+import type { Content } from '../integrity/event.js';
+import { contentOf, type StoredRow } from '../integrity/stored-event.js';
+import { parseTimestamp, TimestampError } from '../integrity/timestamp.js';
+import { cellOf } from './cell.js';
+import { readCorrections, type Corrections } from './corrections-of.js';
+import { eventsInPeriod } from './event-scan.js';
+import { OrderLives, type OrderValues } from './order-lives.js';
+import { memberOf, ORDER_MEMBER_NAMES, type OrderMember } from './order-members.js';
+import { recordedAt } from './recorded-at.js';
+import { defineReport } from './report.js';
+
+const ORDER_LIFECYCLE = 'order_lifecycle';
+const FILLS = ['fill', 'partial_fill'];
+
+/** A fill that counts, and what it corrects. */
+interface Trade {
+  row: StoredRow;
+  content: Content;
+  original: { event_id: string; sequence: string } | undefined;
+}
+
+/** Of what is missing, a word each: `client_id@1` is metadata.client_id as event 1 of the ledger states it. */
+const LOOKED_UP = 'names of what the fill does not say itself, each with the sequence of the event it was taken from';
+
+export const mifid2Trades = defineReport({
+  name: 'mifid2-trades',
+  title: 'Trades (MiFID II)',
+  question:
+    'Which trades were executed in the period: where, what, how much, at what price, when, for whom, by whose decision?',
+  parameters: [],
+  columns: [
+    { name: 'venue', description: 'new_state.exchange, looked up' },
+    { name: 'instrument', description: 'new_state.symbol, looked up' },
+    { name: 'side', description: 'new_state.side, looked up' },
+    { name: 'quantity', description: "new_state.quantity, the execution's, exactly as sent; never looked up" },
+    { name: 'price', description: "new_state.price, the execution's, exactly as sent; never looked up" },
+    { name: 'trade_time', description: 'metadata.execution_time, otherwise the timestamp; UTC, as fine as declared' },
+    {
+      name: 'trade_time_from',
+      description:
+        'execution_time or timestamp; timestamp-as-execution_time-is-unreadable where metadata.execution_time is no time',
+    },
+    { name: 'client', description: 'metadata.client_id, looked up' },
+    { name: 'investment_decision_maker', description: 'metadata.investment_decision_maker, looked up' },
+    { name: 'execution_decision_maker', description: 'metadata.execution_decision_maker, looked up' },
+    { name: 'order_id', description: 'entity_id' },
+    { name: 'action', description: 'fill or partial_fill' },
+    { name: 'remaining_quantity', description: "new_state.remaining_quantity, the order's; never looked up" },
+    { name: 'timestamp', description: 'event time, by which the period selects; UTC, as fine as declared' },
+    { name: 'event_id', description: 'the event that states all this; of a corrected fill, the correction in force' },
+    { name: 'sequence', description: 'its position in the ledger' },
+    { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+    {
+      name: 'corrects',
+      description: 'the event_id first recorded of this trade, if it was corrected; or what a correction names in vain',
+    },
+    {
+      name: 'corrects_sequence',
+      description:
+        'its position; empty where nothing is corrected since the target is unknown, later, of another order or in a circle',
+    },
+    { name: 'looked_up', description: LOOKED_UP },
+  ],
+  async *rows(run) {
+    const lives = new OrderLives(run);
+    const scan = {
+      by: { column: 'event_type', value: ORDER_LIFECYCLE },
+      keep: { entityType: 'order', actions: FILLS },
+    } as const;
+    for await (const page of eventsInPeriod(run, scan)) {
+      const corrections = await readCorrections(run, page);
+      const trades = page.filter((row) => counts(row, corrections)).map((row) => tradeOf(row, corrections));
+      const incomplete = trades.filter(({ content }) => missing(content).length > 0);
+      const values = await lives.valuesAt(
+        incomplete.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
+        corrections,
+      );
+      const valuesOf = new Map(incomplete.map((trade, i) => [trade, values[i]]));
+      for (const trade of trades) yield rowOf(trade, valuesOf.get(trade));
+    }
+  },
+});
+
+/** Whether an event's content is one that holds: nothing corrects it, and what it corrects has no later correction. */
+function counts(row: StoredRow, corrections: Corrections): boolean {
+  if (corrections.inForce(row)) return false;
+  const original = corrections.original(row);
+  return !original || corrections.inForce({ ...row, ...original })?.event_id === row.event_id;
+}
+
+function tradeOf(row: StoredRow, corrections: Corrections): Trade {
+  return { row, content: contentOf(row), original: corrections.original(row) };
+}
+
+function missing(content: Content): OrderMember[] {
+  return ORDER_MEMBER_NAMES.filter((name) => memberOf(content, name) === null);
+}
+
+function rowOf({ row, content, original }: Trade, values: OrderValues | undefined) {
+  const { new_state: state } = content;
+  const member = (name: OrderMember): string | null => memberOf(content, name) ?? values?.get(name)?.text ?? null;
+  const lookedUp = missing(content).flatMap((name) => {
+    const value = values?.get(name);
+    return value ? [`${name}@${value.sequence}`] : [];
+  });
+  const tradeTime = tradeTimeOf(content);
+  return {
+    venue: member('exchange'),
+    instrument: member('symbol'),
+    side: member('side'),
+    quantity: cellOf(state.quantity),
+    price: cellOf(state.price),
+    trade_time: tradeTime.time,
+    trade_time_from: tradeTime.from,
+    client: member('client_id'),
+    investment_decision_maker: member('investment_decision_maker'),
+    execution_decision_maker: member('execution_decision_maker'),
+    order_id: content.entity_id,
+    action: content.action,
+    remaining_quantity: cellOf(state.remaining_quantity),
+    timestamp: content.timestamp,
+    event_id: content.event_id,
+    sequence: row.sequence,
+    recorded_at: recordedAt(row),
+    corrects: original?.event_id ?? content.corrects ?? null,
+    corrects_sequence: original?.sequence ?? null,
+    looked_up: lookedUp.join(' ') || null,
+  };
+}
+
+/** When the execution took place, in UTC, and which member says so. */
+function tradeTimeOf({ metadata, timestamp }: Content): { time: string; from: string } {
+  const given = cellOf(metadata.execution_time);
+  if (given === null) return { time: timestamp, from: 'timestamp' };
+  try {
+    return { time: parseTimestamp(given).canonical, from: 'execution_time' };
+  } catch (error) {
+    if (!(error instanceof TimestampError)) throw error;
+    return { time: timestamp, from: 'timestamp-as-execution_time-is-unreadable' };
+  }
+}

@@ -1,0 +1,160 @@
+import { queryBounded } from '../database/bounded-query.js';
+import { STREAM_PAGE_BYTES } from '../events/event-search.js';
+import type { CorrectableEvent, Corrections } from './corrections-of.js';
+import { grouped } from './grouped.js';
+import {
+  ORDER_MEMBER_NAMES,
+  ORDER_MEMBERS_SELECTED,
+  selectedMember,
+  type OrderMember,
+  type OrderMembersRow,
+} from './order-members.js';
+import type { ReportRun } from './report.js';
+
+/** A value along an order's life, and the sequence of the event that states it. */
+export interface StatedValue {
+  text: string;
+  sequence: string;
+}
+
+/** What is known of an order at a place of its life. */
+export type OrderValues = ReadonlyMap<OrderMember, StatedValue>;
+
+/** Most orders have fewer events up to a fill: then one statement serves all orders of a page. */
+const FIRST_READ_ROWS = 16;
+/** Of an order with more, and of how many such at once. */
+const FURTHER_READ_ROWS = 1_000;
+const FURTHER_READ_ORDERS = 8;
+/** Orders of which the walk is kept for the next page. */
+const MAX_KEPT_WALKS = 2_000;
+
+/** How far along an order's life we are. */
+interface Walk {
+  orderId: string;
+  after: bigint;
+  values: Map<OrderMember, StatedValue>;
+}
+
+/** Places of one order that are asked for, ascending. */
+interface Question {
+  walk: Walk;
+  places: bigint[];
+}
+
+type LifeRow = CorrectableEvent & OrderMembersRow & { action: string; wanted: string };
+
+/**
+ * What orders' own events say of them. Each order is walked along once, also where its fills are spread over many pages:
+ * an order of 100,000 fills would otherwise be read a hundred times.
+ */
+export class OrderLives {
+  private readonly walks = new Map<string, Walk>();
+
+  constructor(private readonly run: ReportRun) {}
+
+  /**
+   * The latest value of each member at places of orders' lives, both in sequence: of what was recorded up to there,
+   * corrected. The answers are in the order of the questions. Throws DamagedRowError.
+   */
+  async valuesAt(
+    asked: readonly { orderId: string; place: bigint }[],
+    corrections: Corrections,
+  ): Promise<OrderValues[]> {
+    const answers = new Map<string, OrderValues>();
+    const byOrder = grouped(asked, ({ orderId }) => orderId);
+    let open = [...byOrder].map(([orderId, questions]): Question => {
+      const places = [...new Set(questions.map(({ place }) => place))].sort((a, b) => (a < b ? -1 : 1));
+      return { walk: this.walkTo(orderId, places[0]!), places };
+    });
+    for (let rows = FIRST_READ_ROWS; open.length > 0; rows = FURTHER_READ_ROWS) {
+      const now = rows === FIRST_READ_ROWS ? open : open.slice(0, FURTHER_READ_ORDERS);
+      const unfinished = await this.goOn(now, rows, corrections, answers);
+      open = [...unfinished, ...open.slice(now.length)];
+    }
+    this.forgetOldest();
+    return asked.map(({ orderId, place }) => answers.get(answerKey(orderId, place))!);
+  }
+
+  /** The walk of an order that has not gone past the place. */
+  private walkTo(orderId: string, place: bigint): Walk {
+    const kept = this.walks.get(orderId);
+    const walk =
+      kept && kept.after <= place ? kept : { orderId, after: 0n, values: new Map<OrderMember, StatedValue>() };
+    this.walks.delete(orderId); // to the end of the line of those to be forgotten
+    this.walks.set(orderId, walk);
+    return walk;
+  }
+
+  private forgetOldest(): void {
+    for (const orderId of this.walks.keys()) {
+      if (this.walks.size <= MAX_KEPT_WALKS) return;
+      this.walks.delete(orderId);
+    }
+  }
+
+  /** Reads up to `maxRows` events of each order; the questions that are not answered by then. */
+  private async goOn(
+    questions: Question[],
+    maxRows: number,
+    corrections: Corrections,
+    answers: Map<string, OrderValues>,
+  ): Promise<Question[]> {
+    const statement = {
+      text: `SELECT wanted.i AS wanted, life.*
+               FROM unnest($2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS wanted (entity_id, after, upto, i)
+               CROSS JOIN LATERAL (
+                 SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${ORDER_MEMBERS_SELECTED}
+                   FROM audit_events AS e
+                   WHERE e.ledger = $1 AND e.entity_type = 'order' AND e.entity_id = wanted.entity_id
+                     AND e.sequence > wanted.after AND e.sequence <= wanted.upto
+                   ORDER BY e.sequence LIMIT $5
+               ) AS life
+               ORDER BY wanted.i, life.sequence`,
+      values: [
+        this.run.ledger,
+        questions.map(({ walk }) => walk.orderId),
+        questions.map(({ walk }) => String(walk.after)),
+        questions.map(({ places }) => String(places.at(-1))),
+        maxRows,
+      ],
+    };
+    const { rows, cut } = await this.run.read((client) =>
+      queryBounded<LifeRow>(client, statement, maxRows * questions.length, STREAM_PAGE_BYTES),
+    );
+    const rowsOf = grouped(rows, ({ wanted }) => Number(wanted) - 1);
+    const cutFrom = cut ? Number(rows.at(-1)!.wanted) - 1 : questions.length;
+    return questions.filter((question, i) => {
+      const life = rowsOf.get(i) ?? [];
+      for (const row of life) {
+        answer(question, BigInt(row.sequence) - 1n, answers);
+        take(question.walk, row, corrections);
+      }
+      if (i >= cutFrom || life.length === maxRows) return true;
+      answer(question, question.places.at(-1), answers);
+      return false;
+    });
+  }
+}
+
+/** Answers the places up to one, at which nothing more is to come. */
+function answer({ walk, places }: Question, upTo: bigint | undefined, answers: Map<string, OrderValues>): void {
+  while (places[0] !== undefined && upTo !== undefined && places[0] <= upTo) {
+    answers.set(answerKey(walk.orderId, places.shift()!), new Map(walk.values));
+  }
+}
+
+/** Goes one event further. A corrected event says what its correction says, at its own place. */
+function take(walk: Walk, row: LifeRow, corrections: Corrections): void {
+  walk.after = BigInt(row.sequence);
+  if (corrections.original(row)) return;
+  const stated = corrections.inForce(row) ?? row;
+  if (stated.action === 'void') return;
+  for (const name of ORDER_MEMBER_NAMES) {
+    const text = selectedMember(stated, name);
+    if (text !== null) walk.values.set(name, { text, sequence: stated.sequence });
+  }
+}
+
+function answerKey(orderId: string, place: bigint): string {
+  return `${place}\n${orderId}`;
+}

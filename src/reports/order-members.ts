@@ -1,0 +1,45 @@
+import type { JsonObject } from '../integrity/canonical-json.js';
+import { DamagedRowError, type StoredRow } from '../integrity/stored-event.js';
+import { readJson, StrictJsonError } from '../integrity/strict-json.js';
+import { cellOf } from './cell.js';
+
+/**
+ * What an order's events say of the order as a whole, and where: so a fill that lacks it can be given what an earlier
+ * event said. Quantity and price are not among them: an order's are not the execution's.
+ */
+const ORDER_MEMBERS = {
+  exchange: 'new_state',
+  symbol: 'new_state',
+  side: 'new_state',
+  client_id: 'metadata',
+  investment_decision_maker: 'metadata',
+  execution_decision_maker: 'metadata',
+} as const;
+
+export type OrderMember = keyof typeof ORDER_MEMBERS;
+export const ORDER_MEMBER_NAMES = Object.keys(ORDER_MEMBERS) as OrderMember[];
+
+/** A row of ORDER_MEMBERS_SELECTED: the text of each member's jsonb. */
+export type OrderMembersRow = Readonly<Record<OrderMember, string | null>>;
+
+/** For a SELECT in which the trail is `e`. */
+export const ORDER_MEMBERS_SELECTED = ORDER_MEMBER_NAMES.map(
+  (name) => `e.${ORDER_MEMBERS[name]} -> '${name}' AS ${name}`,
+).join(', ');
+
+/** The text of a member of a row so selected; null when the event does not carry it. Throws DamagedRowError. */
+export function selectedMember(row: OrderMembersRow & Pick<StoredRow, 'sequence'>, name: OrderMember): string | null {
+  const text = row[name];
+  if (text === null) return null;
+  try {
+    return cellOf(readJson(text, { numbers: 'stored' }));
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw new DamagedRowError(row.sequence, ORDER_MEMBERS[name], error.message, { cause: error });
+  }
+}
+
+/** The same of an event's content. */
+export function memberOf(content: { new_state: JsonObject; metadata: JsonObject }, name: OrderMember): string | null {
+  return cellOf(content[ORDER_MEMBERS[name]][name]);
+}

@@ -1,0 +1,109 @@
+import { Problem } from '../http/problem.js';
+import type { Report, ReportRun, Row } from './report.js';
+
+/** How the rows of a report become the bytes of an answer. Same run, same bytes. */
+export interface ReportFormat {
+  name: 'json' | 'csv' | 'ndjson';
+  mediaType: string;
+  contentType: string;
+  head: (report: Report, run: ReportRun) => string;
+  /** `number` counts from 0 */
+  row: (report: Report, row: Row, number: number) => string;
+  tail: (run: ReportRun, rows: number) => string;
+}
+
+const json: ReportFormat = {
+  name: 'json',
+  mediaType: 'application/json',
+  contentType: 'application/json; charset=utf-8',
+  head: ({ name }, { ledger, parameters, asOf }) => {
+    const known = JSON.stringify({ report: name, ledger, parameters, as_of: String(asOf) });
+    return `${known.slice(0, -1)},"rows":[`;
+  },
+  row: (report, row, number) => `${number === 0 ? '\n' : ',\n'}${jsonOf(report, row)}`,
+  tail: (_run, rows) => `${rows === 0 ? '' : '\n'}],"rows_total":"${rows}"}\n`,
+};
+
+const csv: ReportFormat = {
+  name: 'csv',
+  mediaType: 'text/csv',
+  contentType: 'text/csv; charset=utf-8; header=present',
+  head: ({ columns }) => csvLine(columns.map(({ name }) => name)),
+  row: ({ columns }, row) => csvLine(columns.map(({ name }) => row[name] ?? null)),
+  tail: () => '',
+};
+
+const ndjson: ReportFormat = {
+  name: 'ndjson',
+  mediaType: 'application/x-ndjson',
+  contentType: 'application/x-ndjson; charset=utf-8',
+  head: () => '',
+  row: (report, row) => `${jsonOf(report, row)}\n`,
+  tail: ({ asOf }, rows) => `${JSON.stringify({ end: { rows: String(rows), as_of: String(asOf) } })}\n`,
+};
+
+/** The first is what is sent to whoever does not mind. */
+export const REPORT_FORMATS = [json, csv, ndjson] as const;
+
+/** A row as JSON, its members in the order of the columns. */
+function jsonOf({ columns }: Report, row: Row): string {
+  return JSON.stringify(Object.fromEntries(columns.map(({ name }) => [name, row[name] ?? null])));
+}
+
+/** RFC 4180: fields in quotes where they need them, CRLF at the end. */
+function csvLine(cells: readonly (string | null)[]): string {
+  return `${cells.map(csvField).join(',')}\r\n`;
+}
+
+/**
+ * A field that a spreadsheet shows and does not run: a text that begins with = + - @, a tab or a carriage return gets an
+ * apostrophe before it (OWASP, "CSV injection"). A plain negative number keeps its minus and stays a number.
+ */
+export function csvField(cell: string | null): string {
+  if (cell === null) return '';
+  const text = /^[=+\-@\t\r]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Also in the form that JCS gives to the smallest and largest: -1e-7, -1e+21. */
+const NEGATIVE_NUMBER = /^-[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?$/;
+
+/**
+ * The format that is asked for by name, otherwise the one that `Accept` likes best: by weight, then the one that is
+ * named more closely, then in the order of REPORT_FORMATS. Throws not-acceptable.
+ */
+export function chooseFormat(format: string | undefined, accept: string | undefined): ReportFormat {
+  const found = format === undefined ? mostAcceptable(accept) : REPORT_FORMATS.find(({ name }) => name === format);
+  if (found) return found;
+  const known = REPORT_FORMATS.map(({ name, mediaType }) => `${name} (${mediaType})`).join(', ');
+  throw new Problem('not-acceptable', `A report is given as ${known}`);
+}
+
+/** RFC 9110, section 12.5.1. */
+function mostAcceptable(accept: string | undefined): ReportFormat | undefined {
+  if (accept === undefined || accept.trim() === '') return REPORT_FORMATS[0];
+  const ranges = accept.split(',').map((range) => {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    const weight = Number(parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? '1');
+    return { type, weight: weight >= 0 && weight <= 1 ? weight : 0 };
+  });
+  let best: { format: ReportFormat; weight: number; closeness: number } | undefined;
+  for (const format of REPORT_FORMATS) {
+    const forms = ['*/*', `${format.mediaType.split('/')[0]}/*`, format.mediaType];
+    const matching = ranges.filter(({ type }) => forms.includes(type));
+    const closeness = Math.max(...matching.map(({ type }) => forms.indexOf(type)));
+    const closest = matching.find(({ type }) => forms.indexOf(type) === closeness);
+    if (!closest || closest.weight === 0) continue;
+    const isBetter =
+      !best || closest.weight > best.weight || (closest.weight === best.weight && closeness > best.closeness);
+    if (isBetter) best = { format, weight: closest.weight, closeness };
+  }
+  return best?.format;
+}
+
+/** What the answer is called when it is kept as a file. Nothing in it needs quoting. */
+export function fileName(report: Report, { ledger, parameters, asOf }: ReportRun, format: ReportFormat): string {
+  const { from_date, to_date, from, to } = parameters;
+  const period = [from_date ?? from, to_date ?? to].map((end) => end!.replaceAll(/[:]|\.0+(?=Z)/g, ''));
+  return `${ledger}-${report.name}-${period[0]}-to-${period[1]}-as-of-${asOf}.${format.name}`;
+}

@@ -1,0 +1,66 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+export class ReportParameterDto {
+  @ApiProperty({ example: 'from_date' })
+  name: string;
+  @ApiProperty({ example: 'First day of the period by event time, UTC, included. Days or times, not both' })
+  description: string;
+  @ApiProperty({ description: 'A period is always required, by days or by times', example: false })
+  required: boolean;
+  @ApiProperty({ example: '2026-06-02' })
+  example: string;
+}
+
+export class ReportColumnDto {
+  @ApiProperty({ example: 'venue' })
+  name: string;
+  @ApiProperty({
+    description: 'What stands in it and where it is taken from',
+    example: 'new_state.exchange, looked up',
+  })
+  description: string;
+}
+
+export class ReportDto {
+  @ApiProperty({ example: 'mifid2-trades' })
+  name: string;
+  @ApiProperty({ example: 'Trades (MiFID II)' })
+  title: string;
+  @ApiProperty({ description: 'What it answers', example: 'Which trades were executed in the period?' })
+  question: string;
+  @ApiProperty({ type: [ReportParameterDto] })
+  parameters: ReportParameterDto[];
+  @ApiProperty({ type: [ReportColumnDto], description: 'In the order of a CSV answer' })
+  columns: ReportColumnDto[];
+  @ApiProperty({ type: [String], example: ['json', 'csv', 'ndjson'] })
+  formats: string[];
+}
+
+export class ReportListDto {
+  @ApiProperty({ type: [ReportDto] })
+  reports: ReportDto[];
+}
+
+export class ReportAnswerDto {
+  @ApiProperty({ example: 'mifid2-trades' })
+  report: string;
+  @ApiProperty({ example: 'main' })
+  ledger: string;
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { from_date: '2026-06-02', to_date: '2026-06-02' },
+  })
+  parameters: Record<string, string>;
+  @ApiProperty({ description: 'Sequence up to which events count; send it to get the same bytes again', example: '7' })
+  as_of: string;
+  @ApiProperty({
+    type: 'array',
+    description: 'A member a column: text, or null where there is nothing',
+    items: { type: 'object', additionalProperties: { type: 'string', nullable: true } },
+    example: [{ venue: 'XNAS', instrument: 'AAPL', side: 'buy', quantity: '60', price: '585.33' }],
+  })
+  rows: Record<string, string | null>[];
+  @ApiProperty({ example: '1' })
+  rows_total: string;
+}

@@ -1,0 +1,74 @@
+import type pg from 'pg';
+import type { Parameters } from '../http/query-parameters.js';
+
+/** A column of a report: what stands in it, and from where. */
+export interface Column<Name extends string = string> {
+  name: Name;
+  description: string;
+}
+
+/** A parameter that a report has besides its period and `as_of`. */
+export interface ReportParameter {
+  name: string;
+  description: string;
+  example: string;
+  required: boolean;
+  /** what is wrong with a value, as a rule's name and the rest of the sentence that the parameter's name begins */
+  mistake: (value: string) => { rule: string; rest: string } | undefined;
+}
+
+/** Every cell is text as it was sent, a number in its JCS form, or null where there is nothing. */
+export type Row<Name extends string = string> = Readonly<Record<Name, string | null>>;
+
+/** An instant for a comparison with ("timestamp", timestamp_nanos). */
+export interface Instant {
+  /** what PostgreSQL reads as a timestamptz */
+  time: string;
+  nanos: number;
+}
+
+/** Event time. */
+export interface Period {
+  /** included */
+  from: Instant;
+  /** not included */
+  to: Instant;
+}
+
+/** One run of a report: what it is asked for, and its way to the trail. */
+export interface ReportRun {
+  ledger: string;
+  /** no event of a later sequence is looked at */
+  asOf: bigint;
+  period: Period;
+  /** canonical; what makes the run again, together with `asOf` */
+  parameters: Parameters;
+  /**
+   * Reads in one short transaction, in which no month can be dropped. Since the trail only grows and `asOf` is fixed,
+   * several of them see one and the same trail. Throws once nobody waits for the report any more.
+   */
+  read: <T>(work: (client: pg.ClientBase) => Promise<T>) => Promise<T>;
+}
+
+/**
+ * A report: a question, and how it is answered. To add one, write it in a file of its own and name it in reports.ts;
+ * list, parameters, formats, the record of who ran it and the API's document follow.
+ */
+export interface Report<Name extends string = string> {
+  name: string;
+  title: string;
+  /** as compliance staff would ask it */
+  question: string;
+  parameters: readonly ReportParameter[];
+  columns: readonly Column<Name>[];
+  /**
+   * The rows in an order that is a total one, so that the same run gives the same bytes. Must hold no more than a page
+   * of them, and read by `run.read` alone.
+   */
+  rows: (run: ReportRun) => AsyncGenerator<Row<Name>>;
+}
+
+/** Lets the columns of a report say what its rows must have. */
+export function defineReport<const Name extends string>(report: Report<Name>): Report<Name> {
+  return report;
+}

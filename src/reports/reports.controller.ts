@@ -1,0 +1,144 @@
+import { applyDecorators, Controller, Get, Param, Req, Res } from '@nestjs/common';
+import {
+  ApiExtraModels,
+  ApiOperation,
+  ApiParam,
+  ApiQuery,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+  type ApiResponseOptions,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Access, Caller } from '../access/access.decorator.js';
+import type { Principal } from '../access/principal.js';
+import { Ledgers } from '../events/ledgers.js';
+import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
+import { Problem } from '../http/problem.js';
+import { invalidParameters, QueryParameters, queryError, type Parameters } from '../http/query-parameters.js';
+import { Health } from '../operation/health.js';
+import { goneSignal, sendPieces } from './report-answer.js';
+import { ReportAnswerDto, ReportListDto } from './report.dto.js';
+import { chooseFormat, fileName, REPORT_FORMATS } from './report-formats.js';
+import { parametersOf, parametersOfAll, readReportRequest } from './report-parameters.js';
+import { ReportRuns } from './report-runs.js';
+import type { Report } from './report.js';
+import { REPORTS } from './reports.js';
+
+const AS_OF_HEADER = 'truetrail-as-of';
+const LIST: ReportListDto = {
+  reports: REPORTS.map((report) => ({
+    name: report.name,
+    title: report.title,
+    question: report.question,
+    parameters: parametersOf(report),
+    columns: report.columns.map(({ name, description }) => ({ name, description })),
+    formats: REPORT_FORMATS.map(({ name }) => name),
+  })),
+};
+
+/** Answers to the questions that compliance staff and regulators ask. */
+@ApiTags('reports')
+@ApiExtraModels(ReportAnswerDto)
+@Controller('v1/ledgers/:ledger/reports')
+export class ReportsController {
+  constructor(
+    private readonly ledgers: Ledgers,
+    private readonly runs: ReportRuns,
+    private readonly health: Health,
+  ) {}
+
+  @Get()
+  @Access('reports:read')
+  @ApiOperation({ operationId: 'listReports', summary: 'List the reports', description: 'The same for every ledger.' })
+  @ApiAnswer(200, ReportListDto)
+  @ApiProblems('invalid-parameter', 'ledger-not-found', 'database-unavailable')
+  async listReports(@Param('ledger') ledger: string, @QueryParameters() query: Parameters): Promise<ReportListDto> {
+    const unknown = Object.keys(query).map((name) => queryError(name, 'unknown', 'is not known here'));
+    if (unknown.length > 0) throw invalidParameters(unknown);
+    await this.ledgers.origin(ledger);
+    return LIST;
+  }
+
+  @Get(':report')
+  @Access('reports:read')
+  @ApiOperation({
+    operationId: 'runReport',
+    summary: 'Run a report',
+    description:
+      'By days (from_date, to_date) or by times (from, to). The answer is fixed to as_of: the same parameters with the same as_of give the same bytes. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte.',
+  })
+  @ApiParam({ name: 'report', enum: REPORTS.map(({ name }) => name), example: 'mifid2-trades' })
+  @ApiReportParameters()
+  @ApiResponse(reportAnswer())
+  @ApiProblems(
+    'invalid-parameter',
+    'ledger-not-found',
+    'report-not-found',
+    'not-acceptable',
+    'damaged-record',
+    'not-recorded-as-read',
+    'shutting-down',
+    'database-unavailable',
+  )
+  async runReport(
+    @Param('ledger') ledger: string,
+    @Param('report') name: string,
+    @QueryParameters() parameters: Parameters,
+    @Caller() caller: Principal,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const gone = goneSignal(reply, this.health.stopping);
+    await this.ledgers.origin(ledger);
+    const report = findReport(name);
+    const wanted = readReportRequest(report, parameters);
+    const format = chooseFormat(wanted.format, request.headers.accept);
+    const run = await this.runs.prepare(ledger, wanted, gone);
+    const pieces = this.runs.pieces(report, run, format, caller);
+    await sendPieces(request, reply, pieces, gone, {
+      'content-type': format.contentType,
+      'content-disposition': `attachment; filename="${fileName(report, run, format)}"`,
+      [AS_OF_HEADER]: String(run.asOf),
+      vary: 'accept',
+    });
+  }
+}
+
+/** Throws report-not-found. */
+function findReport(name: string): Report {
+  const report = REPORTS.find((each) => each.name === name);
+  if (!report) throw new Problem('report-not-found', 'There is no such report; GET .../reports lists them');
+  return report;
+}
+
+function ApiReportParameters(): MethodDecorator {
+  return applyDecorators(...parametersOfAll(REPORTS).map((parameter) => ApiQuery(parameter)));
+}
+
+function reportAnswer(): ApiResponseOptions {
+  return {
+    status: 200,
+    description: 'The report in the format asked for',
+    headers: {
+      'Truetrail-As-Of': { description: 'as_of, in every format', schema: { type: 'string' }, example: '7' },
+      'Content-Disposition': {
+        description: 'A file name that says ledger, report, period and as_of',
+        schema: { type: 'string' },
+      },
+    },
+    content: {
+      'application/json': { schema: { $ref: getSchemaPath(ReportAnswerDto) } },
+      'text/csv': {
+        schema: {
+          type: 'string',
+          description:
+            'RFC 4180 with a header row. A cell that begins with = + - @, a tab or a carriage return has an apostrophe before it, unless it is a plain negative number',
+        },
+      },
+      'application/x-ndjson': {
+        schema: { type: 'string', description: 'A row a line, then {"end": {"rows", "as_of"}}' },
+      },
+    },
+  };
+}

@@ -1,0 +1,7 @@
+import { Module } from '@nestjs/common';
+import { EventsModule } from '../events/events.module.js';
+import { ReportRuns } from './report-runs.js';
+import { ReportsController } from './reports.controller.js';
+
+@Module({ imports: [EventsModule], controllers: [ReportsController], providers: [ReportRuns] })
+export class ReportsModule {}

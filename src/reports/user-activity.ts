@@ -1,0 +1,73 @@
+import { isEventText, MAX_CODE_POINTS } from '../integrity/event.js';
+import { contentOf } from '../integrity/stored-event.js';
+import { cellOf } from './cell.js';
+import { readCorrections } from './corrections-of.js';
+import { eventsInPeriod } from './event-scan.js';
+import { recordedAt } from './recorded-at.js';
+import { defineReport } from './report.js';
+
+export const userActivity = defineReport({
+  name: 'user-activity',
+  title: "A user's activity",
+  question: 'What did this user do in the period?',
+  parameters: [
+    {
+      name: 'user_id',
+      description: 'Whose activity: user_id of the events, exactly',
+      example: 'trader-1',
+      required: true,
+      mistake: (value) =>
+        isEventText(value, MAX_CODE_POINTS.user_id)
+          ? undefined
+          : { rule: 'text', rest: `must have 1 to ${MAX_CODE_POINTS.user_id} characters and no control characters` },
+    },
+  ],
+  columns: [
+    { name: 'timestamp', description: 'event time, by which the period selects; UTC, as fine as declared' },
+    { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+    { name: 'sequence', description: 'its position in the ledger' },
+    { name: 'event_id', description: 'the event' },
+    { name: 'event_type', description: 'as sent' },
+    { name: 'entity_type', description: 'kind of what was acted upon' },
+    { name: 'entity_id', description: 'what was acted upon' },
+    { name: 'action', description: 'what was done' },
+    { name: 'symbol', description: 'new_state.symbol' },
+    { name: 'side', description: 'new_state.side' },
+    { name: 'quantity', description: 'new_state.quantity, exactly as sent' },
+    { name: 'price', description: 'new_state.price, exactly as sent' },
+    { name: 'exchange', description: 'new_state.exchange' },
+    { name: 'reason', description: 'metadata.reason' },
+    { name: 'corrects', description: 'event_id that this event means to correct' },
+    {
+      name: 'corrected_by',
+      description: 'event_id of the correction in force, whoever made it; empty when there is none',
+    },
+  ],
+  async *rows(run) {
+    const scan = { by: { column: 'user_id', value: run.parameters.user_id! } } as const;
+    for await (const page of eventsInPeriod(run, scan)) {
+      const corrections = await readCorrections(run, page);
+      for (const row of page) {
+        const { new_state: state, metadata, ...content } = contentOf(row);
+        yield {
+          timestamp: content.timestamp,
+          recorded_at: recordedAt(row),
+          sequence: row.sequence,
+          event_id: content.event_id,
+          event_type: content.event_type,
+          entity_type: content.entity_type,
+          entity_id: content.entity_id,
+          action: content.action,
+          symbol: cellOf(state.symbol),
+          side: cellOf(state.side),
+          quantity: cellOf(state.quantity),
+          price: cellOf(state.price),
+          exchange: cellOf(state.exchange),
+          reason: cellOf(metadata.reason),
+          corrects: content.corrects ?? null,
+          corrected_by: corrections.inForce(row)?.event_id ?? null,
+        };
+      }
+    }
+  },
+});

@@ -1,0 +1,674 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { MADE_DAY, madeId, type SentEvent } from './reports/made-day.js';
+import {
+  expectedActivity,
+  expectedJson,
+  expectedTrades,
+  nanosOf,
+  readCsv,
+  type PlacedEvent,
+} from './reports/plain-computation.js';
+import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
+import { createKey, query, serviceEvents } from './support/keys.js';
+
+const DAY = 'from_date=2026-06-02&to_date=2026-06-02';
+const DAY_BOUNDS = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'] as const;
+const DAY_PARAMETERS = { from_date: '2026-06-02', to_date: '2026-06-02' };
+
+/** Events with their places, as the receipts say them. */
+async function record(service: TestService, events: readonly object[], ledger = 'main'): Promise<PlacedEvent[]> {
+  const { body } = await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
+  const receipts = body.receipts as { sequence: string; recorded_at: string }[];
+  return (events as SentEvent[]).map((event, i) => ({
+    ...event,
+    sequence: Number(receipts[i]!.sequence),
+    recorded_at: receipts[i]!.recorded_at,
+  }));
+}
+
+async function get(service: TestService, path: string, accept?: string) {
+  const asked = service.http().get(`/v1/ledgers/main/reports/${path}`).buffer(true);
+  if (accept !== undefined) void asked.set('accept', accept);
+  return asked.parse((response, done) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('end', () => done(null, Buffer.concat(chunks).toString('utf8')));
+  });
+}
+
+/** The bytes of a report, which must be there. */
+async function bytes(service: TestService, path: string, accept?: string): Promise<string> {
+  const { status, body } = await get(service, path, accept);
+  if (status !== 200) throw new Error(`${status} for ${path}: ${String(body)}`);
+  return body as string;
+}
+
+describe('reports on a made day', () => {
+  let service: TestService;
+  let events: PlacedEvent[];
+  beforeAll(async () => {
+    service = await startService();
+    events = await record(service, MADE_DAY);
+  });
+  afterAll(() => service.close());
+
+  /** A golden file, with the one thing in it that no day repeats. `UPDATE_GOLDEN_FILES=1` writes what the computation says. */
+  function golden(name: string, computed: () => string): string {
+    const path = join(import.meta.dirname, 'reports', name);
+    const recordedAt = events[0]!.recorded_at; // one batch, one time
+    if (process.env.UPDATE_GOLDEN_FILES) writeFileSync(path, computed().replaceAll(recordedAt, 'RECORDED_AT'));
+    return readFileSync(path, 'utf8').replaceAll('RECORDED_AT', recordedAt);
+  }
+
+  const cases = [
+    {
+      report: 'mifid2-trades',
+      parameters: DAY_PARAMETERS as Record<string, string>,
+      rows: () => expectedTrades(events, ...DAY_BOUNDS),
+    },
+    {
+      report: 'user-activity',
+      parameters: { ...DAY_PARAMETERS, user_id: 'ops-1' },
+      rows: () => expectedActivity(events, 'ops-1', ...DAY_BOUNDS),
+    },
+  ];
+  for (const { report, parameters, rows } of cases) {
+    const path = `${report}?${String(new URLSearchParams(parameters))}`;
+
+    it(`${report} as JSON: what a plain computation gives, to the byte`, async () => {
+      const expected = expectedJson(report, parameters, MADE_DAY.length, rows());
+      expect(rows().length).toBeGreaterThan(3);
+      expect(golden(`${report}.json`, () => expected)).toBe(expected);
+      const answer = await get(service, path);
+      expect(answer.body).toBe(expected);
+      expect(answer.headers).toMatchObject({
+        'content-type': 'application/json; charset=utf-8',
+        'truetrail-as-of': String(MADE_DAY.length),
+        'content-disposition': `attachment; filename="main-${report}-2026-06-02-to-2026-06-02-as-of-${MADE_DAY.length}.json"`,
+      });
+    });
+
+    it(`${report} as CSV: the same cells by RFC 4180`, async () => {
+      const answer = await get(service, `${path}&format=csv`);
+      const text = answer.body as unknown as string;
+      expect(text).toBe(golden(`${report}.csv`, () => text));
+      const [header, ...records] = readCsv(text);
+      const names = Object.keys(rows()[0]!);
+      expect(header).toEqual(names);
+      const guarded = (cell: string): string =>
+        '=+-@\t\r'.includes(cell.charAt(0)) && cell !== '' && !Number.isFinite(Number(cell.replace('+', 'x')))
+          ? `'${cell}`
+          : cell;
+      expect(records).toEqual(rows().map((row) => names.map((name) => guarded(row[name] ?? ''))));
+      expect(answer.headers).toMatchObject({
+        'content-type': 'text/csv; charset=utf-8; header=present',
+        'truetrail-as-of': String(MADE_DAY.length),
+      });
+    });
+
+    it(`${report} as lines: the same rows and their end`, async () => {
+      const text = await bytes(service, path, 'application/x-ndjson');
+      const lines = rows().map((row) => JSON.stringify(row));
+      const end = JSON.stringify({ end: { rows: String(lines.length), as_of: String(MADE_DAY.length) } });
+      expect(text).toBe(`${[...lines, end].join('\n')}\n`);
+    });
+  }
+
+  it('lets no cell be run by a spreadsheet, and lets negative numbers be numbers', async () => {
+    const text = await bytes(service, `mifid2-trades?${DAY}&format=csv`);
+    const [header, ...records] = readCsv(text);
+    const record = records.find((cells) => cells[header!.indexOf('sequence')] === '40')!;
+    const cell = (name: string): string => record[header!.indexOf(name)]!;
+    expect(cell('order_id')).toBe("'=cmd|calc!A1");
+    expect(cell('instrument')).toBe("'@SUM(1+1)");
+    expect(cell('side')).toBe("'-1+1");
+    expect(cell('quantity')).toBe('-5');
+    expect(cell('price')).toBe("'+1");
+    expect(cell('venue')).toBe("'\t=1");
+    expect(cell('remaining_quantity')).toBe('-1e-7');
+    expect(cell('client')).toBe(`'=HYPERLINK("http://x","y")`);
+    expect(cell('investment_decision_maker')).toBe('a,"b"\r\nc');
+    expect(records.flat().filter((each) => /^[=+@\t\r]/.test(each))).toEqual([]);
+    expect(text).toContain(',-37.63,');
+  });
+
+  it('keeps nanoseconds and every digit of decimals', async () => {
+    const { rows } = JSON.parse(await bytes(service, `mifid2-trades?${DAY}`)) as { rows: Record<string, string>[] };
+    const bySequence = (sequence: string) => rows.find((row) => row.sequence === sequence);
+    expect(bySequence('2')).toMatchObject({
+      trade_time: '2026-06-02T08:00:01.123456789Z',
+      quantity: '60.000000000000000001',
+      price: '585.330000000000000000000001',
+      client: 'C-77',
+      looked_up: 'exchange@1 symbol@1 side@1 client_id@1 investment_decision_maker@1 execution_decision_maker@1',
+    });
+    expect(bySequence('4')).toMatchObject({
+      trade_time: '2026-06-02T08:00:03.100000001Z',
+      trade_time_from: 'execution_time',
+      price: '1e+21',
+      quantity: '40',
+    });
+  });
+
+  it('applies corrections: each trade once, as it was corrected last', async () => {
+    const { rows } = JSON.parse(await bytes(service, `mifid2-trades?${DAY}`)) as { rows: Record<string, string>[] };
+    const counted = rows.map((row) => [row.sequence, row.corrects_sequence]);
+    expect(counted.filter(([sequence]) => Number(sequence) >= 10)).toEqual([
+      ['41', null],
+      ['42', null],
+      ['13', '11'], // a correction of a correction
+      ['20', '19'], // was a cancel; 15 is void, 17 became a cancel
+      ['24', '23'], // moved in; 21 moved out
+      ['27', '25'], // the last of two
+      ['29', null],
+      ['30', null],
+      ['31', null],
+      ['32', null],
+      ['33', null],
+      ['34', null],
+      ['35', null],
+      ['39', '37'], // void and not void after all
+      ['40', null],
+    ]);
+    expect(rows.find((row) => row.sequence === '13')).toMatchObject({ price: '252', client: 'C-right' });
+  });
+
+  it('is what it was at any sequence, correction or not', async () => {
+    for (let asOf = 0; asOf <= MADE_DAY.length; asOf++) {
+      const then = events.slice(0, asOf);
+      const week = 'from=2026-05-25T00:00:00Z&to=2026-06-04T00:00:00%2B00:00';
+      const trades = expectedTrades(then, '2026-05-25T00:00:00Z', '2026-06-04T00:00:00Z');
+      const answer = JSON.parse(await bytes(service, `mifid2-trades?${week}&as_of=${asOf}`)) as object;
+      expect(answer).toEqual({
+        report: 'mifid2-trades',
+        ledger: 'main',
+        parameters: { from: '2026-05-25T00:00:00.000000000Z', to: '2026-06-04T00:00:00.000000000Z' },
+        as_of: String(asOf),
+        rows: trades,
+        rows_total: String(trades.length),
+      });
+    }
+  });
+
+  it('takes beginnings and leaves ends out, to the nanosecond', async () => {
+    const times = MADE_DAY.map(({ timestamp }) => timestamp).filter((time) => time.includes('.'));
+    for (const time of [...times, '2026-06-02T08:00:01.123456788Z', '2026-06-02T08:00:01.12345679Z']) {
+      for (const [from, to] of [
+        ['2026-06-01T00:00:00Z', time],
+        [time, '2026-06-04T00:00:00Z'],
+      ] as const) {
+        const text = await bytes(service, `mifid2-trades?from=${from}&to=${to}&format=ndjson`);
+        const expected = expectedTrades(events, from, to).map((row) => JSON.stringify(row));
+        expect(text.split('\n').slice(0, -2)).toEqual(expected);
+      }
+    }
+  });
+
+  it('is empty, and says so, for a period in which nothing happened', async () => {
+    const period = 'from_date=1970-01-01&to_date=1970-01-01';
+    const parameters = { from_date: '1970-01-01', to_date: '1970-01-01' };
+    expect(await bytes(service, `mifid2-trades?${period}`)).toBe(
+      `${JSON.stringify({ report: 'mifid2-trades', ledger: 'main', parameters, as_of: '42', rows: [], rows_total: '0' })}\n`,
+    );
+    expect(await bytes(service, `mifid2-trades?${period}&format=ndjson`)).toBe('{"end":{"rows":"0","as_of":"42"}}\n');
+    expect(await bytes(service, `mifid2-trades?${period}&format=csv`)).toMatch(/^venue,[^\r\n]*\r\n$/);
+    const nobody = await bytes(service, `user-activity?${DAY}&user_id=nobody`);
+    expect(JSON.parse(nobody)).toMatchObject({ rows: [], rows_total: '0' });
+  });
+
+  it('reaches to the last day there is', async () => {
+    const text = await bytes(service, 'mifid2-trades?from_date=1970-01-01&to_date=2199-12-31');
+    const rows = expectedTrades(events, '1970-01-01T00:00:00Z', '2199-12-31T23:59:59.999999999Z');
+    expect(JSON.parse(text)).toMatchObject({ rows });
+  });
+
+  it('finds a user whatever is in the name', async () => {
+    const userId = `o'brien "ß" & co?=%, 株`;
+    await service.http().put('/v1/ledgers/names').expect(201);
+    await record(service, [sampleEvent({ user_id: userId })], 'names');
+    const { body } = await service
+      .http()
+      .get('/v1/ledgers/names/reports/user-activity')
+      .query({ ...DAY_PARAMETERS, user_id: userId })
+      .expect(200);
+    expect(body).toMatchObject({ parameters: { user_id: userId }, rows_total: '1' });
+  });
+
+  it('are listed with their parameters and columns', async () => {
+    const { body } = await service.http().get('/v1/ledgers/main/reports').expect(200);
+    expect(body.reports.map(({ name }: { name: string }) => name)).toEqual(['mifid2-trades', 'user-activity']);
+    for (const report of body.reports) {
+      expect(report).toMatchObject({
+        title: expect.any(String),
+        question: expect.stringMatching(/\?$/),
+        formats: ['json', 'csv', 'ndjson'],
+      });
+      const named = cases.find((each) => each.report === report.name)!;
+      expect(report.columns.map(({ name }: { name: string }) => name)).toEqual(Object.keys(named.rows()[0]!));
+      const required = report.parameters.filter((parameter: { required: boolean }) => parameter.required);
+      expect(required.map(({ name }: { name: string }) => name)).toEqual(
+        report.name === 'user-activity' ? ['user_id'] : [],
+      );
+    }
+    await service.http().get('/v1/ledgers/nowhere/reports').expect(404);
+    await service.http().get('/v1/ledgers/main/reports?x=1').expect(400);
+  });
+
+  it('are not to be had by unknown names', async () => {
+    const problem = (slug: string) => ({ type: `/docs/problems/${slug}` });
+    const { body } = await service.http().get(`/v1/ledgers/main/reports/no-such?${DAY}`).expect(404);
+    expect(body).toMatchObject(problem('report-not-found'));
+    const elsewhere = await service.http().get(`/v1/ledgers/nowhere/reports/mifid2-trades?${DAY}`).expect(404);
+    expect(elsewhere.body).toMatchObject(problem('ledger-not-found'));
+    await service.http().get(`/v1/ledgers/main/reports/constructor?${DAY}`).expect(404);
+  });
+
+  const refused: [why: string, path: string, ...names: string[]][] = [
+    ['no period', 'mifid2-trades', 'from_date', 'to_date'],
+    ['half a period', 'mifid2-trades?from_date=2026-06-02', 'to_date'],
+    ['half a period', 'mifid2-trades?to=2026-06-02T00:00:00Z', 'from'],
+    ['days and times', `mifid2-trades?${DAY}&from=2026-06-02T00:00:00Z`, 'from'],
+    ['days and times', 'mifid2-trades?from_date=2026-06-02&to=2026-06-03T00:00:00Z', 'to'],
+    ['no day', 'mifid2-trades?from_date=2026-02-30&to_date=2026-06-02', 'from_date'],
+    ['no day', 'mifid2-trades?from_date=2026-06-02&to_date=2026-6-2', 'to_date'],
+    ['a time for a day', 'mifid2-trades?from_date=2026-06-02T00:00:00Z&to_date=2026-06-02', 'from_date'],
+    ['a day past the last', 'mifid2-trades?from_date=2026-06-02&to_date=2200-01-01', 'to_date'],
+    ['days the wrong way round', 'mifid2-trades?from_date=2026-06-03&to_date=2026-06-02', 'to_date'],
+    ['a day for a time', 'mifid2-trades?from=2026-06-02&to=2026-06-03T00:00:00Z', 'from'],
+    ['a blank for a plus', 'mifid2-trades?from=2026-06-02T00:00:00+02:00&to=2026-06-03T00:00:00Z', 'from'],
+    ['times the wrong way round', 'mifid2-trades?from=2026-06-03T00:00:00Z&to=2026-06-02T00:00:00Z', 'to'],
+    ['no time between', 'mifid2-trades?from=2026-06-03T00:00:00Z&to=2026-06-03T02:00:00%2B02:00', 'to'],
+    ['an as_of to come', `mifid2-trades?${DAY}&as_of=43`, 'as_of'],
+    ['no sequence', `mifid2-trades?${DAY}&as_of=-1`, 'as_of'],
+    ['no sequence', `mifid2-trades?${DAY}&as_of=01`, 'as_of'],
+    ['no sequence', `mifid2-trades?${DAY}&as_of=99999999999999999999`, 'as_of'],
+    ['no sequence', `mifid2-trades?${DAY}&as_of=`, 'as_of'],
+    ['an unknown parameter', `mifid2-trades?${DAY}&limit=1`, 'limit'],
+    ["another report's parameter", `mifid2-trades?${DAY}&user_id=trader-1`, 'user_id'],
+    ['a parameter twice', `mifid2-trades?${DAY}&from_date=2026-06-02`, 'from_date'],
+    ['no user', `user-activity?${DAY}`, 'user_id'],
+    ['an empty user', `user-activity?${DAY}&user_id=`, 'user_id'],
+    ['a user with a control character', `user-activity?${DAY}&user_id=a%0Ab`, 'user_id'],
+    [
+      'everything wrong',
+      'user-activity?from_date=x&to_date=y&as_of=z&w=1',
+      'w',
+      'from_date',
+      'to_date',
+      'user_id',
+      'as_of',
+    ],
+  ];
+  for (const [why, path, ...names] of refused) {
+    it(`refuses ${why}: ${path}`, async () => {
+      const { status, body, headers } = await get(service, path);
+      expect(status).toBe(400);
+      expect(headers).not.toHaveProperty('content-disposition');
+      const problem = JSON.parse(body) as {
+        type: string;
+        errors: { pointer: string; detail: string }[];
+      };
+      expect(problem.type).toBe('/docs/problems/invalid-parameter');
+      expect(problem.errors.map(({ pointer }) => pointer)).toEqual(names.map((name) => `/query/${name}`));
+      for (const [i, { detail }] of problem.errors.entries()) expect(detail).toMatch(new RegExp(`^${names[i]} `));
+    });
+  }
+
+  it('come in the format that is asked for', async () => {
+    const types = { json: 'application/json', csv: 'text/csv', ndjson: 'application/x-ndjson' };
+    const answered: [accept: string | undefined, format: string | undefined, type: string | undefined][] = [
+      [undefined, undefined, types.json],
+      ['', undefined, types.json],
+      ['*/*', undefined, types.json],
+      ['text/csv', undefined, types.csv],
+      ['text/*', undefined, types.csv],
+      ['TEXT/CSV; charset=utf-8', undefined, types.csv],
+      ['application/*', undefined, types.json],
+      ['application/x-ndjson', undefined, types.ndjson],
+      ['application/json;q=0.5, text/csv;q=0.6, application/x-ndjson;q=0.4', undefined, types.csv],
+      ['*/*, text/csv', undefined, types.csv],
+      ['text/html, application/xhtml+xml, */*;q=0.8', undefined, types.json],
+      ['application/json;q=0, */*', undefined, types.csv],
+      ['text/html', undefined, undefined],
+      ['text/csv;q=0', undefined, undefined],
+      ['text/html', 'csv', types.csv],
+      ['text/csv', 'ndjson', types.ndjson],
+      ['*/*', 'xml', undefined],
+      ['*/*', 'CSV', undefined],
+    ];
+    for (const [accept, format, type] of answered) {
+      const path = `mifid2-trades?${DAY}${format === undefined ? '' : `&format=${format}`}`;
+      const { status, headers, body } = await get(service, path, accept);
+      expect([accept, format, status]).toEqual([accept, format, type === undefined ? 406 : 200]);
+      if (type === undefined) expect(body).toContain('/docs/problems/not-acceptable');
+      else expect(String(headers['content-type']).split(';')[0]).toBe(type);
+    }
+  });
+
+  it('need the scope for reports, and no other will do', async () => {
+    const auditor = await createKey(service, ['reports:read']);
+    const reader = await createKey(service, ['events:read', 'proofs:read']);
+    await service.http(auditor.key).get(`/v1/ledgers/main/reports/mifid2-trades?${DAY}`).expect(200);
+    await service.http(reader.key).get(`/v1/ledgers/main/reports/mifid2-trades?${DAY}`).expect(403);
+    await service.http(auditor.key).get(`/v1/ledgers/_service/reports/mifid2-trades?${DAY}`).expect(404);
+  });
+
+  it('are recorded with who asked, and not in what they read', async () => {
+    const auditor = await createKey(service, ['reports:read']);
+    const size = async (): Promise<unknown> => (await service.http().get('/v1/ledgers/main')).body.size;
+    const before = await size();
+    const asked = () =>
+      service.http(auditor.key).get(`/v1/ledgers/main/reports/user-activity?${DAY}&user_id=ops-1&format=csv`);
+    const first = await asked().expect(200);
+    const second = await service.http().get(`/v1/ledgers/main/reports/user-activity?${DAY}&user_id=ops-1&format=csv`);
+    expect(second.text).toBe(first.text); // who asked is not in it
+    expect(await size()).toEqual(before);
+    const runs = await serviceEvents(service.database, 'report');
+    expect(runs.at(-2)).toMatchObject({
+      entity_id: 'main',
+      action: 'run',
+      user_id: `key:${auditor.id}`,
+      recorded_by: 'service',
+      new_state: {
+        report: 'user-activity',
+        parameters: { ...DAY_PARAMETERS, user_id: 'ops-1' },
+        as_of: '42',
+        format: 'csv',
+      },
+    });
+    // what was refused was not read
+    await service.http(auditor.key).get('/v1/ledgers/main/reports/mifid2-trades').expect(400);
+    await service.http(auditor.key).get(`/v1/ledgers/main/reports/mifid2-trades?${DAY}&format=xml`).expect(406);
+    await service.http(auditor.key).head(`/v1/ledgers/main/reports/mifid2-trades?${DAY}`).expect(200);
+    expect((await serviceEvents(service.database, 'report')).length).toBe(runs.length);
+  });
+
+  it('can be run over the ledger in which runs are recorded', async () => {
+    const today = new Date().toISOString().slice(0, 10);
+    const { body } = await service
+      .http()
+      .get(`/v1/ledgers/_service/reports/user-activity?from_date=2026-01-01&to_date=2199-12-31&user_id=service`)
+      .expect(200);
+    expect(body.parameters.to_date > today).toBe(true);
+  });
+
+  it('are in the API document with every format, parameter and problem', async () => {
+    const { body } = await service.http(null).get('/openapi.json').expect(200);
+    const run = body.paths['/v1/ledgers/{ledger}/reports/{report}'].get;
+    expect(run.operationId).toBe('runReport');
+    expect(Object.keys(run.responses['200'].content)).toEqual(['application/json', 'text/csv', 'application/x-ndjson']);
+    expect(Object.keys(run.responses)).toEqual(
+      expect.arrayContaining(['400', '401', '403', '404', '406', '500', '503']),
+    );
+    const names = run.parameters
+      .filter((each: { in: string }) => each.in === 'query')
+      .map((each: { name: string }) => each.name);
+    expect(names.sort()).toEqual(['as_of', 'format', 'from', 'from_date', 'to', 'to_date', 'user_id']);
+    expect(body.paths['/v1/ledgers/{ledger}/reports'].get.operationId).toBe('listReports');
+  });
+});
+
+describe('reports while events come in', () => {
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.close());
+
+  it('give the same bytes for the same as_of, corrections that come later notwithstanding', async () => {
+    const fill = (n: number, corrects?: number) => ({
+      ...sampleEvent({ entity_id: `O-${n % 7}`, action: corrects === undefined ? 'fill' : 'void' }),
+      event_id: madeId(n),
+      ...(corrects === undefined ? {} : { corrects: madeId(corrects) }),
+    });
+    let next = 1;
+    const send = async (): Promise<void> => {
+      const events = Array.from({ length: 50 }, () => {
+        const n = next++;
+        return fill(n, n > 14 && n % 3 === 0 ? n - 14 : undefined);
+      });
+      await record(service, events);
+    };
+    await send();
+    let sending = true;
+    const storm = (async () => {
+      while (sending) await send();
+    })();
+    try {
+      const paths = [
+        `mifid2-trades?${DAY}`,
+        `mifid2-trades?${DAY}&format=csv`,
+        `user-activity?${DAY}&user_id=trader-1`,
+      ];
+      for (const path of paths) {
+        const first = await get(service, path);
+        const asOf = first.headers['truetrail-as-of'];
+        await send();
+        for (let i = 0; i < 3; i++) expect(await bytes(service, `${path}&as_of=${asOf}`)).toBe(first.body);
+        expect(await bytes(service, path)).not.toBe(first.body);
+      }
+    } finally {
+      sending = false;
+      await storm;
+    }
+  });
+
+  it('are not given out when their run cannot be recorded', async () => {
+    const admin = (text: string) => query(service.database, text);
+    await admin(`UPDATE ledgers SET state = 'closed' WHERE ledger = '_service'`);
+    try {
+      const { status, body, headers } = await get(service, `mifid2-trades?${DAY}`);
+      expect(status).toBe(503);
+      expect(body).toContain('/docs/problems/not-recorded-as-read');
+      expect(headers).toHaveProperty('retry-after');
+      expect(headers).not.toHaveProperty('truetrail-as-of');
+    } finally {
+      await admin(`UPDATE ledgers SET state = 'open' WHERE ledger = '_service'`);
+    }
+  });
+});
+
+describe('a report with little to show', () => {
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.close());
+
+  it('finds it among much else', async () => {
+    const at = (n: number): string => `2026-06-02T08:00:00.${String(n).padStart(6, '0')}Z`;
+    const fills = new Set([0, 1_999, 2_000, 3_998, 3_999, 4_500]); // about where one statement ends
+    const sent = Array.from({ length: 4_600 }, (_, n) =>
+      sampleEvent({ timestamp: at(n), entity_id: 'O-1', action: fills.has(n) ? 'fill' : 'modify', metadata: {} }),
+    );
+    sent[2_500]!.metadata = { client_id: 'C-1' };
+    const events = await record(service, sent);
+    const { rows } = JSON.parse(await bytes(service, `mifid2-trades?${DAY}`)) as { rows: object[] };
+    expect(rows).toMatchObject([
+      { sequence: '1', client: null },
+      { sequence: '2000', client: null },
+      { sequence: '2001', client: null },
+      { sequence: '3999', client: 'C-1', looked_up: 'client_id@2501' },
+      { sequence: '4000', client: 'C-1' },
+      { sequence: '4501', client: 'C-1' },
+    ]);
+    expect(rows).toEqual(expectedTrades(events, ...DAY_BOUNDS));
+  }, 20_000);
+
+  it('goes through the largest events without stopping short', async () => {
+    await service.http().put('/v1/ledgers/large').expect(201);
+    const events: PlacedEvent[] = [];
+    for (let from = 0; from < 400; from += 100) {
+      const sent = Array.from({ length: 100 }, (_, i) =>
+        sampleEvent({
+          entity_id: `O-${i % 3}`,
+          action: 'fill',
+          new_state: { quantity: '1', note: 'x'.repeat(60_000) },
+          metadata: from === 0 ? { client_id: 'y'.repeat(60_000) } : {},
+        }),
+      );
+      events.push(...(await record(service, sent, 'large')));
+    }
+    const { body } = await service.http().get(`/v1/ledgers/large/reports/mifid2-trades?${DAY}`).expect(200);
+    expect(body.rows_total).toBe('400');
+    expect(body.rows).toEqual(expectedTrades(events, ...DAY_BOUNDS));
+  }, 30_000);
+});
+
+describe('a report of many rows', () => {
+  const FILLS = 20_000;
+  let service: TestService;
+  let all: PlacedEvent[];
+  beforeAll(async () => {
+    service = await startService();
+    all = [];
+    for (let from = 0; from < FILLS; from += 5_000) {
+      const events = Array.from({ length: 5_000 }, (_, i) => {
+        const n = from + i;
+        const order = n % 4 === 0 ? 'O-big' : `O-${Math.floor(n / 10)}`; // one order has a quarter of them
+        const at = `2026-06-02T${String(8 + (n % 8)).padStart(2, '0')}:00:00.${String(n).padStart(9, '0')}Z`;
+        const said = n % 1000 === 0 ? { client_id: `C-${n}` } : {};
+        return sampleEvent({
+          entity_id: order,
+          action: 'partial_fill',
+          timestamp: at,
+          new_state: { quantity: String(n), price: '1.10', note: 'x'.repeat(300) },
+          metadata: said,
+        });
+      });
+      all.push(...(await record(service, events)));
+    }
+  }, 60_000);
+  afterAll(() => service.close());
+
+  it('comes whole, in order, and looked up right', async () => {
+    const text = await bytes(service, `mifid2-trades?${DAY}&format=ndjson`);
+    const lines = text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Record<string, string | null>);
+    expect(lines.pop()).toEqual({ end: { rows: String(FILLS), as_of: String(FILLS) } });
+    const clients = new Map<string, PlacedEvent>();
+    const clientAt = new Map<string, PlacedEvent | undefined>();
+    for (const event of all) {
+      if (event.metadata.client_id !== undefined) clients.set(event.entity_id, event);
+      clientAt.set(event.event_id, clients.get(event.entity_id));
+    }
+    const key = ({ timestamp, sequence }: PlacedEvent): bigint => nanosOf(timestamp) * 1_000_000n + BigInt(sequence);
+    const sorted = all.map((event) => ({ event, key: key(event) })).sort((a, b) => (a.key < b.key ? -1 : 1));
+    expect(lines.map(({ event_id, client, quantity }) => [event_id, client, quantity])).toEqual(
+      sorted.map(({ event }) => [
+        event.event_id,
+        clientAt.get(event.event_id)?.metadata.client_id ?? null,
+        event.new_state.quantity,
+      ]),
+    );
+  }, 30_000);
+
+  /** A report that is asked for and not read. */
+  function open(path: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      httpRequest(`${service.url}/v1/ledgers/main/reports/${path}`, {
+        headers: { authorization: `Bearer ${TEST_KEY}` },
+      })
+        .on('response', resolve)
+        .on('error', reject)
+        .end();
+    });
+  }
+
+  /** How many statements over the trail the service has under way or in a transaction left open. */
+  async function busy(): Promise<number> {
+    const rows = await query(
+      service.database,
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+         AND backend_type = 'client backend' AND state <> 'idle'`,
+    );
+    return rows.length;
+  }
+
+  /** When the service last ended a transaction in which it read. */
+  async function lastRead(): Promise<string> {
+    const [row] = await query<{ at: string }>(
+      service.database,
+      `SELECT max(state_change)::text AS at FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT'`,
+    );
+    return row!.at;
+  }
+
+  it('waits for its reader without a transaction, and stops when the reader goes away', async () => {
+    const response = await open(`mifid2-trades?${DAY}&format=ndjson`);
+    response.on('error', () => undefined); // that it is cut off is our own doing
+    response.pause();
+    await pause(1_000);
+    expect(await busy()).toBe(0);
+    const before = await lastRead();
+    await pause(500);
+    expect(await lastRead()).toBe(before); // nothing is read ahead of the reader
+    response.destroy();
+    await pause(500);
+    expect(await busy()).toBe(0);
+    const after = await lastRead();
+    await pause(500);
+    expect(await lastRead()).toBe(after);
+  }, 30_000);
+
+  it('takes memory by the page, not by the report', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const inUse = (): number => {
+      collect(); // what is in use, and not what is yet to be thrown away
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    await bytes(service, `mifid2-trades?${DAY}&format=csv`);
+    const before = inUse();
+    let peak = 0;
+    let chunks = 0;
+    let length = 0;
+    for await (const chunk of await open(`mifid2-trades?${DAY}&format=json`)) {
+      length += (chunk as Buffer).length;
+      if (chunks++ % 16 === 0) peak = Math.max(peak, inUse());
+    }
+    expect(length).toBeGreaterThan(8_000_000);
+    expect(peak - before).toBeLessThan(24 * 1024 * 1024);
+  }, 60_000);
+
+  it('is cut off when it fails midway, never ended', async () => {
+    const late = all.reduce((a, b) => (a.timestamp > b.timestamp ? a : b));
+    const { month } = (
+      await query<{ month: string }>(
+        service.database,
+        `SELECT tableoid::regclass::text AS month FROM audit_events LIMIT 1`,
+      )
+    )[0]!;
+    const edit = (state: string) =>
+      query(
+        service.database,
+        `SET session_replication_role = replica; ALTER TABLE ${month} DISABLE TRIGGER ALL;
+         UPDATE ${month} SET new_state = jsonb_set(new_state, '{quantity}', '${state}') WHERE sequence = ${late.sequence}`,
+      );
+    await edit('9007199254740993');
+    for (const format of ['json', 'csv', 'ndjson']) {
+      const response = await open(`mifid2-trades?${DAY}&format=${format}`);
+      expect(response.statusCode).toBe(200);
+      let text = '';
+      const read = async (): Promise<void> => {
+        for await (const chunk of response) text += String(chunk);
+      };
+      await expect(read()).rejects.toThrow('aborted');
+      expect(text.length).toBeGreaterThan(1_000_000);
+      expect(text).not.toContain('"end"');
+      expect(text).not.toContain('rows_total');
+    }
+    // found before the first byte, it is a problem
+    const { status, body } = await get(service, `mifid2-trades?from=${late.timestamp}&to=2026-06-03T00:00:00Z`);
+    expect(status).toBe(500);
+    expect(body).toContain('/docs/problems/damaged-record');
+  }, 30_000);
+});
