@@ -212,7 +212,7 @@ describe('OIDC tokens', () => {
 describe('the keys of an OIDC issuer', () => {
   let issuer: Issuer;
   let service: TestService;
-  let now: ReturnType<typeof jest.spyOn> | undefined;
+  let now: { mockRestore(): void };
   let aheadMs = 0;
   beforeEach(async () => {
     issuer = new Issuer();
@@ -224,7 +224,7 @@ describe('the keys of an OIDC issuer', () => {
     now = jest.spyOn(Date, 'now').mockImplementation(() => real() + aheadMs);
   });
   afterEach(async () => {
-    now?.mockRestore();
+    now.mockRestore();
     await service.close();
     issuer.stop();
   });

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 
+type Database = pg.Pool | pg.ClientBase;
+
 /** A fact of the catalogue: `about` names what it is about, `says` how that is. */
 export interface SchemaFact {
   /** the table or function; of a month its own name */
@@ -16,12 +18,12 @@ export interface SchemaFact {
  * SELECT that somebody granted to a role of his own is his business.
  */
 export async function describeSchema(
-  pool: pg.Pool,
+  database: Database,
   tables: readonly string[],
   functions: readonly string[],
   serviceRole: string,
 ): Promise<SchemaFact[]> {
-  const { rows } = await pool.query<SchemaFact>(DESCRIPTION, [tables, functions, serviceRole]);
+  const { rows } = await database.query<SchemaFact>(DESCRIPTION, [tables, functions, serviceRole]);
   return rows;
 }
 
@@ -125,8 +127,8 @@ WITH ours AS (
 SELECT object, about, says FROM facts ORDER BY object, about`;
 
 /** A month of the catalogue or a table of the trail that has no counterpart. */
-export async function findUnmatchedMonths(pool: pg.Pool): Promise<{ partition_name: string; in_catalogue: boolean }[]> {
-  const { rows } = await pool.query<{ partition_name: string; in_catalogue: boolean }>(
+export async function findUnmatchedMonths(database: Database): Promise<{ partition_name: string; in_catalogue: boolean }[]> {
+  const { rows } = await database.query<{ partition_name: string; in_catalogue: boolean }>(
     `SELECT coalesce(m.partition_name, t.name) AS partition_name, m.partition_name IS NOT NULL AS in_catalogue
        FROM (SELECT partition_name FROM months WHERE state <> 'dropped') AS m
        FULL JOIN (SELECT c.relname::text AS name FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
@@ -137,8 +139,8 @@ export async function findUnmatchedMonths(pool: pg.Pool): Promise<{ partition_na
 }
 
 /** Names of the tables and functions that the service's schema has now; for writing down what it should have. */
-export async function listSchemaObjects(pool: pg.Pool): Promise<{ tables: string[]; functions: string[] }> {
-  const { rows } = await pool.query<{ tables: string[]; functions: string[] }>(
+export async function listSchemaObjects(database: Database): Promise<{ tables: string[]; functions: string[] }> {
+  const { rows } = await database.query<{ tables: string[]; functions: string[] }>(
     `SELECT ARRAY(SELECT relname::text FROM pg_class AS c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
                     AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e') ORDER BY 1) AS tables,
             ARRAY(SELECT DISTINCT proname::text FROM pg_proc AS f WHERE pronamespace = 'public'::regnamespace

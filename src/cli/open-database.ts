@@ -32,8 +32,8 @@ export async function openDatabase(config: Config, log: (message: string) => voi
   }
   const dataDir = config.DATA_DIR!;
   try {
-    const { serviceUrl, ownerUrl, stop } = await startEmbeddedPostgres({ dataDir, log });
-    return { url: serviceUrl, ownerUrl, close: stop };
+    const server = await startEmbeddedPostgres({ dataDir, log });
+    return { url: server.serviceUrl, ownerUrl: server.ownerUrl, close: () => server.stop() };
   } catch (error) {
     if (!(error instanceof Error && error.cause instanceof LockHeldError)) throw error;
     const { serviceUrl, ownerUrl } = await runningEmbeddedPostgres(dataDir, error.cause.pid);

@@ -1,10 +1,8 @@
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
-import { ConfigError, describeConfig, readConfig } from '../config/config.js';
+import { describeConfig, readConfig } from '../config/config.js';
 import { Problem } from '../http/problem.js';
 import { withoutCredentials } from '../operation/logger.js';
-import { keyTable, readKeyOptions, withKeys } from './keys.js';
-import { migrateDatabase, openDatabase } from './open-database.js';
 
 const HELP = `truetrail COMMAND
 
@@ -46,6 +44,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
   migrate: async (args) => {
     read(args, {});
     const config = readConfig(process.env);
+    const { migrateDatabase, openDatabase } = await import('./open-database.js');
     const database = await openDatabase(config, say);
     try {
       await migrateDatabase(config, database, say);
@@ -74,6 +73,7 @@ async function createKey(args: string[]): Promise<void> {
   if (name === undefined || scopes === undefined || ledgers === undefined) {
     throw new UsageError('keys create needs --name, --scopes and --ledgers');
   }
+  const { readKeyOptions, withKeys } = await keyCommands();
   const wanted = readKeyOptions({ name, scopes: items(scopes), ledgers: items(ledgers), expires });
   const { key, id } = await withKeys(readConfig(process.env), (keys, operator) => keys.create(operator, wanted));
   say(`Made the key ${id} (${name}). It is shown only now:`);
@@ -82,6 +82,7 @@ async function createKey(args: string[]): Promise<void> {
 
 async function listKeys(args: string[]): Promise<void> {
   const { values } = read(args, { json: { type: 'boolean' } });
+  const { keyTable, withKeys } = await keyCommands();
   const list = await withKeys(readConfig(process.env), (keys, operator) => keys.list(operator));
   print(values.json ? JSON.stringify(list, null, 2) : keyTable(list));
 }
@@ -90,8 +91,14 @@ async function revokeKey(args: string[]): Promise<void> {
   const { positionals } = read(args, {}, true);
   const [id, ...others] = positionals;
   if (id === undefined || others.length > 0) throw new UsageError('keys revoke needs the id of one key');
+  const { withKeys } = await keyCommands();
   const key = await withKeys(readConfig(process.env), (keys, operator) => keys.revoke(operator, id));
   say(`The key ${key.id} (${key.name}) is revoked since ${key.revoked_at}, by ${key.revoked_by}.`);
+}
+
+/** Half of the service, which takes most of a second to load: only for a command that needs it. */
+function keyCommands(): Promise<typeof import('./keys.js')> {
+  return import('./keys.js');
 }
 
 type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options'];

@@ -71,10 +71,7 @@ describe('readConfig', () => {
     ['LOG_LEVEL', ['INFO', 'verbose']],
   ])('refuses for %s what it does not accept, and echoes none of it', (name, values) => {
     for (const value of values) {
-      const [mistake, ...others] = mistakesOf({
-        ...{ OIDC_AUDIENCE: 'x', OIDC_ISSUER: 'https://i.example' },
-        [name]: value,
-      });
+      const [mistake, ...others] = mistakesOf({ ...GOOD, [name]: value });
       expect({ value, mistake }).toEqual({ value, mistake: `${name} must be ${SETTINGS[name].accepts}` });
       expect(others).toEqual([]);
       if (value.length > 4) expect(mistake).not.toContain(value);

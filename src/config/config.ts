@@ -174,7 +174,7 @@ type Settings = typeof SETTINGS;
 export type Config = Readonly<{ [Name in keyof Settings]: Settings[Name] extends Setting<infer T> ? T : never }>;
 
 /** What one setting asks of another; looked at when each of them is usable by itself. */
-export const RULES: readonly { of: readonly (keyof Config)[]; says: string; keeps(config: Config): boolean }[] = [
+export const RULES: readonly { of: readonly (keyof Config)[]; says: string; keeps: (config: Config) => boolean }[] = [
   {
     of: ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
     says: 'TLS_CERT_FILE and TLS_KEY_FILE must be given together',

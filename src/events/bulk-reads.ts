@@ -26,7 +26,7 @@ export class BulkReads {
         entity_type: 'ledger',
         entity_id: ledger,
         action,
-        user_id: caller.id.slice(0, 255),
+        user_id: caller.id,
         new_state: { parameters, as_of: asOf },
       });
     } catch (cause) {

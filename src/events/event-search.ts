@@ -114,7 +114,12 @@ function searchCursor(ledger: string, query: SearchQuery, asOf: bigint, after: P
   });
 }
 
-/** The row of an event by its id; a key without a row gives its sequence alone. */
+/**
+ * The row of an event by its id; a key without a row gives its sequence alone.
+ *
+ * The plan is kept, and may have been made when the tables were empty. Written with `=`, it was then a scan of the whole
+ * ledger; for a range in order with a LIMIT only the index by sequence serves, whatever the statistics say.
+ */
 async function findStoredRow(
   pool: pg.Pool,
   ledger: string,
@@ -124,7 +129,11 @@ async function findStoredRow(
     name: 'find_event',
     text: `SELECT key_sequence, ${STORED_COLUMNS}
              FROM (SELECT sequence AS key_sequence FROM event_keys WHERE ledger = $1 AND event_id = $2) AS key
-             LEFT JOIN audit_events ON ledger = $1 AND sequence = key_sequence`,
+             LEFT JOIN LATERAL (
+               SELECT * FROM audit_events
+                 WHERE ledger = $1 AND sequence BETWEEN key_sequence AND key_sequence
+                 ORDER BY sequence LIMIT 1
+             ) AS event ON true`,
     values: [ledger, eventId],
   });
   const row = rows[0];

@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { Open } from '../access/access.decorator.js';
+import { Access } from '../access/access.decorator.js';
 import { MAX_URL_BYTES } from '../http/http-app.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { MAX_LISTED_ERRORS } from '../http/problem.js';
@@ -68,12 +68,12 @@ export class LimitsDto {
   listed_errors: number;
 }
 
-/** Open, as the API documents are that say the same. */
+/** Whoever may not read events finds the same in /openapi.json, which is open. */
 @ApiTags('service')
 @Controller('v1/limits')
 export class LimitsController {
   @Get()
-  @Open()
+  @Access('events:read')
   @ApiOperation({ operationId: 'readLimits', summary: 'What requests and answers may have' })
   @ApiAnswer(200, LimitsDto)
   @ApiProblems()

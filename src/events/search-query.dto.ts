@@ -2,7 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { MAX_CODE_POINTS } from '../integrity/event.js';
 import { formatTimestamp, parseTimestamp, type Timestamp } from '../integrity/timestamp.js';
-import { fieldErrors } from '../http/dto.pipe.js';
+import { fieldErrors, instanceOf, unassignable } from '../http/dto.pipe.js';
 import type { FieldError } from '../http/problem.js';
 import { invalidParameters, queryError, type Parameters } from '../http/query-parameters.js';
 import { CursorError, decodeCursor, type Cursor } from './cursor.js';
@@ -220,7 +220,7 @@ export interface HistoryRequest {
 
 /** Reads the parameters of the history of an order. Throws invalid-parameter. */
 export function readHistoryRequest(ledger: string, orderId: string, given: Parameters): HistoryRequest {
-  const { limit: limitText, cursor: cursorText, ...window } = checked(new HistoryParametersDto(), given, []);
+  const { limit: limitText, cursor: cursorText, ...window } = checked(HistoryParametersDto, given, []);
   const limit = limitText === undefined ? undefined : Number(limitText);
   const parameters = { ...window, order_id: orderId };
   if (cursorText === undefined) return { ...timesOf(parameters), limit, walk: undefined, parameters };
@@ -229,7 +229,7 @@ export function readHistoryRequest(ledger: string, orderId: string, given: Param
   assertHolds(cursor, window);
   return inCursor(() => {
     const { order_id: _, ...held } = cursor.query;
-    checked(new HistoryParametersDto(), held, []);
+    checked(HistoryParametersDto, held, []);
     return {
       ...timesOf(cursor.query),
       limit,
@@ -266,7 +266,7 @@ function checkedSearchParameters(given: Parameters): Record<string, string> {
   const others = Object.fromEntries(
     names.filter((name) => !filters.includes(name)).map((name) => [name, given[name]!]),
   );
-  const parameters = checked(new SearchParametersDto(), others, errors);
+  const parameters = checked(SearchParametersDto, others, errors);
   for (const name of filters) parameters[name] = given[name]!;
   const { limit: _, cursor: __, ...query } = parameters;
   if (Buffer.byteLength(JSON.stringify(query)) > MAX_QUERY_BYTES) {
@@ -278,11 +278,13 @@ function checkedSearchParameters(given: Parameters): Record<string, string> {
 
 /** Checks parameters by their class's rules, and that ranges are ranges; `errors` are those found so far. */
 function checked(
-  instance: SearchParametersDto | HistoryParametersDto,
+  type: typeof SearchParametersDto | typeof HistoryParametersDto,
   given: Parameters,
   errors: FieldError[],
 ): Record<string, string> {
-  errors.push(...fieldErrors(Object.assign(instance, given), '/query').map((error) => withHint(error, given)));
+  const instance = instanceOf<SearchParametersDto | HistoryParametersDto>(type, given);
+  errors.push(...fieldErrors(instance, '/query').map((error) => withHint(error, given)));
+  errors.push(...unassignable(given, '/query'));
   if (errors.length > 0) throw invalidParameters(errors);
   const parameters: Record<string, string> = { ...given };
   for (const name of TIMES) {

@@ -11,6 +11,7 @@ import { AccessHook } from '../access/access.hook.js';
 import type { RouteAccess } from '../access/access.decorator.js';
 import { Health } from '../operation/health.js';
 import { drainConnections } from './drain.js';
+import { withTimeLimit } from '../operation/time-limit.js';
 import { openApiDocument } from './openapi.js';
 import { Problem } from './problem.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -130,7 +131,11 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
     const { maxBodyBytes, takesLines } = request.routeOptions.config as RouteAccess;
     if (takesLines) throw new Problem('unsupported-media-type', 'This operation takes application/x-ndjson');
     invite(request.raw);
-    return inTime(BODY_TIMEOUT, readBody(request.raw, maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES));
+    return withTimeLimit(
+      BODY_TIMEOUT,
+      readBody(request.raw, maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES),
+      () => new Problem('request-timeout', `The body did not arrive within ${BODY_TIMEOUT} ms (BODY_TIMEOUT)`),
+    );
   });
   // The stream's handler reads its body by itself, at its own speed.
   fastify.addContentTypeParser(/^application\/x-ndjson\s*(;|$)/i, (request, _payload, done) => {
@@ -145,21 +150,6 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
 /** The OpenAPI document and Swagger's UI, whose routes Nest adds without a config. */
 function isApiDocument(url: string): boolean {
   return url === '/openapi.json' || url === '/docs' || (url.startsWith('/docs/') && !url.startsWith('/docs/problems'));
-}
-
-async function inTime(timeoutMs: number, body: Promise<Buffer>): Promise<Buffer> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new Problem('request-timeout', `The body did not arrive within ${timeoutMs} ms (BODY_TIMEOUT)`)),
-      timeoutMs,
-    );
-  });
-  try {
-    return await Promise.race([body, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** A refusal is out before the body is in. The client may end it and read the answer, but not go on for ever. */

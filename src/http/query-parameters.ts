@@ -20,8 +20,6 @@ function readQuery(request: FastifyRequest): Parameters {
     throw new Problem('invalid-parameter', detail, { errors: [{ pointer: '/query', rule: 'encoding', detail }] });
   }
   const query = request.query as Record<string, unknown>;
-  if (Object.hasOwn(query, '__proto__'))
-    throw invalidParameters([queryError('__proto__', 'unknown', 'is not known here')]);
   const doubled = Object.keys(query).filter((name) => typeof query[name] !== 'string');
   if (doubled.length > 0)
     throw invalidParameters(doubled.map((name) => queryError(name, 'once', 'must be given once')));

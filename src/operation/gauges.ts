@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { POOL } from '../database/database.module.js';
 import { ClockMonitor } from '../events/clock-monitor.js';
@@ -6,8 +6,9 @@ import { Ledgers } from '../events/ledgers.js';
 import { BUILD } from './build.js';
 import { snapshots, type Snapshots } from './gauges.sql.js';
 import { Metrics, type Reading } from './metrics.js';
+import { withTimeLimit } from './time-limit.js';
 
-/** A scrape waits this long for the database, and then does without it. Prometheus itself gives up after 10 s. */
+/** A scrape waits this long for the database, which is then called away; less than a gauge may take. */
 const DATABASE_TIMEOUT_MS = 2_000;
 
 /** What one scrape asks the database. */
@@ -18,19 +19,16 @@ interface DatabaseReadings {
 
 /** The gauges of a replica as a whole: its database, its clock, its connections, itself. */
 @Injectable()
-export class Gauges implements OnModuleInit {
-  private underWay: Promise<DatabaseReadings | undefined> | undefined;
+export class Gauges {
+  private underWay: Promise<DatabaseReadings> | undefined;
 
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
-    private readonly metrics: Metrics,
     private readonly ledgers: Ledgers,
-    private readonly clocks: ClockMonitor,
-  ) {}
-
-  onModuleInit(): void {
-    const { metrics, pool } = this;
-    // before those that ask the database, which needs connections itself
+    metrics: Metrics,
+    clocks: ClockMonitor,
+  ) {
+    // In the constructor, so as to come before those that ask the database, for which they need connections.
     metrics.gauge('truetrail_pool_connections', 'Connections for reads and operation', ['state'], () => [
       { labels: { state: 'idle' }, value: pool.idleCount },
       { labels: { state: 'used' }, value: pool.totalCount - pool.idleCount },
@@ -72,7 +70,7 @@ export class Gauges implements OnModuleInit {
       'truetrail_clock_difference_seconds',
       "The service's clock minus the database's, at the last comparison",
       [],
-      () => (this.clocks.differenceMs === undefined ? [] : [{ value: this.clocks.differenceMs / 1_000 }]),
+      () => (clocks.differenceMs === undefined ? [] : [{ value: clocks.differenceMs / 1_000 }]),
     );
     metrics.gauge('truetrail_uptime_seconds', 'Since the process began', [], () => [{ value: process.uptime() }]);
     metrics.gauge('truetrail_build_info', 'Always 1', ['version', 'node'], () => [
@@ -80,29 +78,12 @@ export class Gauges implements OnModuleInit {
     ]);
   }
 
-  /**
-   * Undefined when there is no answer in time. The gauges of a scrape share one question, and so do scrapes: a database
-   * that hangs is asked once, and does not get a connection after the other.
-   */
+  /** Undefined when there is no answer in time. The gauges of a scrape share one question, and so do scrapes. */
   private askDatabase(): Promise<DatabaseReadings | undefined> {
     this.underWay ??= Promise.all([this.ledgers.list(), snapshots(this.pool)])
-      .then(
-        ([ledgers, held]) => ({ ledgers, snapshots: held }),
-        () => undefined,
-      )
+      .then(([ledgers, held]) => ({ ledgers, snapshots: held }))
       .finally(() => (this.underWay = undefined));
-    return inTime(DATABASE_TIMEOUT_MS, this.underWay);
-  }
-}
-
-async function inTime<T>(timeoutMs: number, answer: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), timeoutMs);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
+    const late = (): Error => new Error('no answer in time');
+    return withTimeLimit(DATABASE_TIMEOUT_MS, this.underWay, late).catch(() => undefined);
   }
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { isUpToDate } from '../database/migrate.js';
 import { POOL } from '../database/database.module.js';
+import { withTimeLimit } from './time-limit.js';
 
 const PROBE_TIMEOUT_MS = 2_000;
 
@@ -10,6 +11,7 @@ const PROBE_TIMEOUT_MS = 2_000;
 export class Health {
   private readonly shutdown = new AbortController();
   private migrated = false;
+  private probe: Promise<string[]> | undefined;
 
   constructor(@Inject(POOL) private readonly pool: pg.Pool) {}
 
@@ -27,7 +29,9 @@ export class Health {
   async obstacles(): Promise<string[]> {
     if (this.stopping.aborted) return ['stopping'];
     try {
-      return await within(PROBE_TIMEOUT_MS, this.askDatabase());
+      // one that hangs is asked once, and does not get a connection with each probe
+      this.probe ??= this.askDatabase().finally(() => (this.probe = undefined));
+      return await withTimeLimit(PROBE_TIMEOUT_MS, this.probe, () => new Error('no answer in time'));
     } catch {
       return ['database'];
     }
@@ -54,11 +58,4 @@ export class Health {
 
 function ignore(): void {
   // said by the query
-}
-
-function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no answer in time')), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

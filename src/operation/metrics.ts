@@ -2,6 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { LOGGER } from './logger.js';
+import { withTimeLimit } from './time-limit.js';
+
+/** Prometheus gives up a scrape after 10 s. */
+const GAUGE_TIMEOUT_MS = 3_000;
 
 /** A value of a gauge, and what distinguishes it from the gauge's others. */
 export interface Reading {
@@ -84,9 +88,14 @@ export class Metrics {
     );
   }
 
-  /** A gauge that is read when somebody asks. One that cannot be read at the moment has no values. */
+  /**
+   * A gauge that is read when somebody asks. One that cannot be read in time has no values, and is not asked again before
+   * it has answered: a database that hangs must neither fail a scrape nor lose a connection to each.
+   */
   gauge(name: string, help: string, labelNames: string[], read: () => Reading[] | Promise<Reading[]>): void {
     const { logger } = this;
+    let underWay: Promise<Reading[]> | undefined;
+    let failing = false;
     new Gauge({
       name,
       help,
@@ -95,9 +104,12 @@ export class Metrics {
       async collect() {
         let readings: Reading[] = [];
         try {
-          readings = await read();
+          underWay ??= (async () => read())().finally(() => (underWay = undefined));
+          readings = await withTimeLimit(GAUGE_TIMEOUT_MS, underWay, () => new Error('no answer in time'));
+          failing = false;
         } catch (error) {
-          logger.warn({ err: error, metric: name }, 'a metric could not be read');
+          if (!failing) logger.warn({ err: error, metric: name }, 'a metric cannot be read');
+          failing = true;
         }
         this.reset();
         if (labelNames.length === 0) this.remove(); // `reset` makes it 0, which is a value

@@ -1,0 +1,230 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { SCOPES } from '../src/access/principal.js';
+import { startService, TEST_ORIGIN, type TestService } from './support/app.js';
+import type { TestDatabase } from './support/database.js';
+import { query, serviceEvents } from './support/keys.js';
+import { Replica } from './support/replica.js';
+
+const USER = `cli:${userInfo().username}`;
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the built command line as an operator does. */
+async function truetrail(env: Record<string, string>, ...args: string[]): Promise<Ended> {
+  const build = process.env.TRUETRAIL_BUILD;
+  if (!build) throw new Error('TRUETRAIL_BUILD is not set: run the tests by `npm test`');
+  const child = spawn(process.execPath, [join(build, 'src/cli/truetrail.js'), ...args], {
+    env: { PATH: process.env.PATH, LOG_ORIGIN: TEST_ORIGIN, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended: Ended = { code: -1, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text) => (ended.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text) => (ended.stderr += text));
+  [ended.code] = (await once(child, 'close')) as [number];
+  return ended;
+}
+
+const KEY = /^tt_[\w-]{43}\n$/;
+
+describe('the command line, on a database that services use', () => {
+  let service: TestService;
+  let env: Record<string, string>;
+  beforeAll(async () => {
+    service = await startService();
+    env = { DATABASE_URL: service.database.serviceUrl };
+  });
+  afterAll(() => service.close());
+
+  it('makes, lists and revokes keys, and records what it does', async () => {
+    const made = await truetrail(
+      env,
+      ...['keys', 'create', '--name', 'desk 7', '--scopes', 'events:read, events:write', '--scopes', 'reports:read'],
+      ...['--ledgers', 'main,desk-7', '--expires', '2099-01-01T00:00:00Z'],
+    );
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(KEY) });
+    const key = made.stdout.trim();
+    const id = /[0-9a-f-]{36}/.exec(made.stderr)![0];
+    await service.http(key).get('/v1/ledgers').expect(200);
+    const shown = (await service.http().get(`/v1/api-keys/${id}`).expect(200)).body;
+    expect(shown).toMatchObject({
+      name: 'desk 7',
+      scopes: ['events:read', 'events:write', 'reports:read'],
+      ledgers: ['main', 'desk-7'],
+      created_by: USER,
+      expires_at: '2099-01-01T00:00:00.000000Z',
+    });
+
+    const listed = await truetrail(env, 'keys', 'list');
+    expect(listed.code).toBe(0);
+    expect(listed.stdout.split('\n').find((line) => line.startsWith(id))).toMatch(
+      /desk 7 +until 2099-01-01T00:00:00Z +events:read,events:write,reports:read +main,desk-7 /,
+    );
+    const asJson = await truetrail(env, 'keys', 'list', '--json');
+    expect(JSON.parse(asJson.stdout)).toContainEqual(shown);
+    expect(listed.stdout + asJson.stdout).not.toContain(key);
+
+    const revoked = await truetrail(env, 'keys', 'revoke', id);
+    expect(revoked).toMatchObject({ code: 0, stderr: expect.stringContaining(`by ${USER}`) });
+    expect((await truetrail(env, 'keys', 'revoke', id)).stderr).toBe(revoked.stderr);
+    const began = performance.now();
+    while ((await service.http(key).get('/v1/ledgers')).status !== 401) {
+      expect(performance.now() - began).toBeLessThan(6_000);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const recorded = (await serviceEvents(service.database, 'api_key')).filter((event) => event.entity_id === id);
+    expect(recorded).toEqual(
+      ['create', 'revoke'].map((action) => expect.objectContaining({ action, user_id: USER, recorded_by: 'service' })),
+    );
+  }, 30_000);
+
+  it('makes a key of every scope by one word', async () => {
+    const args = ['keys', 'create', '--name', 'rescue', '--scopes', 'all', '--ledgers', '*'];
+    const { stdout } = await truetrail(env, ...args);
+    const { body } = await service.http(stdout.trim()).get('/v1/api-keys').expect(200);
+    expect(body.keys.at(-1)).toMatchObject({ name: 'rescue', scopes: [...SCOPES], ledgers: ['*'] });
+  }, 15_000);
+
+  it.each<[string, string[], number, RegExp]>([
+    [
+      'an unknown scope',
+      ['keys', 'create', '--name', 'x', '--scopes', 'events:erase', '--ledgers', 'main'],
+      1,
+      /--scopes .*"events:erase"/,
+    ],
+    [
+      'an expiry in the past',
+      ['keys', 'create', '--name', 'x', '--scopes', 'all', '--ledgers', 'main', '--expires', '2020-01-01T00:00:00Z'],
+      1,
+      /--expires must lie in the future/,
+    ],
+    ['no name', ['keys', 'create', '--scopes', 'all', '--ledgers', 'main'], 2, /needs --name/],
+    ['an unknown option', ['keys', 'list', '--all'], 2, /--all/],
+    ['no id', ['keys', 'revoke'], 2, /id/],
+    ['an id that is none', ['keys', 'revoke', 'x'], 1, /no key with this id/],
+    ['half a command', ['keys'], 2, /no command keys/],
+    ['an unknown command', ['frobnicate'], 2, /no command frobnicate/],
+    ['arguments that are too many', ['migrate', 'now'], 2, /now/],
+  ])('ends with what is wrong: %s', async (_what, args, code, words) => {
+    const before = (await serviceEvents(service.database, 'api_key')).length;
+    const ended = await truetrail(env, ...args);
+    expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(words) });
+    expect(ended.stderr).not.toMatch(/^ +at /m); // no stack
+    expect((await serviceEvents(service.database, 'api_key')).length).toBe(before);
+  });
+
+  it('tells of a database that cannot be had, without its password', async () => {
+    const url = Object.assign(new URL(env.DATABASE_URL!), { password: 'hunter2-and-more' }).href;
+    const ended = await truetrail({ DATABASE_URL: url }, 'keys', 'list');
+    expect(ended).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('password authentication failed'),
+    });
+    expect(ended.stderr).not.toContain('hunter2');
+  });
+
+  it('shows its help', async () => {
+    for (const args of [[], ['help'], ['--help'], ['keys', 'create', '-h']]) {
+      const { code, stdout } = await truetrail({}, ...args);
+      expect(code).toBe(0);
+      for (const word of ['keys create', 'keys list', 'keys revoke', 'migrate', 'config'])
+        expect(stdout).toContain(word);
+    }
+  });
+});
+
+describe('truetrail config', () => {
+  it('shows every setting and where it comes from, without secrets', async () => {
+    const secrets = {
+      DATABASE_URL: 'postgres://u:hunter2@h/d',
+      BOOTSTRAP_API_KEY: 'hunter2-hunter2-hunter2-hunter2-hunter2',
+    };
+    const { code, stdout, stderr } = await truetrail({ ...secrets, PORT: '8080' }, 'config');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^PORT +environment +8080$/m);
+    expect(stdout).toMatch(/^APPEND_TIMEOUT +default +30s$/m);
+    expect(stdout).toMatch(/^DATABASE_URL +environment +\(set\)$/m);
+    expect(stdout).not.toContain('hunter2');
+  });
+
+  it('ends with 1 and names all mistakes', async () => {
+    const { code, stdout, stderr } = await truetrail({ PORT: 'x', LOG_LEVEL: 'loud', TLS_KEY_FILE: 'k' }, 'config');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    for (const name of ['PORT', 'LOG_LEVEL', 'TLS_CERT_FILE and TLS_KEY_FILE'])
+      expect(stderr).toContain(`- ${name} must`);
+  });
+});
+
+describe('the command line, on an empty database', () => {
+  const admin = { adminUrl: process.env.TEST_ADMIN_URL! } as TestDatabase;
+  const name = `truetrail_test_${process.env.TEST_RUN_ID}_${randomBytes(4).toString('hex')}`;
+  const at = (base: string | undefined): string => Object.assign(new URL(base!), { pathname: `/${name}` }).href;
+  beforeAll(async () => {
+    await query(admin, `CREATE DATABASE ${name} OWNER truetrail_owner TEMPLATE template0`);
+  });
+  afterAll(() => query(admin, `DROP DATABASE ${name} WITH (FORCE)`));
+
+  it('migrates, any number of times; before that it says so, after that keys can be made', async () => {
+    const env = {
+      DATABASE_URL: at(process.env.TEST_SERVICE_URL_BASE),
+      DATABASE_OWNER_URL: at(process.env.TEST_OWNER_URL_BASE),
+    };
+    const create = ['keys', 'create', '--name', 'x', '--scopes', 'events:read', '--ledgers', 'main'];
+    const early = await truetrail(env, ...create);
+    expect(early).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('npm run migrate') });
+    const [first, second] = await Promise.all([truetrail(env, 'migrate'), truetrail(env, 'migrate')]);
+    expect([first.code, second.code]).toEqual([0, 0]);
+    expect(first.stderr + second.stderr).toContain('migrated: ');
+    expect((await truetrail(env, 'migrate')).stderr).toBe('The schema is up to date.\n');
+    expect(await truetrail(env, ...create)).toMatchObject({ code: 0, stdout: expect.stringMatching(KEY) });
+    const events = await serviceEvents({ adminUrl: at(process.env.TEST_ADMIN_URL) } as TestDatabase, 'api_key');
+    expect(events).toEqual([expect.objectContaining({ action: 'create', user_id: USER, recorded_by: 'service' })]);
+  }, 30_000);
+});
+
+describe('the command line, on the embedded database', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'truetrail-cli-'));
+  const dataDir = join(folder, 'data');
+  const env = { DATA_DIR: dataDir };
+  const create = (name: string) =>
+    truetrail(env, 'keys', 'create', '--name', name, '--scopes', 'all', '--ledgers', '*');
+  const isRunning = (): boolean => existsSync(join(dataDir, 'postgres', 'postmaster.pid'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('starts it, acts and stops it; and uses that of a service that runs', async () => {
+    const before = await create('before any start');
+    expect(before).toMatchObject({ code: 0, stdout: expect.stringMatching(KEY) });
+    expect(isRunning()).toBe(false);
+
+    const service = await Replica.start({ ...env, BOOTSTRAP_API_KEY: '' });
+    try {
+      const works = async (key: string): Promise<boolean> => {
+        const { status } = await fetch(`${service.url}/v1/api-keys`, {
+          headers: { authorization: `Bearer ${key.trim()}` },
+        });
+        return status === 200;
+      };
+      expect(await works(before.stdout)).toBe(true);
+      const during = await create('while it runs');
+      expect(during).toMatchObject({ code: 0, stdout: expect.stringMatching(KEY) });
+      expect(await works(during.stdout)).toBe(true);
+      expect((await truetrail(env, 'migrate')).code).toBe(0);
+      expect(isRunning()).toBe(true);
+    } finally {
+      expect(await service.end('SIGTERM')).toBe(0);
+    }
+    const listed = await truetrail(env, 'keys', 'list', '--json');
+    const names = JSON.parse(listed.stdout).map((key: { name: string }) => key.name);
+    expect(names).toEqual(['before any start', 'while it runs']); // there was one: the service made no first key
+    expect(isRunning()).toBe(false);
+  }, 60_000);
+});

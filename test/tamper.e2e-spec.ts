@@ -1,0 +1,645 @@
+import pg from 'pg';
+import { connectionOptions, losslessTypes } from '../src/database/data-source.js';
+import { readStoredRows } from '../src/events/stored-events.js';
+import { canonicalContent, contentHash, eventHash } from '../src/integrity/event.js';
+import { contentOf, envelopeOf, type StoredRow } from '../src/integrity/stored-event.js';
+import { startService, type TestService, TEST_ORIGIN } from './support/app.js';
+import { connected, record, runJob, tamper, verify, type ShownVerification } from './support/verification.js';
+
+/*
+ * Rows of DESIGN.md's table of who could tamper and how, as far as the chain itself (level 1) must catch them. Each test
+ * does it for real, as a superuser where nothing less can, and reads the verdict over HTTP.
+ */
+
+/** What a tampered ledger holds: two requests of four events each, so that recorded_at differs between them. */
+const EVENTS = 8;
+/** The event that most tests change. */
+const CHANGED = 4;
+
+let service: TestService;
+let ledgers = 0;
+
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.close());
+
+/** A new ledger of EVENTS events that use every column, and its events' receipts. */
+async function newLedger(
+  on = service,
+): Promise<{ ledger: string; receipts: Awaited<ReturnType<typeof record>> }> {
+  const ledger = `tampered-${(ledgers += 1)}`;
+  await on.http().put(`/v1/ledgers/${ledger}`).expect(201);
+  const members = (i: number): Record<string, unknown> => ({
+    timestamp: '2026-06-02T08:15:30.123456000Z',
+    previous_state: { price: '585.00' },
+    new_state: { price: '585.33', exact: 9007199254740992, one: 1, tenth: 0.1 },
+    source: 'oms-1',
+    source_session: 'day-1',
+    source_sequence: String(i + 1),
+    corrects: '0197f3a1-0000-7000-8000-00000000c0de',
+    raw: { media_type: 'application/fix', data: 'OD1GSVguNC40' },
+  });
+  const first = await record(on, EVENTS / 2, ledger, members);
+  return { ledger, receipts: [...first, ...(await record(on, EVENTS / 2, ledger, members))] };
+}
+
+/** `kind@sequence` of each finding, in order. */
+function places({ findings }: Pick<ShownVerification, 'findings'>): string[] {
+  return findings.map(({ kind, sequence }) => `${kind}@${sequence}`);
+}
+
+/** Does something to a new ledger as a superuser, and verifies it. `$ledger` in the statements is its name. */
+async function afterTampering(...statements: string[]): Promise<ShownVerification> {
+  const { ledger } = await newLedger();
+  await tamper(service.database.adminUrl, ...statements.map((sql) => sql.replaceAll('$ledger', `'${ledger}'`)));
+  return verify(service, {}, ledger);
+}
+
+const THE_EVENT = `WHERE ledger = $ledger AND sequence = ${CHANGED}`;
+
+describe('a changed column', () => {
+  /** For each column a new value, in SQL, and what must be found: the column's name is the event's damage. */
+  const COLUMNS: Record<string, { to: string; finds: string[]; says?: RegExp }> = {
+    ledger: { to: `'main'`, finds: ['missing@4', 'key@4'] },
+    sequence: { to: '1000', finds: ['missing@4', 'key@4', 'sequence@1000'] },
+    recorded_at: {
+      to: `recorded_at + interval '1 microsecond'`,
+      finds: ['link@4'],
+      says: /^recorded_at was changed: it was \d{4}-/,
+    },
+    timestamp: { to: `"timestamp" + interval '1 second'`, finds: ['content@4'] },
+    event_id: {
+      to: `'0197f3a1-0000-7000-8000-0000000000ff'`,
+      finds: ['content@4', 'link@4', 'key@4', 'key@4'],
+      says: /hashes are right with the id of the key: its event_id was changed$/,
+    },
+    corrects: { to: 'NULL', finds: ['content@4'] },
+    timestamp_nanos: { to: '1', finds: ['content@4'] },
+    timestamp_digits: { to: '6', finds: ['content@4'] },
+    event_type: { to: `'other'`, finds: ['content@4'] },
+    entity_type: { to: `'other'`, finds: ['content@4'] },
+    entity_id: { to: `'other'`, finds: ['content@4'] },
+    action: { to: `'other'`, finds: ['content@4'] },
+    user_id: { to: `'other'`, finds: ['content@4'] },
+    previous_state: { to: 'NULL', finds: ['content@4'] },
+    new_state: { to: `jsonb_set(new_state, '{price}', '"585.34"')`, finds: ['content@4'] },
+    metadata: { to: `metadata || '{"client_id": "C-78"}'`, finds: ['content@4'] },
+    source: { to: `'oms-2'`, finds: ['content@4'] },
+    source_session: { to: `'day-2'`, finds: ['content@4'] },
+    source_sequence: { to: 'source_sequence + 1', finds: ['content@4'] },
+    raw_media_type: { to: `'text/plain'`, finds: ['content@4'] },
+    raw_data: { to: `raw_data || '\\x00'`, finds: ['content@4'] },
+    recorded_by: { to: `'service'`, finds: ['link@4'], says: /^recorded_by was changed: it was key:/ },
+    salt: { to: `set_byte(salt, 0, get_byte(salt, 0) # 1)`, finds: ['content@4'] },
+    content_hash: {
+      to: `set_byte(content_hash, 31, get_byte(content_hash, 31) # 1)`,
+      finds: ['content@4'],
+      says: /^content_hash was changed$/,
+    },
+    previous_event_hash: {
+      to: `set_byte(previous_event_hash, 0, get_byte(previous_event_hash, 0) # 128)`,
+      finds: ['link@4'],
+      says: /^previous_event_hash was changed$/,
+    },
+    event_hash: {
+      to: `set_byte(event_hash, 0, get_byte(event_hash, 0) # 128)`,
+      finds: ['link@4'],
+      says: /^event_hash was changed: the next event has the one that it should be$/,
+    },
+  };
+
+  it('has a case for each column that there is', async () => {
+    const columns = await connected(service.database.adminUrl, async (admin) => {
+      const { rows } = await admin.query<{ name: string }>(
+        `SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'audit_events'`,
+      );
+      return rows.map(({ name }) => name);
+    });
+    expect(Object.keys(COLUMNS).sort()).toEqual(columns.sort());
+  });
+
+  it.each(Object.entries(COLUMNS))('is found: %s', async (column, { to, finds, says }) => {
+    const found = await afterTampering(`UPDATE audit_events SET "${column}" = ${to} ${THE_EVENT}`);
+    expect(found).toMatchObject({ status: 'done', verdict: 'invalid', unread: [] });
+    const times = places(found).filter((place) => place.startsWith('recorded_time'));
+    expect(places(found).filter((place) => !place.startsWith('recorded_time'))).toEqual(finds);
+    expect(times.length > 0).toBe(column === 'recorded_at');
+    if (says) expect(found.findings.map(({ detail }) => detail)).toContainEqual(expect.stringMatching(says));
+  });
+
+  it.each(['first', 'last'] as const)('is found in the %s event, too', async (which) => {
+    const sequence = which === 'first' ? 1 : EVENTS;
+    const found = await afterTampering(
+      `UPDATE audit_events SET event_hash = set_byte(event_hash, 0, get_byte(event_hash, 0) # 1) WHERE ledger = $ledger AND sequence = ${sequence}`,
+    );
+    expect(places(found)).toContain(`link@${sequence}`);
+  });
+
+  it('of an event moved to another ledger is found there as well', async () => {
+    const { ledger } = await newLedger();
+    await service.http().put(`/v1/ledgers/${ledger}-elsewhere`).expect(201);
+    await tamper(
+      service.database.adminUrl,
+      `UPDATE audit_events SET ledger = '${ledger}-elsewhere' WHERE ledger = '${ledger}' AND sequence = ${CHANGED}`,
+    );
+    const found = await verify(service, {}, `${ledger}-elsewhere`);
+    expect(found).toMatchObject({ verdict: 'invalid', total: '0', findings: [{ kind: 'sequence', sequence: '4' }] });
+  });
+});
+
+describe('a number in jsonb', () => {
+  it.each([
+    ['exact', '9007199254740993', /9007199254740993/],
+    ['one', '1.0', /1\.0/],
+    ['tenth', '0.10000000000000000555', /0\.10000000000000000555/],
+    ['one', '1.00000000000000000000000000000000000000001', /./],
+    ['exact', '9007199254740992.0', /./],
+    ['one', '"1"', /./],
+  ])('is found changed although a double would not show it: %s to %s', async (member, to, says) => {
+    const found = await afterTampering(
+      `UPDATE audit_events SET new_state = jsonb_set(new_state, '{${member}}', '${to}') ${THE_EVENT}`,
+    );
+    expect(places(found)).toEqual(['content@4']);
+    expect(found.findings[0]!.detail).toMatch(says);
+  });
+});
+
+describe('events taken away', () => {
+  it('one in the middle is missing, and its key says which', async () => {
+    const { ledger, receipts } = await newLedger();
+    await tamper(service.database.adminUrl, `DELETE FROM audit_events WHERE ledger = '${ledger}' AND sequence = 4`);
+    const found = await verify(service, {}, ledger);
+    expect(found).toMatchObject({ verdict: 'invalid', checked: '7', total: '8' });
+    expect(places(found)).toEqual(['missing@4', 'key@4']);
+    expect(found.findings[1]!.event_id).toBe(receipts[3]!.event_id);
+  });
+
+  it('several in a row are one gap', async () => {
+    const found = await afterTampering('DELETE FROM audit_events WHERE ledger = $ledger AND sequence BETWEEN 3 AND 5');
+    expect(found.findings[0]).toMatchObject({ kind: 'missing', sequence: '3', detail: 'there are no events from 3 to 5' });
+    expect(places(found)).toEqual(['missing@3', 'key@3', 'key@4', 'key@5']);
+  });
+
+  it('the first is missing', async () => {
+    const found = await afterTampering('DELETE FROM audit_events WHERE ledger = $ledger AND sequence = 1');
+    expect(places(found)).toEqual(['missing@1', 'key@1']);
+  });
+
+  it('the last is missing: the head has counted it', async () => {
+    const found = await afterTampering(`DELETE FROM audit_events WHERE ledger = $ledger AND sequence = ${EVENTS}`);
+    expect(places(found)).toEqual(['missing@8', 'key@8']);
+  });
+
+  it('all are missing', async () => {
+    const found = await afterTampering('DELETE FROM audit_events WHERE ledger = $ledger');
+    expect(found).toMatchObject({ verdict: 'invalid', checked: '0' });
+    expect(places(found)[0]).toBe('missing@1');
+    expect(found.findings_total).toBe('9');
+  });
+
+  const CUT = `DELETE FROM audit_events WHERE ledger = $ledger AND sequence > 6;
+    UPDATE ledger_heads SET size = 6, event_hash = (SELECT event_hash FROM audit_events AS e WHERE e.ledger = $ledger AND sequence = 6)
+      WHERE ledger = $ledger`;
+
+  it('a tail, with the head put back: the keys that are left show it', async () => {
+    const found = await afterTampering(CUT);
+    expect(found.verdict).toBe('invalid');
+    expect(places(found)).toEqual(['key@7', 'key@8']);
+  });
+
+  it('a tail, with head and keys: level 1 cannot know, and says valid; checkpoints are for this', async () => {
+    const found = await afterTampering(CUT, 'DELETE FROM event_keys WHERE ledger = $ledger AND sequence > 6');
+    expect(found).toMatchObject({ verdict: 'valid', total: '6' });
+  });
+
+  it('a month that is detached takes its events with it', async () => {
+    const own = await startService();
+    try {
+      const { ledger } = await newLedger(own);
+      await connected(own.database.adminUrl, async (admin) => {
+        const { rows } = await admin.query<{ month: string }>(
+          `SELECT DISTINCT tableoid::regclass::text AS month FROM audit_events`,
+        );
+        await admin.query(`ALTER TABLE audit_events DETACH PARTITION ${rows[0]!.month}`);
+      });
+      const found = await verify(own, {}, ledger);
+      expect(found).toMatchObject({ verdict: 'invalid', checked: '0', findings: expect.any(Array) });
+      expect(places(found)[0]).toBe('missing@1');
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('events put in or moved', () => {
+  const COPY_OF_4 = (changes: string): string =>
+    `CREATE TEMP TABLE copied AS SELECT * FROM audit_events ${THE_EVENT};
+     UPDATE copied SET ${changes};
+     INSERT INTO audit_events SELECT * FROM copied;
+     DROP TABLE copied`;
+
+  it('two that changed places', async () => {
+    const found = await afterTampering(
+      `UPDATE audit_events SET sequence = CASE sequence WHEN 3 THEN 1005 ELSE 1003 END WHERE ledger = $ledger AND sequence IN (3, 5);
+       UPDATE audit_events SET sequence = sequence - 1000 WHERE ledger = $ledger AND sequence > 1000`,
+    );
+    expect([...new Set(places(found))]).toEqual(['link@3', 'key@3', 'link@4', 'link@5', 'key@5', 'link@6']);
+    expect(found.findings.map(({ detail }) => detail)).toContainEqual(
+      expect.stringMatching(/names sequence 5, and so does its event_hash: its sequence was changed/),
+    );
+  });
+
+  it('one beyond the head', async () => {
+    const found = await afterTampering(COPY_OF_4(`sequence = 9, event_id = '0197f3a1-0000-7000-8000-0000000000fe'`));
+    expect(places(found)).toEqual(['sequence@9']);
+  });
+
+  it('one before the first', async () => {
+    const found = await afterTampering(
+      'ALTER TABLE audit_events DROP CONSTRAINT audit_events_sequence_check',
+      COPY_OF_4(`sequence = 0, event_id = '0197f3a1-0000-7000-8000-0000000000fd'`),
+    );
+    expect(places(found)).toEqual(['sequence@0']);
+    await connected(service.database.adminUrl, (admin) =>
+      admin.query(
+        'ALTER TABLE audit_events ADD CONSTRAINT audit_events_sequence_check CHECK (sequence > 0) NOT VALID',
+      ),
+    );
+  });
+
+  it('one of a sequence that another month has', async () => {
+    const found = await afterTampering(
+      COPY_OF_4(
+        `recorded_at = recorded_at + interval '1 month', user_id = 'mallory', event_id = '0197f3a1-0000-7000-8000-0000000000fc'`,
+      ),
+    );
+    expect(places(found)).toEqual(['sequence@4', 'key@4']);
+    expect(found.findings[0]).toMatchObject({ event_id: '0197f3a1-0000-7000-8000-0000000000fc' });
+    expect(found).toMatchObject({ checked: '8' });
+  });
+
+  it('the same event in two months', async () => {
+    const found = await afterTampering(COPY_OF_4(`recorded_at = recorded_at + interval '1 month'`));
+    expect(places(found)).toContain('sequence@4');
+  });
+
+  it('one in between, where the others made room', async () => {
+    const found = await afterTampering(
+      `UPDATE audit_events SET sequence = sequence + 1000 WHERE ledger = $ledger AND sequence > 4;
+       UPDATE audit_events SET sequence = sequence - 999 WHERE ledger = $ledger AND sequence > 4;
+       ${COPY_OF_4(`sequence = 5, event_id = '0197f3a1-0000-7000-8000-0000000000fb'`)};
+       UPDATE ledger_heads SET size = 9 WHERE ledger = $ledger`,
+    );
+    expect(found.verdict).toBe('invalid');
+    expect(places(found)).toEqual(expect.arrayContaining(['content@5', 'link@5', 'link@6', 'key@5', 'key@6', 'key@9']));
+  });
+
+  it.each([
+    ['later', `+ interval '1 month'`],
+    ['earlier', `- interval '1 month'`],
+  ])('one that is moved to a month %s', async (_, by) => {
+    await connected(service.database.ownerUrl, (owner) =>
+      owner.query(`SELECT create_month((date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month')::date)`),
+    );
+    const found = await afterTampering(`UPDATE audit_events SET recorded_at = recorded_at ${by} ${THE_EVENT}`);
+    expect(places(found)).toEqual(expect.arrayContaining(['link@4', 'recorded_time@4']));
+    expect(found.findings.every(({ sequence }) => sequence === '4')).toBe(true);
+  });
+
+  it('one whose time fits and whose table is another month', async () => {
+    const own = await startService();
+    try {
+      const { ledger } = await newLedger(own);
+      // past the partition's own constraint: detached, filled, and attached by somebody who edits the catalogue
+      await tamper(
+        own.database.adminUrl,
+        `DO $$
+         DECLARE here text; there text; bound text;
+         BEGIN
+           SELECT tableoid::regclass::text INTO here FROM audit_events WHERE ledger = '${ledger}' LIMIT 1;
+           SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) INTO there, bound
+             FROM pg_class AS c WHERE c.relname LIKE 'audit\\_events\\_2%' AND c.relkind = 'r' AND c.relname > here ORDER BY 1 LIMIT 1;
+           EXECUTE format('ALTER TABLE audit_events DETACH PARTITION %I', there);
+           EXECUTE format('INSERT INTO %I SELECT * FROM %I WHERE ledger = %L AND sequence = 4', there, here, '${ledger}');
+           EXECUTE format('DELETE FROM %I WHERE ledger = %L AND sequence = 4', here, '${ledger}');
+           EXECUTE format('ALTER TABLE %I ADD CONSTRAINT said CHECK (recorded_at IS NOT NULL AND recorded_at >= %L AND recorded_at < %L) NOT VALID',
+             there, (regexp_match(bound, 'FROM \\(''([^'']+)'))[1], (regexp_match(bound, 'TO \\(''([^'']+)'))[1]);
+           UPDATE pg_constraint SET convalidated = true WHERE conname = 'said';
+           EXECUTE format('ALTER TABLE audit_events ATTACH PARTITION %I %s', there, bound);
+         END $$`,
+      );
+      const found = await verify(own, {}, ledger);
+      expect(places(found)).toEqual(['recorded_time@4']);
+      expect(found.findings[0]!.detail).toMatch(/outside the month in which the event stands$/);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('keys', () => {
+  const KEY = `WHERE ledger = $ledger AND sequence = ${CHANGED}`;
+
+  it('one that was deleted', async () => {
+    const found = await afterTampering(`DELETE FROM event_keys ${KEY}`);
+    expect(places(found)).toEqual(['key@4']);
+    expect(found.findings[0]!.detail).toBe('the event has no key');
+  });
+
+  it('one that names another sequence', async () => {
+    const found = await afterTampering(`UPDATE event_keys SET sequence = 7 ${KEY}`);
+    expect(places(found)).toEqual(['key@4', 'key@7']);
+    expect(found.findings[0]!.detail).toBe('the key of the event names sequence 7');
+  });
+
+  it('two that changed their sequences', async () => {
+    const found = await afterTampering(
+      `UPDATE event_keys SET sequence = CASE sequence WHEN 3 THEN 5 ELSE 3 END WHERE ledger = $ledger AND sequence IN (3, 5)`,
+    );
+    expect(places(found)).toEqual(['key@3', 'key@3', 'key@5', 'key@5']);
+  });
+
+  it('one too many, which leads to another event', async () => {
+    const found = await afterTampering(
+      `INSERT INTO event_keys (ledger, event_id, sequence) VALUES ($ledger, '0197f3a1-0000-7000-8000-0000000000fa', 4)`,
+    );
+    expect(found.findings).toEqual([
+      expect.objectContaining({ kind: 'key', sequence: '4', event_id: '0197f3a1-0000-7000-8000-0000000000fa' }),
+    ]);
+  });
+
+  it.each(['100', '0', '-5'])('one too many, for sequence %s, which the ledger does not have', async (sequence) => {
+    const found = await afterTampering(
+      `INSERT INTO event_keys (ledger, event_id, sequence) VALUES ($ledger, '0197f3a1-0000-7000-8000-0000000000f9', ${sequence})`,
+    );
+    expect(places(found)).toEqual([`key@${sequence}`]);
+  });
+
+  it('of another ledger', async () => {
+    const found = await afterTampering(`UPDATE event_keys SET ledger = 'main' ${KEY}`);
+    expect(places(found)).toEqual(['key@4']);
+  });
+});
+
+describe('the head and the ledger', () => {
+  const HEAD = 'WHERE ledger = $ledger';
+
+  it.each<[name: string, set: string, finds: string[]]>([
+    ['a size too great', 'size = 10', ['missing@9']],
+    ['a size beyond all reason', 'size = 9000000000000000000', ['missing@9']],
+    ['a size too small', 'size = 7', ['link@7', 'sequence@8']],
+    ['another hash', `event_hash = sha256('x')`, ['link@8']],
+  ])('%s', async (_, set, finds) => {
+    const found = await afterTampering(`UPDATE ledger_heads SET ${set} ${HEAD}`);
+    expect(places(found)).toEqual(finds);
+  });
+
+  it('a size of nothing', async () => {
+    const found = await afterTampering(`UPDATE ledger_heads SET size = 0, event_hash = NULL ${HEAD}`);
+    expect(places(found)).toEqual(Array.from({ length: EVENTS }, (_, i) => `sequence@${i + 1}`));
+  });
+
+  it('a floor before its events', async () => {
+    const found = await afterTampering(`UPDATE ledger_heads SET recorded_at = recorded_at - interval '1 hour' ${HEAD}`);
+    expect(new Set(found.findings.map(({ kind }) => kind))).toEqual(new Set(['recorded_time']));
+    expect(found.findings.map(({ detail }) => detail)).toContain("the head's recorded_at lies before the last event's");
+  });
+
+  it('no head at all', async () => {
+    const found = await afterTampering(`DELETE FROM ledger_heads ${HEAD}`);
+    expect(found.findings).toEqual([
+      { kind: 'sequence', sequence: null, event_id: null, detail: 'the ledger has no head' },
+    ]);
+    expect(found.checked).toBe('8');
+  });
+
+  it('another origin', async () => {
+    const found = await afterTampering(`UPDATE ledgers SET origin = 'audit.example.com/forged' WHERE ledger = $ledger`);
+    expect(found.findings_total).toBe(String(EVENTS));
+    expect(found.findings[0]).toMatchObject({ kind: 'link', sequence: '1', detail: "the ledger's origin was changed" });
+  });
+
+  it('events of a ledger that does not exist are found by the daily run', async () => {
+    const own = await startService();
+    try {
+      const { ledger } = await newLedger(own);
+      await tamper(own.database.adminUrl, `UPDATE audit_events SET ledger = 'nobody' WHERE ledger = '${ledger}'`);
+      const { outcome } = await runJob(own, 'chain-verification');
+      expect(outcome).toMatchObject({
+        verdict: 'invalid',
+        stray_ledgers: [{ ledger: 'nobody', first_sequence: '1' }],
+      });
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('DDL', () => {
+  let own: TestService;
+  let ledger: string;
+  beforeEach(async () => {
+    own = await startService();
+    ({ ledger } = await newLedger(own));
+  });
+  afterEach(() => own.close());
+
+  const asOwner = (sql: string): Promise<unknown> => connected(own.database.ownerUrl, (owner) => owner.query(sql));
+
+  it('that rewrites a column, which fires no trigger', async () => {
+    await asOwner(
+      `ALTER TABLE audit_events ALTER COLUMN user_id TYPE text COLLATE "C"
+         USING CASE WHEN sequence = 4 AND ledger = '${ledger}' THEN 'mallory' ELSE user_id END`,
+    );
+    expect(places(await verify(own, {}, ledger))).toEqual(['content@4']);
+  });
+
+  it('a rule that swallows inserts: the events are missing', async () => {
+    await asOwner('CREATE RULE swallow AS ON INSERT TO audit_events DO INSTEAD NOTHING');
+    await record(own, 2, ledger);
+    await asOwner('DROP RULE swallow ON audit_events');
+    const found = await verify(own, {}, ledger);
+    expect(places(found)).toEqual(['missing@9', 'key@9', 'key@10']);
+    expect(found.findings[0]!.detail).toBe('there are no events from 9 to 10');
+  });
+
+  it('a trigger that changes what comes in', async () => {
+    await asOwner(
+      `CREATE FUNCTION polish() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.user_id := 'x'; RETURN NEW; END $$;
+       CREATE TRIGGER polish BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION polish()`,
+    );
+    await record(own, 1, ledger);
+    expect(places(await verify(own, {}, ledger))).toEqual(['content@9']);
+  });
+
+  it('a disabled trigger, and what the owner then does', async () => {
+    await asOwner(
+      `ALTER TABLE audit_events DISABLE TRIGGER ALL;
+       DO $$ DECLARE month regclass; BEGIN
+         FOR month IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'audit_events'::regclass LOOP
+           EXECUTE format('ALTER TABLE %s DISABLE TRIGGER ALL', month);
+         END LOOP; END $$;
+       UPDATE audit_events SET user_id = 'mallory' WHERE ledger = '${ledger}' AND sequence = 4`,
+    );
+    expect(places(await verify(own, {}, ledger))).toEqual(['content@4']);
+    const { outcome } = await runJob(own, 'chain-verification');
+    expect(outcome).toMatchObject({ verdict: 'invalid', schema: { verdict: 'invalid' } });
+  });
+
+  it('a replaced append function that forges', async () => {
+    await asOwner(
+      `DO $$ DECLARE definition text; BEGIN
+         SELECT pg_get_functiondef('append_events'::regproc) INTO definition;
+         EXECUTE replace(definition, 'u.action, u.user_id, u.previous_state', 'u.action, ''mallory'', u.previous_state');
+       END $$`,
+    );
+    await record(own, 1, ledger);
+    expect(places(await verify(own, {}, ledger))).toEqual(['content@9']);
+    expect((await runJob(own, 'schema-check')).outcome.verdict).toBe('invalid');
+  });
+
+  it('columns that may be empty, and are: each is found, and none stops the verification', async () => {
+    const optional = ['previous_state', 'corrects', 'source', 'source_session', 'source_sequence', 'raw_media_type', 'raw_data'];
+    const columns = await connected(own.database.adminUrl, async (admin) => {
+      const { rows } = await admin.query<{ name: string }>(
+        `SELECT column_name AS name FROM information_schema.columns
+           WHERE table_name = 'audit_events' AND column_name NOT IN ('ledger', 'sequence', 'recorded_at')`,
+      );
+      return rows.map(({ name }) => name);
+    });
+    await record(own, columns.length, ledger);
+    await connected(own.database.adminUrl, async (admin) => {
+      const { rows } = await admin.query<{ name: string; parent: string }>(
+        `SELECT conrelid::regclass::text AS parent, conname AS name FROM pg_constraint WHERE conrelid = 'audit_events'::regclass AND contype = 'c'`,
+      );
+      for (const { name, parent } of rows) await admin.query(`ALTER TABLE ${parent} DROP CONSTRAINT ${name}`);
+      for (const column of columns) await admin.query(`ALTER TABLE audit_events ALTER COLUMN "${column}" DROP NOT NULL`);
+    });
+    await tamper(
+      own.database.adminUrl,
+      ...columns.map(
+        (column, i) => `UPDATE audit_events SET "${column}" = NULL WHERE ledger = '${ledger}' AND sequence = ${EVENTS + 1 + i}`,
+      ),
+    );
+    const found = await verify(own, {}, ledger);
+    expect(found).toMatchObject({ status: 'done', verdict: 'invalid', unread: [], checked: String(EVENTS + columns.length) });
+    const damaged = new Set(found.findings.map(({ sequence }) => Number(sequence) - EVENTS - 1));
+    // what these events did not have in the first place cannot be taken from them
+    expect(columns.filter((_, i) => !damaged.has(i)).sort()).toEqual(optional.sort());
+  });
+});
+
+describe('the application’s role', () => {
+  /** Calls the append function as the service may, with arguments of one's own. */
+  async function appendAsService(ledger: string, members: Record<string, string>): Promise<void> {
+    const values: Record<string, string> = {
+      user_id: `'trader-1'`,
+      new_state: `'{"price": "1"}'::jsonb`,
+      recorded_by: `'key:0190a0b0-0000-7000-8000-000000000001'`,
+      content_hash: `sha256('anything')`,
+      ...members,
+    };
+    const client = new pg.Client(
+      connectionOptions({ url: service.database.serviceUrl, asService: true, applicationName: 'test', lockTimeoutMs: 0 }),
+    );
+    await client.connect();
+    try {
+      await client.query(
+        `SELECT append_events('${ledger}', interval '2 seconds', ARRAY[0], ARRAY[gen_random_uuid()], ARRAY['2026-06-02 08:00:00+00'::timestamptz],
+           ARRAY[0::smallint], ARRAY[0::smallint], ARRAY['t'], ARRAY['order'], ARRAY['O'], ARRAY['create'], ARRAY[${values.user_id}],
+           ARRAY[NULL::jsonb], ARRAY[${values.new_state}], ARRAY['{}'::jsonb], ARRAY[NULL::text], ARRAY[NULL::text], ARRAY[NULL::text],
+           ARRAY[NULL::uuid], ARRAY[NULL::text], ARRAY[NULL::bytea], ARRAY[${values.recorded_by}],
+           ARRAY['\\x000102030405060708090a0b0c0d0e0f'::bytea], ARRAY[${values.content_hash}])`,
+      );
+    } finally {
+      await client.end();
+    }
+  }
+
+  it.each<[name: string, members: Record<string, string>, finds: string[]]>([
+    ['a content hash that is none of the content', {}, ['content@9']],
+    ['a content that the door would not take', { user_id: `repeat('x', 300)` }, ['content@9']],
+    ['a number that no double has', { new_state: `'{"n": 9007199254740993}'::jsonb` }, ['content@9']],
+    ['a principal that breaks out of its JSON', { recorded_by: `'key:x","sequence":"1'` }, ['content@9', 'link@9']],
+  ])('forges through the append function: %s', async (_, members, finds) => {
+    const { ledger } = await newLedger();
+    try {
+      await appendAsService(ledger, members);
+    } catch (error) {
+      // the function may as well refuse it
+      expect((error as { code?: string }).code).toMatch(/^(2|TT)/);
+      return;
+    }
+    expect(places(await verify(service, {}, ledger))).toEqual(finds);
+  });
+});
+
+describe('a whole rewriting', () => {
+  /** Changes an event and gives it, and all after it, the hashes that they then must have: nothing is inconsistent. */
+  async function rewriteFrom(admin: pg.Client, ledger: string, sequence: bigint): Promise<string[]> {
+    const rows = await readStoredRows(admin, ledger, sequence, 1_000n, 1_000);
+    const statements: string[] = [];
+    let previous: Buffer | null = rows[0]!.previous_event_hash;
+    for (const [i, row] of rows.entries()) {
+      const changed: StoredRow = { ...row, user_id: i === 0 ? 'mallory' : row.user_id, previous_event_hash: previous };
+      changed.content_hash = contentHash(changed.salt, canonicalContent(contentOf(changed)).text);
+      changed.event_hash = eventHash(envelopeOf(changed, `${TEST_ORIGIN}/${ledger}`));
+      previous = changed.event_hash;
+      const hex = (value: Buffer | null): string => (value === null ? 'NULL' : `'\\x${value.toString('hex')}'`);
+      statements.push(
+        `UPDATE audit_events SET user_id = '${changed.user_id}', content_hash = ${hex(changed.content_hash)},
+           previous_event_hash = ${hex(changed.previous_event_hash)}, event_hash = ${hex(changed.event_hash)}
+           WHERE ledger = '${ledger}' AND sequence = ${changed.sequence}`,
+      );
+    }
+    return [...statements, `UPDATE ledger_heads SET event_hash = '\\x${previous!.toString('hex')}' WHERE ledger = '${ledger}'`];
+  }
+
+  async function rewritten(ledger: string, sequence: bigint): Promise<string[]> {
+    const admin = new pg.Client({
+      connectionString: service.database.adminUrl,
+      options: '-c TimeZone=UTC -c DateStyle=ISO',
+      types: losslessTypes as unknown as pg.CustomTypesConfig,
+    });
+    await admin.connect();
+    try {
+      return await rewriteFrom(admin, ledger, sequence);
+    } finally {
+      await admin.end();
+    }
+  }
+
+  it.each([1n, 4n, 8n])(
+    'from event %s on, with right hashes and head: level 1 cannot know, and says valid; checkpoints are for this',
+    async (sequence) => {
+      const { ledger } = await newLedger();
+      await tamper(service.database.adminUrl, ...(await rewritten(ledger, sequence)));
+      expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '8', findings_total: '0' });
+    },
+  );
+
+  it('that forgets the head is found', async () => {
+    const { ledger } = await newLedger();
+    await tamper(service.database.adminUrl, ...(await rewritten(ledger, 4n)).slice(0, -1));
+    expect(places(await verify(service, {}, ledger))).toEqual(['link@8']);
+  });
+
+  it('that forgets the last event is found', async () => {
+    const { ledger } = await newLedger();
+    await tamper(service.database.adminUrl, ...(await rewritten(ledger, 4n)).slice(0, -2));
+    expect(places(await verify(service, {}, ledger))).toEqual(['link@8']);
+  });
+});
+
+describe('more than can be listed', () => {
+  it('is counted', async () => {
+    const ledger = `tampered-${(ledgers += 1)}`;
+    await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    await record(service, 1_500, ledger);
+    await tamper(service.database.adminUrl, `UPDATE audit_events SET user_id = 'mallory' WHERE ledger = '${ledger}'`);
+    const found = await verify(service, {}, ledger);
+    expect(found.findings_total).toBe('1500');
+    expect(found.findings).toHaveLength(1000);
+  });
+});
