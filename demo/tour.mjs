@@ -27,17 +27,7 @@ import {
 const TYPED_ORDERS = 5;
 const BATCH_EVENTS = 500;
 const LINES_OF_A_REPORT = 4;
-const ACTIVITY_COLUMNS = [
-  'timestamp',
-  'action',
-  'entity_id',
-  'symbol',
-  'side',
-  'quantity',
-  'price',
-  'exchange',
-  'reason',
-];
+const ACTIVITY_COLUMNS = ['timestamp', 'action', 'entity_id', 'symbol', 'side', 'quantity', 'price', 'reason'];
 const VERIFICATION_TIMEOUT_MS = 60_000;
 
 /** Records a day and shows what can be done with it then. */
@@ -265,7 +255,7 @@ export class Tour {
       events.map(
         ({ ordinal, timestamp, action, new_state: state, metadata, user_id: user, corrected_by: by, corrects }) => [
           String(ordinal),
-          timestamp.slice(11, -1),
+          timeOf(timestamp),
           action,
           state.quantity ?? '',
           state.price ?? '',
@@ -345,8 +335,8 @@ export class Tour {
     const shown = rows.slice(0, LINES_OF_A_REPORT);
     const columns = ACTIVITY_COLUMNS.filter((name) => shown.some((row) => cell(row, name) !== ''));
     table(
-      columns,
-      shown.map((row) => columns.map((name) => cell(row, name))),
+      columns.map((name) => (name === 'timestamp' ? 'happened' : name)),
+      shown.map((row) => columns.map((name) => (name === 'timestamp' ? timeOf(cell(row, name)) : cell(row, name)))),
       ['quantity', 'price'].map((name) => columns.indexOf(name)),
     );
     const actions = new Map();
@@ -361,7 +351,7 @@ export class Tour {
     say(bold('Go on from here'));
     say();
     tell(`every operation, to read and try      ${this.#service.url('/docs')}`);
-    tell('the orders of one client, or of one algorithm, the latest first:');
+    tell('the orders of one client, the latest first:');
     const client = this.#day.example.metadata.client_id;
     this.#curl(`/events?metadata.client_id=${client}&action=create&order=desc&limit=3`);
     if (process.env.TRUETRAIL_KEY === undefined) {
@@ -386,6 +376,11 @@ export class Tour {
   #url(path) {
     return this.#service.url(this.#path(path));
   }
+}
+
+/** A timestamp's part after its day. @param {string} timestamp */
+function timeOf(timestamp) {
+  return timestamp.slice(11, -1);
 }
 
 /** The cells of RFC 4180, line by line. @param {string} text */

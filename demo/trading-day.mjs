@@ -232,9 +232,8 @@ class Desk {
       const wrong = part === 1 ? 10 ** instrument.decimals * (10 / instrument.tick) : 0;
       return { price, draft: order.execute(time, quantity, price + wrong, 212_406) };
     });
-    const [, mistold, repeated] = /** @type {[{}, typeof fills[0], typeof fills[0]]} */ (
-      /** @type {unknown} */ (fills)
-    );
+    const [, mistold, repeated] = fills;
+    if (mistold === undefined || repeated === undefined) throw new Error('the order has too few fills');
     const again = { ...repeated.draft, at: repeated.draft.at + 41 * SECOND, source: 'drop-copy-eu' };
     delete again.fix;
     this.drafts.push(again);

@@ -64,6 +64,7 @@ function greet(url: string, firstKey: string | undefined): void {
       `  export TRUETRAIL_KEY=${firstKey}`,
     );
     lines.push(`  curl -H "Authorization: Bearer $TRUETRAIL_KEY" ${url}/v1/ledgers`);
+    lines.push('', 'A whole trading day to look at:  npm run demo');
   }
   process.stderr.write(`${lines.join('\n')}\n\n`);
 }

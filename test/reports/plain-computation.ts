@@ -26,7 +26,7 @@ class Rulings {
   constructor(private readonly events: readonly PlacedEvent[]) {}
 
   private byId(id: string | undefined): PlacedEvent | undefined {
-    return this.events.find((event) => event.event_id === id);
+    return id === undefined ? undefined : this.events.find((event) => event.event_id === id);
   }
 
   private isInCycle(event: PlacedEvent): boolean {
