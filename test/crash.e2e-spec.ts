@@ -246,4 +246,45 @@ describe('two replicas under a storm', () => {
     }
     agent.destroy();
   }, 60_000);
+
+  it('ends a stream with a reason when it is told to stop, and answers every line that it took', async () => {
+    const events = Array.from({ length: 50 }, () => sampleEvent({ event_id: uuidv7() }));
+    const replica = replicas[1]!;
+    let text = '';
+    let exit: Promise<number | string> | undefined;
+    const ended = new Promise<void>((resolve, reject) => {
+      const request = httpRequest(
+        `${replica.url}/v1/ledgers/main/events/stream`,
+        { method: 'POST', headers: { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/x-ndjson' } },
+        (response) => {
+          let stopped = false;
+          response.setEncoding('utf8');
+          response.on('data', (chunk: string) => {
+            text += chunk;
+            if (!stopped && text.split('\n').length > events.length) {
+              stopped = true;
+              exit = replica.end('SIGTERM'); // every line is answered; the body is still open
+            }
+          });
+          response.on('end', () => {
+            request.end();
+            resolve();
+          });
+          response.on('error', reject);
+        },
+      );
+      request.on('error', reject);
+      request.write(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+    });
+    await ended;
+    const answers = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(answers.slice(0, -1).map((answer) => answer.receipt.event_id)).toEqual(
+      events.map((event) => event.event_id),
+    );
+    expect(answers.at(-1).end).toMatchObject({ lines: '50', recorded: '50', reason: 'shutting-down' });
+    expect(await exit).toBe(0);
+  }, 60_000);
 });

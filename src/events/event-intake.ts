@@ -119,7 +119,7 @@ function conflictEvent(ledger: string, { content, canonical }: PreparedEvent, ca
     entity_type: 'event',
     entity_id: content.event_id,
     action: 'refuse',
-    user_id: caller.id.slice(0, 255),
+    user_id: caller.id,
     new_state: { ledger, event_id: content.event_id, content_sha256: createHash('sha256').update(bytes).digest('hex') },
     ...(bytes.length <= MAX_RAW_BYTES
       ? { raw: { media_type: 'application/json', data: bytes.toString('base64') } }

@@ -49,23 +49,29 @@ export async function* recordStream(intake: EventIntake, options: StreamOptions)
   };
 
   const read = async (): Promise<void> => {
-    const onStop = (): void => void body.destroy(new Stopping());
-    if (stopping.aborted) onStop();
-    stopping.addEventListener('abort', onStop, { once: true });
+    const groups = linesOf(body, MAX_EVENT_BYTES)[Symbol.asyncIterator]();
+    const stopped = new Promise<'stopped'>((resolve) => {
+      if (stopping.aborted) resolve('stopped');
+      stopping.addEventListener('abort', () => resolve('stopped'), { once: true });
+    });
     try {
-      for await (const lines of linesOf(body, MAX_EVENT_BYTES)) {
-        for (const line of lines) {
+      for (;;) {
+        const next = await Promise.race([groups.next(), stopped]);
+        if (next === 'stopped' || next.done) {
+          // The body is left as it is: destroying it would take the connection with it, and the answer's end.
+          reason = next === 'stopped' ? 'shutting-down' : 'complete';
+          break;
+        }
+        for (const line of next.value) {
           while (underWay.length >= WINDOW_LINES || (underWay.length > 0 && !intake.hasRoom(ledger)))
             await underWay[0]!.outcome.then(turn);
           underWay.push({ number: line.number, outcome: recordLine(line) });
         }
         wake();
       }
-      reason = 'complete';
-    } catch (error) {
-      reason = error instanceof Stopping ? 'shutting-down' : 'body-failed';
+    } catch {
+      reason = 'body-failed';
     } finally {
-      stopping.removeEventListener('abort', onStop);
       wake();
     }
   };
@@ -102,10 +108,6 @@ export async function* recordStream(intake: EventIntake, options: StreamOptions)
     refused: String(refused),
   };
   yield `${JSON.stringify({ end: { ...count, reason } })}\n`;
-}
-
-class Stopping extends Error {
-  override name = 'Stopping';
 }
 
 /** Lets the answers of settled lines go out before more are read. */

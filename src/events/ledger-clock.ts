@@ -25,7 +25,7 @@ export class LedgerClock {
       entity_type: 'ledger',
       entity_id: ledger,
       action: 'accept_ahead',
-      user_id: caller.id.slice(0, 255),
+      user_id: caller.id,
       new_state: { head_recorded_at: recordedAt },
       metadata: { reason },
     });

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 
 const SWEEP_MS = 20;
+/** How long a client that is answered may still send what nobody reads any more. */
+const LINGER_MS = 1_000;
 
 /**
  * Lets connections end once a shutdown has begun: an answer says `Connection: close`, and what is left without a
@@ -8,9 +10,20 @@ const SWEEP_MS = 20;
  */
 export function drainConnections(fastify: Pick<FastifyInstance, 'addHook' | 'server'>, stopping: AbortSignal): void {
   let inFlight = 0;
-  fastify.addHook('onRequest', (_request, reply, done) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     inFlight += 1;
-    reply.raw.once('close', () => (inFlight -= 1)); // answered, or given up by its client
+    let open = true;
+    const end = (): void => {
+      if (open) inFlight -= 1;
+      open = false;
+    };
+    // answered, or given up by its client
+    reply.raw.once('close', () => {
+      if (request.raw.complete || request.raw.destroyed) return end();
+      // answered before its body's end: cutting a client off while it sends can cost it the answer
+      setTimeout(end, LINGER_MS).unref();
+      request.raw.resume().once('close', end);
+    });
     done();
   });
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
