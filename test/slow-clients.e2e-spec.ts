@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
@@ -8,7 +7,7 @@ const BODY_TIMEOUT_MS = 300;
 /** Of src/http/http-app.ts. */
 const LINGER_MS = 5_000;
 
-describe('a client that sends slowly', () => {
+describe('a client that sends slowly, or too much', () => {
   let service: TestService;
   beforeAll(async () => {
     service = await startService({ env: { BODY_TIMEOUT: `${BODY_TIMEOUT_MS}ms` } });
@@ -24,7 +23,7 @@ describe('a client that sends slowly', () => {
     let text = '';
     socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
     socket.on('error', () => undefined); // the service may be the one that ends it
-    const closed = once(socket, 'close');
+    const closed = new Promise((resolve) => socket.once('close', resolve));
     const lines = Object.entries({ host: 'x', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     return { socket, text: () => text, closed };
@@ -46,12 +45,12 @@ describe('a client that sends slowly', () => {
     const { socket, text, closed } = open('/v1/ledgers/main/events', json);
     const began = performance.now();
     const trickle = setInterval(() => socket.write(chunk(' ')), 20);
+    socket.once('close', () => clearInterval(trickle));
     await until(() => text().includes('\r\n\r\n{'), 2_000);
     expect(performance.now() - began).toBeGreaterThan(BODY_TIMEOUT_MS - 20);
     expect(text()).toMatch(/^HTTP\/1\.1 408 /);
     expect(text()).toContain('/docs/problems/request-timeout');
     await closed; // it may not go on for ever
-    clearInterval(trickle);
     expect(performance.now() - began).toBeLessThan(BODY_TIMEOUT_MS + LINGER_MS + 1_000);
   }, 10_000);
 
@@ -68,24 +67,34 @@ describe('a client that sends slowly', () => {
   it('is cut off after a while when it was refused and goes on sending', async () => {
     const { socket, text, closed } = open('/v1/ledgers/main/events', { ...json, authorization: 'Bearer no-such-key' });
     const trickle = setInterval(() => socket.write(chunk('x'.repeat(1000))), 20);
+    socket.once('close', () => clearInterval(trickle));
     await until(() => text().startsWith('HTTP/1.1 401 '), 2_000);
     await closed;
-    clearInterval(trickle);
   }, 10_000);
 
   it('is cut off after a while when its body was too large and it goes on sending', async () => {
     const { socket, text, closed } = open('/v1/ledgers/main/events', json);
     socket.write(chunk(' '.repeat(300_000)));
     const trickle = setInterval(() => socket.write(chunk(' '.repeat(1000))), 20);
+    socket.once('close', () => clearInterval(trickle));
     await until(() => text().startsWith('HTTP/1.1 413 '), 2_000);
     await closed;
-    clearInterval(trickle);
   }, 10_000);
 
   it('may use its connection again when it ends a body that was refused', async () => {
     const { socket, text } = open('/v1/ledgers/main/events', { ...json, authorization: 'Bearer no-such-key' });
     await until(() => text().startsWith('HTTP/1.1 401 '), 2_000);
     socket.write(`${chunk('x')}0\r\n\r\nGET /health/live HTTP/1.1\r\nhost: x\r\n\r\n`);
+    await until(() => text().includes('HTTP/1.1 200 '), 2_000);
+    socket.destroy();
+  });
+
+  it('may use its connection again when it sends the whole of a body that is announced as too large', async () => {
+    const { socket, text } = open('/v1/ledgers/main/events', {
+      ...{ authorization, 'content-type': 'application/json', 'content-length': '300000' },
+    });
+    await until(() => text().startsWith('HTTP/1.1 413 '), 2_000);
+    socket.write(`${' '.repeat(300_000)}GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n`);
     await until(() => text().includes('HTTP/1.1 200 '), 2_000);
     socket.destroy();
   });

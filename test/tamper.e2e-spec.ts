@@ -25,9 +25,7 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 /** A new ledger of EVENTS events that use every column, and its events' receipts. */
-async function newLedger(
-  on = service,
-): Promise<{ ledger: string; receipts: Awaited<ReturnType<typeof record>> }> {
+async function newLedger(on = service): Promise<{ ledger: string; receipts: Awaited<ReturnType<typeof record>> }> {
   const ledger = `tampered-${(ledgers += 1)}`;
   await on.http().put(`/v1/ledgers/${ledger}`).expect(201);
   const members = (i: number): Record<string, unknown> => ({
@@ -185,7 +183,11 @@ describe('events taken away', () => {
 
   it('several in a row are one gap', async () => {
     const found = await afterTampering('DELETE FROM audit_events WHERE ledger = $ledger AND sequence BETWEEN 3 AND 5');
-    expect(found.findings[0]).toMatchObject({ kind: 'missing', sequence: '3', detail: 'there are no events from 3 to 5' });
+    expect(found.findings[0]).toMatchObject({
+      kind: 'missing',
+      sequence: '3',
+      detail: 'there are no events from 3 to 5',
+    });
     expect(places(found)).toEqual(['missing@3', 'key@3', 'key@4', 'key@5']);
   });
 
@@ -278,9 +280,7 @@ describe('events put in or moved', () => {
     );
     expect(places(found)).toEqual(['sequence@0']);
     await connected(service.database.adminUrl, (admin) =>
-      admin.query(
-        'ALTER TABLE audit_events ADD CONSTRAINT audit_events_sequence_check CHECK (sequence > 0) NOT VALID',
-      ),
+      admin.query('ALTER TABLE audit_events ADD CONSTRAINT audit_events_sequence_check CHECK (sequence > 0) NOT VALID'),
     );
   });
 
@@ -516,7 +516,15 @@ describe('DDL', () => {
   });
 
   it('columns that may be empty, and are: each is found, and none stops the verification', async () => {
-    const optional = ['previous_state', 'corrects', 'source', 'source_session', 'source_sequence', 'raw_media_type', 'raw_data'];
+    const optional = [
+      'previous_state',
+      'corrects',
+      'source',
+      'source_session',
+      'source_sequence',
+      'raw_media_type',
+      'raw_data',
+    ];
     const columns = await connected(own.database.adminUrl, async (admin) => {
       const { rows } = await admin.query<{ name: string }>(
         `SELECT column_name AS name FROM information_schema.columns
@@ -530,16 +538,23 @@ describe('DDL', () => {
         `SELECT conrelid::regclass::text AS parent, conname AS name FROM pg_constraint WHERE conrelid = 'audit_events'::regclass AND contype = 'c'`,
       );
       for (const { name, parent } of rows) await admin.query(`ALTER TABLE ${parent} DROP CONSTRAINT ${name}`);
-      for (const column of columns) await admin.query(`ALTER TABLE audit_events ALTER COLUMN "${column}" DROP NOT NULL`);
+      for (const column of columns)
+        await admin.query(`ALTER TABLE audit_events ALTER COLUMN "${column}" DROP NOT NULL`);
     });
     await tamper(
       own.database.adminUrl,
       ...columns.map(
-        (column, i) => `UPDATE audit_events SET "${column}" = NULL WHERE ledger = '${ledger}' AND sequence = ${EVENTS + 1 + i}`,
+        (column, i) =>
+          `UPDATE audit_events SET "${column}" = NULL WHERE ledger = '${ledger}' AND sequence = ${EVENTS + 1 + i}`,
       ),
     );
     const found = await verify(own, {}, ledger);
-    expect(found).toMatchObject({ status: 'done', verdict: 'invalid', unread: [], checked: String(EVENTS + columns.length) });
+    expect(found).toMatchObject({
+      status: 'done',
+      verdict: 'invalid',
+      unread: [],
+      checked: String(EVENTS + columns.length),
+    });
     const damaged = new Set(found.findings.map(({ sequence }) => Number(sequence) - EVENTS - 1));
     // what these events did not have in the first place cannot be taken from them
     expect(columns.filter((_, i) => !damaged.has(i)).sort()).toEqual(optional.sort());
@@ -557,7 +572,12 @@ describe('the application’s role', () => {
       ...members,
     };
     const client = new pg.Client(
-      connectionOptions({ url: service.database.serviceUrl, asService: true, applicationName: 'test', lockTimeoutMs: 0 }),
+      connectionOptions({
+        url: service.database.serviceUrl,
+        asService: true,
+        applicationName: 'test',
+        lockTimeoutMs: 0,
+      }),
     );
     await client.connect();
     try {
@@ -609,14 +629,17 @@ describe('a whole rewriting', () => {
            WHERE ledger = '${ledger}' AND sequence = ${changed.sequence}`,
       );
     }
-    return [...statements, `UPDATE ledger_heads SET event_hash = '\\x${previous!.toString('hex')}' WHERE ledger = '${ledger}'`];
+    return [
+      ...statements,
+      `UPDATE ledger_heads SET event_hash = '\\x${previous!.toString('hex')}' WHERE ledger = '${ledger}'`,
+    ];
   }
 
   async function rewritten(ledger: string, sequence: bigint): Promise<string[]> {
     const admin = new pg.Client({
       connectionString: service.database.adminUrl,
       options: '-c TimeZone=UTC -c DateStyle=ISO',
-      types: losslessTypes as unknown as pg.CustomTypesConfig,
+      types: losslessTypes,
     });
     await admin.connect();
     try {

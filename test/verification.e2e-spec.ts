@@ -25,8 +25,7 @@ describe('verification of a range', () => {
     await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
     return ledger;
   }
-  const post = (ledger: string, body?: object) =>
-    service.http().post(`/v1/ledgers/${ledger}/verifications`).send(body);
+  const post = (ledger: string, body?: object) => service.http().post(`/v1/ledgers/${ledger}/verifications`).send(body);
 
   it('of an untouched ledger says valid, in the shape that is promised', async () => {
     const ledger = await newLedger();
@@ -94,9 +93,7 @@ describe('verification of a range', () => {
     await record(service, 6, ledger);
     await tamper(service.database.adminUrl, `DELETE FROM audit_events WHERE ledger = '${ledger}' AND sequence = 3`);
     const found = await verify(service, { from_sequence: '4' }, ledger);
-    expect(found.findings).toEqual([
-      { kind: 'missing', sequence: '3', event_id: null, detail: 'there is no event 3' },
-    ]);
+    expect(found.findings).toEqual([{ kind: 'missing', sequence: '3', event_id: null, detail: 'there is no event 3' }]);
   });
 
   it('by recorded time takes one event more on each side, which a changed recorded_at cannot lead astray', async () => {
@@ -107,7 +104,11 @@ describe('verification of a range', () => {
       times.push((receipt as unknown as { recorded_at: string }).recorded_at);
     }
     const range = { recorded_from: times[3]!, recorded_to: times[6]! };
-    expect(await verify(service, range, ledger)).toMatchObject({ from_sequence: '3', to_sequence: '7', verdict: 'valid' });
+    expect(await verify(service, range, ledger)).toMatchObject({
+      from_sequence: '3',
+      to_sequence: '7',
+      verdict: 'valid',
+    });
     expect(await verify(service, { recorded_from: times[3]! }, ledger)).toMatchObject({
       from_sequence: '3',
       to_sequence: '9',
@@ -149,7 +150,11 @@ describe('verification of a range', () => {
     ['a sequence beyond the ledger', { from_sequence: '1000000' }, /beyond the ledger/],
     ['an end before the beginning', { from_sequence: '5', to_sequence: '4' }, /before from_sequence/],
     ['a time that is none', { recorded_from: 'yesterday' }, /recorded_from/],
-    ['an end before the beginning in time', { recorded_from: '2026-06-02T00:00:00Z', recorded_to: '2026-06-01T00:00:00Z' }, /after recorded_from/],
+    [
+      'an end before the beginning in time',
+      { recorded_from: '2026-06-02T00:00:00Z', recorded_to: '2026-06-01T00:00:00Z' },
+      /after recorded_from/,
+    ],
     ['an unknown member', { ledger: 'main' }, /not known/],
   ])('refuses %s', async (_, body, says) => {
     const { body: problem } = await post('main', body).expect(400);
@@ -175,7 +180,10 @@ describe('verification of a range', () => {
     const { body } = await service.http().post(`/v1/ledgers/${ledger}/verifications/${id}/cancel`).expect(200);
     expect(body.status).toBe('done'); // too late
     await connected(service.database.adminUrl, (admin) =>
-      admin.query(`UPDATE verifications SET status = 'queued', verdict = NULL, created_at = now() + interval '1 day' WHERE id = $1`, [id]),
+      admin.query(
+        `UPDATE verifications SET status = 'queued', verdict = NULL, created_at = now() + interval '1 day' WHERE id = $1`,
+        [id],
+      ),
     );
     const cancelled = await service.http().post(`/v1/ledgers/${ledger}/verifications/${id}/cancel`).expect(200);
     expect(cancelled.body).toMatchObject({ status: expect.stringMatching(/^(cancelled|done)$/) });
@@ -194,7 +202,13 @@ describe('verification of a range', () => {
       expect(rows).toHaveLength(1);
       return rows[0]!.new_state;
     });
-    expect(state).toMatchObject({ ledger, verdict: 'invalid', checked: '3', findings_total: '1', findings: found.findings });
+    expect(state).toMatchObject({
+      ledger,
+      verdict: 'invalid',
+      checked: '3',
+      findings_total: '1',
+      findings: found.findings,
+    });
   });
 
   it('shows in the metrics', async () => {
@@ -215,8 +229,7 @@ describe('what cannot be read', () => {
   });
   afterEach(() => service.close());
 
-  const asAdmin = (sql: string): Promise<unknown> =>
-    connected(service.database.adminUrl, (admin) => admin.query(sql));
+  const asAdmin = (sql: string): Promise<unknown> => connected(service.database.adminUrl, (admin) => admin.query(sql));
 
   it('makes a verdict undecided, and says what and why', async () => {
     await asAdmin('REVOKE SELECT ON audit_events FROM truetrail_service');
@@ -246,7 +259,10 @@ describe('what cannot be read', () => {
   });
 
   it('does not hide what is damaged elsewhere', async () => {
-    await tamper(service.database.adminUrl, `UPDATE audit_events SET user_id = 'mallory' WHERE ledger = 'main' AND sequence = 4`);
+    await tamper(
+      service.database.adminUrl,
+      `UPDATE audit_events SET user_id = 'mallory' WHERE ledger = 'main' AND sequence = 4`,
+    );
     await asAdmin(
       `ALTER TABLE audit_events ENABLE ROW LEVEL SECURITY;
        CREATE POLICY broken ON audit_events USING (1 / (sequence - 17) IS NOT NULL)`,
@@ -295,7 +311,12 @@ describe('several replicas', () => {
         `UPDATE audit_events SET user_id = 'mallory' WHERE ledger = 'main' AND sequence IN (10, 40)`,
       );
       // what a replica leaves behind that has got as far as sequence 20
-      const finding: ShownFinding = { kind: 'content', sequence: '10', event_id: receipts[9]!.event_id, detail: 'seen before' };
+      const finding: ShownFinding = {
+        kind: 'content',
+        sequence: '10',
+        event_id: receipts[9]!.event_id,
+        detail: 'seen before',
+      };
       const id = '0197f3a1-0000-7000-8000-00000000dead';
       await connected(service.database.adminUrl, (admin) =>
         admin.query(
@@ -375,8 +396,15 @@ describe('several replicas', () => {
         admin.query(`UPDATE verifications SET progress_at = progress_at - interval '1 minute' WHERE id = $1`, [id]),
       );
       const found = await whenOver<ShownVerification>(other, location);
-      expect(found).toMatchObject({ status: 'done', verdict: 'invalid', checked: String(events), findings_total: String(events) });
-      expect(found.findings.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 1000 }, (_, i) => String(i + 1)));
+      expect(found).toMatchObject({
+        status: 'done',
+        verdict: 'invalid',
+        checked: String(events),
+        findings_total: String(events),
+      });
+      expect(found.findings.map(({ sequence }) => sequence)).toEqual(
+        Array.from({ length: 1000 }, (_, i) => String(i + 1)),
+      );
     } finally {
       await doomed?.end('SIGKILL');
       await service.close();

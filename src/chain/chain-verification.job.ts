@@ -41,7 +41,8 @@ export class ChainVerification implements Job, OnModuleInit {
   async run({ signal, log, runId }: JobContext): Promise<JsonObject> {
     const schema = await this.schema.check(runId);
     const strays = await findStrayLedgers(this.pool);
-    if (strays.length > 0) log.error({ strays, alarm: 'stray-events' }, 'there are events of ledgers that do not exist');
+    if (strays.length > 0)
+      log.error({ strays, alarm: 'stray-events' }, 'there are events of ledgers that do not exist');
     const asked = new Set((await this.verifications.listOfJob(runId)).map(({ ledger }) => ledger));
     for (const ledger of await listLedgerNames(this.pool)) {
       signal.throwIfAborted();

@@ -71,9 +71,7 @@ export class FindingList {
 }
 
 function continues(gap: RecordedFinding, next: RecordedFinding): boolean {
-  return (
-    gap.through !== undefined && next.through !== undefined && BigInt(next.sequence!) === BigInt(gap.through) + 1n
-  );
+  return gap.through !== undefined && next.through !== undefined && BigInt(next.sequence!) === BigInt(gap.through) + 1n;
 }
 
 /** By sequence, those of no sequence first; one of no sequence and two of one stay in the order in which they came. */

@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { sqlState } from '../database/sqlstate.js';
-import { FindingList, inOrderOfSequence, MAX_LISTED_FINDINGS, missingFinding, type RecordedFinding } from './findings.js';
+import {
+  FindingList,
+  inOrderOfSequence,
+  MAX_LISTED_FINDINGS,
+  missingFinding,
+  type RecordedFinding,
+} from './findings.js';
 import * as sql from './trail.sql.js';
 import type { ResultOf, VerificationSubject, VerificationTask } from './verification-tasks.js';
 import { TaskError } from './verification-threads.js';
@@ -128,7 +134,10 @@ class RangeVerification {
   }
 
   async run(): Promise<Outcome> {
-    await this.inParallel(() => this.takePiece(), (piece) => this.verifyPiece(piece));
+    await this.inParallel(
+      () => this.takePiece(),
+      (piece) => this.verifyPiece(piece),
+    );
     if (this.range.toHead) await this.verifyEnds();
     if (this.range.from <= this.range.to || this.range.toHead) await this.verifyKeys();
     return {
@@ -259,7 +268,8 @@ class RangeVerification {
       return;
     }
     for (const { sequence, event_id } of ends.misplaced) {
-      const detail = ends.size === null ? 'the ledger has no such place' : `the ledger's head says that it has ${ends.size} events`;
+      const detail =
+        ends.size === null ? 'the ledger has no such place' : `the ledger's head says that it has ${ends.size} events`;
       this.others.add({ kind: 'sequence', sequence, event_id, detail });
     }
     if (ends.size === null) {
@@ -274,7 +284,11 @@ class RangeVerification {
     }
     const floor = ends.head_recorded_at === null ? -Infinity : Number(ends.head_recorded_at);
     if (!(ends.last_recorded_at !== null && Number(ends.last_recorded_at) <= floor)) {
-      this.others.add({ kind: 'recorded_time', ...last, detail: "the head's recorded_at lies before the last event's" });
+      this.others.add({
+        kind: 'recorded_time',
+        ...last,
+        detail: "the head's recorded_at lies before the last event's",
+      });
     }
   }
 

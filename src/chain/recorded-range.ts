@@ -23,8 +23,12 @@ export async function sequencesRecorded(
 ): Promise<{ from: bigint; to: bigint }> {
   const first = recordedFrom === null ? 1n : await firstRecordedAtOrAfter(recordedFrom, size, find);
   const end = recordedTo === null ? size + 1n : await firstRecordedAtOrAfter(recordedTo, size, find);
-  const from = first > 1n ? first - 1n : 1n;
-  return { from: from > size ? size : from, to: end < size ? end : size };
+  // `first` follows an event or begins the ledger; but events may be missing from `end` on.
+  const after = end > size ? undefined : await find(end);
+  return {
+    from: first > 1n ? first - 1n : 1n,
+    to: after === undefined || after.sequence > size ? size : after.sequence,
+  };
 }
 
 /** The sequence before which every event was recorded before `time`; `size + 1` when that is so of all. */

@@ -127,7 +127,9 @@ WITH ours AS (
 SELECT object, about, says FROM facts ORDER BY object, about`;
 
 /** A month of the catalogue or a table of the trail that has no counterpart. */
-export async function findUnmatchedMonths(database: Database): Promise<{ partition_name: string; in_catalogue: boolean }[]> {
+export async function findUnmatchedMonths(
+  database: Database,
+): Promise<{ partition_name: string; in_catalogue: boolean }[]> {
   const { rows } = await database.query<{ partition_name: string; in_catalogue: boolean }>(
     `SELECT coalesce(m.partition_name, t.name) AS partition_name, m.partition_name IS NOT NULL AS in_catalogue
        FROM (SELECT partition_name FROM months WHERE state <> 'dropped') AS m

@@ -72,7 +72,11 @@ export class SchemaCheck {
       const facts = await describeSchema(this.pool, tables, functions, SERVICE_ROLE);
       for (const detail of differences(this.expected, facts)) add(detail);
       for (const { partition_name: name, in_catalogue: inCatalogue } of await findUnmatchedMonths(this.pool)) {
-        add(inCatalogue ? `month ${name} of the catalogue is no part of the trail` : `table ${name} is no month of the catalogue`);
+        add(
+          inCatalogue
+            ? `month ${name} of the catalogue is no part of the trail`
+            : `table ${name} is no month of the catalogue`,
+        );
       }
     } catch (error) {
       if (isDatabaseUnavailable(error) || sqlState(error) === undefined) throw error;
@@ -90,7 +94,10 @@ export class SchemaCheck {
   private async report(runId: string, result: SchemaCheckResult): Promise<void> {
     const { verdict, findings, findings_total: total, unread } = result;
     if (verdict === 'invalid') {
-      this.logger.error({ alarm: 'schema-changed', findings: total, first: findings.slice(0, 10) }, 'the schema of the trail was changed');
+      this.logger.error(
+        { alarm: 'schema-changed', findings: total, first: findings.slice(0, 10) },
+        'the schema of the trail was changed',
+      );
     } else if (verdict === 'undecided') {
       this.logger.error({ alarm: 'schema-undecided', unread }, 'the schema of the trail could not be checked');
     }
@@ -106,7 +113,10 @@ export class SchemaCheck {
       });
     } catch (error) {
       if (isDatabaseUnavailable(error)) throw error;
-      this.logger.error({ err: error }, "the result of a schema check could not be recorded in the service's own ledger");
+      this.logger.error(
+        { err: error },
+        "the result of a schema check could not be recorded in the service's own ledger",
+      );
     }
   }
 }
@@ -175,5 +185,7 @@ function boundsText(month: string): string {
 
 function boundsOf(about: string, says: string, original: string): string {
   const month = MONTH_TABLE.exec(about)?.[0];
-  return month !== undefined && original.includes(boundsText(month)) ? says.replace(boundsText(month), ITS_MONTH) : says;
+  return month !== undefined && original.includes(boundsText(month))
+    ? says.replace(boundsText(month), ITS_MONTH)
+    : says;
 }

@@ -32,7 +32,10 @@ interface KeyBlocks extends SequenceRange {
 
 /** A piece of a verification, small enough to be done in a short transaction and thrown away when it fails. */
 export type VerificationTask =
-  | ({ kind: 'rows'; /** nothing before it is verified, so a missing predecessor is told here */ isFirst: boolean } & SequenceRange)
+  | ({
+      kind: 'rows';
+      /** nothing before it is verified, so a missing predecessor is told here */ isFirst: boolean;
+    } & SequenceRange)
   | ({ kind: 'keys' } & KeyBlocks)
   | ({ kind: 'keyless-events' } & SequenceRange)
   | ({ kind: 'orphan-keys'; /** of the ledger, when the range reaches its head */ size: bigint | null } & KeyBlocks);
@@ -129,7 +132,10 @@ async function findKeylessEvents(
     let detail = 'the event has no key';
     if (other !== null) {
       detail = `the key of the event names sequence ${other}`;
-      if (i < EXPLAINED_BY_TASK && (await wasAtSequence(client, subject, BigInt(event.sequence), event.event_id, other)))
+      if (
+        i < EXPLAINED_BY_TASK &&
+        (await wasAtSequence(client, subject, BigInt(event.sequence), event.event_id, other))
+      )
         detail += ', and so does its event_hash: its sequence was changed';
     }
     findings.add({ kind: 'key', sequence: event.sequence, event_id: event.event_id, detail });

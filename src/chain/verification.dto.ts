@@ -98,7 +98,11 @@ export class VerificationDto {
   findings_total: string;
   @ApiProperty({ type: [UnreadRangeDto], description: 'What could not be read, and why', example: [] })
   unread: UnreadRangeDto[];
-  @ApiProperty({ type: [UnreadRangeDto], description: 'What was deleted when its time to be kept was over', example: [] })
+  @ApiProperty({
+    type: [UnreadRangeDto],
+    description: 'What was deleted when its time to be kept was over',
+    example: [],
+  })
   deleted: UnreadRangeDto[];
   @ApiProperty({ example: 'key:0190a0b0-0000-7000-8000-000000000001' })
   requested_by: string;

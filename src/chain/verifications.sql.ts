@@ -67,11 +67,7 @@ export async function insertVerification(pool: pg.Pool, run: NewVerification): P
   return verificationOf(rows[0]!);
 }
 
-export async function findVerification(
-  pool: pg.Pool,
-  ledger: string,
-  id: string,
-): Promise<Verification | undefined> {
+export async function findVerification(pool: pg.Pool, ledger: string, id: string): Promise<Verification | undefined> {
   const { rows } = await pool.query<Row>(`SELECT ${COLUMNS} FROM verifications WHERE ledger = $1 AND id = $2`, [
     ledger,
     id,

@@ -136,7 +136,6 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
       ({ from, to } = await sequencesRecorded(recordedFrom, recordedTo, size, (sequence) =>
         trail.findRecordedAt(this.pool, ledger, sequence),
       ));
-      if (from < 1n) [from, to] = [1n, 0n]; // an empty ledger
     } else if (asked.toSequence !== undefined && from > asked.toSequence) {
       throw invalidRange('to_sequence', 'to_sequence must not lie before from_sequence');
     } else if (asked.fromSequence !== undefined && from > size) {
@@ -196,8 +195,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     } catch (error) {
       await kept.stop();
       if (error instanceof VerificationStopped) {
-        if (this.stopping.signal.aborted)
-          await sql.requeueVerification(this.pool, run.id, this.runner, kept.progress);
+        if (this.stopping.signal.aborted) await sql.requeueVerification(this.pool, run.id, this.runner, kept.progress);
       } else if (isDatabaseUnavailable(error)) {
         // It stays this replica's until it has been silent for long, and then goes on here or elsewhere.
         log.warn({ err: error }, 'the database went away during a verification');
@@ -216,8 +214,16 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     const { verdict, checked, findings, unread } = outcome;
     const summary = { verdict, checked: String(checked), findings: findings.total, unread: unread.length };
     if (verdict === 'valid') log.info(summary, 'verified');
-    else if (verdict === 'undecided') log.error({ ...summary, alarm: 'verification-undecided', ranges: unread.slice(0, 10) }, 'a part of the trail could not be read');
-    else log.error({ ...summary, alarm: 'verification-invalid', first: findings.listed.slice(0, 10) }, 'the trail is damaged');
+    else if (verdict === 'undecided')
+      log.error(
+        { ...summary, alarm: 'verification-undecided', ranges: unread.slice(0, 10) },
+        'a part of the trail could not be read',
+      );
+    else
+      log.error(
+        { ...summary, alarm: 'verification-invalid', first: findings.listed.slice(0, 10) },
+        'the trail is damaged',
+      );
     for (const { kind } of findings.listed) this.metrics.countFinding(run.ledger, kind);
     try {
       await this.serviceLedger.record({
@@ -246,8 +252,12 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
   }
 
   private publishMetrics(): void {
-    const whole = (read: (last: Awaited<ReturnType<typeof sql.lastWholeVerifications>>[number]) => number) => async () =>
-      (await sql.lastWholeVerifications(this.pool)).map((last) => ({ labels: { ledger: last.ledger }, value: read(last) }));
+    const whole =
+      (read: (last: Awaited<ReturnType<typeof sql.lastWholeVerifications>>[number]) => number) => async () =>
+        (await sql.lastWholeVerifications(this.pool)).map((last) => ({
+          labels: { ledger: last.ledger },
+          value: read(last),
+        }));
     this.metrics.gauge(
       'truetrail_verification_valid',
       'Whether the last finished verification of the whole ledger said valid; 0: invalid or undecided',
@@ -291,7 +301,11 @@ class KeptRun {
   keep(progress: Progress): void {
     // a copy: the lists go on growing, and what is written must be of one moment
     const { findings, unread } = progress;
-    this.progress = { ...progress, findings: { listed: [...findings.listed], total: findings.total }, unread: [...unread] };
+    this.progress = {
+      ...progress,
+      findings: { listed: [...findings.listed], total: findings.total },
+      unread: [...unread],
+    };
     if (performance.now() - this.writtenAt >= PROGRESS_MS) this.write();
   }
 

@@ -114,7 +114,13 @@ export class RangeVerifier {
   /** Once, when nothing of the range has been judged yet. */
   private missPredecessor(): void {
     const { from, needsPredecessor } = this.scope;
-    if (this.expected === from && this.before === undefined && from > 1 && needsPredecessor && this.findings.total === 0)
+    if (
+      this.expected === from &&
+      this.before === undefined &&
+      from > 1 &&
+      needsPredecessor &&
+      this.findings.total === 0
+    )
       this.miss(from - 1, from - 1);
   }
 
@@ -248,7 +254,11 @@ export class RangeVerifier {
     const at = row.recorded_at;
     const month = this.scope.months.get(row.tableOid);
     if (at < this.floor) {
-      this.add('recorded_time', row, `recorded_at ${shown(at)} lies before that of an earlier event, ${shown(this.floor)}`);
+      this.add(
+        'recorded_time',
+        row,
+        `recorded_at ${shown(at)} lies before that of an earlier event, ${shown(this.floor)}`,
+      );
     } else if (!found.isHashRight && next !== undefined && at > next.recorded_at) {
       // whose time is wrong shows in whose envelope is wrong
       this.add('recorded_time', row, `recorded_at ${shown(at)} lies after that of the next event`);

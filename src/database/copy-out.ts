@@ -19,7 +19,9 @@ const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 export function copyOut(client: pg.ClientBase, text: string, onTuple: (tuple: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     client.query(
-      new CopyOut(text, onTuple, (error) => (error === undefined ? resolve() : reject(error))) as unknown as pg.Submittable,
+      new CopyOut(text, onTuple, (error) =>
+        error === undefined ? resolve() : reject(error),
+      ) as unknown as pg.Submittable,
     );
   });
 }

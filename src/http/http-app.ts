@@ -91,7 +91,8 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
       throw new Error(`${String(method)} ${url} has neither @Access nor @Open`);
     }
   });
-  drainConnections(fastify, app.get(Health).stopping);
+  const { stopping } = app.get(Health);
+  drainConnections(fastify, stopping);
   fastify.decorateRequest('principal', null);
   fastify.addHook('onRequest', async (request, reply) => {
     const url = request.routeOptions.url ?? '';
@@ -107,7 +108,12 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     const { takesLines } = request.routeOptions.config as RouteAccess;
-    if (!request.raw.complete && !(takesLines && reply.statusCode < 400)) dropIfItGoesOn(request, reply);
+    if (!request.raw.complete && !(takesLines && reply.statusCode < 400)) {
+      dropIfItGoesOn(request, reply);
+      // Fastify ends the connection with the answer to a body that it could not take. A client that is still sending would
+      // get an error of its socket for it; a body of which nothing was read is passed over instead.
+      if (!request.raw.readableDidRead && !stopping.aborted) reply.removeHeader('connection');
+    }
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -130,10 +136,11 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
   fastify.addContentTypeParser(/^application\/json\s*(;|$)/i, async (request: FastifyRequest) => {
     const { maxBodyBytes, takesLines } = request.routeOptions.config as RouteAccess;
     if (takesLines) throw new Problem('unsupported-media-type', 'This operation takes application/x-ndjson');
-    invite(request.raw);
+    const maxBytes = maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
+    if (Number(request.headers['content-length'] ?? 0) <= maxBytes) invite(request.raw);
     return withTimeLimit(
       BODY_TIMEOUT,
-      readBody(request.raw, maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES),
+      readBody(request.raw, maxBytes),
       () => new Problem('request-timeout', `The body did not arrive within ${BODY_TIMEOUT} ms (BODY_TIMEOUT)`),
     );
   });

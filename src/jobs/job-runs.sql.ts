@@ -151,10 +151,9 @@ export async function finishRun(
 
 /** Puts a run back that was stopped, to be run again. */
 export async function requeueRun(pool: pg.Pool, id: string): Promise<void> {
-  await pool.query(
-    `UPDATE job_runs SET status = 'queued', started_at = NULL WHERE id = $1 AND status = 'running'`,
-    [id],
-  );
+  await pool.query(`UPDATE job_runs SET status = 'queued', started_at = NULL WHERE id = $1 AND status = 'running'`, [
+    id,
+  ]);
 }
 
 /** For each job that ever ended well: how long ago. */

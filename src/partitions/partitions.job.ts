@@ -37,7 +37,8 @@ export class PartitionMaintenance implements Job, OnModuleInit {
   async run({ log }: JobContext): Promise<JsonObject> {
     const made = await this.partitions.ensureMonths();
     const ahead = await monthsAhead(this.pool);
-    if (ahead < MONTHS_AHEAD) log.error({ ahead, alarm: 'months-ahead' }, 'there are too few months ahead of the clock');
+    if (ahead < MONTHS_AHEAD)
+      log.error({ ahead, alarm: 'months-ahead' }, 'there are too few months ahead of the clock');
     return { made, months_ahead: ahead };
   }
 }

@@ -177,4 +177,22 @@ export const MADE_DAY: readonly SentEvent[] = [
     user_id: 'engine-1',
     new_state: { symbol: 'Ünïcödé 株', quantity: '1', price: '1' },
   }),
+  // looked up at the place of the fill that is corrected, not of its correction; what is void states nothing
+  order(43, 'O-11', 'create', '2026-06-02T17:00:00Z', {
+    new_state: { symbol: 'E', side: 'buy', quantity: '9', price: '1', exchange: 'XNYS' },
+    metadata: { client_id: 'C-before' },
+  }),
+  order(44, 'O-11', 'partial_fill', '2026-06-02T17:00:01Z', { new_state: { quantity: '1', price: '1' } }),
+  order(45, 'O-11', 'modify', '2026-06-02T17:00:02Z', { metadata: { client_id: 'C-after', reason: 'allocation' } }),
+  order(46, 'O-11', 'partial_fill', '2026-06-02T17:00:01Z', {
+    new_state: { quantity: '2', price: '1' },
+    corrects: 44,
+  }),
+  order(47, 'O-11', 'modify', '2026-06-02T17:00:03Z', { metadata: { client_id: 'C-undone', reason: 'allocation' } }),
+  order(48, 'O-11', 'void', '2026-06-02T17:00:03Z', { metadata: { client_id: 'C-void' }, corrects: 47 }),
+  order(49, 'O-11', 'fill', '2026-06-02T17:00:04Z', { new_state: { quantity: '7', price: '1' } }),
+  // names a later event, which another corrects in earnest
+  order(50, 'O-12', 'fill', '2026-06-02T18:00:00Z', { new_state: { quantity: '1' }, corrects: 51 }),
+  order(51, 'O-12', 'fill', '2026-06-02T18:00:01Z', { new_state: { quantity: '2' } }),
+  order(52, 'O-12', 'fill', '2026-06-02T18:00:02Z', { new_state: { quantity: '3' }, corrects: 51 }),
 ];

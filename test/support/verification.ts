@@ -38,11 +38,18 @@ export async function verify(
   return whenOver(service, asked.headers.location!);
 }
 
+/** What the jobs of verification say that they did. */
+export interface JobOutcome {
+  verdict: string;
+  findings: { detail: string }[];
+  ledgers: { ledger: string }[];
+}
+
 /** Runs a job and waits until it is over; its run. */
 export async function runJob(
   service: Pick<TestService, 'http'>,
   job: string,
-): Promise<{ id: string; status: string; outcome: Record<string, any> }> {
+): Promise<{ id: string; status: string; outcome: JobOutcome }> {
   const asked = await service.http().post(`/v1/jobs/${job}/runs`).expect(202);
   return whenOver(service, asked.headers.location!);
 }

@@ -1,0 +1,229 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { JobRunner } from '../src/jobs/job-runner.js';
+import type { Job, JobContext } from '../src/jobs/job.js';
+import type { JsonObject } from '../src/integrity/strict-json.js';
+import { startService, type TestService } from './support/app.js';
+import { connected, runJob, whenOver } from './support/verification.js';
+
+/** A job that a test holds in its hands. */
+class TestJob implements Job {
+  readonly summary = 'what a test wants';
+  runs: { context: JobContext; finish: (outcome: JsonObject) => void; fail: (error: Error) => void }[] = [];
+
+  constructor(
+    readonly name: string,
+    readonly schedule?: string,
+  ) {}
+
+  run(context: JobContext): Promise<JsonObject> {
+    return new Promise((resolve, reject) => {
+      context.signal.addEventListener('abort', () => reject(context.signal.reason as Error));
+      this.runs.push({ context, finish: resolve, fail: reject });
+    });
+  }
+}
+
+async function until(what: () => boolean | Promise<boolean>): Promise<void> {
+  for (const began = Date.now(); !(await what()); await pause(10)) {
+    if (Date.now() - began > 20_000) throw new Error('it does not come about');
+  }
+}
+
+let names = 0;
+/** A job, registered with each service, as if a feature of theirs had done so. */
+function register(services: TestService[], schedule?: string): TestJob[] {
+  const name = `test-${(names += 1)}`;
+  return services.map((service) => {
+    const job = new TestJob(name, schedule);
+    service.app.get(JobRunner).register(job);
+    return job;
+  });
+}
+
+const statusOf = async (service: TestService, location: string): Promise<string> =>
+  (await service.http().get(location).expect(200)).body.status;
+
+async function request(service: TestService, job: string): Promise<string> {
+  const { headers } = await service.http().post(`/v1/jobs/${job}/runs`).expect(202);
+  return headers.location!;
+}
+
+describe('jobs', () => {
+  let service: TestService;
+  let other: TestService;
+  beforeAll(async () => {
+    service = await startService();
+    other = await startService({ database: service.database });
+  });
+  afterAll(async () => {
+    await other.close();
+    await service.close();
+  });
+
+  it('are listed with their schedules', async () => {
+    const { body } = await service.http().get('/v1/jobs').expect(200);
+    const jobs = new Map(body.jobs.map((job: { job: string }) => [job.job, job]));
+    expect(jobs.get('partition-maintenance')).toMatchObject({
+      schedule: '0 * * * *',
+      next_run_at: expect.stringMatching(/:00:00\.000Z$/),
+    });
+    expect(jobs.get('chain-verification')).toMatchObject({ schedule: null, next_run_at: null }); // off in tests
+    expect(jobs.get('schema-check')).toMatchObject({ schedule: '15 3 * * *' });
+  });
+
+  it('run by hand and leave a row of what they did', async () => {
+    const run = await runJob(service, 'partition-maintenance');
+    expect(run).toEqual({
+      id: expect.any(String),
+      job: 'partition-maintenance',
+      status: 'done',
+      requested_by: expect.stringMatching(/^key:/),
+      scheduled_for: null,
+      created_at: expect.any(String),
+      started_at: expect.any(String),
+      finished_at: expect.any(String),
+      outcome: { made: [], months_ahead: 3 },
+    });
+    const { body } = await service.http().get('/v1/jobs/partition-maintenance/runs?limit=1').expect(200);
+    expect(body.runs).toEqual([run]);
+  });
+
+  it('have run at the start where they should', async () => {
+    const runs = await connected(service.database.adminUrl, async (admin) => {
+      const { rows } = await admin.query<{ job: string }>(
+        `SELECT DISTINCT job FROM job_runs WHERE requested_by = 'service' AND scheduled_for IS NULL`,
+      );
+      return rows.map(({ job }) => job);
+    });
+    expect(runs).toEqual(['partition-maintenance']);
+  });
+
+  it('answer 404 for what is not there, 403 without the scope, 400 for a bad parameter', async () => {
+    await service.http().post('/v1/jobs/nothing/runs').expect(404);
+    await service.http().get('/v1/jobs/nothing/runs').expect(404);
+    const { body } = await service.http().get('/v1/jobs/schema-check/runs/x').expect(404);
+    expect(body.type).toBe('/docs/problems/job-not-found');
+    await service.http().get('/v1/jobs/schema-check/runs?limit=0').expect(400);
+    await service.http(null).get('/v1/jobs').expect(401);
+  });
+
+  it('run on one replica at a time; a run by hand starts after the one in progress', async () => {
+    const [here, there] = register([service, other]) as [TestJob, TestJob];
+    const first = await request(service, here.name);
+    await until(() => here.runs.length === 1);
+    const second = await request(other, here.name);
+    const third = await request(service, here.name);
+    await pause(700); // the others have looked for their turn
+    expect([here.runs.length, there.runs.length]).toEqual([1, 0]);
+    expect(await statusOf(service, second)).toBe('queued');
+    here.runs[0]!.finish({ n: 1 });
+    await until(() => here.runs.length + there.runs.length === 2);
+    expect(await statusOf(service, first)).toBe('done');
+    [...here.runs.slice(1), ...there.runs][0]!.finish({ n: 2 });
+    await until(() => here.runs.length + there.runs.length === 3);
+    for (const run of [...here.runs, ...there.runs]) run.finish({ n: 3 });
+    expect(await whenOver(service, third)).toMatchObject({ status: 'done' });
+  });
+
+  it('that fail say why, and count', async () => {
+    const [job] = register([service]) as [TestJob];
+    const location = await request(service, job.name);
+    await until(() => job.runs.length === 1);
+    job.runs[0]!.fail(new Error('postgres://user:secret@host/db is not there'));
+    expect(await whenOver(service, location)).toMatchObject({
+      status: 'failed',
+      outcome: { error: 'postgres://user:(not logged)@host/db is not there' },
+    });
+    const { text } = await service.http().get('/metrics').expect(200);
+    expect(text).toContain(`truetrail_job_failures_total{job="${job.name}"} 1`);
+    expect(text).toMatch(/truetrail_job_last_success_age_seconds\{job="partition-maintenance"\} \d/);
+    expect(text).toContain('truetrail_months_ahead 3');
+  });
+
+  it('whose process died are found by the next one that has the turn', async () => {
+    const [job] = register([service]) as [TestJob];
+    const id = '0197f3a1-0000-7000-8000-00000000dead';
+    await connected(service.database.adminUrl, (admin) =>
+      admin.query(
+        `INSERT INTO job_runs (id, job, status, requested_by, created_at, started_at) VALUES ($1, $2, 'running', 'service', now(), now())`,
+        [id, job.name],
+      ),
+    );
+    await request(service, job.name);
+    await until(() => job.runs.length === 1);
+    const { body } = await service.http().get(`/v1/jobs/${job.name}/runs/${id}`).expect(200);
+    expect(body).toMatchObject({ status: 'failed', outcome: { error: expect.stringContaining('process') } });
+    job.runs[0]!.finish({});
+  });
+
+  it('stop when the session that holds their lock ends, and the run counts as failed', async () => {
+    const [job] = register([service]) as [TestJob];
+    const location = await request(service, job.name);
+    await until(() => job.runs.length === 1);
+    await connected(service.database.adminUrl, (admin) =>
+      admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1`, [
+        `truetrail job ${job.name}`,
+      ]),
+    );
+    await until(() => job.runs[0]!.context.signal.aborted);
+    expect(await whenOver(service, location)).toMatchObject({ status: 'failed' });
+  });
+
+  it('refuse a schedule that is none', () => {
+    expect(() => register([service], 'now and then')).toThrow(/the schedule of test-\d+ is no cron expression/);
+  });
+});
+
+describe('over restarts', () => {
+  it('what was missed is caught up with at the start, once, however many times and replicas', async () => {
+    const service = await startService();
+    const replicas: TestService[] = [];
+    try {
+      await connected(service.database.adminUrl, (admin) =>
+        admin.query(`UPDATE deployment SET created_at = now() - interval '3 days'`),
+      );
+      const start = async (): Promise<void> => {
+        replicas.push(await startService({ database: service.database, env: { VERIFICATION_SCHEDULE: '* * * * *' } }));
+      };
+      await Promise.all([start(), start(), start()]);
+      const runs = async (job: string): Promise<{ scheduled_for: string | null; status: string }[]> => {
+        const { body } = await service.http().get(`/v1/jobs/${job}/runs`).expect(200);
+        return body.runs;
+      };
+      await until(async () => (await runs('chain-verification')).some(({ status }) => status === 'done'));
+      await until(async () => (await runs('schema-check')).some(({ status }) => status === 'done'));
+      expect(await runs('schema-check')).toHaveLength(1); // of three days
+      const scheduled = (await runs('chain-verification')).map((run) => run.scheduled_for);
+      expect(new Set(scheduled).size).toBe(scheduled.length);
+      expect(scheduled.length).toBeLessThanOrEqual(2); // a minute may have begun meanwhile
+    } finally {
+      for (const replica of replicas) await replica.close();
+      await service.close();
+    }
+  });
+
+  it('a run that a shutdown stops goes on at the next start', async () => {
+    const service = await startService();
+    try {
+      const first = await startService({ database: service.database });
+      const job = new TestJob('interrupted');
+      first.app.get(JobRunner).register(job);
+      const { headers } = await first.http().post('/v1/jobs/interrupted/runs').expect(202);
+      await until(() => job.runs.length === 1);
+      await first.close();
+      expect(job.runs[0]!.context.signal.aborted).toBe(true);
+      const again = new TestJob('interrupted');
+      service.app.get(JobRunner).register(again);
+      expect(await statusOf(service, headers.location!)).toBe('queued');
+      await request(service, 'interrupted'); // a start would do the same
+      await until(() => again.runs.length === 1);
+      expect(again.runs[0]!.context.runId).toBe(job.runs[0]!.context.runId);
+      again.runs[0]!.finish({ at: 'last' });
+      expect(await whenOver(service, headers.location!)).toMatchObject({ status: 'done', outcome: { at: 'last' } });
+      await until(() => again.runs.length === 2);
+      again.runs[1]!.finish({});
+    } finally {
+      await service.close();
+    }
+  });
+});
