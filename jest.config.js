@@ -21,6 +21,8 @@ const shared = {
   },
 };
 export default {
+  // machines that test are slow machines
+  testTimeout: 30_000,
   projects: [
     {
       ...shared,

@@ -303,16 +303,17 @@ describe("an order's history", () => {
     });
 
     it.each([
-      ['an empty id', '', 400],
-      ['256 characters', 'x'.repeat(256), 400],
-      ['NUL', '%00', 400],
-      ['a control character', 'a%0Ab', 400],
-      ['octets that are no UTF-8', '%FF', 400],
-      ['half an escape', '%4', 400],
-    ])('refuses %s', async (_, encoded, expected) => {
-      const { status, body } = await raw('GET', `/v1/ledgers/${ledger}/orders/${encoded}/history`);
-      expect(status).toBe(expected);
-      expect(body.type).toBe('/docs/problems/invalid-parameter');
+      ['an empty id', '', 404, 'not-found'],
+      ['256 characters', 'x'.repeat(256), 400, 'invalid-parameter'],
+      ['256 emoji', encodeURIComponent('😀'.repeat(256)), 400, 'invalid-parameter'],
+      ['more than any id has', 'x'.repeat(3_061), 414, 'uri-too-long'],
+      ['NUL', '%00', 400, 'invalid-parameter'],
+      ['a control character', 'a%0Ab', 400, 'invalid-parameter'],
+      ['octets that are no UTF-8', '%FF', 400, 'invalid-parameter'],
+      ['half an escape', '%4', 400, 'invalid-parameter'],
+    ])('refuses %s', async (_, encoded, status, type) => {
+      const answer = await raw('GET', `/v1/ledgers/${ledger}/orders/${encoded}/history`);
+      expect(answer).toMatchObject({ status, body: { type: `/docs/problems/${type}` } });
     });
   });
 

@@ -12,6 +12,26 @@ import {
   type ShownVerification,
 } from './support/verification.js';
 
+/**
+ * Many events, quickly: by the append function itself. All of their contents are damaged, so that there is something to
+ * be lost or found twice.
+ */
+async function fill(service: TestService, events: number): Promise<void> {
+  const CALL = 5_000;
+  await connected(service.database.adminUrl, async (admin) => {
+    for (let appended = 0; appended < events; appended += CALL) {
+      await admin.query(
+        `SELECT append_events('main', interval '2 seconds', array_agg(i), array_agg(gen_random_uuid()), array_agg('2026-06-02 08:00:00+00'::timestamptz),
+           array_agg(0::smallint), array_agg(0::smallint), array_agg('t'::text), array_agg('order'::text), array_agg('O'::text), array_agg('create'::text), array_agg('u'::text),
+           array_agg(NULL::jsonb), array_agg('{}'::jsonb), array_agg('{}'::jsonb), array_agg(NULL::text), array_agg(NULL::text), array_agg(NULL::text),
+           array_agg(NULL::uuid), array_agg(NULL::text), array_agg(NULL::bytea), array_agg('service'::text),
+           array_agg('\\x000102030405060708090a0b0c0d0e0f'::bytea), array_agg(sha256('x'::bytea)))
+         FROM generate_series(1, ${CALL}) AS i`,
+      );
+    }
+  });
+}
+
 describe('verification of a range', () => {
   let service: TestService;
   beforeAll(async () => {
@@ -173,20 +193,30 @@ describe('verification of a range', () => {
     await service.http(null).post(runs).expect(401);
   });
 
-  it('cancels', async () => {
+  it('leaves a run that is over as it is when it is cancelled', async () => {
     const ledger = await newLedger();
-    await record(service, 5, ledger);
     const { id } = await verify(service, {}, ledger);
-    const { body } = await service.http().post(`/v1/ledgers/${ledger}/verifications/${id}/cancel`).expect(200);
-    expect(body.status).toBe('done'); // too late
-    await connected(service.database.adminUrl, (admin) =>
-      admin.query(
-        `UPDATE verifications SET status = 'queued', verdict = NULL, created_at = now() + interval '1 day' WHERE id = $1`,
-        [id],
-      ),
-    );
-    const cancelled = await service.http().post(`/v1/ledgers/${ledger}/verifications/${id}/cancel`).expect(200);
-    expect(cancelled.body).toMatchObject({ status: expect.stringMatching(/^(cancelled|done)$/) });
+    const runs = `/v1/ledgers/${ledger}/verifications`;
+    expect((await service.http().post(`${runs}/${id}/cancel`).expect(200)).body.status).toBe('done');
+    await service.http().post(`${runs}/0197f3a1-0000-7000-8000-000000000000/cancel`).expect(404);
+  });
+
+  it('takes events of every script and size', async () => {
+    const ledger = await newLedger();
+    await record(service, 6, ledger, (i) => ({
+      entity_id: ['é', 'e\u0301', '注文-1', '😀'.repeat(255), 'x'.repeat(255), '"\\'][i],
+      new_state: {
+        text: 'äöü😀'.repeat([1, 10, 100, 1_000, 10_000, 0][i]!),
+        '\uffff': 1,
+        '\u{10000}': 2,
+        nested: [[{}]],
+      },
+      raw: {
+        media_type: 'text/plain',
+        data: Buffer.alloc([0, 1, 1_000, 65_536, 127, 128][i]!, 0xff).toString('base64'),
+      },
+    }));
+    expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '6' });
   });
 
   it('is recorded in the service’s own ledger, findings and all', async () => {
@@ -301,6 +331,28 @@ describe('the daily run', () => {
   });
 });
 
+describe('a run under way', () => {
+  it('stops when it is cancelled, and keeps what it found', async () => {
+    const service = await startService({ env: { VERIFICATION_WORKERS: '1' } });
+    try {
+      await fill(service, 80_000);
+      const { headers } = await service.http().post('/v1/ledgers/main/verifications').expect(202);
+      const read = async () => (await service.http().get(headers.location!)).body as ShownVerification;
+      while ((await read()).checked === '0') await pause(5);
+      const { body } = await service.http().post(`${headers.location!}/cancel`).expect(200);
+      expect(body).toMatchObject({ status: 'cancelled', verdict: null });
+      const after = await verify(service, { to_sequence: '10' }); // begins when the other has stopped
+      expect(after).toMatchObject({ verdict: 'invalid', findings_total: '10' });
+      const kept = await read();
+      expect(kept).toMatchObject({ status: 'cancelled', checked: body.checked });
+      expect(Number(kept.checked)).toBeLessThan(80_000);
+      expect(kept.findings_total).toBe(kept.checked);
+    } finally {
+      await service.close();
+    }
+  });
+});
+
 describe('several replicas', () => {
   it('take up a run whose replica has died, where it stopped', async () => {
     const service = await startService();
@@ -366,17 +418,7 @@ describe('several replicas', () => {
     const events = 120_000;
     let doomed: Replica | undefined;
     try {
-      await connected(service.database.adminUrl, async (admin) => {
-        // many events by the append function itself: their contents are damaged, which is something to be found twice or lost
-        await admin.query(
-          `SELECT append_events('main', interval '2 seconds', array_agg(i), array_agg(gen_random_uuid()), array_agg('2026-06-02 08:00:00+00'::timestamptz),
-             array_agg(0::smallint), array_agg(0::smallint), array_agg('t'::text), array_agg('order'::text), array_agg('O'::text), array_agg('create'::text), array_agg('u'::text),
-             array_agg(NULL::jsonb), array_agg('{}'::jsonb), array_agg('{}'::jsonb), array_agg(NULL::text), array_agg(NULL::text), array_agg(NULL::text),
-             array_agg(NULL::uuid), array_agg(NULL::text), array_agg(NULL::bytea), array_agg('service'::text),
-             array_agg('\\x000102030405060708090a0b0c0d0e0f'::bytea), array_agg(sha256('x'::bytea)))
-           FROM generate_series(1, ${events}) AS i`,
-        );
-      });
+      await fill(service, events);
       doomed = await Replica.start({ DATABASE_URL: service.database.serviceUrl, VERIFICATION_WORKERS: '1' });
       const other = { http: () => service.http(TEST_KEY) };
       const asked = await fetch(`${doomed.url}/v1/ledgers/main/verifications`, {

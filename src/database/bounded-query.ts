@@ -10,34 +10,31 @@ export interface Statement {
 /** The rows of a statement as far as they were read. */
 export interface BoundedRows<R> {
   rows: R[];
-  /** as they came over the wire; 0 where they were too few to be counted */
+  /** as they came over the wire */
   bytes: number;
   /** the bound was reached first: there may be more rows */
   cut: boolean;
 }
 
-/** Rows of an Execute message, hence how far past its bound a read may go: this many of the largest. */
-const PORTAL_ROWS = 64;
-/** So few rows are read in one go: counting them costs a round trip. */
-const UNCOUNTED_ROWS = 128;
+/** Rows of a portal's portion, hence how far past its bound a read may go: this many of the largest. */
+const PORTION_ROWS = 64;
+/** So few rows come in one portion: to ask for a second costs a round trip. */
+const SINGLE_PORTION_ROWS = 128;
 
 /**
  * Runs a SELECT and leaves it once `maxBytes` have come, so that a page of the largest events fits into memory as a page
  * of small ones does. (A LIMIT cannot say that, and a window over sizes would read on to the end.) `maxRows` is the
  * statement's own LIMIT.
  */
-export async function queryBounded<R extends object>(
+export function queryBounded<R extends object>(
   client: pg.ClientBase,
   statement: Statement,
   maxRows: number,
   maxBytes: number,
 ): Promise<BoundedRows<R>> {
-  if (maxRows <= UNCOUNTED_ROWS) {
-    const { rows } = await client.query<R>(statement);
-    return { rows, bytes: 0, cut: false };
-  }
+  const config = maxRows <= SINGLE_PORTION_ROWS ? statement : { ...statement, rows: PORTION_ROWS };
   return new Promise((resolve, reject) => {
-    const query: BoundedQuery = new BoundedQuery({ ...statement, rows: PORTAL_ROWS }, maxBytes, (error, result) => {
+    const query: BoundedQuery = new BoundedQuery(config, maxBytes, (error, result) => {
       if (error) reject(error);
       else resolve({ rows: result!.rows as R[], bytes: query.bytes, cut: query.cut });
     });
@@ -46,7 +43,8 @@ export async function queryBounded<R extends object>(
 }
 
 /** What the client of pg calls as messages arrive, and its types leave out. */
-interface MessageHandlers {
+interface QueryInternals {
+  rows?: number;
   handleDataRow(message: { length: number }): void;
   handlePortalSuspended(connection: { sync(): void }): void;
   handleError(error: Error, connection: { sync(): void }): void;
@@ -56,15 +54,15 @@ const PortalQuery = pg.Query as unknown as new (
   config: object,
   values: undefined,
   callback: (error: Error | null, result?: pg.QueryResult) => void,
-) => pg.Query & MessageHandlers;
+) => pg.Query & QueryInternals;
 
-/** pg's own query by portals of `rows`, which fetches the next rows unless enough have come. */
+/** pg's own query, which counts, and with `rows` asks for the next portion unless enough has come. */
 class BoundedQuery extends PortalQuery {
   bytes = 0;
   cut = false;
 
   constructor(
-    config: Statement & { rows: number },
+    config: Statement & { rows?: number },
     private readonly maxBytes: number,
     callback: (error: Error | null, result?: pg.QueryResult) => void,
   ) {
@@ -83,9 +81,9 @@ class BoundedQuery extends PortalQuery {
   }
 
   override handleError(error: Error, connection: { sync(): void }): void {
-    // After an error the server waits for the Sync that a portal read sends at its end only. (An error of the
+    // After an error the server waits for the Sync, which a read in portions sends at its end only. (An error of the
     // connection itself has no severity, and nobody is left to send to.)
-    if ('severity' in error) connection.sync();
+    if (this.rows !== undefined && 'severity' in error) connection.sync();
     super.handleError(error, connection);
   }
 }

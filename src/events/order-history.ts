@@ -151,9 +151,10 @@ export class OrderHistory {
       const placesBefore = Number(all.rows.at(-1)?.place ?? 0);
       for (const row of part.rows) all.rows.push({ ...row, place: String(placesBefore + Number(row.place)) });
       all.bytes += part.bytes;
-      all.cut = part.cut || all.bytes >= maxBytes;
       const last = all.rows.at(-1);
-      if (part.rows.length < wanted || all.rows.length >= maxRows || all.cut || !last) return all;
+      const ended = !last || all.rows.length >= maxRows || (part.rows.length < wanted && !part.cut);
+      all.cut = !ended && all.bytes >= maxBytes;
+      if (ended || all.cut) return all;
       at = {
         asOf: start?.asOf ?? BigInt(all.rows[0]!.size),
         after: { sequence: BigInt(last.sequence), ordinal: 0, recordedAt: last.recorded_at },

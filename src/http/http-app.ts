@@ -14,7 +14,7 @@ import { drainConnections } from './drain.js';
 import { withTimeLimit } from '../operation/time-limit.js';
 import { openApiDocument } from './openapi.js';
 import { Problem } from './problem.js';
-import { ProblemFilter } from './problem.filter.js';
+import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { DEFAULT_MAX_BODY_BYTES, readBody } from './request-body.js';
 
 export const MAX_URL_BYTES = 8192;
@@ -45,6 +45,10 @@ export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE
     requestTimeout: 0, // a stream of events may last all day; the bodies of other routes have BODY_TIMEOUT
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
+    // paths that do not get as far as a route, whose errors would be in a form of Fastify's own
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      sendProblem(error, request, reply.header('x-request-id', request.id));
+    },
     http: server,
   });
 }

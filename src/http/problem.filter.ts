@@ -51,6 +51,10 @@ export function toProblem(error: unknown): Problem {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_EMPTY_TYPE':
       return new Problem('unsupported-media-type', 'The Content-Type is not one that this operation takes');
+    case 'FST_ERR_BAD_URL': {
+      const detail = 'the path has a % that does not begin an octet of UTF-8 text';
+      return new Problem('invalid-parameter', detail, { errors: [{ pointer: '/path', rule: 'encoding', detail }] });
+    }
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new Problem('uri-too-long', 'A segment of the path is too long');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
