@@ -1,5 +1,6 @@
-// `npm run db:schema` writes migrations/schema.sql: what the migrations add up to, read back from a database that they
-// made, for people who want to see it in one piece. With --check it compares. Needs no client programs of PostgreSQL.
+// `npm run db:schema` writes what the migrations add up to, read back from a database that they made: schema.sql for
+// people who want to see it in one piece, and expected-schema.json for the daily check of the schema. With --check it
+// compares. Needs no client programs of PostgreSQL.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,16 +15,22 @@ const build = ensureBuilt();
 const load = (path) => import(pathToFileURL(join(build, path)).href);
 const { startEmbeddedPostgres } = await load('src/database/embedded-postgres.js');
 const { migrate } = await load('src/database/migrate.js');
+const { SERVICE_ROLE } = await load('src/database/data-source.js');
+const { expectedFrom } = await load('src/chain/schema-check.js');
+const { describeSchema, listSchemaObjects } = await load('src/chain/schema-check.sql.js');
 
 const folder = mkdtempSync(join(tmpdir(), 'truetrail-schema-'));
 const server = await startEmbeddedPostgres({ dataDir: folder, log: () => {} });
 try {
   await migrate({ ownerUrl: server.ownerUrl });
-  const client = new pg.Client({ connectionString: server.ownerUrl });
+  const client = new pg.Client({ connectionString: server.ownerUrl, options: '-c TimeZone=UTC' });
   await client.connect();
   // a month as the service makes it, so that its indexes and triggers are seen
   await client.query(`SELECT create_month('2026-01-01')`);
   writeOrCheck('migrations/schema.sql', await describe(client), 'npm run db:schema');
+  const { tables, functions } = await listSchemaObjects(client);
+  const expected = expectedFrom(await describeSchema(client, tables, functions, SERVICE_ROLE));
+  writeOrCheck('src/chain/expected-schema.json', `${JSON.stringify(expected, null, 2)}\n`, 'npm run db:schema');
   await client.end();
 } finally {
   await server.stop();

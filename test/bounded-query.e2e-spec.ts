@@ -40,7 +40,7 @@ describe('a read bounded in bytes', () => {
       const { rows, bytes, cut } = await queryBounded<{ i: number }>(client, statement(0, name), 1_000, 100_000);
       expect(cut).toBe(true);
       expect(bytes).toBeGreaterThanOrEqual(100_000);
-      expect(rows.length).toBeLessThan(200);
+      expect(rows.length).toBeLessThan(150);
       await usable();
     }
     await client.query('BEGIN');

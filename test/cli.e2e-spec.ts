@@ -84,7 +84,7 @@ describe('the command line, on a database that services use', () => {
     expect(recorded).toEqual(
       ['create', 'revoke'].map((action) => expect.objectContaining({ action, user_id: USER, recorded_by: 'service' })),
     );
-  }, 30_000);
+  }, 180_000);
 
   it('makes a key of every scope by one word', async () => {
     const args = ['keys', 'create', '--name', 'rescue', '--scopes', 'all', '--ledgers', '*'];
@@ -188,7 +188,7 @@ describe('the command line, on an empty database', () => {
     expect(await truetrail(env, ...create)).toMatchObject({ code: 0, stdout: expect.stringMatching(KEY) });
     const events = await serviceEvents({ adminUrl: at(process.env.TEST_ADMIN_URL) } as TestDatabase, 'api_key');
     expect(events).toEqual([expect.objectContaining({ action: 'create', user_id: USER, recorded_by: 'service' })]);
-  }, 30_000);
+  }, 180_000);
 });
 
 describe('the command line, on the embedded database', () => {
@@ -226,5 +226,5 @@ describe('the command line, on the embedded database', () => {
     const names = JSON.parse(listed.stdout).map((key: { name: string }) => key.name);
     expect(names).toEqual(['before any start', 'while it runs']); // there was one: the service made no first key
     expect(isRunning()).toBe(false);
-  }, 60_000);
+  }, 180_000);
 });

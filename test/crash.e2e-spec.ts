@@ -90,7 +90,7 @@ describe('two replicas under a storm', () => {
     await proxy?.close();
     await postgres?.stop();
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  }, 180_000);
 
   it(
     'loses nothing that it acknowledged, doubles nothing, and records nothing that was not sent',
@@ -245,7 +245,7 @@ describe('two replicas under a storm', () => {
       if (trail.sequences.has(event.event_id)) expect(statuses[i]).toBe(201);
     }
     agent.destroy();
-  }, 60_000);
+  }, 180_000);
 
   it('ends a stream with a reason when it is told to stop, and answers every line that it took', async () => {
     const events = Array.from({ length: 50 }, () => sampleEvent({ event_id: uuidv7() }));
@@ -286,5 +286,5 @@ describe('two replicas under a storm', () => {
     );
     expect(answers.at(-1).end).toMatchObject({ lines: '50', recorded: '50', reason: 'shutting-down' });
     expect(await exit).toBe(0);
-  }, 60_000);
+  }, 180_000);
 });

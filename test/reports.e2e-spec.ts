@@ -509,7 +509,7 @@ describe('a report with little to show', () => {
       { sequence: '4501', client: 'C-1' },
     ]);
     expect(rows).toEqual(expectedTrades(events, ...DAY_BOUNDS));
-  }, 20_000);
+  }, 180_000);
 
   it('goes through the largest events without stopping short', async () => {
     await service.http().put('/v1/ledgers/large').expect(201);
@@ -528,7 +528,7 @@ describe('a report with little to show', () => {
     const { body } = await service.http().get(`/v1/ledgers/large/reports/mifid2-trades?${DAY}`).expect(200);
     expect(body.rows_total).toBe('400');
     expect(body.rows).toEqual(expectedTrades(events, ...DAY_BOUNDS));
-  }, 30_000);
+  }, 180_000);
 });
 
 describe('a report of many rows', () => {
@@ -554,7 +554,7 @@ describe('a report of many rows', () => {
       });
       all.push(...(await record(service, events)));
     }
-  }, 60_000);
+  }, 180_000);
   afterAll(() => service.close());
 
   it('comes whole, in order, and looked up right', async () => {
@@ -579,7 +579,7 @@ describe('a report of many rows', () => {
         event.new_state.quantity,
       ]),
     );
-  }, 30_000);
+  }, 180_000);
 
   /** A report that is asked for and not read. */
   function open(path: string): Promise<IncomingMessage> {
@@ -629,7 +629,7 @@ describe('a report of many rows', () => {
     await pause(500);
     expect(reads - then).toBeLessThan(8);
     pool.off('acquire', count);
-  }, 30_000);
+  }, 180_000);
 
   it('takes memory by the page, not by the report', async () => {
     setFlagsFromString('--expose-gc');
@@ -650,7 +650,7 @@ describe('a report of many rows', () => {
     }
     expect(length).toBeGreaterThan(8_000_000);
     expect(peak - before).toBeLessThan(24 * 1024 * 1024);
-  }, 60_000);
+  }, 180_000);
 
   it('is cut off when it fails midway, never ended', async () => {
     const late = all.reduce((a, b) => (a.timestamp > b.timestamp ? a : b));
@@ -683,5 +683,5 @@ describe('a report of many rows', () => {
     const { status, body } = await get(service, `mifid2-trades?from=${late.timestamp}&to=2026-06-03T00:00:00Z`);
     expect(status).toBe(500);
     expect(body).toContain('/docs/problems/damaged-record');
-  }, 30_000);
+  }, 180_000);
 });

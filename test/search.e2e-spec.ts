@@ -433,6 +433,13 @@ describe('searching events', () => {
       );
     });
 
+    it('a ledger that cannot be', async () => {
+      for (const ledger of ['%00', 'MAIN', "main'", '%27%3B--', 'x'.repeat(200)]) {
+        const { body } = await service.http().get(`/v1/ledgers/${ledger}/events`).expect(404);
+        expect(body.type).toBe('/docs/problems/ledger-not-found');
+      }
+    });
+
     it('a URL past 8 KiB', async () => {
       await service
         .http()
@@ -502,7 +509,7 @@ describe('searching events', () => {
     expect(pages.flatMap(idsOf)).toEqual(ids);
     expect(pages.length).toBeGreaterThan(1);
     expect(pages[0]!.events.length).toBeLessThan(140);
-  }, 30_000);
+  }, 180_000);
 
   it('holds the search to the events that were there when it began', async () => {
     const ledger = await newLedger();
@@ -524,6 +531,31 @@ describe('searching events', () => {
     expect(headers['content-type']).toBe('application/x-ndjson; charset=utf-8');
     await service.http().head('/v1/ledgers/main/events?limit=0').expect(400);
   });
+});
+
+describe('searches that wait', () => {
+  it('leave connections to what is quick', async () => {
+    const service = await startService({ env: { DATABASE_POOL_SIZE: '3' } });
+    const admin = new pg.Client({ connectionString: service.database.adminUrl });
+    await admin.connect();
+    try {
+      await admin.query('BEGIN; LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE');
+      const searches = Array.from({ length: 8 }, () => service.http().get('/v1/ledgers/main/events').then());
+      for (let waiting = 0; waiting < 2;) {
+        const { rows } = await admin.query<{ count: number }>(
+          `SELECT count(*)::integer AS count FROM pg_locks WHERE relation = 'audit_events'::regclass AND NOT granted`,
+        );
+        waiting = rows[0]!.count;
+      }
+      await service.http().get('/health/ready').expect(200);
+      await service.http().get('/v1/ledgers/main').expect(200);
+      await admin.query('ROLLBACK');
+      expect((await Promise.all(searches)).map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
+    } finally {
+      await admin.end();
+      await service.close();
+    }
+  }, 180_000);
 });
 
 describe('reading one event', () => {

@@ -69,7 +69,7 @@ describe('secrets', () => {
       await service.close();
       await database.drop();
     }
-  }, 20_000);
+  }, 180_000);
 
   describe('of a database that cannot be had are not in what is said about it', () => {
     async function start(env: Record<string, string>): Promise<{ code: number; output: string }> {

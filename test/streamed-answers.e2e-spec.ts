@@ -155,7 +155,7 @@ describe('answers in lines', () => {
     await admin.query(`ALTER TABLE ${rows[0]!.leaf} ENABLE TRIGGER ALL`);
     const { body } = await service.http().get(`/v1/ledgers/damaged/events/${ids[0].id}`).expect(500);
     expect(body.type).toBe('/docs/problems/damaged-record'); // its key is there
-  }, 30_000);
+  }, 180_000);
 
   /** When the service last began to read a page. */
   const lastRead = async (): Promise<number> => {
@@ -200,7 +200,7 @@ describe('answers in lines', () => {
     await sleep(300);
     expect(await lastRead()).toBe(before);
     expect(await openTransactions()).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   it('are cut off when the service stops', async () => {
     const stopping = await startService({ database: service.database });
@@ -215,45 +215,37 @@ describe('answers in lines', () => {
     } finally {
       await stopping.close();
     }
-  }, 30_000);
+  }, 180_000);
 });
 
 describe('memory of answers in lines', () => {
-  it('does not grow with their length', async () => {
+  it('does not grow with their length: a heap that could not hold them is enough', async () => {
     const database = await createTestDatabase();
     const env = { DATABASE_URL: database.serviceUrl, DATABASE_OWNER_URL: database.ownerUrl };
     const writer = await Replica.start(env);
     await fill(writer.url, 'many', 30_000);
-    await fill(writer.url, 'large', 200, { new_state: { filler: 'x'.repeat(250_000) } }, 50); // 50 MB
+    await fill(writer.url, 'large', 600, { new_state: { filler: 'x'.repeat(250_000) } }, 50);
     await writer.end('SIGTERM');
-    const reader = await Replica.start(env);
+    // Resident memory says little: V8 collects when it likes to, and takes 200 MB more or less for the same answer.
+    const reader = await Replica.start({ ...env, NODE_OPTIONS: '--max-old-space-size=128' });
     try {
-      const resident = async (): Promise<number> => {
-        const answer = await fetch(`${reader.url}/metrics`, { headers: { authorization: `Bearer ${TEST_KEY}` } });
-        return Number(/^truetrail_process_resident_memory_bytes (\S+)$/m.exec(await answer.text())![1]);
-      };
-      const peakOf = async (path: string): Promise<{ peak: number; bytes: number; end: string }> => {
-        let [peak, bytes, end] = [0, 0, ''];
+      for (const [path, events, leastBytes] of [
+        ['many/events', 30_000, 24_000_000],
+        ['many/events?order=desc&sort=timestamp', 30_000, 24_000_000],
+        ['many/orders/O-3/history', 4_286, 3_500_000],
+        ['large/events', 600, 150_000_000],
+        ['large/orders/O-3/history', 86, 21_000_000],
+      ] as const) {
         const answer = await open(`${reader.url}/v1/ledgers/${path}`);
-        let next = 0;
+        let bytes = 0;
+        let end = '';
         for await (const chunk of answer as AsyncIterable<Buffer>) {
           bytes += chunk.length;
           end = (end + chunk.toString('latin1')).slice(-100);
-          if (bytes < next) continue;
-          next = bytes + 1_000_000;
-          peak = Math.max(peak, await resident());
         }
-        return { peak, bytes, end };
-      };
-      // V8 collects lazily, so that a process has a level of its own: what counts is that it stays there.
-      const first = [await peakOf('many/events'), await peakOf('many/events?order=desc')];
-      const many = await peakOf('many/events');
-      const large = await peakOf('large/events');
-      expect(many.end).toContain('{"end":{"events":"30000","as_of":"30000"}}');
-      expect(large.end).toContain('{"end":{"events":"200","as_of":"200"}}');
-      expect(large.bytes).toBeGreaterThan(50_000_000);
-      const level = Math.max(...first.map(({ peak }) => peak));
-      expect(Math.max(many.peak, large.peak) - level).toBeLessThan(64 * 1024 * 1024);
+        expect(end).toContain(`{"end":{"events":"${events}",`);
+        expect(bytes).toBeGreaterThan(leastBytes);
+      }
     } finally {
       await reader.end('SIGTERM');
       await database.drop();

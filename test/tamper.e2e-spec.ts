@@ -444,7 +444,11 @@ describe('the head and the ledger', () => {
       const { outcome } = await runJob(own, 'chain-verification');
       expect(outcome).toMatchObject({
         verdict: 'invalid',
-        stray_ledgers: [{ ledger: 'nobody', first_sequence: '1' }],
+        schema: {
+          findings: [
+            { kind: 'sequence', sequence: '1', detail: 'there are events of a ledger nobody, which does not exist' },
+          ],
+        },
       });
     } finally {
       await own.close();
@@ -512,6 +516,30 @@ describe('DDL', () => {
     );
     await record(own, 1, ledger);
     expect(places(await verify(own, {}, ledger))).toEqual(['content@9']);
+    expect((await runJob(own, 'schema-check')).outcome.verdict).toBe('invalid');
+  });
+
+  it.each([
+    ['timestamp_digits', 'integer'],
+    ['sequence', 'numeric'],
+    ['recorded_by', "bytea USING convert_to(recorded_by, 'UTF8')"],
+    ['new_state', 'json'],
+    ['new_state', 'text'],
+    ['salt', "text USING encode(salt, 'hex')"],
+  ])('that gives a column another type is found, by one of the two: %s to %s', async (column, type) => {
+    await connected(own.database.adminUrl, async (admin) => {
+      const { rows } = await admin.query<{ name: string }>(
+        `SELECT conname AS name FROM pg_constraint WHERE conrelid = 'audit_events'::regclass AND contype = 'c'`,
+      );
+      for (const { name } of rows) await admin.query(`ALTER TABLE audit_events DROP CONSTRAINT ${name}`);
+      await admin.query(`ALTER TABLE audit_events ALTER COLUMN ${column} TYPE ${type}`);
+    });
+    const { verdict } = await verify(own, {}, ledger);
+    // bytes that are the same on the wire are the schema check's alone to find
+    expect([column, verdict]).toEqual([
+      column,
+      column === 'recorded_by' ? 'valid' : expect.stringMatching(/invalid|undecided/),
+    ]);
     expect((await runJob(own, 'schema-check')).outcome.verdict).toBe('invalid');
   });
 

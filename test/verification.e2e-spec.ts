@@ -312,7 +312,7 @@ describe('the daily run', () => {
       await record(service, 10);
       await record(service, 5, 'desk-1');
       const { outcome, id } = await runJob(service, 'chain-verification');
-      expect(outcome).toMatchObject({ verdict: 'valid', schema: { verdict: 'valid' }, stray_ledgers: [] });
+      expect(outcome).toMatchObject({ verdict: 'valid', schema: { verdict: 'valid' } });
       expect(outcome.ledgers.map(({ ledger }: { ledger: string }) => ledger)).toEqual(['_service', 'desk-1', 'main']);
       expect(outcome.ledgers[2]).toMatchObject({ verdict: 'valid', checked: '10', findings_total: '0' });
       // as after a stop: the run is put back
@@ -451,5 +451,5 @@ describe('several replicas', () => {
       await doomed?.end('SIGKILL');
       await service.close();
     }
-  }, 60_000);
+  }, 180_000);
 });

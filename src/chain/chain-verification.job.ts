@@ -7,8 +7,8 @@ import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
 import { SchemaCheck, summaryOf } from './schema-check.js';
-import { findStrayLedgers, listLedgerNames } from './trail.sql.js';
-import { Verifications, type Verification } from './verifications.js';
+import { listLedgerNames } from './trail.sql.js';
+import { Verifications } from './verifications.js';
 
 const LOOK_MS = 250;
 const OFF = 'off';
@@ -38,19 +38,19 @@ export class ChainVerification implements Job, OnModuleInit {
    * Asks for a verification of each ledger, which any replica may run, and waits for them. When it was stopped and is
    * run again, it finds those that it asked for.
    */
-  async run({ signal, log, runId }: JobContext): Promise<JsonObject> {
+  async run({ signal, runId }: JobContext): Promise<JsonObject> {
     const schema = await this.schema.check(runId);
-    const strays = await findStrayLedgers(this.pool);
-    if (strays.length > 0)
-      log.error({ strays, alarm: 'stray-events' }, 'there are events of ledgers that do not exist');
     const asked = new Set((await this.verifications.listOfJob(runId)).map(({ ledger }) => ledger));
     for (const ledger of await listLedgerNames(this.pool)) {
       signal.throwIfAborted();
       if (!asked.has(ledger)) await this.verifications.request(ledger, {}, 'service', runId);
     }
-    const runs = await this.whenOver(runId, signal);
+    while (await this.verifications.hasOpenOfJob(runId)) {
+      await pause(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      signal.throwIfAborted();
+    }
+    const runs = await this.verifications.listOfJob(runId);
     const verdicts = [...runs.map(({ verdict }) => verdict ?? 'undecided'), schema.verdict];
-    if (strays.length > 0) verdicts.push('invalid');
     return {
       verdict: verdicts.includes('invalid') ? 'invalid' : verdicts.includes('undecided') ? 'undecided' : 'valid',
       ledgers: runs.map(({ ledger, id, status, verdict, checked, findings_total }) => ({
@@ -62,16 +62,6 @@ export class ChainVerification implements Job, OnModuleInit {
         findings_total,
       })),
       schema: summaryOf(schema),
-      stray_ledgers: strays.map(({ ledger, sequence }) => ({ ledger, first_sequence: sequence })),
     };
-  }
-
-  private async whenOver(runId: string, signal: AbortSignal): Promise<Verification[]> {
-    for (;;) {
-      signal.throwIfAborted();
-      const runs = await this.verifications.listOfJob(runId);
-      if (runs.every(({ status }) => status !== 'queued' && status !== 'running')) return runs;
-      await pause(LOOK_MS, undefined, { signal }).catch(() => undefined);
-    }
   }
 }

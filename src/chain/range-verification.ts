@@ -78,7 +78,8 @@ export class VerificationStopped extends Error {
  * piece but its findings, so memory does not depend on the range.
  *
  * Keys are compared by a sum over rows and one over keys, which do not depend on the order; only when these differ is
- * every key looked up. (A look-up for each event took 14 µs of processor time, the sums 1.)
+ * every key looked up. (A look-up for each event takes 2.8 µs of PostgreSQL's time, where
+ * reading the event takes as much; the sums 0.4.)
  *
  * `resumed` is what an earlier attempt reported. Rejects with VerificationStopped once `signal` is aborted, or with the
  * database's error when not even the head can be read.

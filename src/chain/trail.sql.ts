@@ -93,12 +93,11 @@ export async function findRecordedAt(
   ledger: string,
   from: bigint,
 ): Promise<{ sequence: bigint; recordedAt: number } | undefined> {
-  const { rows } = await database.query<{ sequence: string; recorded_at: string | null }>({
-    name: 'find_recorded_at',
-    text: `SELECT sequence, ${MICROS('recorded_at')} AS recorded_at
-             FROM audit_events WHERE ledger = $1 AND sequence >= $2 ORDER BY sequence LIMIT 1`,
-    values: [ledger, String(from)],
-  });
+  const { rows } = await database.query<{ sequence: string; recorded_at: string | null }>(
+    `SELECT sequence, ${MICROS('recorded_at')} AS recorded_at
+       FROM audit_events WHERE ledger = $1 AND sequence >= $2 ORDER BY sequence LIMIT 1`,
+    [ledger, String(from)],
+  );
   const row = rows[0];
   return row && { sequence: BigInt(row.sequence), recordedAt: Number(row.recorded_at ?? NaN) };
 }
@@ -124,20 +123,26 @@ export async function readLedgerEnds(
   database: Database,
   ledger: string,
 ): Promise<LedgerEnds & { misplaced: Misplaced[] }> {
+  // two scans from an end of the index each; with OR it would be one of the whole
   const { rows } = await database.query<LedgerEnds & { misplaced_sequences: string[]; misplaced_ids: string[] }>(
     `SELECT h.size, h.event_hash AS head_hash, ${MICROS('h.recorded_at')} AS head_recorded_at,
             last.sequence AS last_sequence, last.event_id AS last_event_id, last.event_hash AS last_hash,
             ${MICROS('last.recorded_at')} AS last_recorded_at,
-            ARRAY(SELECT e.sequence::text FROM audit_events AS e
-                    WHERE e.ledger = $1 AND (e.sequence > h.size OR e.sequence < 1) ORDER BY e.sequence LIMIT $2) AS misplaced_sequences,
-            ARRAY(SELECT e.event_id::text FROM audit_events AS e
-                    WHERE e.ledger = $1 AND (e.sequence > h.size OR e.sequence < 1) ORDER BY e.sequence LIMIT $2) AS misplaced_ids
+            misplaced.sequences AS misplaced_sequences, misplaced.ids AS misplaced_ids
        FROM (VALUES ($1::text)) AS asked (ledger)
        LEFT JOIN ledger_heads AS h ON h.ledger = asked.ledger
        LEFT JOIN LATERAL (
          SELECT e.sequence, e.event_id, e.event_hash, e.recorded_at FROM audit_events AS e
            WHERE e.ledger = $1 AND e.sequence <= coalesce(h.size, 9223372036854775807)
-           ORDER BY e.sequence DESC LIMIT 1) AS last ON true`,
+           ORDER BY e.sequence DESC LIMIT 1) AS last ON true
+       LEFT JOIN LATERAL (
+         SELECT coalesce(array_agg(m.sequence::text), '{}') AS sequences, coalesce(array_agg(m.event_id::text), '{}') AS ids
+           FROM (
+             (SELECT e.sequence, e.event_id FROM audit_events AS e
+                WHERE e.ledger = $1 AND e.sequence < 1 ORDER BY e.sequence LIMIT $2)
+             UNION ALL
+             (SELECT e.sequence, e.event_id FROM audit_events AS e
+                WHERE e.ledger = $1 AND e.sequence > h.size ORDER BY e.sequence LIMIT $2)) AS m) AS misplaced ON true`,
     [ledger, MISPLACED_LIMIT],
   );
   const { misplaced_sequences: sequences, misplaced_ids: ids, ...ends } = rows[0]!;

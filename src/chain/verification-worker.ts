@@ -45,6 +45,8 @@ async function connected(): Promise<pg.Client> {
     if (client === made) client = undefined;
   });
   await made.connect();
+  // as many processors as there are threads, and no more
+  await made.query('SET max_parallel_workers_per_gather = 0');
   client = made;
   return made;
 }

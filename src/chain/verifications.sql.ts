@@ -84,6 +84,15 @@ export async function listVerifications(pool: pg.Pool, ledger: string, limit: nu
   return rows.map(verificationOf);
 }
 
+/** Whether any that a run of the daily job asked for is not over. */
+export async function hasOpenVerifications(pool: pg.Pool, jobRun: string): Promise<boolean> {
+  const { rows } = await pool.query(
+    `SELECT 1 FROM verifications WHERE status IN ('queued', 'running') AND job_run = $1 LIMIT 1`,
+    [jobRun],
+  );
+  return rows.length > 0;
+}
+
 /** Those that a run of the daily job asked for. */
 export async function listVerificationsOfJob(pool: pg.Pool, jobRun: string): Promise<Verification[]> {
   const { rows } = await pool.query<Row>(`SELECT ${COLUMNS} FROM verifications WHERE job_run = $1 ORDER BY ledger`, [
@@ -92,6 +101,9 @@ export async function listVerificationsOfJob(pool: pg.Pool, jobRun: string): Pro
   return rows.map(verificationOf);
 }
 
+/** Who asked for a run: somebody who waits for it, or the daily job. */
+export type Origin = 'request' | 'job';
+
 /**
  * Gives this replica the run that has waited longest: a new one, or one whose replica has been silent for so long that
  * it must have died. Undefined when there is none.
@@ -99,6 +111,7 @@ export async function listVerificationsOfJob(pool: pg.Pool, jobRun: string): Pro
 export async function takeVerification(
   pool: pg.Pool,
   runner: string,
+  origin: Origin,
   silentMs: number,
 ): Promise<Verification | undefined> {
   const { rows } = await pool.query<Row>(
@@ -106,10 +119,11 @@ export async function takeVerification(
        SET status = 'running', runner = $1, started_at = coalesce(v.started_at, trail_now()), progress_at = trail_now()
        WHERE id = (
          SELECT id FROM verifications
-           WHERE status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond'
+           WHERE (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
+             AND (job_run IS NOT NULL) = $3
            ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING ${COLUMNS}`,
-    [runner, silentMs],
+    [runner, silentMs, origin === 'job'],
   );
   return rows[0] && verificationOf(rows[0]);
 }

@@ -38,14 +38,26 @@ const SILENT_MS = 30_000;
 /** Progress is written at most this often. */
 const PROGRESS_MS = 500;
 const LOCK_TIMEOUT_MS = 10_000;
+/**
+ * What a replica runs at once, on the threads that all of them share: somebody who asks about a few events does not wait
+ * for the whole ledger of somebody else, nor for the daily run.
+ */
+const LANES: readonly sql.Origin[] = ['request', 'request', 'job'];
 /** Of a run's findings, in its event: well within what an event may have. The run itself has more. */
 const RECORDED_FINDINGS = 100;
 /** Sequences are numbers where rows are checked. No ledger gets here; an edited head might. */
 const MAX_TO = BigInt(Number.MAX_SAFE_INTEGER) - 1n;
 
+interface Lane {
+  origin: sql.Origin;
+  /** set while it has a run, or looks for one */
+  working: Promise<void> | undefined;
+  moreWork: boolean;
+}
+
 /**
- * Runs of verification. A run is a row: any replica may take it, one at a time, and goes on where the last one stopped.
- * Whatever was found is written before the row says so.
+ * Runs of verification. A run is a row: any replica may take it, and goes on where the last one stopped. Whatever was
+ * found is written before the row says so.
  */
 @Injectable()
 export class Verifications implements OnModuleInit, OnModuleDestroy {
@@ -53,9 +65,8 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
   private readonly runner = randomUUID();
   private readonly threads: VerificationThreads;
   private readonly stopping = new AbortController();
+  private readonly lanes: readonly Lane[] = LANES.map((origin) => ({ origin, working: undefined, moreWork: false }));
   private timer: NodeJS.Timeout | undefined;
-  private working: Promise<void> | undefined;
-  private moreWork = false;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -77,7 +88,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     clearInterval(this.timer);
     this.stopping.abort();
-    await this.working;
+    for (const { working } of this.lanes) await working;
     this.threads.close();
   }
 
@@ -117,6 +128,11 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     return this.find(ledger, id);
   }
 
+  /** Whether any that a run of a job has asked for is not over. */
+  hasOpenOfJob(jobRun: string): Promise<boolean> {
+    return sql.hasOpenVerifications(this.pool, jobRun);
+  }
+
   /** Those that a run of a job has asked for. */
   listOfJob(jobRun: string): Promise<Verification[]> {
     return sql.listVerificationsOfJob(this.pool, jobRun);
@@ -145,21 +161,25 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     return { from, to, toHead: to === size };
   }
 
-  /** Takes runs as long as there are any. Does nothing while that is under way already. */
+  /** Takes runs as long as there are any; returns at once. */
   private work(): void {
-    this.moreWork = true;
-    if (this.working !== undefined) return;
-    this.working = this.takeRuns()
-      .catch((error: unknown) => this.logger.warn({ err: error }, 'runs of verification could not be taken'))
-      .finally(() => (this.working = undefined));
+    for (const lane of this.lanes) {
+      lane.moreWork = true;
+      lane.working ??= this.takeRuns(lane)
+        .catch((error: unknown) => this.logger.warn({ err: error }, 'runs of verification could not be taken'))
+        .finally(() => {
+          lane.working = undefined;
+          if (lane.moreWork && !this.stopping.signal.aborted) this.work(); // asked for as the last one was found to be none
+        });
+    }
   }
 
-  private async takeRuns(): Promise<void> {
-    while (this.moreWork) {
-      this.moreWork = false;
+  private async takeRuns(lane: Lane): Promise<void> {
+    while (lane.moreWork) {
+      lane.moreWork = false;
       for (;;) {
         if (this.stopping.signal.aborted) return;
-        const run = await sql.takeVerification(this.pool, this.runner, SILENT_MS);
+        const run = await sql.takeVerification(this.pool, this.runner, lane.origin, SILENT_MS);
         if (!run) break;
         await this.execute(run);
       }

@@ -16,8 +16,10 @@ export interface BoundedRows<R> {
   cut: boolean;
 }
 
-/** Rows of a portal's portion, hence how far past its bound a read may go: this many of the largest. */
-const PORTION_ROWS = 64;
+/** Rows of a read's first portion; the next are as many as should fit, by the rows so far, within these limits. */
+const FIRST_PORTION_ROWS = 16;
+const MIN_PORTION_ROWS = 8;
+const MAX_PORTION_ROWS = 512;
 /** So few rows come in one portion: to ask for a second costs a round trip. */
 const SINGLE_PORTION_ROWS = 128;
 
@@ -32,7 +34,7 @@ export function queryBounded<R extends object>(
   maxRows: number,
   maxBytes: number,
 ): Promise<BoundedRows<R>> {
-  const config = maxRows <= SINGLE_PORTION_ROWS ? statement : { ...statement, rows: PORTION_ROWS };
+  const config = maxRows <= SINGLE_PORTION_ROWS ? statement : { ...statement, rows: FIRST_PORTION_ROWS };
   return new Promise((resolve, reject) => {
     const query: BoundedQuery = new BoundedQuery(config, maxBytes, (error, result) => {
       if (error) reject(error);
@@ -59,6 +61,7 @@ const PortalQuery = pg.Query as unknown as new (
 /** pg's own query, which counts, and with `rows` asks for the next portion unless enough has come. */
 class BoundedQuery extends PortalQuery {
   bytes = 0;
+  private count = 0;
   cut = false;
 
   constructor(
@@ -71,13 +74,19 @@ class BoundedQuery extends PortalQuery {
 
   override handleDataRow(message: { length: number }): void {
     this.bytes += message.length;
+    this.count += 1;
     super.handleDataRow(message);
   }
 
   override handlePortalSuspended(connection: { sync(): void }): void {
     this.cut = this.bytes >= this.maxBytes;
-    if (this.cut) connection.sync();
-    else super.handlePortalSuspended(connection);
+    if (this.cut) {
+      connection.sync();
+      return;
+    }
+    const fitting = Math.floor(((this.maxBytes - this.bytes) * this.count) / this.bytes);
+    this.rows = Math.min(Math.max(fitting, MIN_PORTION_ROWS), MAX_PORTION_ROWS);
+    super.handlePortalSuspended(connection);
   }
 
   override handleError(error: Error, connection: { sync(): void }): void {

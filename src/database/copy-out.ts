@@ -10,8 +10,8 @@ const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
  * NULL) and value. The bytes are valid during the call alone.
  *
  * Rows are handled as they arrive, in the socket's own turn, so that nothing piles up however many there are: what is not
- * handled yet waits at the server. Measured: 25 columns of 300,000 events take 2.4 s and 2.3 s of processor time as rows
- * of a SELECT, 1.5 s and 0.6 s this way.
+ * handled yet waits at the server. Measured, for an event of 25 columns: 9.3 µs of processor time as a row of a SELECT,
+ * Node's and PostgreSQL's together, and 5.0 this way.
  *
  * Rejects with what `onTuple` threw (the rest of the rows is read and dropped then) or with the server's error, after
  * which the connection may be in a failed transaction.

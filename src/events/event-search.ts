@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
+import { CONFIG, type Config } from '../config/config.js';
 import { queryBounded, type Statement } from '../database/bounded-query.js';
 import { POOL } from '../database/database.module.js';
+import { Turnstile } from '../database/turnstile.js';
 import { Problem } from '../http/problem.js';
 import { canonicalString } from '../integrity/canonical-json.js';
 import { DamagedRowError, eventRecordOf, type EventRecord, type StoredRow } from '../integrity/stored-event.js';
@@ -24,6 +26,12 @@ export const MAX_PAGE_BYTES = 16_777_216;
 export const STREAM_PAGE_ROWS = 1_000;
 export const STREAM_PAGE_BYTES = 4_194_304;
 
+/**
+ * Of the connections for reads and operation, how many searches may have at once. One that finds little reads much, and
+ * health checks, keys and all that is quick must not wait for it.
+ */
+const SEARCH_SHARE = 0.6;
+
 export interface SearchPage {
   events: EventRecord[];
   /** null at the end */
@@ -34,10 +42,15 @@ export interface SearchPage {
 /** Finds events by what is in them. Rows that nobody may have written are errors, never left out. */
 @Injectable()
 export class EventSearch {
+  private readonly turnstile: Turnstile;
+
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(CONFIG) config: Config,
     private readonly ledgers: Ledgers,
-  ) {}
+  ) {
+    this.turnstile = new Turnstile(Math.ceil(config.DATABASE_POOL_SIZE * SEARCH_SHARE));
+  }
 
   /** Throws ledger-not-found, event-not-found, DamagedRowError. */
   async find(ledger: string, eventId: string): Promise<EventRecord> {
@@ -79,12 +92,14 @@ export class EventSearch {
     maxBytes: number,
   ): Promise<{ events: EventRecord[]; asOf: bigint; next: Position | undefined }> {
     const origin = await this.ledgers.origin(ledger);
-    const { rows, cut, asOf } = await readPage(this.pool, ledger, async (client, size) => {
-      if (walk && walk.asOf > size) throw cursorProblem('is of a later time than this ledger: search anew');
-      const asOf = walk?.asOf ?? size;
-      const statement = searchStatement(ledger, query, asOf, walk?.after, limit + 1);
-      return { ...(await queryBounded<StoredRow>(client, statement, limit + 1, maxBytes)), asOf };
-    });
+    const { rows, cut, asOf } = await this.turnstile.pass(() =>
+      readPage(this.pool, ledger, async (client, size) => {
+        if (walk && walk.asOf > size) throw cursorProblem('is of a later time than this ledger: ask anew');
+        const asOf = walk?.asOf ?? size;
+        const statement = searchStatement(ledger, query, asOf, walk?.after, limit + 1);
+        return { ...(await queryBounded<StoredRow>(client, statement, limit + 1, maxBytes)), asOf };
+      }),
+    );
     const events = rows.slice(0, limit).map((row) => eventRecordOf(row, origin));
     const last = events.at(-1);
     return { events, asOf, next: last && (cut || rows.length > limit) ? positionOf(last) : undefined };

@@ -43,6 +43,7 @@ const BULK_READ_PROBLEMS = [
 /** Ways to read events. */
 @ApiTags('events')
 @ApiExtraModels(SearchPageDto, OrderHistoryDto)
+@ApiParam({ name: 'ledger', description: 'Slug of the ledger', example: 'main' })
 @Controller('v1/ledgers/:ledger')
 export class EventsReadController {
   constructor(

@@ -11,6 +11,8 @@ export const SERVICE_LEDGER = '_service';
 export const DEFAULT_LEDGER = 'main';
 
 const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** What a ledger's name can be, the service's own included; anything else need not be looked up (U+0000 could not be). */
+const ANY_SLUG = /^(_|[a-z0-9])[a-z0-9-]{0,62}$/;
 
 @Injectable()
 export class Ledgers {
@@ -44,7 +46,7 @@ export class Ledgers {
 
   /** Throws ledger-not-found. */
   async state(ledger: string): Promise<LedgerState> {
-    const state = await sql.findLedger(this.pool, ledger);
+    const state = ANY_SLUG.test(ledger) ? await sql.findLedger(this.pool, ledger) : undefined;
     if (!state) throw new Problem('ledger-not-found', 'There is no such ledger, or these credentials are not for it');
     return state;
   }

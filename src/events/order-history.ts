@@ -42,7 +42,19 @@ interface Walk {
 
 const BEGINNING = { sequence: 0n, ordinal: 0, recordedAt: '-infinity' };
 
-type HistoryRow = StoredRow & { place: string; size: string };
+interface HistoryRow extends StoredRow {
+  /** among the events after the start, shown or not; absent where every one is shown */
+  place?: string;
+  /** of the ledger */
+  size: string;
+}
+
+/** The rows of a page, and the place of each among the events after its start. */
+interface LifeRows {
+  rows: HistoryRow[];
+  places: number[];
+  cut: boolean;
+}
 
 /** The life of one order, in the order in which it was recorded. */
 @Injectable()
@@ -91,7 +103,7 @@ export class OrderHistory {
     const isWindow = window.from !== undefined || window.to !== undefined;
     // Without a window the first statement says by itself whether there is such an order, and as of when.
     const start = from ?? (isWindow ? { asOf: await this.findOrder(ledger, orderId), after: BEGINNING } : undefined);
-    const { rows, cut } = await this.readRows(ledger, orderId, window, start, limit + 1, maxBytes);
+    const { rows, places, cut } = await this.readRows(ledger, orderId, window, start, limit + 1, maxBytes);
 
     const asOf = start?.asOf ?? (rows[0] && BigInt(rows[0].size));
     if (asOf === undefined) throw new Problem('order-not-found', 'The ledger holds no event of this order');
@@ -102,13 +114,13 @@ export class OrderHistory {
     const correctionOf =
       start?.correctionOf ??
       correctionsInForce(isWhole ? rows : await readCorrections(this.pool, ledger, orderId, asOf));
-    const shown = rows.slice(0, limit);
     const before = start?.after ?? BEGINNING;
-    const events = shown.map((row) => ({
-      ...eventRecordOf(row, origin),
-      ordinal: before.ordinal + Number(row.place),
-      corrected_by: correctionOf(row),
-    }));
+    const events = rows.slice(0, limit).map((row, i) =>
+      Object.assign(eventRecordOf(row, origin), {
+        ordinal: before.ordinal + places[i]!,
+        corrected_by: correctionOf(row),
+      }),
+    );
     const last = events.at(-1);
     const after = last
       ? { sequence: BigInt(last.sequence), ordinal: last.ordinal, recordedAt: last.recorded_at }
@@ -130,7 +142,7 @@ export class OrderHistory {
     return BigInt(head.size);
   }
 
-  /** Up to `maxRows` rows after the start; `place` counts from there. */
+  /** Up to `maxRows` rows after the start. */
   private async readRows(
     ledger: string,
     orderId: string,
@@ -138,25 +150,25 @@ export class OrderHistory {
     start: Walk | undefined,
     maxRows: number,
     maxBytes: number,
-  ): Promise<BoundedRows<HistoryRow>> {
-    const all: BoundedRows<HistoryRow> = { rows: [], bytes: 0, cut: false };
+  ): Promise<LifeRows> {
+    const life: LifeRows = { rows: [], places: [], cut: false };
+    let bytes = 0;
     let at = start;
     for (let size = FIRST_READ_ROWS; ; size = FURTHER_READ_ROWS) {
-      const wanted = Math.min(maxRows - all.rows.length, size);
-      const part = await this.query(
-        historyStatement(ledger, orderId, window, at, wanted),
-        wanted,
-        maxBytes - all.bytes,
-      );
-      const placesBefore = Number(all.rows.at(-1)?.place ?? 0);
-      for (const row of part.rows) all.rows.push({ ...row, place: String(placesBefore + Number(row.place)) });
-      all.bytes += part.bytes;
-      const last = all.rows.at(-1);
-      const ended = !last || all.rows.length >= maxRows || (part.rows.length < wanted && !part.cut);
-      all.cut = !ended && all.bytes >= maxBytes;
-      if (ended || all.cut) return all;
+      const wanted = Math.min(maxRows - life.rows.length, size);
+      const part = await this.query(historyStatement(ledger, orderId, window, at, wanted), wanted, maxBytes - bytes);
+      const placesBefore = life.places.at(-1) ?? 0;
+      part.rows.forEach((row, i) => {
+        life.rows.push(row);
+        life.places.push(placesBefore + Number(row.place ?? i + 1));
+      });
+      bytes += part.bytes;
+      const last = life.rows.at(-1);
+      const ended = !last || life.rows.length >= maxRows || (part.rows.length < wanted && !part.cut);
+      life.cut = !ended && bytes >= maxBytes;
+      if (ended || life.cut) return life;
       at = {
-        asOf: start?.asOf ?? BigInt(all.rows[0]!.size),
+        asOf: start?.asOf ?? BigInt(life.rows[0]!.size),
         after: { sequence: BigInt(last.sequence), ordinal: 0, recordedAt: last.recorded_at },
       };
     }
@@ -190,11 +202,12 @@ function historyCursor(ledger: string, request: HistoryRequest, { asOf, after }:
 }
 
 /**
- * The next events of an order, each with its place among those that come after the start, shown or not, and the
- * ledger's size. The plan is the same for all values (each month's entity index in its order, merged), so it is kept.
+ * The next events of an order, and the ledger's size. The plan is the same for all values (each month's entity index in
+ * its order, merged), so it is kept. LIMIT lets the planner see that the order of sequence comes from the indexes:
+ * without it all of an order's life is sorted for each page.
  *
- * The inner LIMIT lets the planner see that the order of sequence comes from the indexes: without it all of an order's
- * life was sorted for each page.
+ * With a window every event is counted, the ones outside too: that is what the inner LIMIT, which limits nothing, and
+ * `place` are for.
  */
 function historyStatement(
   ledger: string,
@@ -205,26 +218,25 @@ function historyStatement(
 ): Statement {
   const { sequence, recordedAt } = start?.after ?? BEGINNING;
   const values = [ledger, orderId, String(sequence), String(start?.asOf ?? MAX_SEQUENCE), recordedAt, maxRows];
-  const life = (limit: string): string => `
-    SELECT (SELECT size FROM ledger_heads WHERE ledger = $1) AS size,
-           row_number() OVER (ORDER BY sequence) AS place, ${STORED_COLUMNS}
-      FROM (
-        SELECT * FROM audit_events
-          WHERE ledger = $1 AND entity_type = 'order' AND entity_id = $2
-            AND sequence > $3 AND sequence <= $4 AND recorded_at >= $5
-          ORDER BY sequence LIMIT ${limit}
-      ) AS life`;
+  const life = (columns: string, limit: string): string => `
+    SELECT ${columns} FROM audit_events
+      WHERE ledger = $1 AND entity_type = 'order' AND entity_id = $2
+        AND sequence > $3 AND sequence <= $4 AND recorded_at >= $5
+      ORDER BY sequence LIMIT ${limit}`;
+  const size = '(SELECT size FROM ledger_heads WHERE ledger = $1) AS size';
   if (from === undefined && to === undefined) {
-    return { name: 'order_history', text: `${life('$6')} ORDER BY sequence`, values };
+    return { name: 'order_history', text: life(`${size}, ${STORED_COLUMNS}`, '$6'), values };
   }
   const bound = (time: Timestamp | undefined, otherwise: string): unknown[] =>
     time === undefined ? [otherwise, 0] : [formatMicros(time.micros), time.nanos];
   return {
     name: 'order_history_window',
-    text: `SELECT * FROM (${life('$7')}) AS numbered
-             WHERE ("timestamp", timestamp_nanos) >= ($8::timestamptz, $9::smallint)
-               AND ("timestamp", timestamp_nanos) < ($10::timestamptz, $11::smallint)
-             ORDER BY sequence LIMIT $6`,
+    text: `
+      SELECT ${size}, place, ${STORED_COLUMNS}
+        FROM (SELECT *, row_number() OVER (ORDER BY sequence) AS place FROM (${life('*', '$7')}) AS life) AS numbered
+        WHERE ("timestamp", timestamp_nanos) >= ($8::timestamptz, $9::smallint)
+          AND ("timestamp", timestamp_nanos) < ($10::timestamptz, $11::smallint)
+        ORDER BY sequence LIMIT $6`,
     values: [...values, String(MAX_SEQUENCE), ...bound(from, '-infinity'), ...bound(to, 'infinity')],
   };
 }

@@ -61,32 +61,40 @@ class WindowParametersDto {
 
 /** Everything but `metadata.<key>`, of which there may be several. */
 export class SearchParametersDto extends WindowParametersDto {
-  @ApiPropertyOptional({ example: 'order', maxLength: MAX_CODE_POINTS.entity_type })
+  @ApiPropertyOptional({
+    description: 'What it happened to: its kind',
+    example: 'order',
+    maxLength: MAX_CODE_POINTS.entity_type,
+  })
   @Absentable()
   @IsEventText(MAX_CODE_POINTS.entity_type)
   entity_type?: string;
 
-  @ApiPropertyOptional({ example: 'O-1', maxLength: MAX_CODE_POINTS.entity_id })
+  @ApiPropertyOptional({ description: 'and which one', example: 'O-1', maxLength: MAX_CODE_POINTS.entity_id })
   @Absentable()
   @IsEventText(MAX_CODE_POINTS.entity_id)
   entity_id?: string;
 
-  @ApiPropertyOptional({ example: 'trader-1', maxLength: MAX_CODE_POINTS.user_id })
+  @ApiPropertyOptional({ description: 'Who did it', example: 'trader-1', maxLength: MAX_CODE_POINTS.user_id })
   @Absentable()
   @IsEventText(MAX_CODE_POINTS.user_id)
   user_id?: string;
 
-  @ApiPropertyOptional({ example: 'order_lifecycle', maxLength: MAX_CODE_POINTS.event_type })
+  @ApiPropertyOptional({
+    description: 'The kind of event',
+    example: 'order_lifecycle',
+    maxLength: MAX_CODE_POINTS.event_type,
+  })
   @Absentable()
   @IsEventText(MAX_CODE_POINTS.event_type)
   event_type?: string;
 
-  @ApiPropertyOptional({ example: 'create', maxLength: MAX_CODE_POINTS.action })
+  @ApiPropertyOptional({ description: 'What was done', example: 'create', maxLength: MAX_CODE_POINTS.action })
   @Absentable()
   @IsEventText(MAX_CODE_POINTS.action)
   action?: string;
 
-  @ApiPropertyOptional({ example: 'oms-1', maxLength: MAX_CODE_POINTS.source })
+  @ApiPropertyOptional({ description: 'The submitting system', example: 'oms-1', maxLength: MAX_CODE_POINTS.source })
   @Absentable()
   @IsEventText(MAX_CODE_POINTS.source)
   source?: string;
@@ -120,7 +128,7 @@ export class SearchParametersDto extends WindowParametersDto {
   @IsIn(['timestamp', 'sequence'])
   sort?: string;
 
-  @ApiPropertyOptional({ enum: ['asc', 'desc'], default: 'asc', example: 'asc' })
+  @ApiPropertyOptional({ enum: ['asc', 'desc'], description: 'desc: the last first', default: 'asc', example: 'asc' })
   @Absentable()
   @IsIn(['asc', 'desc'])
   order?: string;

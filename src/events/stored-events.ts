@@ -107,6 +107,16 @@ class Tuple {
     return length;
   }
 
+  /** Steps over a value of a known length, and says where it was; -1 for NULL. Throws when the column's type was changed. */
+  private fixed(bytes: number): number {
+    const length = this.length();
+    if (length === NULL_LENGTH) return NULL_LENGTH;
+    if (length !== bytes)
+      throw new Error(`a column has values of ${length} bytes instead of ${bytes}: its type was changed`);
+    this.at += bytes;
+    return this.at - bytes;
+  }
+
   text(): string | null {
     const length = this.length();
     return length === NULL_LENGTH ? null : this.bytes.toString('utf8', this.at, (this.at += length));
@@ -120,8 +130,9 @@ class Tuple {
   }
 
   uuid(): string | null {
-    if (this.length() === NULL_LENGTH) return null;
-    const hex = this.bytes.toString('hex', this.at, (this.at += 16));
+    const at = this.fixed(16);
+    if (at === NULL_LENGTH) return null;
+    const hex = this.bytes.toString('hex', at, at + 16);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
 
@@ -132,36 +143,29 @@ class Tuple {
   }
 
   int2(): number {
-    if (this.length() === NULL_LENGTH) return NaN;
-    this.at += 2;
-    return this.bytes.readInt16BE(this.at - 2);
+    const at = this.fixed(2);
+    return at === NULL_LENGTH ? NaN : this.bytes.readInt16BE(at);
   }
 
   uint4(): number {
-    this.length();
-    this.at += 4;
-    return this.bytes.readUInt32BE(this.at - 4);
+    return this.bytes.readUInt32BE(this.fixed(4));
   }
 
   int8(): string {
-    this.length();
-    this.at += 8;
-    return String(this.bytes.readBigInt64BE(this.at - 8));
+    return String(this.bytes.readBigInt64BE(this.fixed(8)));
   }
 
   /** An int8 as the 64 bits that it is; zeros for NULL. */
   halves(): [high: number, low: number] {
-    if (this.length() === NULL_LENGTH) return [0, 0];
-    this.at += 8;
-    return [this.bytes.readUInt32BE(this.at - 8), this.bytes.readUInt32BE(this.at - 4)];
+    const at = this.fixed(8);
+    return at === NULL_LENGTH ? [0, 0] : [this.bytes.readUInt32BE(at), this.bytes.readUInt32BE(at + 4)];
   }
 
   /** Microseconds since 1970; an infinity is some number past all that is safe. */
   timestamptz(): number {
-    if (this.length() === NULL_LENGTH) return NaN;
-    this.at += 8;
-    const micros = this.bytes.readInt32BE(this.at - 8) * 0x1_0000_0000 + this.bytes.readUInt32BE(this.at - 4);
-    return micros + POSTGRES_EPOCH_MICROS;
+    const at = this.fixed(8);
+    if (at === NULL_LENGTH) return NaN;
+    return this.bytes.readInt32BE(at) * 0x1_0000_0000 + this.bytes.readUInt32BE(at + 4) + POSTGRES_EPOCH_MICROS;
   }
 }
 

@@ -158,7 +158,10 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
   private work(registered: Registered, once = false): void {
     registered.moreWork = true;
     if (registered.working !== undefined || this.stopping.signal.aborted) return;
-    registered.working = this.workOff(registered, once).finally(() => (registered.working = undefined));
+    registered.working = this.workOff(registered, once).finally(() => {
+      registered.working = undefined;
+      if (registered.moreWork) this.work(registered); // asked for as there was found to be nothing
+    });
   }
 
   /** Never rejects: what goes wrong is tried again for as long as there is something to run. */
@@ -230,7 +233,7 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
       await sql.finishRun(this.pool, run.id, 'done', outcome);
       log.info({ ms: Math.round(performance.now() - startedAt) }, 'a job is done');
     } catch (error) {
-      if (signal.aborted && error === signal.reason) {
+      if (signal.aborted) {
         // With its lock lost the run may be another replica's business by now, and only the next holder knows.
         if (this.stopping.signal.aborted) await sql.requeueRun(this.pool, run.id);
         return;
