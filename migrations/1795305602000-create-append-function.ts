@@ -109,8 +109,10 @@ export class CreateAppendFunction1795305602000 implements MigrationInterface {
             INTO v_skipped, repeats
             FROM unnest(v_known, v_known_sequences) AS known (i, sequence)
             LEFT JOIN LATERAL (
+              -- BETWEEN, not =: with = the order is no reason to prefer the one index that has it
               SELECT r.* FROM audit_events AS r
-                WHERE r.ledger = p_ledger AND r.sequence = known.sequence ORDER BY r.sequence LIMIT 1
+                WHERE r.ledger = p_ledger AND r.sequence BETWEEN known.sequence AND known.sequence
+                ORDER BY r.sequence LIMIT 1
             ) AS e ON true;
         END IF;
 
