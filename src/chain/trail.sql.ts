@@ -238,13 +238,17 @@ export async function findOrphanKeys(
 ): Promise<OrphanKey[]> {
   const { rows } = await database.query<OrphanKey>(
     `SELECT k.sequence, k.event_id, count(*) OVER () AS total,
-            (SELECT e.event_id FROM audit_events AS e WHERE e.ledger = k.ledger AND e.sequence = k.sequence LIMIT 1) AS stored_id
+            (SELECT e.event_id FROM audit_events AS e
+               WHERE e.ledger = k.ledger AND e.sequence BETWEEN k.sequence AND k.sequence
+               ORDER BY e.sequence LIMIT 1) AS stored_id
        FROM event_keys AS k
        WHERE k.ledger = $1 AND ${IN_BLOCKS}
          AND (k.sequence BETWEEN $2 AND $3 OR k.sequence > $6 OR ($6::bigint IS NOT NULL AND k.sequence < 1))
-         AND NOT EXISTS (
-           SELECT FROM audit_events AS e
-             WHERE e.ledger = k.ledger AND e.sequence = k.sequence AND e.event_id = k.event_id)
+         -- a subquery with a LIMIT, which is never made a join: on tables that were not analysed yet PostgreSQL 15 joined
+         -- by an index of the whole ledger for each key
+         AND (SELECT true FROM audit_events AS e
+                WHERE e.ledger = k.ledger AND e.sequence BETWEEN k.sequence AND k.sequence AND e.event_id = k.event_id
+                ORDER BY e.sequence LIMIT 1) IS NULL
        ORDER BY k.sequence, k.event_id LIMIT $7`,
     [...pageValues(page), size === null ? null : String(size), limit],
   );
