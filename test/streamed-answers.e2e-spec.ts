@@ -161,13 +161,13 @@ describe('answers in lines', () => {
   const lastRead = async (): Promise<number> => {
     const { rows } = await admin.query<{ at: string | null }>(
       `SELECT extract(epoch FROM max(query_start)) * 1000 AS at FROM pg_stat_activity
-         WHERE datname = current_database() AND application_name = 'truetrail' AND (query LIKE 'BEGIN READ ONLY%' OR query LIKE '%FROM audit_events%')`,
+         WHERE datname = current_database() AND application_name = 'truetrail long reads' AND (query LIKE 'BEGIN READ ONLY%' OR query LIKE '%FROM audit_events%')`,
     );
     return Number(rows[0]!.at);
   };
   const openTransactions = async (): Promise<number> => {
     const { rowCount } = await admin.query(
-      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'truetrail' AND xact_start IS NOT NULL`,
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'truetrail%' AND xact_start IS NOT NULL`,
     );
     return rowCount!;
   };

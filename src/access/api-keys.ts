@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import type { Principal } from './principal.js';
 import { findUsableKey } from './api-keys.sql.js';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { SERVICE_ROLE } from '../database/data-source.js';
 import { sqlState } from '../database/sqlstate.js';
 import { ServiceLedger } from '../events/service-ledger.js';

@@ -1,6 +1,5 @@
-import { pathToFileURL } from 'node:url';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { threadFile } from '../operation/thread-file.js';
 import type { ResultOf, VerificationSubject, VerificationTask } from './verification-tasks.js';
 import type { Reach, WorkerAnswer, WorkerRequest, WorkerSettings } from './verification-worker.js';
 
@@ -22,6 +21,8 @@ const IDLE_MS = 10_000;
 
 interface Thread {
   worker: Worker;
+  /** somebody has it */
+  isTaken: boolean;
   /** set while it works */
   settle: { resolve: (result: unknown) => void; reject: (error: Error) => void } | undefined;
   idle: NodeJS.Timeout | undefined;
@@ -33,8 +34,10 @@ export class VerificationThreads {
   private readonly waiting: ((thread: Thread) => void)[] = [];
   private isClosed = false;
 
+  /** `mayWork` says how many of the `size` threads may work at the moment; at least one. */
   constructor(
     private readonly size: number,
+    private readonly mayWork: () => number,
     private readonly settings: WorkerSettings,
   ) {}
 
@@ -55,36 +58,43 @@ export class VerificationThreads {
   /** Ends the threads that are idle, and the others after their task. */
   close(): void {
     this.isClosed = true;
-    for (const thread of this.threads) if (thread.settle === undefined) this.end(thread);
+    for (const thread of this.threads) if (!thread.isTaken) this.end(thread);
   }
 
   private async take(): Promise<Thread> {
-    for (const thread of this.threads) {
-      if (thread.idle === undefined) continue;
-      clearTimeout(thread.idle);
-      thread.idle = undefined;
-      return thread;
-    }
-    if (this.threads.size < this.size) return this.start();
-    return new Promise((resolve) => this.waiting.push(resolve));
+    return this.takeFree() ?? new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  private takeFree(): Thread | undefined {
+    const all = [...this.threads];
+    const taken = all.filter(({ isTaken }) => isTaken).length;
+    if (taken >= this.mayWork()) return undefined;
+    const thread = all.find(({ isTaken }) => !isTaken) ?? (all.length < this.size ? this.start() : undefined);
+    if (!thread) return undefined;
+    clearTimeout(thread.idle);
+    thread.idle = undefined;
+    thread.isTaken = true;
+    return thread;
   }
 
   private giveBack(thread: Thread): void {
-    if (!this.threads.has(thread)) {
-      // it has died; whoever waits gets a new one
-      const next = this.waiting.shift();
-      if (next) next(this.start());
-      return;
+    thread.isTaken = false;
+    while (this.waiting.length > 0) {
+      const free = this.takeFree();
+      if (!free) break;
+      this.waiting.shift()!(free);
     }
-    const next = this.waiting.shift();
-    if (next) next(thread);
-    else if (this.isClosed) this.end(thread);
+    if (thread.isTaken || !this.threads.has(thread)) return; // it has more to do, or has died
+    if (this.isClosed) this.end(thread);
     else thread.idle = setTimeout(() => this.end(thread), IDLE_MS).unref();
   }
 
   private start(): Thread {
-    const worker = new Worker(workerFile(), { workerData: this.settings, name: 'verification' });
-    const thread: Thread = { worker, settle: undefined, idle: undefined };
+    const worker = new Worker(threadFile('chain/verification-worker.js'), {
+      workerData: this.settings,
+      name: 'verification',
+    });
+    const thread: Thread = { worker, isTaken: false, settle: undefined, idle: undefined };
     const died = (error: Error): void => {
       this.threads.delete(thread);
       clearTimeout(thread.idle);
@@ -106,16 +116,4 @@ export class VerificationThreads {
     clearTimeout(thread.idle);
     thread.worker.postMessage(null);
   }
-}
-
-/**
- * The worker's file beside this one. A thread cannot load TypeScript: where the sources themselves run, as under Jest,
- * it comes from the build of them that TRUETRAIL_BUILD names.
- */
-function workerFile(): URL {
-  const name = 'verification-worker.js';
-  if (!import.meta.url.endsWith('.ts')) return new URL(`./${name}`, import.meta.url);
-  const build = process.env.TRUETRAIL_BUILD;
-  if (build === undefined) throw new Error('TRUETRAIL_BUILD is not set: threads need the build of these sources');
-  return pathToFileURL(join(build, 'src', 'chain', name));
 }

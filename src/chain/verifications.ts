@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
-import { DATABASE_URL, POOL } from '../database/database.module.js';
+import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
+import { Appender } from '../events/appender.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
@@ -73,10 +75,14 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(DATABASE_URL) url: string,
+    appender: Appender,
     private readonly serviceLedger: ServiceLedger,
     private readonly metrics: Metrics,
   ) {
-    this.threads = new VerificationThreads(config.VERIFICATION_WORKERS, { url, lockTimeoutMs: LOCK_TIMEOUT_MS });
+    const { VERIFICATION_WORKERS: size } = config;
+    // A processor is left to those who post events, as long as there are any: whoever verifies can wait.
+    const mayWork = (): number => (appender.isInUse ? Math.max(1, Math.min(size, availableParallelism() - 1)) : size);
+    this.threads = new VerificationThreads(size, mayWork, { url, lockTimeoutMs: LOCK_TIMEOUT_MS });
   }
 
   onModuleInit(): void {

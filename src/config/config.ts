@@ -73,6 +73,12 @@ export const SETTINGS = {
     fallback: 4,
     why: 'Connections kept for appends alone, so that no read can hold up a write. One ledger uses one at a time.',
   }),
+  LONG_READ_CONNECTIONS: integer({
+    min: 1,
+    max: 64,
+    fallback: 4,
+    why: 'Connections for reports and answers in lines, for each replica: so many of them read at once, the others take turns.',
+  }),
   LOG_ORIGIN: text({
     pattern: /^[!#-*,-[\]-~]{1,200}$/,
     accepts:

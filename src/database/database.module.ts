@@ -2,12 +2,8 @@ import { Global, Module } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.js';
+import { DATABASE_URL, POOL } from './tokens.js';
 import { poolOf, serviceDataSourceOptions } from './data-source.js';
-
-/** Nest's token for the pg.Pool below the DataSource. */
-export const POOL = Symbol('pg.Pool');
-/** Nest's token for the URL of the service's database, wherever it came from. */
-export const DATABASE_URL = Symbol('DATABASE_URL');
 
 @Global()
 @Module({

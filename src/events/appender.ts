@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
-import { DATABASE_URL } from '../database/database.module.js';
+import { DATABASE_URL } from '../database/tokens.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
@@ -22,6 +22,9 @@ const RETRY_PAUSES_MS = [20, 100, 250, 500, 1_000];
 /** How long appends wait for a database that cannot be reached before their callers are told. */
 const UNREACHABLE_AFTER_ATTEMPTS = 10;
 
+/** How long after an append more are expected. */
+const IN_USE_MS = 1_000;
+
 /**
  * The way in for every event of this replica: a queue for each ledger, over connections of their own, so that no read
  * can hold up a write.
@@ -30,6 +33,7 @@ const UNREACHABLE_AFTER_ATTEMPTS = 10;
 export class Appender implements OnApplicationShutdown {
   private readonly pool: pg.Pool;
   private readonly queues = new Map<string, AppendQueue>();
+  private lastAppendAt = -Infinity;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -67,6 +71,7 @@ export class Appender implements OnApplicationShutdown {
     const queue = this.queues.get(ledger) ?? (await this.openQueue(ledger));
     if (this.isFull(queue, events.length))
       throw new Problem('queue-full', `Too many events wait for the ledger ${ledger}`);
+    this.lastAppendAt = performance.now();
     return this.withinTimeout(queue.append(events));
   }
 
@@ -74,6 +79,11 @@ export class Appender implements OnApplicationShutdown {
   hasRoom(ledger: string): boolean {
     const queue = this.queues.get(ledger);
     return queue === undefined || !this.isFull(queue, 1);
+  }
+
+  /** Whether events are coming in: what can wait leaves room for them then. */
+  get isInUse(): boolean {
+    return performance.now() - this.lastAppendAt < IN_USE_MS;
   }
 
   /** Waits for every event that was taken; call once no more requests come. */

@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { LOGGER } from '../operation/logger.js';
 
 const INTERVAL_MS = 1_000;

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { CONFIG, type Config } from '../config/config.js';
 import { queryBounded, type Statement } from '../database/bounded-query.js';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { Turnstile } from '../database/turnstile.js';
 import { Problem } from '../http/problem.js';
 import { canonicalString } from '../integrity/canonical-json.js';
@@ -46,7 +46,7 @@ export class EventSearch {
 
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) config: Pick<Config, 'DATABASE_POOL_SIZE'>,
     private readonly ledgers: Ledgers,
   ) {
     this.turnstile = new Turnstile(Math.ceil(config.DATABASE_POOL_SIZE * SEARCH_SHARE));

@@ -14,12 +14,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Caller } from '../access/access.decorator.js';
 import type { Principal } from '../access/principal.js';
 import { isEventId, isEventText, MAX_CODE_POINTS } from '../integrity/event.js';
-import { linesOfPages, sendLines, wantsLines } from '../http/ndjson.js';
+import { LINES_HEADERS, wantsLines } from '../http/ndjson.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { Problem } from '../http/problem.js';
 import { invalidParameters, QueryParameters, queryError, type Parameters } from '../http/query-parameters.js';
+import { goneSignal, sendPieces } from '../http/streamed-answer.js';
+import type { LongRead } from '../long-reads/long-read.js';
+import { LongReads } from '../long-reads/long-reads.js';
 import { Health } from '../operation/health.js';
-import { BulkReads } from './bulk-reads.js';
+import { BulkReads, type BulkRead } from './bulk-reads.js';
 import { EventRecordDto, OrderHistoryDto, SearchPageDto } from './event-record.dto.js';
 import { EventSearch } from './event-search.js';
 import { OrderHistory } from './order-history.js';
@@ -49,6 +52,7 @@ export class EventsReadController {
   constructor(
     private readonly search: EventSearch,
     private readonly histories: OrderHistory,
+    private readonly longReads: LongReads,
     private readonly bulkReads: BulkReads,
     private readonly health: Health,
   ) {}
@@ -114,10 +118,8 @@ export class EventsReadController {
       return;
     }
     assertNoLimit(search.limit);
-    const pages = this.search.pages(ledger, search);
     const read = { ledger, action: 'search', parameters: search.query.parameters };
-    const lines = linesOfPages(pages, (asOf) => this.bulkReads.record({ ...read, asOf }, caller));
-    await sendLines(request, reply, lines, this.health.stopping);
+    await this.sendLines(request, reply, { kind: 'search', ledger, request: search }, read, caller);
   }
 
   @Get('orders/:order_id/history')
@@ -153,10 +155,20 @@ export class EventsReadController {
       return;
     }
     assertNoLimit(history.limit);
-    const pages = this.histories.pages(ledger, orderId, history);
     const read = { ledger, action: 'history', parameters: history.parameters };
-    const lines = linesOfPages(pages, (asOf) => this.bulkReads.record({ ...read, asOf }, caller));
-    await sendLines(request, reply, lines, this.health.stopping);
+    await this.sendLines(request, reply, { kind: 'history', ledger, orderId, request: history }, read, caller);
+  }
+
+  private async sendLines(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    longRead: LongRead,
+    read: Omit<BulkRead, 'asOf'>,
+    caller: Principal,
+  ): Promise<void> {
+    const gone = goneSignal(reply, this.health.stopping);
+    const record = (asOf: string): Promise<void> => this.bulkReads.record({ ...read, asOf }, caller);
+    await sendPieces(request, reply, this.longReads.pieces(longRead, gone, record), gone, LINES_HEADERS);
   }
 }
 

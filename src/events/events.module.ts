@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { PartitionsModule } from '../partitions/partitions.module.js';
 import { Appender } from './appender.js';
 import { BulkReads } from './bulk-reads.js';
@@ -15,7 +16,7 @@ import { OrderHistory } from './order-history.js';
 import { ServiceLedger } from './service-ledger.js';
 
 @Module({
-  imports: [PartitionsModule],
+  imports: [LongReadsModule, PartitionsModule],
   controllers: [LedgersController, EventsController, EventsReadController, LimitsController],
   providers: [
     Appender,
@@ -28,6 +29,6 @@ import { ServiceLedger } from './service-ledger.js';
     OrderHistory,
     ServiceLedger,
   ],
-  exports: [BulkReads, ClockMonitor, Ledgers, ServiceLedger],
+  exports: [Appender, BulkReads, ClockMonitor, Ledgers, ServiceLedger],
 })
 export class EventsModule {}

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Principal } from '../access/principal.js';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { Ledgers, SERVICE_LEDGER } from './ledgers.js';
 import { acceptClockAhead } from './ledgers.sql.js';
 import { ServiceLedger } from './service-ledger.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { Problem } from '../http/problem.js';
 import * as sql from './ledgers.sql.js';
 import type { LedgerState } from './ledgers.sql.js';

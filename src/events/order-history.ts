@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { Problem } from '../http/problem.js';
 import { eventRecordOf, type EventRecord, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros, type Timestamp } from '../integrity/timestamp.js';

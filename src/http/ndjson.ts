@@ -1,8 +1,9 @@
-import { Readable } from 'node:stream';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from './problem.js';
 
 const NDJSON = 'application/x-ndjson';
+
+/** Headers of an answer in lines. */
+export const LINES_HEADERS = { 'content-type': `${NDJSON}; charset=utf-8`, vary: 'accept' } as const;
 
 /**
  * Whether a caller asks for lines rather than one JSON document: yes if it names them and wants nothing else more.
@@ -31,55 +32,16 @@ export interface Page {
   as_of: string;
 }
 
-/**
- * Pages as pieces of NDJSON: a line an event, then `{"end": {"events", "as_of"}}`, without which the answer is not whole.
- * `beforeFirst` is awaited once the first page is there and before any of it is given out.
- */
-export async function* linesOfPages(
-  pages: AsyncIterable<Page>,
-  beforeFirst: (asOf: string) => Promise<void>,
-): AsyncGenerator<string> {
+/** Pages as pieces of NDJSON: a line an event, then `{"end": {"events", "as_of"}}`, without which the answer is not whole. */
+export async function* linesOfPages(pages: AsyncIterable<Page>): AsyncGenerator<{ text: string; asOf: string }> {
   let count = 0;
-  let asOf: string | undefined;
+  let asOf = '';
   for await (const page of pages) {
-    if (asOf === undefined) await beforeFirst(page.as_of);
     asOf = page.as_of;
     count += page.events.length;
     let text = '';
     for (const event of page.events) text += `${JSON.stringify(event)}\n`;
-    if (text !== '') yield text;
+    if (text !== '') yield { text, asOf };
   }
-  yield `${JSON.stringify({ end: { events: String(count), as_of: asOf } })}\n`;
-}
-
-/**
- * Sends pieces of NDJSON at the client's own speed: the next piece is made when the last has gone out, so that memory
- * holds two. What fails before the first is thrown, to become a problem. What fails later, and `stopping`, cut the
- * connection: an answer must not end as if it were whole. When the client goes away no more is made.
- */
-export async function sendLines(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  pieces: AsyncGenerator<string>,
-  stopping: AbortSignal,
-): Promise<void> {
-  void reply.header('content-type', `${NDJSON}; charset=utf-8`).header('vary', 'accept');
-  if (request.method === 'HEAD') {
-    await pieces.return(undefined);
-    void reply.send('');
-    return;
-  }
-  const first = await pieces.next();
-  async function* rest(): AsyncGenerator<string> {
-    try {
-      if (!first.done) yield first.value;
-      yield* pieces;
-    } catch (error) {
-      request.log.error({ err: error }, 'a streamed answer failed and was cut off');
-      throw error;
-    } finally {
-      await pieces.return(undefined);
-    }
-  }
-  void reply.send(Readable.from(rest(), { objectMode: true, highWaterMark: 1, signal: stopping }));
+  yield { text: `${JSON.stringify({ end: { events: String(count), as_of: asOf } })}\n`, asOf };
 }

@@ -5,7 +5,7 @@ import { SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { DATABASE_URL, POOL } from '../database/database.module.js';
+import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { Problem } from '../http/problem.js';
 import type { JsonObject } from '../integrity/strict-json.js';

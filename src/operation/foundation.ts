@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { CONFIG, type Config } from '../config/config.js';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { Ledgers } from '../events/ledgers.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
 import { durabilitySettings } from './startup.sql.js';

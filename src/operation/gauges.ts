@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { ClockMonitor } from '../events/clock-monitor.js';
 import { Ledgers } from '../events/ledgers.js';
 import { BUILD } from './build.js';

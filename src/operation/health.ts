@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { isUpToDate } from '../database/migrate.js';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { withTimeLimit } from './time-limit.js';
 
 const PROBE_TIMEOUT_MS = 2_000;

@@ -1,7 +1,7 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
-import { DATABASE_URL } from '../database/database.module.js';
+import { DATABASE_URL } from '../database/tokens.js';
 import { LOGGER } from './logger.js';
 
 /** What an instance of the service is made with. */

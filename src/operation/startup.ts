@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { KeyAdministration } from '../access/key-administration.js';
 import { CONFIG, configDigest, publicSettings, type Config } from '../config/config.js';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { Foundation } from './foundation.js';
 import { LOGGER } from './logger.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/tokens.js';
 import { LOGGER } from '../operation/logger.js';
 import { wantedMonths } from './months.js';
 import * as sql from './partitions.sql.js';

@@ -102,7 +102,11 @@ function mostAcceptable(accept: string | undefined): ReportFormat | undefined {
 }
 
 /** What the answer is called when it is kept as a file. Nothing in it needs quoting. */
-export function fileName(report: Report, { ledger, parameters, asOf }: ReportRun, format: ReportFormat): string {
+export function fileName(
+  report: Report,
+  { ledger, parameters, asOf }: Pick<ReportRun, 'ledger' | 'parameters' | 'asOf'>,
+  format: ReportFormat,
+): string {
   const { from_date, to_date, from, to } = parameters;
   const period = [from_date ?? from, to_date ?? to].map((end) => end!.replaceAll(/[:]|\.0+(?=Z)/g, ''));
   return `${ledger}-${report.name}-${period[0]}-to-${period[1]}-as-of-${asOf}.${format.name}`;

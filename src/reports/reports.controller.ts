@@ -16,8 +16,8 @@ import { Ledgers } from '../events/ledgers.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { Problem } from '../http/problem.js';
 import { invalidParameters, QueryParameters, queryError, type Parameters } from '../http/query-parameters.js';
+import { goneSignal, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
-import { goneSignal, sendPieces } from './report-answer.js';
 import { ReportAnswerDto, ReportListDto } from './report.dto.js';
 import { chooseFormat, fileName, REPORT_FORMATS } from './report-formats.js';
 import { parametersOf, parametersOfAll, readReportRequest } from './report-parameters.js';
@@ -94,9 +94,8 @@ export class ReportsController {
     const report = findReport(name);
     const wanted = readReportRequest(report, parameters);
     const format = chooseFormat(wanted.format, request.headers.accept);
-    const run = await this.runs.prepare(ledger, wanted, gone);
-    const pieces = this.runs.pieces(report, run, format, caller);
-    await sendPieces(request, reply, pieces, gone, {
+    const run = await this.runs.prepare(ledger, report, format, wanted);
+    await sendPieces(request, reply, this.runs.pieces(run, caller, gone), gone, {
       'content-type': format.contentType,
       'content-disposition': `attachment; filename="${fileName(report, run, format)}"`,
       [AS_OF_HEADER]: String(run.asOf),

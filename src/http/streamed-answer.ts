@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from '../http/problem.js';
+import { Problem } from './problem.js';
 
 const CLIENT_GONE = new Error('the client has gone away');
 
@@ -15,14 +15,14 @@ export function goneSignal(reply: FastifyReply, stopping: AbortSignal): AbortSig
 }
 
 /**
- * Sends the pieces of an answer at the client's own speed: the next is made when the last has gone out, so that memory
- * holds two. What fails before the first is thrown, to become a problem; what fails later cuts the connection, since an
- * answer must not end as if it were whole. `headers` are those of the whole answer, and of no problem.
+ * Sends the pieces of an answer at the client's own speed. What fails before the first is thrown, to become a problem;
+ * what fails later, and `gone`, cut the connection, since an answer must not end as if it were whole. `headers` are those
+ * of the whole answer, and of no problem.
  */
 export async function sendPieces(
   request: FastifyRequest,
   reply: FastifyReply,
-  pieces: AsyncGenerator<string>,
+  pieces: AsyncGenerator<Uint8Array>,
   gone: AbortSignal,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
@@ -30,19 +30,19 @@ export async function sendPieces(
     void reply.headers(headers).send('');
     return;
   }
-  let first: IteratorResult<string>;
+  let first: IteratorResult<Uint8Array>;
   try {
     first = await pieces.next();
   } catch (error) {
     if (gone.reason === CLIENT_GONE) return; // nobody is there to be told
     throw error;
   }
-  async function* all(): AsyncGenerator<string> {
+  async function* all(): AsyncGenerator<Uint8Array> {
     try {
       if (!first.done) yield first.value;
       yield* pieces;
     } catch (error) {
-      if (!gone.aborted) request.log.error({ err: error }, 'a report failed and its answer was cut off');
+      if (!gone.aborted) request.log.error({ err: error }, 'a streamed answer failed and was cut off');
       throw error;
     } finally {
       await pieces.return(undefined);

@@ -1,0 +1,96 @@
+import 'reflect-metadata';
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import pg from 'pg';
+import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
+import { EventSearch } from '../events/event-search.js';
+import { Ledgers } from '../events/ledgers.js';
+import { OrderHistory } from '../events/order-history.js';
+import { linesOfPages } from '../http/ndjson.js';
+import { piecesOfReport } from '../reports/report-pieces.js';
+import type { LongRead, Piece } from './long-read.js';
+import { errorAsData, type LongReadAnswer, type LongReadRequest, type LongReadSettings } from './thread-messages.js';
+
+/**
+ * Writers come first, and yet somebody waits for this: a third of a processor that both want. (On Linux, and nowhere else,
+ * a priority is a thread's own.)
+ */
+const NICENESS = 5;
+
+/*
+ * The thread for long reads: all that are under way take turns on its event loop, each by a page at a time on one of the
+ * thread's connections.
+ */
+const settings = workerData as LongReadSettings;
+if (process.platform === 'linux') setPriority(NICENESS);
+
+const pool = new pg.Pool({
+  ...connectionOptions({
+    url: settings.url,
+    asService: true,
+    applicationName: 'truetrail long reads',
+    lockTimeoutMs: settings.lockTimeoutMs,
+  }),
+  max: settings.connections,
+});
+keepFromCrashing(pool);
+pool.on('error', () => undefined); // an idle connection was lost; the next read makes a new one
+
+const ledgers = new Ledgers(pool);
+const search = new EventSearch(pool, { DATABASE_POOL_SIZE: settings.connections }, ledgers);
+const histories = new OrderHistory(pool, ledgers);
+
+function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
+  switch (read.kind) {
+    case 'search':
+      return linesOfPages(search.pages(read.ledger, read.request));
+    case 'history':
+      return linesOfPages(histories.pages(read.ledger, read.orderId, read.request));
+    case 'report':
+      return piecesOfReport(pool, read, gone);
+  }
+}
+
+interface Reading {
+  pieces: AsyncGenerator<Piece>;
+  gone: AbortController;
+}
+
+const readings = new Map<number, Reading>();
+
+parentPort!.on('message', (request: LongReadRequest) => {
+  const { id } = request;
+  if ('read' in request) {
+    const gone = new AbortController();
+    readings.set(id, { pieces: piecesOf(request.read, gone.signal), gone });
+    void makeOne(id);
+  } else if ('more' in request) {
+    void makeOne(id);
+  } else {
+    const reading = readings.get(id);
+    readings.delete(id);
+    reading?.gone.abort(new Error('nobody waits for it'));
+    void reading?.pieces.return(undefined).catch(() => undefined);
+  }
+});
+
+async function makeOne(id: number): Promise<void> {
+  const reading = readings.get(id);
+  if (!reading) return; // stopped, or at its end already
+  const answer = (message: LongReadAnswer, transferred: ArrayBuffer[] = []): void => {
+    if (readings.get(id) === reading) parentPort!.postMessage(message, transferred);
+  };
+  try {
+    const next = await reading.pieces.next();
+    if (next.done) {
+      answer({ id, end: true });
+      readings.delete(id);
+    } else {
+      const bytes = new TextEncoder().encode(next.value.text); // with memory of its own, so that it can change threads
+      answer({ id, bytes, asOf: next.value.asOf }, [bytes.buffer]);
+    }
+  } catch (error) {
+    answer({ id, error: errorAsData(error) });
+    readings.delete(id);
+  }
+}

@@ -1,0 +1,116 @@
+import { Worker } from 'node:worker_threads';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import type { Logger } from 'pino';
+import { CONFIG, type Config } from '../config/config.js';
+import { DATABASE_URL } from '../database/tokens.js';
+import { LOGGER } from '../operation/logger.js';
+import { threadFile } from '../operation/thread-file.js';
+import type { LongRead } from './long-read.js';
+import { errorOfData, type LongReadAnswer, type LongReadRequest, type LongReadSettings } from './thread-messages.js';
+
+const LOCK_TIMEOUT_MS = 10_000;
+
+/**
+ * Reads of any length, on a thread of their own with connections of their own, so that whoever posts an event never
+ * waits while thousands of rows are parsed and written out. (On the main thread a report raised the p99 of a POST to
+ * eleven times that of a quiet service.) All of them share the thread, which is made when it is first needed.
+ */
+@Injectable()
+export class LongReads implements OnModuleDestroy {
+  private worker: Worker | undefined;
+  private readonly inboxes = new Map<number, Inbox>();
+  private lastId = 0;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(DATABASE_URL) private readonly url: string,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /**
+   * The answer in pieces. The next one is made while the last is being taken, so memory holds two. `record` is awaited
+   * once the first is there and before it is handed out. Throws what the read throws, and the reason of `gone` once that
+   * is aborted; leaving the iteration ends the read.
+   */
+  async *pieces(
+    read: LongRead,
+    gone: AbortSignal,
+    record: (asOf: string) => Promise<void>,
+  ): AsyncGenerator<Uint8Array> {
+    gone.throwIfAborted();
+    const id = ++this.lastId;
+    const inbox = new Inbox();
+    const worker = this.thread();
+    const send = (message: LongReadRequest): void => worker.postMessage(message);
+    const leave = (): void => inbox.put(gone.reason instanceof Error ? gone.reason : new Error('nobody waits for it'));
+    this.inboxes.set(id, inbox);
+    gone.addEventListener('abort', leave, { once: true });
+    try {
+      send({ id, read });
+      for (let isFirst = true; ; isFirst = false) {
+        const answer = await inbox.take();
+        if ('end' in answer) return;
+        if ('error' in answer) throw errorOfData(answer.error);
+        send({ id, more: true });
+        if (isFirst) await record(answer.asOf);
+        yield answer.bytes;
+      }
+    } finally {
+      gone.removeEventListener('abort', leave);
+      this.inboxes.delete(id);
+      send({ id, stop: true });
+    }
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.worker?.terminate();
+  }
+
+  private thread(): Worker {
+    if (this.worker) return this.worker;
+    const settings: LongReadSettings = {
+      url: this.url,
+      connections: this.config.LONG_READ_CONNECTIONS,
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+    };
+    const worker = new Worker(threadFile('long-reads/long-read-worker.js'), {
+      workerData: settings,
+      name: 'long reads',
+    });
+    const died = (error: Error): void => {
+      if (this.worker !== worker) return;
+      this.worker = undefined; // the next read gets a new one
+      if (this.inboxes.size > 0) this.logger.error({ err: error }, 'the thread for long reads has ended');
+      for (const inbox of this.inboxes.values()) inbox.put(error);
+    };
+    worker.on('message', (answer: LongReadAnswer) => this.inboxes.get(answer.id)?.put(answer));
+    worker.on('error', died);
+    worker.on('exit', () => died(new Error('the thread for long reads has ended')));
+    worker.unref();
+    this.worker = worker;
+    return worker;
+  }
+}
+
+/** What came for one read and was not taken yet: a piece or two. */
+class Inbox {
+  private readonly answers: LongReadAnswer[] = [];
+  private failure: Error | undefined;
+  private wake: (() => void) | undefined;
+
+  put(answer: LongReadAnswer | Error): void {
+    if (answer instanceof Error) this.failure ??= answer;
+    else this.answers.push(answer);
+    this.wake?.();
+  }
+
+  /** The next, as soon as it is there. Rejects after a failure, whatever is still here. */
+  async take(): Promise<LongReadAnswer> {
+    for (;;) {
+      if (this.failure) throw this.failure;
+      const answer = this.answers.shift();
+      if (answer) return answer;
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import type pg from 'pg';
+import { readPage } from '../events/read-transaction.js';
+import type { ReportRun } from './report.js';
+import { REPORT_FORMATS } from './report-formats.js';
+import { REPORTS } from './reports.js';
+
+/** An answer is made in pieces of about this many characters. */
+const PIECE_CHARACTERS = 65_536;
+
+/** A run of a report as data; `report` and `format` are names that are known. */
+export interface ReportRead extends Omit<ReportRun, 'read'> {
+  report: string;
+  format: string;
+}
+
+/**
+ * The answer of a run in pieces, at least one. Throws DamagedRowError, the database's errors, and the reason of `gone`
+ * once that is aborted.
+ */
+export async function* piecesOfReport(
+  pool: pg.Pool,
+  { report: reportName, format: formatName, ledger, asOf, period, parameters }: ReportRead,
+  gone: AbortSignal,
+): AsyncGenerator<{ text: string; asOf: string }> {
+  const report = REPORTS.find(({ name }) => name === reportName)!;
+  const format = REPORT_FORMATS.find(({ name }) => name === formatName)!;
+  const run: ReportRun = {
+    ledger,
+    asOf,
+    period,
+    parameters,
+    read: (work) => {
+      gone.throwIfAborted();
+      return readPage(pool, ledger, work);
+    },
+  };
+  let text = format.head(report, run);
+  let rows = 0;
+  for await (const row of report.rows(run)) {
+    text += format.row(report, row, rows);
+    rows += 1;
+    if (text.length < PIECE_CHARACTERS) continue;
+    yield { text, asOf: String(asOf) };
+    text = '';
+  }
+  yield { text: text + format.tail(run, rows), asOf: String(asOf) };
+}
