@@ -655,7 +655,7 @@ describe('a report of many rows', () => {
     // on this thread, so that it can be measured
     const measure = async (asOf: bigint): Promise<{ peak: number; length: number }> => {
       let [peak, pieces, length] = [0, 0, 0];
-      for await (const { text } of piecesOfReport(pool, { ...read, asOf }, new AbortController().signal)) {
+      for await (const { text } of piecesOfReport(pool, 60_000, { ...read, asOf }, new AbortController().signal)) {
         length += text.length;
         if (pieces++ % 16 === 0) peak = Math.max(peak, inUse());
       }

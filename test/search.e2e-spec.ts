@@ -596,11 +596,35 @@ describe('reading one event', () => {
   });
 });
 
+describe('a search that takes too long', () => {
+  it('is a 504 that says so, and leaves nothing behind', async () => {
+    const service = await startService({ env: { READ_TIMEOUT: '1ms' } });
+    try {
+      const events = Array.from({ length: 8_000 }, () => sampleEvent());
+      await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+      const rare = '/v1/ledgers/main/events?source=nobody&sort=timestamp';
+      const { body, headers } = await service.http().get(rare).expect(504);
+      expect(body.type).toBe('/docs/problems/read-timeout');
+      expect(headers).toHaveProperty('retry-after');
+      await service.http().get(rare).set('accept', 'application/x-ndjson').expect(504);
+      await service.http().get('/v1/ledgers/main/orders/O-none/history').expect(404);
+    } finally {
+      await service.close();
+    }
+  });
+});
+
 describe('limits', () => {
-  it('are shown as the code has them', async () => {
+  it('are shown as the code has them, to whoever has a key', async () => {
     const service = await startService();
     try {
-      const { body } = await service.http(TEST_KEY).get('/v1/limits').expect(200);
+      const { body: made } = await service
+        .http()
+        .post('/v1/api-keys')
+        .send({ name: 'oms-1', scopes: ['events:write'], ledgers: ['main'] })
+        .expect(201);
+      await service.http(null).get('/v1/limits').expect(401);
+      const { body } = await service.http(made.key).get('/v1/limits').expect(200);
       expect(body).toMatchObject({
         event_bytes: 262_144,
         event_depth: 32,

@@ -6,7 +6,7 @@ import type { Principal, Scope } from './principal.js';
 
 /** What a route asks of its caller; kept in Fastify's route config, so that it is checked before a body is read. */
 export interface RouteAccess {
-  access?: Scope | 'open';
+  access?: Scope | 'any' | 'open';
   /** the most that a body of this route may have after decompression, bytes */
   maxBodyBytes?: number;
   /** its body is application/x-ndjson, read by the handler, and nothing else is taken */
@@ -19,6 +19,15 @@ export function Access(scope: Scope, options: Omit<RouteAccess, 'access'> = {}):
     RouteConfig({ access: scope, ...options } satisfies RouteAccess),
     ApiBearerAuth(),
     ApiExtension('x-scope', scope),
+  );
+}
+
+/** A route for whoever has a key or token, whatever it is good for. */
+export function AnyKey(): MethodDecorator {
+  return applyDecorators(
+    RouteConfig({ access: 'any' } satisfies RouteAccess),
+    ApiBearerAuth(),
+    ApiExtension('x-scope', 'any'),
   );
 }
 

@@ -28,7 +28,8 @@ export class AccessHook {
     const principal = await this.authenticate(request.headers.authorization);
     request.principal = principal;
     if (access === undefined) throw new Problem('forbidden', 'This operation is open to nobody');
-    if (!principal.scopes.has(access)) throw new Problem('forbidden', `This operation needs the scope ${access}`);
+    if (access !== 'any' && !principal.scopes.has(access))
+      throw new Problem('forbidden', `This operation needs the scope ${access}`);
     const ledger = (request.params as { ledger?: string } | undefined)?.ledger;
     if (ledger !== undefined && !mayUseLedger(principal, ledger)) {
       throw new Problem('ledger-not-found', 'There is no such ledger, or these credentials are not for it');

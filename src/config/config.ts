@@ -143,6 +143,12 @@ export const SETTINGS = {
     fallback: '60s',
     why: 'How long the body of a request may take to arrive; a slower client gets 408. Streams of events may last as long as they like.',
   }),
+  READ_TIMEOUT: duration({
+    minMs: 1,
+    maxMs: 3_600_000,
+    fallback: '60s',
+    why: 'How long a page of a search or report may take to be found before a 504. Until then its snapshot is held, which slows appends down.',
+  }),
   SHUTDOWN_TIMEOUT: duration({
     minMs: 0,
     maxMs: 3_600_000,

@@ -7,6 +7,7 @@ export const SqlState = {
   checkViolation: '23514',
   uniqueViolation: '23505',
   lockNotAvailable: '55P03',
+  queryCanceled: '57014',
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
 } as const;

@@ -43,12 +43,14 @@ export interface SearchPage {
 @Injectable()
 export class EventSearch {
   private readonly turnstile: Turnstile;
+  private readonly timeoutMs: number;
 
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
-    @Inject(CONFIG) config: Pick<Config, 'DATABASE_POOL_SIZE'>,
+    @Inject(CONFIG) config: Pick<Config, 'DATABASE_POOL_SIZE' | 'READ_TIMEOUT'>,
     private readonly ledgers: Ledgers,
   ) {
+    this.timeoutMs = config.READ_TIMEOUT;
     this.turnstile = new Turnstile(Math.ceil(config.DATABASE_POOL_SIZE * SEARCH_SHARE));
   }
 
@@ -63,7 +65,7 @@ export class EventSearch {
     return eventRecordOf(row, origin);
   }
 
-  /** One page. Throws ledger-not-found, invalid-parameter for a cursor that cannot be, DamagedRowError. */
+  /** One page. Throws ledger-not-found, read-timeout, invalid-parameter for a cursor that cannot be, DamagedRowError. */
   async page(ledger: string, request: SearchRequest): Promise<SearchPage> {
     const { query } = request;
     const page = await this.read(ledger, request, request.limit ?? DEFAULT_SEARCH_LIMIT, MAX_PAGE_BYTES);
@@ -93,7 +95,7 @@ export class EventSearch {
   ): Promise<{ events: EventRecord[]; asOf: bigint; next: Position | undefined }> {
     const origin = await this.ledgers.origin(ledger);
     const { rows, cut, asOf } = await this.turnstile.pass(() =>
-      readPage(this.pool, ledger, async (client, size) => {
+      readPage(this.pool, this.timeoutMs, ledger, async (client, size) => {
         if (walk && walk.asOf > size) throw cursorProblem('is of a later time than this ledger: ask anew');
         const asOf = walk?.asOf ?? size;
         const statement = searchStatement(ledger, query, asOf, walk?.after, limit + 1);

@@ -40,6 +40,7 @@ const BULK_READ_PROBLEMS = [
   'not-acceptable',
   'uri-too-long',
   'not-recorded-as-read',
+  'read-timeout',
   'shutting-down',
 ] as const;
 

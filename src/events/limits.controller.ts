@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { Access } from '../access/access.decorator.js';
+import { AnyKey } from '../access/access.decorator.js';
 import { MAX_URL_BYTES } from '../http/http-app.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { MAX_LISTED_ERRORS } from '../http/problem.js';
@@ -68,12 +68,11 @@ export class LimitsDto {
   listed_errors: number;
 }
 
-/** Whoever may not read events finds the same in /openapi.json, which is open. */
 @ApiTags('service')
 @Controller('v1/limits')
 export class LimitsController {
   @Get()
-  @Access('events:read')
+  @AnyKey()
   @ApiOperation({ operationId: 'readLimits', summary: 'What requests and answers may have' })
   @ApiAnswer(200, LimitsDto)
   @ApiProblems()

@@ -1,9 +1,11 @@
 import pg from 'pg';
+import { sqlState, SqlState } from '../database/sqlstate.js';
 import { Problem } from '../http/problem.js';
 
 /**
  * Reads a page in one short transaction. `read` gets the connection and the ledger's size; what it reads up to that size
- * is a complete prefix of the ledger. Throws ledger-not-found.
+ * is a complete prefix of the ledger. Throws ledger-not-found, and read-timeout when a statement takes longer than
+ * `timeoutMs`.
  *
  * - The parent is locked before any snapshot is taken (READ COMMITTED: each statement takes its own), so that no month
  *   can be dropped under the reader, who would see nothing of it and no error. ONLY: a drop locks the parent.
@@ -16,6 +18,7 @@ import { Problem } from '../http/problem.js';
  */
 export async function readPage<T>(
   pool: pg.Pool,
+  timeoutMs: number,
   ledger: string,
   read: (client: pg.ClientBase, size: bigint) => Promise<T>,
 ): Promise<T> {
@@ -26,6 +29,7 @@ export async function readPage<T>(
       `BEGIN READ ONLY;
        LOCK TABLE ONLY audit_events IN ACCESS SHARE MODE;
        SET LOCAL plan_cache_mode = force_custom_plan;
+       SET LOCAL statement_timeout = ${timeoutMs};
        SELECT size FROM ledger_heads WHERE ledger = ${pg.escapeLiteral(ledger)}`,
     )) as unknown as pg.QueryResult<{ size: string }>[];
     const head = results.at(-1)?.rows[0];
@@ -36,6 +40,7 @@ export async function readPage<T>(
     return page;
   } catch (error) {
     client.release(true); // ends the transaction with the connection
-    throw error;
+    if (sqlState(error) !== SqlState.queryCanceled) throw error;
+    throw new Problem('read-timeout', `A page was not found within ${timeoutMs} ms (READ_TIMEOUT)`, { cause: error });
   }
 }

@@ -160,6 +160,12 @@ export const PROBLEMS = {
     meaning:
       "Bulk reads and reports are recorded in the service's ledger before their first byte. That failed, so nothing was read.",
   },
+  'read-timeout': {
+    status: 504,
+    title: 'The read took too long',
+    meaning:
+      'A page of the answer was not found within READ_TIMEOUT: what was asked for is rare among very many events. Narrow it, best by `entity_id`, `user_id` or a range of time or sequence; or ask again when less is under way.',
+  },
   'append-timeout': {
     status: 504,
     title: 'No durable answer in time',

@@ -37,7 +37,11 @@ keepFromCrashing(pool);
 pool.on('error', () => undefined); // an idle connection was lost; the next read makes a new one
 
 const ledgers = new Ledgers(pool);
-const search = new EventSearch(pool, { DATABASE_POOL_SIZE: settings.connections }, ledgers);
+const search = new EventSearch(
+  pool,
+  { DATABASE_POOL_SIZE: settings.connections, READ_TIMEOUT: settings.readTimeoutMs },
+  ledgers,
+);
 const histories = new OrderHistory(pool, ledgers);
 
 function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
@@ -47,7 +51,7 @@ function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
     case 'history':
       return linesOfPages(histories.pages(read.ledger, read.orderId, read.request));
     case 'report':
-      return piecesOfReport(pool, read, gone);
+      return piecesOfReport(pool, settings.readTimeoutMs, read, gone);
   }
 }
 

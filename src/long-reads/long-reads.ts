@@ -9,6 +9,8 @@ import type { LongRead } from './long-read.js';
 import { errorOfData, type LongReadAnswer, type LongReadRequest, type LongReadSettings } from './thread-messages.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
+/** Several times what LONG_READ_CONNECTIONS pages of the largest events take. */
+const MAX_HEAP_MB = 512;
 
 /**
  * Reads of any length, on a thread of their own with connections of their own, so that whoever posts an event never
@@ -72,10 +74,13 @@ export class LongReads implements OnModuleDestroy {
       url: this.url,
       connections: this.config.LONG_READ_CONNECTIONS,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
+      readTimeoutMs: this.config.READ_TIMEOUT,
     };
     const worker = new Worker(threadFile('long-reads/long-read-worker.js'), {
       workerData: settings,
       name: 'long reads',
+      // a read that would need more ends this thread, and not the service
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     });
     const died = (error: Error): void => {
       if (this.worker !== worker) return;

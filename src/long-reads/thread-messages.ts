@@ -7,6 +7,7 @@ export interface LongReadSettings {
   url: string;
   connections: number;
   lockTimeoutMs: number;
+  readTimeoutMs: number;
 }
 
 /** To the thread: begin a read, whose first piece is then made at once; make its next piece; forget it. */

@@ -14,11 +14,12 @@ export interface ReportRead extends Omit<ReportRun, 'read'> {
 }
 
 /**
- * The answer of a run in pieces, at least one. Throws DamagedRowError, the database's errors, and the reason of `gone`
+ * The answer of a run in pieces, at least one. Throws read-timeout, DamagedRowError, the database's errors, and the reason of `gone`
  * once that is aborted.
  */
 export async function* piecesOfReport(
   pool: pg.Pool,
+  timeoutMs: number,
   { report: reportName, format: formatName, ledger, asOf, period, parameters }: ReportRead,
   gone: AbortSignal,
 ): AsyncGenerator<{ text: string; asOf: string }> {
@@ -31,7 +32,7 @@ export async function* piecesOfReport(
     parameters,
     read: (work) => {
       gone.throwIfAborted();
-      return readPage(pool, ledger, work);
+      return readPage(pool, timeoutMs, ledger, work);
     },
   };
   let text = format.head(report, run);

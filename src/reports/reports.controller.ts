@@ -78,6 +78,7 @@ export class ReportsController {
     'not-acceptable',
     'damaged-record',
     'not-recorded-as-read',
+    'read-timeout',
     'shutting-down',
     'database-unavailable',
   )
