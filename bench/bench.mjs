@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { measureSize, measureStart } from './footprint-rows.mjs';
 import { measureIndexes } from './index-rows.mjs';
+import { measureMessageDb } from './message-db-rows.mjs';
 import { Cleanup } from './processes.mjs';
 import {
   measureBusy,
@@ -59,6 +60,7 @@ const ROWS = {
   single: { what: 'one durable POST over HTTP, one client', measure: measureSingle },
   clients: { what: '64 clients, one event each', measure: measureClients },
   batches: { what: 'batches of 500, 4 in flight', measure: measureBatches },
+  'message-db': { what: 'beside Message DB', measure: measureMessageDb },
   size: { what: 'bytes per event, online', measure: measureSize, filled: true },
   history: { what: 'order history, warm', measure: measureHistory, filled: true },
   verification: { what: 'verification of links and contents', measure: measureVerification, filled: true },

@@ -90,6 +90,9 @@ else the machine does hits both; a figure by itself says as much about the machi
 - **INSERT and COPY** write finished rows of the same size, with true hashes, into the same tables, as the tables' owner
   and under another ledger's name, by the same PostgreSQL driver. They read nothing, check nothing, hash nothing, and find
   no repeats.
+- **Message DB** (npm \`@eventide/message-db\`, MIT) is an event store that one might take instead: functions in PostgreSQL,
+  a stream an order, one global order. It is called by the same driver, without HTTP; it neither checks nor hashes what it
+  is given. Its one lock a category is held by each writer to its commit.
 - **Rates** are medians of ${sizes.rounds} rounds; latencies are percentiles over all rounds.
 - **Reads** are measured at ${sizes.events} events or a little more. After filling, the tables are vacuumed and analysed once, as
   autovacuum would have done by then.
