@@ -1,0 +1,79 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateBucketCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
+import { FilesystemObjectStore } from '../../src/archive/filesystem-object-store.js';
+import type { NewObject, ObjectStore } from '../../src/archive/object-store.js';
+import { S3ObjectStore } from '../../src/archive/s3-object-store.js';
+
+/** Whether there is a real S3 to test with: its AWS_* variables, which `.ci/run` sets. */
+export const HAS_S3 = process.env.AWS_ENDPOINT_URL_S3 !== undefined;
+if (!HAS_S3) {
+  process.stderr.write('skipped: tests on a real S3 (AWS_ENDPOINT_URL_S3 is not set); the same run on a folder\n');
+}
+
+/** A place for archives, the store that a service makes of `url`, and what its owner can do besides. */
+export interface TestStore {
+  name: string;
+  url: string;
+  store: ObjectStore;
+  /** the bucket owner's client and bucket; undefined for a folder */
+  owner: { client: S3Client; bucket: string } | undefined;
+  close(): void;
+}
+
+export function folderStore(now?: () => Date): TestStore {
+  const folder = mkdtempSync(join(tmpdir(), 'truetrail-archive-'));
+  return {
+    name: 'a folder',
+    url: `file:${folder}`,
+    store: new FilesystemObjectStore(folder, now),
+    owner: undefined,
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** In a bucket of its own, since what is locked there stays. */
+export async function s3Store(): Promise<TestStore> {
+  const bucket = `truetrail-${randomBytes(6).toString('hex')}`;
+  const client = new S3Client({});
+  await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }));
+  await client.send(
+    new PutObjectLockConfigurationCommand({
+      Bucket: bucket,
+      ObjectLockConfiguration: {
+        ObjectLockEnabled: 'Enabled',
+        Rule: { DefaultRetention: { Mode: 'COMPLIANCE', Days: 1 } },
+      },
+    }),
+  );
+  return {
+    name: 'S3',
+    url: `s3://${bucket}/trail`,
+    store: new S3ObjectStore({ bucket, prefix: 'trail/' }),
+    owner: { client, bucket },
+    close: () => client.destroy(),
+  };
+}
+
+/** Every store that there is here. */
+export const STORES: readonly (() => TestStore | Promise<TestStore>)[] = HAS_S3
+  ? [folderStore, s3Store]
+  : [folderStore];
+
+/** An object of some bytes, in a file below `folder`. */
+export function objectOf(folder: string, key: string, bytes: Buffer, retainUntil: Date): NewObject {
+  const file = join(folder, randomBytes(6).toString('hex'));
+  writeFileSync(file, bytes);
+  return {
+    key,
+    file,
+    bytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest(),
+    md5: createHash('md5').update(bytes).digest(),
+    contentType: 'application/octet-stream',
+    metadata: { 'record-class': 'order' },
+    retainUntil,
+  };
+}
