@@ -2,6 +2,7 @@ import { CreateRolesAndLedgers1795305600000 } from './1795305600000-create-roles
 import { CreateAuditEvents1795305601000 } from './1795305601000-create-audit-events.js';
 import { CreateAppendFunction1795305602000 } from './1795305602000-create-append-function.js';
 import { CreateApiKeysAndRuns1795305603000 } from './1795305603000-create-api-keys-and-runs.js';
+import { CreateArchiveCatalogue1795651200000 } from './1795651200000-create-archive-catalogue.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -9,4 +10,5 @@ export const MIGRATIONS = [
   CreateAuditEvents1795305601000,
   CreateAppendFunction1795305602000,
   CreateApiKeysAndRuns1795305603000,
+  CreateArchiveCatalogue1795651200000,
 ];

@@ -28,6 +28,116 @@ GRANT INSERT, SELECT ON api_keys TO truetrail_service;
 
 GRANT UPDATE (revoked_at, revoked_by) ON api_keys TO truetrail_service;
 
+CREATE TABLE archive_object_states (
+  number bigint NOT NULL,
+  retain_until timestamp with time zone NOT NULL,
+  verified_at timestamp with time zone NOT NULL,
+  CONSTRAINT archive_object_states_pkey PRIMARY KEY (number),
+  CONSTRAINT archive_object_states_number_fkey FOREIGN KEY (number) REFERENCES archive_objects(number)
+);
+
+COMMENT ON TABLE archive_object_states IS 'What changes of an object: both only ever grow';
+
+COMMENT ON COLUMN archive_object_states.retain_until IS 'Until when the store locks it, as far as we know';
+
+COMMENT ON COLUMN archive_object_states.verified_at IS 'When it was last read as a whole and found right';
+
+GRANT SELECT ON archive_object_states TO truetrail_service;
+
+CREATE TABLE archive_objects (
+  number bigint NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  location text COLLATE "C" NOT NULL,
+  object_key text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  format text COLLATE "C" NOT NULL,
+  sha256 bytea NOT NULL,
+  bytes bigint NOT NULL,
+  events bigint NOT NULL,
+  reason text COLLATE "C" NOT NULL,
+  created_by text COLLATE "C" NOT NULL,
+  archived_at timestamp with time zone NOT NULL,
+  CONSTRAINT archive_objects_object_key_key UNIQUE (object_key),
+  CONSTRAINT archive_objects_pkey PRIMARY KEY (number),
+  CONSTRAINT archive_objects_bytes_check CHECK ((bytes > 0)),
+  CONSTRAINT archive_objects_events_check CHECK ((events > 0)),
+  CONSTRAINT archive_objects_kind_check CHECK ((kind = ANY (ARRAY['early'::text, 'month'::text]))),
+  CONSTRAINT archive_objects_number_check CHECK ((number > 0)),
+  CONSTRAINT archive_objects_reason_check CHECK ((reason = ANY (ARRAY['regulatory'::text, 'business'::text, 'legal_hold'::text]))),
+  CONSTRAINT archive_objects_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+
+COMMENT ON TABLE archive_objects IS 'The catalogue of the archive: one immutable row an object';
+
+COMMENT ON COLUMN archive_objects.number IS 'Position in the archive, from 1, without a gap';
+
+COMMENT ON COLUMN archive_objects.kind IS 'early: what was new in all ledgers; month: a sealed month of one ledger';
+
+COMMENT ON COLUMN archive_objects.location IS 'The store that it was written to, before the key';
+
+COMMENT ON COLUMN archive_objects.version_id IS 'What the store calls the version that counts';
+
+COMMENT ON COLUMN archive_objects.format IS 'Of its bytes; docs/archive.md';
+
+COMMENT ON COLUMN archive_objects.reason IS 'Why it is kept as long as it is';
+
+COMMENT ON COLUMN archive_objects.created_by IS 'Who had it written: service, or the principal who asked';
+
+COMMENT ON COLUMN archive_objects.archived_at IS 'When it was catalogued: written, read back and verified by then';
+
+CREATE TRIGGER archive_objects_refuse_row BEFORE DELETE OR UPDATE ON public.archive_objects FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_objects ENABLE ALWAYS TRIGGER archive_objects_refuse_row;
+
+CREATE TRIGGER archive_objects_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.archive_objects FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_objects ENABLE ALWAYS TRIGGER archive_objects_refuse_statement;
+
+GRANT SELECT ON archive_objects TO truetrail_service;
+
+CREATE TABLE archive_ranges (
+  number bigint NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  from_sequence bigint NOT NULL,
+  to_sequence bigint NOT NULL,
+  least_timestamp timestamp with time zone NOT NULL,
+  greatest_timestamp timestamp with time zone NOT NULL,
+  least_recorded_at timestamp with time zone NOT NULL,
+  greatest_recorded_at timestamp with time zone NOT NULL,
+  previous_event_hash bytea,
+  last_event_hash bytea NOT NULL,
+  CONSTRAINT archive_ranges_from_sequence_key UNIQUE (kind, ledger, from_sequence),
+  CONSTRAINT archive_ranges_pkey PRIMARY KEY (number, ledger),
+  CONSTRAINT archive_ranges_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT archive_ranges_number_fkey FOREIGN KEY (number) REFERENCES archive_objects(number),
+  CONSTRAINT archive_ranges_last_event_hash_check CHECK ((octet_length(last_event_hash) = 32)),
+  CONSTRAINT archive_ranges_previous_event_hash_check CHECK ((((previous_event_hash IS NULL) = (from_sequence = 1)) AND (octet_length(previous_event_hash) = 32))),
+  CONSTRAINT archive_ranges_sequence_check CHECK (((from_sequence > 0) AND (to_sequence >= from_sequence)))
+);
+
+COMMENT ON TABLE archive_ranges IS 'Which events an object holds: a range of sequences a ledger';
+
+COMMENT ON COLUMN archive_ranges.kind IS 'Of the object: a ledger has each sequence once in each kind';
+
+COMMENT ON COLUMN archive_ranges.to_sequence IS 'Included';
+
+COMMENT ON COLUMN archive_ranges.least_timestamp IS 'Of event times, cut to microseconds';
+
+COMMENT ON COLUMN archive_ranges.previous_event_hash IS 'event_hash of the event before the first; null at 1';
+
+COMMENT ON COLUMN archive_ranges.last_event_hash IS 'event_hash of the last event';
+
+CREATE TRIGGER archive_ranges_refuse_row BEFORE DELETE OR UPDATE ON public.archive_ranges FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_ranges ENABLE ALWAYS TRIGGER archive_ranges_refuse_row;
+
+CREATE TRIGGER archive_ranges_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.archive_ranges FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_ranges ENABLE ALWAYS TRIGGER archive_ranges_refuse_statement;
+
+GRANT SELECT ON archive_ranges TO truetrail_service;
+
 CREATE TABLE audit_events (
   ledger text COLLATE "C" NOT NULL,
   sequence bigint NOT NULL,
@@ -667,6 +777,58 @@ REVOKE ALL ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp wi
 
 GRANT EXECUTE ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.catalogue_archive_object(p_number bigint, p_kind text, p_location text, p_object_key text, p_version_id text, p_format text, p_sha256 bytea, p_bytes bigint, p_reason text, p_created_by text, p_retain_until timestamp with time zone, p_ledgers text[], p_from bigint[], p_to bigint[], p_least_timestamps timestamp with time zone[], p_greatest_timestamps timestamp with time zone[], p_least_recorded timestamp with time zone[], p_greatest_recorded timestamp with time zone[], p_previous_hashes bytea[], p_last_hashes bytea[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_last bigint;
+        v_end bigint;
+        v_hash bytea;
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.archive', 0));
+        SELECT coalesce(max(number), 0) INTO v_last FROM archive_objects;
+        IF p_number <> v_last + 1 THEN
+          RAISE EXCEPTION 'object % does not follow object %', p_number, v_last USING ERRCODE = 'TT010';
+        END IF;
+        IF coalesce(array_length(p_ledgers, 1), 0) = 0 THEN
+          RAISE EXCEPTION 'object % holds nothing', p_number USING ERRCODE = 'TT010';
+        END IF;
+        INSERT INTO archive_objects
+            (number, kind, location, object_key, version_id, format, sha256, bytes, events, reason, created_by, archived_at)
+          VALUES (p_number, p_kind, p_location, p_object_key, p_version_id, p_format, p_sha256, p_bytes,
+            (SELECT sum(u.t - u.f + 1) FROM unnest(p_from, p_to) AS u (f, t)), p_reason, p_created_by, trail_now());
+        FOR i IN 1 .. array_length(p_ledgers, 1) LOOP
+          -- each range goes on where the last one of its kind ended: nothing is left out, nothing is there twice
+          SELECT r.to_sequence, r.last_event_hash INTO v_end, v_hash
+            FROM archive_ranges AS r WHERE r.kind = p_kind AND r.ledger = p_ledgers[i]
+            ORDER BY r.from_sequence DESC LIMIT 1;
+          IF p_from[i] <> coalesce(v_end, 0) + 1 OR p_previous_hashes[i] IS DISTINCT FROM v_hash THEN
+            RAISE EXCEPTION 'the range % to % of ledger % does not follow %', p_from[i], p_to[i], p_ledgers[i], coalesce(v_end, 0)
+              USING ERRCODE = 'TT010';
+          END IF;
+          IF p_to[i] > (SELECT h.size FROM ledger_heads AS h WHERE h.ledger = p_ledgers[i]) THEN
+            RAISE EXCEPTION 'ledger % has no event %', p_ledgers[i], p_to[i] USING ERRCODE = 'TT010';
+          END IF;
+          INSERT INTO archive_ranges
+              (number, kind, ledger, from_sequence, to_sequence, least_timestamp, greatest_timestamp,
+               least_recorded_at, greatest_recorded_at, previous_event_hash, last_event_hash)
+            VALUES (p_number, p_kind, p_ledgers[i], p_from[i], p_to[i], p_least_timestamps[i], p_greatest_timestamps[i],
+              p_least_recorded[i], p_greatest_recorded[i], p_previous_hashes[i], p_last_hashes[i]);
+        END LOOP;
+        INSERT INTO archive_object_states (number, retain_until, verified_at)
+          VALUES (p_number, p_retain_until, trail_now());
+      END
+      $function$;
+
+COMMENT ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) IS 'Puts an object that is in the store, read back and verified, into the catalogue; TT010 when it does not follow what is there';
+
+REVOKE ALL ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.create_ledger(p_ledger text, p_origin text)
  RETURNS TABLE(created boolean, origin text)
  LANGUAGE plpgsql
@@ -759,6 +921,24 @@ AS $function$
 REVOKE ALL ON FUNCTION name_deployment(uuid,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION name_deployment(uuid,text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.note_archive_object(p_number bigint, p_retain_until timestamp with time zone, p_verified boolean)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          UPDATE archive_object_states
+            SET retain_until = greatest(retain_until, p_retain_until),
+                verified_at = CASE WHEN p_verified THEN trail_now() ELSE verified_at END
+            WHERE number = p_number
+        $function$;
+
+COMMENT ON FUNCTION note_archive_object(bigint,timestamp with time zone,boolean) IS 'What was found of an object in the store: locked until then, and whether it was read as a whole and right';
+
+REVOKE ALL ON FUNCTION note_archive_object(bigint,timestamp with time zone,boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION note_archive_object(bigint,timestamp with time zone,boolean) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.record_config_digest(p_digest bytea)
  RETURNS void

@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { AccessModule } from './access/access.module.js';
+import { ArchiveModule } from './archive/archive.module.js';
 import { ChainModule } from './chain/chain.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { EventsModule } from './events/events.module.js';
@@ -33,6 +34,7 @@ export class AppModule {
         EventsModule,
         ReportsModule,
         ChainModule,
+        ArchiveModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],
       providers: [Foundation, Gauges, MetricsServer, Startup],

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { recordInThePast } from './support/months.js';
 import { Random } from './support/random.js';
-import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
+import { sampleEvent, startService, type TestService } from './support/app.js';
 import { toContent, type Receipt, type SentContent } from '../src/integrity/event.js';
 
 type Sent = Record<string, unknown> & { event_id: string; timestamp: string; metadata: Record<string, unknown> };

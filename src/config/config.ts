@@ -47,7 +47,7 @@ export const SETTINGS = {
   DATA_DIR: text({
     accepts: 'a folder',
     fallback: './data',
-    why: 'Where the embedded PostgreSQL keeps its cluster. Unused when DATABASE_URL is set.',
+    why: 'Where the embedded PostgreSQL keeps its cluster, and an archive in a folder its objects.',
   }),
   DATABASE_URL: url({
     ...DATABASE,
@@ -92,6 +92,36 @@ export const SETTINGS = {
     fallbackText: 'made at the first start and printed once',
     why: 'The first key, with every scope, for scripts. Also works later, as one more key.',
     secret: true,
+  }),
+  ARCHIVE_URL: text({
+    pattern: /^(off|file:[^?#]+|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[a-z0-9._/-]*)?)$/,
+    accepts: 'off, file: and a folder, or s3://bucket/prefix in lower case',
+    fallback: 'file:archive',
+    why: 'Where events go within minutes, to be kept for years: a bucket with Object Lock, with the standard `AWS_*` variables; or a folder, below DATA_DIR unless it is absolute.',
+  }),
+  ARCHIVE_STORAGE_CLASS: text({
+    pattern: /^(STANDARD|STANDARD_IA|ONEZONE_IA|INTELLIGENT_TIERING|GLACIER_IR)$/,
+    accepts: 'STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING or GLACIER_IR',
+    fallbackText: "the bucket's own",
+    why: 'S3 storage class. None that must be restored before it can be read.',
+  }),
+  ARCHIVE_KMS_KEY: text({
+    pattern: /^[!-~]{1,2048}$/,
+    accepts: 'the id or ARN of a KMS key',
+    fallbackText: 'SSE-S3',
+    why: 'Encrypt archive objects by SSE-KMS with this key.',
+  }),
+  ARCHIVE_EXPORT_AGE: duration({
+    minMs: 1_000,
+    maxMs: 86_400_000,
+    fallback: '5m',
+    why: 'How old the oldest event that is not archived may become. Looked at once a minute.',
+  }),
+  ARCHIVE_EXPORT_EVENTS: integer({
+    min: 1,
+    max: 10_000_000,
+    fallback: 100_000,
+    why: 'So many events that are not archived are archived at once, whatever their age.',
   }),
   OIDC_ISSUER: url({
     ...ISSUER,

@@ -1,3 +1,4 @@
+import { canonicalize } from './canonical-json.js';
 import { FORMAT, HASH_BYTES, MAX_CODE_POINTS, SALT_BYTES, isEventId, isEventText, isSourceSequence } from './event.js';
 import type { Content, Envelope } from './event.js';
 import { readJson, StrictJsonError, type JsonObject } from './strict-json.js';
@@ -8,6 +9,8 @@ import { formatMicros, formatTimestamp, parseTimestamp, TimestampError } from '.
  * reader takes them in binary, as microseconds since 1970.
  */
 export interface StoredRow<Time extends string | number = string> {
+  /** of its three JSON texts: canonical (RFC 8785), as the archive holds them; absent: as jsonb prints them */
+  jsonForm?: 'canonical';
   sequence: string;
   recorded_at: Time;
   timestamp: Time;
@@ -126,7 +129,11 @@ function textOf(row: AnyStoredRow, column: TextColumn): string {
 
 function objectOf(row: AnyStoredRow, column: string, text: string): JsonObject {
   try {
-    const value = readJson(text, { numbers: 'stored' });
+    const isCanonical = row.jsonForm === 'canonical';
+    const value = readJson(text, isCanonical ? {} : { numbers: 'stored' });
+    if (isCanonical && canonicalize(value) !== text) {
+      throw new DamagedRowError(row.sequence, column, 'is not in its canonical form');
+    }
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;

@@ -11,7 +11,7 @@ import { Problem } from '../http/problem.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { LOGGER, withoutCredentials } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
-import type { Job } from './job.js';
+import { SERVICE, type Job } from './job.js';
 import { JobLock } from './job-lock.js';
 import * as sql from './job-runs.sql.js';
 import type { JobRun } from './job-runs.sql.js';
@@ -19,8 +19,6 @@ import { Schedule } from './schedule.js';
 
 export type { JobRun };
 
-/** Who asked for a run that nobody asked for. */
-const SERVICE = 'service';
 /** While a run waits for one that is in progress on another replica. Asking is a statement; waiting in the lock would hold a snapshot. */
 const TURN_POLL_MS = 500;
 const RETRY_MS = 5_000;
@@ -229,7 +227,7 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
     const log = this.logger.child({ job: job.name, run: run.id });
     const startedAt = performance.now();
     try {
-      const outcome = await job.run({ signal, log, runId: run.id });
+      const outcome = await job.run({ signal, log, runId: run.id, requestedBy: run.requested_by });
       await sql.finishRun(this.pool, run.id, 'done', outcome);
       log.info({ ms: Math.round(performance.now() - startedAt) }, 'a job is done');
     } catch (error) {

@@ -1,6 +1,9 @@
 import type { Logger } from 'pino';
 import type { JsonObject } from '../integrity/strict-json.js';
 
+/** Who asks for a run when its schedule or a start does. */
+export const SERVICE = 'service';
+
 /** What a run of a job gets. */
 export interface JobContext {
   /** Aborted when the run should stop between two steps: its process is shutting down, or it has lost its lock. */
@@ -8,6 +11,8 @@ export interface JobContext {
   log: Logger;
   /** The run's id; a run that was stopped and is taken up again has the same. */
   runId: string;
+  /** who asked for it: a principal, or SERVICE */
+  requestedBy: string;
 }
 
 /** Work that is done regularly, by one replica at a time. */

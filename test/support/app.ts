@@ -37,6 +37,7 @@ export async function startService(
     LOG_ORIGIN: TEST_ORIGIN,
     BOOTSTRAP_API_KEY: TEST_KEY,
     VERIFICATION_SCHEDULE: 'off',
+    ARCHIVE_URL: 'off',
     ...options.env,
   });
   const logger = options.logger ?? pino({ level: config.LOG_LEVEL });

@@ -1,0 +1,226 @@
+import type pg from 'pg';
+import type { ArchivedRange, ArchiveKind, Manifest } from './archive-format.js';
+
+type Database = pg.Pool | pg.ClientBase;
+
+/** An object as the catalogue has it. Numbers and counts in decimal, hashes in hex, times RFC 3339. */
+export interface CataloguedObject {
+  number: string;
+  kind: ArchiveKind;
+  location: string;
+  object_key: string;
+  version_id: string;
+  format: string;
+  sha256: string;
+  bytes: string;
+  events: string;
+  reason: string;
+  created_by: string;
+  archived_at: string;
+  retain_until: string;
+  verified_at: string;
+}
+
+/** An object and what it holds of one ledger. */
+export interface CataloguedRange extends CataloguedObject {
+  ledger: string;
+  from_sequence: string;
+  /** included */
+  to_sequence: string;
+}
+
+const time = (column: string): string =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column.split('.').at(-1)}`;
+const OBJECT = `o.number, o.kind, o.location, o.object_key, o.version_id, o.format, encode(o.sha256, 'hex') AS sha256,
+  o.bytes, o.events, o.reason, o.created_by, ${time('o.archived_at')}, ${time('s.retain_until')}, ${time('s.verified_at')}`;
+const FROM = `archive_objects AS o JOIN archive_object_states AS s ON s.number = o.number`;
+const JOINED = `archive_objects AS o ON o.number = r.number JOIN archive_object_states AS s ON s.number = o.number`;
+
+/** How far a ledger is archived early, and how far it goes. */
+export interface ArchiveEnd {
+  ledger: string;
+  origin: string;
+  size: string;
+  /** the last archived; 0 for none */
+  archived: string;
+  /** of the last archived, 32 bytes; null for none */
+  archived_hash: Buffer | null;
+  /** seconds since the first event that is not archived was recorded; null when all are */
+  age_seconds: number | null;
+}
+
+export async function readArchiveEnds(database: Database): Promise<ArchiveEnd[]> {
+  const { rows } = await database.query<ArchiveEnd>(
+    `SELECT l.ledger, l.origin, h.size, coalesce(done.to_sequence, 0) AS archived, done.last_event_hash AS archived_hash,
+            (SELECT extract(epoch FROM trail_now() - e.recorded_at)::float8 FROM audit_events AS e
+               WHERE e.ledger = l.ledger AND e.sequence BETWEEN coalesce(done.to_sequence, 0) + 1 AND coalesce(done.to_sequence, 0) + 1
+               ORDER BY e.sequence LIMIT 1) AS age_seconds
+       FROM ledgers AS l JOIN ledger_heads AS h ON h.ledger = l.ledger
+       LEFT JOIN LATERAL (
+         SELECT r.to_sequence, r.last_event_hash FROM archive_ranges AS r
+           WHERE r.kind = 'early' AND r.ledger = l.ledger ORDER BY r.from_sequence DESC LIMIT 1) AS done ON true
+       ORDER BY l.ledger`,
+  );
+  return rows;
+}
+
+/** The database's id, which its store must have as well, and the number that the next object gets. */
+export async function readArchiveState(database: Database): Promise<{ deployment: string; next: bigint }> {
+  const { rows } = await database.query<{ deployment: string; next: string }>(
+    `SELECT (SELECT id FROM deployment) AS deployment, coalesce(max(number), 0) + 1 AS next FROM archive_objects`,
+  );
+  return { deployment: rows[0]!.deployment, next: BigInt(rows[0]!.next) };
+}
+
+/** Throws the database's TT010 when the object does not follow what is catalogued. */
+export async function catalogueObject(
+  database: Database,
+  object: {
+    manifest: Manifest;
+    location: string;
+    key: string;
+    versionId: string;
+    sha256: Buffer;
+    bytes: number;
+    reason: string;
+    createdBy: string;
+    retainUntil: Date;
+  },
+): Promise<void> {
+  const { manifest, retainUntil } = object;
+  const { ranges } = manifest;
+  const column = (name: keyof ArchivedRange): (string | null)[] => ranges.map((range) => range[name]);
+  const hashes = (name: 'previous_event_hash' | 'last_event_hash'): (Buffer | null)[] =>
+    ranges.map((range) => (range[name] === null ? null : Buffer.from(range[name], 'hex')));
+  await database.query(
+    `SELECT catalogue_archive_object($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+       $12::text[], $13::bigint[], $14::bigint[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[],
+       $18::timestamptz[], $19::bytea[], $20::bytea[])`,
+    [
+      manifest.number,
+      manifest.kind,
+      object.location,
+      object.key,
+      object.versionId,
+      manifest.format,
+      object.sha256,
+      object.bytes,
+      object.reason,
+      object.createdBy,
+      retainUntil.toISOString(),
+      column('ledger'),
+      column('from_sequence'),
+      column('to_sequence'),
+      column('least_timestamp'),
+      column('greatest_timestamp'),
+      column('least_recorded_at'),
+      column('greatest_recorded_at'),
+      hashes('previous_event_hash'),
+      hashes('last_event_hash'),
+    ],
+  );
+}
+
+/** Notes what was found of an object in its store. */
+export async function noteObject(
+  database: Database,
+  number: string,
+  retainUntil: Date,
+  verified: boolean,
+): Promise<void> {
+  await database.query('SELECT note_archive_object($1, $2, $3)', [number, retainUntil.toISOString(), verified]);
+}
+
+/** Objects from a number on, `limit` at most. */
+export async function listObjects(database: Database, from: bigint, limit: number): Promise<CataloguedObject[]> {
+  const { rows } = await database.query<CataloguedObject>(
+    `SELECT ${OBJECT} FROM ${FROM} WHERE o.number >= $1 ORDER BY o.number LIMIT $2`,
+    [String(from), limit],
+  );
+  return rows;
+}
+
+/** What objects hold of a ledger, as in their manifests. */
+export async function listObjectRanges(database: Database, number: string): Promise<RangeOfObject[]> {
+  const { rows } = await database.query<RangeOfObject>(
+    `SELECT ledger, from_sequence, to_sequence, encode(previous_event_hash, 'hex') AS previous_event_hash,
+            encode(last_event_hash, 'hex') AS last_event_hash
+       FROM archive_ranges WHERE number = $1 ORDER BY ledger`,
+    [number],
+  );
+  return rows;
+}
+
+export type RangeOfObject = Pick<
+  ArchivedRange,
+  'ledger' | 'from_sequence' | 'to_sequence' | 'previous_event_hash' | 'last_event_hash'
+>;
+
+/** Objects that hold some of a ledger, in order, from a number on. */
+export async function listRangesOfLedger(
+  database: Database,
+  ledger: string,
+  from: bigint,
+  limit: number,
+): Promise<CataloguedRange[]> {
+  const { rows } = await database.query<CataloguedRange>(
+    `SELECT ${OBJECT}, r.ledger, r.from_sequence, r.to_sequence
+       FROM archive_ranges AS r JOIN ${JOINED}
+       WHERE r.ledger = $1 AND r.number >= $2 ORDER BY r.number LIMIT $3`,
+    [ledger, String(from), limit],
+  );
+  return rows;
+}
+
+/** Where an event is archived: once in each kind of object. */
+export async function findArchivedEvent(
+  database: Database,
+  ledger: string,
+  eventId: string,
+): Promise<{ sequence: string; objects: CataloguedRange[] } | undefined> {
+  const { rows: keys } = await database.query<{ sequence: string }>(
+    'SELECT sequence FROM event_keys WHERE ledger = $1 AND event_id = $2',
+    [ledger, eventId],
+  );
+  const sequence = keys[0]?.sequence;
+  if (sequence === undefined) return undefined;
+  const { rows } = await database.query<CataloguedRange>(
+    `SELECT ${OBJECT}, r.ledger, r.from_sequence, r.to_sequence
+       FROM (VALUES ('early'), ('month')) AS kinds (kind)
+       CROSS JOIN LATERAL (
+         SELECT * FROM archive_ranges AS x
+           WHERE x.kind = kinds.kind AND x.ledger = $1 AND x.from_sequence <= $2 ORDER BY x.from_sequence DESC LIMIT 1) AS r
+       JOIN ${JOINED}
+       WHERE r.to_sequence >= $2 ORDER BY o.number`,
+    [ledger, sequence],
+  );
+  return { sequence, objects: rows };
+}
+
+/** Totals of a ledger by kind and reason. */
+export interface ArchiveTotals {
+  kind: ArchiveKind;
+  reason: string;
+  objects: string;
+  events: string;
+  bytes: string;
+  first_archived_at: string;
+  last_archived_at: string;
+  least_retain_until: string;
+  least_verified_at: string;
+}
+
+export async function totalsOfLedger(database: Database, ledger: string): Promise<ArchiveTotals[]> {
+  const { rows } = await database.query<ArchiveTotals>(
+    `SELECT kind, reason, objects, events, bytes, ${time('first_archived_at')}, ${time('last_archived_at')},
+            ${time('least_retain_until')}, ${time('least_verified_at')}
+       FROM (SELECT o.kind, o.reason, count(*) AS objects, sum(r.to_sequence - r.from_sequence + 1) AS events,
+                    sum(o.bytes) AS bytes, min(o.archived_at) AS first_archived_at, max(o.archived_at) AS last_archived_at,
+                    min(s.retain_until) AS least_retain_until, min(s.verified_at) AS least_verified_at
+               FROM archive_ranges AS r JOIN ${JOINED}
+               WHERE r.ledger = $1 GROUP BY o.kind, o.reason) AS totals
+       ORDER BY kind, reason`,
+    [ledger],
+  );
+  return rows;
+}

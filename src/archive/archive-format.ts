@@ -1,0 +1,92 @@
+import type { JsonObject } from '../integrity/strict-json.js';
+
+/** Of an object's bytes, in its manifest and in the catalogue. docs/archive.md describes it. */
+export const ARCHIVE_FORMAT = 'truetrail-archive/1';
+
+/** The name of the manifest in a Parquet file's key-value metadata. */
+export const MANIFEST_KEY = 'truetrail.manifest';
+
+export type ArchiveKind = 'early' | 'month';
+
+/** What an object holds of a ledger. Sequences and counts in decimal, hashes in hex, times RFC 3339 with microseconds. */
+export interface ArchivedRange {
+  ledger: string;
+  origin: string;
+  from_sequence: string;
+  /** included */
+  to_sequence: string;
+  least_timestamp: string;
+  greatest_timestamp: string;
+  least_recorded_at: string;
+  greatest_recorded_at: string;
+  /** of the event before the first; null at sequence 1 */
+  previous_event_hash: string | null;
+  last_event_hash: string;
+  /** of the tree of RFC 6962 over the range's own event hashes */
+  merkle_root: string;
+}
+
+/** What an object says of itself. */
+export interface Manifest {
+  format: typeof ARCHIVE_FORMAT;
+  kind: ArchiveKind;
+  /** of the object in the archive, decimal */
+  number: string;
+  /** a ledger each, in the order of the rows */
+  ranges: ArchivedRange[];
+  /** a row group each, in order: whose it is, where it begins, and the event_hash before that, so that it verifies alone */
+  row_groups: { ledger: string; from_sequence: string; events: string; previous_event_hash: string | null }[];
+  /** where the format is written down */
+  described_in: string;
+}
+
+/** An object does not hold what it says, or not what it should. */
+export class ArchiveObjectError extends Error {
+  override name = 'ArchiveObjectError';
+  constructor(
+    message: string,
+    /** the first event that is wrong, where it is one */
+    readonly at?: { ledger: string; sequence: string },
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+const TEXT = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const COUNT = (value: unknown): boolean => typeof value === 'string' && /^[1-9][0-9]{0,18}$/.test(value);
+const HASH = (value: unknown): boolean => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+const HASH_OR_NULL = (value: unknown): boolean => value === null || HASH(value);
+const RANGE = {
+  ledger: TEXT,
+  origin: TEXT,
+  from_sequence: COUNT,
+  to_sequence: COUNT,
+  least_timestamp: TEXT,
+  greatest_timestamp: TEXT,
+  least_recorded_at: TEXT,
+  greatest_recorded_at: TEXT,
+  previous_event_hash: HASH_OR_NULL,
+  last_event_hash: HASH,
+  merkle_root: HASH,
+};
+const ROW_GROUP = { ledger: TEXT, from_sequence: COUNT, events: COUNT, previous_event_hash: HASH_OR_NULL };
+
+/** Whether a value is a manifest of this format, whatever it says. */
+export function isManifest(value: unknown): value is Manifest & JsonObject {
+  const { format, kind, number, ranges, row_groups } = (value ?? {}) as Partial<Manifest>;
+  return (
+    format === ARCHIVE_FORMAT &&
+    (kind === 'early' || kind === 'month') &&
+    COUNT(number) &&
+    isListOf(ranges, RANGE) &&
+    isListOf(row_groups, ROW_GROUP)
+  );
+}
+
+function isListOf(list: unknown, members: Record<string, (value: unknown) => boolean>): boolean {
+  if (!Array.isArray(list) || list.length === 0) return false;
+  return (list as Record<string, unknown>[]).every((each) =>
+    Object.entries(members).every(([name, holds]) => holds(each?.[name])),
+  );
+}

@@ -1,0 +1,82 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { CONFIG, type Config } from '../config/config.js';
+import { ServiceLedger } from '../events/service-ledger.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import { JobRunner } from '../jobs/job-runner.js';
+import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
+import { Metrics } from '../operation/metrics.js';
+import { OBJECT_STORE } from './archive-store.js';
+import { ArchiveVerifier } from './archive-verifier.js';
+import type { ObjectStore } from './object-store.js';
+
+/** Of a run's findings, in its event and its outcome. */
+const RECORDED_FINDINGS = 100;
+
+/** Looks at the store and at every object in it; reads a sample of them, or all when it is run by hand. */
+@Injectable()
+export class ArchiveVerification implements Job, OnModuleInit {
+  readonly name = 'archive-verification';
+  readonly summary =
+    'Compares the object store with the catalogue, reads objects back and recomputes them (all when run by hand), keeps locks long enough';
+  readonly schedule = '15 4 * * *';
+  private findings = 0;
+  private faults = 0;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
+    private readonly verifier: ArchiveVerifier,
+    private readonly serviceLedger: ServiceLedger,
+    private readonly runner: JobRunner,
+    private readonly metrics: Metrics,
+  ) {}
+
+  onModuleInit(): void {
+    if (this.config.ARCHIVE_URL === 'off') return;
+    this.runner.register(this);
+    this.metrics.gauge(
+      'truetrail_archive_findings',
+      'Findings of the last verification of the archive here',
+      [],
+      () => [{ value: this.findings }],
+    );
+    this.metrics.gauge(
+      'truetrail_archive_store_faults',
+      'What is wrong with the object store, at the last look',
+      [],
+      () => [{ value: this.faults }],
+    );
+  }
+
+  async run({ signal, log, runId, requestedBy }: JobContext): Promise<JsonObject> {
+    const faults = (await this.store?.inspect()) ?? [];
+    this.faults = faults.length;
+    for (const { rule, detail } of faults)
+      log.warn({ rule, detail, alarm: 'archive-store' }, 'the object store is not as it should be');
+    const complete = requestedBy !== SERVICE;
+    const { objects, read, extended, findings } = await this.verifier.run(complete, signal);
+    this.findings = findings.length;
+    const listed = findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each }));
+    const outcome = {
+      verdict: findings.length > 0 ? 'invalid' : 'valid',
+      objects,
+      read,
+      extended,
+      findings_total: findings.length,
+      findings: listed,
+      store_faults: faults.map((each) => ({ ...each })),
+    };
+    if (findings.length > 0) {
+      log.error({ findings: listed.slice(0, 10), alarm: 'archive-invalid' }, 'the archive is damaged');
+      await this.serviceLedger.record({
+        event_type: 'archive_verification',
+        entity_type: 'job_run',
+        entity_id: runId,
+        action: 'done',
+        user_id: requestedBy.slice(0, 255),
+        new_state: { ...outcome },
+      });
+    }
+    return outcome;
+  }
+}

@@ -1,0 +1,230 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { DATABASE_URL, POOL } from '../database/tokens.js';
+import { readStoredRows } from '../events/stored-events.js';
+import { ArchiveObjectError } from './archive-format.js';
+import * as sql from './archive-catalogue.sql.js';
+import { claimStore, OBJECT_STORE } from './archive-store.js';
+import { ArchiveThread } from './archive-thread.js';
+import { ObjectMissing, type ListedVersion, type ObjectStore } from './object-store.js';
+
+/** What is wrong with an object of the archive, or with the catalogue's word on it. */
+export type ArchiveFindingKind =
+  /** the version that counts is not there */
+  | 'object-missing'
+  /** its bytes are not those that were catalogued */
+  | 'object-changed'
+  /** it is not locked, or not for as long as it was */
+  | 'object-unlocked'
+  /** a later version or a delete marker stands before it */
+  | 'object-hidden'
+  /** it is in the store and in no catalogue */
+  | 'object-unknown'
+  /** the catalogue says otherwise than the object, or than the rows that are still here */
+  | 'catalogue';
+
+export interface ArchiveFinding {
+  kind: ArchiveFindingKind;
+  object_key: string;
+  /** null where it is about an object that no ledger is known of */
+  ledger: string | null;
+  sequence: string | null;
+  detail: string;
+}
+
+export interface ArchiveVerificationOutcome {
+  objects: number;
+  /** of them read as a whole and recomputed */
+  read: number;
+  findings: ArchiveFinding[];
+  /** early objects whose lock was moved on */
+  extended: number;
+}
+
+const LOCK_TIMEOUT_MS = 10_000;
+const PAGE_OBJECTS = 500;
+/** Of a run that is no complete one: the newest, and some of all, so that each is read within a few weeks. */
+const SAMPLE_SHARE = 1 / 30;
+const NEWEST_READ = 10;
+const DAY_MS = 86_400_000;
+/** An early object of which there is no month object yet is kept locked for this long at least. */
+const LEAST_LOCK_DAYS = 45;
+const EXTENDED_LOCK_DAYS = 60;
+
+/** Level 3 of verification: the archive against its catalogue, against itself, and against the rows that are still here. */
+@Injectable()
+export class ArchiveVerifier {
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(DATABASE_URL) private readonly url: string,
+    @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
+  ) {}
+
+  /** `complete`: every object is read and recomputed; otherwise a sample is. Throws StoreUnavailable. */
+  async run(complete: boolean, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
+    const outcome: ArchiveVerificationOutcome = { objects: 0, read: 0, findings: [], extended: 0 };
+    const { store } = this;
+    if (!store) return outcome;
+    const { deployment, next } = await sql.readArchiveState(this.pool);
+    await claimStore(store, deployment);
+    const folder = await mkdtemp(join(tmpdir(), 'truetrail-archive-'));
+    const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
+    const versions = new ByKey(store.list('early/'));
+    try {
+      for (let from = 1n; ;) {
+        const objects = await sql.listObjects(this.pool, from, PAGE_OBJECTS);
+        if (objects.length === 0) break;
+        for (const object of objects) {
+          signal.throwIfAborted();
+          outcome.objects += 1;
+          const isNew = next - BigInt(object.number) <= NEWEST_READ;
+          const isRead = complete || isNew || Math.random() < SAMPLE_SHARE;
+          await this.verifyObject(store, thread, folder, object, versions, isRead, outcome);
+          if (isRead) outcome.read += 1;
+        }
+        from = BigInt(objects.at(-1)!.number) + 1n;
+      }
+      for await (const { key, isDeleteMarker } of versions.rest()) {
+        const number = /^early\/(\d{12})-/.exec(key)?.[1];
+        // what is being written at this moment has the next number
+        if (number !== undefined && BigInt(number) >= next) continue;
+        const what = isDeleteMarker ? 'a delete marker' : 'an object';
+        outcome.findings.push(finding('object-unknown', key, `${what} that no catalogue has`));
+      }
+      return outcome;
+    } finally {
+      await thread.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  private async verifyObject(
+    store: ObjectStore,
+    thread: ArchiveThread,
+    folder: string,
+    object: sql.CataloguedObject,
+    versions: ByKey,
+    isRead: boolean,
+    outcome: ArchiveVerificationOutcome,
+  ): Promise<void> {
+    const ranges = await sql.listObjectRanges(this.pool, object.number);
+    const { ledger = null, from_sequence: sequence = null } = ranges[0] ?? {};
+    const { object_key: key, version_id: versionId } = object;
+    const say = (kind: ArchiveFindingKind, detail: string, at = { ledger, sequence }): void => {
+      outcome.findings.push({ ...finding(kind, key, detail), ...at });
+    };
+    for await (const listed of versions.of(key)) {
+      if (listed.versionId === versionId) {
+        if (!listed.isLatest) say('object-hidden', 'a later version or a delete marker stands before it');
+      } else if (!listed.isDeleteMarker) say('object-unknown', `its version ${listed.versionId} is in no catalogue`);
+    }
+    try {
+      const { bytes, retainUntil, isCompliance } = await store.describe({ key, versionId });
+      if (String(bytes) !== object.bytes) say('object-changed', `it has ${bytes} bytes, and had ${object.bytes}`);
+      const known = new Date(object.retain_until);
+      if (!retainUntil || !isCompliance) say('object-unlocked', 'nothing locks it');
+      else if (retainUntil.getTime() < known.getTime()) {
+        say('object-unlocked', `it is locked until ${retainUntil.toISOString()}, and was until ${object.retain_until}`);
+      }
+      let isRight = false;
+      if (isRead) isRight = await this.readThrough(store, thread, folder, object, ranges, say);
+      let until = retainUntil ?? known;
+      if (object.kind === 'early' && until.getTime() < Date.now() + LEAST_LOCK_DAYS * DAY_MS) {
+        until = new Date(Math.ceil(Date.now() / 1000) * 1000 + EXTENDED_LOCK_DAYS * DAY_MS);
+        await store.extendRetention({ key, versionId }, until);
+        outcome.extended += 1;
+      }
+      await sql.noteObject(this.pool, object.number, until, isRight);
+    } catch (error) {
+      if (!(error instanceof ObjectMissing)) throw error;
+      say('object-missing', `its version ${versionId} is not there`);
+    }
+  }
+
+  private async readThrough(
+    store: ObjectStore,
+    thread: ArchiveThread,
+    folder: string,
+    object: sql.CataloguedObject,
+    ranges: readonly sql.RangeOfObject[],
+    say: (kind: ArchiveFindingKind, detail: string, at?: { ledger: string; sequence: string }) => void,
+  ): Promise<boolean> {
+    const { object_key: key, version_id: versionId } = object;
+    const file = join(folder, 'object');
+    await pipeline(Readable.from(store.read({ key, versionId })), createWriteStream(file));
+    let found: Awaited<ReturnType<ArchiveThread['run']>>;
+    try {
+      found = await thread.run({ kind: 'verify', file });
+    } catch (error) {
+      if (!(error instanceof ArchiveObjectError)) throw error;
+      say('object-changed', error.message, error.at);
+      return false;
+    }
+    let isRight = true;
+    const wrong: typeof say = (...what) => {
+      isRight = false;
+      say(...what);
+    };
+    if (found.sha256.toString('hex') !== object.sha256)
+      wrong('object-changed', 'its SHA-256 is not the catalogued one');
+    if (found.manifest.number !== object.number) wrong('catalogue', `it is object ${found.manifest.number}`);
+    const said = new Map(found.manifest.ranges.map((range) => [range.ledger, range]));
+    for (const range of ranges) {
+      const at = { ledger: range.ledger, sequence: range.from_sequence };
+      const own = said.get(range.ledger);
+      const differs = (Object.keys(range) as (keyof typeof range)[]).find((name) => own?.[name] !== range[name]);
+      if (differs !== undefined) wrong('catalogue', `${differs} of ${range.ledger} is not what the object says`, at);
+      const last = BigInt(range.to_sequence);
+      const [row] = await readStoredRows(this.pool, range.ledger, last, last, 1);
+      if (row && row.event_hash.toString('hex') !== own?.last_event_hash) {
+        const detail = `event ${range.to_sequence} of ${range.ledger} in the database is not the archived one`;
+        wrong('catalogue', detail, { ledger: range.ledger, sequence: range.to_sequence });
+      }
+    }
+    if (said.size !== ranges.length) wrong('catalogue', 'it holds other ledgers than the catalogue says');
+    return isRight;
+  }
+}
+
+function finding(kind: ArchiveFindingKind, key: string, detail: string): ArchiveFinding {
+  return { kind, object_key: key, ledger: null, sequence: null, detail };
+}
+
+/** A listing in the order of keys, taken key by key beside the catalogue, whose keys come in the same order. */
+class ByKey {
+  private readonly iterator: AsyncIterator<ListedVersion>;
+  private ahead: ListedVersion | undefined;
+  private readonly passed: ListedVersion[] = [];
+
+  constructor(listing: AsyncIterable<ListedVersion>) {
+    this.iterator = listing[Symbol.asyncIterator]();
+  }
+
+  /** The versions under a key; what lies before it belongs to nobody. */
+  async *of(key: string): AsyncGenerator<ListedVersion> {
+    for (;;) {
+      this.ahead ??= await this.next();
+      if (!this.ahead || this.ahead.key > key) return;
+      if (this.ahead.key === key) yield this.ahead;
+      else this.passed.push(this.ahead);
+      this.ahead = undefined;
+    }
+  }
+
+  /** What no key asked for. */
+  async *rest(): AsyncGenerator<ListedVersion> {
+    yield* this.passed;
+    for (let version = this.ahead ?? (await this.next()); version; version = await this.next()) yield version;
+  }
+
+  private async next(): Promise<ListedVersion | undefined> {
+    const next = await this.iterator.next();
+    return next.done === true ? undefined : next.value;
+  }
+}

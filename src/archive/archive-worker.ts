@@ -1,0 +1,56 @@
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import pg from 'pg';
+import { connectionOptions } from '../database/data-source.js';
+import { ArchiveObjectError } from './archive-format.js';
+import { runArchiveTask, type ArchiveTask } from './archive-tasks.js';
+
+export interface ArchiveWorkerSettings {
+  url: string;
+  lockTimeoutMs: number;
+}
+
+/** An error loses its class between threads; this is what is needed of it. */
+export interface ArchiveWorkerAnswer {
+  result?: unknown;
+  error?: { message: string; code?: string; at?: { ledger: string; sequence: string } | undefined; isDamage: boolean };
+}
+
+/** Whoever posts events comes first: on Linux, and nowhere else, a priority is a thread's own. */
+const NICENESS = 10;
+
+const settings = workerData as ArchiveWorkerSettings;
+if (process.platform === 'linux') setPriority(NICENESS);
+let client: pg.Client | undefined;
+
+async function connect(): Promise<pg.Client> {
+  if (client) return client;
+  const made = new pg.Client(connectionOptions({ ...settings, asService: true, applicationName: 'truetrail archive' }));
+  made.on('error', () => {
+    if (client === made) client = undefined;
+  });
+  await made.connect();
+  client = made;
+  return made;
+}
+
+async function answer(task: ArchiveTask): Promise<ArchiveWorkerAnswer> {
+  try {
+    return { result: await runArchiveTask(connect, task) };
+  } catch (error) {
+    const { message, code } = error as Error & { code?: unknown };
+    const isDamage = error instanceof ArchiveObjectError;
+    return {
+      error: {
+        message,
+        ...(typeof code === 'string' ? { code } : {}),
+        ...(isDamage ? { at: error.at } : {}),
+        isDamage,
+      },
+    };
+  }
+}
+
+parentPort!.on('message', (task: ArchiveTask) => {
+  void answer(task).then((message) => parentPort!.postMessage(message));
+});

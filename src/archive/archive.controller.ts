@@ -1,0 +1,81 @@
+import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type pg from 'pg';
+import { Access } from '../access/access.decorator.js';
+import { POOL } from '../database/tokens.js';
+import { Ledgers } from '../events/ledgers.js';
+import { QueryPipe } from '../http/dto.pipe.js';
+import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
+import { Problem } from '../http/problem.js';
+import { isEventId } from '../integrity/event.js';
+import * as sql from './archive-catalogue.sql.js';
+import {
+  ArchivedEventDto,
+  ArchiveObjectListDto,
+  ArchiveObjectListQueryDto,
+  ArchiveSummaryDto,
+  DEFAULT_OBJECTS_LISTED,
+} from './archive.dto.js';
+
+/** Where events are archived: the catalogue, not the objects. */
+@ApiTags('archive')
+@ApiParam({ name: 'ledger', description: 'Slug of the ledger', example: 'main' })
+@Controller('v1/ledgers/:ledger')
+export class ArchiveController {
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    private readonly ledgers: Ledgers,
+  ) {}
+
+  @Get('archive/objects')
+  @Access('events:read')
+  @ApiOperation({
+    operationId: 'listArchiveObjects',
+    summary: 'The objects that hold events of the ledger, in the order in which they were written',
+  })
+  @ApiAnswer(200, ArchiveObjectListDto)
+  @ApiProblems('invalid-parameter', 'ledger-not-found', 'database-unavailable')
+  async list(
+    @Param('ledger') ledger: string,
+    @Query(new QueryPipe(ArchiveObjectListQueryDto)) query: ArchiveObjectListQueryDto,
+  ): Promise<ArchiveObjectListDto> {
+    await this.ledgers.origin(ledger);
+    const limit = Number(query.limit ?? DEFAULT_OBJECTS_LISTED);
+    const objects = await sql.listRangesOfLedger(this.pool, ledger, BigInt(query.cursor ?? 1), limit + 1);
+    const next = objects[limit];
+    return { objects: objects.slice(0, limit), next_cursor: next === undefined ? null : next.number };
+  }
+
+  @Get('archive/summary')
+  @Access('events:read')
+  @ApiOperation({ operationId: 'summarizeArchive', summary: 'How much of the ledger is archived, and until when' })
+  @ApiAnswer(200, ArchiveSummaryDto)
+  @ApiProblems('ledger-not-found', 'database-unavailable')
+  async summarize(@Param('ledger') ledger: string): Promise<ArchiveSummaryDto> {
+    const { size } = await this.ledgers.state(ledger);
+    const end = (await sql.readArchiveEnds(this.pool)).find((each) => each.ledger === ledger);
+    return { ledger, size, archived: end?.archived ?? '0', totals: await sql.totalsOfLedger(this.pool, ledger) };
+  }
+
+  @Get('events/:event_id/archive')
+  @Access('events:read')
+  @ApiOperation({
+    operationId: 'readEventArchive',
+    summary: 'Where an event is archived: since when, under which digest, locked until when, why, by whom',
+  })
+  @ApiParam({ name: 'event_id', example: '0197f3a1-6c00-7000-8000-00000000000a' })
+  @ApiAnswer(200, ArchivedEventDto)
+  @ApiProblems('invalid-parameter', 'ledger-not-found', 'event-not-found', 'database-unavailable')
+  async find(@Param('ledger') ledger: string, @Param('event_id') eventId: string): Promise<ArchivedEventDto> {
+    await this.ledgers.origin(ledger);
+    if (!isEventId(eventId)) {
+      const detail = 'event_id must be a UUID of the form 8-4-4-4-12, neither nil nor max';
+      throw new Problem('invalid-parameter', detail, {
+        errors: [{ pointer: '/path/event_id', rule: 'uuid', detail }],
+      });
+    }
+    const found = await sql.findArchivedEvent(this.pool, ledger, eventId.toLowerCase());
+    if (!found) throw new Problem('event-not-found', 'The ledger holds no event with this id');
+    return { ledger, event_id: eventId.toLowerCase(), ...found };
+  }
+}

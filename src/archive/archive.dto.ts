@@ -1,0 +1,109 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Absentable, rule } from '../events/event.dto.js';
+import { isSequence } from '../events/search-query.dto.js';
+
+export const DEFAULT_OBJECTS_LISTED = 100;
+export const MAX_OBJECTS_LISTED = 1_000;
+
+export class ArchiveObjectDto {
+  @ApiProperty({ example: '12', description: 'Position in the archive, from 1' })
+  number: string;
+  @ApiProperty({ enum: ['early', 'month'], example: 'early' })
+  kind: string;
+  @ApiProperty({ example: 's3://audit-archive/trail/', description: 'The store; with object_key the address' })
+  location: string;
+  @ApiProperty({ example: 'early/000000000012-0a1b2c3d4e5f6071.parquet' })
+  object_key: string;
+  @ApiProperty({ example: '3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo' })
+  version_id: string;
+  @ApiProperty({ example: 'truetrail-archive/1' })
+  format: string;
+  @ApiProperty({ example: 'f9deda98a49da62cd76ce93a650c484685a94cf9a1cb6820bca0222a3d6c6db9' })
+  sha256: string;
+  @ApiProperty({ example: '1047552', description: 'Of the object' })
+  bytes: string;
+  @ApiProperty({ example: '8192', description: 'In the object, of all its ledgers' })
+  events: string;
+  @ApiProperty({ enum: ['regulatory', 'business', 'legal_hold'], example: 'regulatory' })
+  reason: string;
+  @ApiProperty({ example: 'service' })
+  created_by: string;
+  @ApiProperty({ example: '2026-06-02T08:20:00.000000Z', description: 'Written, read back and verified by then' })
+  archived_at: string;
+  @ApiProperty({ example: '2026-08-30T00:00:00.000000Z', description: 'The store locks it until then at least' })
+  retain_until: string;
+  @ApiProperty({ example: '2026-06-02T08:20:00.000000Z', description: 'When it was last read as a whole and right' })
+  verified_at: string;
+  @ApiProperty({ example: 'main' })
+  ledger: string;
+  @ApiProperty({ example: '1' })
+  from_sequence: string;
+  @ApiProperty({ example: '8192', description: 'Included' })
+  to_sequence: string;
+}
+
+export class ArchiveObjectListDto {
+  @ApiProperty({ type: [ArchiveObjectDto] })
+  objects: ArchiveObjectDto[];
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'null at the end' })
+  next_cursor: string | null;
+}
+
+export class ArchivedEventDto {
+  @ApiProperty({ example: 'main' })
+  ledger: string;
+  @ApiProperty({ example: '0197f3a1-6c00-7000-8000-00000000000a' })
+  event_id: string;
+  @ApiProperty({ example: '1' })
+  sequence: string;
+  @ApiProperty({ type: [ArchiveObjectDto], description: 'Empty until the next export' })
+  objects: ArchiveObjectDto[];
+}
+
+export class ArchiveTotalsDto {
+  @ApiProperty({ enum: ['early', 'month'], example: 'early' })
+  kind: string;
+  @ApiProperty({ enum: ['regulatory', 'business', 'legal_hold'], example: 'regulatory' })
+  reason: string;
+  @ApiProperty({ example: '12' })
+  objects: string;
+  @ApiProperty({ example: '98304', description: 'Of this ledger' })
+  events: string;
+  @ApiProperty({ example: '12570624', description: 'Of the objects, which may hold other ledgers too' })
+  bytes: string;
+  @ApiProperty({ example: '2026-06-02T08:20:00.000000Z' })
+  first_archived_at: string;
+  @ApiProperty({ example: '2026-06-03T08:20:00.000000Z' })
+  last_archived_at: string;
+  @ApiProperty({ example: '2026-08-30T00:00:00.000000Z' })
+  least_retain_until: string;
+  @ApiProperty({ example: '2026-06-02T08:20:00.000000Z' })
+  least_verified_at: string;
+}
+
+export class ArchiveSummaryDto {
+  @ApiProperty({ example: 'main' })
+  ledger: string;
+  @ApiProperty({ example: '98400', description: 'Events of the ledger' })
+  size: string;
+  @ApiProperty({ example: '98304', description: 'The last event that is archived; 0 for none' })
+  archived: string;
+  @ApiProperty({ type: [ArchiveTotalsDto] })
+  totals: ArchiveTotalsDto[];
+}
+
+export class ArchiveObjectListQueryDto {
+  @ApiPropertyOptional({ example: '100', description: `At most ${MAX_OBJECTS_LISTED}` })
+  @Absentable()
+  @rule(
+    'limit',
+    (value) => typeof value === 'string' && /^[1-9][0-9]{0,3}$/.test(value) && Number(value) <= MAX_OBJECTS_LISTED,
+    `must be a whole number from 1 to ${MAX_OBJECTS_LISTED}`,
+  )
+  limit?: string;
+
+  @ApiPropertyOptional({ example: '13', description: 'next_cursor of the page before' })
+  @Absentable()
+  @rule('cursor', isSequence, 'must be a next_cursor exactly as it was given out')
+  cursor?: string;
+}

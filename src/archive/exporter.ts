@@ -1,0 +1,233 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { CONFIG, type Config } from '../config/config.js';
+import { DATABASE_URL, POOL } from '../database/tokens.js';
+import { readStoredRows } from '../events/stored-events.js';
+import { ArchiveObjectError, type Manifest } from './archive-format.js';
+import * as sql from './archive-catalogue.sql.js';
+import type { EncodedObject } from './archive-object.js';
+import { earlyRetention, planObject, type OpenLedger } from './archive-plan.js';
+import { claimStore, OBJECT_STORE } from './archive-store.js';
+import { ArchiveThread } from './archive-thread.js';
+import type { ObjectStore, ObjectVersion } from './object-store.js';
+
+/** Within which an object's encoding and its reading back stay small: some 30 MB of order events. */
+const MAX_OBJECT_EVENTS = 250_000n;
+const LOCK_TIMEOUT_MS = 10_000;
+const CONTENT_TYPE = 'application/vnd.apache.parquet';
+const REGULATORY = 'regulatory';
+
+export interface ExportRequest {
+  /** whatever its age and however little it is */
+  takeAll: boolean;
+  /** who asked for it */
+  requestedBy: string;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+export interface ExportOutcome {
+  objects: number;
+  events: bigint;
+  bytes: number;
+  /** objects that an earlier run had written and not catalogued */
+  adopted: number;
+  /** ledgers of which something is not as it was recorded: nothing after that is archived */
+  refused: { ledger: string; sequence: string | null; reason: string }[];
+}
+
+/**
+ * Brings events into the object store early: what is not in the catalogue yet, of all ledgers, an object at a time.
+ *
+ * Each object is written, read back by its version id, recomputed as a whole, and only then catalogued. What is durable
+ * when the process is killed: before the write, nothing; between write and catalogue, an object that the next run finds
+ * by its number, reads back and catalogues; after it, all. The catalogue refuses what does not go on where it ends, so
+ * nothing is left out or there twice whoever runs this, and however often.
+ */
+@Injectable()
+export class Exporter {
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'ARCHIVE_EXPORT_AGE' | 'ARCHIVE_EXPORT_EVENTS'>,
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(DATABASE_URL) private readonly url: string,
+    @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
+  ) {}
+
+  /** Throws StoreUnavailable and the database's errors; what was catalogued by then stays. */
+  async run({ takeAll, requestedBy, signal, log }: ExportRequest): Promise<ExportOutcome> {
+    const outcome: ExportOutcome = { objects: 0, events: 0n, bytes: 0, adopted: 0, refused: [] };
+    const { store } = this;
+    if (!store) return outcome;
+    const { deployment, next } = await sql.readArchiveState(this.pool);
+    await claimStore(store, deployment);
+    const folder = await mkdtemp(join(tmpdir(), 'truetrail-export-'));
+    const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
+    try {
+      const work: Work = { store, thread, folder, requestedBy, log };
+      let number = await this.adopt(work, next, outcome);
+      const ends = await sql.readArchiveEnds(this.pool);
+      if (!takeAll && !this.isDue(ends)) return outcome;
+      const open = new Map(ends.map((end) => [end.ledger, openLedger(end)]));
+      for (;;) {
+        signal.throwIfAborted();
+        const ranges = planObject(open.values(), MAX_OBJECT_EVENTS);
+        if (ranges.length === 0) return outcome;
+        const file = join(folder, String(number));
+        let encoded: EncodedObject;
+        try {
+          encoded = await thread.run({ kind: 'encode', file, object: { kind: 'early', number }, ranges });
+        } catch (error) {
+          if (!(error instanceof ArchiveObjectError) || !error.at) throw error;
+          this.refuse(error, open, outcome, log);
+          continue;
+        }
+        const { manifest } = encoded;
+        const last = manifest.ranges
+          .map((range) => range.greatest_recorded_at)
+          .sort()
+          .at(-1)!;
+        const retainUntil = earlyRetention(last, new Date());
+        const version = await store.put({
+          ...encoded,
+          key: keyOf(encoded),
+          file,
+          contentType: CONTENT_TYPE,
+          metadata: { 'record-class': 'early', reason: REGULATORY, format: manifest.format, number: manifest.number },
+          retainUntil,
+        });
+        await this.catalogue(work, version, encoded);
+        await rm(file);
+        outcome.objects += 1;
+        outcome.bytes += encoded.bytes;
+        for (const range of manifest.ranges) {
+          outcome.events += BigInt(range.to_sequence) - BigInt(range.from_sequence) + 1n;
+          const ledger = open.get(range.ledger)!;
+          ledger.archived = BigInt(range.to_sequence);
+          ledger.archivedHash = Buffer.from(range.last_event_hash, 'hex');
+        }
+        number += 1n;
+      }
+    } finally {
+      await thread.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  private isDue(ends: readonly sql.ArchiveEnd[]): boolean {
+    const { ARCHIVE_EXPORT_AGE: ageMs, ARCHIVE_EXPORT_EVENTS: events } = this.config;
+    const open = ends.reduce((sum, { size, archived }) => sum + BigInt(size) - BigInt(archived), 0n);
+    return open >= BigInt(events) || ends.some(({ age_seconds: age }) => age !== null && age * 1000 >= ageMs);
+  }
+
+  /** Objects that were written and not catalogued before a crash: read back, compared with the rows, catalogued. */
+  private async adopt(work: Work, next: bigint, outcome: ExportOutcome): Promise<bigint> {
+    for (let number = next; ;) {
+      const before = number;
+      for await (const version of work.store.list(`early/${padded(number)}-`)) {
+        if (version.isDeleteMarker) continue;
+        try {
+          const found = await this.readBack(work, version);
+          if (keyOf(found) !== version.key) throw new ArchiveObjectError('its name is not that of its bytes');
+          await this.requireSameAsRows(found.manifest);
+          await this.catalogue(work, version, found);
+        } catch (error) {
+          if (!(error instanceof ArchiveObjectError)) throw error;
+          work.log.error(
+            { err: error, object: version.key, alarm: 'archive-unknown-object' },
+            'an object of the archive is in no catalogue and is not what it should be',
+          );
+          continue;
+        }
+        work.log.info({ object: version.key }, 'an object that was written and not catalogued is catalogued now');
+        outcome.adopted += 1;
+        number += 1n;
+        break;
+      }
+      if (number === before) return number;
+    }
+  }
+
+  private async requireSameAsRows({ ranges }: Manifest): Promise<void> {
+    for (const { ledger, to_sequence, last_event_hash } of ranges) {
+      const last = BigInt(to_sequence);
+      const [row] = await readStoredRows(this.pool, ledger, last, last, 1);
+      if (row?.event_hash.toString('hex') !== last_event_hash) {
+        throw new ArchiveObjectError(`it ends with an event ${to_sequence} of ${ledger} that is not the database's`);
+      }
+    }
+  }
+
+  /** Reads a version back as a whole, recomputes it and puts it into the catalogue. */
+  private async catalogue(work: Work, version: ObjectVersion, expected: EncodedObject): Promise<void> {
+    const found = await this.readBack(work, version);
+    if (!found.sha256.equals(expected.sha256)) {
+      throw new ArchiveObjectError(`${version.key} was read back with other bytes than were written`);
+    }
+    const { retainUntil, isCompliance } = await work.store.describe(version);
+    if (!retainUntil || !isCompliance) {
+      throw new Error(
+        `${work.store.location}${version.key} is not locked: Object Lock in COMPLIANCE mode must be on for its bucket`,
+      );
+    }
+    await sql.catalogueObject(this.pool, {
+      manifest: found.manifest,
+      location: work.store.location,
+      key: version.key,
+      versionId: version.versionId,
+      sha256: found.sha256,
+      bytes: found.bytes,
+      reason: REGULATORY,
+      createdBy: work.requestedBy,
+      retainUntil,
+    });
+  }
+
+  private async readBack({ store, thread, folder }: Work, version: ObjectVersion): Promise<EncodedObject> {
+    const file = join(folder, 'read-back');
+    await pipeline(Readable.from(store.read(version)), createWriteStream(file));
+    return thread.run({ kind: 'verify', file });
+  }
+
+  /** A ledger of which an event is damaged is archived up to the event before it, and then no more. */
+  private refuse(error: ArchiveObjectError, open: Map<string, OpenLedger>, outcome: ExportOutcome, log: Logger): void {
+    const { ledger, sequence } = error.at!;
+    const entry = open.get(ledger)!;
+    const before = BigInt(sequence) - 1n;
+    entry.size = before > entry.archived && before < entry.size ? before : entry.archived;
+    if (outcome.refused.every((each) => each.ledger !== ledger)) {
+      outcome.refused.push({ ledger, sequence, reason: error.message });
+    }
+    log.error(
+      { err: error, ledger, sequence, alarm: 'archive-refused' },
+      'an event is not as it was recorded: nothing of its ledger is archived from there on. Have the ledger verified',
+    );
+  }
+}
+
+interface Work {
+  store: ObjectStore;
+  thread: ArchiveThread;
+  folder: string;
+  requestedBy: string;
+  log: Logger;
+}
+
+function openLedger({ ledger, origin, size, archived, archived_hash }: sql.ArchiveEnd): OpenLedger {
+  return { ledger, origin, size: BigInt(size), archived: BigInt(archived), archivedHash: archived_hash };
+}
+
+/** The name of an object: its number, so that the next is found by it, and its bytes, so that two never share one. */
+function keyOf({ manifest, sha256 }: EncodedObject): string {
+  return `early/${padded(BigInt(manifest.number))}-${sha256.toString('hex').slice(0, 16)}.parquet`;
+}
+
+function padded(number: bigint): string {
+  return String(number).padStart(12, '0');
+}

@@ -1,0 +1,279 @@
+import { readdirSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import pg from 'pg';
+import { pino } from 'pino';
+import { Exporter, type ExportOutcome } from '../src/archive/exporter.js';
+import { ArchiveVerifier } from '../src/archive/archive-verifier.js';
+import { StoreUnavailable, type ObjectStore } from '../src/archive/object-store.js';
+import { POOL } from '../src/database/tokens.js';
+import { sampleEvent, startService, type TestService } from './support/app.js';
+import { STORES, type TestStore } from './support/stores.js';
+
+const log = pino({ level: 'silent' });
+
+describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
+  'the archive in %s',
+  (_, make) => {
+    let test: TestStore;
+    let service: TestService;
+    let admin: pg.Client;
+    beforeEach(async () => {
+      test = await make();
+      service = await startService({ env: { ARCHIVE_URL: test.url, ARCHIVE_EXPORT_EVENTS: '500' } });
+      admin = new pg.Client({ connectionString: service.database.adminUrl });
+      await admin.connect();
+      await service.http().put('/v1/ledgers/desk-1').expect(201);
+      await pause(300); // the run that a start asks for has nothing to do
+    });
+    afterEach(async () => {
+      await admin.end();
+      await service.close();
+      test.close();
+    });
+
+    async function record(count: number, ledger = 'main'): Promise<string[]> {
+      const events = Array.from({ length: count }, () => sampleEvent());
+      await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
+      return events.map(({ event_id }) => event_id);
+    }
+
+    /** An exporter beside the service's own, over a store that may misbehave. */
+    function exporter(store: ObjectStore = test.store): Exporter {
+      const pool = service.app.get<pg.Pool>(POOL);
+      const settings = { ARCHIVE_EXPORT_AGE: 300_000, ARCHIVE_EXPORT_EVENTS: 500 };
+      return new Exporter(settings, pool, service.database.serviceUrl, store);
+    }
+
+    const run = (takeAll: boolean, store?: ObjectStore): Promise<ExportOutcome> =>
+      exporter(store).run({ takeAll, requestedBy: 'key:test', signal: new AbortController().signal, log });
+
+    const verify = (complete = true) => service.app.get(ArchiveVerifier).run(complete, new AbortController().signal);
+
+    const keys = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const { key } of test.store.list('early/')) found.push(key);
+      return found;
+    };
+
+    /** Every event of every ledger is in the catalogue once. */
+    async function expectComplete(): Promise<void> {
+      const { rows } = await admin.query<{ ledger: string; size: string; archived: string; ranges: string }>(
+        `SELECT ledger, size, coalesce(max(to_sequence), 0) AS archived,
+                coalesce(sum(to_sequence - from_sequence + 1), 0) AS ranges
+           FROM ledger_heads LEFT JOIN archive_ranges USING (ledger) GROUP BY ledger, size`,
+      );
+      for (const { size, archived, ranges } of rows) expect([archived, ranges]).toEqual([size, size]);
+    }
+
+    it('waits for age or count, and takes all when it is asked to', async () => {
+      await record(40);
+      expect(await run(false)).toMatchObject({ objects: 0 });
+      expect(await run(true)).toMatchObject({ objects: 1, adopted: 0, refused: [] });
+      await expectComplete();
+      expect(await run(true)).toMatchObject({ objects: 0, events: 0n });
+      await record(600, 'desk-1');
+      expect(await run(false)).toMatchObject({ objects: 1, events: 600n });
+      await record(3);
+      await admin.query(`
+        CREATE OR REPLACE FUNCTION trail_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE
+          SET search_path = pg_catalog AS $$ SELECT clock_timestamp() + interval '301 seconds' $$`);
+      expect(await run(false)).toMatchObject({ objects: 1, events: 3n });
+      await expectComplete();
+      expect(await verify()).toMatchObject({ objects: 3, read: 3, findings: [] });
+    }, 60_000);
+
+    it('is told of over the API: where an event is, since when, until when, why, by whom', async () => {
+      const [first] = await record(5);
+      const { body: before } = await service.http().get(`/v1/ledgers/main/events/${first}/archive`).expect(200);
+      expect(before).toMatchObject({ sequence: '1', objects: [] });
+      const { body: asked } = await service.http().post('/v1/jobs/archive-export/runs').expect(202);
+      let outcome: { status: string; outcome: Record<string, unknown> };
+      do {
+        await pause(100);
+        outcome = (await service.http().get(`/v1/jobs/archive-export/runs/${asked.id}`).expect(200)).body;
+      } while (outcome.status === 'queued' || outcome.status === 'running');
+      expect(outcome).toMatchObject({ status: 'done', outcome: { objects: 1, refused: [] } });
+      const { body } = await service.http().get(`/v1/ledgers/main/events/${first!.toUpperCase()}/archive`).expect(200);
+      const [object] = body.objects;
+      expect(object).toMatchObject({
+        number: '1',
+        kind: 'early',
+        location: test.store.location,
+        reason: 'regulatory',
+        ledger: 'main',
+        from_sequence: '1',
+        to_sequence: '5',
+      });
+      expect(object.created_by).toMatch(/^key:/);
+      expect(Date.parse(object.retain_until)).toBeGreaterThan(Date.now() + 59 * 86_400_000);
+      const { body: list } = await service.http().get('/v1/ledgers/main/archive/objects').expect(200);
+      expect(list).toEqual({ objects: [object], next_cursor: null });
+      const { body: summary } = await service.http().get('/v1/ledgers/main/archive/summary').expect(200);
+      expect(summary).toMatchObject({
+        size: '5',
+        archived: '5',
+        totals: [{ kind: 'early', objects: '1', events: '5' }],
+      });
+      await service.http().get('/v1/ledgers/main/archive/objects?limit=0').expect(400);
+      await service.http().get('/v1/ledgers/nowhere/archive/summary').expect(404);
+      const version = { key: object.object_key, versionId: object.version_id };
+      expect((await test.store.describe(version)).metadata).toMatchObject({ sha256: object.sha256, number: '1' });
+    }, 60_000);
+
+    it('is whole after a crash at any step, and nothing in it is there twice or unaccounted for', async () => {
+      class Crash extends Error {}
+      /** Fails at the n-th call to the store: before it has an effect, or after. */
+      const crashing = (at: number, after: boolean): ObjectStore => {
+        let calls = 0;
+        return new Proxy(test.store, {
+          get(target, name) {
+            const member = Reflect.get(target, name) as unknown;
+            if (typeof member !== 'function') return member;
+            return (...parameters: unknown[]): unknown => {
+              calls += 1;
+              if (calls === at && !after) throw new Crash();
+              const result = (member as (...all: unknown[]) => unknown).apply(target, parameters);
+              if (calls !== at || !(result instanceof Promise)) return result;
+              return result.then(() => {
+                throw new Crash();
+              });
+            };
+          },
+        });
+      };
+      let crashes = 0;
+      for (let at = 1; at <= 7; at++) {
+        for (const after of [false, true]) {
+          await record(20);
+          try {
+            await run(true, crashing(at, after));
+          } catch (error) {
+            expect(error).toBeInstanceOf(Crash);
+            crashes += 1;
+          }
+        }
+      }
+      expect(crashes).toBeGreaterThan(6);
+      await run(true);
+      await expectComplete();
+      const { rows } = await admin.query<{ object_key: string }>(
+        'SELECT object_key FROM archive_objects ORDER BY number',
+      );
+      expect(await keys()).toEqual(rows.map((row) => row.object_key));
+      expect(await verify()).toMatchObject({ findings: [] });
+    }, 120_000);
+
+    it('is written once, however many replicas write at once', async () => {
+      await record(300);
+      const results = await Promise.allSettled([run(true), run(true), run(true)]);
+      for (const result of results) {
+        if (result.status === 'rejected') expect(String(result.reason)).toMatch(/does not follow|TT010/);
+      }
+      await run(true);
+      await expectComplete();
+    }, 60_000);
+
+    it('leaves out nothing but what is damaged, and says what that is', async () => {
+      await record(30);
+      await record(10, 'desk-1');
+      const { rows } = await admin.query<{ leaf: string }>(
+        `SELECT tableoid::regclass::text AS leaf FROM audit_events LIMIT 1`,
+      );
+      await admin.query(`ALTER TABLE ${rows[0]!.leaf} DISABLE TRIGGER ALL`);
+      await admin.query(
+        `UPDATE ${rows[0]!.leaf} SET new_state = jsonb_set(new_state, '{price}', '"1"') WHERE ledger = 'main' AND sequence = 21`,
+      );
+      const outcome = await run(true);
+      expect(outcome.refused).toMatchObject([{ ledger: 'main', sequence: '21' }]);
+      const { body } = await service.http().get('/v1/ledgers/main/archive/summary').expect(200);
+      expect(body.archived).toBe('20');
+      expect((await service.http().get('/v1/ledgers/desk-1/archive/summary').expect(200)).body.archived).toBe('10');
+      expect(await verify()).toMatchObject({ findings: [] });
+    }, 60_000);
+
+    it('keeps to its store: that of another database is refused', async () => {
+      await record(5);
+      await run(true);
+      const other = await startService({ env: { ARCHIVE_URL: test.url } });
+      try {
+        const pool = other.app.get<pg.Pool>(POOL);
+        const theirs = new Exporter(
+          { ARCHIVE_EXPORT_AGE: 1_000, ARCHIVE_EXPORT_EVENTS: 1 },
+          pool,
+          other.database.serviceUrl,
+          test.store,
+        );
+        await other.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+        const request = { takeAll: true, requestedBy: 'key:test', signal: new AbortController().signal, log };
+        await expect(theirs.run(request)).rejects.toThrow('the archive of another database');
+      } finally {
+        await other.close();
+      }
+    }, 60_000);
+
+    it('does not hold up recording while the store is away', async () => {
+      await record(5);
+      const away = new Proxy(test.store, {
+        get: (target, name) =>
+          name === 'location'
+            ? target.location
+            : () => {
+                throw new StoreUnavailable('away');
+              },
+      });
+      await expect(run(true, away)).rejects.toThrow(StoreUnavailable);
+      await record(5);
+      await run(true);
+      await expectComplete();
+    }, 60_000);
+
+    it('is found out when it is tampered with', async () => {
+      await record(50);
+      await run(true);
+      await record(50);
+      await run(true);
+      const [first, second] = (
+        await admin.query<{ object_key: string; version_id: string }>('SELECT * FROM archive_objects ORDER BY number')
+      ).rows;
+      if (test.owner) {
+        const { client, bucket } = test.owner;
+        const at = (key: string) => ({ Bucket: bucket, Key: `trail/${key}` });
+        await client.send(new PutObjectCommand({ ...at(first!.object_key), Body: 'other' }));
+        await client.send(new DeleteObjectCommand(at(second!.object_key)));
+        await client.send(new PutObjectCommand({ ...at('early/000000000001-0000000000000000.parquet'), Body: 'x' }));
+        const { findings } = await verify();
+        const found = findings.map(({ kind, object_key }) => [kind, object_key]);
+        expect(found).toEqual(
+          expect.arrayContaining([
+            ['object-hidden', first!.object_key],
+            ['object-unknown', first!.object_key],
+            ['object-hidden', second!.object_key],
+            ['object-unknown', 'early/000000000001-0000000000000000.parquet'],
+          ]),
+        );
+        expect(found).toHaveLength(4);
+      } else {
+        const { chmodSync, readFileSync, writeFileSync, unlinkSync } = await import('node:fs');
+        const folder = test.url.slice('file:'.length);
+        const path = `${folder}/${first!.object_key}`;
+        const bytes = readFileSync(path);
+        bytes[bytes.length - 900]! ^= 1;
+        chmodSync(path, 0o644);
+        writeFileSync(path, bytes);
+        unlinkSync(`${folder}/${second!.object_key}`);
+        const { findings } = await verify();
+        expect(findings.map(({ kind, object_key }) => [kind, object_key])).toEqual([
+          ['object-changed', first!.object_key],
+          ['object-missing', second!.object_key],
+        ]);
+        expect(readdirSync(folder)).toContain('store.json');
+      }
+      // and so is the catalogue
+      await admin.query('SET session_replication_role = replica; ALTER TABLE archive_ranges DISABLE TRIGGER ALL');
+      await admin.query(`UPDATE archive_ranges SET last_event_hash = sha256('x') WHERE number = 1 AND ledger = 'main'`);
+      const { findings } = await verify();
+      expect(findings.map(({ kind }) => kind)).toContain(test.owner ? 'catalogue' : 'object-changed');
+    }, 60_000);
+  },
+);
