@@ -20,7 +20,15 @@ async function openDatabase(config: Config, logger: Logger): Promise<{ url: stri
     await migrate({ ownerUrl: owner ?? url, ...(owner === undefined ? {} : { serviceUrl: url }), log });
     return { url, close: () => Promise.resolve() };
   }
-  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR!, log });
+  const postgres = await startEmbeddedPostgres({
+    dataDir: config.DATA_DIR!,
+    log,
+    onEnded: (message) => {
+      logger.fatal({ alarm: 'postgres-ended' }, `${message}. The service ends too: start it again, and it recovers`);
+      logger.flush();
+      process.exit(1);
+    },
+  });
   try {
     await migrate({ ownerUrl: postgres.ownerUrl, serviceUrl: postgres.serviceUrl, log });
   } catch (error) {

@@ -139,6 +139,13 @@ describe('access', () => {
     expect(faults).toEqual([]);
   });
 
+  it('is denied with 403 for what is of all ledgers to a key for some', async () => {
+    for (const path of ['/metrics', '/v1/jobs', '/v1/jobs/chain-verification/runs']) {
+      await service.http(elsewhere.get('operations:run')).get(path).expect(403);
+      await service.http(only.get('operations:run')).get(path).expect(200);
+    }
+  });
+
   it('is denied with 404 for a ledger that the key is not for, as for one that is not there', async () => {
     const ofLedgers = guarded.filter(({ name }) => name.includes('{ledger}'));
     expect(ofLedgers.length).toBeGreaterThan(5);

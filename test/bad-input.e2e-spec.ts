@@ -295,4 +295,35 @@ describe('what bad input gets', () => {
     const { new_state: state } = contentOf(trail.rows.get(answer.body.event_id!)!);
     expect(canonicalize(state)).toBe(`{"numbers":[${numbers.join(',')}]}`);
   });
+
+  it('is refused in a query that nothing takes, on every operation', async () => {
+    for (const path of ['/v1/ledgers', '/v1/ledgers/main', '/v1/api-keys', '/v1/jobs', '/v1/limits', '/health/live']) {
+      const { body } = await service.http().get(`${path}?bogus=1`).expect(400);
+      expect(body.errors).toMatchObject([{ pointer: '/query/bogus', rule: 'unknown' }]);
+    }
+    await service.http().post('/v1/ledgers/main/events?bogus=1').send(sampleEvent()).expect(400);
+    await service.http().put('/v1/ledgers/other?bogus=1').expect(400);
+  });
+
+  it('is a problem also where it is no HTTP', async () => {
+    const { connect } = await import('node:net');
+    const send = (text: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const { hostname, port } = new URL(service.url);
+        let answer = '';
+        const socket = connect(Number(port), hostname, () => socket.write(text));
+        socket.on('data', (chunk) => (answer += String(chunk)));
+        socket.on('close', () => resolve(answer)).on('error', reject);
+      });
+    for (const [text, status] of [
+      ['GARBAGE\r\n\r\n', 400],
+      ['POST / HTTP/1.1\r\nHost: a\r\nContent-Length: abc\r\n\r\n', 400],
+      [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 414],
+    ] as const) {
+      const answer = await send(text);
+      expect(answer).toContain(`HTTP/1.1 ${status} `);
+      expect(answer).toContain('application/problem+json');
+      expect(JSON.parse(answer.slice(answer.indexOf('{'))).status).toBe(status);
+    }
+  });
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { LongReads } from '../src/long-reads/long-reads.js';
 import { Health } from '../src/operation/health.js';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase } from './support/database.js';
@@ -201,6 +202,52 @@ describe('answers in lines', () => {
     expect(await lastRead()).toBe(before);
     expect(await openTransactions()).toBe(0);
   }, 180_000);
+
+  it('leave nothing behind when the client goes away while the read is being recorded', async () => {
+    await admin.query(`BEGIN`);
+    await admin.query(`SELECT FROM ledger_heads WHERE ledger = '_service' FOR UPDATE`);
+    const sockets = Array.from({ length: 6 }, () => http.get(at('slow/events'), { headers: LINES, agent: false }));
+    for (const socket of sockets) socket.on('error', () => undefined);
+    const reads = service.app.get(LongReads);
+    while (reads.underWay < 6) await sleep(20);
+    await sleep(500); // their first pages are there, and wait for the record
+    for (const socket of sockets) socket.destroy();
+    await sleep(200);
+    await admin.query('COMMIT');
+    for (let i = 0; i < 100 && reads.underWay > 0; i++) await sleep(50);
+    expect(reads.underWay).toBe(0);
+  }, 60_000);
+
+  it('are refused with 503 while there are too many of them', async () => {
+    const small = await startService({ database: service.database, env: { LONG_READ_CONNECTIONS: '1' } });
+    try {
+      const stalled = [];
+      for (let i = 0; i < 4; i++) {
+        const answer = await open(`${small.url}/v1/ledgers/slow/events`);
+        answer.on('error', () => undefined).pause();
+        stalled.push(answer);
+      }
+      const { status, text } = await receive(`${small.url}/v1/ledgers/slow/events`);
+      expect([status, JSON.parse(text).type]).toEqual([503, '/docs/problems/reads-overloaded']);
+      stalled[0]!.destroy();
+      const reads = small.app.get(LongReads);
+      for (let i = 0; i < 100 && reads.underWay > 3; i++) await sleep(50);
+      const again = await open(`${small.url}/v1/ledgers/slow/events?to_sequence=1`);
+      expect(again.statusCode).toBe(200);
+      for (const answer of [...stalled, again]) answer.destroy();
+    } finally {
+      await small.close();
+    }
+  }, 60_000);
+
+  it('have a HEAD that is refused for what a GET would be, and says nothing of a length', async () => {
+    const head = (path: string) => service.http().head(path).set('accept', 'application/x-ndjson');
+    await head('/v1/ledgers/nowhere/events').expect(404);
+    await head('/v1/ledgers/main/orders/O-none/history').expect(404);
+    const { headers } = await head('/v1/ledgers/slow/events').expect(200);
+    expect(headers['content-type']).toContain('application/x-ndjson');
+    expect(headers).not.toHaveProperty('content-length');
+  });
 
   it('are cut off when the service stops', async () => {
     const stopping = await startService({ database: service.database });

@@ -7,6 +7,8 @@ import type { Principal, Scope } from './principal.js';
 /** What a route asks of its caller; kept in Fastify's route config, so that it is checked before a body is read. */
 export interface RouteAccess {
   access?: Scope | 'any' | 'open';
+  /** it tells or does something of all ledgers, so credentials for some will not do */
+  everyLedger?: boolean;
   /** the most that a body of this route may have after decompression, bytes */
   maxBodyBytes?: number;
   /** its body is application/x-ndjson, read by the handler, and nothing else is taken */

@@ -4,7 +4,7 @@ import { Problem } from '../http/problem.js';
 import type { RouteAccess } from './access.decorator.js';
 import { ApiKeys } from './api-keys.js';
 import { OidcTokens } from './oidc-tokens.js';
-import { mayUseLedger, type Principal } from './principal.js';
+import { EVERY_LEDGER, mayUseLedger, type Principal } from './principal.js';
 
 const MAX_CREDENTIAL_CHARACTERS = 8192;
 /** How often the credentials of a stream are looked at again: it may go on for longer than they are good for. */
@@ -23,13 +23,16 @@ export class AccessHook {
 
   /** Sets `request.principal`. Throws unauthorized, forbidden or ledger-not-found. */
   async admit(request: FastifyRequest): Promise<void> {
-    const { access, takesLines } = request.routeOptions.config as RouteAccess;
+    const { access, everyLedger, takesLines } = request.routeOptions.config as RouteAccess;
     if (access === 'open') return;
     const principal = await this.authenticate(request.headers.authorization);
     request.principal = principal;
     if (access === undefined) throw new Problem('forbidden', 'This operation is open to nobody');
     if (access !== 'any' && !principal.scopes.has(access))
       throw new Problem('forbidden', `This operation needs the scope ${access}`);
+    if (everyLedger && !principal.ledgers.has(EVERY_LEDGER)) {
+      throw new Problem('forbidden', 'This operation is of all ledgers; these credentials are only for some');
+    }
     const ledger = (request.params as { ledger?: string } | undefined)?.ledger;
     if (ledger !== undefined && !mayUseLedger(principal, ledger)) {
       throw new Problem('ledger-not-found', 'There is no such ledger, or these credentials are not for it');

@@ -183,7 +183,7 @@ export const SETTINGS = {
     minMs: 0,
     maxMs: 3_600_000,
     fallback: '25s',
-    why: 'How long requests in flight may take after SIGTERM. Keep it under the grace period of your platform.',
+    why: 'How long requests in flight may take after SIGTERM; reports and answers in lines are cut off at once. Keep it under the grace period of your platform.',
   }),
   VERIFICATION_SCHEDULE: text({
     pattern: /^(off|\S+( \S+){4,5})$/,

@@ -74,6 +74,7 @@ export class Cluster {
     private readonly program: Package,
     private readonly log: (message: string) => void,
     private readonly settings: Record<string, string>,
+    private readonly onEnded: (message: string) => void,
   ) {
     this.folder = join(dataDir, 'postgres');
     this.logFile = join(dataDir, 'postgres.log');
@@ -240,10 +241,10 @@ export class Cluster {
     const bound = setInterval(() => this.boundLog(), 60_000).unref();
     let stopping = false;
     child?.once('exit', (code, signal) => {
-      if (!stopping)
-        this.log(
-          `PostgreSQL (pid ${pid}) has ended by itself (${signal ?? `code ${code}`}); its log is ${this.logFile}`,
-        );
+      if (stopping) return;
+      const message = `PostgreSQL (pid ${pid}) has ended by itself (${signal ?? `code ${code}`}); its log is ${this.logFile}`;
+      this.log(message);
+      this.onEnded(message);
     });
     return {
       port,

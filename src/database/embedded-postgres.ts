@@ -24,6 +24,8 @@ export interface EmbeddedPostgresOptions {
   /** Holds `postgres/` (the cluster), `postgres-credentials.json` and `postgres.log`. Made when missing. */
   dataDir: string;
   log: (message: string) => void;
+  /** Called when the server has ended without having been asked to, with what is known of it. */
+  onEnded?: (message: string) => void;
   /** PostgreSQL's own settings, besides and above ours. */
   settings?: Record<string, string>;
 }
@@ -61,7 +63,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const dataDir = resolve(options.dataDir);
   const lock = lockDataDir(dataDir);
   try {
-    const cluster = new Cluster(dataDir, programs, options.log, { ...SETTINGS, ...options.settings });
+    const cluster = new Cluster(
+      dataDir,
+      programs,
+      options.log,
+      { ...SETTINGS, ...options.settings },
+      options.onEnded ?? (() => undefined),
+    );
     const isNew = !cluster.exists();
     const credentials = isNew ? ensureCredentials(dataDir) : readCredentials(dataDir);
     if (isNew) await cluster.initialise(credentials.admin);

@@ -12,10 +12,10 @@ export const SqlState = {
   undefinedTable: '42P01',
 } as const;
 
-/** The SQLSTATE of an error of the database, or undefined for any other error. */
+/** The SQLSTATE of an error of the database, or undefined for any other error. Each has a digit; EPIPE is none. */
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  return typeof code === 'string' && /^(?=.*[0-9])[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 /**

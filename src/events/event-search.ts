@@ -24,13 +24,13 @@ import { STORED_COLUMNS } from './stored-events.js';
 export const MAX_PAGE_BYTES = 16_777_216;
 /** A page of a streamed answer: enough rows that planning does not show, little enough to hold several in memory. */
 export const STREAM_PAGE_ROWS = 1_000;
-export const STREAM_PAGE_BYTES = 4_194_304;
+export const STREAM_PAGE_BYTES = 1_048_576;
 
 /**
  * Of the connections for reads and operation, how many searches may have at once. One that finds little reads much, and
  * health checks, keys and all that is quick must not wait for it.
  */
-const SEARCH_SHARE = 0.6;
+export const SEARCH_SHARE = 0.6;
 
 export interface SearchPage {
   events: EventRecord[];
@@ -76,11 +76,18 @@ export class EventSearch {
     };
   }
 
-  /** All pages from where the request stands, the first one at once; at least one, which may be empty. Throws as `page`. */
-  async *pages(ledger: string, request: SearchRequest): AsyncGenerator<{ events: EventRecord[]; as_of: string }> {
+  /**
+   * All pages from where the request stands, the first one at once; at least one, which may be empty. Throws as `page`,
+   * and at once when `gone` is aborted.
+   */
+  async *pages(
+    ledger: string,
+    request: SearchRequest,
+    gone?: AbortSignal,
+  ): AsyncGenerator<{ events: EventRecord[]; as_of: string }> {
     let { walk } = request;
     for (;;) {
-      const page = await this.read(ledger, { ...request, walk }, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES);
+      const page = await this.read(ledger, { ...request, walk }, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES, gone);
       yield { events: page.events, as_of: String(page.asOf) };
       if (page.next === undefined) return;
       walk = { asOf: page.asOf, after: page.next };
@@ -92,15 +99,22 @@ export class EventSearch {
     { query, walk }: SearchRequest,
     limit: number,
     maxBytes: number,
+    gone?: AbortSignal,
   ): Promise<{ events: EventRecord[]; asOf: bigint; next: Position | undefined }> {
     const origin = await this.ledgers.origin(ledger);
     const { rows, cut, asOf } = await this.turnstile.pass(() =>
-      readPage(this.pool, this.timeoutMs, ledger, async (client, size) => {
-        if (walk && walk.asOf > size) throw cursorProblem('is of a later time than this ledger: ask anew');
-        const asOf = walk?.asOf ?? size;
-        const statement = searchStatement(ledger, query, asOf, walk?.after, limit + 1);
-        return { ...(await queryBounded<StoredRow>(client, statement, limit + 1, maxBytes)), asOf };
-      }),
+      readPage(
+        this.pool,
+        this.timeoutMs,
+        ledger,
+        async (client, size) => {
+          if (walk && walk.asOf > size) throw cursorProblem('is of a later time than this ledger: ask anew');
+          const asOf = walk?.asOf ?? size;
+          const statement = searchStatement(ledger, query, asOf, walk?.after, limit + 1);
+          return { ...(await queryBounded<StoredRow>(client, statement, limit + 1, maxBytes)), asOf };
+        },
+        gone,
+      ),
     );
     const events = rows.slice(0, limit).map((row) => eventRecordOf(row, origin));
     const last = events.at(-1);

@@ -18,7 +18,7 @@ import { LINES_HEADERS, wantsLines } from '../http/ndjson.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { Problem } from '../http/problem.js';
 import { invalidParameters, QueryParameters, queryError, type Parameters } from '../http/query-parameters.js';
-import { goneSignal, sendPieces } from '../http/streamed-answer.js';
+import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import type { LongRead } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import { Health } from '../operation/health.js';
@@ -40,7 +40,7 @@ const BULK_READ_PROBLEMS = [
   'not-acceptable',
   'uri-too-long',
   'not-recorded-as-read',
-  'read-timeout',
+  'reads-overloaded',
   'shutting-down',
 ] as const;
 
@@ -105,7 +105,7 @@ export class EventsReadController {
     example: 'C-77',
   })
   @ApiResponse(linesOr(SearchPageDto))
-  @ApiProblems(...BULK_READ_PROBLEMS)
+  @ApiProblems(...BULK_READ_PROBLEMS, 'read-timeout')
   async searchEvents(
     @Param('ledger') ledger: string,
     @QueryParameters() parameters: Parameters,
@@ -167,6 +167,15 @@ export class EventsReadController {
     read: Omit<BulkRead, 'asOf'>,
     caller: Principal,
   ): Promise<void> {
+    if (request.method === 'HEAD') {
+      // what a GET would be refused for, a HEAD is as well
+      if (longRead.kind === 'search') await this.search.page(longRead.ledger, { ...longRead.request, limit: 1 });
+      if (longRead.kind === 'history') {
+        await this.histories.page(longRead.ledger, longRead.orderId, { ...longRead.request, limit: 1 });
+      }
+      sendHead(reply, LINES_HEADERS);
+      return;
+    }
     const gone = goneSignal(reply, this.health.stopping);
     const record = (asOf: string): Promise<void> => this.bulkReads.record({ ...read, asOf }, caller);
     await sendPieces(request, reply, this.longReads.pieces(longRead, gone, record), gone, LINES_HEADERS);

@@ -5,7 +5,7 @@ import { Problem } from '../http/problem.js';
 /**
  * Reads a page in one short transaction. `read` gets the connection and the ledger's size; what it reads up to that size
  * is a complete prefix of the ledger. Throws ledger-not-found, and read-timeout when a statement takes longer than
- * `timeoutMs`.
+ * `timeoutMs`. Fails at once when `gone` is aborted.
  *
  * - The parent is locked before any snapshot is taken (READ COMMITTED: each statement takes its own), so that no month
  *   can be dropped under the reader, who would see nothing of it and no error. ONLY: a drop locks the parent.
@@ -21,9 +21,14 @@ export async function readPage<T>(
   timeoutMs: number,
   ledger: string,
   read: (client: pg.ClientBase, size: bigint) => Promise<T>,
+  gone?: AbortSignal,
 ): Promise<T> {
   const client = await pool.connect();
+  // cuts the connection under a statement; the server notices within client_connection_check_interval
+  const leave = (): void => void (client as pg.PoolClient & { end(): Promise<void> }).end().catch(() => undefined);
+  gone?.addEventListener('abort', leave, { once: true });
   try {
+    gone?.throwIfAborted();
     // One message of several statements can have no parameters.
     const results = (await client.query(
       `BEGIN READ ONLY;
@@ -42,5 +47,7 @@ export async function readPage<T>(
     client.release(true); // ends the transaction with the connection
     if (sqlState(error) !== SqlState.queryCanceled) throw error;
     throw new Problem('read-timeout', `A page was not found within ${timeoutMs} ms (READ_TIMEOUT)`, { cause: error });
+  } finally {
+    gone?.removeEventListener('abort', leave);
   }
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http';
 import type { ServerOptions as SecureServerOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -14,6 +15,7 @@ import { drainConnections } from './drain.js';
 import { withTimeLimit } from '../operation/time-limit.js';
 import { openApiDocument } from './openapi.js';
 import { Problem } from './problem.js';
+import { invalidParameters, queryError } from './query-parameters.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { DEFAULT_MAX_BODY_BYTES, readBody } from './request-body.js';
 
@@ -40,6 +42,7 @@ export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE
     genReqId: (message: { headers: Record<string, unknown> }) => requestId(message.headers['x-request-id']),
     requestIdHeader: false,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS, ignoreTrailingSlash: false, caseSensitive: true },
+    clientErrorHandler: refuseUnreadable,
     bodyLimit: Number.MAX_SAFE_INTEGER, // readBody has the limits, by route and after decompression
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: 0, // a stream of events may last all day; the bodies of other routes have BODY_TIMEOUT
@@ -51,6 +54,30 @@ export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE
     },
     http: server,
   });
+}
+
+/**
+ * What is no HTTP gets a problem too, on a connection on which nothing else is being answered: into the middle of an
+ * answer nothing may be written.
+ */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  const { _httpMessage: answer } = socket as Socket & { _httpMessage?: ServerResponse };
+  if (error.code === 'ECONNRESET' || !socket.writable || answer?.headersSent) {
+    socket.destroy();
+    return;
+  }
+  const isTooLong = error.code === 'HPE_HEADER_OVERFLOW';
+  const problem = isTooLong
+    ? new Problem('uri-too-long', 'The request line and headers may have 16 KiB')
+    : new Problem('invalid-parameter', 'The request is not well-formed HTTP');
+  const body = JSON.stringify(problem.toJSON());
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    'Content-Type: application/problem+json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 /** Read at the start: a renewed certificate needs a restart. */
@@ -154,7 +181,23 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
     if (takesLines) invite(request.raw);
     done(takesLines ? null : new Problem('unsupported-media-type', 'This operation takes application/json'), undefined);
   });
-  const document = JSON.stringify(openApiDocument(app));
+  const api = openApiDocument(app);
+  const takesQuery = new Set<string>();
+  for (const [path, item] of Object.entries(api.paths)) {
+    for (const [method, operation] of Object.entries(item) as [string, { parameters?: { in?: string }[] }][]) {
+      const isQuery = operation.parameters?.some((parameter) => parameter.in === 'query');
+      if (isQuery) takesQuery.add(`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`);
+    }
+  }
+  // Operations that take query parameters look at them by themselves; the others take none.
+  fastify.addHook('preHandler', (request, _reply, done) => {
+    const { method, url = '' } = request.routeOptions;
+    const names = Object.keys(request.query as object);
+    const methods = [method].flat().map((each) => (each === 'HEAD' ? 'GET' : each));
+    if (names.length === 0 || isApiDocument(url) || methods.some((each) => takesQuery.has(`${each} ${url}`))) done();
+    else done(invalidParameters(names.map((name) => queryError(name, 'unknown', 'is not known here'))));
+  });
+  const document = JSON.stringify(api);
   fastify.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document));
 }
 

@@ -160,6 +160,12 @@ export const PROBLEMS = {
     meaning:
       "Bulk reads and reports are recorded in the service's ledger before their first byte. That failed, so nothing was read.",
   },
+  'reads-overloaded': {
+    status: 503,
+    title: 'Too many long reads',
+    meaning:
+      'This replica has as many reports and answers in lines under way as it takes, or the thread that makes them ran out of memory. Ask again after Retry-After, or another replica.',
+  },
   'read-timeout': {
     status: 504,
     title: 'The read took too long',

@@ -3,6 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from './problem.js';
 
 const CLIENT_GONE = new Error('the client has gone away');
+/** A client that takes nothing for this long holds memory, and a place that others wait for. */
+const CLIENT_STALL_MS = 60_000;
 
 /** Aborted, with the reason, when the client has gone away or the service stops. To be made before anything is awaited. */
 export function goneSignal(reply: FastifyReply, stopping: AbortSignal): AbortSignal {
@@ -15,7 +17,7 @@ export function goneSignal(reply: FastifyReply, stopping: AbortSignal): AbortSig
 }
 
 /**
- * Sends the pieces of an answer at the client's own speed. What fails before the first is thrown, to become a problem;
+ * Sends the pieces of an answer at the client's own speed, as long as it takes any. What fails before the first is thrown, to become a problem;
  * what fails later, and `gone`, cut the connection, since an answer must not end as if it were whole. `headers` are those
  * of the whole answer, and of no problem.
  */
@@ -26,10 +28,6 @@ export async function sendPieces(
   gone: AbortSignal,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
-  if (request.method === 'HEAD') {
-    void reply.headers(headers).send('');
-    return;
-  }
   let first: IteratorResult<Uint8Array>;
   try {
     first = await pieces.next();
@@ -37,16 +35,40 @@ export async function sendPieces(
     if (gone.reason === CLIENT_GONE) return; // nobody is there to be told
     throw error;
   }
+  const leave = async (): Promise<void> => void (await pieces.return(undefined));
+  if (gone.aborted) {
+    await leave();
+    if (gone.reason === CLIENT_GONE) return;
+    throw gone.reason;
+  }
+  let stalled: NodeJS.Timeout | undefined;
   async function* all(): AsyncGenerator<Uint8Array> {
     try {
-      if (!first.done) yield first.value;
-      yield* pieces;
+      for (let piece = first; !piece.done; piece = await pieces.next()) {
+        stalled = setTimeout(() => {
+          request.log.warn('a streamed answer was cut off: its client took nothing for a minute');
+          answer.destroy(new Error('the client takes nothing'));
+        }, CLIENT_STALL_MS).unref();
+        yield piece.value;
+        clearTimeout(stalled);
+      }
     } catch (error) {
       if (!gone.aborted) request.log.error({ err: error }, 'a streamed answer failed and was cut off');
       throw error;
-    } finally {
-      await pieces.return(undefined);
     }
   }
-  void reply.headers(headers).send(Readable.from(all(), { objectMode: true, highWaterMark: 1, signal: gone }));
+  const answer = Readable.from(all(), { objectMode: true, highWaterMark: 1, signal: gone });
+  // not in a `finally` of the generator above: destroyed before it began, it would never get there
+  answer.once('close', () => {
+    clearTimeout(stalled);
+    void leave();
+  });
+  void reply.headers(headers).send(answer);
+}
+
+/** What HEAD gets: the headers of the answer, and none of its length, which nobody knows before it is made. */
+export function sendHead(reply: FastifyReply, headers: Readonly<Record<string, string>>): void {
+  reply.hijack();
+  const all = { ...reply.getHeaders(), ...headers } as Record<string, string>;
+  reply.raw.writeHead(200, all).end();
 }

@@ -17,7 +17,7 @@ export class JobsController {
   constructor(private readonly runner: JobRunner) {}
 
   @Get()
-  @Access('operations:run')
+  @Access('operations:run', { everyLedger: true })
   @ApiOperation({ operationId: 'listJobs', summary: 'What the service does regularly' })
   @ApiAnswer(200, JobListDto)
   @ApiProblems()
@@ -34,7 +34,7 @@ export class JobsController {
 
   @Post(':job/runs')
   @HttpCode(202)
-  @Access('operations:run')
+  @Access('operations:run', { everyLedger: true })
   @ApiOperation({
     operationId: 'runJob',
     summary: 'Run a job now',
@@ -53,7 +53,7 @@ export class JobsController {
   }
 
   @Get(':job/runs')
-  @Access('operations:run')
+  @Access('operations:run', { everyLedger: true })
   @ApiOperation({ operationId: 'listJobRuns', summary: 'Runs of a job, the latest ones first' })
   @ApiAnswer(200, JobRunListDto)
   @ApiProblems('job-not-found', 'invalid-parameter', 'database-unavailable')
@@ -65,7 +65,7 @@ export class JobsController {
   }
 
   @Get(':job/runs/:id')
-  @Access('operations:run')
+  @Access('operations:run', { everyLedger: true })
   @ApiOperation({ operationId: 'readJobRun', summary: 'How a run of a job went' })
   @ApiAnswer(200, JobRunDto)
   @ApiProblems('job-not-found', 'database-unavailable')

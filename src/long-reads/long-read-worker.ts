@@ -3,7 +3,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
-import { EventSearch } from '../events/event-search.js';
+import { EventSearch, SEARCH_SHARE } from '../events/event-search.js';
 import { Ledgers } from '../events/ledgers.js';
 import { OrderHistory } from '../events/order-history.js';
 import { linesOfPages } from '../http/ndjson.js';
@@ -17,6 +17,8 @@ import { errorAsData, type LongReadAnswer, type LongReadRequest, type LongReadSe
  */
 const NICENESS = 5;
 
+const LEAST_WAIT_MS = 30_000;
+
 /*
  * The thread for long reads: all that are under way take turns on its event loop, each by a page at a time on one of the
  * thread's connections.
@@ -24,14 +26,19 @@ const NICENESS = 5;
 const settings = workerData as LongReadSettings;
 if (process.platform === 'linux') setPriority(NICENESS);
 
+const { options, ...connection } = connectionOptions({
+  url: settings.url,
+  asService: true,
+  applicationName: 'truetrail long reads',
+  lockTimeoutMs: settings.lockTimeoutMs,
+});
 const pool = new pg.Pool({
-  ...connectionOptions({
-    url: settings.url,
-    asService: true,
-    applicationName: 'truetrail long reads',
-    lockTimeoutMs: settings.lockTimeoutMs,
-  }),
+  ...connection,
+  // a statement for which nobody waits any more ends within a second
+  options: `${options} -c client_connection_check_interval=1000`,
   max: settings.connections,
+  // also how long a read may wait for its turn on a connection
+  connectionTimeoutMillis: LEAST_WAIT_MS + 2 * settings.readTimeoutMs,
 });
 keepFromCrashing(pool);
 pool.on('error', () => undefined); // an idle connection was lost; the next read makes a new one
@@ -39,7 +46,8 @@ pool.on('error', () => undefined); // an idle connection was lost; the next read
 const ledgers = new Ledgers(pool);
 const search = new EventSearch(
   pool,
-  { DATABASE_POOL_SIZE: settings.connections, READ_TIMEOUT: settings.readTimeoutMs },
+  // searches may have all of these connections: nothing quick waits for one
+  { DATABASE_POOL_SIZE: Math.ceil(settings.connections / SEARCH_SHARE), READ_TIMEOUT: settings.readTimeoutMs },
   ledgers,
 );
 const histories = new OrderHistory(pool, ledgers);
@@ -47,7 +55,7 @@ const histories = new OrderHistory(pool, ledgers);
 function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
   switch (read.kind) {
     case 'search':
-      return linesOfPages(search.pages(read.ledger, read.request));
+      return linesOfPages(search.pages(read.ledger, read.request, gone));
     case 'history':
       return linesOfPages(histories.pages(read.ledger, read.orderId, read.request));
     case 'report':

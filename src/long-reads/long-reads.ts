@@ -1,16 +1,22 @@
 import { Worker } from 'node:worker_threads';
-import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL } from '../database/tokens.js';
+import { Problem } from '../http/problem.js';
 import { LOGGER } from '../operation/logger.js';
+import { Metrics } from '../operation/metrics.js';
 import { threadFile } from '../operation/thread-file.js';
 import type { LongRead } from './long-read.js';
 import { errorOfData, type LongReadAnswer, type LongReadRequest, type LongReadSettings } from './thread-messages.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
-/** Several times what LONG_READ_CONNECTIONS pages of the largest events take. */
-const MAX_HEAP_MB = 512;
+/** Reads that are under way at once, for each connection: most of them wait for their clients most of the time. */
+const READS_A_CONNECTION = 4;
+/** What a read may hold, a page of the largest events and its text, several times over. */
+const HEAP_MB_A_READ = 24;
+const LEAST_HEAP_MB = 128;
+const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Reads of any length, on a thread of their own with connections of their own, so that whoever posts an event never
@@ -18,21 +24,35 @@ const MAX_HEAP_MB = 512;
  * eleven times that of a quiet service.) All of them share the thread, which is made when it is first needed.
  */
 @Injectable()
-export class LongReads implements OnModuleDestroy {
+export class LongReads implements OnModuleInit, OnModuleDestroy {
   private worker: Worker | undefined;
   private readonly inboxes = new Map<number, Inbox>();
   private lastId = 0;
+  private readonly mostReads: number;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(DATABASE_URL) private readonly url: string,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+    private readonly metrics: Metrics,
+  ) {
+    this.mostReads = READS_A_CONNECTION * config.LONG_READ_CONNECTIONS;
+  }
+
+  onModuleInit(): void {
+    const help = 'Reports and answers in lines that are under way in this replica';
+    this.metrics.gauge('truetrail_long_reads', help, [], () => [{ value: this.inboxes.size }]);
+  }
+
+  /** How many are under way. */
+  get underWay(): number {
+    return this.inboxes.size;
+  }
 
   /**
    * The answer in pieces. The next one is made while the last is being taken, so memory holds two. `record` is awaited
    * once the first is there and before it is handed out. Throws what the read throws, and the reason of `gone` once that
-   * is aborted; leaving the iteration ends the read.
+   * is aborted, and reads-overloaded; leaving the iteration ends the read.
    */
   async *pieces(
     read: LongRead,
@@ -40,6 +60,11 @@ export class LongReads implements OnModuleDestroy {
     record: (asOf: string) => Promise<void>,
   ): AsyncGenerator<Uint8Array> {
     gone.throwIfAborted();
+    if (this.inboxes.size >= this.mostReads) {
+      throw new Problem('reads-overloaded', `This replica has ${this.mostReads} long reads under way`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
     const id = ++this.lastId;
     const inbox = new Inbox();
     const worker = this.thread();
@@ -80,13 +105,17 @@ export class LongReads implements OnModuleDestroy {
       workerData: settings,
       name: 'long reads',
       // a read that would need more ends this thread, and not the service
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: LEAST_HEAP_MB + HEAP_MB_A_READ * this.mostReads },
     });
     const died = (error: Error): void => {
       if (this.worker !== worker) return;
       this.worker = undefined; // the next read gets a new one
       if (this.inboxes.size > 0) this.logger.error({ err: error }, 'the thread for long reads has ended');
-      for (const inbox of this.inboxes.values()) inbox.put(error);
+      const problem = new Problem('reads-overloaded', 'The thread for long reads has ended: ask again', {
+        cause: error,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+      for (const inbox of this.inboxes.values()) inbox.put(problem);
     };
     worker.on('message', (answer: LongReadAnswer) => this.inboxes.get(answer.id)?.put(answer));
     worker.on('error', died);

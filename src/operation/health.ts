@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { isUpToDate } from '../database/migrate.js';
@@ -13,7 +14,9 @@ export class Health {
   private migrated = false;
   private probe: Promise<string[]> | undefined;
 
-  constructor(@Inject(POOL) private readonly pool: pg.Pool) {}
+  constructor(@Inject(POOL) private readonly pool: pg.Pool) {
+    setMaxListeners(0, this.shutdown.signal); // one for each answer that is under way
+  }
 
   /** From now on not ready: load balancers send no more while requests in flight are answered. */
   stop(): void {

@@ -56,12 +56,12 @@ function csvLine(cells: readonly (string | null)[]): string {
 }
 
 /**
- * A field that a spreadsheet shows and does not run: a text that begins with = + - @, a tab or a carriage return gets an
+ * A field that a spreadsheet shows and does not run: a text that begins with = + - @, a tab or a line's end gets an
  * apostrophe before it (OWASP, "CSV injection"). A plain negative number keeps its minus and stays a number.
  */
 export function csvField(cell: string | null): string {
   if (cell === null) return '';
-  const text = /^[=+\-@\t\r]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
+  const text = /^[=+\-@\t\r\n]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -30,10 +30,7 @@ export async function* piecesOfReport(
     asOf,
     period,
     parameters,
-    read: (work) => {
-      gone.throwIfAborted();
-      return readPage(pool, timeoutMs, ledger, work);
-    },
+    read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   };
   let text = format.head(report, run);
   let rows = 0;

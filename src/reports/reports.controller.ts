@@ -16,7 +16,7 @@ import { Ledgers } from '../events/ledgers.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { Problem } from '../http/problem.js';
 import { invalidParameters, QueryParameters, queryError, type Parameters } from '../http/query-parameters.js';
-import { goneSignal, sendPieces } from '../http/streamed-answer.js';
+import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
 import { ReportAnswerDto, ReportListDto } from './report.dto.js';
 import { chooseFormat, fileName, REPORT_FORMATS } from './report-formats.js';
@@ -79,6 +79,7 @@ export class ReportsController {
     'damaged-record',
     'not-recorded-as-read',
     'read-timeout',
+    'reads-overloaded',
     'shutting-down',
     'database-unavailable',
   )
@@ -96,12 +97,14 @@ export class ReportsController {
     const wanted = readReportRequest(report, parameters);
     const format = chooseFormat(wanted.format, request.headers.accept);
     const run = await this.runs.prepare(ledger, report, format, wanted);
-    await sendPieces(request, reply, this.runs.pieces(run, caller, gone), gone, {
+    const headers = {
       'content-type': format.contentType,
       'content-disposition': `attachment; filename="${fileName(report, run, format)}"`,
       [AS_OF_HEADER]: String(run.asOf),
       vary: 'accept',
-    });
+    };
+    if (request.method === 'HEAD') sendHead(reply, headers);
+    else await sendPieces(request, reply, this.runs.pieces(run, caller, gone), gone, headers);
   }
 }
 
@@ -133,7 +136,7 @@ function reportAnswer(): ApiResponseOptions {
         schema: {
           type: 'string',
           description:
-            'RFC 4180 with a header row. A cell that begins with = + - @, a tab or a carriage return has an apostrophe before it, unless it is a plain negative number',
+            "RFC 4180 with a header row. A cell that begins with = + - @, a tab or a line's end has an apostrophe before it, unless it is a plain negative number",
         },
       },
       'application/x-ndjson': {
