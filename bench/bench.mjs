@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { measureExport } from './archive-rows.mjs';
 import { measureSize, measureStart } from './footprint-rows.mjs';
 import { measureIndexes } from './index-rows.mjs';
 import { measureMessageDb } from './message-db-rows.mjs';
@@ -28,6 +29,8 @@ const FULL = {
   verificationRounds: 2,
   hashedRecords: 100_000,
   hashMs: 5_000,
+  exportRounds: 3,
+  exportedEvents: 60_000,
   busyRounds: 3,
   busyMs: 8_000,
   smallEvents: 100_000,
@@ -47,6 +50,8 @@ const QUICK = {
   verificationRounds: 1,
   hashedRecords: 4_000,
   hashMs: 200,
+  exportRounds: 1,
+  exportedEvents: 2_000,
   busyRounds: 1,
   busyMs: 500,
   smallEvents: 8_000,
@@ -64,8 +69,8 @@ const ROWS = {
   size: { what: 'bytes per event, online', measure: measureSize, filled: true },
   history: { what: 'order history, warm', measure: measureHistory, filled: true },
   verification: { what: 'verification of links and contents', measure: measureVerification, filled: true },
-  export: { what: 'export to the archive, verified', measure: notYet },
-  archived: { what: 'archived records with their proofs; bytes per event, archived', measure: notYet },
+  export: { what: 'export to the archive, verified', measure: measureExport, filled: true },
+  archived: { what: 'archived records with their proofs', measure: notYet },
   checkpoints: { what: 'checkpoint round at full ingest; proof', measure: notYet },
   busy: { what: 'POST p99 while export, verification and a report run', measure: measureBusy, filled: true },
   memory: { what: 'memory', measure: measureMemory, filled: true },

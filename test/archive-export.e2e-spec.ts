@@ -228,6 +228,27 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await expectComplete();
     }, 60_000);
 
+    it('finds what the ledger alone cannot show: a tail cut off with its keys, and the head put back', async () => {
+      await record(30);
+      await run(true);
+      const { rows } = await admin.query<{ leaf: string }>(
+        `SELECT tableoid::regclass::text AS leaf FROM audit_events LIMIT 1`,
+      );
+      await admin.query(`SET session_replication_role = replica; ALTER TABLE ${rows[0]!.leaf} DISABLE TRIGGER ALL`);
+      for (let i = 0; i < 8; i++) await admin.query(`ALTER TABLE event_keys_${i} DISABLE TRIGGER ALL`);
+      await admin.query(`ALTER TABLE event_keys DISABLE TRIGGER ALL`);
+      await admin.query(`DELETE FROM ${rows[0]!.leaf} WHERE ledger = 'main' AND sequence > 20`);
+      await admin.query(`DELETE FROM event_keys WHERE ledger = 'main' AND sequence > 20`);
+      await admin.query(`
+        UPDATE ledger_heads AS h SET size = 20, event_hash = e.event_hash, recorded_at = e.recorded_at
+          FROM audit_events AS e WHERE h.ledger = 'main' AND e.ledger = 'main' AND e.sequence = 20`);
+      expect((await run(false)).refused).toMatchObject([{ ledger: 'main', sequence: '20' }]);
+      const { findings } = await verify();
+      expect(findings).toMatchObject([{ kind: 'catalogue', ledger: 'main', sequence: '30' }]);
+      await record(15); // and what is recorded instead does not follow what is archived
+      expect((await run(true)).refused).toMatchObject([{ ledger: 'main' }]);
+    }, 60_000);
+
     it('is found out when it is tampered with', async () => {
       await record(50);
       await run(true);

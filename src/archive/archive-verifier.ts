@@ -182,8 +182,9 @@ export class ArchiveVerifier {
       if (differs !== undefined) wrong('catalogue', `${differs} of ${range.ledger} is not what the object says`, at);
       const last = BigInt(range.to_sequence);
       const [row] = await readStoredRows(this.pool, range.ledger, last, last, 1);
-      if (row && row.event_hash.toString('hex') !== own?.last_event_hash) {
-        const detail = `event ${range.to_sequence} of ${range.ledger} in the database is not the archived one`;
+      if (row?.event_hash.toString('hex') !== own?.last_event_hash) {
+        const what = row ? 'in the database is not the archived one' : 'is archived and not in the database';
+        const detail = `event ${range.to_sequence} of ${range.ledger} ${what}`;
         wrong('catalogue', detail, { ledger: range.ledger, sequence: range.to_sequence });
       }
     }

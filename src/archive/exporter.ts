@@ -73,8 +73,9 @@ export class Exporter {
       const work: Work = { store, thread, folder, requestedBy, log };
       let number = await this.adopt(work, next, outcome);
       const ends = await sql.readArchiveEnds(this.pool);
-      if (!takeAll && !this.isDue(ends)) return outcome;
       const open = new Map(ends.map((end) => [end.ledger, openLedger(end)]));
+      this.refuseCut(open.values(), outcome, log);
+      if (!takeAll && !this.isDue(ends)) return outcome;
       for (;;) {
         signal.throwIfAborted();
         const ranges = planObject(open.values(), MAX_OBJECT_EVENTS);
@@ -193,6 +194,19 @@ export class Exporter {
     const file = join(folder, 'read-back');
     await pipeline(Readable.from(store.read(version)), createWriteStream(file));
     return thread.run({ kind: 'verify', file });
+  }
+
+  /** A ledger may never end before what is archived of it: somebody has cut it, or put back an old backup. */
+  private refuseCut(open: Iterable<OpenLedger>, outcome: ExportOutcome, log: Logger): void {
+    for (const { ledger, size, archived } of open) {
+      if (size >= archived) continue;
+      const reason = `the ledger ends at ${size}, and is archived up to ${archived}`;
+      outcome.refused.push({ ledger, sequence: String(size), reason });
+      log.error(
+        { ledger, size: String(size), archived: String(archived), alarm: 'archive-refused' },
+        'a ledger ends before what is archived of it',
+      );
+    }
   }
 
   /** A ledger of which an event is damaged is archived up to the event before it, and then no more. */

@@ -1,0 +1,60 @@
+// Rows about the archive: export of what is new, written, read back, recomputed and catalogued.
+import { setTimeout as pause } from 'node:timers/promises';
+import { hashInMemory, startHashWorkers } from './read-rows.mjs';
+import { median } from './statistics.mjs';
+import { rateRow } from './write-rows.mjs';
+
+/** Export to the archive of files, beside parsing and hashing the same records in memory on all cores. */
+export async function measureExport(trail, { exportRounds, exportedEvents, hashedRecords, hashMs }) {
+  const workers = await startHashWorkers(trail, Math.min(hashedRecords, trail.recorded));
+  const results = { ours: [], limit: [] };
+  const bytesAnEvent = [];
+  try {
+    await runExport(trail); // what is open before is not measured
+    for (let round = 0; round < exportRounds; round++) {
+      await trail.withConnections(4, (connections) =>
+        trail.postBatches(connections, trail.makeBatches(connections[0], exportedEvents)),
+      );
+      const { events, bytes, seconds } = await runExport(trail);
+      if (events < exportedEvents / 2) continue; // the run of the schedule was faster
+      results.ours.push(events / seconds);
+      bytesAnEvent.push(bytes / events);
+      results.limit.push(await hashInMemory(workers, hashMs));
+    }
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+  if (results.ours.length === 0) throw new Error('every export was taken by the schedule');
+  return [
+    rateRow(results, {
+      row: 'export',
+      what: `export to files, read back and recomputed, ${exportedEvents} events`,
+      limitName: `parse + JCS + both hashes of records in memory on ${workers.length} cores`,
+      least: 0.4,
+      note: 'to S3: not measured yet',
+    }),
+    {
+      row: 'export',
+      what: 'bytes per event, archived',
+      unit: 'B',
+      ours: median(bytesAnEvent),
+      target: 'printed',
+      met: null,
+    },
+  ];
+}
+
+/** Runs the export by hand. Returns what it did, and how long that took. */
+async function runExport(trail) {
+  const started = await trail.call('POST', '/v1/jobs/archive-export/runs');
+  if (started.status !== 202) throw new Error(`archive-export: ${started.status} ${JSON.stringify(started.body)}`);
+  for (;;) {
+    const { body } = await trail.call('GET', `/v1/jobs/archive-export/runs/${started.body.id}`);
+    if (body.status === 'failed') throw new Error(`archive-export: ${JSON.stringify(body.outcome)}`);
+    if (body.status === 'done') {
+      const seconds = (Date.parse(body.finished_at) - Date.parse(body.started_at)) / 1000;
+      return { events: Number(body.outcome.events), bytes: body.outcome.bytes, seconds };
+    }
+    await pause(50);
+  }
+}
