@@ -98,7 +98,22 @@ export class CreateArchiveCatalogue1795651200000 implements MigrationInterface {
       'When it was last read as a whole and found right',
     );
 
-    for (const table of ['archive_objects', 'archive_ranges']) {
+    await runner.query(`
+      CREATE TABLE archive_store (
+        singleton boolean NOT NULL DEFAULT true,
+        id uuid NOT NULL,
+        location text COLLATE "C" NOT NULL,
+        claimed_at timestamptz NOT NULL,
+        CONSTRAINT archive_store_pkey PRIMARY KEY (singleton),
+        CONSTRAINT archive_store_singleton_check CHECK (singleton)
+      )`);
+    await this.comment(
+      runner,
+      'TABLE archive_store',
+      'One row: the store that the catalogue is about, by the id that stands in it',
+    );
+
+    for (const table of ['archive_objects', 'archive_ranges', 'archive_store']) {
       await runner.query(`
         CREATE TRIGGER ${table}_refuse_row BEFORE UPDATE OR DELETE ON ${table}
           FOR EACH ROW EXECUTE FUNCTION refuse_change()`);
@@ -131,6 +146,18 @@ export class CreateArchiveCatalogue1795651200000 implements MigrationInterface {
         IF p_number <> v_last + 1 THEN
           RAISE EXCEPTION 'object % does not follow object %', p_number, v_last USING ERRCODE = 'TT010';
         END IF;
+        IF p_object_key NOT LIKE p_kind || '/%' THEN
+          RAISE EXCEPTION 'object % of kind % is called %', p_number, p_kind, p_object_key USING ERRCODE = 'TT010';
+        END IF;
+        IF p_retain_until IS NULL OR p_retain_until NOT BETWEEN trail_now() AND trail_now() + interval '50 years' THEN
+          RAISE EXCEPTION 'object % is locked until %', p_number, p_retain_until USING ERRCODE = 'TT010';
+        END IF;
+        IF NOT (cardinality(p_ledgers) = ALL (ARRAY[
+            cardinality(p_from), cardinality(p_to), cardinality(p_least_timestamps), cardinality(p_greatest_timestamps),
+            cardinality(p_least_recorded), cardinality(p_greatest_recorded), cardinality(p_previous_hashes),
+            cardinality(p_last_hashes)])) THEN
+          RAISE EXCEPTION 'the ranges of object % are not whole', p_number USING ERRCODE = 'TT010';
+        END IF;
         IF coalesce(array_length(p_ledgers, 1), 0) = 0 THEN
           RAISE EXCEPTION 'object % holds nothing', p_number USING ERRCODE = 'TT010';
         END IF;
@@ -149,6 +176,12 @@ export class CreateArchiveCatalogue1795651200000 implements MigrationInterface {
           END IF;
           IF p_to[i] > (SELECT h.size FROM ledger_heads AS h WHERE h.ledger = p_ledgers[i]) THEN
             RAISE EXCEPTION 'ledger % has no event %', p_ledgers[i], p_to[i] USING ERRCODE = 'TT010';
+          END IF;
+          IF (SELECT e.event_hash FROM audit_events AS e
+                WHERE e.ledger = p_ledgers[i] AND e.sequence BETWEEN p_to[i] AND p_to[i]
+                ORDER BY e.sequence LIMIT 1) IS DISTINCT FROM p_last_hashes[i] THEN
+            RAISE EXCEPTION 'event % of ledger % is not the one that object % ends with', p_to[i], p_ledgers[i], p_number
+              USING ERRCODE = 'TT010';
           END IF;
           INSERT INTO archive_ranges
               (number, kind, ledger, from_sequence, to_sequence, least_timestamp, greatest_timestamp,
@@ -172,20 +205,36 @@ export class CreateArchiveCatalogue1795651200000 implements MigrationInterface {
         AS $$
           UPDATE archive_object_states
             SET retain_until = greatest(retain_until, p_retain_until),
-                verified_at = CASE WHEN p_verified THEN trail_now() ELSE verified_at END
-            WHERE number = p_number
+                verified_at = CASE WHEN p_verified THEN greatest(verified_at, trail_now()) ELSE verified_at END
+            WHERE number = p_number AND p_retain_until <= trail_now() + interval '50 years'
         $$`);
     await this.comment(
       runner,
       'FUNCTION note_archive_object',
       'What was found of an object in the store: locked until then, and whether it was read as a whole and right',
     );
-    const functions = `catalogue_archive_object(bigint, text, text, text, text, text, bytea, bigint, text, text, timestamptz,
+    await runner.query(`
+      CREATE FUNCTION claim_archive_store(p_id uuid, p_location text) RETURNS uuid
+        LANGUAGE sql SECURITY DEFINER
+        SET search_path = pg_catalog, public, pg_temp
+        AS $$
+          INSERT INTO archive_store (id, location, claimed_at) VALUES (p_id, p_location, trail_now())
+            ON CONFLICT ON CONSTRAINT archive_store_pkey DO NOTHING;
+          SELECT id FROM archive_store;
+        $$`);
+    await this.comment(
+      runner,
+      'FUNCTION claim_archive_store',
+      'Ties the catalogue to a store, once and for good; the id of the one that it is tied to',
+    );
+    const functions = `claim_archive_store(uuid, text), catalogue_archive_object(bigint, text, text, text, text, text, bytea, bigint, text, text, timestamptz,
         text[], bigint[], bigint[], timestamptz[], timestamptz[], timestamptz[], timestamptz[], bytea[], bytea[]),
       note_archive_object(bigint, timestamptz, boolean)`;
     await runner.query(`REVOKE ALL ON FUNCTION ${functions} FROM PUBLIC`);
     await runner.query(`GRANT EXECUTE ON FUNCTION ${functions} TO truetrail_service`);
-    await runner.query(`GRANT SELECT ON archive_objects, archive_ranges, archive_object_states TO truetrail_service`);
+    await runner.query(
+      `GRANT SELECT ON archive_objects, archive_ranges, archive_object_states, archive_store TO truetrail_service`,
+    );
   }
 
   down(): Promise<void> {

@@ -138,6 +138,27 @@ ALTER TABLE archive_ranges ENABLE ALWAYS TRIGGER archive_ranges_refuse_statement
 
 GRANT SELECT ON archive_ranges TO truetrail_service;
 
+CREATE TABLE archive_store (
+  singleton boolean NOT NULL DEFAULT true,
+  id uuid NOT NULL,
+  location text COLLATE "C" NOT NULL,
+  claimed_at timestamp with time zone NOT NULL,
+  CONSTRAINT archive_store_pkey PRIMARY KEY (singleton),
+  CONSTRAINT archive_store_singleton_check CHECK (singleton)
+);
+
+COMMENT ON TABLE archive_store IS 'One row: the store that the catalogue is about, by the id that stands in it';
+
+CREATE TRIGGER archive_store_refuse_row BEFORE DELETE OR UPDATE ON public.archive_store FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_store ENABLE ALWAYS TRIGGER archive_store_refuse_row;
+
+CREATE TRIGGER archive_store_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.archive_store FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_store ENABLE ALWAYS TRIGGER archive_store_refuse_statement;
+
+GRANT SELECT ON archive_store TO truetrail_service;
+
 CREATE TABLE audit_events (
   ledger text COLLATE "C" NOT NULL,
   sequence bigint NOT NULL,
@@ -793,6 +814,18 @@ AS $function$
         IF p_number <> v_last + 1 THEN
           RAISE EXCEPTION 'object % does not follow object %', p_number, v_last USING ERRCODE = 'TT010';
         END IF;
+        IF p_object_key NOT LIKE p_kind || '/%' THEN
+          RAISE EXCEPTION 'object % of kind % is called %', p_number, p_kind, p_object_key USING ERRCODE = 'TT010';
+        END IF;
+        IF p_retain_until IS NULL OR p_retain_until NOT BETWEEN trail_now() AND trail_now() + interval '50 years' THEN
+          RAISE EXCEPTION 'object % is locked until %', p_number, p_retain_until USING ERRCODE = 'TT010';
+        END IF;
+        IF NOT (cardinality(p_ledgers) = ALL (ARRAY[
+            cardinality(p_from), cardinality(p_to), cardinality(p_least_timestamps), cardinality(p_greatest_timestamps),
+            cardinality(p_least_recorded), cardinality(p_greatest_recorded), cardinality(p_previous_hashes),
+            cardinality(p_last_hashes)])) THEN
+          RAISE EXCEPTION 'the ranges of object % are not whole', p_number USING ERRCODE = 'TT010';
+        END IF;
         IF coalesce(array_length(p_ledgers, 1), 0) = 0 THEN
           RAISE EXCEPTION 'object % holds nothing', p_number USING ERRCODE = 'TT010';
         END IF;
@@ -812,6 +845,12 @@ AS $function$
           IF p_to[i] > (SELECT h.size FROM ledger_heads AS h WHERE h.ledger = p_ledgers[i]) THEN
             RAISE EXCEPTION 'ledger % has no event %', p_ledgers[i], p_to[i] USING ERRCODE = 'TT010';
           END IF;
+          IF (SELECT e.event_hash FROM audit_events AS e
+                WHERE e.ledger = p_ledgers[i] AND e.sequence BETWEEN p_to[i] AND p_to[i]
+                ORDER BY e.sequence LIMIT 1) IS DISTINCT FROM p_last_hashes[i] THEN
+            RAISE EXCEPTION 'event % of ledger % is not the one that object % ends with', p_to[i], p_ledgers[i], p_number
+              USING ERRCODE = 'TT010';
+          END IF;
           INSERT INTO archive_ranges
               (number, kind, ledger, from_sequence, to_sequence, least_timestamp, greatest_timestamp,
                least_recorded_at, greatest_recorded_at, previous_event_hash, last_event_hash)
@@ -828,6 +867,23 @@ COMMENT ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,byt
 REVOKE ALL ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.claim_archive_store(p_id uuid, p_location text)
+ RETURNS uuid
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          INSERT INTO archive_store (id, location, claimed_at) VALUES (p_id, p_location, trail_now())
+            ON CONFLICT ON CONSTRAINT archive_store_pkey DO NOTHING;
+          SELECT id FROM archive_store;
+        $function$;
+
+COMMENT ON FUNCTION claim_archive_store(uuid,text) IS 'Ties the catalogue to a store, once and for good; the id of the one that it is tied to';
+
+REVOKE ALL ON FUNCTION claim_archive_store(uuid,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION claim_archive_store(uuid,text) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.create_ledger(p_ledger text, p_origin text)
  RETURNS TABLE(created boolean, origin text)
@@ -930,8 +986,8 @@ CREATE OR REPLACE FUNCTION public.note_archive_object(p_number bigint, p_retain_
 AS $function$
           UPDATE archive_object_states
             SET retain_until = greatest(retain_until, p_retain_until),
-                verified_at = CASE WHEN p_verified THEN trail_now() ELSE verified_at END
-            WHERE number = p_number
+                verified_at = CASE WHEN p_verified THEN greatest(verified_at, trail_now()) ELSE verified_at END
+            WHERE number = p_number AND p_retain_until <= trail_now() + interval '50 years'
         $function$;
 
 COMMENT ON FUNCTION note_archive_object(bigint,timestamp with time zone,boolean) IS 'What was found of an object in the store: locked until then, and whether it was read as a whole and right';

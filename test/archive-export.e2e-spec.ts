@@ -8,7 +8,7 @@ import { ArchiveVerifier } from '../src/archive/archive-verifier.js';
 import { StoreUnavailable, type ObjectStore } from '../src/archive/object-store.js';
 import { POOL } from '../src/database/tokens.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
-import { STORES, type TestStore } from './support/stores.js';
+import { folderStore, STORES, type TestStore } from './support/stores.js';
 
 const log = pino({ level: 'silent' });
 
@@ -184,12 +184,26 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await admin.query(
         `UPDATE ${rows[0]!.leaf} SET new_state = jsonb_set(new_state, '{price}', '"1"') WHERE ledger = 'main' AND sequence = 21`,
       );
+      await service.http().put('/v1/ledgers/desk-2').expect(201);
+      await record(10, 'desk-2');
+      await service.http().put('/v1/ledgers/desk-3').expect(201);
+      await record(10, 'desk-3');
+      await admin.query(`DELETE FROM ${rows[0]!.leaf} WHERE ledger = 'desk-2' AND sequence IN (1, 5)`);
+      await admin.query(`DELETE FROM ${rows[0]!.leaf} WHERE ledger = 'desk-3' AND sequence = 10`);
       const outcome = await run(true);
-      expect(outcome.refused).toMatchObject([{ ledger: 'main', sequence: '21' }]);
-      const { body } = await service.http().get('/v1/ledgers/main/archive/summary').expect(200);
-      expect(body.archived).toBe('20');
-      expect((await service.http().get('/v1/ledgers/desk-1/archive/summary').expect(200)).body.archived).toBe('10');
+      expect(outcome.refused.map(({ ledger, sequence }) => [ledger, sequence]).sort()).toEqual([
+        ['desk-2', '1'],
+        ['desk-3', '10'],
+        ['main', '21'],
+      ]);
+      const archived = async (ledger: string): Promise<string> =>
+        (await service.http().get(`/v1/ledgers/${ledger}/archive/summary`).expect(200)).body.archived;
+      expect(await Promise.all(['main', 'desk-1', 'desk-2', 'desk-3'].map(archived))).toEqual(['20', '10', '0', '9']);
       expect(await verify()).toMatchObject({ findings: [] });
+      // told again when it is asked for, and others are archived meanwhile
+      await record(5, 'desk-1');
+      expect((await run(true)).refused).toHaveLength(3);
+      expect(await archived('desk-1')).toBe('15');
     }, 60_000);
 
     it('keeps to its store: that of another database is refused', async () => {
@@ -207,6 +221,13 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await other.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
         const request = { takeAll: true, requestedBy: 'key:test', signal: new AbortController().signal, log };
         await expect(theirs.run(request)).rejects.toThrow('the archive of another database');
+        // nor does this database go on in another store, as a replica with another ARCHIVE_URL would
+        const elsewhere = folderStore();
+        try {
+          await expect(run(true, elsewhere.store)).rejects.toThrow('not the store that this database archives to');
+        } finally {
+          elsewhere.close();
+        }
       } finally {
         await other.close();
       }
@@ -289,6 +310,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           ['object-missing', second!.object_key],
         ]);
         expect(readdirSync(folder)).toContain('store.json');
+        writeFileSync(`${folder}/early/.DS_Store`, '');
+        expect((await verify()).findings.map(({ kind }) => kind)).toEqual([
+          'object-changed',
+          'object-missing',
+          'object-unknown',
+        ]);
       }
       // and so is the catalogue
       await admin.query('SET session_replication_role = replica; ALTER TABLE archive_ranges DISABLE TRIGGER ALL');

@@ -45,7 +45,7 @@ export interface ArchiveEnd {
   archived: string;
   /** of the last archived, 32 bytes; null for none */
   archived_hash: Buffer | null;
-  /** seconds since the first event that is not archived was recorded; null when all are */
+  /** seconds since the first event that is not archived was recorded; null when there is none, or its row is missing */
   age_seconds: number | null;
 }
 
@@ -70,6 +70,27 @@ export async function readArchiveState(database: Database): Promise<{ deployment
     `SELECT (SELECT id FROM deployment) AS deployment, coalesce(max(number), 0) + 1 AS next FROM archive_objects`,
   );
   return { deployment: rows[0]!.deployment, next: BigInt(rows[0]!.next) };
+}
+
+/** The id of the store that the catalogue is about; null before the first. */
+export async function claimedStore(database: Database): Promise<string | null> {
+  const { rows } = await database.query<{ id: string }>('SELECT id FROM archive_store');
+  return rows[0]?.id ?? null;
+}
+
+/** Ties the catalogue to a store, unless it is tied to one; the id of that. */
+export async function claimStore(database: Database, id: string, location: string): Promise<string> {
+  const { rows } = await database.query<{ id: string }>('SELECT claim_archive_store($1, $2) AS id', [id, location]);
+  return rows[0]!.id;
+}
+
+/** Numbers of the objects that were not read as a whole for the longest time: a thirtieth of all. */
+export async function longestUnread(database: Database): Promise<Set<string>> {
+  const { rows } = await database.query<{ number: string }>(
+    `SELECT number FROM archive_object_states ORDER BY verified_at, number
+       LIMIT (SELECT ceil(count(*) / 30.0) FROM archive_object_states)`,
+  );
+  return new Set(rows.map(({ number }) => number));
 }
 
 /** Throws the database's TT010 when the object does not follow what is catalogued. */

@@ -161,6 +161,11 @@ export class ArchiveObjectWriter {
     });
   }
 
+  /** Written so far, and what waits to be, uncompressed. */
+  get bytes(): number {
+    return this.sink.size + this.cellBytes;
+  }
+
   /** Begins a ledger's rows; those of the one before are over. */
   begin(start: RangeStart): void {
     this.endRange();
@@ -266,6 +271,10 @@ class FileSink extends ByteWriter {
   close(): void {
     if (this.isOpen) closeSync(this.descriptor);
     this.isOpen = false;
+  }
+
+  get size(): number {
+    return this.written;
   }
 
   result(): { bytes: number; sha256: Buffer; md5: Buffer } {

@@ -1,9 +1,12 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import type pg from 'pg';
 import type { Config } from '../config/config.js';
-import { canonicalize } from '../integrity/canonical-json.js';
+import { canonicalize, type JsonObject } from '../integrity/canonical-json.js';
+import { readJson } from '../integrity/strict-json.js';
+import * as sql from './archive-catalogue.sql.js';
 import { FilesystemObjectStore } from './filesystem-object-store.js';
 import { ObjectConflict, type ObjectStore } from './object-store.js';
 import { S3ObjectStore } from './s3-object-store.js';
@@ -26,17 +29,56 @@ export function openStore(
   return new FilesystemObjectStore(isAbsolute(folder) ? folder : join(DATA_DIR!, folder));
 }
 
-const MARKER_KEY = 'store.json';
+/** The one object that is none of the archive's: it says whose store this is. */
+export const MARKER_KEY = 'store.json';
+const MARKER_FORMAT = 'truetrail-store/1';
 const MARKER_YEARS = 10;
 
 /**
- * Says in the store whose it is, or finds it said. Throws an Error for the operator when the store is another database's:
- * two trails in one store would be taken for each other.
+ * Ties store and database to each other at their first meeting, each by an id that stands in the other, and later sees
+ * that they are still the same two. Throws an Error for the operator when they are not: two trails in one store, or one
+ * trail spread over two, would be taken for what they are not.
  */
-export async function claimStore(store: ObjectStore, deployment: string): Promise<void> {
+export async function claimStore(store: ObjectStore, pool: pg.Pool, deployment: string): Promise<void> {
+  const known = await sql.claimedStore(pool);
+  let marker = await readMarker(store);
+  if (known === null && !marker) {
+    await putMarker(store, { deployment, id: randomUUID() });
+    marker = await readMarker(store);
+  }
+  if (marker && marker.deployment !== deployment) {
+    throw new Error(
+      `${store.location} is the archive of another database (its ${MARKER_KEY} says so): nothing is archived. ` +
+        'Give this database a prefix or bucket of its own by ARCHIVE_URL, or give this archive its database back',
+    );
+  }
+  if (marker && known === null && (await sql.claimStore(pool, marker.id, store.location)) === marker.id) return;
+  if (marker?.id !== known || known === null) {
+    throw new Error(
+      `${store.location} is not the store that this database archives to: nothing is archived there. Give every replica ` +
+        'the same ARCHIVE_URL, the one that the archive is in; a folder only where all replicas see the same',
+    );
+  }
+}
+
+interface Marker {
+  deployment: string;
+  id: string;
+}
+
+async function readMarker(store: ObjectStore): Promise<Marker | undefined> {
+  for await (const version of store.list(MARKER_KEY)) {
+    if (version.key !== MARKER_KEY || version.isDeleteMarker) continue;
+    const text = (await store.readRange(version, 0, version.bytes)).toString('utf8');
+    return readJson(text.trimEnd()) as JsonObject as unknown as Marker; // the oldest counts
+  }
+  return undefined;
+}
+
+async function putMarker(store: ObjectStore, marker: Marker): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'truetrail-store-'));
   try {
-    const bytes = Buffer.from(`${canonicalize({ deployment, format: 'truetrail-store/1' })}\n`);
+    const bytes = Buffer.from(`${canonicalize({ ...marker, format: MARKER_FORMAT })}\n`);
     const file = join(folder, 'marker');
     await writeFile(file, bytes);
     const retainUntil = new Date();
@@ -51,13 +93,8 @@ export async function claimStore(store: ObjectStore, deployment: string): Promis
       metadata: {},
       retainUntil,
     });
-  } catch (cause) {
-    if (!(cause instanceof ObjectConflict)) throw cause;
-    throw new Error(
-      `${store.location} is the archive of another database (its ${MARKER_KEY} says so): nothing is archived. ` +
-        'Give this database a prefix or bucket of its own by ARCHIVE_URL, or give this archive its database back',
-      { cause },
-    );
+  } catch (error) {
+    if (!(error instanceof ObjectConflict)) throw error; // somebody was faster: what is there is read next
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

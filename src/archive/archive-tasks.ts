@@ -24,11 +24,14 @@ export type ArchiveTask =
   | { kind: 'verify'; file: string };
 
 export interface ArchiveTaskResults {
+  /** it may hold less than was planned, from the beginning on; its manifest says what */
   encode: EncodedObject;
   /** what the file holds, all of it recomputed; and its digests */
   verify: EncodedObject;
 }
 
+/** Where an object ends before its plan does: events may be large, and S3 takes 5 GiB at once. */
+const MAX_OBJECT_BYTES = 268_435_456;
 /** Rows of one statement: a short snapshot. */
 const PAGE_ROWS = 10_000n;
 
@@ -55,14 +58,21 @@ async function encode(
         previousEventHash: previousEventHash === null ? null : Buffer.from(previousEventHash),
       });
       let taken = from;
+      let isFull = false;
       for (let at = from; at <= to; at += PAGE_ROWS) {
         const end = at + PAGE_ROWS - 1n < to ? at + PAGE_ROWS - 1n : to;
         await copyStoredRows(client, { ledger, from: at, to: end, keySeed: 0n }, (row: CopiedRow) => {
+          if (isFull) return;
           writer.add(row);
           taken += 1n;
+          isFull = writer.bytes >= MAX_OBJECT_BYTES;
         });
+        if (isFull) break;
+        if (taken !== end + 1n) {
+          throw new ArchiveObjectError(`event ${taken} of ${ledger} is missing`, { ledger, sequence: String(taken) });
+        }
       }
-      if (taken !== to + 1n) throw new ArchiveObjectError(`${ledger} ends at ${taken - 1n}, not at ${to}`);
+      if (isFull) break; // what is left goes into the next object
     }
     return writer.finish();
   } catch (error) {

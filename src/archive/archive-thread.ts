@@ -5,29 +5,41 @@ import type { EncodedObject } from './archive-object.js';
 import type { ArchiveTask } from './archive-tasks.js';
 import type { ArchiveWorkerAnswer, ArchiveWorkerSettings } from './archive-worker.js';
 
+/** A row group of the largest events several times over, and the footer of the largest object. */
+const MAX_HEAP_MB = 512;
+
 /** A thread that encodes and verifies objects, one task at a time. To be closed. */
 export class ArchiveThread {
   private readonly worker: Worker;
+  private failure: Error | undefined;
   private settle: { resolve: (result: unknown) => void; reject: (error: Error) => void } | undefined;
 
   constructor(settings: ArchiveWorkerSettings) {
-    this.worker = new Worker(threadFile('archive/archive-worker.js'), { workerData: settings, name: 'archive' });
+    this.worker = new Worker(threadFile('archive/archive-worker.js'), {
+      workerData: settings,
+      name: 'archive',
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    });
     this.worker.on('message', ({ result, error }: ArchiveWorkerAnswer) => {
       if (!error) this.settle?.resolve(result);
       else if (error.isDamage) this.settle?.reject(new ArchiveObjectError(error.message, error.at));
       else this.settle?.reject(Object.assign(new Error(error.message), { code: error.code }));
     });
-    const died = (error: Error): void => this.settle?.reject(error);
+    const died = (error: Error): void => {
+      this.failure ??= error;
+      this.settle?.reject(error);
+    };
     this.worker.on('error', died);
     this.worker.on('exit', () => died(new Error('the thread has ended')));
   }
 
   /** Rejects with ArchiveObjectError, or the database's error with its SQLSTATE. */
   async run(task: ArchiveTask): Promise<EncodedObject> {
+    if (this.failure) throw this.failure;
     const result = await new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
       this.worker.postMessage(task);
-    });
+    }).finally(() => (this.settle = undefined));
     const encoded = result as EncodedObject;
     // a Buffer comes out of a message as a bare array
     return { ...encoded, sha256: Buffer.from(encoded.sha256), md5: Buffer.from(encoded.md5) };

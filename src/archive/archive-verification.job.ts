@@ -19,7 +19,6 @@ export class ArchiveVerification implements Job, OnModuleInit {
   readonly summary =
     'Compares the object store with the catalogue, reads objects back and recomputes them (all when run by hand), keeps locks long enough';
   readonly schedule = '15 4 * * *';
-  private findings = 0;
   private faults = 0;
 
   constructor(
@@ -36,9 +35,12 @@ export class ArchiveVerification implements Job, OnModuleInit {
     this.runner.register(this);
     this.metrics.gauge(
       'truetrail_archive_findings',
-      'Findings of the last verification of the archive here',
+      'Findings of the last verification of the archive',
       [],
-      () => [{ value: this.findings }],
+      async () => {
+        const last = await this.runner.lastOutcome(this.name);
+        return last === undefined ? [] : [{ value: Number(last.findings_total) }];
+      },
     );
     this.metrics.gauge(
       'truetrail_archive_store_faults',
@@ -54,14 +56,16 @@ export class ArchiveVerification implements Job, OnModuleInit {
     for (const { rule, detail } of faults)
       log.warn({ rule, detail, alarm: 'archive-store' }, 'the object store is not as it should be');
     const complete = requestedBy !== SERVICE;
-    const { objects, read, extended, findings } = await this.verifier.run(complete, signal);
-    this.findings = findings.length;
+    const { findings, reason, ...figures } = await this.verifier.run(complete, signal);
     const listed = findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each }));
     const outcome = {
-      verdict: findings.length > 0 ? 'invalid' : 'valid',
-      objects,
-      read,
-      extended,
+      verdict: findings.some(({ kind }) => kind !== 'object-unreadable')
+        ? 'invalid'
+        : figures.unread > 0
+          ? 'undecided'
+          : 'valid',
+      ...figures,
+      reason,
       findings_total: findings.length,
       findings: listed,
       store_faults: faults.map((each) => ({ ...each })),

@@ -6,11 +6,12 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
+import { isDatabaseUnavailable } from '../http/problem.filter.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { readStoredRows } from '../events/stored-events.js';
 import { ArchiveObjectError } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
-import { claimStore, OBJECT_STORE } from './archive-store.js';
+import { claimStore, MARKER_KEY, OBJECT_STORE } from './archive-store.js';
 import { ArchiveThread } from './archive-thread.js';
 import { ObjectMissing, type ListedVersion, type ObjectStore } from './object-store.js';
 
@@ -26,6 +27,8 @@ export type ArchiveFindingKind =
   | 'object-hidden'
   /** it is in the store and in no catalogue */
   | 'object-unknown'
+  /** it could not be looked at: nothing is known of it */
+  | 'object-unreadable'
   /** the catalogue says otherwise than the object, or than the rows that are still here */
   | 'catalogue';
 
@@ -42,6 +45,10 @@ export interface ArchiveVerificationOutcome {
   objects: number;
   /** of them read as a whole and recomputed */
   read: number;
+  /** that could not be looked at */
+  unread: number;
+  /** why it ended before the last object; null when it did not */
+  reason: string | null;
   findings: ArchiveFinding[];
   /** early objects whose lock was moved on */
   extended: number;
@@ -49,9 +56,10 @@ export interface ArchiveVerificationOutcome {
 
 const LOCK_TIMEOUT_MS = 10_000;
 const PAGE_OBJECTS = 500;
-/** Of a run that is no complete one: the newest, and some of all, so that each is read within a few weeks. */
-const SAMPLE_SHARE = 1 / 30;
+/** Of a run that is no complete one: the newest, and those that were not read for the longest time. */
 const NEWEST_READ = 10;
+/** So many in a row, and it is the store and not the objects. */
+const MAX_UNREADABLE = 5;
 const DAY_MS = 86_400_000;
 /** An early object of which there is no month object yet is kept locked for this long at least. */
 const LEAST_LOCK_DAYS = 45;
@@ -68,15 +76,24 @@ export class ArchiveVerifier {
 
   /** `complete`: every object is read and recomputed; otherwise a sample is. Throws StoreUnavailable. */
   async run(complete: boolean, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
-    const outcome: ArchiveVerificationOutcome = { objects: 0, read: 0, findings: [], extended: 0 };
+    const outcome: ArchiveVerificationOutcome = {
+      objects: 0,
+      read: 0,
+      unread: 0,
+      reason: null,
+      findings: [],
+      extended: 0,
+    };
     const { store } = this;
     if (!store) return outcome;
     const { deployment, next } = await sql.readArchiveState(this.pool);
-    await claimStore(store, deployment);
+    await claimStore(store, this.pool, deployment);
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-archive-'));
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
-    const versions = new ByKey(store.list('early/'));
+    const versions = new ByKey(store.list(''));
+    const unread = await sql.longestUnread(this.pool);
     try {
+      let unreadable = 0;
       for (let from = 1n; ;) {
         const objects = await sql.listObjects(this.pool, from, PAGE_OBJECTS);
         if (objects.length === 0) break;
@@ -84,16 +101,28 @@ export class ArchiveVerifier {
           signal.throwIfAborted();
           outcome.objects += 1;
           const isNew = next - BigInt(object.number) <= NEWEST_READ;
-          const isRead = complete || isNew || Math.random() < SAMPLE_SHARE;
-          await this.verifyObject(store, thread, folder, object, versions, isRead, outcome);
-          if (isRead) outcome.read += 1;
+          const isRead = complete || isNew || unread.has(object.number);
+          try {
+            await this.verifyObject(store, thread, folder, object, versions, isRead, outcome);
+            if (isRead) outcome.read += 1;
+            unreadable = 0;
+          } catch (error) {
+            signal.throwIfAborted();
+            if (isDatabaseUnavailable(error)) throw error;
+            outcome.unread += 1;
+            outcome.findings.push(finding('object-unreadable', object.object_key, (error as Error).message));
+            if (++unreadable < MAX_UNREADABLE) continue;
+            outcome.reason = `the store does not answer: ${(error as Error).message}`;
+            return outcome;
+          }
         }
         from = BigInt(objects.at(-1)!.number) + 1n;
       }
+      const { next: nextNow } = await sql.readArchiveState(this.pool);
       for await (const { key, isDeleteMarker } of versions.rest()) {
-        const number = /^early\/(\d{12})-/.exec(key)?.[1];
-        // what is being written at this moment has the next number
-        if (number !== undefined && BigInt(number) >= next) continue;
+        const number = BigInt(/^early\/(\d{12})-/.exec(key)?.[1] ?? 0);
+        // what was catalogued since, and what is being written at this moment
+        if (key === MARKER_KEY || (number >= next && number <= nextNow)) continue;
         const what = isDeleteMarker ? 'a delete marker' : 'an object';
         outcome.findings.push(finding('object-unknown', key, `${what} that no catalogue has`));
       }
@@ -123,6 +152,13 @@ export class ArchiveVerifier {
       if (listed.versionId === versionId) {
         if (!listed.isLatest) say('object-hidden', 'a later version or a delete marker stands before it');
       } else if (!listed.isDeleteMarker) say('object-unknown', `its version ${listed.versionId} is in no catalogue`);
+    }
+    for (const { ledger: of, to_sequence, last_event_hash } of ranges) {
+      const last = BigInt(to_sequence);
+      const [row] = await readStoredRows(this.pool, of, last, last, 1);
+      if (row?.event_hash.toString('hex') === last_event_hash) continue;
+      const what = row ? 'in the database is not the archived one' : 'is archived and not in the database';
+      say('catalogue', `event ${to_sequence} of ${of} ${what}`, { ledger: of, sequence: to_sequence });
     }
     try {
       const { bytes, retainUntil, isCompliance } = await store.describe({ key, versionId });
@@ -180,13 +216,6 @@ export class ArchiveVerifier {
       const own = said.get(range.ledger);
       const differs = (Object.keys(range) as (keyof typeof range)[]).find((name) => own?.[name] !== range[name]);
       if (differs !== undefined) wrong('catalogue', `${differs} of ${range.ledger} is not what the object says`, at);
-      const last = BigInt(range.to_sequence);
-      const [row] = await readStoredRows(this.pool, range.ledger, last, last, 1);
-      if (row?.event_hash.toString('hex') !== own?.last_event_hash) {
-        const what = row ? 'in the database is not the archived one' : 'is archived and not in the database';
-        const detail = `event ${range.to_sequence} of ${range.ledger} ${what}`;
-        wrong('catalogue', detail, { ledger: range.ledger, sequence: range.to_sequence });
-      }
     }
     if (said.size !== ranges.length) wrong('catalogue', 'it holds other ledgers than the catalogue says');
     return isRight;

@@ -40,8 +40,8 @@ export class ArchivedRangeCheck {
   /** The row's canonical content. Throws ArchiveObjectError for the first row that is not as it was recorded. */
   take(row: StoredRow<number>): CanonicalContent {
     const { ledger, origin } = this.start;
-    const at = { ledger, sequence: row.sequence };
-    if (row.sequence !== String(this.expected)) {
+    const at = { ledger, sequence: String(this.expected) };
+    if (row.sequence !== at.sequence) {
       throw new ArchiveObjectError(`event ${this.expected} of ${ledger} is missing before ${row.sequence}`, at);
     }
     let canonical: CanonicalContent;

@@ -21,6 +21,8 @@ import type { ObjectStore, ObjectVersion } from './object-store.js';
 /** Within which an object's encoding and its reading back stay small: some 30 MB of order events. */
 const MAX_OBJECT_EVENTS = 250_000n;
 const LOCK_TIMEOUT_MS = 10_000;
+/** A ledger of which an event is damaged is tried again after this, or by hand. */
+const REFUSAL_MS = 3_600_000;
 const CONTENT_TYPE = 'application/vnd.apache.parquet';
 const REGULATORY = 'regulatory';
 
@@ -53,6 +55,8 @@ export interface ExportOutcome {
  */
 @Injectable()
 export class Exporter {
+  private readonly refusals = new Map<string, { archived: string; at: number }>();
+
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'ARCHIVE_EXPORT_AGE' | 'ARCHIVE_EXPORT_EVENTS'>,
     @Inject(POOL) private readonly pool: pg.Pool,
@@ -66,14 +70,16 @@ export class Exporter {
     const { store } = this;
     if (!store) return outcome;
     const { deployment, next } = await sql.readArchiveState(this.pool);
-    await claimStore(store, deployment);
+    await claimStore(store, this.pool, deployment);
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-export-'));
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
     try {
       const work: Work = { store, thread, folder, requestedBy, log };
       let number = await this.adopt(work, next, outcome);
-      const ends = await sql.readArchiveEnds(this.pool);
+      const all = await sql.readArchiveEnds(this.pool);
+      const ends = takeAll ? all : all.filter((end) => !this.isRefused(end));
       const open = new Map(ends.map((end) => [end.ledger, openLedger(end)]));
+      for (const { ledger } of outcome.refused) open.delete(ledger); // the archive knows another history of them
       this.refuseCut(open.values(), outcome, log);
       if (!takeAll && !this.isDue(ends)) return outcome;
       for (;;) {
@@ -90,18 +96,14 @@ export class Exporter {
           continue;
         }
         const { manifest } = encoded;
-        const last = manifest.ranges
-          .map((range) => range.greatest_recorded_at)
-          .sort()
-          .at(-1)!;
-        const retainUntil = earlyRetention(last, new Date());
+        signal.throwIfAborted();
         const version = await store.put({
           ...encoded,
           key: keyOf(encoded),
           file,
           contentType: CONTENT_TYPE,
           metadata: { 'record-class': 'early', reason: REGULATORY, format: manifest.format, number: manifest.number },
-          retainUntil,
+          retainUntil: retentionOf(manifest),
         });
         await this.catalogue(work, version, encoded);
         await rm(file);
@@ -123,8 +125,18 @@ export class Exporter {
 
   private isDue(ends: readonly sql.ArchiveEnd[]): boolean {
     const { ARCHIVE_EXPORT_AGE: ageMs, ARCHIVE_EXPORT_EVENTS: events } = this.config;
-    const open = ends.reduce((sum, { size, archived }) => sum + BigInt(size) - BigInt(archived), 0n);
-    return open >= BigInt(events) || ends.some(({ age_seconds: age }) => age !== null && age * 1000 >= ageMs);
+    const open = ends
+      .map(({ size, archived, age_seconds }) => ({ events: BigInt(size) - BigInt(archived), age: age_seconds }))
+      .filter((ledger) => ledger.events > 0n);
+    const total = open.reduce((sum, ledger) => sum + ledger.events, 0n);
+    // a first row that is missing has no age, and must be told of
+    return total >= BigInt(events) || open.some(({ age }) => age === null || age * 1000 >= ageMs);
+  }
+
+  /** Ledgers that were refused at the same place within the hour: nothing has changed, and others need not be hurried. */
+  private isRefused({ ledger, archived }: sql.ArchiveEnd): boolean {
+    const refusal = this.refusals.get(ledger);
+    return refusal !== undefined && refusal.archived === archived && Date.now() - refusal.at < REFUSAL_MS;
   }
 
   /** Objects that were written and not catalogued before a crash: read back, compared with the rows, catalogued. */
@@ -135,11 +147,13 @@ export class Exporter {
         if (version.isDeleteMarker) continue;
         try {
           const found = await this.readBack(work, version);
-          if (keyOf(found) !== version.key) throw new ArchiveObjectError('its name is not that of its bytes');
+          if (found.manifest.kind !== 'early' || keyOf(found) !== version.key)
+            throw new ArchiveObjectError('it is no early object of its name');
           await this.requireSameAsRows(found.manifest);
           await this.catalogue(work, version, found);
         } catch (error) {
           if (!(error instanceof ArchiveObjectError)) throw error;
+          if (error.at) outcome.refused.push({ ...error.at, reason: `${version.key}: ${error.message}` });
           work.log.error(
             { err: error, object: version.key, alarm: 'archive-unknown-object' },
             'an object of the archive is in no catalogue and is not what it should be',
@@ -160,7 +174,10 @@ export class Exporter {
       const last = BigInt(to_sequence);
       const [row] = await readStoredRows(this.pool, ledger, last, last, 1);
       if (row?.event_hash.toString('hex') !== last_event_hash) {
-        throw new ArchiveObjectError(`it ends with an event ${to_sequence} of ${ledger} that is not the database's`);
+        throw new ArchiveObjectError(`it ends with an event ${to_sequence} of ${ledger} that is not the database's`, {
+          ledger,
+          sequence: to_sequence,
+        });
       }
     }
   }
@@ -171,12 +188,16 @@ export class Exporter {
     if (!found.sha256.equals(expected.sha256)) {
       throw new ArchiveObjectError(`${version.key} was read back with other bytes than were written`);
     }
-    const { retainUntil, isCompliance } = await work.store.describe(version);
-    if (!retainUntil || !isCompliance) {
+    const lock = await work.store.describe(version);
+    if (!lock.retainUntil || !lock.isCompliance) {
       throw new Error(
         `${work.store.location}${version.key} is not locked: Object Lock in COMPLIANCE mode must be on for its bucket`,
       );
     }
+    // one that was written long before it is catalogued is locked for as long as a new one
+    const wanted = retentionOf(found.manifest);
+    const retainUntil = lock.retainUntil < wanted ? wanted : lock.retainUntil;
+    if (lock.retainUntil < wanted) await work.store.extendRetention(version, wanted);
     await sql.catalogueObject(this.pool, {
       manifest: found.manifest,
       location: work.store.location,
@@ -215,6 +236,7 @@ export class Exporter {
     const entry = open.get(ledger)!;
     const before = BigInt(sequence) - 1n;
     entry.size = before > entry.archived && before < entry.size ? before : entry.archived;
+    this.refusals.set(ledger, { archived: String(entry.size), at: Date.now() });
     if (outcome.refused.every((each) => each.ledger !== ledger)) {
       outcome.refused.push({ ledger, sequence, reason: error.message });
     }
@@ -240,6 +262,14 @@ function openLedger({ ledger, origin, size, archived, archived_hash }: sql.Archi
 /** The name of an object: its number, so that the next is found by it, and its bytes, so that two never share one. */
 function keyOf({ manifest, sha256 }: EncodedObject): string {
   return `early/${padded(BigInt(manifest.number))}-${sha256.toString('hex').slice(0, 16)}.parquet`;
+}
+
+function retentionOf({ ranges }: Manifest): Date {
+  const last = ranges
+    .map((range) => range.greatest_recorded_at)
+    .sort()
+    .at(-1)!;
+  return earlyRetention(last, new Date());
 }
 
 function padded(number: bigint): string {

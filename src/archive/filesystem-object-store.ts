@@ -12,7 +12,7 @@ import {
   unlink,
   writeFile,
 } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { dirname, join, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
@@ -83,8 +83,8 @@ export class FilesystemObjectStore implements ObjectStore {
           await link(temporary, path);
         } catch (error) {
           if (codeOf(error) !== 'EEXIST') throw error;
-          // another replica was faster; its lock has been written over by ours, for the same or a conflicting object
-          if (!(await this.isThere(object))) throw error;
+          // another replica was faster, and its lock has been written over by ours: the bytes decide whose it is
+          if (!(await this.holds(path, object.sha256))) throw this.conflict(object.key);
           return { key: object.key, versionId: VERSION_ID, existed: true };
         }
         await this.syncFolders(dirname(path));
@@ -102,7 +102,17 @@ export class FilesystemObjectStore implements ObjectStore {
     if (!there) return false;
     const lock = await this.readLock(object.key);
     if (there.size === object.bytes && lock.metadata[SHA256_METADATA] === object.sha256.toString('hex')) return true;
-    throw new ObjectConflict(`${this.location}${object.key} holds other bytes`);
+    throw this.conflict(object.key);
+  }
+
+  private async holds(path: string, sha256: Buffer): Promise<boolean> {
+    const digest = createHash('sha256');
+    for await (const chunk of createReadStream(path)) digest.update(chunk as Buffer);
+    return digest.digest().equals(sha256);
+  }
+
+  private conflict(key: string): ObjectConflict {
+    return new ObjectConflict(`${this.location}${key} holds other bytes`);
   }
 
   readRange({ key }: ObjectVersion, offset: number, length: number): Promise<Buffer> {
@@ -144,7 +154,7 @@ export class FilesystemObjectStore implements ObjectStore {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
     const paths = await this.attempt(() => this.filesBelow(folder));
     for (const key of paths.filter((path) => path.startsWith(prefix)).sort()) {
-      const { size } = await this.attempt(() => stat(this.pathOf(key)).catch(missing(key)));
+      const { size } = await this.attempt(() => stat(join(this.root, key)).catch(missing(key)));
       yield { key, versionId: VERSION_ID, isDeleteMarker: false, isLatest: true, bytes: size };
     }
   }

@@ -83,11 +83,17 @@ export class S3ObjectStore implements ObjectStore {
     const before = await this.oldestVersion(key);
     if (before) return this.existing(before, object);
     await this.attempt(bytes, async (signal) => {
+      const body = createReadStream(object.file, { highWaterMark: 1 << 18 });
+      // nobody else listens: the SDK would let an error of the file end the process
+      const broken = new Promise<never>((_, reject) => body.once('error', reject));
       try {
-        await this.client.send(new PutObjectCommand(this.putInput(object)), { abortSignal: signal });
+        const command = new PutObjectCommand({ ...this.putInput(object), Body: body });
+        await Promise.race([this.client.send(command, { abortSignal: signal }), broken]);
       } catch (error) {
         // somebody was faster, or an earlier attempt of ours whose answer was lost: what is there is looked at below
         if (statusOf(error) !== 412) throw error;
+      } finally {
+        body.destroy();
       }
     });
     // Where the store ignores the condition there may be two by now: the oldest counts.
@@ -97,11 +103,10 @@ export class S3ObjectStore implements ObjectStore {
     return { ...result, existed: false };
   }
 
-  private putInput({ key, file, bytes, sha256, md5, contentType, metadata, retainUntil }: NewObject) {
+  private putInput({ key, bytes, sha256, md5, contentType, metadata, retainUntil }: NewObject) {
     const { storageClass, kmsKeyId } = this.settings;
     return {
       ...this.address(key),
-      Body: createReadStream(file, { highWaterMark: 1 << 18 }),
       ContentLength: bytes,
       ContentMD5: md5.toString('base64'),
       ChecksumSHA256: sha256.toString('base64'),
@@ -328,7 +333,7 @@ export class S3ObjectStore implements ObjectStore {
       } catch (error) {
         if (!isOfStore(error)) throw error;
         const status = statusOf(error);
-        if (status === 404 || nameOf(error) === 'NoSuchVersion') {
+        if (status === 404 || nameOf(error) === 'NoSuchVersion' || isNoVersionId(error)) {
           throw new ObjectMissing(`the store has no such object: ${nameOf(error)}`, { cause: error });
         }
         const mayPass = status === undefined || status >= 500 || status === 429 || status === 408 || status === 409;
@@ -346,6 +351,11 @@ export class S3ObjectStore implements ObjectStore {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** S3 answers a version id that it could never have given with 400. */
+function isNoVersionId(error: unknown): boolean {
+  return statusOf(error) === 400 && nameOf(error) === 'InvalidArgument';
 }
 
 /** An answer of S3, or what kept it from coming; anything else is a fault of ours. */

@@ -62,14 +62,16 @@ export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE
  */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   const { _httpMessage: answer } = socket as Socket & { _httpMessage?: ServerResponse };
-  if (error.code === 'ECONNRESET' || !socket.writable || answer?.headersSent) {
+  if (error.code === 'ECONNRESET' || !socket.writable || answer?.headersSent || answer?.req.complete) {
     socket.destroy();
     return;
   }
-  const isTooLong = error.code === 'HPE_HEADER_OVERFLOW';
-  const problem = isTooLong
-    ? new Problem('uri-too-long', 'The request line and headers may have 16 KiB')
-    : new Problem('invalid-parameter', 'The request is not well-formed HTTP');
+  const problem =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new Problem('uri-too-long', 'The request line and headers may have 16 KiB')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new Problem('request-timeout', 'The headers did not arrive in time')
+        : new Problem('invalid-parameter', 'The request is not well-formed HTTP');
   const body = JSON.stringify(problem.toJSON());
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
@@ -77,7 +79,7 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroySoon());
 }
 
 /** Read at the start: a renewed certificate needs a restart. */

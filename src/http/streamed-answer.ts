@@ -45,12 +45,18 @@ export async function sendPieces(
   async function* all(): AsyncGenerator<Uint8Array> {
     try {
       for (let piece = first; !piece.done; piece = await pieces.next()) {
-        stalled = setTimeout(() => {
+        let taken = reply.raw.socket?.bytesWritten;
+        stalled = setInterval(() => {
+          const now = reply.raw.socket?.bytesWritten;
+          if (now !== taken) {
+            taken = now;
+            return;
+          }
           request.log.warn('a streamed answer was cut off: its client took nothing for a minute');
           answer.destroy(new Error('the client takes nothing'));
         }, CLIENT_STALL_MS).unref();
         yield piece.value;
-        clearTimeout(stalled);
+        clearInterval(stalled);
       }
     } catch (error) {
       if (!gone.aborted) request.log.error({ err: error }, 'a streamed answer failed and was cut off');
@@ -60,7 +66,7 @@ export async function sendPieces(
   const answer = Readable.from(all(), { objectMode: true, highWaterMark: 1, signal: gone });
   // not in a `finally` of the generator above: destroyed before it began, it would never get there
   answer.once('close', () => {
-    clearTimeout(stalled);
+    clearInterval(stalled);
     void leave();
   });
   void reply.headers(headers).send(answer);
