@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
+import { OrderEvents } from './order-events.mjs';
 import { median, percentile, summarize } from './statistics.mjs';
 import { alternate, BATCH_EVENTS, BATCHES_IN_FLIGHT } from './trail.mjs';
 import { rateOf } from './write-rows.mjs';
@@ -38,9 +39,12 @@ const WRITE_BATCH = {
 };
 
 /** One writer, 64 writers, batches. */
-export async function measureMessageDb(trail, { rounds, singles, concurrent, batched }) {
+export async function measureMessageDb(trail, sizes) {
   await install(trail);
-  const messages = (count) => trail.events.take(count).map(toMessage);
+  const rounds = Math.ceil(sizes.rounds / 2); // printed beside the rows that count
+  const [singles, concurrent, batched] = [sizes.singles, sizes.concurrent, sizes.batched].map((count) => count / 4);
+  const own = new OrderEvents(trail.events.newEventId); // the trail's own are all recorded, and reads count on that
+  const messages = (count) => own.take(count).map(toMessage);
   return trail.withConnections(CLIENTS, (connections) =>
     withClients(trail, CLIENTS, async (clients) => {
       const one = await alternate(
