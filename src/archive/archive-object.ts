@@ -18,13 +18,13 @@ import {
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
 
 /**
- * Rows of a row group, which is what is read to get at one of them: about 250 kB of order events. Measured on 142,050
- * real ones: 1,024 rows cost 2 % more bytes, 8,192 save 2 %.
+ * Rows of a row group, which is what is read to get at one of them: about 250 kB of order events. In the trial of
+ * docs/decisions/0006, 1,024 rows cost 2 % more bytes and 8,192 saved 2 %.
  */
 const ROW_GROUP_ROWS = 2_048;
 /** Larger rows make smaller groups, so that one fits into memory whatever it holds. */
 const ROW_GROUP_BYTES = 8_388_608;
-/** On the same events: 3 costs 3 % more bytes, 19 saves 3 % and takes eighteen times as long. */
+/** In the same trial 3 cost 3 % more bytes; 19 saved 3 % and took eighteen times as long. */
 const ZSTD_LEVEL = 6;
 const CREATED_BY = 'truetrail version 1 (build hyparquet-writer)';
 const DESCRIBED_IN = 'docs/archive.md of Truetrail; columns as in docs/format.md';
