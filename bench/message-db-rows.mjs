@@ -8,7 +8,7 @@ import pg from 'pg';
 import { OrderEvents } from './order-events.mjs';
 import { median, percentile, summarize } from './statistics.mjs';
 import { alternate, BATCH_EVENTS, BATCHES_IN_FLIGHT } from './trail.mjs';
-import { rateOf } from './write-rows.mjs';
+import { insertRows, rateOf } from './write-rows.mjs';
 
 const DATABASE = 'message_store';
 const CLIENTS = 64;
@@ -50,7 +50,7 @@ export async function measureMessageDb(trail, sizes) {
       const one = await alternate(
         rounds,
         () => trail.postSingles(connections.slice(0, 1), trail.makeSingles(connections[0], singles)),
-        () => write(clients.slice(0, 1), messages(singles), WRITE),
+        () => insertRows(clients.slice(0, 1), messages(singles), WRITE),
       );
       const many = await alternate(
         rounds,
@@ -60,7 +60,7 @@ export async function measureMessageDb(trail, sizes) {
         },
         () => {
           const rows = messages(concurrent);
-          return rateOf(concurrent, () => write(clients, rows, WRITE));
+          return rateOf(concurrent, () => insertRows(clients, rows, WRITE));
         },
       );
       const batches = await alternate(
@@ -73,7 +73,7 @@ export async function measureMessageDb(trail, sizes) {
           const rows = messages(batched);
           const arrays = [];
           for (let i = 0; i < rows.length; i += BATCH_EVENTS) arrays.push(transpose(rows.slice(i, i + BATCH_EVENTS)));
-          return rateOf(batched, () => write(clients.slice(0, BATCHES_IN_FLIGHT), arrays, WRITE_BATCH));
+          return rateOf(batched, () => insertRows(clients.slice(0, BATCHES_IN_FLIGHT), arrays, WRITE_BATCH));
         },
       );
       return [latencyRow(one), row('64 clients', many), row('batches of 500, 4 in flight', batches)];
@@ -121,22 +121,6 @@ function toMessage(text) {
 
 function transpose(rows) {
   return rows[0].map((_, column) => rows.map((values) => values[column]));
-}
-
-async function write(clients, rows, statement) {
-  let next = 0;
-  const latencies = [];
-  await Promise.all(
-    clients.map(async (client) => {
-      while (next < rows.length) {
-        const values = rows[next++];
-        const begun = performance.now();
-        await client.query({ ...statement, values });
-        latencies.push(performance.now() - begun);
-      }
-    }),
-  );
-  return latencies;
 }
 
 function databaseUrl(trail) {

@@ -102,8 +102,8 @@ export function measureBatches(trail, { rounds, batched }) {
   });
 }
 
-/** Each row by an INSERT of its own, committed before the connection's next. Returns milliseconds for each. */
-async function insertRows(clients, rows) {
+/** Each row by a statement of its own, committed before the connection's next. Returns milliseconds for each. */
+export async function insertRows(clients, rows, statement = INSERT) {
   let next = 0;
   const latencies = [];
   await Promise.all(
@@ -111,7 +111,7 @@ async function insertRows(clients, rows) {
       while (next < rows.length) {
         const values = rows[next++];
         const begun = performance.now();
-        await client.query({ ...INSERT, values });
+        await client.query({ ...statement, values });
         latencies.push(performance.now() - begun);
       }
     }),
