@@ -61,7 +61,7 @@ CREATE TABLE archive_objects (
   CONSTRAINT archive_objects_pkey PRIMARY KEY (number),
   CONSTRAINT archive_objects_bytes_check CHECK ((bytes > 0)),
   CONSTRAINT archive_objects_events_check CHECK ((events > 0)),
-  CONSTRAINT archive_objects_kind_check CHECK ((kind = ANY (ARRAY['early'::text, 'month'::text]))),
+  CONSTRAINT archive_objects_kind_check CHECK ((kind = ANY (ARRAY['early'::text, 'month'::text, 'entities'::text]))),
   CONSTRAINT archive_objects_number_check CHECK ((number > 0)),
   CONSTRAINT archive_objects_reason_check CHECK ((reason = ANY (ARRAY['regulatory'::text, 'business'::text, 'legal_hold'::text]))),
   CONSTRAINT archive_objects_sha256_check CHECK ((octet_length(sha256) = 32))
@@ -71,7 +71,7 @@ COMMENT ON TABLE archive_objects IS 'The catalogue of the archive: one immutable
 
 COMMENT ON COLUMN archive_objects.number IS 'Position in the archive, from 1, without a gap';
 
-COMMENT ON COLUMN archive_objects.kind IS 'early: what was new in all ledgers; month: a sealed month of one ledger';
+COMMENT ON COLUMN archive_objects.kind IS 'early: what was new in all ledgers; month: of a sealed month; entities: where in a sealed month the events of an entity are';
 
 COMMENT ON COLUMN archive_objects.location IS 'The store that it was written to, before the key';
 
@@ -534,8 +534,10 @@ CREATE TABLE ledger_heads (
   event_hash bytea,
   recorded_at timestamp with time zone NOT NULL,
   ahead_accepted_until timestamp with time zone,
+  archived_to bigint NOT NULL DEFAULT 0,
   CONSTRAINT ledger_heads_pkey PRIMARY KEY (ledger),
   CONSTRAINT ledger_heads_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT ledger_heads_archived_to_check CHECK (((archived_to >= 0) AND (archived_to <= size))),
   CONSTRAINT ledger_heads_event_hash_check CHECK ((((size = 0) = (event_hash IS NULL)) AND (octet_length(event_hash) = 32))),
   CONSTRAINT ledger_heads_size_check CHECK ((size >= 0))
 ) WITH (fillfactor=10);
@@ -546,9 +548,11 @@ COMMENT ON COLUMN ledger_heads.size IS 'Events in the ledger, and the sequence o
 
 COMMENT ON COLUMN ledger_heads.event_hash IS 'Hash of the last event; null while empty';
 
-COMMENT ON COLUMN ledger_heads.recorded_at IS 'Floor: no later event is recorded before it';
+COMMENT ON COLUMN ledger_heads.recorded_at IS 'Floor: no later event is recorded before it. The time of the last event, or the end of the last closed month';
 
 COMMENT ON COLUMN ledger_heads.ahead_accepted_until IS 'An administrator has accepted a head this far ahead of the clock';
+
+COMMENT ON COLUMN ledger_heads.archived_to IS 'Events up to this sequence have left, or are about to leave, PostgreSQL: readers take them from the archive';
 
 GRANT SELECT ON ledger_heads TO truetrail_service;
 
@@ -572,20 +576,73 @@ COMMENT ON COLUMN ledgers.origin IS 'Names the ledger in every envelope, for eve
 
 GRANT SELECT ON ledgers TO truetrail_service;
 
+CREATE TABLE month_ranges (
+  month date NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  from_sequence bigint NOT NULL,
+  to_sequence bigint NOT NULL,
+  least_timestamp timestamp with time zone NOT NULL,
+  greatest_timestamp timestamp with time zone NOT NULL,
+  least_recorded_at timestamp with time zone NOT NULL,
+  greatest_recorded_at timestamp with time zone NOT NULL,
+  previous_event_hash bytea,
+  last_event_hash bytea NOT NULL,
+  CONSTRAINT month_ranges_from_sequence_key UNIQUE (ledger, from_sequence),
+  CONSTRAINT month_ranges_pkey PRIMARY KEY (month, ledger),
+  CONSTRAINT month_ranges_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT month_ranges_month_fkey FOREIGN KEY (month) REFERENCES months(month),
+  CONSTRAINT month_ranges_last_event_hash_check CHECK ((octet_length(last_event_hash) = 32)),
+  CONSTRAINT month_ranges_previous_event_hash_check CHECK ((((previous_event_hash IS NULL) = (from_sequence = 1)) AND (octet_length(previous_event_hash) = 32))),
+  CONSTRAINT month_ranges_sequence_check CHECK (((from_sequence > 0) AND (to_sequence >= from_sequence)))
+);
+
+COMMENT ON TABLE month_ranges IS 'What a sealed month holds of each ledger: one immutable row; a ledger without events in it has none';
+
+COMMENT ON COLUMN month_ranges.to_sequence IS 'Included';
+
+COMMENT ON COLUMN month_ranges.least_timestamp IS 'Of event times, cut to microseconds';
+
+COMMENT ON COLUMN month_ranges.previous_event_hash IS 'event_hash of the event before the first; null at 1';
+
+COMMENT ON COLUMN month_ranges.last_event_hash IS 'event_hash of the last event';
+
+CREATE TRIGGER month_ranges_refuse_row BEFORE DELETE OR UPDATE ON public.month_ranges FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE month_ranges ENABLE ALWAYS TRIGGER month_ranges_refuse_row;
+
+CREATE TRIGGER month_ranges_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.month_ranges FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE month_ranges ENABLE ALWAYS TRIGGER month_ranges_refuse_statement;
+
+GRANT SELECT ON month_ranges TO truetrail_service;
+
 CREATE TABLE months (
   month date NOT NULL,
   state text COLLATE "C" NOT NULL DEFAULT 'open'::text,
   partition_name text COLLATE "C" NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  closed_at timestamp with time zone,
+  sealed_at timestamp with time zone,
+  retired_at timestamp with time zone,
+  dropped_at timestamp with time zone,
   CONSTRAINT months_partition_name_key UNIQUE (partition_name),
   CONSTRAINT months_pkey PRIMARY KEY (month),
   CONSTRAINT months_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
-  CONSTRAINT months_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'sealed'::text, 'retired'::text, 'dropped'::text])))
+  CONSTRAINT months_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'sealed'::text, 'retired'::text, 'dropped'::text]))),
+  CONSTRAINT months_state_times_check CHECK ((((closed_at IS NOT NULL) = (state <> 'open'::text)) AND ((sealed_at IS NOT NULL) = (state = ANY (ARRAY['sealed'::text, 'retired'::text, 'dropped'::text]))) AND ((retired_at IS NOT NULL) = (state = ANY (ARRAY['retired'::text, 'dropped'::text]))) AND ((dropped_at IS NOT NULL) = (state = 'dropped'::text))))
 );
 
 COMMENT ON TABLE months IS 'The month catalogue: which months there are, and how far each has come';
 
 COMMENT ON COLUMN months.month IS 'First day of the month, UTC';
+
+COMMENT ON COLUMN months.closed_at IS 'Since when every ledger goes on after it';
+
+COMMENT ON COLUMN months.sealed_at IS 'Since when its ranges stand in month_ranges, and nothing can be inserted';
+
+COMMENT ON COLUMN months.retired_at IS 'Since when readers take it from the archive';
+
+COMMENT ON COLUMN months.dropped_at IS 'Since when its table is gone';
 
 GRANT SELECT ON months TO truetrail_service;
 
@@ -798,6 +855,53 @@ REVOKE ALL ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp wi
 
 GRANT EXECUTE ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.assert_month_may_leave(p_month date)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
+        v_end timestamptz := (p_month + interval '1 month') AT TIME ZONE 'UTC';
+        v_range record;
+        v_kind text;
+        v_covered record;
+      BEGIN
+        IF v_end + interval '1 month' > trail_now() THEN
+          RAISE EXCEPTION 'month % is not old enough', p_month USING ERRCODE = 'TT022';
+        END IF;
+        FOR v_range IN SELECT * FROM month_ranges WHERE month = p_month ORDER BY ledger LOOP
+          FOREACH v_kind IN ARRAY ARRAY['month', 'entities'] LOOP
+            -- ranges of a kind follow each other without a gap, so that the ends say all
+            SELECT min(r.from_sequence) AS first, max(r.to_sequence) AS last,
+                   min(s.verified_at) AS verified_at, min(s.retain_until) AS retain_until,
+                   max(r.to_sequence) FILTER (WHERE r.last_event_hash = v_range.last_event_hash) AS last_right
+              INTO v_covered
+              FROM archive_ranges AS r JOIN archive_object_states AS s ON s.number = r.number
+              WHERE r.kind = v_kind AND r.ledger = v_range.ledger
+                AND r.from_sequence <= v_range.to_sequence AND r.to_sequence >= v_range.from_sequence;
+            IF v_covered.first IS NULL OR v_covered.first > v_range.from_sequence OR v_covered.last < v_range.to_sequence
+                OR v_covered.last_right IS DISTINCT FROM v_range.to_sequence THEN
+              RAISE EXCEPTION 'month % of ledger % is not archived as a whole (%)', p_month, v_range.ledger, v_kind
+                USING ERRCODE = 'TT022';
+            END IF;
+            IF v_covered.verified_at < trail_now() - interval '7 days' THEN
+              RAISE EXCEPTION 'an object of month % of ledger % was last verified at %', p_month, v_range.ledger, v_covered.verified_at
+                USING ERRCODE = 'TT023';
+            END IF;
+            IF v_covered.retain_until <= trail_now() THEN
+              RAISE EXCEPTION 'an object of month % of ledger % is not locked any more', p_month, v_range.ledger
+                USING ERRCODE = 'TT022';
+            END IF;
+          END LOOP;
+        END LOOP;
+      END
+      $function$;
+
+COMMENT ON FUNCTION assert_month_may_leave(date) IS 'Nothing, or why a month may not leave PostgreSQL: TT022, and TT023 when its objects were not verified for a week';
+
+REVOKE ALL ON FUNCTION assert_month_may_leave(date) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.catalogue_archive_object(p_number bigint, p_kind text, p_location text, p_object_key text, p_version_id text, p_format text, p_sha256 bytea, p_bytes bigint, p_reason text, p_created_by text, p_retain_until timestamp with time zone, p_ledgers text[], p_from bigint[], p_to bigint[], p_least_timestamps timestamp with time zone[], p_greatest_timestamps timestamp with time zone[], p_least_recorded timestamp with time zone[], p_greatest_recorded timestamp with time zone[], p_previous_hashes bytea[], p_last_hashes bytea[])
  RETURNS void
  LANGUAGE plpgsql
@@ -885,19 +989,57 @@ REVOKE ALL ON FUNCTION claim_archive_store(uuid,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION claim_archive_store(uuid,text) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.close_month(p_month date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '2s'
+AS $function$
+      DECLARE
+        v_end timestamptz := (p_month + interval '1 month') AT TIME ZONE 'UTC';
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.months', 0));
+        IF NOT EXISTS (SELECT FROM months WHERE month = p_month AND state = 'open') THEN
+          RETURN false;
+        END IF;
+        IF v_end > trail_now() THEN
+          RAISE EXCEPTION 'month % is not over', p_month USING ERRCODE = 'TT020';
+        END IF;
+        IF EXISTS (SELECT FROM months WHERE month < p_month AND state = 'open') THEN
+          RAISE EXCEPTION 'a month before % is still open', p_month USING ERRCODE = 'TT020';
+        END IF;
+        -- appends that are under way end before this, and those that come see the floor
+        PERFORM FROM ledger_heads ORDER BY ledger FOR UPDATE;
+        UPDATE ledger_heads SET recorded_at = v_end WHERE recorded_at < v_end;
+        UPDATE months SET state = 'closed', closed_at = trail_now() WHERE month = p_month;
+        RETURN true;
+      END
+      $function$;
+
+COMMENT ON FUNCTION close_month(date) IS 'Raises the floor of every ledger to the end of a month that is over; false when that was done before; TT020 when it may not be';
+
+REVOKE ALL ON FUNCTION close_month(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION close_month(date) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.create_ledger(p_ledger text, p_origin text)
  RETURNS TABLE(created boolean, origin text)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
 AS $function$
       BEGIN
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('truetrail.months', 0));
         INSERT INTO ledgers AS l (ledger, origin, created_at) VALUES (p_ledger, p_origin, trail_now())
           ON CONFLICT ON CONSTRAINT ledgers_pkey DO NOTHING;
         created := FOUND;
         IF created THEN
-          -- a new ledger may not begin in a month that is closed already
-          INSERT INTO ledger_heads (ledger, size, recorded_at) VALUES (p_ledger, 0, '-infinity');
+          INSERT INTO ledger_heads (ledger, size, recorded_at) VALUES (p_ledger, 0, coalesce(
+            (SELECT max(m.month + interval '1 month') AT TIME ZONE 'UTC' FROM months AS m WHERE m.state <> 'open'),
+            '-infinity'));
         END IF;
         SELECT l.origin INTO origin FROM ledgers AS l WHERE l.ledger = p_ledger;
         RETURN NEXT;
@@ -963,6 +1105,37 @@ REVOKE ALL ON FUNCTION create_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION create_month(date) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.drop_month(p_month date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET lock_timeout TO '100ms'
+AS $function$
+      DECLARE
+        v_name text;
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.months', 0));
+        SELECT partition_name INTO v_name FROM months WHERE month = p_month AND state = 'retired';
+        IF v_name IS NULL THEN
+          RETURN false;
+        END IF;
+        PERFORM assert_month_may_leave(p_month);
+        -- whoever reads at this moment still sees the month; whoever comes later waits, and then sees that it is archived
+        LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('ALTER TABLE public.audit_events DETACH PARTITION public.%I', v_name);
+        EXECUTE format('DROP TABLE public.%I', v_name);
+        UPDATE months SET state = 'dropped', dropped_at = trail_now() WHERE month = p_month;
+        RETURN true;
+      END
+      $function$;
+
+COMMENT ON FUNCTION drop_month(date) IS 'Drops the table of a retired month after looking once more whether it may; waits 100 ms for readers and is to be tried again';
+
+REVOKE ALL ON FUNCTION drop_month(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION drop_month(date) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.name_deployment(p_id uuid, p_log_origin text)
  RETURNS text
  LANGUAGE sql
@@ -1018,6 +1191,100 @@ AS $function$
       $function$;
 
 REVOKE ALL ON FUNCTION refuse_change() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.retire_month(p_month date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.months', 0));
+        IF NOT EXISTS (SELECT FROM months WHERE month = p_month AND state = 'sealed') THEN
+          RETURN false;
+        END IF;
+        -- in order, so that of each ledger the archive serves the beginning and PostgreSQL the rest
+        IF EXISTS (SELECT FROM months WHERE month < p_month AND state NOT IN ('retired', 'dropped')) THEN
+          RAISE EXCEPTION 'a month before % is not retired', p_month USING ERRCODE = 'TT020';
+        END IF;
+        PERFORM assert_month_may_leave(p_month);
+        UPDATE ledger_heads AS h SET archived_to = r.to_sequence
+          FROM month_ranges AS r WHERE r.month = p_month AND r.ledger = h.ledger;
+        UPDATE months SET state = 'retired', retired_at = trail_now() WHERE month = p_month;
+        RETURN true;
+      END
+      $function$;
+
+COMMENT ON FUNCTION retire_month(date) IS 'Has readers take a sealed month from the archive; refuses by itself (TT020, TT022, TT023)';
+
+REVOKE ALL ON FUNCTION retire_month(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION retire_month(date) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.seal_month(p_month date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '500ms'
+AS $function$
+      DECLARE
+        v_name text;
+        v_head record;
+        v_range month_ranges%ROWTYPE;
+        v_end bigint;
+        v_hash bytea;
+        v_present boolean;
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.months', 0));
+        SELECT partition_name INTO v_name FROM months WHERE month = p_month AND state = 'closed';
+        IF v_name IS NULL THEN
+          RETURN false;
+        END IF;
+        IF EXISTS (SELECT FROM months WHERE month < p_month AND state IN ('open', 'closed')) THEN
+          RAISE EXCEPTION 'a month before % is not sealed', p_month USING ERRCODE = 'TT020';
+        END IF;
+        -- from here on nobody can insert, whoever he is; rows that are there are not looked at, so this takes no time
+        EXECUTE format('ALTER TABLE public.%I ADD CONSTRAINT %I CHECK (false) NOT VALID', v_name, v_name || '_sealed_check');
+        -- the next vacuum freezes all of it, and none is needed after that
+        EXECUTE format('ALTER TABLE public.%I SET (autovacuum_freeze_min_age = 0, autovacuum_freeze_table_age = 0,
+          autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 0)', v_name);
+        FOR v_head IN SELECT h.ledger, h.size FROM ledger_heads AS h ORDER BY h.ledger LOOP
+          SELECT r.to_sequence, r.last_event_hash INTO v_end, v_hash
+            FROM month_ranges AS r WHERE r.ledger = v_head.ledger ORDER BY r.from_sequence DESC LIMIT 1;
+          v_range := NULL;
+          EXECUTE format('SELECT $1::date, $2::text, f.sequence, l.sequence,
+              (SELECT t."timestamp" FROM public.%1$I AS t WHERE t.ledger = $2 ORDER BY t."timestamp", t.timestamp_nanos, t.sequence LIMIT 1),
+              (SELECT t."timestamp" FROM public.%1$I AS t WHERE t.ledger = $2 ORDER BY t."timestamp" DESC, t.timestamp_nanos DESC, t.sequence DESC LIMIT 1),
+              f.recorded_at, l.recorded_at, f.previous_event_hash, l.event_hash
+            FROM (SELECT * FROM public.%1$I WHERE ledger = $2 ORDER BY sequence LIMIT 1) AS f,
+                 (SELECT * FROM public.%1$I WHERE ledger = $2 ORDER BY sequence DESC LIMIT 1) AS l', v_name)
+            INTO v_range USING p_month, v_head.ledger;
+          IF v_range.ledger IS NULL THEN
+            CONTINUE;
+          END IF;
+          IF v_range.from_sequence <> coalesce(v_end, 0) + 1 OR v_range.previous_event_hash IS DISTINCT FROM v_hash THEN
+            RAISE EXCEPTION 'ledger % begins month % with event %, which does not follow event % where the month before ended',
+              v_head.ledger, p_month, v_range.from_sequence, coalesce(v_end, 0) USING ERRCODE = 'TT021';
+          END IF;
+          IF v_range.to_sequence > v_head.size THEN
+            RAISE EXCEPTION 'month % holds event % of ledger %, which ends at %',
+              p_month, v_range.to_sequence, v_head.ledger, v_head.size USING ERRCODE = 'TT021';
+          END IF;
+          INSERT INTO month_ranges SELECT v_range.*;
+        END LOOP;
+        UPDATE months SET state = 'sealed', sealed_at = trail_now() WHERE month = p_month;
+        RETURN true;
+      END
+      $function$;
+
+COMMENT ON FUNCTION seal_month(date) IS 'Writes down what a closed month holds and lets nothing more in; TT020 when it is not its turn, TT021 when its chains do not go on from the month before';
+
+REVOKE ALL ON FUNCTION seal_month(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION seal_month(date) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.trail_now()
  RETURNS timestamp with time zone

@@ -42,7 +42,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     /** An exporter beside the service's own, over a store that may misbehave. */
     function exporter(store: ObjectStore = test.store): Exporter {
       const pool = service.app.get<pg.Pool>(POOL);
-      const settings = { ARCHIVE_EXPORT_AGE: 300_000, ARCHIVE_EXPORT_EVENTS: 500 };
+      const settings = { ARCHIVE_EXPORT_AGE: 300_000, ARCHIVE_EXPORT_EVENTS: 500, ARCHIVE_RETENTION_YEARS: 7 };
       return new Exporter(settings, pool, service.database.serviceUrl, store);
     }
 
@@ -218,7 +218,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       try {
         const pool = other.app.get<pg.Pool>(POOL);
         const theirs = new Exporter(
-          { ARCHIVE_EXPORT_AGE: 1_000, ARCHIVE_EXPORT_EVENTS: 1 },
+          { ARCHIVE_EXPORT_AGE: 1_000, ARCHIVE_EXPORT_EVENTS: 1, ARCHIVE_RETENTION_YEARS: 7 },
           pool,
           other.database.serviceUrl,
           test.store,

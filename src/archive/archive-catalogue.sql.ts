@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import type { ArchivedRange, ArchiveKind, Manifest } from './archive-format.js';
+import type { AnyManifest, ArchiveKind, RangeFacts } from './archive-format.js';
+import type { EntitiesRange, EntityEntry } from './entity-index.js';
 
 type Database = pg.Pool | pg.ClientBase;
 
@@ -72,6 +73,82 @@ export async function readArchiveState(database: Database): Promise<{ deployment
   return { deployment: rows[0]!.deployment, next: BigInt(rows[0]!.next) };
 }
 
+/** How far each ledger is archived in one kind of object. */
+export async function readKindEnds(database: Database, kind: ArchiveKind): Promise<KindEnd[]> {
+  const { rows } = await database.query<KindEnd>(
+    `SELECT l.ledger, l.origin, coalesce(done.to_sequence, 0) AS archived, done.last_event_hash AS archived_hash
+       FROM ledgers AS l
+       LEFT JOIN LATERAL (
+         SELECT r.to_sequence, r.last_event_hash FROM archive_ranges AS r
+           WHERE r.kind = $1 AND r.ledger = l.ledger ORDER BY r.from_sequence DESC LIMIT 1) AS done ON true
+       ORDER BY l.ledger`,
+    [kind],
+  );
+  return rows;
+}
+
+export type KindEnd = Pick<ArchiveEnd, 'ledger' | 'origin' | 'archived' | 'archived_hash'>;
+
+/** What a sealed month holds of a ledger. */
+export interface SealedRange {
+  month: string;
+  range: EntitiesRange;
+}
+
+/** What sealed months hold that is not archived as a whole, entities included; the first month first. */
+export async function readOpenMonths(database: Database): Promise<SealedRange[]> {
+  const columns = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'];
+  const { rows } = await database.query<EntitiesRange & { month: string }>(
+    `SELECT m.month, m.ledger, l.origin, m.from_sequence, m.to_sequence, ${columns.map((name) => time(`m.${name}`)).join(', ')},
+            encode(m.previous_event_hash, 'hex') AS previous_event_hash, encode(m.last_event_hash, 'hex') AS last_event_hash
+       FROM month_ranges AS m JOIN ledgers AS l ON l.ledger = m.ledger
+       WHERE m.to_sequence > coalesce(
+         (SELECT max(r.to_sequence) FROM archive_ranges AS r WHERE r.kind = 'entities' AND r.ledger = m.ledger), 0)
+       ORDER BY m.month, m.ledger`,
+  );
+  return rows.map(({ month, ...range }) => ({ month, range }));
+}
+
+/** Objects that hold events of sealed months in a range of a ledger, in order. */
+export async function listMonthObjects(
+  database: Database,
+  ledger: string,
+  from: string,
+  to: string,
+): Promise<CataloguedRange[]> {
+  const { rows } = await database.query<CataloguedRange>(
+    `SELECT ${OBJECT}, r.ledger, r.from_sequence, r.to_sequence
+       FROM archive_ranges AS r JOIN ${JOINED}
+       WHERE r.kind = 'month' AND r.ledger = $1 AND r.from_sequence <= $3 AND r.to_sequence >= $2
+       ORDER BY r.from_sequence`,
+    [ledger, from, to],
+  );
+  return rows;
+}
+
+/**
+ * Where the events of a range are, by entity and sequence: the next after an entry, `limit` at most. In the order of the
+ * index on entities, so that a page costs what it holds.
+ */
+export async function readEntityPlaces(
+  database: Database,
+  { ledger, from_sequence, to_sequence, least_recorded_at, greatest_recorded_at }: EntitiesRange,
+  after: EntityEntry | undefined,
+  limit: number,
+): Promise<EntityEntry[]> {
+  const { rows } = await database.query<EntityEntry>(
+    `SELECT entity_type, entity_id, sequence FROM audit_events
+       WHERE ledger = $1 AND recorded_at BETWEEN $2 AND $3 AND sequence BETWEEN $4 AND $5
+         AND (entity_type, entity_id, sequence) > ($6, $7, $8::bigint)
+       ORDER BY entity_type, entity_id, sequence LIMIT $9`,
+    [
+      ...[ledger, least_recorded_at, greatest_recorded_at, from_sequence, to_sequence],
+      ...[after?.entity_type ?? '', after?.entity_id ?? '', after?.sequence ?? '0', limit],
+    ],
+  );
+  return rows;
+}
+
 /** The id of the store that the catalogue is about; null before the first. */
 export async function claimedStore(database: Database): Promise<string | null> {
   const { rows } = await database.query<{ id: string }>('SELECT id FROM archive_store');
@@ -97,7 +174,7 @@ export async function longestUnread(database: Database): Promise<Set<string>> {
 export async function catalogueObject(
   database: Database,
   object: {
-    manifest: Manifest;
+    manifest: AnyManifest;
     location: string;
     key: string;
     versionId: string;
@@ -110,7 +187,7 @@ export async function catalogueObject(
 ): Promise<void> {
   const { manifest, retainUntil } = object;
   const { ranges } = manifest;
-  const column = (name: keyof ArchivedRange): (string | null)[] => ranges.map((range) => range[name]);
+  const column = (name: keyof RangeFacts): (string | null)[] => ranges.map((range) => range[name]);
   const hashes = (name: 'previous_event_hash' | 'last_event_hash'): (Buffer | null)[] =>
     ranges.map((range) => (range[name] === null ? null : Buffer.from(range[name], 'hex')));
   await database.query(
@@ -172,8 +249,16 @@ export async function listObjectRanges(database: Database, number: string): Prom
   return rows;
 }
 
+/** Up to where each ledger has left PostgreSQL, or is about to. */
+export async function readArchivedEnds(database: Database): Promise<Map<string, bigint>> {
+  const { rows } = await database.query<{ ledger: string; archived_to: string }>(
+    'SELECT ledger, archived_to FROM ledger_heads',
+  );
+  return new Map(rows.map(({ ledger, archived_to }) => [ledger, BigInt(archived_to)]));
+}
+
 export type RangeOfObject = Pick<
-  ArchivedRange,
+  RangeFacts,
   'ledger' | 'from_sequence' | 'to_sequence' | 'previous_event_hash' | 'last_event_hash'
 >;
 

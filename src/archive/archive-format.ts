@@ -3,13 +3,15 @@ import type { JsonObject } from '../integrity/strict-json.js';
 /** Of an object's bytes, in its manifest and in the catalogue. docs/archive.md describes it. */
 export const ARCHIVE_FORMAT = 'truetrail-archive/1';
 
-/** The name of the manifest in a Parquet file's key-value metadata. */
-export const MANIFEST_KEY = 'truetrail.manifest';
+/** Of an object that says where the events of each entity are. */
+export const ENTITIES_FORMAT = 'truetrail-entities/1';
 
-export type ArchiveKind = 'early' | 'month';
+/** Objects of events: what was new in all ledgers, and what a sealed month holds. */
+export type EventsKind = 'early' | 'month';
+export type ArchiveKind = EventsKind | 'entities';
 
-/** What an object holds of a ledger. Sequences and counts in decimal, hashes in hex, times RFC 3339 with microseconds. */
-export interface ArchivedRange {
+/** What an object is about, of a ledger. Sequences and counts in decimal, hashes in hex, times RFC 3339 with microseconds. */
+export interface RangeFacts {
   ledger: string;
   origin: string;
   from_sequence: string;
@@ -22,6 +24,12 @@ export interface ArchivedRange {
   /** of the event before the first; null at sequence 1 */
   previous_event_hash: string | null;
   last_event_hash: string;
+  /** MultisetHash of `entity_type \n entity_id \n sequence` of every event */
+  entities_hash: string;
+}
+
+/** What an object holds of a ledger. */
+export interface ArchivedRange extends RangeFacts {
   /** of the tree of RFC 6962 over the range's own event hashes */
   merkle_root: string;
 }
@@ -29,7 +37,7 @@ export interface ArchivedRange {
 /** What an object says of itself. */
 export interface Manifest {
   format: typeof ARCHIVE_FORMAT;
-  kind: ArchiveKind;
+  kind: EventsKind;
   /** of the object in the archive, decimal */
   number: string;
   /** a ledger each, in the order of the rows */
@@ -39,6 +47,18 @@ export interface Manifest {
   /** where the format is written down */
   described_in: string;
 }
+
+/** What an object of entities says of itself. */
+export interface EntitiesManifest {
+  format: typeof ENTITIES_FORMAT;
+  kind: 'entities';
+  number: string;
+  /** whose events are listed, a ledger each, in the order of the rows */
+  ranges: RangeFacts[];
+  described_in: string;
+}
+
+export type AnyManifest = Manifest | EntitiesManifest;
 
 /** An object does not hold what it says, or not what it should. */
 export class ArchiveObjectError extends Error {
@@ -57,7 +77,7 @@ const TEXT = (value: unknown): boolean => typeof value === 'string' && value !==
 const COUNT = (value: unknown): boolean => typeof value === 'string' && /^[1-9][0-9]{0,18}$/.test(value);
 const HASH = (value: unknown): boolean => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 const HASH_OR_NULL = (value: unknown): boolean => value === null || HASH(value);
-const RANGE = {
+const RANGE_FACTS = {
   ledger: TEXT,
   origin: TEXT,
   from_sequence: COUNT,
@@ -68,8 +88,9 @@ const RANGE = {
   greatest_recorded_at: TEXT,
   previous_event_hash: HASH_OR_NULL,
   last_event_hash: HASH,
-  merkle_root: HASH,
+  entities_hash: HASH,
 };
+const RANGE = { ...RANGE_FACTS, merkle_root: HASH };
 const ROW_GROUP = { ledger: TEXT, from_sequence: COUNT, events: COUNT, previous_event_hash: HASH_OR_NULL };
 
 /** Whether a value is a manifest of this format, whatever it says. */
@@ -82,6 +103,17 @@ export function isManifest(value: unknown): value is Manifest & JsonObject {
     isListOf(ranges, RANGE) &&
     isListOf(row_groups, ROW_GROUP)
   );
+}
+
+/** Whether a value is a manifest of an object of entities, whatever it says. */
+export function isEntitiesManifest(value: unknown): value is EntitiesManifest & JsonObject {
+  const { format, kind, number, ranges } = (value ?? {}) as Partial<EntitiesManifest>;
+  return format === ENTITIES_FORMAT && kind === 'entities' && COUNT(number) && isListOf(ranges, RANGE_FACTS);
+}
+
+/** An event as the hash over entities takes it: no text of an event has a control character. */
+export function entityPlace(entityType: string, entityId: string, sequence: string): string {
+  return `${entityType}\n${entityId}\n${sequence}`;
 }
 
 function isListOf(list: unknown, members: Record<string, (value: unknown) => boolean>): boolean {

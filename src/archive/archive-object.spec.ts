@@ -7,7 +7,8 @@ import { canonicalContent, contentHash, eventHash, toContent } from '../integrit
 import type { StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { ArchiveObjectError } from './archive-format.js';
-import { ArchiveObjectWriter, loadCompression, readFooter, readRowGroup, verifyObject } from './archive-object.js';
+import { ArchiveObjectWriter, readFooter, readRowGroup, verifyObject } from './archive-object.js';
+import { loadCompression } from './parquet-file.js';
 
 const ORIGIN = 'audit.example.com/truetrail/';
 

@@ -1,21 +1,31 @@
-import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { init, compress, decompress } from '@bokuweb/zstd-wasm';
-import { parquetMetadataAsync, parquetRead, type AsyncBuffer, type FileMetaData, type SchemaElement } from 'hyparquet';
-import { ByteWriter, ParquetWriter, type ColumnSource } from 'hyparquet-writer';
-import { canonicalize, type JsonObject } from '../integrity/canonical-json.js';
+import { parquetRead, type AsyncBuffer, type FileMetaData, type SchemaElement } from 'hyparquet';
+import type { ColumnSource } from 'hyparquet-writer';
 import type { StoredRow } from '../integrity/stored-event.js';
-import { readJson } from '../integrity/strict-json.js';
 import {
   ARCHIVE_FORMAT,
   ArchiveObjectError,
   isManifest,
-  MANIFEST_KEY,
   type ArchivedRange,
-  type ArchiveKind,
+  type EventsKind,
   type Manifest,
 } from './archive-format.js';
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
+import {
+  asObjectError,
+  assertColumns,
+  BYTES,
+  DECODING,
+  fixed,
+  INT32,
+  INT64,
+  MICROS,
+  ParquetFile,
+  readParquetFooter,
+  rowsOfGroup,
+  TEXT,
+  UUID,
+  type WrittenFile,
+} from './parquet-file.js';
 
 /**
  * Rows of a row group, which is what is read to get at one of them: about 250 kB of order events. In the trial of
@@ -24,9 +34,6 @@ import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
 const ROW_GROUP_ROWS = 2_048;
 /** Larger rows make smaller groups, so that one fits into memory whatever it holds. */
 const ROW_GROUP_BYTES = 8_388_608;
-/** In the same trial 3 cost 3 % more bytes; 19 saved 3 % and took eighteen times as long. */
-const ZSTD_LEVEL = 6;
-const CREATED_BY = 'truetrail version 1 (build hyparquet-writer)';
 const DESCRIBED_IN = 'docs/archive.md of Truetrail; columns as in docs/format.md';
 
 type Cell = string | number | bigint | Uint8Array | null;
@@ -48,17 +55,6 @@ interface JsonTexts {
   newState: string;
   metadata: string;
 }
-
-const TEXT = { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } } as const;
-const BYTES = { type: 'BYTE_ARRAY' } as const;
-const MICROS = {
-  type: 'INT64',
-  logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' },
-} as const;
-const INT64 = { type: 'INT64' } as const;
-const INT32 = { type: 'INT32' } as const;
-const UUID = { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16, logical_type: { type: 'UUID' } } as const;
-const fixed = (length: number) => ({ type: 'FIXED_LEN_BYTE_ARRAY', type_length: length }) as const;
 
 /**
  * The columns, in order. previous_event_hash is none of them: it is the event_hash of the row before, and at the
@@ -105,31 +101,9 @@ const SCHEMA: SchemaElement[] = [
   }),
 ];
 
-/** What the columns are called and are made of. */
-function shapeOf(schema: readonly SchemaElement[]): string {
-  return JSON.stringify(
-    schema.map(({ name, type, type_length, repetition_type, num_children, logical_type }) => [
-      ...[name, type, type_length, num_children, logical_type?.type],
-      num_children === undefined ? repetition_type : undefined,
-    ]),
-  );
-}
-
-let loading: Promise<void> | undefined;
-
-/** To be awaited before anything is written or read. */
-export async function loadCompression(): Promise<void> {
-  await (loading ??= init()); // a second call would break it
-}
-
 /** A finished object, in a file. */
-export interface EncodedObject {
+export interface EncodedObject extends WrittenFile {
   manifest: Manifest;
-  bytes: number;
-  /** of the bytes, 32 */
-  sha256: Buffer;
-  /** of the bytes, 16 */
-  md5: Buffer;
 }
 
 /**
@@ -137,8 +111,7 @@ export interface EncodedObject {
  * one row group in memory. Every row is recomputed on its way: what is not as it was recorded is never archived.
  */
 export class ArchiveObjectWriter {
-  private readonly sink: FileSink;
-  private readonly parquet: ParquetWriter;
+  private readonly file: ParquetFile;
   private readonly ranges: ArchivedRange[] = [];
   private readonly rowGroups: Manifest['row_groups'] = [];
   private check: ArchivedRangeCheck | undefined;
@@ -147,23 +120,15 @@ export class ArchiveObjectWriter {
   private cellBytes = 0;
 
   constructor(
-    file: string,
-    private readonly about: { kind: ArchiveKind; number: bigint },
+    path: string,
+    private readonly about: { kind: EventsKind; number: bigint },
   ) {
-    this.sink = new FileSink(file);
-    this.parquet = new ParquetWriter({
-      writer: this.sink,
-      schema: SCHEMA,
-      codec: 'ZSTD',
-      compressors: { ZSTD: (bytes: Uint8Array) => compress(bytes, ZSTD_LEVEL) },
-      statistics: false,
-      createdBy: CREATED_BY,
-    });
+    this.file = new ParquetFile(path, SCHEMA);
   }
 
   /** Written so far, and what waits to be, uncompressed. */
   get bytes(): number {
-    return this.sink.size + this.cellBytes;
+    return this.file.bytes + this.cellBytes;
   }
 
   /** Begins a ledger's rows; those of the one before are over. */
@@ -202,15 +167,12 @@ export class ArchiveObjectWriter {
       row_groups: this.rowGroups,
       described_in: DESCRIBED_IN,
     };
-    const text = canonicalize(manifest as unknown as JsonObject);
-    this.parquet.kvMetadata = [{ key: MANIFEST_KEY, value: text }];
-    void this.parquet.finish();
-    return { manifest, ...this.sink.result() };
+    return { manifest, ...this.file.finish(manifest) };
   }
 
   /** Gives the file up; it is left as it is. */
   abandon(): void {
-    this.sink.close();
+    this.file.abandon();
   }
 
   private endRange(): void {
@@ -234,51 +196,9 @@ export class ArchiveObjectWriter {
         ...(isRandom ? ({ codec: 'UNCOMPRESSED', encoding: 'PLAIN' } as const) : {}),
       };
     });
-    void this.parquet.write({ columnData, rowGroupSize: rows });
+    this.file.writeRowGroup(columnData, rows);
     this.cells = NAMES.map(() => []);
     this.cellBytes = 0;
-  }
-}
-
-/** A Parquet writer's bytes, into a file and three digests of it, in one pass. */
-class FileSink extends ByteWriter {
-  private readonly descriptor: number;
-  private readonly sha256 = createHash('sha256');
-  private readonly md5 = createHash('md5');
-  private written = 0;
-  private isOpen = true;
-
-  constructor(file: string) {
-    super(1 << 20);
-    this.descriptor = openSync(file, 'w', 0o600);
-  }
-
-  flush(): void {
-    const bytes = this.getBytes();
-    for (let at = 0; at < bytes.length;) at += writeSync(this.descriptor, bytes, at);
-    this.sha256.update(bytes);
-    this.md5.update(bytes);
-    this.written += bytes.length;
-    this.index = 0;
-  }
-
-  override finish(): void {
-    this.flush();
-    fsyncSync(this.descriptor);
-    this.close();
-  }
-
-  close(): void {
-    if (this.isOpen) closeSync(this.descriptor);
-    this.isOpen = false;
-  }
-
-  get size(): number {
-    return this.written;
-  }
-
-  result(): { bytes: number; sha256: Buffer; md5: Buffer } {
-    return { bytes: this.written, sha256: this.sha256.digest(), md5: this.md5.digest() };
   }
 }
 
@@ -290,25 +210,14 @@ export interface ObjectFooter {
 
 /** Reads the footer. Throws ArchiveObjectError for what is no archive object of a format that is known here. */
 export async function readFooter(file: AsyncBuffer): Promise<ObjectFooter> {
-  try {
-    const metadata = await parquetMetadataAsync(file);
-    const text = metadata.key_value_metadata?.find(({ key }) => key === MANIFEST_KEY)?.value;
-    if (text === undefined) throw new ArchiveObjectError('it has no manifest');
-    const manifest = readJson(text);
-    if (!isManifest(manifest)) throw new ArchiveObjectError(`its manifest is not of the format ${ARCHIVE_FORMAT}`);
-    if (shapeOf(metadata.schema) !== shapeOf(SCHEMA)) throw new ArchiveObjectError('it has other columns');
-    if (manifest.row_groups.length !== metadata.row_groups.length) {
-      throw new ArchiveObjectError('its manifest has not the row groups that are there');
-    }
-    return { manifest, metadata };
-  } catch (error) {
-    if (error instanceof ArchiveObjectError) throw error;
-    if (!isParquetError(error)) throw error;
-    throw new ArchiveObjectError(`it cannot be read: ${(error as Error).message}`, undefined, { cause: error });
+  const { metadata, manifest } = await readParquetFooter(file);
+  if (!isManifest(manifest)) throw new ArchiveObjectError(`its manifest is not of the format ${ARCHIVE_FORMAT}`);
+  assertColumns(metadata, SCHEMA);
+  if (manifest.row_groups.length !== metadata.row_groups.length) {
+    throw new ArchiveObjectError('its manifest has not the row groups that are there');
   }
+  return { manifest, metadata };
 }
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The rows of a row group, in order, previous_event_hash included. Throws ArchiveObjectError when it cannot be decoded. */
 export async function readRowGroup(
@@ -316,30 +225,19 @@ export async function readRowGroup(
   { manifest, metadata }: ObjectFooter,
   group: number,
 ): Promise<StoredRow<number>[]> {
-  const { num_rows } = metadata.row_groups[group]!;
-  const rowStart = metadata.row_groups.slice(0, group).reduce((sum, each) => sum + Number(each.num_rows), 0);
   const { ledger, previous_event_hash } = manifest.row_groups[group]!;
   let decoded: Record<string, unknown>[] = [];
   try {
     await parquetRead({
       file,
       metadata,
-      rowStart,
-      rowEnd: rowStart + Number(num_rows),
+      ...rowsOfGroup(metadata, group),
       rowFormat: 'object',
-      utf8: false,
-      compressors: { ZSTD: (bytes: Uint8Array) => decompress(bytes) },
-      // exact where the defaults are not: microseconds, a byte order mark, bytes that are no UTF-8
-      parsers: {
-        timestampFromMicroseconds: (micros: bigint) => Number(micros),
-        stringFromBytes: (bytes: Uint8Array | undefined) => bytes && utf8.decode(bytes),
-      },
+      ...DECODING,
       onComplete: (rows) => (decoded = rows),
     });
   } catch (error) {
-    if (!isParquetError(error)) throw error;
-    const message = `its row group ${group} cannot be read: ${(error as Error).message}`;
-    throw new ArchiveObjectError(message, undefined, { cause: error });
+    throw asObjectError(error, `its row group ${group} cannot be read`);
   }
   let previous: Buffer | null = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
   return decoded.map((cells) => {
@@ -350,12 +248,6 @@ export async function readRowGroup(
     previous = row.event_hash;
     return row;
   });
-}
-
-/** What decoders throw at bytes that make no sense, as opposed to bytes that could not be had. */
-function isParquetError(error: unknown): boolean {
-  const { name, syscall } = error as { name?: string; syscall?: unknown };
-  return syscall === undefined && name !== 'StoreUnavailable' && name !== 'ObjectMissing';
 }
 
 function rowOf(cells: Record<string, unknown>, previous: Buffer | null): StoredRow<number> {

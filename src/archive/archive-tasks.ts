@@ -4,8 +4,23 @@ import { createReadStream } from 'node:fs';
 import type pg from 'pg';
 import type { AsyncBuffer } from 'hyparquet';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
-import { ArchiveObjectError, type ArchiveKind, type Manifest } from './archive-format.js';
-import { ArchiveObjectWriter, loadCompression, verifyObject, type EncodedObject } from './archive-object.js';
+import {
+  ArchiveObjectError,
+  isEntitiesManifest,
+  isManifest,
+  type AnyManifest,
+  type EventsKind,
+} from './archive-format.js';
+import { readEntityPlaces } from './archive-catalogue.sql.js';
+import { ArchiveObjectWriter, verifyObject, type EncodedObject } from './archive-object.js';
+import {
+  EntityIndexWriter,
+  verifyEntities,
+  type EncodedEntities,
+  type EntitiesRange,
+  type EntityEntry,
+} from './entity-index.js';
+import { loadCompression, readParquetFooter } from './parquet-file.js';
 
 /** A range of a ledger that is to be archived. */
 export interface PlannedRange {
@@ -20,15 +35,29 @@ export interface PlannedRange {
 
 /** What takes processor time, as data: it is done on a thread of its own. */
 export type ArchiveTask =
-  | { kind: 'encode'; file: string; object: { kind: ArchiveKind; number: bigint }; ranges: PlannedRange[] }
-  | { kind: 'verify'; file: string };
+  | { kind: 'encode'; file: string; object: { kind: EventsKind; number: bigint }; ranges: PlannedRange[] }
+  | { kind: 'encode-entities'; file: string; number: bigint; ranges: EntitiesRange[] }
+  | { kind: 'verify'; file: string }
+  | { kind: 'read-manifest'; end: FileEnd };
+
+/** The last bytes of a file of `byteLength`: its footer, or as much of it as somebody hoped would do. */
+export interface FileEnd {
+  byteLength: number;
+  bytes: Uint8Array;
+}
 
 export interface ArchiveTaskResults {
   /** it may hold less than was planned, from the beginning on; its manifest says what */
   encode: EncodedObject;
+  'encode-entities': EncodedEntities;
   /** what the file holds, all of it recomputed; and its digests */
-  verify: EncodedObject;
+  verify: AnyEncoded;
+  /** undefined when more of the end is needed */
+  'read-manifest': AnyManifest | undefined;
 }
+
+export type AnyEncoded = EncodedObject | EncodedEntities;
+export type ResultOf<T extends ArchiveTask> = ArchiveTaskResults[T['kind']];
 
 /** Where an object ends before its plan does: events may be large, and S3 takes 5 GiB at once. */
 const MAX_OBJECT_BYTES = 268_435_456;
@@ -39,9 +68,21 @@ const PAGE_ROWS = 10_000n;
 export async function runArchiveTask<T extends ArchiveTask>(
   connect: () => Promise<pg.ClientBase>,
   task: T,
-): Promise<ArchiveTaskResults[T['kind']]> {
+): Promise<ResultOf<T>> {
   await loadCompression();
-  return task.kind === 'encode' ? encode(await connect(), task) : verify(task.file);
+  const run = async (): Promise<ArchiveTaskResults[ArchiveTask['kind']]> => {
+    switch (task.kind) {
+      case 'encode':
+        return encode(await connect(), task);
+      case 'encode-entities':
+        return encodeEntities(await connect(), task);
+      case 'verify':
+        return verify(task.file);
+      case 'read-manifest':
+        return readManifest(task.end);
+    }
+  };
+  return (await run()) as ResultOf<T>;
 }
 
 async function encode(
@@ -81,7 +122,30 @@ async function encode(
   }
 }
 
-async function verify(path: string): Promise<EncodedObject> {
+async function encodeEntities(
+  client: pg.ClientBase,
+  { file, number, ranges }: Extract<ArchiveTask, { kind: 'encode-entities' }>,
+): Promise<EncodedEntities> {
+  const writer = new EntityIndexWriter(file, number);
+  try {
+    for (const range of ranges) {
+      writer.begin(range);
+      let after: EntityEntry | undefined;
+      for (;;) {
+        const page: EntityEntry[] = await readEntityPlaces(client, range, after, Number(PAGE_ROWS));
+        for (const entry of page) writer.add(entry);
+        after = page.at(-1);
+        if (page.length < Number(PAGE_ROWS)) break;
+      }
+    }
+    return writer.finish();
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+}
+
+async function verify(path: string): Promise<AnyEncoded> {
   const [sha256, md5] = [createHash('sha256'), createHash('md5')];
   let bytes = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
@@ -89,8 +153,30 @@ async function verify(path: string): Promise<EncodedObject> {
     md5.update(chunk as Buffer);
     bytes += (chunk as Buffer).length;
   }
-  const manifest: Manifest = await withFile(path, bytes, verifyObject);
-  return { manifest, bytes, sha256: sha256.digest(), md5: md5.digest() };
+  return withFile(path, bytes, async (file) => {
+    const { manifest: given } = await readParquetFooter(file);
+    const written = { bytes, sha256: sha256.digest(), md5: md5.digest() };
+    return isEntitiesManifest(given)
+      ? { manifest: await verifyEntities(file), ...written }
+      : { manifest: await verifyObject(file), ...written };
+  });
+}
+
+const FOOTER_LENGTH_BYTES = 8;
+
+async function readManifest({ byteLength, bytes }: FileEnd): Promise<AnyManifest | undefined> {
+  const end = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = byteLength - end.length;
+  if (end.length < FOOTER_LENGTH_BYTES) throw new ArchiveObjectError('it is too short');
+  if (start > 0 && end.readUInt32LE(end.length - FOOTER_LENGTH_BYTES) + FOOTER_LENGTH_BYTES > end.length)
+    return undefined;
+  const slice = (from: number, to = byteLength): ArrayBuffer => {
+    const part = end.subarray(Math.max(0, from - start), to - start);
+    return part.buffer.slice(part.byteOffset, part.byteOffset + part.length) as ArrayBuffer;
+  };
+  const { manifest } = await readParquetFooter({ byteLength, slice });
+  if (isManifest(manifest) || isEntitiesManifest(manifest)) return manifest;
+  throw new ArchiveObjectError('its manifest is of no format that is known here');
 }
 
 async function withFile<T>(path: string, byteLength: number, work: (file: AsyncBuffer) => Promise<T>): Promise<T> {

@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { threadFile } from '../operation/thread-file.js';
 import { ArchiveObjectError } from './archive-format.js';
-import type { EncodedObject } from './archive-object.js';
-import type { ArchiveTask } from './archive-tasks.js';
+import type { ArchiveTask, ResultOf } from './archive-tasks.js';
 import type { ArchiveWorkerAnswer, ArchiveWorkerSettings } from './archive-worker.js';
 
 /** A row group of the largest events several times over, and the footer of the largest object. */
@@ -34,15 +33,15 @@ export class ArchiveThread {
   }
 
   /** Rejects with ArchiveObjectError, or the database's error with its SQLSTATE. */
-  async run(task: ArchiveTask): Promise<EncodedObject> {
+  async run<T extends ArchiveTask>(task: T): Promise<ResultOf<T>> {
     if (this.failure) throw this.failure;
-    const result = await new Promise((resolve, reject) => {
+    const result = (await new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
       this.worker.postMessage(task);
-    }).finally(() => (this.settle = undefined));
-    const encoded = result as EncodedObject;
+    }).finally(() => (this.settle = undefined))) as ResultOf<T>;
+    if (result === undefined || !('sha256' in result)) return result;
     // a Buffer comes out of a message as a bare array
-    return { ...encoded, sha256: Buffer.from(encoded.sha256), md5: Buffer.from(encoded.md5) };
+    return { ...result, sha256: Buffer.from(result.sha256), md5: Buffer.from(result.md5) };
   }
 
   async close(): Promise<void> {

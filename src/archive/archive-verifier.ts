@@ -9,10 +9,12 @@ import type pg from 'pg';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { readStoredRows } from '../events/stored-events.js';
-import { ArchiveObjectError } from './archive-format.js';
+import { ArchiveObjectError, type RangeFacts } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import { claimStore, MARKER_KEY, OBJECT_STORE } from './archive-store.js';
+import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
+import { requireEntitiesOfObjects } from './entity-comparison.js';
 import { ObjectMissing, type ListedVersion, type ObjectStore } from './object-store.js';
 
 /** What is wrong with an object of the archive, or with the catalogue's word on it. */
@@ -90,7 +92,8 @@ export class ArchiveVerifier {
     await claimStore(store, this.pool, deployment);
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-archive-'));
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
-    const versions = new ByKey(store.list(''));
+    const versions = new Versions(store);
+    const left = await sql.readArchivedEnds(this.pool);
     const unread = await sql.longestUnread(this.pool);
     try {
       let unreadable = 0;
@@ -103,7 +106,7 @@ export class ArchiveVerifier {
           const isNew = next - BigInt(object.number) <= NEWEST_READ;
           const isRead = complete || isNew || unread.has(object.number);
           try {
-            await this.verifyObject(store, thread, folder, object, versions, isRead, outcome);
+            await this.verifyObject({ store, thread, folder, left }, object, versions, isRead, outcome);
             if (isRead) outcome.read += 1;
             unreadable = 0;
           } catch (error) {
@@ -120,7 +123,7 @@ export class ArchiveVerifier {
       }
       const { next: nextNow } = await sql.readArchiveState(this.pool);
       for await (const { key, isDeleteMarker } of versions.rest()) {
-        const number = BigInt(/^early\/(\d{12})-/.exec(key)?.[1] ?? 0);
+        const number = BigInt(/^(?:early|month|entities)\/(\d{12})-/.exec(key)?.[1] ?? 0);
         // what was catalogued since, and what is being written at this moment
         if (key === MARKER_KEY || (number >= next && number <= nextNow)) continue;
         const what = isDeleteMarker ? 'a delete marker' : 'an object';
@@ -134,14 +137,13 @@ export class ArchiveVerifier {
   }
 
   private async verifyObject(
-    store: ObjectStore,
-    thread: ArchiveThread,
-    folder: string,
+    means: Means,
     object: sql.CataloguedObject,
-    versions: ByKey,
+    versions: Versions,
     isRead: boolean,
     outcome: ArchiveVerificationOutcome,
   ): Promise<void> {
+    const { store, left } = means;
     const ranges = await sql.listObjectRanges(this.pool, object.number);
     const { ledger = null, from_sequence: sequence = null } = ranges[0] ?? {};
     const { object_key: key, version_id: versionId } = object;
@@ -155,6 +157,7 @@ export class ArchiveVerifier {
     }
     for (const { ledger: of, to_sequence, last_event_hash } of ranges) {
       const last = BigInt(to_sequence);
+      if (last <= left.get(of)!) continue; // its row is gone, as it should be
       const [row] = await readStoredRows(this.pool, of, last, last, 1);
       if (row?.event_hash.toString('hex') === last_event_hash) continue;
       const what = row ? 'in the database is not the archived one' : 'is archived and not in the database';
@@ -169,7 +172,7 @@ export class ArchiveVerifier {
         say('object-unlocked', `it is locked until ${retainUntil.toISOString()}, and was until ${object.retain_until}`);
       }
       let isRight = false;
-      if (isRead) isRight = await this.readThrough(store, thread, folder, object, ranges, say);
+      if (isRead) isRight = await this.readThrough(means, object, ranges, say);
       let until = retainUntil ?? known;
       if (object.kind === 'early' && until.getTime() < Date.now() + LEAST_LOCK_DAYS * DAY_MS) {
         until = new Date(Math.ceil(Date.now() / 1000) * 1000 + EXTENDED_LOCK_DAYS * DAY_MS);
@@ -184,9 +187,7 @@ export class ArchiveVerifier {
   }
 
   private async readThrough(
-    store: ObjectStore,
-    thread: ArchiveThread,
-    folder: string,
+    { store, thread, folder }: Means,
     object: sql.CataloguedObject,
     ranges: readonly sql.RangeOfObject[],
     say: (kind: ArchiveFindingKind, detail: string, at?: { ledger: string; sequence: string }) => void,
@@ -194,9 +195,10 @@ export class ArchiveVerifier {
     const { object_key: key, version_id: versionId } = object;
     const file = join(folder, 'object');
     await pipeline(Readable.from(store.read({ key, versionId })), createWriteStream(file));
-    let found: Awaited<ReturnType<ArchiveThread['run']>>;
+    let found: AnyEncoded;
     try {
       found = await thread.run({ kind: 'verify', file });
+      if (found.manifest.kind === 'entities') await requireEntitiesOfObjects(this.pool, store, thread, found.manifest);
     } catch (error) {
       if (!(error instanceof ArchiveObjectError)) throw error;
       say('object-changed', error.message, error.at);
@@ -210,7 +212,7 @@ export class ArchiveVerifier {
     if (found.sha256.toString('hex') !== object.sha256)
       wrong('object-changed', 'its SHA-256 is not the catalogued one');
     if (found.manifest.number !== object.number) wrong('catalogue', `it is object ${found.manifest.number}`);
-    const said = new Map(found.manifest.ranges.map((range) => [range.ledger, range]));
+    const said = new Map<string, RangeFacts>(found.manifest.ranges.map((range) => [range.ledger, range]));
     for (const range of ranges) {
       const at = { ledger: range.ledger, sequence: range.from_sequence };
       const own = said.get(range.ledger);
@@ -224,6 +226,37 @@ export class ArchiveVerifier {
 
 function finding(kind: ArchiveFindingKind, key: string, detail: string): ArchiveFinding {
   return { kind, object_key: key, ledger: null, sequence: null, detail };
+}
+
+interface Means {
+  store: ObjectStore;
+  thread: ArchiveThread;
+  folder: string;
+  /** up to where ledgers have left PostgreSQL */
+  left: ReadonlyMap<string, bigint>;
+}
+
+/** What is in a store, taken object by object beside the catalogue: of a kind, both come in the same order. */
+class Versions {
+  private readonly folders = new Map<string, ByKey>();
+
+  constructor(private readonly store: ObjectStore) {}
+
+  /** The versions under a key, which must not lie before the last one that was asked for in its folder. */
+  of(key: string): AsyncGenerator<ListedVersion> {
+    const folder = key.slice(0, key.indexOf('/') + 1);
+    const listed = this.folders.get(folder) ?? new ByKey(this.store.list(folder));
+    this.folders.set(folder, listed);
+    return listed.of(key);
+  }
+
+  /** What no key asked for. */
+  async *rest(): AsyncGenerator<ListedVersion> {
+    for (const folder of this.folders.values()) yield* folder.rest();
+    for await (const version of this.store.list('')) {
+      if (!this.folders.has(version.key.slice(0, version.key.indexOf('/') + 1))) yield version;
+    }
+  }
 }
 
 /** A listing in the order of keys, taken key by key beside the catalogue, whose keys come in the same order. */

@@ -8,7 +8,12 @@ export const MAX_OBJECTS_LISTED = 1_000;
 export class ArchiveObjectDto {
   @ApiProperty({ example: '12', description: 'Position in the archive, from 1' })
   number: string;
-  @ApiProperty({ enum: ['early', 'month'], example: 'early' })
+  @ApiProperty({
+    enum: ['early', 'month', 'entities'],
+    example: 'early',
+    description:
+      'early: what was new in all ledgers; month: of a sealed month; entities: where in a sealed month the events of an entity are',
+  })
   kind: string;
   @ApiProperty({ example: 's3://audit-archive/trail/', description: 'The store; with object_key the address' })
   location: string;
@@ -61,7 +66,7 @@ export class ArchivedEventDto {
 }
 
 export class ArchiveTotalsDto {
-  @ApiProperty({ enum: ['early', 'month'], example: 'early' })
+  @ApiProperty({ enum: ['early', 'month', 'entities'], example: 'early' })
   kind: string;
   @ApiProperty({ enum: ['regulatory', 'business', 'legal_hold'], example: 'regulatory' })
   reason: string;

@@ -1,8 +1,9 @@
 import { canonicalContent, contentHash, eventHash, leafHash, type CanonicalContent } from '../integrity/event.js';
+import { MultisetHash } from '../integrity/multiset-hash.js';
 import { MerkleTree } from '../integrity/merkle-tree.js';
 import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
-import { ArchiveObjectError, type ArchivedRange } from './archive-format.js';
+import { ArchiveObjectError, entityPlace, type ArchivedRange } from './archive-format.js';
 
 /** Where a range begins, and what it follows. */
 export interface RangeStart {
@@ -19,6 +20,7 @@ export interface RangeStart {
  */
 export class ArchivedRangeCheck {
   private readonly tree = new MerkleTree();
+  private readonly entities = new MultisetHash();
   private expected: bigint;
   private previous: Buffer | null;
   private timestamps: [least: number, greatest: number] = [Infinity, -Infinity];
@@ -69,6 +71,7 @@ export class ArchivedRangeCheck {
     this.timestamps = widened(this.timestamps, row.timestamp);
     this.recorded = widened(this.recorded, row.recorded_at);
     this.tree.append(leafHash(computed));
+    this.entities.add(entityPlace(row.entity_type, row.entity_id, row.sequence));
     this.previous = computed;
     this.expected += 1n;
     return canonical;
@@ -89,6 +92,7 @@ export class ArchivedRangeCheck {
       greatest_recorded_at: formatMicros(this.recorded[1]),
       previous_event_hash: previousEventHash === null ? null : previousEventHash.toString('hex'),
       last_event_hash: this.previous!.toString('hex'),
+      entities_hash: this.entities.hex(),
       merkle_root: this.tree.root().toString('hex'),
     };
   }

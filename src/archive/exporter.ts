@@ -10,12 +10,14 @@ import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { readStoredRows } from '../events/stored-events.js';
-import { ArchiveObjectError, type Manifest } from './archive-format.js';
+import { ArchiveObjectError, type AnyManifest, type ArchiveKind, type EventsKind } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import type { EncodedObject } from './archive-object.js';
-import { earlyRetention, planObject, type OpenLedger } from './archive-plan.js';
+import { planObject, retention, type OpenLedger } from './archive-plan.js';
 import { claimStore, OBJECT_STORE } from './archive-store.js';
+import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
+import { requireEntitiesOfObjects } from './entity-comparison.js';
 import type { ObjectStore, ObjectVersion } from './object-store.js';
 
 /** Within which an object's encoding and its reading back stay small: some 30 MB of order events. */
@@ -39,6 +41,8 @@ export interface ExportOutcome {
   objects: number;
   events: bigint;
   bytes: number;
+  /** sealed months that are archived as a whole now */
+  months: string[];
   /** objects that an earlier run had written and not catalogued */
   adopted: number;
   /** ledgers of which something is not as it was recorded: nothing after that is archived */
@@ -58,7 +62,8 @@ export class Exporter {
   private readonly refusals = new Map<string, { archived: string; at: number }>();
 
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'ARCHIVE_EXPORT_AGE' | 'ARCHIVE_EXPORT_EVENTS'>,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'ARCHIVE_EXPORT_AGE' | 'ARCHIVE_EXPORT_EVENTS' | 'ARCHIVE_RETENTION_YEARS'>,
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(DATABASE_URL) private readonly url: string,
     @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
@@ -66,60 +71,126 @@ export class Exporter {
 
   /** Throws StoreUnavailable and the database's errors; what was catalogued by then stays. */
   async run({ takeAll, requestedBy, signal, log }: ExportRequest): Promise<ExportOutcome> {
-    const outcome: ExportOutcome = { objects: 0, events: 0n, bytes: 0, adopted: 0, refused: [] };
+    const outcome: ExportOutcome = { objects: 0, events: 0n, bytes: 0, months: [], adopted: 0, refused: [] };
     const { store } = this;
     if (!store) return outcome;
     const { deployment, next } = await sql.readArchiveState(this.pool);
     await claimStore(store, this.pool, deployment);
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-export-'));
-    const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
+    const settings = { url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS };
+    const encoder = new ArchiveThread(settings);
+    const verifier = new ArchiveThread(settings);
+    const work: Work = {
+      store,
+      encoder,
+      verifier,
+      folder,
+      requestedBy,
+      signal,
+      log,
+      outcome,
+      next,
+      storing: undefined,
+    };
     try {
-      const work: Work = { store, thread, folder, requestedBy, log };
-      let number = await this.adopt(work, next, outcome);
-      const all = await sql.readArchiveEnds(this.pool);
-      const ends = takeAll ? all : all.filter((end) => !this.isRefused(end));
-      const open = new Map(ends.map((end) => [end.ledger, openLedger(end)]));
-      for (const { ledger } of outcome.refused) open.delete(ledger); // the archive knows another history of them
-      this.refuseCut(open.values(), outcome, log);
-      if (!takeAll && !this.isDue(ends)) return outcome;
-      for (;;) {
-        signal.throwIfAborted();
-        const ranges = planObject(open.values(), MAX_OBJECT_EVENTS);
-        if (ranges.length === 0) return outcome;
-        const file = join(folder, String(number));
-        let encoded: EncodedObject;
-        try {
-          encoded = await thread.run({ kind: 'encode', file, object: { kind: 'early', number }, ranges });
-        } catch (error) {
-          if (!(error instanceof ArchiveObjectError) || !error.at) throw error;
-          this.refuse(error, open, outcome, log);
-          continue;
-        }
-        const { manifest } = encoded;
-        signal.throwIfAborted();
-        const version = await store.put({
-          ...encoded,
-          key: keyOf(encoded),
-          file,
-          contentType: CONTENT_TYPE,
-          metadata: { 'record-class': 'early', reason: REGULATORY, format: manifest.format, number: manifest.number },
-          retainUntil: retentionOf(manifest),
-        });
-        await this.catalogue(work, version, encoded);
-        await rm(file);
-        outcome.objects += 1;
-        outcome.bytes += encoded.bytes;
-        for (const range of manifest.ranges) {
-          outcome.events += BigInt(range.to_sequence) - BigInt(range.from_sequence) + 1n;
-          const ledger = open.get(range.ledger)!;
-          ledger.archived = BigInt(range.to_sequence);
-          ledger.archivedHash = Buffer.from(range.last_event_hash, 'hex');
-        }
-        number += 1n;
-      }
+      await this.adopt(work);
+      await this.archiveEarly(work, takeAll);
+      await this.archiveMonths(work);
+      return outcome;
     } finally {
-      await thread.close();
+      await work.storing?.catch(() => undefined); // an error that came first is the one to tell
+      await Promise.all([encoder.close(), verifier.close()]);
       await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** What is in no object yet, of all ledgers. */
+  private async archiveEarly(work: Work, takeAll: boolean): Promise<void> {
+    const { outcome, log } = work;
+    const all = await sql.readArchiveEnds(this.pool);
+    const ends = takeAll ? all : all.filter((end) => !this.isRefused(end));
+    const open = new Map(ends.map((end) => [end.ledger, openLedger(end)]));
+    for (const { ledger } of outcome.refused) open.delete(ledger); // the archive knows another history of them
+    this.refuseCut(open.values(), outcome, log);
+    if (takeAll || this.isDue(ends)) await this.archiveOpen(work, 'early', open);
+  }
+
+  /** Sealed months, each once more and as a whole, and then where its entities are. */
+  private async archiveMonths(work: Work): Promise<void> {
+    const ends = new Map((await sql.readKindEnds(this.pool, 'month')).map((end) => [end.ledger, openLedger(end)]));
+    for (const [month, ranges] of grouped(await sql.readOpenMonths(this.pool))) {
+      for (const { ledger, to_sequence } of ranges) ends.get(ledger)!.size = BigInt(to_sequence);
+      const refused = work.outcome.refused.length;
+      await this.archiveOpen(work, 'month', ends);
+      if (work.outcome.refused.length > refused) return; // nothing after what is damaged
+      try {
+        const file = join(work.folder, String(work.next));
+        const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges });
+        work.next += 1n;
+        await this.begin(work, file, encoded);
+        await work.storing;
+      } catch (error) {
+        if (!(error instanceof ArchiveObjectError) || !error.at) throw error;
+        work.outcome.refused.push({ ...error.at, reason: error.message });
+        work.log.error({ err: error, month, alarm: 'archive-refused' }, 'the entities of a month are not as recorded');
+        return;
+      }
+      work.outcome.months.push(month);
+    }
+  }
+
+  /** Objects of what is open, one after the other. While one is stored and read back, the next one is encoded. */
+  private async archiveOpen(work: Work, kind: EventsKind, open: Map<string, OpenLedger>): Promise<void> {
+    const { encoder, folder, signal, outcome, log } = work;
+    for (;;) {
+      signal.throwIfAborted();
+      const ranges = planObject(open.values(), MAX_OBJECT_EVENTS);
+      if (ranges.length === 0) break;
+      const file = join(folder, String(work.next));
+      let encoded: EncodedObject;
+      try {
+        encoded = await encoder.run({ kind: 'encode', file, object: { kind, number: work.next }, ranges });
+      } catch (error) {
+        if (!(error instanceof ArchiveObjectError) || !error.at) throw error;
+        this.refuse(error, open, outcome, log);
+        continue;
+      }
+      for (const range of encoded.manifest.ranges) {
+        const ledger = open.get(range.ledger)!;
+        ledger.archived = BigInt(range.to_sequence);
+        ledger.archivedHash = Buffer.from(range.last_event_hash, 'hex');
+      }
+      work.next += 1n;
+      await this.begin(work, file, encoded);
+    }
+    await work.storing;
+  }
+
+  /** Begins to store an encoded object once the one before is catalogued; whoever awaits `storing` hears how it went. */
+  private async begin(work: Work, file: string, encoded: AnyEncoded): Promise<void> {
+    await work.storing;
+    work.signal.throwIfAborted();
+    work.storing = this.storeAndCatalogue(work, file, encoded);
+    work.storing.catch(() => undefined);
+  }
+
+  private async storeAndCatalogue(work: Work, file: string, encoded: AnyEncoded): Promise<void> {
+    const { manifest } = encoded;
+    const version = await work.store.put({
+      ...encoded,
+      key: keyOf(encoded),
+      file,
+      contentType: CONTENT_TYPE,
+      metadata: { 'record-class': manifest.kind, reason: REGULATORY, format: manifest.format, number: manifest.number },
+      retainUntil: this.retentionOf(manifest),
+    });
+    await this.catalogue(work, version, encoded);
+    await rm(file);
+    work.outcome.objects += 1;
+    work.outcome.bytes += encoded.bytes;
+    if (manifest.kind === 'entities') return;
+    for (const range of manifest.ranges) {
+      work.outcome.events += BigInt(range.to_sequence) - BigInt(range.from_sequence) + 1n;
     }
   }
 
@@ -140,20 +211,23 @@ export class Exporter {
   }
 
   /** Objects that were written and not catalogued before a crash: read back, compared with the rows, catalogued. */
-  private async adopt(work: Work, next: bigint, outcome: ExportOutcome): Promise<bigint> {
-    for (let number = next; ;) {
-      const before = number;
-      for await (const version of work.store.list(`early/${padded(number)}-`)) {
+  private async adopt(work: Work): Promise<void> {
+    while (await this.adoptNext(work)) work.next += 1n;
+  }
+
+  private async adoptNext(work: Work): Promise<boolean> {
+    for (const kind of KINDS) {
+      for await (const version of work.store.list(`${kind}/${padded(work.next)}-`)) {
         if (version.isDeleteMarker) continue;
         try {
           const found = await this.readBack(work, version);
-          if (found.manifest.kind !== 'early' || keyOf(found) !== version.key)
-            throw new ArchiveObjectError('it is no early object of its name');
+          if (found.manifest.kind !== kind || keyOf(found) !== version.key)
+            throw new ArchiveObjectError('it is no object of its name');
           await this.requireSameAsRows(found.manifest);
           await this.catalogue(work, version, found);
         } catch (error) {
           if (!(error instanceof ArchiveObjectError)) throw error;
-          if (error.at) outcome.refused.push({ ...error.at, reason: `${version.key}: ${error.message}` });
+          if (error.at) work.outcome.refused.push({ ...error.at, reason: `${version.key}: ${error.message}` });
           work.log.error(
             { err: error, object: version.key, alarm: 'archive-unknown-object' },
             'an object of the archive is in no catalogue and is not what it should be',
@@ -161,15 +235,14 @@ export class Exporter {
           continue;
         }
         work.log.info({ object: version.key }, 'an object that was written and not catalogued is catalogued now');
-        outcome.adopted += 1;
-        number += 1n;
-        break;
+        work.outcome.adopted += 1;
+        return true;
       }
-      if (number === before) return number;
     }
+    return false;
   }
 
-  private async requireSameAsRows({ ranges }: Manifest): Promise<void> {
+  private async requireSameAsRows({ ranges }: AnyManifest): Promise<void> {
     for (const { ledger, to_sequence, last_event_hash } of ranges) {
       const last = BigInt(to_sequence);
       const [row] = await readStoredRows(this.pool, ledger, last, last, 1);
@@ -183,10 +256,13 @@ export class Exporter {
   }
 
   /** Reads a version back as a whole, recomputes it and puts it into the catalogue. */
-  private async catalogue(work: Work, version: ObjectVersion, expected: EncodedObject): Promise<void> {
+  private async catalogue(work: Work, version: ObjectVersion, expected: AnyEncoded): Promise<void> {
     const found = await this.readBack(work, version);
     if (!found.sha256.equals(expected.sha256)) {
       throw new ArchiveObjectError(`${version.key} was read back with other bytes than were written`);
+    }
+    if (found.manifest.kind === 'entities') {
+      await requireEntitiesOfObjects(this.pool, work.store, work.verifier, found.manifest);
     }
     const lock = await work.store.describe(version);
     if (!lock.retainUntil || !lock.isCompliance) {
@@ -195,7 +271,7 @@ export class Exporter {
       );
     }
     // one that was written long before it is catalogued is locked for as long as a new one
-    const wanted = retentionOf(found.manifest);
+    const wanted = this.retentionOf(found.manifest);
     const retainUntil = lock.retainUntil < wanted ? wanted : lock.retainUntil;
     if (lock.retainUntil < wanted) await work.store.extendRetention(version, wanted);
     await sql.catalogueObject(this.pool, {
@@ -211,10 +287,18 @@ export class Exporter {
     });
   }
 
-  private async readBack({ store, thread, folder }: Work, version: ObjectVersion): Promise<EncodedObject> {
+  private async readBack({ store, verifier, folder }: Work, version: ObjectVersion): Promise<AnyEncoded> {
     const file = join(folder, 'read-back');
     await pipeline(Readable.from(store.read(version)), createWriteStream(file));
-    return thread.run({ kind: 'verify', file });
+    return verifier.run({ kind: 'verify', file });
+  }
+
+  private retentionOf({ kind, ranges }: AnyManifest): Date {
+    const last = ranges
+      .map((range) => range.greatest_recorded_at)
+      .sort()
+      .at(-1)!;
+    return retention(kind, last, this.config.ARCHIVE_RETENTION_YEARS, new Date());
   }
 
   /** A ledger may never end before what is archived of it: somebody has cut it, or put back an old backup. */
@@ -249,27 +333,34 @@ export class Exporter {
 
 interface Work {
   store: ObjectStore;
-  thread: ArchiveThread;
+  encoder: ArchiveThread;
+  verifier: ArchiveThread;
   folder: string;
   requestedBy: string;
+  signal: AbortSignal;
   log: Logger;
+  outcome: ExportOutcome;
+  /** the number of the next object */
+  next: bigint;
+  /** the object that is being stored, read back and catalogued */
+  storing: Promise<void> | undefined;
 }
 
-function openLedger({ ledger, origin, size, archived, archived_hash }: sql.ArchiveEnd): OpenLedger {
-  return { ledger, origin, size: BigInt(size), archived: BigInt(archived), archivedHash: archived_hash };
+const KINDS: readonly ArchiveKind[] = ['early', 'month', 'entities'];
+function grouped(ranges: readonly sql.SealedRange[]): [month: string, ranges: sql.SealedRange['range'][]][] {
+  const months = new Map<string, sql.SealedRange['range'][]>();
+  for (const { month, range } of ranges) months.set(month, [...(months.get(month) ?? []), range]);
+  return [...months];
+}
+
+/** With nothing open unless its size is given. */
+function openLedger({ ledger, origin, size, archived, archived_hash }: sql.KindEnd & { size?: string }): OpenLedger {
+  return { ledger, origin, size: BigInt(size ?? archived), archived: BigInt(archived), archivedHash: archived_hash };
 }
 
 /** The name of an object: its number, so that the next is found by it, and its bytes, so that two never share one. */
-function keyOf({ manifest, sha256 }: EncodedObject): string {
-  return `early/${padded(BigInt(manifest.number))}-${sha256.toString('hex').slice(0, 16)}.parquet`;
-}
-
-function retentionOf({ ranges }: Manifest): Date {
-  const last = ranges
-    .map((range) => range.greatest_recorded_at)
-    .sort()
-    .at(-1)!;
-  return earlyRetention(last, new Date());
+function keyOf({ manifest, sha256 }: AnyEncoded): string {
+  return `${manifest.kind}/${padded(BigInt(manifest.number))}-${sha256.toString('hex').slice(0, 16)}.parquet`;
 }
 
 function padded(number: bigint): string {

@@ -140,6 +140,14 @@ export async function findUnmatchedMonths(
   return rows;
 }
 
+/** Tables of the months that are sealed and still here: nothing can be inserted into them. */
+export async function listSealedTables(database: Database): Promise<Set<string>> {
+  const { rows } = await database.query<{ partition_name: string }>(
+    `SELECT partition_name FROM months WHERE state IN ('sealed', 'retired')`,
+  );
+  return new Set(rows.map((row) => row.partition_name));
+}
+
 /** Names of the tables and functions that the service's schema has now; for writing down what it should have. */
 export async function listSchemaObjects(database: Database): Promise<{ tables: string[]; functions: string[] }> {
   const { rows } = await database.query<{ tables: string[]; functions: string[] }>(

@@ -14,7 +14,7 @@ import { addMonths } from '../partitions/months.js';
 import { FindingList, type RecordedFinding } from './findings.js';
 import type { Verdict } from './range-verification.js';
 import { findStrayLedgers } from './trail.sql.js';
-import { describeSchema, findUnmatchedMonths, type SchemaFact } from './schema-check.sql.js';
+import { describeSchema, findUnmatchedMonths, listSealedTables, type SchemaFact } from './schema-check.sql.js';
 
 /** What a schema says, by what it says it about. */
 export type SchemaFacts = Record<string, string>;
@@ -71,7 +71,8 @@ export class SchemaCheck {
     let unread: string | null = null;
     try {
       const facts = await describeSchema(this.pool, tables, functions, SERVICE_ROLE);
-      for (const detail of differences(this.expected, facts)) add(detail);
+      const sealed = await listSealedTables(this.pool);
+      for (const detail of differences(this.expected, facts, sealed)) add(detail);
       for (const { partition_name: name, in_catalogue: inCatalogue } of await findUnmatchedMonths(this.pool)) {
         add(
           inCatalogue
@@ -149,11 +150,21 @@ function objectsIn(expected: SchemaFacts): { tables: string[]; functions: string
   return { tables: names(/^table (\w+)$/).filter((name) => name !== ANY_MONTH), functions: names(/^function (\w+)\(/) };
 }
 
-/** Each difference as a sentence. */
-export function differences(expected: SchemaFacts, facts: readonly SchemaFact[]): string[] {
+/** Each difference as a sentence. `sealed` names the months' tables that a constraint keeps everybody from inserting into. */
+export function differences(
+  expected: SchemaFacts,
+  facts: readonly SchemaFact[],
+  sealed: ReadonlySet<string>,
+): string[] {
   const found: string[] = [];
   const actual = new Map(facts.map(({ about, says }) => [about, says]));
   const months = new Set(facts.flatMap(({ object }) => (isMonth(object) ? [object] : [])));
+  for (const month of sealed) {
+    if (!months.has(month)) continue; // told by the month catalogue
+    const about = `constraint ${month}.${month}_sealed_check`;
+    if (actual.get(about) !== SEALED) found.push(`${about}: is: ${actual.get(about) ?? 'nothing'}; it should be: ${SEALED}`);
+    actual.delete(about);
+  }
   for (const [about, says] of Object.entries(expected)) {
     const names = about.includes(ANY_MONTH) ? [...months] : [ANY_MONTH];
     for (const month of names) {
@@ -169,6 +180,8 @@ export function differences(expected: SchemaFacts, facts: readonly SchemaFact[])
   return found.sort();
 }
 
+/** What is printed of the constraint that seal_month makes. */
+const SEALED = 'CHECK (false) NOT VALID';
 const ITS_MONTH = 'FOR VALUES of its month';
 
 function isMonth(table: string): boolean {

@@ -8,7 +8,6 @@ import { allPowerful, SCOPES, type Principal } from '../access/principal.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { Appender } from '../events/appender.js';
-import { ClockMonitor } from '../events/clock-monitor.js';
 import { Ledgers } from '../events/ledgers.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { BodyPipe } from '../http/dto.pipe.js';
@@ -31,7 +30,7 @@ class KeysModule {
       imports: [settingsModule(options), DatabaseModule, OperationModule],
       providers: [
         ...[Foundation, PartitionManager, Ledgers],
-        ...[ClockMonitor, Appender, ServiceLedger],
+        ...[Appender, ServiceLedger],
         ...[ApiKeys, KeyAdministration],
       ],
     };

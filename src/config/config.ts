@@ -123,6 +123,18 @@ export const SETTINGS = {
     fallback: 100_000,
     why: 'So many events that are not archived are archived at once, whatever their age.',
   }),
+  ARCHIVE_RETENTION_YEARS: integer({
+    min: 5,
+    max: 30,
+    fallback: 7,
+    why: 'How long the store locks the objects that count, from the day on which their last event was recorded. A longer time holds for objects written from then on.',
+  }),
+  ONLINE_MONTHS: integer({
+    min: 1,
+    max: 600,
+    fallback: 12,
+    why: 'Months after its end, a month leaves PostgreSQL, once it is archived as a whole and verified. It is read from the archive from then on.',
+  }),
   OIDC_ISSUER: url({
     ...ISSUER,
     fallbackText: 'only API keys are accepted',

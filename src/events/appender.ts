@@ -8,12 +8,12 @@ import { DATABASE_URL } from '../database/tokens.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
+import { ClockMonitor } from '../operation/clock-monitor.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
 import { AppendQueue, NotSent, type Appended } from './append-queue.js';
 import { appendEvents, type AppendGroup, type AppendOutcome } from './appender.sql.js';
-import { ClockMonitor } from './clock-monitor.js';
 import { Ledgers } from './ledgers.js';
 import type { PreparedEvent } from './prepared-event.js';
 

@@ -3,7 +3,6 @@ import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { PartitionsModule } from '../partitions/partitions.module.js';
 import { Appender } from './appender.js';
 import { BulkReads } from './bulk-reads.js';
-import { ClockMonitor } from './clock-monitor.js';
 import { EventIntake } from './event-intake.js';
 import { EventSearch } from './event-search.js';
 import { EventsController } from './events.controller.js';
@@ -18,17 +17,7 @@ import { ServiceLedger } from './service-ledger.js';
 @Module({
   imports: [LongReadsModule, PartitionsModule],
   controllers: [LedgersController, EventsController, EventsReadController, LimitsController],
-  providers: [
-    Appender,
-    BulkReads,
-    ClockMonitor,
-    EventIntake,
-    EventSearch,
-    LedgerClock,
-    Ledgers,
-    OrderHistory,
-    ServiceLedger,
-  ],
-  exports: [Appender, BulkReads, ClockMonitor, Ledgers, ServiceLedger],
+  providers: [Appender, BulkReads, EventIntake, EventSearch, LedgerClock, Ledgers, OrderHistory, ServiceLedger],
+  exports: [Appender, BulkReads, Ledgers, ServiceLedger],
 })
 export class EventsModule {}

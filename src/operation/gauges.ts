@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { POOL } from '../database/tokens.js';
-import { ClockMonitor } from '../events/clock-monitor.js';
+import { ClockMonitor } from './clock-monitor.js';
 import { Ledgers } from '../events/ledgers.js';
 import { BUILD } from './build.js';
 import { snapshots, type Snapshots } from './gauges.sql.js';

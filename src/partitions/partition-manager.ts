@@ -1,12 +1,28 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { sqlState, SqlState } from '../database/sqlstate.js';
 import { POOL } from '../database/tokens.js';
 import { LOGGER } from '../operation/logger.js';
-import { wantedMonths } from './months.js';
+import { wantedMonths, type Month } from './months.js';
 import * as sql from './partitions.sql.js';
 
-/** Keeps the months that appends need ahead of the clock. */
+/** How long a month is left open after its end: a clock may have to be set back by a little. */
+const CLOSED_AFTER = '1 hour';
+/** Of a step that waits for readers to end their statements: so often, each time behind whoever came meanwhile. */
+const LOCK_ATTEMPTS = 20;
+const LOCK_PAUSE_MS = 500;
+
+/** What became of the months that were to leave PostgreSQL. */
+export interface DroppedMonths {
+  retired: Month[];
+  dropped: Month[];
+  /** those that stay for now, and why */
+  kept: { month: Month; reason: string }[];
+}
+
+/** Takes months through their life: made ahead of the clock, closed, sealed, retired, dropped. */
 @Injectable()
 export class PartitionManager {
   constructor(
@@ -15,10 +31,10 @@ export class PartitionManager {
   ) {}
 
   /** Makes the months that are missing; returns those that it made. Safe on several replicas at once. */
-  async ensureMonths(): Promise<string[]> {
+  async ensureMonths(): Promise<Month[]> {
     const [times, there] = await Promise.all([sql.clockAndFloors(this.pool), sql.listMonths(this.pool)]);
     const known = new Set(there.map((month) => month.month));
-    const made: string[] = [];
+    const made: Month[] = [];
     for (const month of wantedMonths(times)) {
       if (known.has(month)) continue;
       if (await sql.createMonth(this.pool, month)) made.push(month);
@@ -27,7 +43,66 @@ export class PartitionManager {
     return made;
   }
 
+  /**
+   * Closes the months that are over, and seals those that are closed. Throws the database's TT021 when the chains of a
+   * month do not go on from the month before, and 55P03 when readers left no room.
+   */
+  async closeAndSeal(signal: AbortSignal): Promise<{ closed: Month[]; sealed: Month[] }> {
+    const moveOn = async (state: sql.MonthState, step: typeof sql.closeMonth): Promise<Month[]> => {
+      const moved: Month[] = [];
+      for (const month of await sql.monthsToMoveOn(this.pool, state, CLOSED_AFTER)) {
+        if (await this.whenUnlocked(() => step(this.pool, month), signal)) moved.push(month);
+      }
+      return moved;
+    };
+    const closed = await moveOn('open', sql.closeMonth);
+    const sealed = await moveOn('closed', sql.sealMonth);
+    if (closed.length + sealed.length > 0) this.logger.info({ closed, sealed }, 'months closed and sealed');
+    return { closed, sealed };
+  }
+
+  /** Retires and drops the months that ended `months` ago or earlier, as far as they may. */
+  async retireAndDrop(months: number, signal: AbortSignal): Promise<DroppedMonths> {
+    const outcome: DroppedMonths = { retired: [], dropped: [], kept: [] };
+    const moveOn = async (state: sql.MonthState, step: typeof sql.closeMonth, moved: Month[]): Promise<void> => {
+      for (const month of await sql.monthsToMoveOn(this.pool, state, `${months} months`)) {
+        try {
+          if (await this.whenUnlocked(() => step(this.pool, month), signal)) moved.push(month);
+        } catch (error) {
+          if (!REASONS_TO_STAY.has(sqlState(error) ?? '')) throw error;
+          outcome.kept.push({ month, reason: (error as Error).message });
+          return; // months leave in order
+        }
+      }
+    };
+    await moveOn('sealed', sql.retireMonth, outcome.retired);
+    await moveOn('retired', sql.dropMonth, outcome.dropped);
+    const { retired, dropped } = outcome;
+    if (retired.length + dropped.length > 0) this.logger.info({ retired, dropped }, 'months retired and dropped');
+    return outcome;
+  }
+
   list(): Promise<sql.CataloguedMonth[]> {
     return sql.listMonths(this.pool);
   }
+
+  /** Tries a step again for as long as somebody holds a lock that it needs. */
+  private async whenUnlocked<T>(step: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        return await step();
+      } catch (error) {
+        if (sqlState(error) !== SqlState.lockNotAvailable || attempt === LOCK_ATTEMPTS) throw error;
+        await pause(LOCK_PAUSE_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
 }
+
+const REASONS_TO_STAY: ReadonlySet<string> = new Set([
+  SqlState.outOfTurn,
+  SqlState.monthMustStay,
+  SqlState.monthUnverified,
+  SqlState.lockNotAvailable,
+]);

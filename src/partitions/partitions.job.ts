@@ -1,19 +1,21 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
+import { sqlState, SqlState } from '../database/sqlstate.js';
 import { POOL } from '../database/tokens.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
+import { ClockMonitor } from '../operation/clock-monitor.js';
 import { Metrics } from '../operation/metrics.js';
 import { MONTHS_AHEAD } from './months.js';
 import { PartitionManager } from './partition-manager.js';
 import { monthsAhead } from './partitions.sql.js';
 
-/** Makes months before they are needed. */
+/** Makes months before they are needed, closes and seals those that are over. */
 @Injectable()
 export class PartitionMaintenance implements Job, OnModuleInit {
   readonly name = 'partition-maintenance';
-  readonly summary = `Makes the months that appends will need, ${MONTHS_AHEAD} ahead`;
+  readonly summary = `Makes the months that appends will need, ${MONTHS_AHEAD} ahead; closes and seals those that are over`;
   readonly schedule = '0 * * * *';
   readonly atStart = true;
 
@@ -22,6 +24,7 @@ export class PartitionMaintenance implements Job, OnModuleInit {
     private readonly partitions: PartitionManager,
     private readonly runner: JobRunner,
     private readonly metrics: Metrics,
+    private readonly clocks: ClockMonitor,
   ) {}
 
   onModuleInit(): void {
@@ -34,11 +37,22 @@ export class PartitionMaintenance implements Job, OnModuleInit {
     );
   }
 
-  async run({ log }: JobContext): Promise<JsonObject> {
+  async run({ log, signal }: JobContext): Promise<JsonObject> {
     const made = await this.partitions.ensureMonths();
     const ahead = await monthsAhead(this.pool);
     if (ahead < MONTHS_AHEAD)
       log.error({ ahead, alarm: 'months-ahead' }, 'there are too few months ahead of the clock');
-    return { made, months_ahead: ahead };
+    if (!this.clocks.agrees) {
+      // a month that is closed by a clock that ran ahead would keep appends out until the time has come
+      log.warn('the clocks of service and database disagree: no month is closed');
+      return { made, months_ahead: ahead, closed: [], sealed: [] };
+    }
+    try {
+      return { made, months_ahead: ahead, ...(await this.partitions.closeAndSeal(signal)) };
+    } catch (error) {
+      if (sqlState(error) === SqlState.monthDamaged)
+        log.error({ err: error, alarm: 'month-damaged' }, 'a month is not whole: it is not sealed. Verify the ledger');
+      throw error;
+    }
   }
 }

@@ -1,15 +1,88 @@
 import type pg from 'pg';
 
-/** A month of the catalogue. */
+/** How far a month has come. */
+export type MonthState = 'open' | 'closed' | 'sealed' | 'retired' | 'dropped';
+
+/** A month of the catalogue. Times are RFC 3339, null until they come. */
 export interface CataloguedMonth {
   /** first day, YYYY-MM-DD */
   month: string;
-  state: string;
+  state: MonthState;
   partition_name: string;
+  created_at: string;
+  closed_at: string | null;
+  sealed_at: string | null;
+  retired_at: string | null;
+  dropped_at: string | null;
 }
 
+const time = (column: string): string =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
+
+/** All months, the first ones first. */
 export async function listMonths(pool: pg.Pool): Promise<CataloguedMonth[]> {
-  const { rows } = await pool.query<CataloguedMonth>(`SELECT month, state, partition_name FROM months ORDER BY month`);
+  const columns = ['created_at', 'closed_at', 'sealed_at', 'retired_at', 'dropped_at'].map(time).join(', ');
+  const { rows } = await pool.query<CataloguedMonth>(
+    `SELECT month, state, partition_name, ${columns} FROM months ORDER BY month`,
+  );
+  return rows;
+}
+
+/** Months of a state that ended `age` ago or earlier, by the database's clock, the first ones first. */
+export async function monthsToMoveOn(pool: pg.Pool, state: MonthState, age: string): Promise<string[]> {
+  const { rows } = await pool.query<{ month: string }>(
+    `SELECT month FROM months
+       WHERE state = $1 AND (month + interval '1 month') AT TIME ZONE 'UTC' + $2::interval <= trail_now() ORDER BY month`,
+    [state, age],
+  );
+  return rows.map((row) => row.month);
+}
+
+/** True if the month was open. Throws the database's TT020. */
+export async function closeMonth(pool: pg.Pool, month: string): Promise<boolean> {
+  const { rows } = await pool.query<{ done: boolean }>('SELECT close_month($1::date) AS done', [month]);
+  return rows[0]!.done;
+}
+
+/** True if the month was closed. Throws the database's TT020, TT021. */
+export async function sealMonth(pool: pg.Pool, month: string): Promise<boolean> {
+  const { rows } = await pool.query<{ done: boolean }>('SELECT seal_month($1::date) AS done', [month]);
+  return rows[0]!.done;
+}
+
+/** True if the month was sealed. Throws the database's TT020, TT022, TT023. */
+export async function retireMonth(pool: pg.Pool, month: string): Promise<boolean> {
+  const { rows } = await pool.query<{ done: boolean }>('SELECT retire_month($1::date) AS done', [month]);
+  return rows[0]!.done;
+}
+
+/** True if the month was retired. Throws the database's TT022, TT023, and 55P03 while somebody reads. */
+export async function dropMonth(pool: pg.Pool, month: string): Promise<boolean> {
+  const { rows } = await pool.query<{ done: boolean }>('SELECT drop_month($1::date) AS done', [month]);
+  return rows[0]!.done;
+}
+
+/** What a month holds of a ledger. Sequences in decimal, hashes in hex, times RFC 3339. */
+export interface MonthRange {
+  month: string;
+  ledger: string;
+  from_sequence: string;
+  /** included */
+  to_sequence: string;
+  least_timestamp: string;
+  greatest_timestamp: string;
+  least_recorded_at: string;
+  greatest_recorded_at: string;
+}
+
+/** What sealed months hold, of all ledgers. */
+export async function listMonthRanges(pool: pg.Pool, month: string): Promise<MonthRange[]> {
+  const times = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'];
+  const { rows } = await pool.query<MonthRange>(
+    `SELECT month, ledger, from_sequence, to_sequence, ${times.map(time).join(', ')}
+       FROM month_ranges WHERE month = $1 ORDER BY ledger`,
+    [month],
+  );
   return rows;
 }
 

@@ -28,10 +28,16 @@ export interface TestService {
  * is dropped by the service that made it.
  */
 export async function startService(
-  options: { env?: Partial<Record<keyof Config, string>>; database?: TestDatabase; logger?: Logger } = {},
+  options: {
+    env?: Partial<Record<keyof Config, string>>;
+    /** past what the environment may ask for, such as a tolerance of years between clocks */
+    settings?: Partial<Config>;
+    database?: TestDatabase;
+    logger?: Logger;
+  } = {},
 ): Promise<TestService> {
   const database = options.database ?? (await createTestDatabase());
-  const config = readConfig({
+  const fromEnvironment = readConfig({
     PORT: '0',
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
     LOG_ORIGIN: TEST_ORIGIN,
@@ -40,6 +46,7 @@ export async function startService(
     ARCHIVE_URL: 'off',
     ...options.env,
   });
+  const config = { ...fromEnvironment, ...options.settings };
   const logger = options.logger ?? pino({ level: config.LOG_LEVEL });
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.with({ config, logger, databaseUrl: database.serviceUrl }),

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
-import { LOGGER } from '../operation/logger.js';
+import { LOGGER } from './logger.js';
 
 const INTERVAL_MS = 1_000;
 

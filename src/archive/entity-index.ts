@@ -1,0 +1,263 @@
+import { parquetRead, type AsyncBuffer, type FileMetaData, type SchemaElement } from 'hyparquet';
+import { MultisetHash } from '../integrity/multiset-hash.js';
+import {
+  ArchiveObjectError,
+  ENTITIES_FORMAT,
+  entityPlace,
+  isEntitiesManifest,
+  type EntitiesManifest,
+  type RangeFacts,
+} from './archive-format.js';
+import {
+  asObjectError,
+  assertColumns,
+  DECODING,
+  INT64,
+  ParquetFile,
+  readParquetFooter,
+  rowsOfGroup,
+  TEXT,
+  type WrittenFile,
+} from './parquet-file.js';
+
+/** Rows of a row group, which is what a look-up reads: some 30 kB. */
+const ROW_GROUP_ROWS = 8_192;
+const DESCRIBED_IN = 'docs/archive.md of Truetrail';
+
+const COLUMNS = {
+  ledger: TEXT,
+  entity_type: TEXT,
+  entity_id: TEXT,
+  sequence: INT64,
+} as const;
+type ColumnName = keyof typeof COLUMNS;
+const NAMES = Object.keys(COLUMNS) as ColumnName[];
+
+const SCHEMA: SchemaElement[] = [
+  { name: 'entities', num_children: NAMES.length },
+  ...NAMES.map((name): SchemaElement => ({ name, ...COLUMNS[name], repetition_type: 'REQUIRED' })),
+];
+
+/** Where an event of an entity is. */
+export interface EntityEntry {
+  entity_type: string;
+  entity_id: string;
+  sequence: string;
+}
+
+/** A finished object of entities, in a file. */
+export interface EncodedEntities extends WrittenFile {
+  manifest: EntitiesManifest;
+}
+
+/** What is known of a range before its entities are listed. */
+export type EntitiesRange = Omit<RangeFacts, 'entities_hash'>;
+
+/**
+ * Writes an object that says where the events of each entity are: a row an event, by ledger, entity and sequence, so that
+ * one entity's events are found by the least and greatest values of a few row groups. Holds one row group in memory.
+ */
+export class EntityIndexWriter {
+  private readonly file: ParquetFile;
+  private readonly ranges: RangeFacts[] = [];
+  private check: EntityListCheck | undefined;
+  private columns: Record<ColumnName, (string | bigint)[]> = emptyColumns();
+
+  constructor(
+    path: string,
+    private readonly number: bigint,
+  ) {
+    this.file = new ParquetFile(path, SCHEMA);
+  }
+
+  begin(range: EntitiesRange): void {
+    this.endRange();
+    this.check = new EntityListCheck(range);
+  }
+
+  /** Throws ArchiveObjectError for an entry out of order, or of no event of the range. */
+  add(entry: EntityEntry): void {
+    this.check!.take(entry);
+    this.columns.ledger.push(this.check!.range.ledger);
+    this.columns.entity_type.push(entry.entity_type);
+    this.columns.entity_id.push(entry.entity_id);
+    this.columns.sequence.push(BigInt(entry.sequence));
+    if (this.columns.ledger.length === ROW_GROUP_ROWS) this.writeRowGroup();
+  }
+
+  /** The bytes are durable once it returns. Throws ArchiveObjectError when events of a range are missing. */
+  finish(): EncodedEntities {
+    this.endRange();
+    const manifest: EntitiesManifest = {
+      format: ENTITIES_FORMAT,
+      kind: 'entities',
+      number: String(this.number),
+      ranges: this.ranges,
+      described_in: DESCRIBED_IN,
+    };
+    return { manifest, ...this.file.finish(manifest) };
+  }
+
+  abandon(): void {
+    this.file.abandon();
+  }
+
+  /** A row group holds entries of one ledger. */
+  private endRange(): void {
+    if (!this.check) return;
+    this.writeRowGroup();
+    this.ranges.push(this.check.finish());
+    this.check = undefined;
+  }
+
+  private writeRowGroup(): void {
+    const rows = this.columns.ledger.length;
+    if (rows === 0) return;
+    const columnData = NAMES.map((name) => ({ name, data: this.columns[name], statistics: true }));
+    this.file.writeRowGroup(columnData, rows);
+    this.columns = emptyColumns();
+  }
+}
+
+function emptyColumns(): Record<ColumnName, (string | bigint)[]> {
+  return { ledger: [], entity_type: [], entity_id: [], sequence: [] };
+}
+
+/** Sees that entries are in order and each event of a range is there once. */
+class EntityListCheck {
+  private readonly hash = new MultisetHash();
+  private count = 0n;
+  private last: EntityEntry | undefined;
+
+  constructor(readonly range: EntitiesRange) {}
+
+  take(entry: EntityEntry): void {
+    const { ledger, from_sequence, to_sequence } = this.range;
+    const sequence = BigInt(entry.sequence);
+    if (sequence < BigInt(from_sequence) || sequence > BigInt(to_sequence)) {
+      throw new ArchiveObjectError(`event ${sequence} of ${ledger} is not in the range`, {
+        ledger,
+        sequence: entry.sequence,
+      });
+    }
+    if (this.last && compareEntries(this.last, entry) >= 0) {
+      throw new ArchiveObjectError(`event ${sequence} of ${ledger} is out of order`, {
+        ledger,
+        sequence: entry.sequence,
+      });
+    }
+    this.hash.add(entityPlace(entry.entity_type, entry.entity_id, entry.sequence));
+    this.count += 1n;
+    this.last = entry;
+  }
+
+  finish(): RangeFacts {
+    const { ledger, from_sequence, to_sequence } = this.range;
+    const wanted = BigInt(to_sequence) - BigInt(from_sequence) + 1n;
+    if (this.count !== wanted) throw new ArchiveObjectError(`it lists ${this.count} of ${wanted} events of ${ledger}`);
+    return { ...this.range, entities_hash: this.hash.hex() };
+  }
+}
+
+/** By entity in the order of PostgreSQL's collation "C", which is that of UTF-8, then by sequence. */
+function compareEntries(a: EntityEntry, b: EntityEntry): number {
+  const byEntity = compareBytes(a.entity_type, b.entity_type) || compareBytes(a.entity_id, b.entity_id);
+  return byEntity || (BigInt(a.sequence) < BigInt(b.sequence) ? -1 : Number(a.sequence !== b.sequence));
+}
+
+function compareBytes(a: string, b: string): number {
+  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+export interface EntitiesFooter {
+  manifest: EntitiesManifest;
+  metadata: FileMetaData;
+}
+
+/** Throws ArchiveObjectError for what is no object of entities of a format that is known here. */
+export async function readEntitiesFooter(file: AsyncBuffer): Promise<EntitiesFooter> {
+  const { metadata, manifest } = await readParquetFooter(file);
+  if (!isEntitiesManifest(manifest)) {
+    throw new ArchiveObjectError(`its manifest is not of the format ${ENTITIES_FORMAT}`);
+  }
+  assertColumns(metadata, SCHEMA);
+  return { manifest, metadata };
+}
+
+/** The row groups that may hold events of an entity, by their least and greatest values. */
+export function groupsOfEntity(
+  { metadata }: EntitiesFooter,
+  ledger: string,
+  entityType: string,
+  entityId: string,
+): number[] {
+  const wanted = [ledger, entityType, entityId];
+  return metadata.row_groups.flatMap((group, i) => {
+    const holds = wanted.every((value, column) => {
+      const statistics = group.columns[column]?.meta_data?.statistics;
+      const [least, greatest] = [statistics?.min_value, statistics?.max_value];
+      if (typeof least !== 'string' || typeof greatest !== 'string') return true;
+      return compareBytes(least, value) <= 0 && compareBytes(value, greatest) <= 0;
+    });
+    return holds ? [i] : [];
+  });
+}
+
+/** The entries of a row group, and their ledger. Throws ArchiveObjectError when it cannot be decoded. */
+export async function readEntityGroup(
+  file: AsyncBuffer,
+  { metadata }: EntitiesFooter,
+  group: number,
+): Promise<(EntityEntry & { ledger: string })[]> {
+  let decoded: Record<string, unknown>[] = [];
+  try {
+    await parquetRead({
+      file,
+      metadata,
+      ...rowsOfGroup(metadata, group),
+      rowFormat: 'object',
+      ...DECODING,
+      onComplete: (rows) => (decoded = rows),
+    });
+  } catch (error) {
+    throw asObjectError(error, `its row group ${group} cannot be read`);
+  }
+  return decoded.map(({ ledger, entity_type, entity_id, sequence }) => ({
+    ledger: ledger as string,
+    entity_type: entity_type as string,
+    entity_id: entity_id as string,
+    sequence: String(sequence),
+  }));
+}
+
+/** Reads an object of entities as a whole: that it lists what its manifest says. Throws ArchiveObjectError. */
+export async function verifyEntities(file: AsyncBuffer): Promise<EntitiesManifest> {
+  const footer = await readEntitiesFooter(file);
+  const { manifest, metadata } = footer;
+  let at = -1;
+  let check: EntityListCheck | undefined;
+  const end = (): void => {
+    if (!check) return;
+    const found = check.finish();
+    if (found.entities_hash !== manifest.ranges[at]!.entities_hash) {
+      throw new ArchiveObjectError(`it lists other entities of ${found.ledger} than its manifest says`);
+    }
+  };
+  for (let group = 0; group < metadata.row_groups.length; group++) {
+    for (const entry of await readEntityGroup(file, footer, group)) {
+      if (check?.range.ledger !== entry.ledger) {
+        end();
+        at += 1;
+        const range = manifest.ranges[at];
+        if (range?.ledger !== entry.ledger) {
+          throw new ArchiveObjectError(`it lists events of ${entry.ledger}, which its manifest does not name there`);
+        }
+        check = new EntityListCheck(range);
+      }
+      check.take(entry);
+    }
+  }
+  end();
+  if (at + 1 !== manifest.ranges.length) throw new ArchiveObjectError('it lists fewer ledgers than its manifest says');
+  return manifest;
+}
