@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type pg from 'pg';
+import { NoArchive } from '../src/archive/archive-reading.js';
 import { POOL } from '../src/database/tokens.js';
 import { readReportRequest } from '../src/reports/report-parameters.js';
 import { piecesOfReport } from '../src/reports/report-pieces.js';
@@ -655,7 +656,13 @@ describe('a report of many rows', () => {
     // on this thread, so that it can be measured
     const measure = async (asOf: bigint): Promise<{ peak: number; length: number }> => {
       let [peak, pieces, length] = [0, 0, 0];
-      for await (const { text } of piecesOfReport(pool, 60_000, { ...read, asOf }, new AbortController().signal)) {
+      for await (const { text } of piecesOfReport(
+        pool,
+        new NoArchive(),
+        60_000,
+        { ...read, asOf },
+        new AbortController().signal,
+      )) {
         length += text.length;
         if (pieces++ % 16 === 0) peak = Math.max(peak, inUse());
       }

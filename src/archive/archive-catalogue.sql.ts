@@ -126,6 +126,49 @@ export async function listMonthObjects(
   return rows;
 }
 
+/** An object that holds archived events of a ledger, and between which times. Microseconds since 1970. */
+export interface ArchivedPiece {
+  object_key: string;
+  version_id: string;
+  /** hex */
+  sha256: string;
+  bytes: string;
+  from_sequence: string;
+  /** included */
+  to_sequence: string;
+  least_timestamp: number;
+  greatest_timestamp: number;
+  least_recorded_at: number;
+  greatest_recorded_at: number;
+}
+
+/** Objects of a kind with something of a ledger from one sequence to another, both included, in order. */
+export async function listPieces(
+  database: Database,
+  kind: 'month' | 'entities',
+  ledger: string,
+  from: bigint,
+  to: bigint,
+): Promise<ArchivedPiece[]> {
+  const times = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'] as const;
+  const { rows } = await database.query<Record<(typeof times)[number], string> & ArchivedPiece>({
+    name: 'list_pieces',
+    text: `SELECT o.object_key, o.version_id, encode(o.sha256, 'hex') AS sha256, o.bytes, r.from_sequence, r.to_sequence,
+                  ${times.map((name) => `(extract(epoch FROM r.${name}) * 1000000)::bigint AS ${name}`).join(', ')}
+             FROM archive_ranges AS r JOIN archive_objects AS o ON o.number = r.number
+             WHERE r.kind = $1 AND r.ledger = $2 AND r.from_sequence <= $4 AND r.to_sequence >= $3
+             ORDER BY r.from_sequence`,
+    values: [kind, ledger, String(from), String(to)],
+  });
+  return rows.map((row) => ({ ...row, ...Object.fromEntries(times.map((name) => [name, Number(row[name])])) }));
+}
+
+/** The origin of a ledger, which every envelope holds. */
+export async function readOrigin(database: Database, ledger: string): Promise<string> {
+  const { rows } = await database.query<{ origin: string }>('SELECT origin FROM ledgers WHERE ledger = $1', [ledger]);
+  return rows[0]!.origin;
+}
+
 /**
  * Where the events of a range are, by entity and sequence: the next after an entry, `limit` at most. In the order of the
  * index on entities, so that a page costs what it holds.
@@ -137,7 +180,7 @@ export async function readEntityPlaces(
   limit: number,
 ): Promise<EntityEntry[]> {
   const { rows } = await database.query<EntityEntry>(
-    `SELECT entity_type, entity_id, sequence FROM audit_events
+    `SELECT entity_type, entity_id, sequence, corrects IS NOT NULL AS is_correction FROM audit_events
        WHERE ledger = $1 AND recorded_at BETWEEN $2 AND $3 AND sequence BETWEEN $4 AND $5
          AND (entity_type, entity_id, sequence) > ($6, $7, $8::bigint)
        ORDER BY entity_type, entity_id, sequence LIMIT $9`,

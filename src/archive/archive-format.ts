@@ -24,7 +24,7 @@ export interface RangeFacts {
   /** of the event before the first; null at sequence 1 */
   previous_event_hash: string | null;
   last_event_hash: string;
-  /** MultisetHash of `entity_type \n entity_id \n sequence` of every event */
+  /** MultisetHash over every event of its entity_type, entity_id, sequence, and `correction` or nothing, joined by line feeds */
   entities_hash: string;
 }
 
@@ -112,8 +112,8 @@ export function isEntitiesManifest(value: unknown): value is EntitiesManifest & 
 }
 
 /** An event as the hash over entities takes it: no text of an event has a control character. */
-export function entityPlace(entityType: string, entityId: string, sequence: string): string {
-  return `${entityType}\n${entityId}\n${sequence}`;
+export function entityPlace(entityType: string, entityId: string, sequence: string, isCorrection: boolean): string {
+  return `${entityType}\n${entityId}\n${sequence}\n${isCorrection ? 'correction' : ''}`;
 }
 
 function isListOf(list: unknown, members: Record<string, (value: unknown) => boolean>): boolean {

@@ -71,7 +71,7 @@ export class ArchivedRangeCheck {
     this.timestamps = widened(this.timestamps, row.timestamp);
     this.recorded = widened(this.recorded, row.recorded_at);
     this.tree.append(leafHash(computed));
-    this.entities.add(entityPlace(row.entity_type, row.entity_id, row.sequence));
+    this.entities.add(entityPlace(row.entity_type, row.entity_id, row.sequence, row.corrects !== null));
     this.previous = computed;
     this.expected += 1n;
     return canonical;

@@ -12,6 +12,7 @@ import {
   asObjectError,
   assertColumns,
   DECODING,
+  BOOLEAN,
   INT64,
   ParquetFile,
   readParquetFooter,
@@ -29,6 +30,7 @@ const COLUMNS = {
   entity_type: TEXT,
   entity_id: TEXT,
   sequence: INT64,
+  is_correction: BOOLEAN,
 } as const;
 type ColumnName = keyof typeof COLUMNS;
 const NAMES = Object.keys(COLUMNS) as ColumnName[];
@@ -43,6 +45,8 @@ export interface EntityEntry {
   entity_type: string;
   entity_id: string;
   sequence: string;
+  /** whether it means to correct another */
+  is_correction: boolean;
 }
 
 /** A finished object of entities, in a file. */
@@ -61,7 +65,7 @@ export class EntityIndexWriter {
   private readonly file: ParquetFile;
   private readonly ranges: RangeFacts[] = [];
   private check: EntityListCheck | undefined;
-  private columns: Record<ColumnName, (string | bigint)[]> = emptyColumns();
+  private columns: Record<ColumnName, (string | bigint | boolean)[]> = emptyColumns();
 
   constructor(
     path: string,
@@ -82,6 +86,7 @@ export class EntityIndexWriter {
     this.columns.entity_type.push(entry.entity_type);
     this.columns.entity_id.push(entry.entity_id);
     this.columns.sequence.push(BigInt(entry.sequence));
+    this.columns.is_correction.push(entry.is_correction);
     if (this.columns.ledger.length === ROW_GROUP_ROWS) this.writeRowGroup();
   }
 
@@ -113,14 +118,14 @@ export class EntityIndexWriter {
   private writeRowGroup(): void {
     const rows = this.columns.ledger.length;
     if (rows === 0) return;
-    const columnData = NAMES.map((name) => ({ name, data: this.columns[name], statistics: true }));
+    const columnData = NAMES.map((name) => ({ name, data: this.columns[name], statistics: name !== 'is_correction' }));
     this.file.writeRowGroup(columnData, rows);
     this.columns = emptyColumns();
   }
 }
 
-function emptyColumns(): Record<ColumnName, (string | bigint)[]> {
-  return { ledger: [], entity_type: [], entity_id: [], sequence: [] };
+function emptyColumns(): Record<ColumnName, (string | bigint | boolean)[]> {
+  return { ledger: [], entity_type: [], entity_id: [], sequence: [], is_correction: [] };
 }
 
 /** Sees that entries are in order and each event of a range is there once. */
@@ -146,7 +151,7 @@ class EntityListCheck {
         sequence: entry.sequence,
       });
     }
-    this.hash.add(entityPlace(entry.entity_type, entry.entity_id, entry.sequence));
+    this.hash.add(entityPlace(entry.entity_type, entry.entity_id, entry.sequence, entry.is_correction));
     this.count += 1n;
     this.last = entry;
   }
@@ -222,11 +227,12 @@ export async function readEntityGroup(
   } catch (error) {
     throw asObjectError(error, `its row group ${group} cannot be read`);
   }
-  return decoded.map(({ ledger, entity_type, entity_id, sequence }) => ({
+  return decoded.map(({ ledger, entity_type, entity_id, sequence, is_correction }) => ({
     ledger: ledger as string,
     entity_type: entity_type as string,
     entity_id: entity_id as string,
     sequence: String(sequence),
+    is_correction: is_correction === true,
   }));
 }
 

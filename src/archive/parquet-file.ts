@@ -16,6 +16,7 @@ const STATISTICS_BYTES = 4_096;
 const MANIFEST_KEY = 'truetrail.manifest';
 
 export const TEXT = { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } } as const;
+export const BOOLEAN = { type: 'BOOLEAN' } as const;
 export const BYTES = { type: 'BYTE_ARRAY' } as const;
 export const MICROS = {
   type: 'INT64',
@@ -127,7 +128,7 @@ class FileSink extends ByteWriter {
 /** Where a file's row groups are, and the value of its manifest. Throws ArchiveObjectError. */
 export async function readParquetFooter(file: AsyncBuffer): Promise<{ metadata: FileMetaData; manifest: JsonValue }> {
   try {
-    const metadata = await parquetMetadataAsync(file);
+    const metadata = await parquetMetadataAsync(file, { parsers: PARSERS });
     const text = metadata.key_value_metadata?.find(({ key }) => key === MANIFEST_KEY)?.value;
     if (text === undefined) throw new ArchiveObjectError('it has no manifest');
     return { metadata, manifest: readJson(text) };
@@ -153,14 +154,17 @@ function shapeOf(schema: readonly SchemaElement[]): string {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** How values are read: exact where the defaults are not (microseconds, a byte order mark, bytes that are no UTF-8). */
+/** Exact where the defaults are not: microseconds, a byte order mark, bytes that are no UTF-8. */
+const PARSERS = {
+  timestampFromMicroseconds: (micros: bigint) => Number(micros),
+  stringFromBytes: (bytes: Uint8Array | undefined) => bytes && utf8.decode(bytes),
+};
+
+/** How values are read. */
 export const DECODING = {
   utf8: false,
   compressors: { ZSTD: (bytes: Uint8Array) => decompress(bytes) },
-  parsers: {
-    timestampFromMicroseconds: (micros: bigint) => Number(micros),
-    stringFromBytes: (bytes: Uint8Array | undefined) => bytes && utf8.decode(bytes),
-  },
+  parsers: PARSERS,
 };
 
 /** An error of reading: what decoders throw at bytes that make no sense as ArchiveObjectError, all others as they are. */

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { ChainVerification } from './chain-verification.job.js';
 import { SchemaCheckJob } from './schema-check.job.js';
@@ -8,7 +9,7 @@ import { VerificationsController } from './verifications.controller.js';
 
 /** Whether the trail is what was recorded. */
 @Module({
-  imports: [EventsModule],
+  imports: [ArchivedReadsModule, EventsModule],
   controllers: [VerificationsController],
   providers: [Verifications, SchemaCheck, SchemaCheckJob, ChainVerification],
 })

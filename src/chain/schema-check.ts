@@ -162,7 +162,8 @@ export function differences(
   for (const month of sealed) {
     if (!months.has(month)) continue; // told by the month catalogue
     const about = `constraint ${month}.${month}_sealed_check`;
-    if (actual.get(about) !== SEALED) found.push(`${about}: is: ${actual.get(about) ?? 'nothing'}; it should be: ${SEALED}`);
+    if (actual.get(about) !== SEALED)
+      found.push(`${about}: is: ${actual.get(about) ?? 'nothing'}; it should be: ${SEALED}`);
     actual.delete(about);
   }
   for (const [about, says] of Object.entries(expected)) {

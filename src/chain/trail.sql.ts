@@ -73,6 +73,15 @@ export async function findStrayLedgers(database: Database): Promise<{ ledger: st
   return rows;
 }
 
+/** Up to where a ledger's events have left the database, or are about to. */
+export async function readArchivedTo(database: Database, ledger: string): Promise<bigint> {
+  const { rows } = await database.query<{ archived_to: string }>(
+    'SELECT archived_to FROM ledger_heads WHERE ledger = $1',
+    [ledger],
+  );
+  return BigInt(rows[0]?.archived_to ?? 0);
+}
+
 /** The least sequence from `from` to `to`, both included, of which there is an event. */
 export async function findNextSequence(
   database: Database,
@@ -126,8 +135,9 @@ export async function readLedgerEnds(
   // two scans from an end of the index each; with OR it would be one of the whole
   const { rows } = await database.query<LedgerEnds & { misplaced_sequences: string[]; misplaced_ids: string[] }>(
     `SELECT h.size, h.event_hash AS head_hash, ${MICROS('h.recorded_at')} AS head_recorded_at,
-            last.sequence AS last_sequence, last.event_id AS last_event_id, last.event_hash AS last_hash,
-            ${MICROS('last.recorded_at')} AS last_recorded_at,
+            coalesce(last.sequence, left_last.to_sequence) AS last_sequence, last.event_id AS last_event_id,
+            coalesce(last.event_hash, left_last.last_event_hash) AS last_hash,
+            ${MICROS('coalesce(last.recorded_at, left_last.greatest_recorded_at)')} AS last_recorded_at,
             misplaced.sequences AS misplaced_sequences, misplaced.ids AS misplaced_ids
        FROM (VALUES ($1::text)) AS asked (ledger)
        LEFT JOIN ledger_heads AS h ON h.ledger = asked.ledger
@@ -135,6 +145,7 @@ export async function readLedgerEnds(
          SELECT e.sequence, e.event_id, e.event_hash, e.recorded_at FROM audit_events AS e
            WHERE e.ledger = $1 AND e.sequence <= coalesce(h.size, 9223372036854775807)
            ORDER BY e.sequence DESC LIMIT 1) AS last ON true
+       LEFT JOIN month_ranges AS left_last ON left_last.ledger = $1 AND left_last.to_sequence = h.archived_to
        LEFT JOIN LATERAL (
          SELECT coalesce(array_agg(m.sequence::text), '{}') AS sequences, coalesce(array_agg(m.event_id::text), '{}') AS ids
            FROM (
@@ -150,6 +161,7 @@ export async function readLedgerEnds(
 }
 
 const MISPLACED_LIMIT = 1_000;
+const MAX_BIGINT = 2n ** 63n - 1n;
 
 /** Blocks of the longest partition of event_keys. */
 export async function countKeyBlocks(database: Database): Promise<number> {
@@ -197,6 +209,45 @@ export async function sumKeys(
   };
 }
 
+/** The sum of the hashes that the keys of some events have. */
+export async function sumKeysOfEvents(
+  database: Database,
+  events: readonly { sequence: string; event_id: string }[],
+  seed: bigint,
+): Promise<bigint> {
+  const { rows } = await database.query<{ sum: string }>(
+    `SELECT coalesce(sum(${keyHash('k', seed)}), 0) AS sum FROM unnest($1::bigint[], $2::uuid[]) AS k (sequence, event_id)`,
+    [events.map(({ sequence }) => sequence), events.map(({ event_id }) => event_id)],
+  );
+  return BigInt(rows[0]!.sum);
+}
+
+/** The keys of a page, by sequence. */
+export async function listKeys(database: Database, page: KeyPage): Promise<Misplaced[]> {
+  const { rows } = await database.query<Misplaced>(
+    `SELECT k.sequence, k.event_id FROM event_keys AS k
+       WHERE k.ledger = $1 AND ${IN_BLOCKS} AND k.sequence BETWEEN $2 AND $3 ORDER BY k.sequence, k.event_id`,
+    pageValues(page),
+  );
+  return rows;
+}
+
+/** Those of some events that have no key. */
+export async function findKeylessAmong(
+  database: Database,
+  ledger: string,
+  events: readonly { sequence: string; event_id: string }[],
+): Promise<KeylessEvent[]> {
+  const { rows } = await database.query<KeylessEvent>(
+    `SELECT e.sequence, e.event_id, k.sequence AS key_sequence, count(*) OVER () AS total
+       FROM unnest($2::bigint[], $3::uuid[]) AS e (sequence, event_id)
+       LEFT JOIN event_keys AS k ON k.ledger = $1 AND k.event_id = e.event_id
+       WHERE k.sequence IS DISTINCT FROM e.sequence ORDER BY e.sequence`,
+    [ledger, events.map(({ sequence }) => sequence), events.map(({ event_id }) => event_id)],
+  );
+  return rows;
+}
+
 /** An event without its key; `key_sequence` is where the key of its id points instead, null when there is none. */
 export interface KeylessEvent extends Misplaced {
   key_sequence: string | null;
@@ -227,12 +278,13 @@ export interface OrphanKey extends Misplaced {
 }
 
 /**
- * Keys whose event is not the one at their sequence. Of those within the range; and, when the range ends at the head,
+ * Keys whose event is not the one at their sequence, after those that are archived. Of those within the range; and, when the range ends at the head,
  * those of no sequence that the ledger has.
  */
 export async function findOrphanKeys(
   database: Database,
   page: KeyPage,
+  archivedTo: bigint,
   limit: number,
   size: bigint | null,
 ): Promise<OrphanKey[]> {
@@ -243,6 +295,7 @@ export async function findOrphanKeys(
                ORDER BY e.sequence LIMIT 1) AS stored_id
        FROM event_keys AS k
        WHERE k.ledger = $1 AND ${IN_BLOCKS}
+         AND k.sequence > $8
          AND (k.sequence BETWEEN $2 AND $3 OR k.sequence > $6 OR ($6::bigint IS NOT NULL AND k.sequence < 1))
          -- a subquery with a LIMIT, which is never made a join: on tables that were not analysed yet PostgreSQL 15 joined
          -- by an index of the whole ledger for each key
@@ -250,7 +303,12 @@ export async function findOrphanKeys(
                 WHERE e.ledger = k.ledger AND e.sequence BETWEEN k.sequence AND k.sequence AND e.event_id = k.event_id
                 ORDER BY e.sequence LIMIT 1) IS NULL
        ORDER BY k.sequence, k.event_id LIMIT $7`,
-    [...pageValues(page), size === null ? null : String(size), limit],
+    [
+      ...pageValues(page),
+      size === null ? null : String(size),
+      limit,
+      String(archivedTo === 0n ? -MAX_BIGINT : archivedTo),
+    ],
   );
   return rows;
 }

@@ -1,10 +1,11 @@
 import type pg from 'pg';
+import type { ArchiveReader } from '../archive/archive-reader.js';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
-import { contentOf, DamagedRowError, envelopeOf } from '../integrity/stored-event.js';
+import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
 import { FindingList, type RecordedFinding } from './findings.js';
 import * as sql from './trail.sql.js';
-import { RangeVerifier, type MonthBounds } from './verifier.js';
+import { IN_ARCHIVE, RangeVerifier, type MonthBounds } from './verifier.js';
 
 /** What every task of one verification is about. Plain data: it crosses threads. */
 export interface VerificationSubject {
@@ -58,74 +59,109 @@ export type ResultOf<T extends VerificationTask> = TaskResults[T['kind']];
 /** Does a task on a connection. Rejects with the database's error. */
 export async function runTask<T extends VerificationTask>(
   client: pg.ClientBase,
+  archive: ArchiveReader | undefined,
   subject: VerificationSubject,
   task: T,
 ): Promise<ResultOf<T>> {
+  const trail = { client, archive, subject };
   const run = async (): Promise<TaskResults[VerificationTask['kind']]> => {
     switch (task.kind) {
       case 'rows':
-        return verifyRows(client, subject, task, task.isFirst);
+        return verifyRows(trail, task, task.isFirst);
       case 'keys':
         return sql.sumKeys(client, { ledger: subject.ledger, ...task }, subject.keySeed);
       case 'keyless-events':
-        return findKeylessEvents(client, subject, task);
+        return findKeylessEvents(trail, task);
       case 'orphan-keys':
-        return findOrphanKeys(client, subject, task, task.size);
+        return findOrphanKeys(trail, task, task.size);
     }
   };
   return (await run()) as ResultOf<T>;
 }
 
+/** What a task reads: the database, and the archive for what has left it. */
+interface Trail {
+  client: pg.ClientBase;
+  archive: ArchiveReader | undefined;
+  subject: VerificationSubject;
+}
+
 /** The rows of a range, each by itself and against its neighbours. */
-async function verifyRows(
-  client: pg.ClientBase,
-  subject: VerificationSubject,
-  { from, to }: SequenceRange,
-  isFirst: boolean,
-): Promise<TaskResults['rows']> {
-  const verifier = new RangeVerifier({
-    from: Number(from),
-    to: Number(to),
-    origin: subject.origin,
-    usualOrigin: subject.usualOrigin,
-    months: subject.months,
-    headRecordedAt: subject.headRecordedAt,
-    needsPredecessor: isFirst,
-  });
-  let high = 0;
-  let low = 0;
-  const first = Number(from);
-  const last = Number(to);
-  await copyStoredRows(
-    client,
-    { ledger: subject.ledger, from: from - 1n, to: to + 1n, keySeed: subject.keySeed },
-    (row) => {
-      verifier.take(row);
-      const sequence = Number(row.sequence);
-      if (sequence < first || sequence > last) return;
-      high += row.keyHashHigh;
-      low += row.keyHashLow;
-    },
-  );
-  const { checked, findings } = verifier.finish();
-  return {
-    checked,
-    listed: findings.listed,
-    total: findings.total,
-    keySum: BigInt.asUintN(64, (BigInt(high) << 32n) + BigInt(low)),
-  };
+async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: boolean): Promise<TaskResults['rows']> {
+  const { client, subject } = trail;
+  const { ledger, keySeed } = subject;
+  for (;;) {
+    const archivedTo = await sql.readArchivedTo(client, ledger);
+    const verifier = new RangeVerifier({
+      from: Number(from),
+      to: Number(to),
+      origin: subject.origin,
+      usualOrigin: subject.usualOrigin,
+      months: subject.months,
+      headRecordedAt: subject.headRecordedAt,
+      needsPredecessor: isFirst,
+    });
+    let sum = 0n;
+    for await (const rows of archivedRows(trail, from > 1n ? from - 1n : 1n, lesser(to + 1n, archivedTo))) {
+      for (const row of rows) verifier.take({ ...row, tableOid: IN_ARCHIVE });
+      const own = rows.filter(({ sequence }) => BigInt(sequence) >= from && BigInt(sequence) <= to);
+      sum += await sql.sumKeysOfEvents(client, own, keySeed);
+    }
+    let high = 0;
+    let low = 0;
+    const first = Number(from);
+    const last = Number(to);
+    const online = { ledger, from: later(from - 1n, archivedTo + 1n), to: to + 1n, keySeed };
+    if (online.from <= online.to) {
+      await copyStoredRows(client, online, (row) => {
+        verifier.take(row);
+        const sequence = Number(row.sequence);
+        if (sequence < first || sequence > last) return;
+        high += row.keyHashHigh;
+        low += row.keyHashLow;
+      });
+      // rows that left the database in between were seen in neither place
+      if ((await sql.readArchivedTo(client, ledger)) !== archivedTo) continue;
+    }
+    const { checked, findings } = verifier.finish();
+    sum += (BigInt(high) << 32n) + BigInt(low);
+    return { checked, listed: findings.listed, total: findings.total, keySum: BigInt.asUintN(64, sum) };
+  }
+}
+
+/** Archived rows of a range, which may be empty, in order. */
+function archivedRows({ archive, subject }: Trail, from: bigint, to: bigint): AsyncGenerator<StoredRow<number>[]> {
+  if (from <= to && !archive) throw new Error(`events up to ${to} have left the database, and ARCHIVE_URL is off`);
+  return archive && from <= to ? archive.range(subject.ledger, from, to) : nothing();
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- an empty iteration
+async function* nothing(): AsyncGenerator<never> {}
+
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+function lesser(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 const LISTED_BY_TASK = 1_000;
 /** Rows that are read once more to say what was changed. */
 const EXPLAINED_BY_TASK = 50;
 
-async function findKeylessEvents(
-  client: pg.ClientBase,
-  subject: VerificationSubject,
-  range: SequenceRange,
-): Promise<TaskFindings> {
-  const events = await sql.findKeylessEvents(client, { ledger: subject.ledger, ...range }, LISTED_BY_TASK);
+async function findKeylessEvents(trail: Trail, range: SequenceRange): Promise<TaskFindings> {
+  const { client, subject } = trail;
+  const { ledger } = subject;
+  const archivedTo = await sql.readArchivedTo(client, ledger);
+  const archived: sql.KeylessEvent[] = [];
+  for await (const rows of archivedRows(trail, range.from, lesser(range.to, archivedTo))) {
+    archived.push(...(await sql.findKeylessAmong(client, ledger, rows)));
+  }
+  const online = { ledger, ...range, from: later(range.from, archivedTo + 1n) };
+  const found = await sql.findKeylessEvents(client, online, LISTED_BY_TASK);
+  const events = [...archived, ...found].slice(0, LISTED_BY_TASK);
+  const total = archived.length + Number(found[0]?.total ?? 0);
   const findings = new FindingList();
   for (const [i, event] of events.entries()) {
     const other = event.key_sequence;
@@ -140,16 +176,17 @@ async function findKeylessEvents(
     }
     findings.add({ kind: 'key', sequence: event.sequence, event_id: event.event_id, detail });
   }
-  return { listed: findings.listed, total: Number(events[0]?.total ?? 0) };
+  return { listed: findings.listed, total };
 }
 
-async function findOrphanKeys(
-  client: pg.ClientBase,
-  subject: VerificationSubject,
-  blocks: KeyBlocks,
-  size: bigint | null,
-): Promise<TaskFindings> {
-  const keys = await sql.findOrphanKeys(client, { ledger: subject.ledger, ...blocks }, LISTED_BY_TASK, size);
+async function findOrphanKeys(trail: Trail, blocks: KeyBlocks, size: bigint | null): Promise<TaskFindings> {
+  const { client, subject } = trail;
+  const page = { ledger: subject.ledger, ...blocks };
+  const archivedTo = await sql.readArchivedTo(client, subject.ledger);
+  const archived = await findArchivedOrphans(trail, page, archivedTo);
+  const found = await sql.findOrphanKeys(client, page, archivedTo, LISTED_BY_TASK, size);
+  const keys = [...archived, ...found].slice(0, LISTED_BY_TASK);
+  const total = archived.length + Number(found[0]?.total ?? 0);
   const findings = new FindingList();
   for (const [i, key] of keys.entries()) {
     let detail = 'there is a key, but no event';
@@ -160,7 +197,25 @@ async function findOrphanKeys(
     }
     findings.add({ kind: 'key', sequence: key.sequence, event_id: key.event_id, detail });
   }
-  return { listed: findings.listed, total: Number(keys[0]?.total ?? 0) };
+  return { listed: findings.listed, total };
+}
+
+/** Keys whose event has left the database and is another one in the archive. */
+async function findArchivedOrphans(trail: Trail, page: sql.KeyPage, archivedTo: bigint): Promise<sql.OrphanKey[]> {
+  const keys = await sql.listKeys(trail.client, { ...page, to: lesser(page.to, archivedTo) });
+  const [first, last] = [keys[0], keys.at(-1)];
+  if (!first || !last) return [];
+  const found: sql.OrphanKey[] = [];
+  let at = 0;
+  for await (const rows of archivedRows(trail, BigInt(first.sequence), BigInt(last.sequence))) {
+    for (const { sequence, event_id } of rows) {
+      for (; keys[at]?.sequence === sequence; at++) {
+        const key = keys[at]!;
+        if (key.event_id !== event_id) found.push({ ...key, stored_id: event_id, total: '0' });
+      }
+    }
+  }
+  return found;
 }
 
 /** Whether the event at a sequence has the hash that it would have at another. */

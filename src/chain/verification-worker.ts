@@ -1,7 +1,8 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
-import { connectionOptions } from '../database/data-source.js';
+import { makeArchiveReader, type ArchiveReadSettings } from '../archive/archive-reading.js';
+import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
 import { sqlState } from '../database/sqlstate.js';
 import { runTask, type VerificationSubject, type VerificationTask } from './verification-tasks.js';
 
@@ -9,6 +10,7 @@ import { runTask, type VerificationSubject, type VerificationTask } from './veri
 export interface WorkerSettings {
   url: string;
   lockTimeoutMs: number;
+  archive: ArchiveReadSettings;
 }
 
 export interface WorkerRequest {
@@ -35,6 +37,18 @@ const NICENESS = 10;
 const settings = workerData as WorkerSettings;
 if (process.platform === 'linux') setPriority(NICENESS);
 let client: pg.Client | undefined;
+const archive = makeArchiveReader(catalogue(), settings.archive);
+
+/** For the catalogue of the archive, on which nothing is ever under way for long; connects when it is first asked. */
+function catalogue(): pg.Pool {
+  const pool = new pg.Pool({
+    ...connectionOptions({ ...settings, asService: true, applicationName: 'truetrail verification' }),
+    max: 1,
+  });
+  keepFromCrashing(pool);
+  pool.on('error', () => undefined);
+  return pool;
+}
 
 async function connected(): Promise<pg.Client> {
   if (client) return client;
@@ -55,7 +69,7 @@ async function answer({ subject, task }: WorkerRequest): Promise<WorkerAnswer> {
   let used: pg.Client | undefined;
   try {
     used = await connected();
-    return { result: await runTask(used, subject, task) };
+    return { result: await runTask(used, archive, subject, task) };
   } catch (error) {
     const { message } = error as Error;
     const reach = used === undefined ? 'not-connected' : client === used ? 'answered' : 'connection-lost';
@@ -65,8 +79,7 @@ async function answer({ subject, task }: WorkerRequest): Promise<WorkerAnswer> {
 
 parentPort!.on('message', (request: WorkerRequest | null) => {
   if (request === null) {
-    parentPort!.close();
-    void client?.end();
+    process.exit();
     return;
   }
   void answer(request).then((message) => parentPort!.postMessage(message));

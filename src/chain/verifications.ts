@@ -3,6 +3,8 @@ import { availableParallelism } from 'node:os';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { archiveReadSettings } from '../archive/archive-reading.js';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
@@ -10,11 +12,12 @@ import { Appender } from '../events/appender.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
+import { microsOf } from '../integrity/stored-event.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { verifyRange, VerificationStopped, type Outcome, type Progress } from './range-verification.js';
-import { sequencesRecorded } from './recorded-range.js';
+import { sequencesRecorded, type RecordedEvent } from './recorded-range.js';
 import * as trail from './trail.sql.js';
 import { VerificationThreads } from './verification-threads.js';
 import * as sql from './verifications.sql.js';
@@ -78,11 +81,16 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     appender: Appender,
     private readonly serviceLedger: ServiceLedger,
     private readonly metrics: Metrics,
+    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
   ) {
     const { VERIFICATION_WORKERS: size } = config;
     // A processor is left to those who post events, as long as there are any: whoever verifies can wait.
     const mayWork = (): number => (appender.isInUse ? Math.max(1, Math.min(size, availableParallelism() - 1)) : size);
-    this.threads = new VerificationThreads(size, mayWork, { url, lockTimeoutMs: LOCK_TIMEOUT_MS });
+    this.threads = new VerificationThreads(size, mayWork, {
+      url,
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+      archive: archiveReadSettings(config),
+    });
   }
 
   onModuleInit(): void {
@@ -156,7 +164,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
       if (recordedFrom !== null && recordedTo !== null && recordedFrom >= recordedTo)
         throw invalidRange('recorded_to', 'recorded_to must lie after recorded_from');
       ({ from, to } = await sequencesRecorded(recordedFrom, recordedTo, size, (sequence) =>
-        trail.findRecordedAt(this.pool, ledger, sequence),
+        this.findRecordedAt(ledger, sequence),
       ));
     } else if (asked.toSequence !== undefined && from > asked.toSequence) {
       throw invalidRange('to_sequence', 'to_sequence must not lie before from_sequence');
@@ -165,6 +173,14 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     }
     if (to > size) to = size;
     return { from, to, toHead: to === size };
+  }
+
+  private async findRecordedAt(ledger: string, sequence: bigint): Promise<RecordedEvent | undefined> {
+    if (sequence <= (await trail.readArchivedTo(this.pool, ledger))) {
+      const [row] = await this.archive.at(ledger, [String(sequence)]);
+      return row && { sequence, recordedAt: microsOf(row.recorded_at) };
+    }
+    return trail.findRecordedAt(this.pool, ledger, sequence);
   }
 
   /** Takes runs as long as there are any; returns at once. */

@@ -5,6 +5,7 @@ import { ApiKeys } from '../access/api-keys.js';
 import { CreateApiKeyDto } from '../access/api-key.dto.js';
 import { KeyAdministration, type ApiKey } from '../access/key-administration.js';
 import { allPowerful, SCOPES, type Principal } from '../access/principal.js';
+import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { Appender } from '../events/appender.js';
@@ -27,7 +28,7 @@ class KeysModule {
   static with(options: AppOptions): DynamicModule {
     return {
       module: KeysModule,
-      imports: [settingsModule(options), DatabaseModule, OperationModule],
+      imports: [settingsModule(options), DatabaseModule, OperationModule, ArchivedReadsModule],
       providers: [
         ...[Foundation, PartitionManager, Ledgers],
         ...[Appender, ServiceLedger],

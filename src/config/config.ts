@@ -129,6 +129,12 @@ export const SETTINGS = {
     fallback: 7,
     why: 'How long the store locks the objects that count, from the day on which their last event was recorded. A longer time holds for objects written from then on.',
   }),
+  ARCHIVE_CACHE_MB: integer({
+    min: 0,
+    max: 1_048_576,
+    fallback: 1_024,
+    why: 'Megabytes of the local disk, below DATA_DIR, for parts of archive objects that were read from S3; 0 for none.',
+  }),
   ONLINE_MONTHS: integer({
     min: 1,
     max: 600,

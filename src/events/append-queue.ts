@@ -1,6 +1,5 @@
 import { FORMAT, contentHash, type Receipt } from '../integrity/event.js';
 import { isDefiniteFailure } from '../database/sqlstate.js';
-import { Problem } from '../http/problem.js';
 import type { AppendGroup, AppendOutcome, StoredEnvelope } from './appender.sql.js';
 import type { PreparedEvent } from './prepared-event.js';
 
@@ -34,7 +33,22 @@ export interface AppendBackend {
    * callers. `unsure`: an attempt may have committed, so only the database can say more. Never rejects.
    */
   onFailure(error: unknown, attempt: number, unsure: boolean): Promise<'again' | Error>;
+  /**
+   * The envelopes of events that have left the database, by sequence, all of them. Rejects with archive-unavailable, and
+   * with internal-error for an event that is in neither place.
+   */
+  readArchived(ledger: string, sequences: readonly string[]): Promise<ReadonlyMap<string, ArchivedEnvelope>>;
   observeGroup(events: number, requests: number, seconds: number): void;
+}
+
+export type ArchivedEnvelope = Omit<StoredEnvelope, 'index' | 'sequence'>;
+
+/** An event of a request of which at least one id is known; `repeat` is what is recorded under its own. */
+interface KnownEvent {
+  /** in its request */
+  index: number;
+  event: PreparedEvent;
+  repeat: StoredEnvelope | undefined;
 }
 
 interface Request {
@@ -205,38 +219,63 @@ export class AppendQueue {
     let hashes = 0;
     let at = 0;
     group.forEach((request, r) => {
-      const conflicts: Conflict[] = [];
-      const stillOpen: number[] = [];
-      let fault: Problem | undefined;
+      const known: KnownEvent[] = [];
       for (const i of request.open) {
         const event = events[at]!;
         const repeat = repeats.get(at);
         at += 1;
-        if (skipped.has(r) && repeat?.salt === null) {
-          fault = new Problem('internal-error', `event ${repeat.sequence} of ${this.ledger} has a key but no row`);
-        } else if (!skipped.has(r)) {
-          const eventHash = outcome.eventHashes.toString('hex', hashes, hashes + 32);
-          request.results[i] = {
-            receipt: this.receipt(event, String(sequence), outcome.recordedAt, previous, eventHash),
-            repeated: false,
-          };
-          previous = eventHash;
-          hashes += 32;
-          sequence += 1n;
-        } else if (repeat === undefined) stillOpen.push(i);
-        else if (!this.isSameContent(event, repeat)) conflicts.push({ index: i, event, sequence: repeat.sequence });
-        else {
-          const ours = request.unsure && repeat.salt === event.salt.toString('hex');
-          request.results[i] = { receipt: this.storedReceipt(event, repeat), repeated: !ours };
+        if (skipped.has(r)) {
+          known.push({ index: i, event, repeat });
+          continue;
         }
+        const eventHash = outcome.eventHashes.toString('hex', hashes, hashes + 32);
+        request.results[i] = {
+          receipt: this.receipt(event, String(sequence), outcome.recordedAt, previous, eventHash),
+          repeated: false,
+        };
+        previous = eventHash;
+        hashes += 32;
+        sequence += 1n;
       }
-      if (fault) request.reject(fault);
-      else if (conflicts.length > 0) request.reject(new ConflictError(conflicts));
-      else if (stillOpen.length > 0) {
-        request.open = stillOpen;
-        this.waiting.unshift(request);
-      } else request.resolve(request.results as Appended[]);
+      if (!skipped.has(r)) request.resolve(request.results as Appended[]);
+      else if (known.some(({ repeat }) => repeat?.salt === null)) void this.settleArchived(request, known);
+      else this.settleKnown(request, known);
     });
+  }
+
+  /** A request that holds known ids: a conflict, or what is not known of it is appended after all. */
+  private settleKnown(request: Request, events: readonly KnownEvent[]): void {
+    const conflicts: Conflict[] = [];
+    const stillOpen: number[] = [];
+    for (const { index, event, repeat } of events) {
+      if (repeat === undefined) stillOpen.push(index);
+      else if (!this.isSameContent(event, repeat)) conflicts.push({ index, event, sequence: repeat.sequence });
+      else {
+        const ours = request.unsure && repeat.salt === event.salt.toString('hex');
+        request.results[index] = { receipt: this.storedReceipt(event, repeat), repeated: !ours };
+      }
+    }
+    if (conflicts.length > 0) request.reject(new ConflictError(conflicts));
+    else if (stillOpen.length > 0) {
+      request.open = stillOpen;
+      this.waiting.unshift(request);
+      if (!this.running) void this.run();
+    } else request.resolve(request.results as Appended[]);
+  }
+
+  /** The same where the first of a known id has left the database. Nobody else waits for the archive. Never rejects. */
+  private async settleArchived(request: Request, events: readonly KnownEvent[]): Promise<void> {
+    try {
+      const sequences = events.flatMap(({ repeat }) => (repeat?.salt === null ? [repeat.sequence] : []));
+      const envelopes = await this.backend.readArchived(this.ledger, sequences);
+      const found = events.map((event): KnownEvent => {
+        const envelope = event.repeat && envelopes.get(event.repeat.sequence);
+        return envelope ? { ...event, repeat: { ...event.repeat, ...envelope } as StoredEnvelope } : event;
+      });
+      this.settleKnown(request, found);
+    } catch (error) {
+      request.reject(error as Error);
+    }
   }
 
   private isSameContent(event: PreparedEvent, stored: StoredEnvelope): boolean {

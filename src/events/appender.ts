@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
 import { DATABASE_URL } from '../database/tokens.js';
@@ -9,10 +10,11 @@ import { sqlState, SqlState } from '../database/sqlstate.js';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
 import { ClockMonitor } from '../operation/clock-monitor.js';
+import { envelopeOf } from '../integrity/stored-event.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
-import { AppendQueue, NotSent, type Appended } from './append-queue.js';
+import { AppendQueue, NotSent, type Appended, type ArchivedEnvelope } from './append-queue.js';
 import { appendEvents, type AppendGroup, type AppendOutcome } from './appender.sql.js';
 import { Ledgers } from './ledgers.js';
 import type { PreparedEvent } from './prepared-event.js';
@@ -43,6 +45,7 @@ export class Appender implements OnApplicationShutdown {
     private readonly clocks: ClockMonitor,
     private readonly partitions: PartitionManager,
     private readonly metrics: Metrics,
+    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
   ) {
     this.pool = new pg.Pool({
       // No lock_timeout: whoever holds the head's row is committing, and its turn will pass.
@@ -99,6 +102,7 @@ export class Appender implements OnApplicationShutdown {
     const queue = new AppendQueue(ledger, origin, this.config.CLOCK_TOLERANCE, {
       append: (group) => this.callFunction(group),
       onFailure: (error, attempt, unsure) => this.onFailure(error, attempt, unsure),
+      readArchived: (name, sequences) => this.readArchived(name, sequences),
       observeGroup: (events, requests, seconds) => this.metrics.observeAppend(ledger, events, requests, seconds),
     });
     this.queues.set(ledger, queue);
@@ -140,6 +144,24 @@ export class Appender implements OnApplicationShutdown {
       client.release(sqlState(error) === undefined); // a connection that failed is not used again
       throw error;
     }
+  }
+
+  private async readArchived(
+    ledger: string,
+    sequences: readonly string[],
+  ): Promise<ReadonlyMap<string, ArchivedEnvelope>> {
+    const { archived_to: archivedTo } = await this.ledgers.state(ledger);
+    const lost = sequences.find((sequence) => BigInt(sequence) > BigInt(archivedTo));
+    if (lost !== undefined) throw new Problem('internal-error', `event ${lost} of ${ledger} has a key but no row`);
+    const origin = await this.ledgers.origin(ledger);
+    const rows = await this.archive.at(ledger, sequences);
+    return new Map(
+      rows.map((row) => {
+        const { sequence, recorded_at, recorded_by, content_hash, previous_event_hash } = envelopeOf(row, origin);
+        const [salt, event_hash] = [row.salt.toString('hex'), row.event_hash.toString('hex')];
+        return [sequence, { salt, recorded_at, recorded_by, content_hash, previous_event_hash, event_hash }] as const;
+      }),
+    );
   }
 
   private async onFailure(error: unknown, attempt: number, unsure: boolean): Promise<'again' | Error> {

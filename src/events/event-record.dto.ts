@@ -66,6 +66,11 @@ export class SearchPageDto {
   next_cursor: string | null;
   @ApiProperty({ description: "The ledger's size when the walk began: no later event appears in it", example: '1' })
   as_of: string;
+  @ApiProperty({
+    description: 'Events up to this sequence were read from the archive, later ones from the database',
+    example: '0',
+  })
+  archived_to: string;
 }
 
 export class OrderEventDto extends EventRecordDto {
@@ -90,4 +95,9 @@ export class OrderHistoryDto {
   next_cursor: string | null;
   @ApiProperty({ description: "The ledger's size when the walk began: no later event appears in it", example: '1' })
   as_of: string;
+  @ApiProperty({
+    description: 'Events up to this sequence were read from the archive, later ones from the database',
+    example: '0',
+  })
+  archived_to: string;
 }

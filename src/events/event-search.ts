@@ -1,12 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
+import { ARCHIVED_EVENTS, type ArchivedEvents, type ArchivedSearch } from '../archive/archived-events.js';
 import { CONFIG, type Config } from '../config/config.js';
-import { queryBounded, type Statement } from '../database/bounded-query.js';
+import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
 import { POOL } from '../database/tokens.js';
 import { Turnstile } from '../database/turnstile.js';
 import { Problem } from '../http/problem.js';
 import { canonicalString } from '../integrity/canonical-json.js';
-import { DamagedRowError, eventRecordOf, type EventRecord, type StoredRow } from '../integrity/stored-event.js';
+import {
+  DamagedRowError,
+  eventRecordOf,
+  microsOf,
+  type EventRecord,
+  type StoredRow,
+} from '../integrity/stored-event.js';
 import { formatMicros, formatTimestamp, parseTimestamp, type Timestamp } from '../integrity/timestamp.js';
 import { encodeCursor } from './cursor.js';
 import { Ledgers } from './ledgers.js';
@@ -37,6 +44,8 @@ export interface SearchPage {
   /** null at the end */
   next_cursor: string | null;
   as_of: string;
+  /** events up to this sequence were read from the archive, later ones from the database */
+  archived_to: string;
 }
 
 /** Finds events by what is in them. Rows that nobody may have written are errors, never left out. */
@@ -49,6 +58,7 @@ export class EventSearch {
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(CONFIG) config: Pick<Config, 'DATABASE_POOL_SIZE' | 'READ_TIMEOUT'>,
     private readonly ledgers: Ledgers,
+    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
   ) {
     this.timeoutMs = config.READ_TIMEOUT;
     this.turnstile = new Turnstile(Math.ceil(config.DATABASE_POOL_SIZE * SEARCH_SHARE));
@@ -59,7 +69,8 @@ export class EventSearch {
     const origin = await this.ledgers.origin(ledger);
     const found = await findStoredRow(this.pool, ledger, eventId);
     if (!found) throw new Problem('event-not-found', 'The ledger holds no event with this id');
-    const { row, sequence } = found;
+    const { sequence, isArchived } = found;
+    const row = isArchived ? (await this.archive.at(ledger, [sequence]))[0] : found.row;
     if (!row) throw new DamagedRowError(sequence, 'sequence', 'is known by its key, and its row is not there');
     if (row.event_id !== eventId) throw new DamagedRowError(sequence, 'event_id', 'is not that of its key');
     return eventRecordOf(row, origin);
@@ -73,6 +84,7 @@ export class EventSearch {
       events: page.events,
       next_cursor: page.next === undefined ? null : searchCursor(ledger, query, page.asOf, page.next),
       as_of: String(page.asOf),
+      archived_to: String(page.archivedTo),
     };
   }
 
@@ -84,11 +96,11 @@ export class EventSearch {
     ledger: string,
     request: SearchRequest,
     gone?: AbortSignal,
-  ): AsyncGenerator<{ events: EventRecord[]; as_of: string }> {
+  ): AsyncGenerator<{ events: EventRecord[]; as_of: string; archived_to: string }> {
     let { walk } = request;
     for (;;) {
       const page = await this.read(ledger, { ...request, walk }, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES, gone);
-      yield { events: page.events, as_of: String(page.asOf) };
+      yield { events: page.events, as_of: String(page.asOf), archived_to: String(page.archivedTo) };
       if (page.next === undefined) return;
       walk = { asOf: page.asOf, after: page.next };
     }
@@ -100,26 +112,141 @@ export class EventSearch {
     limit: number,
     maxBytes: number,
     gone?: AbortSignal,
-  ): Promise<{ events: EventRecord[]; asOf: bigint; next: Position | undefined }> {
+  ): Promise<{ events: EventRecord[]; asOf: bigint; archivedTo: bigint; next: Position | undefined }> {
     const origin = await this.ledgers.origin(ledger);
-    const { rows, cut, asOf } = await this.turnstile.pass(() =>
+    const search = { ledger, query, after: walk?.after, maxRows: limit + 1, maxBytes };
+    const isAscending = query.sort === 'sequence' && query.order === 'asc';
+    const found = isAscending
+      ? await this.readUpwards(search, walk?.asOf, gone)
+      : await this.withArchive(search, await this.readDatabase(search, walk?.asOf, gone));
+    const { asOf } = found;
+    const { rows, cut, archivedTo } = found;
+    const events = rows.slice(0, limit).map((row) => eventRecordOf(row, origin));
+    const last = events.at(-1);
+    return { events, asOf, archivedTo, next: last && (cut || rows.length > limit) ? positionOf(last) : undefined };
+  }
+
+  /** In ascending sequence: what is archived comes first, and often the database need not be read at all. */
+  private async readUpwards(
+    search: DatabaseSearch,
+    walkAsOf: bigint | undefined,
+    gone: AbortSignal | undefined,
+  ): Promise<FoundRows> {
+    const { maxRows, maxBytes } = search;
+    let { query } = search;
+    let asOf = walkAsOf;
+    const rows: StoredRow[] = [];
+    let bytes = 0;
+    for (;;) {
+      const room = { query, maxRows: maxRows - rows.length, maxBytes: maxBytes - bytes };
+      const found = await this.readDatabase({ ...search, ...room }, asOf, gone);
+      const part = found.isArchiveFirst
+        ? await this.archive.search({ ...search, ...room, upTo: lesser(found.archivedTo, found.asOf) })
+        : found;
+      rows.push(...part.rows);
+      bytes += part.bytes;
+      if (!found.isArchiveFirst || part.cut || rows.length === maxRows) return { ...found, rows, bytes, cut: part.cut };
+      asOf = found.asOf;
+      query = { ...query, fromSequence: found.archivedTo + 1n }; // unless more has left the database meanwhile
+    }
+  }
+
+  /** The database's part of a page: of events after those that are archived. */
+  private async readDatabase(
+    search: DatabaseSearch,
+    walkAsOf: bigint | undefined,
+    gone: AbortSignal | undefined,
+  ): Promise<FoundRows> {
+    const { ledger, query, after, maxRows, maxBytes } = search;
+    return this.turnstile.pass(() =>
       readPage(
         this.pool,
         this.timeoutMs,
         ledger,
-        async (client, size) => {
-          if (walk && walk.asOf > size) throw cursorProblem('is of a later time than this ledger: ask anew');
-          const asOf = walk?.asOf ?? size;
-          const statement = searchStatement(ledger, query, asOf, walk?.after, limit + 1);
-          return { ...(await queryBounded<StoredRow>(client, statement, limit + 1, maxBytes)), asOf };
+        async (client, { size, archivedTo }) => {
+          if (walkAsOf !== undefined && walkAsOf > size) {
+            throw cursorProblem('is of a later time than this ledger: ask anew');
+          }
+          const asOf = walkAsOf ?? size;
+          if (query.sort === 'sequence' && query.order === 'asc') {
+            const begin = after ? later(query.fromSequence, after.sequence + 1n) : query.fromSequence;
+            const isArchiveFirst = begin <= archivedTo;
+            if (isArchiveFirst) return { rows: [], bytes: 0, cut: false, asOf, archivedTo, isArchiveFirst };
+          }
+          const online = { ...query, fromSequence: later(query.fromSequence, archivedTo + 1n) };
+          const statement = searchStatement(ledger, online, asOf, after, maxRows);
+          const found = await queryBounded<StoredRow>(client, statement, maxRows, maxBytes);
+          return { ...found, asOf, archivedTo, isArchiveFirst: false };
         },
         gone,
       ),
     );
-    const events = rows.slice(0, limit).map((row) => eventRecordOf(row, origin));
-    const last = events.at(-1);
-    return { events, asOf, next: last && (cut || rows.length > limit) ? positionOf(last) : undefined };
   }
+
+  /** Puts the archive's part to a page of the database: after it, or among it where the order is that of event time. */
+  private async withArchive(search: DatabaseSearch, online: FoundRows): Promise<FoundRows> {
+    const { query, maxRows, maxBytes } = search;
+    const upTo = lesser(online.archivedTo, online.asOf);
+    const isFull = online.cut || online.rows.length === maxRows;
+    if (query.fromSequence > upTo || (query.sort === 'sequence' && isFull)) return online;
+    if (query.sort === 'sequence') {
+      const room = { maxRows: maxRows - online.rows.length, maxBytes: maxBytes - online.bytes };
+      const archived = await this.archive.search({ ...search, ...room, upTo });
+      return { ...online, rows: [...online.rows, ...archived.rows], cut: archived.cut };
+    }
+    const archived = await this.archive.search({ ...search, upTo });
+    return { ...online, ...mergedInTime(archived, online, query.order, maxRows) };
+  }
+}
+
+type DatabaseSearch = Omit<ArchivedSearch, 'upTo' | 'query' | 'after'> & {
+  query: SearchQuery;
+  after: Position | undefined;
+};
+
+interface FoundRows extends BoundedRows<StoredRow> {
+  asOf: bigint;
+  archivedTo: bigint;
+  /** nothing was read: the archive has what comes first */
+  isArchiveFirst: boolean;
+}
+
+/**
+ * Two pages of one order as one. Where one of them was cut, nothing of the other that comes after its end may be in it:
+ * what would stand between is not known.
+ */
+function mergedInTime(
+  a: BoundedRows<StoredRow>,
+  b: BoundedRows<StoredRow>,
+  order: 'asc' | 'desc',
+  maxRows: number,
+): BoundedRows<StoredRow> {
+  const sign = order === 'asc' ? 1 : -1;
+  const keyed = (rows: StoredRow[]): { row: StoredRow; key: TimeKey }[] =>
+    rows.map((row) => ({ row, key: timeKeyOf(row) }));
+  const parts = [a, b].map((part) => ({ ...part, keyed: keyed(part.rows) }));
+  const merged = parts.flatMap((part) => part.keyed).sort((x, y) => sign * compareTimeKeys(x.key, y.key));
+  const ends = parts.flatMap((part) => (part.cut && part.keyed.length > 0 ? [part.keyed.at(-1)!.key] : []));
+  const known = merged.filter(({ key }) => ends.every((end) => sign * compareTimeKeys(key, end) <= 0));
+  return {
+    rows: known.slice(0, maxRows).map(({ row }) => row),
+    bytes: a.bytes + b.bytes,
+    cut: a.cut || b.cut,
+  };
+}
+
+interface TimeKey {
+  micros: number;
+  nanos: number;
+  sequence: bigint;
+}
+
+function timeKeyOf({ timestamp, timestamp_nanos: nanos, sequence }: StoredRow): TimeKey {
+  return { micros: microsOf(timestamp), nanos, sequence: BigInt(sequence) };
+}
+
+function compareTimeKeys(a: TimeKey, b: TimeKey): number {
+  return a.micros - b.micros || a.nanos - b.nanos || Number(a.sequence - b.sequence);
 }
 
 function positionOf(event: EventRecord): Position {
@@ -155,10 +282,10 @@ async function findStoredRow(
   pool: pg.Pool,
   ledger: string,
   eventId: string,
-): Promise<{ sequence: string; row: StoredRow | undefined } | undefined> {
-  const { rows } = await pool.query<StoredRow & { key_sequence: string }>({
+): Promise<{ sequence: string; isArchived: boolean; row: StoredRow | undefined } | undefined> {
+  const { rows } = await pool.query<StoredRow & { key_sequence: string; is_archived: boolean }>({
     name: 'find_event',
-    text: `SELECT key_sequence, ${STORED_COLUMNS}
+    text: `SELECT key_sequence, key_sequence <= (SELECT archived_to FROM ledger_heads WHERE ledger = $1) AS is_archived, ${STORED_COLUMNS}
              FROM (SELECT sequence AS key_sequence FROM event_keys WHERE ledger = $1 AND event_id = $2) AS key
              LEFT JOIN LATERAL (
                SELECT * FROM audit_events
@@ -168,7 +295,9 @@ async function findStoredRow(
     values: [ledger, eventId],
   });
   const row = rows[0];
-  return row && { sequence: row.key_sequence, row: (row.sequence as string | null) === null ? undefined : row };
+  if (!row) return undefined;
+  const isThere = (row.sequence as string | null) !== null;
+  return { sequence: row.key_sequence, isArchived: row.is_archived, row: isThere ? row : undefined };
 }
 
 /**
@@ -226,6 +355,10 @@ export function searchStatement(
 
 function later(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
+}
+
+function lesser(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 /** recorded_at has microseconds, and the bound may lie between two of them. */

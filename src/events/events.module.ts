@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { PartitionsModule } from '../partitions/partitions.module.js';
 import { Appender } from './appender.js';
@@ -15,7 +16,7 @@ import { OrderHistory } from './order-history.js';
 import { ServiceLedger } from './service-ledger.js';
 
 @Module({
-  imports: [LongReadsModule, PartitionsModule],
+  imports: [ArchivedReadsModule, LongReadsModule, PartitionsModule],
   controllers: [LedgersController, EventsController, EventsReadController, LimitsController],
   providers: [Appender, BulkReads, EventIntake, EventSearch, LedgerClock, Ledgers, OrderHistory, ServiceLedger],
   exports: [Appender, BulkReads, Ledgers, ServiceLedger],

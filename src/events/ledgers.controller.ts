@@ -43,6 +43,11 @@ export class LedgerDto {
     example: 'f9deda98a49da62cd76ce93a650c484685a94cf9a1cb6820bca0222a3d6c6db9',
   })
   event_hash: string | null;
+  @ApiProperty({
+    example: '0',
+    description: 'Events up to this sequence have left the database: they are read from the archive',
+  })
+  archived_to: string;
   @ApiProperty({ enum: ['open', 'closed'], example: 'open' })
   state: string;
   @ApiProperty({ example: '2026-06-02T08:00:00.000000Z' })

@@ -8,12 +8,14 @@ export interface LedgerState {
   event_hash: string | null;
   state: string;
   created_at: string;
+  /** events up to here have left the database, or are about to */
+  archived_to: string;
   /** of the last event; null while empty */
   recorded_at: string | null;
 }
 
 const RFC_3339 = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
-const STATE = `SELECT l.ledger, l.origin, l.state, h.size, encode(h.event_hash, 'hex') AS event_hash,
+const STATE = `SELECT l.ledger, l.origin, l.state, h.size, h.archived_to, encode(h.event_hash, 'hex') AS event_hash,
     to_char(l.created_at, ${RFC_3339}) AS created_at,
     to_char(coalesce(
       (SELECT e.recorded_at FROM audit_events AS e

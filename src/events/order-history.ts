@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
 import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
 import { POOL } from '../database/tokens.js';
 import { Problem } from '../http/problem.js';
-import { eventRecordOf, type EventRecord, type StoredRow } from '../integrity/stored-event.js';
+import { eventRecordOf, microsOf, type EventRecord, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros, type Timestamp } from '../integrity/timestamp.js';
 import { correctionsInForce, type Correctable } from './corrections.js';
 import { encodeCursor } from './cursor.js';
@@ -26,6 +27,8 @@ export interface HistoryPage {
   /** null at the end */
   next_cursor: string | null;
   as_of: string;
+  /** events up to this sequence were read from the archive, later ones from the database */
+  archived_to: string;
 }
 
 /** Most orders have fewer events, so that one small statement is all. */
@@ -42,18 +45,27 @@ interface Walk {
 
 const BEGINNING = { sequence: 0n, ordinal: 0, recordedAt: '-infinity' };
 
-interface HistoryRow extends StoredRow {
+/** Where a ledger stands, and an event unless there is none. */
+type HistoryRow = {
   /** among the events after the start, shown or not; absent where every one is shown */
   place?: string;
   /** of the ledger */
   size: string;
-}
+  archived_to: string;
+} & (StoredRow | { sequence: null });
 
 /** The rows of a page, and the place of each among the events after its start. */
 interface LifeRows {
-  rows: HistoryRow[];
+  rows: StoredRow[];
   places: number[];
+  bytes: number;
   cut: boolean;
+}
+
+/** A page as it was read. */
+interface ReadLife extends LifeRows {
+  size: bigint;
+  archivedTo: bigint;
 }
 
 /** The life of one order, in the order in which it was recorded. */
@@ -62,17 +74,26 @@ export class OrderHistory {
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
     private readonly ledgers: Ledgers,
+    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
   ) {}
 
   /** One page, mostly the whole life. Throws ledger-not-found, order-not-found, invalid-parameter, DamagedRowError. */
   async page(ledger: string, orderId: string, request: HistoryRequest): Promise<HistoryPage> {
     const limit = request.limit ?? MAX_HISTORY_LIMIT;
-    const { events, walk, more } = await this.read(ledger, orderId, request, request.walk, limit, MAX_PAGE_BYTES);
+    const { events, walk, more, archivedTo } = await this.read(
+      ledger,
+      orderId,
+      request,
+      request.walk,
+      limit,
+      MAX_PAGE_BYTES,
+    );
     return {
       order_id: orderId,
       events,
       next_cursor: more ? historyCursor(ledger, request, walk) : null,
       as_of: String(walk.asOf),
+      archived_to: String(archivedTo),
     };
   }
 
@@ -81,12 +102,12 @@ export class OrderHistory {
     ledger: string,
     orderId: string,
     request: HistoryRequest,
-  ): AsyncGenerator<{ events: OrderEvent[]; as_of: string }> {
+  ): AsyncGenerator<{ events: OrderEvent[]; as_of: string; archived_to: string }> {
     let walk: Walk | undefined = request.walk;
     for (;;) {
       const page = await this.read(ledger, orderId, request, walk, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES);
       walk = page.walk;
-      yield { events: page.events, as_of: String(walk.asOf) };
+      yield { events: page.events, as_of: String(walk.asOf), archived_to: String(page.archivedTo) };
       if (!page.more) return;
     }
   }
@@ -98,22 +119,23 @@ export class OrderHistory {
     from: Walk | undefined,
     limit: number,
     maxBytes: number,
-  ): Promise<{ events: OrderEvent[]; walk: Walk; more: boolean }> {
+  ): Promise<{ events: OrderEvent[]; walk: Walk; more: boolean; archivedTo: bigint }> {
     const origin = await this.ledgers.origin(ledger);
     const isWindow = window.from !== undefined || window.to !== undefined;
     // Without a window the first statement says by itself whether there is such an order, and as of when.
     const start = from ?? (isWindow ? { asOf: await this.findOrder(ledger, orderId), after: BEGINNING } : undefined);
-    const { rows, places, cut } = await this.readRows(ledger, orderId, window, start, limit + 1, maxBytes);
+    const life = await this.readRows(ledger, orderId, window, start, limit + 1, maxBytes);
+    const { rows, places, cut, size, archivedTo } = life;
 
-    const asOf = start?.asOf ?? (rows[0] && BigInt(rows[0].size));
-    if (asOf === undefined) throw new Problem('order-not-found', 'The ledger holds no event of this order');
-    if (rows[0] && asOf > BigInt(rows[0].size)) throw cursorProblem('is of a later time than this ledger: ask anew');
+    if (!start && rows.length === 0) throw orderNotFound();
+    const asOf = start?.asOf ?? size;
+    if (asOf > size) throw cursorProblem('is of a later time than this ledger: ask anew');
 
     const more = cut || rows.length > limit;
     const isWhole = start === undefined && !more;
     const correctionOf =
       start?.correctionOf ??
-      correctionsInForce(isWhole ? rows : await readCorrections(this.pool, ledger, orderId, asOf));
+      correctionsInForce(isWhole ? rows : await this.readCorrections(ledger, orderId, asOf, archivedTo));
     const before = start?.after ?? BEGINNING;
     const events = rows.slice(0, limit).map((row, i) =>
       Object.assign(eventRecordOf(row, origin), {
@@ -125,24 +147,25 @@ export class OrderHistory {
     const after = last
       ? { sequence: BigInt(last.sequence), ordinal: last.ordinal, recordedAt: last.recorded_at }
       : before;
-    return { events, walk: { asOf, after, correctionOf }, more };
+    return { events, walk: { asOf, after, correctionOf }, more, archivedTo };
   }
 
   /** Throws order-not-found; otherwise the ledger's size. */
   private async findOrder(ledger: string, orderId: string): Promise<bigint> {
-    const { rows } = await this.pool.query<{ size: string; known: boolean }>({
+    const { rows } = await this.pool.query<{ size: string; archived_to: string; known: boolean }>({
       name: 'find_order',
-      text: `SELECT size, EXISTS (SELECT FROM audit_events
+      text: `SELECT size, archived_to, EXISTS (SELECT FROM audit_events
                  WHERE ledger = $1 AND entity_type = 'order' AND entity_id = $2) AS known
                FROM ledger_heads WHERE ledger = $1`,
       values: [ledger, orderId],
     });
-    const head = rows[0];
-    if (!head?.known) throw new Problem('order-not-found', 'The ledger holds no event of this order');
-    return BigInt(head.size);
+    const { size, archived_to: archivedTo, known } = rows[0]!;
+    if (known) return BigInt(size);
+    for await (const _ of this.archivedLife(ledger, orderId, 0n, BigInt(archivedTo), 1)) return BigInt(size);
+    throw orderNotFound();
   }
 
-  /** Up to `maxRows` rows after the start. */
+  /** Up to `maxRows` rows after the start: first those that are archived, then those that are not. */
   private async readRows(
     ledger: string,
     orderId: string,
@@ -150,28 +173,117 @@ export class OrderHistory {
     start: Walk | undefined,
     maxRows: number,
     maxBytes: number,
-  ): Promise<LifeRows> {
-    const life: LifeRows = { rows: [], places: [], cut: false };
-    let bytes = 0;
+  ): Promise<ReadLife> {
+    let known = 0n;
+    const archived: LifeRows = { rows: [], places: [], bytes: 0, cut: false };
+    let archivedEvents = 0;
+    for (;;) {
+      const room = maxRows - archived.rows.length;
+      const { archivedTo, size, ...online } = await this.readOnline(
+        ledger,
+        orderId,
+        window,
+        { asOf: start?.asOf ?? MAX_SEQUENCE, after: start?.after ?? BEGINNING },
+        room,
+        maxBytes - archived.bytes,
+      );
+      const after = later(start?.after.sequence ?? 0n, known);
+      const upTo = lesser(archivedTo, start?.asOf ?? size);
+      if (after >= upTo) {
+        // nothing has left the database that was not read from the archive by now
+        return {
+          rows: [...archived.rows, ...online.rows],
+          places: [...archived.places, ...online.places.map((place) => archivedEvents + place)],
+          bytes: archived.bytes + online.bytes,
+          cut: online.cut,
+          size,
+          archivedTo,
+        };
+      }
+      for await (const page of this.archivedLife(ledger, orderId, after, upTo, FURTHER_READ_ROWS)) {
+        for (const row of page) {
+          archivedEvents += 1;
+          if (!isWithin(row, window)) continue;
+          archived.rows.push(row);
+          archived.places.push(archivedEvents);
+          archived.bytes += sizeOf(row);
+          const isFull = archived.rows.length === maxRows;
+          if (isFull || archived.bytes >= maxBytes) return { ...archived, cut: !isFull, size, archivedTo };
+        }
+      }
+      known = upTo;
+    }
+  }
+
+  /** All archived events of an order after a sequence, a page at a time; no page is empty. */
+  private async *archivedLife(
+    ledger: string,
+    orderId: string,
+    after: bigint,
+    upTo: bigint,
+    limit: number,
+    correctionsAlone = false,
+  ): AsyncGenerator<StoredRow[]> {
+    for (let at = after; at < upTo;) {
+      const life = { entityType: 'order', entityId: orderId, after: at, upTo, correctionsAlone };
+      const [rows = []] = await this.archive.lives(ledger, [life], limit);
+      if (rows.length > 0) yield rows;
+      if (rows.length < limit) return;
+      at = BigInt(rows.at(-1)!.sequence);
+    }
+  }
+
+  /** The database's part. */
+  private async readOnline(
+    ledger: string,
+    orderId: string,
+    window: HistoryRequest,
+    start: Walk,
+    maxRows: number,
+    maxBytes: number,
+  ): Promise<ReadLife> {
+    const life: LifeRows = { rows: [], places: [], bytes: 0, cut: false };
     let at = start;
+    let head: { size: bigint; archivedTo: bigint } | undefined;
     for (let size = FIRST_READ_ROWS; ; size = FURTHER_READ_ROWS) {
       const wanted = Math.min(maxRows - life.rows.length, size);
-      const part = await this.query(historyStatement(ledger, orderId, window, at, wanted), wanted, maxBytes - bytes);
+      const part = await this.query(
+        historyStatement(ledger, orderId, window, at, wanted),
+        wanted,
+        maxBytes - life.bytes,
+      );
+      head ??= { size: BigInt(part.rows[0]!.size), archivedTo: BigInt(part.rows[0]!.archived_to) };
       const placesBefore = life.places.at(-1) ?? 0;
-      part.rows.forEach((row, i) => {
+      const events = part.rows.filter((row) => row.sequence !== null);
+      events.forEach((row, i) => {
         life.rows.push(row);
         life.places.push(placesBefore + Number(row.place ?? i + 1));
       });
-      bytes += part.bytes;
+      life.bytes += part.bytes;
       const last = life.rows.at(-1);
-      const ended = !last || life.rows.length >= maxRows || (part.rows.length < wanted && !part.cut);
-      life.cut = !ended && bytes >= maxBytes;
-      if (ended || life.cut) return life;
+      const ended = !last || life.rows.length >= maxRows || (events.length < wanted && !part.cut);
+      life.cut = !ended && life.bytes >= maxBytes;
+      if (ended || life.cut) return { ...life, ...head };
       at = {
-        asOf: start?.asOf ?? BigInt(life.rows[0]!.size),
+        asOf: lesser(start.asOf, head.size),
         after: { sequence: BigInt(last.sequence), ordinal: 0, recordedAt: last.recorded_at },
       };
     }
+  }
+
+  /** Every event of an order that means to correct one, up to a sequence. */
+  private async readCorrections(
+    ledger: string,
+    orderId: string,
+    asOf: bigint,
+    archivedTo: bigint,
+  ): Promise<Correctable[]> {
+    const found: Correctable[] = [];
+    const upTo = lesser(archivedTo, asOf);
+    for await (const page of this.archivedLife(ledger, orderId, 0n, upTo, FURTHER_READ_ROWS, true)) {
+      for (const { sequence, event_id, corrects } of page) found.push({ sequence, event_id, corrects });
+    }
+    return [...found, ...(await readOnlineCorrections(this.pool, ledger, orderId, archivedTo, asOf))];
   }
 
   private async query(statement: Statement, maxRows: number, maxBytes: number): Promise<BoundedRows<HistoryRow>> {
@@ -213,42 +325,79 @@ function historyStatement(
   ledger: string,
   orderId: string,
   { from, to }: HistoryRequest,
-  start: Walk | undefined,
+  start: Walk,
   maxRows: number,
 ): Statement {
-  const { sequence, recordedAt } = start?.after ?? BEGINNING;
-  const values = [ledger, orderId, String(sequence), String(start?.asOf ?? MAX_SEQUENCE), recordedAt, maxRows];
+  const { sequence, recordedAt } = start.after;
+  const values = [ledger, orderId, String(sequence), String(start.asOf), recordedAt, maxRows];
   const life = (columns: string, limit: string): string => `
     SELECT ${columns} FROM audit_events
       WHERE ledger = $1 AND entity_type = 'order' AND entity_id = $2
-        AND sequence > $3 AND sequence <= $4 AND recorded_at >= $5
+        AND sequence > greatest($3::bigint, head.archived_to) AND sequence <= $4 AND recorded_at >= $5
       ORDER BY sequence LIMIT ${limit}`;
-  const size = '(SELECT size FROM ledger_heads WHERE ledger = $1) AS size';
+  const head = 'SELECT size, archived_to FROM ledger_heads WHERE ledger = $1';
   if (from === undefined && to === undefined) {
-    return { name: 'order_history', text: life(`${size}, ${STORED_COLUMNS}`, '$6'), values };
+    return {
+      name: 'order_history',
+      text: `SELECT head.*, life.* FROM (${head}) AS head LEFT JOIN LATERAL (${life(STORED_COLUMNS, '$6')}) AS life ON true`,
+      values,
+    };
   }
   const bound = (time: Timestamp | undefined, otherwise: string): unknown[] =>
     time === undefined ? [otherwise, 0] : [formatMicros(time.micros), time.nanos];
   return {
     name: 'order_history_window',
     text: `
-      SELECT ${size}, place, ${STORED_COLUMNS}
-        FROM (SELECT *, row_number() OVER (ORDER BY sequence) AS place FROM (${life('*', '$7')}) AS life) AS numbered
-        WHERE ("timestamp", timestamp_nanos) >= ($8::timestamptz, $9::smallint)
-          AND ("timestamp", timestamp_nanos) < ($10::timestamptz, $11::smallint)
-        ORDER BY sequence LIMIT $6`,
+      SELECT head.*, shown.* FROM (${head}) AS head LEFT JOIN LATERAL (
+        SELECT place, ${STORED_COLUMNS}
+          FROM (SELECT *, row_number() OVER (ORDER BY sequence) AS place FROM (${life('*', '$7')}) AS life) AS numbered
+          WHERE ("timestamp", timestamp_nanos) >= ($8::timestamptz, $9::smallint)
+            AND ("timestamp", timestamp_nanos) < ($10::timestamptz, $11::smallint)
+          ORDER BY sequence LIMIT $6) AS shown ON true`,
     values: [...values, String(MAX_SEQUENCE), ...bound(from, '-infinity'), ...bound(to, 'infinity')],
   };
 }
 
-/** Every event of an order that means to correct one, up to a sequence. */
-async function readCorrections(pool: pg.Pool, ledger: string, orderId: string, asOf: bigint): Promise<Correctable[]> {
+function orderNotFound(): Problem {
+  return new Problem('order-not-found', 'The ledger holds no event of this order');
+}
+
+/** Whether an event's time lies in a window: what the statement says in SQL. */
+function isWithin(row: StoredRow, { from, to }: HistoryRequest): boolean {
+  if (from === undefined && to === undefined) return true;
+  const micros = microsOf(row.timestamp);
+  const isBefore = (time: Timestamp): boolean =>
+    micros < time.micros || (micros === time.micros && row.timestamp_nanos < time.nanos);
+  return !(from && isBefore(from)) && (!to || isBefore(to));
+}
+
+/** About what an archived row takes, as PostgreSQL would send it. */
+function sizeOf({ new_state, metadata, previous_state, raw_data }: StoredRow): number {
+  return 500 + new_state.length + metadata.length + (previous_state?.length ?? 0) + (raw_data?.length ?? 0);
+}
+
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+function lesser(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+/** Those that are in the database. */
+async function readOnlineCorrections(
+  pool: pg.Pool,
+  ledger: string,
+  orderId: string,
+  archivedTo: bigint,
+  asOf: bigint,
+): Promise<Correctable[]> {
   const { rows } = await pool.query<Correctable>({
     name: 'order_corrections',
     text: `SELECT sequence, event_id, corrects FROM audit_events
              WHERE ledger = $1 AND entity_type = 'order' AND entity_id = $2
-               AND corrects IS NOT NULL AND sequence <= $3`,
-    values: [ledger, orderId, String(asOf)],
+               AND corrects IS NOT NULL AND sequence BETWEEN $3 AND $4`,
+    values: [ledger, orderId, String(archivedTo + 1n), String(asOf)],
   });
   return rows;
 }

@@ -2,9 +2,16 @@ import pg from 'pg';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { Problem } from '../http/problem.js';
 
+/** Where a ledger stands at one moment. */
+export interface LedgerExtent {
+  /** events in it: what is read up to there is a complete prefix */
+  size: bigint;
+  /** events up to here have left the database, or are about to: they are read from the archive */
+  archivedTo: bigint;
+}
+
 /**
- * Reads a page in one short transaction. `read` gets the connection and the ledger's size; what it reads up to that size
- * is a complete prefix of the ledger. Throws ledger-not-found, and read-timeout when a statement takes longer than
+ * Reads a page in one short transaction. `read` gets the connection and the ledger's extent. Throws ledger-not-found, and read-timeout when a statement takes longer than
  * `timeoutMs`. Fails at once when `gone` is aborted.
  *
  * - The parent is locked before any snapshot is taken (READ COMMITTED: each statement takes its own), so that no month
@@ -20,7 +27,7 @@ export async function readPage<T>(
   pool: pg.Pool,
   timeoutMs: number,
   ledger: string,
-  read: (client: pg.ClientBase, size: bigint) => Promise<T>,
+  read: (client: pg.ClientBase, extent: LedgerExtent) => Promise<T>,
   gone?: AbortSignal,
 ): Promise<T> {
   const client = await pool.connect();
@@ -35,11 +42,11 @@ export async function readPage<T>(
        LOCK TABLE ONLY audit_events IN ACCESS SHARE MODE;
        SET LOCAL plan_cache_mode = force_custom_plan;
        SET LOCAL statement_timeout = ${timeoutMs};
-       SELECT size FROM ledger_heads WHERE ledger = ${pg.escapeLiteral(ledger)}`,
-    )) as unknown as pg.QueryResult<{ size: string }>[];
+       SELECT size, archived_to FROM ledger_heads WHERE ledger = ${pg.escapeLiteral(ledger)}`,
+    )) as unknown as pg.QueryResult<{ size: string; archived_to: string }>[];
     const head = results.at(-1)?.rows[0];
     if (!head) throw new Problem('ledger-not-found', 'There is no such ledger, or these credentials are not for it');
-    const page = await read(client, BigInt(head.size));
+    const page = await read(client, { size: BigInt(head.size), archivedTo: BigInt(head.archived_to) });
     await client.query('COMMIT');
     client.release();
     return page;

@@ -125,11 +125,23 @@ export const PROBLEMS = {
     meaning:
       'A row of the trail holds what no accepted event gives: somebody changed it in the database, past the service. Nothing is shown in its place, and trying again does not help. Have the ledger verified (`POST /v1/ledgers/{ledger}/verifications` names every such row), keep the database as it is for the inquiry, and restore the row from a backup or the archive.',
   },
+  'archive-damaged': {
+    status: 500,
+    title: 'An object of the archive is damaged',
+    meaning:
+      'Events that have left the database are kept in an object that is not there, or not as it was written. Nothing is shown in their place. Run the job `archive-verification`: it names every such object and its events.',
+  },
   'queue-full': {
     status: 503,
     title: 'Too many events are waiting',
     meaning:
       'The bounded queue of this ledger is full. Nothing of this request was taken. Try again after Retry-After, with the same event_id.',
+  },
+  'archive-unavailable': {
+    status: 503,
+    title: 'The archive does not answer',
+    meaning:
+      'Events that are asked for have left the database, and the object store that keeps them cannot be reached. A part of the answer would look like the whole, so there is none. Try again after Retry-After.',
   },
   'clock-out-of-tolerance': {
     status: 503,

@@ -161,7 +161,8 @@ function recordedAtOf(row: AnyStoredRow): string {
   }
 }
 
-function microsOf(time: string | number): number {
+/** Of a row's time. Throws TimestampError for one that no event has. */
+export function microsOf(time: string | number): number {
   return typeof time === 'number' ? time : parseTimestamp(isoOf(time)).micros;
 }
 

@@ -2,14 +2,17 @@ import 'reflect-metadata';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
+import { makeArchiveReader, NoArchive } from '../archive/archive-reading.js';
+import type { ArchivedEvents } from '../archive/archived-events.js';
 import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
 import { EventSearch, SEARCH_SHARE } from '../events/event-search.js';
 import { Ledgers } from '../events/ledgers.js';
 import { OrderHistory } from '../events/order-history.js';
+import { errorAsData } from '../http/error-data.js';
 import { linesOfPages } from '../http/ndjson.js';
 import { piecesOfReport } from '../reports/report-pieces.js';
 import type { LongRead, Piece } from './long-read.js';
-import { errorAsData, type LongReadAnswer, type LongReadRequest, type LongReadSettings } from './thread-messages.js';
+import type { LongReadAnswer, LongReadRequest, LongReadSettings } from './thread-messages.js';
 
 /**
  * Writers come first, and yet somebody waits for this: a third of a processor that both want. (On Linux, and nowhere else,
@@ -44,13 +47,15 @@ keepFromCrashing(pool);
 pool.on('error', () => undefined); // an idle connection was lost; the next read makes a new one
 
 const ledgers = new Ledgers(pool);
+const archive: ArchivedEvents = makeArchiveReader(pool, settings.archive) ?? new NoArchive();
 const search = new EventSearch(
   pool,
   // searches may have all of these connections: nothing quick waits for one
   { DATABASE_POOL_SIZE: Math.ceil(settings.connections / SEARCH_SHARE), READ_TIMEOUT: settings.readTimeoutMs },
   ledgers,
+  archive,
 );
-const histories = new OrderHistory(pool, ledgers);
+const histories = new OrderHistory(pool, ledgers, archive);
 
 function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
   switch (read.kind) {
@@ -59,7 +64,7 @@ function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
     case 'history':
       return linesOfPages(histories.pages(read.ledger, read.orderId, read.request));
     case 'report':
-      return piecesOfReport(pool, settings.readTimeoutMs, read, gone);
+      return piecesOfReport(pool, archive, settings.readTimeoutMs, read, gone);
   }
 }
 

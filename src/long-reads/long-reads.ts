@@ -1,14 +1,16 @@
 import { Worker } from 'node:worker_threads';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { Logger } from 'pino';
+import { archiveReadSettings } from '../archive/archive-reading.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL } from '../database/tokens.js';
+import { errorOfData } from '../http/error-data.js';
 import { Problem } from '../http/problem.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { threadFile } from '../operation/thread-file.js';
 import type { LongRead } from './long-read.js';
-import { errorOfData, type LongReadAnswer, type LongReadRequest, type LongReadSettings } from './thread-messages.js';
+import type { LongReadAnswer, LongReadRequest, LongReadSettings } from './thread-messages.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
 /** Reads that are under way at once, for each connection: most of them wait for their clients most of the time. */
@@ -100,6 +102,7 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
       connections: this.config.LONG_READ_CONNECTIONS,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
       readTimeoutMs: this.config.READ_TIMEOUT,
+      archive: archiveReadSettings(this.config),
     };
     const worker = new Worker(threadFile('long-reads/long-read-worker.js'), {
       workerData: settings,

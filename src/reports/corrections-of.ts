@@ -1,6 +1,6 @@
 import { correctionsInForce } from '../events/corrections.js';
 import { grouped } from './grouped.js';
-import { ORDER_MEMBERS_SELECTED, type OrderMembersRow } from './order-members.js';
+import { ORDER_MEMBERS_SELECTED, withOrderMembers, type OrderMembersRow } from './order-members.js';
 import type { ReportRun } from './report.js';
 
 /** An event as far as corrections need to know it. */
@@ -32,35 +32,25 @@ type Known = Pick<CorrectableEvent, 'event_id' | 'sequence'>;
 /** Reads the corrections of the entities that the events are of. */
 export async function readCorrections(run: ReportRun, events: Iterable<Entity>): Promise<Corrections> {
   const entities = [...new Map([...events].map((event) => [keyOf(event), event])).values()];
-  const { corrections, targets } = await run.read(async (client) => {
-    const { rows: corrections } = await client.query<Correction>({
+  const online = await run.read(async (client, { archivedTo }) => {
+    const { rows } = await client.query<Correction>({
       text: `SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${ORDER_MEMBERS_SELECTED}
                FROM unnest($2::text[], $3::text[]) AS wanted (entity_type, entity_id)
                JOIN audit_events AS e
                  ON e.ledger = $1 AND e.entity_type = wanted.entity_type AND e.entity_id = wanted.entity_id
-               WHERE e.corrects IS NOT NULL AND e.sequence <= $4`,
+               WHERE e.corrects IS NOT NULL AND e.sequence BETWEEN $4 AND $5`,
       values: [
         run.ledger,
         entities.map(({ entity_type }) => entity_type),
         entities.map(({ entity_id }) => entity_id),
+        String(archivedTo + 1n),
         String(run.asOf),
       ],
     });
-    const known = new Set(corrections.map(({ event_id }) => event_id));
-    const ids = [...new Set(corrections.map(({ corrects }) => corrects))].filter((id) => !known.has(id));
-    if (ids.length === 0) return { corrections, targets: [] };
-    const { rows: targets } = await client.query<Known & Entity>({
-      text: `SELECT k.event_id, k.sequence, e.entity_type, e.entity_id
-               FROM event_keys AS k
-               CROSS JOIN LATERAL (
-                 SELECT entity_type, entity_id FROM audit_events
-                   WHERE ledger = $1 AND sequence = k.sequence LIMIT 1
-               ) AS e
-               WHERE k.ledger = $1 AND k.event_id = ANY ($2::uuid[]) AND k.sequence <= $3`,
-      values: [run.ledger, ids, String(run.asOf)],
-    });
-    return { corrections, targets };
+    return { rows, archivedTo };
   });
+  const corrections = [...(await readArchivedCorrections(run, entities, online.archivedTo)), ...online.rows];
+  const targets = await readTargets(run, corrections);
 
   const correctionsOf = grouped(corrections, keyOf);
   const targetsOf = grouped<string, Known & Entity>(targets, keyOf);
@@ -71,6 +61,44 @@ export async function readCorrections(run: ReportRun, events: Iterable<Entity>):
     inForce: (event) => byEntity.get(keyOf(event))?.inForce(event),
     original: (event) => byEntity.get(keyOf(event))?.original(event),
   };
+}
+
+async function readArchivedCorrections(
+  { ledger, asOf, archive }: ReportRun,
+  entities: readonly Entity[],
+  archivedTo: bigint,
+): Promise<Correction[]> {
+  const upTo = archivedTo < asOf ? archivedTo : asOf;
+  if (upTo === 0n) return [];
+  const lives = entities.map(({ entity_type: entityType, entity_id: entityId }) => ({
+    ...{ entityType, entityId, after: 0n, upTo },
+    correctionsAlone: true,
+  }));
+  const found = await archive.lives(ledger, lives, Infinity);
+  return found.flat().map((row) => withOrderMembers({ ...row, corrects: row.corrects! }));
+}
+
+/** The events that corrections name and that are none themselves. */
+async function readTargets(run: ReportRun, corrections: readonly Correction[]): Promise<(Known & Entity)[]> {
+  const known = new Set(corrections.map(({ event_id }) => event_id));
+  const ids = [...new Set(corrections.map(({ corrects }) => corrects))].filter((id) => !known.has(id));
+  if (ids.length === 0) return [];
+  const rows = await run.read(async (client, { archivedTo }) => {
+    const { rows: found } = await client.query<Known & { entity_type: string | null; entity_id: string | null }>({
+      text: `SELECT k.event_id, k.sequence, e.entity_type, e.entity_id
+               FROM event_keys AS k
+               LEFT JOIN LATERAL (
+                 SELECT entity_type, entity_id FROM audit_events
+                   WHERE ledger = $1 AND sequence = k.sequence AND sequence > $4 LIMIT 1
+               ) AS e ON true
+               WHERE k.ledger = $1 AND k.event_id = ANY ($2::uuid[]) AND k.sequence <= $3`,
+      values: [run.ledger, ids, String(run.asOf), String(archivedTo)],
+    });
+    return found.filter((row) => row.entity_type !== null || BigInt(row.sequence) <= archivedTo);
+  });
+  const archived = rows.filter((row) => row.entity_type === null).map(({ sequence }) => sequence);
+  const isOnline = (row: (typeof rows)[number]): row is Known & Entity => row.entity_type !== null;
+  return [...rows.filter(isOnline), ...(await run.archive.at(run.ledger, archived))];
 }
 
 /** `targets` are those events of the entity that are corrected and correct nothing themselves. */

@@ -1,4 +1,4 @@
-import { queryBounded } from '../database/bounded-query.js';
+import { queryBounded, type Statement } from '../database/bounded-query.js';
 import { STREAM_PAGE_BYTES } from '../events/event-search.js';
 import type { CorrectableEvent, Corrections } from './corrections-of.js';
 import { grouped } from './grouped.js';
@@ -6,6 +6,7 @@ import {
   ORDER_MEMBER_NAMES,
   ORDER_MEMBERS_SELECTED,
   selectedMember,
+  withOrderMembers,
   type OrderMember,
   type OrderMembersRow,
 } from './order-members.js';
@@ -41,7 +42,8 @@ interface Question {
   places: bigint[];
 }
 
-type LifeRow = CorrectableEvent & OrderMembersRow & { action: string; wanted: string };
+type OrderMembersOfEvent = CorrectableEvent & OrderMembersRow & { action: string };
+type LifeRow = OrderMembersOfEvent & { wanted: string };
 
 /**
  * What orders' own events say of them. Each order is walked along once, also where its fills are spread over many pages:
@@ -99,14 +101,14 @@ export class OrderLives {
     corrections: Corrections,
     answers: Map<string, OrderValues>,
   ): Promise<Question[]> {
-    const statement = {
+    const statement = (archivedTo: bigint): Statement => ({
       text: `SELECT wanted.i AS wanted, life.*
                FROM unnest($2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS wanted (entity_id, after, upto, i)
                CROSS JOIN LATERAL (
                  SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${ORDER_MEMBERS_SELECTED}
                    FROM audit_events AS e
                    WHERE e.ledger = $1 AND e.entity_type = 'order' AND e.entity_id = wanted.entity_id
-                     AND e.sequence > wanted.after AND e.sequence <= wanted.upto
+                     AND e.sequence > greatest(wanted.after, $6) AND e.sequence <= wanted.upto
                    ORDER BY e.sequence LIMIT $5
                ) AS life
                ORDER BY wanted.i, life.sequence`,
@@ -116,23 +118,49 @@ export class OrderLives {
         questions.map(({ walk }) => String(walk.after)),
         questions.map(({ places }) => String(places.at(-1))),
         maxRows,
+        String(archivedTo),
       ],
-    };
-    const { rows, cut } = await this.run.read((client) =>
-      queryBounded<LifeRow>(client, statement, maxRows * questions.length, STREAM_PAGE_BYTES),
-    );
-    const rowsOf = grouped(rows, ({ wanted }) => Number(wanted) - 1);
+    });
+    const { rows, cut, archivedTo } = await this.run.read(async (client, extent) => ({
+      ...(await queryBounded<LifeRow>(
+        client,
+        statement(extent.archivedTo),
+        maxRows * questions.length,
+        STREAM_PAGE_BYTES,
+      )),
+      archivedTo: extent.archivedTo,
+    }));
+    const archived = await this.archivedLives(questions, maxRows, archivedTo);
+    const onlineOf = grouped(rows, ({ wanted }) => Number(wanted) - 1);
     const cutFrom = cut ? Number(rows.at(-1)!.wanted) - 1 : questions.length;
     return questions.filter((question, i) => {
-      const life = rowsOf.get(i) ?? [];
+      const before = archived[i] ?? [];
+      // what comes after archived events comes once all of these are read
+      const life = before.length === maxRows ? before : [...before, ...(onlineOf.get(i) ?? [])];
       for (const row of life) {
         answer(question, BigInt(row.sequence) - 1n, answers);
         take(question.walk, row, corrections);
       }
-      if (i >= cutFrom || life.length === maxRows) return true;
+      if (i >= cutFrom || life.length >= maxRows) return true;
       answer(question, question.places.at(-1), answers);
       return false;
     });
+  }
+
+  /** The archived events of each question's order that are next, `maxRows` at most. */
+  private async archivedLives(
+    questions: readonly Question[],
+    maxRows: number,
+    archivedTo: bigint,
+  ): Promise<OrderMembersOfEvent[][]> {
+    const lives = questions.map(({ walk, places }) => {
+      const last = places.at(-1)!;
+      const upTo = last < archivedTo ? last : archivedTo;
+      return { entityType: 'order', entityId: walk.orderId, after: walk.after, upTo };
+    });
+    if (lives.every(({ after, upTo }) => after >= upTo)) return [];
+    const found = await this.run.archive.lives(this.run.ledger, lives, maxRows);
+    return found.map((rows) => rows.map(withOrderMembers));
   }
 }
 
@@ -144,7 +172,7 @@ function answer({ walk, places }: Question, upTo: bigint | undefined, answers: M
 }
 
 /** Goes one event further. A corrected event says what its correction says, at its own place. */
-function take(walk: Walk, row: LifeRow, corrections: Corrections): void {
+function take(walk: Walk, row: OrderMembersOfEvent, corrections: Corrections): void {
   walk.after = BigInt(row.sequence);
   if (corrections.original(row)) return;
   const stated = corrections.inForce(row) ?? row;

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../integrity/canonical-json.js';
-import { DamagedRowError, type StoredRow } from '../integrity/stored-event.js';
+import { canonicalize, type JsonObject } from '../integrity/canonical-json.js';
+import { contentOf, DamagedRowError, type StoredRow } from '../integrity/stored-event.js';
 import { readJson, StrictJsonError } from '../integrity/strict-json.js';
 import { cellOf } from './cell.js';
 
@@ -19,8 +19,8 @@ const ORDER_MEMBERS = {
 export type OrderMember = keyof typeof ORDER_MEMBERS;
 export const ORDER_MEMBER_NAMES = Object.keys(ORDER_MEMBERS) as OrderMember[];
 
-/** A row of ORDER_MEMBERS_SELECTED: the text of each member's jsonb. */
-export type OrderMembersRow = Readonly<Record<OrderMember, string | null>>;
+/** A row of ORDER_MEMBERS_SELECTED: the text of each member's jsonb, or its JSON in canonical form. */
+export type OrderMembersRow = Readonly<Record<OrderMember, string | null>> & Pick<StoredRow, 'jsonForm'>;
 
 /** For a SELECT in which the trail is `e`. */
 export const ORDER_MEMBERS_SELECTED = ORDER_MEMBER_NAMES.map(
@@ -32,11 +32,21 @@ export function selectedMember(row: OrderMembersRow & Pick<StoredRow, 'sequence'
   const text = row[name];
   if (text === null) return null;
   try {
-    return cellOf(readJson(text, { numbers: 'stored' }));
+    return cellOf(readJson(text, row.jsonForm === 'canonical' ? {} : { numbers: 'stored' }));
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     throw new DamagedRowError(row.sequence, ORDER_MEMBERS[name], error.message, { cause: error });
   }
+}
+
+/** A whole row with its members beside it, as ORDER_MEMBERS_SELECTED selects them. Throws DamagedRowError. */
+export function withOrderMembers<R extends StoredRow>(row: R): R & OrderMembersRow {
+  const content = contentOf(row);
+  const members = ORDER_MEMBER_NAMES.map((name) => {
+    const value = content[ORDER_MEMBERS[name]][name];
+    return [name, value === undefined ? null : canonicalize(value)] as const;
+  });
+  return { ...row, jsonForm: 'canonical', ...(Object.fromEntries(members) as Record<OrderMember, string | null>) };
 }
 
 /** The same of an event's content. */

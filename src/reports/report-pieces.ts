@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { ArchivedEvents } from '../archive/archived-events.js';
 import { readPage } from '../events/read-transaction.js';
 import type { ReportRun } from './report.js';
 import { REPORT_FORMATS } from './report-formats.js';
@@ -8,7 +9,7 @@ import { REPORTS } from './reports.js';
 const PIECE_CHARACTERS = 65_536;
 
 /** A run of a report as data; `report` and `format` are names that are known. */
-export interface ReportRead extends Omit<ReportRun, 'read'> {
+export interface ReportRead extends Omit<ReportRun, 'read' | 'archive'> {
   report: string;
   format: string;
 }
@@ -19,6 +20,7 @@ export interface ReportRead extends Omit<ReportRun, 'read'> {
  */
 export async function* piecesOfReport(
   pool: pg.Pool,
+  archive: ArchivedEvents,
   timeoutMs: number,
   { report: reportName, format: formatName, ledger, asOf, period, parameters }: ReportRead,
   gone: AbortSignal,
@@ -30,6 +32,7 @@ export async function* piecesOfReport(
     asOf,
     period,
     parameters,
+    archive,
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   };
   let text = format.head(report, run);

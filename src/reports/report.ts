@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import type { ArchivedEvents } from '../archive/archived-events.js';
+import type { LedgerExtent } from '../events/read-transaction.js';
 import type { Parameters } from '../http/query-parameters.js';
 
 /** A column of a report: what stands in it, and from where. */
@@ -47,7 +49,9 @@ export interface ReportRun {
    * Reads in one short transaction, in which no month can be dropped. Since the trail only grows and `asOf` is fixed,
    * several of them see one and the same trail. Throws once nobody waits for the report any more.
    */
-  read: <T>(work: (client: pg.ClientBase) => Promise<T>) => Promise<T>;
+  read: <T>(work: (client: pg.ClientBase, extent: LedgerExtent) => Promise<T>) => Promise<T>;
+  /** Events that `read` says are archived; to be read outside of it. */
+  archive: ArchivedEvents;
 }
 
 /**

@@ -1,0 +1,375 @@
+import type pg from 'pg';
+import type { BoundedRows } from '../database/bounded-query.js';
+import { Problem } from '../http/problem.js';
+import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
+import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
+import { formatMicros } from '../integrity/timestamp.js';
+import { ArchiveObjectError } from './archive-format.js';
+import { listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
+import type { ObjectFooter } from './archive-object.js';
+import type { ArchivedEvents, ArchivedSearch, EntityLife } from './archived-events.js';
+import { bytesOf, compareRows, FirstRows, matches } from './archived-search.js';
+import { groupsOfEntity } from './entity-index.js';
+import type { ObjectFiles } from './object-files.js';
+import { ObjectMissing, StoreUnavailable } from './object-store.js';
+
+type Row = StoredRow<number>;
+
+const RETRY_AFTER_SECONDS = 30;
+
+/**
+ * Reads archived events out of the objects of sealed months. Which objects, the catalogue says; which of their row
+ * groups, the objects themselves (least and greatest values), and for entities the objects that list them. Holds a few
+ * row groups, and what it hands out.
+ */
+export class ArchiveReader implements ArchivedEvents {
+  private readonly origins = new Map<string, string>();
+
+  constructor(
+    private readonly pool: pg.Pool | pg.ClientBase,
+    private readonly files: ObjectFiles,
+    private readonly timeoutMs: number,
+  ) {}
+
+  at(ledger: string, sequences: readonly string[]): Promise<StoredRow[]> {
+    return this.reading(async (deadline) => {
+      const rows = await this.rowsAt(ledger, sequences, deadline);
+      return this.handOut(ledger, rows);
+    });
+  }
+
+  search(search: ArchivedSearch): Promise<BoundedRows<StoredRow>> {
+    return this.reading(async (deadline) => {
+      const { query } = search;
+      const from = query.fromSequence;
+      const to = query.toSequence < search.upTo ? query.toSequence : search.upTo;
+      const pieces = from > to ? [] : await listPieces(this.pool, 'month', search.ledger, from, to);
+      assertCovered(pieces, from, to);
+      const places = await this.placesOfSearch(search, from, to, deadline);
+      const wanted = pieces.filter((piece) => mayMatch(piece, search) && holdsAny(places, piece));
+      const { rows, ...bounds } =
+        query.sort === 'sequence'
+          ? await this.inSequence(wanted, search, places, deadline)
+          : await this.inTime(wanted, search, places, deadline);
+      return { ...bounds, rows: await this.handOut(search.ledger, rows) };
+    });
+  }
+
+  lives(ledger: string, lives: readonly EntityLife[], limit: number): Promise<StoredRow[][]> {
+    return this.reading(async (deadline) => {
+      const places: string[][] = [];
+      for (const life of lives) places.push(await this.placesOf(ledger, life, limit, deadline));
+      const all = await this.rowsAt(ledger, places.flat(), deadline);
+      const rows = await this.handOut(ledger, all);
+      let at = 0;
+      return places.map(({ length }) => rows.slice(at, (at += length)));
+    });
+  }
+
+  /**
+   * Rows of a ledger from one sequence to another, both included and archived, in order, a row group or less at a time.
+   * Nothing is recomputed. Rejects with ArchiveObjectError for an object that cannot be read.
+   */
+  async *range(ledger: string, from: bigint, to: bigint): AsyncGenerator<Row[]> {
+    const pieces = await listPieces(this.pool, 'month', ledger, from, to);
+    assertCovered(pieces, from, to);
+    for (const piece of pieces) {
+      const footer = await this.files.footer(piece);
+      for (const group of groupsOf(footer, ledger, from, to)) {
+        const rows = await this.files.rows(piece, footer, group);
+        yield rows.filter(({ sequence }) => BigInt(sequence) >= from && BigInt(sequence) <= to);
+      }
+    }
+  }
+
+  private async inSequence(pieces: ArchivedPiece[], search: ArchivedSearch, places: Places, deadline: Deadline) {
+    const found: Row[] = [];
+    let bytes = 0;
+    const isDescending = search.query.order === 'desc';
+    const ordered = <T>(list: T[]): T[] => (isDescending ? list.toReversed() : list);
+    for (const piece of ordered(pieces)) {
+      const footer = await this.files.footer(piece);
+      const { fromSequence, toSequence } = search.query;
+      const groups = groupsOf(footer, search.ledger, fromSequence, toSequence).filter((group) =>
+        groupMayMatch(footer, group, search, places),
+      );
+      for (const group of ordered(groups)) {
+        deadline.check();
+        for (const row of ordered(await this.files.rows(piece, footer, group))) {
+          if (!matches(row, search)) continue;
+          found.push(row);
+          bytes += bytesOf(row);
+          if (found.length === search.maxRows || bytes >= search.maxBytes) {
+            return { rows: found, bytes, cut: bytes >= search.maxBytes };
+          }
+        }
+      }
+    }
+    return { rows: found, bytes, cut: false };
+  }
+
+  /** Objects and row groups by the time at which they begin, until none can hold an event before the last that is kept. */
+  private async inTime(pieces: ArchivedPiece[], search: ArchivedSearch, places: Places, deadline: Deadline) {
+    const sign = search.query.order === 'asc' ? 1 : -1;
+    const first = new FirstRows((a, b) => sign * compareRows('timestamp', a, b), search.maxRows, search.maxBytes);
+    const isPast = (begin: number): boolean => {
+      const last = first.last();
+      return last !== undefined && sign * (begin - last.timestamp) > 0;
+    };
+    const begin = (least: number, greatest: number): number => (sign > 0 ? least : greatest);
+    const objects = pieces
+      .map((piece) => ({ piece, begin: begin(piece.least_timestamp, piece.greatest_timestamp) }))
+      .sort((a, b) => sign * (a.begin - b.begin));
+    for (const object of objects) {
+      if (isPast(object.begin)) break;
+      const { piece } = object;
+      const footer = await this.files.footer(piece);
+      const { fromSequence, toSequence } = search.query;
+      const groups = groupsOf(footer, search.ledger, fromSequence, toSequence)
+        .filter((group) => groupMayMatch(footer, group, search, places))
+        .map((group) => ({ group, begin: begin(...timesOf(footer, group, 'timestamp')) }))
+        .sort((a, b) => sign * (a.begin - b.begin));
+      for (const { group, begin: at } of groups) {
+        if (isPast(at)) break;
+        deadline.check();
+        for (const row of await this.files.rows(piece, footer, group)) if (matches(row, search)) first.add(row);
+      }
+    }
+    return first.result();
+  }
+
+  /** Where the events of the one entity are that a search is about; undefined when it is about no single one. */
+  private async placesOfSearch(
+    { ledger, query }: ArchivedSearch,
+    from: bigint,
+    to: bigint,
+    deadline: Deadline,
+  ): Promise<Places> {
+    const { entity_type: entityType, entity_id: entityId } = Object.fromEntries(query.equal) as Record<string, string>;
+    if (entityType === undefined || entityId === undefined) return undefined;
+    const life = { entityType, entityId, after: from - 1n, upTo: to };
+    return (await this.placesOf(ledger, life, Infinity, deadline)).map(BigInt);
+  }
+
+  /** Sequences of an entity's events, the first ones. */
+  private async placesOf(ledger: string, life: EntityLife, limit: number, deadline: Deadline): Promise<string[]> {
+    const from = life.after + 1n;
+    if (from > life.upTo) return [];
+    const pieces = await listPieces(this.pool, 'entities', ledger, from, life.upTo);
+    assertCovered(pieces, from, life.upTo);
+    const found: string[] = [];
+    for (const piece of pieces) {
+      deadline.check();
+      const footer = await this.files.entitiesFooter(piece);
+      for (const group of groupsOfEntity(footer, ledger, life.entityType, life.entityId)) {
+        for (const entry of await this.files.entities(piece, footer, group)) {
+          if (entry.ledger !== ledger) continue;
+          if (entry.entity_type !== life.entityType || entry.entity_id !== life.entityId) continue;
+          if (life.correctionsAlone && !entry.is_correction) continue;
+          const sequence = BigInt(entry.sequence);
+          if (sequence >= from && sequence <= life.upTo) found.push(entry.sequence);
+          if (found.length === limit) return found;
+        }
+      }
+    }
+    return found;
+  }
+
+  private async rowsAt(ledger: string, sequences: readonly string[], deadline: Deadline): Promise<Row[]> {
+    const wanted = [...new Set(sequences)].map(BigInt).sort((a, b) => (a < b ? -1 : 1));
+    const found = new Map<string, Row>();
+    let pieces: ArchivedPiece[] = [];
+    for (let at = 0; at < wanted.length;) {
+      const next = wanted[at]!;
+      let piece = pieces.find(({ to_sequence }) => BigInt(to_sequence) >= next);
+      if (!piece || BigInt(piece.from_sequence) > next) {
+        // far apart, each comes by itself: the objects between them may be many
+        pieces = await listPieces(this.pool, 'month', ledger, next, next);
+        piece = pieces[0];
+      }
+      if (!piece) throw new DamagedRowError(String(next), 'sequence', 'is in no object of the archive');
+      deadline.check();
+      const footer = await this.files.footer(piece);
+      const [group] = groupsOf(footer, ledger, next, next);
+      const rows = group === undefined ? [] : await this.files.rows(piece, footer, group);
+      const inGroup = new Map(rows.map((row) => [row.sequence, row]));
+      do {
+        const sequence = String(wanted[at]);
+        const row = inGroup.get(sequence);
+        if (row) found.set(sequence, row);
+        else if (wanted[at] === next) throw new DamagedRowError(sequence, 'sequence', 'is not in its object');
+        else break;
+        at += 1;
+      } while (at < wanted.length);
+    }
+    return sequences.map((sequence) => found.get(sequence)!);
+  }
+
+  /** Rows as readers of PostgreSQL know them. Throws DamagedRowError for one whose hashes are not its own. */
+  private async handOut(ledger: string, rows: Row[]): Promise<StoredRow[]> {
+    if (rows.length === 0) return [];
+    const origin = this.origins.get(ledger) ?? (await readOrigin(this.pool, ledger));
+    this.origins.set(ledger, origin);
+    return rows.map((row) => {
+      if (!contentHash(row.salt, canonicalContent(contentOf(row)).text).equals(row.content_hash)) {
+        throw new DamagedRowError(row.sequence, 'content_hash', 'is not that of the archived content');
+      }
+      if (!eventHash(envelopeOf(row, origin)).equals(row.event_hash)) {
+        throw new DamagedRowError(row.sequence, 'event_hash', 'is not that of the archived envelope');
+      }
+      return { ...row, recorded_at: textOf(row.recorded_at), timestamp: textOf(row.timestamp) };
+    });
+  }
+
+  private async reading<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    try {
+      return await work(new Deadline(this.timeoutMs));
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw unavailable(error);
+      if (error instanceof ObjectMissing || error instanceof ArchiveObjectError) {
+        throw new Problem(
+          'archive-damaged',
+          `An object of the archive is not as it was written: ${error.message}. Run the job archive-verification`,
+          { cause: error },
+        );
+      }
+      throw error;
+    }
+  }
+}
+
+function unavailable(cause: Error): Problem {
+  return new Problem(
+    'archive-unavailable',
+    'The archive does not answer at the moment, and events asked for are there',
+    {
+      cause,
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    },
+  );
+}
+
+class Deadline {
+  private readonly at: number;
+
+  constructor(private readonly ms: number) {
+    this.at = performance.now() + ms;
+  }
+
+  check(): void {
+    if (performance.now() <= this.at) return;
+    throw new Problem('read-timeout', `A page was not found in the archive within ${this.ms} ms (READ_TIMEOUT)`);
+  }
+}
+
+/** Ranges of a kind follow each other, so that a gap in what is archived shows at the ends. */
+function assertCovered(pieces: readonly ArchivedPiece[], from: bigint, to: bigint): void {
+  if (from > to) return;
+  let next = from;
+  for (const { from_sequence, to_sequence } of pieces)
+    if (BigInt(from_sequence) <= next) next = BigInt(to_sequence) + 1n;
+  if (next <= to)
+    throw new DamagedRowError(String(next), 'sequence', 'has left the database and is in no object of the archive');
+}
+
+/** The row groups of a ledger that hold sequences from one to another. */
+function groupsOf({ manifest }: ObjectFooter, ledger: string, from: bigint, to: bigint): number[] {
+  return manifest.row_groups.flatMap((group, i) => {
+    const first = BigInt(group.from_sequence);
+    const isWanted = group.ledger === ledger && first <= to && first + BigInt(group.events) > from;
+    return isWanted ? [i] : [];
+  });
+}
+
+/** Ascending sequences to which a search is narrowed, if it is. */
+type Places = readonly bigint[] | undefined;
+
+function holdsAny(
+  places: Places,
+  { from_sequence, to_sequence }: Pick<ArchivedPiece, 'from_sequence' | 'to_sequence'>,
+): boolean {
+  if (!places) return true;
+  const first = BigInt(from_sequence);
+  let low = 0;
+  for (let high = places.length; low < high;) {
+    const middle = (low + high) >> 1;
+    if (places[middle]! < first) low = middle + 1;
+    else high = middle;
+  }
+  return low < places.length && places[low]! <= BigInt(to_sequence);
+}
+
+/** By the times of the object. */
+function mayMatch(piece: ArchivedPiece, { query, after }: ArchivedSearch): boolean {
+  return (
+    timesMayMatch(
+      [piece.least_timestamp, piece.greatest_timestamp],
+      [piece.least_recorded_at, piece.greatest_recorded_at],
+      query,
+    ) && !isBehind(piece, query, after)
+  );
+}
+
+/** Whether all of it lies on the side of a walk's last event that was given out already. */
+function isBehind(piece: ArchivedPiece, query: ArchivedSearch['query'], after: ArchivedSearch['after']): boolean {
+  if (!after) return false;
+  const isAscending = query.order === 'asc';
+  if (query.sort === 'sequence') {
+    return isAscending ? BigInt(piece.to_sequence) <= after.sequence : BigInt(piece.from_sequence) >= after.sequence;
+  }
+  const { micros } = after.timestamp;
+  return isAscending ? piece.greatest_timestamp < micros : piece.least_timestamp > micros;
+}
+
+function timesMayMatch(
+  [least, greatest]: [number, number],
+  [leastRecorded, greatestRecorded]: [number, number],
+  { from, to, recordedFrom, recordedTo }: ArchivedSearch['query'],
+): boolean {
+  return (
+    (!from || greatest >= from.micros) &&
+    (!to || least <= to.micros) &&
+    (!recordedFrom || greatestRecorded >= recordedFrom.micros) &&
+    (!recordedTo || leastRecorded <= recordedTo.micros)
+  );
+}
+
+/** By the least and greatest values of a row group. */
+function groupMayMatch(footer: ObjectFooter, group: number, search: ArchivedSearch, places: Places): boolean {
+  const { query, after } = search;
+  const { from_sequence, events } = footer.manifest.row_groups[group]!;
+  const first = BigInt(from_sequence);
+  const last = first + BigInt(events) - 1n;
+  if (!holdsAny(places, { from_sequence, to_sequence: String(last) })) return false;
+  const timestamps = timesOf(footer, group, 'timestamp');
+  if (!timesMayMatch(timestamps, timesOf(footer, group, 'recorded_at'), query)) return false;
+  if (after && query.sort === 'timestamp') {
+    const { micros } = after.timestamp;
+    if (query.order === 'asc' ? timestamps[1] < micros : timestamps[0] > micros) return false;
+  }
+  if (after && query.sort === 'sequence') {
+    if (query.order === 'asc' ? last <= after.sequence : first >= after.sequence) return false;
+  }
+  return query.equal.every(([column, value]) => {
+    const [least, greatest] = statisticsOf(footer, group, column);
+    if (typeof least !== 'string' || typeof greatest !== 'string') return true;
+    const wanted = Buffer.from(value);
+    return Buffer.compare(Buffer.from(least), wanted) <= 0 && Buffer.compare(wanted, Buffer.from(greatest)) <= 0;
+  });
+}
+
+function timesOf(footer: ObjectFooter, group: number, column: string): [number, number] {
+  const [least, greatest] = statisticsOf(footer, group, column);
+  return [typeof least === 'number' ? least : -Infinity, typeof greatest === 'number' ? greatest : Infinity];
+}
+
+function statisticsOf({ metadata }: ObjectFooter, group: number, column: string): [least: unknown, greatest: unknown] {
+  const chunk = metadata.row_groups[group]!.columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === column);
+  const statistics = chunk?.meta_data?.statistics;
+  return [statistics?.min_value, statistics?.max_value];
+}
+
+/** Microseconds since 1970 in the form in which PostgreSQL prints a time in UTC. */
+function textOf(micros: number): string {
+  return `${formatMicros(micros).replace('T', ' ').slice(0, -1)}+00`;
+}

@@ -1,0 +1,114 @@
+import { Worker } from 'node:worker_threads';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import type { BoundedRows } from '../database/bounded-query.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { DATABASE_URL } from '../database/tokens.js';
+import { errorOfData } from '../http/error-data.js';
+import { Problem } from '../http/problem.js';
+import type { StoredRow } from '../integrity/stored-event.js';
+import { threadFile } from '../operation/thread-file.js';
+import { archiveReadSettings } from './archive-reading.js';
+import type { ArchiveReadAnswer, ArchiveReadRequest, ArchiveReadWorkerSettings } from './archive-read-worker.js';
+import type { ArchivedEvents, ArchivedSearch, EntityLife } from './archived-events.js';
+
+const LOCK_TIMEOUT_MS = 10_000;
+/** Pages that are being looked for at once: past it callers are asked to come again. */
+const MOST_READS = 32;
+const RETRY_AFTER_SECONDS = 5;
+const MAX_HEAP_MB = 512;
+
+/**
+ * The archived events for requests that are answered at once, read on a thread of their own: to decode a row group takes
+ * longer than to record an event. The thread is made when it is first needed.
+ */
+@Injectable()
+export class ArchivedReads implements ArchivedEvents, OnModuleDestroy {
+  private worker: Worker | undefined;
+  private readonly calls = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
+  private lastId = 0;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(DATABASE_URL) private readonly url: string,
+  ) {}
+
+  async at(ledger: string, sequences: readonly string[]): Promise<StoredRow[]> {
+    return ((await this.call('at', ledger, sequences)) as StoredRow[]).map(rowOfMessage);
+  }
+
+  async search(search: ArchivedSearch): Promise<BoundedRows<StoredRow>> {
+    const found = (await this.call('search', search)) as BoundedRows<StoredRow>;
+    return { ...found, rows: found.rows.map(rowOfMessage) };
+  }
+
+  async lives(ledger: string, lives: readonly EntityLife[], limit: number): Promise<StoredRow[][]> {
+    const found = (await this.call('lives', ledger, lives, limit)) as StoredRow[][];
+    return found.map((rows) => rows.map(rowOfMessage));
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.worker?.terminate();
+  }
+
+  private call(method: keyof ArchivedEvents, ...parameters: unknown[]): Promise<unknown> {
+    if (this.calls.size >= MOST_READS) {
+      throw new Problem('reads-overloaded', `This replica has ${MOST_READS} reads of the archive under way`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    const worker = this.thread();
+    const id = ++this.lastId;
+    return new Promise((resolve, reject) => {
+      this.calls.set(id, { resolve, reject });
+      worker.postMessage({ id, method, parameters } satisfies ArchiveReadRequest);
+    }).finally(() => this.calls.delete(id));
+  }
+
+  private thread(): Worker {
+    if (this.worker) return this.worker;
+    const settings: ArchiveReadWorkerSettings = {
+      url: this.url,
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+      archive: archiveReadSettings(this.config),
+    };
+    const worker = new Worker(threadFile('archive/archive-read-worker.js'), {
+      workerData: settings,
+      name: 'archive reads',
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    });
+    worker.on('message', ({ id, result, error }: ArchiveReadAnswer) => {
+      if (error) this.calls.get(id)?.reject(errorOfData(error));
+      else this.calls.get(id)?.resolve(result);
+    });
+    const died = (cause: Error): void => {
+      if (this.worker !== worker) return;
+      this.worker = undefined; // the next read gets a new one
+      const problem = new Problem('reads-overloaded', 'The thread for reads of the archive has ended: ask again', {
+        cause,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+      for (const { reject } of this.calls.values()) reject(problem);
+    };
+    worker.on('error', died);
+    worker.on('exit', () => died(new Error('the thread has ended')));
+    worker.unref();
+    this.worker = worker;
+    return worker;
+  }
+}
+
+/** A Buffer comes out of a message as a bare array. */
+function rowOfMessage(row: StoredRow): StoredRow {
+  return {
+    ...row,
+    raw_data: row.raw_data && bufferOf(row.raw_data),
+    salt: bufferOf(row.salt),
+    content_hash: bufferOf(row.content_hash),
+    previous_event_hash: row.previous_event_hash && bufferOf(row.previous_event_hash),
+    event_hash: bufferOf(row.event_hash),
+  };
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}

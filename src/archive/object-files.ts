@@ -1,0 +1,123 @@
+import type { AsyncBuffer } from 'hyparquet';
+import type { StoredRow } from '../integrity/stored-event.js';
+import { ArchiveObjectError } from './archive-format.js';
+import { readFooter, readRowGroup, type ObjectFooter } from './archive-object.js';
+import { readEntitiesFooter, readEntityGroup, type EntitiesFooter, type EntityEntry } from './entity-index.js';
+import type { ObjectStore } from './object-store.js';
+import { bytesOfGroup, loadCompression } from './parquet-file.js';
+import type { RangeCache } from './range-cache.js';
+
+/** An object, and where it is. */
+export interface ObjectPlace {
+  object_key: string;
+  version_id: string;
+  /** hex */
+  sha256: string;
+  bytes: string;
+}
+
+/** Most footers fit into this, so that one request brings them. */
+const END_BYTES = 262_144;
+/** What is kept in memory: of footers some 10 MB, of row groups some 20. */
+const KEPT_FOOTERS = 32;
+const KEPT_GROUPS = 8;
+
+type EntityGroup = (EntityEntry & { ledger: string })[];
+
+/** Objects as far as they were read: footers and decoded row groups of the last ones are kept. */
+export class ObjectFiles {
+  private readonly footers = new Recent<Promise<ObjectFooter>>(KEPT_FOOTERS);
+  private readonly entityFooters = new Recent<Promise<EntitiesFooter>>(KEPT_FOOTERS);
+  private readonly groups = new Recent<Promise<StoredRow<number>[]>>(KEPT_GROUPS);
+  private readonly entityGroups = new Recent<Promise<EntityGroup>>(KEPT_GROUPS);
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly cache: RangeCache | undefined,
+  ) {}
+
+  footer(object: ObjectPlace): Promise<ObjectFooter> {
+    return this.footers.get(object.object_key, async () => readFooter(await this.end(object)));
+  }
+
+  entitiesFooter(object: ObjectPlace): Promise<EntitiesFooter> {
+    return this.entityFooters.get(object.object_key, async () => readEntitiesFooter(await this.end(object)));
+  }
+
+  /** The rows of a row group, in order. */
+  rows(object: ObjectPlace, footer: ObjectFooter, group: number): Promise<StoredRow<number>[]> {
+    return this.groups.get(`${object.object_key} ${group}`, async () =>
+      readRowGroup(await this.groupFile(object, footer, group), footer, group),
+    );
+  }
+
+  entities(object: ObjectPlace, footer: EntitiesFooter, group: number): Promise<EntityGroup> {
+    return this.entityGroups.get(`${object.object_key} ${group}`, async () =>
+      readEntityGroup(await this.groupFile(object, footer, group), footer, group),
+    );
+  }
+
+  /** The end of an object, with the footer in it. */
+  private async end(object: ObjectPlace): Promise<AsyncBuffer> {
+    await loadCompression();
+    const byteLength = Number(object.bytes);
+    const start = Math.max(0, byteLength - END_BYTES);
+    return this.windowed(object, start, await this.range(object, start, byteLength));
+  }
+
+  /** A row group in one request: its columns are read from that. */
+  private async groupFile(
+    object: ObjectPlace,
+    { metadata }: Pick<ObjectFooter, 'metadata'>,
+    group: number,
+  ): Promise<AsyncBuffer> {
+    await loadCompression();
+    const { start, end } = bytesOfGroup(metadata, group);
+    return this.windowed(object, start, await this.range(object, start, end));
+  }
+
+  /** An object of which a part is here; the rest is fetched when it is asked for. */
+  private windowed(object: ObjectPlace, offset: number, part: Buffer): AsyncBuffer {
+    const byteLength = Number(object.bytes);
+    return {
+      byteLength,
+      slice: async (start, end = byteLength) => {
+        const isHere = start >= offset && end <= offset + part.length;
+        const bytes = isHere ? part.subarray(start - offset, end - offset) : await this.range(object, start, end);
+        return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+      },
+    };
+  }
+
+  private async range(
+    { object_key: key, version_id: versionId, sha256 }: ObjectPlace,
+    start: number,
+    end: number,
+  ): Promise<Buffer> {
+    const fetch = async (): Promise<Buffer> => {
+      const bytes = await this.store.readRange({ key, versionId }, start, end - start);
+      if (bytes.length !== end - start) throw new ArchiveObjectError(`${key} ends before byte ${end}`);
+      return bytes;
+    };
+    return this.cache ? this.cache.get(`${sha256}-${start}-${end}`, fetch) : fetch();
+  }
+}
+
+/** The values that were asked for last. What could not be made is forgotten. */
+class Recent<T extends Promise<unknown>> {
+  private readonly values = new Map<string, T>();
+
+  constructor(private readonly most: number) {}
+
+  get(key: string, make: () => T): T {
+    const value = this.values.get(key) ?? make();
+    this.values.delete(key);
+    this.values.set(key, value);
+    value.catch(() => this.values.delete(key));
+    for (const oldest of this.values.keys()) {
+      if (this.values.size <= this.most) break;
+      this.values.delete(oldest);
+    }
+    return value;
+  }
+}
