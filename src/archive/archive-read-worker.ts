@@ -43,7 +43,7 @@ const reader: ArchivedEvents = makeArchiveReader(pool, archive) ?? new NoArchive
 
 parentPort!.on('message', ({ id, method, parameters }: ArchiveReadRequest) => {
   const call = reader[method].bind(reader) as (...all: unknown[]) => Promise<unknown>;
-  call(...parameters)
+  void call(...parameters)
     .then((result): ArchiveReadAnswer => ({ id, result }))
     .catch((error: unknown): ArchiveReadAnswer => ({ id, error: errorAsData(error) }))
     .then((answer) => parentPort!.postMessage(answer));
