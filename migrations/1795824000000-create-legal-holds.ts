@@ -229,7 +229,7 @@ export class CreateLegalHolds1795824000000 implements MigrationInterface {
       CREATE FUNCTION month_holds(p_from timestamptz, p_to timestamptz, p_ledgers text[]) RETURNS SETOF uuid
         LANGUAGE plpgsql SECURITY DEFINER
         SET search_path = pg_catalog, public, pg_temp
-        SET lock_timeout = '1s'
+        SET lock_timeout = '100ms'
         AS $$
       BEGIN
         -- Until the caller's transaction ends, no hold can be made: one that is asked for while a month is being dropped
@@ -247,7 +247,7 @@ export class CreateLegalHolds1795824000000 implements MigrationInterface {
     await this.comment(
       runner,
       'FUNCTION month_holds',
-      'The holds that keep what was recorded in [p_from, p_to) in any of the ledgers; null means no bound, and every ledger. Which entity, user or record class a hold selects does not matter: it keeps the whole time of its ledgers. No hold is made or changed until the transaction of the caller ends; waits for 1 s at most (55P03)',
+      'The holds that keep what was recorded in [p_from, p_to) in any of the ledgers; null means no bound, and every ledger. Which entity, user or record class a hold selects does not matter: it keeps the whole time of its ledgers. No hold is made or changed until the transaction of the caller ends, which waits for them for 100 ms at most (55P03)',
     );
 
     await runner.query(`

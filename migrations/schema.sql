@@ -1127,7 +1127,7 @@ CREATE OR REPLACE FUNCTION public.month_holds(p_from timestamp with time zone, p
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
- SET lock_timeout TO '1s'
+ SET lock_timeout TO '100ms'
 AS $function$
       BEGIN
         -- Until the caller's transaction ends, no hold can be made: one that is asked for while a month is being dropped
@@ -1143,7 +1143,7 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION month_holds(timestamp with time zone,timestamp with time zone,text[]) IS 'The holds that keep what was recorded in [p_from, p_to) in any of the ledgers; null means no bound, and every ledger. Which entity, user or record class a hold selects does not matter: it keeps the whole time of its ledgers. No hold is made or changed until the transaction of the caller ends; waits for 1 s at most (55P03)';
+COMMENT ON FUNCTION month_holds(timestamp with time zone,timestamp with time zone,text[]) IS 'The holds that keep what was recorded in [p_from, p_to) in any of the ledgers; null means no bound, and every ledger. Which entity, user or record class a hold selects does not matter: it keeps the whole time of its ledgers. No hold is made or changed until the transaction of the caller ends, which waits for them for 100 ms at most (55P03)';
 
 REVOKE ALL ON FUNCTION month_holds(timestamp with time zone,timestamp with time zone,text[]) FROM PUBLIC;
 
