@@ -760,6 +760,31 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await keep()).toEqual({ held: 0, freed: 0, confirmed: 0, restored: 0 });
     }, 120_000);
 
+    it('are held in the end when a hold comes up while they are being freed', async () => {
+      const object = await archive();
+      const hold = (): Promise<unknown> =>
+        query(
+          service.database,
+          `SELECT request_legal_hold(gen_random_uuid(), '{main}', NULL, NULL, NULL, NULL, NULL, NULL, 'x', 'key:a')`,
+        );
+      await hold();
+      await keep();
+      await query(service.database, `SELECT act_on_legal_hold(id, 'reject', 'key:b', 'x', NULL) FROM legal_holds`);
+      const interrupted = new Proxy(test.store, {
+        get: (target, name) =>
+          name === 'setLegalHold'
+            ? async (version: { key: string; versionId: string }, on: boolean) => {
+                await hold();
+                await target.setLegalHold(version, on);
+              }
+            : Reflect.get(target, name),
+      });
+      expect(await keep(interrupted)).toMatchObject({ freed: 1 });
+      expect(await rows()).toEqual([{ number: object.number, confirmed: false }]);
+      expect(await keep()).toMatchObject({ held: 1 });
+      expect(await isHeld(object)).toBe(true);
+    }, 60_000);
+
     it('are held again when somebody has lifted the hold in the store', async () => {
       const object = await archive();
       await team.request(team.ann).expect(201);
