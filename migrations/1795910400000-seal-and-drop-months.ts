@@ -226,9 +226,17 @@ export class SealAndDropMonths1795910400000 implements MigrationInterface {
         v_range record;
         v_kind text;
         v_covered record;
+        v_holds uuid[];
       BEGIN
         IF v_end + interval '${LEAST_ONLINE}' > trail_now() THEN
           RAISE EXCEPTION 'month % is not old enough', p_month USING ERRCODE = 'TT022';
+        END IF;
+        -- also keeps new holds from being asked for until the caller's transaction ends
+        SELECT array_agg(h) INTO v_holds
+          FROM month_holds(p_month::timestamp AT TIME ZONE 'UTC', v_end,
+            ARRAY(SELECT r.ledger FROM month_ranges AS r WHERE r.month = p_month)) AS h;
+        IF v_holds IS NOT NULL THEN
+          RAISE EXCEPTION 'month % is under the legal holds %', p_month, array_to_string(v_holds, ', ') USING ERRCODE = 'TT022';
         END IF;
         FOR v_range IN SELECT * FROM month_ranges WHERE month = p_month ORDER BY ledger LOOP
           FOREACH v_kind IN ARRAY ARRAY['month', 'entities'] LOOP

@@ -3,6 +3,7 @@ import { CreateAuditEvents1795305601000 } from './1795305601000-create-audit-eve
 import { CreateAppendFunction1795305602000 } from './1795305602000-create-append-function.js';
 import { CreateApiKeysAndRuns1795305603000 } from './1795305603000-create-api-keys-and-runs.js';
 import { CreateArchiveCatalogue1795651200000 } from './1795651200000-create-archive-catalogue.js';
+import { CreateLegalHolds1795824000000 } from './1795824000000-create-legal-holds.js';
 import { SealAndDropMonths1795910400000 } from './1795910400000-seal-and-drop-months.js';
 
 /** Every migration, in the order in which they run. */
@@ -12,5 +13,6 @@ export const MIGRATIONS = [
   CreateAppendFunction1795305602000,
   CreateApiKeysAndRuns1795305603000,
   CreateArchiveCatalogue1795651200000,
+  CreateLegalHolds1795824000000,
   SealAndDropMonths1795910400000,
 ];

@@ -28,6 +28,20 @@ GRANT INSERT, SELECT ON api_keys TO truetrail_service;
 
 GRANT UPDATE (revoked_at, revoked_by) ON api_keys TO truetrail_service;
 
+CREATE TABLE archive_object_holds (
+  number bigint NOT NULL,
+  begun_at timestamp with time zone NOT NULL,
+  confirmed_at timestamp with time zone,
+  CONSTRAINT archive_object_holds_pkey PRIMARY KEY (number),
+  CONSTRAINT archive_object_holds_number_fkey FOREIGN KEY (number) REFERENCES archive_objects(number)
+);
+
+COMMENT ON TABLE archive_object_holds IS 'Archive objects that have, or may have, the store’s own legal hold from us. A row is there before the store is asked to set it, and until the store has taken it off';
+
+COMMENT ON COLUMN archive_object_holds.confirmed_at IS 'When the store last said that the object is held; null until it has';
+
+GRANT SELECT ON archive_object_holds TO truetrail_service;
+
 CREATE TABLE archive_object_states (
   number bigint NOT NULL,
   retain_until timestamp with time zone NOT NULL,
@@ -576,6 +590,103 @@ COMMENT ON COLUMN ledgers.origin IS 'Names the ledger in every envelope, for eve
 
 GRANT SELECT ON ledgers TO truetrail_service;
 
+CREATE TABLE legal_hold_acts (
+  hold uuid NOT NULL,
+  ordinal integer NOT NULL,
+  act text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  principal text COLLATE "C" NOT NULL,
+  reason text COLLATE "C",
+  acted_at timestamp with time zone NOT NULL,
+  CONSTRAINT legal_hold_acts_pkey PRIMARY KEY (hold, ordinal),
+  CONSTRAINT legal_hold_acts_hold_fkey FOREIGN KEY (hold) REFERENCES legal_holds(id),
+  CONSTRAINT legal_hold_acts_act_check CHECK ((act = ANY (ARRAY['request'::text, 'approve'::text, 'reject'::text, 'request_release'::text, 'approve_release'::text, 'reject_release'::text]))),
+  CONSTRAINT legal_hold_acts_ordinal_check CHECK ((ordinal > 0)),
+  CONSTRAINT legal_hold_acts_principal_check CHECK ((principal ~ '^[!-~]{1,255}$'::text)),
+  CONSTRAINT legal_hold_acts_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+  CONSTRAINT legal_hold_acts_reason_given_check CHECK (((reason IS NOT NULL) OR (act = ANY (ARRAY['approve'::text, 'approve_release'::text]))))
+);
+
+COMMENT ON TABLE legal_hold_acts IS 'What was done to each hold, by whom and why: one immutable row an act';
+
+COMMENT ON COLUMN legal_hold_acts.ordinal IS 'Of the hold’s acts, from 1';
+
+COMMENT ON COLUMN legal_hold_acts.state IS 'Of the hold after the act';
+
+COMMENT ON COLUMN legal_hold_acts.principal IS 'key:<uuid>, oidc:<issuer>#<subject>, or cli:<user>';
+
+COMMENT ON COLUMN legal_hold_acts.reason IS 'Why; an approval may go without';
+
+CREATE TRIGGER legal_hold_acts_refuse_row BEFORE DELETE OR UPDATE ON public.legal_hold_acts FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE legal_hold_acts ENABLE ALWAYS TRIGGER legal_hold_acts_refuse_row;
+
+CREATE TRIGGER legal_hold_acts_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.legal_hold_acts FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE legal_hold_acts ENABLE ALWAYS TRIGGER legal_hold_acts_refuse_statement;
+
+GRANT SELECT ON legal_hold_acts TO truetrail_service;
+
+CREATE TABLE legal_holds (
+  id uuid NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  asked_by text COLLATE "C",
+  ledgers text[] COLLATE "C" NOT NULL,
+  entity_type text COLLATE "C",
+  entity_id text COLLATE "C",
+  user_id text COLLATE "C",
+  event_type text COLLATE "C",
+  recorded_from timestamp with time zone,
+  recorded_to timestamp with time zone,
+  reason text COLLATE "C" NOT NULL,
+  requested_by text COLLATE "C" NOT NULL,
+  requested_at timestamp with time zone NOT NULL,
+  CONSTRAINT legal_holds_pkey PRIMARY KEY (id),
+  CONSTRAINT legal_holds_asked_by_check CHECK (((asked_by IS NOT NULL) = (state = ANY (ARRAY['requested'::text, 'release-requested'::text])))),
+  CONSTRAINT legal_holds_entity_check CHECK (((entity_type IS NULL) = (entity_id IS NULL))),
+  CONSTRAINT legal_holds_entity_id_check CHECK (((length(entity_id) >= 1) AND (length(entity_id) <= 255))),
+  CONSTRAINT legal_holds_entity_type_check CHECK (((length(entity_type) >= 1) AND (length(entity_type) <= 50))),
+  CONSTRAINT legal_holds_event_type_check CHECK (((length(event_type) >= 1) AND (length(event_type) <= 100))),
+  CONSTRAINT legal_holds_ledgers_check CHECK ((((cardinality(ledgers) >= 1) AND (cardinality(ledgers) <= 100)) AND (array_ndims(ledgers) = 1) AND (array_position(ledgers, NULL::text) IS NULL))),
+  CONSTRAINT legal_holds_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+  CONSTRAINT legal_holds_recorded_check CHECK ((recorded_from < recorded_to)),
+  CONSTRAINT legal_holds_requested_by_check CHECK ((requested_by ~ '^[!-~]{1,255}$'::text)),
+  CONSTRAINT legal_holds_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'active'::text, 'release-requested'::text, 'rejected'::text, 'released'::text]))),
+  CONSTRAINT legal_holds_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
+);
+
+COMMENT ON TABLE legal_holds IS 'What may be neither dropped nor deleted, whatever its retention says. A hold stops both from its request on, until it is rejected or its release is approved';
+
+COMMENT ON COLUMN legal_holds.state IS 'requested and release-requested wait for a second principal; rejected and released are the ends';
+
+COMMENT ON COLUMN legal_holds.asked_by IS 'Who asked for what waits for a second principal; null when nothing does';
+
+COMMENT ON COLUMN legal_holds.ledgers IS 'Slugs, sorted, each once';
+
+COMMENT ON COLUMN legal_holds.entity_type IS 'With entity_id: only events of this entity; null for all';
+
+COMMENT ON COLUMN legal_holds.user_id IS 'Only events of this user; null for all';
+
+COMMENT ON COLUMN legal_holds.event_type IS 'Only events of this record class; null for all';
+
+COMMENT ON COLUMN legal_holds.recorded_from IS 'Recorded time, included; null for no beginning';
+
+COMMENT ON COLUMN legal_holds.recorded_to IS 'Recorded time, not included; null for no end: what is yet to be recorded is held as well';
+
+COMMENT ON COLUMN legal_holds.reason IS 'Why, in the words of whoever asked for it';
+
+COMMENT ON COLUMN legal_holds.requested_by IS 'Principal that asked for the hold';
+
+CREATE TRIGGER legal_holds_refuse_row BEFORE DELETE OR UPDATE OF id, ledgers, entity_type, entity_id, user_id, event_type, recorded_from, recorded_to, reason, requested_by, requested_at ON public.legal_holds FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE legal_holds ENABLE ALWAYS TRIGGER legal_holds_refuse_row;
+
+CREATE TRIGGER legal_holds_refuse_statement BEFORE DELETE OR TRUNCATE ON public.legal_holds FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE legal_holds ENABLE ALWAYS TRIGGER legal_holds_refuse_statement;
+
+GRANT SELECT ON legal_holds TO truetrail_service;
+
 CREATE TABLE month_ranges (
   month date NOT NULL,
   ledger text COLLATE "C" NOT NULL,
@@ -709,6 +820,54 @@ COMMENT ON FUNCTION accept_clock_ahead(text) IS 'An administrator''s act after t
 REVOKE ALL ON FUNCTION accept_clock_ahead(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION accept_clock_ahead(text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.act_on_legal_hold(p_id uuid, p_act text, p_principal text, p_reason text, p_seen_state text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_state text;
+        v_asked_by text;
+        v_act text;
+        v_next text;
+      BEGIN
+        SELECT h.state, h.asked_by INTO v_state, v_asked_by FROM legal_holds AS h WHERE h.id = p_id FOR UPDATE;
+        IF NOT FOUND THEN
+          RAISE EXCEPTION 'no legal hold %', p_id USING ERRCODE = 'TT030';
+        END IF;
+        v_act := CASE WHEN v_state = 'release-requested' AND p_act IN ('approve', 'reject') THEN p_act || '_release' ELSE p_act END;
+        v_next := CASE
+          WHEN v_act = 'approve' AND v_state = 'requested' THEN 'active'
+          WHEN v_act = 'reject' AND v_state = 'requested' THEN 'rejected'
+          WHEN v_act = 'request_release' AND v_state = 'active' THEN 'release-requested'
+          WHEN v_act = 'approve_release' AND v_state = 'release-requested' THEN 'released'
+          WHEN v_act = 'reject_release' AND v_state = 'release-requested' THEN 'active'
+        END;
+        IF v_next IS NULL OR p_act NOT IN ('approve', 'reject', 'request_release') OR p_seen_state <> v_state THEN
+          RAISE EXCEPTION 'legal hold % is %: it cannot be subject to %', p_id, v_state, p_act USING ERRCODE = 'TT032';
+        END IF;
+        -- to take back one's own request for a release keeps the records, and needs nobody else
+        IF v_asked_by = p_principal AND v_act <> 'reject_release' THEN
+          RAISE EXCEPTION 'legal hold %: % is for another principal than %', p_id, v_act, p_principal
+            USING ERRCODE = 'TT031';
+        END IF;
+        UPDATE legal_holds
+          SET state = v_next, asked_by = CASE WHEN v_next = 'release-requested' THEN p_principal END
+          WHERE id = p_id;
+        INSERT INTO legal_hold_acts (hold, ordinal, act, state, principal, reason, acted_at)
+          VALUES (p_id, (SELECT max(a.ordinal) + 1 FROM legal_hold_acts AS a WHERE a.hold = p_id),
+            v_act, v_next, p_principal, p_reason, trail_now());
+        RETURN v_act;
+      END
+      $function$;
+
+COMMENT ON FUNCTION act_on_legal_hold(uuid,text,text,text,text) IS 'approve, reject or request_release; the act as it was recorded. Nothing happens when the hold is in another state than p_seen_state, if that is given. TT030 no such hold, TT031 it takes another principal than the one who asked, TT032 not in this state';
+
+REVOKE ALL ON FUNCTION act_on_legal_hold(uuid,text,text,text,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION act_on_legal_hold(uuid,text,text,text,text) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.append_events(p_ledger text, p_max_ahead interval, p_requests integer[], p_event_ids uuid[], p_timestamps timestamp with time zone[], p_timestamp_nanos smallint[], p_timestamp_digits smallint[], p_event_types text[], p_entity_types text[], p_entity_ids text[], p_actions text[], p_user_ids text[], p_previous_states jsonb[], p_new_states jsonb[], p_metadata jsonb[], p_sources text[], p_source_sessions text[], p_source_sequences text[], p_corrects uuid[], p_raw_media_types text[], p_raw_data bytea[], p_recorded_by text[], p_salts bytea[], p_content_hashes bytea[], OUT first_sequence bigint, OUT recorded_at text, OUT previous_event_hash bytea, OUT event_hashes bytea, OUT repeats text)
  RETURNS record
@@ -866,9 +1025,17 @@ AS $function$
         v_range record;
         v_kind text;
         v_covered record;
+        v_holds uuid[];
       BEGIN
         IF v_end + interval '1 month' > trail_now() THEN
           RAISE EXCEPTION 'month % is not old enough', p_month USING ERRCODE = 'TT022';
+        END IF;
+        -- also keeps new holds from being asked for until the caller's transaction ends
+        SELECT array_agg(h) INTO v_holds
+          FROM month_holds(p_month::timestamp AT TIME ZONE 'UTC', v_end,
+            ARRAY(SELECT r.ledger FROM month_ranges AS r WHERE r.month = p_month)) AS h;
+        IF v_holds IS NOT NULL THEN
+          RAISE EXCEPTION 'month % is under the legal holds %', p_month, array_to_string(v_holds, ', ') USING ERRCODE = 'TT022';
         END IF;
         FOR v_range IN SELECT * FROM month_ranges WHERE month = p_month ORDER BY ledger LOOP
           FOREACH v_kind IN ARRAY ARRAY['month', 'entities'] LOOP
@@ -1136,6 +1303,33 @@ REVOKE ALL ON FUNCTION drop_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION drop_month(date) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.month_holds(p_from timestamp with time zone, p_to timestamp with time zone, p_ledgers text[])
+ RETURNS SETOF uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET lock_timeout TO '100ms'
+AS $function$
+      BEGIN
+        -- Until the caller's transaction ends, no hold can be made: one that is asked for while a month is being dropped
+        -- comes either before the look or after the drop.
+        LOCK TABLE legal_holds IN SHARE MODE;
+        RETURN QUERY
+          SELECT h.id FROM legal_holds AS h
+            WHERE h.state NOT IN ('rejected', 'released')
+              AND (p_ledgers IS NULL OR h.ledgers && p_ledgers)
+              AND coalesce(h.recorded_from, '-infinity') < coalesce(p_to, 'infinity')
+              AND coalesce(h.recorded_to, 'infinity') > coalesce(p_from, '-infinity')
+            ORDER BY h.id;
+      END
+      $function$;
+
+COMMENT ON FUNCTION month_holds(timestamp with time zone,timestamp with time zone,text[]) IS 'The holds that keep what was recorded in [p_from, p_to) in any of the ledgers; null means no bound, and every ledger. Which entity, user or record class a hold selects does not matter: it keeps the whole time of its ledgers. No hold is made or changed until the transaction of the caller ends, which waits for them for 100 ms at most (55P03)';
+
+REVOKE ALL ON FUNCTION month_holds(timestamp with time zone,timestamp with time zone,text[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION month_holds(timestamp with time zone,timestamp with time zone,text[]) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.name_deployment(p_id uuid, p_log_origin text)
  RETURNS text
  LANGUAGE sql
@@ -1169,6 +1363,76 @@ REVOKE ALL ON FUNCTION note_archive_object(bigint,timestamp with time zone,boole
 
 GRANT EXECUTE ON FUNCTION note_archive_object(bigint,timestamp with time zone,boolean) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.note_object_holds(p_numbers bigint[], p_step text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      BEGIN
+        IF p_step = 'begun' THEN
+          INSERT INTO archive_object_holds (number, begun_at) SELECT DISTINCT n, trail_now() FROM unnest(p_numbers) AS n
+            ON CONFLICT ON CONSTRAINT archive_object_holds_pkey DO NOTHING;
+        ELSIF p_step = 'held' THEN
+          UPDATE archive_object_holds SET confirmed_at = trail_now() WHERE number = ANY (p_numbers);
+        ELSIF p_step = 'freed' THEN
+          -- a hold may have come up since: then the store has to be told anew
+          UPDATE archive_object_holds SET confirmed_at = NULL WHERE number = ANY (p_numbers);
+          DELETE FROM archive_object_holds AS x
+            WHERE x.number = ANY (p_numbers) AND x.number NOT IN (SELECT objects_under_hold(NULL));
+        ELSE
+          RAISE EXCEPTION 'there is no step %', p_step USING ERRCODE = 'TT033';
+        END IF;
+      END
+      $function$;
+
+COMMENT ON FUNCTION note_object_holds(bigint[],text) IS 'begun: the store is about to be asked to hold these objects; held: it says that it does; freed: it says that it does not. TT033 for any other step';
+
+REVOKE ALL ON FUNCTION note_object_holds(bigint[],text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION note_object_holds(bigint[],text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.objects_under_hold(p_hold uuid)
+ RETURNS SETOF bigint
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          SELECT DISTINCT r.number
+            FROM legal_holds AS h
+            JOIN archive_ranges AS r ON r.ledger = ANY (h.ledgers)
+              AND coalesce(h.recorded_from, '-infinity') <= r.greatest_recorded_at
+              AND coalesce(h.recorded_to, 'infinity') > r.least_recorded_at
+            WHERE h.state NOT IN ('rejected', 'released') AND (p_hold IS NULL OR h.id = p_hold)
+        $function$;
+
+COMMENT ON FUNCTION objects_under_hold(uuid) IS 'Archive objects that hold something that a hold keeps, or with null any hold';
+
+REVOKE ALL ON FUNCTION objects_under_hold(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION objects_under_hold(uuid) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.open_object_holds(p_after bigint, p_recheck interval, p_limit integer)
+ RETURNS TABLE(number bigint, object_key text, version_id text, wanted boolean, confirmed boolean)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          SELECT o.number, o.object_key, o.version_id, t.number IS NOT NULL, x.confirmed_at IS NOT NULL
+            FROM (SELECT u.number FROM objects_under_hold(NULL) AS u (number)) AS t
+            FULL JOIN archive_object_holds AS x ON x.number = t.number
+            JOIN archive_objects AS o ON o.number = coalesce(t.number, x.number)
+            WHERE o.number > p_after
+              AND (t.number IS NULL OR x.confirmed_at IS NULL OR x.confirmed_at <= trail_now() - p_recheck)
+            ORDER BY o.number LIMIT p_limit
+        $function$;
+
+COMMENT ON FUNCTION open_object_holds(bigint,interval,integer) IS 'Objects of which the store has yet to be told, or was last asked before p_recheck: wanted or to be freed, and whether the store has confirmed it before';
+
+REVOKE ALL ON FUNCTION open_object_holds(bigint,interval,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION open_object_holds(bigint,interval,integer) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.record_config_digest(p_digest bytea)
  RETURNS void
  LANGUAGE sql
@@ -1191,6 +1455,37 @@ AS $function$
       $function$;
 
 REVOKE ALL ON FUNCTION refuse_change() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.request_legal_hold(p_id uuid, p_ledgers text[], p_entity_type text, p_entity_id text, p_user_id text, p_event_type text, p_recorded_from timestamp with time zone, p_recorded_to timestamp with time zone, p_reason text, p_principal text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_unknown text;
+        v_now timestamptz := trail_now();
+      BEGIN
+        SELECT l INTO v_unknown FROM unnest(p_ledgers) AS l
+          WHERE NOT EXISTS (SELECT FROM ledgers WHERE ledger = l) LIMIT 1;
+        IF FOUND THEN
+          RAISE EXCEPTION 'no ledger %', v_unknown USING ERRCODE = 'TT001';
+        END IF;
+        INSERT INTO legal_holds
+            (id, state, asked_by, ledgers, entity_type, entity_id, user_id, event_type, recorded_from, recorded_to,
+             reason, requested_by, requested_at)
+          VALUES (p_id, 'requested', p_principal, ARRAY(SELECT DISTINCT l COLLATE "C" FROM unnest(p_ledgers) AS l ORDER BY 1),
+            p_entity_type, p_entity_id, p_user_id, p_event_type, p_recorded_from, p_recorded_to, p_reason, p_principal, v_now);
+        INSERT INTO legal_hold_acts (hold, ordinal, act, state, principal, reason, acted_at)
+          VALUES (p_id, 1, 'request', 'requested', p_principal, p_reason, v_now);
+      END
+      $function$;
+
+COMMENT ON FUNCTION request_legal_hold(uuid,text[],text,text,text,text,timestamp with time zone,timestamp with time zone,text,text) IS 'Makes a hold, which stops drops and deletions from then on and waits for a second principal; TT001 no such ledger';
+
+REVOKE ALL ON FUNCTION request_legal_hold(uuid,text[],text,text,text,text,timestamp with time zone,timestamp with time zone,text,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION request_legal_hold(uuid,text[],text,text,text,text,timestamp with time zone,timestamp with time zone,text,text) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.retire_month(p_month date)
  RETURNS boolean

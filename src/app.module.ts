@@ -5,6 +5,7 @@ import { ArchiveModule } from './archive/archive.module.js';
 import { ChainModule } from './chain/chain.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { EventsModule } from './events/events.module.js';
+import { HoldsModule } from './holds/holds.module.js';
 import { ProblemsController } from './http/problems.controller.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { Foundation } from './operation/foundation.js';
@@ -35,6 +36,7 @@ export class AppModule {
         ReportsModule,
         ChainModule,
         ArchiveModule,
+        HoldsModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],
       providers: [Foundation, Gauges, MetricsServer, Startup],

@@ -12,6 +12,9 @@ const READ_ONLY_TABLES = [
   'ledger_heads',
   'deployment',
   'schema_migrations',
+  'legal_holds',
+  'legal_hold_acts',
+  'archive_object_holds',
 ];
 
 let service: TestService;
@@ -82,6 +85,10 @@ describe('the service’s role', () => {
     `UPDATE ledgers SET origin = 'x'`,
     `UPDATE ledger_heads SET size = 0, event_hash = NULL`,
     `UPDATE deployment SET log_origin = 'x'`,
+    `UPDATE legal_holds SET state = 'released', asked_by = NULL`,
+    `UPDATE legal_hold_acts SET principal = 'key:other'`,
+    `UPDATE archive_object_holds SET confirmed_at = NULL`,
+    `LOCK TABLE legal_holds IN SHARE MODE`,
     `MERGE INTO event_keys AS k USING (VALUES (1)) AS v (x) ON false WHEN NOT MATCHED THEN INSERT (ledger, event_id, sequence) VALUES ('main', gen_random_uuid(), 1)`,
     ...['$month', 'event_keys_0'].flatMap((leaf) => [
       `SELECT * FROM ${leaf} FOR UPDATE`,

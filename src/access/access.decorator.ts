@@ -6,7 +6,7 @@ import type { Principal, Scope } from './principal.js';
 
 /** What a route asks of its caller; kept in Fastify's route config, so that it is checked before a body is read. */
 export interface RouteAccess {
-  access?: Scope | 'any' | 'open';
+  access?: readonly Scope[] | 'any' | 'open';
   /** it tells or does something of all ledgers, so credentials for some will not do */
   everyLedger?: boolean;
   /** the most that a body of this route may have after decompression, bytes */
@@ -15,12 +15,13 @@ export interface RouteAccess {
   takesLines?: boolean;
 }
 
-/** The scope that a route needs. A route without this and without `Open` is answered 403. */
-export function Access(scope: Scope, options: Omit<RouteAccess, 'access'> = {}): MethodDecorator {
+/** The scope that a route needs; of several any one will do. A route without this and without `Open` is answered 403. */
+export function Access(scope: Scope | readonly Scope[], options: Omit<RouteAccess, 'access'> = {}): MethodDecorator {
+  const scopes = typeof scope === 'string' ? [scope] : scope;
   return applyDecorators(
-    RouteConfig({ access: scope, ...options } satisfies RouteAccess),
+    RouteConfig({ access: scopes, ...options } satisfies RouteAccess),
     ApiBearerAuth(),
-    ApiExtension('x-scope', scope),
+    ApiExtension('x-scope', scopes.join(' or ')),
   );
 }
 

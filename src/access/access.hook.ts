@@ -28,8 +28,8 @@ export class AccessHook {
     const principal = await this.authenticate(request.headers.authorization);
     request.principal = principal;
     if (access === undefined) throw new Problem('forbidden', 'This operation is open to nobody');
-    if (access !== 'any' && !principal.scopes.has(access))
-      throw new Problem('forbidden', `This operation needs the scope ${access}`);
+    if (access !== 'any' && !access.some((scope) => principal.scopes.has(scope)))
+      throw new Problem('forbidden', `This operation needs the scope ${access.join(' or ')}`);
     if (everyLedger && !principal.ledgers.has(EVERY_LEDGER)) {
       throw new Problem('forbidden', 'This operation is of all ledgers; these credentials are only for some');
     }

@@ -54,6 +54,12 @@ export const PROBLEMS = {
     meaning:
       'The key or token is valid but does not hold the scope that the operation needs, or what it is asked to grant; the detail names it.',
   },
+  'other-principal-needed': {
+    status: 403,
+    title: 'It takes another principal',
+    meaning:
+      'Whoever asked for a legal hold, or for its release, cannot agree to it as well, nor reject a hold that they asked for. Another key or token, of another person, has to.',
+  },
   'not-found': { status: 404, title: 'There is nothing here', meaning: 'No operation has this method and path.' },
   'ledger-not-found': {
     status: 404,
@@ -75,6 +81,11 @@ export const PROBLEMS = {
   },
   'job-not-found': { status: 404, title: 'No such job or run', meaning: '`GET /v1/jobs` lists the jobs.' },
   'key-not-found': { status: 404, title: 'No such API key', meaning: '`GET /v1/api-keys` lists the keys.' },
+  'hold-not-found': {
+    status: 404,
+    title: 'No such legal hold',
+    meaning: 'There is no legal hold with this id, or it is of ledgers that these credentials are not for.',
+  },
   'not-acceptable': {
     status: 406,
     title: 'No such format',
@@ -100,6 +111,12 @@ export const PROBLEMS = {
     status: 409,
     title: 'The ledger is closed',
     meaning: 'A closed ledger takes no more events; write to its successor.',
+  },
+  'hold-state-conflict': {
+    status: 409,
+    title: 'The legal hold is in another state',
+    meaning:
+      'Approvals and rejections are for a hold or a release that waits for one, a release is asked for while the hold is active, and nothing follows once it is released or rejected; or `seen_state` is not the state any more. The detail says what the state is. Look at the hold before you try again.',
   },
   'payload-too-large': {
     status: 413,

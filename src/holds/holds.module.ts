@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { ArchiveModule } from '../archive/archive.module.js';
+import { EventsModule } from '../events/events.module.js';
+import { LegalHoldsController } from './legal-holds.controller.js';
+import { LegalHoldsJob } from './legal-holds.job.js';
+import { LegalHolds } from './legal-holds.js';
+import { ObjectHolds } from './object-holds.js';
+
+@Module({
+  imports: [ArchiveModule, EventsModule],
+  controllers: [LegalHoldsController],
+  providers: [LegalHolds, LegalHoldsJob, ObjectHolds],
+})
+export class HoldsModule {}
