@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import type { BoundedRows } from '../database/bounded-query.js';
 import { Problem } from '../http/problem.js';
-import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
+import { canonicalContent, contentHash, eventHash, type Content } from '../integrity/event.js';
 import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
+import { storedJson } from '../integrity/stored-json.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { ArchiveObjectError } from './archive-format.js';
 import { listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
@@ -211,13 +212,14 @@ export class ArchiveReader implements ArchivedEvents {
     const origin = this.origins.get(ledger) ?? (await readOrigin(this.pool, ledger));
     this.origins.set(ledger, origin);
     return rows.map((row) => {
-      if (!contentHash(row.salt, canonicalContent(contentOf(row)).text).equals(row.content_hash)) {
+      const content = contentOf(row);
+      if (!contentHash(row.salt, canonicalContent(content).text).equals(row.content_hash)) {
         throw new DamagedRowError(row.sequence, 'content_hash', 'is not that of the archived content');
       }
       if (!eventHash(envelopeOf(row, origin)).equals(row.event_hash)) {
         throw new DamagedRowError(row.sequence, 'event_hash', 'is not that of the archived envelope');
       }
-      return { ...row, recorded_at: textOf(row.recorded_at), timestamp: textOf(row.timestamp) };
+      return storedRowOf(row, content);
     });
   }
 
@@ -367,6 +369,18 @@ function statisticsOf({ metadata }: ObjectFooter, group: number, column: string)
   const chunk = metadata.row_groups[group]!.columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === column);
   const statistics = chunk?.meta_data?.statistics;
   return [statistics?.min_value, statistics?.max_value];
+}
+
+/** A row as the database would give it. */
+function storedRowOf({ jsonForm: _, ...row }: Row, { previous_state, new_state, metadata }: Content): StoredRow {
+  return {
+    ...row,
+    recorded_at: textOf(row.recorded_at),
+    timestamp: textOf(row.timestamp),
+    previous_state: previous_state === null ? null : storedJson(previous_state),
+    new_state: storedJson(new_state),
+    metadata: storedJson(metadata),
+  };
 }
 
 /** Microseconds since 1970 in the form in which PostgreSQL prints a time in UTC. */
