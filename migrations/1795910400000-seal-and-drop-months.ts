@@ -16,11 +16,23 @@ export class SealAndDropMonths1795910400000 implements MigrationInterface {
     await runner.query(`
       ALTER TABLE ledger_heads
         ADD COLUMN archived_to bigint NOT NULL DEFAULT 0,
+        ADD COLUMN raised_at_size bigint,
+        ADD COLUMN raised_from timestamptz,
         ADD CONSTRAINT ledger_heads_archived_to_check CHECK (archived_to BETWEEN 0 AND size)`);
     await this.comment(
       runner,
       'COLUMN ledger_heads.archived_to',
       'Events up to this sequence have left, or are about to leave, PostgreSQL: readers take them from the archive',
+    );
+    await this.comment(
+      runner,
+      'COLUMN ledger_heads.raised_at_size',
+      'How many events there were when the floor was last raised to the end of a month',
+    );
+    await this.comment(
+      runner,
+      'COLUMN ledger_heads.raised_from',
+      'recorded_at of the last of these events: of the ledger, as long as none has come since',
     );
     await this.comment(
       runner,
@@ -142,7 +154,10 @@ export class SealAndDropMonths1795910400000 implements MigrationInterface {
         END IF;
         -- appends that are under way end before this, and those that come see the floor
         PERFORM FROM ledger_heads ORDER BY ledger FOR UPDATE;
-        UPDATE ledger_heads SET recorded_at = v_end WHERE recorded_at < v_end;
+        UPDATE ledger_heads
+          SET raised_from = CASE WHEN size = raised_at_size THEN raised_from ELSE recorded_at END,
+              raised_at_size = size, recorded_at = v_end
+          WHERE recorded_at < v_end;
         UPDATE months SET state = 'closed', closed_at = trail_now() WHERE month = p_month;
         RETURN true;
       END

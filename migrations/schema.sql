@@ -549,6 +549,8 @@ CREATE TABLE ledger_heads (
   recorded_at timestamp with time zone NOT NULL,
   ahead_accepted_until timestamp with time zone,
   archived_to bigint NOT NULL DEFAULT 0,
+  raised_at_size bigint,
+  raised_from timestamp with time zone,
   CONSTRAINT ledger_heads_pkey PRIMARY KEY (ledger),
   CONSTRAINT ledger_heads_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
   CONSTRAINT ledger_heads_archived_to_check CHECK (((archived_to >= 0) AND (archived_to <= size))),
@@ -567,6 +569,10 @@ COMMENT ON COLUMN ledger_heads.recorded_at IS 'Floor: no later event is recorded
 COMMENT ON COLUMN ledger_heads.ahead_accepted_until IS 'An administrator has accepted a head this far ahead of the clock';
 
 COMMENT ON COLUMN ledger_heads.archived_to IS 'Events up to this sequence have left, or are about to leave, PostgreSQL: readers take them from the archive';
+
+COMMENT ON COLUMN ledger_heads.raised_at_size IS 'How many events there were when the floor was last raised to the end of a month';
+
+COMMENT ON COLUMN ledger_heads.raised_from IS 'recorded_at of the last of these events: of the ledger, as long as none has come since';
 
 GRANT SELECT ON ledger_heads TO truetrail_service;
 
@@ -1179,7 +1185,10 @@ AS $function$
         END IF;
         -- appends that are under way end before this, and those that come see the floor
         PERFORM FROM ledger_heads ORDER BY ledger FOR UPDATE;
-        UPDATE ledger_heads SET recorded_at = v_end WHERE recorded_at < v_end;
+        UPDATE ledger_heads
+          SET raised_from = CASE WHEN size = raised_at_size THEN raised_from ELSE recorded_at END,
+              raised_at_size = size, recorded_at = v_end
+          WHERE recorded_at < v_end;
         UPDATE months SET state = 'closed', closed_at = trail_now() WHERE month = p_month;
         RETURN true;
       END

@@ -75,6 +75,7 @@ describe("an order's history", () => {
       ],
       next_cursor: null,
       as_of: '4',
+      archived_to: '0',
     });
   });
 
@@ -154,7 +155,10 @@ describe("an order's history", () => {
     );
     expect(whole.events.filter(({ corrected_by }) => corrected_by !== null).length).toBeGreaterThan(50);
     const asLines = await lines(ledger, 'LONG');
-    expect(asLines).toEqual({ events: whole.events, end: { events: String(life.length), as_of: '2400' } });
+    expect(asLines).toEqual({
+      events: whole.events,
+      end: { events: String(life.length), as_of: '2400', archived_to: '0' },
+    });
 
     for (let i = 0; i < 25; i++) {
       const query: Record<string, string> = {};
@@ -192,8 +196,17 @@ describe("an order's history", () => {
     expect((await ask(ledger, 'O-2').set('accept', 'application/x-ndjson').expect(404)).body.type).toBe(
       '/docs/problems/order-not-found',
     );
-    expect(await read(ledger, 'O-1', window)).toEqual({ order_id: 'O-1', events: [], next_cursor: null, as_of: '2' });
-    expect(await lines(ledger, 'O-1', window)).toEqual({ events: [], end: { events: '0', as_of: '2' } });
+    expect(await read(ledger, 'O-1', window)).toEqual({
+      order_id: 'O-1',
+      events: [],
+      next_cursor: null,
+      as_of: '2',
+      archived_to: '0',
+    });
+    expect(await lines(ledger, 'O-1', window)).toEqual({
+      events: [],
+      end: { events: '0', as_of: '2', archived_to: '0' },
+    });
     expect((await ask('nowhere', 'O-1').expect(404)).body.type).toBe('/docs/problems/ledger-not-found');
   });
 

@@ -246,7 +246,7 @@ describe('searching events', () => {
           .map((line) => JSON.parse(line));
         const { end } = lines.pop();
         expect(lines.map(({ event_id }) => event_id)).toEqual(expected(query, end.as_of));
-        expect(end).toEqual({ events: String(lines.length), as_of: String(known.length) });
+        expect(end).toEqual({ events: String(lines.length), as_of: String(known.length), archived_to: '0' });
       }
     });
   });
@@ -267,14 +267,14 @@ describe('searching events', () => {
     const byId = await service.http().get(`/v1/ledgers/${ledger}/events/${event.event_id}`).expect(200);
     expect(byId.body).toEqual(record);
     const { body } = await search({}, ledger).expect(200);
-    expect(body).toEqual({ events: [record], next_cursor: null, as_of: '1' });
+    expect(body).toEqual({ events: [record], next_cursor: null, as_of: '1', archived_to: '0' });
     const { text } = await search({}, ledger, { accept: 'application/x-ndjson' }).buffer().expect(200);
-    expect(text).toBe(`${byId.text}\n{"end":{"events":"1","as_of":"1"}}\n`);
+    expect(text).toBe(`${byId.text}\n{"end":{"events":"1","as_of":"1","archived_to":"0"}}\n`);
   });
 
   it('answers an empty ledger with an empty page', async () => {
     const { body } = await search({}, await newLedger()).expect(200);
-    expect(body).toEqual({ events: [], next_cursor: null, as_of: '0' });
+    expect(body).toEqual({ events: [], next_cursor: null, as_of: '0', archived_to: '0' });
   });
 
   it('gives no cursor when a page ends where the matches do', async () => {

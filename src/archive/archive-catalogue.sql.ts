@@ -22,6 +22,12 @@ export interface CataloguedObject {
   verified_at: string;
 }
 
+/** An object as its verification sees it. */
+export interface VerifiedObject extends CataloguedObject {
+  /** of an early one: all that it holds is in objects of months as well */
+  is_superseded: boolean;
+}
+
 /** An object and what it holds of one ledger. */
 export interface CataloguedRange extends CataloguedObject {
   ledger: string;
@@ -145,7 +151,7 @@ export interface ArchivedPiece {
 /** Objects of a kind with something of a ledger from one sequence to another, both included, in order. */
 export async function listPieces(
   database: Database,
-  kind: 'month' | 'entities',
+  kind: ArchiveKind,
   ledger: string,
   from: bigint,
   to: bigint,
@@ -161,6 +167,28 @@ export async function listPieces(
     values: [kind, ledger, String(from), String(to)],
   });
   return rows.map((row) => ({ ...row, ...Object.fromEntries(times.map((name) => [name, Number(row[name])])) }));
+}
+
+/** The last event of a ledger that is in any object; 0 for none. */
+export async function lastArchived(database: Database, ledger: string): Promise<bigint> {
+  const { rows } = await database.query<{ last: string }>(
+    'SELECT coalesce(max(to_sequence), 0) AS last FROM archive_ranges WHERE ledger = $1',
+    [ledger],
+  );
+  return BigInt(rows[0]!.last);
+}
+
+/** The sequence that each id stands for, of those that have a key. */
+export async function sequencesOfIds(
+  database: Database,
+  ledger: string,
+  eventIds: readonly string[],
+): Promise<Map<string, string>> {
+  const { rows } = await database.query<{ event_id: string; sequence: string }>(
+    'SELECT event_id, sequence FROM event_keys WHERE ledger = $1 AND event_id = ANY ($2::uuid[])',
+    [ledger, eventIds],
+  );
+  return new Map(rows.map(({ event_id, sequence }) => [event_id, sequence]));
 }
 
 /** The origin of a ledger, which every envelope holds. */
@@ -209,6 +237,20 @@ export async function longestUnread(database: Database): Promise<Set<string>> {
   const { rows } = await database.query<{ number: string }>(
     `SELECT number FROM archive_object_states ORDER BY verified_at, number
        LIMIT (SELECT ceil(count(*) / 30.0) FROM archive_object_states)`,
+  );
+  return new Set(rows.map(({ number }) => number));
+}
+
+/** Numbers of the objects that hold months and were not read as a whole for five days: seven is what a drop needs. */
+export async function objectsToVerify(database: Database, months: readonly string[]): Promise<Set<string>> {
+  const { rows } = await database.query<{ number: string }>(
+    `SELECT DISTINCT r.number
+       FROM month_ranges AS m
+       JOIN archive_ranges AS r ON r.kind IN ('month', 'entities') AND r.ledger = m.ledger
+         AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
+       JOIN archive_object_states AS s ON s.number = r.number
+       WHERE m.month = ANY ($1::date[]) AND s.verified_at < trail_now() - interval '5 days'`,
+    [months],
   );
   return new Set(rows.map(({ number }) => number));
 }
@@ -273,9 +315,13 @@ export async function noteObject(
 }
 
 /** Objects from a number on, `limit` at most. */
-export async function listObjects(database: Database, from: bigint, limit: number): Promise<CataloguedObject[]> {
-  const { rows } = await database.query<CataloguedObject>(
-    `SELECT ${OBJECT} FROM ${FROM} WHERE o.number >= $1 ORDER BY o.number LIMIT $2`,
+export async function listObjects(database: Database, from: bigint, limit: number): Promise<VerifiedObject[]> {
+  const { rows } = await database.query<VerifiedObject>(
+    `SELECT ${OBJECT}, o.kind = 'early' AND NOT EXISTS (
+              SELECT FROM archive_ranges AS r WHERE r.number = o.number AND r.to_sequence > coalesce(
+                (SELECT max(m.to_sequence) FROM archive_ranges AS m WHERE m.kind = 'month' AND m.ledger = r.ledger), 0)
+            ) AS is_superseded
+       FROM ${FROM} WHERE o.number >= $1 ORDER BY o.number LIMIT $2`,
     [String(from), limit],
   );
   return rows;

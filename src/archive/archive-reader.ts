@@ -8,7 +8,7 @@ import { formatMicros } from '../integrity/timestamp.js';
 import { ArchiveObjectError } from './archive-format.js';
 import { listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
 import type { ObjectFooter } from './archive-object.js';
-import type { ArchivedEvents, ArchivedSearch, EntityLife } from './archived-events.js';
+import type { ArchivedEvents, ArchivedSearch, AuditedEvent, EntityLife } from './archived-events.js';
 import { bytesOf, compareRows, FirstRows, matches } from './archived-search.js';
 import { groupsOfEntity } from './entity-index.js';
 import type { ObjectFiles } from './object-files.js';
@@ -65,6 +65,56 @@ export class ArchiveReader implements ArchivedEvents {
       let at = 0;
       return places.map(({ length }) => rows.slice(at, (at += length)));
     });
+  }
+
+  audit(ledger: string, sequences: readonly string[]): Promise<AuditedEvent[]> {
+    return this.reading(async (deadline) => {
+      const origin = await readOrigin(this.pool, ledger);
+      const files = this.files.fresh();
+      const audited = new Map<string, AuditedEvent>();
+      for (const sequence of sequences.toSorted((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1))) {
+        deadline.check();
+        const startedAt = performance.now();
+        const event = await this.auditOne(files, ledger, origin, sequence);
+        audited.set(sequence, { ...event, ms: Math.round((performance.now() - startedAt) * 1000) / 1000 });
+      }
+      return sequences.map((sequence) => audited.get(sequence)!);
+    });
+  }
+
+  /** A month's object counts; before there is one, the early one. */
+  private async auditOne(
+    files: ObjectFiles,
+    ledger: string,
+    origin: string,
+    sequence: string,
+  ): Promise<Omit<AuditedEvent, 'ms'>> {
+    const at = BigInt(sequence);
+    const [piece] = [
+      ...(await listPieces(this.pool, 'month', ledger, at, at)),
+      ...(await listPieces(this.pool, 'early', ledger, at, at)),
+    ];
+    const event = { sequence, event_id: null, object_key: null, version_id: null, fault: null };
+    if (!piece) return { ...event, fault: 'is in no object' };
+    const { object_key, version_id } = piece;
+    try {
+      const footer = await files.footer(piece);
+      const [group] = groupsOf(footer, ledger, at, at);
+      const rows = group === undefined ? [] : await files.rows(piece, footer, group);
+      const row = rows.find((each) => each.sequence === sequence);
+      if (!row) return { ...event, object_key, version_id, fault: 'is not in its object' };
+      const found = { ...event, object_key, version_id, event_id: row.event_id };
+      try {
+        recompute(row, origin);
+        return found;
+      } catch (error) {
+        if (!(error instanceof DamagedRowError)) throw error;
+        return { ...found, fault: error.message };
+      }
+    } catch (error) {
+      if (!(error instanceof ArchiveObjectError) && !(error instanceof ObjectMissing)) throw error;
+      return { ...event, object_key, version_id, fault: error.message };
+    }
   }
 
   /**
@@ -212,14 +262,7 @@ export class ArchiveReader implements ArchivedEvents {
     const origin = this.origins.get(ledger) ?? (await readOrigin(this.pool, ledger));
     this.origins.set(ledger, origin);
     return rows.map((row) => {
-      const content = contentOf(row);
-      if (!contentHash(row.salt, canonicalContent(content).text).equals(row.content_hash)) {
-        throw new DamagedRowError(row.sequence, 'content_hash', 'is not that of the archived content');
-      }
-      if (!eventHash(envelopeOf(row, origin)).equals(row.event_hash)) {
-        throw new DamagedRowError(row.sequence, 'event_hash', 'is not that of the archived envelope');
-      }
-      return storedRowOf(row, content);
+      return storedRowOf(row, recompute(row, origin));
     });
   }
 
@@ -369,6 +412,18 @@ function statisticsOf({ metadata }: ObjectFooter, group: number, column: string)
   const chunk = metadata.row_groups[group]!.columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === column);
   const statistics = chunk?.meta_data?.statistics;
   return [statistics?.min_value, statistics?.max_value];
+}
+
+/** The content of a row. Throws DamagedRowError when its hashes are not its own. */
+function recompute(row: Row, origin: string): Content {
+  const content = contentOf(row);
+  if (!contentHash(row.salt, canonicalContent(content).text).equals(row.content_hash)) {
+    throw new DamagedRowError(row.sequence, 'content_hash', 'is not that of the archived content');
+  }
+  if (!eventHash(envelopeOf(row, origin)).equals(row.event_hash)) {
+    throw new DamagedRowError(row.sequence, 'event_hash', 'is not that of the archived envelope');
+  }
+  return content;
 }
 
 /** A row as the database would give it. */

@@ -47,6 +47,10 @@ export class NoArchive implements ArchivedEvents {
     return Promise.reject(this.problem());
   }
 
+  audit(): Promise<never> {
+    return Promise.reject(this.problem());
+  }
+
   private problem(): Problem {
     const detail = 'Events asked for have left the database, and this replica is given no archive (ARCHIVE_URL is off)';
     return new Problem('archive-unavailable', detail);

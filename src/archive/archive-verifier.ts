@@ -78,36 +78,55 @@ export class ArchiveVerifier {
 
   /** `complete`: every object is read and recomputed; otherwise a sample is. Throws StoreUnavailable. */
   async run(complete: boolean, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
-    const outcome: ArchiveVerificationOutcome = {
-      objects: 0,
-      read: 0,
-      unread: 0,
-      reason: null,
-      findings: [],
-      extended: 0,
-    };
     const { store } = this;
-    if (!store) return outcome;
+    if (!store) return nothingVerified();
     const { deployment, next } = await sql.readArchiveState(this.pool);
     await claimStore(store, this.pool, deployment);
+    const unread = await sql.longestUnread(this.pool);
+    const isNew = (number: string): boolean => next - BigInt(number) <= NEWEST_READ;
+    const isRead = (number: string): boolean => complete || isNew(number) || unread.has(number);
+    return this.verify(store, { isAsked: () => true, isRead }, signal, async (outcome, versions) => {
+      const { next: nextNow } = await sql.readArchiveState(this.pool);
+      for await (const { key, isDeleteMarker } of versions.rest()) {
+        const number = BigInt(/^(?:early|month|entities)\/(\d{12})-/.exec(key)?.[1] ?? 0);
+        // what was catalogued since, and what is being written at this moment
+        if (key === MARKER_KEY || (number >= next && number <= nextNow)) continue;
+        const what = isDeleteMarker ? 'a delete marker' : 'an object';
+        outcome.findings.push(finding('object-unknown', key, `${what} that no catalogue has`));
+      }
+    });
+  }
+
+  /** Reads some objects and recomputes them. Throws StoreUnavailable. */
+  async verifyObjects(numbers: ReadonlySet<string>, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
+    if (!this.store) return nothingVerified();
+    const isAsked = (number: string): boolean => numbers.has(number);
+    return this.verify(this.store, { isAsked, isRead: isAsked }, signal);
+  }
+
+  private async verify(
+    store: ObjectStore,
+    { isAsked, isRead }: Record<'isAsked' | 'isRead', (number: string) => boolean>,
+    signal: AbortSignal,
+    atEnd?: (outcome: ArchiveVerificationOutcome, versions: Versions) => Promise<void>,
+  ): Promise<ArchiveVerificationOutcome> {
+    const outcome = nothingVerified();
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-archive-'));
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
     const versions = new Versions(store);
     const left = await sql.readArchivedEnds(this.pool);
-    const unread = await sql.longestUnread(this.pool);
     try {
       let unreadable = 0;
       for (let from = 1n; ;) {
         const objects = await sql.listObjects(this.pool, from, PAGE_OBJECTS);
         if (objects.length === 0) break;
-        for (const object of objects) {
+        for (const object of objects.filter(({ number }) => isAsked(number))) {
           signal.throwIfAborted();
           outcome.objects += 1;
-          const isNew = next - BigInt(object.number) <= NEWEST_READ;
-          const isRead = complete || isNew || unread.has(object.number);
+          const isToBeRead = isRead(object.number);
           try {
-            await this.verifyObject({ store, thread, folder, left }, object, versions, isRead, outcome);
-            if (isRead) outcome.read += 1;
+            await this.verifyObject({ store, thread, folder, left }, object, versions, isToBeRead, outcome);
+            if (isToBeRead) outcome.read += 1;
             unreadable = 0;
           } catch (error) {
             signal.throwIfAborted();
@@ -121,14 +140,7 @@ export class ArchiveVerifier {
         }
         from = BigInt(objects.at(-1)!.number) + 1n;
       }
-      const { next: nextNow } = await sql.readArchiveState(this.pool);
-      for await (const { key, isDeleteMarker } of versions.rest()) {
-        const number = BigInt(/^(?:early|month|entities)\/(\d{12})-/.exec(key)?.[1] ?? 0);
-        // what was catalogued since, and what is being written at this moment
-        if (key === MARKER_KEY || (number >= next && number <= nextNow)) continue;
-        const what = isDeleteMarker ? 'a delete marker' : 'an object';
-        outcome.findings.push(finding('object-unknown', key, `${what} that no catalogue has`));
-      }
+      await atEnd?.(outcome, versions);
       return outcome;
     } finally {
       await thread.close();
@@ -138,7 +150,7 @@ export class ArchiveVerifier {
 
   private async verifyObject(
     means: Means,
-    object: sql.CataloguedObject,
+    object: sql.VerifiedObject,
     versions: Versions,
     isRead: boolean,
     outcome: ArchiveVerificationOutcome,
@@ -174,7 +186,7 @@ export class ArchiveVerifier {
       let isRight = false;
       if (isRead) isRight = await this.readThrough(means, object, ranges, say);
       let until = retainUntil ?? known;
-      if (object.kind === 'early' && until.getTime() < Date.now() + LEAST_LOCK_DAYS * DAY_MS) {
+      if (object.kind === 'early' && !object.is_superseded && until.getTime() < Date.now() + LEAST_LOCK_DAYS * DAY_MS) {
         until = new Date(Math.ceil(Date.now() / 1000) * 1000 + EXTENDED_LOCK_DAYS * DAY_MS);
         await store.extendRetention({ key, versionId }, until);
         outcome.extended += 1;
@@ -222,6 +234,10 @@ export class ArchiveVerifier {
     if (said.size !== ranges.length) wrong('catalogue', 'it holds other ledgers than the catalogue says');
     return isRight;
   }
+}
+
+function nothingVerified(): ArchiveVerificationOutcome {
+  return { objects: 0, read: 0, unread: 0, reason: null, findings: [], extended: 0 };
 }
 
 function finding(kind: ArchiveFindingKind, key: string, detail: string): ArchiveFinding {

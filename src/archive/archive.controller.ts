@@ -1,19 +1,24 @@
-import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type pg from 'pg';
-import { Access } from '../access/access.decorator.js';
+import { Access, Caller } from '../access/access.decorator.js';
+import type { Principal } from '../access/principal.js';
 import { POOL } from '../database/tokens.js';
 import { Ledgers } from '../events/ledgers.js';
-import { QueryPipe } from '../http/dto.pipe.js';
+import { BodyPipe, QueryPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { Problem } from '../http/problem.js';
 import { isEventId } from '../integrity/event.js';
 import * as sql from './archive-catalogue.sql.js';
+import { ArchiveAudit } from './archive-audit.js';
 import {
+  ArchiveAuditDto,
   ArchivedEventDto,
   ArchiveObjectListDto,
   ArchiveObjectListQueryDto,
   ArchiveSummaryDto,
+  AuditRequestDto,
+  DEFAULT_AUDITED,
   DEFAULT_OBJECTS_LISTED,
 } from './archive.dto.js';
 
@@ -25,6 +30,7 @@ export class ArchiveController {
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
     private readonly ledgers: Ledgers,
+    private readonly audits: ArchiveAudit,
   ) {}
 
   @Get('archive/objects')
@@ -55,6 +61,25 @@ export class ArchiveController {
     const { size } = await this.ledgers.state(ledger);
     const end = (await sql.readArchiveEnds(this.pool)).find((each) => each.ledger === ledger);
     return { ledger, size, archived: end?.archived ?? '0', totals: await sql.totalsOfLedger(this.pool, ledger) };
+  }
+
+  @Post('archive/audits')
+  @HttpCode(200)
+  @Access('verifications:run')
+  @ApiOperation({
+    operationId: 'auditArchive',
+    summary: 'Draw events over all that is archived; fetch, recompute and time each',
+    description: 'From the store itself, not from a cache. Recorded in the ledger _service with what was drawn.',
+  })
+  @ApiAnswer(200, ArchiveAuditDto)
+  @ApiProblems('invalid-body', 'ledger-not-found', 'archive-unavailable', 'read-timeout', 'database-unavailable')
+  async audit(
+    @Param('ledger') ledger: string,
+    @Body(new BodyPipe(AuditRequestDto)) request: AuditRequestDto,
+    @Caller() caller: Principal,
+  ): Promise<ArchiveAuditDto> {
+    await this.ledgers.origin(ledger);
+    return this.audits.run(ledger, request.events ?? DEFAULT_AUDITED, caller);
   }
 
   @Get('events/:event_id/archive')

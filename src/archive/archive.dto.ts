@@ -47,6 +47,55 @@ export class ArchiveObjectDto {
   to_sequence: string;
 }
 
+export const DEFAULT_AUDITED = 100;
+const MAX_AUDITED = 1_000;
+
+export class AuditRequestDto {
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_AUDITED,
+    default: DEFAULT_AUDITED,
+    description: 'How many events are drawn',
+    example: 100,
+  })
+  @Absentable()
+  @rule(
+    'events',
+    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_AUDITED,
+    `must be a whole number from 1 to ${MAX_AUDITED}`,
+  )
+  events?: number;
+}
+
+export class AuditedEventDto {
+  @ApiProperty({ example: '4711' })
+  sequence: string;
+  @ApiProperty({ type: String, nullable: true, example: '0197f3a1-6c00-7000-8000-00000000000a' })
+  event_id: string | null;
+  @ApiProperty({ type: String, nullable: true, example: 'month/000000000012-0a1b2c3d4e5f6071.parquet' })
+  object_key: string | null;
+  @ApiProperty({ type: String, nullable: true, example: '3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY' })
+  version_id: string | null;
+  @ApiProperty({ example: 12.5, description: 'Milliseconds until it was fetched and recomputed' })
+  ms: number;
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'What is wrong; null when nothing is' })
+  fault: string | null;
+}
+
+export class ArchiveAuditDto {
+  @ApiProperty({ example: '0197f3a1-6c00-7000-8000-0000000000aa', description: 'Of its record in _service' })
+  id: string;
+  @ApiProperty({ enum: ['valid', 'invalid'], example: 'valid' })
+  verdict: string;
+  @ApiProperty({ example: '127483', description: 'The events are drawn from 1 to this sequence' })
+  archived: string;
+  @ApiProperty({ example: 812.4, description: 'Milliseconds for all of them' })
+  ms: number;
+  @ApiProperty({ type: [AuditedEventDto], description: 'In the order in which they were drawn' })
+  events: AuditedEventDto[];
+}
+
 export class ArchiveObjectListDto {
   @ApiProperty({ type: [ArchiveObjectDto] })
   objects: ArchiveObjectDto[];

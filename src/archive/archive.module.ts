@@ -1,22 +1,28 @@
 import { Module } from '@nestjs/common';
 import { CONFIG, type Config } from '../config/config.js';
 import { EventsModule } from '../events/events.module.js';
+import { PartitionsModule } from '../partitions/partitions.module.js';
+import { ArchiveAudit } from './archive-audit.js';
+import { ArchivedReadsModule } from './archived-reads.module.js';
 import { ArchiveExport } from './archive-export.job.js';
 import { openStore, OBJECT_STORE } from './archive-store.js';
 import { ArchiveVerification } from './archive-verification.job.js';
 import { ArchiveVerifier } from './archive-verifier.js';
 import { ArchiveController } from './archive.controller.js';
 import { Exporter } from './exporter.js';
+import { Retention } from './retention.job.js';
 
 @Module({
-  imports: [EventsModule],
+  imports: [ArchivedReadsModule, EventsModule, PartitionsModule],
   controllers: [ArchiveController],
   providers: [
     { provide: OBJECT_STORE, inject: [CONFIG], useFactory: (config: Config) => openStore(config) },
+    ArchiveAudit,
     Exporter,
     ArchiveExport,
     ArchiveVerifier,
     ArchiveVerification,
+    Retention,
   ],
   exports: [OBJECT_STORE, Exporter, ArchiveVerifier],
 })

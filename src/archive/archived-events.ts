@@ -40,6 +40,22 @@ export interface ArchivedEvents {
   search(search: ArchivedSearch): Promise<BoundedRows<StoredRow>>;
   /** Of each life its first events, by sequence, `limit` at most. */
   lives(ledger: string, lives: readonly EntityLife[], limit: number): Promise<StoredRow[][]>;
+  /** Fetches events from the store itself, not from a cache, and recomputes each; by sequence. */
+  audit(ledger: string, sequences: readonly string[]): Promise<AuditedEvent[]>;
+}
+
+/** What became of one event of an audit. */
+export interface AuditedEvent {
+  sequence: string;
+  /** null when it is not there */
+  event_id: string | null;
+  /** null when no object has it */
+  object_key: string | null;
+  version_id: string | null;
+  /** from asking the store for its row group until it was recomputed */
+  ms: number;
+  /** what is wrong; null when it is as it was recorded */
+  fault: string | null;
 }
 
 /** Nest's token for the ArchivedEvents. */

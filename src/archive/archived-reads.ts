@@ -9,7 +9,7 @@ import type { StoredRow } from '../integrity/stored-event.js';
 import { threadFile } from '../operation/thread-file.js';
 import { archiveReadSettings } from './archive-reading.js';
 import type { ArchiveReadAnswer, ArchiveReadRequest, ArchiveReadWorkerSettings } from './archive-read-worker.js';
-import type { ArchivedEvents, ArchivedSearch, EntityLife } from './archived-events.js';
+import type { ArchivedEvents, ArchivedSearch, AuditedEvent, EntityLife } from './archived-events.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
 /** Pages that are being looked for at once: past it callers are asked to come again. */
@@ -44,6 +44,10 @@ export class ArchivedReads implements ArchivedEvents, OnModuleDestroy {
   async lives(ledger: string, lives: readonly EntityLife[], limit: number): Promise<StoredRow[][]> {
     const found = (await this.call('lives', ledger, lives, limit)) as StoredRow[][];
     return found.map((rows) => rows.map(rowOfMessage));
+  }
+
+  async audit(ledger: string, sequences: readonly string[]): Promise<AuditedEvent[]> {
+    return (await this.call('audit', ledger, sequences)) as AuditedEvent[];
   }
 
   async onModuleDestroy(): Promise<void> {

@@ -36,6 +36,11 @@ export class ObjectFiles {
     private readonly cache: RangeCache | undefined,
   ) {}
 
+  /** The same objects with nothing of them read yet, and past the cache. */
+  fresh(): ObjectFiles {
+    return new ObjectFiles(this.store, undefined);
+  }
+
   footer(object: ObjectPlace): Promise<ObjectFooter> {
     return this.footers.get(object.object_key, async () => readFooter(await this.end(object)));
   }

@@ -17,11 +17,8 @@ export interface LedgerState {
 const RFC_3339 = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 const STATE = `SELECT l.ledger, l.origin, l.state, h.size, h.archived_to, encode(h.event_hash, 'hex') AS event_hash,
     to_char(l.created_at, ${RFC_3339}) AS created_at,
-    to_char(coalesce(
-      (SELECT e.recorded_at FROM audit_events AS e
-         WHERE e.ledger = l.ledger AND e.sequence BETWEEN h.size AND h.size ORDER BY e.sequence LIMIT 1),
-      (SELECT m.greatest_recorded_at FROM month_ranges AS m WHERE m.ledger = l.ledger AND m.to_sequence = h.size)
-    ), ${RFC_3339}) AS recorded_at
+    CASE WHEN h.size > 0 THEN
+      to_char(CASE WHEN h.size = h.raised_at_size THEN h.raised_from ELSE h.recorded_at END, ${RFC_3339}) END AS recorded_at
   FROM ledgers AS l JOIN ledger_heads AS h USING (ledger)`;
 
 export async function nameDeployment(pool: pg.Pool, id: string, logOrigin: string): Promise<string> {

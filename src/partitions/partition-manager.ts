@@ -61,6 +61,15 @@ export class PartitionManager {
     return { closed, sealed };
   }
 
+  /** Months that are to leave PostgreSQL now: they ended `months` ago or earlier, and are still here. */
+  async leaving(months: number): Promise<Month[]> {
+    const age = `${months} months`;
+    return [
+      ...(await sql.monthsToMoveOn(this.pool, 'retired', age)),
+      ...(await sql.monthsToMoveOn(this.pool, 'sealed', age)),
+    ];
+  }
+
   /** Retires and drops the months that ended `months` ago or earlier, as far as they may. */
   async retireAndDrop(months: number, signal: AbortSignal): Promise<DroppedMonths> {
     const outcome: DroppedMonths = { retired: [], dropped: [], kept: [] };
@@ -82,8 +91,13 @@ export class PartitionManager {
     return outcome;
   }
 
-  list(): Promise<sql.CataloguedMonth[]> {
-    return sql.listMonths(this.pool);
+  /** All months, the first one first, and what each holds of the ledgers. */
+  async list(): Promise<(sql.CataloguedMonth & { ranges: Omit<sql.MonthRange, 'month'>[] })[]> {
+    const [months, ranges] = await Promise.all([sql.listMonths(this.pool), sql.listMonthRanges(this.pool)]);
+    return months.map((month) => ({
+      ...month,
+      ranges: ranges.filter((range) => range.month === month.month).map(({ month: _, ...range }) => range),
+    }));
   }
 
   /** Tries a step again for as long as somebody holds a lock that it needs. */

@@ -1,7 +1,11 @@
 import { Module } from '@nestjs/common';
 import { PartitionManager } from './partition-manager.js';
+import { PartitionsController } from './partitions.controller.js';
 import { PartitionMaintenance } from './partitions.job.js';
-import { Retention } from './retention.job.js';
 
-@Module({ providers: [PartitionManager, PartitionMaintenance, Retention], exports: [PartitionManager] })
+@Module({
+  controllers: [PartitionsController],
+  providers: [PartitionManager, PartitionMaintenance],
+  exports: [PartitionManager],
+})
 export class PartitionsModule {}

@@ -76,12 +76,11 @@ export interface MonthRange {
 }
 
 /** What sealed months hold, of all ledgers. */
-export async function listMonthRanges(pool: pg.Pool, month: string): Promise<MonthRange[]> {
+export async function listMonthRanges(pool: pg.Pool): Promise<MonthRange[]> {
   const times = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'];
   const { rows } = await pool.query<MonthRange>(
     `SELECT month, ledger, from_sequence, to_sequence, ${times.map(time).join(', ')}
-       FROM month_ranges WHERE month = $1 ORDER BY ledger`,
-    [month],
+       FROM month_ranges ORDER BY month, ledger`,
   );
   return rows;
 }

@@ -98,7 +98,8 @@ async function readTargets(run: ReportRun, corrections: readonly Correction[]): 
   });
   const archived = rows.filter((row) => row.entity_type === null).map(({ sequence }) => sequence);
   const isOnline = (row: (typeof rows)[number]): row is Known & Entity => row.entity_type !== null;
-  return [...rows.filter(isOnline), ...(await run.archive.at(run.ledger, archived))];
+  const online = rows.filter(isOnline);
+  return archived.length === 0 ? online : [...online, ...(await run.archive.at(run.ledger, archived))];
 }
 
 /** `targets` are those events of the entity that are corrected and correct nothing themselves. */

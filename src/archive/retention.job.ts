@@ -1,0 +1,72 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import type pg from 'pg';
+import { CONFIG, type Config } from '../config/config.js';
+import { POOL } from '../database/tokens.js';
+import { ServiceLedger } from '../events/service-ledger.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import { JobRunner } from '../jobs/job-runner.js';
+import type { Job, JobContext } from '../jobs/job.js';
+import { PartitionManager } from '../partitions/partition-manager.js';
+import { objectsToVerify } from './archive-catalogue.sql.js';
+import { ArchiveVerifier } from './archive-verifier.js';
+
+/** Has months leave PostgreSQL once they are old enough and archived, and what is archived of them was just read again. */
+@Injectable()
+export class Retention implements Job, OnModuleInit {
+  readonly name = 'retention';
+  readonly summary: string;
+  readonly schedule = '20 * * * *';
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(POOL) private readonly pool: pg.Pool,
+    private readonly partitions: PartitionManager,
+    private readonly verifier: ArchiveVerifier,
+    private readonly serviceLedger: ServiceLedger,
+    private readonly runner: JobRunner,
+  ) {
+    this.summary = `Retires and drops months that ended ${config.ONLINE_MONTHS} months ago, once their objects in the archive were read and found right`;
+  }
+
+  onModuleInit(): void {
+    if (this.config.ARCHIVE_URL !== 'off') this.runner.register(this);
+  }
+
+  async run({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
+    const months = await this.partitions.leaving(this.config.ONLINE_MONTHS);
+    const numbers = await objectsToVerify(this.pool, months);
+    const verified = numbers.size > 0 ? await this.verifier.verifyObjects(numbers, signal) : undefined;
+    const findings = verified?.findings ?? [];
+    if (findings.length > 0) {
+      const first = findings.slice(0, 10);
+      log.error({ findings: first, alarm: 'archive-invalid' }, 'the archive of a month that was to leave is damaged');
+    }
+    const { retired, dropped, kept } = await this.partitions.retireAndDrop(this.config.ONLINE_MONTHS, signal);
+    await this.record(
+      [...retired.map((month) => [month, 'retire']), ...dropped.map((month) => [month, 'drop'])],
+      requestedBy,
+    );
+    for (const { month, reason } of kept) log.warn({ month, reason }, 'a month stays in PostgreSQL for now');
+    return {
+      retired,
+      dropped,
+      kept: kept.map((each) => ({ ...each })),
+      objects_read: verified?.read ?? 0,
+      findings_total: findings.length,
+    };
+  }
+
+  private async record(acts: string[][], requestedBy: string): Promise<void> {
+    if (acts.length === 0) return;
+    await this.serviceLedger.record(
+      ...acts.map(([month, action]) => ({
+        event_type: 'retention',
+        entity_type: 'month',
+        entity_id: month!,
+        action: action!,
+        user_id: requestedBy.slice(0, 255),
+        new_state: { online_months: this.config.ONLINE_MONTHS },
+      })),
+    );
+  }
+}
