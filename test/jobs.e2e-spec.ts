@@ -82,7 +82,7 @@ describe('jobs', () => {
       created_at: expect.any(String),
       started_at: expect.any(String),
       finished_at: expect.any(String),
-      outcome: { made: [], months_ahead: 3 },
+      outcome: { made: [], months_ahead: 3, closed: [], sealed: [] },
     });
     const { body } = await service.http().get('/v1/jobs/partition-maintenance/runs?limit=1').expect(200);
     expect(body.runs).toEqual([run]);

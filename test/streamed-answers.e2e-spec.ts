@@ -118,7 +118,7 @@ describe('answers in lines', () => {
     }
     const { body } = await service.http().get('/v1/ledgers/limits/events?limit=5').expect(200);
     const { text } = await receive(at(`limits/events?cursor=${body.next_cursor}`));
-    expect(text.split('\n').at(-2)).toBe('{"end":{"events":"2","as_of":"7"}}');
+    expect(text.split('\n').at(-2)).toBe('{"end":{"events":"2","as_of":"7","archived_to":"0"}}');
   });
 
   it('are problems when they fail at once, and cut off when they fail later: a damaged row is never left out', async () => {
