@@ -66,7 +66,8 @@ interface Marker {
   id: string;
 }
 
-async function readMarker(store: ObjectStore): Promise<Marker | undefined> {
+/** What a store says of whose it is; undefined for one that nobody has claimed. */
+export async function readMarker(store: ObjectStore): Promise<Marker | undefined> {
   for await (const version of store.list(MARKER_KEY)) {
     if (version.key !== MARKER_KEY || version.isDeleteMarker) continue;
     const text = (await store.readRange(version, 0, version.bytes)).toString('utf8');

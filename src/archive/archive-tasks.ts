@@ -1,8 +1,6 @@
-import { open } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type pg from 'pg';
-import type { AsyncBuffer } from 'hyparquet';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import {
   ArchiveObjectError,
@@ -20,6 +18,7 @@ import {
   type EntitiesRange,
   type EntityEntry,
 } from './entity-index.js';
+import { withFile } from './local-file.js';
 import { loadCompression, readParquetFooter } from './parquet-file.js';
 
 /** A range of a ledger that is to be archived. */
@@ -177,20 +176,4 @@ async function readManifest({ byteLength, bytes }: FileEnd): Promise<AnyManifest
   const { manifest } = await readParquetFooter({ byteLength, slice });
   if (isManifest(manifest) || isEntitiesManifest(manifest)) return manifest;
   throw new ArchiveObjectError('its manifest is of no format that is known here');
-}
-
-async function withFile<T>(path: string, byteLength: number, work: (file: AsyncBuffer) => Promise<T>): Promise<T> {
-  const handle = await open(path, 'r');
-  try {
-    return await work({
-      byteLength,
-      slice: async (start, end = byteLength) => {
-        const bytes = new Uint8Array(Math.max(0, end - start));
-        const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
-        return bytes.buffer.slice(0, bytesRead);
-      },
-    });
-  } finally {
-    await handle.close();
-  }
 }

@@ -15,6 +15,9 @@ const HELP = `truetrail COMMAND
         Lists the keys, oldest first, revoked and expired ones among them.
   keys revoke ID
         Revokes a key for good. Replicas that run notice within 5 seconds.
+  rebuild [--json]
+        Makes an empty database the one that the archive at ARCHIVE_URL is of, and verifies it. What was not archived yet
+        is lost, and so are API keys and legal holds: make these again before the service starts.
   migrate
         Brings the database's schema up to date and ends.
   config
@@ -52,6 +55,19 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
       await database.close();
     }
     say('The schema is up to date.');
+  },
+  rebuild: async (args) => {
+    const { values } = read(args, { json: { type: 'boolean' } });
+    const { rebuildFromArchive } = await import('./rebuild.js');
+    const ledgers = await rebuildFromArchive(readConfig(process.env), say);
+    if (values.json) print(JSON.stringify(ledgers, null, 2));
+    else {
+      for (const { ledger, size, recorded_at, verdict } of ledgers) {
+        print(`${ledger}: ${size} events, the last recorded at ${recorded_at}; ${verdict}`);
+      }
+    }
+    const unsound = ledgers.filter(({ verdict }) => verdict !== 'valid');
+    if (unsound.length > 0) throw new Error(`Not valid: ${unsound.map(({ ledger }) => ledger).join(', ')}`);
   },
   config: (args) => {
     read(args, {});

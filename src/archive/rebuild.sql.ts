@@ -1,0 +1,184 @@
+import type pg from 'pg';
+import type { StoredRow } from '../integrity/stored-event.js';
+import { formatMicros } from '../integrity/timestamp.js';
+import type { RangeFacts } from './archive-format.js';
+
+/** What an empty schema has; a rebuild begins with nothing else. */
+export async function isEmpty(owner: pg.ClientBase): Promise<boolean> {
+  const { rows } = await owner.query<{ used: boolean }>(
+    `SELECT EXISTS (SELECT FROM deployment) OR EXISTS (SELECT FROM ledgers) OR EXISTS (SELECT FROM archive_objects)
+         OR EXISTS (SELECT FROM event_keys) AS used`,
+  );
+  return !rows[0]!.used;
+}
+
+/** A ledger, and where it ends. */
+export interface RebuiltLedger {
+  ledger: string;
+  origin: string;
+  size: string;
+  /** hex */
+  event_hash: string;
+  created_at: string;
+  recorded_at: string;
+  archived_to: string;
+}
+
+export async function insertLedger(owner: pg.ClientBase, ledger: RebuiltLedger): Promise<void> {
+  await owner.query(`INSERT INTO ledgers (ledger, origin, created_at) VALUES ($1, $2, $3)`, [
+    ledger.ledger,
+    ledger.origin,
+    ledger.created_at,
+  ]);
+  await owner.query(
+    `INSERT INTO ledger_heads (ledger, size, event_hash, recorded_at, archived_to)
+       VALUES ($1, $2, decode($3, 'hex'), $4, $5)`,
+    [ledger.ledger, ledger.size, ledger.event_hash, ledger.recorded_at, ledger.archived_to],
+  );
+}
+
+/** An object as it was found in the store. */
+export interface RebuiltObject {
+  number: string;
+  kind: string;
+  location: string;
+  key: string;
+  versionId: string;
+  format: string;
+  sha256: Buffer;
+  bytes: number;
+  events: string;
+  reason: string;
+  retainUntil: Date;
+  ranges: readonly RangeFacts[];
+}
+
+export async function insertObject(owner: pg.ClientBase, object: RebuiltObject): Promise<void> {
+  await owner.query(
+    `INSERT INTO archive_objects
+         (number, kind, location, object_key, version_id, format, sha256, bytes, events, reason, created_by, archived_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'service', trail_now())`,
+    [
+      ...[object.number, object.kind, object.location, object.key, object.versionId, object.format],
+      ...[object.sha256, object.bytes, object.events, object.reason],
+    ],
+  );
+  await owner.query(
+    `INSERT INTO archive_object_states (number, retain_until, verified_at) VALUES ($1, $2, trail_now())`,
+    [object.number, object.retainUntil.toISOString()],
+  );
+  for (const range of object.ranges) {
+    await owner.query(
+      `INSERT INTO archive_ranges
+           (number, kind, ledger, from_sequence, to_sequence, least_timestamp, greatest_timestamp,
+            least_recorded_at, greatest_recorded_at, previous_event_hash, last_event_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, decode($10, 'hex'), decode($11, 'hex'))`,
+      [
+        ...[object.number, object.kind, range.ledger, range.from_sequence, range.to_sequence],
+        ...[range.least_timestamp, range.greatest_timestamp, range.least_recorded_at, range.greatest_recorded_at],
+        ...[range.previous_event_hash, range.last_event_hash],
+      ],
+    );
+  }
+}
+
+/** Enters months whose events stay in the archive, with what they hold. */
+export async function insertDroppedMonth(
+  owner: pg.ClientBase,
+  month: string,
+  ranges: readonly RangeFacts[],
+): Promise<void> {
+  await owner.query(
+    `INSERT INTO months (month, state, partition_name, created_at, closed_at, sealed_at, retired_at, dropped_at)
+       SELECT $1::date, 'dropped', 'audit_events_' || to_char($1::date, 'YYYY_MM'), now, now, now, now, now
+         FROM trail_now() AS now`,
+    [month],
+  );
+  for (const range of ranges) {
+    await owner.query(
+      `INSERT INTO month_ranges
+           (month, ledger, from_sequence, to_sequence, least_timestamp, greatest_timestamp,
+            least_recorded_at, greatest_recorded_at, previous_event_hash, last_event_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, decode($9, 'hex'), decode($10, 'hex'))`,
+      [
+        ...[month, range.ledger, range.from_sequence, range.to_sequence, range.least_timestamp],
+        ...[range.greatest_timestamp, range.least_recorded_at, range.greatest_recorded_at],
+        ...[range.previous_event_hash, range.last_event_hash],
+      ],
+    );
+  }
+}
+
+export async function createMonth(owner: pg.ClientBase, month: string): Promise<void> {
+  await owner.query('SELECT create_month($1::date)', [month]);
+}
+
+export async function insertKeys(
+  owner: pg.ClientBase,
+  ledger: string,
+  rows: readonly StoredRow<number>[],
+): Promise<void> {
+  await owner.query(
+    `INSERT INTO event_keys (ledger, event_id, sequence) SELECT $1, * FROM unnest($2::uuid[], $3::bigint[])`,
+    [ledger, rows.map(({ event_id }) => event_id), rows.map(({ sequence }) => sequence)],
+  );
+}
+
+type Cell = string | number | Buffer | null;
+
+/** The columns of audit_events after `ledger`, the type of their array, and the value of a row. */
+const COLUMNS: Readonly<Record<string, [type: string, value: (row: StoredRow<number>) => Cell]>> = {
+  sequence: ['bigint', (row) => row.sequence],
+  recorded_at: ['timestamptz', (row) => formatMicros(row.recorded_at)],
+  timestamp: ['timestamptz', (row) => formatMicros(row.timestamp)],
+  event_id: ['uuid', (row) => row.event_id],
+  corrects: ['uuid', (row) => row.corrects],
+  timestamp_nanos: ['smallint', (row) => row.timestamp_nanos],
+  timestamp_digits: ['smallint', (row) => row.timestamp_digits],
+  event_type: ['text', (row) => row.event_type],
+  entity_type: ['text', (row) => row.entity_type],
+  entity_id: ['text', (row) => row.entity_id],
+  action: ['text', (row) => row.action],
+  user_id: ['text', (row) => row.user_id],
+  previous_state: ['jsonb', (row) => row.previous_state],
+  new_state: ['jsonb', (row) => row.new_state],
+  metadata: ['jsonb', (row) => row.metadata],
+  source: ['text', (row) => row.source],
+  source_session: ['text', (row) => row.source_session],
+  source_sequence: ['numeric', (row) => row.source_sequence],
+  raw_media_type: ['text', (row) => row.raw_media_type],
+  raw_data: ['bytea', (row) => row.raw_data],
+  recorded_by: ['text', (row) => row.recorded_by],
+  salt: ['bytea', (row) => row.salt],
+  content_hash: ['bytea', (row) => row.content_hash],
+  previous_event_hash: ['bytea', (row) => row.previous_event_hash],
+  event_hash: ['bytea', (row) => row.event_hash],
+};
+const NAMES = Object.keys(COLUMNS);
+const INSERT_EVENTS = `INSERT INTO audit_events (ledger, ${NAMES.map((name) => `"${name}"`).join(', ')})
+  SELECT $1, * FROM unnest(${NAMES.map((name, i) => `$${i + 2}::${COLUMNS[name]![0]}[]`).join(', ')})`;
+
+export async function insertEvents(
+  owner: pg.ClientBase,
+  ledger: string,
+  rows: readonly StoredRow<number>[],
+): Promise<void> {
+  await owner.query(INSERT_EVENTS, [ledger, ...NAMES.map((name) => rows.map(COLUMNS[name]![1]))]);
+}
+
+/** The last step: from here on the database is that of the archive. */
+export async function insertDeployment(
+  owner: pg.ClientBase,
+  deployment: { id: string; logOrigin: string; createdAt: string; storeId: string; location: string },
+): Promise<void> {
+  const { id, logOrigin, createdAt, storeId, location } = deployment;
+  await owner.query('INSERT INTO archive_store (id, location, claimed_at) VALUES ($1, $2, trail_now())', [
+    storeId,
+    location,
+  ]);
+  await owner.query('INSERT INTO deployment (id, log_origin, created_at) VALUES ($1, $2, $3)', [
+    id,
+    logOrigin,
+    createdAt,
+  ]);
+}

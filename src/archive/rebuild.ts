@@ -1,0 +1,266 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pg from 'pg';
+import { connectionOptions } from '../database/data-source.js';
+import { addMonths, monthOf } from '../partitions/months.js';
+import type { StoredRow } from '../integrity/stored-event.js';
+import type { AnyManifest, Manifest, RangeFacts } from './archive-format.js';
+import { readFooter, readRowGroup } from './archive-object.js';
+import { readMarker } from './archive-store.js';
+import type { AnyEncoded } from './archive-tasks.js';
+import { ArchiveThread } from './archive-thread.js';
+import { loadCompression } from './parquet-file.js';
+import { withFile } from './local-file.js';
+import type { ListedVersion, ObjectStore } from './object-store.js';
+import * as sql from './rebuild.sql.js';
+
+const LOCK_TIMEOUT_MS = 10_000;
+const KINDS = ['early', 'month', 'entities'] as const;
+const REGULATORY = 'regulatory';
+
+export interface RebuildOptions {
+  store: ObjectStore;
+  /** the login that owns the schema, which is migrated and empty */
+  ownerUrl: string;
+  /** months that ended earlier than this many months ago, and are archived as a whole, stay in the archive */
+  onlineMonths: number;
+  now: Date;
+  log: (message: string) => void;
+}
+
+export interface RebuiltTrail {
+  objects: number;
+  ledgers: { ledger: string; size: string; archived_to: string; recorded_at: string }[];
+}
+
+/** An object that was read back as a whole. */
+interface FoundObject {
+  version: ListedVersion;
+  encoded: AnyEncoded;
+}
+
+/**
+ * Makes an empty database the one that an archive is of: ledgers, events, keys, months and the catalogue. Every object is
+ * read back and recomputed first. What was never archived is not there: each ledger ends where its archive does.
+ *
+ * Throws an Error for the operator when the database is not empty, and when the archive is not whole. Killed midway, it
+ * leaves a database that is neither empty nor a deployment: to be made anew.
+ */
+export async function rebuild({ store, ownerUrl, onlineMonths, now, log }: RebuildOptions): Promise<RebuiltTrail> {
+  const marker = await readMarker(store);
+  if (!marker) throw new Error(`${store.location} holds no archive: it has no store.json`);
+  const owner = new pg.Client(
+    connectionOptions({
+      url: ownerUrl,
+      asService: false,
+      applicationName: 'truetrail rebuild',
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+    }),
+  );
+  owner.on('error', () => undefined); // the query that meets it fails
+  await owner.connect();
+  const folder = await mkdtemp(join(tmpdir(), 'truetrail-rebuild-'));
+  const thread = new ArchiveThread({ url: ownerUrl, lockTimeoutMs: LOCK_TIMEOUT_MS });
+  try {
+    if (!(await sql.isEmpty(owner))) {
+      throw new Error('The database is not empty: a rebuild begins with a new one. Nothing was changed');
+    }
+    await loadCompression();
+    const objects = await findObjects(store, thread, folder, log);
+    const plan = planOf(objects, onlineMonths, now);
+    for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
+    for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
+    for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
+    for (const object of objects) {
+      await copyEvents(owner, store, folder, object, plan);
+      await enter(owner, store, object);
+      log(`${object.version.key} is in the database`);
+    }
+    const [first] = plan.ledgers.values();
+    await sql.insertDeployment(owner, {
+      id: marker.deployment,
+      logOrigin: first!.origin.slice(0, -first!.ledger.length - 1),
+      createdAt: [...plan.ledgers.values()].map(({ created_at }) => created_at).sort()[0]!,
+      storeId: marker.id,
+      location: store.location,
+    });
+    return { objects: objects.length, ledgers: [...plan.ledgers.values()] };
+  } finally {
+    await thread.close();
+    await owner.end();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Every object by its number, each read back and recomputed. Throws when one is missing or damaged. */
+async function findObjects(
+  store: ObjectStore,
+  thread: ArchiveThread,
+  folder: string,
+  log: (message: string) => void,
+): Promise<FoundObject[]> {
+  const found = new Map<string, FoundObject>();
+  for (const kind of KINDS) {
+    for await (const version of store.list(`${kind}/`)) {
+      if (version.isDeleteMarker) continue;
+      const known = [...found.values()].some((object) => object.version.key === version.key);
+      if (known) continue; // the oldest version under a name is the one that counts
+      const file = join(folder, 'object');
+      await pipeline(Readable.from(store.read(version)), createWriteStream(file));
+      const encoded = await thread.run({ kind: 'verify', file });
+      const { number } = encoded.manifest;
+      const other = found.get(number);
+      if (other) throw new Error(`${version.key} and ${other.version.key} are both object ${number} of the archive`);
+      found.set(number, { version, encoded });
+      log(`${version.key} is whole`);
+    }
+  }
+  if (found.size === 0) throw new Error(`${store.location} holds no object: there is nothing to rebuild from`);
+  return Array.from({ length: found.size }, (_, i) => {
+    const object = found.get(String(i + 1));
+    if (!object) throw new Error(`object ${i + 1} of the archive is not there`);
+    return object;
+  });
+}
+
+/** What the database will hold. */
+interface Plan {
+  ledgers: Map<string, sql.RebuiltLedger>;
+  /** months whose events stay in the archive, and what they hold */
+  droppedMonths: Map<string, RangeFacts[]>;
+  /** all others that there are events of */
+  onlineMonths: string[];
+  /** of each ledger the last event that comes from the object of a month: early ones are taken from there on */
+  monthEnds: Map<string, bigint>;
+}
+
+function planOf(objects: readonly FoundObject[], onlineMonths: number, now: Date): Plan {
+  const manifests = objects.map(({ encoded }) => encoded.manifest);
+  const listed = ends(manifests, 'entities');
+  const monthEnds = ends(manifests, 'month');
+  const firstOnline = addMonths(monthOf(now.toISOString()), -onlineMonths);
+  const droppedMonths = new Map<string, RangeFacts[]>();
+  const online = new Set<string>();
+  const archivedTo = new Map<string, bigint>();
+  const ledgers = new Map<string, sql.RebuiltLedger>();
+  for (const { kind, ranges } of manifests) {
+    for (const range of ranges) {
+      const month = monthOf(range.least_recorded_at);
+      const isDropped =
+        kind === 'month' && month < firstOnline && (listed.get(range.ledger) ?? 0n) >= BigInt(range.to_sequence);
+      if (isDropped) {
+        addRange(droppedMonths, month, range);
+        archivedTo.set(range.ledger, BigInt(range.to_sequence));
+      } else if (kind !== 'entities' && BigInt(range.to_sequence) > (archivedTo.get(range.ledger) ?? 0n)) {
+        for (let at = month; at <= monthOf(range.greatest_recorded_at); at = addMonths(at, 1)) online.add(at);
+      }
+      const before = ledgers.get(range.ledger);
+      const isLast = !before || BigInt(range.to_sequence) > BigInt(before.size);
+      ledgers.set(range.ledger, {
+        ledger: range.ledger,
+        origin: range.origin,
+        size: isLast ? range.to_sequence : before.size,
+        event_hash: isLast ? range.last_event_hash : before.event_hash,
+        created_at: before && before.created_at < range.least_recorded_at ? before.created_at : range.least_recorded_at,
+        recorded_at: isLast ? range.greatest_recorded_at : before.recorded_at,
+        archived_to: '0',
+      });
+    }
+  }
+  for (const [ledger, to] of archivedTo) ledgers.get(ledger)!.archived_to = String(to);
+  const dropped = [...droppedMonths.keys()];
+  return {
+    ledgers,
+    droppedMonths,
+    monthEnds,
+    onlineMonths: [...online].filter((month) => !dropped.includes(month)).sort(),
+  };
+}
+
+/** Of each ledger the last event in objects of a kind. */
+function ends(manifests: readonly AnyManifest[], kind: AnyManifest['kind']): Map<string, bigint> {
+  const found = new Map<string, bigint>();
+  for (const { ranges } of manifests.filter((manifest) => manifest.kind === kind)) {
+    for (const { ledger, to_sequence } of ranges) found.set(ledger, BigInt(to_sequence));
+  }
+  return found;
+}
+
+/** A month may be in several objects: their ranges follow each other. */
+function addRange(months: Map<string, RangeFacts[]>, month: string, range: RangeFacts): void {
+  const ranges = months.get(month) ?? [];
+  const before = ranges.find(({ ledger }) => ledger === range.ledger);
+  if (!before) ranges.push({ ...range });
+  else {
+    Object.assign(before, {
+      to_sequence: range.to_sequence,
+      greatest_recorded_at: range.greatest_recorded_at,
+      last_event_hash: range.last_event_hash,
+      least_timestamp: [before.least_timestamp, range.least_timestamp].sort()[0],
+      greatest_timestamp: [before.greatest_timestamp, range.greatest_timestamp].sort()[1],
+    });
+  }
+  months.set(month, ranges);
+}
+
+/** The keys of an object's events, and their rows unless they stay in the archive. */
+async function copyEvents(
+  owner: pg.Client,
+  store: ObjectStore,
+  folder: string,
+  { version, encoded }: FoundObject,
+  { ledgers, monthEnds }: Plan,
+): Promise<void> {
+  if (encoded.manifest.kind === 'entities') return;
+  const { kind } = encoded.manifest as Manifest;
+  const isNeeded = encoded.manifest.ranges.some(
+    ({ ledger, to_sequence }) => kind === 'month' || BigInt(to_sequence) > (monthEnds.get(ledger) ?? 0n),
+  );
+  if (!isNeeded) return;
+  const path = join(folder, 'object');
+  await pipeline(Readable.from(store.read(version)), createWriteStream(path));
+  await withFile(path, encoded.bytes, async (file) => {
+    const footer = await readFooter(file);
+    for (const [group, { ledger }] of footer.manifest.row_groups.entries()) {
+      const begin = kind === 'month' ? 0n : (monthEnds.get(ledger) ?? 0n);
+      const archivedTo = BigInt(ledgers.get(ledger)!.archived_to);
+      const rows: StoredRow<number>[] = await readRowGroup(file, footer, group);
+      const own = rows.filter(({ sequence }) => BigInt(sequence) > begin);
+      const online = own.filter(({ sequence }) => BigInt(sequence) > archivedTo);
+      await owner.query('BEGIN');
+      if (own.length > 0) await sql.insertKeys(owner, ledger, own);
+      if (online.length > 0) await sql.insertEvents(owner, ledger, online);
+      await owner.query('COMMIT');
+    }
+  });
+}
+
+async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }: FoundObject): Promise<void> {
+  const { manifest, sha256, bytes } = encoded;
+  const { retainUntil, metadata } = await store.describe(version);
+  if (!retainUntil) throw new Error(`${version.key} is not locked`);
+  const events = manifest.ranges.reduce(
+    (sum, { from_sequence, to_sequence }) => sum + BigInt(to_sequence) - BigInt(from_sequence) + 1n,
+    0n,
+  );
+  await owner.query('BEGIN');
+  await sql.insertObject(owner, {
+    number: manifest.number,
+    kind: manifest.kind,
+    location: store.location,
+    key: version.key,
+    versionId: version.versionId,
+    format: manifest.format,
+    sha256,
+    bytes,
+    events: String(events),
+    reason: metadata.reason ?? REGULATORY,
+    retainUntil,
+    ranges: manifest.ranges,
+  });
+  await owner.query('COMMIT');
+}

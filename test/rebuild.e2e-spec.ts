@@ -1,0 +1,146 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { rebuildFromArchive } from '../src/cli/rebuild.js';
+import { readConfig } from '../src/config/config.js';
+import { sampleEvent, startService, type TestService } from './support/app.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { STORES, type TestStore } from './support/stores.js';
+import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
+import { runJob } from './support/verification.js';
+
+function monthsAgo(back: number): Date {
+  const now = new Date();
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back, 15, 12));
+}
+
+/** What must be the same in a rebuilt database. */
+const CONTENTS: Record<string, string> = {
+  events: 'SELECT * FROM audit_events ORDER BY ledger, sequence',
+  keys: 'SELECT * FROM event_keys ORDER BY ledger, sequence',
+  ledgers: 'SELECT ledger, origin, state FROM ledgers ORDER BY ledger',
+  heads: 'SELECT ledger, size, event_hash, archived_to FROM ledger_heads ORDER BY ledger',
+  months: `SELECT month, state FROM months WHERE state = 'dropped' AND month IN (SELECT month FROM month_ranges) ORDER BY month`,
+  ranges: `SELECT * FROM month_ranges JOIN months USING (month) WHERE state = 'dropped' ORDER BY month, ledger`,
+  objects:
+    'SELECT number, kind, object_key, version_id, sha256, bytes, events, reason FROM archive_objects ORDER BY number',
+  'objects and ranges': 'SELECT * FROM archive_ranges ORDER BY number, ledger',
+  locks: 'SELECT number, retain_until FROM archive_object_states ORDER BY number',
+  deployment: 'SELECT id, log_origin FROM deployment',
+};
+
+async function contents(database: TestDatabase): Promise<Record<string, unknown[]>> {
+  const client = new pg.Client({ connectionString: database.adminUrl });
+  await client.connect();
+  try {
+    const found: Record<string, unknown[]> = {};
+    for (const [name, text] of Object.entries(CONTENTS)) {
+      const { rows } = await client.query<Record<string, unknown>>(text);
+      found[name] = rows.map(({ created_at, closed_at, sealed_at, retired_at, dropped_at, ...row }) => row);
+    }
+    return found;
+  } finally {
+    await client.end();
+  }
+}
+
+describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
+  'a rebuild from %s',
+  (_, make) => {
+    let test: TestStore;
+    let service: TestService;
+    let copy: TestDatabase;
+    let folder: string;
+    beforeEach(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'truetrail-rebuild-test-'));
+      test = await make();
+      service = await startService({
+        env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '12' },
+        settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+      });
+      copy = await createTestDatabase();
+    });
+    afterEach(async () => {
+      await service.close();
+      await copy.drop();
+      test.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const configOfCopy = () =>
+      readConfig({
+        DATABASE_URL: copy.serviceUrl,
+        DATABASE_OWNER_URL: copy.ownerUrl,
+        ARCHIVE_URL: test.url,
+        ONLINE_MONTHS: '12',
+        DATA_DIR: folder,
+        LOG_LEVEL: 'silent',
+      });
+
+    it('gives the database that the archive is of, which goes on from there', async () => {
+      const admin = new pg.Client({ connectionString: service.database.adminUrl });
+      await admin.connect();
+      try {
+        await service.http().put('/v1/ledgers/desk-1').expect(201);
+        for (const back of [15, 14, 2]) {
+          await moveTrailClock(admin, monthsAgo(back));
+          await runJob(service, 'partition-maintenance');
+          for (const ledger of ['main', 'desk-1']) {
+            const events = Array.from({ length: 60 }, (_each, i) =>
+              sampleEvent({
+                timestamp: monthsAgo(back).toISOString(),
+                entity_id: `O-${i % 7}`,
+                metadata: { n: 1.5e21, small: 1e-7, text: '\u{1F600} "\\' },
+                ...(i % 10 === 0
+                  ? { raw: { media_type: 'text/plain', data: Buffer.from(`raw ${i}`).toString('base64') } }
+                  : {}),
+                ...(i % 9 === 0 ? { source: 'oms', source_session: 's', source_sequence: '9223372036854775807' } : {}),
+              }),
+            );
+            await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
+          }
+          await runJob(service, 'archive-export');
+        }
+        await moveTrailClock(admin, new Date());
+      } finally {
+        await admin.end();
+      }
+      await runJob(service, 'partition-maintenance');
+      await runJob(service, 'archive-export');
+      expect((await runJob(service, 'retention')).outcome).toMatchObject({ findings_total: 0, kept: [] });
+      await runJob(service, 'archive-export'); // what the service recorded of that
+
+      const lines: string[] = [];
+      const ledgers = await rebuildFromArchive(configOfCopy(), (line) => lines.push(line));
+      expect(ledgers.map(({ ledger, verdict }) => [ledger, verdict])).toEqual([
+        ['_service', 'valid'],
+        ['desk-1', 'valid'],
+        ['main', 'valid'],
+      ]);
+      const [ours, theirs] = [await contents(copy), await contents(service.database)];
+      for (const name of Object.keys(CONTENTS)) expect([name, ours[name]]).toEqual([name, theirs[name]]);
+      expect(ours.events!.length).toBeGreaterThan(120);
+      expect(ours.months!.length).toBeGreaterThan(1);
+
+      // a second one would mix two trails
+      await expect(rebuildFromArchive(configOfCopy(), () => undefined)).rejects.toThrow('The database is not empty');
+
+      const { body: before } = await service.http().get('/v1/ledgers/main/events?limit=1000').expect(200);
+      const rebuilt = await startService({ env: { ARCHIVE_URL: test.url }, database: copy });
+      try {
+        const { body: after } = await rebuilt.http().get('/v1/ledgers/main/events?limit=1000').expect(200);
+        expect(after).toEqual(before);
+        const { body: receipt } = await rebuilt.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+        expect(receipt.previous_event_hash).toBe(before.events.at(-1).event_hash);
+        expect((await runJob(rebuilt, 'archive-export')).outcome).toMatchObject({ refused: [], adopted: 0 });
+        await runJob(rebuilt, 'partition-maintenance');
+        expect((await runJob(rebuilt, 'archive-export')).outcome).toMatchObject({ months: [] });
+        expect((await runJob(rebuilt, 'archive-verification')).outcome).toMatchObject({ verdict: 'valid' });
+        expect((await runJob(rebuilt, 'schema-check')).outcome).toMatchObject({ verdict: 'valid' });
+      } finally {
+        await rebuilt.close();
+      }
+    }, 120_000);
+  },
+);
