@@ -84,7 +84,7 @@ export class ArchiveVerifier {
       findings: [],
       extended: 0,
     };
-    const { store } = this;
+    const store = this.store?.within(signal);
     if (!store) return outcome;
     const { deployment, next } = await sql.readArchiveState(this.pool);
     await claimStore(store, this.pool, deployment);

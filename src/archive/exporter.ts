@@ -67,14 +67,14 @@ export class Exporter {
   /** Throws StoreUnavailable and the database's errors; what was catalogued by then stays. */
   async run({ takeAll, requestedBy, signal, log }: ExportRequest): Promise<ExportOutcome> {
     const outcome: ExportOutcome = { objects: 0, events: 0n, bytes: 0, adopted: 0, refused: [] };
-    const { store } = this;
+    const store = this.store?.within(signal);
     if (!store) return outcome;
     const { deployment, next } = await sql.readArchiveState(this.pool);
     await claimStore(store, this.pool, deployment);
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-export-'));
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
     try {
-      const work: Work = { store, thread, folder, requestedBy, log };
+      const work: Work = { store, deployment, thread, folder, requestedBy, log };
       let number = await this.adopt(work, next, outcome);
       const all = await sql.readArchiveEnds(this.pool);
       const ends = takeAll ? all : all.filter((end) => !this.isRefused(end));
@@ -198,6 +198,8 @@ export class Exporter {
     const wanted = retentionOf(found.manifest);
     const retainUntil = lock.retainUntil < wanted ? wanted : lock.retainUntil;
     if (lock.retainUntil < wanted) await work.store.extendRetention(version, wanted);
+    // a folder whose volume was unmounted meanwhile takes objects too, and is another store
+    await claimStore(work.store, this.pool, work.deployment);
     await sql.catalogueObject(this.pool, {
       manifest: found.manifest,
       location: work.store.location,
@@ -249,6 +251,7 @@ export class Exporter {
 
 interface Work {
   store: ObjectStore;
+  deployment: string;
   thread: ArchiveThread;
   folder: string;
   requestedBy: string;

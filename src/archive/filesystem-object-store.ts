@@ -63,6 +63,11 @@ export class FilesystemObjectStore implements ObjectStore {
     this.location = `${pathToFileURL(this.root).href}/`;
   }
 
+  /** What the operating system has begun cannot be ended. */
+  within(): this {
+    return this;
+  }
+
   put(object: NewObject): Promise<PutResult> {
     return this.attempt(async () => {
       const path = this.pathOf(object.key);
@@ -234,8 +239,12 @@ export class FilesystemObjectStore implements ObjectStore {
   private async writeLock(key: string, lock: Lock): Promise<void> {
     const path = this.pathOf(key) + LOCK_SUFFIX;
     const temporary = join(this.root, TEMPORARY_FOLDER, randomUUID());
-    await writeFile(temporary, `${JSON.stringify(lock)}\n`, { flush: true, mode: 0o444 });
-    await rename(temporary, path);
+    try {
+      await writeFile(temporary, `${JSON.stringify(lock)}\n`, { flush: true, mode: 0o444 });
+      await rename(temporary, path);
+    } finally {
+      await unlink(temporary).catch(() => undefined); // where it was not moved
+    }
     await sync(dirname(path));
   }
 
@@ -275,9 +284,22 @@ function missing(key: string): (error: unknown) => never {
 
 /** Errors of the operating system are those of the store: a full disk, a folder that is gone, a mount that hangs. */
 function toStoreError(error: unknown, key?: string): unknown {
-  if (key !== undefined && codeOf(error) === 'ENOENT') {
+  const code = codeOf(error);
+  if (key !== undefined && code === 'ENOENT') {
     return new ObjectMissing(`there is no object ${key}`, { cause: error });
   }
-  if (codeOf(error) === undefined) return error;
-  return new StoreUnavailable(`the archive's folder does not work: ${(error as Error).message}`, { cause: error });
+  if (code === undefined) return error;
+  const advice = ADVICE[code] ?? 'see to its file system';
+  const message = `the archive's folder does not work: ${advice} (${(error as Error).message})`;
+  return new StoreUnavailable(message, { cause: error });
 }
+
+const ADVICE: Record<string, string> = {
+  ENOSPC: 'it is full; make room there',
+  EDQUOT: 'it is full; raise its quota',
+  EROFS: 'it can only be read; mount it for writing',
+  EACCES: 'the service may not write there; give its user the right to',
+  EPERM: 'the service may not write there; give its user the right to',
+  ENOENT: 'it is gone; mount it again, or correct ARCHIVE_URL',
+  ENOTDIR: 'it is no folder; correct ARCHIVE_URL',
+};
