@@ -13,6 +13,11 @@ if (!HAS_S3) {
   process.stderr.write('skipped: tests on a real S3 (AWS_ENDPOINT_URL_S3 is not set); the same run on a folder\n');
 }
 
+/** The variables by which a service or command of its own process reaches it. */
+export const S3_ENVIRONMENT = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => name.startsWith('AWS_')),
+) as Record<string, string>;
+
 /** A place for archives, the store that a service makes of `url`, and what its owner can do besides. */
 export interface TestStore {
   name: string;
