@@ -128,7 +128,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const crashing = (at: number, after: boolean): ObjectStore => {
         let calls = 0;
         return new Proxy(test.store, {
-          get(target, name) {
+          get(target, name, itself: ObjectStore) {
+            if (name === 'within') return () => itself;
             const member = Reflect.get(target, name) as unknown;
             if (typeof member !== 'function') return member;
             return (...parameters: unknown[]): unknown => {

@@ -1,37 +1,15 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { SCOPES } from '../src/access/principal.js';
-import { startService, TEST_ORIGIN, type TestService } from './support/app.js';
+import { startService, type TestService } from './support/app.js';
+import { truetrail } from './support/command-line.js';
 import type { TestDatabase } from './support/database.js';
 import { query, serviceEvents } from './support/keys.js';
 import { Replica } from './support/replica.js';
 
 const USER = `cli:${userInfo().username}`;
-
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs the built command line as an operator does. */
-async function truetrail(env: Record<string, string>, ...args: string[]): Promise<Ended> {
-  const build = process.env.TRUETRAIL_BUILD;
-  if (!build) throw new Error('TRUETRAIL_BUILD is not set: run the tests by `npm test`');
-  const child = spawn(process.execPath, [join(build, 'src/cli/truetrail.js'), ...args], {
-    env: { PATH: process.env.PATH, LOG_ORIGIN: TEST_ORIGIN, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const ended: Ended = { code: -1, stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text) => (ended.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => (ended.stderr += text));
-  [ended.code] = (await once(child, 'close')) as [number];
-  return ended;
-}
 
 const KEY = /^tt_[\w-]{43}\n$/;
 
@@ -111,6 +89,10 @@ describe('the command line, on a database that services use', () => {
     ['no id', ['keys', 'revoke'], 2, /id/],
     ['an id that is none', ['keys', 'revoke', 'x'], 1, /no key with this id/],
     ['half a command', ['keys'], 2, /no command keys/],
+    ['no bucket', ['archive', 'create-bucket'], 2, /needs one s3:/],
+    ['a folder as a bucket', ['archive', 'create-bucket', 'file:archive'], 1, /file:archive is no bucket/],
+    ['a bucket of no name', ['archive', 'create-bucket', 's3://UPPER'], 1, /ARCHIVE_URL must be/],
+    ['a retention of no days', ['archive', 'create-bucket', 's3://bucket', '--days', '0'], 1, /--days must be/],
     ['an unknown command', ['frobnicate'], 2, /no command frobnicate/],
     ['arguments that are too many', ['migrate', 'now'], 2, /now/],
   ])('ends with what is wrong: %s', async (_what, args, code, words) => {
@@ -136,7 +118,7 @@ describe('the command line, on a database that services use', () => {
     for (const args of [[], ['help'], ['--help'], ['keys', 'create', '-h']]) {
       const { code, stdout } = await truetrail({}, ...args);
       expect(code).toBe(0);
-      for (const word of ['keys create', 'keys list', 'keys revoke', 'migrate', 'config'])
+      for (const word of ['keys create', 'keys list', 'keys revoke', 'archive create-bucket', 'migrate', 'config'])
         expect(stdout).toContain(word);
     }
   });

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import {
   DeleteObjectCommand,
   PutObjectCommand,
@@ -178,4 +181,115 @@ describe('an object store that does not work', () => {
     expect(failure).toBeInstanceOf(StoreUnavailable);
     expect(String((failure as Error).message)).not.toContain('a-secret-of-nobody');
   }, 30_000);
+});
+
+describe('a folder that several processes change at once', () => {
+  const PROCESSES = 4;
+  const CHANGES = 40;
+  let folder: string;
+  let store: FilesystemObjectStore;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'truetrail-objects-'));
+    store = new FilesystemObjectStore(join(folder, 'store'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Runs `body` (of an async function of `store`, `key` and `number`) in processes of their own, at the same time. */
+  async function inProcesses(key: string, body: string): Promise<string[]> {
+    const build = process.env.TRUETRAIL_BUILD;
+    if (!build) throw new Error('TRUETRAIL_BUILD is not set: run the tests by `npm test`');
+    const archive = pathToFileURL(join(build, 'src/archive')).href;
+    const script = `
+      import { FilesystemObjectStore } from '${archive}/filesystem-object-store.js';
+      import { RetentionRefused } from '${archive}/object-store.js';
+      const [folder, key, number] = process.argv.slice(1);
+      const store = new FilesystemObjectStore(folder);
+      const version = { key, versionId: 'file' };
+      process.stdout.write('ready');
+      await new Promise((resolve) => process.stdin.once('data', resolve));
+      ${body}
+      process.exit(0);`;
+    const children = Array.from({ length: PROCESSES }, (_, number) => {
+      const args = ['--input-type=module', '--eval', script, '--', join(folder, 'store'), key, String(number)];
+      const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+      let errors = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+      return { child, ended: once(child, 'close').then(() => errors) };
+    });
+    await Promise.all(children.map(({ child, ended }) => Promise.race([once(child.stdout, 'data'), ended])));
+    for (const { child } of children) child.stdin.write('go');
+    return Promise.all(children.map(({ ended }) => ended));
+  }
+
+  it('loses no hold and no later date', async () => {
+    const key = 'early/1.parquet';
+    const put = await store.put(objectOf(folder, key, Buffer.from('bytes'), new Date(Date.UTC(2030, 0, 1))));
+    const last = Date.UTC(2030, 0, 2) + (PROCESSES * CHANGES - 1) * 60_000;
+    // the first sets and lifts holds, and ends with one; the others move the date, each by dates of its own
+    const errors = await inProcesses(
+      key,
+      `
+      for (let i = 0; i < ${CHANGES}; i++) {
+        if (number === '0') {
+          await store.setLegalHold(version, i % 2 === 1);
+          const { legalHold } = await store.describe(version);
+          if (legalHold !== (i % 2 === 1)) throw new Error('the hold of change ' + i + ' is lost');
+          continue;
+        }
+        const until = new Date(${Date.UTC(2030, 0, 2)} + (i * ${PROCESSES} + Number(number)) * 60_000);
+        try {
+          await store.extendRetention(version, until);
+        } catch (error) {
+          if (!(error instanceof RetentionRefused)) throw error;
+        }
+        const { retainUntil } = await store.describe(version);
+        if (retainUntil < until) throw new Error(until.toISOString() + ' is lost: ' + retainUntil.toISOString());
+      }`,
+    );
+    expect(errors).toEqual(Array(PROCESSES).fill(''));
+    expect(await store.describe(put)).toMatchObject({ legalHold: true, retainUntil: new Date(last) });
+    await expect(store.remove(put)).rejects.toThrow(RetentionRefused);
+    expect(await listKeys(store)).toEqual([key]);
+  }, 60_000);
+
+  it('removes nothing whose lock was moved on at that moment', async () => {
+    const late = new Date(Date.now() + 86_400_000).toISOString();
+    for (let round = 0; round < 5; round++) {
+      const key = `early/${round}.parquet`;
+      const put = await store.put(objectOf(folder, key, Buffer.from('bytes'), new Date(Date.now() - 1_000)));
+      const errors = await inProcesses(
+        key,
+        `await (number < '2' ? store.remove(version) : store.extendRetention(version, new Date('${late}')));`,
+      );
+      const [removals, extensions] = [errors.slice(0, 2), errors.slice(2)];
+      const isThere = await store.describe(put).then(
+        () => true,
+        () => false,
+      );
+      if (isThere) {
+        for (const error of removals) expect(error).toContain('RetentionRefused');
+      } else for (const error of extensions) expect(error).toContain('ObjectMissing');
+    }
+  }, 60_000);
+
+  it("gives a name to one of two objects, with that one's lock", async () => {
+    const objects = Array.from({ length: 4 }, (_, i) => ({
+      ...objectOf(folder, 'store.json', Buffer.from(`object ${i}`), inDays(i + 1)),
+      metadata: { number: String(i) },
+    }));
+    const results = await Promise.allSettled(objects.map((object) => store.put(object)));
+    const winners = objects.filter((_, i) => results[i]!.status === 'fulfilled');
+    expect(winners).toHaveLength(1);
+    const version = { key: 'store.json', versionId: 'file' };
+    const { metadata, retainUntil } = await store.describe(version);
+    expect(metadata).toEqual({ ...winners[0]!.metadata, sha256: winners[0]!.sha256.toString('hex') });
+    expect(retainUntil!.getTime()).toBeGreaterThanOrEqual(winners[0]!.retainUntil.getTime());
+    expect(await store.put(winners[0]!)).toMatchObject({ existed: true });
+  });
+
+  async function listKeys(of: FilesystemObjectStore): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const { key } of of.list('')) keys.push(key);
+    return keys;
+  }
 });

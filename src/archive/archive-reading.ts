@@ -9,14 +9,19 @@ import { ObjectFiles } from './object-files.js';
 import { RangeCache } from './range-cache.js';
 
 /** What a thread that reads the archive is made with: plain data. */
-export type ArchiveReadSettings = Pick<
-  Config,
-  'ARCHIVE_URL' | 'DATA_DIR' | 'ARCHIVE_STORAGE_CLASS' | 'ARCHIVE_KMS_KEY' | 'ARCHIVE_CACHE_MB' | 'READ_TIMEOUT'
->;
+const SETTINGS = [
+  'ARCHIVE_URL',
+  'DATA_DIR',
+  'ARCHIVE_STORAGE_CLASS',
+  'ARCHIVE_KMS_KEY',
+  'ARCHIVE_TIMEOUT',
+  'ARCHIVE_CACHE_MB',
+  'READ_TIMEOUT',
+] as const;
+export type ArchiveReadSettings = Pick<Config, (typeof SETTINGS)[number]>;
 
 export function archiveReadSettings(config: Config): ArchiveReadSettings {
-  const { ARCHIVE_URL, DATA_DIR, ARCHIVE_STORAGE_CLASS, ARCHIVE_KMS_KEY, ARCHIVE_CACHE_MB, READ_TIMEOUT } = config;
-  return { ARCHIVE_URL, DATA_DIR, ARCHIVE_STORAGE_CLASS, ARCHIVE_KMS_KEY, ARCHIVE_CACHE_MB, READ_TIMEOUT };
+  return Object.fromEntries(SETTINGS.map((name) => [name, config[name]])) as unknown as ArchiveReadSettings;
 }
 
 const CACHE_FOLDER = 'archive-cache';

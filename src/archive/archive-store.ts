@@ -16,17 +16,22 @@ export const OBJECT_STORE = Symbol('ObjectStore');
 
 /** The store that ARCHIVE_URL names. */
 export function openStore(
-  config: Pick<Config, 'ARCHIVE_URL' | 'DATA_DIR' | 'ARCHIVE_STORAGE_CLASS' | 'ARCHIVE_KMS_KEY'>,
+  config: Pick<Config, 'ARCHIVE_URL' | 'DATA_DIR' | 'ARCHIVE_STORAGE_CLASS' | 'ARCHIVE_KMS_KEY' | 'ARCHIVE_TIMEOUT'>,
 ): ObjectStore | null {
   const { ARCHIVE_URL: url, DATA_DIR, ARCHIVE_STORAGE_CLASS: storageClass, ARCHIVE_KMS_KEY: kmsKeyId } = config;
   if (url === undefined || url === 'off') return null;
   if (url.startsWith('s3://')) {
-    const [bucket = '', ...path] = url.slice('s3://'.length).split('/');
-    const prefix = path.filter((part) => part !== '').join('/');
-    return new S3ObjectStore({ bucket, prefix: prefix === '' ? '' : `${prefix}/`, storageClass, kmsKeyId });
+    return new S3ObjectStore({ ...readS3Url(url), storageClass, kmsKeyId, timeoutMs: config.ARCHIVE_TIMEOUT });
   }
   const folder = url.slice('file:'.length).replace(/^\/\/(?=\/)/, '');
   return new FilesystemObjectStore(isAbsolute(folder) ? folder : join(DATA_DIR!, folder));
+}
+
+/** Bucket and prefix of an `s3://bucket/prefix`; the prefix is '' or ends in a slash. */
+export function readS3Url(url: string): { bucket: string; prefix: string } {
+  const [bucket = '', ...path] = url.slice('s3://'.length).split('/');
+  const prefix = path.filter((part) => part !== '').join('/');
+  return { bucket, prefix: prefix === '' ? '' : `${prefix}/` };
 }
 
 /** The one object that is none of the archive's: it says whose store this is. */

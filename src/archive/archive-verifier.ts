@@ -78,7 +78,7 @@ export class ArchiveVerifier {
 
   /** `complete`: every object is read and recomputed; otherwise a sample is. Throws StoreUnavailable. */
   async run(complete: boolean, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
-    const { store } = this;
+    const store = this.store?.within(signal);
     if (!store) return nothingVerified();
     const { deployment, next } = await sql.readArchiveState(this.pool);
     await claimStore(store, this.pool, deployment);
@@ -99,9 +99,10 @@ export class ArchiveVerifier {
 
   /** Reads some objects and recomputes them. Throws StoreUnavailable. */
   async verifyObjects(numbers: ReadonlySet<string>, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
-    if (!this.store) return nothingVerified();
+    const store = this.store?.within(signal);
+    if (!store) return nothingVerified();
     const isAsked = (number: string): boolean => numbers.has(number);
-    return this.verify(this.store, { isAsked, isRead: isAsked }, signal);
+    return this.verify(store, { isAsked, isRead: isAsked }, signal);
   }
 
   private async verify(

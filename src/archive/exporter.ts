@@ -72,7 +72,7 @@ export class Exporter {
   /** Throws StoreUnavailable and the database's errors; what was catalogued by then stays. */
   async run({ takeAll, requestedBy, signal, log }: ExportRequest): Promise<ExportOutcome> {
     const outcome: ExportOutcome = { objects: 0, events: 0n, bytes: 0, months: [], adopted: 0, refused: [] };
-    const { store } = this;
+    const store = this.store?.within(signal);
     if (!store) return outcome;
     const { deployment, next } = await sql.readArchiveState(this.pool);
     await claimStore(store, this.pool, deployment);
@@ -82,6 +82,7 @@ export class Exporter {
     const verifier = new ArchiveThread(settings);
     const work: Work = {
       store,
+      deployment,
       encoder,
       verifier,
       folder,
@@ -274,6 +275,8 @@ export class Exporter {
     const wanted = this.retentionOf(found.manifest);
     const retainUntil = lock.retainUntil < wanted ? wanted : lock.retainUntil;
     if (lock.retainUntil < wanted) await work.store.extendRetention(version, wanted);
+    // a folder whose volume was unmounted meanwhile takes objects too, and is another store
+    await claimStore(work.store, this.pool, work.deployment);
     await sql.catalogueObject(this.pool, {
       manifest: found.manifest,
       location: work.store.location,
@@ -333,6 +336,7 @@ export class Exporter {
 
 interface Work {
   store: ObjectStore;
+  deployment: string;
   encoder: ArchiveThread;
   verifier: ArchiveThread;
   folder: string;

@@ -13,6 +13,8 @@
 export interface ObjectStore {
   /** For people and catalogues: `s3://bucket/prefix/` or `file:///folder/`; a key appended to it is the object's address. */
   readonly location: string;
+  /** The same store for work that may be told to stop: what it waits for then ends, with the signal's reason. */
+  within(signal: AbortSignal): ObjectStore;
   /** Throws ObjectConflict, StoreUnavailable. */
   put(object: NewObject): Promise<PutResult>;
   /** A part of a version, `length` bytes from `offset` on. Throws ObjectMissing, StoreUnavailable. */

@@ -216,7 +216,7 @@ async function copyEvents(
   { ledgers, monthEnds }: Plan,
 ): Promise<void> {
   if (encoded.manifest.kind === 'entities') return;
-  const { kind } = encoded.manifest as Manifest;
+  const { kind } = encoded.manifest;
   const isNeeded = encoded.manifest.ranges.some(
     ({ ledger, to_sequence }) => kind === 'month' || BigInt(to_sequence) > (monthEnds.get(ledger) ?? 0n),
   );

@@ -29,6 +29,7 @@ import {
   type PutResult,
   type StoreFault,
 } from './object-store.js';
+import { explain, isMissing, isOfStore, mayPass, nameOf, statusOf } from './s3-errors.js';
 
 export interface S3Settings {
   bucket: string;
@@ -38,16 +39,20 @@ export interface S3Settings {
   storageClass?: string | undefined;
   /** SSE-KMS with this key; otherwise SSE-S3 */
   kmsKeyId?: string | undefined;
+  /** what any request may take, beside the time for its bytes */
+  timeoutMs?: number | undefined;
 }
 
 const ATTEMPTS = 4;
 const RETRY_PAUSES_MS = [100, 500, 2_000];
 const CONNECTION_TIMEOUT_MS = 5_000;
-/** What any request may take, and for each byte beside it: a line that carries less than 1 MB/s is no store. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** A line that carries less than 1 MB/s is no store. */
 const TIMEOUT_MS_A_BYTE = 1 / 1_000;
 /** How far the store's clock may be from ours: it decides how long a lock lasts. */
 const CLOCK_TOLERANCE_MS = 60_000;
+/** The SDK warns on the console, in lines of its own, of what is thrown as well. */
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 /** A PutObject takes 5 GiB; the exporter's objects are far smaller. */
 const MAX_OBJECT_BYTES = 5 * 2 ** 30;
 
@@ -62,19 +67,27 @@ const MAX_OBJECT_BYTES = 5 * 2 ** 30;
 export class S3ObjectStore implements ObjectStore {
   readonly location: string;
   private readonly client: S3Client;
+  private readonly timeoutMs: number;
 
   constructor(
     private readonly settings: S3Settings,
     client?: S3Client,
+    private readonly signal?: AbortSignal,
   ) {
     this.location = `s3://${settings.bucket}/${settings.prefix}`;
+    this.timeoutMs = settings.timeoutMs ?? REQUEST_TIMEOUT_MS;
     this.client =
       client ??
       new S3Client({
+        logger: SILENT,
         maxAttempts: 1, // a stream can be sent once; `attempt` begins anew
         requestChecksumCalculation: 'WHEN_REQUIRED', // ours are computed before the request, over the file
-        requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, socketTimeout: REQUEST_TIMEOUT_MS },
+        requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, socketTimeout: this.timeoutMs },
       });
+  }
+
+  within(signal: AbortSignal): S3ObjectStore {
+    return new S3ObjectStore(this.settings, this.client, signal);
   }
 
   async put(object: NewObject): Promise<PutResult> {
@@ -82,19 +95,23 @@ export class S3ObjectStore implements ObjectStore {
     if (bytes > MAX_OBJECT_BYTES) throw new Error(`an object of ${bytes} bytes: S3 takes ${MAX_OBJECT_BYTES} at once`);
     const before = await this.oldestVersion(key);
     if (before) return this.existing(before, object);
-    await this.attempt(bytes, async (signal) => {
-      const body = createReadStream(object.file, { highWaterMark: 1 << 18 });
-      // nobody else listens: the SDK would let an error of the file end the process
-      const broken = new Promise<never>((_, reject) => body.once('error', reject));
-      try {
-        const command = new PutObjectCommand({ ...this.putInput(object), Body: body });
-        await Promise.race([this.client.send(command, { abortSignal: signal }), broken]);
-      } catch (error) {
-        // somebody was faster, or an earlier attempt of ours whose answer was lost: what is there is looked at below
-        if (statusOf(error) !== 412) throw error;
-      } finally {
-        body.destroy();
-      }
+    await this.repeat(async (attempt) => {
+      // the attempt before may have had its effect and lost its answer, and not every store minds If-None-Match
+      if (attempt > 1 && (await this.oldestVersion(key))) return;
+      await this.limit(bytes, async (signal) => {
+        const body = createReadStream(object.file, { highWaterMark: 1 << 18 });
+        // nobody else listens: the SDK would let an error of the file end the process
+        const broken = new Promise<never>((_, reject) => body.once('error', reject));
+        try {
+          const command = new PutObjectCommand({ ...this.putInput(object), Body: body });
+          await Promise.race([this.client.send(command, { abortSignal: signal }), broken]);
+        } catch (error) {
+          // somebody was faster, or an earlier attempt of ours: what is there is looked at below
+          if (statusOf(error) !== 412) throw error;
+        } finally {
+          body.destroy();
+        }
+      });
     });
     // Where the store ignores the condition there may be two by now: the oldest counts.
     const oldest = await this.oldestVersion(key);
@@ -325,50 +342,46 @@ export class S3ObjectStore implements ObjectStore {
     return { ...this.address(key), VersionId: versionId };
   }
 
-  /** Tries again what may pass; throws errors of the contract, and S3's own for what a caller did wrong. */
-  private async attempt<T>(bytes: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  private attempt<T>(bytes: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.repeat(() => this.limit(bytes, work));
+  }
+
+  /** Tries again what may pass; throws errors of the contract, and our own as they are. */
+  private async repeat<T>(work: (attempt: number) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await work(AbortSignal.timeout(REQUEST_TIMEOUT_MS + Math.ceil(bytes * TIMEOUT_MS_A_BYTE)));
+        return await work(attempt);
       } catch (error) {
+        this.signal?.throwIfAborted();
         if (!isOfStore(error)) throw error;
-        const status = statusOf(error);
-        if (status === 404 || nameOf(error) === 'NoSuchVersion' || isNoVersionId(error)) {
+        if (isMissing(error)) {
           throw new ObjectMissing(`the store has no such object: ${nameOf(error)}`, { cause: error });
         }
-        const mayPass = status === undefined || status >= 500 || status === 429 || status === 408 || status === 409;
-        if (mayPass && attempt < ATTEMPTS) {
-          await pause(RETRY_PAUSES_MS[attempt - 1]);
+        if (mayPass(error) && attempt < ATTEMPTS) {
+          await pause(RETRY_PAUSES_MS[attempt - 1], undefined, { signal: this.signal });
           continue;
         }
-        throw new StoreUnavailable(`${this.location} does not work: ${nameOf(error)} ${status ?? ''}`.trim(), {
-          cause: error,
-        });
+        throw new StoreUnavailable(`${this.location} ${explain(error, this.timeoutMs)}`, { cause: error });
       }
+    }
+  }
+
+  /** Ends the work when it takes too long, and when nobody waits for it any more. */
+  private async limit<T>(bytes: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const ended = new AbortController();
+    const end = (): void => ended.abort();
+    const timer = setTimeout(end, this.timeoutMs + Math.ceil(bytes * TIMEOUT_MS_A_BYTE));
+    this.signal?.addEventListener('abort', end, { once: true });
+    try {
+      this.signal?.throwIfAborted();
+      return await work(ended.signal);
+    } finally {
+      clearTimeout(timer);
+      this.signal?.removeEventListener('abort', end);
     }
   }
 }
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** S3 answers a version id that it could never have given with 400. */
-function isNoVersionId(error: unknown): boolean {
-  return statusOf(error) === 400 && nameOf(error) === 'InvalidArgument';
-}
-
-/** An answer of S3, or what kept it from coming; anything else is a fault of ours. */
-function isOfStore(error: unknown): boolean {
-  const { $metadata, code, name } = error as { $metadata?: unknown; code?: unknown; name?: string };
-  return $metadata !== undefined || typeof code === 'string' || name === 'TimeoutError' || name === 'AbortError';
-}
-
-function statusOf(error: unknown): number | undefined {
-  return (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata?.httpStatusCode;
-}
-
-/** S3's code of an error; never its message, which may hold more than a log should. */
-function nameOf(error: unknown): string {
-  return (error as { name?: string } | null)?.name ?? 'unknown error';
 }

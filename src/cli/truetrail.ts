@@ -18,6 +18,13 @@ const HELP = `truetrail COMMAND
   rebuild [--json]
         Makes an empty database the one that the archive at ARCHIVE_URL is of, and verifies it. What was not archived yet
         is lost, and so are API keys and legal holds: make these again before the service starts.
+  archive create-bucket [S3-URL] [--days DAYS] [--kms-key KEY] [--complete]
+        Makes the bucket of S3-URL (s3://bucket/prefix; else that of ARCHIVE_URL) as the archive wants it: with Object
+        Lock, default retention, encryption, no public access, lifecycle rules and a policy. Region and credentials come
+        from the AWS_* variables. A bucket that is there is looked at, and not changed.
+        --days      default retention, of what comes without a date of its own; 60 without it
+        --kms-key   encrypt by SSE-KMS with this key; else ARCHIVE_KMS_KEY, else SSE-S3
+        --complete  add what a bucket that is there lacks; what it has otherwise is told and left
   migrate
         Brings the database's schema up to date and ends.
   config
@@ -44,6 +51,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
   'keys create': createKey,
   'keys list': listKeys,
   'keys revoke': revokeKey,
+  'archive create-bucket': createBucket,
   migrate: async (args) => {
     read(args, {});
     const config = readConfig(process.env);
@@ -112,6 +120,24 @@ async function revokeKey(args: string[]): Promise<void> {
   say(`The key ${key.id} (${key.name}) is revoked since ${key.revoked_at}, by ${key.revoked_by}.`);
 }
 
+async function createBucket(args: string[]): Promise<void> {
+  const { values, positionals } = read(
+    args,
+    { days: { type: 'string' }, 'kms-key': { type: 'string' }, complete: { type: 'boolean' } },
+    true,
+  );
+  const [url = process.env.ARCHIVE_URL, ...others] = positionals;
+  if (url === undefined || others.length > 0)
+    throw new UsageError('archive create-bucket needs one s3://bucket/prefix');
+  const { makeBucket, readBucketOptions } = await import('./archive.js');
+  const { days, 'kms-key': kmsKey, complete } = values;
+  if (await makeBucket(readBucketOptions({ url, days, kmsKey, complete }), print)) return;
+  throw new Error(
+    'The bucket is not as the archive wants it: see what is missing, different or impossible above. What is missing is ' +
+      'added by --complete, what is different is for you to change. Where Object Lock is impossible, make another bucket.',
+  );
+}
+
 /** Half of the service, which takes most of a second to load: only for a command that needs it. */
 function keyCommands(): Promise<typeof import('./keys.js')> {
   return import('./keys.js');
@@ -147,7 +173,7 @@ function explain(error: unknown): string {
 
 async function main(args: string[]): Promise<number> {
   if (args.length === 0 || args.includes('--help') || args.includes('-h')) args = ['help'];
-  const words = args[0] === 'keys' ? 2 : 1;
+  const words = args[0] === 'keys' || args[0] === 'archive' ? 2 : 1;
   const command = COMMANDS[args.slice(0, words).join(' ')];
   try {
     if (!command) throw new UsageError(`there is no command ${args.slice(0, words).join(' ')}`);

@@ -111,6 +111,12 @@ export const SETTINGS = {
     fallbackText: 'SSE-S3',
     why: 'Encrypt archive objects by SSE-KMS with this key.',
   }),
+  ARCHIVE_TIMEOUT: duration({
+    minMs: 1_000,
+    maxMs: 3_600_000,
+    fallback: '30s',
+    why: 'What S3 may take over a request, and a second more for each MB of it. A request that takes longer is begun anew, four times in all; then the run has failed, and the next one goes on from there.',
+  }),
   ARCHIVE_EXPORT_AGE: duration({
     minMs: 1_000,
     maxMs: 86_400_000,

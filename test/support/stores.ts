@@ -10,8 +10,15 @@ import { S3ObjectStore } from '../../src/archive/s3-object-store.js';
 /** Whether there is a real S3 to test with: its AWS_* variables, which `.ci/run` sets. */
 export const HAS_S3 = process.env.AWS_ENDPOINT_URL_S3 !== undefined;
 if (!HAS_S3) {
-  process.stderr.write('skipped: tests on a real S3 (AWS_ENDPOINT_URL_S3 is not set); the same run on a folder\n');
+  process.stderr.write(
+    'skipped: tests on a real S3 (AWS_ENDPOINT_URL_S3 is not set); what can be is run on a folder\n',
+  );
 }
+
+/** The variables by which a service or command of its own process reaches it. */
+export const S3_ENVIRONMENT = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => name.startsWith('AWS_')),
+) as Record<string, string>;
 
 /** A place for archives, the store that a service makes of `url`, and what its owner can do besides. */
 export interface TestStore {
