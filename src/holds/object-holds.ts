@@ -55,7 +55,7 @@ export class ObjectHolds {
    */
   async run({ recheckAll, signal, log }: ObjectHoldsRequest): Promise<ObjectHoldsOutcome> {
     const outcome: ObjectHoldsOutcome = { held: 0, freed: 0, confirmed: 0, restored: 0 };
-    const { store } = this;
+    const store = this.store?.within(signal);
     if (!store) return outcome;
     await claimStore(store, this.pool, await readDeploymentId(this.pool));
     const missing: OpenObject[] = [];
