@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 // SWC compiles each file by itself; the types are checked by `npm run check`.
 const shared = {
   testEnvironment: 'node',
@@ -21,6 +23,8 @@ const shared = {
   },
 };
 export default {
+  // tests wait for PostgreSQL as long as they compute: by itself Jest would leave a processor idle
+  maxWorkers: Math.min(availableParallelism(), 4),
   // machines that test are slow machines
   testTimeout: 30_000,
   projects: [

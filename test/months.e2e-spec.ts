@@ -1,10 +1,28 @@
+import { chmodSync, existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { pino } from 'pino';
+import { Exporter } from '../src/archive/exporter.js';
+import { ArchiveReader } from '../src/archive/archive-reader.js';
+import { ObjectFiles } from '../src/archive/object-files.js';
+import type { ObjectStore } from '../src/archive/object-store.js';
+import { POOL } from '../src/database/tokens.js';
+import { ClockMonitor } from '../src/operation/clock-monitor.js';
+import { JobLock } from '../src/jobs/job-lock.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
+import { createKey } from './support/keys.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
+import { connected, runJob } from './support/verification.js';
 
-/** The first of the month that lies `back` months before the present one, noon. */
+/** The first day of a time's month. */
+function firstOf(time: Date): string {
+  return `${time.toISOString().slice(0, 7)}-01`;
+}
+
+/** A day of the month that lies `back` months before the present one, noon. */
 function monthsAgo(back: number, day = 15): Date {
   const now = new Date();
   return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back, day, 12));
@@ -32,14 +50,32 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     });
 
     async function run(job: string): Promise<Record<string, unknown>> {
-      const { body: asked } = await service.http().post(`/v1/jobs/${job}/runs`).expect(202);
-      for (;;) {
-        const { body } = await service.http().get(`/v1/jobs/${job}/runs/${asked.id}`).expect(200);
-        if (body.status === 'done') return body.outcome;
-        if (body.status === 'failed') throw new Error(JSON.stringify(body.outcome));
-        await pause(50);
-      }
+      const { status, outcome } = await runJob(service, job);
+      if (status !== 'done') throw new Error(JSON.stringify(outcome));
+      return outcome as unknown as Record<string, unknown>;
     }
+
+    async function record(count: number, members: Record<string, unknown> = {}, ledger = 'main'): Promise<string[]> {
+      const events = Array.from({ length: count }, () => sampleEvent(members));
+      const { body } = await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
+      return body.receipts.map(({ recorded_at }: { recorded_at: string }) => recorded_at);
+    }
+
+    /** Events of two months that are long over, both of them sealed and archived. */
+    async function archiveTwoMonths(): Promise<[string, string]> {
+      for (const back of [15, 14]) {
+        await moveTrailClock(admin, monthsAgo(back));
+        await run('partition-maintenance');
+        await record(30, { entity_id: 'O-1' });
+      }
+      await moveTrailClock(admin, new Date());
+      await run('partition-maintenance');
+      await run('archive-export');
+      return [firstOf(monthsAgo(15)), firstOf(monthsAgo(14))];
+    }
+
+    const stateOf = async (month: string): Promise<string> =>
+      (await admin.query<{ state: string }>('SELECT state FROM months WHERE month = $1', [month])).rows[0]!.state;
 
     const states = async (): Promise<string[]> =>
       (await admin.query<{ state: string }>('SELECT state FROM months ORDER BY month')).rows.map(({ state }) => state);
@@ -54,9 +90,314 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(closed).toHaveLength(4); // the month, and three that were made ahead of it
       expect(sealed).toEqual(closed);
       expect((await run('archive-export')).months).toEqual([closed[0]]);
-      expect(await run('retention')).toEqual({ retired: closed.slice(0, 2), dropped: closed.slice(0, 2), kept: [] });
+      expect(await run('retention')).toMatchObject({
+        retired: closed.slice(0, 2),
+        dropped: closed.slice(0, 2),
+        kept: [],
+      });
       expect((await states()).slice(0, 5)).toEqual(['dropped', 'dropped', 'sealed', 'sealed', 'open']);
       expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
+    }, 60_000);
+
+    it('let nothing in once they are closed, whatever the clock says, nor begin a ledger before their end', async () => {
+      await moveTrailClock(admin, monthsAgo(3));
+      await run('partition-maintenance');
+      await record(2);
+      await moveTrailClock(admin, monthsAgo(1));
+      await run('partition-maintenance');
+      const floor = `${firstOf(monthsAgo(1))}T00:00:00.000000Z`; // the end of the last closed month
+      const { body: before } = await service.http().get('/v1/ledgers/main').expect(200);
+      expect(before.recorded_at.slice(0, 7)).toBe(firstOf(monthsAgo(3)).slice(0, 7)); // the last event's, not the floor
+      await moveTrailClock(admin, monthsAgo(3)); // set back
+      expect(await record(2)).toEqual([floor, floor]);
+      await service.http().put('/v1/ledgers/desk-1').expect(201);
+      expect(await record(1, {}, 'desk-1')).toEqual([floor]);
+      const name = `audit_events_${firstOf(monthsAgo(3)).slice(0, 7).replace('-', '_')}`;
+      // nor does the owner get a row in
+      await expect(admin.query(`INSERT INTO ${name} SELECT * FROM ${name} LIMIT 1`)).rejects.toMatchObject({
+        constraint: `${name}_sealed_check`,
+      });
+      const changes = async (): Promise<string[]> => {
+        const { findings } = (await run('schema-check')) as { findings: { detail: string }[] };
+        return findings.map(({ detail }) => detail).filter((detail) => !detail.startsWith('function trail_now'));
+      };
+      expect(await changes()).toEqual([]);
+      await admin.query(`ALTER TABLE ${name} DROP CONSTRAINT ${name}_sealed_check`);
+      expect(await changes()).toEqual([expect.stringContaining(`${name}_sealed_check`)]);
+    }, 60_000);
+
+    it('are not closed while the clocks disagree, and are there again after a sleep of half a year', async () => {
+      await run('partition-maintenance');
+      const careful = await startService({ env: { ARCHIVE_URL: 'off' }, database: service.database });
+      try {
+        await moveTrailClock(admin, monthsAgo(-6));
+        while (careful.app.get(ClockMonitor).agrees) await pause(50);
+        expect((await runJob(careful, 'partition-maintenance')).outcome).toMatchObject({ closed: [], sealed: [] });
+      } finally {
+        await careful.close();
+      }
+      expect(await run('partition-maintenance')).toMatchObject({ months_ahead: 3 });
+      const [at] = await record(1);
+      expect(at!.slice(0, 7)).toBe(monthsAgo(-6).toISOString().slice(0, 7));
+      expect(await states()).not.toContain('closed'); // each that is over is sealed at once
+    }, 60_000);
+
+    it('are archived whole after a crash at any step', async () => {
+      class Crash extends Error {}
+      const crashing = (at: number, after: boolean): ObjectStore => {
+        let calls = 0;
+        const proxy: ObjectStore = new Proxy(test.store, {
+          get(target, name) {
+            if (name === 'within') return () => proxy;
+            const member = Reflect.get(target, name) as unknown;
+            if (typeof member !== 'function') return member;
+            return (...parameters: unknown[]): unknown => {
+              calls += 1;
+              if (calls === at && (!after || name === 'list' || name === 'read')) throw new Crash();
+              const result = (member as (...all: unknown[]) => unknown).apply(target, parameters);
+              if (calls !== at || !(result instanceof Promise)) return result;
+              return result.then(() => {
+                throw new Crash();
+              });
+            };
+          },
+        });
+        return proxy;
+      };
+      await moveTrailClock(admin, monthsAgo(14));
+      await run('partition-maintenance');
+      await record(40, { entity_id: 'O-1' });
+      await moveTrailClock(admin, new Date());
+      await run('partition-maintenance');
+      const turn = await JobLock.tryTake(service.database.serviceUrl, 'archive-export', () => undefined);
+      const settings = { ARCHIVE_EXPORT_AGE: 1_000, ARCHIVE_EXPORT_EVENTS: 1, ARCHIVE_RETENTION_YEARS: 7 };
+      const pool = service.app.get<pg.Pool>(POOL);
+      let crashes = 0;
+      for (let at = 1; at <= 30; at++) {
+        const exporter = new Exporter(settings, pool, service.database.serviceUrl, crashing(at, at % 2 === 0));
+        const signal = new AbortController().signal;
+        try {
+          await exporter.run({ takeAll: true, requestedBy: 'key:test', signal, log: pino({ level: 'silent' }) });
+          break;
+        } catch (error) {
+          expect(error).toBeInstanceOf(Crash);
+          crashes += 1;
+        }
+      }
+      await turn!.release();
+      expect(crashes).toBeGreaterThan(8);
+      const { rows } = await admin.query<{ kind: string; from: string; to: string }>(
+        `SELECT kind, min(from_sequence) AS from, max(to_sequence) AS to, sum(to_sequence - from_sequence + 1) AS events
+           FROM archive_ranges WHERE ledger = 'main' GROUP BY kind ORDER BY kind`,
+      );
+      expect(rows).toEqual(['early', 'entities', 'month'].map((kind) => ({ kind, from: '1', to: '40', events: '40' })));
+      expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
+      expect((await run('retention')).kept).toEqual([]);
+      const { body } = await service.http().get('/v1/ledgers/main/orders/O-1/history').expect(200);
+      expect(body).toMatchObject({ archived_to: '40' });
+      expect(body.events).toHaveLength(40);
+    }, 120_000);
+
+    it('stay while a hold touches them, while an earlier one stays, or until what is archived was verified', async () => {
+      const [first, second] = await archiveTwoMonths();
+      await connected(service.database.serviceUrl, async (client) => {
+        await client.query('SET ROLE truetrail_service');
+        await expect(client.query('SELECT retire_month($1)', [second])).rejects.toMatchObject({ code: 'TT020' });
+        await expect(client.query('SELECT retire_month($1)', [firstOf(monthsAgo(0))])).resolves.toMatchObject({
+          rows: [{ retire_month: false }],
+        });
+      });
+      const hold = {
+        ledgers: ['main'],
+        recorded_from: monthsAgo(15, 1).toISOString(),
+        recorded_to: monthsAgo(15, 28).toISOString(),
+      };
+      const { body: held } = await service
+        .http()
+        .post('/v1/legal-holds')
+        .send({ ...hold, reason: 'an inquiry' })
+        .expect(201);
+      expect(await run('retention')).toMatchObject({
+        retired: [],
+        kept: [{ month: first, reason: expect.stringContaining(held.id) }],
+      });
+      const { key: another } = await createKey(service, ['holds:approve'], ['*']);
+      await service.http(another).post(`/v1/legal-holds/${held.id}/rejections`).send({ reason: 'none' }).expect(201);
+      // not verified for a week: the function refuses, and the job has it verified first
+      await admin.query(`UPDATE archive_object_states SET verified_at = trail_now() - interval '8 days'`);
+      await connected(service.database.serviceUrl, async (client) => {
+        await client.query('SET ROLE truetrail_service');
+        await expect(client.query('SELECT retire_month($1)', [first])).rejects.toMatchObject({ code: 'TT023' });
+      });
+      const outcome = await run('retention');
+      expect(outcome).toMatchObject({ retired: expect.arrayContaining([first, second]), kept: [] });
+      expect(outcome.objects_read).toBeGreaterThanOrEqual(4);
+    }, 60_000);
+
+    it('wait for whoever reads to be dropped, and nobody waits for them', async () => {
+      const [first] = await archiveTwoMonths();
+      await connected(service.database.serviceUrl, async (reader) => {
+        await reader.query('BEGIN');
+        await reader.query('SELECT count(*) FROM audit_events'); // a search that takes its time
+        const { body: asked } = await service.http().post('/v1/jobs/retention/runs').expect(202);
+        while ((await stateOf(first)) === 'sealed') await pause(50);
+        await pause(1_000);
+        expect(await stateOf(first)).toBe('retired');
+        const began = performance.now();
+        await record(1);
+        await service.http().get('/v1/ledgers/main/orders/O-1/history').expect(200);
+        expect(performance.now() - began).toBeLessThan(2_000);
+        await reader.query('COMMIT');
+        while ((await stateOf(first)) !== 'dropped') await pause(50);
+        expect(asked.id).toBeDefined();
+      });
+    }, 60_000);
+
+    it('are read by the row group: the bytes that a read fetches are counted', async () => {
+      await moveTrailClock(admin, monthsAgo(14));
+      await run('partition-maintenance');
+      for (let part = 0; part < 6; part++) {
+        const at = new Date(monthsAgo(14).getTime() + part * 3_600_000).toISOString();
+        const events = Array.from({ length: 2_500 }, (_each, i) =>
+          sampleEvent({ timestamp: at, entity_id: `O-${part}-${i % 500}`, user_id: `trader-${part}` }),
+        );
+        await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+      }
+      await moveTrailClock(admin, new Date());
+      await run('partition-maintenance');
+      await run('archive-export');
+      await run('retention');
+      let fetched = 0;
+      let requests = 0;
+      const counting = new Proxy(test.store, {
+        get(target, name) {
+          const member = Reflect.get(target, name) as unknown;
+          if (typeof member !== 'function') return member;
+          return (...parameters: unknown[]): unknown => {
+            if (name === 'readRange') {
+              fetched += parameters[2] as number;
+              requests += 1;
+            }
+            return (member as (...all: unknown[]) => unknown).apply(target, parameters);
+          };
+        },
+      });
+      const { rows } = await admin.query<{ bytes: string }>(
+        `SELECT sum(bytes) AS bytes FROM archive_objects WHERE kind = 'month'`,
+      );
+      const all = Number(rows[0]!.bytes);
+      const pool = service.app.get<pg.Pool>(POOL);
+      const reader = (): ArchiveReader => {
+        [fetched, requests] = [0, 0];
+        return new ArchiveReader(pool, new ObjectFiles(counting, undefined), 60_000);
+      };
+      const everything = {
+        ledger: 'main',
+        upTo: 15_000n,
+        after: undefined,
+        maxRows: 20_000,
+        maxBytes: 1e9,
+        query: {
+          equal: [],
+          metadata: [],
+          from: undefined,
+          to: undefined,
+          recordedFrom: undefined,
+          recordedTo: undefined,
+          fromSequence: 1n,
+          toSequence: 15_000n,
+          sort: 'sequence' as const,
+          order: 'asc' as const,
+        },
+      };
+      expect((await reader().search(everything)).rows).toHaveLength(15_000);
+      expect(fetched).toBeGreaterThan(0.8 * all);
+      const end = Math.min(all, 262_144); // what comes with each footer
+
+      expect(await reader().at('main', ['7777'])).toMatchObject([{ sequence: '7777' }]);
+      expect(fetched - end).toBeLessThan(0.25 * all);
+      const [life] = await reader().lives(
+        'main',
+        [{ entityType: 'order', entityId: 'O-3-7', after: 0n, upTo: 15_000n }],
+        100,
+      );
+      expect(life).toHaveLength(5);
+      expect(requests).toBeLessThan(8);
+      // by event time
+      const from = { micros: (monthsAgo(14).getTime() + 5 * 3_600_000) * 1000, nanos: 0 };
+      const late = await reader().search({ ...everything, query: { ...everything.query, from, sort: 'timestamp' } });
+      expect(late.rows).toHaveLength(2_500);
+      expect(fetched - end).toBeLessThan(0.5 * all);
+      // by a column with least and greatest values
+      const equal: ['user_id', string][] = [['user_id', 'trader-5']];
+      expect((await reader().search({ ...everything, query: { ...everything.query, equal } })).rows).toHaveLength(
+        2_500,
+      );
+      expect(fetched - end).toBeLessThan(0.5 * all);
+    }, 120_000);
+
+    it('are told of when the store is away or an object is not as it was, and the rest is answered', async () => {
+      await archiveTwoMonths();
+      await record(4, { entity_id: 'O-2' });
+      await run('retention');
+      if (test.owner) return; // what nobody can do to a bucket is shown in archive-export; who is away, in store-faults
+      const folder = fileURLToPath(new URL(test.store.location));
+      renameSync(folder, `${folder.replace(/\/$/, '')}.away`);
+      try {
+        await service.http().get('/v1/ledgers/main/orders/O-2/history').expect(503);
+        const { body: problem } = await service.http().get('/v1/ledgers/main/events?limit=5').expect(503);
+        expect(problem.type).toBe('/docs/problems/archive-unavailable');
+        await service.http().get('/v1/ledgers/main/events?limit=3&order=desc').expect(200);
+        await service.http().get('/v1/ledgers/main/events?from_sequence=61').expect(200);
+        await record(1);
+      } finally {
+        renameSync(`${folder.replace(/\/$/, '')}.away`, folder);
+      }
+      await service.http().get('/v1/ledgers/main/events?limit=5').expect(200);
+      const month = join(folder, 'month');
+      const [name] = readdirSync(month).filter((each) => each.endsWith('.parquet'));
+      expect(existsSync(join(month, name!))).toBe(true);
+      chmodSync(join(month, name!), 0o644);
+      writeFileSync(join(month, name!), Buffer.alloc(5_000, 7));
+      // another service, which has kept nothing of it in memory
+      const other = await startService({ env: { ARCHIVE_URL: test.url }, database: service.database });
+      try {
+        const { body } = await other.http().get('/v1/ledgers/main/events?limit=5').expect(500);
+        expect(body.type).toBe('/docs/problems/archive-damaged');
+        const { body: audit } = await other
+          .http()
+          .post('/v1/ledgers/main/archive/audits')
+          .send({ events: 1_000 })
+          .expect(200);
+        expect(audit.verdict).toBe('invalid');
+        expect(audit.events.filter(({ fault }: { fault: string | null }) => fault !== null).length).toBe(30);
+      } finally {
+        await other.close();
+      }
+      expect(await run('archive-verification')).toMatchObject({ verdict: 'invalid' });
+    }, 60_000);
+
+    it('can be audited at random', async () => {
+      await archiveTwoMonths();
+      await run('retention');
+      await record(20);
+      await run('archive-export');
+      const { body } = await service.http().post('/v1/ledgers/main/archive/audits').send({ events: 50 }).expect(200);
+      expect(body).toMatchObject({ verdict: 'valid', archived: '80' });
+      const sequences = new Set(body.events.map(({ sequence }: { sequence: string }) => sequence));
+      expect(sequences.size).toBe(50);
+      for (const { fault, event_id, object_key, ms } of body.events) {
+        expect([fault, typeof event_id, typeof object_key, ms > 0]).toEqual([null, 'string', 'string', true]);
+      }
+      const { body: recorded } = await service
+        .http()
+        .get('/v1/ledgers/_service/events?event_type=archive_audit')
+        .expect(200);
+      expect(recorded.events[0].new_state).toMatchObject({ audit: body.id, events: '50', verdict: 'valid' });
+      await service.http().post('/v1/ledgers/main/archive/audits').send({ events: 0 }).expect(400);
+      const { body: months } = await service.http().get('/v1/partitions').expect(200);
+      expect(months.partitions.filter(({ state }: { state: string }) => state === 'dropped').length).toBeGreaterThan(1);
+      expect(months.partitions[0].ranges[0]).toMatchObject({ ledger: 'main', from_sequence: '1', to_sequence: '30' });
     }, 60_000);
   },
 );

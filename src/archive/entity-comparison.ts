@@ -4,6 +4,7 @@ import { ArchiveObjectError, type AnyManifest, type EntitiesManifest } from './a
 import * as sql from './archive-catalogue.sql.js';
 import type { ArchiveThread } from './archive-thread.js';
 import type { ObjectStore } from './object-store.js';
+import { FOOTER_BYTES } from './parquet-file.js';
 
 /**
  * Throws ArchiveObjectError unless the entities that an object lists are those of the events in its months' own objects:
@@ -30,9 +31,6 @@ export async function requireEntitiesOfObjects(
   }
 }
 
-/** Footers of most objects fit. */
-const END_BYTES = 524_288;
-
 /** What an object says of itself, read from its end. */
 async function readManifest(
   store: ObjectStore,
@@ -40,7 +38,7 @@ async function readManifest(
   { object_key: key, version_id: versionId, bytes }: sql.CataloguedObject,
 ): Promise<AnyManifest> {
   const byteLength = Number(bytes);
-  for (let length = END_BYTES; ; length = byteLength) {
+  for (let length = FOOTER_BYTES; ; length = byteLength) {
     const start = Math.max(0, byteLength - length);
     const end = { byteLength, bytes: await store.readRange({ key, versionId }, start, byteLength - start) };
     const manifest = await thread.run({ kind: 'read-manifest', end });

@@ -137,7 +137,7 @@ export class FilesystemObjectStore implements ObjectStore {
     try {
       for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) yield chunk as Buffer;
     } catch (error) {
-      throw toStoreError(error, key);
+      throw await this.unlessVacant(toStoreError(error, key));
     }
   }
 
@@ -313,8 +313,18 @@ export class FilesystemObjectStore implements ObjectStore {
     try {
       return await work();
     } catch (error) {
-      throw toStoreError(error);
+      throw await this.unlessVacant(toStoreError(error));
     }
+  }
+
+  /** Of a folder with nothing in it nobody can say that an object is missing: its volume is. */
+  private async unlessVacant(error: unknown): Promise<unknown> {
+    if (!(error instanceof ObjectMissing)) return error;
+    const names = await readdir(this.root).catch(ifMissing([] as string[]));
+    if (names.length > 0) return error;
+    return new StoreUnavailable(`the archive's folder does not work: ${ADVICE.ENOENT} (nothing is in it)`, {
+      cause: error,
+    });
   }
 }
 

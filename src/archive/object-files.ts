@@ -4,7 +4,7 @@ import { ArchiveObjectError } from './archive-format.js';
 import { readFooter, readRowGroup, type ObjectFooter } from './archive-object.js';
 import { readEntitiesFooter, readEntityGroup, type EntitiesFooter, type EntityEntry } from './entity-index.js';
 import type { ObjectStore } from './object-store.js';
-import { bytesOfGroup, loadCompression } from './parquet-file.js';
+import { bytesOfGroup, FOOTER_BYTES, loadCompression } from './parquet-file.js';
 import type { RangeCache } from './range-cache.js';
 
 /** An object, and where it is. */
@@ -16,8 +16,6 @@ export interface ObjectPlace {
   bytes: string;
 }
 
-/** Most footers fit into this, so that one request brings them. */
-const END_BYTES = 262_144;
 /** What is kept in memory: of footers some 10 MB, of row groups some 20. */
 const KEPT_FOOTERS = 32;
 const KEPT_GROUPS = 8;
@@ -66,7 +64,7 @@ export class ObjectFiles {
   private async end(object: ObjectPlace): Promise<AsyncBuffer> {
     await loadCompression();
     const byteLength = Number(object.bytes);
-    const start = Math.max(0, byteLength - END_BYTES);
+    const start = Math.max(0, byteLength - FOOTER_BYTES);
     return this.windowed(object, start, await this.range(object, start, byteLength));
   }
 

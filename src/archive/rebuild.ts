@@ -8,7 +8,7 @@ import pg from 'pg';
 import { connectionOptions } from '../database/data-source.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import type { StoredRow } from '../integrity/stored-event.js';
-import type { AnyManifest, Manifest, RangeFacts } from './archive-format.js';
+import type { AnyManifest, RangeFacts } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';

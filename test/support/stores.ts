@@ -65,9 +65,11 @@ export async function s3Store(): Promise<TestStore> {
 }
 
 /** Every store that there is here. */
-export const STORES: readonly (() => TestStore | Promise<TestStore>)[] = HAS_S3
-  ? [folderStore, s3Store]
-  : [folderStore];
+export const STORES: readonly (() => TestStore | Promise<TestStore>)[] = [
+  // CI, whose first run was on folders, names the one that is left
+  ...(HAS_S3 && process.env.TEST_STORES === 's3' ? [] : [folderStore]),
+  ...(HAS_S3 ? [s3Store] : []),
+];
 
 /** An object of some bytes, in a file below `folder`. */
 export function objectOf(folder: string, key: string, bytes: Buffer, retainUntil: Date): NewObject {
