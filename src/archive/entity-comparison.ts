@@ -38,10 +38,12 @@ async function readManifest(
   { object_key: key, version_id: versionId, bytes }: sql.CataloguedObject,
 ): Promise<AnyManifest> {
   const byteLength = Number(bytes);
-  for (let length = FOOTER_BYTES; ; length = byteLength) {
+  for (const length of [FOOTER_BYTES, byteLength]) {
     const start = Math.max(0, byteLength - length);
     const end = { byteLength, bytes: await store.readRange({ key, versionId }, start, byteLength - start) };
+    if (end.bytes.length !== byteLength - start) throw new ArchiveObjectError(`${key} has fewer bytes than it had`);
     const manifest = await thread.run({ kind: 'read-manifest', end });
     if (manifest) return manifest;
   }
+  throw new ArchiveObjectError(`${key} has no footer`);
 }
