@@ -14,6 +14,7 @@ import {
   NotThereYet,
 } from './read-rows.mjs';
 import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
+import { measureS3 } from './s3-rows.mjs';
 import { LEDGER, Trail } from './trail.mjs';
 import { measureBatches, measureClients, measureSingle } from './write-rows.mjs';
 
@@ -31,6 +32,10 @@ const FULL = {
   hashMs: 5_000,
   exportRounds: 3,
   exportedEvents: 60_000,
+  s3Events: 127_483,
+  audits: 40,
+  auditedEvents: 500,
+  quietSingles: 1_000,
   busyRounds: 3,
   busyMs: 8_000,
   smallEvents: 100_000,
@@ -52,6 +57,10 @@ const QUICK = {
   hashMs: 200,
   exportRounds: 1,
   exportedEvents: 2_000,
+  s3Events: 4_000,
+  audits: 3,
+  auditedEvents: 50,
+  quietSingles: 100,
   busyRounds: 1,
   busyMs: 500,
   smallEvents: 8_000,
@@ -70,7 +79,7 @@ const ROWS = {
   history: { what: 'order history, warm', measure: measureHistory, filled: true },
   verification: { what: 'verification of links and contents', measure: measureVerification, filled: true },
   export: { what: 'export to the archive, verified', measure: measureExport, filled: true },
-  archived: { what: 'archived records with their proofs', measure: notYet },
+  s3: { what: 'export to S3, and archived records from there', measure: measureS3 },
   checkpoints: { what: 'checkpoint round at full ingest; proof', measure: notYet },
   busy: { what: 'POST p99 while export, verification and a report run', measure: measureBusy, filled: true },
   memory: { what: 'memory', measure: measureMemory, filled: true },

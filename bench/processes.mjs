@@ -64,13 +64,14 @@ export async function startDatabase({ build, dataDir, cleanup }) {
  * Starts the service on that database with its shipped settings, but for the nightly verification, which must not
  * happen to run just now. `nodeArgs` come before its script.
  */
-export function startService({ build, database, folder, cleanup, nodeArgs = [] }) {
+export function startService({ build, database, folder, cleanup, nodeArgs = [], env = {} }) {
   return startProcess({
     args: [...nodeArgs, join(build, 'src', 'main.js')],
     env: {
       DATABASE_URL: database.serviceUrl,
       DATABASE_OWNER_URL: database.ownerUrl,
       VERIFICATION_SCHEDULE: 'off',
+      ...env,
     },
     folder,
     cleanup,

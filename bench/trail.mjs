@@ -20,7 +20,7 @@ export class Trail {
   /** What filling took, for the row about size; see fill(). */
   filled = { events: 0, seconds: 0, walBytes: 0 };
 
-  static async start({ build, startScript, cleanup, log, nodeArgs = [] }) {
+  static async start({ build, startScript, cleanup, log, nodeArgs = [], env = {} }) {
     const trail = new Trail();
     const folder = temporaryFolder(cleanup);
     const [event, stored, { connectionOptions }, { uuidv7 }] = await Promise.all([
@@ -29,7 +29,7 @@ export class Trail {
       importFrom(build, 'src/database/data-source.js'),
       importFrom(build, 'src/database/uuidv7.js'),
     ]);
-    Object.assign(trail, { build, startScript, cleanup, log, folder, dataDir: join(folder, 'data'), nodeArgs });
+    Object.assign(trail, { build, startScript, cleanup, log, folder, dataDir: join(folder, 'data'), nodeArgs, env });
     trail.connectionOptions = connectionOptions;
     trail.storedColumns = stored.STORED_COLUMNS;
     trail.events = new OrderEvents(uuidv7);
