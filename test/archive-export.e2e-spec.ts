@@ -5,7 +5,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { Exporter, type ExportOutcome } from '../src/archive/exporter.js';
 import { ArchiveVerifier } from '../src/archive/archive-verifier.js';
-import { StoreUnavailable, type ObjectStore } from '../src/archive/object-store.js';
+import { StoreUnavailable, type NewObject, type ObjectStore } from '../src/archive/object-store.js';
 import { POOL } from '../src/database/tokens.js';
 import { JobLock } from '../src/jobs/job-lock.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
@@ -56,6 +56,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       for await (const { key } of test.store.list('early/')) found.push(key);
       return found;
     };
+
+    /** The store has its marker: the next `put` is that of an object. */
+    async function claimed(): Promise<void> {
+      await record(1);
+      await run(true);
+    }
 
     /** Every event of every ledger is in the catalogue once. */
     async function expectComplete(): Promise<void> {
@@ -177,6 +183,37 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         if (result.status === 'rejected') expect(String(result.reason)).toMatch(/does not follow|TT010/);
       }
       await run(true);
+      await expectComplete();
+    }, 60_000);
+
+    it('leaves what it wrote after it had lost its turn, and that is known for what it is', async () => {
+      await claimed();
+      await record(20);
+      let isAtPut = (): void => undefined;
+      const atPut = new Promise<void>((resolve) => (isAtPut = resolve));
+      let goOn = (): void => undefined;
+      const turnLost = new Promise<void>((resolve) => (goOn = resolve));
+      const late: ObjectStore = new Proxy(test.store, {
+        get(target, name) {
+          if (name === 'within') return () => late;
+          const member = Reflect.get(target, name) as unknown;
+          if (typeof member !== 'function') return member;
+          if (name !== 'put') return member.bind(target) as unknown;
+          return async (object: NewObject) => {
+            isAtPut();
+            await turnLost;
+            return target.put(object);
+          };
+        },
+      });
+      const slow = run(true, late).catch((error: unknown) => error);
+      await atPut;
+      await record(10);
+      await run(true);
+      goOn();
+      expect(await slow).toMatchObject({ code: 'TT010' });
+      expect(await verify()).toMatchObject({ findings: [], duplicates: 1 });
+      expect(await run(true)).toMatchObject({ objects: 0, adopted: 0 });
       await expectComplete();
     }, 60_000);
 

@@ -169,6 +169,19 @@ export async function listPieces(
   return rows.map((row) => ({ ...row, ...Object.fromEntries(times.map((name) => [name, Number(row[name])])) }));
 }
 
+/** event_hash, in hex, of an event with which a range of the catalogue ends. */
+export async function archivedHashAt(
+  database: Database,
+  ledger: string,
+  sequence: string,
+): Promise<string | undefined> {
+  const { rows } = await database.query<{ hash: string }>(
+    `SELECT encode(last_event_hash, 'hex') AS hash FROM archive_ranges WHERE ledger = $1 AND to_sequence = $2 LIMIT 1`,
+    [ledger, sequence],
+  );
+  return rows[0]?.hash;
+}
+
 /** The last event of a ledger that is in any object; 0 for none. */
 export async function lastArchived(database: Database, ledger: string): Promise<bigint> {
   const { rows } = await database.query<{ last: string }>(

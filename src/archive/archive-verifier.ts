@@ -52,6 +52,8 @@ export interface ArchiveVerificationOutcome {
   /** why it ended before the last object; null when it did not */
   reason: string | null;
   findings: ArchiveFinding[];
+  /** objects that are whole and hold what was archived by others as well: written, and never catalogued */
+  duplicates: number;
   /** early objects whose lock was moved on */
   extended: number;
 }
@@ -85,12 +87,17 @@ export class ArchiveVerifier {
     const unread = await sql.longestUnread(this.pool);
     const isNew = (number: string): boolean => next - BigInt(number) <= NEWEST_READ;
     const isRead = (number: string): boolean => complete || isNew(number) || unread.has(number);
-    return this.verify(store, { isAsked: () => true, isRead }, signal, async (outcome, versions) => {
+    return this.verify(store, { isAsked: () => true, isRead }, signal, async (outcome, versions, means) => {
       const { next: nextNow } = await sql.readArchiveState(this.pool);
-      for await (const { key, isDeleteMarker } of versions.rest()) {
+      for await (const version of versions.rest()) {
+        const { key, isDeleteMarker } = version;
         const number = BigInt(/^(?:early|month|entities)\/(\d{12})-/.exec(key)?.[1] ?? 0);
         // what was catalogued since, and what is being written at this moment
         if (key === MARKER_KEY || (number >= next && number <= nextNow)) continue;
+        if (!isDeleteMarker && number > 0n && (await this.isDuplicate(means, version))) {
+          outcome.duplicates += 1;
+          continue;
+        }
         const what = isDeleteMarker ? 'a delete marker' : 'an object';
         outcome.findings.push(finding('object-unknown', key, `${what} that no catalogue has`));
       }
@@ -109,7 +116,7 @@ export class ArchiveVerifier {
     store: ObjectStore,
     { isAsked, isRead }: Record<'isAsked' | 'isRead', (number: string) => boolean>,
     signal: AbortSignal,
-    atEnd?: (outcome: ArchiveVerificationOutcome, versions: Versions) => Promise<void>,
+    atEnd?: (outcome: ArchiveVerificationOutcome, versions: Versions, means: Means) => Promise<void>,
   ): Promise<ArchiveVerificationOutcome> {
     const outcome = nothingVerified();
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-archive-'));
@@ -141,12 +148,38 @@ export class ArchiveVerifier {
         }
         from = BigInt(objects.at(-1)!.number) + 1n;
       }
-      await atEnd?.(outcome, versions);
+      await atEnd?.(outcome, versions, { store, thread, folder, left });
       return outcome;
     } finally {
       await thread.close();
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /**
+   * Whether an object that no catalogue has is whole, of its name, and holds nothing but what was recorded: an exporter
+   * has left it that lost its turn while it wrote, and another one has archived the same.
+   */
+  private async isDuplicate({ store, thread, folder }: Means, version: ListedVersion): Promise<boolean> {
+    const file = join(folder, 'object');
+    await pipeline(Readable.from(store.read(version)), createWriteStream(file));
+    let found: AnyEncoded;
+    try {
+      found = await thread.run({ kind: 'verify', file });
+    } catch (error) {
+      if (error instanceof ArchiveObjectError) return false;
+      throw error;
+    }
+    const { kind, number, ranges } = found.manifest;
+    const digits = found.sha256.toString('hex').slice(0, 16);
+    if (version.key !== `${kind}/${number.padStart(12, '0')}-${digits}.parquet`) return false;
+    for (const { ledger, to_sequence, last_event_hash } of ranges) {
+      const last = BigInt(to_sequence);
+      const [row] = await readStoredRows(this.pool, ledger, last, last, 1);
+      const known = row?.event_hash.toString('hex') ?? (await sql.archivedHashAt(this.pool, ledger, to_sequence));
+      if (known !== last_event_hash) return false;
+    }
+    return true;
   }
 
   private async verifyObject(
@@ -238,7 +271,7 @@ export class ArchiveVerifier {
 }
 
 function nothingVerified(): ArchiveVerificationOutcome {
-  return { objects: 0, read: 0, unread: 0, reason: null, findings: [], extended: 0 };
+  return { objects: 0, read: 0, unread: 0, reason: null, findings: [], duplicates: 0, extended: 0 };
 }
 
 function finding(kind: ArchiveFindingKind, key: string, detail: string): ArchiveFinding {
