@@ -1298,7 +1298,7 @@ AS $function$
         END IF;
         PERFORM assert_month_may_leave(p_month);
         -- whoever reads at this moment still sees the month; whoever comes later waits, and then sees that it is archived
-        LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE;
+        LOCK TABLE ONLY audit_events IN ACCESS EXCLUSIVE MODE;
         EXECUTE format('ALTER TABLE public.audit_events DETACH PARTITION public.%I', v_name);
         EXECUTE format('DROP TABLE public.%I', v_name);
         UPDATE months SET state = 'dropped', dropped_at = trail_now() WHERE month = p_month;

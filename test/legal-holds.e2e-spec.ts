@@ -10,7 +10,7 @@ import { SqlState } from '../src/database/sqlstate.js';
 import { ObjectHolds, type ObjectHoldsOutcome } from '../src/holds/object-holds.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
-import { STORES, type TestStore } from './support/stores.js';
+import { STORES, storeWith, type TestStore } from './support/stores.js';
 import { connected, runJob } from './support/verification.js';
 
 const log = pino({ level: 'silent' });
@@ -707,18 +707,16 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       /** Fails at the n-th call that sets or looks at a hold: before it has an effect, or after. */
       const crashing = (at: number, after: boolean): ObjectStore => {
         let calls = 0;
-        return new Proxy(test.store, {
-          get(target, name) {
-            const member = Reflect.get(target, name) as unknown;
-            if (typeof member !== 'function' || !['setLegalHold', 'describe'].includes(String(name))) return member;
-            return async (...parameters: unknown[]): Promise<unknown> => {
-              calls += 1;
-              if (calls === at && !after) throw new Crash();
-              const result = await (member as (...all: unknown[]) => Promise<unknown>).apply(target, parameters);
-              if (calls === at) throw new Crash();
-              return result;
-            };
-          },
+        return storeWith(test.store, (target, name) => {
+          const member = Reflect.get(target, name) as unknown;
+          if (typeof member !== 'function' || !['setLegalHold', 'describe'].includes(String(name))) return member;
+          return async (...parameters: unknown[]): Promise<unknown> => {
+            calls += 1;
+            if (calls === at && !after) throw new Crash();
+            const result = await (member as (...all: unknown[]) => Promise<unknown>).apply(target, parameters);
+            if (calls === at) throw new Crash();
+            return result;
+          };
         });
       };
       const objects = [await archive(), await archive(), await archive()];
@@ -770,15 +768,14 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await hold();
       await keep();
       await query(service.database, `SELECT act_on_legal_hold(id, 'reject', 'key:b', 'x', NULL) FROM legal_holds`);
-      const interrupted = new Proxy(test.store, {
-        get: (target, name) =>
-          name === 'setLegalHold'
-            ? async (version: { key: string; versionId: string }, on: boolean) => {
-                await hold();
-                await target.setLegalHold(version, on);
-              }
-            : Reflect.get(target, name),
-      });
+      const interrupted = storeWith(test.store, (target, name) =>
+        name === 'setLegalHold'
+          ? async (version: { key: string; versionId: string }, on: boolean) => {
+              await hold();
+              await target.setLegalHold(version, on);
+            }
+          : Reflect.get(target, name),
+      );
       expect(await keep(interrupted)).toMatchObject({ freed: 1 });
       expect(await rows()).toEqual([{ number: object.number, confirmed: false }]);
       expect(await keep()).toMatchObject({ held: 1 });
@@ -815,10 +812,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
 
     it('make a run fail while the store is away, and are held by the next', async () => {
       const object = await archive();
-      const away = new Proxy(test.store, {
-        get: (target, name) =>
-          name === 'setLegalHold' ? () => Promise.reject(new StoreUnavailable('away')) : Reflect.get(target, name),
-      });
+      const away = storeWith(test.store, (target, name) =>
+        name === 'setLegalHold' ? () => Promise.reject(new StoreUnavailable('away')) : Reflect.get(target, name),
+      );
       await query(
         service.database,
         `SELECT request_legal_hold(gen_random_uuid(), '{main}', NULL, NULL, NULL, NULL, NULL, NULL, 'x', 'key:a')`,
@@ -831,13 +827,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
 
     it('hold up no other when one of them is missing, and the run says which', async () => {
       const [first, second] = [await archive(), await archive()];
-      const damaged = new Proxy(test.store, {
-        get: (target, name) =>
-          name === 'setLegalHold'
-            ? (version: { key: string; versionId: string }, on: boolean) =>
-                target.setLegalHold(version.key === first.key ? { ...version, key: 'early/none.parquet' } : version, on)
-            : Reflect.get(target, name),
-      });
+      const damaged = storeWith(test.store, (target, name) =>
+        name === 'setLegalHold'
+          ? (version: { key: string; versionId: string }, on: boolean) =>
+              target.setLegalHold(version.key === first.key ? { ...version, key: 'early/none.parquet' } : version, on)
+          : Reflect.get(target, name),
+      );
       await query(
         service.database,
         `SELECT request_legal_hold(gen_random_uuid(), '{main}', NULL, NULL, NULL, NULL, NULL, NULL, 'x', 'key:a')`,

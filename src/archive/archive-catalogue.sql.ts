@@ -344,7 +344,7 @@ export async function listObjects(database: Database, from: bigint, limit: numbe
 export async function listObjectRanges(database: Database, number: string): Promise<RangeOfObject[]> {
   const { rows } = await database.query<RangeOfObject>(
     `SELECT ledger, from_sequence, to_sequence, encode(previous_event_hash, 'hex') AS previous_event_hash,
-            encode(last_event_hash, 'hex') AS last_event_hash
+            encode(last_event_hash, 'hex') AS last_event_hash, ${RANGE_TIMES.map(time).join(', ')}
        FROM archive_ranges WHERE number = $1 ORDER BY ledger`,
     [number],
   );
@@ -361,8 +361,9 @@ export async function readArchivedEnds(database: Database): Promise<Map<string, 
 
 export type RangeOfObject = Pick<
   RangeFacts,
-  'ledger' | 'from_sequence' | 'to_sequence' | 'previous_event_hash' | 'last_event_hash'
+  'ledger' | 'from_sequence' | 'to_sequence' | 'previous_event_hash' | 'last_event_hash' | (typeof RANGE_TIMES)[number]
 >;
+const RANGE_TIMES = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'] as const;
 
 /** Objects that hold some of a ledger, in order, from a number on. */
 export async function listRangesOfLedger(

@@ -17,6 +17,8 @@ import { ObjectMissing, StoreUnavailable } from './object-store.js';
 type Row = StoredRow<number>;
 
 const RETRY_AFTER_SECONDS = 30;
+/** An entity with more events is nearly everywhere: its search is not narrowed. */
+const MOST_PLACES = 100_000;
 
 /**
  * Reads archived events out of the objects of sealed months. Which objects, the catalogue says; which of their row
@@ -58,8 +60,7 @@ export class ArchiveReader implements ArchivedEvents {
 
   lives(ledger: string, lives: readonly EntityLife[], limit: number): Promise<StoredRow[][]> {
     return this.reading(async (deadline) => {
-      const places: string[][] = [];
-      for (const life of lives) places.push(await this.placesOf(ledger, life, limit, deadline));
+      const places = await this.placesOf(ledger, lives, limit, deadline);
       const all = await this.rowsAt(ledger, places.flat(), deadline);
       const rows = await this.handOut(ledger, all);
       let at = 0;
@@ -191,35 +192,63 @@ export class ArchiveReader implements ArchivedEvents {
 
   /** Where the events of the one entity are that a search is about; undefined when it is about no single one. */
   private async placesOfSearch(
-    { ledger, query }: ArchivedSearch,
+    { ledger, query, after }: ArchivedSearch,
     from: bigint,
     to: bigint,
     deadline: Deadline,
   ): Promise<Places> {
     const { entity_type: entityType, entity_id: entityId } = Object.fromEntries(query.equal) as Record<string, string>;
     if (entityType === undefined || entityId === undefined) return undefined;
-    const life = { entityType, entityId, after: from - 1n, upTo: to };
-    return (await this.placesOf(ledger, life, Infinity, deadline)).map(BigInt);
+    const { sort, order } = query;
+    const begin =
+      after && sort === 'sequence' && order === 'asc' && after.sequence >= from ? after.sequence : from - 1n;
+    const life = { entityType, entityId, after: begin, upTo: to };
+    const [places = []] = await this.placesOf(ledger, [life], MOST_PLACES + 1, deadline);
+    return places.length > MOST_PLACES ? undefined : places.map(BigInt);
   }
 
-  /** Sequences of an entity's events, the first ones. */
-  private async placesOf(ledger: string, life: EntityLife, limit: number, deadline: Deadline): Promise<string[]> {
-    const from = life.after + 1n;
-    if (from > life.upTo) return [];
-    const pieces = await listPieces(this.pool, 'entities', ledger, from, life.upTo);
-    assertCovered(pieces, from, life.upTo);
-    const found: string[] = [];
+  /** Of each life the sequences of its first events. Every row group of an index is decoded once for all of them. */
+  private async placesOf(
+    ledger: string,
+    lives: readonly EntityLife[],
+    limit: number,
+    deadline: Deadline,
+  ): Promise<string[][]> {
+    const found = lives.map((): string[] => []);
+    const open = lives.flatMap((life, i) => (life.after < life.upTo ? [i] : []));
+    if (open.length === 0) return found;
+    const from = open.map((i) => lives[i]!.after).reduce((a, b) => (a < b ? a : b)) + 1n;
+    const upTo = open.map((i) => lives[i]!.upTo).reduce((a, b) => (a > b ? a : b));
+    const pieces = await listPieces(this.pool, 'entities', ledger, from, upTo);
+    assertCovered(pieces, from, upTo);
     for (const piece of pieces) {
-      deadline.check();
+      const wanted = open.filter((i) => {
+        const { after, upTo: end } = lives[i]!;
+        return found[i]!.length < limit && after < BigInt(piece.to_sequence) && end >= BigInt(piece.from_sequence);
+      });
+      if (wanted.length === 0) continue;
       const footer = await this.files.entitiesFooter(piece);
-      for (const group of groupsOfEntity(footer, ledger, life.entityType, life.entityId)) {
+      const byGroup = new Map<number, number[]>();
+      for (const i of wanted) {
+        for (const group of groupsOfEntity(footer, ledger, lives[i]!)) {
+          byGroup.set(group, [...(byGroup.get(group) ?? []), i]);
+        }
+      }
+      for (const [group, inGroup] of [...byGroup].sort(([a], [b]) => a - b)) {
+        deadline.check();
+        const ofEntity = new Map<string, number[]>();
+        for (const i of inGroup) {
+          const key = entityKey(lives[i]!.entityType, lives[i]!.entityId);
+          ofEntity.set(key, [...(ofEntity.get(key) ?? []), i]);
+        }
         for (const entry of await this.files.entities(piece, footer, group)) {
           if (entry.ledger !== ledger) continue;
-          if (entry.entity_type !== life.entityType || entry.entity_id !== life.entityId) continue;
-          if (life.correctionsAlone && !entry.is_correction) continue;
-          const sequence = BigInt(entry.sequence);
-          if (sequence >= from && sequence <= life.upTo) found.push(entry.sequence);
-          if (found.length === limit) return found;
+          for (const i of ofEntity.get(entityKey(entry.entity_type, entry.entity_id)) ?? []) {
+            const { after, upTo: end, correctionsAlone } = lives[i]!;
+            const sequence = BigInt(entry.sequence);
+            if (sequence <= after || sequence > end || found[i]!.length === limit) continue;
+            if (!correctionsAlone || entry.is_correction) found[i]!.push(entry.sequence);
+          }
         }
       }
     }
@@ -281,6 +310,11 @@ export class ArchiveReader implements ArchivedEvents {
       throw error;
     }
   }
+}
+
+/** No text of an event has a control character. */
+function entityKey(entityType: string, entityId: string): string {
+  return `${entityType}\n${entityId}`;
 }
 
 function unavailable(cause: Error): Problem {

@@ -94,7 +94,9 @@ export class ArchiveVerifier {
         const number = BigInt(/^(?:early|month|entities)\/(\d{12})-/.exec(key)?.[1] ?? 0);
         // what was catalogued since, and what is being written at this moment
         if (key === MARKER_KEY || (number >= next && number <= nextNow)) continue;
-        if (!isDeleteMarker && number > 0n && (await this.isDuplicate(means, version))) {
+        const isDuplicate =
+          !isDeleteMarker && number > 0n && (await this.isDuplicate(means, version).catch(() => false)); // then it is named
+        if (isDuplicate) {
           outcome.duplicates += 1;
           continue;
         }
@@ -108,6 +110,7 @@ export class ArchiveVerifier {
   async verifyObjects(numbers: ReadonlySet<string>, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
     const store = this.store?.within(signal);
     if (!store) return nothingVerified();
+    await claimStore(store, this.pool, (await sql.readArchiveState(this.pool)).deployment);
     const isAsked = (number: string): boolean => numbers.has(number);
     return this.verify(store, { isAsked, isRead: isAsked }, signal);
   }
@@ -166,6 +169,7 @@ export class ArchiveVerifier {
     let found: AnyEncoded;
     try {
       found = await thread.run({ kind: 'verify', file });
+      if (found.manifest.kind === 'entities') await requireEntitiesOfObjects(this.pool, store, thread, found.manifest);
     } catch (error) {
       if (error instanceof ArchiveObjectError) return false;
       throw error;
@@ -193,6 +197,7 @@ export class ArchiveVerifier {
     const ranges = await sql.listObjectRanges(this.pool, object.number);
     const { ledger = null, from_sequence: sequence = null } = ranges[0] ?? {};
     const { object_key: key, version_id: versionId } = object;
+    const foundBefore = outcome.findings.length;
     const say = (kind: ArchiveFindingKind, detail: string, at = { ledger, sequence }): void => {
       outcome.findings.push({ ...finding(kind, key, detail), ...at });
     };
@@ -203,9 +208,10 @@ export class ArchiveVerifier {
     }
     for (const { ledger: of, to_sequence, last_event_hash } of ranges) {
       const last = BigInt(to_sequence);
-      if (last <= left.get(of)!) continue; // its row is gone, as it should be
+      if (last <= (left.get(of) ?? 0n)) continue; // its row is gone, as it should be
       const [row] = await readStoredRows(this.pool, of, last, last, 1);
       if (row?.event_hash.toString('hex') === last_event_hash) continue;
+      if (!row && last <= ((await sql.readArchivedEnds(this.pool)).get(of) ?? 0n)) continue; // it left just now
       const what = row ? 'in the database is not the archived one' : 'is archived and not in the database';
       say('catalogue', `event ${to_sequence} of ${of} ${what}`, { ledger: of, sequence: to_sequence });
     }
@@ -225,7 +231,8 @@ export class ArchiveVerifier {
         await store.extendRetention({ key, versionId }, until);
         outcome.extended += 1;
       }
-      await sql.noteObject(this.pool, object.number, until, isRight);
+      // nothing counts as verified of which anything was found: a drop would rely on it
+      await sql.noteObject(this.pool, object.number, until, isRight && outcome.findings.length === foundBefore);
     } catch (error) {
       if (!(error instanceof ObjectMissing)) throw error;
       say('object-missing', `its version ${versionId} is not there`);
@@ -257,6 +264,7 @@ export class ArchiveVerifier {
     };
     if (found.sha256.toString('hex') !== object.sha256)
       wrong('object-changed', 'its SHA-256 is not the catalogued one');
+    if (found.manifest.kind !== object.kind) wrong('catalogue', `it is of the kind ${found.manifest.kind}`);
     if (found.manifest.number !== object.number) wrong('catalogue', `it is object ${found.manifest.number}`);
     const said = new Map<string, RangeFacts>(found.manifest.ranges.map((range) => [range.ledger, range]));
     for (const range of ranges) {

@@ -34,6 +34,7 @@ const COLUMNS = {
 } as const;
 type ColumnName = keyof typeof COLUMNS;
 const NAMES = Object.keys(COLUMNS) as ColumnName[];
+const IS_CORRECTION = NAMES.indexOf('is_correction');
 
 const SCHEMA: SchemaElement[] = [
   { name: 'entities', num_children: NAMES.length },
@@ -118,7 +119,7 @@ export class EntityIndexWriter {
   private writeRowGroup(): void {
     const rows = this.columns.ledger.length;
     if (rows === 0) return;
-    const columnData = NAMES.map((name) => ({ name, data: this.columns[name], statistics: name !== 'is_correction' }));
+    const columnData = NAMES.map((name) => ({ name, data: this.columns[name], statistics: true }));
     this.file.writeRowGroup(columnData, rows);
     this.columns = emptyColumns();
   }
@@ -193,11 +194,11 @@ export async function readEntitiesFooter(file: AsyncBuffer): Promise<EntitiesFoo
 export function groupsOfEntity(
   { metadata }: EntitiesFooter,
   ledger: string,
-  entityType: string,
-  entityId: string,
+  { entityType, entityId, correctionsAlone }: { entityType: string; entityId: string; correctionsAlone?: boolean },
 ): number[] {
   const wanted = [ledger, entityType, entityId];
   return metadata.row_groups.flatMap((group, i) => {
+    if (correctionsAlone && group.columns[IS_CORRECTION]?.meta_data?.statistics?.max_value === false) return [];
     const holds = wanted.every((value, column) => {
       const statistics = group.columns[column]?.meta_data?.statistics;
       const [least, greatest] = [statistics?.min_value, statistics?.max_value];

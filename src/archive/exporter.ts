@@ -86,6 +86,7 @@ export class Exporter {
       encoder,
       verifier,
       folder,
+      takeAll,
       requestedBy,
       signal,
       log,
@@ -95,7 +96,7 @@ export class Exporter {
     };
     try {
       await this.adopt(work);
-      await this.archiveEarly(work, takeAll);
+      await this.archiveEarly(work);
       await this.archiveMonths(work);
       return outcome;
     } finally {
@@ -106,8 +107,8 @@ export class Exporter {
   }
 
   /** What is in no object yet, of all ledgers. */
-  private async archiveEarly(work: Work, takeAll: boolean): Promise<void> {
-    const { outcome, log } = work;
+  private async archiveEarly(work: Work): Promise<void> {
+    const { outcome, log, takeAll } = work;
     const all = await sql.readArchiveEnds(this.pool);
     const ends = takeAll ? all : all.filter((end) => !this.isRefused(end));
     const open = new Map(ends.map((end) => [end.ledger, openLedger(end)]));
@@ -120,13 +121,16 @@ export class Exporter {
   private async archiveMonths(work: Work): Promise<void> {
     const ends = new Map((await sql.readKindEnds(this.pool, 'month')).map((end) => [end.ledger, openLedger(end)]));
     for (const [month, ranges] of grouped(await sql.readOpenMonths(this.pool))) {
+      const isHeldUp = ranges.some(({ ledger, to_sequence }) => this.wasRefused(ledger, BigInt(to_sequence)));
+      if (isHeldUp && !work.takeAll) return;
       for (const { ledger, to_sequence } of ranges) ends.get(ledger)!.size = BigInt(to_sequence);
-      const refused = work.outcome.refused.length;
-      await this.archiveOpen(work, 'month', ends);
-      if (work.outcome.refused.length > refused) return; // nothing after what is damaged
+      const isWhole = await this.archiveOpen(work, 'month', ends);
+      if (!isWhole) return; // nothing after what is damaged
       try {
         const file = join(work.folder, String(work.next));
         const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges });
+        // before it is written, and locked for years; and once more when it has been read back
+        await requireEntitiesOfObjects(this.pool, work.store, work.verifier, encoded.manifest);
         work.next += 1n;
         await this.begin(work, file, encoded);
         await work.storing;
@@ -140,8 +144,9 @@ export class Exporter {
     }
   }
 
-  /** Objects of what is open, one after the other. While one is stored and read back, the next one is encoded. */
-  private async archiveOpen(work: Work, kind: EventsKind, open: Map<string, OpenLedger>): Promise<void> {
+  /** Objects of what is open, one after the other; false when something was refused. While one is stored and read back, the next one is encoded. */
+  private async archiveOpen(work: Work, kind: EventsKind, open: Map<string, OpenLedger>): Promise<boolean> {
+    let isWhole = true;
     const { encoder, folder, signal, outcome, log } = work;
     for (;;) {
       signal.throwIfAborted();
@@ -154,6 +159,7 @@ export class Exporter {
       } catch (error) {
         if (!(error instanceof ArchiveObjectError) || !error.at) throw error;
         this.refuse(error, open, outcome, log);
+        isWhole = false;
         continue;
       }
       for (const range of encoded.manifest.ranges) {
@@ -165,6 +171,7 @@ export class Exporter {
       await this.begin(work, file, encoded);
     }
     await work.storing;
+    return isWhole;
   }
 
   /** Begins to store an encoded object once the one before is catalogued; whoever awaits `storing` hears how it went. */
@@ -209,6 +216,12 @@ export class Exporter {
   private isRefused({ ledger, archived }: sql.ArchiveEnd): boolean {
     const refusal = this.refusals.get(ledger);
     return refusal !== undefined && refusal.archived === archived && Date.now() - refusal.at < REFUSAL_MS;
+  }
+
+  /** Whether an event up to a sequence was refused within the hour. */
+  private wasRefused(ledger: string, upTo: bigint): boolean {
+    const refusal = this.refusals.get(ledger);
+    return refusal !== undefined && BigInt(refusal.archived) < upTo && Date.now() - refusal.at < REFUSAL_MS;
   }
 
   /** Objects that were written and not catalogued before a crash: read back, compared with the rows, catalogued. */
@@ -340,6 +353,7 @@ interface Work {
   encoder: ArchiveThread;
   verifier: ArchiveThread;
   folder: string;
+  takeAll: boolean;
   requestedBy: string;
   signal: AbortSignal;
   log: Logger;

@@ -1,7 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** Of SHA-256, before the bytes of each file. */
+const DIGEST_BYTES = 32;
 /** How much of the bound is written before it is looked at again how much there is. */
 const LOOK_EVERY = 1 / 16;
 
@@ -22,7 +24,10 @@ export class RangeCache {
   async get(name: string, fetch: () => Promise<Buffer>): Promise<Buffer> {
     const path = join(this.folder, name);
     try {
-      const bytes = await readFile(path);
+      const kept = await readFile(path);
+      const bytes = kept.subarray(DIGEST_BYTES);
+      // a file may be cut by a power failure, and is not the archive: it counts if it is what was put there
+      if (!digestOf(bytes).equals(kept.subarray(0, DIGEST_BYTES))) throw new Error('it is not what was kept');
       const now = new Date();
       await utimes(path, now, now).catch(() => undefined);
       return bytes;
@@ -44,7 +49,7 @@ export class RangeCache {
     this.writtenSinceLook += bytes.length;
     const temporary = `${path}.${randomUUID()}`;
     try {
-      await writeFile(temporary, bytes, { mode: 0o600 });
+      await writeFile(temporary, Buffer.concat([digestOf(bytes), bytes]), { mode: 0o600 });
       await rename(temporary, path);
     } catch (error) {
       await rm(temporary, { force: true });
@@ -67,4 +72,8 @@ export class RangeCache {
       bytes -= file.bytes;
     }
   }
+}
+
+function digestOf(bytes: Buffer): Buffer {
+  return hash('sha256', bytes, 'buffer');
 }

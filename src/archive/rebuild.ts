@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { connectionOptions } from '../database/data-source.js';
 import { addMonths, monthOf } from '../partitions/months.js';
+import { MultisetHash } from '../integrity/multiset-hash.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { AnyManifest, RangeFacts } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
@@ -96,35 +97,67 @@ export async function rebuild({ store, ownerUrl, onlineMonths, now, log }: Rebui
   }
 }
 
-/** Every object by its number, each read back and recomputed. Throws when one is missing or damaged. */
+/**
+ * Every object by its number, each read back and recomputed. Of several of one number the one that goes on from what is
+ * there counts: the others were left by exporters that had lost their turn. Throws when one is missing or damaged.
+ */
 async function findObjects(
   store: ObjectStore,
   thread: ArchiveThread,
   folder: string,
   log: (message: string) => void,
 ): Promise<FoundObject[]> {
-  const found = new Map<string, FoundObject>();
+  const found = new Map<string, FoundObject[]>();
   for (const kind of KINDS) {
+    let lastKey = '';
     for await (const version of store.list(`${kind}/`)) {
-      if (version.isDeleteMarker) continue;
-      const known = [...found.values()].some((object) => object.version.key === version.key);
-      if (known) continue; // the oldest version under a name is the one that counts
+      if (version.isDeleteMarker || version.key === lastKey) continue; // the oldest version of a name counts
+      lastKey = version.key;
       const file = join(folder, 'object');
       await pipeline(Readable.from(store.read(version)), createWriteStream(file));
       const encoded = await thread.run({ kind: 'verify', file });
       const { number } = encoded.manifest;
-      const other = found.get(number);
-      if (other) throw new Error(`${version.key} and ${other.version.key} are both object ${number} of the archive`);
-      found.set(number, { version, encoded });
+      found.set(number, [...(found.get(number) ?? []), { version, encoded }]);
       log(`${version.key} is whole`);
     }
   }
   if (found.size === 0) throw new Error(`${store.location} holds no object: there is nothing to rebuild from`);
+  const chain = new KindChains();
   return Array.from({ length: found.size }, (_, i) => {
-    const object = found.get(String(i + 1));
-    if (!object) throw new Error(`object ${i + 1} of the archive is not there`);
+    const candidates = found.get(String(i + 1)) ?? [];
+    const object = candidates.find(({ encoded }) => chain.takes(encoded.manifest));
+    if (!object) {
+      const what = candidates.length === 0 ? 'is not there' : 'does not go on from those before it';
+      throw new Error(`object ${i + 1} of the archive ${what}`);
+    }
     return object;
   });
+}
+
+/** Where each kind of object ends in each ledger, and what of the entities of months was not listed yet. */
+class KindChains {
+  private readonly ends = new Map<string, { sequence: string; hash: string }>();
+  private readonly unlisted = new Map<string, MultisetHash>();
+
+  /** Whether an object goes on from what was taken before it; if so, it is taken. */
+  takes({ kind, ranges }: AnyManifest): boolean {
+    const goesOn = ranges.every(({ ledger, from_sequence, previous_event_hash, entities_hash }) => {
+      const end = this.ends.get(`${kind} ${ledger}`);
+      const follows =
+        BigInt(from_sequence) === BigInt(end?.sequence ?? 0) + 1n && previous_event_hash === (end?.hash ?? null);
+      return follows && (kind !== 'entities' || this.unlisted.get(ledger)?.hex() === entities_hash);
+    });
+    if (!goesOn) return false;
+    for (const { ledger, to_sequence, last_event_hash, entities_hash } of ranges) {
+      this.ends.set(`${kind} ${ledger}`, { sequence: to_sequence, hash: last_event_hash });
+      if (kind === 'entities') this.unlisted.delete(ledger);
+      if (kind !== 'month') continue;
+      const hash = this.unlisted.get(ledger) ?? new MultisetHash();
+      hash.addSet(entities_hash);
+      this.unlisted.set(ledger, hash);
+    }
+    return true;
+  }
 }
 
 /** What the database will hold. */

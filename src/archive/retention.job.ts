@@ -37,36 +37,40 @@ export class Retention implements Job, OnModuleInit {
     const numbers = await objectsToVerify(this.pool, months);
     const verified = numbers.size > 0 ? await this.verifier.verifyObjects(numbers, signal) : undefined;
     const findings = verified?.findings ?? [];
+    const figures = { objects_read: verified?.read ?? 0, findings_total: findings.length };
     if (findings.length > 0) {
       const first = findings.slice(0, 10);
-      log.error({ findings: first, alarm: 'archive-invalid' }, 'the archive of a month that was to leave is damaged');
+      log.error(
+        { findings: first, alarm: 'archive-invalid' },
+        'what is archived of a month that was to leave is not right',
+      );
+      const reason = `${findings.length} findings in its objects, or in those of a month that leaves before it`;
+      const listed = first.map((each) => ({ ...each }));
+      return {
+        retired: [],
+        dropped: [],
+        kept: months.map((month) => ({ month, reason })),
+        ...figures,
+        findings: listed,
+      };
     }
-    const { retired, dropped, kept } = await this.partitions.retireAndDrop(this.config.ONLINE_MONTHS, signal);
-    await this.record(
-      [...retired.map((month) => [month, 'retire']), ...dropped.map((month) => [month, 'drop'])],
-      requestedBy,
+    const { retired, dropped, kept } = await this.partitions.retireAndDrop(
+      this.config.ONLINE_MONTHS,
+      signal,
+      (month, action) => this.record(month, action, requestedBy),
     );
     for (const { month, reason } of kept) log.warn({ month, reason }, 'a month stays in PostgreSQL for now');
-    return {
-      retired,
-      dropped,
-      kept: kept.map((each) => ({ ...each })),
-      objects_read: verified?.read ?? 0,
-      findings_total: findings.length,
-    };
+    return { retired, dropped, kept: kept.map((each) => ({ ...each })), ...figures, findings: [] };
   }
 
-  private async record(acts: string[][], requestedBy: string): Promise<void> {
-    if (acts.length === 0) return;
-    await this.serviceLedger.record(
-      ...acts.map(([month, action]) => ({
-        event_type: 'retention',
-        entity_type: 'month',
-        entity_id: month!,
-        action: action!,
-        user_id: requestedBy.slice(0, 255),
-        new_state: { online_months: this.config.ONLINE_MONTHS },
-      })),
-    );
+  private async record(month: string, action: 'retire' | 'drop', requestedBy: string): Promise<void> {
+    await this.serviceLedger.record({
+      event_type: 'retention',
+      entity_type: 'month',
+      entity_id: month,
+      action,
+      user_id: requestedBy.slice(0, 255),
+      new_state: { online_months: this.config.ONLINE_MONTHS },
+    });
   }
 }

@@ -161,7 +161,6 @@ export async function readLedgerEnds(
 }
 
 const MISPLACED_LIMIT = 1_000;
-const MAX_BIGINT = 2n ** 63n - 1n;
 
 /** Blocks of the longest partition of event_keys. */
 export async function countKeyBlocks(database: Database): Promise<number> {
@@ -295,7 +294,7 @@ export async function findOrphanKeys(
                ORDER BY e.sequence LIMIT 1) AS stored_id
        FROM event_keys AS k
        WHERE k.ledger = $1 AND ${IN_BLOCKS}
-         AND k.sequence > $8
+         AND (k.sequence > $8 OR k.sequence < 1)
          AND (k.sequence BETWEEN $2 AND $3 OR k.sequence > $6 OR ($6::bigint IS NOT NULL AND k.sequence < 1))
          -- a subquery with a LIMIT, which is never made a join: on tables that were not analysed yet PostgreSQL 15 joined
          -- by an index of the whole ledger for each key
@@ -303,12 +302,7 @@ export async function findOrphanKeys(
                 WHERE e.ledger = k.ledger AND e.sequence BETWEEN k.sequence AND k.sequence AND e.event_id = k.event_id
                 ORDER BY e.sequence LIMIT 1) IS NULL
        ORDER BY k.sequence, k.event_id LIMIT $7`,
-    [
-      ...pageValues(page),
-      size === null ? null : String(size),
-      limit,
-      String(archivedTo === 0n ? -MAX_BIGINT : archivedTo),
-    ],
+    [...pageValues(page), size === null ? null : String(size), limit, String(archivedTo)],
   );
   return rows;
 }

@@ -89,7 +89,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     this.threads = new VerificationThreads(size, mayWork, {
       url,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
-      archive: archiveReadSettings(config),
+      archive: { ...archiveReadSettings(config), ARCHIVE_CACHE_MB: 0 }, // the store is verified, not a copy
     });
   }
 
@@ -180,7 +180,9 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
       const [row] = await this.archive.at(ledger, [String(sequence)]);
       return row && { sequence, recordedAt: microsOf(row.recorded_at) };
     }
-    return trail.findRecordedAt(this.pool, ledger, sequence);
+    const found = await trail.findRecordedAt(this.pool, ledger, sequence);
+    const hasLeft = sequence <= (await trail.readArchivedTo(this.pool, ledger)); // since it was looked at
+    return hasLeft ? this.findRecordedAt(ledger, sequence) : found;
   }
 
   /** Takes runs as long as there are any; returns at once. */

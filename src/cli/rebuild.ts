@@ -55,7 +55,7 @@ async function verdictOf(config: Config, url: string, ledger: string, size: bigi
   const threads = new VerificationThreads(parallel, () => parallel, {
     url,
     lockTimeoutMs: LOCK_TIMEOUT_MS,
-    archive: archiveReadSettings(config),
+    archive: { ...archiveReadSettings(config), ARCHIVE_CACHE_MB: 0 }, // the store is verified, not a copy
   });
   try {
     const { verdict } = await verifyRange(

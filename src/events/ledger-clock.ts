@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Principal } from '../access/principal.js';
 import { POOL } from '../database/tokens.js';
 import { Ledgers, SERVICE_LEDGER } from './ledgers.js';
-import { acceptClockAhead } from './ledgers.sql.js';
+import { acceptClockAhead, floorOf } from './ledgers.sql.js';
 import { ServiceLedger } from './service-ledger.js';
 
 /** The administrator's act that lets appends go on when a ledger ends ahead of the clock. */
@@ -17,7 +17,8 @@ export class LedgerClock {
 
   /** Accepts the head's recorded_at as it is and records who did so and why. Throws ledger-not-found. */
   async acceptAhead(ledger: string, reason: string, caller: Principal): Promise<void> {
-    const { recorded_at: recordedAt } = await this.ledgers.state(ledger);
+    await this.ledgers.state(ledger);
+    const recordedAt = await floorOf(this.pool, ledger);
     // Recorded first, as every act; but the service's own ledger cannot take the record before it is opened again.
     if (ledger === SERVICE_LEDGER) await acceptClockAhead(this.pool, ledger);
     await this.serviceLedger.record({

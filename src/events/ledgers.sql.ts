@@ -52,6 +52,16 @@ export async function listLedgers(pool: pg.Pool): Promise<LedgerState[]> {
   return rows;
 }
 
+/** The time before which nothing is recorded in a ledger, RFC 3339; null for none. */
+export async function floorOf(pool: pg.Pool, ledger: string): Promise<string | null> {
+  const { rows } = await pool.query<{ floor: string | null }>(
+    `SELECT CASE WHEN isfinite(recorded_at) THEN to_char(recorded_at, ${RFC_3339}) END AS floor
+       FROM ledger_heads WHERE ledger = $1`,
+    [ledger],
+  );
+  return rows[0]?.floor ?? null;
+}
+
 export async function acceptClockAhead(pool: pg.Pool, ledger: string): Promise<void> {
   await pool.query('SELECT accept_clock_ahead($1)', [ledger]);
 }

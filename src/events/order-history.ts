@@ -34,6 +34,8 @@ export interface HistoryPage {
 /** Most orders have fewer events, so that one small statement is all. */
 const FIRST_READ_ROWS = 128;
 const FURTHER_READ_ROWS = 1_000;
+/** Of the archive, whose reads know no bound in bytes: events may have a quarter of a megabyte. */
+const ARCHIVED_READ_ROWS = 128;
 
 /** How far a walk along an order's life has come. */
 interface Walk {
@@ -134,8 +136,7 @@ export class OrderHistory {
     const more = cut || rows.length > limit;
     const isWhole = start === undefined && !more;
     const correctionOf =
-      start?.correctionOf ??
-      correctionsInForce(isWhole ? rows : await this.readCorrections(ledger, orderId, asOf, archivedTo));
+      start?.correctionOf ?? correctionsInForce(isWhole ? rows : await this.readCorrections(ledger, orderId, asOf));
     const before = start?.after ?? BEGINNING;
     const events = rows.slice(0, limit).map((row, i) =>
       Object.assign(eventRecordOf(row, origin), {
@@ -200,7 +201,7 @@ export class OrderHistory {
           archivedTo,
         };
       }
-      for await (const page of this.archivedLife(ledger, orderId, after, upTo, FURTHER_READ_ROWS)) {
+      for await (const page of this.archivedLife(ledger, orderId, after, upTo, ARCHIVED_READ_ROWS)) {
         for (const row of page) {
           archivedEvents += 1;
           if (!isWithin(row, window)) continue;
@@ -252,7 +253,10 @@ export class OrderHistory {
         wanted,
         maxBytes - life.bytes,
       );
-      head ??= { size: BigInt(part.rows[0]!.size), archivedTo: BigInt(part.rows[0]!.archived_to) };
+      const now = { size: BigInt(part.rows[0]!.size), archivedTo: BigInt(part.rows[0]!.archived_to) };
+      head ??= now;
+      // events have left the database since the first statement: some of them were seen by none
+      if (now.archivedTo !== head.archivedTo) return this.readOnline(ledger, orderId, window, start, maxRows, maxBytes);
       const placesBefore = life.places.at(-1) ?? 0;
       const events = part.rows.filter((row) => row.sequence !== null);
       events.forEach((row, i) => {
@@ -272,18 +276,14 @@ export class OrderHistory {
   }
 
   /** Every event of an order that means to correct one, up to a sequence. */
-  private async readCorrections(
-    ledger: string,
-    orderId: string,
-    asOf: bigint,
-    archivedTo: bigint,
-  ): Promise<Correctable[]> {
-    const found: Correctable[] = [];
+  private async readCorrections(ledger: string, orderId: string, asOf: bigint): Promise<Correctable[]> {
+    // the database first: what leaves it meanwhile is in the archive by the time that is read
+    const { corrections, archivedTo } = await readOnlineCorrections(this.pool, ledger, orderId, asOf);
     const upTo = lesser(archivedTo, asOf);
-    for await (const page of this.archivedLife(ledger, orderId, 0n, upTo, FURTHER_READ_ROWS, true)) {
-      for (const { sequence, event_id, corrects } of page) found.push({ sequence, event_id, corrects });
+    for await (const page of this.archivedLife(ledger, orderId, 0n, upTo, ARCHIVED_READ_ROWS, true)) {
+      for (const { sequence, event_id, corrects } of page) corrections.push({ sequence, event_id, corrects });
     }
-    return [...found, ...(await readOnlineCorrections(this.pool, ledger, orderId, archivedTo, asOf))];
+    return corrections;
   }
 
   private async query(statement: Statement, maxRows: number, maxBytes: number): Promise<BoundedRows<HistoryRow>> {
@@ -384,20 +384,22 @@ function lesser(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
 }
 
-/** Those that are in the database. */
+/** Those that are in the database, and up to where its events are not. */
 async function readOnlineCorrections(
   pool: pg.Pool,
   ledger: string,
   orderId: string,
-  archivedTo: bigint,
   asOf: bigint,
-): Promise<Correctable[]> {
-  const { rows } = await pool.query<Correctable>({
+): Promise<{ corrections: Correctable[]; archivedTo: bigint }> {
+  const { rows } = await pool.query<{ archived_to: string } & (Correctable | { sequence: null })>({
     name: 'order_corrections',
-    text: `SELECT sequence, event_id, corrects FROM audit_events
-             WHERE ledger = $1 AND entity_type = 'order' AND entity_id = $2
-               AND corrects IS NOT NULL AND sequence BETWEEN $3 AND $4`,
-    values: [ledger, orderId, String(archivedTo + 1n), String(asOf)],
+    text: `SELECT head.archived_to, life.* FROM (SELECT archived_to FROM ledger_heads WHERE ledger = $1) AS head
+             LEFT JOIN LATERAL (
+               SELECT sequence, event_id, corrects FROM audit_events
+                 WHERE ledger = $1 AND entity_type = 'order' AND entity_id = $2
+                   AND corrects IS NOT NULL AND sequence > head.archived_to AND sequence <= $3) AS life ON true`,
+    values: [ledger, orderId, String(asOf)],
   });
-  return rows;
+  const corrections = rows.flatMap(({ archived_to: _, ...row }) => (row.sequence === null ? [] : [row]));
+  return { corrections, archivedTo: BigInt(rows[0]!.archived_to) };
 }

@@ -70,13 +70,25 @@ export class PartitionManager {
     ];
   }
 
-  /** Retires and drops the months that ended `months` ago or earlier, as far as they may. */
-  async retireAndDrop(months: number, signal: AbortSignal): Promise<DroppedMonths> {
+  /** Retires and drops the months that ended `months` ago or earlier, as far as they may; `onLeft` hears of each at once. */
+  async retireAndDrop(
+    months: number,
+    signal: AbortSignal,
+    onLeft: (month: Month, action: 'retire' | 'drop') => Promise<void>,
+  ): Promise<DroppedMonths> {
     const outcome: DroppedMonths = { retired: [], dropped: [], kept: [] };
-    const moveOn = async (state: sql.MonthState, step: typeof sql.closeMonth, moved: Month[]): Promise<void> => {
+    const moveOn = async (
+      state: sql.MonthState,
+      step: typeof sql.closeMonth,
+      moved: Month[],
+      action: 'retire' | 'drop',
+    ): Promise<void> => {
       for (const month of await sql.monthsToMoveOn(this.pool, state, `${months} months`)) {
         try {
-          if (await this.whenUnlocked(() => step(this.pool, month), signal)) moved.push(month);
+          if (await this.whenUnlocked(() => step(this.pool, month), signal)) {
+            moved.push(month);
+            await onLeft(month, action);
+          }
         } catch (error) {
           if (!REASONS_TO_STAY.has(sqlState(error) ?? '')) throw error;
           outcome.kept.push({ month, reason: (error as Error).message });
@@ -84,8 +96,8 @@ export class PartitionManager {
         }
       }
     };
-    await moveOn('sealed', sql.retireMonth, outcome.retired);
-    await moveOn('retired', sql.dropMonth, outcome.dropped);
+    await moveOn('sealed', sql.retireMonth, outcome.retired, 'retire');
+    await moveOn('retired', sql.dropMonth, outcome.dropped, 'drop');
     const { retired, dropped } = outcome;
     if (retired.length + dropped.length > 0) this.logger.info({ retired, dropped }, 'months retired and dropped');
     return outcome;

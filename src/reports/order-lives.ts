@@ -10,6 +10,7 @@ import {
   type OrderMember,
   type OrderMembersRow,
 } from './order-members.js';
+import type { StoredRow } from '../integrity/stored-event.js';
 import type { ReportRun } from './report.js';
 
 /** A value along an order's life, and the sequence of the event that states it. */
@@ -26,6 +27,8 @@ const FIRST_READ_ROWS = 16;
 /** Of an order with more, and of how many such at once. */
 const FURTHER_READ_ROWS = 1_000;
 const FURTHER_READ_ORDERS = 8;
+/** Whole rows of the archive that are in memory at once. */
+const ARCHIVED_ROWS_AT_ONCE = 2_000;
 /** Orders of which the walk is kept for the next page. */
 const MAX_KEPT_WALKS = 2_000;
 
@@ -159,9 +162,24 @@ export class OrderLives {
       return { entityType: 'order', entityId: walk.orderId, after: walk.after, upTo };
     });
     if (lives.every(({ after, upTo }) => after >= upTo)) return [];
-    const found = await this.run.archive.lives(this.run.ledger, lives, maxRows);
-    return found.map((rows) => rows.map(withOrderMembers));
+    const found: OrderMembersOfEvent[][] = [];
+    // few at once: of each row no more than its members is kept
+    const atOnce = Math.max(1, Math.floor(ARCHIVED_ROWS_AT_ONCE / maxRows));
+    for (let i = 0; i < lives.length; i += atOnce) {
+      const part = await this.run.archive.lives(this.run.ledger, lives.slice(i, i + atOnce), maxRows);
+      found.push(...part.map((rows) => rows.map(membersOf)));
+    }
+    return found;
   }
+}
+
+/** What is needed of a whole row. */
+function membersOf(row: StoredRow): OrderMembersOfEvent {
+  const whole = withOrderMembers(row);
+  const members = Object.fromEntries(ORDER_MEMBER_NAMES.map((name) => [name, whole[name]]));
+  const { jsonForm, entity_type, entity_id, sequence, event_id, corrects, action } = whole;
+  const event = { entity_type, entity_id, sequence, event_id, corrects, action };
+  return { ...event, ...(members as Record<OrderMember, string | null>), jsonForm: jsonForm! };
 }
 
 /** Answers the places up to one, at which nothing more is to come. */

@@ -71,6 +71,17 @@ export const STORES: readonly (() => TestStore | Promise<TestStore>)[] = [
   ...(HAS_S3 ? [s3Store] : []),
 ];
 
+/** A store of which some members are others, also for whoever takes it `within` a signal. */
+export function storeWith(
+  store: ObjectStore,
+  member: (target: ObjectStore, name: string | symbol) => unknown,
+): ObjectStore {
+  const proxy: ObjectStore = new Proxy(store, {
+    get: (target, name) => (name === 'within' ? () => proxy : member(target, name)),
+  });
+  return proxy;
+}
+
 /** An object of some bytes, in a file below `folder`. */
 export function objectOf(folder: string, key: string, bytes: Buffer, retainUntil: Date): NewObject {
   const file = join(folder, randomBytes(6).toString('hex'));
