@@ -9,7 +9,7 @@ import { ArchiveObjectError } from './archive-format.js';
 import { listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
 import type { ObjectFooter } from './archive-object.js';
 import type { ArchivedEvents, ArchivedSearch, AuditedEvent, EntityLife } from './archived-events.js';
-import { bytesOf, compareRows, FirstRows, matches } from './archived-search.js';
+import { bytesOf, compareRows, FirstRows, matches, searchedColumns, type SearchedRow } from './archived-search.js';
 import { groupsOfEntity } from './entity-index.js';
 import type { ObjectFiles } from './object-files.js';
 import { ObjectMissing, StoreUnavailable } from './object-store.js';
@@ -73,48 +73,52 @@ export class ArchiveReader implements ArchivedEvents {
       const origin = await readOrigin(this.pool, ledger);
       const files = this.files.fresh();
       const audited = new Map<string, AuditedEvent>();
-      for (const sequence of sequences.toSorted((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1))) {
+      const wanted = sequences.map(BigInt).sort((a, b) => (a < b ? -1 : 1));
+      for (let at = 0; at < wanted.length;) {
         deadline.check();
         const startedAt = performance.now();
-        const event = await this.auditOne(files, ledger, origin, sequence);
-        audited.set(sequence, { ...event, ms: Math.round((performance.now() - startedAt) * 1000) / 1000 });
+        const events = await this.auditGroup(files, ledger, origin, wanted.slice(at));
+        const ms = Math.round((performance.now() - startedAt) * 1000) / 1000;
+        for (const event of events) audited.set(event.sequence, { ...event, ms });
+        at += events.length;
       }
       return sequences.map((sequence) => audited.get(sequence)!);
     });
   }
 
-  /** A month's object counts; before there is one, the early one. */
-  private async auditOne(
+  /** The first of some ascending sequences, and those that are in the same row group. A month's object counts before an early one. */
+  private async auditGroup(
     files: ObjectFiles,
     ledger: string,
     origin: string,
-    sequence: string,
-  ): Promise<Omit<AuditedEvent, 'ms'>> {
-    const at = BigInt(sequence);
+    sequences: readonly bigint[],
+  ): Promise<Omit<AuditedEvent, 'ms'>[]> {
+    const at = sequences[0]!;
     const [piece] = [
       ...(await listPieces(this.pool, 'month', ledger, at, at)),
       ...(await listPieces(this.pool, 'early', ledger, at, at)),
     ];
-    const event = { sequence, event_id: null, object_key: null, version_id: null, fault: null };
-    if (!piece) return { ...event, fault: 'is in no object' };
-    const { object_key, version_id } = piece;
+    const nowhere = { event_id: null, object_key: null, version_id: null };
+    if (!piece) return [{ sequence: String(at), ...nowhere, fault: 'is in no object' }];
+    const place = { object_key: piece.object_key, version_id: piece.version_id };
+    let inGroup = [at];
     try {
       const footer = await files.footer(piece);
       const [group] = groupsOf(footer, ledger, at, at);
-      const rows = group === undefined ? [] : await files.rows(piece, footer, group);
-      const row = rows.find((each) => each.sequence === sequence);
-      if (!row) return { ...event, object_key, version_id, fault: 'is not in its object' };
-      const found = { ...event, object_key, version_id, event_id: row.event_id };
-      try {
-        recompute(row, origin);
-        return found;
-      } catch (error) {
-        if (!(error instanceof DamagedRowError)) throw error;
-        return { ...found, fault: error.message };
-      }
+      if (group === undefined) throw new ArchiveObjectError('it has no row group for the event');
+      const { from_sequence, events } = footer.manifest.row_groups[group]!;
+      const first = BigInt(from_sequence);
+      inGroup = sequences.filter((sequence) => sequence < first + BigInt(events));
+      const places = inGroup.map((sequence) => Number(sequence - first));
+      const rows = await files.rows(piece, footer, group, places);
+      return rows.map((row, i) => {
+        const sequence = String(inGroup[i]);
+        const fault = row.sequence === sequence ? faultOf(row, origin) : 'is not in its place';
+        return { sequence, event_id: row.event_id, ...place, fault };
+      });
     } catch (error) {
       if (!(error instanceof ArchiveObjectError) && !(error instanceof ObjectMissing)) throw error;
-      return { ...event, object_key, version_id, fault: error.message };
+      return inGroup.map((sequence) => ({ ...nowhere, ...place, sequence: String(sequence), fault: error.message }));
     }
   }
 
@@ -147,8 +151,11 @@ export class ArchiveReader implements ArchivedEvents {
       );
       for (const group of ordered(groups)) {
         deadline.check();
-        for (const row of ordered(await this.files.rows(piece, footer, group))) {
-          if (!matches(row, search)) continue;
+        const wanted = ordered(await this.matching(piece, footer, group, search)).slice(
+          0,
+          search.maxRows - found.length,
+        );
+        for (const row of await this.files.rows(piece, footer, group, wanted)) {
           found.push(row);
           bytes += bytesOf(row);
           if (found.length === search.maxRows || bytes >= search.maxBytes) {
@@ -158,6 +165,24 @@ export class ArchiveReader implements ArchivedEvents {
       }
     }
     return { rows: found, bytes, cut: false };
+  }
+
+  /** The places in a row group of what a search looks for: only the columns that it looks at are decoded for that. */
+  private async matching(
+    piece: ArchivedPiece,
+    footer: ObjectFooter,
+    group: number,
+    search: ArchivedSearch,
+  ): Promise<number[]> {
+    const names = searchedColumns(search);
+    const columns = await this.files.columns(piece, footer, group, names);
+    const places: number[] = [];
+    for (let place = 0; place < columns.sequence!.length; place++) {
+      const cells = Object.fromEntries(names.map((name) => [name, columns[name]![place]]));
+      const row = { ...cells, sequence: String(cells.sequence) } as unknown as SearchedRow;
+      if (matches(row, search)) places.push(place);
+    }
+    return places;
   }
 
   /** Objects and row groups by the time at which they begin, until none can hold an event before the last that is kept. */
@@ -184,7 +209,9 @@ export class ArchiveReader implements ArchivedEvents {
       for (const { group, begin: at } of groups) {
         if (isPast(at)) break;
         deadline.check();
-        for (const row of await this.files.rows(piece, footer, group)) if (matches(row, search)) first.add(row);
+        const wanted = await this.matching(piece, footer, group, search);
+        if (wanted.length === 0) continue;
+        for (const row of await this.files.rows(piece, footer, group, wanted)) first.add(row);
       }
     }
     return first.result();
@@ -271,16 +298,18 @@ export class ArchiveReader implements ArchivedEvents {
       deadline.check();
       const footer = await this.files.footer(piece);
       const [group] = groupsOf(footer, ledger, next, next);
-      const rows = group === undefined ? [] : await this.files.rows(piece, footer, group);
-      const inGroup = new Map(rows.map((row) => [row.sequence, row]));
-      do {
-        const sequence = String(wanted[at]);
-        const row = inGroup.get(sequence);
-        if (row) found.set(sequence, row);
-        else if (wanted[at] === next) throw new DamagedRowError(sequence, 'sequence', 'is not in its object');
-        else break;
-        at += 1;
-      } while (at < wanted.length);
+      if (group === undefined) throw new DamagedRowError(String(next), 'sequence', 'is not in its object');
+      const first = BigInt(footer.manifest.row_groups[group]!.from_sequence);
+      const end = first + BigInt(footer.manifest.row_groups[group]!.events);
+      const inGroup: bigint[] = [];
+      for (; at < wanted.length && wanted[at]! < end; at++) inGroup.push(wanted[at]!);
+      const places = inGroup.map((sequence) => Number(sequence - first));
+      const rows = await this.files.rows(piece, footer, group, places);
+      rows.forEach((row, i) => {
+        const sequence = String(inGroup[i]);
+        if (row.sequence !== sequence) throw new DamagedRowError(sequence, 'sequence', 'is not in its place');
+        found.set(sequence, row);
+      });
     }
     return sequences.map((sequence) => found.get(sequence)!);
   }
@@ -458,6 +487,17 @@ function recompute(row: Row, origin: string): Content {
     throw new DamagedRowError(row.sequence, 'event_hash', 'is not that of the archived envelope');
   }
   return content;
+}
+
+/** What is wrong with a row; null when its hashes are its own. */
+function faultOf(row: Row, origin: string): string | null {
+  try {
+    recompute(row, origin);
+    return null;
+  } catch (error) {
+    if (error instanceof DamagedRowError) return error.message;
+    throw error;
+  }
 }
 
 /** A row as the database would give it. */

@@ -5,8 +5,21 @@ import type { ArchivedSearch, Instant } from './archived-events.js';
 
 type Row = StoredRow<number>;
 
+/** What of a row a search looks at. */
+export type SearchedRow = Pick<Row, 'sequence' | 'recorded_at' | 'timestamp' | 'timestamp_nanos'> &
+  Partial<Pick<Row, 'metadata' | ArchivedSearch['query']['equal'][number][0]>>;
+
+/** The columns that a search looks at. */
+export function searchedColumns({ query }: ArchivedSearch): (keyof SearchedRow)[] {
+  return [
+    ...(['sequence', 'recorded_at', 'timestamp', 'timestamp_nanos'] as const),
+    ...new Set(query.equal.map(([column]) => column)),
+    ...(query.metadata.length > 0 ? (['metadata'] as const) : []),
+  ];
+}
+
 /** Whether a row is one that a search looks for: what events/event-search.ts says in SQL. */
-export function matches(row: Row, { query, upTo, after }: ArchivedSearch): boolean {
+export function matches(row: SearchedRow, { query, upTo, after }: ArchivedSearch): boolean {
   const sequence = BigInt(row.sequence);
   if (sequence > upTo || sequence < query.fromSequence || sequence > query.toSequence) return false;
   for (const [column, value] of query.equal) if (row[column] !== value) return false;
@@ -19,11 +32,15 @@ export function matches(row: Row, { query, upTo, after }: ArchivedSearch): boole
 }
 
 /** By (timestamp, nanos). */
-function compareTime(row: Row, { micros, nanos }: Instant): number {
+function compareTime(row: Pick<Row, 'timestamp' | 'timestamp_nanos'>, { micros, nanos }: Instant): number {
   return row.timestamp - micros || row.timestamp_nanos - nanos;
 }
 
-function compareTo(row: Row, sort: 'timestamp' | 'sequence', after: NonNullable<ArchivedSearch['after']>): number {
+function compareTo(
+  row: SearchedRow,
+  sort: 'timestamp' | 'sequence',
+  after: NonNullable<ArchivedSearch['after']>,
+): number {
   const bySequence = Number(BigInt(row.sequence) - after.sequence);
   return sort === 'sequence' ? bySequence : compareTime(row, after.timestamp) || bySequence;
 }
@@ -34,8 +51,8 @@ function isBefore(recordedAt: number, { micros, nanos }: Instant): boolean {
 }
 
 /** A top-level member that is a string equal to the value, or a number, boolean or null with that JSON text. */
-function hasMembers(row: Row, filters: readonly [key: string, value: string][]): boolean {
-  const metadata = readJson(row.metadata);
+function hasMembers(row: SearchedRow, filters: readonly [key: string, value: string][]): boolean {
+  const metadata = readJson(row.metadata!);
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
     throw new DamagedRowError(row.sequence, 'metadata', 'is no object');
   }

@@ -1,7 +1,7 @@
 import type { AsyncBuffer } from 'hyparquet';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { ArchiveObjectError } from './archive-format.js';
-import { readFooter, readRowGroup, type ObjectFooter } from './archive-object.js';
+import { readColumns, readFooter, readRowGroup, type GroupColumns, type ObjectFooter } from './archive-object.js';
 import { readEntitiesFooter, readEntityGroup, type EntitiesFooter, type EntityEntry } from './entity-index.js';
 import type { ObjectStore } from './object-store.js';
 import { bytesOfGroup, FOOTER_BYTES, loadCompression } from './parquet-file.js';
@@ -16,17 +16,17 @@ export interface ObjectPlace {
   bytes: string;
 }
 
-/** What is kept in memory: of footers some 10 MB, of row groups some 20. */
+/** What is kept in memory: of footers some 10 MB, of row groups as they are stored some 2. */
 const KEPT_FOOTERS = 32;
 const KEPT_GROUPS = 8;
 
 type EntityGroup = (EntityEntry & { ledger: string })[];
 
-/** Objects as far as they were read: footers and decoded row groups of the last ones are kept. */
+/** Objects as far as they were read: footers and row groups of the last ones are kept. */
 export class ObjectFiles {
   private readonly footers = new Recent<Promise<ObjectFooter>>(KEPT_FOOTERS);
   private readonly entityFooters = new Recent<Promise<EntitiesFooter>>(KEPT_FOOTERS);
-  private readonly groups = new Recent<Promise<StoredRow<number>[]>>(KEPT_GROUPS);
+  private readonly groups = new Recent<Promise<AsyncBuffer>>(KEPT_GROUPS);
   private readonly entityGroups = new Recent<Promise<EntityGroup>>(KEPT_GROUPS);
 
   constructor(
@@ -47,11 +47,24 @@ export class ObjectFiles {
     return this.entityFooters.get(object.object_key, async () => readEntitiesFooter(await this.end(object)));
   }
 
-  /** The rows of a row group, in order. */
-  rows(object: ObjectPlace, footer: ObjectFooter, group: number): Promise<StoredRow<number>[]> {
-    return this.groups.get(`${object.object_key} ${group}`, async () =>
-      readRowGroup(await this.groupFile(object, footer, group), footer, group),
-    );
+  /** The rows of a row group, in order: all, or those at some places. */
+  async rows(
+    object: ObjectPlace,
+    footer: ObjectFooter,
+    group: number,
+    places?: readonly number[],
+  ): Promise<StoredRow<number>[]> {
+    return readRowGroup(await this.groupFile(object, footer, group), footer, group, places);
+  }
+
+  /** Some columns of a row group. */
+  async columns(
+    object: ObjectPlace,
+    footer: ObjectFooter,
+    group: number,
+    names: readonly string[],
+  ): Promise<GroupColumns> {
+    return readColumns(await this.groupFile(object, footer, group), footer, group, names);
   }
 
   entities(object: ObjectPlace, footer: EntitiesFooter, group: number): Promise<EntityGroup> {
@@ -69,14 +82,16 @@ export class ObjectFiles {
   }
 
   /** A row group in one request: its columns are read from that. */
-  private async groupFile(
+  private groupFile(
     object: ObjectPlace,
     { metadata }: Pick<ObjectFooter, 'metadata'>,
     group: number,
   ): Promise<AsyncBuffer> {
-    await loadCompression();
-    const { start, end } = bytesOfGroup(metadata, group);
-    return this.windowed(object, start, await this.range(object, start, end));
+    return this.groups.get(`${object.object_key} ${group}`, async () => {
+      await loadCompression();
+      const { start, end } = bytesOfGroup(metadata, group);
+      return this.windowed(object, start, await this.range(object, start, end));
+    });
   }
 
   /** An object of which a part is here; the rest is fetched when it is asked for. */
