@@ -102,7 +102,7 @@ else the machine does hits both; a figure by itself says as much about the machi
 
 \`npm run bench -- --events 10000000\` measures reads on ten million events (about 25 GB in the temporary folder, which TMPDIR
 chooses); \`npm run bench -- --only indexes\` what each index costs the way in; \`node bench/profile.mjs batches\` shows where the
-service spends its time.
+service spends its time. Of the rows that are not met, [where-time-goes.md](where-time-goes.md) says why.
 `,
   );
 }
