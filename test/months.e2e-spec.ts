@@ -234,6 +234,22 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(outcome.objects_read).toBeGreaterThanOrEqual(4);
     }, 60_000);
 
+    it('stay when anything is found of what is archived of them', async () => {
+      const [first] = await archiveTwoMonths();
+      await admin.query(`UPDATE archive_object_states SET verified_at = trail_now() - interval '6 days'`);
+      // a lock that was longer, as far as the catalogue knows
+      await admin.query(
+        `UPDATE archive_object_states SET retain_until = retain_until + interval '1 year'
+           WHERE number = (SELECT min(number) FROM archive_objects WHERE kind = 'month')`,
+      );
+      for (let hour = 0; hour < 2; hour++) {
+        const outcome = await run('retention');
+        expect(outcome).toMatchObject({ retired: [], dropped: [], findings: [{ kind: 'object-unlocked' }] });
+        expect(outcome.kept).toContainEqual({ month: first, reason: expect.stringContaining('1 findings') });
+      }
+      expect(await stateOf(first)).toBe('sealed');
+    }, 60_000);
+
     it('wait for whoever reads to be dropped, and nobody waits for them', async () => {
       const [first] = await archiveTwoMonths();
       await connected(service.database.serviceUrl, async (reader) => {
