@@ -259,10 +259,16 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         while ((await stateOf(first)) === 'sealed') await pause(50);
         await pause(1_000);
         expect(await stateOf(first)).toBe('retired');
-        const began = performance.now();
-        await record(1);
-        await service.http().get('/v1/ledgers/main/orders/O-1/history').expect(200);
-        expect(performance.now() - began).toBeLessThan(5_000);
+        const took: number[] = [];
+        for (let i = 0; i < 3; i++) {
+          const began = performance.now();
+          await record(1);
+          await service.http().get('/v1/ledgers/main/orders/O-1/history').expect(200);
+          took.push(performance.now() - began);
+        }
+        // as strict as can be on a machine that others use too: most of them, and the attempts to drop go on meanwhile
+        expect(took.sort((a, b) => a - b)[1]).toBeLessThan(2_000);
+        expect(await stateOf(first)).toBe('retired');
         await reader.query('COMMIT');
         while ((await stateOf(first)) !== 'dropped') await pause(50);
         expect(asked.id).toBeDefined();

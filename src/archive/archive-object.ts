@@ -253,8 +253,8 @@ export async function readColumns(
 }
 
 /**
- * Rows of a row group, in order, previous_event_hash included: all, or those at some places from 0 on. (All of its columns
- * are decoded in any case; to make objects of 2,048 rows takes twice as long as that.) Throws ArchiveObjectError when it
+ * Rows of a row group, in order, previous_event_hash included: all, or those at some places from 0 on. All of its columns
+ * are decoded in any case; objects are made of the rows that are wanted alone. Throws ArchiveObjectError when it
  * cannot be decoded.
  */
 export async function readRowGroup(

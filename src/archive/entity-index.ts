@@ -21,7 +21,7 @@ import {
   type WrittenFile,
 } from './parquet-file.js';
 
-/** Rows of a row group, which is what a look-up reads: some 30 kB. */
+/** Rows of a row group, which is what a look-up reads. */
 const ROW_GROUP_ROWS = 8_192;
 const DESCRIBED_IN = 'docs/archive.md of Truetrail';
 

@@ -16,7 +16,7 @@ export interface ObjectPlace {
   bytes: string;
 }
 
-/** What is kept in memory: of footers some 10 MB, of row groups as they are stored some 2. */
+/** What is kept in memory; row groups as they are stored. */
 const KEPT_FOOTERS = 32;
 const KEPT_GROUPS = 8;
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { ArchiveReader } from '../archive/archive-reader.js';
+import { later, lesser } from '../events/sequences.js';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
 import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
@@ -158,14 +159,6 @@ function archivedRows({ archive, subject }: Trail, from: bigint, to: bigint): As
 
 // eslint-disable-next-line @typescript-eslint/require-await -- an empty iteration
 async function* nothing(): AsyncGenerator<never> {}
-
-function later(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function lesser(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
-}
 
 const LISTED_BY_TASK = 1_000;
 /** Rows that are read once more to say what was changed. */

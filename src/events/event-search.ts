@@ -25,6 +25,7 @@ import {
   type SearchQuery,
   type SearchRequest,
 } from './search-query.dto.js';
+import { later, lesser } from './sequences.js';
 import { STORED_COLUMNS } from './stored-events.js';
 
 /** What the rows of an answer in one piece may have over the wire, bytes; a page ends before its limit there. */
@@ -351,14 +352,6 @@ export function searchStatement(
              ORDER BY ${order} LIMIT ${$(maxRows)}`,
     values,
   };
-}
-
-function later(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function lesser(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }
 
 /** recorded_at has microseconds, and the bound may lie between two of them. */

@@ -11,6 +11,7 @@ import { encodeCursor } from './cursor.js';
 import { MAX_PAGE_BYTES, STREAM_PAGE_BYTES, STREAM_PAGE_ROWS } from './event-search.js';
 import { Ledgers } from './ledgers.js';
 import { cursorProblem, MAX_HISTORY_LIMIT, MAX_SEQUENCE, type HistoryRequest } from './search-query.dto.js';
+import { later, lesser } from './sequences.js';
 import { STORED_COLUMNS } from './stored-events.js';
 
 /** An event of an order's life. */
@@ -374,14 +375,6 @@ function isWithin(row: StoredRow, { from, to }: HistoryRequest): boolean {
 /** About what an archived row takes, as PostgreSQL would send it. */
 function sizeOf({ new_state, metadata, previous_state, raw_data }: StoredRow): number {
   return 500 + new_state.length + metadata.length + (previous_state?.length ?? 0) + (raw_data?.length ?? 0);
-}
-
-function later(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function lesser(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }
 
 /** Those that are in the database, and up to where its events are not. */

@@ -10,7 +10,7 @@ import type { OpenObject } from './object-holds.sql.js';
 
 /** Objects that the database is asked for at once. */
 const PAGE_OBJECTS = 500;
-/** Requests to the store under way at once: S3 takes some 20 ms for each, of which ours are next to nothing. */
+/** Requests to the store under way at once: they wait for it more than they compute. */
 const PARALLEL = 8;
 /** The store is asked once a day whether it still holds what it should: S3 lets a hold be taken off by whoever has the right to. */
 const RECHECK_S = 86_400;
