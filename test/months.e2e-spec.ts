@@ -8,7 +8,11 @@ import { Exporter } from '../src/archive/exporter.js';
 import { ArchiveReader } from '../src/archive/archive-reader.js';
 import { ObjectFiles } from '../src/archive/object-files.js';
 import type { ObjectStore } from '../src/archive/object-store.js';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../src/archive/archived-events.js';
 import { POOL } from '../src/database/tokens.js';
+import { Ledgers } from '../src/events/ledgers.js';
+import { OrderHistory } from '../src/events/order-history.js';
+import { readHistoryRequest } from '../src/events/search-query.dto.js';
 import { ClockMonitor } from '../src/operation/clock-monitor.js';
 import { JobLock } from '../src/jobs/job-lock.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
@@ -248,6 +252,49 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         expect(outcome.kept).toContainEqual({ month: first, reason: expect.stringContaining('1 findings') });
       }
       expect(await stateOf(first)).toBe('sealed');
+    }, 60_000);
+
+    it('leave no gap in a history that is read as they go', async () => {
+      const corrected = sampleEvent({ entity_id: 'O-9' });
+      for (const back of [15, 14]) {
+        await moveTrailClock(admin, monthsAgo(back));
+        await run('partition-maintenance');
+        if (back === 15) await service.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+        else await record(1, { entity_id: 'O-9', corrects: corrected.event_id });
+        await record(200, { entity_id: 'O-9' });
+      }
+      await moveTrailClock(admin, new Date());
+      await run('partition-maintenance');
+      await run('archive-export');
+      const pool = service.app.get<pg.Pool>(POOL);
+      let statements = 0;
+      const racing = new Proxy(pool, {
+        get(target, name) {
+          const member = Reflect.get(target, name) as unknown;
+          if (typeof member !== 'function') return member;
+          if (name !== 'connect') return member.bind(target) as unknown;
+          return async () => {
+            if (++statements === 2) expect((await run('retention')).dropped).not.toEqual([]);
+            return target.connect();
+          };
+        },
+      });
+      const histories = new OrderHistory(
+        racing,
+        service.app.get(Ledgers),
+        service.app.get<ArchivedEvents>(ARCHIVED_EVENTS),
+      );
+      const { events, archived_to: archivedTo } = await histories.page(
+        'main',
+        'O-9',
+        readHistoryRequest('main', 'O-9', {}),
+      );
+      expect(statements).toBeGreaterThan(2);
+      expect(events.map(({ ordinal, sequence }) => [ordinal, sequence])).toEqual(
+        Array.from({ length: 402 }, (_each, i) => [i + 1, String(i + 1)]),
+      );
+      expect(events[0]!.corrected_by).toBe(events[201]!.event_id);
+      expect(archivedTo).toBe('402');
     }, 60_000);
 
     it('wait for whoever reads to be dropped, and nobody waits for them', async () => {
