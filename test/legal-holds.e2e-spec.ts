@@ -8,7 +8,8 @@ import { connectionOptions } from '../src/database/data-source.js';
 import { POOL } from '../src/database/tokens.js';
 import { SqlState } from '../src/database/sqlstate.js';
 import { ObjectHolds, type ObjectHoldsOutcome } from '../src/holds/object-holds.js';
-import { sampleEvent, startService, type TestService } from './support/app.js';
+import type { JobLock } from '../src/jobs/job-lock.js';
+import { sampleEvent, startService, takeTurn, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
 import { STORES, storeWith, type TestStore } from './support/stores.js';
 import { connected, runJob } from './support/verification.js';
@@ -585,14 +586,16 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     let test: TestStore;
     let service: TestService;
     let team: Awaited<ReturnType<typeof people>>;
+    let turn: JobLock;
     beforeEach(async () => {
       test = await make();
       service = await startService({ env: { ARCHIVE_URL: test.url } });
       await service.http().put('/v1/ledgers/desk-1').expect(201);
       team = await people(service);
-      await pause(300); // the run that a start asks for has nothing to do
+      turn = await takeTurn(service, 'archive-export');
     });
     afterEach(async () => {
+      await turn.release();
       await service.close();
       test.close();
     });

@@ -14,8 +14,7 @@ import { Ledgers } from '../src/events/ledgers.js';
 import { OrderHistory } from '../src/events/order-history.js';
 import { readHistoryRequest } from '../src/events/search-query.dto.js';
 import { ClockMonitor } from '../src/operation/clock-monitor.js';
-import { JobLock } from '../src/jobs/job-lock.js';
-import { sampleEvent, startService, type TestService } from './support/app.js';
+import { sampleEvent, startService, takeTurn, type TestService } from './support/app.js';
 import { createKey } from './support/keys.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
@@ -173,7 +172,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await record(40, { entity_id: 'O-1' });
       await moveTrailClock(admin, new Date());
       await run('partition-maintenance');
-      const turn = await JobLock.tryTake(service.database.serviceUrl, 'archive-export', () => undefined);
+      const turn = await takeTurn(service, 'archive-export');
       const settings = { ARCHIVE_EXPORT_AGE: 1_000, ARCHIVE_EXPORT_EVENTS: 1, ARCHIVE_RETENTION_YEARS: 7 };
       const pool = service.app.get<pg.Pool>(POOL);
       let crashes = 0;
@@ -188,7 +187,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           crashes += 1;
         }
       }
-      await turn!.release();
+      await turn.release();
       expect(crashes).toBeGreaterThan(8);
       const { rows } = await admin.query<{ kind: string; from: string; to: string }>(
         `SELECT kind, min(from_sequence) AS from, max(to_sequence) AS to, sum(to_sequence - from_sequence + 1) AS events

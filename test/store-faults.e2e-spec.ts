@@ -10,7 +10,7 @@ import { MARKER_KEY } from '../src/archive/archive-store.js';
 import { Exporter } from '../src/archive/exporter.js';
 import { FilesystemObjectStore } from '../src/archive/filesystem-object-store.js';
 import type { ObjectStore } from '../src/archive/object-store.js';
-import { sampleEvent, TEST_KEY } from './support/app.js';
+import { sampleEvent, takeTurn, TEST_KEY } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { Replica } from './support/replica.js';
 import { HAS_S3, S3_ENVIRONMENT, s3Store, type TestStore } from './support/stores.js';
@@ -380,12 +380,14 @@ describe('a folder that misbehaves', () => {
     await archive.record(10);
     const pool = new pg.Pool({ connectionString: archive.database.serviceUrl });
     const settings = { ARCHIVE_EXPORT_AGE: 300_000, ARCHIVE_EXPORT_EVENTS: 500, ARCHIVE_RETENTION_YEARS: 7 };
+    const turn = await takeTurn(archive, 'archive-export');
     const exporter = new Exporter(settings, pool, archive.database.serviceUrl, new Vanishing(folder));
     const signal = new AbortController().signal;
     const log = pino({ level: 'silent' });
     await expect(exporter.run({ takeAll: true, requestedBy: 'key:test', signal, log })).rejects.toThrow(
       'is not the store',
     );
+    await turn.release();
     await pool.end();
     rmSync(folder, { recursive: true });
     renameSync(away, folder);

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino, type Logger } from 'pino';
@@ -7,6 +8,7 @@ import request from 'supertest';
 import { AppModule } from '../../src/app.module.js';
 import { readConfig, type Config } from '../../src/config/config.js';
 import { httpAdapter, prepareHttpApp } from '../../src/http/http-app.js';
+import { JobLock } from '../../src/jobs/job-lock.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
 
 /** The key with every scope that a test's service starts with. */
@@ -75,6 +77,18 @@ export async function startService(
       if (options.database === undefined) await database.drop();
     },
   };
+}
+
+/**
+ * A job's turn, for a test that does the job's work by itself: the service's own run of the minute, which would do it
+ * first or at the same time, waits until it is released.
+ */
+export async function takeTurn({ database }: Pick<TestService, 'database'>, job: string): Promise<JobLock> {
+  for (;;) {
+    const turn = await JobLock.tryTake(database.serviceUrl, job, () => undefined);
+    if (turn) return turn;
+    await pause(20);
+  }
 }
 
 let made = 0;
