@@ -77,7 +77,10 @@ export class KeepAndDeleteMonths1796256000000 implements MigrationInterface {
         SET search_path = pg_catalog, public, pg_temp
         SET timezone = 'UTC'
         AS $$
-          SELECT date_trunc('second', p_recorded_at + make_interval(years => p_years) + interval '999999 microseconds')
+          -- what was recorded on 29 February is kept until 1 March where there is no such day
+          SELECT date_trunc('second', interval '999999 microseconds' + greatest(
+            p_recorded_at + make_interval(years => p_years),
+            p_recorded_at - interval '1 day' + make_interval(years => p_years) + interval '1 day'))
         $$`);
     await this.comment(
       runner,
@@ -670,12 +673,7 @@ export class KeepAndDeleteMonths1796256000000 implements MigrationInterface {
     throw new Error('Migrations go forward only: restore a backup instead');
   }
 
-  private async refuseChanges(
-    runner: QueryRunner,
-    table: string,
-    ofRows: string,
-    ofStatements: string,
-  ): Promise<void> {
+  private async refuseChanges(runner: QueryRunner, table: string, ofRows: string, ofStatements: string): Promise<void> {
     await runner.query(`
       CREATE TRIGGER ${table}_refuse_row BEFORE ${ofRows} ON ${table}
         FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -18,6 +18,7 @@ import { settingsModule, type AppOptions } from './operation/settings.module.js'
 import { Startup } from './operation/startup.js';
 import { PartitionsModule } from './partitions/partitions.module.js';
 import { ReportsModule } from './reports/reports.module.js';
+import { RetentionModule } from './retention/retention.module.js';
 
 @Module({})
 export class AppModule {
@@ -37,6 +38,7 @@ export class AppModule {
         ChainModule,
         ArchiveModule,
         HoldsModule,
+        RetentionModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],
       providers: [Foundation, Gauges, MetricsServer, Startup],

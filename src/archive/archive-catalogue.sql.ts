@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { AnyManifest, ArchiveKind, RangeFacts } from './archive-format.js';
 import type { EntitiesRange, EntityEntry } from './entity-index.js';
+import type { RecordContents } from './record-contents.js';
 
 type Database = pg.Pool | pg.ClientBase;
 
@@ -268,11 +269,12 @@ export async function objectsToVerify(database: Database, months: readonly strin
   return new Set(rows.map(({ number }) => number));
 }
 
-/** Throws the database's TT010 when the object does not follow what is catalogued. */
+/** Catalogues an object, and of a month's what it holds. Throws the database's TT010 when it does not follow what is there. */
 export async function catalogueObject(
-  database: Database,
+  pool: pg.Pool,
   object: {
     manifest: AnyManifest;
+    contents: readonly RecordContents[];
     location: string;
     key: string;
     versionId: string;
@@ -283,36 +285,67 @@ export async function catalogueObject(
     retainUntil: Date;
   },
 ): Promise<void> {
-  const { manifest, retainUntil } = object;
+  const { manifest, contents, retainUntil } = object;
   const { ranges } = manifest;
   const column = (name: keyof RangeFacts): (string | null)[] => ranges.map((range) => range[name]);
   const hashes = (name: 'previous_event_hash' | 'last_event_hash'): (Buffer | null)[] =>
     ranges.map((range) => (range[name] === null ? null : Buffer.from(range[name], 'hex')));
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(
+      `SELECT catalogue_archive_object($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+         $12::text[], $13::bigint[], $14::bigint[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[],
+         $18::timestamptz[], $19::bytea[], $20::bytea[])`,
+      [
+        manifest.number,
+        manifest.kind,
+        object.location,
+        object.key,
+        object.versionId,
+        manifest.format,
+        object.sha256,
+        object.bytes,
+        object.reason,
+        object.createdBy,
+        retainUntil.toISOString(),
+        column('ledger'),
+        column('from_sequence'),
+        column('to_sequence'),
+        column('least_timestamp'),
+        column('greatest_timestamp'),
+        column('least_recorded_at'),
+        column('greatest_recorded_at'),
+        hashes('previous_event_hash'),
+        hashes('last_event_hash'),
+      ],
+    );
+    if (manifest.kind === 'month') await catalogueContents(client, manifest.number, contents);
+    await client.query('COMMIT');
+    client.release();
+  } catch (error) {
+    client.release(true); // without a commit nothing has happened
+    throw error;
+  }
+}
+
+async function catalogueContents(
+  database: Database,
+  number: string,
+  contents: readonly RecordContents[],
+): Promise<void> {
+  const column = (name: keyof RecordContents): (string | null)[] => contents.map((each) => each[name]);
   await database.query(
-    `SELECT catalogue_archive_object($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-       $12::text[], $13::bigint[], $14::bigint[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[],
-       $18::timestamptz[], $19::bytea[], $20::bytea[])`,
+    `SELECT catalogue_archive_contents($1, $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[],
+       $7::timestamptz[])`,
     [
-      manifest.number,
-      manifest.kind,
-      object.location,
-      object.key,
-      object.versionId,
-      manifest.format,
-      object.sha256,
-      object.bytes,
-      object.reason,
-      object.createdBy,
-      retainUntil.toISOString(),
+      number,
       column('ledger'),
-      column('from_sequence'),
-      column('to_sequence'),
-      column('least_timestamp'),
-      column('greatest_timestamp'),
+      column('entity_type'),
+      column('event_type'),
+      column('events'),
       column('least_recorded_at'),
       column('greatest_recorded_at'),
-      hashes('previous_event_hash'),
-      hashes('last_event_hash'),
     ],
   );
 }
