@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { ArchiveReader } from '../archive/archive-reader.js';
+import { readDeletedSpans } from '../archive/deleted-ranges.js';
 import { later, lesser } from '../events/sequences.js';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
@@ -16,8 +17,18 @@ export interface VerificationSubject {
   /** by object id */
   months: ReadonlyMap<number, MonthBounds>;
   headRecordedAt: number | null;
+  /** in order */
+  deleted: readonly DeletedSequences[];
   /** random, made for the run: of the sums by which rows and keys are compared */
   keySeed: bigint;
+}
+
+/** Events that were deleted at the end of their retention. */
+export interface DeletedSequences extends SequenceRange {
+  /** event_hash of the event before the first, in hex; null at 1 */
+  previousHash: string | null;
+  /** of the last event, in hex */
+  lastHash: string;
 }
 
 interface SequenceRange {
@@ -70,7 +81,7 @@ export async function runTask<T extends VerificationTask>(
       case 'rows':
         return verifyRows(trail, task, task.isFirst);
       case 'keys':
-        return sql.sumKeys(client, { ledger: subject.ledger, ...task }, subject.keySeed);
+        return sql.sumKeys(client, { ledger: subject.ledger, ...task }, subject.keySeed, subject.deleted);
       case 'keyless-events':
         return findKeylessEvents(trail, task);
       case 'orphan-keys':
@@ -91,6 +102,8 @@ interface Trail {
 async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: boolean): Promise<TaskResults['rows']> {
   const { client, subject } = trail;
   const { ledger, keySeed } = subject;
+  const before = subject.deleted.find((deleted) => deleted.to === from - 1n);
+  const after = subject.deleted.find((deleted) => deleted.from === to + 1n);
   return onBothSides(trail, async (archivedTo) => {
     const verifier = new RangeVerifier({
       from: Number(from),
@@ -100,18 +113,30 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
       months: subject.months,
       headRecordedAt: subject.headRecordedAt,
       needsPredecessor: isFirst,
+      predecessorHash: before && Buffer.from(before.lastHash, 'hex'),
     });
     let sum = 0n;
-    const begin = from > 1n ? from - 1n : 1n;
-    const end = lesser(to + 1n, archivedTo);
+    const begin = from > 1n && !before ? from - 1n : from;
+    const end = lesser(after ? to : to + 1n, archivedTo);
+    let lastHash: Buffer | undefined;
+    const noteLast = ({ sequence, event_hash }: StoredRow<number>): void => {
+      if (sequence === String(to)) lastHash = event_hash;
+    };
     try {
       for await (const rows of archivedRows(trail, begin, end)) {
-        for (const row of rows) verifier.take({ ...row, tableOid: IN_ARCHIVE });
+        for (const row of rows) {
+          verifier.take({ ...row, tableOid: IN_ARCHIVE });
+          noteLast(row);
+        }
         const own = rows.filter(({ sequence }) => BigInt(sequence) >= from && BigInt(sequence) <= to);
         sum += await sql.sumKeysOfEvents(client, own, keySeed);
       }
     } catch (error) {
       if (!isArchiveDamage(error)) throw error;
+      const deletedNow = await readDeletedSpans(client, ledger);
+      if (deletedNow.length !== subject.deleted.length) {
+        throw new Error('events were deleted while they were verified: verify again', { cause: error });
+      }
       const detail = `events ${begin} to ${end} have left the database, and not all are in the archive: ${(error as Error).message}`;
       const finding = { kind: 'missing' as const, sequence: String(begin), event_id: null, detail };
       return { checked: 0, listed: [finding], total: 1, keySum: 0n };
@@ -124,6 +149,7 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
     if (online.from <= online.to) {
       await copyStoredRows(client, online, (row) => {
         verifier.take(row);
+        noteLast(row);
         const sequence = Number(row.sequence);
         if (sequence < first || sequence > last) return;
         high += row.keyHashHigh;
@@ -131,6 +157,10 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
       });
     }
     const { checked, findings } = verifier.finish();
+    if (after && lastHash && lastHash.toString('hex') !== after.previousHash) {
+      const detail = `the events from ${after.from} on, which are deleted, did not follow this one`;
+      findings.add({ kind: 'link', sequence: String(to), event_id: null, detail });
+    }
     sum += (BigInt(high) << 32n) + BigInt(low);
     return { checked, listed: findings.listed, total: findings.total, keySum: BigInt.asUintN(64, sum) };
   });
@@ -218,7 +248,11 @@ async function findOrphanKeys(trail: Trail, blocks: KeyBlocks, size: bigint | nu
 
 /** Keys whose event has left the database and is another one in the archive. */
 async function findArchivedOrphans(trail: Trail, page: sql.KeyPage, archivedTo: bigint): Promise<sql.OrphanKey[]> {
-  const keys = await sql.listKeys(trail.client, { ...page, to: lesser(page.to, archivedTo) });
+  const all = await sql.listKeys(trail.client, { ...page, to: lesser(page.to, archivedTo) });
+  const { deleted } = trail.subject;
+  const isKept = ({ sequence }: sql.Misplaced): boolean =>
+    !deleted.some(({ from, to }) => from <= BigInt(sequence) && BigInt(sequence) <= to);
+  const keys = all.filter(isKept);
   const [first, last] = [keys[0], keys.at(-1)];
   if (!first || !last) return [];
   const found: sql.OrphanKey[] = [];

@@ -145,7 +145,7 @@ export const PROBLEMS = {
     status: 410,
     title: 'The event was deleted',
     meaning:
-      'The event was recorded, kept for as long as its retention policy said, and deleted with its month by an act that two principals agreed to. The detail names the deletion and the policy; `GET /v1/deletions/{id}` has the rest. Its id stays taken.',
+      'The event was recorded, kept for as long as its retention policy said, and deleted with its month by an act that two principals agreed to. The detail names the deletion and the policy; `GET /v1/deletions/{id}` has the rest. Its id stays taken: to send the event again gets this answer as well, whatever its content.',
   },
   'payload-too-large': {
     status: 413,

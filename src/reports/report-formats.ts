@@ -21,7 +21,8 @@ const json: ReportFormat = {
     return `${known.slice(0, -1)},"rows":[`;
   },
   row: (report, row, number) => `${number === 0 ? '\n' : ',\n'}${jsonOf(report, row)}`,
-  tail: (_run, rows) => `${rows === 0 ? '' : '\n'}],"rows_total":"${rows}"}\n`,
+  tail: ({ deleted }, rows) =>
+    `${rows === 0 ? '' : '\n'}],"rows_total":"${rows}","deleted":${JSON.stringify(deleted)}}\n`,
 };
 
 const csv: ReportFormat = {
@@ -39,7 +40,8 @@ const ndjson: ReportFormat = {
   contentType: 'application/x-ndjson; charset=utf-8',
   head: () => '',
   row: (report, row) => `${jsonOf(report, row)}\n`,
-  tail: ({ asOf }, rows) => `${JSON.stringify({ end: { rows: String(rows), as_of: String(asOf) } })}\n`,
+  tail: ({ asOf, deleted }, rows) =>
+    `${JSON.stringify({ end: { rows: String(rows), as_of: String(asOf), deleted } })}\n`,
 };
 
 /** The first is what is sent to whoever does not mind. */

@@ -103,20 +103,15 @@ export class MonthDeletions {
 /** What the database's refusal means; any other error as it is. */
 function problemOf(cause: unknown): unknown {
   const detail = (cause as Error).message;
-  switch (sqlState(cause)) {
-    case SqlState.mustBeKept:
-      return new Problem('month-must-be-kept', detail, { cause });
-    case SqlState.deletionStateForbids:
-      return new Problem('deletion-state-conflict', detail, { cause });
-    case SqlState.otherPrincipalNeeded:
-      return new Problem(
-        'other-principal-needed',
-        'These credentials asked for the deletion: somebody else has to approve it',
-        { cause },
-      );
-    case SqlState.noSuchDeletion:
-      return new Problem('deletion-not-found', 'There is no deletion with this id', { cause });
-    default:
-      return cause;
+  const code = sqlState(cause);
+  if (code === SqlState.mustBeKept) return new Problem('month-must-be-kept', detail, { cause });
+  if (code === SqlState.deletionStateForbids) return new Problem('deletion-state-conflict', detail, { cause });
+  if (code === SqlState.otherPrincipalNeeded) {
+    const why = 'These credentials asked for the deletion: somebody else has to approve it';
+    return new Problem('other-principal-needed', why, { cause });
   }
+  if (code === SqlState.noSuchDeletion) {
+    return new Problem('deletion-not-found', 'There is no deletion with this id', { cause });
+  }
+  return cause;
 }
