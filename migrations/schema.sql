@@ -1794,7 +1794,10 @@ CREATE OR REPLACE FUNCTION public.kept_until(p_recorded_at timestamp with time z
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
  SET "TimeZone" TO 'UTC'
 AS $function$
-          SELECT date_trunc('second', p_recorded_at + make_interval(years => p_years) + interval '999999 microseconds')
+          -- what was recorded on 29 February is kept until 1 March where there is no such day
+          SELECT date_trunc('second', interval '999999 microseconds' + greatest(
+            p_recorded_at + make_interval(years => p_years),
+            p_recorded_at - interval '1 day' + make_interval(years => p_years) + interval '1 day'))
         $function$;
 
 COMMENT ON FUNCTION kept_until(timestamp with time zone,integer) IS 'Until when an event is kept that was recorded then; whole seconds, as S3 keeps them';

@@ -120,7 +120,7 @@ const REMOVABLE = `SELECT o.number, o.kind, o.location, o.object_key, o.version_
 
 async function removable(database: Database, where: string, values: unknown[]): Promise<RemovableObject[]> {
   const { rows } = await database.query<Omit<RemovableObject, 'ranges'> & { ranges: string }>(
-    `${REMOVABLE} WHERE ${where} ORDER BY o.number`,
+    `${REMOVABLE} WHERE ${where} ORDER BY o.kind, o.number`,
     values,
   );
   return rows.map((row) => ({
@@ -145,7 +145,7 @@ export function listSuperseded(database: Database, limit: number): Promise<Remov
   );
 }
 
-/** Objects of a month that are not noted as removed. */
+/** Objects of a month that are not noted as removed: its index first, which says nothing without the events. */
 export function listObjectsOfMonth(database: Database, month: string): Promise<RemovableObject[]> {
   return removable(
     database,
