@@ -1,12 +1,16 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { OBJECT_STORE } from '../src/archive/archive-store.js';
 import { StoreUnavailable, type ObjectStore, type ObjectVersion } from '../src/archive/object-store.js';
+import { rebuildFromArchive } from '../src/cli/rebuild.js';
+import { readConfig } from '../src/config/config.js';
 import { ServiceLedger } from '../src/events/service-ledger.js';
 import { MonthDeletionJob } from '../src/retention/month-deletions.job.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
+import { createTestDatabase } from './support/database.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
 import { folderStore, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
@@ -364,6 +368,107 @@ describe('a month at the end of its retention', () => {
     const keys = new Set(removals.map(({ new_state }) => new_state.object_key));
     expect(keys.size).toBe(2);
   }, 240_000);
+
+  it('is deleted in a database that is made anew from the archive, as are early objects that were superseded', async () => {
+    await service
+      .http(clerk)
+      .post('/v1/retention-policies')
+      .send({ record_class: 'quotes', valid_from: '2020-01-01', entity_type: 'quote', years: 9, reason: REASON })
+      .expect(201);
+    const id = await approved(SECOND);
+    expect(await run('month-deletion')).toMatchObject({ done: [firstOf(SECOND)] });
+    await run('archive-export');
+    const later = new Date(Date.now() + 80 * 86_400_000);
+    await moveTrailClock(admin, later);
+    Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
+    for (const job of ['partition-maintenance', 'archive-export', 'archive-verification']) await run(job);
+    const { superseded } = (await run('retention')) as { superseded: { removed: number; left: object[] } };
+    expect(superseded.removed).toBeGreaterThan(0);
+    expect(superseded.left).toEqual([]);
+    await run('archive-export'); // what was recorded of it
+
+    const copy = await createTestDatabase();
+    const work = mkdtempSync(join(tmpdir(), 'truetrail-rebuild-test-'));
+    try {
+      const config = readConfig({
+        DATABASE_URL: copy.serviceUrl,
+        DATABASE_OWNER_URL: copy.ownerUrl,
+        ARCHIVE_URL: test.url,
+        ONLINE_MONTHS: '1',
+        DATA_DIR: work,
+        LOG_LEVEL: 'silent',
+      });
+      const ledgers = await rebuildFromArchive(config, () => undefined);
+      expect(ledgers.map(({ ledger, verdict }) => [ledger, verdict])).toEqual([
+        ['_service', 'valid'],
+        ['main', 'valid'],
+      ]);
+      for (const text of [
+        'SELECT * FROM archive_objects ORDER BY number',
+        'SELECT * FROM archive_ranges ORDER BY number, ledger',
+        'SELECT * FROM archive_contents ORDER BY number, ledger, entity_type, event_type',
+        'SELECT number, deletion FROM archive_removals ORDER BY number',
+        'SELECT id, record_class, valid_from, ledger, entity_type, event_type, years, reason, created_by FROM retention_policies ORDER BY id',
+        'SELECT * FROM month_deletions ORDER BY id',
+        'SELECT deletion, ordinal, act, state, principal, reason FROM month_deletion_acts ORDER BY deletion, ordinal',
+        `SELECT * FROM month_ranges WHERE month = '${firstOf(SECOND)}' ORDER BY ledger`,
+        `SELECT ledger, event_id, sequence FROM event_keys
+           WHERE NOT (ledger = 'main' AND sequence BETWEEN 31 AND 60) ORDER BY ledger, sequence`,
+      ]) {
+        const [ours, theirs] = [await query(copy, text), await query(service.database, text)];
+        // when an object that is there was catalogued is not written on it
+        const known = (rows: Record<string, unknown>[], there: Record<string, unknown>[]): unknown[] =>
+          rows.map(({ archived_at, created_by, ...row }, i) =>
+            archived_at === undefined ? { ...row, created_by } : { ...row, isThere: there[i] !== undefined },
+          );
+        expect([text, known(ours, theirs)]).toEqual([text, known(theirs, ours)]);
+      }
+      const rebuilt = await startService({ env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '1' }, database: copy });
+      try {
+        const pageOf = async ({ http }: TestService) =>
+          (await http().get('/v1/ledgers/main/events?limit=1000').expect(200)).body;
+        const [ours, theirs] = [await pageOf(rebuilt), await pageOf(service)];
+        expect(ours.events).toEqual(theirs.events);
+        expect(ours.deleted).toMatchObject([
+          { deletion: id, policy: 'default', from_sequence: '31', to_sequence: '60' },
+        ]);
+        expect(await verify(rebuilt)).toMatchObject({ verdict: 'valid', checked: '90', deleted: [{ deletion: id }] });
+        await rebuilt.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+        expect((await runJob(rebuilt, 'archive-export')).outcome).toMatchObject({ refused: [], adopted: 0 });
+        expect((await runJob(rebuilt, 'archive-verification')).outcome).toMatchObject({
+          verdict: 'valid',
+          findings: [],
+        });
+      } finally {
+        await rebuilt.close();
+      }
+    } finally {
+      await copy.drop();
+      rmSync(work, { recursive: true, force: true });
+    }
+  }, 180_000);
+
+  it('is not begun while the store has an object of it locked, whatever the database’s clock says', async () => {
+    const [object] = await query<{ object_key: string; version_id: string }>(
+      service.database,
+      `SELECT object_key, version_id FROM archive_objects
+         WHERE number IN (SELECT objects_of_month('${firstOf(FIRST)}')) AND kind = 'month'`,
+    );
+    const version = { key: object!.object_key, versionId: object!.version_id };
+    await test.store.extendRetention(version, new Date(Date.now() + 86_400_000));
+    const id = await approved();
+    const outcome = await run('month-deletion');
+    expect(outcome).toMatchObject({ done: [], removed: 0 });
+    expect((outcome.kept as { reason: string }[])[0]!.reason).toContain('locked until');
+    expect(await deletionOf(id)).toMatchObject({ state: 'approved' });
+    expect(await verify(service)).toMatchObject({ verdict: 'valid', checked: '120', deleted: [] });
+    // nor is an object removed of which the store is told to keep it
+    await run('archive-verification'); // which learns of the lock
+    const { body: partitions } = await service.http(clerk).get('/v1/partitions').expect(200);
+    const shown = partitions.partitions.find(({ month }: { month: string }) => month === firstOf(FIRST));
+    expect(shown).toMatchObject({ deletion: id, deletion_state: 'approved' });
+    expect(Date.parse(shown.retained_until)).toBeGreaterThan(Date.now());
+  }, 120_000);
 
   it('is begun, removed and finished by nobody out of turn', async () => {
     const { body: asked } = await ask().expect(201);

@@ -105,17 +105,18 @@ export interface RemovableObject {
   created_by: string;
   archived_at: string;
   retain_until: string;
-  ranges: Omit<RangeFacts, 'origin' | 'entities_hash'>[];
+  ranges: Omit<RangeFacts, 'entities_hash'>[];
 }
 
 const TIMES = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'];
 const REMOVABLE = `SELECT o.number, o.kind, o.location, o.object_key, o.version_id, o.format, encode(o.sha256, 'hex') AS sha256,
     o.bytes, o.events, o.reason, o.created_by, ${text('o.archived_at')} AS archived_at, ${text('s.retain_until')} AS retain_until,
     (SELECT json_agg(json_build_object(
-       'ledger', r.ledger, 'from_sequence', r.from_sequence::text, 'to_sequence', r.to_sequence::text,
+       'ledger', r.ledger, 'origin', l.origin, 'from_sequence', r.from_sequence::text, 'to_sequence', r.to_sequence::text,
        ${TIMES.map((name) => `'${name}', ${text(`r.${name}`)}`).join(', ')},
        'previous_event_hash', encode(r.previous_event_hash, 'hex'), 'last_event_hash', encode(r.last_event_hash, 'hex'))
-       ORDER BY r.ledger) FROM archive_ranges AS r WHERE r.number = o.number)::text AS ranges
+       ORDER BY r.ledger)
+       FROM archive_ranges AS r JOIN ledgers AS l ON l.ledger = r.ledger WHERE r.number = o.number)::text AS ranges
   FROM archive_objects AS o JOIN archive_object_states AS s ON s.number = o.number`;
 
 async function removable(database: Database, where: string, values: unknown[]): Promise<RemovableObject[]> {

@@ -86,6 +86,29 @@ export class ObjectRetention {
     return this.removeAll(objects, deletion, request);
   }
 
+  /**
+   * Why the store would not let go of what the archive has of a month; undefined when it would. To be asked before a
+   * deletion begins: the database's clock may run ahead, and no month is half deleted for years.
+   */
+  async reasonToStay(month: string, { signal }: Pick<RetentionRequest, 'signal'>): Promise<string | undefined> {
+    const store = this.store?.within(signal);
+    if (!store) return 'there is no archive here (ARCHIVE_URL is off)';
+    await this.claim(store);
+    for (const { object_key: key, version_id: versionId } of await sql.listObjectsOfMonth(this.pool, month)) {
+      signal.throwIfAborted();
+      try {
+        const { retainUntil, legalHold } = await store.describe({ key, versionId });
+        if (legalHold) return `the store has a legal hold on ${key}`;
+        if (retainUntil && retainUntil.getTime() > Date.now()) {
+          return `the store has ${key} locked until ${retainUntil.toISOString()}`;
+        }
+      } catch (error) {
+        if (!(error instanceof ObjectMissing)) throw error; // nothing is left to be removed
+      }
+    }
+    return undefined;
+  }
+
   private async removeAll(
     objects: readonly RemovableObject[],
     deletion: string | null,

@@ -21,8 +21,10 @@ const json: ReportFormat = {
     return `${known.slice(0, -1)},"rows":[`;
   },
   row: (report, row, number) => `${number === 0 ? '\n' : ',\n'}${jsonOf(report, row)}`,
-  tail: ({ deleted }, rows) =>
-    `${rows === 0 ? '' : '\n'}],"rows_total":"${rows}","deleted":${JSON.stringify(deleted)}}\n`,
+  tail: ({ deleted }, rows) => {
+    const rest = deleted.length === 0 ? '' : `,"deleted":${JSON.stringify(deleted)}`;
+    return `${rows === 0 ? '' : '\n'}],"rows_total":"${rows}"${rest}}\n`;
+  },
 };
 
 const csv: ReportFormat = {
@@ -40,8 +42,10 @@ const ndjson: ReportFormat = {
   contentType: 'application/x-ndjson; charset=utf-8',
   head: () => '',
   row: (report, row) => `${jsonOf(report, row)}\n`,
-  tail: ({ asOf, deleted }, rows) =>
-    `${JSON.stringify({ end: { rows: String(rows), as_of: String(asOf), deleted } })}\n`,
+  tail: ({ asOf, deleted }, rows) => {
+    const end = { rows: String(rows), as_of: String(asOf), ...(deleted.length === 0 ? {} : { deleted }) };
+    return `${JSON.stringify({ end })}\n`;
+  },
 };
 
 /** The first is what is sent to whoever does not mind. */

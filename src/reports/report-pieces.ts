@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
 import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
 import { readPage } from '../events/read-transaction.js';
-import { parseTimestamp } from '../integrity/timestamp.js';
 import type { Period, ReportRun } from './report.js';
 import { REPORT_FORMATS } from './report-formats.js';
 import { REPORTS } from './reports.js';
@@ -62,5 +61,7 @@ export async function deletedInPeriod(
   asOf: bigint,
 ): Promise<DeletedRange[]> {
   const spans = await readDeletedSpans(pool, ledger);
-  return spansWithin(spans, 1n, asOf, { from: parseTimestamp(from.time), to: parseTimestamp(to.time) });
+  // to the millisecond: rather one too many is told of than one too few; the end of the last day is past what events may have
+  const micros = (time: string, ms: number): { micros: number } => ({ micros: (Date.parse(time) + ms) * 1000 });
+  return spansWithin(spans, 1n, asOf, { from: micros(from.time, 0), to: micros(to.time, 1) });
 }

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
 
 export class ReportParameterDto {
@@ -64,10 +64,9 @@ export class ReportAnswerDto {
   rows: Record<string, string | null>[];
   @ApiProperty({ example: '1' })
   rows_total: string;
-  @ApiProperty({
+  @ApiPropertyOptional({
     type: [DeletedRangeDto],
-    description: 'Events of the period that were deleted at the end of their retention',
-    example: [],
+    description: 'Events of the period that were deleted at the end of their retention; absent when none were',
   })
-  deleted: DeletedRangeDto[];
+  deleted?: DeletedRangeDto[];
 }

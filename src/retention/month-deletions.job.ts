@@ -64,7 +64,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
       const { id, month, state } = deletion;
       context.signal.throwIfAborted();
       try {
-        if (state === 'approved') await this.act(deletion, 'begin');
+        if (state === 'approved') await this.begin(deletion, context);
         const { removed, left } = await this.objects.removeMonth(month, id, context);
         removals.removed += removed;
         removals.left.push(...left);
@@ -81,6 +81,12 @@ export class MonthDeletionJob implements Job, OnModuleInit {
     }
     const left = removals.left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
     return { done, removed: removals.removed, kept: kept.map((each) => ({ ...each })), left };
+  }
+
+  private async begin(deletion: MonthDeletion, context: JobContext): Promise<void> {
+    const reason = await this.objects.reasonToStay(deletion.month, context);
+    if (reason !== undefined) throw new MonthStays(reason);
+    await this.act(deletion, 'begin');
   }
 
   private async act({ id, month }: MonthDeletion, act: DeletionAct): Promise<void> {
