@@ -406,7 +406,8 @@ describe('a month at the end of its retention', () => {
       for (const text of [
         'SELECT * FROM archive_objects ORDER BY number',
         'SELECT * FROM archive_ranges ORDER BY number, ledger',
-        'SELECT * FROM archive_contents ORDER BY number, ledger, entity_type, event_type',
+        `SELECT * FROM archive_contents WHERE number NOT IN (SELECT number FROM archive_removals)
+           ORDER BY number, ledger, entity_type, event_type`,
         'SELECT number, deletion FROM archive_removals ORDER BY number',
         'SELECT id, record_class, valid_from, ledger, entity_type, event_type, years, reason, created_by FROM retention_policies ORDER BY id',
         'SELECT * FROM month_deletions ORDER BY id',
@@ -423,7 +424,12 @@ describe('a month at the end of its retention', () => {
           );
         expect([text, known(ours, theirs)]).toEqual([text, known(theirs, ours)]);
       }
-      const rebuilt = await startService({ env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '1' }, database: copy });
+      await connected(copy.adminUrl, (client) => moveTrailClock(client, later));
+      const rebuilt = await startService({
+        env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '1', ARCHIVE_RETENTION_YEARS: '5' },
+        settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+        database: copy,
+      });
       try {
         const pageOf = async ({ http }: TestService) =>
           (await http().get('/v1/ledgers/main/events?limit=1000').expect(200)).body;
