@@ -12,7 +12,7 @@ import { MonthDeletionJob } from '../src/retention/month-deletions.job.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { createTestDatabase } from './support/database.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
-import { folderStore, type TestStore } from './support/stores.js';
+import { folderStore, STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
 import { connected, runJob, tamper, verify } from './support/verification.js';
 
@@ -431,8 +431,8 @@ describe('a month at the end of its retention', () => {
         database: copy,
       });
       try {
-        const pageOf = async ({ http }: TestService) =>
-          (await http().get('/v1/ledgers/main/events?limit=1000').expect(200)).body;
+        const pageOf = async (of: TestService) =>
+          (await of.http().get('/v1/ledgers/main/events?limit=1000').expect(200)).body;
         const [ours, theirs] = [await pageOf(rebuilt), await pageOf(service)];
         expect(ours.events).toEqual(theirs.events);
         expect(ours.deleted).toMatchObject([
@@ -527,3 +527,76 @@ describe('a month at the end of its retention', () => {
     await expect(admin.query(`UPDATE month_deletions SET reason = 'x'`)).rejects.toMatchObject({ code: 'TT100' });
   }, 120_000);
 });
+
+describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
+  'a month that %s has locked for years',
+  (_, make) => {
+    it('stays, also when everybody else says that its time is over', async () => {
+      const test = await make();
+      const service = await startService({
+        env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '1' },
+        settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+      });
+      const run = async (job: string): Promise<Record<string, unknown>> => {
+        const { status, outcome } = await runJob(service, job);
+        if (status !== 'done') throw new Error(JSON.stringify(outcome));
+        return outcome as unknown as Record<string, unknown>;
+      };
+      try {
+        await connected(service.database.adminUrl, (admin) => moveTrailClock(admin, monthsAgo(4)));
+        await run('partition-maintenance');
+        const events = Array.from({ length: 20 }, () => sampleEvent());
+        await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+        await connected(service.database.adminUrl, (admin) => moveTrailClock(admin, new Date()));
+        await run('partition-maintenance');
+        await run('archive-export');
+        await run('retention');
+        const versions = await query<{ object_key: string; version_id: string }>(
+          service.database,
+          `SELECT object_key, version_id FROM archive_objects WHERE number IN (SELECT objects_of_month('${firstOf(4)}'))`,
+        );
+        expect(versions).toHaveLength(2);
+        const areThere = async (): Promise<void> => {
+          for (const { object_key: key, version_id: versionId } of versions) {
+            expect((await test.store.describe({ key, versionId })).retainUntil!.getTime()).toBeGreaterThan(Date.now());
+          }
+        };
+
+        // whoever owns the database has its clock run ahead
+        const ahead = new Date(Date.now() + 9 * 366 * 86_400_000);
+        await connected(service.database.adminUrl, (admin) => moveTrailClock(admin, ahead));
+        const clerk = (await createKey(service, ['operations:run'], ['*'])).key;
+        const officer = (await createKey(service, ['holds:approve'], ['*'])).key;
+        service.app.get(MonthDeletionJob).wake = () => Promise.resolve();
+        const { body } = await service
+          .http(clerk)
+          .post('/v1/deletions')
+          .send({ month: firstOf(4), reason: REASON })
+          .expect(201);
+        await service.http(officer).post(`/v1/deletions/${body.id}/approvals`).expect(201);
+        const outcome = await run('month-deletion');
+        expect((outcome.kept as { reason: string }[])[0]!.reason).toContain('locked until');
+        expect(await verify(service)).toMatchObject({ verdict: 'valid', checked: '20', deleted: [] });
+
+        // and has the deletion begin all the same
+        await connected(service.database.serviceUrl, async (client) => {
+          await client.query('SET ROLE truetrail_service');
+          await client.query(`SELECT act_on_month_deletion($1, 'begin', 'service', NULL)`, [body.id]);
+        });
+        const forced = await run('month-deletion');
+        expect(forced).toMatchObject({ done: [], removed: 0 });
+        expect(forced.left).toHaveLength(2);
+        await areThere();
+        expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [], removed: 0 });
+        expect(await verify(service)).toMatchObject({
+          verdict: 'valid',
+          checked: '0',
+          deleted: [{ deletion: body.id }],
+        });
+      } finally {
+        await service.close();
+        test.close();
+      }
+    }, 120_000);
+  },
+);

@@ -28,6 +28,8 @@ const MOST_PLACES = 100_000;
  */
 export class ArchiveReader implements ArchivedEvents {
   private readonly origins = new Map<string, string>();
+  /** deleted ranges of which nothing is kept here any more */
+  private readonly forgotten = new Set<string>();
 
   constructor(
     private readonly pool: pg.Pool | pg.ClientBase,
@@ -334,6 +336,18 @@ export class ArchiveReader implements ArchivedEvents {
     });
   }
 
+  /** Gives up, once, what is kept of deleted events. */
+  private async forget(ledger: string, deleted: readonly DeletedSpan[]): Promise<void> {
+    for (const { from, to } of deleted) {
+      const name = `${ledger} ${from}`;
+      if (this.forgotten.has(name)) continue;
+      this.forgotten.add(name);
+      const kinds = ['month', 'entities'] as const;
+      const pieces = await Promise.all(kinds.map((kind) => listPieces(this.pool, kind, ledger, from, to)));
+      await this.files.forget(pieces.flat());
+    }
+  }
+
   /** Does a read, and does it again if a month was deleted meanwhile. */
   private async reading<T>(
     ledger: string,
@@ -342,6 +356,7 @@ export class ArchiveReader implements ArchivedEvents {
     const deadline = new Deadline(this.timeoutMs);
     for (;;) {
       const deleted = await readDeletedSpans(this.pool, ledger);
+      await this.forget(ledger, deleted);
       try {
         return await work(deadline, deleted);
       } catch (error) {
