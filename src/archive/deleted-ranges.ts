@@ -85,6 +85,11 @@ export function spansWithin(
     .map(({ shown }) => shown);
 }
 
+/** The member of an answer: only where something was deleted. */
+export function toldOf(deleted: readonly DeletedRange[]): { deleted?: DeletedRange[] } {
+  return deleted.length === 0 ? {} : { deleted: [...deleted] };
+}
+
 /** What people are told of a range. */
 export function deletionSentence({ month, deletion, policy, years, deleted_at }: DeletedRange): string {
   return `deleted at ${deleted_at} with the month ${month.slice(0, 7)} under the policy ${policy} (${years} years), deletion ${deletion}`;

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { ARCHIVED_EVENTS, type ArchivedEvents, type ArchivedSearch } from '../archive/archived-events.js';
-import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
+import { readDeletedSpans, spansWithin, toldOf, type DeletedRange } from '../archive/deleted-ranges.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
 import { POOL } from '../database/tokens.js';
@@ -48,8 +48,8 @@ export interface SearchPage {
   as_of: string;
   /** events up to this sequence were read from the archive, later ones from the database */
   archived_to: string;
-  /** what was deleted of the ledger and might have matched, whichever page it would have been on */
-  deleted: DeletedRange[];
+  /** what was deleted of the ledger and might have matched, whichever page it would have been on; absent when nothing was */
+  deleted?: DeletedRange[];
 }
 
 /** Finds events by what is in them. Rows that nobody may have written are errors, never left out. */
@@ -89,7 +89,7 @@ export class EventSearch {
       next_cursor: page.next === undefined ? null : searchCursor(ledger, query, page.asOf, page.next),
       as_of: String(page.asOf),
       archived_to: String(page.archivedTo),
-      deleted: page.deleted,
+      ...toldOf(page.deleted),
     };
   }
 
@@ -106,7 +106,7 @@ export class EventSearch {
     for (;;) {
       const page = await this.read(ledger, { ...request, walk }, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES, gone);
       const { events, deleted } = page;
-      yield { events, as_of: String(page.asOf), archived_to: String(page.archivedTo), deleted };
+      yield { events, as_of: String(page.asOf), archived_to: String(page.archivedTo), ...toldOf(deleted) };
       if (page.next === undefined) return;
       walk = { asOf: page.asOf, after: page.next };
     }

@@ -1,7 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
-import { deletionSentence, readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
+import {
+  deletionSentence,
+  readDeletedSpans,
+  spansWithin,
+  toldOf,
+  type DeletedRange,
+} from '../archive/deleted-ranges.js';
 import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
 import { POOL } from '../database/tokens.js';
 import { Problem } from '../http/problem.js';
@@ -31,8 +37,8 @@ export interface HistoryPage {
   as_of: string;
   /** events up to this sequence were read from the archive, later ones from the database */
   archived_to: string;
-  /** what was deleted of the ledger, in which there may have been events of the order */
-  deleted: DeletedRange[];
+  /** what was deleted of the ledger, in which there may have been events of the order; absent when nothing was */
+  deleted?: DeletedRange[];
 }
 
 /** Most orders have fewer events, so that one small statement is all. */
@@ -100,7 +106,7 @@ export class OrderHistory {
       next_cursor: more ? historyCursor(ledger, request, walk) : null,
       as_of: String(walk.asOf),
       archived_to: String(archivedTo),
-      deleted,
+      ...toldOf(deleted),
     };
   }
 
@@ -115,7 +121,7 @@ export class OrderHistory {
       const page = await this.read(ledger, orderId, request, walk, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES);
       walk = page.walk;
       const { events, deleted } = page;
-      yield { events, as_of: String(walk.asOf), archived_to: String(page.archivedTo), deleted };
+      yield { events, as_of: String(walk.asOf), archived_to: String(page.archivedTo), ...toldOf(deleted) };
       if (!page.more) return;
     }
   }

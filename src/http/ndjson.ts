@@ -32,25 +32,25 @@ export interface Page {
   as_of: string;
   /** events up to this sequence were read from the archive */
   archived_to: string;
-  /** what was deleted and might have matched */
-  deleted: readonly object[];
+  /** what was deleted and might have matched; absent when nothing was */
+  deleted?: readonly object[];
 }
 
-/** Pages as pieces of NDJSON: a line an event, then `{"end": {"events", "as_of", "archived_to", "deleted"}}`, without which the answer is not whole. */
+/** Pages as pieces of NDJSON: a line an event, then `{"end": {"events", "as_of", "archived_to"}}`, without which the answer is not whole. */
 export async function* linesOfPages(pages: AsyncIterable<Page>): AsyncGenerator<{ text: string; asOf: string }> {
   let count = 0;
   let asOf = '';
   let archivedTo = '0';
-  let deleted: readonly object[] = [];
+  let deleted: Pick<Page, 'deleted'> = {};
   for await (const page of pages) {
     asOf = page.as_of;
     archivedTo = page.archived_to;
-    deleted = page.deleted;
+    deleted = page.deleted ? { deleted: page.deleted } : {};
     count += page.events.length;
     let text = '';
     for (const event of page.events) text += `${JSON.stringify(event)}\n`;
     if (text !== '') yield { text, asOf };
   }
-  const end = { events: String(count), as_of: asOf, archived_to: archivedTo, deleted };
+  const end = { events: String(count), as_of: asOf, archived_to: archivedTo, ...deleted };
   yield { text: `${JSON.stringify({ end })}\n`, asOf };
 }

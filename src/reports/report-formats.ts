@@ -1,3 +1,4 @@
+import { toldOf } from '../archive/deleted-ranges.js';
 import { Problem } from '../http/problem.js';
 import type { Report, ReportRun, Row } from './report.js';
 
@@ -43,7 +44,7 @@ const ndjson: ReportFormat = {
   head: () => '',
   row: (report, row) => `${jsonOf(report, row)}\n`,
   tail: ({ asOf, deleted }, rows) => {
-    const end = { rows: String(rows), as_of: String(asOf), ...(deleted.length === 0 ? {} : { deleted }) };
+    const end = { rows: String(rows), as_of: String(asOf), ...toldOf(deleted) };
     return `${JSON.stringify({ end })}\n`;
   },
 };

@@ -161,7 +161,10 @@ function reportAnswer(): ApiResponseOptions {
         },
       },
       'application/x-ndjson': {
-        schema: { type: 'string', description: 'A row a line, then {"end": {"rows", "as_of", "deleted"}}' },
+        schema: {
+          type: 'string',
+          description: 'A row a line, then {"end": {"rows", "as_of"}}, with "deleted" where something was',
+        },
       },
     },
   };
