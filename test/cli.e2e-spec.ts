@@ -145,7 +145,7 @@ describe('truetrail signing-key', () => {
       expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[A-Za-z0-9+/]{43}=\n$/) });
       expect(await truetrail(on, 'signing-key', 'create')).toMatchObject({ code: 1, stdout: '' });
       const shown = await truetrail(on, 'signing-key', 'show', '--ledger', 'audit.example.com/truetrail/main');
-      expect(shown.stdout).toMatch(/^audit\.example\.com\/truetrail\/main\+[0-9a-f]{8}\+AQ/);
+      expect(shown.stdout).toMatch(/^audit\.example\.com\/truetrail\/main\+[0-9a-f]{8}\+A[\w+/]{43}\n$/);
       const rotated = await truetrail(on, 'signing-key', 'rotate');
       expect(rotated.code).toBe(0);
       expect(rotated.stdout).not.toBe(made.stdout);
