@@ -6,7 +6,7 @@ import { connectionOptions } from '../database/data-source.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { ServiceLedger } from '../events/service-ledger.js';
-import { noteObject, readArchiveState } from './archive-catalogue.sql.js';
+import { noteObject } from './archive-catalogue.sql.js';
 import { claimStore, OBJECT_STORE } from './archive-store.js';
 import * as sql from './object-retention.sql.js';
 import type { RemovableObject } from './object-retention.sql.js';
@@ -195,7 +195,7 @@ export class ObjectRetention {
   }
 
   private async claim(store: ObjectStore): Promise<void> {
-    await claimStore(store, this.pool, (await readArchiveState(this.pool)).deployment);
+    await claimStore(store, this.pool);
   }
 
   private async whenUnlocked<T>(step: () => Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,10 +1,12 @@
 import type pg from 'pg';
 import type { ArchiveReader } from '../archive/archive-reader.js';
 import { readDeletedSpans } from '../archive/deleted-ranges.js';
+import { compareWithCheckpoints } from '../checkpoints/checkpoint-comparison.js';
 import { later, lesser } from '../events/sequences.js';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
 import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
+import { TILE_WIDTH } from '../integrity/tiles.js';
 import { FindingList, type RecordedFinding } from './findings.js';
 import * as sql from './trail.sql.js';
 import { IN_ARCHIVE, RangeVerifier, type MonthBounds } from './verifier.js';
@@ -51,6 +53,7 @@ export type VerificationTask =
     } & SequenceRange)
   | ({ kind: 'keys' } & KeyBlocks)
   | ({ kind: 'keyless-events' } & SequenceRange)
+  | ({ kind: 'checkpoints'; /** `to` is the last event of the ledger */ toHead: boolean } & SequenceRange)
   | ({ kind: 'orphan-keys'; /** of the ledger, when the range reaches its head */ size: bigint | null } & KeyBlocks);
 
 /** Findings as data. */
@@ -63,6 +66,7 @@ export interface TaskResults {
   rows: TaskFindings & { checked: number; keySum: bigint };
   keys: { sum: bigint; least: bigint | null; greatest: bigint | null };
   'keyless-events': TaskFindings;
+  checkpoints: TaskFindings;
   'orphan-keys': TaskFindings;
 }
 
@@ -84,6 +88,8 @@ export async function runTask<T extends VerificationTask>(
         return sql.sumKeys(client, { ledger: subject.ledger, ...task }, subject.keySeed, subject.deleted);
       case 'keyless-events':
         return findKeylessEvents(trail, task);
+      case 'checkpoints':
+        return compareCheckpoints(trail, task);
       case 'orphan-keys':
         return findOrphanKeys(trail, task, task.size);
     }
@@ -164,6 +170,58 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
     sum += (BigInt(high) << 32n) + BigInt(low);
     return { checked, listed: findings.listed, total: findings.total, keySum: BigInt.asUintN(64, sum) };
   });
+}
+
+/** Whether the events are those that were signed. */
+async function compareCheckpoints(
+  { client, archive, subject }: Trail,
+  range: SequenceRange & { toHead: boolean },
+): Promise<TaskFindings> {
+  const { ledger, origin } = subject;
+  const archived = async (_: string, from: bigint, to: bigint): Promise<Buffer[]> => {
+    const hashes: Buffer[] = [];
+    for await (const rows of archivedRows({ client, archive, subject }, from, to)) {
+      for (const row of rows) hashes.push(Buffer.from(row.event_hash));
+    }
+    return hashes;
+  };
+  try {
+    const found = [];
+    for (const part of partsThere(range, subject.deleted)) {
+      found.push(...(await compareWithCheckpoints(client, archived, { ledger, origin, ...part })));
+      if (found.length > 0) break; // whatever was signed later holds the same event
+    }
+    const listed = found.map(({ sequence, detail }) => ({
+      kind: 'checkpoint' as const,
+      sequence: String(sequence),
+      event_id: null,
+      detail,
+    }));
+    return { listed, total: listed.length };
+  } catch (error) {
+    if (!isArchiveDamage(error)) throw error;
+    return { listed: [], total: 0 }; // what is not there was told of with its rows
+  }
+}
+
+/**
+ * The parts of a range that are there, to be held against what was signed. After a gap the tree goes on at the next whole
+ * tile, since the leaves before are gone; the events up to there are those that the next ones name, link by link.
+ */
+function partsThere(
+  { from, to, toHead }: SequenceRange & { toHead: boolean },
+  deleted: readonly DeletedSequences[],
+): (SequenceRange & { toHead: boolean })[] {
+  const parts: (SequenceRange & { toHead: boolean })[] = [];
+  let next = from;
+  for (const gap of deleted) {
+    if (gap.to < next || gap.from > to) continue;
+    if (gap.from > next) parts.push({ from: next, to: gap.from - 1n, toHead: false });
+    const width = BigInt(TILE_WIDTH);
+    next = ((gap.to + width - 1n) / width) * width + 1n;
+  }
+  if (next <= to || toHead) parts.push({ from: lesser(next, to + 1n), to, toHead });
+  return parts;
 }
 
 /** Whether an error says that archived events are lost or changed, and not that they could not be had. */

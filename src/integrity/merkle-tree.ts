@@ -7,6 +7,11 @@ export function nodeHash(left: Buffer, right: Buffer): Buffer {
 
 const NODE_PREFIX = Buffer.of(1);
 
+/** The root of the tree without leaves: SHA-256 of nothing. */
+export function emptyRoot(): Buffer {
+  return hash('sha256', Buffer.alloc(0), 'buffer');
+}
+
 /**
  * The Merkle tree of RFC 6962 over leaves that come one by one. Keeps only the roots of its complete subtrees, one a set
  * bit of its size, so memory is that of 53 hashes whatever the size.
@@ -34,7 +39,7 @@ export class MerkleTree {
   /** The root of the tree as it is now; of no leaves SHA-256 of nothing. */
   root(): Buffer {
     const last = this.edge.at(-1);
-    if (!last) return hash('sha256', Buffer.alloc(0), 'buffer');
+    if (!last) return emptyRoot();
     return this.edge.slice(0, -1).reduceRight((right, { root: left }) => nodeHash(left, right), last.root);
   }
 }

@@ -1,0 +1,86 @@
+import {
+  formatNote,
+  NoteError,
+  parseNote,
+  signText,
+  VerifierKey,
+  verifierKey,
+  verifyNote,
+  ED25519,
+} from './signed-note.js';
+import type { KeyObject } from 'node:crypto';
+
+/**
+ * How a ledger's key gives way to the next one: a note over `truetrail/key-succession/v1`, the origin, the new key and
+ * the size from which it signs, a line each, signed by both.
+ */
+export interface KeySuccession {
+  origin: string;
+  successor: VerifierKey;
+  /** the size of the first checkpoint that the new key alone signs, or more */
+  fromSize: bigint;
+}
+
+const HEADING = 'truetrail/key-succession/v1';
+
+/** The note, signed by the old and the new private key. */
+export function signSuccession(origin: string, fromSize: bigint, oldKey: KeyObject, newKey: KeyObject): string {
+  const text = `${HEADING}\n${origin}\n${verifierKey(origin, newKey).toString()}\n${fromSize}\n`;
+  return formatNote({ text, signatures: [signText(text, origin, oldKey), signText(text, origin, newKey)] });
+}
+
+/**
+ * What a note says if it is a succession from `current`, signed by both; undefined if it is signed by neither `current`
+ * nor as its text has it. Throws NoteError for what is no succession at all.
+ */
+export function readSuccession(note: string, current: VerifierKey): KeySuccession | undefined {
+  const parsed = parseNote(note);
+  const [heading, origin, key, size, end] = parsed.text.split('\n');
+  if (heading !== HEADING || origin === undefined || key === undefined || !/^(0|[1-9][0-9]{0,18})$/.test(size ?? '')) {
+    throw new NoteError(`a succession of keys is ${HEADING}, an origin, a key and a size, a line each`);
+  }
+  if (end !== '' || parsed.text.split('\n').length !== 5) throw new NoteError('a succession of keys has four lines');
+  const successor = VerifierKey.parse(key);
+  if (successor.name !== origin || current.name !== origin || successor.algorithm !== ED25519) return undefined;
+  if (successor.toString() === current.toString()) return undefined; // how it came to be
+  try {
+    if (verifyNote(parsed, [current]).length + verifyNote(parsed, [successor]).length !== 2) return undefined;
+  } catch {
+    return undefined;
+  }
+  return { origin, successor, fromSize: BigInt(size!) };
+}
+
+/** A key and the sizes of the checkpoints that it may sign. */
+export interface KeyTerm {
+  key: VerifierKey;
+  fromSize: bigint;
+  /** included; undefined for the last key */
+  toSize: bigint | undefined;
+}
+
+/**
+ * The keys that can be reached from one that is trusted, by successions in whatever order, each with the sizes that it
+ * signs. What leads nowhere from there is passed over. Throws NoteError when two keys succeed one: somebody has given the
+ * old key away.
+ */
+export function followSuccessions(trusted: VerifierKey, notes: readonly string[]): KeyTerm[] {
+  const terms: KeyTerm[] = [{ key: trusted, fromSize: 0n, toSize: undefined }];
+  for (;;) {
+    const last = terms.at(-1)!;
+    const next = new Map<string, KeySuccession>();
+    for (const note of notes) {
+      const succession = readSuccession(note, last.key);
+      if (succession) next.set(`${succession.successor.toString()} ${succession.fromSize}`, succession);
+    }
+    if (next.size > 1)
+      throw new NoteError(`the key ${last.key.keyId.toString('hex')} of ${last.key.name} has two successors`);
+    const [succession] = next.values();
+    if (!succession) return terms;
+    if (terms.some(({ key }) => key.toString() === succession.successor.toString())) {
+      throw new NoteError(`the keys of ${trusted.name} succeed each other in a circle`);
+    }
+    last.toSize = succession.fromSize;
+    terms.push({ key: succession.successor, fromSize: succession.fromSize, toSize: undefined });
+  }
+}
