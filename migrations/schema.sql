@@ -1639,16 +1639,16 @@ AS $function$
         PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.anchors', 0));
         SELECT number, sha256 INTO v_number, v_sha256 FROM anchors ORDER BY number DESC LIMIT 1;
         IF p_number <> coalesce(v_number, 0) + 1 OR p_previous IS DISTINCT FROM v_sha256 THEN
-          RAISE EXCEPTION 'anchor % does not follow anchor %', p_number, coalesce(v_number, 0) USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'anchor % does not follow anchor %', p_number, coalesce(v_number, 0) USING ERRCODE = 'TT041';
         END IF;
         IF p_object_key <> 'anchors/' || lpad(p_number::text, greatest(12, length(p_number::text)), '0') THEN
-          RAISE EXCEPTION 'anchor % is called %', p_number, p_object_key USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'anchor % is called %', p_number, p_object_key USING ERRCODE = 'TT041';
         END IF;
         IF cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_sizes)
             OR cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_root_hashes)
             OR cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_notes)
             OR cardinality(p_succession_ledgers) IS DISTINCT FROM cardinality(p_successions) THEN
-          RAISE EXCEPTION 'the checkpoints of anchor % are not whole', p_number USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'the checkpoints of anchor % are not whole', p_number USING ERRCODE = 'TT041';
         END IF;
         SELECT g.ledger INTO v_wrong
           FROM unnest(p_ledgers, p_sizes) AS g (ledger, size)
@@ -1656,12 +1656,12 @@ AS $function$
             SELECT c.size FROM checkpoints AS c WHERE c.ledger = g.ledger ORDER BY c.anchor DESC LIMIT 1) AS last
           WHERE g.size < last.size LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'ledger % was signed with a greater size before anchor %', v_wrong, p_number USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'ledger % was signed with a greater size before anchor %', v_wrong, p_number USING ERRCODE = 'TT041';
         END IF;
         SELECT k.public_key INTO v_key FROM signing_keys AS k ORDER BY k.number DESC LIMIT 1;
         IF v_key IS DISTINCT FROM p_public_key THEN
           IF v_key IS NOT NULL AND cardinality(p_successions) = 0 THEN
-            RAISE EXCEPTION 'anchor % is signed by another key that does not succeed the last one', p_number USING ERRCODE = 'TT031';
+            RAISE EXCEPTION 'anchor % is signed by another key that does not succeed the last one', p_number USING ERRCODE = 'TT041';
           END IF;
           INSERT INTO signing_keys (number, public_key, from_anchor)
             SELECT coalesce(max(k.number), 0) + 1, p_public_key, p_number FROM signing_keys AS k;
@@ -1676,7 +1676,7 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) IS 'Puts an anchor that is in the store, and its checkpoints, into the catalogue; TT031 when it does not follow what is there';
+COMMENT ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) IS 'Puts an anchor that is in the store, and its checkpoints, into the catalogue; TT041 when it does not follow what is there';
 
 REVOKE ALL ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) FROM PUBLIC;
 
@@ -2026,7 +2026,7 @@ AS $function$
           WHERE coalesce(t.size, 0) <> g.old_size OR g.new_size <= g.old_size OR g.new_size > coalesce(h.size, 0)
           LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'the tree of ledger % does not grow like this', v_wrong USING ERRCODE = 'TT030';
+          RAISE EXCEPTION 'the tree of ledger % does not grow like this', v_wrong USING ERRCODE = 'TT040';
         END IF;
         INSERT INTO trees AS t (ledger, size, open_leaves)
           SELECT g.ledger, g.new_size, g.open_leaves
@@ -2038,7 +2038,7 @@ AS $function$
           WHERE substring(g.hashes FROM 1 FOR octet_length(t.hashes)) <> t.hashes
           LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'a tile of ledger % would change', v_wrong USING ERRCODE = 'TT030';
+          RAISE EXCEPTION 'a tile of ledger % would change', v_wrong USING ERRCODE = 'TT040';
         END IF;
         INSERT INTO tree_tiles AS t (ledger, level, tile_index, hashes)
           SELECT * FROM unnest(p_tile_ledgers, p_tile_levels, p_tile_indexes, p_tile_hashes)
@@ -2046,7 +2046,7 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) IS 'Stores what trees have grown by, from the size that they have; TT030 when they do not follow';
+COMMENT ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) IS 'Stores what trees have grown by, from the size that they have; TT040 when they do not follow';
 
 REVOKE ALL ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) FROM PUBLIC;
 
