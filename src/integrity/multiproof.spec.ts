@@ -126,7 +126,13 @@ describe('a proof for many leaves', () => {
       const absent = Array.from({ length: size }, (_, index) => index).filter((index) => !indexes.includes(index));
       if (absent.length > 0) {
         const more = absent[randomInt(absent.length)]!;
-        expectElsewhere(() => rootOf(size, [...indexes, more].sort((a, b) => a - b), proof));
+        expectElsewhere(() =>
+          rootOf(
+            size,
+            [...indexes, more].sort((a, b) => a - b),
+            proof,
+          ),
+        );
       }
       if (proof.length > 0) {
         const place = randomInt(proof.length);
