@@ -240,7 +240,10 @@ describe('an evidence bundle', () => {
       if (name === FILES.manifest) continue;
       const without = new Map(files);
       without.delete(name);
-      expectInvalid(verify(pack(without)), name.startsWith('proof') ? 'proof' : name.startsWith('events') ? 'missing' : 'file');
+      expectInvalid(
+        verify(pack(without)),
+        name.startsWith('proof') ? 'proof' : name.startsWith('events') ? 'missing' : 'file',
+      );
       expectInvalid(verify(pack(without, { files: manifest.files })), 'file');
       const other = { ...manifest.files.find((each) => each.name === name)!, sha256: '0'.repeat(64) };
       const files_ = manifest.files.map((each) => (each.name === name ? other : each));

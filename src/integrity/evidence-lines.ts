@@ -312,8 +312,9 @@ class AskedFor {
 
 /** Of two times of events; NaN, with which nothing compares, where one is none. */
 function compareTimes(a: JsonValue | undefined, b: JsonValue | undefined): number {
+  if (typeof a !== 'string' || typeof b !== 'string') return NaN;
   try {
-    const [x, y] = [parseTimestamp(String(a)), parseTimestamp(String(b))];
+    const [x, y] = [parseTimestamp(a), parseTimestamp(b)];
     return x.micros - y.micros || x.nanos - y.nanos;
   } catch (error) {
     if (error instanceof TimestampError) return NaN;

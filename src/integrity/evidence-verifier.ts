@@ -14,7 +14,7 @@ import {
 } from './evidence-bundle.js';
 import { AskedError, BundleLineCheck, type LineFinding } from './evidence-lines.js';
 import { EvidencePage, PAGE_VERSION } from './evidence-page.js';
-import { followSuccessions, type KeyTerm } from './key-succession.js';
+import { signedByReached } from './key-succession.js';
 import { MultiproofRoot } from './multiproof.js';
 import {
   COSIGNATURE_ED25519,
@@ -22,7 +22,6 @@ import {
   ED25519,
   NoteError,
   parseNote,
-  verifyNote,
   type SignedNote,
   type VerifierKey,
 } from './signed-note.js';
@@ -292,11 +291,7 @@ class BundleVerification {
       return;
     }
     try {
-      const terms = trusted.flatMap((key) => followSuccessions(key, successions));
-      const signers = verifyNote(
-        note,
-        terms.filter((term) => isWithin(size, term)).map(({ key }) => key),
-      );
+      const signers = signedByReached(note, size, trusted, successions);
       this.report.checkpoint!.signed_by = signers.map(String);
     } catch (error) {
       if (!(error instanceof NoteError)) throw error;
@@ -466,10 +461,6 @@ interface Papers {
   timestamps: readonly Buffer[];
   keys: readonly string[];
   archive: readonly JsonObject[];
-}
-
-function isWithin(size: bigint, { fromSize, toSize }: KeyTerm): boolean {
-  return size >= fromSize && (toSize === undefined || size <= toSize);
 }
 
 /** Without their newlines; what follows the last newline is a line as well. */

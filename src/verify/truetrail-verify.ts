@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { verifyBundle } from '../integrity/evidence-verifier.js';
 import { NoteError, VerifierKey } from '../integrity/signed-note.js';
-import { verifyArchiveFolder } from './archive-folder.js';
+import { verifyArchiveFolder, type ArchiveOutcome } from './archive-folder.js';
 import { FileAccess } from './file-access.js';
-import { watchLedger } from './ledger-monitor.js';
+import { watchLedger, type WatchOutcome } from './ledger-monitor.js';
 import { bundleReportText, findingLines, printable } from './report-text.js';
 
 /*
@@ -16,8 +16,9 @@ import { bundleReportText, findingLines, printable } from './report-text.js';
 const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--json]
         Verifies an evidence bundle, offline.
 truetrail-verify archive FOLDER --key KEY... [--json]
-        Verifies the chain of anchors in a copy of an archive (the folder that has anchors/ in it), from the first to the
-        last: no link missing, every checkpoint signed, every ledger growing, every succession of keys in order.
+        Verifies a copy of an archive (the folder that has anchors/ in it): the chain of anchors from the first to the last,
+        every checkpoint, and the objects of events beside them, whose events must lead to the roots that were signed. A
+        key that is given for one ledger is taken for the others of the same log as well.
 truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
         Asks a running service for the checkpoint of a ledger (URL: https://host/v1/ledgers/NAME) and for the proof that
         it is an extension of the one that FILE remembers; then remembers it. Run it again and again: it fails when the
@@ -43,7 +44,11 @@ interface Outcome {
   verdict: 'valid' | 'invalid' | 'undecided';
 }
 
-function run(args: string[]): Promise<number> | number {
+function summaryText({ verdict, summary, ...report }: WatchOutcome | ArchiveOutcome): string {
+  return [verdict.toUpperCase(), ...summary, ...findingLines(report)].map(printable).join('\n');
+}
+
+async function run(args: string[]): Promise<number> {
   if (args.length === 0 || args.includes('--help') || args.includes('-h')) {
     process.stdout.write(HELP);
     return args.length === 0 ? EXIT.usage : 0;
@@ -57,20 +62,14 @@ function run(args: string[]): Promise<number> | number {
   const [command = '', subject] = positionals;
   if (command === 'archive' && subject !== undefined) {
     need(positionals.length === 2 && keys.length > 0, 'archive needs one folder and --key');
-    return tell(verifyArchiveFolder(subject, keys), ({ verdict, summary, ...report }) =>
-      [verdict.toUpperCase(), ...summary, ...findingLines(report)].map(printable).join('\n'),
-    );
+    return tell(await verifyArchiveFolder(subject, keys), summaryText);
   }
   if (command === 'ledger' && subject !== undefined) {
     const { state, 'token-file': tokenFile } = values;
     need(positionals.length === 2 && keys.length > 0, 'ledger needs one URL and --key');
     if (state === undefined) throw new UsageError('ledger needs --state, the file in which it remembers what it saw');
     const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
-    return watchLedger({ url: subject, keys, stateFile: state, token }).then((outcome) =>
-      tell(outcome, ({ verdict, summary, ...report }) =>
-        [verdict.toUpperCase(), ...summary, ...findingLines(report)].map(printable).join('\n'),
-      ),
-    );
+    return tell(await watchLedger({ url: subject, keys, stateFile: state, token }), summaryText);
   }
   need(positionals.length === 1, 'one bundle is verified at a time');
   const file = new FileAccess(command);
@@ -103,7 +102,10 @@ function read(args: string[]) {
 function readKeys(text: string): VerifierKey[] {
   const lines = text.startsWith('@') ? readFileSync(text.slice(1), 'utf8').split('\n') : [text];
   try {
-    return lines.map((line) => line.trim()).filter((line) => line !== '').map((line) => VerifierKey.parse(line));
+    return lines
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+      .map((line) => VerifierKey.parse(line));
   } catch (error) {
     if (error instanceof NoteError) throw new UsageError(error.message, { cause: error });
     throw error;
