@@ -177,14 +177,14 @@ async function readBounded(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The notes of successions in the history of keys: one after the other, or in a JSON object. */
+/** The notes of successions in the answer of keys/history. */
 function successionsIn(text: string): string[] {
-  if (!text.startsWith('{')) {
-    return text.split(/(?<=\n)(?=truetrail\/key-succession\/)/).filter((note) => note.trim() !== '');
-  }
   const { successions } = objectIn(text);
   if (!Array.isArray(successions)) throw new NoAnswer('the history of keys has no list of successions');
-  return successions.filter((note) => typeof note === 'string');
+  return successions.flatMap((each) => {
+    const note = typeof each === 'object' && each !== null && !Array.isArray(each) ? each.note : undefined;
+    return typeof note === 'string' ? [note] : [];
+  });
 }
 
 function proofIn(text: string): Buffer[] {
