@@ -1,6 +1,6 @@
 // `node bench/evidence.mjs [--events 500000]`: how long a bundle of one trade date takes to be made by the code that the
 // service makes it with, from events in memory, and to be verified by truetrail-verify from a file; and what each holds in
-// memory. Prints JSON. Database and HTTP are not in it.
+// memory. Processor time stands beside, which other work on the machine does not lengthen. Prints JSON. Database and HTTP are not in it.
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
@@ -25,6 +25,8 @@ const { GrowingTree } = await load('tiles');
 
 const ORIGIN = 'audit.example.com/truetrail/main';
 const PAGE = 1_000;
+/** Of /proc, on Linux. */
+const TICKS_A_SECOND = 100;
 const FIRST = Date.UTC(2026, 5, 1, 8) * 1_000;
 const { privateKey } = generateKeyPairSync('ed25519');
 const folder = mkdtempSync(join(tmpdir(), 'truetrail-bench-'));
@@ -74,6 +76,7 @@ try {
   const descriptor = openSync(file, 'w');
   globalThis.gc?.();
   const begun = performance.now();
+  const cpuBefore = process.cpuUsage();
   let mostHeap = 0;
   for await (const chunk of writeBundle({
     claims: {
@@ -102,6 +105,7 @@ try {
   }
   closeSync(descriptor);
   const madeMs = performance.now() - begun;
+  const { user, system } = process.cpuUsage(cpuBefore);
 
   const verified = await verify(file, key);
   const { size: bytes } = statSync(file);
@@ -111,8 +115,10 @@ try {
         events: count,
         bundle_mb: round(bytes / 1e6),
         made_s: round(madeMs / 1000),
+        made_cpu_s: round((user + system) / 1e6),
         made_heap_mb: round(mostHeap / 1e6),
         verified_s: round(verified.ms / 1000),
+        verified_cpu_s: verified.cpuSeconds,
         verified_peak_rss_mb: verified.peakMb,
         verdict: verified.verdict,
       },
@@ -134,10 +140,13 @@ async function verify(path, trusted) {
   });
   let output = '';
   let peakMb = null;
+  let cpuSeconds = null;
   const watch = setInterval(() => {
     try {
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
       peakMb = Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1e3);
+      const [user, system] = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13);
+      cpuSeconds = (Number(user) + Number(system)) / TICKS_A_SECOND;
     } catch {
       // no /proc, or it has ended
     }
@@ -145,7 +154,7 @@ async function verify(path, trusted) {
   child.stdout.setEncoding('utf8').on('data', (chunk) => (output += chunk));
   await new Promise((resolve) => child.once('close', resolve));
   clearInterval(watch);
-  return { ms: performance.now() - begun, peakMb, verdict: JSON.parse(output).verdict };
+  return { ms: performance.now() - begun, peakMb, cpuSeconds, verdict: JSON.parse(output).verdict };
 }
 
 function round(number) {
