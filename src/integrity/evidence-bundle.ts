@@ -115,11 +115,11 @@ export async function* writeBundle(source: BundleSource): AsyncGenerator<Buffer>
   const path = new MultiproofPath(checkpoint.size);
   const waiting: Buffer[] = [];
   const tree = new MultiproofRoot(checkpoint.size, () => waiting.shift()!);
-  let text: string[] = [];
+  let text: Buffer[] = [];
   let textBytes = 0;
   let pieces = 0;
   const piece = (): Buffer[] => {
-    const bytes = zip.add(FILES.events(++pieces), Buffer.from(text.join('')));
+    const bytes = zip.add(FILES.events(++pieces), Buffer.concat(text));
     [text, textBytes] = [[], 0];
     return bytes;
   };
@@ -133,9 +133,9 @@ export async function* writeBundle(source: BundleSource): AsyncGenerator<Buffer>
       const eventHash = check.take(line)!;
       tree.append(BigInt(record.sequence) - 1n, leafHash(eventHash));
       page.take(line);
-      const lineText = `${canonicalize(line)}\n`;
-      text.push(lineText);
-      textBytes += lineText.length;
+      const bytes = Buffer.from(`${canonicalize(line)}\n`);
+      text.push(bytes);
+      textBytes += bytes.length;
       if (textBytes >= PIECE_BYTES) yield* piece();
     }
     yield* proof.add(hashes);
