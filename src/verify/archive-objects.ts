@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AsyncBuffer } from 'hyparquet';
 import { ArchiveObjectError, type ArchivedRange } from '../archive/archive-format.js';
 import { readColumns, readFooter, verifyObject, type ObjectFooter } from '../archive/archive-object.js';
+import { loadCompression } from '../archive/parquet-file.js';
 import { leafHash } from '../integrity/event.js';
 import { MerkleTree } from '../integrity/merkle-tree.js';
 import type { AnchoredLedger, ArchiveReport } from './archive-report.js';
@@ -33,6 +34,7 @@ export async function verifyObjects(
   ledgers: ReadonlyMap<string, AnchoredLedger>,
   report: ArchiveReport,
 ): Promise<Map<string, bigint>> {
+  await loadCompression();
   const objects: OpenObject[] = [];
   try {
     for (const name of listObjects(folder)) {
