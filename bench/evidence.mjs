@@ -93,7 +93,9 @@ try {
     checkpoint: note,
     papers: () =>
       Promise.resolve({
-        anchor: anchorBytes({ number: 1n, previous: null, checkpoints: [{ sizeBefore: 0n, note }], successions: [] }),
+        anchors: [
+          anchorBytes({ number: 1n, previous: null, checkpoints: [{ sizeBefore: 0n, note }], successions: [] }),
+        ],
         timestamps: [],
         keys: [key],
         successions: [],

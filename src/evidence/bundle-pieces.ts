@@ -78,7 +78,7 @@ class BundleMaking {
   ) {}
 
   async *chunks(): AsyncGenerator<Buffer> {
-    const { ledger, checkpoint, anchor, keys, successions, timestamps } = this.plan;
+    const { ledger, checkpoint, anchors, keys, successions, timestamps } = this.plan;
     const { size } = parseCheckpoint(parseNote(checkpoint).text);
     const claims = await this.claims();
     const read = this.readers.checkpoints.tilesOf(ledger);
@@ -88,8 +88,8 @@ class BundleMaking {
       hashesOf: (subtrees) => subtreeHashes(subtrees, size, read),
       checkpoint,
       papers: async () => ({
-        anchor: Buffer.from(anchor),
-        timestamps: timestamps.map((reply) => Buffer.from(reply)),
+        anchors: anchors.map((bytes) => Buffer.from(bytes)),
+        timestamps: timestamps.map(({ anchor, reply }) => ({ anchor, reply: Buffer.from(reply) })),
         keys,
         successions,
         archive: (await listCopies(this.readers.pool, ledger, (from, to) =>

@@ -24,8 +24,9 @@ export interface EvidencePlan extends EvidenceQuestion {
   /** of the ids, ascending */
   sequences: readonly string[];
   checkpoint: string;
-  anchor: Uint8Array;
+  /** from the one that holds the checkpoint on */
+  anchors: readonly Uint8Array[];
   keys: readonly string[];
   successions: readonly string[];
-  timestamps: readonly Uint8Array[];
+  timestamps: readonly { anchor: bigint; reply: Uint8Array }[];
 }

@@ -57,7 +57,7 @@ export class Evidence {
       asOf,
       sequences,
       checkpoint: checkpoint.note,
-      anchor: await this.anchorOf(checkpoint),
+      anchors: [await this.anchorOf(checkpoint)],
       keys: (await this.checkpoints.keys(ledger)).map(String),
       successions: (await this.checkpoints.successions(ledger)).map(({ note }) => note),
       timestamps: [],
@@ -106,7 +106,7 @@ export class Evidence {
     }
     try {
       const stored = await new AnchorStore(this.store).read(number);
-      if (stored?.anchor.checkpoints.some((each) => each.note === note)) return stored.bytes;
+      if (stored?.anchor.checkpoints.some((each) => note.startsWith(each.note))) return stored.bytes;
       throw new Problem('archive-damaged', `The archive has no anchor ${number} that holds the checkpoint`);
     } catch (cause) {
       if (cause instanceof StoreUnavailable) {

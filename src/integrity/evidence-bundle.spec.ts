@@ -16,7 +16,7 @@ import {
   WITNESS_NAME,
   type BundlePlan,
 } from '../../test/support/evidence.js';
-import { anchorBytes, parseAnchor } from './anchor.js';
+import { anchorBytes, anchorHash, parseAnchor } from './anchor.js';
 import { canonicalize, type JsonObject } from './canonical-json.js';
 import { BundleError, FILES, keysText, manifestText, parseManifest, type BundleManifest } from './evidence-bundle.js';
 import { verifyBundle, type BundleReport, type VerifyBundleOptions } from './evidence-verifier.js';
@@ -191,7 +191,7 @@ describe('an evidence bundle', () => {
     expect([...unpack(bytes).keys()].filter((name) => name.startsWith('events/'))).toHaveLength(2);
     expect(verify(bytes).verdict).toBe('valid');
     const files = unpack(bytes);
-    files.delete(FILES.events(2));
+    files.delete(FILES.events(1));
     expectInvalid(verify(pack(files)), 'file', 'missing');
   });
 
@@ -289,9 +289,23 @@ describe('an evidence bundle', () => {
     expectInvalid(verify(spoilt, { witnesses: [WITNESS] }), 'witness');
   });
 
-  it('hands timestamps with the digest of the anchor to the check for them', async () => {
-    const bytes = await makeBundle(ledger, { ...RANGE, papers: { timestamps: [Buffer.from('a'), Buffer.from('b')] } });
-    expect(verify(bytes)).toMatchObject({ verdict: 'undecided', findings: [] });
+  it('hands timestamps with the digest of their anchor to the check for them', async () => {
+    const first = makePapers(new KeptTree(ledger.leaves)).anchors[0]!;
+    const next = anchorBytes({ number: 8n, previous: anchorHash(first), checkpoints: [], successions: [] });
+    const timestamps = [
+      { anchor: 7n, reply: Buffer.from('a') },
+      { anchor: 8n, reply: Buffer.from('b') },
+      { anchor: 8n, reply: Buffer.from('c') },
+    ];
+    const bytes = await makeBundle(ledger, { ...RANGE, papers: { anchors: [first, next], timestamps } });
+    expect([...unpack(bytes).keys()]).toEqual(
+      expect.arrayContaining(['timestamps/000000000007-1.tsr', 'timestamps/000000000008-2.tsr']),
+    );
+    expect(verify(bytes)).toMatchObject({
+      verdict: 'valid',
+      unchecked: [],
+      notes: ['3 timestamps of authorities are not looked at'],
+    });
     const seen: string[] = [];
     const report = verify(bytes, {
       verifyTimestamp: (reply, digest) => {
@@ -299,13 +313,20 @@ describe('an evidence bundle', () => {
         return { time: 'then' };
       },
     });
-    const digest = hash('sha256', unpack(bytes).get(FILES.anchor)!, 'hex');
-    expect([report.verdict, report.timestamps, seen]).toEqual([
-      'valid',
-      ['then', 'then'],
-      [`a ${digest}`, `b ${digest}`],
-    ]);
+    const [one, two] = [first, next].map((each) => hash('sha256', each, 'hex'));
+    expect(seen).toEqual([`a ${one}`, `b ${two}`, `c ${two}`]);
+    expect(report.timestamps.map(({ anchor }) => anchor)).toEqual(['7', '8', '8']);
     expectInvalid(verify(bytes, { verifyTimestamp: () => ({ fault: 'no' }) }), 'timestamp');
+    const unchained = anchorBytes({ number: 8n, previous: Buffer.alloc(32), checkpoints: [], successions: [] });
+    const papers = { anchors: [first, unchained], timestamps };
+    expectInvalid(verify(await makeBundle(ledger, { ...RANGE, papers })), 'anchor');
+    const ninth = anchorBytes({ number: 9n, previous: anchorHash(first), checkpoints: [], successions: [] });
+    expectInvalid(verify(await makeBundle(ledger, { ...RANGE, papers: { anchors: [first, ninth] } })), 'file');
+    const ofNone = { timestamps: [{ anchor: 8n, reply: Buffer.from('b') }] };
+    expectInvalid(verify(await makeBundle(ledger, { ...RANGE, papers: ofNone })), 'file');
+    const gap = new Map(unpack(bytes));
+    gap.delete('timestamps/000000000008-1.tsr');
+    expectInvalid(verify(pack(gap)), 'file');
   });
 
   const events = FILES.events(1);
@@ -447,11 +468,11 @@ describe('an evidence bundle', () => {
     const other = makePapers(new KeptTree(ledger.leaves), { origin: 'audit.example.com/truetrail/other' });
     expectInvalid(replaced(FILES.checkpoint, other.checkpoint), 'checkpoint', 'key', 'anchor');
     expectInvalid(replaced(FILES.checkpoint, 'no note'), 'checkpoint');
-    expectInvalid(replaced(FILES.anchor, smaller.anchor), 'anchor');
-    expectInvalid(replaced(FILES.anchor, '{}'), 'anchor');
-    const { anchor } = makePapers(new KeptTree(ledger.leaves));
+    expectInvalid(replaced(FILES.anchor(7n), smaller.anchors[0]!), 'anchor');
+    expectInvalid(replaced(FILES.anchor(7n), '{}'), 'anchor');
+    const [anchor] = makePapers(new KeptTree(ledger.leaves)).anchors as [Buffer];
     const without = { ...parseAnchor(anchor), checkpoints: parseAnchor(anchor).checkpoints.slice(0, 1) };
-    expectInvalid(replaced(FILES.anchor, anchorBytes(without)), 'anchor');
+    expectInvalid(replaced(FILES.anchor(7n), anchorBytes(without)), 'anchor');
     expectInvalid(replaced(FILES.keys, '{"keys":[],"successions":[1]}'), 'key');
     expectInvalid(replaced(FILES.keys, keysText(['x'], [])), 'page');
     expectInvalid(replaced(FILES.archive, 'x\n'), 'archive');

@@ -1,8 +1,15 @@
 import { hash } from 'node:crypto';
+import { parseAnchor } from './anchor.js';
 import { canonicalize, type JsonObject, type JsonValue } from './canonical-json.js';
 import { parseCheckpoint } from './checkpoint.js';
 import { leafHash } from './event.js';
-import { COMPLETENESS, kindOfAsked, type BundleClaims, type SequenceRange } from './evidence-claims.js';
+import {
+  COMPLETENESS,
+  kindOfAsked,
+  type BundleClaims,
+  type BundleTimestamp,
+  type SequenceRange,
+} from './evidence-claims.js';
 import { BundleLineCheck, lineOf } from './evidence-lines.js';
 import { EvidencePage } from './evidence-page.js';
 import type { Subtree } from './merkle-proof.js';
@@ -44,10 +51,9 @@ export interface BundleManifest extends BundleClaims {
 export interface BundlePapers {
   /** the note, with the signatures of witnesses after the ledger's own */
   checkpoint: string;
-  /** the bytes of the anchor that holds it */
-  anchor: Buffer;
-  /** RFC 3161 replies over the SHA-256 of the anchor's bytes */
-  timestamps: readonly Buffer[];
+  /** the bytes of the anchor that holds it, and of those that follow, up to the last one that was stamped; at least one */
+  anchors: readonly Buffer[];
+  timestamps: readonly BundleTimestamp[];
   /** verifier keys of the ledger, the present one first */
   keys: readonly string[];
   /** notes of key-succession.ts */
@@ -83,8 +89,8 @@ export const FILES = {
   events: (number: number) => `events/${String(number).padStart(6, '0')}.ndjson`,
   proof: (number: number) => `proof/${String(number).padStart(6, '0')}.hashes`,
   checkpoint: 'checkpoint',
-  anchor: 'anchor.json',
-  timestamp: (number: number) => `timestamps/${String(number).padStart(6, '0')}.tsr`,
+  anchor: (number: bigint) => `anchors/${String(number).padStart(12, '0')}.json`,
+  timestamp: (anchor: bigint, number: number) => `timestamps/${String(anchor).padStart(12, '0')}-${number}.tsr`,
   keys: 'keys.json',
   archive: 'archive.ndjson',
   page: 'index.html',
@@ -153,8 +159,13 @@ export async function* writeBundle(source: BundleSource): AsyncGenerator<Buffer>
 
   const papers: BundlePapers = { ...(await source.papers()), checkpoint: source.checkpoint };
   yield* zip.add(FILES.checkpoint, Buffer.from(papers.checkpoint));
-  yield* zip.add(FILES.anchor, papers.anchor);
-  for (const [at, reply] of papers.timestamps.entries()) yield* zip.add(FILES.timestamp(at + 1), reply);
+  for (const anchor of papers.anchors) yield* zip.add(FILES.anchor(parseAnchor(anchor).number), anchor);
+  const counted = new Map<bigint, number>();
+  for (const { anchor, reply } of papers.timestamps) {
+    const number = (counted.get(anchor) ?? 0) + 1;
+    counted.set(anchor, number);
+    yield* zip.add(FILES.timestamp(anchor, number), reply);
+  }
   yield* zip.add(FILES.keys, Buffer.from(keysText(papers.keys, papers.successions)));
   yield* zip.add(FILES.archive, Buffer.from(papers.archive.map((entry) => `${canonicalize(entry)}\n`).join('')));
   const counts = { events: check.events, envelopes: check.envelopes };

@@ -28,6 +28,12 @@ export interface BundleClaims {
   contents: boolean;
 }
 
+/** An RFC 3161 reply over the SHA-256 of an anchor's bytes. It dates what that anchor holds and all before it. */
+export interface BundleTimestamp {
+  anchor: bigint;
+  reply: Buffer;
+}
+
 /** By what was asked, each with the members that say it. */
 const ASKED_BY = {
   ids: ['event_ids'],

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { canonicalize, type JsonObject, type JsonValue } from './canonical-json.js';
 import { parseCheckpoint } from './checkpoint.js';
 import { parseAnchor, anchorHash } from './anchor.js';
-import type { BundleClaims, Completeness } from './evidence-claims.js';
+import type { BundleClaims, BundleTimestamp, Completeness } from './evidence-claims.js';
 import { cosignatureTime, parseNote } from './signed-note.js';
 
 /**
@@ -21,8 +21,8 @@ export interface PageFacts {
   events: bigint;
   envelopes: bigint;
   checkpoint: string;
-  anchor: Buffer;
-  timestamps: readonly Buffer[];
+  anchors: readonly Buffer[];
+  timestamps: readonly BundleTimestamp[];
   keys: readonly string[];
   archive: readonly JsonObject[];
 }
@@ -75,7 +75,7 @@ export class EvidencePage {
     const { events, envelopes, timestamps, keys, archive } = facts;
     const note = parseNote(facts.checkpoint);
     const checkpoint = parseCheckpoint(note.text);
-    const anchor = parseAnchor(facts.anchor);
+    const anchor = parseAnchor(facts.anchors[0]!);
     const title = `Evidence of ${events} events of ${ledger}`;
     const signers = note.signatures.map((signature) => {
       const id = signature.keyId.toString('hex');
@@ -124,7 +124,7 @@ ${rows([
   ['Root hash', checkpoint.rootHash.toString('hex')],
   ...signers.map((signer): Row => ['Signed by', signer]),
   ['Anchor', String(anchor.number)],
-  ['SHA-256 of the anchor', anchorHash(facts.anchor).toString('hex')],
+  ['SHA-256 of the anchor', anchorHash(facts.anchors[0]!).toString('hex')],
   ['Timestamps of authorities', String(timestamps.length)],
   ...keys.map((key): Row => ['Key of the ledger', key]),
 ])}</table>

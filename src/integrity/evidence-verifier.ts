@@ -12,6 +12,7 @@ import {
   parseManifest,
   type BundleManifest,
 } from './evidence-bundle.js';
+import type { BundleTimestamp } from './evidence-claims.js';
 import { AskedError, BundleLineCheck, type LineFinding } from './evidence-lines.js';
 import { EvidencePage, PAGE_VERSION } from './evidence-page.js';
 import { signedByReached } from './key-succession.js';
@@ -71,24 +72,26 @@ export interface BundleReport {
   checkpoint: { size: string; root_hash: string; signed_by: string[] } | null;
   anchor: { n: string; sha256: string } | null;
   witnesses: { name: string; time: string }[];
-  timestamps: string[];
+  /** of authorities: when an anchor was there that holds the checkpoint, or follows the one that does */
+  timestamps: { anchor: string; time: string }[];
+  /** what is in the bundle, and was not asked to be looked at */
+  notes: string[];
 }
 
 /** What is wrong with a timestamp authority's reply over a digest, or when it says that it was made. */
-export type VerifyTimestamp = (
-  reply: Buffer,
-  digest: Buffer,
-) => { time: string } | { fault: string } | { unchecked: string };
+export type VerifyTimestamp = (reply: Buffer, digest: Buffer) => { time: string } | { fault: string };
 
 export interface VerifyBundleOptions {
   /** that the auditor trusts; those of other names are passed over */
   keys: readonly VerifierKey[];
   /** each must have cosigned the checkpoint */
   witnesses?: readonly VerifierKey[];
+  /** without it timestamps are not looked at */
   verifyTimestamp?: VerifyTimestamp;
 }
 
 const MAX_FINDINGS = 1_000;
+const ANCHOR_FILE = /^anchors\/[0-9]{12}\.json$/;
 
 /**
  * Verifies a bundle offline. Whatever is in it, the outcome is a report; throws what the source throws when it cannot be
@@ -112,6 +115,7 @@ class BundleVerification {
     anchor: null,
     witnesses: [],
     timestamps: [],
+    notes: [],
   };
   private zip!: ZipReader;
   private manifest!: BundleManifest;
@@ -203,15 +207,34 @@ class BundleVerification {
       if (name !== FILES.manifest && !listed.has(name)) this.find('file', `${shown(name)} is not in the manifest`);
     }
     for (const name of listed) if (!this.entries.has(name)) this.find('file', `${shown(name)} is not there`);
-    const known = new Set<string>([FILES.checkpoint, FILES.anchor, FILES.keys, FILES.archive, FILES.page]);
-    for (const pieceName of [FILES.events, FILES.proof, FILES.timestamp]) {
-      for (let number = 1; listed.has(pieceName(number)); number++) known.add(pieceName(number));
+    const known = new Set<string>([FILES.checkpoint, FILES.keys, FILES.archive, FILES.page]);
+    const count = (name: (number: number) => string): void => {
+      for (let number = 1; listed.has(name(number)); number++) known.add(name(number));
+    };
+    count(FILES.events);
+    count(FILES.proof);
+    for (const anchor of this.anchorNumbers()) {
+      known.add(FILES.anchor(anchor));
+      count((number) => FILES.timestamp(anchor, number));
     }
     for (const name of listed) if (!known.has(name)) this.find('file', `${shown(name)} is none of a bundle's files`);
     const order = this.manifest.files.map(({ name }) => name).filter((name) => this.entries.has(name));
     const inZip = [...this.entries.keys()].filter((name) => listed.has(name));
     if (order.join('\n') !== inZip.join('\n'))
       this.find('manifest', 'it lists the files in another order than the zip');
+  }
+
+  /** The numbers of the anchors that are there, from the one that holds the checkpoint on, as far as none is left out. */
+  private anchorNumbers(): bigint[] {
+    const names = [...this.entries.keys()].filter((name) => ANCHOR_FILE.test(name));
+    const first = names
+      .map((name) => BigInt(name.slice('anchors/'.length, -'.json'.length)))
+      .sort((a, b) => Number(a - b))[0];
+    const numbers: bigint[] = [];
+    for (let number = first; number !== undefined && this.entries.has(FILES.anchor(number)); number += 1n) {
+      numbers.push(number);
+    }
+    return numbers;
   }
 
   /** A file's content; undefined if it is not there or cannot be unpacked, which has been reported. */
@@ -244,7 +267,7 @@ class BundleVerification {
 
   private checkPapers(): Papers | undefined {
     const note = this.read(FILES.checkpoint);
-    const anchorFile = this.read(FILES.anchor);
+    const anchors = this.readAnchors();
     const keysFile = this.read(FILES.keys);
     const archiveFile = this.read(FILES.archive);
     const timestamps = this.readTimestamps();
@@ -252,7 +275,6 @@ class BundleVerification {
     const archive = archiveFile && this.readArchive(archiveFile);
     const signed = note && this.parse('checkpoint', FILES.checkpoint, () => parseNote(note));
     const checkpoint = signed && this.parse('checkpoint', FILES.checkpoint, () => parseCheckpoint(signed.text));
-    const anchor = anchorFile && this.parse('anchor', FILES.anchor, () => parseAnchor(anchorFile));
     if (checkpoint) {
       if (checkpoint.origin !== this.manifest.origin) this.find('checkpoint', `it is of ${checkpoint.origin}`);
       if (this.manifest.asOf > checkpoint.size) this.find('checkpoint', `it ends at ${checkpoint.size}, before as_of`);
@@ -263,20 +285,43 @@ class BundleVerification {
       };
       this.checkSignature(signed, checkpoint, keys?.successions ?? []);
       this.checkWitnesses(signed);
-      if (anchor) this.checkAnchor(anchor, anchorFile, note.toString(), checkpoint);
+      if (anchors) this.checkAnchor(anchors[0]!, note.toString(), checkpoint);
     }
-    if (anchorFile) this.checkTimestamps(timestamps, anchorHash(anchorFile));
-    if (!checkpoint || !anchor || !keys || !archive) return undefined;
-    return { checkpoint, note: note.toString(), anchor: anchorFile, timestamps, keys: keys.keys, archive };
+    if (anchors) this.checkTimestamps(timestamps, anchors);
+    if (!checkpoint || !anchors || !keys || !archive) return undefined;
+    const anchorFiles = anchors.map(({ bytes }) => bytes);
+    return { checkpoint, note: note.toString(), anchors: anchorFiles, timestamps, keys: keys.keys, archive };
   }
 
-  private readTimestamps(): Buffer[] {
-    const replies: Buffer[] = [];
-    for (let number = 1; this.entries.has(FILES.timestamp(number)); number++) {
-      const reply = this.read(FILES.timestamp(number));
-      if (reply) replies.push(reply);
+  /** The anchor of the checkpoint and those after it, each naming the one before; undefined if one is none. */
+  private readAnchors(): ReadAnchor[] | undefined {
+    const anchors: ReadAnchor[] = [];
+    const numbers = this.anchorNumbers();
+    if (numbers.length === 0) this.find('file', 'there is no anchor');
+    for (const number of numbers) {
+      const name = FILES.anchor(number);
+      const bytes = this.read(name);
+      const anchor = bytes && this.parse('anchor', name, () => parseAnchor(bytes));
+      if (!anchor) return undefined;
+      if (anchor.number !== number) this.find('anchor', `${name} says that it is ${anchor.number}`);
+      const before = anchors.at(-1);
+      if (before && !anchor.previous?.equals(before.hash)) {
+        this.find('anchor', `${name} follows another anchor than the one before it`);
+      }
+      anchors.push({ anchor, bytes, hash: anchorHash(bytes) });
     }
-    return replies;
+    return anchors.length === 0 ? undefined : anchors;
+  }
+
+  private readTimestamps(): BundleTimestamp[] {
+    return this.anchorNumbers().flatMap((anchor) => {
+      const replies: BundleTimestamp[] = [];
+      for (let number = 1; this.entries.has(FILES.timestamp(anchor, number)); number++) {
+        const reply = this.read(FILES.timestamp(anchor, number));
+        if (reply) replies.push({ anchor, reply });
+      }
+      return replies;
+    });
   }
 
   /** Signed by the key that may sign this size, reached from one that the auditor trusts. */
@@ -300,6 +345,11 @@ class BundleVerification {
   }
 
   private checkWitnesses(note: SignedNote): void {
+    const others = note.signatures.filter(
+      (signature) =>
+        signature.name !== this.manifest.origin && !this.options.witnesses?.some((key) => key.isNamedBy(signature)),
+    );
+    for (const { name } of others) this.report.notes.push(`the cosignature of ${name} is not looked at`);
     for (const witness of this.options.witnesses ?? []) {
       const own = note.signatures.filter((signature) => witness.isNamedBy(signature));
       if (own.length === 0) this.find('witness', `${witness.name} has not cosigned`);
@@ -312,20 +362,26 @@ class BundleVerification {
   }
 
   /** That the anchor holds this very note; witnesses sign later, below it. */
-  private checkAnchor(anchor: Anchor, bytes: Buffer, note: string, { origin }: Checkpoint): void {
-    this.report.anchor = { n: String(anchor.number), sha256: anchorHash(bytes).toString('hex') };
+  private checkAnchor({ anchor, hash: sha256 }: ReadAnchor, note: string, { origin }: Checkpoint): void {
+    this.report.anchor = { n: String(anchor.number), sha256: sha256.toString('hex') };
     const own = anchor.checkpoints.filter((each) => each.note.startsWith(`${origin}\n`));
     if (own.length !== 1) this.find('anchor', `it holds ${own.length} checkpoints of the ledger`);
     else if (!note.startsWith(own[0]!.note)) this.find('anchor', 'it holds another checkpoint of the ledger');
   }
 
-  private checkTimestamps(replies: readonly Buffer[], digest: Buffer): void {
+  private checkTimestamps(timestamps: readonly BundleTimestamp[], anchors: readonly ReadAnchor[]): void {
     const { verifyTimestamp } = this.options;
-    for (const [at, reply] of replies.entries()) {
-      const outcome = verifyTimestamp?.(reply, digest) ?? { unchecked: 'this verifier has no check for it' };
-      if ('time' in outcome) this.report.timestamps.push(outcome.time);
-      else if ('fault' in outcome) this.find('timestamp', `${FILES.timestamp(at + 1)}: ${outcome.fault}`);
-      else this.report.unchecked.push(`${FILES.timestamp(at + 1)}: ${outcome.unchecked}`);
+    if (!verifyTimestamp) {
+      if (timestamps.length > 0)
+        this.report.notes.push(`${timestamps.length} timestamps of authorities are not looked at`);
+      return;
+    }
+    for (const { anchor: number, reply } of timestamps) {
+      const stamped = anchors.find(({ anchor }) => anchor.number === number);
+      if (!stamped) continue; // which has been reported of the anchor
+      const outcome = verifyTimestamp(reply, stamped.hash);
+      if ('time' in outcome) this.report.timestamps.push({ anchor: String(number), time: outcome.time });
+      else this.find('timestamp', `a timestamp of anchor ${number}: ${outcome.fault}`);
     }
   }
 
@@ -454,11 +510,18 @@ class BundleVerification {
   }
 }
 
+interface ReadAnchor {
+  anchor: Anchor;
+  bytes: Buffer;
+  /** SHA-256 */
+  hash: Buffer;
+}
+
 interface Papers {
   checkpoint: Checkpoint;
   note: string;
-  anchor: Buffer;
-  timestamps: readonly Buffer[];
+  anchors: readonly Buffer[];
+  timestamps: readonly BundleTimestamp[];
   keys: readonly string[];
   archive: readonly JsonObject[];
 }

@@ -28,8 +28,9 @@ export function bundleReportText(report: BundleReport): string {
   }
   for (const { name, time } of witnesses) lines.push(`witness     ${name} at ${timeOf(time)}`);
   if (anchor) lines.push(`anchor      ${anchor.n}, SHA-256 ${anchor.sha256}`);
-  for (const time of timestamps) lines.push(`timestamp   ${time}`);
+  for (const { anchor: n, time } of timestamps) lines.push(`timestamp   anchor ${n} at ${time}`);
   for (const each of report.unchecked) lines.push(`UNCHECKED   ${each}`);
+  for (const note of report.notes) lines.push(`note        ${note}`);
   lines.push(...findingLines(report));
   return lines.map(printable).join('\n');
 }

@@ -100,7 +100,7 @@ function read(args: string[]) {
 }
 
 function readKeys(text: string): VerifierKey[] {
-  const lines = text.startsWith('@') ? readFileSync(text.slice(1), 'utf8').split('\n') : [text];
+  const lines = (text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text).split('\n');
   try {
     return lines
       .map((line) => line.trim())

@@ -357,12 +357,21 @@ def verify(path, trusted):
             for name in pieces(pattern):
                 yield from read(name).splitlines()
 
-        known = {'checkpoint', 'anchor.json', 'keys.json', 'archive.ndjson', 'index.html'}
-        for pattern in ('events/%06d.ndjson', 'proof/%06d.hashes', 'timestamps/%06d.tsr'):
-            known.update(pieces(pattern))
-        if set(listed) - known or {'checkpoint', 'anchor.json', 'keys.json', 'archive.ndjson', 'index.html'} - set(listed):
+        always = {'checkpoint', 'keys.json', 'archive.ndjson', 'index.html'}
+        number = min(int(name[8:20]) for name in files if re.fullmatch('anchors/[0-9]{12}.json', name))
+        anchors, stamps, before = [], [], None
+        while f'anchors/{number:012}.json' in files:
+            data = read(f'anchors/{number:012}.json')
+            anchor = read_json(data)
+            if jcs(anchor).encode() != data or anchor['format'] != 'truetrail-anchor/1' or anchor['n'] != str(number) or before not in (None, anchor['previous']):
+                wrong(f'anchor {number} is none, or does not follow the one before it')
+            anchors.append(anchor)
+            stamps += pieces(f'timestamps/{number:012}-%d.tsr')
+            number, before = number + 1, sha256(data).hex()
+        known = always | {f'anchors/{int(anchor["n"]):012}.json' for anchor in anchors} | {*stamps, *pieces('events/%06d.ndjson'), *pieces('proof/%06d.hashes')}
+        if set(listed) - known or always - set(listed):
             wrong('a file is unknown, or is not there')
-        for name in ('index.html', 'archive.ndjson', *pieces('timestamps/%06d.tsr')):
+        for name in ('index.html', 'archive.ndjson', *stamps):
             read(name)
 
         note = read('checkpoint').decode()
@@ -372,10 +381,8 @@ def verify(path, trusted):
         keys = signing_key(parse_key(trusted), read_json(read('keys.json'))['successions'], int(size))
         if origin != parse_key(trusted)[0] or not any(is_signed(note, key) for key in keys):
             wrong('the checkpoint is not signed with a key reached from the one given')
-        anchor_bytes = read('anchor.json')
-        anchor = read_json(anchor_bytes)
-        own = [each['note'] for each in anchor['checkpoints'] if each['note'].startswith(origin + '\n')]
-        if jcs(anchor).encode() != anchor_bytes or anchor['format'] != 'truetrail-anchor/1' or len(own) != 1 or not note.startswith(own[0]):
+        own = [each['note'] for each in anchors[0]['checkpoints'] if each['note'].startswith(origin + '\n')]
+        if len(own) != 1 or not note.startswith(own[0]):
             wrong('the anchor does not hold the checkpoint')
 
         hashes = [0]

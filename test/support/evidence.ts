@@ -137,7 +137,7 @@ export function makePapers(
   const cosignature = isWitnessed ? formatSignature(cosignText(text, WITNESS_NAME, WITNESS_KEY, 1_780_400_000n)) : '';
   return {
     checkpoint: note + cosignature,
-    anchor,
+    anchors: [anchor],
     timestamps: [],
     keys: [verifierKey(origin, key).toString()],
     successions: [],
