@@ -77,7 +77,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         service.app.get(ServiceLedger),
       );
       try {
-        return await signing.run(new AbortController().signal, log);
+        return await signing.run({ signal: new AbortController().signal, log });
       } finally {
         await signing.onModuleDestroy();
       }

@@ -150,12 +150,91 @@ export async function listSuccessions(database: Database, ledger: string): Promi
   return rows;
 }
 
-/** The sequence of an event in its ledger; undefined when there is none. */
-export async function findSequence(database: Database, ledger: string, eventId: string): Promise<bigint | undefined> {
-  const { rows } = await database.query<{ sequence: string }>({
-    name: 'find_event_sequence',
-    text: 'SELECT sequence FROM event_keys WHERE ledger = $1 AND event_id = $2',
+/** Where an event is in its ledger, and the ledger's last checkpoint; undefined when there is no such event. */
+export async function findEventInCheckpoint(
+  database: Database,
+  ledger: string,
+  eventId: string,
+): Promise<{ sequence: string; checkpoint: StoredCheckpoint | undefined } | undefined> {
+  const { rows } = await database.query<
+    { sequence: string } & { [Name in keyof StoredCheckpoint]: StoredCheckpoint[Name] | null }
+  >({
+    name: 'find_event_in_checkpoint',
+    text: `SELECT k.sequence, c.* FROM event_keys AS k
+             LEFT JOIN LATERAL (${CHECKPOINT} WHERE ledger = k.ledger ORDER BY checkpoints.anchor DESC LIMIT 1) AS c ON true
+             WHERE k.ledger = $1 AND k.event_id = $2`,
     values: [ledger, eventId],
   });
-  return rows[0] && BigInt(rows[0].sequence);
+  const [row] = rows;
+  if (!row) return undefined;
+  const { sequence, ...checkpoint } = row;
+  return { sequence, checkpoint: checkpoint.note === null ? undefined : (checkpoint as StoredCheckpoint) };
+}
+
+/** Checkpoints of a ledger of sizes from `from` to `to`, both included, by size. Those of one size and two roots are both there. */
+export async function listCheckpointSizes(
+  database: Database,
+  ledger: string,
+  from: bigint,
+  to: bigint,
+  limit: number,
+): Promise<StoredCheckpoint[]> {
+  const { rows } = await database.query<StoredCheckpoint>(
+    `SELECT DISTINCT ON (size, root_hash) anchor, size, root_hash, note FROM checkpoints
+       WHERE ledger = $1 AND size BETWEEN $2 AND $3 ORDER BY size, root_hash, anchor LIMIT $4`,
+    [ledger, String(from), String(to), limit],
+  );
+  return rows;
+}
+
+/** The last one of a ledger of a size from `from` to `to`. */
+export async function findLastCheckpointWithin(
+  database: Database,
+  ledger: string,
+  from: bigint,
+  to: bigint,
+): Promise<StoredCheckpoint | undefined> {
+  const { rows } = await database.query<StoredCheckpoint>(
+    `${CHECKPOINT} WHERE ledger = $1 AND size BETWEEN $2 AND $3 ORDER BY size DESC, anchor DESC LIMIT 1`,
+    [ledger, String(from), String(to)],
+  );
+  return rows[0];
+}
+
+/** An anchor as it is catalogued. */
+export interface CataloguedAnchor {
+  sha256: Buffer;
+  versionId: string;
+  /** by origin */
+  checkpoints: Map<string, { size: bigint; rootHash: Buffer; note: string }>;
+  /** the raw key that signed before it; undefined for the first */
+  keyBefore: Buffer | undefined;
+}
+
+/** undefined when there is none of this number. */
+export async function findAnchor(database: Database, number: bigint): Promise<CataloguedAnchor | undefined> {
+  const { rows } = await database.query<{ sha256: Buffer; version_id: string; key_before: Buffer | null }>(
+    `SELECT a.sha256, a.version_id,
+            (SELECT k.public_key FROM signing_keys AS k
+               WHERE k.from_anchor < a.number ORDER BY k.number DESC LIMIT 1) AS key_before
+       FROM anchors AS a WHERE a.number = $1`,
+    [String(number)],
+  );
+  const [row] = rows;
+  if (!row) return undefined;
+  const { rows: checkpoints } = await database.query<{ origin: string; size: string; root_hash: Buffer; note: string }>(
+    `SELECT l.origin, c.size, c.root_hash, c.note FROM checkpoints AS c JOIN ledgers AS l USING (ledger) WHERE c.anchor = $1`,
+    [String(number)],
+  );
+  return {
+    sha256: row.sha256,
+    versionId: row.version_id,
+    keyBefore: row.key_before ?? undefined,
+    checkpoints: new Map(
+      checkpoints.map(({ origin, size, root_hash: rootHash, note }) => [
+        origin,
+        { size: BigInt(size), rootHash, note },
+      ]),
+    ),
+  };
 }

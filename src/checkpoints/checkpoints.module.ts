@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { ArchiveModule } from '../archive/archive.module.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { EventsModule } from '../events/events.module.js';
+import { AnchorVerification } from './anchor-verification.job.js';
+import { AnchorVerifier } from './anchor-verifier.js';
 import { CheckpointJob } from './checkpoint.job.js';
 import { Checkpoints } from './checkpoints.js';
 import { CheckpointsController } from './checkpoints.controller.js';
@@ -11,7 +13,7 @@ import { SigningRound } from './signing-round.js';
 @Module({
   imports: [ArchiveModule, ArchivedReadsModule, EventsModule],
   controllers: [CheckpointsController],
-  providers: [Checkpoints, SigningRound, CheckpointJob],
+  providers: [Checkpoints, SigningRound, CheckpointJob, AnchorVerifier, AnchorVerification],
   exports: [Checkpoints],
 })
 export class CheckpointsModule {}
