@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -223,6 +223,21 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect((await truetrailVerify('--help')).code).toBe(0);
     });
 
+    it('is verified where there is nothing but Node', async () => {
+      const alone = join(folder, 'alone');
+      for (const part of ['integrity', 'verify']) {
+        cpSync(join(process.env.TRUETRAIL_BUILD!, 'src', part), join(alone, 'src', part), { recursive: true });
+      }
+      writeFileSync(join(alone, 'package.json'), '{"type": "module"}');
+      const file = join(folder, 'bundle.zip');
+      writeFileSync(file, await ask({ order_id: 'O-3' }));
+      const main = join(alone, 'src/verify/truetrail-verify.js');
+      expect(await run(process.execPath, main, file, '--key', key)).toMatchObject({ code: 0, stderr: '' });
+      if (!test.url.startsWith('file:')) return;
+      const walk = await run(process.execPath, main, 'archive', test.url.slice('file:'.length), '--key', key);
+      expect(walk).toMatchObject({ code: 2, stdout: expect.stringMatching(/what reads Parquet is not installed/) });
+    });
+
     it('is of what is signed, and says what is not yet', async () => {
       const refused = async (body: object, status: number, slug: string, pointer?: string): Promise<void> => {
         const answer = await service.http().post('/v1/ledgers/main/evidence').send(body);
@@ -281,16 +296,25 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await look()).toMatchObject({ code: 0, stdout: expect.stringMatching(/extends size/) });
       if (!test.url.startsWith('file:')) return;
       await runJob(service, 'archive-export');
-      const walk = await truetrailVerify(
-        'archive',
-        fileURLToPath(test.url.replace('file:', 'file://')),
-        '--key',
-        key,
-        '--json',
-      );
+      const archive = test.url.slice('file:'.length);
+      const walk = await truetrailVerify('archive', archive, '--key', key, '--json');
       const outcome = JSON.parse(walk.stdout) as { verdict: string; findings: unknown[]; unchecked: unknown[] };
       expect(outcome).toMatchObject({ verdict: 'valid', findings: [], unchecked: [] });
       expect(walk.code).toBe(0);
+
+      // somebody has changed an object since; or put the object of another history in its place, all of it right in itself
+      const copy = join(folder, 'copy');
+      cpSync(archive, copy, { recursive: true });
+      const [month] = readdirSync(join(copy, 'month')).filter((name) => name.endsWith('.parquet'));
+      const file = join(copy, 'month', month!);
+      chmodSync(file, 0o644);
+      const bytes = readFileSync(file);
+      bytes[1000]! ^= 1;
+      writeFileSync(file, bytes);
+      const changed = await truetrailVerify('archive', copy, '--key', key);
+      expect(changed).toMatchObject({ code: 1, stdout: expect.stringMatching(/FINDING {5}object: month/) });
+      rmSync(join(copy, 'anchors', '000000000001'));
+      expect((await truetrailVerify('archive', copy, '--key', key)).stdout).toMatch(/FINDING {5}missing: anchors/);
     }, 60_000);
 
     it('is not given for rows that are not those that were signed', async () => {
