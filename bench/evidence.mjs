@@ -1,127 +1,55 @@
-// `node bench/evidence.mjs [--events 500000]`: how long a bundle of one trade date takes to be made by the code that the
-// service makes it with, from events in memory, and to be verified by truetrail-verify from a file; and what each holds in
-// memory. Processor time stands beside, which other work on the machine does not lengthen. Prints JSON. Database and HTTP are not in it.
+// `node bench/evidence.mjs [--events 500000]`: how long a bundle of one trade date takes over HTTP, from the request to the
+// last byte on disk, and to be verified by truetrail-verify from there; and the most that service and verifier held in
+// memory meanwhile. Processor time stands beside the wall's, which other work on the machine lengthens. Prints JSON.
 import { spawn } from 'node:child_process';
-import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createWriteStream, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ensureBuilt } from '../scripts/build.mjs';
-import { OrderEvents } from './order-events.mjs';
+import { Cleanup, KEY } from './processes.mjs';
+import { LEDGER, Trail } from './trail.mjs';
 
-const { values } = parseArgs({ options: { events: { type: 'string', default: '500000' } } });
-const count = Number(values.events);
-const build = ensureBuilt({ hold: true });
-const load = (name) => import(pathToFileURL(join(build, 'src', 'integrity', `${name}.js`)).href);
-const { canonicalContent, contentHash, eventHash, FORMAT, leafHash, toContent } = await load('event');
-const { writeBundle } = await load('evidence-bundle');
-const { anchorBytes } = await load('anchor');
-const { checkpointText } = await load('checkpoint');
-const { formatNote, signText, verifierKey } = await load('signed-note');
-const { formatMicros } = await load('timestamp');
-const { GrowingTree } = await load('tiles');
-
-const ORIGIN = 'audit.example.com/truetrail/main';
-const PAGE = 1_000;
 /** Of /proc, on Linux. */
 const TICKS_A_SECOND = 100;
-const FIRST = Date.UTC(2026, 5, 1, 8) * 1_000;
-const { privateKey } = generateKeyPairSync('ed25519');
-const folder = mkdtempSync(join(tmpdir(), 'truetrail-bench-'));
 
-/** Pages of linked events, made as they are needed: what a database would hand out. */
-function* pages() {
-  const events = new OrderEvents(randomUUID);
-  let previous = null;
-  for (let at = 0; at < count; at += PAGE) {
-    yield events.take(Math.min(PAGE, count - at)).map((body, place) => {
-      const { content } = toContent(JSON.parse(body));
-      const sequence = at + place + 1;
-      const salt = randomBytes(16);
-      const envelope = {
-        format: FORMAT,
-        origin: ORIGIN,
-        sequence: String(sequence),
-        event_id: content.event_id,
-        recorded_at: formatMicros(FIRST + sequence * 10_000),
-        recorded_by: 'key:0190a0b0-0000-7000-8000-000000000001',
-        content_hash: contentHash(salt, canonicalContent(content).text).toString('hex'),
-        previous_event_hash: previous,
-      };
-      previous = eventHash(envelope).toString('hex');
-      return { ...content, ...envelope, salt: salt.toString('hex'), event_hash: previous };
-    });
-  }
-}
-
-const tree = new GrowingTree(0n, []);
-const records = [];
-for (const page of pages()) {
-  for (const record of page) tree.append(leafHash(Buffer.from(record.event_hash, 'hex')));
-  // as text, so that the heap of what is measured is not full of what is not
-  records.push(Buffer.from(JSON.stringify(page)));
-}
-const text = checkpointText({ origin: ORIGIN, size: tree.size, rootHash: tree.root() });
-const note = formatNote({ text, signatures: [signText(text, ORIGIN, privateKey)] });
-const key = verifierKey(ORIGIN, privateKey).toString();
-
-async function* found() {
-  for (const page of records) yield JSON.parse(page.toString()).map((record) => ({ record, isFound: true }));
-}
-
-const file = join(folder, 'bundle.zip');
+const { values } = parseArgs({ options: { events: { type: 'string', default: '500000' } } });
+const events = Number(values.events);
+const build = ensureBuilt({ hold: true });
+const cleanup = new Cleanup();
 try {
-  const descriptor = openSync(file, 'w');
-  globalThis.gc?.();
+  const env = { ARCHIVE_URL: 'file:archive', CHECKPOINT_SCHEDULE: 'off' };
+  const trail = await Trail.start({ build, cleanup, log: (line) => console.error(line), env });
+  await trail.fill(events);
+  await runJob(trail, 'checkpoint');
+  const key = (await ask(trail, 'GET', `/v1/ledgers/${LEDGER}/keys`).then((answer) => answer.text())).trim();
+
+  const file = join(trail.folder, 'bundle.zip');
+  const before = usage(trail.service.pid);
   const begun = performance.now();
-  const cpuBefore = process.cpuUsage();
-  let mostHeap = 0;
-  for await (const chunk of writeBundle({
-    claims: {
-      ledger: 'main',
-      origin: ORIGIN,
-      asOf: tree.size,
-      asked: { from_sequence: '1', to_sequence: String(tree.size) },
-      completeness: 'complete-range',
-      range: { from: 1n, to: tree.size },
-      contents: true,
-    },
-    pages: found(),
-    hashesOf: () => Promise.reject(new Error('a whole tree needs no hashes')),
-    checkpoint: note,
-    papers: () =>
-      Promise.resolve({
-        anchors: [
-          anchorBytes({ number: 1n, previous: null, checkpoints: [{ sizeBefore: 0n, note }], successions: [] }),
-        ],
-        timestamps: [],
-        keys: [key],
-        successions: [],
-        archive: [],
-      }),
-  })) {
-    writeSync(descriptor, chunk);
-    mostHeap = Math.max(mostHeap, process.memoryUsage().heapUsed);
-  }
-  closeSync(descriptor);
+  const response = await ask(trail, 'POST', `/v1/ledgers/${LEDGER}/evidence`, { to_sequence: String(events) });
+  if (response.status !== 200) throw new Error(`the bundle was refused: ${await response.text()}`);
+  const firstMs = performance.now() - begun;
+  await pipeline(Readable.fromWeb(response.body), createWriteStream(file));
   const madeMs = performance.now() - begun;
-  const { user, system } = process.cpuUsage(cpuBefore);
+  const after = usage(trail.service.pid);
 
   const verified = await verify(file, key);
-  const { size: bytes } = statSync(file);
   console.log(
     JSON.stringify(
       {
-        events: count,
-        bundle_mb: round(bytes / 1e6),
+        events,
+        bundle_mb: round(statSync(file).size / 1e6),
+        first_byte_s: round(firstMs / 1000),
         made_s: round(madeMs / 1000),
-        made_cpu_s: round((user + system) / 1e6),
-        made_heap_mb: round(mostHeap / 1e6),
+        made_cpu_s_of_service: round(after.cpuSeconds - before.cpuSeconds),
+        service_peak_rss_mb_before: before.peakMb,
+        service_peak_rss_mb_after: after.peakMb,
         verified_s: round(verified.ms / 1000),
-        verified_cpu_s: verified.cpuSeconds,
-        verified_peak_rss_mb: verified.peakMb,
+        verified_cpu_s: round(verified.cpuSeconds),
+        verifier_peak_rss_mb: verified.peakMb,
         verdict: verified.verdict,
       },
       null,
@@ -130,7 +58,25 @@ try {
   );
   if (verified.verdict !== 'valid') process.exitCode = 1;
 } finally {
-  rmSync(folder, { recursive: true });
+  await cleanup.run();
+}
+
+function ask({ service }, method, path, body) {
+  return fetch(`${service.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${KEY}`, ...(body && { 'content-type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+}
+
+async function runJob(trail, job) {
+  const asked = await ask(trail, 'POST', `/v1/jobs/${job}/runs`);
+  for (;;) {
+    const run = await (await ask(trail, 'GET', asked.headers.get('location'))).json();
+    if (run.status === 'done') return;
+    if (run.status === 'failed') throw new Error(`${job} failed: ${JSON.stringify(run.outcome)}`);
+    await pause(100);
+  }
 }
 
 /** In a process of its own, from its start to its end. */
@@ -141,24 +87,28 @@ async function verify(path, trusted) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
-  let peakMb = null;
-  let cpuSeconds = null;
-  const watch = setInterval(() => {
-    try {
-      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-      peakMb = Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1e3);
-      const [user, system] = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13);
-      cpuSeconds = (Number(user) + Number(system)) / TICKS_A_SECOND;
-    } catch {
-      // no /proc, or it has ended
-    }
-  }, 50);
+  let last = { peakMb: null, cpuSeconds: null };
+  const watch = setInterval(() => (last = usage(child.pid) ?? last), 20);
   child.stdout.setEncoding('utf8').on('data', (chunk) => (output += chunk));
   await new Promise((resolve) => child.once('close', resolve));
   clearInterval(watch);
-  return { ms: performance.now() - begun, peakMb, cpuSeconds, verdict: JSON.parse(output).verdict };
+  return { ms: performance.now() - begun, ...last, verdict: JSON.parse(output).verdict };
+}
+
+/** Of a process so far; undefined once it has ended. */
+function usage(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13);
+    return {
+      peakMb: Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1e3),
+      cpuSeconds: (Number(user) + Number(system)) / TICKS_A_SECOND,
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 function round(number) {
-  return Math.round(number * 10) / 10;
+  return number === null ? null : Math.round(number * 10) / 10;
 }

@@ -171,7 +171,8 @@ class BundleMaking {
   private async *found(query: SearchQuery): AsyncGenerator<readonly EventRecord[]> {
     if (query.fromSequence > query.toSequence) return;
     const request = { query, limit: undefined, walk: undefined };
-    for await (const { events } of this.readers.search.pages(this.plan.ledger, request, this.gone)) yield events;
+    const pages = this.readers.search.pages(this.plan.ledger, request, this.gone);
+    for await (const { events } of oneAhead(pages)) yield events;
   }
 
   private async *byIds(): AsyncGenerator<readonly EventRecord[]> {
@@ -239,6 +240,27 @@ class SequenceRuns {
     }
     const first = this.runs[low];
     return first !== undefined && first.from <= to;
+  }
+}
+
+/**
+ * The same, with the next one asked for while the last is being worked on: of the time of a bundle of 60,000 events the
+ * thread had waited a third for the database.
+ */
+async function* oneAhead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
+  const ask = (): Promise<IteratorResult<T>> => {
+    const asked = source.next();
+    asked.catch(() => undefined); // whoever awaits it is told
+    return asked;
+  };
+  let next = ask();
+  try {
+    for (let result = await next; !result.done; result = await next) {
+      next = ask();
+      yield result.value;
+    }
+  } finally {
+    await source.return(undefined);
   }
 }
 

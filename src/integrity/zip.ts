@@ -51,8 +51,11 @@ const ZIP64_EXTRA = 1;
 /** An entry is held in memory as a whole, packed and unpacked. */
 export const MAX_ENTRY_BYTES = 256 * 1024 * 1024;
 const MAX_DIRECTORY_BYTES = 256 * 1024 * 1024;
-/** What is known of deflate's other levels for lines of events: docs/evidence.md. */
-const DEFLATE_LEVEL = 6;
+/**
+ * Of 4.8 MB of order events in lines: level 1 took 47 ms for 18.6 % of them, 3 took 51 ms for 17.7 %, 6 took 99 ms for
+ * 16.7 %.
+ */
+const DEFLATE_LEVEL = 3;
 
 /** Writes entry by entry; whoever calls it puts the bytes one after the other. */
 export class ZipWriter {
