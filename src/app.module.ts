@@ -6,6 +6,7 @@ import { ChainModule } from './chain/chain.module.js';
 import { CheckpointsModule } from './checkpoints/checkpoints.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { EventsModule } from './events/events.module.js';
+import { EvidenceModule } from './evidence/evidence.module.js';
 import { HoldsModule } from './holds/holds.module.js';
 import { ProblemsController } from './http/problems.controller.js';
 import { JobsModule } from './jobs/jobs.module.js';
@@ -39,6 +40,7 @@ export class AppModule {
         ChainModule,
         ArchiveModule,
         CheckpointsModule,
+        EvidenceModule,
         HoldsModule,
         RetentionModule,
       ],

@@ -7,6 +7,7 @@ import {
   verifierKey,
   verifyNote,
   ED25519,
+  type SignedNote,
 } from './signed-note.js';
 import type { KeyObject } from 'node:crypto';
 
@@ -83,4 +84,23 @@ export function followSuccessions(trusted: VerifierKey, notes: readonly string[]
     last.toSize = succession.fromSize;
     terms.push({ key: succession.successor, fromSize: succession.fromSize, toSize: undefined });
   }
+}
+
+/**
+ * The keys, reached from those that are trusted, whose signatures a checkpoint of this size bears and may bear. Throws
+ * NoteError when there is none, or one is wrong.
+ */
+export function signedByReached(
+  note: SignedNote,
+  size: bigint,
+  trusted: readonly VerifierKey[],
+  successions: readonly string[],
+): VerifierKey[] {
+  const terms = trusted.flatMap((key) => followSuccessions(key, successions));
+  const isInTerm = ({ fromSize, toSize }: KeyTerm): boolean =>
+    size >= fromSize && (toSize === undefined || size <= toSize);
+  return verifyNote(
+    note,
+    terms.filter(isInTerm).map(({ key }) => key),
+  );
 }

@@ -82,7 +82,7 @@ export function joinParts(hashes: readonly Buffer[]): Buffer {
 }
 
 /** The largest power of two that is less than n, n at least 2. */
-function split(n: bigint): bigint {
+export function split(n: bigint): bigint {
   return 1n << BigInt((n - 1n).toString(2).length - 1);
 }
 

@@ -4,10 +4,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import { makeArchiveReader, NoArchive } from '../archive/archive-reading.js';
 import type { ArchivedEvents } from '../archive/archived-events.js';
+import { Checkpoints } from '../checkpoints/checkpoints.js';
 import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
 import { EventSearch, SEARCH_SHARE } from '../events/event-search.js';
 import { Ledgers } from '../events/ledgers.js';
 import { OrderHistory } from '../events/order-history.js';
+import { piecesOfBundle } from '../evidence/bundle-pieces.js';
 import { errorAsData } from '../http/error-data.js';
 import { linesOfPages } from '../http/ndjson.js';
 import { piecesOfReport } from '../reports/report-pieces.js';
@@ -55,6 +57,7 @@ const search = new EventSearch(
   ledgers,
   archive,
 );
+const checkpoints = new Checkpoints(pool, archive, ledgers);
 const histories = new OrderHistory(pool, ledgers, archive);
 
 function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
@@ -63,6 +66,8 @@ function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
       return linesOfPages(search.pages(read.ledger, read.request, gone));
     case 'history':
       return linesOfPages(histories.pages(read.ledger, read.orderId, read.request));
+    case 'evidence':
+      return piecesOfBundle({ pool, timeoutMs: settings.readTimeoutMs, archive, search, checkpoints }, read.plan, gone);
     case 'report':
       return piecesOfReport(pool, archive, settings.readTimeoutMs, read, gone);
   }
@@ -103,8 +108,10 @@ async function makeOne(id: number): Promise<void> {
       answer({ id, end: true });
       readings.delete(id);
     } else {
-      const bytes = new TextEncoder().encode(next.value.text); // with memory of its own, so that it can change threads
-      answer({ id, bytes, asOf: next.value.asOf }, [bytes.buffer]);
+      const { value } = next;
+      // TextEncoder: with memory of its own, so that it can change threads
+      const bytes = 'bytes' in value ? value.bytes : new TextEncoder().encode(value.text);
+      answer({ id, bytes, asOf: value.asOf }, [bytes.buffer as ArrayBuffer]);
     }
   } catch (error) {
     answer({ id, error: errorAsData(error) });

@@ -1,4 +1,5 @@
 import type { DeletedRange } from '../archive/deleted-ranges.js';
+import type { EvidencePlan } from '../evidence/evidence-plan.js';
 import type { HistoryRequest, SearchRequest } from '../events/search-query.dto.js';
 import type { Parameters } from '../http/query-parameters.js';
 import type { Period } from '../reports/report.js';
@@ -7,6 +8,7 @@ import type { Period } from '../reports/report.js';
 export type LongRead =
   | { kind: 'search'; ledger: string; request: SearchRequest }
   | { kind: 'history'; ledger: string; orderId: string; request: HistoryRequest }
+  | { kind: 'evidence'; plan: EvidencePlan }
   | {
       kind: 'report';
       ledger: string;
@@ -21,8 +23,11 @@ export type LongRead =
     };
 
 /** A part of an answer, in the order in which it goes out. */
-export interface Piece {
-  text: string;
+export type Piece = {
   /** of the whole answer, the same in each of its pieces */
   asOf: string;
-}
+} & (
+  | { text: string }
+  /** with memory of their own, so that they can change threads */
+  | { bytes: Uint8Array }
+);

@@ -1,0 +1,291 @@
+import type pg from 'pg';
+import type { ArchivedEvents } from '../archive/archived-events.js';
+import { listCopies } from '../archive/objects-of-range.js';
+import type { Checkpoints } from '../checkpoints/checkpoints.js';
+import type { EventSearch } from '../events/event-search.js';
+import { readPage } from '../events/read-transaction.js';
+import type { SearchQuery } from '../events/search-query.dto.js';
+import { lesser } from '../events/sequences.js';
+import { Problem } from '../http/problem.js';
+import { parseCheckpoint } from '../integrity/checkpoint.js';
+import { BundleError, writeBundle, type BundleEvent } from '../integrity/evidence-bundle.js';
+import type { BundleClaims, SequenceRange } from '../integrity/evidence-claims.js';
+import { parseNote } from '../integrity/signed-note.js';
+import { DamagedRowError, eventRecordOf, type EventRecord } from '../integrity/stored-event.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import { subtreeHashes } from '../integrity/tiles.js';
+import * as sql from './evidence.sql.js';
+import type { EvidencePlan } from './evidence-plan.js';
+
+/** What the pieces of an answer have at least, but for the last: headers of files are some bytes each. */
+const PIECE_BYTES = 65_536;
+/** Events by id are read so many at a time: of the largest ones it is 16 MiB. */
+const IDS_A_PAGE = 64;
+/** Runs of neighbours among scattered events that are told apart, to know which objects of the archive hold them. */
+const MAX_RUNS = 100_000;
+
+export interface BundleReaders {
+  pool: pg.Pool;
+  timeoutMs: number;
+  archive: ArchivedEvents;
+  search: EventSearch;
+  checkpoints: Checkpoints;
+}
+
+/**
+ * A bundle in pieces. Throws damaged-record for events that are not those that were signed, and what the readers throw.
+ */
+export async function* piecesOfBundle(
+  readers: BundleReaders,
+  plan: EvidencePlan,
+  gone: AbortSignal,
+): AsyncGenerator<{ bytes: Uint8Array; asOf: string }> {
+  const asOf = String(plan.asOf);
+  let waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  const piece = (): { bytes: Uint8Array; asOf: string } => {
+    // with memory of its own, so that it can change threads
+    const bytes = new Uint8Array(waitingBytes);
+    let at = 0;
+    for (const chunk of waiting) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    [waiting, waitingBytes] = [[], 0];
+    return { bytes, asOf };
+  };
+  try {
+    for await (const chunk of new BundleMaking(readers, plan, gone).chunks()) {
+      waiting.push(chunk);
+      waitingBytes += chunk.length;
+      if (waitingBytes >= PIECE_BYTES) yield piece();
+    }
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error;
+    const detail = `The events asked for are not those that were signed (${error.message}): have the ledger verified`;
+    throw new Problem('damaged-record', detail, { cause: error });
+  }
+  yield piece();
+}
+
+class BundleMaking {
+  private readonly runs = new SequenceRuns();
+
+  constructor(
+    private readonly readers: BundleReaders,
+    private readonly plan: EvidencePlan,
+    private readonly gone: AbortSignal,
+  ) {}
+
+  async *chunks(): AsyncGenerator<Buffer> {
+    const { ledger, checkpoint, anchors, keys, successions, timestamps } = this.plan;
+    const { size } = parseCheckpoint(parseNote(checkpoint).text);
+    const claims = await this.claims();
+    const read = this.readers.checkpoints.tilesOf(ledger);
+    yield* writeBundle({
+      claims,
+      pages: this.tracked(this.pages(claims)),
+      hashesOf: (subtrees) => subtreeHashes(subtrees, size, read),
+      checkpoint,
+      papers: async () => ({
+        anchors: anchors.map((bytes) => Buffer.from(bytes)),
+        timestamps: timestamps.map(({ anchor, reply }) => ({ anchor, reply: Buffer.from(reply) })),
+        keys,
+        successions,
+        archive: (await listCopies(this.readers.pool, ledger, (from, to) =>
+          this.runs.meet(from, to),
+        )) as unknown as JsonObject[],
+      }),
+    });
+  }
+
+  private async claims(): Promise<BundleClaims> {
+    const { ledger, origin, asOf, asked, kind, contents, envelopes } = this.plan;
+    const isRange = kind === 'sequences' || kind === 'recorded';
+    const completeness = isRange ? 'complete-range' : envelopes ? 'as-found-in-range' : 'as-found';
+    const range = isRange || envelopes ? await this.range() : null;
+    return { ledger, origin, asOf, asked, completeness, range, contents };
+  }
+
+  /** The sequences that the question's bounds of sequence and recorded time leave, up to as_of. */
+  private async range(): Promise<SequenceRange> {
+    const { query, asOf } = this.plan;
+    if (!query) return { from: 1n, to: asOf };
+    const { recordedFrom, recordedTo } = query;
+    const to = query.toSequence < asOf ? query.toSequence : asOf;
+    const from = query.fromSequence <= to ? query.fromSequence : to + 1n;
+    if ((!recordedFrom && !recordedTo) || from > to) return { from, to };
+    const within = { ...unfiltered(query), fromSequence: from, toSequence: to };
+    const first = await this.one(within, 'asc');
+    if (first) {
+      const last = await this.one(within, 'desc');
+      return { from: BigInt(first.sequence), to: BigInt(last!.sequence) };
+    }
+    // nothing was recorded in that time: the range is the place between the events before and after it
+    const before = recordedFrom
+      ? await this.one({ ...within, recordedFrom: undefined, recordedTo: recordedFrom }, 'desc')
+      : undefined;
+    const place = before ? BigInt(before.sequence) + 1n : from;
+    return { from: place, to: place - 1n };
+  }
+
+  private async *pages(claims: BundleClaims): AsyncGenerator<BundleEvent[]> {
+    const { kind, envelopes, query, asOf } = this.plan;
+    const found = query ? this.found({ ...query, toSequence: lesser(query.toSequence, asOf) }) : this.byIds();
+    if (envelopes) {
+      yield* this.amongAll(found, claims.range!);
+      return;
+    }
+    const { from, to } = claims.range ?? { from: 1n, to: 0n };
+    const isRecorded = kind === 'recorded';
+    if (isRecorded && query!.recordedFrom && from > 1n) yield await this.beside(from - 1n);
+    for await (const records of found) {
+      if (records.length > 0) yield records.map((record) => ({ record, isFound: true }));
+    }
+    if (isRecorded && query!.recordedTo && to < asOf) yield await this.beside(to + 1n);
+  }
+
+  /** All events of a range, marked by whether they are among those that were found. */
+  private async *amongAll(
+    found: AsyncGenerator<readonly EventRecord[]>,
+    { from, to }: SequenceRange,
+  ): AsyncGenerator<BundleEvent[]> {
+    const sequences = oneByOne(found);
+    let next = await sequences.next();
+    try {
+      for await (const records of this.found({ ...everything(), fromSequence: from, toSequence: to })) {
+        const events: BundleEvent[] = [];
+        for (const record of records) {
+          const isFound = !next.done && next.value === record.sequence;
+          if (isFound) next = await sequences.next();
+          events.push({ record, isFound });
+        }
+        if (events.length > 0) yield events;
+      }
+    } finally {
+      await sequences.return(undefined);
+    }
+    if (!next.done) throw new BundleError(`event ${next.value} was found, and is not in its range`);
+  }
+
+  private async *found(query: SearchQuery): AsyncGenerator<readonly EventRecord[]> {
+    if (query.fromSequence > query.toSequence) return;
+    const request = { query, limit: undefined, walk: undefined };
+    const pages = this.readers.search.pages(this.plan.ledger, request, this.gone);
+    for await (const { events } of oneAhead(pages)) yield events;
+  }
+
+  private async *byIds(): AsyncGenerator<readonly EventRecord[]> {
+    const { sequences } = this.plan;
+    for (let at = 0; at < sequences.length; at += IDS_A_PAGE) {
+      yield await this.at(sequences.slice(at, at + IDS_A_PAGE));
+    }
+  }
+
+  /** Wherever they are. Throws DamagedRowError for one that is not there. */
+  private async at(sequences: readonly string[]): Promise<EventRecord[]> {
+    const { ledger, origin } = this.plan;
+    const { pool, timeoutMs, archive } = this.readers;
+    const { here, archivedTo } = await readPage(
+      pool,
+      timeoutMs,
+      ledger,
+      async (client, extent) => ({ here: await sql.readRowsAt(client, ledger, sequences), ...extent }),
+      this.gone,
+    );
+    const archived = sequences.filter((sequence) => BigInt(sequence) <= archivedTo);
+    const before = archived.length === 0 ? [] : await archive.at(ledger, archived);
+    const rows = [...before, ...here.filter(({ sequence }) => BigInt(sequence) > archivedTo)];
+    const lost = sequences.find((sequence, at) => rows[at]?.sequence !== sequence);
+    if (lost !== undefined)
+      throw new DamagedRowError(lost, 'sequence', 'is known by its key, and its row is not there');
+    return rows.map((row) => eventRecordOf(row, origin));
+  }
+
+  private async beside(sequence: bigint): Promise<BundleEvent[]> {
+    return (await this.at([String(sequence)])).map((record) => ({ record, isFound: false }));
+  }
+
+  private async one(query: SearchQuery, order: 'asc' | 'desc'): Promise<EventRecord | undefined> {
+    const request = { query: { ...query, order }, limit: 1, walk: undefined };
+    return (await this.readers.search.page(this.plan.ledger, request)).events[0];
+  }
+
+  private async *tracked(pages: AsyncGenerator<BundleEvent[]>): AsyncGenerator<BundleEvent[]> {
+    for await (const events of pages) {
+      this.gone.throwIfAborted();
+      for (const { record } of events) this.runs.add(BigInt(record.sequence));
+      yield events;
+    }
+  }
+}
+
+/** Ascending sequences as runs of neighbours; past MAX_RUNS of them, gaps are taken for events. */
+class SequenceRuns {
+  private readonly runs: { from: bigint; to: bigint }[] = [];
+
+  add(sequence: bigint): void {
+    const last = this.runs.at(-1);
+    if (last && (sequence === last.to + 1n || this.runs.length === MAX_RUNS)) last.to = sequence;
+    else this.runs.push({ from: sequence, to: sequence });
+  }
+
+  /** Whether any of them is from `from` to `to`. */
+  meet(from: bigint, to: bigint): boolean {
+    let [low, high] = [0, this.runs.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.runs[middle]!.to < from) low = middle + 1;
+      else high = middle;
+    }
+    const first = this.runs[low];
+    return first !== undefined && first.from <= to;
+  }
+}
+
+/**
+ * The same, with the next one asked for while the last is being worked on: of the time of a bundle of 60,000 events the
+ * thread had waited a third for the database.
+ */
+async function* oneAhead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
+  const ask = (): Promise<IteratorResult<T>> => {
+    const asked = source.next();
+    asked.catch(() => undefined); // whoever awaits it is told
+    return asked;
+  };
+  let next = ask();
+  try {
+    for (let result = await next; !result.done; result = await next) {
+      next = ask();
+      yield result.value;
+    }
+  } finally {
+    await source.return(undefined);
+  }
+}
+
+async function* oneByOne(pages: AsyncGenerator<readonly EventRecord[]>): AsyncGenerator<string, undefined, undefined> {
+  for await (const records of pages) for (const { sequence } of records) yield sequence;
+  return undefined;
+}
+
+/** A query without all filters but the bounds of sequence and recorded time. */
+function unfiltered(query: SearchQuery): SearchQuery {
+  return { ...query, equal: [], metadata: [], from: undefined, to: undefined };
+}
+
+function everything(): SearchQuery {
+  return {
+    equal: [],
+    metadata: [],
+    from: undefined,
+    to: undefined,
+    recordedFrom: undefined,
+    recordedTo: undefined,
+    fromSequence: 1n,
+    toSequence: 1n,
+    sort: 'sequence',
+    order: 'asc',
+    parameters: {},
+  };
+}

@@ -1,0 +1,32 @@
+import type { SearchQuery } from '../events/search-query.dto.js';
+import type { AskedKind } from '../integrity/evidence-claims.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+
+/** What was asked for, understood. Plain data. */
+export interface EvidenceQuestion {
+  kind: AskedKind;
+  /** in the form in which it stands in the bundle */
+  asked: JsonObject;
+  /** in ascending sequence; undefined for ids */
+  query: SearchQuery | undefined;
+  /** lower case, each once */
+  ids: readonly string[];
+  contents: boolean;
+  envelopes: boolean;
+  asOf: bigint | undefined;
+}
+
+/** A bundle that is to be made, fixed in everything. Plain data, which goes to another thread: its bytes as Uint8Array. */
+export interface EvidencePlan extends EvidenceQuestion {
+  ledger: string;
+  origin: string;
+  asOf: bigint;
+  /** of the ids, ascending */
+  sequences: readonly string[];
+  checkpoint: string;
+  /** from the one that holds the checkpoint on */
+  anchors: readonly Uint8Array[];
+  keys: readonly string[];
+  successions: readonly string[];
+  timestamps: readonly { anchor: bigint; reply: Uint8Array }[];
+}

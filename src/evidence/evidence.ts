@@ -1,0 +1,130 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import type { Principal } from '../access/principal.js';
+import { OBJECT_STORE } from '../archive/archive-store.js';
+import { StoreUnavailable, type ObjectStore } from '../archive/object-store.js';
+import { AnchorStore } from '../checkpoints/anchor-store.js';
+import { Checkpoints, type SignedCheckpoint } from '../checkpoints/checkpoints.js';
+import { POOL } from '../database/tokens.js';
+import { BulkReads } from '../events/bulk-reads.js';
+import { Ledgers } from '../events/ledgers.js';
+import { Problem } from '../http/problem.js';
+import { AnchorError } from '../integrity/anchor.js';
+import { LongReads } from '../long-reads/long-reads.js';
+import * as sql from './evidence.sql.js';
+import type { EvidencePlan, EvidenceQuestion } from './evidence-plan.js';
+
+const RETRY_AFTER_SECONDS = 60;
+
+/** Makes bundles of events with all that proves them. */
+@Injectable()
+export class Evidence {
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
+    private readonly ledgers: Ledgers,
+    private readonly checkpoints: Checkpoints,
+    private readonly longReads: LongReads,
+    private readonly bulkReads: BulkReads,
+  ) {}
+
+  /**
+   * Fixes a bundle to a checkpoint and to the ledger as it was at as_of. Throws ledger-not-found, event-not-found,
+   * not-yet-checkpointed for what the last checkpoint does not cover, invalid-body for what is yet to come, and
+   * archive-unavailable.
+   */
+  async prepare(ledger: string, question: EvidenceQuestion): Promise<EvidencePlan> {
+    const origin = await this.ledgers.origin(ledger);
+    const { size: latest } = await this.checkpoints.latest(ledger);
+    const asOf = question.asOf ?? latest;
+    if (asOf > latest) await this.refuseLater(ledger, '/as_of', asOf);
+    const { query } = question;
+    const last = query?.parameters.to_sequence;
+    if (question.kind === 'sequences' && last !== undefined && BigInt(last) > asOf) {
+      if (question.asOf !== undefined) throw wrongBody('/to_sequence', `must be no more than as_of, ${asOf}`);
+      await this.refuseLater(ledger, '/to_sequence', BigInt(last));
+    }
+    if (question.kind === 'sequences' && query!.fromSequence > asOf + 1n) {
+      if (question.asOf !== undefined) throw wrongBody('/from_sequence', `must be no more than as_of, ${asOf}`);
+      await this.refuseLater(ledger, '/from_sequence', query!.fromSequence);
+    }
+    const sequences = await this.sequencesOf(ledger, question, asOf);
+    const checkpoint = await this.checkpoints.covering(ledger, asOf);
+    return {
+      ...question,
+      ledger,
+      origin,
+      asOf,
+      sequences,
+      checkpoint: checkpoint.note,
+      anchors: [await this.anchorOf(checkpoint)],
+      keys: (await this.checkpoints.keys(ledger)).map(String),
+      successions: (await this.checkpoints.successions(ledger)).map(({ note }) => note),
+      timestamps: [],
+    };
+  }
+
+  /** The bundle in pieces. The first comes once the reading is on record: event type `read`, action `evidence`. */
+  pieces(plan: EvidencePlan, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { ledger, asked, contents, envelopes } = plan;
+    return this.longReads.pieces({ kind: 'evidence', plan }, gone, (asOf) =>
+      this.bulkReads.record({ ledger, action: 'evidence', parameters: { asked, contents, envelopes }, asOf }, caller),
+    );
+  }
+
+  private async sequencesOf(ledger: string, { ids, asOf: asked }: EvidenceQuestion, asOf: bigint): Promise<string[]> {
+    if (ids.length === 0) return [];
+    const found = await sql.findSequences(this.pool, ledger, ids);
+    const unknown = ids.filter((id) => !found.has(id) || (asked !== undefined && found.get(id)! > asOf));
+    if (unknown.length > 0) {
+      const errors = unknown.map((id) => {
+        const detail = `there is no event ${id}${asked === undefined ? '' : ` at as_of ${asOf}`}`;
+        return { pointer: '/event_ids', rule: 'event-id', detail };
+      });
+      throw new Problem('event-not-found', `The ledger holds no event ${unknown[0]}`, { errors });
+    }
+    const sequences = [...found.values()].sort((a, b) => Number(a - b));
+    const last = sequences.at(-1)!;
+    if (last > asOf) throw notYet(`Event ${last} is recorded, and no checkpoint that covers it is signed yet`);
+    return sequences.map(String);
+  }
+
+  /** What is recorded will be signed; what is not recorded yet is a mistake. */
+  private async refuseLater(ledger: string, pointer: string, sequence: bigint): Promise<never> {
+    const { size } = await this.ledgers.state(ledger);
+    if (sequence > BigInt(size)) throw wrongBody(pointer, `must be no more than the ledger's size, ${size}`);
+    throw notYet(`No checkpoint of at least ${sequence} events has been signed yet`);
+  }
+
+  /** The bytes of the anchor in the store, which must be the one of the checkpoint. */
+  private async anchorOf({ anchor: number, note }: SignedCheckpoint): Promise<Buffer> {
+    if (!this.store) {
+      throw new Problem(
+        'archive-unavailable',
+        'This replica is given no archive (ARCHIVE_URL is off), which has the anchor',
+      );
+    }
+    try {
+      const stored = await new AnchorStore(this.store).read(number);
+      if (stored?.anchor.checkpoints.some((each) => note.startsWith(each.note))) return stored.bytes;
+      throw new Problem('archive-damaged', `The archive has no anchor ${number} that holds the checkpoint`);
+    } catch (cause) {
+      if (cause instanceof StoreUnavailable) {
+        throw new Problem('archive-unavailable', 'The archive, which has the anchor, does not answer', { cause });
+      }
+      if (cause instanceof AnchorError) {
+        throw new Problem('archive-damaged', `Anchor ${number} of the archive is none`, { cause });
+      }
+      throw cause;
+    }
+  }
+}
+
+function wrongBody(pointer: string, rest: string): Problem {
+  const detail = `${pointer.slice(1)} ${rest}`;
+  return new Problem('invalid-body', detail, { errors: [{ pointer, rule: 'range', detail }] });
+}
+
+function notYet(detail: string): Problem {
+  return new Problem('not-yet-checkpointed', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+}

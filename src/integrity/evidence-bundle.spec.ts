@@ -1,0 +1,558 @@
+import { hash } from 'node:crypto';
+import { inflateRawSync } from 'node:zlib';
+import {
+  EVIDENCE_ORIGIN,
+  idOf,
+  inMemory,
+  keyOfByte,
+  KeptTree,
+  LEDGER_KEY,
+  makeBundle,
+  makeLedger,
+  makePapers,
+  numbers,
+  recordedAtOf,
+  WITNESS_KEY,
+  WITNESS_NAME,
+  type BundlePlan,
+} from '../../test/support/evidence.js';
+import { anchorBytes, anchorHash, parseAnchor } from './anchor.js';
+import { canonicalize, type JsonObject } from './canonical-json.js';
+import { BundleError, FILES, keysText, manifestText, parseManifest, type BundleManifest } from './evidence-bundle.js';
+import { verifyBundle, type BundleReport, type VerifyBundleOptions } from './evidence-verifier.js';
+import { eventHash, type Envelope } from './event.js';
+import { signSuccession } from './key-succession.js';
+import { COSIGNATURE_ED25519, verifierKey } from './signed-note.js';
+import { ZipReader, ZipWriter } from './zip.js';
+
+const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
+const WITNESS = verifierKey(WITNESS_NAME, WITNESS_KEY, COSIGNATURE_ED25519);
+const ledger = makeLedger(60);
+
+const verify = (bytes: Buffer, options: Partial<VerifyBundleOptions> = {}): BundleReport =>
+  verifyBundle(inMemory(bytes), { keys: [KEY], ...options });
+
+const RANGE: BundlePlan = {
+  asked: { from_sequence: '11', to_sequence: '20' },
+  completeness: 'complete-range',
+  range: { from: 11n, to: 20n },
+  found: numbers(11, 20),
+};
+const RECORDED: BundlePlan = {
+  asked: { recorded_from: recordedAtOf(11), recorded_to: recordedAtOf(21) },
+  completeness: 'complete-range',
+  range: { from: 11n, to: 20n },
+  found: numbers(11, 20),
+  beside: [10, 21],
+};
+const ORDER: BundlePlan = { asked: { order_id: 'O-3' }, found: [3, 13, 23, 33, 43, 53] };
+const SOME: BundlePlan = { asked: { event_ids: [5, 30, 31].map(idOf) }, found: [5, 30, 31] };
+const AMONG: BundlePlan = {
+  asked: { search: { user_id: 'trader-1', from_sequence: '1', to_sequence: '30' } },
+  completeness: 'as-found-in-range',
+  range: { from: 1n, to: 30n },
+  found: numbers(1, 30).filter((sequence) => sequence % 3 === 1),
+  beside: numbers(1, 30).filter((sequence) => sequence % 3 !== 1),
+};
+
+/** The files of a bundle, by name. */
+function unpack(bytes: Buffer): Map<string, Buffer> {
+  const zip = ZipReader.open(inMemory(bytes));
+  return new Map(zip.entries.map((entry) => [entry.name, ZipReader.unpack(entry, zip.packed(entry))]));
+}
+
+/** A bundle of these files, whose manifest has their digests: what somebody makes who changes a bundle with care. */
+function pack(files: ReadonlyMap<string, Buffer>, change: Partial<BundleManifest> = {}): Buffer {
+  const zip = new ZipWriter();
+  const chunks: Buffer[] = [];
+  const listed: BundleManifest['files'] = [];
+  for (const [name, content] of files) {
+    if (name === FILES.manifest) continue;
+    const { header, packed } = zip.add(name, content, { isDeflated: true });
+    chunks.push(header, packed);
+    listed.push({
+      name,
+      bytes: BigInt(content.length),
+      sha256: hash('sha256', content, 'hex'),
+      packedBytes: BigInt(packed.length),
+      packedSha256: hash('sha256', packed, 'hex'),
+    });
+  }
+  const manifest = { ...parseManifest(files.get(FILES.manifest)!), files: listed, ...change };
+  const { header, packed } = zip.add(FILES.manifest, Buffer.from(manifestText(manifest)), { isDeflated: false });
+  return Buffer.concat([...chunks, header, packed, zip.end()]);
+}
+
+/** The same with one file changed, or taken away. */
+function repacked(
+  bytes: Buffer,
+  name: string,
+  change: (text: string) => string | undefined,
+  manifest: Partial<BundleManifest> = {},
+): Buffer {
+  const files = unpack(bytes);
+  const changed = change(files.get(name)!.toString());
+  if (changed === undefined) files.delete(name);
+  else files.set(name, Buffer.from(changed));
+  return pack(files, manifest);
+}
+
+const kindsOf = (report: BundleReport): string[] => [...new Set(report.findings.map(({ kind }) => kind))];
+
+/** Invalid, by findings of these kinds among others that follow from them. */
+function expectInvalid(report: BundleReport, ...kinds: string[]): void {
+  expect(report.verdict).toBe('invalid');
+  expect(kindsOf(report)).toEqual(expect.arrayContaining(kinds));
+}
+
+describe('an evidence bundle', () => {
+  const plans: [string, BundlePlan][] = [
+    ['a range of sequences', RANGE],
+    ['a range of sequences without contents', { ...RANGE, contents: false }],
+    [
+      'a whole ledger',
+      {
+        asked: { from_sequence: '1' },
+        completeness: 'complete-range',
+        range: { from: 1n, to: 60n },
+        found: numbers(1, 60),
+      },
+    ],
+    ['a range of recorded time', RECORDED],
+    ['a range of recorded time without contents', { ...RECORDED, contents: false }],
+    [
+      'recorded time up to the end',
+      {
+        asked: { recorded_from: recordedAtOf(50) },
+        completeness: 'complete-range',
+        range: { from: 50n, to: 60n },
+        found: numbers(50, 60),
+        beside: [49],
+      },
+    ],
+    [
+      'recorded time in which nothing was recorded',
+      {
+        asked: {
+          recorded_from: recordedAtOf(10).replace('00.0', '00.1').replace('.000000', '.100000'),
+          recorded_to: recordedAtOf(11),
+        },
+        completeness: 'complete-range',
+        range: { from: 11n, to: 10n },
+        found: [],
+        beside: [10, 11],
+      },
+    ],
+    ['some ids', SOME],
+    ['an order', ORDER],
+    ['an order without contents', { ...ORDER, contents: false }],
+    ['event time', { asked: { from: recordedAtOf(5), to: recordedAtOf(8) }, found: [6, 7, 8] }],
+    [
+      'a search',
+      { asked: { search: { 'metadata.lots': '2', 'metadata.client_id': 'C-2', sort: 'sequence' } }, found: [2, 37] },
+    ],
+    ['a search that finds nothing', { asked: { search: { user_id: 'nobody' } }, found: [] }],
+    ['a search among the envelopes of a range', AMONG],
+    ['what was there at an earlier as_of', { ...RANGE, asOf: 25n }],
+  ];
+  it.each(plans)('of %s is valid, and the same when made again', async (_, plan) => {
+    const bytes = await makeBundle(ledger, plan);
+    const report = verify(bytes);
+    expect(report.findings).toEqual([]);
+    expect(report.unchecked).toEqual([]);
+    expect(report.verdict).toBe('valid');
+    expect(report.bundle).toMatchObject({
+      events: String(plan.found.length),
+      envelopes: String(plan.beside?.length ?? 0),
+      completeness: plan.completeness ?? 'as-found',
+    });
+    expect(report.checkpoint?.signed_by).toEqual([KEY.toString()]);
+    expect((await makeBundle(ledger, plan)).equals(bytes)).toBe(true);
+  });
+
+  it('of an empty ledger is valid', async () => {
+    const plan: BundlePlan = {
+      asked: { from_sequence: '1' },
+      completeness: 'complete-range',
+      range: { from: 1n, to: 0n },
+      found: [],
+    };
+    expect(verify(await makeBundle(makeLedger(0), plan)).verdict).toBe('valid');
+  });
+
+  it('goes in pieces past some MB, and so does its proof', async () => {
+    const many = makeLedger(9_000);
+    const bytes = await makeBundle(many, {
+      asked: { from_sequence: '2', to_sequence: '8999' },
+      completeness: 'complete-range',
+      range: { from: 2n, to: 8999n },
+      found: numbers(2, 8999),
+    });
+    expect([...unpack(bytes).keys()].filter((name) => name.startsWith('events/'))).toHaveLength(2);
+    expect(verify(bytes).verdict).toBe('valid');
+    const files = unpack(bytes);
+    files.delete(FILES.events(1));
+    expectInvalid(verify(pack(files)), 'file', 'missing');
+  });
+
+  it('never verifies with any of its bytes changed', async () => {
+    const bytes = await makeBundle(ledger, { ...RANGE, papers: { isWitnessed: true } });
+    expect(verify(bytes).verdict).toBe('valid');
+    const accepted: number[] = [];
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 1 << (at % 8);
+      if (verify(changed).verdict !== 'invalid') accepted.push(at);
+    }
+    // no field of the zip is left that nobody vouches for: headers are compared to the bit, and the digests of the
+    // manifest are of the deflated bytes as well, where other bits could stand for the same text
+    expect(accepted).toEqual([]);
+  }, 300_000);
+
+  it('never verifies cut off, or with anything before or after it', async () => {
+    const bytes = await makeBundle(ledger, SOME);
+    for (let length = 0; length < bytes.length; length += 13) expectInvalid(verify(bytes.subarray(0, length)), 'zip');
+    expectInvalid(verify(Buffer.concat([bytes, Buffer.of(0)])), 'zip');
+    expectInvalid(verify(Buffer.concat([Buffer.of(0), bytes])), 'zip');
+    expectInvalid(verify(Buffer.alloc(0)), 'zip');
+  });
+
+  it('is refused when the headers of a file differ, or its name comes twice', async () => {
+    const bytes = await makeBundle(ledger, SOME);
+    const other = Buffer.from(bytes);
+    other.write('eventz', other.indexOf('events/000001'), 'latin1'); // the local header alone
+    expect(verify(other).findings[0]!.detail).toMatch(/differs from its place in the directory/);
+    const zip = new ZipWriter();
+    const parts = [1, 2].flatMap(() => Object.values(zip.add('a', Buffer.from('a'), { isDeflated: true })));
+    expect(verify(Buffer.concat([...parts, zip.end()])).findings[0]!.detail).toMatch(/twice/);
+  });
+
+  it('is refused with a file that is unknown, not in the manifest, absent, or another than the manifest says', async () => {
+    const bytes = await makeBundle(ledger, SOME);
+    const files = unpack(bytes);
+    expectInvalid(verify(pack(new Map([['readme.txt', Buffer.from('x')], ...files]))), 'file');
+    const manifest = parseManifest(files.get(FILES.manifest)!);
+    expectInvalid(
+      verify(pack(new Map([['keys2.json', Buffer.from('x')], ...files]), { files: manifest.files })),
+      'file',
+    );
+    for (const name of files.keys()) {
+      if (name === FILES.manifest) continue;
+      const without = new Map(files);
+      without.delete(name);
+      expectInvalid(
+        verify(pack(without)),
+        name.startsWith('proof') ? 'proof' : name.startsWith('events') ? 'missing' : 'file',
+      );
+      expectInvalid(verify(pack(without, { files: manifest.files })), 'file');
+      const other = { ...manifest.files.find((each) => each.name === name)!, sha256: '0'.repeat(64) };
+      const files_ = manifest.files.map((each) => (each.name === name ? other : each));
+      expectInvalid(verify(pack(files, { files: files_ })), 'file');
+    }
+  });
+
+  it('needs the right key, and is undecided without one', async () => {
+    const bytes = await makeBundle(ledger, RANGE);
+    expectInvalid(verify(bytes, { keys: [verifierKey(EVIDENCE_ORIGIN, keyOfByte(9))] }), 'key');
+    expectInvalid(verify(bytes, { keys: [verifierKey('audit.example.com/truetrail/other', LEDGER_KEY)] }), 'key');
+    const report = verify(bytes, { keys: [] });
+    expect([report.verdict, report.findings, report.unchecked.length]).toEqual(['undecided', [], 1]);
+  });
+
+  it('follows the succession of keys, within the sizes of each', async () => {
+    const next = keyOfByte(9);
+    const plan = (fromSize: bigint, key = next): BundlePlan => ({
+      ...RANGE,
+      papers: { key, successions: [signSuccession(EVIDENCE_ORIGIN, fromSize, LEDGER_KEY, next)] },
+    });
+    const report = verify(await makeBundle(ledger, plan(40n)));
+    expect([report.verdict, report.checkpoint!.signed_by]).toEqual([
+      'valid',
+      [verifierKey(EVIDENCE_ORIGIN, next).toString()],
+    ]);
+    expectInvalid(verify(await makeBundle(ledger, plan(61n))), 'key'); // the new key, before its time
+    expectInvalid(verify(await makeBundle(ledger, plan(59n, LEDGER_KEY))), 'key'); // the old one, after
+    const forged = signSuccession(EVIDENCE_ORIGIN, 40n, keyOfByte(8), next);
+    expectInvalid(verify(await makeBundle(ledger, { ...RANGE, papers: { key: next, successions: [forged] } })), 'key');
+  });
+
+  it('has the cosignatures of witnesses that are asked for', async () => {
+    const bytes = await makeBundle(ledger, { ...RANGE, papers: { isWitnessed: true } });
+    expect(verify(bytes, { witnesses: [WITNESS] })).toMatchObject({
+      verdict: 'valid',
+      witnesses: [{ name: WITNESS_NAME, time: '1780400000' }],
+    });
+    const stranger = verifierKey('witness.example.com/w2', keyOfByte(3), COSIGNATURE_ED25519);
+    expectInvalid(verify(bytes, { witnesses: [stranger] }), 'witness');
+    expectInvalid(verify(await makeBundle(ledger, RANGE), { witnesses: [WITNESS] }), 'witness');
+    const spoilt = repacked(bytes, FILES.checkpoint, (text) => text.replace(/(.{20})..\n$/, '$1A=\n'));
+    expectInvalid(verify(spoilt, { witnesses: [WITNESS] }), 'witness');
+  });
+
+  it('hands timestamps with the digest of their anchor to the check for them', async () => {
+    const first = makePapers(new KeptTree(ledger.leaves)).anchors[0]!;
+    const next = anchorBytes({ number: 8n, previous: anchorHash(first), checkpoints: [], successions: [] });
+    const timestamps = [
+      { anchor: 7n, reply: Buffer.from('a') },
+      { anchor: 8n, reply: Buffer.from('b') },
+      { anchor: 8n, reply: Buffer.from('c') },
+    ];
+    const bytes = await makeBundle(ledger, { ...RANGE, papers: { anchors: [first, next], timestamps } });
+    expect([...unpack(bytes).keys()]).toEqual(
+      expect.arrayContaining(['timestamps/000000000007-1.tsr', 'timestamps/000000000008-2.tsr']),
+    );
+    expect(verify(bytes)).toMatchObject({
+      verdict: 'valid',
+      unchecked: [],
+      notes: ['3 timestamps of authorities are not looked at'],
+    });
+    const seen: string[] = [];
+    const report = verify(bytes, {
+      verifyTimestamp: (reply, digest) => {
+        seen.push(`${reply.toString()} ${digest.toString('hex')}`);
+        return { time: 'then' };
+      },
+    });
+    const [one, two] = [first, next].map((each) => hash('sha256', each, 'hex'));
+    expect(seen).toEqual([`a ${one}`, `b ${two}`, `c ${two}`]);
+    expect(report.timestamps.map(({ anchor }) => anchor)).toEqual(['7', '8', '8']);
+    expectInvalid(verify(bytes, { verifyTimestamp: () => ({ fault: 'no' }) }), 'timestamp');
+    const unchained = anchorBytes({ number: 8n, previous: Buffer.alloc(32), checkpoints: [], successions: [] });
+    const papers = { anchors: [first, unchained], timestamps };
+    expectInvalid(verify(await makeBundle(ledger, { ...RANGE, papers })), 'anchor');
+    const ninth = anchorBytes({ number: 9n, previous: anchorHash(first), checkpoints: [], successions: [] });
+    expectInvalid(verify(await makeBundle(ledger, { ...RANGE, papers: { anchors: [first, ninth] } })), 'file');
+    const ofNone = { timestamps: [{ anchor: 8n, reply: Buffer.from('b') }] };
+    expectInvalid(verify(await makeBundle(ledger, { ...RANGE, papers: ofNone })), 'file');
+    const gap = new Map(unpack(bytes));
+    gap.delete('timestamps/000000000008-1.tsr');
+    expectInvalid(verify(pack(gap)), 'file');
+  });
+
+  const events = FILES.events(1);
+  const lines = (text: string): JsonObject[] =>
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as JsonObject);
+  const onLines = (change: (all: JsonObject[]) => JsonObject[]) => (text: string) =>
+    change(lines(text))
+      .map((line) => `${canonicalize(line)}\n`)
+      .join('');
+  const rehashed = (line: JsonObject): JsonObject => ({
+    ...line,
+    event_hash: eventHash(line as unknown as Envelope).toString('hex'),
+  });
+
+  it.each<[string, (all: JsonObject[]) => JsonObject[], string[]]>([
+    ['an event left out', (all) => all.toSpliced(4, 1), ['missing', 'proof', 'manifest']],
+    ['the last left out', (all) => all.slice(0, -1), ['missing', 'proof']],
+    ['the first left out', (all) => all.slice(1), ['missing', 'proof']],
+    ['two events swapped', (all) => [all[1]!, all[0]!, ...all.slice(2)], ['sequence']],
+    ['an event twice', (all) => [all[0]!, ...all], ['sequence']],
+    ['a content changed', (all) => all.with(3, { ...all[3]!, action: 'cancel' }), ['content']],
+    ['a state changed', (all) => all.with(3, { ...all[3]!, new_state: {} }), ['content']],
+    ['a member put in', (all) => all.with(3, { ...all[3]!, seen: true }), ['content']],
+    ['a content member put in', (all) => all.with(3, { ...all[3]!, source: 'oms' }), ['content']],
+    ['a content taken away', (all) => all.with(3, onlyEnvelope(all[3]!)), ['content']],
+    ['another salt', (all) => all.with(3, { ...all[3]!, salt: '0'.repeat(32) }), ['content']],
+    ['another recorder', (all) => all.with(3, { ...all[3]!, recorded_by: 'service' }), ['link']],
+    ['a rewritten event', (all) => all.with(3, rehashed({ ...all[3]!, recorded_by: 'service' })), ['link', 'proof']],
+    ['the last rewritten', (all) => all.with(9, rehashed({ ...all[9]!, recorded_by: 'service' })), ['proof']],
+    [
+      'another time',
+      (all) => all.with(9, rehashed({ ...all[9]!, recorded_at: recordedAtOf(3) })),
+      ['recorded_time', 'proof'],
+    ],
+    ['another ledger', (all) => all.with(9, rehashed({ ...all[9]!, origin: 'example.com/x' })), ['link', 'proof']],
+    ['another sequence', (all) => all.with(9, rehashed({ ...all[9]!, sequence: '22' })), ['missing', 'proof']],
+    ['no lines', () => [], ['missing', 'proof', 'manifest']],
+  ])('says which record is wrong: %s', async (_, change, kinds) => {
+    const report = verify(repacked(await makeBundle(ledger, RANGE), events, onLines(change)));
+    expectInvalid(report, ...kinds);
+  });
+
+  it('names the record', async () => {
+    const bytes = repacked(
+      await makeBundle(ledger, RANGE),
+      events,
+      onLines((all) => all.with(3, { ...all[3]!, action: 'cancel' })),
+    );
+    expect(verify(bytes).findings[0]).toEqual({
+      kind: 'content',
+      sequence: '14',
+      event_id: idOf(14),
+      detail: 'its content has another hash than its content_hash',
+    });
+    const broken = repacked(await makeBundle(ledger, RANGE), events, (text) => text.replace('"action"', 'action'));
+    expect(verify(broken).findings[0]!.detail).toMatch(/^events\/000001.ndjson, line 1: /);
+  });
+
+  it('cannot claim more than it holds', async () => {
+    const range = await makeBundle(ledger, RANGE);
+    const claim = (bytes: Buffer, change: Partial<BundleManifest>): BundleReport => verify(pack(unpack(bytes), change));
+    expectInvalid(claim(range, { range: { from: 11n, to: 21n } }), 'asked', 'missing');
+    expectInvalid(
+      claim(range, { range: { from: 10n, to: 20n }, asked: { from_sequence: '10', to_sequence: '20' } }),
+      'missing',
+    );
+    expectInvalid(claim(range, { asOf: 61n }), 'checkpoint');
+    expectInvalid(claim(range, { asOf: 15n }), 'sequence', 'asked');
+    expectInvalid(claim(range, { contents: false }), 'content');
+    expectInvalid(claim(range, { events: 11n }), 'manifest');
+    expectInvalid(claim(range, { hashes: 1n }), 'manifest');
+    expectInvalid(claim(range, { origin: 'audit.example.com/truetrail/other' }), 'manifest', 'checkpoint', 'link');
+    expectInvalid(claim(range, { asked: { event_ids: numbers(11, 20).map(idOf) } }), 'asked');
+    expectInvalid(claim(range, { asked: { order_id: 'O-1' }, completeness: 'as-found', range: null }), 'asked');
+    expectInvalid(claim(range, { asked: { from: 'then' }, completeness: 'as-found', range: null }), 'asked');
+    expectInvalid(claim(await makeBundle(ledger, ORDER), { asked: { order_id: 'O-4' } }), 'asked');
+    expectInvalid(claim(await makeBundle(ledger, SOME), { asked: { event_ids: [5, 30].map(idOf) } }), 'asked');
+    expectInvalid(
+      claim(await makeBundle(ledger, SOME), { asked: { event_ids: [5, 30, 31, 32].map(idOf) } }),
+      'missing',
+    );
+    const some = await makeBundle(ledger, SOME);
+    expectInvalid(claim(some, { completeness: 'complete-range', range: { from: 5n, to: 31n } }), 'asked', 'missing');
+    expectInvalid(claim(await makeBundle(ledger, AMONG), { range: { from: 1n, to: 31n } }), 'missing');
+  });
+
+  it('cannot narrow a range of recorded time', async () => {
+    const asked = RECORDED.asked;
+    const bytes = await makeBundle(ledger, RECORDED);
+    const wider = { recorded_from: recordedAtOf(10), recorded_to: recordedAtOf(21) };
+    expectInvalid(verify(pack(unpack(bytes), { asked: wider })), 'missing');
+    expectInvalid(verify(pack(unpack(bytes), { asked: { ...asked, recorded_to: recordedAtOf(22) } })), 'missing');
+    expectInvalid(verify(pack(unpack(bytes), { asked: { ...asked, recorded_to: recordedAtOf(20) } })), 'asked');
+    expectInvalid(verify(pack(unpack(bytes), { asked: { recorded_from: recordedAtOf(11) } })), 'asked');
+  });
+
+  it('needs the hashes of its proof, all of them, in order, and no more', async () => {
+    const bytes = await makeBundle(ledger, SOME);
+    const proof = FILES.proof(1);
+    const change = (by: (all: string[]) => string[]) =>
+      verify(
+        repacked(bytes, proof, (text) =>
+          by(text.trimEnd().split('\n'))
+            .map((line) => `${line}\n`)
+            .join(''),
+        ),
+      );
+    expectInvalid(
+      change((all) => all.slice(1)),
+      'proof',
+    );
+    expectInvalid(
+      change((all) => [all[1]!, all[0]!, ...all.slice(2)]),
+      'proof',
+    );
+    expectInvalid(
+      change((all) => [...all, all[0]!]),
+      'proof',
+    );
+    expectInvalid(
+      change((all) => all.with(0, '0'.repeat(64))),
+      'proof',
+    );
+    expectInvalid(
+      change((all) => all.with(0, 'zero')),
+      'proof',
+    );
+  });
+
+  it('needs the checkpoint of this ledger and tree, and the anchor that holds it', async () => {
+    const bytes = await makeBundle(ledger, RANGE);
+    const replaced = (name: string, by: string | Buffer): BundleReport =>
+      verify(pack(new Map([...unpack(bytes), [name, Buffer.from(by)]])));
+    const smaller = makePapers(new KeptTree(ledger.leaves.slice(0, 40)));
+    expectInvalid(replaced(FILES.checkpoint, smaller.checkpoint), 'checkpoint', 'proof', 'anchor');
+    const other = makePapers(new KeptTree(ledger.leaves), { origin: 'audit.example.com/truetrail/other' });
+    expectInvalid(replaced(FILES.checkpoint, other.checkpoint), 'checkpoint', 'key', 'anchor');
+    expectInvalid(replaced(FILES.checkpoint, 'no note'), 'checkpoint');
+    expectInvalid(replaced(FILES.anchor(7n), smaller.anchors[0]!), 'anchor');
+    expectInvalid(replaced(FILES.anchor(7n), '{}'), 'anchor');
+    const [anchor] = makePapers(new KeptTree(ledger.leaves)).anchors as [Buffer];
+    const without = { ...parseAnchor(anchor), checkpoints: parseAnchor(anchor).checkpoints.slice(0, 1) };
+    expectInvalid(replaced(FILES.anchor(7n), anchorBytes(without)), 'anchor');
+    expectInvalid(replaced(FILES.keys, '{"keys":[],"successions":[1]}'), 'key');
+    expectInvalid(replaced(FILES.keys, keysText(['x'], [])), 'page');
+    expectInvalid(replaced(FILES.archive, 'x\n'), 'archive');
+    expectInvalid(replaced(FILES.archive, '{"ledger":"other"}\n'), 'archive');
+  });
+
+  it('has a page that says what the rest says, escaped, without scripts', async () => {
+    const bytes = await makeBundle(ledger, AMONG);
+    const page = unpack(bytes).get(FILES.page)!.toString();
+    expect(page).toMatch(/Content-Security-Policy" content="default-src 'none'; style-src 'sha256-/);
+    expect(page).not.toMatch(/<script|onload|javascript:|https?:/i);
+    expect(page).toContain('trader-1');
+    expectInvalid(verify(repacked(bytes, FILES.page, (text) => text.replace('10 events', '11 events'))), 'page');
+    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/1', 'truetrail-page/2'));
+    expect(verify(newer)).toMatchObject({ verdict: 'undecided', findings: [] });
+    const evil = await makeBundle(ledger, {
+      asked: { search: { user_id: '<script>alert(1)</script>\u202e' } },
+      found: [],
+    });
+    expect(unpack(evil).get(FILES.page)!.toString()).toContain('&lt;script&gt;alert(1)&lt;/script&gt;\\u202e');
+  });
+
+  it('of another format is not judged', async () => {
+    const files = unpack(await makeBundle(ledger, SOME));
+    const zip = new ZipWriter();
+    const text = files.get(FILES.manifest)!.toString().replace('truetrail-bundle/1', 'truetrail-bundle/2');
+    const { header, packed } = zip.add(FILES.manifest, Buffer.from(text), { isDeflated: false });
+    expect(verify(Buffer.concat([header, packed, zip.end()]))).toMatchObject({ verdict: 'undecided', findings: [] });
+  });
+
+  it('is not made of what would not verify', async () => {
+    const changed = (sequence: number, change: object) => ({
+      ...ledger,
+      records: ledger.records.map((record) =>
+        record.sequence === String(sequence) ? { ...record, ...change } : record,
+      ),
+    });
+    await expect(makeBundle(changed(14, { action: 'cancel' }), RANGE)).rejects.toThrow(BundleError);
+    await expect(makeBundle(changed(20, { recorded_by: 'x' }), RANGE)).rejects.toThrow(BundleError);
+    await expect(
+      makeBundle({ ...ledger, leaves: ledger.leaves.with(50, ledger.leaves[0]!) }, RANGE),
+    ).resolves.toBeDefined();
+    await expect(makeBundle({ ...ledger, leaves: ledger.leaves.with(13, ledger.leaves[0]!) }, RANGE)).rejects.toThrow(
+      'root',
+    );
+    await expect(makeBundle(ledger, { ...RANGE, found: numbers(11, 19) })).rejects.toThrow('left out');
+    await expect(makeBundle(ledger, { ...RECORDED, beside: [10] })).rejects.toThrow('left out');
+    await expect(makeBundle(ledger, { ...RANGE, asOf: 61n })).rejects.toThrow('the checkpoint ends at 60');
+  });
+
+  it('is a zip that other programs read', async () => {
+    // by the fields of its local headers alone, as a streaming reader goes
+    const bytes = await makeBundle(ledger, SOME);
+    const names: string[] = [];
+    for (let at = 0; bytes.readUInt32LE(at) === 0x04034b50;) {
+      const [packed, size, name] = [
+        bytes.readUInt32LE(at + 18),
+        bytes.readUInt32LE(at + 22),
+        bytes.readUInt16LE(at + 26),
+      ];
+      names.push(bytes.toString('utf8', at + 30, at + 30 + name));
+      const content = bytes.subarray(at + 30 + name, at + 30 + name + packed);
+      expect(bytes.readUInt16LE(at + 8) === 8 ? inflateRawSync(content).length : content.length).toBe(size);
+      at += 30 + name + packed;
+    }
+    expect(names).toEqual([...unpack(bytes).keys()]);
+  });
+});
+
+function onlyEnvelope(line: JsonObject): JsonObject {
+  const names = [
+    'content_hash',
+    'event_hash',
+    'event_id',
+    'format',
+    'origin',
+    'previous_event_hash',
+    'recorded_at',
+    'recorded_by',
+    'sequence',
+  ];
+  return Object.fromEntries(names.map((name) => [name, line[name]!]));
+}

@@ -1,0 +1,59 @@
+import type { JsonObject } from './canonical-json.js';
+
+/**
+ * `complete-range`: every event of a range is there. `as-found`: these were found, and nothing proves that there are no
+ * more. `as-found-in-range`: likewise, and of all other events of a range the envelopes are there.
+ */
+export type Completeness = 'complete-range' | 'as-found' | 'as-found-in-range';
+export const COMPLETENESS = ['complete-range', 'as-found', 'as-found-in-range'] as const satisfies Completeness[];
+
+/** Sequences, both ends included; `to` is `from` − 1 for none. */
+export interface SequenceRange {
+  from: bigint;
+  to: bigint;
+}
+
+/** What a bundle says that it is. */
+export interface BundleClaims {
+  ledger: string;
+  origin: string;
+  /** events past it were not looked at */
+  asOf: bigint;
+  /** as it was asked for, of a kind that kindOfAsked knows */
+  asked: JsonObject;
+  completeness: Completeness;
+  /** null for `as-found` and no other */
+  range: SequenceRange | null;
+  /** whether the events are there or only their envelopes */
+  contents: boolean;
+}
+
+/** An RFC 3161 reply over the SHA-256 of an anchor's bytes. It dates what that anchor holds and all before it. */
+export interface BundleTimestamp {
+  anchor: bigint;
+  reply: Buffer;
+}
+
+/** By what was asked, each with the members that say it. */
+const ASKED_BY = {
+  ids: ['event_ids'],
+  order: ['order_id'],
+  search: ['search'],
+  sequences: ['from_sequence', 'to_sequence'],
+  recorded: ['recorded_from', 'recorded_to'],
+  time: ['from', 'to'],
+} as const;
+
+export type AskedKind = keyof typeof ASKED_BY;
+
+/** What was asked by; undefined unless that is one thing, and all of its members say so. */
+export function kindOfAsked(asked: JsonObject): AskedKind | undefined {
+  const names = Object.keys(asked);
+  const kinds = (Object.keys(ASKED_BY) as AskedKind[]).filter((kind) => names.some((name) => isOf(kind, name)));
+  const [kind] = kinds;
+  return kind !== undefined && kinds.length === 1 && names.every((name) => isOf(kind, name)) ? kind : undefined;
+}
+
+function isOf(kind: AskedKind, name: string): boolean {
+  return (ASKED_BY[kind] as readonly string[]).includes(name);
+}

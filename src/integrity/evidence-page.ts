@@ -1,0 +1,181 @@
+import { hash } from 'node:crypto';
+import { canonicalize, type JsonObject, type JsonValue } from './canonical-json.js';
+import { parseCheckpoint } from './checkpoint.js';
+import { parseAnchor, anchorHash } from './anchor.js';
+import type { BundleClaims, BundleTimestamp, Completeness } from './evidence-claims.js';
+import { cosignatureTime, parseNote } from './signed-note.js';
+
+/**
+ * The page of a bundle that people read and print. It is a function of what else is in the bundle, so that a verifier
+ * makes it again and compares: it cannot say anything that the rest does not.
+ */
+
+/** Changed with every change of the page; a verifier compares pages that its own version made. */
+export const PAGE_VERSION = 'truetrail-page/1';
+
+/** So many events and objects of the archive are listed; all are in the files. */
+const LISTED_EVENTS = 1_000;
+const LISTED_OBJECTS = 200;
+
+export interface PageFacts {
+  events: bigint;
+  envelopes: bigint;
+  checkpoint: string;
+  anchors: readonly Buffer[];
+  timestamps: readonly BundleTimestamp[];
+  keys: readonly string[];
+  archive: readonly JsonObject[];
+}
+
+const STYLE = `
+body{font:10.5pt/1.45 system-ui,sans-serif;color:#111;max-width:60rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
+table{border-collapse:collapse;width:100%;margin:.5rem 0}
+th,td{border:1px solid #bbb;padding:.25rem .4rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+th{background:#f2f2f2}thead{display:table-header-group}tr{break-inside:avoid}
+code,pre,.m{font-family:ui-monospace,monospace;font-size:9pt}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f6f6f6;padding:.5rem}
+@media print{body{max-width:none;margin:0;font-size:9pt}code,pre,.m{font-size:7.5pt}}
+`;
+const STYLE_HASH = hash('sha256', STYLE, 'base64');
+
+const COMPLETE: Record<Completeness, string> = {
+  'complete-range':
+    'Complete. Every event of the range is here: sequences are given without a gap, each event names the one before it, and all of them stand in the signed tree. Nothing of the range was left out.',
+  'as-found':
+    'As found. These are the events that the service found when it looked at the ledger up to as_of. Each of them is proven to be in the ledger as it was recorded. That there are no others which fit is the word of the service.',
+  'as-found-in-range':
+    'As found, among the envelopes of a whole range. Each event is proven to be in the ledger as it was recorded. Of every other event of the range the envelope is here, so that it is known how many there are, when they were recorded, and by whom; that none of them fits is the word of the service until their contents are shown, which the envelopes’ hashes then confirm.',
+};
+
+export class EvidencePage {
+  private readonly rows: string[] = [];
+
+  constructor(private readonly claims: BundleClaims) {}
+
+  /** The next line of the bundle. */
+  take(line: JsonObject): void {
+    if (this.rows.length === LISTED_EVENTS) return;
+    const isFull = Object.hasOwn(line, 'salt');
+    const what = isFull
+      ? [
+          line.timestamp,
+          line.event_type,
+          `${plain(line.entity_type)} ${plain(line.entity_id)}`,
+          line.action,
+          line.user_id,
+        ]
+      : ['', '', '(envelope alone)', '', ''];
+    const cells = [line.sequence, line.recorded_at, ...what, line.event_id, line.event_hash];
+    this.rows.push(`<tr>${cells.map((cell) => `<td>${escaped(plain(cell))}</td>`).join('')}</tr>\n`);
+  }
+
+  /** The page once all lines were taken. Throws NoteError and AnchorError for papers that are none. */
+  render(facts: PageFacts): string {
+    const { ledger, origin, asOf, asked, completeness, range, contents } = this.claims;
+    const { events, envelopes, timestamps, keys, archive } = facts;
+    const note = parseNote(facts.checkpoint);
+    const checkpoint = parseCheckpoint(note.text);
+    const anchor = parseAnchor(facts.anchors[0]!);
+    const title = `Evidence of ${events} events of ${ledger}`;
+    const signers = note.signatures.map((signature) => {
+      const id = signature.keyId.toString('hex');
+      const isWitness = signature.name !== checkpoint.origin;
+      if (!isWitness) return `${signature.name}, key ${id}`;
+      const time = signature.signature.length === 72 ? `, time ${cosignatureTime(signature)}` : '';
+      return `${signature.name}, key ${id} (witness${time})`;
+    });
+    return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${STYLE_HASH}'">
+<meta name="generator" content="${PAGE_VERSION}">
+<meta name="viewport" content="width=device-width">
+<title>${escaped(title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>${escaped(title)}</h1>
+<p>This page is part of an evidence bundle: a zip file that holds records of an audit trail together with the proof that they stand there as they were recorded. The page alone proves nothing. Whoever has the zip can check it offline, as told below; the check also compares this page with the rest.</p>
+<h2>What it is</h2>
+<table>
+${rows([
+  ['Ledger', ledger],
+  ['Origin', origin],
+  ['Asked for', canonicalize(asked)],
+  ['As of', `sequence ${asOf}`],
+  ...(range ? [['Range', range.to < range.from ? 'no event' : `sequences ${range.from} to ${range.to}`] as Row] : []),
+  ['Events', String(events)],
+  ['Envelopes beside them', String(envelopes)],
+  ['Contents', contents ? 'in this bundle' : 'not in this bundle: envelopes and proofs alone'],
+])}</table>
+<h2>What it proves, and what not</h2>
+<p>${COMPLETE[completeness]}</p>
+<ul>
+<li>The hash of every event was computed again from ${contents ? 'its content and ' : ''}its envelope, and leads with the hashes in proof/ to the root of the checkpoint below.</li>
+<li>The checkpoint is signed with the key of the ledger, and stands in anchor ${anchor.number}, one link of a chain of objects under a lock that nobody can rewrite.</li>
+<li>When an event happened (<i>timestamp</i>) is what its source said. When it was recorded (<i>recorded_at</i>) is the clock of the service; ${timestamps.length > 0 ? `${timestamps.length} timestamps of outside authorities over the anchor show that it was not later than they say` : 'this bundle has no timestamp of an outside authority'}.</li>
+<li>What the archive says of its objects (below) is told by the service; whoever may read the store can compare it.</li>
+</ul>
+<h2>The checkpoint</h2>
+<table>
+${rows([
+  ['Size', `${checkpoint.size} events`],
+  ['Root hash', checkpoint.rootHash.toString('hex')],
+  ...signers.map((signer): Row => ['Signed by', signer]),
+  ['Anchor', String(anchor.number)],
+  ['SHA-256 of the anchor', anchorHash(facts.anchors[0]!).toString('hex')],
+  ['Timestamps of authorities', String(timestamps.length)],
+  ...keys.map((key): Row => ['Key of the ledger', key]),
+])}</table>
+<h2>How to check it again</h2>
+<ol>
+<li>Get the verifier key of the ledger from somebody you trust, not from this bundle: it looks like the <i>Key of the ledger</i> above.</li>
+<li>With Node.js, without a network: <pre>npx truetrail-verify bundle.zip --key '${escaped(keys.at(-1) ?? 'KEY')}'</pre></li>
+<li>The files in the zip and every rule are described in docs/evidence.md and docs/format.md of Truetrail, so that a verifier can be written anew; a second one in Python comes with it.</li>
+</ol>
+<h2>Events${events + envelopes > BigInt(LISTED_EVENTS) ? `: the first ${LISTED_EVENTS} of ${events + envelopes}; all are in events/` : ''}</h2>
+<table>
+<thead><tr><th>Sequence</th><th>Recorded at</th><th>Timestamp</th><th>Type</th><th>Entity</th><th>Action</th><th>User</th><th>Event id</th><th>Event hash</th></tr></thead>
+<tbody class="m">
+${this.rows.join('')}</tbody>
+</table>
+<h2>In the archive${archive.length > LISTED_OBJECTS ? `: the first ${LISTED_OBJECTS} of ${archive.length} objects; all are in archive.ndjson` : ''}</h2>
+${archive.length === 0 ? '<p>Not archived yet.</p>' : objects(archive.slice(0, LISTED_OBJECTS))}
+</body>
+</html>
+`;
+  }
+}
+
+type Row = [name: string, value: string];
+
+function rows(facts: readonly Row[]): string {
+  return facts
+    .map(([name, value]) => `<tr><th>${escaped(name)}</th><td class="m">${escaped(value)}</td></tr>\n`)
+    .join('');
+}
+
+function objects(archive: readonly JsonObject[]): string {
+  const names = ['object_key', 'version_id', 'sha256', 'from_sequence', 'to_sequence', 'retain_until'];
+  const head = names.map((name) => `<th>${name}</th>`).join('');
+  const lines = archive.map(
+    (entry) => `<tr>${names.map((name) => `<td>${escaped(plain(entry[name]))}</td>`).join('')}</tr>\n`,
+  );
+  return `<table><thead><tr>${head}</tr></thead><tbody class="m">\n${lines.join('')}</tbody></table>`;
+}
+
+function plain(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : value === undefined ? '' : canonicalize(value);
+}
+
+const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+/** Text as HTML shows it. What would turn the direction of text around shows as its code point. */
+function escaped(text: string): string {
+  return text
+    .replace(/[&<>"']/g, (character) => ESCAPES[character]!)
+    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    });
+}

@@ -1,0 +1,197 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ANCHOR_PREFIX, anchorHash, AnchorError, anchorKey, parseAnchor, type Anchor } from '../integrity/anchor.js';
+import { parseCheckpoint } from '../integrity/checkpoint.js';
+import { signedByReached } from '../integrity/key-succession.js';
+import { NoteError, parseNote, VerifierKey } from '../integrity/signed-note.js';
+import { ArchiveReport, type AnchoredLedger, type ArchiveFinding } from './archive-report.js';
+
+export interface ArchiveOutcome {
+  verdict: 'valid' | 'invalid' | 'undecided';
+  /** for people, a line each */
+  summary: string[];
+  findings: ArchiveFinding[];
+  findings_total: number;
+  unchecked: string[];
+  anchors: string;
+  ledgers: LedgerOutcome[];
+}
+
+export interface LedgerOutcome {
+  origin: string;
+  /** of its last checkpoint */
+  size: string;
+  checkpoints: string;
+  /** up to this sequence the events were read from the objects, and lead to the checkpoints' roots */
+  verified_to: string;
+}
+
+const ANCHOR_FILE = /^[0-9]{12}$/;
+/** What a store that is a folder keeps beside its objects. */
+const LOCK_FILE = /\.lock\.json(\.[0-9]+)?$/;
+
+/**
+ * Verifies a copy of an archive: the chain of anchors from the first on, with every checkpoint in it, and the objects of
+ * events that lie beside them, whose events must lead to the roots that were signed. Throws the file system's errors.
+ */
+export async function verifyArchiveFolder(folder: string, keys: readonly VerifierKey[]): Promise<ArchiveOutcome> {
+  const report = new ArchiveReport();
+  const { ledgers, anchors } = verifyAnchors(folder, keys, report);
+  const verifiedTo = new Map<string, bigint>();
+  if (hasObjects(folder)) {
+    const verifyObjects = await objectVerifier();
+    if (!verifyObjects)
+      report.unchecked.push('the objects of events are not read: what reads Parquet is not installed');
+    else for (const [origin, to] of await verifyObjects(folder, ledgers, report)) verifiedTo.set(origin, to);
+  }
+  const outcomes = [...ledgers.values()].map(({ origin, last, count }): LedgerOutcome => {
+    const to = verifiedTo.get(origin) ?? 0n;
+    if (to < last.size)
+      report.unchecked.push(`${origin}: the events from ${to + 1n} to ${last.size} are not in this folder`);
+    return { origin, size: String(last.size), checkpoints: String(count), verified_to: String(to) };
+  });
+  const { findings, total, unchecked } = report;
+  return {
+    verdict: total > 0 ? 'invalid' : unchecked.length > 0 ? 'undecided' : 'valid',
+    summary: [
+      `anchors     ${anchors}`,
+      ...outcomes.map(
+        ({ origin, size, checkpoints, verified_to: to }) =>
+          `ledger      ${origin}: size ${size}, ${checkpoints} checkpoints, events verified up to ${to}`,
+      ),
+      ...unchecked.map((each) => `UNCHECKED   ${each}`),
+    ],
+    findings,
+    findings_total: total,
+    unchecked,
+    anchors: String(anchors),
+    ledgers: outcomes,
+  };
+}
+
+/** What reads Parquet, which nothing else here needs: it takes packages, and is absent where the verifier stands alone. */
+async function objectVerifier(): Promise<typeof import('./archive-objects.js').verifyObjects | undefined> {
+  try {
+    return (await import('./archive-objects.js')).verifyObjects;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** The anchors from 1 on, as far as they go on without a gap. */
+function verifyAnchors(
+  folder: string,
+  keys: readonly VerifierKey[],
+  report: ArchiveReport,
+): { ledgers: Map<string, AnchoredLedger>; anchors: number } {
+  const ledgers = new Map<string, AnchoredLedger>();
+  const names = listAnchors(folder, report);
+  const successions: string[] = [];
+  let previous: Buffer | null = null;
+  let expected = 1n;
+  for (const name of names) {
+    for (; BigInt(name) > expected; expected += 1n) {
+      report.find('missing', `${anchorKey(expected)} is not there`);
+      previous = null;
+    }
+    const bytes = readFileSync(join(folder, ANCHOR_PREFIX, name));
+    const anchor = readAnchor(bytes, expected, previous, report);
+    previous = anchorHash(bytes);
+    expected += 1n;
+    if (!anchor) continue;
+    successions.push(...anchor.successions);
+    for (const { note, sizeBefore } of anchor.checkpoints) {
+      verifyCheckpoint({ note, sizeBefore, where: anchorKey(anchor.number), keys, successions }, ledgers, report);
+    }
+  }
+  return { ledgers, anchors: names.length };
+}
+
+function listAnchors(folder: string, report: ArchiveReport): string[] {
+  const names: string[] = [];
+  for (const name of readdirSync(join(folder, ANCHOR_PREFIX)).sort()) {
+    if (ANCHOR_FILE.test(name)) names.push(name);
+    else if (!LOCK_FILE.test(name)) report.find('anchor', `${ANCHOR_PREFIX}${name} is no anchor's name`);
+  }
+  if (names.length === 0) report.find('missing', 'there are no anchors');
+  return names;
+}
+
+function readAnchor(bytes: Buffer, number: bigint, previous: Buffer | null, report: ArchiveReport): Anchor | undefined {
+  const wrong = (detail: string): void => report.find('anchor', `${anchorKey(number)}: ${detail}`);
+  try {
+    const anchor = parseAnchor(bytes);
+    if (anchor.number !== number) wrong(`it says that it is ${anchor.number}`);
+    if (previous !== null && !anchor.previous?.equals(previous))
+      wrong('it follows another anchor than the one before it');
+    return anchor;
+  } catch (error) {
+    if (!(error instanceof AnchorError)) throw error;
+    wrong(error.message);
+    return undefined;
+  }
+}
+
+function verifyCheckpoint(
+  anchored: {
+    note: string;
+    sizeBefore: bigint;
+    where: string;
+    keys: readonly VerifierKey[];
+    successions: readonly string[];
+  },
+  ledgers: Map<string, AnchoredLedger>,
+  report: ArchiveReport,
+): void {
+  const { note, sizeBefore, where, keys, successions } = anchored;
+  try {
+    const signed = parseNote(note);
+    const checkpoint = parseCheckpoint(signed.text);
+    const { origin, size, rootHash } = checkpoint;
+    const wrong = (kind: ArchiveFinding['kind'], detail: string): void =>
+      report.find(kind, `${where}, ${origin}: ${detail}`);
+    const trusted = keysFor(origin, keys);
+    if (trusted.length === 0) wrong('key', 'none of the keys given is for this ledger');
+    else {
+      try {
+        signedByReached(signed, size, trusted, successions);
+      } catch (error) {
+        if (!(error instanceof NoteError)) throw error;
+        wrong('key', `it is not signed with a key reached from the one given: ${error.message}`);
+      }
+    }
+    const before = ledgers.get(origin);
+    if (sizeBefore !== (before?.last.size ?? 0n)) {
+      wrong('checkpoint', `it says that the ledger had ${sizeBefore} events before; it had ${before?.last.size ?? 0n}`);
+    }
+    if (before && size < before.last.size)
+      wrong('checkpoint', `the ledger had ${before.last.size} events and has ${size}`);
+    if (before && size === before.last.size && !rootHash.equals(before.last.rootHash)) {
+      wrong('checkpoint', `there are two checkpoints of ${size} events with different roots`);
+    }
+    const ledger = before ?? { origin, last: checkpoint, roots: new Map<bigint, Buffer>(), count: 0 };
+    ledger.last = checkpoint;
+    ledger.count += 1;
+    if (!ledger.roots.has(size)) ledger.roots.set(size, rootHash);
+    ledgers.set(origin, ledger);
+  } catch (error) {
+    if (!(error instanceof NoteError)) throw error;
+    report.find('checkpoint', `${where}: ${error.message}`);
+  }
+}
+
+/**
+ * One key signs all ledgers of a log under their origins, which differ in the part past the last slash: who trusts it for
+ * one of them need not be given the same key by the others' names.
+ */
+function keysFor(origin: string, keys: readonly VerifierKey[]): VerifierKey[] {
+  const log = (name: string): string => name.slice(0, name.lastIndexOf('/') + 1);
+  return keys
+    .filter(({ name }) => log(name) === log(origin))
+    .map(({ algorithm, publicKey }) => new VerifierKey(origin, algorithm, publicKey));
+}
+
+function hasObjects(folder: string): boolean {
+  return ['early', 'month'].some((kind) => existsSync(join(folder, kind)));
+}

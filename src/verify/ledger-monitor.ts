@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { parseCheckpoint, type Checkpoint } from '../integrity/checkpoint.js';
+import { HASH_BYTES, isStrictBase64 } from '../integrity/event.js';
+import { signedByReached } from '../integrity/key-succession.js';
+import { isConsistent } from '../integrity/merkle-proof.js';
+import { NoteError, parseNote, type VerifierKey } from '../integrity/signed-note.js';
+import { readJson, StrictJsonError, type JsonObject } from '../integrity/strict-json.js';
+
+export interface WatchOptions {
+  /** of the ledger: `https://host/v1/ledgers/<slug>` */
+  url: string;
+  keys: readonly VerifierKey[];
+  /** made at the first look */
+  stateFile: string;
+  token?: string | undefined;
+}
+
+export interface WatchFinding {
+  kind: 'key' | 'origin' | 'shrunk' | 'fork' | 'checkpoint';
+  detail: string;
+}
+
+export interface WatchOutcome {
+  verdict: 'valid' | 'invalid' | 'undecided';
+  /** for people, a line each */
+  summary: string[];
+  findings: WatchFinding[];
+  findings_total: number;
+  checkpoint: { origin: string; size: string; root_hash: string } | null;
+  remembered: { size: string; root_hash: string } | null;
+}
+
+const STATE_FORMAT = 'truetrail-monitor/1';
+const TIMEOUT_MS = 30_000;
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/** The service did not say what was asked, so that nothing is known of its ledger. */
+class NoAnswer extends Error {}
+
+/** What the service says is wrong whatever it says next. */
+class Found extends Error {
+  constructor(readonly finding: WatchFinding) {
+    super(finding.detail);
+  }
+}
+
+/**
+ * Looks at a ledger from outside: its checkpoint must be signed, and extend the one that was seen before. What was seen is
+ * remembered only when all is well; a checkpoint that contradicts it is kept beside the state as evidence, since the
+ * ledger's own key has signed both. Throws the file system's errors.
+ */
+export async function watchLedger(options: WatchOptions): Promise<WatchOutcome> {
+  const outcome: WatchOutcome = {
+    verdict: 'valid',
+    summary: [],
+    findings: [],
+    findings_total: 0,
+    checkpoint: null,
+    remembered: null,
+  };
+  const state = readState(options.stateFile);
+  if (state) outcome.remembered = shown(state.checkpoint);
+  try {
+    const ask = (path: string): Promise<string> => askFor(`${options.url.replace(/\/+$/, '')}/${path}`, options.token);
+    const note = await ask('checkpoint');
+    const checkpoint = read(() => parseCheckpoint(parseNote(note).text));
+    outcome.checkpoint = { origin: checkpoint.origin, ...shown(checkpoint) };
+    await checkSignature(note, checkpoint, options.keys, ask);
+    if (!state) {
+      outcome.summary.push(`first look: size ${checkpoint.size} is remembered; there was nothing to compare it with`);
+    } else {
+      try {
+        await compare(state.checkpoint, checkpoint, ask);
+      } catch (error) {
+        if (error instanceof Found) outcome.summary.push(keepEvidence(options.stateFile, note));
+        throw error;
+      }
+      outcome.summary.push(`size ${checkpoint.size} extends size ${state.checkpoint.size}, which was seen before`);
+    }
+    writeState(options.stateFile, note);
+  } catch (error) {
+    if (error instanceof Found) {
+      outcome.verdict = 'invalid';
+      outcome.findings.push(error.finding);
+      outcome.findings_total = 1;
+    } else if (error instanceof NoAnswer) {
+      outcome.verdict = 'undecided';
+      outcome.summary.push(error.message);
+    } else throw error;
+  }
+  return outcome;
+}
+
+type Ask = (path: string) => Promise<string>;
+
+async function checkSignature(
+  note: string,
+  { origin, size }: Checkpoint,
+  keys: readonly VerifierKey[],
+  ask: Ask,
+): Promise<void> {
+  const trusted = keys.filter(({ name }) => name === origin);
+  if (trusted.length === 0) {
+    throw new Found({
+      kind: 'origin',
+      detail: `the ledger says that it is ${origin}: none of the keys given is for it`,
+    });
+  }
+  const signed = parseNote(note);
+  const attempt = (successions: readonly string[]): string | undefined => {
+    try {
+      signedByReached(signed, size, trusted, successions);
+      return undefined;
+    } catch (error) {
+      if (error instanceof NoteError) return error.message;
+      throw error;
+    }
+  };
+  // the history of keys is only needed once there is one
+  if (attempt([]) === undefined) return;
+  const fault = attempt(successionsIn(await ask('keys/history')));
+  if (fault !== undefined) {
+    throw new Found({
+      kind: 'key',
+      detail: `the checkpoint is not signed with a key reached from the one given: ${fault}`,
+    });
+  }
+}
+
+/** Throws Found unless `now` extends `seen`. */
+async function compare(seen: Checkpoint, now: Checkpoint, ask: Ask): Promise<void> {
+  if (now.origin !== seen.origin) {
+    throw new Found({ kind: 'origin', detail: `the ledger was ${seen.origin} and is now ${now.origin}` });
+  }
+  if (now.size < seen.size) {
+    throw new Found({ kind: 'shrunk', detail: `the ledger had ${seen.size} events and now has ${now.size}` });
+  }
+  if (now.size === seen.size) {
+    if (now.rootHash.equals(seen.rootHash)) return;
+    throw new Found({ kind: 'fork', detail: `there are two checkpoints of size ${now.size} with different roots` });
+  }
+  const hashes = proofIn(await ask(`consistency?from=${seen.size}&to=${now.size}`));
+  if (!isConsistent(seen.size, seen.rootHash, now.size, now.rootHash, hashes)) {
+    const detail = `the ledger of ${now.size} events is not shown to extend the one of ${seen.size} that was seen before`;
+    throw new Found({ kind: 'fork', detail });
+  }
+}
+
+async function askFor(url: string, token: string | undefined): Promise<string> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(url, {
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    text = await readBounded(response);
+  } catch (error) {
+    const { message, cause } = error as Error;
+    const reason = cause instanceof Error ? cause.message : message;
+    throw new NoAnswer(`${url}: ${reason}`, { cause: error });
+  }
+  if (!response.ok) throw new NoAnswer(`${url}: ${response.status} ${text.slice(0, 300)}`);
+  return text;
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += (chunk as Uint8Array).length;
+    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too long');
+    chunks.push(chunk as Uint8Array);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The notes of successions in the answer of keys/history. */
+function successionsIn(text: string): string[] {
+  const { successions } = objectIn(text);
+  if (!Array.isArray(successions)) throw new NoAnswer('the history of keys has no list of successions');
+  return successions.flatMap((each) => {
+    const note = typeof each === 'object' && each !== null && !Array.isArray(each) ? each.note : undefined;
+    return typeof note === 'string' ? [note] : [];
+  });
+}
+
+function proofIn(text: string): Buffer[] {
+  const { hashes } = objectIn(text);
+  if (!Array.isArray(hashes)) throw new NoAnswer('the proof of consistency has no list of hashes');
+  return hashes.map((hash) => {
+    const bytes = typeof hash === 'string' && isStrictBase64(hash) ? Buffer.from(hash, 'base64') : undefined;
+    if (bytes?.length !== HASH_BYTES) throw new NoAnswer('a hash of the proof of consistency is no base64 of 32 bytes');
+    return bytes;
+  });
+}
+
+function objectIn(text: string): JsonObject {
+  try {
+    const value = readJson(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+  }
+  throw new NoAnswer('the answer is no JSON object');
+}
+
+function read(parse: () => Checkpoint): Checkpoint {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof NoteError) throw new NoAnswer(`what the service answers is no checkpoint: ${error.message}`);
+    throw error;
+  }
+}
+
+/** What was seen before; undefined at the first look. Throws for a file that is none of ours. */
+function readState(file: string): { checkpoint: Checkpoint } | undefined {
+  if (!existsSync(file)) return undefined;
+  const { format, note } = objectIn(readFileSync(file, 'utf8'));
+  if (format !== STATE_FORMAT || typeof note !== 'string')
+    throw new Error(`${file} is not what this program remembers`);
+  return { checkpoint: parseCheckpoint(parseNote(note).text) };
+}
+
+/** By rename, so that the file is whole at every moment. */
+function writeState(file: string, note: string): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, `${JSON.stringify({ format: STATE_FORMAT, note }, null, 2)}\n`, { flush: true });
+  renameSync(temporary, file);
+}
+
+/** Says where the checkpoint is kept. */
+function keepEvidence(file: string, note: string): string {
+  const kept = `${file}.conflict-${createHash('sha256').update(note).digest('hex').slice(0, 16)}`;
+  writeFileSync(kept, note, { flush: true });
+  return `the checkpoint that contradicts ${file} is kept in ${kept}: both are signed by the ledger's key`;
+}
+
+function shown({ size, rootHash }: Checkpoint): { size: string; root_hash: string } {
+  return { size: String(size), root_hash: rootHash.toString('hex') };
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { verifyBundle } from '../integrity/evidence-verifier.js';
+import { NoteError, VerifierKey } from '../integrity/signed-note.js';
+import { verifyArchiveFolder, type ArchiveOutcome } from './archive-folder.js';
+import { FileAccess } from './file-access.js';
+import { watchLedger, type WatchOutcome } from './ledger-monitor.js';
+import { bundleReportText, findingLines, printable } from './report-text.js';
+
+/*
+ * Checks evidence of a ledger without its keeper: no database, no package, and no network but for `ledger`. Imports
+ * nothing but Node and integrity/.
+ */
+
+const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--json]
+        Verifies an evidence bundle, offline.
+truetrail-verify archive FOLDER --key KEY... [--json]
+        Verifies a copy of an archive (the folder that has anchors/ in it): the chain of anchors from the first to the last,
+        every checkpoint, and the objects of events beside them, whose events must lead to the roots that were signed. A
+        key that is given for one ledger is taken for the others of the same log as well.
+truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
+        Asks a running service for the checkpoint of a ledger (URL: https://host/v1/ledgers/NAME) and for the proof that
+        it is an extension of the one that FILE remembers; then remembers it. Run it again and again: it fails when the
+        ledger has become shorter, was rewritten, or shows two histories.
+
+  --key      verifier key of the ledger, from somebody you trust: NAME+ID+BASE64, or @FILE with one a line. May be given
+             several times. Keys that it was succeeded by are found from it
+  --witness  verifier key of a witness that must have cosigned the checkpoint; may be given several times
+  --token-file
+             the API key of a service whose proofs are not public
+  --json     the whole outcome as JSON on standard output
+
+Ends with 0 for valid, 1 for invalid, 2 for undecided (nothing is wrong with what could be checked, but something could
+not be), 3 when the command line is wrong.
+`;
+
+const EXIT = { valid: 0, invalid: 1, undecided: 2, usage: 3 } as const;
+
+/** The command line is not one of those in HELP. */
+class UsageError extends Error {}
+
+interface Outcome {
+  verdict: 'valid' | 'invalid' | 'undecided';
+}
+
+function summaryText({ verdict, summary, ...report }: WatchOutcome | ArchiveOutcome): string {
+  return [verdict.toUpperCase(), ...summary, ...findingLines(report)].map(printable).join('\n');
+}
+
+async function run(args: string[]): Promise<number> {
+  if (args.length === 0 || args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(HELP);
+    return args.length === 0 ? EXIT.usage : 0;
+  }
+  const { values, positionals } = read(args);
+  const keys = values.key.flatMap(readKeys);
+  const tell = <T extends Outcome>(outcome: T, text: (outcome: T) => string): number => {
+    process.stdout.write(`${values.json ? JSON.stringify(outcome, null, 2) : text(outcome)}\n`);
+    return EXIT[outcome.verdict];
+  };
+  const [command = '', subject] = positionals;
+  if (command === 'archive' && subject !== undefined) {
+    need(positionals.length === 2 && keys.length > 0, 'archive needs one folder and --key');
+    return tell(await verifyArchiveFolder(subject, keys), summaryText);
+  }
+  if (command === 'ledger' && subject !== undefined) {
+    const { state, 'token-file': tokenFile } = values;
+    need(positionals.length === 2 && keys.length > 0, 'ledger needs one URL and --key');
+    if (state === undefined) throw new UsageError('ledger needs --state, the file in which it remembers what it saw');
+    const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
+    return tell(await watchLedger({ url: subject, keys, stateFile: state, token }), summaryText);
+  }
+  need(positionals.length === 1, 'one bundle is verified at a time');
+  const file = new FileAccess(command);
+  try {
+    return tell(verifyBundle(file, { keys, witnesses: values.witness.flatMap(readKeys) }), bundleReportText);
+  } finally {
+    file.close();
+  }
+}
+
+function read(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        key: { type: 'string', multiple: true, default: [] },
+        witness: { type: 'string', multiple: true, default: [] },
+        state: { type: 'string' },
+        'token-file': { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+      allowPositionals: true,
+      strict: true,
+    });
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
+}
+
+function readKeys(text: string): VerifierKey[] {
+  const lines = (text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text).split('\n');
+  try {
+    return lines
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+      .map((line) => VerifierKey.parse(line));
+  } catch (error) {
+    if (error instanceof NoteError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function need(isMet: boolean, what: string): void {
+  if (!isMet) throw new UsageError(what);
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  const isUsage = error instanceof UsageError;
+  process.stderr.write(`${printable((error as Error).message)}\n`);
+  if (isUsage) process.stderr.write('truetrail-verify --help says how it is used.\n');
+  process.exitCode = isUsage ? EXIT.usage : EXIT.undecided;
+}

@@ -1,0 +1,111 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { verifyBundle } from '../src/integrity/evidence-verifier.js';
+import { signSuccession } from '../src/integrity/key-succession.js';
+import { verifierKey } from '../src/integrity/signed-note.js';
+import {
+  EVIDENCE_ORIGIN,
+  idOf,
+  inMemory,
+  keyOfByte,
+  LEDGER_KEY,
+  makeBundle,
+  makeLedger,
+  numbers,
+  recordedAtOf,
+  type BundlePlan,
+} from './support/evidence.js';
+
+// The second implementation, which shares no code with the first: it says whether the documents say what the format is.
+const verifier = fileURLToPath(new URL('bundle/verify_bundle.py', import.meta.url));
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+const skip = !hasPython && process.env.CI === undefined;
+if (skip) {
+  process.stdout.write(
+    'SKIPPED: python3 is not installed, so test/bundle/verify_bundle.py was not compared with src/\n',
+  );
+}
+
+(skip ? describe.skip : describe)('the second verifier of bundles', () => {
+  const key = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
+  const ledger = makeLedger(60);
+  let folder: string;
+  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'truetrail-'))));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  function verify(bytes: Buffer, by = key.toString()): { status: number | null; output: string } {
+    const file = join(folder, 'bundle.zip');
+    writeFileSync(file, bytes);
+    const { status, stdout, stderr } = spawnSync('python3', [verifier, file, by], { encoding: 'utf8' });
+    return { status, output: stdout + stderr };
+  }
+
+  const range: BundlePlan = {
+    asked: { recorded_from: recordedAtOf(11), recorded_to: recordedAtOf(21) },
+    completeness: 'complete-range',
+    range: { from: 11n, to: 20n },
+    found: numbers(11, 20),
+    beside: [10, 21],
+  };
+  const next = keyOfByte(9);
+  it.each<[string, BundlePlan]>([
+    ['a range of recorded time', { ...range, papers: { isWitnessed: true } }],
+    ['the same without contents', { ...range, contents: false }],
+    [
+      'a whole ledger',
+      {
+        asked: { to_sequence: '60' },
+        completeness: 'complete-range',
+        range: { from: 1n, to: 60n },
+        found: numbers(1, 60),
+      },
+    ],
+    ['ids', { asked: { event_ids: [5, 30, 31].map(idOf) }, found: [5, 30, 31] }],
+    ['an order', { asked: { order_id: 'O-3' }, found: [3, 13, 23, 33, 43, 53] }],
+    ['event time', { asked: { from: recordedAtOf(5), to: recordedAtOf(8) }, found: [6, 7, 8] }],
+    ['a search that finds nothing', { asked: { search: { user_id: 'nobody' } }, found: [] }],
+    [
+      'a search among the envelopes of a range',
+      {
+        asked: { search: { 'metadata.lots': '2' } },
+        completeness: 'as-found-in-range',
+        range: { from: 1n, to: 30n },
+        found: [2, 7, 12, 17, 22, 27],
+        beside: numbers(1, 30).filter((sequence) => sequence % 5 !== 2),
+      },
+    ],
+    [
+      'a ledger whose key was succeeded',
+      { ...range, papers: { key: next, successions: [signSuccession(EVIDENCE_ORIGIN, 40n, LEDGER_KEY, next)] } },
+    ],
+  ])('finds %s valid', async (_, plan) => {
+    const { status, output } = verify(await makeBundle(ledger, plan));
+    expect(output).toMatch(new RegExp(`^${plan.found.length} events of ${EVIDENCE_ORIGIN}, .*: 0 findings\n$`));
+    expect(status).toBe(0);
+  });
+
+  it('refuses another key, and keys that may not have signed', async () => {
+    const bytes = await makeBundle(ledger, range);
+    expect(verify(bytes, verifierKey(EVIDENCE_ORIGIN, keyOfByte(9)).toString()).status).toBe(1);
+    const successions = [signSuccession(EVIDENCE_ORIGIN, 61n, LEDGER_KEY, next)];
+    const early = await makeBundle(ledger, { ...range, papers: { key: next, successions } });
+    expect(verify(early).output).toMatch(/not signed with a key reached/);
+  });
+
+  it('refuses what the first refuses: bytes changed anywhere', async () => {
+    const bytes = await makeBundle(ledger, range);
+    const step = Math.ceil(bytes.length / 30);
+    for (let at = 0; at < bytes.length; at += step) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 1 << (at % 8);
+      expect(verifyBundle(inMemory(changed), { keys: [key] }).verdict).toBe('invalid');
+      const { status, output } = verify(changed);
+      expect(output).not.toMatch(/Traceback/);
+      expect(status).toBe(1);
+    }
+  }, 120_000);
+});

@@ -1,0 +1,214 @@
+import { createPrivateKey, hash, type KeyObject } from 'node:crypto';
+import { anchorBytes, anchorHash } from '../../src/integrity/anchor.js';
+import type { JsonObject } from '../../src/integrity/canonical-json.js';
+import { checkpointText } from '../../src/integrity/checkpoint.js';
+import {
+  canonicalContent,
+  contentHash,
+  eventHash,
+  FORMAT,
+  leafHash,
+  type Content,
+  type Envelope,
+} from '../../src/integrity/event.js';
+import { writeBundle, type BundleEvent, type BundlePapers } from '../../src/integrity/evidence-bundle.js';
+import type { BundleClaims } from '../../src/integrity/evidence-claims.js';
+import type { Subtree } from '../../src/integrity/merkle-proof.js';
+import { nodeHash } from '../../src/integrity/merkle-tree.js';
+import { cosignText, formatNote, formatSignature, signText, verifierKey } from '../../src/integrity/signed-note.js';
+import type { EventRecord } from '../../src/integrity/stored-event.js';
+import { GrowingTree, subtreeHashes, TILE_WIDTH, type ReadTiles } from '../../src/integrity/tiles.js';
+import { formatMicros } from '../../src/integrity/timestamp.js';
+import type { RandomAccess } from '../../src/integrity/zip.js';
+
+export const EVIDENCE_ORIGIN = 'audit.example.com/truetrail/main';
+
+/** The Ed25519 key of a seed of 32 equal bytes: RFC 8410. */
+export function keyOfByte(byte: number): KeyObject {
+  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, byte)]);
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+}
+
+export const LEDGER_KEY = keyOfByte(1);
+export const WITNESS_KEY = keyOfByte(2);
+export const WITNESS_NAME = 'witness.example.com/w1';
+/** 2026-06-02T08:00:00Z, in microseconds: when the first event is recorded. A second between two. */
+const BEGINNING = 1_780_387_200_000_000;
+
+export function recordedAtOf(sequence: number): string {
+  return formatMicros(BEGINNING + sequence * 1_000_000);
+}
+
+export interface MadeLedger {
+  records: EventRecord[];
+  /** of the leaves, in their order */
+  leaves: Buffer[];
+}
+
+/** Events of ten orders and three users, linked; the same each time. */
+export function makeLedger(size: number): MadeLedger {
+  const records: EventRecord[] = [];
+  const leaves: Buffer[] = [];
+  let previous: string | null = null;
+  for (let sequence = 1; sequence <= size; sequence++) {
+    const content: Content = {
+      event_id: idOf(sequence),
+      timestamp: formatMicros(BEGINNING + sequence * 1_000_000 - 250_000),
+      event_type: 'order_lifecycle',
+      entity_type: 'order',
+      entity_id: `O-${sequence % 10}`,
+      action: sequence <= 10 ? 'create' : 'modify',
+      user_id: `trader-${sequence % 3}`,
+      previous_state: null,
+      new_state: { symbol: 'AAPL', price: `585.${sequence % 100}`, quantity: String(sequence), note: '<b>é€😀</b>' },
+      metadata: { client_id: `C-${sequence % 7}`, lots: sequence % 5 },
+    };
+    const salt = hash('sha256', `salt ${sequence}`, 'buffer').subarray(0, 16);
+    const envelope: Envelope = {
+      format: FORMAT,
+      origin: EVIDENCE_ORIGIN,
+      sequence: String(sequence),
+      event_id: content.event_id,
+      recorded_at: recordedAtOf(sequence),
+      recorded_by: 'key:0190a0b0-0000-7000-8000-000000000001',
+      content_hash: contentHash(salt, canonicalContent(content).text).toString('hex'),
+      previous_event_hash: previous,
+    };
+    const digest = eventHash(envelope);
+    previous = digest.toString('hex');
+    records.push({ ...content, ...envelope, salt: salt.toString('hex'), event_hash: previous });
+    leaves.push(leafHash(digest));
+  }
+  return { records, leaves };
+}
+
+export function idOf(sequence: number): string {
+  return `018f0000-0000-7000-8000-${sequence.toString(16).padStart(12, '0')}`;
+}
+
+/** A tree with all its tiles in memory. */
+export class KeptTree {
+  private readonly tiles = new Map<string, Buffer>();
+  readonly root: Buffer;
+  readonly size: bigint;
+
+  constructor(leaves: readonly Buffer[]) {
+    const tree = new GrowingTree(0n, []);
+    for (const leaf of leaves) tree.append(leaf);
+    for (let at = 0; at < leaves.length; at += TILE_WIDTH) {
+      this.tiles.set(`0/${at / TILE_WIDTH}`, Buffer.concat(leaves.slice(at, at + TILE_WIDTH)));
+    }
+    for (const { level, index, hashes } of tree.takeGrown()) this.tiles.set(`${level}/${index}`, hashes);
+    this.root = tree.root();
+    this.size = tree.size;
+  }
+
+  readonly read: ReadTiles = (tiles) =>
+    Promise.resolve(tiles.map(({ level, index }) => this.tiles.get(`${level}/${index}`)!));
+
+  readonly hashesOf = (subtrees: readonly Subtree[]): Promise<Buffer[]> =>
+    subtreeHashes(subtrees, this.size, this.read);
+}
+
+/** Checkpoint, anchor and keys of a tree. */
+export function makePapers(
+  tree: { root: Buffer; size: bigint },
+  { key = LEDGER_KEY, origin = EVIDENCE_ORIGIN, isWitnessed = false, ...more }: Partial<PaperOptions> = {},
+): BundlePapers {
+  const text = checkpointText({ origin, size: tree.size, rootHash: tree.root });
+  const note = formatNote({ text, signatures: [signText(text, origin, key)] });
+  const other = checkpointText({
+    origin: 'audit.example.com/truetrail/_service',
+    size: 1n,
+    rootHash: nodeHash(tree.root, tree.root),
+  });
+  const anchor = anchorBytes({
+    number: 7n,
+    previous: anchorHash(Buffer.from('the sixth')),
+    checkpoints: [
+      {
+        sizeBefore: 0n,
+        note: formatNote({ text: other, signatures: [signText(other, 'audit.example.com/truetrail/_service', key)] }),
+      },
+      { sizeBefore: 0n, note },
+    ],
+    successions: [],
+  });
+  const cosignature = isWitnessed ? formatSignature(cosignText(text, WITNESS_NAME, WITNESS_KEY, 1_780_400_000n)) : '';
+  return {
+    checkpoint: note + cosignature,
+    anchors: [anchor],
+    timestamps: [],
+    keys: [verifierKey(origin, key).toString()],
+    successions: [],
+    archive: [{ ledger: 'main', object_key: 'early/000000000001-0a.parquet', from_sequence: '1', to_sequence: '9' }],
+    ...more,
+  };
+}
+
+interface PaperOptions extends BundlePapers {
+  key: KeyObject;
+  origin: string;
+  isWitnessed: boolean;
+}
+
+export interface BundlePlan {
+  asked: JsonObject;
+  completeness?: BundleClaims['completeness'];
+  range?: BundleClaims['range'];
+  contents?: boolean;
+  asOf?: bigint;
+  /** sequences of the events asked for */
+  found: readonly number[];
+  /** of those whose envelopes go in beside them */
+  beside?: readonly number[];
+  papers?: Partial<PaperOptions>;
+}
+
+/** A bundle's bytes by the code that the service makes them with. */
+export async function makeBundle(ledger: MadeLedger, plan: BundlePlan): Promise<Buffer> {
+  const tree = new KeptTree(ledger.leaves);
+  const papers = makePapers(tree, plan.papers);
+  const claims: BundleClaims = {
+    ledger: 'main',
+    origin: EVIDENCE_ORIGIN,
+    asOf: plan.asOf ?? tree.size,
+    asked: plan.asked,
+    completeness: plan.completeness ?? 'as-found',
+    range: plan.range ?? null,
+    contents: plan.contents ?? true,
+  };
+  const sequences = [...plan.found, ...(plan.beside ?? [])].sort((a, b) => a - b);
+  const events = sequences.map((sequence): BundleEvent => {
+    return { record: ledger.records[sequence - 1]!, isFound: plan.found.includes(sequence) };
+  });
+  const pages = async function* (): AsyncGenerator<BundleEvent[]> {
+    for (let at = 0; at < events.length; at += 1_000) yield await Promise.resolve(events.slice(at, at + 1_000));
+  };
+  const chunks: Buffer[] = [];
+  for await (const chunk of writeBundle({
+    claims,
+    pages: pages(),
+    hashesOf: tree.hashesOf,
+    checkpoint: papers.checkpoint,
+    papers: () => Promise.resolve(papers),
+  })) {
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Whole numbers, both ends included. */
+export function numbers(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, at) => from + at);
+}
+
+export function inMemory(bytes: Buffer): RandomAccess {
+  return {
+    size: bytes.length,
+    read: (offset, length) => {
+      if (offset < 0 || offset + length > bytes.length) throw new RangeError('read past the end');
+      return bytes.subarray(offset, offset + length);
+    },
+  };
+}
