@@ -172,7 +172,7 @@ export function findPath(
         if (found) return found;
       }
     }
-    return undefined;
+    return fail('leads to no trusted root');
   };
   const found = search([certificate]);
   if (found) return found;
