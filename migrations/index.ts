@@ -5,6 +5,7 @@ import { CreateApiKeysAndRuns1795305603000 } from './1795305603000-create-api-ke
 import { CreateArchiveCatalogue1795651200000 } from './1795651200000-create-archive-catalogue.js';
 import { CreateLegalHolds1795824000000 } from './1795824000000-create-legal-holds.js';
 import { SealAndDropMonths1795910400000 } from './1795910400000-seal-and-drop-months.js';
+import { SignCheckpoints1796083200000 } from './1796083200000-sign-checkpoints.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   CreateArchiveCatalogue1795651200000,
   CreateLegalHolds1795824000000,
   SealAndDropMonths1795910400000,
+  SignCheckpoints1796083200000,
 ];

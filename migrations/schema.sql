@@ -1,5 +1,39 @@
 -- What the migrations add up to, with one month as an example. Written by `npm run db:schema`; do not edit.
 
+CREATE TABLE anchors (
+  number bigint NOT NULL,
+  sha256 bytea NOT NULL,
+  bytes bigint NOT NULL,
+  location text COLLATE "C" NOT NULL,
+  object_key text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  catalogued_at timestamp with time zone NOT NULL,
+  CONSTRAINT anchors_pkey PRIMARY KEY (number),
+  CONSTRAINT anchors_bytes_check CHECK ((bytes > 0)),
+  CONSTRAINT anchors_number_check CHECK ((number > 0)),
+  CONSTRAINT anchors_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+
+COMMENT ON TABLE anchors IS 'Rounds of signing: one immutable row an object of the store, catalogued after it was written';
+
+COMMENT ON COLUMN anchors.number IS 'From 1, without a gap';
+
+COMMENT ON COLUMN anchors.sha256 IS 'Of the object; the next one names it';
+
+COMMENT ON COLUMN anchors.location IS 'The store that it was written to, before the key';
+
+COMMENT ON COLUMN anchors.version_id IS 'What the store calls the version that counts: the oldest';
+
+CREATE TRIGGER anchors_refuse_row BEFORE DELETE OR UPDATE ON public.anchors FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE anchors ENABLE ALWAYS TRIGGER anchors_refuse_row;
+
+CREATE TRIGGER anchors_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.anchors FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE anchors ENABLE ALWAYS TRIGGER anchors_refuse_statement;
+
+GRANT SELECT ON anchors TO truetrail_service;
+
 CREATE TABLE api_keys (
   id uuid NOT NULL,
   name text NOT NULL,
@@ -345,6 +379,37 @@ ALTER TABLE audit_events_2026_01 ENABLE ALWAYS TRIGGER audit_events_2026_01_refu
 
 GRANT SELECT ON audit_events_2026_01 TO truetrail_service;
 
+CREATE TABLE checkpoints (
+  ledger text COLLATE "C" NOT NULL,
+  anchor bigint NOT NULL,
+  size bigint NOT NULL,
+  root_hash bytea NOT NULL,
+  note text COLLATE "C" NOT NULL,
+  CONSTRAINT checkpoints_pkey PRIMARY KEY (ledger, anchor),
+  CONSTRAINT checkpoints_anchor_fkey FOREIGN KEY (anchor) REFERENCES anchors(number),
+  CONSTRAINT checkpoints_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT checkpoints_root_hash_check CHECK ((octet_length(root_hash) = 32)),
+  CONSTRAINT checkpoints_size_check CHECK ((size >= 0))
+);
+
+COMMENT ON TABLE checkpoints IS 'What was signed of each ledger: one immutable row a ledger and round';
+
+COMMENT ON COLUMN checkpoints.size IS 'Leaves of the tree that was signed';
+
+COMMENT ON COLUMN checkpoints.note IS 'C2SP tlog-checkpoint with the signature of the ledger';
+
+CREATE INDEX checkpoints_size_idx ON public.checkpoints USING btree (ledger, size, anchor);
+
+CREATE TRIGGER checkpoints_refuse_row BEFORE DELETE OR UPDATE ON public.checkpoints FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE checkpoints ENABLE ALWAYS TRIGGER checkpoints_refuse_row;
+
+CREATE TRIGGER checkpoints_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.checkpoints FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE checkpoints ENABLE ALWAYS TRIGGER checkpoints_refuse_statement;
+
+GRANT SELECT ON checkpoints TO truetrail_service;
+
 CREATE TABLE deployment (
   singleton boolean NOT NULL DEFAULT true,
   id uuid NOT NULL,
@@ -541,6 +606,27 @@ CREATE INDEX job_runs_job_idx ON public.job_runs USING btree (job, created_at DE
 CREATE INDEX job_runs_open_idx ON public.job_runs USING btree (job) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 
 GRANT INSERT, SELECT, UPDATE ON job_runs TO truetrail_service;
+
+CREATE TABLE key_successions (
+  ledger text COLLATE "C" NOT NULL,
+  anchor bigint NOT NULL,
+  note text COLLATE "C" NOT NULL,
+  CONSTRAINT key_successions_pkey PRIMARY KEY (ledger, anchor),
+  CONSTRAINT key_successions_anchor_fkey FOREIGN KEY (anchor) REFERENCES anchors(number),
+  CONSTRAINT key_successions_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger)
+);
+
+COMMENT ON TABLE key_successions IS 'Notes by which the key of a ledger gave way to the next, signed by both';
+
+CREATE TRIGGER key_successions_refuse_row BEFORE DELETE OR UPDATE ON public.key_successions FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE key_successions ENABLE ALWAYS TRIGGER key_successions_refuse_row;
+
+CREATE TRIGGER key_successions_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.key_successions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE key_successions ENABLE ALWAYS TRIGGER key_successions_refuse_statement;
+
+GRANT SELECT ON key_successions TO truetrail_service;
 
 CREATE TABLE ledger_heads (
   ledger text COLLATE "C" NOT NULL,
@@ -762,6 +848,68 @@ COMMENT ON COLUMN months.retired_at IS 'Since when readers take it from the arch
 COMMENT ON COLUMN months.dropped_at IS 'Since when its table is gone';
 
 GRANT SELECT ON months TO truetrail_service;
+
+CREATE TABLE signing_keys (
+  number bigint NOT NULL,
+  public_key bytea NOT NULL,
+  from_anchor bigint NOT NULL,
+  CONSTRAINT signing_keys_public_key_key UNIQUE (public_key),
+  CONSTRAINT signing_keys_pkey PRIMARY KEY (number),
+  CONSTRAINT signing_keys_number_check CHECK ((number > 0)),
+  CONSTRAINT signing_keys_public_key_check CHECK ((octet_length(public_key) = 32))
+);
+
+COMMENT ON TABLE signing_keys IS 'The keys that have signed, one after the other; the last one signs';
+
+COMMENT ON COLUMN signing_keys.public_key IS 'Ed25519, raw';
+
+COMMENT ON COLUMN signing_keys.from_anchor IS 'The first anchor that it signed';
+
+CREATE TRIGGER signing_keys_refuse_row BEFORE DELETE OR UPDATE ON public.signing_keys FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE signing_keys ENABLE ALWAYS TRIGGER signing_keys_refuse_row;
+
+CREATE TRIGGER signing_keys_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.signing_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE signing_keys ENABLE ALWAYS TRIGGER signing_keys_refuse_statement;
+
+GRANT SELECT ON signing_keys TO truetrail_service;
+
+CREATE TABLE tree_tiles (
+  ledger text COLLATE "C" NOT NULL,
+  level smallint NOT NULL,
+  tile_index bigint NOT NULL,
+  hashes bytea NOT NULL,
+  CONSTRAINT tree_tiles_pkey PRIMARY KEY (ledger, level, tile_index),
+  CONSTRAINT tree_tiles_ledger_fkey FOREIGN KEY (ledger) REFERENCES trees(ledger),
+  CONSTRAINT tree_tiles_hashes_check CHECK ((((octet_length(hashes) >= 32) AND (octet_length(hashes) <= 8192)) AND ((octet_length(hashes) % 32) = 0))),
+  CONSTRAINT tree_tiles_level_check CHECK (((level >= 1) AND (level <= 7))),
+  CONSTRAINT tree_tiles_tile_index_check CHECK ((tile_index >= 0))
+);
+
+COMMENT ON TABLE tree_tiles IS 'Tiles of levels 1 and up of the Merkle trees (C2SP tlog-tiles); level 0 follows from the events. A tile only grows';
+
+COMMENT ON COLUMN tree_tiles.hashes IS '1 to 256 hashes of 32 bytes';
+
+GRANT SELECT ON tree_tiles TO truetrail_service;
+
+CREATE TABLE trees (
+  ledger text COLLATE "C" NOT NULL,
+  size bigint NOT NULL,
+  open_leaves bytea NOT NULL,
+  CONSTRAINT trees_pkey PRIMARY KEY (ledger),
+  CONSTRAINT trees_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT trees_open_leaves_check CHECK ((octet_length(open_leaves) = (32 * (size % (256)::bigint)))),
+  CONSTRAINT trees_size_check CHECK ((size > 0))
+);
+
+COMMENT ON TABLE trees IS 'How far the Merkle tree of a ledger has grown in tree_tiles. It follows from the events, and is made anew when it does not';
+
+COMMENT ON COLUMN trees.size IS 'Leaves: events up to this sequence';
+
+COMMENT ON COLUMN trees.open_leaves IS 'Hashes of the leaves past the last full tile of level 0, 32 bytes each';
+
+GRANT SELECT ON trees TO truetrail_service;
 
 CREATE TABLE verifications (
   id uuid NOT NULL,
@@ -1075,6 +1223,64 @@ COMMENT ON FUNCTION assert_month_may_leave(date) IS 'Nothing, or why a month may
 
 REVOKE ALL ON FUNCTION assert_month_may_leave(date) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION public.catalogue_anchor(p_number bigint, p_previous bytea, p_sha256 bytea, p_bytes bigint, p_location text, p_object_key text, p_version_id text, p_public_key bytea, p_ledgers text[], p_sizes bigint[], p_root_hashes bytea[], p_notes text[], p_succession_ledgers text[], p_successions text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_number bigint;
+        v_sha256 bytea;
+        v_key bytea;
+        v_wrong text;
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.anchors', 0));
+        SELECT number, sha256 INTO v_number, v_sha256 FROM anchors ORDER BY number DESC LIMIT 1;
+        IF p_number <> coalesce(v_number, 0) + 1 OR p_previous IS DISTINCT FROM v_sha256 THEN
+          RAISE EXCEPTION 'anchor % does not follow anchor %', p_number, coalesce(v_number, 0) USING ERRCODE = 'TT031';
+        END IF;
+        IF p_object_key <> 'anchors/' || lpad(p_number::text, greatest(12, length(p_number::text)), '0') THEN
+          RAISE EXCEPTION 'anchor % is called %', p_number, p_object_key USING ERRCODE = 'TT031';
+        END IF;
+        IF cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_sizes)
+            OR cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_root_hashes)
+            OR cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_notes)
+            OR cardinality(p_succession_ledgers) IS DISTINCT FROM cardinality(p_successions) THEN
+          RAISE EXCEPTION 'the checkpoints of anchor % are not whole', p_number USING ERRCODE = 'TT031';
+        END IF;
+        SELECT g.ledger INTO v_wrong
+          FROM unnest(p_ledgers, p_sizes) AS g (ledger, size)
+          CROSS JOIN LATERAL (
+            SELECT c.size FROM checkpoints AS c WHERE c.ledger = g.ledger ORDER BY c.anchor DESC LIMIT 1) AS last
+          WHERE g.size < last.size LIMIT 1;
+        IF v_wrong IS NOT NULL THEN
+          RAISE EXCEPTION 'ledger % was signed with a greater size before anchor %', v_wrong, p_number USING ERRCODE = 'TT031';
+        END IF;
+        SELECT k.public_key INTO v_key FROM signing_keys AS k ORDER BY k.number DESC LIMIT 1;
+        IF v_key IS DISTINCT FROM p_public_key THEN
+          IF v_key IS NOT NULL AND cardinality(p_successions) = 0 THEN
+            RAISE EXCEPTION 'anchor % is signed by another key that does not succeed the last one', p_number USING ERRCODE = 'TT031';
+          END IF;
+          INSERT INTO signing_keys (number, public_key, from_anchor)
+            SELECT coalesce(max(k.number), 0) + 1, p_public_key, p_number FROM signing_keys AS k;
+        END IF;
+        INSERT INTO anchors (number, sha256, bytes, location, object_key, version_id, catalogued_at)
+          VALUES (p_number, p_sha256, p_bytes, p_location, p_object_key, p_version_id, trail_now());
+        INSERT INTO checkpoints (ledger, anchor, size, root_hash, note)
+          SELECT g.ledger, p_number, g.size, g.root_hash, g.note
+            FROM unnest(p_ledgers, p_sizes, p_root_hashes, p_notes) AS g (ledger, size, root_hash, note);
+        INSERT INTO key_successions (ledger, anchor, note)
+          SELECT g.ledger, p_number, g.note FROM unnest(p_succession_ledgers, p_successions) AS g (ledger, note);
+      END
+      $function$;
+
+COMMENT ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) IS 'Puts an anchor that is in the store, and its checkpoints, into the catalogue; TT031 when it does not follow what is there';
+
+REVOKE ALL ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.catalogue_archive_object(p_number bigint, p_kind text, p_location text, p_object_key text, p_version_id text, p_format text, p_sha256 bytea, p_bytes bigint, p_reason text, p_created_by text, p_retain_until timestamp with time zone, p_ledgers text[], p_from bigint[], p_to bigint[], p_least_timestamps timestamp with time zone[], p_greatest_timestamps timestamp with time zone[], p_least_recorded timestamp with time zone[], p_greatest_recorded timestamp with time zone[], p_previous_hashes bytea[], p_last_hashes bytea[])
  RETURNS void
  LANGUAGE plpgsql
@@ -1311,6 +1517,65 @@ COMMENT ON FUNCTION drop_month(date) IS 'Drops the table of a retired month afte
 REVOKE ALL ON FUNCTION drop_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION drop_month(date) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.forget_tree(p_ledger text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          DELETE FROM tree_tiles WHERE ledger = p_ledger;
+          DELETE FROM trees WHERE ledger = p_ledger;
+        $function$;
+
+COMMENT ON FUNCTION forget_tree(text) IS 'Has the tree of a ledger made anew from its events';
+
+REVOKE ALL ON FUNCTION forget_tree(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION forget_tree(text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.grow_trees(p_ledgers text[], p_from bigint[], p_to bigint[], p_open_leaves bytea[], p_tile_ledgers text[], p_tile_levels smallint[], p_tile_indexes bigint[], p_tile_hashes bytea[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_wrong text;
+      BEGIN
+        PERFORM FROM trees WHERE ledger = ANY (p_ledgers) ORDER BY ledger FOR UPDATE;
+        SELECT g.ledger INTO v_wrong
+          FROM unnest(p_ledgers, p_from, p_to) AS g (ledger, old_size, new_size)
+          LEFT JOIN trees AS t ON t.ledger = g.ledger
+          LEFT JOIN ledger_heads AS h ON h.ledger = g.ledger
+          WHERE coalesce(t.size, 0) <> g.old_size OR g.new_size <= g.old_size OR g.new_size > coalesce(h.size, 0)
+          LIMIT 1;
+        IF v_wrong IS NOT NULL THEN
+          RAISE EXCEPTION 'the tree of ledger % does not grow like this', v_wrong USING ERRCODE = 'TT030';
+        END IF;
+        INSERT INTO trees AS t (ledger, size, open_leaves)
+          SELECT g.ledger, g.new_size, g.open_leaves
+            FROM unnest(p_ledgers, p_to, p_open_leaves) AS g (ledger, new_size, open_leaves)
+          ON CONFLICT ON CONSTRAINT trees_pkey DO UPDATE SET size = excluded.size, open_leaves = excluded.open_leaves;
+        SELECT g.ledger INTO v_wrong
+          FROM unnest(p_tile_ledgers, p_tile_levels, p_tile_indexes, p_tile_hashes) AS g (ledger, level, tile_index, hashes)
+          JOIN tree_tiles AS t ON t.ledger = g.ledger AND t.level = g.level AND t.tile_index = g.tile_index
+          WHERE substring(g.hashes FROM 1 FOR octet_length(t.hashes)) <> t.hashes
+          LIMIT 1;
+        IF v_wrong IS NOT NULL THEN
+          RAISE EXCEPTION 'a tile of ledger % would change', v_wrong USING ERRCODE = 'TT030';
+        END IF;
+        INSERT INTO tree_tiles AS t (ledger, level, tile_index, hashes)
+          SELECT * FROM unnest(p_tile_ledgers, p_tile_levels, p_tile_indexes, p_tile_hashes)
+          ON CONFLICT ON CONSTRAINT tree_tiles_pkey DO UPDATE SET hashes = excluded.hashes;
+      END
+      $function$;
+
+COMMENT ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) IS 'Stores what trees have grown by, from the size that they have; TT030 when they do not follow';
+
+REVOKE ALL ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.month_holds(p_from timestamp with time zone, p_to timestamp with time zone, p_ledgers text[])
  RETURNS SETOF uuid

@@ -3,6 +3,7 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { AccessModule } from './access/access.module.js';
 import { ArchiveModule } from './archive/archive.module.js';
 import { ChainModule } from './chain/chain.module.js';
+import { CheckpointsModule } from './checkpoints/checkpoints.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { EventsModule } from './events/events.module.js';
 import { HoldsModule } from './holds/holds.module.js';
@@ -36,6 +37,7 @@ export class AppModule {
         ReportsModule,
         ChainModule,
         ArchiveModule,
+        CheckpointsModule,
         HoldsModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],

@@ -9,6 +9,8 @@ export interface RouteAccess {
   access?: readonly Scope[] | 'any' | 'open';
   /** it tells or does something of all ledgers, so credentials for some will not do */
   everyLedger?: boolean;
+  /** hashes and signatures alone: open to all where PUBLIC_PROOFS is true */
+  isProof?: boolean;
   /** the most that a body of this route may have after decompression, bytes */
   maxBodyBytes?: number;
   /** its body is application/x-ndjson, read by the handler, and nothing else is taken */

@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { CONFIG, type Config } from '../config/config.js';
 import { Problem } from '../http/problem.js';
 import type { RouteAccess } from './access.decorator.js';
 import { ApiKeys } from './api-keys.js';
@@ -17,14 +18,15 @@ const STREAM_CHECK_MS = 5_000;
 @Injectable()
 export class AccessHook {
   constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'PUBLIC_PROOFS'>,
     private readonly keys: ApiKeys,
     private readonly tokens: OidcTokens,
   ) {}
 
   /** Sets `request.principal`. Throws unauthorized, forbidden or ledger-not-found. */
   async admit(request: FastifyRequest): Promise<void> {
-    const { access, everyLedger, takesLines } = request.routeOptions.config as RouteAccess;
-    if (access === 'open') return;
+    const { access, everyLedger, isProof, takesLines } = request.routeOptions.config as RouteAccess;
+    if (access === 'open' || (isProof && this.config.PUBLIC_PROOFS === 'true')) return;
     const principal = await this.authenticate(request.headers.authorization);
     request.principal = principal;
     if (access === undefined) throw new Problem('forbidden', 'This operation is open to nobody');

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type pg from 'pg';
 import type { Config } from '../config/config.js';
+import { ANCHOR_PREFIX } from '../integrity/anchor.js';
 import { canonicalize, type JsonObject } from '../integrity/canonical-json.js';
 import { readJson } from '../integrity/strict-json.js';
 import * as sql from './archive-catalogue.sql.js';
 import { FilesystemObjectStore } from './filesystem-object-store.js';
-import { ObjectConflict, type ObjectStore } from './object-store.js';
+import { ObjectConflict, type NewObject, type ObjectStore, type PutResult } from './object-store.js';
 import { S3ObjectStore } from './s3-object-store.js';
 
 /** Nest's token for the ObjectStore; null when ARCHIVE_URL is off. */
@@ -36,6 +37,8 @@ export function readS3Url(url: string): { bucket: string; prefix: string } {
 
 /** The one object that is none of the archive's: it says whose store this is. */
 export const MARKER_KEY = 'store.json';
+/** What stands in the store besides events: verified with the checkpoints, not with the catalogue of the archive. */
+export const SIGNED_PREFIXES: readonly string[] = [ANCHOR_PREFIX];
 const MARKER_FORMAT = 'truetrail-store/1';
 const MARKER_YEARS = 10;
 
@@ -44,7 +47,8 @@ const MARKER_YEARS = 10;
  * that they are still the same two. Throws an Error for the operator when they are not: two trails in one store, or one
  * trail spread over two, would be taken for what they are not.
  */
-export async function claimStore(store: ObjectStore, pool: pg.Pool, deployment: string): Promise<void> {
+export async function claimStore(store: ObjectStore, pool: pg.Pool): Promise<void> {
+  const { deployment } = await sql.readArchiveState(pool);
   const known = await sql.claimedStore(pool);
   let marker = await readMarker(store);
   if (known === null && !marker) {
@@ -82,25 +86,33 @@ export async function readMarker(store: ObjectStore): Promise<Marker | undefined
 }
 
 async function putMarker(store: ObjectStore, marker: Marker): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'truetrail-store-'));
+  const retainUntil = new Date();
+  retainUntil.setUTCFullYear(retainUntil.getUTCFullYear() + MARKER_YEARS);
   try {
     const bytes = Buffer.from(`${canonicalize({ ...marker, format: MARKER_FORMAT })}\n`);
-    const file = join(folder, 'marker');
+    await putBytes(store, bytes, { key: MARKER_KEY, contentType: 'application/json', metadata: {}, retainUntil });
+  } catch (error) {
+    if (!(error instanceof ObjectConflict)) throw error; // somebody was faster: what is there is read next
+  }
+}
+
+/** Puts an object of some bytes that are in memory. Throws as ObjectStore.put does. */
+export async function putBytes(
+  store: ObjectStore,
+  bytes: Buffer,
+  object: Pick<NewObject, 'key' | 'contentType' | 'metadata' | 'retainUntil'>,
+): Promise<PutResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'truetrail-object-'));
+  try {
+    const file = join(folder, 'bytes');
     await writeFile(file, bytes);
-    const retainUntil = new Date();
-    retainUntil.setUTCFullYear(retainUntil.getUTCFullYear() + MARKER_YEARS);
-    await store.put({
-      key: MARKER_KEY,
+    return await store.put({
+      ...object,
       file,
       bytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest(),
       md5: createHash('md5').update(bytes).digest(),
-      contentType: 'application/json',
-      metadata: {},
-      retainUntil,
     });
-  } catch (error) {
-    if (!(error instanceof ObjectConflict)) throw error; // somebody was faster: what is there is read next
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -11,7 +11,7 @@ import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { readStoredRows } from '../events/stored-events.js';
 import { ArchiveObjectError, type RangeFacts } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
-import { claimStore, MARKER_KEY, OBJECT_STORE } from './archive-store.js';
+import { claimStore, MARKER_KEY, OBJECT_STORE, SIGNED_PREFIXES } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { requireEntitiesOfObjects } from './entity-comparison.js';
@@ -82,8 +82,8 @@ export class ArchiveVerifier {
   async run(complete: boolean, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
     const store = this.store?.within(signal);
     if (!store) return nothingVerified();
-    const { deployment, next } = await sql.readArchiveState(this.pool);
-    await claimStore(store, this.pool, deployment);
+    const { next } = await sql.readArchiveState(this.pool);
+    await claimStore(store, this.pool);
     const unread = await sql.longestUnread(this.pool);
     const isNew = (number: string): boolean => next - BigInt(number) <= NEWEST_READ;
     const isRead = (number: string): boolean => complete || isNew(number) || unread.has(number);
@@ -93,7 +93,8 @@ export class ArchiveVerifier {
         const { key, isDeleteMarker } = version;
         const number = BigInt(/^(?:early|month|entities)\/(\d{12})-/.exec(key)?.[1] ?? 0);
         // what was catalogued since, and what is being written at this moment
-        if (key === MARKER_KEY || (number >= next && number <= nextNow)) continue;
+        if (key === MARKER_KEY || SIGNED_PREFIXES.some((prefix) => key.startsWith(prefix))) continue;
+        if (number >= next && number <= nextNow) continue;
         const isDuplicate =
           !isDeleteMarker && number > 0n && (await this.isDuplicate(means, version).catch(() => false)); // then it is named
         if (isDuplicate) {
@@ -110,7 +111,7 @@ export class ArchiveVerifier {
   async verifyObjects(numbers: ReadonlySet<string>, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
     const store = this.store?.within(signal);
     if (!store) return nothingVerified();
-    await claimStore(store, this.pool, (await sql.readArchiveState(this.pool)).deployment);
+    await claimStore(store, this.pool);
     const isAsked = (number: string): boolean => numbers.has(number);
     return this.verify(store, { isAsked, isRead: isAsked }, signal);
   }

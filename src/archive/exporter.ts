@@ -74,15 +74,14 @@ export class Exporter {
     const outcome: ExportOutcome = { objects: 0, events: 0n, bytes: 0, months: [], adopted: 0, refused: [] };
     const store = this.store?.within(signal);
     if (!store) return outcome;
-    const { deployment, next } = await sql.readArchiveState(this.pool);
-    await claimStore(store, this.pool, deployment);
+    await claimStore(store, this.pool);
+    const { next } = await sql.readArchiveState(this.pool);
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-export-'));
     const settings = { url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS };
     const encoder = new ArchiveThread(settings);
     const verifier = new ArchiveThread(settings);
     const work: Work = {
       store,
-      deployment,
       encoder,
       verifier,
       folder,
@@ -289,7 +288,7 @@ export class Exporter {
     const retainUntil = lock.retainUntil < wanted ? wanted : lock.retainUntil;
     if (lock.retainUntil < wanted) await work.store.extendRetention(version, wanted);
     // a folder whose volume was unmounted meanwhile takes objects too, and is another store
-    await claimStore(work.store, this.pool, work.deployment);
+    await claimStore(work.store, this.pool);
     await sql.catalogueObject(this.pool, {
       manifest: found.manifest,
       location: work.store.location,
@@ -349,7 +348,6 @@ export class Exporter {
 
 interface Work {
   store: ObjectStore;
-  deployment: string;
   encoder: ArchiveThread;
   verifier: ArchiveThread;
   folder: string;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { duration, integer, oneOf, text, url, type Setting } from './settings.js';
 
 /**
@@ -146,6 +146,22 @@ export const SETTINGS = {
     max: 600,
     fallback: 12,
     why: 'Months after its end, a month leaves PostgreSQL, once it is archived as a whole and verified. It is read from the archive from then on.',
+  }),
+  SIGNING_KEY_FILE: text({
+    accepts: 'a PEM file with Ed25519 private keys (PKCS #8), the first of which signs',
+    fallbackText: '`signing-key.pem` in DATA_DIR',
+    why: 'What signs the checkpoints of every ledger. Made at the first round of signing if it is not there; the same for every replica. Keep a copy elsewhere: see docs/checkpoints.md.',
+  }),
+  CHECKPOINT_SCHEDULE: text({
+    pattern: /^(off|\S+( \S+){4,5})$/,
+    accepts: 'a cron expression in UTC, with seconds as a first field if it has six, or off',
+    fallback: '* * * * *',
+    why: 'When what has moved is signed and anchored in the archive; at `*/5 * * * * *` every five seconds. Nothing is signed where ARCHIVE_URL is off.',
+  }),
+  PUBLIC_PROOFS: oneOf({
+    values: ['false', 'true'],
+    fallback: 'false',
+    why: '`true` serves checkpoints, tiles, keys and consistency proofs without a key: they hold hashes and no content.',
   }),
   OIDC_ISSUER: url({
     ...ISSUER,
@@ -299,6 +315,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const all = [...mistakes.values(), ...broken.map(({ says }) => says)];
   if (all.length > 0) throw new ConfigError(all);
   config.DATA_DIR = resolve(config.DATA_DIR as string);
+  config.SIGNING_KEY_FILE = resolve(
+    (config.SIGNING_KEY_FILE ?? join(config.DATA_DIR as string, 'signing-key.pem')) as string,
+  );
   return Object.freeze(config) as Config;
 }
 

@@ -4,7 +4,6 @@ import type { Logger } from 'pino';
 import { claimStore, OBJECT_STORE } from '../archive/archive-store.js';
 import { ObjectMissing, type ObjectStore } from '../archive/object-store.js';
 import { POOL } from '../database/tokens.js';
-import { readDeploymentId } from './deployment.sql.js';
 import * as sql from './object-holds.sql.js';
 import type { OpenObject } from './object-holds.sql.js';
 
@@ -57,7 +56,7 @@ export class ObjectHolds {
     const outcome: ObjectHoldsOutcome = { held: 0, freed: 0, confirmed: 0, restored: 0 };
     const store = this.store?.within(signal);
     if (!store) return outcome;
-    await claimStore(store, this.pool, await readDeploymentId(this.pool));
+    await claimStore(store, this.pool);
     const missing: OpenObject[] = [];
     for (let after = '0'; ;) {
       const page = await sql.listOpenObjects(this.pool, after, recheckAll ? 0 : RECHECK_S, PAGE_OBJECTS);

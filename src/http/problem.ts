@@ -67,6 +67,12 @@ export const PROBLEMS = {
     meaning:
       'There is no ledger of this name, or these credentials are not for it. Posting never creates one: `PUT /v1/ledgers/{ledger}` does.',
   },
+  'tile-not-found': {
+    status: 404,
+    title: 'No such tile',
+    meaning:
+      'The tree of the last checkpoint has no such tile, or not that wide; or the path is not that of a tile (C2SP tlog-tiles).',
+  },
   'event-not-found': { status: 404, title: 'No such event', meaning: 'The ledger holds no event with this id.' },
   'order-not-found': { status: 404, title: 'No such order', meaning: 'The ledger holds no event of this order.' },
   'verification-not-found': {
@@ -117,6 +123,12 @@ export const PROBLEMS = {
     title: 'The legal hold is in another state',
     meaning:
       'Approvals and rejections are for a hold or a release that waits for one, a release is asked for while the hold is active, and nothing follows once it is released or rejected; or `seen_state` is not the state any more. The detail says what the state is. Look at the hold before you try again.',
+  },
+  'not-yet-checkpointed': {
+    status: 409,
+    title: 'No checkpoint covers it yet',
+    meaning:
+      'What is asked for was recorded after the last checkpoint was signed, or nothing was signed yet. Checkpoints are signed once a minute, unless CHECKPOINT_SCHEDULE says otherwise: ask again after Retry-After. Where they are off, or a ledger is refused (`/v1/jobs/checkpoint/runs` says why), there is no proof.',
   },
   'payload-too-large': {
     status: 413,

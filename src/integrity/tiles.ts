@@ -185,6 +185,11 @@ export class GrowingTree {
     return root ?? emptyRoot();
   }
 
+  /** The hashes of the leaves past the last full tile of level 0. */
+  openLeaves(): Buffer {
+    return Buffer.concat(this.open[0] ?? []);
+  }
+
   /** The tiles of levels 1 and up that have changed since the last call, each with all its hashes as they are now. */
   takeGrown(): (Tile & { hashes: Buffer })[] {
     const tiles = [...this.grown.values()].map(({ level, index, hashes }) => ({

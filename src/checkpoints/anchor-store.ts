@@ -1,0 +1,88 @@
+import { putBytes } from '../archive/archive-store.js';
+import { ObjectConflict, type ListedVersion, type ObjectStore } from '../archive/object-store.js';
+import { anchorBytes, anchorHash, anchorKey, parseAnchor, type Anchor } from '../integrity/anchor.js';
+
+/** An anchor as it stands in the store: the oldest version under its key. */
+export interface StoredAnchor {
+  anchor: Anchor;
+  bytes: Buffer;
+  sha256: Buffer;
+  versionId: string;
+  /** of whoever wrote it, as the object's metadata says; nothing is trusted because of it */
+  publicKey: Buffer | undefined;
+  /** later versions of other bytes, or delete markers: somebody has tried to put another history in its place */
+  intruders: string[];
+}
+
+/** Of the largest anchor: 100,000 ledgers. */
+const MAX_ANCHOR_BYTES = 64 * 1024 * 1024;
+const PUBLIC_KEY_METADATA = 'public-key';
+const CONTENT_TYPE = 'application/json';
+
+/** What is written for each number is written once: who comes second sees that somebody was there. */
+export class AnchorStore {
+  constructor(private readonly store: ObjectStore) {}
+
+  get location(): string {
+    return this.store.location;
+  }
+
+  /** undefined when there is none of this number. Throws AnchorError for what is no anchor, StoreUnavailable. */
+  async read(number: bigint): Promise<StoredAnchor | undefined> {
+    const [oldest, ...later] = await this.versions(number);
+    if (!oldest) return undefined;
+    const bytes = await this.bytesOf(oldest);
+    const intruders: string[] = [];
+    for (const version of later) {
+      if (version.isDeleteMarker || !(await this.bytesOf(version)).equals(bytes)) intruders.push(version.versionId);
+    }
+    const { metadata } = await this.store.describe(oldest);
+    const publicKey = metadata[PUBLIC_KEY_METADATA];
+    return {
+      anchor: parseAnchor(bytes),
+      bytes,
+      sha256: anchorHash(bytes),
+      versionId: oldest.versionId,
+      publicKey: publicKey === undefined ? undefined : Buffer.from(publicKey, 'base64'),
+      intruders,
+    };
+  }
+
+  /**
+   * Writes an anchor, unless there is one of its number already: then undefined, also where the store took both and the
+   * other is the older one. Throws StoreUnavailable; then it is unknown whether it was written.
+   */
+  async write(anchor: Anchor, publicKey: Buffer, retainUntil: Date): Promise<StoredAnchor | undefined> {
+    const bytes = anchorBytes(anchor);
+    try {
+      await putBytes(this.store, bytes, {
+        key: anchorKey(anchor.number),
+        contentType: CONTENT_TYPE,
+        metadata: { [PUBLIC_KEY_METADATA]: publicKey.toString('base64') },
+        retainUntil,
+      });
+    } catch (error) {
+      if (error instanceof ObjectConflict) return undefined;
+      throw error;
+    }
+    const stored = await this.read(anchor.number);
+    return stored?.bytes.equals(bytes) ? stored : undefined;
+  }
+
+  /** From the oldest on; that is never a delete marker, which hides something. */
+  private async versions(number: bigint): Promise<ListedVersion[]> {
+    const key = anchorKey(number);
+    const versions: ListedVersion[] = [];
+    for await (const version of this.store.list(key)) {
+      if (version.key === key && (versions.length > 0 || !version.isDeleteMarker)) versions.push(version);
+    }
+    return versions;
+  }
+
+  private async bytesOf(version: ListedVersion): Promise<Buffer> {
+    if (version.bytes > MAX_ANCHOR_BYTES) throw new Error(`${version.key} has ${version.bytes} bytes: it is no anchor`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.store.read(version)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+}

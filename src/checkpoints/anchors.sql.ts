@@ -1,0 +1,161 @@
+import type pg from 'pg';
+
+type Database = pg.Pool | pg.ClientBase;
+
+/** The last anchor that the database knows. */
+export interface LastAnchor {
+  number: bigint;
+  sha256: Buffer;
+  /** since it was catalogued */
+  ageSeconds: number;
+}
+
+export async function readLastAnchor(database: Database): Promise<LastAnchor | undefined> {
+  const { rows } = await database.query<{ number: string; sha256: Buffer; age_seconds: number }>(
+    `SELECT number, sha256, extract(epoch FROM trail_now() - catalogued_at)::double precision AS age_seconds
+       FROM anchors ORDER BY number DESC LIMIT 1`,
+  );
+  const [row] = rows;
+  return row && { number: BigInt(row.number), sha256: row.sha256, ageSeconds: row.age_seconds };
+}
+
+/** A ledger, and what was last signed of it. */
+export interface SignedLedger {
+  ledger: string;
+  origin: string;
+  /** events now */
+  size: bigint;
+  /** null before the first checkpoint */
+  signed: { size: bigint; rootHash: Buffer } | null;
+}
+
+export async function readSignedLedgers(database: Database): Promise<SignedLedger[]> {
+  const { rows } = await database.query<{
+    ledger: string;
+    origin: string;
+    size: string;
+    signed_size: string | null;
+    root_hash: Buffer | null;
+  }>(
+    `SELECT l.ledger, l.origin, h.size, c.size AS signed_size, c.root_hash
+       FROM ledgers AS l JOIN ledger_heads AS h USING (ledger)
+       LEFT JOIN LATERAL (
+         SELECT k.size, k.root_hash FROM checkpoints AS k WHERE k.ledger = l.ledger ORDER BY k.anchor DESC LIMIT 1) AS c ON true
+       ORDER BY l.origin COLLATE "C"`,
+  );
+  return rows.map(({ ledger, origin, size, signed_size: signedSize, root_hash: rootHash }) => ({
+    ledger,
+    origin,
+    size: BigInt(size),
+    signed: signedSize === null || rootHash === null ? null : { size: BigInt(signedSize), rootHash },
+  }));
+}
+
+/** An anchor that is in the store, to be catalogued with all that it holds. */
+export interface NewAnchor {
+  number: bigint;
+  previous: Buffer | null;
+  sha256: Buffer;
+  bytes: number;
+  location: string;
+  objectKey: string;
+  versionId: string;
+  /** raw */
+  publicKey: Buffer;
+  checkpoints: { ledger: string; size: bigint; rootHash: Buffer; note: string }[];
+  successions: { ledger: string; note: string }[];
+}
+
+/** Fails with TT031 when it does not follow what is there. */
+export async function catalogueAnchor(database: Database, anchor: NewAnchor): Promise<void> {
+  const { checkpoints, successions } = anchor;
+  await database.query('SELECT catalogue_anchor($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)', [
+    String(anchor.number),
+    anchor.previous,
+    anchor.sha256,
+    anchor.bytes,
+    anchor.location,
+    anchor.objectKey,
+    anchor.versionId,
+    anchor.publicKey,
+    checkpoints.map(({ ledger }) => ledger),
+    checkpoints.map(({ size }) => String(size)),
+    checkpoints.map(({ rootHash }) => rootHash),
+    checkpoints.map(({ note }) => note),
+    successions.map(({ ledger }) => ledger),
+    successions.map(({ note }) => note),
+  ]);
+}
+
+/** The raw public keys that have signed, the first one first. */
+export async function readSigningKeys(database: Database): Promise<Buffer[]> {
+  const { rows } = await database.query<{ public_key: Buffer }>('SELECT public_key FROM signing_keys ORDER BY number');
+  return rows.map(({ public_key: key }) => key);
+}
+
+/** A checkpoint as it was signed, and the anchor that holds it. */
+export interface StoredCheckpoint {
+  anchor: string;
+  size: string;
+  root_hash: Buffer;
+  note: string;
+}
+
+const CHECKPOINT = 'SELECT anchor, size, root_hash, note FROM checkpoints';
+
+/** The last one of a ledger; undefined before the first. */
+export async function findLatestCheckpoint(database: Database, ledger: string): Promise<StoredCheckpoint | undefined> {
+  const { rows } = await database.query<StoredCheckpoint>({
+    name: 'find_latest_checkpoint',
+    text: `${CHECKPOINT} WHERE ledger = $1 ORDER BY anchor DESC LIMIT 1`,
+    values: [ledger],
+  });
+  return rows[0];
+}
+
+/** The first one of a ledger that is of at least `size` leaves. */
+export async function findCheckpointOf(
+  database: Database,
+  ledger: string,
+  size: bigint,
+): Promise<StoredCheckpoint | undefined> {
+  const { rows } = await database.query<StoredCheckpoint>({
+    name: 'find_checkpoint_of',
+    text: `${CHECKPOINT} WHERE ledger = $1 AND size >= $2 ORDER BY size, anchor LIMIT 1`,
+    values: [ledger, String(size)],
+  });
+  return rows[0];
+}
+
+/** Checkpoints of a ledger after an anchor, in order. */
+export async function listCheckpoints(
+  database: Database,
+  ledger: string,
+  afterAnchor: bigint,
+  limit: number,
+): Promise<StoredCheckpoint[]> {
+  const { rows } = await database.query<StoredCheckpoint>(
+    `${CHECKPOINT} WHERE ledger = $1 AND anchor > $2 ORDER BY anchor LIMIT $3`,
+    [ledger, String(afterAnchor), limit],
+  );
+  return rows;
+}
+
+/** The successions of a ledger's keys, in order. */
+export async function listSuccessions(database: Database, ledger: string): Promise<{ anchor: string; note: string }[]> {
+  const { rows } = await database.query<{ anchor: string; note: string }>(
+    'SELECT anchor, note FROM key_successions WHERE ledger = $1 ORDER BY anchor',
+    [ledger],
+  );
+  return rows;
+}
+
+/** The sequence of an event in its ledger; undefined when there is none. */
+export async function findSequence(database: Database, ledger: string, eventId: string): Promise<bigint | undefined> {
+  const { rows } = await database.query<{ sequence: string }>({
+    name: 'find_event_sequence',
+    text: 'SELECT sequence FROM event_keys WHERE ledger = $1 AND event_id = $2',
+    values: [ledger, eventId],
+  });
+  return rows[0] && BigInt(rows[0].sequence);
+}

@@ -1,0 +1,17 @@
+import { Module } from '@nestjs/common';
+import { ArchiveModule } from '../archive/archive.module.js';
+import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
+import { EventsModule } from '../events/events.module.js';
+import { CheckpointJob } from './checkpoint.job.js';
+import { Checkpoints } from './checkpoints.js';
+import { CheckpointsController } from './checkpoints.controller.js';
+import { SigningRound } from './signing-round.js';
+
+/** What is signed of the ledgers, and proofs against it. */
+@Module({
+  imports: [ArchiveModule, ArchivedReadsModule, EventsModule],
+  controllers: [CheckpointsController],
+  providers: [Checkpoints, SigningRound, CheckpointJob],
+  exports: [Checkpoints],
+})
+export class CheckpointsModule {}

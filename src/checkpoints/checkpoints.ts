@@ -1,0 +1,196 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import { POOL } from '../database/tokens.js';
+import { Ledgers } from '../events/ledgers.js';
+import { Problem } from '../http/problem.js';
+import { HASH_BYTES } from '../integrity/event.js';
+import { isConsistent, isIncluded } from '../integrity/merkle-proof.js';
+import { ED25519, VerifierKey } from '../integrity/signed-note.js';
+import {
+  consistencyProof,
+  inclusionProof,
+  rootFromTiles,
+  subtreeHashes,
+  tileWidth,
+  type ReadTiles,
+  type Tile,
+} from '../integrity/tiles.js';
+import * as sql from './anchors.sql.js';
+import {
+  readHashesAnywhere,
+  sequencesOf,
+  TileMissingError,
+  tileReader,
+  type ReadArchivedHashes,
+} from './tree-tiles.js';
+
+/** A signed checkpoint of a ledger. */
+export interface SignedCheckpoint {
+  /** the round that signed it */
+  anchor: bigint;
+  size: bigint;
+  rootHash: Buffer;
+  /** with the ledger's signature */
+  note: string;
+}
+
+/** Where an event is in the tree of a checkpoint. */
+export interface EventProof {
+  sequence: bigint;
+  checkpoint: SignedCheckpoint;
+  /** the leaf's sibling first */
+  hashes: Buffer[];
+}
+
+const RETRY_AFTER_SECONDS = 60;
+/** Sequences and sizes are 64-bit integers with a sign. */
+const MAX_SIZE = 9_223_372_036_854_775_807n;
+
+/** What was signed of ledgers, and proofs against it. Every proof is recomputed up to the signed root before it is given. */
+@Injectable()
+export class Checkpoints {
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
+    private readonly ledgers: Ledgers,
+  ) {}
+
+  /** The last one of a ledger. Throws ledger-not-found, not-yet-checkpointed. */
+  async latest(ledger: string): Promise<SignedCheckpoint> {
+    await this.ledgers.origin(ledger);
+    const found = await sql.findLatestCheckpoint(this.pool, ledger);
+    if (!found) throw notYet('Nothing of this ledger has been signed yet');
+    return checkpointOf(found);
+  }
+
+  /** The first one of a ledger whose tree has at least `size` leaves. Throws ledger-not-found, not-yet-checkpointed. */
+  async covering(ledger: string, size: bigint): Promise<SignedCheckpoint> {
+    await this.ledgers.origin(ledger);
+    const found = size <= MAX_SIZE ? await sql.findCheckpointOf(this.pool, ledger, size) : undefined;
+    if (!found) throw notYet(`No checkpoint of at least ${size} events has been signed yet`);
+    return checkpointOf(found);
+  }
+
+  /** Checkpoints after an anchor, in order. Throws ledger-not-found. */
+  async list(ledger: string, afterAnchor: bigint, limit: number): Promise<SignedCheckpoint[]> {
+    await this.ledgers.origin(ledger);
+    return (await sql.listCheckpoints(this.pool, ledger, afterAnchor, limit)).map(checkpointOf);
+  }
+
+  /** The proof of an event in the last checkpoint. Throws ledger-not-found, event-not-found, not-yet-checkpointed. */
+  async proofOf(ledger: string, eventId: string): Promise<EventProof> {
+    await this.ledgers.origin(ledger);
+    const sequence = await sql.findSequence(this.pool, ledger, eventId);
+    if (sequence === undefined) throw new Problem('event-not-found', 'The ledger holds no event with this id');
+    const found = await sql.findLatestCheckpoint(this.pool, ledger);
+    if (!found || BigInt(found.size) < sequence) {
+      throw notYet(`The event is recorded, at sequence ${sequence}, and no checkpoint that covers it is signed yet`);
+    }
+    const checkpoint = checkpointOf(found);
+    const { size, rootHash } = checkpoint;
+    const index = sequence - 1n;
+    const read = remembering(this.tilesOf(ledger));
+    const hashes = await inclusionProof(index, size, read);
+    const [leaf] = await subtreeHashes([{ start: index, end: sequence }], size, read);
+    if (!isIncluded(leaf!, index, size, hashes, rootHash)) throw unlikeSigned(ledger);
+    return { sequence, checkpoint, hashes };
+  }
+
+  /**
+   * The hashes that prove the tree of `from` leaves the beginning of that of `to`, both at most that of the last
+   * checkpoint. Throws ledger-not-found, not-yet-checkpointed.
+   */
+  async consistency(ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
+    const { size, rootHash } = await this.latest(ledger);
+    if (to > size) throw notYet(`The last checkpoint is of ${size} events`);
+    const read = remembering(this.tilesOf(ledger));
+    const [hashes, fromRoot, toRoot] = [
+      await consistencyProof(from, to, read),
+      await rootFromTiles(from, read),
+      await rootFromTiles(to, read),
+    ];
+    const isSigned = isConsistent(to, toRoot, size, rootHash, await consistencyProof(to, size, read));
+    if (!isSigned || !isConsistent(from, fromRoot, to, toRoot, hashes)) throw unlikeSigned(ledger);
+    return hashes;
+  }
+
+  /** A tile of the tree of the last checkpoint. Throws ledger-not-found, tile-not-found, not-yet-checkpointed. */
+  async tile(ledger: string, tile: Tile): Promise<Buffer> {
+    await this.assertThere(ledger, tile);
+    const [hashes] = await this.tilesOf(ledger)([tile]);
+    return hashes!.subarray(0, tile.width * HASH_BYTES);
+  }
+
+  /** The event hashes that a tile of level 0 is made of, 32 bytes each. Throws as `tile` does. */
+  async entries(ledger: string, tile: Tile): Promise<Buffer[]> {
+    await this.assertThere(ledger, tile);
+    const range = sequencesOf(tile);
+    const [hashes] = await readHashesAnywhere(this.pool, ledger, this.archivedHashes, [range]);
+    if (!hashes) throw unlikeSigned(ledger);
+    return hashes;
+  }
+
+  /** The keys that have signed the ledger, the current one first. Throws ledger-not-found. */
+  async keys(ledger: string): Promise<VerifierKey[]> {
+    const origin = await this.ledgers.origin(ledger);
+    const keys = await sql.readSigningKeys(this.pool);
+    return keys.reverse().map((key) => new VerifierKey(origin, ED25519, key));
+  }
+
+  /** How the ledger's keys gave way to each other, in order. Throws ledger-not-found. */
+  async successions(ledger: string): Promise<{ anchor: string; note: string }[]> {
+    await this.ledgers.origin(ledger);
+    return sql.listSuccessions(this.pool, ledger);
+  }
+
+  /** Reads the tiles of a ledger's tree. */
+  tilesOf(ledger: string): ReadTiles {
+    const read = tileReader(this.pool, ledger, this.archivedHashes);
+    return async (tiles) => {
+      try {
+        return await read(tiles);
+      } catch (error) {
+        if (!(error instanceof TileMissingError)) throw error;
+        throw new Problem('damaged-record', `${error.message}: no proof is given`, { cause: error });
+      }
+    };
+  }
+
+  private async assertThere(ledger: string, { level, index, width }: Tile): Promise<void> {
+    const { size } = await this.latest(ledger);
+    if (tileWidth(level, index, size) < width) {
+      throw new Problem('tile-not-found', `The tree of the last checkpoint, of ${size} events, has no such tile`);
+    }
+  }
+
+  private readonly archivedHashes: ReadArchivedHashes = async (ledger, from, to) => {
+    const sequences = Array.from({ length: Number(to - from + 1n) }, (_, at) => String(from + BigInt(at)));
+    return (await this.archive.at(ledger, sequences)).map(({ event_hash: hash }) => hash);
+  };
+}
+
+function checkpointOf({ anchor, size, root_hash: rootHash, note }: sql.StoredCheckpoint): SignedCheckpoint {
+  return { anchor: BigInt(anchor), size: BigInt(size), rootHash, note };
+}
+
+function notYet(detail: string): Problem {
+  return new Problem('not-yet-checkpointed', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+}
+
+/** Whoever changed a tile, or an event, gets no proof out of it. */
+function unlikeSigned(ledger: string): Problem {
+  return new Problem('damaged-record', `The events of ${ledger} are not those that were signed: no proof is given`);
+}
+
+/** The same reader, which reads no tile twice. */
+function remembering(read: ReadTiles): ReadTiles {
+  const known = new Map<string, Buffer>();
+  const nameOf = ({ level, index, width }: Tile): string => `${level}/${index}/${width}`;
+  return async (tiles) => {
+    const wanted = tiles.filter((tile) => !known.has(nameOf(tile)));
+    const contents = wanted.length === 0 ? [] : await read(wanted);
+    wanted.forEach((tile, at) => known.set(nameOf(tile), contents[at]!));
+    return tiles.map((tile) => known.get(nameOf(tile))!);
+  };
+}

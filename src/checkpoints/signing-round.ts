@@ -1,0 +1,337 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { archiveReadSettings } from '../archive/archive-reading.js';
+import { claimStore, OBJECT_STORE } from '../archive/archive-store.js';
+import type { ObjectStore } from '../archive/object-store.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { DATABASE_URL, POOL } from '../database/tokens.js';
+import { ServiceLedger } from '../events/service-ledger.js';
+import { anchorKey, type Anchor } from '../integrity/anchor.js';
+import { checkpointText, parseCheckpoint, type Checkpoint } from '../integrity/checkpoint.js';
+import { readSuccession } from '../integrity/key-succession.js';
+import { ED25519, formatNote, NoteError, parseNote, VerifierKey, verifyNote } from '../integrity/signed-note.js';
+import { AnchorStore, type StoredAnchor } from './anchor-store.js';
+import * as sql from './anchors.sql.js';
+import type { SignedLedger } from './anchors.sql.js';
+import { KeyFile, SigningKeyError, type Signer } from './signer.js';
+import { TreeThread } from './tree-thread.js';
+
+export interface RoundOutcome {
+  /** the anchor that was written; null when there was nothing to sign */
+  anchor: bigint | null;
+  /** checkpoints in it */
+  signed: number;
+  /** anchors that the database did not know, and that were taken up from the store */
+  takenUp: number;
+  /** ledgers that were not signed, and why */
+  refused: { ledger: string; reason: string }[];
+}
+
+/** Every so many rounds all ledgers are signed, so that whoever reads this many anchors back knows the last of each. */
+const WHOLE_ROUND = 1_000n;
+/** When nothing moved, so often all the same: nobody can say later that nothing was signed because nobody was there. */
+const IDLE_SECONDS = 86_400;
+/** Somebody else writes anchors at the same time: not for long, as rounds take turns. */
+const MAX_ATTEMPTS = 5;
+const LOCK_TIMEOUT_MS = 10_000;
+const IDLE_MS = 300_000;
+/** Signatures are made on the main thread, so many at a time. */
+const SIGNED_AT_ONCE = 50;
+
+/** What makes a round impossible until somebody looks: the message is for the operator. */
+export class SigningRefused extends Error {
+  override name = 'SigningRefused';
+}
+
+/**
+ * Signs what has moved: reads back what was recorded, recomputes the roots from it, writes one anchor for all ledgers to
+ * the store, under a lock and only if there is none of its number, and catalogues it. Only then are its checkpoints
+ * there for anybody to see, so there is none that is not anchored. A crash at any step leaves either nothing, or an
+ * anchor in the store that the next round takes up.
+ *
+ * The store is what cannot be set back: a database that was restored from a backup finds anchors there that it does not
+ * know, and signs nothing that contradicts them.
+ */
+@Injectable()
+export class SigningRound implements OnModuleDestroy {
+  /** kept for the next round, which mostly follows soon */
+  private thread: TreeThread | undefined;
+  private idle: NodeJS.Timeout | undefined;
+  /** ledgers that are not signed at the moment, with the reason that was recorded */
+  private readonly refusals = new Map<string, string>();
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(DATABASE_URL) private readonly url: string,
+    @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
+    private readonly serviceLedger: ServiceLedger,
+  ) {}
+
+  async onModuleDestroy(): Promise<void> {
+    clearTimeout(this.idle);
+    await this.endThread();
+  }
+
+  /** Ledgers that were left out of the last round on this replica, and why. */
+  get refused(): ReadonlyMap<string, string> {
+    return this.refusals;
+  }
+
+  /** Throws SigningRefused, SigningKeyError, StoreUnavailable; nothing is signed then. */
+  async run(signal: AbortSignal, log: Logger): Promise<RoundOutcome> {
+    const store = this.store?.within(signal);
+    if (!store) return { anchor: null, signed: 0, takenUp: 0, refused: [] };
+    await claimStore(store, this.pool);
+    clearTimeout(this.idle);
+    try {
+      return await this.sign(new AnchorStore(store), signal, log);
+    } catch (error) {
+      await this.endThread(); // whatever is under way on it
+      throw error;
+    } finally {
+      this.idle = setTimeout(() => void this.endThread(), IDLE_MS).unref();
+    }
+  }
+
+  private async sign(anchors: AnchorStore, signal: AbortSignal, log: Logger): Promise<RoundOutcome> {
+    const outcome: RoundOutcome = { anchor: null, signed: 0, takenUp: 0, refused: [] };
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      const takenUp = await this.takeUp(anchors, log);
+      outcome.takenUp += takenUp;
+      const signer = await this.signer();
+      const last = await sql.readLastAnchor(this.pool);
+      const number = (last?.number ?? 0n) + 1n;
+      const keys = await sql.readSigningKeys(this.pool);
+      const successionFrom = successionOf(signer, keys.at(-1));
+      const ledgers = await sql.readSignedLedgers(this.pool);
+      const isWhole =
+        number % WHOLE_ROUND === 0n ||
+        takenUp > 0 || // what others have signed is held against the events at once
+        successionFrom !== undefined ||
+        (last?.ageSeconds ?? 0) > IDLE_SECONDS;
+      const moved = ledgers.filter(({ size, signed }) => isWhole || signed?.size !== size);
+      const signable = await this.extensions(moved, outcome, log);
+      signal.throwIfAborted();
+      if (signable.length === 0) return outcome;
+      const anchor: Anchor = {
+        number,
+        previous: last?.sha256 ?? null,
+        checkpoints: await signAll(signer, signable),
+        successions:
+          successionFrom === undefined
+            ? []
+            : signable.map(({ origin, checkpoint }) => signer.succeed(successionFrom, origin, checkpoint.size)),
+      };
+      const written = await anchors.write(anchor, signer.publicKey, this.retainUntil());
+      if (written) {
+        await this.catalogue(anchors, written, keys.at(-1) ?? signer.publicKey, ledgers);
+        outcome.anchor = number;
+        outcome.signed = signable.length;
+        return outcome;
+      }
+      if (attempt === MAX_ATTEMPTS) throw new Error(`other anchors were written ${MAX_ATTEMPTS} times meanwhile`);
+      log.warn({ anchor: String(number) }, 'another anchor of this number was there before: the round begins anew');
+    }
+  }
+
+  /** The key that signs: made at the first round, and never instead of one that has signed already. */
+  private async signer(): Promise<Signer> {
+    const path = this.config.SIGNING_KEY_FILE!;
+    const keys = await sql.readSigningKeys(this.pool);
+    const signer = keys.length === 0 ? await KeyFile.readOrMake(path) : await KeyFile.read(path);
+    if (!signer) {
+      throw new SigningKeyError(
+        `checkpoints are signed, but this replica has no signing key: there is no file ${path}. Give every replica the ` +
+          'same SIGNING_KEY_FILE',
+      );
+    }
+    return signer;
+  }
+
+  /** The ledgers whose events lead from what was signed last to what they are now, with that. */
+  private async extensions(ledgers: readonly SignedLedger[], outcome: RoundOutcome, log: Logger): Promise<Signable[]> {
+    const wanted = ledgers.filter(({ size, signed }) => signed === null || signed.size <= size);
+    const roots = wanted.length === 0 ? [] : await this.startedThread().findRoots(wanted);
+    const found = new Map(wanted.map((each, at) => [each.ledger, roots[at]!]));
+    const signable: Signable[] = [];
+    for (const { ledger, origin, size, signed } of ledgers) {
+      const root = found.get(ledger) ?? { fault: `it ends at ${size}, and was signed at ${signed?.size}` };
+      if ('fault' in root) {
+        outcome.refused.push({ ledger, reason: root.fault });
+        await this.refuse(ledger, root.fault, log);
+        continue;
+      }
+      this.refusals.delete(ledger);
+      const checkpoint = { origin, size, rootHash: root.rootHash };
+      signable.push({ ledger, origin, sizeBefore: signed?.size ?? 0n, checkpoint });
+    }
+    return signable;
+  }
+
+  /** Takes up anchors that are in the store and not in the database: written before a crash, or before a backup was restored. */
+  private async takeUp(anchors: AnchorStore, log: Logger): Promise<number> {
+    for (let taken = 0; ; taken++) {
+      const last = await sql.readLastAnchor(this.pool);
+      const number = (last?.number ?? 0n) + 1n;
+      const stored = await anchors.read(number);
+      if (!stored) return taken;
+      if (stored.anchor.number !== number || !isSame(stored.anchor.previous, last?.sha256 ?? null)) {
+        throw new SigningRefused(
+          `${anchors.location}${anchorKey(number)} does not follow what this database knows: it is of another history. ` +
+            'Nothing is signed. See docs/checkpoints.md',
+        );
+      }
+      const [key] = (await sql.readSigningKeys(this.pool)).slice(-1);
+      const ledgers = await sql.readSignedLedgers(this.pool);
+      await this.catalogue(anchors, stored, key ?? stored.publicKey, ledgers);
+      log.info({ anchor: String(number) }, 'an anchor that was in the store and not in the database is catalogued now');
+    }
+  }
+
+  /** Puts an anchor of the store into the catalogue. `key` is the one that signed before it. Throws SigningRefused. */
+  private async catalogue(
+    anchors: AnchorStore,
+    stored: StoredAnchor,
+    key: Buffer | undefined,
+    ledgers: readonly SignedLedger[],
+  ): Promise<void> {
+    const { anchor } = stored;
+    const object = `${anchors.location}${anchorKey(anchor.number)}`;
+    if (stored.intruders.length > 0) {
+      await this.refuse('anchors', `${object} has later versions: ${stored.intruders.join(', ')}`, undefined);
+    }
+    const byOrigin = new Map(ledgers.map(({ ledger, origin }) => [origin, ledger]));
+    const ledgerOf = (origin: string): string => {
+      const ledger = byOrigin.get(origin);
+      if (ledger === undefined) {
+        throw new SigningRefused(
+          `${object} holds a checkpoint of ${origin}, a ledger that this database does not have: it is behind its anchors. ` +
+            'Nothing is signed. See docs/checkpoints.md',
+        );
+      }
+      return ledger;
+    };
+    try {
+      const { publicKey, checkpoints, successions } = verifyAnchor(anchor, key);
+      await sql.catalogueAnchor(this.pool, {
+        number: anchor.number,
+        previous: anchor.previous,
+        sha256: stored.sha256,
+        bytes: stored.bytes.length,
+        location: anchors.location,
+        objectKey: anchorKey(anchor.number),
+        versionId: stored.versionId,
+        publicKey,
+        checkpoints: checkpoints.map(({ origin, ...rest }) => ({ ledger: ledgerOf(origin), ...rest })),
+        successions: successions.map(({ origin, note }) => ({ ledger: ledgerOf(origin), note })),
+      });
+    } catch (error) {
+      if (!(error instanceof NoteError)) throw error;
+      throw new SigningRefused(`${object} is not as this service signs: ${error.message}. Nothing is signed`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Tells once of what is not signed, and keeps it in mind until it is. */
+  private async refuse(ledger: string, reason: string, log: Logger | undefined): Promise<void> {
+    if (this.refusals.get(ledger) === reason) return;
+    log?.error({ ledger, reason, alarm: 'checkpoint-refused' }, 'a ledger is not signed');
+    await this.serviceLedger.record({
+      event_type: 'checkpoint',
+      entity_type: 'ledger',
+      entity_id: ledger,
+      action: 'refuse',
+      user_id: 'service',
+      new_state: { reason },
+    });
+    this.refusals.set(ledger, reason);
+  }
+
+  private startedThread(): TreeThread {
+    this.thread ??= new TreeThread({
+      url: this.url,
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+      archive: archiveReadSettings(this.config),
+    });
+    return this.thread;
+  }
+
+  private async endThread(): Promise<void> {
+    const { thread } = this;
+    this.thread = undefined;
+    await thread?.close();
+  }
+
+  private retainUntil(): Date {
+    const until = new Date();
+    until.setUTCFullYear(until.getUTCFullYear() + this.config.ARCHIVE_RETENTION_YEARS);
+    until.setUTCMilliseconds(0); // S3 keeps whole seconds
+    return until;
+  }
+}
+
+interface Signable {
+  ledger: string;
+  origin: string;
+  sizeBefore: bigint;
+  checkpoint: Checkpoint;
+}
+
+async function signAll(signer: Signer, ledgers: readonly Signable[]): Promise<Anchor['checkpoints']> {
+  const checkpoints: Anchor['checkpoints'] = [];
+  for (const [at, { origin, sizeBefore, checkpoint }] of ledgers.entries()) {
+    const text = checkpointText(checkpoint);
+    checkpoints.push({ sizeBefore, note: formatNote({ text, signatures: [signer.sign(text, origin)] }) });
+    if (at % SIGNED_AT_ONCE === SIGNED_AT_ONCE - 1) await breathe();
+  }
+  return checkpoints;
+}
+
+/** The key that must be succeeded, when another one than the signer's has signed last. Throws SigningKeyError. */
+function successionOf(signer: Signer, last: Buffer | undefined): Buffer | undefined {
+  if (!last || last.equals(signer.publicKey)) return undefined;
+  if (signer.predecessors.some((key) => key.equals(last))) return last;
+  throw new SigningKeyError(
+    'another key has signed so far, and this replica’s key cannot succeed it: nothing is signed here. Give every replica ' +
+      'the same SIGNING_KEY_FILE; to change keys use `truetrail signing-key rotate`, which keeps the old one in the file',
+  );
+}
+
+/**
+ * What an anchor says, verified with the key that signed before it, or with one that succeeds that in the anchor itself.
+ * `key` undefined: the anchor is the first one, and whoever reads it has no key yet. Throws NoteError.
+ */
+export function verifyAnchor(anchor: Anchor, key: Buffer | undefined) {
+  if (!key) throw new NoteError('nothing says with which key it was signed');
+  const successions = new Map<string, { note: string; key: Buffer }>();
+  for (const note of anchor.successions) {
+    const origin = parseNote(note).text.split('\n')[1] ?? '';
+    const succession = readSuccession(note, new VerifierKey(origin, ED25519, key));
+    if (!succession) throw new NoteError(`the succession of the key of ${origin} is not signed by both keys`);
+    successions.set(origin, { note, key: succession.successor.publicKey });
+  }
+  const [first] = successions.values();
+  const publicKey = first?.key ?? key;
+  const checkpoints = anchor.checkpoints.map(({ note }) => {
+    const parsed = parseNote(note);
+    const { origin, size, rootHash } = parseCheckpoint(parsed.text);
+    const signedBy = successions.get(origin)?.key ?? publicKey;
+    if (!signedBy.equals(publicKey)) throw new NoteError('two keys have signed it');
+    verifyNote(parsed, [new VerifierKey(origin, ED25519, signedBy)]);
+    return { origin, size, rootHash, note };
+  });
+  return {
+    publicKey,
+    checkpoints,
+    successions: [...successions].map(([origin, { note }]) => ({ origin, note })),
+  };
+}
+
+function isSame(a: Buffer | null, b: Buffer | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b);
+}

@@ -1,0 +1,45 @@
+import { Worker } from 'node:worker_threads';
+import { threadFile } from '../operation/thread-file.js';
+import type { WantedRoot } from './tree-growth.js';
+import type { TreeWorkerAnswer, TreeWorkerSettings } from './tree-worker.js';
+
+const MAX_HEAP_MB = 512;
+
+/** A thread that grows trees: hashing a minute of events takes seconds at full load, during which nobody could post. To be closed. */
+export class TreeThread {
+  private readonly worker: Worker;
+  private failure: Error | undefined;
+  private settle: { resolve: (answer: TreeWorkerAnswer) => void; reject: (error: Error) => void } | undefined;
+
+  constructor(settings: TreeWorkerSettings) {
+    this.worker = new Worker(threadFile('checkpoints/tree-worker.js'), {
+      workerData: settings,
+      name: 'checkpoints',
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    });
+    this.worker.on('message', (answer: TreeWorkerAnswer) => this.settle?.resolve(answer));
+    const died = (error: Error): void => {
+      this.failure ??= error;
+      this.settle?.reject(error);
+    };
+    this.worker.on('error', died);
+    this.worker.on('exit', () => died(new Error('the thread has ended')));
+    this.worker.unref();
+  }
+
+  /** The root of each tree, grown to the size that is wanted, in the same order. Rejects when something could not be read. */
+  async findRoots(wanted: readonly WantedRoot[]): Promise<({ rootHash: Buffer } | { fault: string })[]> {
+    if (this.failure) throw this.failure;
+    const { roots, error } = await new Promise<TreeWorkerAnswer>((resolve, reject) => {
+      this.settle = { resolve, reject };
+      this.worker.postMessage(wanted);
+    }).finally(() => (this.settle = undefined));
+    if (error) throw Object.assign(new Error(error.message), { code: error.code });
+    // a Buffer comes out of a message as a bare array
+    return roots!.map((each) => ('fault' in each ? each : { rootHash: Buffer.from(each.rootHash) }));
+  }
+
+  async close(): Promise<void> {
+    await this.worker.terminate();
+  }
+}
