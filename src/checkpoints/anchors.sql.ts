@@ -98,16 +98,23 @@ export interface StoredCheckpoint {
   anchor: string;
   size: string;
   root_hash: Buffer;
+  /** with the ledger's signature alone: as it was anchored */
   note: string;
+  /** lines to append to it, those of witnesses; '' for none */
+  cosignatures: string;
 }
 
-const CHECKPOINT = 'SELECT anchor, size, root_hash, note FROM checkpoints';
+const CHECKPOINT = `
+  SELECT c.anchor, c.size, c.root_hash, c.note, coalesce((
+      SELECT string_agg(s.line, '' ORDER BY s.witness_key) FROM cosignatures AS s
+        WHERE s.ledger = c.ledger AND s.anchor = c.anchor), '') AS cosignatures
+    FROM checkpoints AS c`;
 
 /** The last one of a ledger; undefined before the first. */
 export async function findLatestCheckpoint(database: Database, ledger: string): Promise<StoredCheckpoint | undefined> {
   const { rows } = await database.query<StoredCheckpoint>({
     name: 'find_latest_checkpoint',
-    text: `${CHECKPOINT} WHERE ledger = $1 ORDER BY anchor DESC LIMIT 1`,
+    text: `${CHECKPOINT} WHERE c.ledger = $1 ORDER BY c.anchor DESC LIMIT 1`,
     values: [ledger],
   });
   return rows[0];
@@ -121,7 +128,7 @@ export async function findCheckpointOf(
 ): Promise<StoredCheckpoint | undefined> {
   const { rows } = await database.query<StoredCheckpoint>({
     name: 'find_checkpoint_of',
-    text: `${CHECKPOINT} WHERE ledger = $1 AND size >= $2 ORDER BY size, anchor LIMIT 1`,
+    text: `${CHECKPOINT} WHERE c.ledger = $1 AND c.size >= $2 ORDER BY c.size, c.anchor LIMIT 1`,
     values: [ledger, String(size)],
   });
   return rows[0];
@@ -135,7 +142,7 @@ export async function listCheckpoints(
   limit: number,
 ): Promise<StoredCheckpoint[]> {
   const { rows } = await database.query<StoredCheckpoint>(
-    `${CHECKPOINT} WHERE ledger = $1 AND anchor > $2 ORDER BY anchor LIMIT $3`,
+    `${CHECKPOINT} WHERE c.ledger = $1 AND c.anchor > $2 ORDER BY c.anchor LIMIT $3`,
     [ledger, String(afterAnchor), limit],
   );
   return rows;

@@ -30,9 +30,10 @@ export interface WitnessAddress {
  * Why a witness has not cosigned. `no-answer`, `busy`, `failed`: it may do so later. `unknown-log`, `key-refused`: it has
  * to be told of this ledger, or of its key. `unusable`: what it answered is no cosignature of it. `conflict`: it says
  * that it has cosigned what this checkpoint does not continue, and an alarm it is, whichever of us is wrong.
+ * `no-proof`: it is we who have nothing to show.
  */
 export type WitnessFailure =
-  'no-answer' | 'busy' | 'failed' | 'unknown-log' | 'key-refused' | 'refused' | 'unusable' | 'conflict';
+  'no-answer' | 'busy' | 'failed' | 'unknown-log' | 'key-refused' | 'refused' | 'unusable' | 'conflict' | 'no-proof';
 
 export class WitnessError extends Error {
   override readonly name = 'WitnessError';
