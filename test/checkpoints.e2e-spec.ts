@@ -77,7 +77,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         service.app.get(ServiceLedger),
       );
       try {
-        return await signing.run(new AbortController().signal, log);
+        return await signing.run({ signal: new AbortController().signal, log });
       } finally {
         await signing.onModuleDestroy();
       }
@@ -228,7 +228,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           await record(300);
           let calls = 0;
           const crashing = storeWith(test.store, (target, name) => {
-            const called = target[name as keyof ObjectStore] as unknown;
+            const called: unknown = Reflect.get(target, name);
             if (typeof called !== 'function') return called;
             return (...parameters: unknown[]): unknown => {
               calls += 1;

@@ -5,6 +5,7 @@ export const FINDING_KINDS = [
   'sequence', // an event stands twice, or where the ledger has no place for it
   'recorded_time', // recorded_at falls along the ledger, or lies outside its month or past the head
   'missing', // there is no such event
+  'checkpoint', // the events are not those that were signed
   'key', // event_keys does not have exactly this key for an event
   'schema', // a table, function, trigger, constraint or right is not as the migrations made it
 ] as const;

@@ -140,7 +140,10 @@ class RangeVerification {
       (piece) => this.verifyPiece(piece),
     );
     if (this.range.toHead) await this.verifyEnds();
-    if (this.range.from <= this.range.to || this.range.toHead) await this.verifyKeys();
+    if (this.range.from <= this.range.to || this.range.toHead) {
+      await this.verifyKeys();
+      await this.compareCheckpoints();
+    }
     return {
       verdict: this.verdict(),
       checked: this.checked,
@@ -291,6 +294,14 @@ class RangeVerification {
         detail: "the head's recorded_at lies before the last event's",
       });
     }
+  }
+
+  /** Level 2: the events of the range against what was signed of them. */
+  private async compareCheckpoints(): Promise<void> {
+    const { from, to, toHead } = this.range;
+    await this.orUnread('checkpoints', from, to, async () => {
+      this.others.append(await this.means.run(this.subject, { kind: 'checkpoints', from, to, toHead }));
+    });
   }
 
   private async verifyKeys(): Promise<void> {

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { ArchiveReader } from '../archive/archive-reader.js';
+import { compareWithCheckpoints } from '../checkpoints/checkpoint-comparison.js';
 import { later, lesser } from '../events/sequences.js';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
@@ -40,6 +41,7 @@ export type VerificationTask =
     } & SequenceRange)
   | ({ kind: 'keys' } & KeyBlocks)
   | ({ kind: 'keyless-events' } & SequenceRange)
+  | ({ kind: 'checkpoints'; /** `to` is the last event of the ledger */ toHead: boolean } & SequenceRange)
   | ({ kind: 'orphan-keys'; /** of the ledger, when the range reaches its head */ size: bigint | null } & KeyBlocks);
 
 /** Findings as data. */
@@ -52,6 +54,7 @@ export interface TaskResults {
   rows: TaskFindings & { checked: number; keySum: bigint };
   keys: { sum: bigint; least: bigint | null; greatest: bigint | null };
   'keyless-events': TaskFindings;
+  checkpoints: TaskFindings;
   'orphan-keys': TaskFindings;
 }
 
@@ -73,6 +76,8 @@ export async function runTask<T extends VerificationTask>(
         return sql.sumKeys(client, { ledger: subject.ledger, ...task }, subject.keySeed);
       case 'keyless-events':
         return findKeylessEvents(trail, task);
+      case 'checkpoints':
+        return compareCheckpoints(trail, task);
       case 'orphan-keys':
         return findOrphanKeys(trail, task, task.size);
     }
@@ -134,6 +139,34 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
     sum += (BigInt(high) << 32n) + BigInt(low);
     return { checked, listed: findings.listed, total: findings.total, keySum: BigInt.asUintN(64, sum) };
   });
+}
+
+/** Whether the events are those that were signed. */
+async function compareCheckpoints(
+  { client, archive, subject }: Trail,
+  range: SequenceRange & { toHead: boolean },
+): Promise<TaskFindings> {
+  const { ledger, origin } = subject;
+  const archived = async (_: string, from: bigint, to: bigint): Promise<Buffer[]> => {
+    const hashes: Buffer[] = [];
+    for await (const rows of archivedRows({ client, archive, subject }, from, to)) {
+      for (const row of rows) hashes.push(Buffer.from(row.event_hash));
+    }
+    return hashes;
+  };
+  try {
+    const found = await compareWithCheckpoints(client, archived, { ledger, origin, ...range });
+    const listed = found.map(({ sequence, detail }) => ({
+      kind: 'checkpoint' as const,
+      sequence: String(sequence),
+      event_id: null,
+      detail,
+    }));
+    return { listed, total: listed.length };
+  } catch (error) {
+    if (!isArchiveDamage(error)) throw error;
+    return { listed: [], total: 0 }; // what is not there was told of with its rows
+  }
 }
 
 /** Whether an error says that archived events are lost or changed, and not that they could not be had. */

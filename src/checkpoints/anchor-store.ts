@@ -1,6 +1,6 @@
 import { putBytes } from '../archive/archive-store.js';
 import { ObjectConflict, type ListedVersion, type ObjectStore } from '../archive/object-store.js';
-import { anchorBytes, anchorHash, anchorKey, parseAnchor, type Anchor } from '../integrity/anchor.js';
+import { ANCHOR_PREFIX, anchorBytes, anchorHash, anchorKey, parseAnchor, type Anchor } from '../integrity/anchor.js';
 
 /** An anchor as it stands in the store: the oldest version under its key. */
 export interface StoredAnchor {
@@ -10,6 +10,10 @@ export interface StoredAnchor {
   versionId: string;
   /** of whoever wrote it, as the object's metadata says; nothing is trusted because of it */
   publicKey: Buffer | undefined;
+  /** null when nothing locks it */
+  retainUntil: Date | null;
+  /** whether nobody at all can shorten that */
+  isCompliance: boolean;
   /** later versions of other bytes, or delete markers: somebody has tried to put another history in its place */
   intruders: string[];
 }
@@ -36,13 +40,15 @@ export class AnchorStore {
     for (const version of later) {
       if (version.isDeleteMarker || !(await this.bytesOf(version)).equals(bytes)) intruders.push(version.versionId);
     }
-    const { metadata } = await this.store.describe(oldest);
+    const { metadata, retainUntil, isCompliance } = await this.store.describe(oldest);
     const publicKey = metadata[PUBLIC_KEY_METADATA];
     return {
       anchor: parseAnchor(bytes),
       bytes,
       sha256: anchorHash(bytes),
       versionId: oldest.versionId,
+      retainUntil,
+      isCompliance,
       publicKey: publicKey === undefined ? undefined : Buffer.from(publicKey, 'base64'),
       intruders,
     };
@@ -67,6 +73,16 @@ export class AnchorStore {
     }
     const stored = await this.read(anchor.number);
     return stored?.bytes.equals(bytes) ? stored : undefined;
+  }
+
+  /** Names below the anchors' own that are not those of anchors up to a number. */
+  async strangers(upTo: bigint): Promise<string[]> {
+    const strange = new Set<string>();
+    for await (const { key } of this.store.list(ANCHOR_PREFIX)) {
+      const number = BigInt(/^anchors\/([0-9]{12,18})$/.exec(key)?.[1] ?? 0);
+      if (number < 1n || number > upTo || anchorKey(number) !== key) strange.add(key);
+    }
+    return [...strange];
   }
 
   /** From the oldest on; that is never a delete marker, which hides something. */

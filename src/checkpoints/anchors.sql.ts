@@ -166,3 +166,71 @@ export async function findSequence(database: Database, ledger: string, eventId: 
   });
   return rows[0] && BigInt(rows[0].sequence);
 }
+
+/** Checkpoints of a ledger of sizes from `from` to `to`, both included, by size. Those of one size and two roots are both there. */
+export async function listCheckpointSizes(
+  database: Database,
+  ledger: string,
+  from: bigint,
+  to: bigint,
+  limit: number,
+): Promise<StoredCheckpoint[]> {
+  const { rows } = await database.query<StoredCheckpoint>(
+    `SELECT DISTINCT ON (size, root_hash) anchor, size, root_hash, note FROM checkpoints
+       WHERE ledger = $1 AND size BETWEEN $2 AND $3 ORDER BY size, root_hash, anchor LIMIT $4`,
+    [ledger, String(from), String(to), limit],
+  );
+  return rows;
+}
+
+/** The last one of a ledger of a size from `from` to `to`. */
+export async function findLastCheckpointWithin(
+  database: Database,
+  ledger: string,
+  from: bigint,
+  to: bigint,
+): Promise<StoredCheckpoint | undefined> {
+  const { rows } = await database.query<StoredCheckpoint>(
+    `${CHECKPOINT} WHERE ledger = $1 AND size BETWEEN $2 AND $3 ORDER BY size DESC, anchor DESC LIMIT 1`,
+    [ledger, String(from), String(to)],
+  );
+  return rows[0];
+}
+
+/** An anchor as it is catalogued. */
+export interface CataloguedAnchor {
+  sha256: Buffer;
+  versionId: string;
+  /** by origin */
+  checkpoints: Map<string, { size: bigint; rootHash: Buffer; note: string }>;
+  /** the raw key that signed before it; undefined for the first */
+  keyBefore: Buffer | undefined;
+}
+
+/** undefined when there is none of this number. */
+export async function findAnchor(database: Database, number: bigint): Promise<CataloguedAnchor | undefined> {
+  const { rows } = await database.query<{ sha256: Buffer; version_id: string; key_before: Buffer | null }>(
+    `SELECT a.sha256, a.version_id,
+            (SELECT k.public_key FROM signing_keys AS k
+               WHERE k.from_anchor < a.number ORDER BY k.number DESC LIMIT 1) AS key_before
+       FROM anchors AS a WHERE a.number = $1`,
+    [String(number)],
+  );
+  const [row] = rows;
+  if (!row) return undefined;
+  const { rows: checkpoints } = await database.query<{ origin: string; size: string; root_hash: Buffer; note: string }>(
+    `SELECT l.origin, c.size, c.root_hash, c.note FROM checkpoints AS c JOIN ledgers AS l USING (ledger) WHERE c.anchor = $1`,
+    [String(number)],
+  );
+  return {
+    sha256: row.sha256,
+    versionId: row.version_id,
+    keyBefore: row.key_before ?? undefined,
+    checkpoints: new Map(
+      checkpoints.map(({ origin, size, root_hash: rootHash, note }) => [
+        origin,
+        { size: BigInt(size), rootHash, note },
+      ]),
+    ),
+  };
+}

@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
-import type { Job, JobContext } from '../jobs/job.js';
+import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
 import { Metrics } from '../operation/metrics.js';
 import { readLastAnchor, readSignedLedgers } from './anchors.sql.js';
 import { SigningRound } from './signing-round.js';
@@ -50,12 +50,16 @@ export class CheckpointJob implements Job, OnModuleInit {
       'truetrail_checkpoint_refused_ledgers',
       'Ledgers that the last round on this replica did not sign, as they are not what was signed before',
       [],
-      () => [{ value: this.round.refused.size }],
+      () => [{ value: this.round.refused }],
     );
   }
 
-  async run({ signal, log }: JobContext): Promise<JsonObject> {
-    const { anchor, signed, takenUp, refused } = await this.round.run(signal, log);
+  async run({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
+    const { anchor, signed, takenUp, refused } = await this.round.run({
+      signal,
+      log,
+      retryAll: requestedBy !== SERVICE,
+    });
     if (anchor !== null || takenUp > 0) await this.showIt(log);
     return {
       anchor: anchor === null ? null : String(anchor),

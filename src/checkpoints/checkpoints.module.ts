@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { ArchiveModule } from '../archive/archive.module.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { EventsModule } from '../events/events.module.js';
+import { AnchorVerification } from './anchor-verification.job.js';
+import { AnchorVerifier } from './anchor-verifier.js';
 import { CheckpointJob } from './checkpoint.job.js';
 import { Checkpoints } from './checkpoints.js';
 import { CheckpointsController } from './checkpoints.controller.js';
@@ -13,7 +15,7 @@ import { Witnessing } from './witnessing.job.js';
 @Module({
   imports: [ArchiveModule, ArchivedReadsModule, EventsModule],
   controllers: [CheckpointsController],
-  providers: [Checkpoints, SigningRound, CheckpointJob, Timestamping, Witnessing],
+  providers: [Checkpoints, SigningRound, CheckpointJob, AnchorVerifier, AnchorVerification, Timestamping, Witnessing],
   exports: [Checkpoints],
 })
 export class CheckpointsModule {}

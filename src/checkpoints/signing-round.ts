@@ -18,6 +18,13 @@ import type { SignedLedger } from './anchors.sql.js';
 import { KeyFile, SigningKeyError, type Signer } from './signer.js';
 import { TreeThread } from './tree-thread.js';
 
+export interface RoundRequest {
+  signal: AbortSignal;
+  log: Logger;
+  /** also ledgers that were refused within the hour */
+  retryAll?: boolean;
+}
+
 export interface RoundOutcome {
   /** the anchor that was written; null when there was nothing to sign */
   anchor: bigint | null;
@@ -37,6 +44,7 @@ const IDLE_SECONDS = 86_400;
 const MAX_ATTEMPTS = 5;
 const LOCK_TIMEOUT_MS = 10_000;
 const IDLE_MS = 300_000;
+const REFUSAL_MS = 3_600_000;
 /** Signatures are made on the main thread, so many at a time. */
 const SIGNED_AT_ONCE = 50;
 
@@ -60,7 +68,7 @@ export class SigningRound implements OnModuleDestroy {
   private thread: TreeThread | undefined;
   private idle: NodeJS.Timeout | undefined;
   /** ledgers that are not signed at the moment, with the reason that was recorded */
-  private readonly refusals = new Map<string, string>();
+  private readonly refusals = new Map<string, { reason: string; at: number }>();
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -76,17 +84,18 @@ export class SigningRound implements OnModuleDestroy {
   }
 
   /** Ledgers that were left out of the last round on this replica, and why. */
-  get refused(): ReadonlyMap<string, string> {
-    return this.refusals;
+  get refused(): number {
+    return this.refusals.size;
   }
 
   /** Throws SigningRefused, SigningKeyError, StoreUnavailable; nothing is signed then. */
-  async run(signal: AbortSignal, log: Logger): Promise<RoundOutcome> {
+  async run({ signal, log, retryAll = false }: RoundRequest): Promise<RoundOutcome> {
     const store = this.store?.within(signal);
     if (!store) return { anchor: null, signed: 0, takenUp: 0, refused: [] };
     await claimStore(store, this.pool);
     clearTimeout(this.idle);
     try {
+      if (retryAll) for (const refusal of this.refusals.values()) refusal.at = -Infinity;
       return await this.sign(new AnchorStore(store), signal, log);
     } catch (error) {
       await this.endThread(); // whatever is under way on it
@@ -154,12 +163,18 @@ export class SigningRound implements OnModuleDestroy {
 
   /** The ledgers whose events lead from what was signed last to what they are now, with that. */
   private async extensions(ledgers: readonly SignedLedger[], outcome: RoundOutcome, log: Logger): Promise<Signable[]> {
-    const wanted = ledgers.filter(({ size, signed }) => signed === null || signed.size <= size);
+    const wanted = ledgers.filter(
+      ({ ledger, size, signed }) => (signed === null || signed.size <= size) && !this.wasRefused(ledger),
+    );
     const roots = wanted.length === 0 ? [] : await this.startedThread().findRoots(wanted);
     const found = new Map(wanted.map((each, at) => [each.ledger, roots[at]!]));
     const signable: Signable[] = [];
     for (const { ledger, origin, size, signed } of ledgers) {
-      const root = found.get(ledger) ?? { fault: `it ends at ${size}, and was signed at ${signed?.size}` };
+      const root = found.get(ledger) ?? {
+        fault: this.wasRefused(ledger)
+          ? this.refusals.get(ledger)!.reason
+          : `it ends at ${size}, and was signed at ${signed?.size}`,
+      };
       if ('fault' in root) {
         outcome.refused.push({ ledger, reason: root.fault });
         await this.refuse(ledger, root.fault, log);
@@ -239,17 +254,24 @@ export class SigningRound implements OnModuleDestroy {
 
   /** Tells once of what is not signed, and keeps it in mind until it is. */
   private async refuse(ledger: string, reason: string, log: Logger | undefined): Promise<void> {
-    if (this.refusals.get(ledger) === reason) return;
-    log?.error({ ledger, reason, alarm: 'checkpoint-refused' }, 'a ledger is not signed');
-    await this.serviceLedger.record({
-      event_type: 'checkpoint',
-      entity_type: 'ledger',
-      entity_id: ledger,
-      action: 'refuse',
-      user_id: 'service',
-      new_state: { reason },
-    });
-    this.refusals.set(ledger, reason);
+    if (this.refusals.get(ledger)?.reason !== reason) {
+      log?.error({ ledger, reason, alarm: 'checkpoint-refused' }, 'a ledger is not signed');
+      await this.serviceLedger.record({
+        event_type: 'checkpoint',
+        entity_type: 'ledger',
+        entity_id: ledger,
+        action: 'refuse',
+        user_id: 'service',
+        new_state: { reason },
+      });
+    } else if (this.wasRefused(ledger)) return;
+    this.refusals.set(ledger, { reason, at: Date.now() });
+  }
+
+  /** Within the hour: its tree was made anew from all its events, which takes long, and did not help. */
+  private wasRefused(ledger: string): boolean {
+    const refusal = this.refusals.get(ledger);
+    return refusal !== undefined && Date.now() - refusal.at < REFUSAL_MS;
   }
 
   private startedThread(): TreeThread {

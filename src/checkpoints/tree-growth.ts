@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import { leafHash } from '../integrity/event.js';
-import { GrowingTree, rootFromTiles } from '../integrity/tiles.js';
+import { HASH_BYTES, leafHash } from '../integrity/event.js';
+import { completeRoot, GrowingTree, rootFromTiles, TILE_WIDTH } from '../integrity/tiles.js';
 import * as sql from './tree.sql.js';
 import { TileMissingError, tileReader, type ReadArchivedHashes } from './tree-tiles.js';
 
@@ -41,8 +41,9 @@ export async function findRoots(
       const { ledger, size, signed } = each;
       const trees = [before.get(ledger), after.get(ledger)];
       let fault = faults.get(ledger);
-      if (fault === undefined && signed && !(await hasRoot(client, archived, ledger, trees, signed))) {
+      if (signed && (fault !== undefined || !(await hasRoot(client, archived, ledger, trees, signed)))) {
         fault = await doubt(client, archived, each);
+        trees.length = 0; // they are not what is stored any more
       }
       found.push(
         fault === undefined
@@ -119,24 +120,58 @@ async function growAll(
       room -= to - from;
     }
     if (ranges.length === 0) return faults;
-    const hashes = await readHashes(client, archived, ranges);
+    // with what the tree ended with: whoever has rewritten the past has changed that as well
+    const overlaps = ranges.map(({ ledger }) => overlapOf(trees.get(ledger)));
+    const hashes = await readHashes(
+      client,
+      archived,
+      ranges.map((range, at) => ({ ...range, from: range.from - BigInt(overlaps[at]!) })),
+    );
     const growths: sql.Growth[] = [];
-    ranges.forEach(({ ledger, from, to }, at) => {
+    for (const [at, { ledger, from, to }] of ranges.entries()) {
       const grown = trees.get(ledger);
-      if (hashes[at]!.length === 0) {
+      const [before, added] = [hashes[at]!.slice(0, overlaps[at]), hashes[at]!.slice(overlaps[at])];
+      if (added.length === 0) {
         faults.set(ledger, `events from ${from} to ${to} are not all there`);
-        return;
+        continue;
+      }
+      if (grown && !(await endsWith(client, ledger, grown, before))) {
+        faults.set(ledger, `its first ${grown.size} events are not those that were signed, or that its tree is of`);
+        continue;
       }
       const open = grown?.open ?? [];
       const tree = new GrowingTree(
         grown?.size ?? 0n,
         open.map((each) => [...each]),
       );
-      for (const hash of hashes[at]!) tree.append(leafHash(hash));
+      for (const hash of added) tree.append(leafHash(hash));
       growths.push({ ledger, from: from - 1n, to, openLeaves: tree.openLeaves(), tiles: tree.takeGrown() });
-    });
+    }
     if (growths.length > 0) await sql.growTrees(client, growths);
   }
+}
+
+/** How many events before those that are new are read again: the last one, or those of the last tile when that is full. */
+function overlapOf(tree: sql.GrownTree | undefined): number {
+  if (!tree) return 0;
+  return tree.size % BigInt(TILE_WIDTH) === 0n ? TILE_WIDTH : 1;
+}
+
+/** Whether a tree ends with the leaves of these events. */
+async function endsWith(
+  client: pg.ClientBase,
+  ledger: string,
+  { size, open }: sql.GrownTree,
+  hashes: readonly Buffer[],
+): Promise<boolean> {
+  const leaves = hashes.map(leafHash);
+  if (leaves.length === 1) return open[0]!.at(-1)!.equals(leaves[0]!);
+  const last = size / BigInt(TILE_WIDTH) - 1n;
+  const width = Number(last % BigInt(TILE_WIDTH)) + 1;
+  const [tile] = await sql.readTiles(client, ledger, [{ level: 1, index: last / BigInt(TILE_WIDTH), width }]);
+  return (
+    tile?.subarray((width - 1) * HASH_BYTES, width * HASH_BYTES).equals(completeRoot(Buffer.concat(leaves))) ?? false
+  );
 }
 
 /** The hashes of events, wherever they are; none for a range that is not whole. */

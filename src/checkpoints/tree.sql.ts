@@ -128,3 +128,9 @@ export async function readArchivedTo(database: Database, ledgers: readonly strin
   );
   return new Map(rows.map(({ ledger, archived_to }) => [ledger, BigInt(archived_to)]));
 }
+
+/** How many events a ledger has; undefined where it has no head. */
+export async function readSize(database: Database, ledger: string): Promise<bigint | undefined> {
+  const { rows } = await database.query<{ size: string }>('SELECT size FROM ledger_heads WHERE ledger = $1', [ledger]);
+  return rows[0] && BigInt(rows[0].size);
+}

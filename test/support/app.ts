@@ -45,6 +45,7 @@ export async function startService(
     LOG_ORIGIN: TEST_ORIGIN,
     BOOTSTRAP_API_KEY: TEST_KEY,
     VERIFICATION_SCHEDULE: 'off',
+    CHECKPOINT_SCHEDULE: 'off',
     ARCHIVE_URL: 'off',
     ...options.env,
   });

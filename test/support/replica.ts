@@ -23,6 +23,7 @@ export class Replica {
         LOG_ORIGIN: TEST_ORIGIN,
         BOOTSTRAP_API_KEY: TEST_KEY,
         VERIFICATION_SCHEDULE: 'off',
+        CHECKPOINT_SCHEDULE: 'off',
         ARCHIVE_URL: 'off',
         ...env,
       },

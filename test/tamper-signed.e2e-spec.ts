@@ -1,0 +1,160 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { anchorKey } from '../src/integrity/anchor.js';
+import { startService, type TestService } from './support/app.js';
+import { rewriting } from './support/rewriting.js';
+import { STORES, type TestStore } from './support/stores.js';
+import { record, runJob, tamper, verify, type ShownVerification } from './support/verification.js';
+
+/*
+ * What a ledger that agrees with itself cannot show, and what was signed of it does: each test does it for real, as a
+ * superuser of the database or with the keys of the bucket's owner, and reads the verdict over HTTP.
+ */
+
+let ledgers = 0;
+
+describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
+  'what was signed and anchored in %s',
+  (_, make) => {
+    let test: TestStore;
+    let folder: string;
+    let service: TestService;
+    let ledger: string;
+    beforeAll(async () => {
+      test = await make();
+      folder = mkdtempSync(join(tmpdir(), 'truetrail-keys-'));
+      const env = { ARCHIVE_URL: test.url, ARCHIVE_EXPORT_AGE: '24h', SIGNING_KEY_FILE: join(folder, 'key.pem') };
+      service = await startService({ env });
+    });
+    afterAll(async () => {
+      await service.close();
+      test.close();
+      rmSync(folder, { recursive: true });
+    });
+
+    /** A ledger that was signed with 4, 8 and 12 events, and has 14. */
+    beforeEach(async () => {
+      ledger = `signed-${(ledgers += 1)}`;
+      await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+      for (let i = 0; i < 3; i++) {
+        await record(service, 4, ledger);
+        expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done' });
+      }
+      await record(service, 2, ledger);
+    });
+
+    const tampered = (...statements: string[]): Promise<void> =>
+      tamper(service.database.adminUrl, ...statements.map((sql) => sql.replaceAll('$ledger', `'${ledger}'`)));
+    const places = ({ findings }: ShownVerification): string[] =>
+      findings.map(({ kind, sequence }) => `${kind}@${sequence}`);
+    const cut = (size: number): string[] => [
+      `DELETE FROM audit_events WHERE ledger = $ledger AND sequence > ${size}`,
+      `DELETE FROM event_keys WHERE ledger = $ledger AND sequence > ${size}`,
+      `UPDATE ledger_heads SET size = ${size}, event_hash =
+         (SELECT event_hash FROM audit_events AS e WHERE e.ledger = $ledger AND sequence = ${size}) WHERE ledger = $ledger`,
+    ];
+    const refused = async (): Promise<{ ledger: string; reason: string }[]> => {
+      const { outcome } = await runJob(service, 'checkpoint');
+      return (outcome as unknown as { refused: { ledger: string; reason: string }[] }).refused;
+    };
+    const anchors = async (): Promise<{ verdict: string; findings: { kind: string; object_key: string }[] }> =>
+      (await runJob(service, 'anchor-verification')).outcome as never;
+
+    it('is valid as it is', async () => {
+      expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '14' });
+      expect(await verify(service, { from_sequence: '6', to_sequence: '9' }, ledger)).toMatchObject({
+        verdict: 'valid',
+      });
+      expect(await anchors()).toMatchObject({ verdict: 'valid', findings: [] });
+    });
+
+    it('shows a tail that was cut off with its keys, and the head put back', async () => {
+      await tampered(...cut(10));
+      const found = await verify(service, {}, ledger);
+      expect(found).toMatchObject({ verdict: 'invalid', checked: '10' });
+      expect(places(found)).toEqual(['checkpoint@11']);
+      expect(found.findings[0]!.detail).toMatch(
+        /^12 events were signed \(anchor \d+\), and the ledger ends at 10: events 11 to 12/,
+      );
+      expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('it ends at 10') });
+      // and one that has grown again
+      await record(service, 4, ledger);
+      expect(places(await verify(service, {}, ledger))).toEqual(['checkpoint@9']);
+      expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('not those that were signed') });
+    });
+
+    it.each([
+      [1n, 1],
+      [6n, 5],
+      [12n, 9],
+    ])('shows a ledger that was rewritten from event %s on, with right hashes', async (from, first) => {
+      await tampered(...(await rewriting(service.database, ledger, from)));
+      const found = await verify(service, {}, ledger);
+      expect(places(found)).toEqual([`checkpoint@${first}`]);
+      expect(found.findings[0]!.detail).toContain(`events ${first} to ${first + 3} are not those that were signed`);
+      // a range that has the change, and one that does not
+      const part = await verify(service, { from_sequence: String(first) }, ledger);
+      expect(places(part)).toEqual([`checkpoint@${first}`]);
+      expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('not those that were signed') });
+    });
+
+    it('does not show what was changed after it was signed last: at most an interval', async () => {
+      await tampered(...(await rewriting(service.database, ledger, 13n)));
+      expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid' });
+    });
+
+    it('shows checkpoints that were changed together with the events', async () => {
+      await tampered(
+        ...(await rewriting(service.database, ledger, 12n)),
+        `UPDATE checkpoints SET root_hash = sha256('x') WHERE ledger = $ledger AND size = 12`,
+      );
+      expect(places(await verify(service, {}, ledger))).toEqual(['checkpoint@9']);
+      await tampered(`DELETE FROM checkpoints WHERE ledger = $ledger AND size > 8`);
+      // nothing in this database is left to say it; the anchor is
+      expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid' });
+      const { verdict, findings } = await anchors();
+      expect(verdict).toBe('invalid');
+      expect(findings).toContainEqual({
+        kind: 'catalogue',
+        object_key: expect.stringMatching(/^anchors\//),
+        detail: expect.stringContaining(`lacks its checkpoint of`),
+      });
+    });
+
+    it('is taken up from the store where the database has forgotten it', async () => {
+      await tampered(
+        ...cut(6),
+        `DELETE FROM key_successions`,
+        `DELETE FROM checkpoints WHERE anchor > (SELECT max(number) - 2 FROM anchors)`,
+        `DELETE FROM anchors WHERE number > (SELECT max(number) - 2 FROM anchors)`,
+      );
+      expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('it ends at 6') });
+      expect(places(await verify(service, {}, ledger))).toEqual(['checkpoint@7']);
+    });
+
+    it('is held against the store: what its owner puts over or before an anchor is found', async () => {
+      if (!test.owner) return; // a folder has no versions, and its owner may do anything
+      const { client, bucket } = test.owner;
+      const { outcome } = await runJob(service, 'checkpoint');
+      const number = BigInt((outcome as unknown as { anchor: string | null }).anchor ?? 0n);
+      const Key = `trail/${anchorKey(number)}`;
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'another history' }));
+      expect((await anchors()).findings).toContainEqual(
+        expect.objectContaining({ kind: 'anchor-hidden', object_key: anchorKey(number) }),
+      );
+      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+      expect((await anchors()).findings).toContainEqual(
+        expect.objectContaining({ kind: 'anchor-hidden', object_key: anchorKey(number) }),
+      );
+      // and what counts is what was there first
+      await record(service, 1, ledger);
+      expect(await refused()).not.toContainEqual(expect.objectContaining({ ledger }));
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: `trail/anchors/x`, Body: 'x' }));
+      expect((await anchors()).findings).toContainEqual(
+        expect.objectContaining({ kind: 'anchor-unknown', object_key: 'anchors/x' }),
+      );
+    });
+  },
+);
