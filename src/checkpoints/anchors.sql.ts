@@ -94,13 +94,16 @@ export async function readSigningKeys(database: Database): Promise<Buffer[]> {
 }
 
 /** A checkpoint as it was signed, and the anchor that holds it. */
-export interface StoredCheckpoint {
+export interface SignedRow {
   anchor: string;
   size: string;
   root_hash: Buffer;
   /** with the ledger's signature alone: as it was anchored */
   note: string;
-  /** lines to append to it, those of witnesses; '' for none */
+}
+
+export interface StoredCheckpoint extends SignedRow {
+  /** lines to append to the note, those of witnesses; '' for none */
   cosignatures: string;
 }
 
@@ -174,8 +177,8 @@ export async function listCheckpointSizes(
   from: bigint,
   to: bigint,
   limit: number,
-): Promise<StoredCheckpoint[]> {
-  const { rows } = await database.query<StoredCheckpoint>(
+): Promise<SignedRow[]> {
+  const { rows } = await database.query<SignedRow>(
     `SELECT DISTINCT ON (size, root_hash) anchor, size, root_hash, note FROM checkpoints
        WHERE ledger = $1 AND size BETWEEN $2 AND $3 ORDER BY size, root_hash, anchor LIMIT $4`,
     [ledger, String(from), String(to), limit],

@@ -1,32 +1,27 @@
 import { readFileSync } from 'node:fs';
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { archiveReadSettings } from '../archive/archive-reading.js';
 import { CONFIG, type Config } from '../config/config.js';
-import { POOL } from '../database/tokens.js';
-import { Problem } from '../http/problem.js';
+import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { ServiceLedger } from '../events/service-ledger.js';
-import { cosignatureTime, formatSignature, parseNote } from '../integrity/signed-note.js';
 import type { JsonObject } from '../integrity/strict-json.js';
-import { consistencyProof } from '../integrity/tiles.js';
 import { isQuorum, parsePolicy, type PolicyWitness, type WitnessPolicy } from '../integrity/witness-policy.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
 import { Metrics } from '../operation/metrics.js';
-import { requestCosignature, WitnessError, type WitnessFailure } from '../witnesses/witness-client.js';
-import { Checkpoints } from './checkpoints.js';
+import type { WitnessFailure } from '../witnesses/witness-client.js';
 import * as sql from './cosignatures.sql.js';
+import type { Offered } from './offering.js';
+import { WitnessThread } from './witness-thread.js';
 
-/** Asked of one witness at once. */
-const AT_ONCE = 8;
 /** What is kept at once, and what a crash loses: the next run then gets the same cosignatures again. */
 const CHUNK_LEDGERS = 200;
-/** So many answers that did not come, one after the other, and it is the witness and not the ledger: the next run asks it again. */
-const MAX_SILENCES = 3;
 /** A slow witness is left after this; those that have waited longest come first, so the next run goes on where it was. */
 const MAX_RUN_MS = 600_000;
-/** Who says so is not there, or has no time: for one ledger as for the next. */
-const OF_THE_WITNESS: readonly WitnessFailure[] = ['no-answer', 'busy', 'failed'];
+const LOCK_TIMEOUT_MS = 10_000;
+const IDLE_MS = 300_000;
 
 /** How it went with one witness. */
 interface WitnessFigures {
@@ -35,6 +30,8 @@ interface WitnessFigures {
   failed: Partial<Record<WitnessFailure, number>>;
   /** ledgers that it was not asked about, as it did not answer */
   left: number;
+  /** of those that failed, for the log and the run */
+  first?: { ledger: string; reason: string };
 }
 
 /**
@@ -43,7 +40,7 @@ interface WitnessFigures {
  * run.
  */
 @Injectable()
-export class Witnessing implements Job, OnModuleInit {
+export class Witnessing implements Job, OnModuleInit, OnModuleDestroy {
   readonly name = 'witnessing';
   readonly summary = 'Has the witnesses of WITNESSES cosign the last checkpoint of every ledger';
   /** After every round, too; this is for witnesses that were not there then. */
@@ -52,11 +49,14 @@ export class Witnessing implements Job, OnModuleInit {
   /** what was said of each witness last, so that a witness that is away for days is told of once */
   private readonly told = new Map<string, string>();
   private readonly recordedConflicts = new Set<string>();
+  /** kept for the next run, which mostly follows soon */
+  private thread: WitnessThread | undefined;
+  private idle: NodeJS.Timeout | undefined;
 
   constructor(
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(POOL) private readonly pool: pg.Pool,
-    private readonly checkpoints: Checkpoints,
+    @Inject(DATABASE_URL) private readonly url: string,
     private readonly serviceLedger: ServiceLedger,
     private readonly runner: JobRunner,
     private readonly metrics: Metrics,
@@ -92,91 +92,56 @@ export class Witnessing implements Job, OnModuleInit {
     );
   }
 
+  async onModuleDestroy(): Promise<void> {
+    clearTimeout(this.idle);
+    await this.endThread();
+  }
+
   async run({ signal, log }: JobContext): Promise<JsonObject> {
     const { policy } = this;
     if (!policy) return {};
-    const figures = await Promise.all(
-      policy.witnesses.map(async (witness) => {
-        const found = await this.offerAll(policy, witness, signal, log);
-        this.tell(witness, found, log);
-        return [witness.name, { ...found }] as const;
-      }),
-    );
-    return { witnesses: Object.fromEntries(figures) };
+    clearTimeout(this.idle);
+    const stop = (): void => void this.endThread();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      const figures = await Promise.all(
+        policy.witnesses.map(async (witness) => {
+          const found = await this.offerAll(policy, witness, log);
+          this.tell(witness, found, log);
+          return [witness.name, { ...found }] as const;
+        }),
+      );
+      return { witnesses: Object.fromEntries(figures) };
+    } catch (error) {
+      await this.endThread(); // whatever is under way on it
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      this.idle = setTimeout(() => void this.endThread(), IDLE_MS).unref();
+    }
   }
 
   /** All that a witness has not cosigned yet, until it does not answer any more. */
-  private async offerAll(
-    policy: WitnessPolicy,
-    witness: PolicyWitness,
-    signal: AbortSignal,
-    log: Logger,
-  ): Promise<WitnessFigures> {
+  private async offerAll(policy: WitnessPolicy, witness: PolicyWitness, log: Logger): Promise<WitnessFigures> {
     const figures: WitnessFigures = { cosigned: 0, failed: {}, left: 0 };
     const witnessKey = witness.key.toString();
     const ledgers = await sql.listUncosignedLedgers(this.pool, witnessKey);
     const until = performance.now() + MAX_RUN_MS;
-    let silences = 0;
-    const isLeft = (): boolean => silences >= MAX_SILENCES || performance.now() > until;
-    for (let at = 0; at < ledgers.length; at += CHUNK_LEDGERS) {
-      if (isLeft()) {
-        figures.left += ledgers.length - at;
-        break;
-      }
+    for (let at = 0; at < ledgers.length && figures.left === 0; at += CHUNK_LEDGERS) {
       const chunk = await sql.readUncosigned(this.pool, witnessKey, ledgers.slice(at, at + CHUNK_LEDGERS));
+      const offered = await this.startedThread().offerAll({ key: witnessKey, url: witness.url! }, chunk);
       const kept: sql.NewCosignature[] = [];
-      await forEach(chunk, AT_ONCE, async (checkpoint) => {
-        signal.throwIfAborted();
-        if (isLeft()) {
-          figures.left += 1;
-          return;
-        }
-        try {
-          kept.push(await this.offer(witness, checkpoint, signal));
-          silences = 0;
-        } catch (error) {
-          signal.throwIfAborted();
-          const failure = await this.failureOf(witness, checkpoint, error, log);
-          figures.failed[failure] = (figures.failed[failure] ?? 0) + 1;
-          silences = OF_THE_WITNESS.includes(failure) ? silences + 1 : 0;
-        }
-      });
+      for (const each of offered) {
+        if ('line' in each) kept.push({ ...each, witnessKey });
+        else await this.countFailure(witness, each, figures, log);
+      }
       if (kept.length > 0) await this.keep(policy, kept);
       figures.cosigned += kept.length;
+      const isLeft = offered.length < chunk.length || performance.now() > until;
+      if (isLeft) figures.left = ledgers.length - at - offered.length;
     }
     return figures;
-  }
-
-  private async offer(
-    { key, url }: PolicyWitness,
-    checkpoint: sql.UncosignedCheckpoint,
-    signal: AbortSignal,
-  ): Promise<sql.NewCosignature> {
-    const { ledger, anchor, note } = checkpoint;
-    const size = BigInt(checkpoint.size);
-    const cosignature = await requestCosignature(
-      { key, url: url! },
-      {
-        text: parseNote(note).text,
-        note,
-        size,
-        sizeBefore: BigInt(checkpoint.size_before),
-        prove: (from) => this.prove(ledger, from, size),
-      },
-      { signal },
-    );
-    const line = formatSignature(cosignature);
-    return { ledger, anchor, witnessKey: key.toString(), line, cosignedAt: cosignatureTime(cosignature) };
-  }
-
-  /** A ledger whose tree is damaged must not keep the others from their witnesses. */
-  private async prove(ledger: string, from: bigint, size: bigint): Promise<Buffer[]> {
-    try {
-      return await consistencyProof(from, size, this.checkpoints.tilesOf(ledger));
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      throw new WitnessError('no-proof', `we have no proof from ${from} leaves: ${error.message}`, { cause: error });
-    }
   }
 
   /** Whoever comes last of those who are enough sees the others' cosignatures, since each is kept before it looks. */
@@ -188,35 +153,49 @@ export class Witnessing implements Job, OnModuleInit {
     if (witnessed.length > 0) await sql.noteWitnessed(this.pool, witnessed);
   }
 
-  /** Counts what went wrong with a ledger; an error that is not the witness's is one of the run. */
-  private async failureOf(
+  private async countFailure(
     { name }: PolicyWitness,
-    { ledger, anchor }: sql.UncosignedCheckpoint,
-    error: unknown,
+    { ledger, anchor, failure, reason }: Extract<Offered, { failure: unknown }>,
+    figures: WitnessFigures,
     log: Logger,
-  ): Promise<WitnessFailure> {
-    if (!(error instanceof WitnessError)) throw error;
-    const { failure, message } = error;
+  ): Promise<void> {
+    figures.failed[failure] = (figures.failed[failure] ?? 0) + 1;
     this.metrics.countWitnessFailure(name, failure);
-    const what = { witness: name, ledger, anchor, failure, reason: message };
+    const what = { witness: name, ledger, anchor, failure, reason };
+    figures.first ??= { ledger, reason };
     if (failure !== 'conflict') {
       log.debug(what, 'a witness has not cosigned a checkpoint');
-      return failure;
+      return;
     }
     log.error({ ...what, alarm: 'witness-conflict' }, 'a witness has cosigned what a checkpoint does not continue');
-    const conflict = JSON.stringify([name, ledger, message]);
-    if (!this.recordedConflicts.has(conflict)) {
-      await this.serviceLedger.record({
-        event_type: 'checkpoint',
-        entity_type: 'ledger',
-        entity_id: ledger,
-        action: 'witness_conflict',
-        user_id: 'service',
-        new_state: { witness: name, anchor, reason: message },
+    const conflict = JSON.stringify([name, ledger]);
+    if (this.recordedConflicts.has(conflict)) return;
+    await this.serviceLedger.record({
+      event_type: 'checkpoint',
+      entity_type: 'ledger',
+      entity_id: ledger,
+      action: 'witness_conflict',
+      user_id: 'service',
+      new_state: { witness: name, anchor, reason },
+    });
+    this.recordedConflicts.add(conflict);
+  }
+
+  private startedThread(): WitnessThread {
+    if (this.thread?.hasEnded !== false) {
+      this.thread = new WitnessThread({
+        url: this.url,
+        lockTimeoutMs: LOCK_TIMEOUT_MS,
+        archive: archiveReadSettings(this.config),
       });
-      this.recordedConflicts.add(conflict);
     }
-    return failure;
+    return this.thread;
+  }
+
+  private async endThread(): Promise<void> {
+    const { thread } = this;
+    this.thread = undefined;
+    await thread?.close();
   }
 
   /** Says how it is with a witness when it is otherwise than before. */
@@ -230,23 +209,6 @@ export class Witnessing implements Job, OnModuleInit {
     else
       log.warn(what, `a witness does not cosign all that it is offered: ${failures}. It is asked again by every run`);
   }
-}
-
-/** Does something with each item, some at once; the first that fails ends it, once those under way have ended. */
-async function forEach<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items.values();
-  let isBroken = false;
-  const lane = async (): Promise<void> => {
-    for (const item of waiting) {
-      if (isBroken) return;
-      await work(item).catch((error: unknown) => {
-        isBroken = true;
-        throw error;
-      });
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: atOnce }, lane));
-  for (const end of ended) if (end.status === 'rejected') throw end.reason;
 }
 
 /** Throws an Error for the operator. */
