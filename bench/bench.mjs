@@ -14,6 +14,7 @@ import {
   NotThereYet,
 } from './read-rows.mjs';
 import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
+import { measureProofs, measureRounds } from './checkpoint-rows.mjs';
 import { measureS3 } from './s3-rows.mjs';
 import { LEDGER, Trail } from './trail.mjs';
 import { measureBatches, measureClients, measureSingle } from './write-rows.mjs';
@@ -30,6 +31,9 @@ const FULL = {
   verificationRounds: 2,
   hashedRecords: 100_000,
   hashMs: 5_000,
+  roundsMs: 60_000,
+  proofs: 1_000,
+  ledgers: 10_000,
   exportRounds: 3,
   exportedEvents: 60_000,
   s3Events: 127_483,
@@ -55,6 +59,9 @@ const QUICK = {
   verificationRounds: 1,
   hashedRecords: 4_000,
   hashMs: 200,
+  roundsMs: 12_000,
+  proofs: 20,
+  ledgers: 50,
   exportRounds: 1,
   exportedEvents: 2_000,
   s3Events: 4_000,
@@ -80,7 +87,8 @@ const ROWS = {
   verification: { what: 'verification of links and contents', measure: measureVerification, filled: true },
   export: { what: 'export to the archive, verified', measure: measureExport, filled: true },
   s3: { what: 'export to S3, and archived records from there', measure: measureS3 },
-  checkpoints: { what: 'checkpoint round at full ingest; proof', measure: notYet },
+  checkpoints: { what: 'checkpoint rounds at full ingest', measure: measureRounds },
+  proofs: { what: 'proofs, and a round of many ledgers', measure: measureProofs, filled: true },
   busy: { what: 'POST p99 while export, verification and a report run', measure: measureBusy, filled: true },
   memory: { what: 'memory', measure: measureMemory, filled: true },
   'history-cold': { what: 'order history, cold', measure: measureColdHistory, filled: true },
@@ -150,10 +158,6 @@ async function measureRows(trail, names, sizes) {
     trail.log(`  ${((performance.now() - begun) / 1000).toFixed(1)} s`);
   }
   return rows;
-}
-
-function notYet() {
-  throw new NotThereYet();
 }
 
 /** A figure of a service that loses events is worth nothing. */

@@ -93,6 +93,7 @@ describe('the command line, on a database that services use', () => {
     ['a folder as a bucket', ['archive', 'create-bucket', 'file:archive'], 1, /file:archive is no bucket/],
     ['a bucket of no name', ['archive', 'create-bucket', 's3://UPPER'], 1, /ARCHIVE_URL must be/],
     ['a retention of no days', ['archive', 'create-bucket', 's3://bucket', '--days', '0'], 1, /--days must be/],
+    ['half a command about the signing key', ['signing-key'], 2, /no command signing-key/],
     ['an unknown command', ['frobnicate'], 2, /no command frobnicate/],
     ['arguments that are too many', ['migrate', 'now'], 2, /now/],
   ])('ends with what is wrong: %s', async (_what, args, code, words) => {
@@ -118,8 +119,40 @@ describe('the command line, on a database that services use', () => {
     for (const args of [[], ['help'], ['--help'], ['keys', 'create', '-h']]) {
       const { code, stdout } = await truetrail({}, ...args);
       expect(code).toBe(0);
-      for (const word of ['keys create', 'keys list', 'keys revoke', 'archive create-bucket', 'migrate', 'config'])
+      for (const word of [
+        'keys create',
+        'keys list',
+        'keys revoke',
+        'archive create-bucket',
+        'signing-key',
+        'migrate',
+        'config',
+      ])
         expect(stdout).toContain(word);
+    }
+  });
+});
+
+describe('truetrail signing-key', () => {
+  it('makes a key once, shows it, and puts a new one before it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'truetrail-signing-'));
+    try {
+      const keyFile = join(folder, 'deep', 'key.pem');
+      const on = { SIGNING_KEY_FILE: keyFile };
+      expect(await truetrail(on, 'signing-key', 'show')).toMatchObject({ code: 1, stdout: '' });
+      expect(await truetrail(on, 'signing-key', 'rotate')).toMatchObject({ code: 1, stdout: '' });
+      const made = await truetrail(on, 'signing-key', 'create');
+      expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[A-Za-z0-9+/]{43}=\n$/) });
+      expect(await truetrail(on, 'signing-key', 'create')).toMatchObject({ code: 1, stdout: '' });
+      const shown = await truetrail(on, 'signing-key', 'show', '--ledger', 'audit.example.com/truetrail/main');
+      expect(shown.stdout).toMatch(/^audit\.example\.com\/truetrail\/main\+[0-9a-f]{8}\+A[\w+/]{43}\n$/);
+      const rotated = await truetrail(on, 'signing-key', 'rotate');
+      expect(rotated.code).toBe(0);
+      expect(rotated.stdout).not.toBe(made.stdout);
+      expect((await truetrail(on, 'signing-key', 'show')).stdout).toBe(rotated.stdout);
+      for (const { stdout, stderr } of [made, shown, rotated]) expect(stdout + stderr).not.toContain('PRIVATE');
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 });

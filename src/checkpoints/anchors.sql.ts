@@ -160,14 +160,25 @@ export async function listSuccessions(database: Database, ledger: string): Promi
   return rows;
 }
 
-/** The sequence of an event in its ledger; undefined when there is none. */
-export async function findSequence(database: Database, ledger: string, eventId: string): Promise<bigint | undefined> {
-  const { rows } = await database.query<{ sequence: string }>({
-    name: 'find_event_sequence',
-    text: 'SELECT sequence FROM event_keys WHERE ledger = $1 AND event_id = $2',
+/** Where an event is in its ledger, and the ledger's last checkpoint; undefined when there is no such event. */
+export async function findEventInCheckpoint(
+  database: Database,
+  ledger: string,
+  eventId: string,
+): Promise<{ sequence: string; checkpoint: StoredCheckpoint | undefined } | undefined> {
+  const { rows } = await database.query<
+    { sequence: string } & { [Name in keyof StoredCheckpoint]: StoredCheckpoint[Name] | null }
+  >({
+    name: 'find_event_in_checkpoint',
+    text: `SELECT k.sequence, c.* FROM event_keys AS k
+             LEFT JOIN LATERAL (${CHECKPOINT} WHERE ledger = k.ledger ORDER BY checkpoints.anchor DESC LIMIT 1) AS c ON true
+             WHERE k.ledger = $1 AND k.event_id = $2`,
     values: [ledger, eventId],
   });
-  return rows[0] && BigInt(rows[0].sequence);
+  const [row] = rows;
+  if (!row) return undefined;
+  const { sequence, ...checkpoint } = row;
+  return { sequence, checkpoint: checkpoint.note === null ? undefined : (checkpoint as StoredCheckpoint) };
 }
 
 /** Checkpoints of a ledger of sizes from `from` to `to`, both included, by size. Those of one size and two roots are both there. */

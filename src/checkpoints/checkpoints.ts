@@ -91,13 +91,13 @@ export class Checkpoints {
   /** The proof of an event in the last checkpoint. Throws ledger-not-found, event-not-found, not-yet-checkpointed. */
   async proofOf(ledger: string, eventId: string): Promise<EventProof> {
     await this.ledgers.origin(ledger);
-    const sequence = await sql.findSequence(this.pool, ledger, eventId);
-    if (sequence === undefined) throw new Problem('event-not-found', 'The ledger holds no event with this id');
-    const found = await sql.findLatestCheckpoint(this.pool, ledger);
-    if (!found || BigInt(found.size) < sequence) {
+    const found = await sql.findEventInCheckpoint(this.pool, ledger, eventId);
+    if (!found) throw new Problem('event-not-found', 'The ledger holds no event with this id');
+    const sequence = BigInt(found.sequence);
+    if (!found.checkpoint || BigInt(found.checkpoint.size) < sequence) {
       throw notYet(`The event is recorded, at sequence ${sequence}, and no checkpoint that covers it is signed yet`);
     }
-    const checkpoint = checkpointOf(found);
+    const checkpoint = checkpointOf(found.checkpoint);
     const { size, rootHash } = checkpoint;
     const index = sequence - 1n;
     const read = remembering(this.tilesOf(ledger));

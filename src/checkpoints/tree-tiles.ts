@@ -20,8 +20,8 @@ export class TileMissingError extends Error {
 export function tileReader(database: pg.Pool | pg.ClientBase, ledger: string, archived: ReadArchivedHashes): ReadTiles {
   return async (tiles) => {
     const upper = tiles.filter(({ level }) => level > 0);
-    const stored = upper.length === 0 ? [] : await sql.readTiles(database, ledger, upper);
     const leaves = tiles.filter(({ level }) => level === 0);
+    const stored = upper.length === 0 ? [] : await sql.readTiles(database, ledger, upper);
     const events =
       leaves.length === 0 ? [] : await readHashesAnywhere(database, ledger, archived, leaves.map(sequencesOf));
     return tiles.map((tile) => {
@@ -48,22 +48,33 @@ export async function readHashesAnywhere(
   archived: ReadArchivedHashes,
   ranges: readonly { from: bigint; to: bigint }[],
 ): Promise<(Buffer[] | undefined)[]> {
-  const border = (await sql.readArchivedTo(database, [ledger])).get(ledger) ?? 0n;
   const here = await sql.readEventHashes(
     database,
-    ranges.map(({ from, to }) => ({ ledger, from: from > border ? from : border + 1n, to })),
+    ranges.map(({ from, to }) => ({ ledger, from, to })),
   );
   const found: (Buffer[] | undefined)[] = [];
-  for (const [at, { from, to }] of ranges.entries()) {
-    let hashes = here[at]!;
-    const expected = Number(to - from + 1n);
-    if (hashes.length < expected) {
-      const now = (await sql.readArchivedTo(database, [ledger])).get(ledger) ?? 0n;
-      const last = to < now ? to : now;
-      const before = from <= last ? await archived(ledger, from, last) : [];
-      hashes = [...before, ...hashes.slice(Math.max(0, before.length + hashes.length - expected))];
-    }
-    found.push(hashes.length === expected ? hashes : undefined);
+  for (const [at, range] of ranges.entries()) {
+    found.push(here[at]!.length > 0 ? here[at] : await readHashesInParts(database, ledger, archived, range));
   }
   return found;
+}
+
+/** Of a range that is not all here. A month may leave between two statements: then the border has moved. */
+async function readHashesInParts(
+  database: pg.Pool | pg.ClientBase,
+  ledger: string,
+  archived: ReadArchivedHashes,
+  { from, to }: { from: bigint; to: bigint },
+): Promise<Buffer[] | undefined> {
+  for (let known = -1n; ;) {
+    const border = (await sql.readArchivedTo(database, [ledger])).get(ledger) ?? 0n;
+    if (border === known) return undefined;
+    known = border;
+    const last = to < border ? to : border;
+    const before = from <= last ? await archived(ledger, from, last) : [];
+    const next = from + BigInt(before.length);
+    if (next > to) return before;
+    const [rest] = await sql.readEventHashes(database, [{ ledger, from: next, to }]);
+    if (rest!.length > 0) return [...before, ...rest!];
+  }
 }

@@ -15,6 +15,12 @@ const HELP = `truetrail COMMAND
         Lists the keys, oldest first, revoked and expired ones among them.
   keys revoke ID
         Revokes a key for good. Replicas that run notice within 5 seconds.
+  signing-key create
+        Makes the key that signs checkpoints, in SIGNING_KEY_FILE, for replicas that are given it as a secret.
+  signing-key show [--ledger ORIGIN]
+        Prints its public key in base64; with the origin of a ledger, the verifier key that auditors are given.
+  signing-key rotate
+        Puts a new key before the one in SIGNING_KEY_FILE. The next round signs with it, and says so by a note of both.
   rebuild [--json]
         Makes an empty database the one that the archive at ARCHIVE_URL is of, and verifies it. What was not archived yet
         is lost, and so are API keys and legal holds: make these again before the service starts.
@@ -52,6 +58,9 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
   'keys list': listKeys,
   'keys revoke': revokeKey,
   'archive create-bucket': createBucket,
+  'signing-key create': (args) => signingKey(args, 'create'),
+  'signing-key show': (args) => signingKey(args, 'show'),
+  'signing-key rotate': (args) => signingKey(args, 'rotate'),
   migrate: async (args) => {
     read(args, {});
     const config = readConfig(process.env);
@@ -138,6 +147,24 @@ async function createBucket(args: string[]): Promise<void> {
   );
 }
 
+async function signingKey(args: string[], act: 'create' | 'show' | 'rotate'): Promise<void> {
+  const { values } = read(args, act === 'show' ? { ledger: { type: 'string' } } : {});
+  const path = readConfig(process.env).SIGNING_KEY_FILE!;
+  const { KeyFile } = await import('../checkpoints/signer.js');
+  const there = await KeyFile.read(path);
+  if (act === 'create' && there) throw new Error(`There is a signing key in ${path}: nothing was changed`);
+  if (act === 'show' && !there) throw new Error(`There is no signing key in ${path}`);
+  const key = act === 'show' ? there! : act === 'create' ? await KeyFile.readOrMake(path) : await KeyFile.rotate(path);
+  if (act === 'create') say(`Made ${path}. Keep a copy where the service cannot reach it.`);
+  if (act === 'rotate') say(`${path} has a new key before the old one. Give the file to every replica.`);
+  const origin = 'ledger' in values ? values.ledger : undefined;
+  if (typeof origin !== 'string') print(key.publicKey.toString('base64'));
+  else {
+    const { ED25519, VerifierKey } = await import('../integrity/signed-note.js');
+    print(new VerifierKey(origin, ED25519, key.publicKey).toString());
+  }
+}
+
 /** Half of the service, which takes most of a second to load: only for a command that needs it. */
 function keyCommands(): Promise<typeof import('./keys.js')> {
   return import('./keys.js');
@@ -173,7 +200,7 @@ function explain(error: unknown): string {
 
 async function main(args: string[]): Promise<number> {
   if (args.length === 0 || args.includes('--help') || args.includes('-h')) args = ['help'];
-  const words = args[0] === 'keys' || args[0] === 'archive' ? 2 : 1;
+  const words = ['keys', 'archive', 'signing-key'].includes(args[0]!) ? 2 : 1;
   const command = COMMANDS[args.slice(0, words).join(' ')];
   try {
     if (!command) throw new UsageError(`there is no command ${args.slice(0, words).join(' ')}`);

@@ -1,0 +1,129 @@
+// Rows about what is signed: rounds while events come in as fast as they can, proofs, and a round of very many ledgers.
+import { setTimeout as pause } from 'node:timers/promises';
+import { median, percentile, summarize } from './statistics.mjs';
+import { BATCHES_IN_FLIGHT, LEDGER, Trail, unexpected } from './trail.mjs';
+
+const INTERVAL_SECONDS = 5;
+const LOOK_MS = 100;
+
+/** How far the last checkpoint lags behind what was acknowledged, while batches come in. */
+export async function measureRounds(trail, { roundsMs }) {
+  const own = await Trail.start({ ...trail, env: { CHECKPOINT_SCHEDULE: `*/${INTERVAL_SECONDS} * * * * *` } });
+  try {
+    await own.warmUp(2_000);
+    /** [time, events that were acknowledged by then] */
+    const recorded = [[performance.now(), own.recorded]];
+    const lags = [];
+    let signed = 0;
+    const end = performance.now() + roundsMs;
+    const looking = own.withConnections(1, async ([connection]) => {
+      while (performance.now() < end) {
+        await pause(LOOK_MS);
+        recorded.push([performance.now(), own.recorded]);
+        const { status, body } = await connection.call('GET', `/v1/ledgers/${LEDGER}/checkpoint`);
+        if (status === 200) signed = Number(String(body).split('\n')[1]);
+        else if (status !== 409) throw unexpected({ status, body: JSON.stringify(body) });
+        const [since] = recorded.findLast(([, size]) => size <= signed) ?? recorded[0];
+        if (performance.now() > end - roundsMs + 2 * INTERVAL_SECONDS * 1_000)
+          lags.push((performance.now() - since) / 1_000);
+      }
+    });
+    const before = own.recorded;
+    const begun = performance.now();
+    await own.withConnections(BATCHES_IN_FLIGHT, async (connections) => {
+      while (performance.now() < end) await own.postBatches(connections, own.makeBatches(connections[0], 10_000));
+    });
+    const rate = (own.recorded - before) / ((performance.now() - begun) / 1_000);
+    await looking;
+    const lag = percentile(lags, 0.99) / INTERVAL_SECONDS;
+    return [
+      {
+        row: 'checkpoints',
+        what: `lag of the last checkpoint, rounds every ${INTERVAL_SECONDS} s while ${Math.round(rate)} events/s come in, p99`,
+        unit: 'intervals',
+        ours: lag,
+        target: '≤ 2 intervals',
+        met: lag <= 2,
+        detail: { lagSeconds: summarize(lags) },
+      },
+    ];
+  } finally {
+    await own.stop();
+  }
+}
+
+/** Proofs of random events of the ledger at its full size, and a round that signs very many ledgers. */
+export async function measureProofs(trail, { proofs, ledgers }) {
+  await runRound(trail);
+  const { body: checkpoint } = await trail.call('GET', `/v1/ledgers/${LEDGER}/checkpoint`);
+  const size = Number(String(checkpoint).split('\n')[1]);
+  const latencies = [];
+  await trail.withConnections(1, async ([connection]) => {
+    for (let i = 0; i < proofs; i++) {
+      const from = 1 + Math.floor(Math.random() * (size - 1));
+      const path = `/v1/ledgers/${LEDGER}/events?from_sequence=${from}&limit=1`;
+      const { body } = await connection.call('GET', path);
+      const request = connection.encode('GET', `/v1/ledgers/${LEDGER}/events/${body.events[0].event_id}/proof`);
+      const begun = performance.now();
+      const answer = await connection.send(request);
+      latencies.push(performance.now() - begun);
+      if (answer.status !== 200) throw unexpected(answer);
+    }
+  });
+  const p50 = median(latencies);
+  return [
+    {
+      row: 'proofs',
+      what: `proof of a random event at ${size} events, over HTTP, p50`,
+      unit: 'ms',
+      ours: p50,
+      target: '≤ 5 ms',
+      met: p50 <= 5,
+      detail: { ms: summarize(latencies) },
+    },
+    await measureManyLedgers(trail, ledgers),
+  ];
+}
+
+async function measureManyLedgers(trail, ledgers) {
+  await trail.owner.query(
+    `SELECT create_ledger('many-' || i, log_origin || '/many-' || i) FROM deployment, generate_series(1, $1::integer) AS i`,
+    [ledgers],
+  );
+  await trail.withConnections(8, async (connections) => {
+    let next = 1;
+    await Promise.all(
+      connections.map(async (connection) => {
+        while (next <= ledgers) {
+          const [event] = trail.events.take(1);
+          const answer = await connection.send(connection.encode('POST', `/v1/ledgers/many-${next++}/events`, event));
+          if (answer.status !== 201) throw unexpected(answer);
+        }
+      }),
+    );
+  });
+  const { seconds, signed } = await runRound(trail);
+  return {
+    row: 'proofs',
+    what: `one round that signs ${signed} ledgers`,
+    unit: 's',
+    ours: seconds,
+    target: 'printed',
+    met: null,
+  };
+}
+
+/** Runs a round by hand. Returns how many ledgers it signed, and how long it took. */
+async function runRound(trail) {
+  const started = await trail.call('POST', '/v1/jobs/checkpoint/runs');
+  if (started.status !== 202) throw new Error(`checkpoint: ${started.status} ${JSON.stringify(started.body)}`);
+  for (;;) {
+    const { body } = await trail.call('GET', `/v1/jobs/checkpoint/runs/${started.body.id}`);
+    if (body.status === 'failed') throw new Error(`checkpoint: ${JSON.stringify(body.outcome)}`);
+    if (body.status === 'done') {
+      const seconds = (Date.parse(body.finished_at) - Date.parse(body.started_at)) / 1000;
+      return { seconds, signed: body.outcome.signed };
+    }
+    await pause(50);
+  }
+}
