@@ -171,7 +171,7 @@ export async function findEventInCheckpoint(
   >({
     name: 'find_event_in_checkpoint',
     text: `SELECT k.sequence, c.* FROM event_keys AS k
-             LEFT JOIN LATERAL (${CHECKPOINT} WHERE ledger = k.ledger ORDER BY checkpoints.anchor DESC LIMIT 1) AS c ON true
+             LEFT JOIN LATERAL (${CHECKPOINT} WHERE c.ledger = k.ledger ORDER BY c.anchor DESC LIMIT 1) AS c ON true
              WHERE k.ledger = $1 AND k.event_id = $2`,
     values: [ledger, eventId],
   });
@@ -205,7 +205,7 @@ export async function findLastCheckpointWithin(
   to: bigint,
 ): Promise<StoredCheckpoint | undefined> {
   const { rows } = await database.query<StoredCheckpoint>(
-    `${CHECKPOINT} WHERE ledger = $1 AND size BETWEEN $2 AND $3 ORDER BY size DESC, anchor DESC LIMIT 1`,
+    `${CHECKPOINT} WHERE c.ledger = $1 AND c.size BETWEEN $2 AND $3 ORDER BY c.size DESC, c.anchor DESC LIMIT 1`,
     [ledger, String(from), String(to)],
   );
   return rows[0];
