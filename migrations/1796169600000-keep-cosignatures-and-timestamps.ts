@@ -146,7 +146,7 @@ export class KeepCosignaturesAndTimestamps1796169600000 implements MigrationInte
       BEGIN
         PERFORM FROM anchors WHERE number = p_anchor AND sha256 = p_anchor_sha256;
         IF NOT FOUND THEN
-          RAISE EXCEPTION 'anchor % has other bytes than those that were stamped', p_anchor USING ERRCODE = 'TT040';
+          RAISE EXCEPTION 'anchor % has other bytes than those that were stamped', p_anchor USING ERRCODE = 'TT042';
         END IF;
         INSERT INTO timestamps
             (anchor, sha256, authority_url, authority, stamped_at, reply, location, object_key, version_id, kept_at)
@@ -158,7 +158,7 @@ export class KeepCosignaturesAndTimestamps1796169600000 implements MigrationInte
     await this.comment(
       runner,
       'FUNCTION keep_timestamp',
-      'Keeps a time stamp that is in the store already; TT040 when the anchor has another SHA-256 than the one that was stamped',
+      'Keeps a time stamp that is in the store already; TT042 when the anchor has another SHA-256 than the one that was stamped',
     );
 
     const functions = 'keep_cosignatures, note_witnessed, keep_timestamp';

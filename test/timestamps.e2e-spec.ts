@@ -155,7 +155,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await connected(service.database.serviceUrl, async (client) => {
         await client.query('SET ROLE truetrail_service');
         const keep = `SELECT keep_timestamp(1, sha256('x'), $1, 'u', 'a', now(), 'l', $2, 'v')`;
-        await expect(client.query(keep, [row!.reply, row!.object_key])).rejects.toMatchObject({ code: 'TT040' });
+        await expect(client.query(keep, [row!.reply, row!.object_key])).rejects.toMatchObject({ code: 'TT042' });
         await expect(client.query('DELETE FROM timestamps')).rejects.toMatchObject({ code: '42501' });
       });
     });

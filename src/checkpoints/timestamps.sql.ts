@@ -51,7 +51,7 @@ export interface NewTimestamp {
   versionId: string;
 }
 
-/** Fails with TT040 when the anchor is another one than was stamped. */
+/** Fails with TT042 when the anchor is another one than was stamped. */
 export async function keepTimestamp(pool: pg.Pool, timestamp: NewTimestamp): Promise<void> {
   await pool.query('SELECT keep_timestamp($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
     String(timestamp.anchor),

@@ -1,3 +1,4 @@
+import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { HistoryRequest, SearchRequest } from '../events/search-query.dto.js';
 import type { Parameters } from '../http/query-parameters.js';
 import type { Period } from '../reports/report.js';
@@ -14,6 +15,8 @@ export type LongRead =
       format: string;
       asOf: bigint;
       period: Period;
+      /** of its events */
+      deleted: readonly DeletedRange[];
       parameters: Parameters;
     };
 
