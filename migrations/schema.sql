@@ -464,6 +464,42 @@ ALTER TABLE checkpoints ENABLE ALWAYS TRIGGER checkpoints_refuse_statement;
 
 GRANT SELECT ON checkpoints TO truetrail_service;
 
+CREATE TABLE cosignatures (
+  ledger text COLLATE "C" NOT NULL,
+  anchor bigint NOT NULL,
+  witness_key text COLLATE "C" NOT NULL,
+  line text COLLATE "C" NOT NULL,
+  cosigned_at timestamp with time zone NOT NULL,
+  kept_at timestamp with time zone NOT NULL,
+  CONSTRAINT cosignatures_pkey PRIMARY KEY (ledger, witness_key, anchor),
+  CONSTRAINT cosignatures_checkpoint_fkey FOREIGN KEY (ledger, anchor) REFERENCES checkpoints(ledger, anchor),
+  CONSTRAINT cosignatures_line_check CHECK (((length(line) <= 10000) AND starts_with(line, '— '::text) AND (strpos(line, '
+'::text) = length(line)))),
+  CONSTRAINT cosignatures_witness_key_check CHECK (((length(witness_key) >= 1) AND (length(witness_key) <= 1000)))
+);
+
+COMMENT ON TABLE cosignatures IS 'That a witness has seen nothing but extensions of a ledger’s tree up to a checkpoint (C2SP tlog-cosignature): one immutable row a checkpoint and witness';
+
+COMMENT ON COLUMN cosignatures.witness_key IS 'Verifier key of the witness, as its line in the policy has it';
+
+COMMENT ON COLUMN cosignatures.line IS 'The line of the signature, which is appended to the note of the checkpoint; with its newline';
+
+COMMENT ON COLUMN cosignatures.cosigned_at IS 'When the witness says that it was';
+
+COMMENT ON COLUMN cosignatures.kept_at IS 'When it came here';
+
+CREATE INDEX cosignatures_anchor_idx ON public.cosignatures USING btree (ledger, anchor);
+
+CREATE TRIGGER cosignatures_refuse_row BEFORE DELETE OR UPDATE ON public.cosignatures FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE cosignatures ENABLE ALWAYS TRIGGER cosignatures_refuse_row;
+
+CREATE TRIGGER cosignatures_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.cosignatures FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE cosignatures ENABLE ALWAYS TRIGGER cosignatures_refuse_statement;
+
+GRANT SELECT ON cosignatures TO truetrail_service;
+
 CREATE TABLE deployment (
   singleton boolean NOT NULL DEFAULT true,
   id uuid NOT NULL,
@@ -1054,6 +1090,52 @@ ALTER TABLE signing_keys ENABLE ALWAYS TRIGGER signing_keys_refuse_statement;
 
 GRANT SELECT ON signing_keys TO truetrail_service;
 
+CREATE TABLE timestamps (
+  anchor bigint NOT NULL,
+  sha256 bytea NOT NULL,
+  authority_url text COLLATE "C" NOT NULL,
+  authority text COLLATE "C" NOT NULL,
+  stamped_at timestamp with time zone NOT NULL,
+  reply bytea NOT NULL,
+  location text COLLATE "C" NOT NULL,
+  object_key text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  kept_at timestamp with time zone NOT NULL,
+  CONSTRAINT timestamps_pkey PRIMARY KEY (anchor, sha256),
+  CONSTRAINT timestamps_anchor_fkey FOREIGN KEY (anchor) REFERENCES anchors(number),
+  CONSTRAINT timestamps_object_key_check CHECK ((object_key = (((('timestamps/'::text || lpad((anchor)::text, GREATEST(12, length((anchor)::text)), '0'::text)) || '-'::text) || "left"(encode(sha256, 'hex'::text), 16)) || '.tsr'::text))),
+  CONSTRAINT timestamps_reply_check CHECK (((octet_length(reply) >= 1) AND (octet_length(reply) <= 65536))),
+  CONSTRAINT timestamps_sha256_check CHECK ((sha256 = sha256(reply)))
+);
+
+COMMENT ON TABLE timestamps IS 'That the bytes of an anchor, and by the chain of anchors all before them, were there at a time (RFC 3161): one immutable row a reply, kept in the store before';
+
+COMMENT ON COLUMN timestamps.sha256 IS 'Of the reply';
+
+COMMENT ON COLUMN timestamps.authority_url IS 'Who was asked';
+
+COMMENT ON COLUMN timestamps.authority IS 'Whose certificate signed it: its subject';
+
+COMMENT ON COLUMN timestamps.stamped_at IS 'genTime of the reply, cut to microseconds';
+
+COMMENT ON COLUMN timestamps.reply IS 'The whole TimeStampResp, with the certificates of the authority';
+
+COMMENT ON COLUMN timestamps.location IS 'The store that it was written to, before the key';
+
+COMMENT ON COLUMN timestamps.version_id IS 'What the store calls the version';
+
+CREATE INDEX timestamps_authority_url_idx ON public.timestamps USING btree (authority_url, anchor);
+
+CREATE TRIGGER timestamps_refuse_row BEFORE DELETE OR UPDATE ON public.timestamps FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE timestamps ENABLE ALWAYS TRIGGER timestamps_refuse_row;
+
+CREATE TRIGGER timestamps_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.timestamps FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE timestamps ENABLE ALWAYS TRIGGER timestamps_refuse_statement;
+
+GRANT SELECT ON timestamps TO truetrail_service;
+
 CREATE TABLE tree_tiles (
   ledger text COLLATE "C" NOT NULL,
   level smallint NOT NULL,
@@ -1138,6 +1220,26 @@ CREATE INDEX verifications_ledger_idx ON public.verifications USING btree (ledge
 CREATE INDEX verifications_status_idx ON public.verifications USING btree (status) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 
 GRANT INSERT, SELECT, UPDATE ON verifications TO truetrail_service;
+
+CREATE TABLE witnessed_checkpoints (
+  ledger text COLLATE "C" NOT NULL,
+  anchor bigint NOT NULL,
+  witnessed_at timestamp with time zone NOT NULL,
+  CONSTRAINT witnessed_checkpoints_pkey PRIMARY KEY (ledger, anchor),
+  CONSTRAINT witnessed_checkpoints_checkpoint_fkey FOREIGN KEY (ledger, anchor) REFERENCES checkpoints(ledger, anchor)
+);
+
+COMMENT ON TABLE witnessed_checkpoints IS 'Checkpoints that as many witnesses have cosigned as the policy of that moment asked for';
+
+CREATE TRIGGER witnessed_checkpoints_refuse_row BEFORE DELETE OR UPDATE ON public.witnessed_checkpoints FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE witnessed_checkpoints ENABLE ALWAYS TRIGGER witnessed_checkpoints_refuse_row;
+
+CREATE TRIGGER witnessed_checkpoints_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.witnessed_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE witnessed_checkpoints ENABLE ALWAYS TRIGGER witnessed_checkpoints_refuse_statement;
+
+GRANT SELECT ON witnessed_checkpoints TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.accept_clock_ahead(p_ledger text)
  RETURNS timestamp with time zone
@@ -2052,6 +2154,50 @@ REVOKE ALL ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smalli
 
 GRANT EXECUTE ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.keep_cosignatures(p_ledgers text[], p_anchors bigint[], p_witness_keys text[], p_lines text[], p_cosigned_at timestamp with time zone[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          INSERT INTO cosignatures (ledger, anchor, witness_key, line, cosigned_at, kept_at)
+            SELECT g.ledger, g.anchor, g.witness_key, g.line, g.cosigned_at, trail_now()
+              FROM unnest(p_ledgers, p_anchors, p_witness_keys, p_lines, p_cosigned_at)
+                AS g (ledger, anchor, witness_key, line, cosigned_at)
+          ON CONFLICT ON CONSTRAINT cosignatures_pkey DO NOTHING
+        $function$;
+
+COMMENT ON FUNCTION keep_cosignatures(text[],bigint[],text[],text[],timestamp with time zone[]) IS 'Keeps cosignatures, the first one of a witness for each checkpoint';
+
+REVOKE ALL ON FUNCTION keep_cosignatures(text[],bigint[],text[],text[],timestamp with time zone[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION keep_cosignatures(text[],bigint[],text[],text[],timestamp with time zone[]) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.keep_timestamp(p_anchor bigint, p_anchor_sha256 bytea, p_reply bytea, p_authority_url text, p_authority text, p_stamped_at timestamp with time zone, p_location text, p_object_key text, p_version_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      BEGIN
+        PERFORM FROM anchors WHERE number = p_anchor AND sha256 = p_anchor_sha256;
+        IF NOT FOUND THEN
+          RAISE EXCEPTION 'anchor % has other bytes than those that were stamped', p_anchor USING ERRCODE = 'TT042';
+        END IF;
+        INSERT INTO timestamps
+            (anchor, sha256, authority_url, authority, stamped_at, reply, location, object_key, version_id, kept_at)
+          VALUES (p_anchor, sha256(p_reply), p_authority_url, p_authority, p_stamped_at, p_reply, p_location,
+            p_object_key, p_version_id, trail_now())
+          ON CONFLICT ON CONSTRAINT timestamps_pkey DO NOTHING;
+      END
+      $function$;
+
+COMMENT ON FUNCTION keep_timestamp(bigint,bytea,bytea,text,text,timestamp with time zone,text,text,text) IS 'Keeps a time stamp that is in the store already; TT042 when the anchor has another SHA-256 than the one that was stamped';
+
+REVOKE ALL ON FUNCTION keep_timestamp(bigint,bytea,bytea,text,text,timestamp with time zone,text,text,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION keep_timestamp(bigint,bytea,bytea,text,text,timestamp with time zone,text,text,text) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.kept_until(p_recorded_at timestamp with time zone, p_years integer)
  RETURNS timestamp with time zone
  LANGUAGE sql
@@ -2159,6 +2305,25 @@ COMMENT ON FUNCTION note_object_holds(bigint[],text) IS 'begun: the store is abo
 REVOKE ALL ON FUNCTION note_object_holds(bigint[],text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION note_object_holds(bigint[],text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.note_witnessed(p_ledgers text[], p_anchors bigint[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          INSERT INTO witnessed_checkpoints (ledger, anchor, witnessed_at)
+            SELECT DISTINCT g.ledger, g.anchor, trail_now()
+              FROM unnest(p_ledgers, p_anchors) AS g (ledger, anchor)
+              WHERE EXISTS (SELECT FROM cosignatures AS c WHERE c.ledger = g.ledger AND c.anchor = g.anchor)
+          ON CONFLICT ON CONSTRAINT witnessed_checkpoints_pkey DO NOTHING
+        $function$;
+
+COMMENT ON FUNCTION note_witnessed(text[],bigint[]) IS 'Notes that checkpoints have the cosignatures that are asked for; nothing for one that has none at all';
+
+REVOKE ALL ON FUNCTION note_witnessed(text[],bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION note_witnessed(text[],bigint[]) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.objects_of_month(p_month date)
  RETURNS SETOF bigint

@@ -94,20 +94,30 @@ export async function readSigningKeys(database: Database): Promise<Buffer[]> {
 }
 
 /** A checkpoint as it was signed, and the anchor that holds it. */
-export interface StoredCheckpoint {
+export interface SignedRow {
   anchor: string;
   size: string;
   root_hash: Buffer;
+  /** with the ledger's signature alone: as it was anchored */
   note: string;
 }
 
-const CHECKPOINT = 'SELECT anchor, size, root_hash, note FROM checkpoints';
+export interface StoredCheckpoint extends SignedRow {
+  /** lines to append to the note, those of witnesses; '' for none */
+  cosignatures: string;
+}
+
+const CHECKPOINT = `
+  SELECT c.anchor, c.size, c.root_hash, c.note, coalesce((
+      SELECT string_agg(s.line, '' ORDER BY s.witness_key) FROM cosignatures AS s
+        WHERE s.ledger = c.ledger AND s.anchor = c.anchor), '') AS cosignatures
+    FROM checkpoints AS c`;
 
 /** The last one of a ledger; undefined before the first. */
 export async function findLatestCheckpoint(database: Database, ledger: string): Promise<StoredCheckpoint | undefined> {
   const { rows } = await database.query<StoredCheckpoint>({
     name: 'find_latest_checkpoint',
-    text: `${CHECKPOINT} WHERE ledger = $1 ORDER BY anchor DESC LIMIT 1`,
+    text: `${CHECKPOINT} WHERE c.ledger = $1 ORDER BY c.anchor DESC LIMIT 1`,
     values: [ledger],
   });
   return rows[0];
@@ -121,7 +131,7 @@ export async function findCheckpointOf(
 ): Promise<StoredCheckpoint | undefined> {
   const { rows } = await database.query<StoredCheckpoint>({
     name: 'find_checkpoint_of',
-    text: `${CHECKPOINT} WHERE ledger = $1 AND size >= $2 ORDER BY size, anchor LIMIT 1`,
+    text: `${CHECKPOINT} WHERE c.ledger = $1 AND c.size >= $2 ORDER BY c.size, c.anchor LIMIT 1`,
     values: [ledger, String(size)],
   });
   return rows[0];
@@ -135,7 +145,7 @@ export async function listCheckpoints(
   limit: number,
 ): Promise<StoredCheckpoint[]> {
   const { rows } = await database.query<StoredCheckpoint>(
-    `${CHECKPOINT} WHERE ledger = $1 AND anchor > $2 ORDER BY anchor LIMIT $3`,
+    `${CHECKPOINT} WHERE c.ledger = $1 AND c.anchor > $2 ORDER BY c.anchor LIMIT $3`,
     [ledger, String(afterAnchor), limit],
   );
   return rows;
@@ -161,7 +171,7 @@ export async function findEventInCheckpoint(
   >({
     name: 'find_event_in_checkpoint',
     text: `SELECT k.sequence, c.* FROM event_keys AS k
-             LEFT JOIN LATERAL (${CHECKPOINT} WHERE ledger = k.ledger ORDER BY checkpoints.anchor DESC LIMIT 1) AS c ON true
+             LEFT JOIN LATERAL (${CHECKPOINT} WHERE c.ledger = k.ledger ORDER BY c.anchor DESC LIMIT 1) AS c ON true
              WHERE k.ledger = $1 AND k.event_id = $2`,
     values: [ledger, eventId],
   });
@@ -178,8 +188,8 @@ export async function listCheckpointSizes(
   from: bigint,
   to: bigint,
   limit: number,
-): Promise<StoredCheckpoint[]> {
-  const { rows } = await database.query<StoredCheckpoint>(
+): Promise<SignedRow[]> {
+  const { rows } = await database.query<SignedRow>(
     `SELECT DISTINCT ON (size, root_hash) anchor, size, root_hash, note FROM checkpoints
        WHERE ledger = $1 AND size BETWEEN $2 AND $3 ORDER BY size, root_hash, anchor LIMIT $4`,
     [ledger, String(from), String(to), limit],
@@ -195,7 +205,7 @@ export async function findLastCheckpointWithin(
   to: bigint,
 ): Promise<StoredCheckpoint | undefined> {
   const { rows } = await database.query<StoredCheckpoint>(
-    `${CHECKPOINT} WHERE ledger = $1 AND size BETWEEN $2 AND $3 ORDER BY size DESC, anchor DESC LIMIT 1`,
+    `${CHECKPOINT} WHERE c.ledger = $1 AND c.size BETWEEN $2 AND $3 ORDER BY c.size DESC, c.anchor DESC LIMIT 1`,
     [ledger, String(from), String(to)],
   );
   return rows[0];

@@ -137,7 +137,7 @@ async function* checkpointsOf(
   ledger: string,
   from: bigint,
   to: bigint,
-): AsyncGenerator<anchors.StoredCheckpoint> {
+): AsyncGenerator<anchors.SignedRow> {
   for (let next = from; next <= to;) {
     const page = await anchors.listCheckpointSizes(client, ledger, next, to, PAGE_CHECKPOINTS);
     yield* page;

@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
+import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import type { JsonObject } from '../integrity/strict-json.js';
@@ -59,11 +60,21 @@ export class CheckpointJob implements Job, OnModuleInit {
       log,
       retryAll: requestedBy !== SERVICE,
     });
+    if (anchor !== null || takenUp > 0) await this.showIt(log);
     return {
       anchor: anchor === null ? null : String(anchor),
       signed,
       taken_up: takenUp,
       refused: refused.map((each) => ({ ...each })),
     };
+  }
+
+  /** What is signed is shown to others at once. The round is done whether that can be asked for or not: both have schedules. */
+  private async showIt(log: Logger): Promise<void> {
+    for (const job of ['witnessing', 'timestamping']) {
+      await this.runner.requestOnce(job).catch((error: unknown) => {
+        log.warn({ err: error, job }, 'a job could not be asked for after a round of signing');
+      });
+    }
   }
 }

@@ -8,12 +8,14 @@ import { CheckpointJob } from './checkpoint.job.js';
 import { Checkpoints } from './checkpoints.js';
 import { CheckpointsController } from './checkpoints.controller.js';
 import { SigningRound } from './signing-round.js';
+import { Timestamping } from './timestamping.job.js';
+import { Witnessing } from './witnessing.job.js';
 
 /** What is signed of the ledgers, and proofs against it. */
 @Module({
   imports: [ArchiveModule, ArchivedReadsModule, EventsModule],
   controllers: [CheckpointsController],
-  providers: [Checkpoints, SigningRound, CheckpointJob, AnchorVerifier, AnchorVerification],
+  providers: [Checkpoints, SigningRound, CheckpointJob, AnchorVerifier, AnchorVerification, Timestamping, Witnessing],
   exports: [Checkpoints],
 })
 export class CheckpointsModule {}

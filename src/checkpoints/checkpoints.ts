@@ -17,6 +17,7 @@ import {
   type Tile,
 } from '../integrity/tiles.js';
 import * as sql from './anchors.sql.js';
+import { findTimestampsFrom } from './timestamps.sql.js';
 import {
   readHashesAnywhere,
   sequencesOf,
@@ -31,7 +32,7 @@ export interface SignedCheckpoint {
   anchor: bigint;
   size: bigint;
   rootHash: Buffer;
-  /** with the ledger's signature */
+  /** with the ledger's signature, and the cosignatures of witnesses as far as they have come */
   note: string;
 }
 
@@ -41,6 +42,15 @@ export interface EventProof {
   checkpoint: SignedCheckpoint;
   /** the leaf's sibling first */
   hashes: Buffer[];
+}
+
+/** An authority's word on when an anchor was there. */
+export interface AnchorTimestamp {
+  anchor: bigint;
+  /** the subject of the certificate that signed it */
+  authority: string;
+  /** a TimeStampResp over the anchor's SHA-256: see integrity/timestamp-reply.ts */
+  reply: Buffer;
 }
 
 const RETRY_AFTER_SECONDS = 60;
@@ -144,6 +154,18 @@ export class Checkpoints {
     return sql.listSuccessions(this.pool, ledger);
   }
 
+  /**
+   * Time stamps that date an anchor, and so all that was signed until then: of each authority the first one over it or
+   * a later one, which names it by the chain of anchors.
+   */
+  async timestampsFrom(anchor: bigint): Promise<AnchorTimestamp[]> {
+    return (await findTimestampsFrom(this.pool, anchor)).map((stored) => ({
+      anchor: BigInt(stored.anchor),
+      authority: stored.authority,
+      reply: stored.reply,
+    }));
+  }
+
   /** Reads the tiles of a ledger's tree. */
   tilesOf(ledger: string): ReadTiles {
     const read = tileReader(this.pool, ledger, this.archivedHashes);
@@ -170,8 +192,9 @@ export class Checkpoints {
   };
 }
 
-function checkpointOf({ anchor, size, root_hash: rootHash, note }: sql.StoredCheckpoint): SignedCheckpoint {
-  return { anchor: BigInt(anchor), size: BigInt(size), rootHash, note };
+function checkpointOf(stored: sql.StoredCheckpoint): SignedCheckpoint {
+  const { anchor, size, root_hash: rootHash, note, cosignatures } = stored;
+  return { anchor: BigInt(anchor), size: BigInt(size), rootHash, note: note + cosignatures };
 }
 
 function notYet(detail: string): Problem {

@@ -135,7 +135,7 @@ export class SigningRound implements OnModuleDestroy {
             ? []
             : signable.map(({ origin, checkpoint }) => signer.succeed(successionFrom, origin, checkpoint.size)),
       };
-      const written = await anchors.write(anchor, signer.publicKey, this.retainUntil());
+      const written = await anchors.write(anchor, signer.publicKey, retainUntil(this.config));
       if (written) {
         await this.catalogue(anchors, written, keys.at(-1) ?? signer.publicKey, ledgers);
         outcome.anchor = number;
@@ -288,13 +288,14 @@ export class SigningRound implements OnModuleDestroy {
     this.thread = undefined;
     await thread?.close();
   }
+}
 
-  private retainUntil(): Date {
-    const until = new Date();
-    until.setUTCFullYear(until.getUTCFullYear() + this.config.ARCHIVE_RETENTION_YEARS);
-    until.setUTCMilliseconds(0); // S3 keeps whole seconds
-    return until;
-  }
+/** Until when what is written now is locked. */
+export function retainUntil({ ARCHIVE_RETENTION_YEARS }: Config): Date {
+  const until = new Date();
+  until.setUTCFullYear(until.getUTCFullYear() + ARCHIVE_RETENTION_YEARS);
+  until.setUTCMilliseconds(0); // S3 keeps whole seconds
+  return until;
 }
 
 interface Signable {

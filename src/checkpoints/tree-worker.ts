@@ -1,9 +1,10 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
-import { makeArchiveReader, type ArchiveReadSettings } from '../archive/archive-reading.js';
-import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
+import type { ArchiveReadSettings } from '../archive/archive-reading.js';
+import { connectionOptions } from '../database/data-source.js';
 import { sqlState } from '../database/sqlstate.js';
+import { archivedHashesOf, quietPool } from './thread-reading.js';
 import { findRoots, type FoundRoot, type WantedRoot } from './tree-growth.js';
 
 export interface TreeWorkerSettings {
@@ -24,16 +25,8 @@ const NICENESS = 10;
 const settings = workerData as TreeWorkerSettings;
 if (process.platform === 'linux') setPriority(NICENESS);
 const options = connectionOptions({ ...settings, asService: true, applicationName: 'truetrail checkpoints' });
-const archive = makeArchiveReader(catalogue(), settings.archive);
+const archivedHashes = archivedHashesOf(quietPool(options, 1), settings.archive);
 let client: pg.Client | undefined;
-
-/** For the catalogue of the archive; connects when it is first asked. */
-function catalogue(): pg.Pool {
-  const pool = new pg.Pool({ ...options, max: 1 });
-  keepFromCrashing(pool);
-  pool.on('error', () => undefined);
-  return pool;
-}
 
 async function connect(): Promise<pg.Client> {
   if (client) return client;
@@ -44,15 +37,6 @@ async function connect(): Promise<pg.Client> {
   await made.connect();
   client = made;
   return made;
-}
-
-async function archivedHashes(ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
-  if (!archive) throw new Error('events have left the database, and ARCHIVE_URL is off');
-  const hashes: Buffer[] = [];
-  for await (const rows of archive.range(ledger, from, to)) {
-    for (const row of rows) hashes.push(Buffer.from(row.event_hash));
-  }
-  return hashes;
 }
 
 async function answer(wanted: readonly WantedRoot[]): Promise<TreeWorkerAnswer> {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { duration, integer, oneOf, text, url, type Setting } from './settings.js';
+import { duration, integer, oneOf, text, url, urls, type Setting } from './settings.js';
 
 /**
  * pg lets the parameters of a URL win over ours. Those would take away the service's role, or have the server cancel an
@@ -163,6 +163,27 @@ export const SETTINGS = {
     fallback: 'false',
     why: '`true` serves checkpoints, tiles, keys and consistency proofs without a key: they hold hashes and no content.',
   }),
+  WITNESSES: text({
+    accepts: 'a file: a policy of C2SP tlog-policy with a URL for every witness',
+    fallbackText: 'nobody cosigns',
+    why: 'Which witnesses are asked to cosign every checkpoint, and which of them together are enough: see docs/witnesses.md. Nothing waits for them. Read at the start.',
+  }),
+  TIMESTAMP_AUTHORITIES: urls({
+    protocols: ['https:', 'http:'],
+    and: 'without a user name, and each once',
+    holds: ({ username, password }) => username === '' && password === '',
+    why: 'Which authorities stamp anchors (RFC 3161): whatever was signed until then was there at that time, on the word of somebody else. Nothing waits for them. See docs/witnesses.md.',
+  }),
+  TIMESTAMP_CA_FILE: text({
+    accepts: 'a PEM file with certificates',
+    why: 'The roots of those authorities. Every certificate in it is trusted as it is. Read at the start.',
+  }),
+  TIMESTAMP_INTERVAL: duration({
+    minMs: 1_000,
+    maxMs: 604_800_000,
+    fallback: '1h',
+    why: 'How long after a time stamp an authority is asked for the next one, as long as there are new anchors.',
+  }),
   OIDC_ISSUER: url({
     ...ISSUER,
     fallbackText: 'only API keys are accepted',
@@ -261,6 +282,17 @@ export const RULES: readonly { of: readonly (keyof Config)[]; says: string; keep
     of: ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
     says: 'TLS_CERT_FILE and TLS_KEY_FILE must be given together',
     keeps: (config) => (config.TLS_CERT_FILE === undefined) === (config.TLS_KEY_FILE === undefined),
+  },
+  {
+    of: ['TIMESTAMP_AUTHORITIES', 'TIMESTAMP_CA_FILE'],
+    says: 'TIMESTAMP_AUTHORITIES and TIMESTAMP_CA_FILE must be given together',
+    keeps: (config) => (config.TIMESTAMP_AUTHORITIES === undefined) === (config.TIMESTAMP_CA_FILE === undefined),
+  },
+  {
+    of: ['WITNESSES', 'TIMESTAMP_AUTHORITIES', 'ARCHIVE_URL'],
+    says: 'WITNESSES and TIMESTAMP_AUTHORITIES need an ARCHIVE_URL: nothing is signed without one',
+    keeps: ({ WITNESSES: witnesses, TIMESTAMP_AUTHORITIES: authorities, ARCHIVE_URL: archive }) =>
+      archive !== 'off' || (witnesses === undefined && authorities === undefined),
   },
   {
     of: ['OIDC_ISSUER', 'OIDC_AUDIENCE'],

@@ -68,6 +68,33 @@ export function text(options: {
   };
 }
 
+/** Absolute URLs with blanks between; undefined for none. */
+export function urls(options: {
+  protocols: readonly string[];
+  and: string;
+  holds: (url: URL) => boolean;
+  why: string;
+}): Setting<readonly string[] | undefined> {
+  const { protocols, and, holds, why } = options;
+  const accepts = `URLs with blanks between, each of which begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}, ${and}`;
+  return {
+    accepts,
+    why,
+    fallback: undefined,
+    write: (value) => (value ?? []).join(' '),
+    parse(value) {
+      const found = value.split(/\s+/).filter((each) => each !== '');
+      const isGood = (each: string): boolean => {
+        const parsed = URL.canParse(each) ? new URL(each) : undefined;
+        return parsed !== undefined && protocols.includes(parsed.protocol) && holds(parsed);
+      };
+      if (found.length === 0 || !found.every(isGood) || new Set(found).size < found.length)
+        throw new Unacceptable(accepts);
+      return found;
+    },
+  };
+}
+
 export function oneOf<const T extends string>(options: { values: readonly T[]; fallback: T; why: string }): Setting<T> {
   const accepts = `one of ${options.values.join(', ')}`;
   return {

@@ -105,6 +105,14 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
     return run;
   }
 
+  /** Asks for a run unless one waits already; for a job that may not be there, and then it does nothing. */
+  async requestOnce(name: string): Promise<void> {
+    const registered = this.jobs.get(name);
+    if (!registered) return;
+    await sql.ensureQueuedRun(this.pool, uuidv7(), name, SERVICE);
+    this.work(registered);
+  }
+
   /** Throws job-not-found. */
   async find(name: string, id: string): Promise<JobRun> {
     const run = await sql.findRun(this.pool, this.registered(name).job.name, id);

@@ -52,6 +52,19 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  private readonly witnessFailures = new Counter({
+    name: 'truetrail_witness_failures_total',
+    help: 'Checkpoints that the witness did not cosign when this replica asked it to',
+    labelNames: ['witness', 'reason'],
+    registers: [this.registry],
+  });
+  private readonly timestampFailures = new Counter({
+    name: 'truetrail_timestamp_failures_total',
+    help: 'Times that the authority gave no time stamp when this replica asked it to',
+    labelNames: ['authority', 'reason'],
+    registers: [this.registry],
+  });
+
   constructor(@Inject(LOGGER) private readonly logger: Logger) {
     collectDefaultMetrics({ register: this.registry, prefix: 'truetrail_' });
   }
@@ -77,6 +90,14 @@ export class Metrics {
 
   countJobFailure(job: string, failures = 1): void {
     this.jobFailures.inc({ job }, failures);
+  }
+
+  countWitnessFailure(witness: string, reason: string, failures = 1): void {
+    this.witnessFailures.inc({ witness, reason }, failures);
+  }
+
+  countTimestampFailure(authority: string, reason: string, failures = 1): void {
+    this.timestampFailures.inc({ authority, reason }, failures);
   }
 
   observeQueues(queues: () => { ledger: string; events: number }[]): void {

@@ -1,0 +1,51 @@
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ArchiveReadSettings } from '../archive/archive-reading.js';
+import { connectionOptions } from '../database/data-source.js';
+import { consistencyProof } from '../integrity/tiles.js';
+import type { UncosignedCheckpoint } from './cosignatures.sql.js';
+import { offerAll, type AskedWitness, type Offered } from './offering.js';
+import { archivedHashesOf, quietPool } from './thread-reading.js';
+import { tileReader } from './tree-tiles.js';
+
+export interface WitnessWorkerSettings {
+  url: string;
+  lockTimeoutMs: number;
+  archive: ArchiveReadSettings;
+}
+
+export interface WitnessWorkerTask {
+  id: number;
+  witness: AskedWitness;
+  checkpoints: readonly UncosignedCheckpoint[];
+}
+
+export interface WitnessWorkerAnswer {
+  id: number;
+  offered?: Offered[];
+  error?: string;
+}
+
+/** Whoever posts events comes first: on Linux, and nowhere else, a priority is a thread's own. */
+const NICENESS = 10;
+/** Proofs that are read at once, over all witnesses. */
+const CONNECTIONS = 2;
+
+const settings = workerData as WitnessWorkerSettings;
+if (process.platform === 'linux') setPriority(NICENESS);
+const options = connectionOptions({ ...settings, asService: true, applicationName: 'truetrail witnesses' });
+const pool = quietPool(options, CONNECTIONS);
+const archivedHashes = archivedHashesOf(pool, settings.archive);
+/** The thread is ended when it is to stop. */
+const never = new AbortController().signal;
+
+function prove(ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
+  return consistencyProof(from, to, tileReader(pool, ledger, archivedHashes));
+}
+
+parentPort!.on('message', ({ id, witness, checkpoints }: WitnessWorkerTask) => {
+  void offerAll(witness, checkpoints, prove, never).then(
+    (offered) => parentPort!.postMessage({ id, offered } satisfies WitnessWorkerAnswer),
+    (error: Error) => parentPort!.postMessage({ id, error: error.message } satisfies WitnessWorkerAnswer),
+  );
+});
