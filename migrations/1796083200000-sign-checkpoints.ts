@@ -163,7 +163,7 @@ export class SignCheckpoints1796083200000 implements MigrationInterface {
           WHERE coalesce(t.size, 0) <> g.old_size OR g.new_size <= g.old_size OR g.new_size > coalesce(h.size, 0)
           LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'the tree of ledger % does not grow like this', v_wrong USING ERRCODE = 'TT030';
+          RAISE EXCEPTION 'the tree of ledger % does not grow like this', v_wrong USING ERRCODE = 'TT040';
         END IF;
         INSERT INTO trees AS t (ledger, size, open_leaves)
           SELECT g.ledger, g.new_size, g.open_leaves
@@ -175,7 +175,7 @@ export class SignCheckpoints1796083200000 implements MigrationInterface {
           WHERE substring(g.hashes FROM 1 FOR octet_length(t.hashes)) <> t.hashes
           LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'a tile of ledger % would change', v_wrong USING ERRCODE = 'TT030';
+          RAISE EXCEPTION 'a tile of ledger % would change', v_wrong USING ERRCODE = 'TT040';
         END IF;
         INSERT INTO tree_tiles AS t (ledger, level, tile_index, hashes)
           SELECT * FROM unnest(p_tile_ledgers, p_tile_levels, p_tile_indexes, p_tile_hashes)
@@ -185,7 +185,7 @@ export class SignCheckpoints1796083200000 implements MigrationInterface {
     await this.comment(
       runner,
       'FUNCTION grow_trees',
-      'Stores what trees have grown by, from the size that they have; TT030 when they do not follow',
+      'Stores what trees have grown by, from the size that they have; TT040 when they do not follow',
     );
     await runner.query(`
       CREATE FUNCTION forget_tree(p_ledger text) RETURNS void
@@ -216,16 +216,16 @@ export class SignCheckpoints1796083200000 implements MigrationInterface {
         PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.anchors', 0));
         SELECT number, sha256 INTO v_number, v_sha256 FROM anchors ORDER BY number DESC LIMIT 1;
         IF p_number <> coalesce(v_number, 0) + 1 OR p_previous IS DISTINCT FROM v_sha256 THEN
-          RAISE EXCEPTION 'anchor % does not follow anchor %', p_number, coalesce(v_number, 0) USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'anchor % does not follow anchor %', p_number, coalesce(v_number, 0) USING ERRCODE = 'TT041';
         END IF;
         IF p_object_key <> 'anchors/' || lpad(p_number::text, greatest(12, length(p_number::text)), '0') THEN
-          RAISE EXCEPTION 'anchor % is called %', p_number, p_object_key USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'anchor % is called %', p_number, p_object_key USING ERRCODE = 'TT041';
         END IF;
         IF cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_sizes)
             OR cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_root_hashes)
             OR cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_notes)
             OR cardinality(p_succession_ledgers) IS DISTINCT FROM cardinality(p_successions) THEN
-          RAISE EXCEPTION 'the checkpoints of anchor % are not whole', p_number USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'the checkpoints of anchor % are not whole', p_number USING ERRCODE = 'TT041';
         END IF;
         SELECT g.ledger INTO v_wrong
           FROM unnest(p_ledgers, p_sizes) AS g (ledger, size)
@@ -233,12 +233,12 @@ export class SignCheckpoints1796083200000 implements MigrationInterface {
             SELECT c.size FROM checkpoints AS c WHERE c.ledger = g.ledger ORDER BY c.anchor DESC LIMIT 1) AS last
           WHERE g.size < last.size LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'ledger % was signed with a greater size before anchor %', v_wrong, p_number USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'ledger % was signed with a greater size before anchor %', v_wrong, p_number USING ERRCODE = 'TT041';
         END IF;
         SELECT k.public_key INTO v_key FROM signing_keys AS k ORDER BY k.number DESC LIMIT 1;
         IF v_key IS DISTINCT FROM p_public_key THEN
           IF v_key IS NOT NULL AND cardinality(p_successions) = 0 THEN
-            RAISE EXCEPTION 'anchor % is signed by another key that does not succeed the last one', p_number USING ERRCODE = 'TT031';
+            RAISE EXCEPTION 'anchor % is signed by another key that does not succeed the last one', p_number USING ERRCODE = 'TT041';
           END IF;
           INSERT INTO signing_keys (number, public_key, from_anchor)
             SELECT coalesce(max(k.number), 0) + 1, p_public_key, p_number FROM signing_keys AS k;
@@ -255,7 +255,7 @@ export class SignCheckpoints1796083200000 implements MigrationInterface {
     await this.comment(
       runner,
       'FUNCTION catalogue_anchor',
-      'Puts an anchor that is in the store, and its checkpoints, into the catalogue; TT031 when it does not follow what is there',
+      'Puts an anchor that is in the store, and its checkpoints, into the catalogue; TT041 when it does not follow what is there',
     );
 
     const functions = 'grow_trees, forget_tree, catalogue_anchor';

@@ -62,6 +62,34 @@ GRANT INSERT, SELECT ON api_keys TO truetrail_service;
 
 GRANT UPDATE (revoked_at, revoked_by) ON api_keys TO truetrail_service;
 
+CREATE TABLE archive_contents (
+  number bigint NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  entity_type text COLLATE "C",
+  event_type text COLLATE "C",
+  events bigint NOT NULL,
+  least_recorded_at timestamp with time zone NOT NULL,
+  greatest_recorded_at timestamp with time zone NOT NULL,
+  CONSTRAINT archive_contents_key UNIQUE NULLS NOT DISTINCT (number, ledger, entity_type, event_type),
+  CONSTRAINT archive_contents_range_fkey FOREIGN KEY (number, ledger) REFERENCES archive_ranges(number, ledger),
+  CONSTRAINT archive_contents_events_check CHECK ((events > 0)),
+  CONSTRAINT archive_contents_type_check CHECK (((entity_type IS NULL) = (event_type IS NULL)))
+);
+
+COMMENT ON TABLE archive_contents IS 'What the objects of months hold, by what record classes are made of: how many events, and recorded when';
+
+COMMENT ON COLUMN archive_contents.event_type IS 'null with entity_type: of more kinds than are told apart; any policy of the ledger may match';
+
+CREATE TRIGGER archive_contents_refuse_row BEFORE DELETE OR UPDATE ON public.archive_contents FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_contents ENABLE ALWAYS TRIGGER archive_contents_refuse_row;
+
+CREATE TRIGGER archive_contents_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.archive_contents FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_contents ENABLE ALWAYS TRIGGER archive_contents_refuse_statement;
+
+GRANT SELECT ON archive_contents TO truetrail_service;
+
 CREATE TABLE archive_object_holds (
   number bigint NOT NULL,
   begun_at timestamp with time zone NOT NULL,
@@ -185,6 +213,32 @@ CREATE TRIGGER archive_ranges_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCA
 ALTER TABLE archive_ranges ENABLE ALWAYS TRIGGER archive_ranges_refuse_statement;
 
 GRANT SELECT ON archive_ranges TO truetrail_service;
+
+CREATE TABLE archive_removals (
+  number bigint NOT NULL,
+  deletion uuid,
+  begun_at timestamp with time zone NOT NULL,
+  removed_at timestamp with time zone,
+  CONSTRAINT archive_removals_pkey PRIMARY KEY (number),
+  CONSTRAINT archive_removals_deletion_fkey FOREIGN KEY (deletion) REFERENCES month_deletions(id),
+  CONSTRAINT archive_removals_number_fkey FOREIGN KEY (number) REFERENCES archive_objects(number)
+);
+
+COMMENT ON TABLE archive_removals IS 'Objects that are no longer in the store. A row is there before the store is asked to remove one';
+
+COMMENT ON COLUMN archive_removals.deletion IS 'Of its month; null for an early object, which the month’s own have made superfluous';
+
+COMMENT ON COLUMN archive_removals.removed_at IS 'When the store had said that it is gone; null until it has';
+
+CREATE TRIGGER archive_removals_refuse_row BEFORE DELETE OR UPDATE OF number, deletion, begun_at ON public.archive_removals FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_removals ENABLE ALWAYS TRIGGER archive_removals_refuse_row;
+
+CREATE TRIGGER archive_removals_refuse_statement BEFORE DELETE OR TRUNCATE ON public.archive_removals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_removals ENABLE ALWAYS TRIGGER archive_removals_refuse_statement;
+
+GRANT SELECT ON archive_removals TO truetrail_service;
 
 CREATE TABLE archive_store (
   singleton boolean NOT NULL DEFAULT true,
@@ -779,6 +833,85 @@ ALTER TABLE legal_holds ENABLE ALWAYS TRIGGER legal_holds_refuse_statement;
 
 GRANT SELECT ON legal_holds TO truetrail_service;
 
+CREATE TABLE month_deletion_acts (
+  deletion uuid NOT NULL,
+  ordinal integer NOT NULL,
+  act text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  principal text COLLATE "C" NOT NULL,
+  reason text COLLATE "C",
+  acted_at timestamp with time zone NOT NULL,
+  CONSTRAINT month_deletion_acts_pkey PRIMARY KEY (deletion, ordinal),
+  CONSTRAINT month_deletion_acts_deletion_fkey FOREIGN KEY (deletion) REFERENCES month_deletions(id),
+  CONSTRAINT month_deletion_acts_act_check CHECK ((act = ANY (ARRAY['request'::text, 'approve'::text, 'reject'::text, 'begin'::text, 'finish'::text]))),
+  CONSTRAINT month_deletion_acts_ordinal_check CHECK ((ordinal > 0)),
+  CONSTRAINT month_deletion_acts_principal_check CHECK ((principal ~ '^[!-~]{1,255}$'::text)),
+  CONSTRAINT month_deletion_acts_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+  CONSTRAINT month_deletion_acts_reason_given_check CHECK (((reason IS NOT NULL) OR (act <> ALL (ARRAY['request'::text, 'reject'::text]))))
+);
+
+COMMENT ON TABLE month_deletion_acts IS 'What was done about each deletion, by whom and why: one immutable row an act';
+
+COMMENT ON COLUMN month_deletion_acts.ordinal IS 'Of the deletion’s acts, from 1';
+
+COMMENT ON COLUMN month_deletion_acts.state IS 'Of the deletion after the act';
+
+COMMENT ON COLUMN month_deletion_acts.principal IS 'key:<uuid>, oidc:<issuer>#<subject>, or cli:<user>; service for begin and finish';
+
+CREATE TRIGGER month_deletion_acts_refuse_row BEFORE DELETE OR UPDATE ON public.month_deletion_acts FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE month_deletion_acts ENABLE ALWAYS TRIGGER month_deletion_acts_refuse_row;
+
+CREATE TRIGGER month_deletion_acts_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.month_deletion_acts FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE month_deletion_acts ENABLE ALWAYS TRIGGER month_deletion_acts_refuse_statement;
+
+GRANT SELECT ON month_deletion_acts TO truetrail_service;
+
+CREATE TABLE month_deletions (
+  id uuid NOT NULL,
+  month date NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  policy uuid,
+  reason text COLLATE "C" NOT NULL,
+  requested_by text COLLATE "C" NOT NULL,
+  requested_at timestamp with time zone NOT NULL,
+  begun_at timestamp with time zone,
+  done_at timestamp with time zone,
+  CONSTRAINT month_deletions_pkey PRIMARY KEY (id),
+  CONSTRAINT month_deletions_month_fkey FOREIGN KEY (month) REFERENCES months(month),
+  CONSTRAINT month_deletions_policy_fkey FOREIGN KEY (policy) REFERENCES retention_policies(id),
+  CONSTRAINT month_deletions_begun_check CHECK ((((state = ANY (ARRAY['removing'::text, 'done'::text])) = (begun_at IS NOT NULL)) AND ((begun_at IS NULL) = (policy IS NULL)))),
+  CONSTRAINT month_deletions_done_check CHECK (((state = 'done'::text) = (done_at IS NOT NULL))),
+  CONSTRAINT month_deletions_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+  CONSTRAINT month_deletions_requested_by_check CHECK ((requested_by ~ '^[!-~]{1,255}$'::text)),
+  CONSTRAINT month_deletions_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'approved'::text, 'removing'::text, 'done'::text, 'rejected'::text])))
+);
+
+COMMENT ON TABLE month_deletions IS 'Months whose archive is, or is to be, deleted at the end of retention';
+
+COMMENT ON COLUMN month_deletions.state IS 'From removing on its events are deleted, for every reader; rejected is the other end';
+
+COMMENT ON COLUMN month_deletions.policy IS 'The one that had kept it the longest, when the removal began';
+
+COMMENT ON COLUMN month_deletions.requested_by IS 'Principal that asked for it; another has to approve';
+
+COMMENT ON COLUMN month_deletions.begun_at IS 'When the removal of its objects began';
+
+COMMENT ON COLUMN month_deletions.done_at IS 'When the last one was gone';
+
+CREATE UNIQUE INDEX month_deletions_month_key ON public.month_deletions USING btree (month) WHERE (state <> 'rejected'::text);
+
+CREATE TRIGGER month_deletions_refuse_row BEFORE DELETE OR UPDATE OF id, month, reason, requested_by, requested_at ON public.month_deletions FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE month_deletions ENABLE ALWAYS TRIGGER month_deletions_refuse_row;
+
+CREATE TRIGGER month_deletions_refuse_statement BEFORE DELETE OR TRUNCATE ON public.month_deletions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE month_deletions ENABLE ALWAYS TRIGGER month_deletions_refuse_statement;
+
+GRANT SELECT ON month_deletions TO truetrail_service;
+
 CREATE TABLE month_ranges (
   month date NOT NULL,
   ledger text COLLATE "C" NOT NULL,
@@ -848,6 +981,52 @@ COMMENT ON COLUMN months.retired_at IS 'Since when readers take it from the arch
 COMMENT ON COLUMN months.dropped_at IS 'Since when its table is gone';
 
 GRANT SELECT ON months TO truetrail_service;
+
+CREATE TABLE retention_policies (
+  id uuid NOT NULL,
+  record_class text COLLATE "C" NOT NULL,
+  valid_from date NOT NULL,
+  ledger text COLLATE "C",
+  entity_type text COLLATE "C",
+  event_type text COLLATE "C",
+  years integer NOT NULL,
+  reason text COLLATE "C" NOT NULL,
+  created_by text COLLATE "C" NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT retention_policies_pkey PRIMARY KEY (id),
+  CONSTRAINT retention_policies_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT retention_policies_created_by_check CHECK ((created_by ~ '^[!-~]{1,255}$'::text)),
+  CONSTRAINT retention_policies_default_check CHECK (((record_class <> 'default'::text) OR (num_nonnulls(ledger, entity_type, event_type) = 0))),
+  CONSTRAINT retention_policies_entity_type_check CHECK (((length(entity_type) >= 1) AND (length(entity_type) <= 50))),
+  CONSTRAINT retention_policies_event_type_check CHECK (((length(event_type) >= 1) AND (length(event_type) <= 100))),
+  CONSTRAINT retention_policies_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+  CONSTRAINT retention_policies_record_class_check CHECK ((record_class ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+  CONSTRAINT retention_policies_years_check CHECK (((years >= 5) AND (years <= 40)))
+);
+
+COMMENT ON TABLE retention_policies IS 'For how long records of a class are kept at least: one immutable row a policy. The longest of those that are in force and match an event counts';
+
+COMMENT ON COLUMN retention_policies.record_class IS 'Name of the class; default is ARCHIVE_RETENTION_YEARS, for every event';
+
+COMMENT ON COLUMN retention_policies.valid_from IS 'First day, UTC, on which it counts; from then on also for what was recorded before';
+
+COMMENT ON COLUMN retention_policies.ledger IS 'Slug; null for every ledger';
+
+COMMENT ON COLUMN retention_policies.entity_type IS 'null for any';
+
+COMMENT ON COLUMN retention_policies.event_type IS 'null for any';
+
+COMMENT ON COLUMN retention_policies.years IS 'From recorded_at on';
+
+CREATE TRIGGER retention_policies_refuse_row BEFORE DELETE OR UPDATE ON public.retention_policies FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE retention_policies ENABLE ALWAYS TRIGGER retention_policies_refuse_row;
+
+CREATE TRIGGER retention_policies_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.retention_policies FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE retention_policies ENABLE ALWAYS TRIGGER retention_policies_refuse_statement;
+
+GRANT SELECT ON retention_policies TO truetrail_service;
 
 CREATE TABLE signing_keys (
   number bigint NOT NULL,
@@ -1023,6 +1202,105 @@ REVOKE ALL ON FUNCTION act_on_legal_hold(uuid,text,text,text,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION act_on_legal_hold(uuid,text,text,text,text) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.act_on_month_deletion(p_id uuid, p_act text, p_principal text, p_reason text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_deletion record;
+        v_policy uuid;
+        v_next text;
+        v_left bigint;
+      BEGIN
+        SELECT * INTO v_deletion FROM month_deletions AS d WHERE d.id = p_id FOR UPDATE;
+        IF NOT FOUND THEN
+          RAISE EXCEPTION 'no deletion %', p_id USING ERRCODE = 'TT063';
+        END IF;
+        v_next := CASE
+          WHEN p_act = 'approve' AND v_deletion.state = 'requested' THEN 'approved'
+          -- to keep records takes nobody else
+          WHEN p_act = 'reject' AND v_deletion.state IN ('requested', 'approved') THEN 'rejected'
+          WHEN p_act = 'begin' AND v_deletion.state = 'approved' THEN 'removing'
+          WHEN p_act = 'finish' AND v_deletion.state = 'removing' THEN 'done'
+        END;
+        IF v_next IS NULL THEN
+          RAISE EXCEPTION 'deletion % is %: it cannot be subject to %', p_id, v_deletion.state, p_act USING ERRCODE = 'TT061';
+        END IF;
+        IF p_act = 'approve' AND v_deletion.requested_by = p_principal THEN
+          RAISE EXCEPTION 'deletion %: its approval is for another principal than %', p_id, p_principal USING ERRCODE = 'TT031';
+        END IF;
+        IF p_act IN ('approve', 'begin') THEN
+          v_policy := assert_month_may_be_deleted(v_deletion.month);
+        END IF;
+        IF p_act = 'finish' THEN
+          SELECT n INTO v_left FROM objects_of_month(v_deletion.month) AS n
+            WHERE NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = n AND x.removed_at IS NOT NULL) LIMIT 1;
+          IF FOUND THEN
+            RAISE EXCEPTION 'object % of month % is not removed', v_left, v_deletion.month USING ERRCODE = 'TT061';
+          END IF;
+        END IF;
+        UPDATE month_deletions
+          SET state = v_next,
+              policy = CASE WHEN p_act = 'begin' THEN v_policy ELSE policy END,
+              begun_at = CASE WHEN p_act = 'begin' THEN trail_now() ELSE begun_at END,
+              done_at = CASE WHEN p_act = 'finish' THEN trail_now() ELSE done_at END
+          WHERE id = p_id;
+        INSERT INTO month_deletion_acts (deletion, ordinal, act, state, principal, reason, acted_at)
+          VALUES (p_id, (SELECT max(a.ordinal) + 1 FROM month_deletion_acts AS a WHERE a.deletion = p_id),
+            p_act, v_next, p_principal, p_reason, trail_now());
+      END
+      $function$;
+
+COMMENT ON FUNCTION act_on_month_deletion(uuid,text,text,text) IS 'approve, reject, begin or finish. TT063 no such deletion, TT031 it takes another principal than the one who asked, TT061 not in this state or not all is removed, TT062 and why the month must be kept';
+
+REVOKE ALL ON FUNCTION act_on_month_deletion(uuid,text,text,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION act_on_month_deletion(uuid,text,text,text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.add_retention_policy(p_id uuid, p_record_class text, p_valid_from date, p_ledger text, p_entity_type text, p_event_type text, p_years integer, p_reason text, p_principal text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
+        v_longer record;
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.retention', 0));
+        IF p_ledger IS NOT NULL AND NOT EXISTS (SELECT FROM ledgers WHERE ledger = p_ledger) THEN
+          RAISE EXCEPTION 'no ledger %', p_ledger USING ERRCODE = 'TT001';
+        END IF;
+        -- in force by the day on which the new one begins, and of its name, or about all that it is about
+        SELECT p.record_class, p.years INTO v_longer FROM retention_policies AS p
+          WHERE p.years > p_years AND p.valid_from <= greatest(p_valid_from, trail_now()::date)
+            AND (p.record_class = p_record_class
+              OR (p.ledger IS NULL OR p.ledger = p_ledger)
+                AND (p.entity_type IS NULL OR p.entity_type = p_entity_type)
+                AND (p.event_type IS NULL OR p.event_type = p_event_type))
+          ORDER BY p.years DESC, p.created_at, p.id LIMIT 1;
+        IF FOUND THEN
+          RAISE EXCEPTION 'record class % keeps these records for % years already', v_longer.record_class, v_longer.years
+            USING ERRCODE = 'TT060';
+        END IF;
+        IF p_years < 5 OR p_record_class = 'default' THEN
+          RAISE EXCEPTION 'the default of % years cannot be set here', p_years USING ERRCODE = 'TT060';
+        END IF;
+        INSERT INTO retention_policies
+            (id, record_class, valid_from, ledger, entity_type, event_type, years, reason, created_by, created_at)
+          VALUES (p_id, p_record_class, p_valid_from, p_ledger, p_entity_type, p_event_type, p_years, p_reason, p_principal,
+            trail_now());
+      END
+      $function$;
+
+COMMENT ON FUNCTION add_retention_policy(uuid,text,date,text,text,text,integer,text,text) IS 'Adds a policy; TT001 no such ledger, TT060 when one in force keeps the same records, or the same class, for longer';
+
+REVOKE ALL ON FUNCTION add_retention_policy(uuid,text,date,text,text,text,integer,text,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION add_retention_policy(uuid,text,date,text,text,text,integer,text,text) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.append_events(p_ledger text, p_max_ahead interval, p_requests integer[], p_event_ids uuid[], p_timestamps timestamp with time zone[], p_timestamp_nanos smallint[], p_timestamp_digits smallint[], p_event_types text[], p_entity_types text[], p_entity_ids text[], p_actions text[], p_user_ids text[], p_previous_states jsonb[], p_new_states jsonb[], p_metadata jsonb[], p_sources text[], p_source_sessions text[], p_source_sequences text[], p_corrects uuid[], p_raw_media_types text[], p_raw_data bytea[], p_recorded_by text[], p_salts bytea[], p_content_hashes bytea[], OUT first_sequence bigint, OUT recorded_at text, OUT previous_event_hash bytea, OUT event_hashes bytea, OUT repeats text)
  RETURNS record
  LANGUAGE plpgsql
@@ -1168,6 +1446,46 @@ REVOKE ALL ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp wi
 
 GRANT EXECUTE ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.assert_month_may_be_deleted(p_month date)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
+        v_range record;
+        v_kept record;
+        v_holds uuid[];
+      BEGIN
+        IF NOT EXISTS (SELECT FROM months WHERE month = p_month AND state = 'dropped') THEN
+          RAISE EXCEPTION 'month % has not left PostgreSQL', p_month USING ERRCODE = 'TT062';
+        END IF;
+        -- also keeps new holds from being asked for until the caller's transaction ends
+        SELECT array_agg(h) INTO v_holds
+          FROM month_holds(p_month::timestamp AT TIME ZONE 'UTC', (p_month + interval '1 month') AT TIME ZONE 'UTC',
+            ARRAY(SELECT r.ledger FROM month_ranges AS r WHERE r.month = p_month)) AS h;
+        IF v_holds IS NOT NULL THEN
+          RAISE EXCEPTION 'month % is under the legal holds %', p_month, array_to_string(v_holds, ', ') USING ERRCODE = 'TT062';
+        END IF;
+        SELECT * INTO v_kept FROM retention_of_month(p_month);
+        IF v_kept.policy IS NULL THEN
+          RAISE EXCEPTION 'month % holds no events', p_month USING ERRCODE = 'TT062';
+        END IF;
+        IF v_kept.retain_until > trail_now() THEN
+          RAISE EXCEPTION 'month % is kept until % as record class % (% years)',
+            p_month, v_kept.retain_until, v_kept.record_class, v_kept.years USING ERRCODE = 'TT062';
+        END IF;
+        IF v_kept.locked_until > trail_now() THEN
+          RAISE EXCEPTION 'an object of month % is locked until %', p_month, v_kept.locked_until USING ERRCODE = 'TT062';
+        END IF;
+        RETURN v_kept.policy;
+      END
+      $function$;
+
+COMMENT ON FUNCTION assert_month_may_be_deleted(date) IS 'The policy under which a month is deleted, or TT062 and why it may not be';
+
+REVOKE ALL ON FUNCTION assert_month_may_be_deleted(date) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.assert_month_may_leave(p_month date)
  RETURNS void
  LANGUAGE plpgsql
@@ -1223,6 +1541,89 @@ COMMENT ON FUNCTION assert_month_may_leave(date) IS 'Nothing, or why a month may
 
 REVOKE ALL ON FUNCTION assert_month_may_leave(date) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION public.begin_object_removal(p_number bigint, p_deletion uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
+        v_object record;
+        v_month date;
+        v_kept timestamptz;
+        v_uncovered record;
+        v_holds uuid[];
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.removal', 0));
+        SELECT o.kind, s.retain_until INTO v_object
+          FROM archive_objects AS o JOIN archive_object_states AS s ON s.number = o.number WHERE o.number = p_number;
+        IF NOT FOUND THEN
+          RAISE EXCEPTION 'there is no object %', p_number USING ERRCODE = 'TT062';
+        END IF;
+        IF EXISTS (SELECT FROM archive_removals WHERE number = p_number AND removed_at IS NOT NULL) THEN
+          RETURN false;
+        END IF;
+        -- no hold is made until the transaction of the caller ends, in which the store is asked
+        SELECT array_agg(DISTINCT h) INTO v_holds
+          FROM archive_ranges AS r
+          CROSS JOIN LATERAL month_holds(r.least_recorded_at, r.greatest_recorded_at + interval '1 microsecond', ARRAY[r.ledger]) AS h
+          WHERE r.number = p_number;
+        IF v_holds IS NOT NULL THEN
+          RAISE EXCEPTION 'object % is under the legal holds %', p_number, array_to_string(v_holds, ', ') USING ERRCODE = 'TT062';
+        END IF;
+        IF v_object.retain_until > trail_now() THEN
+          RAISE EXCEPTION 'object % is locked until %', p_number, v_object.retain_until USING ERRCODE = 'TT062';
+        END IF;
+        IF v_object.kind = 'early' THEN
+          IF p_deletion IS NOT NULL THEN
+            RAISE EXCEPTION 'object % is an early one, which goes without a deletion', p_number USING ERRCODE = 'TT062';
+          END IF;
+          -- what it holds is in objects of months, up to its end, each of them read again lately or deleted since
+          SELECT r.ledger, r.to_sequence INTO v_uncovered
+            FROM archive_ranges AS r
+            WHERE r.number = p_number AND NOT EXISTS (
+              SELECT FROM archive_ranges AS m
+                WHERE m.kind = 'month' AND m.ledger = r.ledger AND m.to_sequence >= r.to_sequence)
+            LIMIT 1;
+          IF FOUND THEN
+            RAISE EXCEPTION 'event % of ledger % is in no object of a month', v_uncovered.to_sequence, v_uncovered.ledger
+              USING ERRCODE = 'TT062';
+          END IF;
+          SELECT m.number, s.verified_at INTO v_uncovered
+            FROM archive_ranges AS r
+            JOIN archive_ranges AS m ON m.kind = 'month' AND m.ledger = r.ledger
+              AND m.from_sequence <= r.to_sequence AND m.to_sequence >= r.from_sequence
+            JOIN archive_object_states AS s ON s.number = m.number
+            WHERE r.number = p_number AND s.verified_at < trail_now() - interval '35 days'
+              AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = m.number)
+            LIMIT 1;
+          IF FOUND THEN
+            RAISE EXCEPTION 'object %, which holds the same, was last verified at %', v_uncovered.number, v_uncovered.verified_at
+              USING ERRCODE = 'TT023';
+          END IF;
+        ELSE
+          SELECT d.month INTO v_month FROM month_deletions AS d WHERE d.id = p_deletion AND d.state = 'removing' FOR SHARE;
+          IF v_month IS NULL OR p_number NOT IN (SELECT objects_of_month(v_month)) THEN
+            RAISE EXCEPTION 'object % is in no month that is being deleted', p_number USING ERRCODE = 'TT062';
+          END IF;
+          SELECT w.retain_until INTO v_kept FROM retention_of_objects(ARRAY[p_number]) AS w;
+          IF v_kept > trail_now() THEN
+            RAISE EXCEPTION 'object % is kept until %', p_number, v_kept USING ERRCODE = 'TT062';
+          END IF;
+        END IF;
+        INSERT INTO archive_removals (number, deletion, begun_at) VALUES (p_number, p_deletion, trail_now())
+          ON CONFLICT ON CONSTRAINT archive_removals_pkey DO NOTHING;
+        RETURN true;
+      END
+      $function$;
+
+COMMENT ON FUNCTION begin_object_removal(bigint,uuid) IS 'Whether an object may be removed from the store now, and still has to be; false when it was. TT062 and why not, TT023 when what holds the same was not verified lately. No hold is made until the transaction of the caller ends';
+
+REVOKE ALL ON FUNCTION begin_object_removal(bigint,uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION begin_object_removal(bigint,uuid) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.catalogue_anchor(p_number bigint, p_previous bytea, p_sha256 bytea, p_bytes bigint, p_location text, p_object_key text, p_version_id text, p_public_key bytea, p_ledgers text[], p_sizes bigint[], p_root_hashes bytea[], p_notes text[], p_succession_ledgers text[], p_successions text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -1238,16 +1639,16 @@ AS $function$
         PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.anchors', 0));
         SELECT number, sha256 INTO v_number, v_sha256 FROM anchors ORDER BY number DESC LIMIT 1;
         IF p_number <> coalesce(v_number, 0) + 1 OR p_previous IS DISTINCT FROM v_sha256 THEN
-          RAISE EXCEPTION 'anchor % does not follow anchor %', p_number, coalesce(v_number, 0) USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'anchor % does not follow anchor %', p_number, coalesce(v_number, 0) USING ERRCODE = 'TT041';
         END IF;
         IF p_object_key <> 'anchors/' || lpad(p_number::text, greatest(12, length(p_number::text)), '0') THEN
-          RAISE EXCEPTION 'anchor % is called %', p_number, p_object_key USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'anchor % is called %', p_number, p_object_key USING ERRCODE = 'TT041';
         END IF;
         IF cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_sizes)
             OR cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_root_hashes)
             OR cardinality(p_ledgers) IS DISTINCT FROM cardinality(p_notes)
             OR cardinality(p_succession_ledgers) IS DISTINCT FROM cardinality(p_successions) THEN
-          RAISE EXCEPTION 'the checkpoints of anchor % are not whole', p_number USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'the checkpoints of anchor % are not whole', p_number USING ERRCODE = 'TT041';
         END IF;
         SELECT g.ledger INTO v_wrong
           FROM unnest(p_ledgers, p_sizes) AS g (ledger, size)
@@ -1255,12 +1656,12 @@ AS $function$
             SELECT c.size FROM checkpoints AS c WHERE c.ledger = g.ledger ORDER BY c.anchor DESC LIMIT 1) AS last
           WHERE g.size < last.size LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'ledger % was signed with a greater size before anchor %', v_wrong, p_number USING ERRCODE = 'TT031';
+          RAISE EXCEPTION 'ledger % was signed with a greater size before anchor %', v_wrong, p_number USING ERRCODE = 'TT041';
         END IF;
         SELECT k.public_key INTO v_key FROM signing_keys AS k ORDER BY k.number DESC LIMIT 1;
         IF v_key IS DISTINCT FROM p_public_key THEN
           IF v_key IS NOT NULL AND cardinality(p_successions) = 0 THEN
-            RAISE EXCEPTION 'anchor % is signed by another key that does not succeed the last one', p_number USING ERRCODE = 'TT031';
+            RAISE EXCEPTION 'anchor % is signed by another key that does not succeed the last one', p_number USING ERRCODE = 'TT041';
           END IF;
           INSERT INTO signing_keys (number, public_key, from_anchor)
             SELECT coalesce(max(k.number), 0) + 1, p_public_key, p_number FROM signing_keys AS k;
@@ -1275,11 +1676,38 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) IS 'Puts an anchor that is in the store, and its checkpoints, into the catalogue; TT031 when it does not follow what is there';
+COMMENT ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) IS 'Puts an anchor that is in the store, and its checkpoints, into the catalogue; TT041 when it does not follow what is there';
 
 REVOKE ALL ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION catalogue_anchor(bigint,bytea,bytea,bigint,text,text,text,bytea,text[],bigint[],bytea[],text[],text[],text[]) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.catalogue_archive_contents(p_number bigint, p_ledgers text[], p_entity_types text[], p_event_types text[], p_events bigint[], p_least_recorded timestamp with time zone[], p_greatest_recorded timestamp with time zone[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      BEGIN
+        IF EXISTS (SELECT FROM archive_contents WHERE number = p_number) THEN
+          RAISE EXCEPTION 'what object % holds stands in the catalogue already', p_number USING ERRCODE = 'TT010';
+        END IF;
+        INSERT INTO archive_contents (number, ledger, entity_type, event_type, events, least_recorded_at, greatest_recorded_at)
+          SELECT p_number, u.* FROM unnest(p_ledgers, p_entity_types, p_event_types, p_events, p_least_recorded, p_greatest_recorded) AS u;
+        IF EXISTS (
+          SELECT FROM archive_ranges AS r
+            WHERE r.number = p_number AND r.to_sequence - r.from_sequence + 1 IS DISTINCT FROM
+              (SELECT sum(c.events) FROM archive_contents AS c WHERE c.number = r.number AND c.ledger = r.ledger)) THEN
+          RAISE EXCEPTION 'object % does not hold as many events as its classes do', p_number USING ERRCODE = 'TT010';
+        END IF;
+      END
+      $function$;
+
+COMMENT ON FUNCTION catalogue_archive_contents(bigint,text[],text[],text[],bigint[],timestamp with time zone[],timestamp with time zone[]) IS 'What a catalogued object holds by class, once; TT010 when its events do not add up';
+
+REVOKE ALL ON FUNCTION catalogue_archive_contents(bigint,text[],text[],text[],bigint[],timestamp with time zone[],timestamp with time zone[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION catalogue_archive_contents(bigint,text[],text[],text[],bigint[],timestamp with time zone[],timestamp with time zone[]) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.catalogue_archive_object(p_number bigint, p_kind text, p_location text, p_object_key text, p_version_id text, p_format text, p_sha256 bytea, p_bytes bigint, p_reason text, p_created_by text, p_retain_until timestamp with time zone, p_ledgers text[], p_from bigint[], p_to bigint[], p_least_timestamps timestamp with time zone[], p_greatest_timestamps timestamp with time zone[], p_least_recorded timestamp with time zone[], p_greatest_recorded timestamp with time zone[], p_previous_hashes bytea[], p_last_hashes bytea[])
  RETURNS void
@@ -1487,6 +1915,32 @@ REVOKE ALL ON FUNCTION create_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION create_month(date) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.declare_default_retention(p_id uuid, p_years integer, p_principal text)
+ RETURNS TABLE(years integer, is_added boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.retention', 0));
+        SELECT max(p.years) INTO years FROM retention_policies AS p WHERE p.record_class = 'default';
+        is_added := coalesce(p_years > years, true);
+        IF is_added THEN
+          years := p_years;
+          -- it counts from the beginning, whatever a clock says
+          INSERT INTO retention_policies (id, record_class, valid_from, years, reason, created_by, created_at)
+            VALUES (p_id, 'default', '1970-01-01', p_years, 'ARCHIVE_RETENTION_YEARS', p_principal, trail_now());
+        END IF;
+        RETURN NEXT;
+      END
+      $function$;
+
+COMMENT ON FUNCTION declare_default_retention(uuid,integer,text) IS 'The policy default, raised to the configured years if it was shorter; the years that count, which may be more';
+
+REVOKE ALL ON FUNCTION declare_default_retention(uuid,integer,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION declare_default_retention(uuid,integer,text) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.drop_month(p_month date)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1517,6 +1971,27 @@ COMMENT ON FUNCTION drop_month(date) IS 'Drops the table of a retired month afte
 REVOKE ALL ON FUNCTION drop_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION drop_month(date) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.finish_object_removal(p_number bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      BEGIN
+        IF NOT EXISTS (SELECT FROM archive_removals WHERE number = p_number) THEN
+          RAISE EXCEPTION 'nobody has begun to remove object %', p_number USING ERRCODE = 'TT062';
+        END IF;
+        UPDATE archive_removals SET removed_at = trail_now() WHERE number = p_number AND removed_at IS NULL;
+        RETURN FOUND;
+      END
+      $function$;
+
+COMMENT ON FUNCTION finish_object_removal(bigint) IS 'Notes that the store has said that an object is gone; TT062 when its removal was not begun';
+
+REVOKE ALL ON FUNCTION finish_object_removal(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION finish_object_removal(bigint) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.forget_tree(p_ledger text)
  RETURNS void
@@ -1551,7 +2026,7 @@ AS $function$
           WHERE coalesce(t.size, 0) <> g.old_size OR g.new_size <= g.old_size OR g.new_size > coalesce(h.size, 0)
           LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'the tree of ledger % does not grow like this', v_wrong USING ERRCODE = 'TT030';
+          RAISE EXCEPTION 'the tree of ledger % does not grow like this', v_wrong USING ERRCODE = 'TT040';
         END IF;
         INSERT INTO trees AS t (ledger, size, open_leaves)
           SELECT g.ledger, g.new_size, g.open_leaves
@@ -1563,7 +2038,7 @@ AS $function$
           WHERE substring(g.hashes FROM 1 FOR octet_length(t.hashes)) <> t.hashes
           LIMIT 1;
         IF v_wrong IS NOT NULL THEN
-          RAISE EXCEPTION 'a tile of ledger % would change', v_wrong USING ERRCODE = 'TT030';
+          RAISE EXCEPTION 'a tile of ledger % would change', v_wrong USING ERRCODE = 'TT040';
         END IF;
         INSERT INTO tree_tiles AS t (ledger, level, tile_index, hashes)
           SELECT * FROM unnest(p_tile_ledgers, p_tile_levels, p_tile_indexes, p_tile_hashes)
@@ -1571,11 +2046,30 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) IS 'Stores what trees have grown by, from the size that they have; TT030 when they do not follow';
+COMMENT ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) IS 'Stores what trees have grown by, from the size that they have; TT040 when they do not follow';
 
 REVOKE ALL ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION grow_trees(text[],bigint[],bigint[],bytea[],text[],smallint[],bigint[],bytea[]) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.kept_until(p_recorded_at timestamp with time zone, p_years integer)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+          -- what was recorded on 29 February is kept until 1 March where there is no such day
+          SELECT date_trunc('second', interval '999999 microseconds' + greatest(
+            p_recorded_at + make_interval(years => p_years),
+            p_recorded_at - interval '1 day' + make_interval(years => p_years) + interval '1 day'))
+        $function$;
+
+COMMENT ON FUNCTION kept_until(timestamp with time zone,integer) IS 'Until when an event is kept that was recorded then; whole seconds, as S3 keeps them';
+
+REVOKE ALL ON FUNCTION kept_until(timestamp with time zone,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION kept_until(timestamp with time zone,integer) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.month_holds(p_from timestamp with time zone, p_to timestamp with time zone, p_ledgers text[])
  RETURNS SETOF uuid
@@ -1666,6 +2160,25 @@ REVOKE ALL ON FUNCTION note_object_holds(bigint[],text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION note_object_holds(bigint[],text) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.objects_of_month(p_month date)
+ RETURNS SETOF bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          SELECT DISTINCT r.number
+            FROM month_ranges AS m
+            JOIN archive_ranges AS r ON r.kind IN ('month', 'entities') AND r.ledger = m.ledger
+              AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
+            WHERE m.month = p_month ORDER BY r.number
+        $function$;
+
+COMMENT ON FUNCTION objects_of_month(date) IS 'The objects that count of a month: of its events and of its entities';
+
+REVOKE ALL ON FUNCTION objects_of_month(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION objects_of_month(date) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.objects_under_hold(p_hold uuid)
  RETURNS SETOF bigint
  LANGUAGE sql
@@ -1678,6 +2191,7 @@ AS $function$
               AND coalesce(h.recorded_from, '-infinity') <= r.greatest_recorded_at
               AND coalesce(h.recorded_to, 'infinity') > r.least_recorded_at
             WHERE h.state NOT IN ('rejected', 'released') AND (p_hold IS NULL OR h.id = p_hold)
+              AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = r.number AND x.removed_at IS NOT NULL)
         $function$;
 
 COMMENT ON FUNCTION objects_under_hold(uuid) IS 'Archive objects that hold something that a hold keeps, or with null any hold';
@@ -1760,6 +2274,107 @@ COMMENT ON FUNCTION request_legal_hold(uuid,text[],text,text,text,text,timestamp
 REVOKE ALL ON FUNCTION request_legal_hold(uuid,text[],text,text,text,text,timestamp with time zone,timestamp with time zone,text,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION request_legal_hold(uuid,text[],text,text,text,text,timestamp with time zone,timestamp with time zone,text,text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.request_month_deletion(p_id uuid, p_month date, p_reason text, p_principal text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.removal', 0));
+        IF EXISTS (SELECT FROM month_deletions WHERE month = p_month AND state <> 'rejected') THEN
+          RAISE EXCEPTION 'the deletion of month % was asked for already', p_month USING ERRCODE = 'TT061';
+        END IF;
+        PERFORM assert_month_may_be_deleted(p_month);
+        INSERT INTO month_deletions (id, month, state, reason, requested_by, requested_at)
+          VALUES (p_id, p_month, 'requested', p_reason, p_principal, trail_now());
+        INSERT INTO month_deletion_acts (deletion, ordinal, act, state, principal, reason, acted_at)
+          VALUES (p_id, 1, 'request', 'requested', p_principal, p_reason, trail_now());
+      END
+      $function$;
+
+COMMENT ON FUNCTION request_month_deletion(uuid,date,text,text) IS 'Asks for the deletion of a month that is past its retention; TT061 when that was done, TT062 and why it must be kept';
+
+REVOKE ALL ON FUNCTION request_month_deletion(uuid,date,text,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION request_month_deletion(uuid,date,text,text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.retention_of_contents(p_ledgers text[], p_entity_types text[], p_event_types text[], p_greatest_recorded timestamp with time zone[])
+ RETURNS TABLE(policy uuid, record_class text, years integer, retain_until timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          SELECT p.id, p.record_class, p.years, kept_until(c.greatest_recorded_at, p.years)
+            FROM unnest(p_ledgers, p_entity_types, p_event_types, p_greatest_recorded)
+              AS c (ledger, entity_type, event_type, greatest_recorded_at)
+            JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = c.ledger)
+  AND (p.entity_type IS NULL OR c.entity_type IS NULL OR p.entity_type = c.entity_type)
+  AND (p.event_type IS NULL OR c.event_type IS NULL OR p.event_type = c.event_type)
+            ORDER BY 4 DESC, p.years DESC, p.created_at, p.id LIMIT 1
+        $function$;
+
+COMMENT ON FUNCTION retention_of_contents(text[],text[],text[],timestamp with time zone[]) IS 'Until when events of some classes are kept, the longest, and by which policy; no row when there is no policy';
+
+REVOKE ALL ON FUNCTION retention_of_contents(text[],text[],text[],timestamp with time zone[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION retention_of_contents(text[],text[],text[],timestamp with time zone[]) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.retention_of_month(p_month date)
+ RETURNS TABLE(policy uuid, record_class text, years integer, retain_until timestamp with time zone, locked_until timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          SELECT w.policy, w.record_class, w.years, w.retain_until,
+                 (SELECT max(s.retain_until) FROM archive_object_states AS s WHERE s.number IN (SELECT objects_of_month(p_month)))
+            FROM retention_of_objects(ARRAY(SELECT objects_of_month(p_month))) AS w
+            ORDER BY w.retain_until DESC, w.years DESC, w.number LIMIT 1
+        $function$;
+
+COMMENT ON FUNCTION retention_of_month(date) IS 'Until when a month is kept by the policies in force, by which the longest, and until when its objects are locked';
+
+REVOKE ALL ON FUNCTION retention_of_month(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION retention_of_month(date) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.retention_of_objects(p_numbers bigint[])
+ RETURNS TABLE(number bigint, policy uuid, record_class text, years integer, retain_until timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          SELECT DISTINCT ON (c.number) c.number, p.id, p.record_class, p.years, kept_until(c.greatest_recorded_at, p.years)
+            FROM (
+              -- an index of entities is kept as long as the events that it leads to
+              SELECT DISTINCT own.number, x.number AS holder, x.ledger
+                FROM archive_ranges AS own
+                JOIN archive_ranges AS x ON x.kind = 'month' AND x.ledger = own.ledger
+                  AND x.from_sequence <= own.to_sequence AND x.to_sequence >= own.from_sequence
+                WHERE own.number = ANY (p_numbers) AND own.kind IN ('month', 'entities')
+            ) AS held
+            CROSS JOIN LATERAL (
+              SELECT held.number, held.ledger, d.entity_type, d.event_type, d.greatest_recorded_at
+                FROM archive_contents AS d WHERE d.number = held.holder AND d.ledger = held.ledger
+              UNION ALL
+              -- catalogued before its classes were: any may be among them
+              SELECT held.number, held.ledger, NULL, NULL, r.greatest_recorded_at
+                FROM archive_ranges AS r
+                WHERE r.number = held.holder AND r.ledger = held.ledger
+                  AND NOT EXISTS (SELECT FROM archive_contents AS d WHERE d.number = held.holder)
+            ) AS c
+            JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = c.ledger)
+  AND (p.entity_type IS NULL OR c.entity_type IS NULL OR p.entity_type = c.entity_type)
+  AND (p.event_type IS NULL OR c.event_type IS NULL OR p.event_type = c.event_type)
+            ORDER BY c.number, 5 DESC, p.years DESC, p.created_at, p.id
+        $function$;
+
+COMMENT ON FUNCTION retention_of_objects(bigint[]) IS 'Until when objects of months are kept by the policies that are in force, and by which; whatever their locks say';
+
+REVOKE ALL ON FUNCTION retention_of_objects(bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION retention_of_objects(bigint[]) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.retire_month(p_month date)
  RETURNS boolean

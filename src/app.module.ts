@@ -20,6 +20,7 @@ import { settingsModule, type AppOptions } from './operation/settings.module.js'
 import { Startup } from './operation/startup.js';
 import { PartitionsModule } from './partitions/partitions.module.js';
 import { ReportsModule } from './reports/reports.module.js';
+import { RetentionModule } from './retention/retention.module.js';
 
 @Module({})
 export class AppModule {
@@ -41,6 +42,7 @@ export class AppModule {
         CheckpointsModule,
         EvidenceModule,
         HoldsModule,
+        RetentionModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],
       providers: [Foundation, Gauges, MetricsServer, Startup],

@@ -96,7 +96,14 @@ describe('access', () => {
     );
     expect(undeclared).toEqual([]);
     const withAlternatives = operations.filter(({ scope }) => scope.includes(' or '));
-    expect(withAlternatives.map(({ name }) => name)).toEqual(['GET /v1/legal-holds', 'GET /v1/legal-holds/{id}']);
+    expect(withAlternatives.map(({ name }) => name)).toEqual([
+      'GET /v1/legal-holds',
+      'GET /v1/legal-holds/{id}',
+      'GET /v1/deletions/candidates',
+      'GET /v1/deletions',
+      'GET /v1/deletions/{id}',
+      'POST /v1/deletions/{id}/rejections',
+    ]);
     expect(operations.filter(({ scope }) => scope === 'any').map(({ name }) => name)).toEqual(['GET /v1/limits']);
   });
 

@@ -652,7 +652,10 @@ describe('a report of many rows', () => {
     const pool = service.app.get<pg.Pool>(POOL);
     const report = REPORTS.find(({ name }) => name === 'mifid2-trades')!;
     const { period, parameters } = readReportRequest(report, { from_date: '2026-06-02', to_date: '2026-06-02' });
-    const read = { ledger: 'main', report: report.name, format: 'json', asOf: BigInt(FILLS), period, parameters };
+    const read = {
+      ...{ ledger: 'main', report: report.name, format: 'json', asOf: BigInt(FILLS) },
+      ...{ period, deleted: [], parameters },
+    };
     // on this thread, so that it can be measured
     const measure = async (asOf: bigint): Promise<{ peak: number; length: number }> => {
       let [peak, pieces, length] = [0, 0, 0];

@@ -6,6 +6,7 @@ import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { lastArchived, sequencesOfIds } from './archive-catalogue.sql.js';
+import { readDeletedSpans, type DeletedSpan } from './deleted-ranges.js';
 import { ARCHIVED_EVENTS, type ArchivedEvents, type AuditedEvent } from './archived-events.js';
 
 export interface ArchiveAuditOutcome {
@@ -33,7 +34,8 @@ export class ArchiveAudit {
   async run(ledger: string, count: number, caller: Principal): Promise<ArchiveAuditOutcome> {
     const last = await lastArchived(this.pool, ledger);
     const startedAt = performance.now();
-    const drawn = last === 0n ? [] : [...drawSequences(count, last)];
+    const deleted = (await readDeletedSpans(this.pool, ledger)).filter(({ from }) => from <= last);
+    const drawn = drawSequences(count, last, deleted);
     const audited = drawn.length === 0 ? [] : await this.archive.audit(ledger, drawn);
     const events = await this.withKeys(ledger, audited);
     const faults = events.filter(({ fault }) => fault !== null);
@@ -76,14 +78,27 @@ export class ArchiveAudit {
   }
 }
 
-/** Different sequences from 1 to `last`, each as likely as any other; all of them when there are no more. */
-function drawSequences(count: number, last: bigint): Set<string> {
-  const drawn = new Set<string>();
-  if (last <= BigInt(count)) {
-    for (let sequence = 1n; sequence <= last; sequence++) drawn.add(String(sequence));
-    return drawn;
+/**
+ * Different sequences from 1 to `last`, but for what was deleted, each as likely as any other; all of them when there are
+ * no more.
+ */
+export function drawSequences(
+  count: number,
+  last: bigint,
+  deleted: readonly Pick<DeletedSpan, 'from' | 'to'>[],
+): string[] {
+  const total = deleted.reduce((sum, { from, to }) => sum - (to - from + 1n), last);
+  const drawn = new Set<bigint>();
+  if (total <= BigInt(count)) {
+    for (let place = 1n; place <= total; place++) drawn.add(place);
+  } else {
+    // 128 random bits: what they favour of 2^63 nobody can see
+    while (drawn.size < count) drawn.add((BigInt(`0x${randomBytes(16).toString('hex')}`) % total) + 1n);
   }
-  // 128 random bits: what they favour of 2^63 nobody can see
-  while (drawn.size < count) drawn.add(String((BigInt(`0x${randomBytes(16).toString('hex')}`) % last) + 1n));
-  return drawn;
+  // the n-th of those that are left
+  return [...drawn].map((place) =>
+    String(
+      deleted.reduce((sequence, { from, to }) => (sequence >= from ? sequence + (to - from + 1n) : sequence), place),
+    ),
+  );
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { AnyManifest, ArchiveKind, RangeFacts } from './archive-format.js';
 import type { EntitiesRange, EntityEntry } from './entity-index.js';
+import type { RecordContents } from './record-contents.js';
 
 type Database = pg.Pool | pg.ClientBase;
 
@@ -20,6 +21,12 @@ export interface CataloguedObject {
   archived_at: string;
   retain_until: string;
   verified_at: string;
+  /** when the store had said that it is gone; null while it is there */
+  removed_at: string | null;
+  /** somebody has begun to remove it: it may be gone */
+  removal_begun: boolean;
+  /** with whose month it was removed; null for an early object, which those of months have superseded */
+  deletion: string | null;
 }
 
 /** An object as its verification sees it. */
@@ -34,14 +41,18 @@ export interface CataloguedRange extends CataloguedObject {
   from_sequence: string;
   /** included */
   to_sequence: string;
+  /** whose policy keeps it for the longest; null for an early object */
+  record_class: string | null;
 }
 
 const time = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column.split('.').at(-1)}`;
 const OBJECT = `o.number, o.kind, o.location, o.object_key, o.version_id, o.format, encode(o.sha256, 'hex') AS sha256,
-  o.bytes, o.events, o.reason, o.created_by, ${time('o.archived_at')}, ${time('s.retain_until')}, ${time('s.verified_at')}`;
-const FROM = `archive_objects AS o JOIN archive_object_states AS s ON s.number = o.number`;
-const JOINED = `archive_objects AS o ON o.number = r.number JOIN archive_object_states AS s ON s.number = o.number`;
+  o.bytes, o.events, o.reason, o.created_by, ${time('o.archived_at')}, ${time('s.retain_until')}, ${time('s.verified_at')},
+  ${time('x.removed_at')}, x.number IS NOT NULL AS removal_begun, x.deletion`;
+const STATES = `JOIN archive_object_states AS s ON s.number = o.number LEFT JOIN archive_removals AS x ON x.number = o.number`;
+const FROM = `archive_objects AS o ${STATES}`;
+const JOINED = `archive_objects AS o ON o.number = r.number ${STATES}`;
 
 /** How far a ledger is archived early, and how far it goes. */
 export interface ArchiveEnd {
@@ -121,8 +132,8 @@ export async function listMonthObjects(
   ledger: string,
   from: string,
   to: string,
-): Promise<CataloguedRange[]> {
-  const { rows } = await database.query<CataloguedRange>(
+): Promise<CataloguedObject[]> {
+  const { rows } = await database.query<CataloguedObject>(
     `SELECT ${OBJECT}, r.ledger, r.from_sequence, r.to_sequence
        FROM archive_ranges AS r JOIN ${JOINED}
        WHERE r.kind = 'month' AND r.ledger = $1 AND r.from_sequence <= $3 AND r.to_sequence >= $2
@@ -248,7 +259,8 @@ export async function claimStore(database: Database, id: string, location: strin
 /** Numbers of the objects that were not read as a whole for the longest time: a thirtieth of all. */
 export async function longestUnread(database: Database): Promise<Set<string>> {
   const { rows } = await database.query<{ number: string }>(
-    `SELECT number FROM archive_object_states ORDER BY verified_at, number
+    `SELECT number FROM archive_object_states AS s
+       WHERE NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = s.number) ORDER BY verified_at, number
        LIMIT (SELECT ceil(count(*) / 30.0) FROM archive_object_states)`,
   );
   return new Set(rows.map(({ number }) => number));
@@ -268,11 +280,12 @@ export async function objectsToVerify(database: Database, months: readonly strin
   return new Set(rows.map(({ number }) => number));
 }
 
-/** Throws the database's TT010 when the object does not follow what is catalogued. */
+/** Catalogues an object, and of a month's what it holds. Throws the database's TT010 when it does not follow what is there. */
 export async function catalogueObject(
-  database: Database,
+  pool: pg.Pool,
   object: {
     manifest: AnyManifest;
+    contents: readonly RecordContents[];
     location: string;
     key: string;
     versionId: string;
@@ -283,36 +296,67 @@ export async function catalogueObject(
     retainUntil: Date;
   },
 ): Promise<void> {
-  const { manifest, retainUntil } = object;
+  const { manifest, contents, retainUntil } = object;
   const { ranges } = manifest;
   const column = (name: keyof RangeFacts): (string | null)[] => ranges.map((range) => range[name]);
   const hashes = (name: 'previous_event_hash' | 'last_event_hash'): (Buffer | null)[] =>
     ranges.map((range) => (range[name] === null ? null : Buffer.from(range[name], 'hex')));
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(
+      `SELECT catalogue_archive_object($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+         $12::text[], $13::bigint[], $14::bigint[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[],
+         $18::timestamptz[], $19::bytea[], $20::bytea[])`,
+      [
+        manifest.number,
+        manifest.kind,
+        object.location,
+        object.key,
+        object.versionId,
+        manifest.format,
+        object.sha256,
+        object.bytes,
+        object.reason,
+        object.createdBy,
+        retainUntil.toISOString(),
+        column('ledger'),
+        column('from_sequence'),
+        column('to_sequence'),
+        column('least_timestamp'),
+        column('greatest_timestamp'),
+        column('least_recorded_at'),
+        column('greatest_recorded_at'),
+        hashes('previous_event_hash'),
+        hashes('last_event_hash'),
+      ],
+    );
+    if (manifest.kind === 'month') await catalogueContents(client, manifest.number, contents);
+    await client.query('COMMIT');
+    client.release();
+  } catch (error) {
+    client.release(true); // without a commit nothing has happened
+    throw error;
+  }
+}
+
+async function catalogueContents(
+  database: Database,
+  number: string,
+  contents: readonly RecordContents[],
+): Promise<void> {
+  const column = (name: keyof RecordContents): (string | null)[] => contents.map((each) => each[name]);
   await database.query(
-    `SELECT catalogue_archive_object($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-       $12::text[], $13::bigint[], $14::bigint[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[],
-       $18::timestamptz[], $19::bytea[], $20::bytea[])`,
+    `SELECT catalogue_archive_contents($1, $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[],
+       $7::timestamptz[])`,
     [
-      manifest.number,
-      manifest.kind,
-      object.location,
-      object.key,
-      object.versionId,
-      manifest.format,
-      object.sha256,
-      object.bytes,
-      object.reason,
-      object.createdBy,
-      retainUntil.toISOString(),
+      number,
       column('ledger'),
-      column('from_sequence'),
-      column('to_sequence'),
-      column('least_timestamp'),
-      column('greatest_timestamp'),
+      column('entity_type'),
+      column('event_type'),
+      column('events'),
       column('least_recorded_at'),
       column('greatest_recorded_at'),
-      hashes('previous_event_hash'),
-      hashes('last_event_hash'),
     ],
   );
 }
@@ -378,7 +422,21 @@ export async function listRangesOfLedger(
        WHERE r.ledger = $1 AND r.number >= $2 ORDER BY r.number LIMIT $3`,
     [ledger, String(from), limit],
   );
-  return rows;
+  return withRecordClasses(database, rows);
+}
+
+/** Objects and the record class that each is kept under. */
+async function withRecordClasses(
+  database: Database,
+  objects: readonly Omit<CataloguedRange, 'record_class'>[],
+): Promise<CataloguedRange[]> {
+  const numbers = objects.filter(({ kind }) => kind !== 'early').map(({ number }) => number);
+  const { rows } = await database.query<{ number: string; record_class: string }>(
+    'SELECT number, record_class FROM retention_of_objects($1::bigint[])',
+    [numbers],
+  );
+  const classes = new Map(rows.map(({ number, record_class }) => [number, record_class]));
+  return objects.map((object) => ({ ...object, record_class: classes.get(object.number) ?? null }));
 }
 
 /** Where an event is archived: once in each kind of object. */
@@ -403,10 +461,10 @@ export async function findArchivedEvent(
        WHERE r.to_sequence >= $2 ORDER BY o.number`,
     [ledger, sequence],
   );
-  return { sequence, objects: rows };
+  return { sequence, objects: await withRecordClasses(database, rows) };
 }
 
-/** Totals of a ledger by kind and reason. */
+/** Totals of a ledger by kind and reason, without what was removed. */
 export interface ArchiveTotals {
   kind: ArchiveKind;
   reason: string;
@@ -427,8 +485,62 @@ export async function totalsOfLedger(database: Database, ledger: string): Promis
                     sum(o.bytes) AS bytes, min(o.archived_at) AS first_archived_at, max(o.archived_at) AS last_archived_at,
                     min(s.retain_until) AS least_retain_until, min(s.verified_at) AS least_verified_at
                FROM archive_ranges AS r JOIN ${JOINED}
-               WHERE r.ledger = $1 GROUP BY o.kind, o.reason) AS totals
+               WHERE r.ledger = $1 AND x.number IS NULL GROUP BY o.kind, o.reason) AS totals
        ORDER BY kind, reason`,
+    [ledger],
+  );
+  return rows;
+}
+
+/** What the objects of months hold of a ledger in a record class: the one whose policy keeps an event the longest. */
+export interface ClassTotals {
+  record_class: string;
+  years: number;
+  objects: string;
+  events: string;
+  first_recorded_at: string;
+  last_recorded_at: string;
+  first_archived_at: string;
+  last_archived_at: string;
+}
+
+/** Totals of a ledger by record class, without what was removed. */
+export async function classesOfLedger(database: Database, ledger: string): Promise<ClassTotals[]> {
+  const times = ['first_recorded_at', 'last_recorded_at', 'first_archived_at', 'last_archived_at'];
+  const { rows } = await database.query<ClassTotals>(
+    `SELECT record_class, years, objects, events, ${times.map(time).join(', ')}
+       FROM (SELECT p.record_class, p.years, count(DISTINCT o.number) AS objects, sum(c.events) AS events,
+                    min(c.least_recorded_at) AS first_recorded_at, max(c.greatest_recorded_at) AS last_recorded_at,
+                    min(o.archived_at) AS first_archived_at, max(o.archived_at) AS last_archived_at
+               FROM archive_contents AS c
+               JOIN archive_objects AS o ON o.number = c.number
+               CROSS JOIN LATERAL retention_of_contents(
+                 ARRAY[c.ledger], ARRAY[c.entity_type], ARRAY[c.event_type], ARRAY[c.greatest_recorded_at]) AS p
+               WHERE c.ledger = $1 AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = c.number)
+               GROUP BY p.record_class, p.years) AS totals
+       ORDER BY record_class, years`,
+    [ledger],
+  );
+  return rows;
+}
+
+/** What was removed of a ledger from the store: at the end of retention, or as superseded. */
+export interface RemovedTotals {
+  kind: ArchiveKind;
+  objects: string;
+  events: string;
+  first_removed_at: string;
+  last_removed_at: string;
+}
+
+export async function removedOfLedger(database: Database, ledger: string): Promise<RemovedTotals[]> {
+  const { rows } = await database.query<RemovedTotals>(
+    `SELECT kind, objects, events, ${time('first_removed_at')}, ${time('last_removed_at')}
+       FROM (SELECT o.kind, count(*) AS objects, sum(r.to_sequence - r.from_sequence + 1) AS events,
+                    min(x.removed_at) AS first_removed_at, max(x.removed_at) AS last_removed_at
+               FROM archive_ranges AS r JOIN ${JOINED}
+               WHERE r.ledger = $1 AND x.removed_at IS NOT NULL GROUP BY o.kind) AS totals
+       ORDER BY kind`,
     [ledger],
   );
   return rows;

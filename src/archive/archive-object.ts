@@ -10,6 +10,7 @@ import {
   type Manifest,
 } from './archive-format.js';
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
+import type { RecordContents } from './record-contents.js';
 import {
   asObjectError,
   assertColumns,
@@ -102,8 +103,14 @@ const SCHEMA: SchemaElement[] = [
 ];
 
 /** A finished object, in a file. */
-export interface EncodedObject extends WrittenFile {
+export interface EncodedObject extends WrittenFile, HeldEvents {
   manifest: Manifest;
+}
+
+/** What an object says of itself, and what of its events that does not. */
+export interface HeldEvents {
+  manifest: Manifest;
+  contents: RecordContents[];
 }
 
 /**
@@ -113,6 +120,7 @@ export interface EncodedObject extends WrittenFile {
 export class ArchiveObjectWriter {
   private readonly file: ParquetFile;
   private readonly ranges: ArchivedRange[] = [];
+  private readonly contents: RecordContents[] = [];
   private readonly rowGroups: Manifest['row_groups'] = [];
   private check: ArchivedRangeCheck | undefined;
   private ledger = '';
@@ -167,7 +175,7 @@ export class ArchiveObjectWriter {
       row_groups: this.rowGroups,
       described_in: DESCRIBED_IN,
     };
-    return { manifest, ...this.file.finish(manifest) };
+    return { manifest, contents: this.contents, ...this.file.finish(manifest) };
   }
 
   /** Gives the file up; it is left as it is. */
@@ -179,6 +187,7 @@ export class ArchiveObjectWriter {
     if (!this.check) return;
     this.writeRowGroup();
     this.ranges.push(this.check.finish());
+    this.contents.push(...this.check.contents());
     this.check = undefined;
   }
 
@@ -317,7 +326,8 @@ function rowOf(cells: Record<string, unknown>, previous: Buffer | null): StoredR
  * Reads an object as a whole and recomputes all of it: every content and link, and that the manifest says of its ranges
  * what is there. Throws ArchiveObjectError. Holds one row group in memory.
  */
-export async function verifyObject(file: AsyncBuffer): Promise<Manifest> {
+export async function verifyObject(file: AsyncBuffer): Promise<HeldEvents> {
+  const contents: RecordContents[] = [];
   const footer = await readFooter(file);
   const { manifest } = footer;
   let group = 0;
@@ -339,6 +349,7 @@ export async function verifyObject(file: AsyncBuffer): Promise<Manifest> {
       for (const row of rows) check.take(row);
     }
     const found = check.finish();
+    contents.push(...check.contents());
     for (const name of Object.keys(found) as (keyof ArchivedRange)[]) {
       if (found[name] !== range[name]) {
         throw new ArchiveObjectError(
@@ -349,7 +360,7 @@ export async function verifyObject(file: AsyncBuffer): Promise<Manifest> {
   }
   if (group !== manifest.row_groups.length)
     throw new ArchiveObjectError('it has rows that its manifest has no range for');
-  return manifest;
+  return { manifest, contents };
 }
 
 function uuidBytes(uuid: string): Buffer {

@@ -1,4 +1,4 @@
-import { planObject, retention, type OpenLedger } from './archive-plan.js';
+import { earlyRetention, planObject, type OpenLedger } from './archive-plan.js';
 
 const open = (ledger: string, archived: bigint, size: bigint): OpenLedger => ({
   ledger,
@@ -24,17 +24,11 @@ describe('the plan of an object', () => {
 
 describe('retention', () => {
   it("of an early object ends 60 days after its month's end, and no sooner than 60 days from now", () => {
-    expect(retention('early', '2026-12-31T23:59:59.999999Z', 7, new Date('2026-12-31T23:59:59Z'))).toEqual(
+    expect(earlyRetention('2026-12-31T23:59:59.999999Z', new Date('2026-12-31T23:59:59Z'))).toEqual(
       new Date('2027-03-02T00:00:00Z'),
     );
-    expect(retention('early', '2026-01-15T00:00:00.000000Z', 7, new Date('2026-11-26T10:00:00.5Z'))).toEqual(
+    expect(earlyRetention('2026-01-15T00:00:00.000000Z', new Date('2026-11-26T10:00:00.5Z'))).toEqual(
       new Date('2027-01-25T10:00:01Z'),
     );
-  });
-
-  it('of the others ends years after their last event, whenever they are written', () => {
-    const now = new Date('2027-11-26T10:00:00Z');
-    expect(retention('month', '2026-05-31T23:59:59.000001Z', 7, now)).toEqual(new Date('2033-05-31T23:59:59Z'));
-    expect(retention('entities', '2024-02-29T12:00:00.500000Z', 7, now)).toEqual(new Date('2031-03-01T12:00:01Z'));
   });
 });

@@ -1,4 +1,3 @@
-import type { ArchiveKind } from './archive-format.js';
 import type { PlannedRange } from './archive-tasks.js';
 
 /** What is open of a ledger: everything after what is archived. */
@@ -29,19 +28,12 @@ const DAYS_AFTER_MONTH = 60;
 const DAY_MS = 86_400_000;
 
 /**
- * Until when an object is locked, whose last event was recorded then. An early one: 60 days after the end of that month,
- * by when the sealed month has been written as a whole, and 60 days from now at least. The others: `years` years after
- * that event. Whole seconds, as S3 keeps them.
+ * Until when an early object is locked, whose last event was recorded then: 60 days after the end of that month, by when
+ * the sealed month has been written as a whole, and 60 days from now at least. Whole seconds, as S3 keeps them.
  */
-export function retention(kind: ArchiveKind, lastRecordedAt: string, years: number, now: Date): Date {
+export function earlyRetention(lastRecordedAt: string, now: Date): Date {
   const last = new Date(lastRecordedAt);
-  if (kind === 'early') {
-    const monthEnd = Date.UTC(last.getUTCFullYear(), last.getUTCMonth() + 1);
-    return wholeSeconds(Math.max(monthEnd, now.getTime()) + DAYS_AFTER_MONTH * DAY_MS);
-  }
-  return wholeSeconds(new Date(last).setUTCFullYear(last.getUTCFullYear() + years));
-}
-
-function wholeSeconds(ms: number): Date {
-  return new Date(Math.ceil(ms / 1000) * 1000);
+  const monthEnd = Date.UTC(last.getUTCFullYear(), last.getUTCMonth() + 1);
+  const until = Math.max(monthEnd, now.getTime()) + DAYS_AFTER_MONTH * DAY_MS;
+  return new Date(Math.ceil(until / 1000) * 1000);
 }

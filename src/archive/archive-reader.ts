@@ -8,6 +8,7 @@ import { formatMicros } from '../integrity/timestamp.js';
 import { ArchiveObjectError } from './archive-format.js';
 import { listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
 import type { ObjectFooter } from './archive-object.js';
+import { eventDeleted, readDeletedSpans, spanAt, type DeletedSpan } from './deleted-ranges.js';
 import type { ArchivedEvents, ArchivedSearch, AuditedEvent, EntityLife } from './archived-events.js';
 import { bytesOf, compareRows, FirstRows, matches, searchedColumns, type SearchedRow } from './archived-search.js';
 import { groupsOfEntity } from './entity-index.js';
@@ -27,6 +28,8 @@ const MOST_PLACES = 100_000;
  */
 export class ArchiveReader implements ArchivedEvents {
   private readonly origins = new Map<string, string>();
+  /** deleted ranges of which nothing is kept here any more */
+  private readonly forgotten = new Set<string>();
 
   constructor(
     private readonly pool: pg.Pool | pg.ClientBase,
@@ -35,20 +38,25 @@ export class ArchiveReader implements ArchivedEvents {
   ) {}
 
   at(ledger: string, sequences: readonly string[]): Promise<StoredRow[]> {
-    return this.reading(async (deadline) => {
+    return this.reading(ledger, async (deadline, deleted) => {
+      for (const sequence of sequences) {
+        const span = spanAt(deleted, BigInt(sequence));
+        if (span) throw eventDeleted(BigInt(sequence), span);
+      }
       const rows = await this.rowsAt(ledger, sequences, deadline);
       return this.handOut(ledger, rows);
     });
   }
 
   search(search: ArchivedSearch): Promise<BoundedRows<StoredRow>> {
-    return this.reading(async (deadline) => {
+    return this.reading(search.ledger, async (deadline, deleted) => {
       const { query } = search;
       const from = query.fromSequence;
       const to = query.toSequence < search.upTo ? query.toSequence : search.upTo;
-      const pieces = from > to ? [] : await listPieces(this.pool, 'month', search.ledger, from, to);
-      assertCovered(pieces, from, to);
-      const places = await this.placesOfSearch(search, from, to, deadline);
+      const all = from > to ? [] : await listPieces(this.pool, 'month', search.ledger, from, to);
+      assertCovered(all, from, to);
+      const pieces = kept(all, deleted);
+      const places = await this.placesOfSearch(search, from, to, deadline, deleted);
       const wanted = pieces.filter((piece) => mayMatch(piece, search) && holdsAny(places, piece));
       const { rows, ...bounds } =
         query.sort === 'sequence'
@@ -59,8 +67,8 @@ export class ArchiveReader implements ArchivedEvents {
   }
 
   lives(ledger: string, lives: readonly EntityLife[], limit: number): Promise<StoredRow[][]> {
-    return this.reading(async (deadline) => {
-      const places = await this.placesOf(ledger, lives, limit, deadline);
+    return this.reading(ledger, async (deadline, deleted) => {
+      const places = await this.placesOf(ledger, lives, limit, deadline, deleted);
       const all = await this.rowsAt(ledger, places.flat(), deadline);
       const rows = await this.handOut(ledger, all);
       let at = 0;
@@ -69,7 +77,7 @@ export class ArchiveReader implements ArchivedEvents {
   }
 
   audit(ledger: string, sequences: readonly string[]): Promise<AuditedEvent[]> {
-    return this.reading(async (deadline) => {
+    return this.reading(ledger, async (deadline) => {
       const origin = await readOrigin(this.pool, ledger);
       const files = this.files.fresh();
       const audited = new Map<string, AuditedEvent>();
@@ -123,13 +131,15 @@ export class ArchiveReader implements ArchivedEvents {
   }
 
   /**
-   * Rows of a ledger from one sequence to another, both included and archived, in order, a row group or less at a time.
+   * Rows of a ledger from one sequence to another, both included and archived, in order, a row group or less at a time;
+   * but for those that were deleted.
    * Nothing is recomputed. Rejects with ArchiveObjectError for an object that cannot be read.
    */
   async *range(ledger: string, from: bigint, to: bigint): AsyncGenerator<Row[]> {
+    const deleted = await readDeletedSpans(this.pool, ledger);
     const pieces = await listPieces(this.pool, 'month', ledger, from, to);
     assertCovered(pieces, from, to);
-    for (const piece of pieces) {
+    for (const piece of kept(pieces, deleted)) {
       const footer = await this.files.footer(piece);
       for (const group of groupsOf(footer, ledger, from, to)) {
         const rows = await this.files.rows(piece, footer, group);
@@ -223,6 +233,7 @@ export class ArchiveReader implements ArchivedEvents {
     from: bigint,
     to: bigint,
     deadline: Deadline,
+    deleted: readonly DeletedSpan[],
   ): Promise<Places> {
     const { entity_type: entityType, entity_id: entityId } = Object.fromEntries(query.equal) as Record<string, string>;
     if (entityType === undefined || entityId === undefined) return undefined;
@@ -230,7 +241,7 @@ export class ArchiveReader implements ArchivedEvents {
     const begin =
       after && sort === 'sequence' && order === 'asc' && after.sequence >= from ? after.sequence : from - 1n;
     const life = { entityType, entityId, after: begin, upTo: to };
-    const [places = []] = await this.placesOf(ledger, [life], MOST_PLACES + 1, deadline);
+    const [places = []] = await this.placesOf(ledger, [life], MOST_PLACES + 1, deadline, deleted);
     return places.length > MOST_PLACES ? undefined : places.map(BigInt);
   }
 
@@ -240,6 +251,7 @@ export class ArchiveReader implements ArchivedEvents {
     lives: readonly EntityLife[],
     limit: number,
     deadline: Deadline,
+    deleted: readonly DeletedSpan[],
   ): Promise<string[][]> {
     const found = lives.map((): string[] => []);
     const open = lives.flatMap((life, i) => (life.after < life.upTo ? [i] : []));
@@ -248,7 +260,7 @@ export class ArchiveReader implements ArchivedEvents {
     const upTo = open.map((i) => lives[i]!.upTo).reduce((a, b) => (a > b ? a : b));
     const pieces = await listPieces(this.pool, 'entities', ledger, from, upTo);
     assertCovered(pieces, from, upTo);
-    for (const piece of pieces) {
+    for (const piece of kept(pieces, deleted)) {
       const wanted = open.filter((i) => {
         const { after, upTo: end } = lives[i]!;
         return found[i]!.length < limit && after < BigInt(piece.to_sequence) && end >= BigInt(piece.from_sequence);
@@ -324,19 +336,41 @@ export class ArchiveReader implements ArchivedEvents {
     });
   }
 
-  private async reading<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    try {
-      return await work(new Deadline(this.timeoutMs));
-    } catch (error) {
-      if (error instanceof StoreUnavailable) throw unavailable(error);
-      if (error instanceof ObjectMissing || error instanceof ArchiveObjectError) {
-        throw new Problem(
-          'archive-damaged',
-          `An object of the archive is not as it was written: ${error.message}. Run the job archive-verification`,
-          { cause: error },
-        );
+  /** Gives up, once, what is kept of deleted events. */
+  private async forget(ledger: string, deleted: readonly DeletedSpan[]): Promise<void> {
+    for (const { from, to } of deleted) {
+      const name = `${ledger} ${from}`;
+      if (this.forgotten.has(name)) continue;
+      this.forgotten.add(name);
+      const kinds = ['month', 'entities'] as const;
+      const pieces = await Promise.all(kinds.map((kind) => listPieces(this.pool, kind, ledger, from, to)));
+      await this.files.forget(pieces.flat());
+    }
+  }
+
+  /** Does a read, and does it again if a month was deleted meanwhile. */
+  private async reading<T>(
+    ledger: string,
+    work: (deadline: Deadline, deleted: readonly DeletedSpan[]) => Promise<T>,
+  ): Promise<T> {
+    const deadline = new Deadline(this.timeoutMs);
+    for (;;) {
+      const deleted = await readDeletedSpans(this.pool, ledger);
+      await this.forget(ledger, deleted);
+      try {
+        return await work(deadline, deleted);
+      } catch (error) {
+        if (error instanceof StoreUnavailable) throw unavailable(error);
+        if (error instanceof ObjectMissing || error instanceof ArchiveObjectError) {
+          if ((await readDeletedSpans(this.pool, ledger)).length > deleted.length) continue;
+          throw new Problem(
+            'archive-damaged',
+            `An object of the archive is not as it was written: ${error.message}. Run the job archive-verification`,
+            { cause: error },
+          );
+        }
+        throw error;
       }
-      throw error;
     }
   }
 }
@@ -368,6 +402,11 @@ class Deadline {
     if (performance.now() <= this.at) return;
     throw new Problem('read-timeout', `A page was not found in the archive within ${this.ms} ms (READ_TIMEOUT)`);
   }
+}
+
+/** Without those of months that were deleted. An object holds events of one month of a ledger. */
+function kept(pieces: readonly ArchivedPiece[], deleted: readonly DeletedSpan[]): ArchivedPiece[] {
+  return pieces.filter(({ from_sequence }) => !spanAt(deleted, BigInt(from_sequence)));
 }
 
 /** Ranges of a kind follow each other, so that a gap in what is archived shows at the ends. */

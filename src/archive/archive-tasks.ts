@@ -156,8 +156,8 @@ async function verify(path: string): Promise<AnyEncoded> {
     const { manifest: given } = await readParquetFooter(file);
     const written = { bytes, sha256: sha256.digest(), md5: md5.digest() };
     return isEntitiesManifest(given)
-      ? { manifest: await verifyEntities(file), ...written }
-      : { manifest: await verifyObject(file), ...written };
+      ? { manifest: await verifyEntities(file), contents: [], ...written }
+      : { ...(await verifyObject(file)), ...written };
   });
 }
 

@@ -56,6 +56,8 @@ export interface ArchiveVerificationOutcome {
   duplicates: number;
   /** early objects whose lock was moved on */
   extended: number;
+  /** that were removed, at the end of retention or as superseded, and are not looked for */
+  removed: number;
 }
 
 const LOCK_TIMEOUT_MS = 10_000;
@@ -134,6 +136,10 @@ export class ArchiveVerifier {
         if (objects.length === 0) break;
         for (const object of objects.filter(({ number }) => isAsked(number))) {
           signal.throwIfAborted();
+          if (object.removal_begun) {
+            await this.passRemoved(object, versions, outcome);
+            continue;
+          }
           outcome.objects += 1;
           const isToBeRead = isRead(object.number);
           try {
@@ -157,6 +163,20 @@ export class ArchiveVerifier {
     } finally {
       await thread.close();
       await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** What is left under the name of an object that was removed, or is being removed. */
+  private async passRemoved(
+    { object_key: key, version_id: versionId, removed_at: removedAt }: sql.VerifiedObject,
+    versions: Versions,
+    outcome: ArchiveVerificationOutcome,
+  ): Promise<void> {
+    if (removedAt !== null) outcome.removed += 1;
+    for await (const listed of versions.of(key)) {
+      if (listed.isDeleteMarker || (removedAt === null && listed.versionId === versionId)) continue;
+      const what = listed.versionId === versionId ? `was removed at ${removedAt}, and is there` : 'is in no catalogue';
+      outcome.findings.push(finding('object-unknown', key, `its version ${listed.versionId} ${what}`));
     }
   }
 
@@ -280,7 +300,7 @@ export class ArchiveVerifier {
 }
 
 function nothingVerified(): ArchiveVerificationOutcome {
-  return { objects: 0, read: 0, unread: 0, reason: null, findings: [], duplicates: 0, extended: 0 };
+  return { objects: 0, read: 0, unread: 0, reason: null, findings: [], duplicates: 0, extended: 0, removed: 0 };
 }
 
 function finding(kind: ArchiveFindingKind, key: string, detail: string): ArchiveFinding {

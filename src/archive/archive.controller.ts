@@ -11,6 +11,7 @@ import { Problem } from '../http/problem.js';
 import { isEventId } from '../integrity/event.js';
 import * as sql from './archive-catalogue.sql.js';
 import { ArchiveAudit } from './archive-audit.js';
+import { readDeletedSpans } from './deleted-ranges.js';
 import {
   ArchiveAuditDto,
   ArchivedEventDto,
@@ -60,7 +61,21 @@ export class ArchiveController {
   async summarize(@Param('ledger') ledger: string): Promise<ArchiveSummaryDto> {
     const { size } = await this.ledgers.state(ledger);
     const end = (await sql.readArchiveEnds(this.pool)).find((each) => each.ledger === ledger);
-    return { ledger, size, archived: end?.archived ?? '0', totals: await sql.totalsOfLedger(this.pool, ledger) };
+    const [totals, classes, removed, deleted] = await Promise.all([
+      sql.totalsOfLedger(this.pool, ledger),
+      sql.classesOfLedger(this.pool, ledger),
+      sql.removedOfLedger(this.pool, ledger),
+      readDeletedSpans(this.pool, ledger),
+    ]);
+    return {
+      ledger,
+      size,
+      archived: end?.archived ?? '0',
+      totals,
+      record_classes: classes,
+      removed,
+      deleted: deleted.map(({ shown }) => shown),
+    };
   }
 
   @Post('archive/audits')

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
+import { DeletedRangeDto } from './deleted-range.dto.js';
 import { isSequence } from '../events/search-query.dto.js';
 
 export const DEFAULT_OBJECTS_LISTED = 100;
@@ -39,6 +40,27 @@ export class ArchiveObjectDto {
   retain_until: string;
   @ApiProperty({ example: '2026-06-02T08:20:00.000000Z', description: 'When it was last read as a whole and right' })
   verified_at: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    description: 'When it was removed from the store; null while it is there',
+  })
+  removed_at: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    description: 'The deletion of its month that it was removed with; null for an early object that was superseded',
+  })
+  deletion: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    description: 'Of the retention policy that keeps it for the longest; null for an early object',
+  })
+  record_class: string | null;
   @ApiProperty({ example: 'main' })
   ledger: string;
   @ApiProperty({ example: '1' })
@@ -135,6 +157,38 @@ export class ArchiveTotalsDto {
   least_verified_at: string;
 }
 
+export class ClassTotalsDto {
+  @ApiProperty({ example: 'default', description: 'Of the policies that match an event, the one with the most years' })
+  record_class: string;
+  @ApiProperty({ type: 'integer', example: 7 })
+  years: number;
+  @ApiProperty({ example: '3', description: 'Objects of months that hold some of it' })
+  objects: string;
+  @ApiProperty({ example: '98304', description: 'Of this ledger' })
+  events: string;
+  @ApiProperty({ example: '2026-05-02T08:20:00.000000Z' })
+  first_recorded_at: string;
+  @ApiProperty({ example: '2026-05-29T16:00:00.000000Z' })
+  last_recorded_at: string;
+  @ApiProperty({ example: '2026-06-01T01:20:00.000000Z' })
+  first_archived_at: string;
+  @ApiProperty({ example: '2026-06-01T01:20:00.000000Z' })
+  last_archived_at: string;
+}
+
+export class RemovedTotalsDto {
+  @ApiProperty({ enum: ['early', 'month', 'entities'], example: 'early' })
+  kind: string;
+  @ApiProperty({ example: '12' })
+  objects: string;
+  @ApiProperty({ example: '98304', description: 'Of this ledger' })
+  events: string;
+  @ApiProperty({ example: '2026-08-30T00:20:00.000000Z' })
+  first_removed_at: string;
+  @ApiProperty({ example: '2026-08-30T00:20:00.000000Z' })
+  last_removed_at: string;
+}
+
 export class ArchiveSummaryDto {
   @ApiProperty({ example: 'main' })
   ledger: string;
@@ -142,8 +196,14 @@ export class ArchiveSummaryDto {
   size: string;
   @ApiProperty({ example: '98304', description: 'The last event that is archived; 0 for none' })
   archived: string;
-  @ApiProperty({ type: [ArchiveTotalsDto] })
+  @ApiProperty({ type: [ArchiveTotalsDto], description: 'Of what is in the store' })
   totals: ArchiveTotalsDto[];
+  @ApiProperty({ type: [ClassTotalsDto], description: 'Of what the objects of months hold, by record class' })
+  record_classes: ClassTotalsDto[];
+  @ApiProperty({ type: [RemovedTotalsDto], description: 'Of what is not in the store any more' })
+  removed: RemovedTotalsDto[];
+  @ApiProperty({ type: [DeletedRangeDto], description: 'Events that were deleted at the end of their retention' })
+  deleted: DeletedRangeDto[];
 }
 
 export class ArchiveObjectListQueryDto {

@@ -10,6 +10,7 @@ import { ArchiveVerification } from './archive-verification.job.js';
 import { ArchiveVerifier } from './archive-verifier.js';
 import { ArchiveController } from './archive.controller.js';
 import { Exporter } from './exporter.js';
+import { ObjectRetention } from './object-retention.js';
 import { Retention } from './retention.job.js';
 
 @Module({
@@ -22,8 +23,9 @@ import { Retention } from './retention.job.js';
     ArchiveExport,
     ArchiveVerifier,
     ArchiveVerification,
+    ObjectRetention,
     Retention,
   ],
-  exports: [OBJECT_STORE, Exporter, ArchiveVerifier],
+  exports: [OBJECT_STORE, Exporter, ArchiveVerifier, ObjectRetention],
 })
 export class ArchiveModule {}

@@ -4,6 +4,7 @@ import { MerkleTree } from '../integrity/merkle-tree.js';
 import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { ArchiveObjectError, entityPlace, type ArchivedRange } from './archive-format.js';
+import { ContentsTally, type RecordContents } from './record-contents.js';
 
 /** Where a range begins, and what it follows. */
 export interface RangeStart {
@@ -21,12 +22,14 @@ export interface RangeStart {
 export class ArchivedRangeCheck {
   private readonly tree = new MerkleTree();
   private readonly entities = new MultisetHash();
+  private readonly tally: ContentsTally;
   private expected: bigint;
   private previous: Buffer | null;
   private timestamps: [least: number, greatest: number] = [Infinity, -Infinity];
   private recorded: [least: number, greatest: number] = [Infinity, -Infinity];
 
   constructor(private readonly start: RangeStart) {
+    this.tally = new ContentsTally(start.ledger);
     this.expected = start.fromSequence;
     this.previous = start.previousEventHash;
   }
@@ -72,9 +75,15 @@ export class ArchivedRangeCheck {
     this.recorded = widened(this.recorded, row.recorded_at);
     this.tree.append(leafHash(computed));
     this.entities.add(entityPlace(row.entity_type, row.entity_id, row.sequence, row.corrects !== null));
+    this.tally.take(row);
     this.previous = computed;
     this.expected += 1n;
     return canonical;
+  }
+
+  /** What was taken, by what record classes are made of. */
+  contents(): RecordContents[] {
+    return this.tally.list();
   }
 
   /** What was taken. Throws ArchiveObjectError when that was nothing. */

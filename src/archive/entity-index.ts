@@ -53,6 +53,8 @@ export interface EntityEntry {
 /** A finished object of entities, in a file. */
 export interface EncodedEntities extends WrittenFile {
   manifest: EntitiesManifest;
+  /** it holds no events */
+  contents: [];
 }
 
 /** What is known of a range before its entities are listed. */
@@ -101,7 +103,7 @@ export class EntityIndexWriter {
       ranges: this.ranges,
       described_in: DESCRIBED_IN,
     };
-    return { manifest, ...this.file.finish(manifest) };
+    return { manifest, contents: [], ...this.file.finish(manifest) };
   }
 
   abandon(): void {

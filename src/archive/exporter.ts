@@ -13,12 +13,13 @@ import { readStoredRows } from '../events/stored-events.js';
 import { ArchiveObjectError, type AnyManifest, type ArchiveKind, type EventsKind } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import type { EncodedObject } from './archive-object.js';
-import { planObject, retention, type OpenLedger } from './archive-plan.js';
+import { earlyRetention, planObject, type OpenLedger } from './archive-plan.js';
 import { claimStore, OBJECT_STORE } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { requireEntitiesOfObjects } from './entity-comparison.js';
 import type { ObjectStore, ObjectVersion } from './object-store.js';
+import { contentsOfRanges, keptUntil } from './object-retention.sql.js';
 
 /** Within which an object's encoding and its reading back stay small: some 30 MB of order events. */
 const MAX_OBJECT_EVENTS = 250_000n;
@@ -183,13 +184,14 @@ export class Exporter {
 
   private async storeAndCatalogue(work: Work, file: string, encoded: AnyEncoded): Promise<void> {
     const { manifest } = encoded;
+    const { retainUntil, recordClass } = await this.retentionOf(encoded);
     const version = await work.store.put({
       ...encoded,
       key: keyOf(encoded),
       file,
       contentType: CONTENT_TYPE,
-      metadata: { 'record-class': manifest.kind, reason: REGULATORY, format: manifest.format, number: manifest.number },
-      retainUntil: this.retentionOf(manifest),
+      metadata: { 'record-class': recordClass, reason: REGULATORY, format: manifest.format, number: manifest.number },
+      retainUntil,
     });
     await this.catalogue(work, version, encoded);
     await rm(file);
@@ -284,13 +286,14 @@ export class Exporter {
       );
     }
     // one that was written long before it is catalogued is locked for as long as a new one
-    const wanted = this.retentionOf(found.manifest);
+    const { retainUntil: wanted } = await this.retentionOf(found);
     const retainUntil = lock.retainUntil < wanted ? wanted : lock.retainUntil;
     if (lock.retainUntil < wanted) await work.store.extendRetention(version, wanted);
     // a folder whose volume was unmounted meanwhile takes objects too, and is another store
     await claimStore(work.store, this.pool);
     await sql.catalogueObject(this.pool, {
       manifest: found.manifest,
+      contents: found.contents,
       location: work.store.location,
       key: version.key,
       versionId: version.versionId,
@@ -308,12 +311,17 @@ export class Exporter {
     return verifier.run({ kind: 'verify', file });
   }
 
-  private retentionOf({ kind, ranges }: AnyManifest): Date {
+  /** The greatest over the record classes of what an object holds; an index of entities goes with its events. */
+  private async retentionOf({ manifest, contents }: AnyEncoded): Promise<{ retainUntil: Date; recordClass: string }> {
+    const { kind, ranges } = manifest;
     const last = ranges
       .map((range) => range.greatest_recorded_at)
       .sort()
       .at(-1)!;
-    return retention(kind, last, this.config.ARCHIVE_RETENTION_YEARS, new Date());
+    if (kind === 'early') return { retainUntil: earlyRetention(last, new Date()), recordClass: kind };
+    const held = kind === 'month' ? contents : await contentsOfRanges(this.pool, ranges);
+    const kept = await keptUntil(this.pool, held, last, this.config.ARCHIVE_RETENTION_YEARS);
+    return { retainUntil: new Date(kept.retain_until), recordClass: kept.record_class };
   }
 
   /** A ledger may never end before what is archived of it: somebody has cut it, or put back an old backup. */

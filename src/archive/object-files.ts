@@ -39,6 +39,14 @@ export class ObjectFiles {
     return new ObjectFiles(this.store, undefined);
   }
 
+  /** Gives up what is kept of objects, on disk too: they were deleted. */
+  async forget(objects: readonly ObjectPlace[]): Promise<void> {
+    for (const kept of [this.footers, this.entityFooters, this.groups, this.entityGroups]) {
+      for (const { object_key: key } of objects) kept.forget(key);
+    }
+    await this.cache?.forget(objects.map(({ sha256 }) => `${sha256}-`));
+  }
+
   footer(object: ObjectPlace): Promise<ObjectFooter> {
     return this.footers.get(object.object_key, async () => readFooter(await this.end(object)));
   }
@@ -126,6 +134,11 @@ class Recent<T extends Promise<unknown>> {
   private readonly values = new Map<string, T>();
 
   constructor(private readonly most: number) {}
+
+  /** Values under a name, alone or with something after it. */
+  forget(name: string): void {
+    for (const key of this.values.keys()) if (key === name || key.startsWith(`${name} `)) this.values.delete(key);
+  }
 
   get(key: string, make: () => T): T {
     const value = this.values.get(key) ?? make();

@@ -39,6 +39,13 @@ export class RangeCache {
     return bytes;
   }
 
+  /** Removes what is kept under names that begin with one of some prefixes, as far as that can be done. */
+  async forget(prefixes: readonly string[]): Promise<void> {
+    const names = await readdir(this.folder).catch(() => []);
+    const gone = names.filter((name) => prefixes.some((prefix) => name.startsWith(prefix)));
+    await Promise.all(gone.map((name) => rm(join(this.folder, name), { force: true }).catch(() => undefined)));
+  }
+
   private async keep(path: string, bytes: Buffer): Promise<void> {
     if (bytes.length > this.maxBytes * LOOK_EVERY) return;
     if (this.writtenSinceLook + bytes.length > this.maxBytes * LOOK_EVERY) {

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
-import type { RangeFacts } from './archive-format.js';
+import type { RecordContents } from './record-contents.js';
+import type { RecordedDeletion, RecordedPolicy, RecordedRange, RemovedObject } from './retention-records.js';
 
 /** What an empty schema has; a rebuild begins with nothing else. */
 export async function isEmpty(owner: pg.ClientBase): Promise<boolean> {
@@ -50,7 +51,9 @@ export interface RebuiltObject {
   events: string;
   reason: string;
   retainUntil: Date;
-  ranges: readonly RangeFacts[];
+  ranges: readonly RecordedRange[];
+  /** of a month's, by what record classes are made of */
+  contents: readonly RecordContents[];
 }
 
 export async function insertObject(owner: pg.ClientBase, object: RebuiltObject): Promise<void> {
@@ -67,6 +70,21 @@ export async function insertObject(owner: pg.ClientBase, object: RebuiltObject):
     `INSERT INTO archive_object_states (number, retain_until, verified_at) VALUES ($1, $2, trail_now())`,
     [object.number, object.retainUntil.toISOString()],
   );
+  await insertRanges(owner, object);
+  for (const { ledger, entity_type, event_type, events, least_recorded_at, greatest_recorded_at } of object.contents) {
+    await owner.query(
+      `INSERT INTO archive_contents
+           (number, ledger, entity_type, event_type, events, least_recorded_at, greatest_recorded_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [object.number, ledger, entity_type, event_type, events, least_recorded_at, greatest_recorded_at],
+    );
+  }
+}
+
+async function insertRanges(
+  owner: pg.ClientBase,
+  object: { number: string; kind: string; ranges: readonly RecordedRange[] },
+): Promise<void> {
   for (const range of object.ranges) {
     await owner.query(
       `INSERT INTO archive_ranges
@@ -82,11 +100,68 @@ export async function insertObject(owner: pg.ClientBase, object: RebuiltObject):
   }
 }
 
+/** Enters an object that is not in the store any more, as its removal was recorded. */
+export async function insertRemovedObject(owner: pg.ClientBase, object: RemovedObject): Promise<void> {
+  await owner.query('BEGIN');
+  await owner.query(
+    `INSERT INTO archive_objects
+         (number, kind, location, object_key, version_id, format, sha256, bytes, events, reason, created_by, archived_at)
+       VALUES ($1, $2, $3, $4, $5, $6, decode($7, 'hex'), $8, $9, $10, $11, $12)`,
+    [
+      ...[object.number, object.kind, object.location, object.object_key, object.version_id, object.format],
+      ...[object.sha256, object.bytes, object.events, object.reason, object.created_by, object.archived_at],
+    ],
+  );
+  await owner.query('INSERT INTO archive_object_states (number, retain_until, verified_at) VALUES ($1, $2, $3)', [
+    object.number,
+    object.retain_until,
+    object.archived_at,
+  ]);
+  await insertRanges(owner, object);
+  await owner.query('INSERT INTO archive_removals (number, deletion, begun_at, removed_at) VALUES ($1, $2, $3, $3)', [
+    object.number,
+    object.deletion,
+    object.removed_at,
+  ]);
+  await owner.query('COMMIT');
+}
+
+export async function insertPolicies(owner: pg.ClientBase, policies: readonly RecordedPolicy[]): Promise<void> {
+  for (const policy of policies) {
+    await owner.query(
+      `INSERT INTO retention_policies
+           (id, record_class, valid_from, ledger, entity_type, event_type, years, reason, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      [
+        ...[policy.id, policy.record_class, policy.valid_from, policy.ledger, policy.entity_type, policy.event_type],
+        ...[policy.years, policy.reason, policy.created_by, policy.created_at],
+      ],
+    );
+  }
+}
+
+/** Enters the deletion of a month, which must be there. */
+export async function insertDeletion(owner: pg.ClientBase, deletion: RecordedDeletion): Promise<void> {
+  const { id, month, state, policy, reason, requested_by, requested_at, begun_at, done_at, acts } = deletion;
+  await owner.query(
+    `INSERT INTO month_deletions (id, month, state, policy, reason, requested_by, requested_at, begun_at, done_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    [id, month, state, policy?.id ?? null, reason, requested_by, requested_at, begun_at, done_at],
+  );
+  for (const [i, act] of acts.entries()) {
+    await owner.query(
+      `INSERT INTO month_deletion_acts (deletion, ordinal, act, state, principal, reason, acted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [id, i + 1, act.act, act.state, act.principal, act.reason, act.acted_at],
+    );
+  }
+}
+
 /** Enters months whose events stay in the archive, with what they hold. */
 export async function insertDroppedMonth(
   owner: pg.ClientBase,
   month: string,
-  ranges: readonly RangeFacts[],
+  ranges: readonly RecordedRange[],
 ): Promise<void> {
   await owner.query(
     `INSERT INTO months (month, state, partition_name, created_at, closed_at, sealed_at, retired_at, dropped_at)

@@ -9,9 +9,10 @@ import { connectionOptions } from '../database/data-source.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import { MultisetHash } from '../integrity/multiset-hash.js';
 import type { StoredRow } from '../integrity/stored-event.js';
-import type { AnyManifest, RangeFacts } from './archive-format.js';
+import type { AnyManifest } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
+import { RetentionRecords, type RecordedRange, type RemovedObject } from './retention-records.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { loadCompression } from './parquet-file.js';
@@ -22,6 +23,7 @@ import * as sql from './rebuild.sql.js';
 const LOCK_TIMEOUT_MS = 10_000;
 const KINDS = ['early', 'month', 'entities'] as const;
 const REGULATORY = 'regulatory';
+const SERVICE_LEDGER = '_service';
 
 export interface RebuildOptions {
   store: ObjectStore;
@@ -43,6 +45,9 @@ interface FoundObject {
   version: ListedVersion;
   encoded: AnyEncoded;
 }
+
+/** Objects in the order of their numbers, those that were removed among them. */
+type KnownObject = { found: FoundObject; removed?: undefined } | { removed: RemovedObject; found?: undefined };
 
 /**
  * Makes an empty database the one that an archive is of: ledgers, events, keys, months and the catalogue. Every object is
@@ -71,15 +76,21 @@ export async function rebuild({ store, ownerUrl, onlineMonths, now, log }: Rebui
       throw new Error('The database is not empty: a rebuild begins with a new one. Nothing was changed');
     }
     await loadCompression();
-    const objects = await findObjects(store, thread, folder, log);
-    const plan = planOf(objects, onlineMonths, now);
+    const { objects, records } = await findObjects(store, thread, folder, log);
+    const plan = planOf(objects, records, onlineMonths, now);
     for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
     for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
     for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
-    for (const object of objects) {
-      await copyEvents(owner, store, folder, object, plan);
-      await enter(owner, store, object);
-      log(`${object.version.key} is in the database`);
+    await sql.insertPolicies(owner, [...records.policies.values()]);
+    for (const deletion of records.deletions.values()) await sql.insertDeletion(owner, deletion);
+    for (const { found, removed } of objects) {
+      if (removed) {
+        await sql.insertRemovedObject(owner, removed);
+        continue;
+      }
+      await copyEvents(owner, store, folder, found, plan);
+      await enter(owner, store, found);
+      log(`${found.version.key} is in the database`);
     }
     const [first] = plan.ledgers.values();
     await sql.insertDeployment(owner, {
@@ -99,15 +110,17 @@ export async function rebuild({ store, ownerUrl, onlineMonths, now, log }: Rebui
 
 /**
  * Every object by its number, each read back and recomputed. Of several of one number the one that goes on from what is
- * there counts: the others were left by exporters that had lost their turn. Throws when one is missing or damaged.
+ * there counts: the others were left by exporters that had lost their turn. One that was removed, at the end of retention
+ * or as superseded, is known by the record of that. Throws when one is missing otherwise, or damaged.
  */
 async function findObjects(
   store: ObjectStore,
   thread: ArchiveThread,
   folder: string,
   log: (message: string) => void,
-): Promise<FoundObject[]> {
+): Promise<{ objects: KnownObject[]; records: RetentionRecords }> {
   const found = new Map<string, FoundObject[]>();
+  const records: StoredRow<number>[] = [];
   for (const kind of KINDS) {
     let lastKey = '';
     for await (const version of store.list(`${kind}/`)) {
@@ -118,20 +131,52 @@ async function findObjects(
       const encoded = await thread.run({ kind: 'verify', file });
       const { number } = encoded.manifest;
       found.set(number, [...(found.get(number) ?? []), { version, encoded }]);
+      if (encoded.manifest.kind !== 'entities') records.push(...(await readRetentionEvents(file, encoded.bytes)));
       log(`${version.key} is whole`);
     }
   }
   if (found.size === 0) throw new Error(`${store.location} holds no object: there is nothing to rebuild from`);
+  const known = recordsOf(records);
+  const last = [...found.keys(), ...known.removed.keys()].map(BigInt).reduce((a, b) => (a > b ? a : b));
   const chain = new KindChains();
-  return Array.from({ length: found.size }, (_, i) => {
-    const candidates = found.get(String(i + 1)) ?? [];
+  const objects: KnownObject[] = [];
+  for (let number = 1n; number <= last; number++) {
+    const candidates = found.get(String(number)) ?? [];
     const object = candidates.find(({ encoded }) => chain.takes(encoded.manifest));
-    if (!object) {
+    const removed = known.removed.get(String(number));
+    if (object) objects.push({ found: object });
+    else if (removed) {
+      chain.passes(removed);
+      objects.push({ removed });
+    } else {
       const what = candidates.length === 0 ? 'is not there' : 'does not go on from those before it';
-      throw new Error(`object ${i + 1} of the archive ${what}`);
+      throw new Error(
+        `object ${number} of the archive ${what}, and no record in the ledger _service says that it was removed`,
+      );
     }
-    return object;
+  }
+  return { objects, records: known };
+}
+
+/** The events of the service's ledger that tell of policies, deletions and removals. */
+async function readRetentionEvents(path: string, bytes: number): Promise<StoredRow<number>[]> {
+  return withFile(path, bytes, async (file) => {
+    const footer = await readFooter(file);
+    const rows: StoredRow<number>[] = [];
+    for (const [group, { ledger }] of footer.manifest.row_groups.entries()) {
+      if (ledger !== SERVICE_LEDGER) continue;
+      rows.push(...(await readRowGroup(file, footer, group)).filter(({ event_type }) => event_type === 'retention'));
+    }
+    return rows;
   });
+}
+
+/** Early objects and those of months hold the same events: each counts once. */
+function recordsOf(rows: readonly StoredRow<number>[]): RetentionRecords {
+  const bySequence = new Map(rows.map((row) => [BigInt(row.sequence), row]));
+  const records = new RetentionRecords();
+  for (const [, row] of [...bySequence].sort(([a], [b]) => (a < b ? -1 : 1))) records.take(row);
+  return records;
 }
 
 /** Where each kind of object ends in each ledger, and what of the entities of months was not listed yet. */
@@ -148,8 +193,8 @@ class KindChains {
       return follows && (kind !== 'entities' || this.unlisted.get(ledger)?.hex() === entities_hash);
     });
     if (!goesOn) return false;
-    for (const { ledger, to_sequence, last_event_hash, entities_hash } of ranges) {
-      this.ends.set(`${kind} ${ledger}`, { sequence: to_sequence, hash: last_event_hash });
+    this.end(kind, ranges);
+    for (const { ledger, entities_hash } of ranges) {
       if (kind === 'entities') this.unlisted.delete(ledger);
       if (kind !== 'month') continue;
       const hash = this.unlisted.get(ledger) ?? new MultisetHash();
@@ -158,33 +203,53 @@ class KindChains {
     }
     return true;
   }
+
+  /** Goes on over an object that was removed. */
+  passes({ kind, ranges }: RemovedObject): void {
+    this.end(kind, ranges);
+    if (kind === 'entities') for (const { ledger } of ranges) this.unlisted.delete(ledger);
+  }
+
+  private end(kind: AnyManifest['kind'], ranges: readonly RecordedRange[]): void {
+    for (const { ledger, to_sequence, last_event_hash } of ranges) {
+      this.ends.set(`${kind} ${ledger}`, { sequence: to_sequence, hash: last_event_hash });
+    }
+  }
 }
 
 /** What the database will hold. */
 interface Plan {
   ledgers: Map<string, sql.RebuiltLedger>;
   /** months whose events stay in the archive, and what they hold */
-  droppedMonths: Map<string, RangeFacts[]>;
+  droppedMonths: Map<string, RecordedRange[]>;
   /** all others that there are events of */
   onlineMonths: string[];
   /** of each ledger the last event that comes from the object of a month: early ones are taken from there on */
   monthEnds: Map<string, bigint>;
 }
 
-function planOf(objects: readonly FoundObject[], onlineMonths: number, now: Date): Plan {
-  const manifests = objects.map(({ encoded }) => encoded.manifest);
+/** What an object is about, whether it is there or not. */
+interface Held {
+  kind: AnyManifest['kind'];
+  ranges: readonly RecordedRange[];
+}
+
+function planOf(objects: readonly KnownObject[], records: RetentionRecords, onlineMonths: number, now: Date): Plan {
+  const manifests: Held[] = objects.map(({ found, removed }) => removed ?? found.encoded.manifest);
   const listed = ends(manifests, 'entities');
   const monthEnds = ends(manifests, 'month');
   const firstOnline = addMonths(monthOf(now.toISOString()), -onlineMonths);
-  const droppedMonths = new Map<string, RangeFacts[]>();
+  const deletedMonths = new Set(records.begun().map(({ month }) => month));
+  const droppedMonths = new Map<string, RecordedRange[]>();
   const online = new Set<string>();
   const archivedTo = new Map<string, bigint>();
   const ledgers = new Map<string, sql.RebuiltLedger>();
   for (const { kind, ranges } of manifests) {
     for (const range of ranges) {
       const month = monthOf(range.least_recorded_at);
-      const isDropped =
-        kind === 'month' && month < firstOnline && (listed.get(range.ledger) ?? 0n) >= BigInt(range.to_sequence);
+      // what was deleted had left PostgreSQL before, whatever the setting is now
+      const isOld = month < firstOnline || deletedMonths.has(month);
+      const isDropped = kind === 'month' && isOld && (listed.get(range.ledger) ?? 0n) >= BigInt(range.to_sequence);
       if (isDropped) {
         addRange(droppedMonths, month, range);
         archivedTo.set(range.ledger, BigInt(range.to_sequence));
@@ -215,7 +280,7 @@ function planOf(objects: readonly FoundObject[], onlineMonths: number, now: Date
 }
 
 /** Of each ledger the last event in objects of a kind. */
-function ends(manifests: readonly AnyManifest[], kind: AnyManifest['kind']): Map<string, bigint> {
+function ends(manifests: readonly Held[], kind: Held['kind']): Map<string, bigint> {
   const found = new Map<string, bigint>();
   for (const { ranges } of manifests.filter((manifest) => manifest.kind === kind)) {
     for (const { ledger, to_sequence } of ranges) found.set(ledger, BigInt(to_sequence));
@@ -224,7 +289,7 @@ function ends(manifests: readonly AnyManifest[], kind: AnyManifest['kind']): Map
 }
 
 /** A month may be in several objects: their ranges follow each other. */
-function addRange(months: Map<string, RangeFacts[]>, month: string, range: RangeFacts): void {
+function addRange(months: Map<string, RecordedRange[]>, month: string, range: RecordedRange): void {
   const ranges = months.get(month) ?? [];
   const before = ranges.find(({ ledger }) => ledger === range.ledger);
   if (!before) ranges.push({ ...range });
@@ -294,6 +359,7 @@ async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }:
     reason: metadata.reason ?? REGULATORY,
     retainUntil,
     ranges: manifest.ranges,
+    contents: manifest.kind === 'month' ? encoded.contents : [],
   });
   await owner.query('COMMIT');
 }

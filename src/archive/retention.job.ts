@@ -9,8 +9,15 @@ import type { Job, JobContext } from '../jobs/job.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
 import { objectsToVerify } from './archive-catalogue.sql.js';
 import { ArchiveVerifier } from './archive-verifier.js';
+import { ObjectRetention } from './object-retention.js';
 
-/** Has months leave PostgreSQL once they are old enough and archived, and what is archived of them was just read again. */
+/** Of early objects that stay, in a run's outcome. */
+const LISTED_OBJECTS = 100;
+
+/**
+ * Keeps locks as long as the policies say, has months leave PostgreSQL once they are old enough and archived, and what is
+ * archived of them was just read again, and removes early objects that these have made superfluous.
+ */
 @Injectable()
 export class Retention implements Job, OnModuleInit {
   readonly name = 'retention';
@@ -22,17 +29,28 @@ export class Retention implements Job, OnModuleInit {
     @Inject(POOL) private readonly pool: pg.Pool,
     private readonly partitions: PartitionManager,
     private readonly verifier: ArchiveVerifier,
+    private readonly objects: ObjectRetention,
     private readonly serviceLedger: ServiceLedger,
     private readonly runner: JobRunner,
   ) {
-    this.summary = `Retires and drops months that ended ${config.ONLINE_MONTHS} months ago, once their objects in the archive were read and found right`;
+    this.summary = `Moves locks on to what the retention policies say; retires and drops months that ended ${config.ONLINE_MONTHS} months ago, once their objects in the archive were read and found right; removes early objects that the objects of months have superseded`;
   }
 
   onModuleInit(): void {
     if (this.config.ARCHIVE_URL !== 'off') this.runner.register(this);
   }
 
-  async run({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
+  async run(context: JobContext): Promise<JsonObject> {
+    const extended = await this.objects.extendLocks(context);
+    const months = await this.dropMonths(context);
+    const { removed, left } = await this.objects.removeSuperseded(context);
+    for (const { object_key, reason } of left)
+      context.log.warn({ object: object_key, reason }, 'an early object stays for now');
+    const superseded = { removed, left: left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each })) };
+    return { extended, ...months, superseded };
+  }
+
+  private async dropMonths({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
     const months = await this.partitions.leaving(this.config.ONLINE_MONTHS);
     const numbers = await objectsToVerify(this.pool, months);
     const verified = numbers.size > 0 ? await this.verifier.verifyObjects(numbers, signal) : undefined;

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
+import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
 import { sqlState } from '../database/sqlstate.js';
+import { lesser } from '../events/sequences.js';
 import {
   FindingList,
   inOrderOfSequence,
@@ -32,6 +34,8 @@ export type Verdict = 'valid' | 'invalid' | 'undecided';
 
 export interface Outcome extends Omit<Progress, 'next'> {
   verdict: Verdict;
+  /** what was deleted at the end of its retention: it is not missing, and its chain ends are held against their neighbours */
+  deleted: readonly DeletedRange[];
 }
 
 /** What is verified. Both ends included; `to` is `from - 1` for nothing at all. */
@@ -92,15 +96,21 @@ export async function verifyRange(
   const facts = await sql.readLedgerFacts(means.pool, range.ledger);
   if (facts === undefined) throw new Error(`there is no ledger ${range.ledger}`);
   const months = await sql.readMonthTables(means.pool);
+  const spans = await readDeletedSpans(means.pool, range.ledger);
   const subject: VerificationSubject = {
     ledger: range.ledger,
     origin: facts.origin,
     usualOrigin: facts.usual_origin === facts.origin ? null : facts.usual_origin,
     months: new Map(months.map(({ oid, from, to }) => [oid, { from, to }])),
     headRecordedAt: facts.recorded_at === null ? null : Number(facts.recorded_at),
+    deleted: spans.map(({ from, to, previousEventHash, lastEventHash }) => ({
+      ...{ from, to, previousHash: previousEventHash?.toString('hex') ?? null },
+      lastHash: lastEventHash.toString('hex'),
+    })),
     keySeed: randomBytes(8).readBigInt64BE(),
   };
-  return new RangeVerification(range, subject, means, resumed).run();
+  const outcome = await new RangeVerification(range, subject, means, resumed).run();
+  return { ...outcome, deleted: spansWithin(spans, range.from, range.to) };
 }
 
 interface Piece {
@@ -134,11 +144,12 @@ class RangeVerification {
     this.cursor = this.next = resumed?.next ?? range.from;
   }
 
-  async run(): Promise<Outcome> {
+  async run(): Promise<Omit<Outcome, 'deleted'>> {
     await this.inParallel(
       () => this.takePiece(),
       (piece) => this.verifyPiece(piece),
     );
+    this.verifyDeleted();
     if (this.range.toHead) await this.verifyEnds();
     if (this.range.from <= this.range.to || this.range.toHead) {
       await this.verifyKeys();
@@ -178,12 +189,40 @@ class RangeVerification {
   }
 
   private takePiece(): Piece | undefined {
+    this.passDeleted();
     if (this.means.signal.aborted || this.cursor > this.range.to) return undefined;
     const end = this.cursor + ROWS_PER_TASK - 1n;
-    const piece: Piece = { from: this.cursor, to: end < this.range.to ? end : this.range.to };
+    const piece: Piece = { from: this.cursor, to: lesser(end, this.endBeforeDeleted()) };
     this.cursor = piece.to + 1n;
     this.pieces.push(piece);
     return piece;
+  }
+
+  /** Past what was deleted: a piece in which nothing is to be done. */
+  private passDeleted(): void {
+    for (const { from, to } of this.subject.deleted) {
+      if (this.cursor < from || this.cursor > to || this.cursor > this.range.to) continue;
+      const end = lesser(to, this.range.to);
+      this.pieces.push({ from: this.cursor, to: end, done: { checked: 0, listed: [], total: 0, unread: [] } });
+      this.cursor = end + 1n;
+    }
+  }
+
+  /** The last sequence of the range before the next one that was deleted. */
+  private endBeforeDeleted(): bigint {
+    const next = this.subject.deleted.find(({ from }) => from > this.cursor);
+    return next ? lesser(this.range.to, next.from - 1n) : this.range.to;
+  }
+
+  /** Months that were deleted next to each other; those that are there look at their own neighbours. */
+  private verifyDeleted(): void {
+    this.subject.deleted.forEach((deleted, i) => {
+      const before = this.subject.deleted[i - 1];
+      if (before?.to !== deleted.from - 1n || deleted.from <= this.range.from || deleted.from > this.range.to) return;
+      if (before.lastHash === deleted.previousHash) return;
+      const detail = 'the first event of a deleted month did not follow the last one of the deleted month before';
+      this.others.add({ kind: 'link', sequence: String(deleted.from), event_id: null, detail });
+    });
   }
 
   private async verifyPiece(piece: Piece): Promise<void> {
@@ -204,10 +243,11 @@ class RangeVerification {
 
   /** Past a piece without a single event there may be billions of such: a number is soon changed. */
   private async leap(): Promise<void> {
+    this.passDeleted();
     const from = this.cursor;
     if (from > this.range.to) return;
     const there = await sql.findNextSequence(this.means.pool, this.range.ledger, from, this.range.to);
-    const end = there === undefined ? this.range.to : there - 1n;
+    const end = lesser(there === undefined ? this.range.to : there - 1n, this.endBeforeDeleted());
     if (this.cursor !== from || end < from) return; // somebody else has gone on meanwhile
     this.cursor = end + 1n;
     this.pieces.push({ from, to: end, done: { checked: 0, ...gap(from, end), unread: [] } });

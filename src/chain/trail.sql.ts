@@ -187,14 +187,19 @@ function pageValues(page: KeyPage): unknown[] {
   return [page.ledger, String(page.from), String(page.to), page.firstBlock, page.endBlock];
 }
 
-/** The sum of the keys' hashes, and the least and greatest sequence of all the ledger's keys in those blocks. */
+/**
+ * The sum of the keys' hashes, without those of deleted events, and the least and greatest sequence of all the ledger's
+ * keys in those blocks.
+ */
 export async function sumKeys(
   database: Database,
   page: KeyPage,
   seed: bigint,
+  deleted: readonly { from: bigint; to: bigint }[],
 ): Promise<{ sum: bigint; least: bigint | null; greatest: bigint | null }> {
+  const gaps = deleted.map(({ from, to }) => ` AND k.sequence NOT BETWEEN ${from} AND ${to}`).join('');
   const { rows } = await database.query<{ sum: string; least: string | null; greatest: string | null }>(
-    `SELECT coalesce(sum(${keyHash('k', seed)}) FILTER (WHERE k.sequence BETWEEN $2 AND $3), 0) AS sum,
+    `SELECT coalesce(sum(${keyHash('k', seed)}) FILTER (WHERE k.sequence BETWEEN $2 AND $3${gaps}), 0) AS sum,
             min(k.sequence) AS least, max(k.sequence) AS greatest
        FROM event_keys AS k
        WHERE k.ledger = $1 AND ${IN_BLOCKS}`,

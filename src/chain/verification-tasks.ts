@@ -1,10 +1,12 @@
 import type pg from 'pg';
 import type { ArchiveReader } from '../archive/archive-reader.js';
+import { readDeletedSpans } from '../archive/deleted-ranges.js';
 import { compareWithCheckpoints } from '../checkpoints/checkpoint-comparison.js';
 import { later, lesser } from '../events/sequences.js';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
 import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
+import { TILE_WIDTH } from '../integrity/tiles.js';
 import { FindingList, type RecordedFinding } from './findings.js';
 import * as sql from './trail.sql.js';
 import { IN_ARCHIVE, RangeVerifier, type MonthBounds } from './verifier.js';
@@ -17,8 +19,18 @@ export interface VerificationSubject {
   /** by object id */
   months: ReadonlyMap<number, MonthBounds>;
   headRecordedAt: number | null;
+  /** in order */
+  deleted: readonly DeletedSequences[];
   /** random, made for the run: of the sums by which rows and keys are compared */
   keySeed: bigint;
+}
+
+/** Events that were deleted at the end of their retention. */
+export interface DeletedSequences extends SequenceRange {
+  /** event_hash of the event before the first, in hex; null at 1 */
+  previousHash: string | null;
+  /** of the last event, in hex */
+  lastHash: string;
 }
 
 interface SequenceRange {
@@ -73,7 +85,7 @@ export async function runTask<T extends VerificationTask>(
       case 'rows':
         return verifyRows(trail, task, task.isFirst);
       case 'keys':
-        return sql.sumKeys(client, { ledger: subject.ledger, ...task }, subject.keySeed);
+        return sql.sumKeys(client, { ledger: subject.ledger, ...task }, subject.keySeed, subject.deleted);
       case 'keyless-events':
         return findKeylessEvents(trail, task);
       case 'checkpoints':
@@ -96,6 +108,8 @@ interface Trail {
 async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: boolean): Promise<TaskResults['rows']> {
   const { client, subject } = trail;
   const { ledger, keySeed } = subject;
+  const before = subject.deleted.find((deleted) => deleted.to === from - 1n);
+  const after = subject.deleted.find((deleted) => deleted.from === to + 1n);
   return onBothSides(trail, async (archivedTo) => {
     const verifier = new RangeVerifier({
       from: Number(from),
@@ -105,18 +119,30 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
       months: subject.months,
       headRecordedAt: subject.headRecordedAt,
       needsPredecessor: isFirst,
+      predecessorHash: before && Buffer.from(before.lastHash, 'hex'),
     });
     let sum = 0n;
-    const begin = from > 1n ? from - 1n : 1n;
-    const end = lesser(to + 1n, archivedTo);
+    const begin = from > 1n && !before ? from - 1n : from;
+    const end = lesser(after ? to : to + 1n, archivedTo);
+    let lastHash: Buffer | undefined;
+    const noteLast = ({ sequence, event_hash }: StoredRow<number>): void => {
+      if (sequence === String(to)) lastHash = event_hash;
+    };
     try {
       for await (const rows of archivedRows(trail, begin, end)) {
-        for (const row of rows) verifier.take({ ...row, tableOid: IN_ARCHIVE });
+        for (const row of rows) {
+          verifier.take({ ...row, tableOid: IN_ARCHIVE });
+          noteLast(row);
+        }
         const own = rows.filter(({ sequence }) => BigInt(sequence) >= from && BigInt(sequence) <= to);
         sum += await sql.sumKeysOfEvents(client, own, keySeed);
       }
     } catch (error) {
       if (!isArchiveDamage(error)) throw error;
+      const deletedNow = await readDeletedSpans(client, ledger);
+      if (deletedNow.length !== subject.deleted.length) {
+        throw new Error('events were deleted while they were verified: verify again', { cause: error });
+      }
       const detail = `events ${begin} to ${end} have left the database, and not all are in the archive: ${(error as Error).message}`;
       const finding = { kind: 'missing' as const, sequence: String(begin), event_id: null, detail };
       return { checked: 0, listed: [finding], total: 1, keySum: 0n };
@@ -129,6 +155,7 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
     if (online.from <= online.to) {
       await copyStoredRows(client, online, (row) => {
         verifier.take(row);
+        noteLast(row);
         const sequence = Number(row.sequence);
         if (sequence < first || sequence > last) return;
         high += row.keyHashHigh;
@@ -136,6 +163,10 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
       });
     }
     const { checked, findings } = verifier.finish();
+    if (after && lastHash && lastHash.toString('hex') !== after.previousHash) {
+      const detail = `the events from ${after.from} on, which are deleted, did not follow this one`;
+      findings.add({ kind: 'link', sequence: String(to), event_id: null, detail });
+    }
     sum += (BigInt(high) << 32n) + BigInt(low);
     return { checked, listed: findings.listed, total: findings.total, keySum: BigInt.asUintN(64, sum) };
   });
@@ -155,7 +186,11 @@ async function compareCheckpoints(
     return hashes;
   };
   try {
-    const found = await compareWithCheckpoints(client, archived, { ledger, origin, ...range });
+    const found = [];
+    for (const part of partsThere(range, subject.deleted)) {
+      found.push(...(await compareWithCheckpoints(client, archived, { ledger, origin, ...part })));
+      if (found.length > 0) break; // whatever was signed later holds the same event
+    }
     const listed = found.map(({ sequence, detail }) => ({
       kind: 'checkpoint' as const,
       sequence: String(sequence),
@@ -167,6 +202,26 @@ async function compareCheckpoints(
     if (!isArchiveDamage(error)) throw error;
     return { listed: [], total: 0 }; // what is not there was told of with its rows
   }
+}
+
+/**
+ * The parts of a range that are there, to be held against what was signed. After a gap the tree goes on at the next whole
+ * tile, since the leaves before are gone; the events up to there are those that the next ones name, link by link.
+ */
+function partsThere(
+  { from, to, toHead }: SequenceRange & { toHead: boolean },
+  deleted: readonly DeletedSequences[],
+): (SequenceRange & { toHead: boolean })[] {
+  const parts: (SequenceRange & { toHead: boolean })[] = [];
+  let next = from;
+  for (const gap of deleted) {
+    if (gap.to < next || gap.from > to) continue;
+    if (gap.from > next) parts.push({ from: next, to: gap.from - 1n, toHead: false });
+    const width = BigInt(TILE_WIDTH);
+    next = ((gap.to + width - 1n) / width) * width + 1n;
+  }
+  if (next <= to || toHead) parts.push({ from: lesser(next, to + 1n), to, toHead });
+  return parts;
 }
 
 /** Whether an error says that archived events are lost or changed, and not that they could not be had. */
@@ -251,7 +306,11 @@ async function findOrphanKeys(trail: Trail, blocks: KeyBlocks, size: bigint | nu
 
 /** Keys whose event has left the database and is another one in the archive. */
 async function findArchivedOrphans(trail: Trail, page: sql.KeyPage, archivedTo: bigint): Promise<sql.OrphanKey[]> {
-  const keys = await sql.listKeys(trail.client, { ...page, to: lesser(page.to, archivedTo) });
+  const all = await sql.listKeys(trail.client, { ...page, to: lesser(page.to, archivedTo) });
+  const { deleted } = trail.subject;
+  const isKept = ({ sequence }: sql.Misplaced): boolean =>
+    !deleted.some(({ from, to }) => from <= BigInt(sequence) && BigInt(sequence) <= to);
+  const keys = all.filter(isKept);
   const [first, last] = [keys[0], keys.at(-1)];
   if (!first || !last) return [];
   const found: sql.OrphanKey[] = [];

@@ -1,4 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
 import { Absentable, IsTimestamp, rule } from '../events/event.dto.js';
 import { isSequence, MAX_SEQUENCE } from '../events/search-query.dto.js';
 import { FINDING_KINDS, MAX_LISTED_FINDINGS, type FindingKind } from './findings.js';
@@ -99,11 +100,12 @@ export class VerificationDto {
   @ApiProperty({ type: [UnreadRangeDto], description: 'What could not be read, and why', example: [] })
   unread: UnreadRangeDto[];
   @ApiProperty({
-    type: [UnreadRangeDto],
-    description: 'What was deleted when its time to be kept was over',
+    type: [DeletedRangeDto],
+    description:
+      'What was deleted at the end of its retention, under which policy: it is not missing, and the chain is verified over the gap',
     example: [],
   })
-  deleted: UnreadRangeDto[];
+  deleted: DeletedRangeDto[];
   @ApiProperty({ example: 'key:0190a0b0-0000-7000-8000-000000000001' })
   requested_by: string;
   @ApiProperty({ example: '2026-06-02T08:15:30.123456Z' })

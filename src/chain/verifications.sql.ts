@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { DeletedRange } from '../archive/deleted-ranges.js';
 import { readJson } from '../integrity/strict-json.js';
 import type { RecordedFinding } from './findings.js';
 import type { Unread, Verdict } from './range-verification.js';
@@ -19,7 +20,7 @@ export interface Verification {
   findings: RecordedFinding[];
   findings_total: string;
   unread: Unread[];
-  deleted: Unread[];
+  deleted: DeletedRange[];
   error: string | null;
   requested_by: string;
   created_at: string;
@@ -42,7 +43,7 @@ function verificationOf(row: Row): Verification {
     ...row,
     findings: readJson(row.findings) as unknown as RecordedFinding[],
     unread: readJson(row.unread) as unknown as Unread[],
-    deleted: readJson(row.deleted) as unknown as Unread[],
+    deleted: readJson(row.deleted) as unknown as DeletedRange[],
   };
 }
 
@@ -176,13 +177,13 @@ export async function finishVerification(
   pool: pg.Pool,
   id: string,
   runner: string,
-  end: KeptProgress & { verdict: Verdict; error: string | null },
+  end: KeptProgress & { verdict: Verdict; error: string | null; deleted: readonly DeletedRange[] },
 ): Promise<boolean> {
   const { rowCount } = await pool.query(
     `UPDATE verifications
-       SET ${PROGRESS}, status = 'done', verdict = $8, error = $9, runner = NULL, finished_at = trail_now()
+       SET ${PROGRESS}, status = 'done', verdict = $8, error = $9, deleted = $10, runner = NULL, finished_at = trail_now()
        WHERE id = $1 AND runner = $2 AND status = 'running'`,
-    [id, runner, ...progressValues(end), end.verdict, end.error],
+    [id, runner, ...progressValues(end), end.verdict, end.error, JSON.stringify(end.deleted)],
   );
   return rowCount === 1;
 }

@@ -5,6 +5,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { archiveReadSettings } from '../archive/archive-reading.js';
 import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import { readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
@@ -177,6 +178,9 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
 
   private async findRecordedAt(ledger: string, sequence: bigint): Promise<RecordedEvent | undefined> {
     if (sequence <= (await trail.readArchivedTo(this.pool, ledger))) {
+      // of what is deleted the times of its ends are known
+      const deleted = spanAt(await readDeletedSpans(this.pool, ledger), sequence);
+      if (deleted) return { sequence, recordedAt: deleted.recorded[1] };
       const [row] = await this.archive.at(ledger, [String(sequence)]);
       return row && { sequence, recordedAt: microsOf(row.recorded_at) };
     }
@@ -255,8 +259,9 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
    * what could not be done.
    */
   private async report(run: Verification, outcome: Outcome, log: Logger): Promise<string | null> {
-    const { verdict, checked, findings, unread } = outcome;
-    const summary = { verdict, checked: String(checked), findings: findings.total, unread: unread.length };
+    const { verdict, checked, findings, unread, deleted } = outcome;
+    const counts = { findings: findings.total, unread: unread.length, deleted: deleted.length };
+    const summary = { verdict, checked: String(checked), ...counts };
     if (verdict === 'valid') log.info(summary, 'verified');
     else if (verdict === 'undecided')
       log.error(
@@ -285,6 +290,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
           findings_total: String(findings.total),
           findings: findings.listed.slice(0, RECORDED_FINDINGS).map(shownFinding),
           unread: unread.slice(0, RECORDED_FINDINGS).map((range) => ({ ...range })),
+          deleted: deleted.slice(0, RECORDED_FINDINGS).map((range) => ({ ...range })),
         },
       });
       return null;

@@ -9,6 +9,7 @@ export interface TrailRow extends StoredRow<number> {
   tableOid: number;
 }
 
+const NO_HASH = Buffer.alloc(0);
 /** No table has this object id. */
 export const IN_ARCHIVE = 0;
 
@@ -33,6 +34,8 @@ export interface RangeScope {
   headRecordedAt: number | null;
   /** Whether it is told when there is no event before the first one; otherwise somebody else verifies that one. */
   needsPredecessor: boolean;
+  /** event_hash of the event before the first one, where that was deleted and does not come as a row. */
+  predecessorHash?: Buffer | undefined;
 }
 
 /** What became of a range: how many of its events were there, and what is wrong with them. */
@@ -116,8 +119,9 @@ export class RangeVerifier {
 
   /** Once, when nothing of the range has been judged yet. */
   private missPredecessor(): void {
-    const { from, needsPredecessor } = this.scope;
+    const { from, needsPredecessor, predecessorHash } = this.scope;
     if (
+      predecessorHash === undefined &&
       this.expected === from &&
       this.before === undefined &&
       from > 1 &&
@@ -180,7 +184,12 @@ export class RangeVerifier {
   private follows(row: TrailRow): boolean {
     const previous = row.previous_event_hash;
     if (row.sequence === '1') return previous === null;
-    if (this.before === undefined) return true;
+    if (this.before === undefined) {
+      const { from, predecessorHash } = this.scope;
+      return (
+        predecessorHash === undefined || Number(row.sequence) !== from || predecessorHash.equals(previous ?? NO_HASH)
+      );
+    }
     if (previous === null) return false;
     // Where the event before has lost its own event_hash, the right one is as good: that damage is told once, there.
     return previous.equals(this.before.row.event_hash) || (this.before.computedHash?.equals(previous) ?? false);

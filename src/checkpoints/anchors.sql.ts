@@ -66,7 +66,7 @@ export interface NewAnchor {
   successions: { ledger: string; note: string }[];
 }
 
-/** Fails with TT031 when it does not follow what is there. */
+/** Fails with TT041 when it does not follow what is there. */
 export async function catalogueAnchor(database: Database, anchor: NewAnchor): Promise<void> {
   const { checkpoints, successions } = anchor;
   await database.query('SELECT catalogue_anchor($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)', [

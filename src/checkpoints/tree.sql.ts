@@ -49,7 +49,7 @@ export interface Growth {
   tiles: (Tile & { hashes: Buffer })[];
 }
 
-/** Fails with TT030 when a tree has not the size that it is said to grow from. */
+/** Fails with TT040 when a tree has not the size that it is said to grow from. */
 export async function growTrees(database: Database, growths: readonly Growth[]): Promise<void> {
   const tiles = growths.flatMap(({ ledger, tiles: each }) => each.map((tile) => ({ ledger, ...tile })));
   await database.query('SELECT grow_trees($1, $2, $3, $4, $5, $6, $7, $8)', [

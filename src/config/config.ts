@@ -133,7 +133,7 @@ export const SETTINGS = {
     min: 5,
     max: 30,
     fallback: 7,
-    why: 'How long the store locks the objects that count, from the day on which their last event was recorded. A longer time holds for objects written from then on.',
+    why: 'How long records are kept and the store locks the objects that count, from when their last event was recorded; record classes may be kept for longer (docs/retention.md). A longer time holds for what is there as well; a shorter one than before is without effect, and is recorded.',
   }),
   ARCHIVE_CACHE_MB: integer({
     min: 0,

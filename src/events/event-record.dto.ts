@@ -1,3 +1,4 @@
+import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { RawMessageDto } from './event.dto.js';
 
@@ -71,10 +72,20 @@ export class SearchPageDto {
     example: '0',
   })
   archived_to: string;
+  @ApiProperty({
+    type: [DeletedRangeDto],
+    description: 'What was deleted at the end of its retention and might have been among these; the same on every page',
+    example: [],
+  })
+  deleted: DeletedRangeDto[];
 }
 
 export class OrderEventDto extends EventRecordDto {
-  @ApiProperty({ type: 'integer', description: "Its place in the order's whole life, from 1", example: 1 })
+  @ApiProperty({
+    type: 'integer',
+    description: "Its place in the order's whole life, as far as that is not deleted, from 1",
+    example: 1,
+  })
   ordinal: number;
   @ApiProperty({
     type: String,
@@ -100,4 +111,10 @@ export class OrderHistoryDto {
     example: '0',
   })
   archived_to: string;
+  @ApiProperty({
+    type: [DeletedRangeDto],
+    description: 'What was deleted at the end of its retention and might have been among these; the same on every page',
+    example: [],
+  })
+  deleted: DeletedRangeDto[];
 }

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { ARCHIVED_EVENTS, type ArchivedEvents, type ArchivedSearch } from '../archive/archived-events.js';
+import { readDeletedSpans, spansWithin, toldOf, type DeletedRange } from '../archive/deleted-ranges.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
 import { POOL } from '../database/tokens.js';
@@ -47,6 +48,8 @@ export interface SearchPage {
   as_of: string;
   /** events up to this sequence were read from the archive, later ones from the database */
   archived_to: string;
+  /** what was deleted of the ledger and might have matched, whichever page it would have been on; absent when nothing was */
+  deleted?: DeletedRange[];
 }
 
 /** Finds events by what is in them. Rows that nobody may have written are errors, never left out. */
@@ -65,7 +68,7 @@ export class EventSearch {
     this.turnstile = new Turnstile(Math.ceil(config.DATABASE_POOL_SIZE * SEARCH_SHARE));
   }
 
-  /** Throws ledger-not-found, event-not-found, DamagedRowError. */
+  /** Throws ledger-not-found, event-not-found, event-deleted, DamagedRowError. */
   async find(ledger: string, eventId: string): Promise<EventRecord> {
     const origin = await this.ledgers.origin(ledger);
     const found = await findStoredRow(this.pool, ledger, eventId);
@@ -86,6 +89,7 @@ export class EventSearch {
       next_cursor: page.next === undefined ? null : searchCursor(ledger, query, page.asOf, page.next),
       as_of: String(page.asOf),
       archived_to: String(page.archivedTo),
+      ...toldOf(page.deleted),
     };
   }
 
@@ -97,11 +101,12 @@ export class EventSearch {
     ledger: string,
     request: SearchRequest,
     gone?: AbortSignal,
-  ): AsyncGenerator<{ events: EventRecord[]; as_of: string; archived_to: string }> {
+  ): AsyncGenerator<Omit<SearchPage, 'next_cursor'>> {
     let { walk } = request;
     for (;;) {
       const page = await this.read(ledger, { ...request, walk }, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES, gone);
-      yield { events: page.events, as_of: String(page.asOf), archived_to: String(page.archivedTo) };
+      const { events, deleted } = page;
+      yield { events, as_of: String(page.asOf), archived_to: String(page.archivedTo), ...toldOf(deleted) };
       if (page.next === undefined) return;
       walk = { asOf: page.asOf, after: page.next };
     }
@@ -113,7 +118,13 @@ export class EventSearch {
     limit: number,
     maxBytes: number,
     gone?: AbortSignal,
-  ): Promise<{ events: EventRecord[]; asOf: bigint; archivedTo: bigint; next: Position | undefined }> {
+  ): Promise<{
+    events: EventRecord[];
+    asOf: bigint;
+    archivedTo: bigint;
+    deleted: DeletedRange[];
+    next: Position | undefined;
+  }> {
     const origin = await this.ledgers.origin(ledger);
     const search = { ledger, query, after: walk?.after, maxRows: limit + 1, maxBytes };
     const isAscending = query.sort === 'sequence' && query.order === 'asc';
@@ -124,7 +135,20 @@ export class EventSearch {
     const { rows, cut, archivedTo } = found;
     const events = rows.slice(0, limit).map((row) => eventRecordOf(row, origin));
     const last = events.at(-1);
-    return { events, asOf, archivedTo, next: last && (cut || rows.length > limit) ? positionOf(last) : undefined };
+    const next = last && (cut || rows.length > limit) ? positionOf(last) : undefined;
+    return { events, asOf, archivedTo, deleted: await this.deletedOf(ledger, query, archivedTo, asOf), next };
+  }
+
+  /** What was deleted of what a search is about; looked up after its rows were read, so that none is left out unsaid. */
+  private async deletedOf(
+    ledger: string,
+    query: SearchQuery,
+    archivedTo: bigint,
+    asOf: bigint,
+  ): Promise<DeletedRange[]> {
+    if (archivedTo === 0n) return [];
+    const spans = await readDeletedSpans(this.pool, ledger);
+    return spansWithin(spans, query.fromSequence, lesser(query.toSequence, asOf), query);
   }
 
   /** In ascending sequence: what is archived comes first, and often the database need not be read at all. */

@@ -76,7 +76,7 @@ export class EventsReadController {
   @ApiHeader({ name: 'If-None-Match', required: false, description: 'An ETag that you have: then 304 without a body' })
   @ApiAnswer(200, EventRecordDto)
   @ApiResponse({ status: 304, description: 'Nothing new: the event is the one that you have' })
-  @ApiProblems(...READ_PROBLEMS, 'event-not-found')
+  @ApiProblems(...READ_PROBLEMS, 'event-not-found', 'event-deleted')
   async readEvent(
     @Param('ledger') ledger: string,
     @Param('event_id') eventId: string,
@@ -101,7 +101,7 @@ export class EventsReadController {
     operationId: 'searchEvents',
     summary: 'Search events',
     description:
-      'All filters must match. Pages are stable: events recorded after the walk began do not appear in it, and none is left out or doubled. With Accept: application/x-ndjson all matches come as lines, ended by {"end": {"events", "as_of", "archived_to"}} (limit is then refused); such a read is recorded in the ledger _service.',
+      'All filters must match. Pages are stable: events recorded after the walk began do not appear in it, and none is left out or doubled. With Accept: application/x-ndjson all matches come as lines, ended by {"end": {"events", "as_of", "archived_to"}} (and "deleted" where something was) (limit is then refused); such a read is recorded in the ledger _service.',
   })
   @ApiQuery({ type: SearchParametersDto })
   @ApiQuery({
@@ -136,7 +136,7 @@ export class EventsReadController {
     operationId: 'readOrderHistory',
     summary: 'Read the life of an order',
     description:
-      'Every event with entity_type order and this entity_id, in sequence. Corrected events stay; corrected_by names the correction in force. With Accept: application/x-ndjson as lines, ended by {"end": {"events", "as_of", "archived_to"}} (limit is then refused); such a read is recorded in the ledger _service.',
+      'Every event with entity_type order and this entity_id, in sequence. Corrected events stay; corrected_by names the correction in force. With Accept: application/x-ndjson as lines, ended by {"end": {"events", "as_of", "archived_to"}} (and "deleted" where something was) (limit is then refused); such a read is recorded in the ledger _service.',
   })
   @ApiParam({ name: 'order_id', description: 'Percent-encoded, slashes too', example: 'O-1' })
   @ApiQuery({ type: HistoryParametersDto })

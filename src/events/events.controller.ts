@@ -22,6 +22,7 @@ const WRITE_PROBLEMS = [
   'leap-second',
   'ledger-not-found',
   'event-id-conflict',
+  'event-deleted',
   'ledger-closed',
   'payload-too-large',
   'unsupported-media-type',

@@ -1,6 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import {
+  deletionSentence,
+  readDeletedSpans,
+  spansWithin,
+  toldOf,
+  type DeletedRange,
+} from '../archive/deleted-ranges.js';
 import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
 import { POOL } from '../database/tokens.js';
 import { Problem } from '../http/problem.js';
@@ -30,6 +37,8 @@ export interface HistoryPage {
   as_of: string;
   /** events up to this sequence were read from the archive, later ones from the database */
   archived_to: string;
+  /** what was deleted of the ledger, in which there may have been events of the order; absent when nothing was */
+  deleted?: DeletedRange[];
 }
 
 /** Most orders have fewer events, so that one small statement is all. */
@@ -83,7 +92,7 @@ export class OrderHistory {
   /** One page, mostly the whole life. Throws ledger-not-found, order-not-found, invalid-parameter, DamagedRowError. */
   async page(ledger: string, orderId: string, request: HistoryRequest): Promise<HistoryPage> {
     const limit = request.limit ?? MAX_HISTORY_LIMIT;
-    const { events, walk, more, archivedTo } = await this.read(
+    const { events, walk, more, archivedTo, deleted } = await this.read(
       ledger,
       orderId,
       request,
@@ -97,6 +106,7 @@ export class OrderHistory {
       next_cursor: more ? historyCursor(ledger, request, walk) : null,
       as_of: String(walk.asOf),
       archived_to: String(archivedTo),
+      ...toldOf(deleted),
     };
   }
 
@@ -105,12 +115,13 @@ export class OrderHistory {
     ledger: string,
     orderId: string,
     request: HistoryRequest,
-  ): AsyncGenerator<{ events: OrderEvent[]; as_of: string; archived_to: string }> {
+  ): AsyncGenerator<Omit<HistoryPage, 'order_id' | 'next_cursor'>> {
     let walk: Walk | undefined = request.walk;
     for (;;) {
       const page = await this.read(ledger, orderId, request, walk, STREAM_PAGE_ROWS, STREAM_PAGE_BYTES);
       walk = page.walk;
-      yield { events: page.events, as_of: String(walk.asOf), archived_to: String(page.archivedTo) };
+      const { events, deleted } = page;
+      yield { events, as_of: String(walk.asOf), archived_to: String(page.archivedTo), ...toldOf(deleted) };
       if (!page.more) return;
     }
   }
@@ -122,7 +133,7 @@ export class OrderHistory {
     from: Walk | undefined,
     limit: number,
     maxBytes: number,
-  ): Promise<{ events: OrderEvent[]; walk: Walk; more: boolean; archivedTo: bigint }> {
+  ): Promise<{ events: OrderEvent[]; walk: Walk; more: boolean; archivedTo: bigint; deleted: DeletedRange[] }> {
     const origin = await this.ledgers.origin(ledger);
     const isWindow = window.from !== undefined || window.to !== undefined;
     // Without a window the first statement says by itself whether there is such an order, and as of when.
@@ -130,8 +141,9 @@ export class OrderHistory {
     const life = await this.readRows(ledger, orderId, window, start, limit + 1, maxBytes);
     const { rows, places, cut, size, archivedTo } = life;
 
-    if (!start && rows.length === 0) throw orderNotFound();
     const asOf = start?.asOf ?? size;
+    const deleted = await this.deletedOf(ledger, window, archivedTo, asOf);
+    if (!start && rows.length === 0) throw orderNotFound(deleted);
     if (asOf > size) throw cursorProblem('is of a later time than this ledger: ask anew');
 
     const more = cut || rows.length > limit;
@@ -149,7 +161,18 @@ export class OrderHistory {
     const after = last
       ? { sequence: BigInt(last.sequence), ordinal: last.ordinal, recordedAt: last.recorded_at }
       : before;
-    return { events, walk: { asOf, after, correctionOf }, more, archivedTo };
+    return { events, walk: { asOf, after, correctionOf }, more, archivedTo, deleted };
+  }
+
+  /** Looked up after the rows were read, so that none is left out unsaid. */
+  private async deletedOf(
+    ledger: string,
+    window: Pick<HistoryRequest, 'from' | 'to'>,
+    archivedTo: bigint,
+    asOf: bigint,
+  ): Promise<DeletedRange[]> {
+    if (archivedTo === 0n) return [];
+    return spansWithin(await readDeletedSpans(this.pool, ledger), 1n, asOf, window);
   }
 
   /** Throws order-not-found; otherwise the ledger's size. */
@@ -164,7 +187,9 @@ export class OrderHistory {
     const { size, archived_to: archivedTo, known } = rows[0]!;
     if (known) return BigInt(size);
     for await (const _ of this.archivedLife(ledger, orderId, 0n, BigInt(archivedTo), 1)) return BigInt(size);
-    throw orderNotFound();
+    throw orderNotFound(
+      await this.deletedOf(ledger, { from: undefined, to: undefined }, BigInt(archivedTo), BigInt(size)),
+    );
   }
 
   /** Up to `maxRows` rows after the start: first those that are archived, then those that are not. */
@@ -359,8 +384,13 @@ function historyStatement(
   };
 }
 
-function orderNotFound(): Problem {
-  return new Problem('order-not-found', 'The ledger holds no event of this order');
+/** Whether there ever was such an order nobody can say once something was deleted. */
+function orderNotFound(deleted: readonly DeletedRange[]): Problem {
+  const ranges = deleted.map(
+    (range) => `events ${range.from_sequence} to ${range.to_sequence} were ${deletionSentence(range)}`,
+  );
+  const rest = ranges.length === 0 ? '' : `. Those that it may have had are gone: ${ranges.join('; ')}`;
+  return new Problem('order-not-found', `The ledger holds no event of this order${rest}`);
 }
 
 /** Whether an event's time lies in a window: what the statement says in SQL. */

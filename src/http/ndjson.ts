@@ -32,6 +32,8 @@ export interface Page {
   as_of: string;
   /** events up to this sequence were read from the archive */
   archived_to: string;
+  /** what was deleted and might have matched; absent when nothing was */
+  deleted?: readonly object[];
 }
 
 /** Pages as pieces of NDJSON: a line an event, then `{"end": {"events", "as_of", "archived_to"}}`, without which the answer is not whole. */
@@ -39,13 +41,16 @@ export async function* linesOfPages(pages: AsyncIterable<Page>): AsyncGenerator<
   let count = 0;
   let asOf = '';
   let archivedTo = '0';
+  let deleted: Pick<Page, 'deleted'> = {};
   for await (const page of pages) {
     asOf = page.as_of;
     archivedTo = page.archived_to;
+    deleted = page.deleted ? { deleted: page.deleted } : {};
     count += page.events.length;
     let text = '';
     for (const event of page.events) text += `${JSON.stringify(event)}\n`;
     if (text !== '') yield { text, asOf };
   }
-  yield { text: `${JSON.stringify({ end: { events: String(count), as_of: asOf, archived_to: archivedTo } })}\n`, asOf };
+  const end = { events: String(count), as_of: asOf, archived_to: archivedTo, ...deleted };
+  yield { text: `${JSON.stringify({ end })}\n`, asOf };
 }

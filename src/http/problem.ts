@@ -58,7 +58,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'It takes another principal',
     meaning:
-      'Whoever asked for a legal hold, or for its release, cannot agree to it as well, nor reject a hold that they asked for. Another key or token, of another person, has to.',
+      'Whoever asked for a legal hold, or for its release, cannot agree to it as well, nor reject a hold that they asked for; whoever asked for the deletion of a month cannot approve it. Another key or token, of another person, has to.',
   },
   'not-found': { status: 404, title: 'There is nothing here', meaning: 'No operation has this method and path.' },
   'ledger-not-found': {
@@ -92,6 +92,11 @@ export const PROBLEMS = {
     title: 'No such legal hold',
     meaning: 'There is no legal hold with this id, or it is of ledgers that these credentials are not for.',
   },
+  'deletion-not-found': {
+    status: 404,
+    title: 'No such deletion',
+    meaning: '`GET /v1/deletions` lists the deletions of months that were asked for.',
+  },
   'not-acceptable': {
     status: 406,
     title: 'No such format',
@@ -124,11 +129,35 @@ export const PROBLEMS = {
     meaning:
       'Approvals and rejections are for a hold or a release that waits for one, a release is asked for while the hold is active, and nothing follows once it is released or rejected; or `seen_state` is not the state any more. The detail says what the state is. Look at the hold before you try again.',
   },
+  'retention-shortened': {
+    status: 409,
+    title: 'Records would be kept for a shorter time',
+    meaning:
+      'A policy in force keeps the same records, or the same record class, for longer; `default` is ARCHIVE_RETENTION_YEARS, for every record. The time to keep a record can be made longer and never shorter. That it was tried is recorded in the ledger `_service`.',
+  },
+  'month-must-be-kept': {
+    status: 409,
+    title: 'The month must be kept',
+    meaning:
+      'A month is deleted once it has left PostgreSQL, every object of it is past its retention, and no legal hold touches it; the detail says what is not so. `GET /v1/deletions/candidates` lists the months that may be deleted.',
+  },
+  'deletion-state-conflict': {
+    status: 409,
+    title: 'The deletion is in another state',
+    meaning:
+      'A month has one deletion at a time; it is approved while it waits for that, and rejected until its removal has begun. Look at the deletion before you try again.',
+  },
   'not-yet-checkpointed': {
     status: 409,
     title: 'No checkpoint covers it yet',
     meaning:
       'What is asked for was recorded after the last checkpoint was signed, or nothing was signed yet. Checkpoints are signed once a minute, unless CHECKPOINT_SCHEDULE says otherwise: ask again after Retry-After. Where they are off, or a ledger is refused (`/v1/jobs/checkpoint/runs` says why), there is no proof.',
+  },
+  'event-deleted': {
+    status: 410,
+    title: 'The event was deleted',
+    meaning:
+      'The event was recorded, kept for as long as its retention policy said, and deleted with its month by an act that two principals agreed to. The detail names the deletion and the policy; `GET /v1/deletions/{id}` has the rest. Its id stays taken: to send the event again gets this answer as well, whatever its content.',
   },
   'payload-too-large': {
     status: 413,

@@ -1,3 +1,4 @@
+import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { EvidencePlan } from '../evidence/evidence-plan.js';
 import type { HistoryRequest, SearchRequest } from '../events/search-query.dto.js';
 import type { Parameters } from '../http/query-parameters.js';
@@ -16,6 +17,8 @@ export type LongRead =
       format: string;
       asOf: bigint;
       period: Period;
+      /** of its events */
+      deleted: readonly DeletedRange[];
       parameters: Parameters;
     };
 

@@ -5,6 +5,7 @@ import { KeyAdministration } from '../access/key-administration.js';
 import { CONFIG, configDigest, publicSettings, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import { ServiceLedger } from '../events/service-ledger.js';
+import { RetentionPolicies } from '../retention/retention-policies.js';
 import { Foundation } from './foundation.js';
 import { LOGGER } from './logger.js';
 import * as sql from './startup.sql.js';
@@ -22,12 +23,14 @@ export class Startup implements OnApplicationBootstrap {
     private readonly foundation: Foundation,
     private readonly serviceLedger: ServiceLedger,
     private readonly keys: KeyAdministration,
+    private readonly retention: RetentionPolicies,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     await this.foundation.lay();
     this.firstKey = await this.keys.ensureFirstKey(this.config.BOOTSTRAP_API_KEY);
     await this.recordConfiguration();
+    await this.retention.declareDefault();
   }
 
   private async recordConfiguration(): Promise<void> {

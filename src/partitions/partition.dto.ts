@@ -41,6 +41,22 @@ export class PartitionDto {
   retired_at: string | null;
   @ApiProperty(TIME)
   dropped_at: string | null;
+  @ApiProperty({
+    ...TIME,
+    description:
+      'Until when policies or locks keep it; null until it is archived as a month. Past it, it may be deleted',
+  })
+  retained_until: string | null;
+  @ApiProperty({ ...TIME, description: 'Record class of the policy that keeps it for the longest' })
+  record_class: string | null;
+  @ApiProperty({ ...TIME, description: 'Its deletion: `GET /v1/deletions/{id}`; null when nobody has asked for one' })
+  deletion: string | null;
+  @ApiProperty({
+    ...TIME,
+    enum: ['requested', 'approved', 'removing', 'done'],
+    description: 'Of its deletion; from removing on its events are deleted for every reader',
+  })
+  deletion_state: string | null;
   @ApiProperty({ type: [MonthRangeDto], description: 'What it holds of each ledger, from the state sealed on' })
   ranges: MonthRangeDto[];
 }

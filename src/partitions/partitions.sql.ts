@@ -14,6 +14,14 @@ export interface CataloguedMonth {
   sealed_at: string | null;
   retired_at: string | null;
   dropped_at: string | null;
+  /** by the policies in force and the locks of its objects, whichever is later; null until it is archived as a month */
+  retained_until: string | null;
+  /** of the policy that keeps it for the longest */
+  record_class: string | null;
+  /** of its deletion, unless nobody has asked for one */
+  deletion: string | null;
+  /** requested, approved, removing, done */
+  deletion_state: string | null;
 }
 
 const time = (column: string): string =>
@@ -23,7 +31,15 @@ const time = (column: string): string =>
 export async function listMonths(pool: pg.Pool): Promise<CataloguedMonth[]> {
   const columns = ['created_at', 'closed_at', 'sealed_at', 'retired_at', 'dropped_at'].map(time).join(', ');
   const { rows } = await pool.query<CataloguedMonth>(
-    `SELECT month, state, partition_name, ${columns} FROM months ORDER BY month`,
+    `SELECT m.month, m.state, m.partition_name, ${columns}, ${time('retained_until')}, k.record_class,
+            d.id AS deletion, d.state AS deletion_state
+       FROM months AS m
+       LEFT JOIN LATERAL (
+         SELECT greatest(r.retain_until, r.locked_until) AS retained_until, r.record_class
+           FROM retention_of_month(m.month) AS r
+           WHERE m.state IN ('sealed', 'retired', 'dropped')) AS k ON true
+       LEFT JOIN month_deletions AS d ON d.month = m.month AND d.state <> 'rejected'
+       ORDER BY m.month`,
   );
   return rows;
 }

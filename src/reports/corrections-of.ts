@@ -1,3 +1,4 @@
+import { readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { correctionsInForce } from '../events/corrections.js';
 import { grouped } from './grouped.js';
 import { ORDER_MEMBERS_SELECTED, withOrderMembers, type OrderMembersRow } from './order-members.js';
@@ -83,7 +84,7 @@ async function readTargets(run: ReportRun, corrections: readonly Correction[]): 
   const known = new Set(corrections.map(({ event_id }) => event_id));
   const ids = [...new Set(corrections.map(({ corrects }) => corrects))].filter((id) => !known.has(id));
   if (ids.length === 0) return [];
-  const rows = await run.read(async (client, { archivedTo }) => {
+  const { rows, deleted } = await run.read(async (client, { archivedTo }) => {
     const { rows: found } = await client.query<Known & { entity_type: string | null; entity_id: string | null }>({
       text: `SELECT k.event_id, k.sequence, e.entity_type, e.entity_id
                FROM event_keys AS k
@@ -94,11 +95,23 @@ async function readTargets(run: ReportRun, corrections: readonly Correction[]): 
                WHERE k.ledger = $1 AND k.event_id = ANY ($2::uuid[]) AND k.sequence <= $3`,
       values: [run.ledger, ids, String(run.asOf), String(archivedTo)],
     });
-    return found.filter((row) => row.entity_type !== null || BigInt(row.sequence) <= archivedTo);
+    return {
+      rows: found.filter((row) => row.entity_type !== null || BigInt(row.sequence) <= archivedTo),
+      deleted: archivedTo === 0n ? [] : await readDeletedSpans(client, run.ledger),
+    };
   });
-  const archived = rows.filter((row) => row.entity_type === null).map(({ sequence }) => sequence);
+  const isDeleted = ({ sequence }: Known): boolean => spanAt(deleted, BigInt(sequence)) !== undefined;
+  const archived = rows.filter((row) => row.entity_type === null && !isDeleted(row)).map(({ sequence }) => sequence);
+  // of what is deleted nobody can see the entity any more: it is taken to be the one whose correction names it
+  const targetsGone = rows
+    .filter(isDeleted)
+    .flatMap(({ event_id, sequence }) =>
+      corrections
+        .filter(({ corrects }) => corrects === event_id)
+        .map(({ entity_type, entity_id }) => ({ event_id, sequence, entity_type, entity_id })),
+    );
   const isOnline = (row: (typeof rows)[number]): row is Known & Entity => row.entity_type !== null;
-  const online = rows.filter(isOnline);
+  const online = [...rows.filter(isOnline), ...targetsGone];
   return archived.length === 0 ? online : [...online, ...(await run.archive.at(run.ledger, archived))];
 }
 

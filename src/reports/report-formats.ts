@@ -1,3 +1,4 @@
+import { toldOf } from '../archive/deleted-ranges.js';
 import { Problem } from '../http/problem.js';
 import type { Report, ReportRun, Row } from './report.js';
 
@@ -21,7 +22,10 @@ const json: ReportFormat = {
     return `${known.slice(0, -1)},"rows":[`;
   },
   row: (report, row, number) => `${number === 0 ? '\n' : ',\n'}${jsonOf(report, row)}`,
-  tail: (_run, rows) => `${rows === 0 ? '' : '\n'}],"rows_total":"${rows}"}\n`,
+  tail: ({ deleted }, rows) => {
+    const rest = deleted.length === 0 ? '' : `,"deleted":${JSON.stringify(deleted)}`;
+    return `${rows === 0 ? '' : '\n'}],"rows_total":"${rows}"${rest}}\n`;
+  },
 };
 
 const csv: ReportFormat = {
@@ -39,7 +43,10 @@ const ndjson: ReportFormat = {
   contentType: 'application/x-ndjson; charset=utf-8',
   head: () => '',
   row: (report, row) => `${jsonOf(report, row)}\n`,
-  tail: ({ asOf }, rows) => `${JSON.stringify({ end: { rows: String(rows), as_of: String(asOf) } })}\n`,
+  tail: ({ asOf, deleted }, rows) => {
+    const end = { rows: String(rows), as_of: String(asOf), ...toldOf(deleted) };
+    return `${JSON.stringify({ end })}\n`;
+  },
 };
 
 /** The first is what is sent to whoever does not mind. */

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
+import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
 import { readPage } from '../events/read-transaction.js';
-import type { ReportRun } from './report.js';
+import type { Period, ReportRun } from './report.js';
 import { REPORT_FORMATS } from './report-formats.js';
 import { REPORTS } from './reports.js';
 
@@ -22,7 +23,7 @@ export async function* piecesOfReport(
   pool: pg.Pool,
   archive: ArchivedEvents,
   timeoutMs: number,
-  { report: reportName, format: formatName, ledger, asOf, period, parameters }: ReportRead,
+  { report: reportName, format: formatName, ledger, asOf, period, deleted, parameters }: ReportRead,
   gone: AbortSignal,
 ): AsyncGenerator<{ text: string; asOf: string }> {
   const report = REPORTS.find(({ name }) => name === reportName)!;
@@ -31,6 +32,7 @@ export async function* piecesOfReport(
     ledger,
     asOf,
     period,
+    deleted,
     parameters,
     archive,
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
@@ -44,5 +46,22 @@ export async function* piecesOfReport(
     yield { text, asOf: String(asOf) };
     text = '';
   }
+  // what was deleted while it ran is not in it, and is not told of: half of it would look whole
+  if ((await deletedInPeriod(pool, ledger, period, asOf)).length !== deleted.length) {
+    throw new Error('a month that the report is about was deleted while it ran');
+  }
   yield { text: text + format.tail(run, rows), asOf: String(asOf) };
+}
+
+/** What was deleted, up to a sequence, of events of a period. */
+export async function deletedInPeriod(
+  pool: pg.Pool,
+  ledger: string,
+  { from, to }: Period,
+  asOf: bigint,
+): Promise<DeletedRange[]> {
+  const spans = await readDeletedSpans(pool, ledger);
+  // to the millisecond: rather one too many is told of than one too few; the end of the last day is past what events may have
+  const micros = (time: string, ms: number): { micros: number } => ({ micros: (Date.parse(time) + ms) * 1000 });
+  return spansWithin(spans, 1n, asOf, { from: micros(from.time, 0), to: micros(to.time, 1) });
 }

@@ -1,5 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
 import type { Principal } from '../access/principal.js';
+import { POOL } from '../database/tokens.js';
 import { Ledgers } from '../events/ledgers.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { Problem } from '../http/problem.js';
@@ -8,12 +10,13 @@ import { LongReads } from '../long-reads/long-reads.js';
 import type { Report } from './report.js';
 import type { ReportFormat } from './report-formats.js';
 import type { ReportRequest } from './report-parameters.js';
-import type { ReportRead } from './report-pieces.js';
+import { deletedInPeriod, type ReportRead } from './report-pieces.js';
 
 /** Runs reports. */
 @Injectable()
 export class ReportRuns {
   constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
     private readonly ledgers: Ledgers,
     private readonly longReads: LongReads,
     private readonly serviceLedger: ServiceLedger,
@@ -29,7 +32,8 @@ export class ReportRuns {
     if (asOf > size) {
       throw invalidParameters([queryError('as_of', 'range', `must be no more than the ledger's size, ${size}`)]);
     }
-    return { ledger, report: report.name, format: format.name, asOf, period, parameters };
+    const deleted = await deletedInPeriod(this.pool, ledger, period, asOf);
+    return { ledger, report: report.name, format: format.name, asOf, period, deleted, parameters };
   }
 
   /**

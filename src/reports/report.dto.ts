@@ -1,4 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
 
 export class ReportParameterDto {
   @ApiProperty({ example: 'from_date' })
@@ -63,4 +64,9 @@ export class ReportAnswerDto {
   rows: Record<string, string | null>[];
   @ApiProperty({ example: '1' })
   rows_total: string;
+  @ApiPropertyOptional({
+    type: [DeletedRangeDto],
+    description: 'Events of the period that were deleted at the end of their retention; absent when none were',
+  })
+  deleted?: DeletedRangeDto[];
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
+import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { LedgerExtent } from '../events/read-transaction.js';
 import type { Parameters } from '../http/query-parameters.js';
 
@@ -43,6 +44,8 @@ export interface ReportRun {
   /** no event of a later sequence is looked at */
   asOf: bigint;
   period: Period;
+  /** what was deleted, up to `asOf`, of events of the period */
+  deleted: readonly DeletedRange[];
   /** canonical; what makes the run again, together with `asOf` */
   parameters: Parameters;
   /**

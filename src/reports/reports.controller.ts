@@ -12,6 +12,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Caller } from '../access/access.decorator.js';
 import type { Principal } from '../access/principal.js';
+import type { DeletedRange } from '../archive/deleted-ranges.js';
 import { Ledgers } from '../events/ledgers.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { Problem } from '../http/problem.js';
@@ -26,6 +27,9 @@ import type { Report } from './report.js';
 import { REPORTS } from './reports.js';
 
 const AS_OF_HEADER = 'truetrail-as-of';
+const DELETED_HEADER = 'truetrail-deleted';
+/** Ranges in the header: proxies take headers of some kilobytes. */
+const MOST_TOLD = 24;
 const LIST: ReportListDto = {
   reports: REPORTS.map((report) => ({
     name: report.name,
@@ -101,11 +105,22 @@ export class ReportsController {
       'content-type': format.contentType,
       'content-disposition': `attachment; filename="${fileName(report, run, format)}"`,
       [AS_OF_HEADER]: String(run.asOf),
+      ...(run.deleted.length > 0 ? { [DELETED_HEADER]: deletedHeader(run.deleted) } : {}),
       vary: 'accept',
     };
     if (request.method === 'HEAD') sendHead(reply, headers);
     else await sendPieces(request, reply, this.runs.pieces(run, caller, gone), gone, headers);
   }
+}
+
+/** For formats that have no other place for it. A year of months has some 2 KB. */
+function deletedHeader(deleted: readonly DeletedRange[]): string {
+  const parts = deleted.map(
+    ({ from_sequence: from, to_sequence: to, policy, years, deletion }) =>
+      `${from}-${to}; policy=${policy}; years=${years}; deletion=${deletion}`,
+  );
+  const rest = parts.length > MOST_TOLD ? `, and ${parts.length - MOST_TOLD} more` : '';
+  return `${parts.slice(0, MOST_TOLD).join(', ')}${rest}`;
 }
 
 /** Throws report-not-found. */
@@ -125,6 +140,12 @@ function reportAnswer(): ApiResponseOptions {
     description: 'The report in the format asked for',
     headers: {
       'Truetrail-As-Of': { description: 'as_of, in every format', schema: { type: 'string' }, example: '7' },
+      'Truetrail-Deleted': {
+        description:
+          'Only when events of the period were deleted at the end of their retention: which sequences, and under which policy',
+        schema: { type: 'string' },
+        example: '1-8192; policy=default; years=7; deletion=0197f3a1-6c00-7000-8000-0000000000d7',
+      },
       'Content-Disposition': {
         description: 'A file name that says ledger, report, period and as_of',
         schema: { type: 'string' },
@@ -140,7 +161,10 @@ function reportAnswer(): ApiResponseOptions {
         },
       },
       'application/x-ndjson': {
-        schema: { type: 'string', description: 'A row a line, then {"end": {"rows", "as_of"}}' },
+        schema: {
+          type: 'string',
+          description: 'A row a line, then {"end": {"rows", "as_of"}}, with "deleted" where something was',
+        },
       },
     },
   };

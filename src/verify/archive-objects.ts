@@ -66,7 +66,7 @@ function listObjects(folder: string): string[] {
 async function openObject(folder: string, name: string, report: ArchiveReport): Promise<OpenObject | undefined> {
   const file = new FileBuffer(join(folder, name));
   try {
-    const { ranges } = await verifyObject(file);
+    const { ranges } = (await verifyObject(file)).manifest;
     return { name, file, footer: await readFooter(file), ranges };
   } catch (error) {
     file.close();

@@ -1,0 +1,177 @@
+import type pg from 'pg';
+import { readJson, type JsonObject } from '../integrity/strict-json.js';
+import type { ArchiveKind, RangeFacts } from './archive-format.js';
+import type { RecordContents } from './record-contents.js';
+
+type Database = pg.Pool | pg.ClientBase;
+
+const text = (time: string): string => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** Until when an object is kept, and by which policy; whole seconds. */
+export interface KeptUntil {
+  record_class: string;
+  years: number;
+  retain_until: string;
+}
+
+/**
+ * Until when events are kept of which the last was recorded then: by the policy that keeps any of them for the longest,
+ * and for `leastYears` in any case.
+ */
+export async function keptUntil(
+  database: Database,
+  contents: readonly RecordContents[],
+  lastRecordedAt: string,
+  leastYears: number,
+): Promise<KeptUntil> {
+  const { rows } = await database.query<KeptUntil>(
+    `SELECT record_class, years, ${text('retain_until')} AS retain_until
+       FROM (
+         SELECT record_class, years, retain_until
+           FROM retention_of_contents($1::text[], $2::text[], $3::text[], $4::timestamptz[])
+         UNION ALL
+         SELECT 'default', $6::integer, kept_until($5::timestamptz, $6)) AS kept
+       ORDER BY kept.retain_until DESC, years DESC LIMIT 1`,
+    [
+      contents.map(({ ledger }) => ledger),
+      contents.map(({ entity_type }) => entity_type),
+      contents.map(({ event_type }) => event_type),
+      contents.map(({ greatest_recorded_at }) => greatest_recorded_at),
+      lastRecordedAt,
+      leastYears,
+    ],
+  );
+  return rows[0]!;
+}
+
+/** What the objects of months hold of some ranges, by what record classes are made of. */
+export async function contentsOfRanges(
+  database: Database,
+  ranges: readonly Pick<RangeFacts, 'ledger' | 'from_sequence' | 'to_sequence'>[],
+): Promise<RecordContents[]> {
+  const { rows } = await database.query<RecordContents>(
+    `SELECT DISTINCT c.ledger, c.entity_type, c.event_type, c.events,
+            ${text('c.least_recorded_at')} AS least_recorded_at, ${text('c.greatest_recorded_at')} AS greatest_recorded_at
+       FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS wanted (ledger, from_sequence, to_sequence)
+       JOIN archive_ranges AS r ON r.kind = 'month' AND r.ledger = wanted.ledger
+         AND r.from_sequence <= wanted.to_sequence AND r.to_sequence >= wanted.from_sequence
+       JOIN archive_contents AS c ON c.number = r.number AND c.ledger = r.ledger`,
+    [
+      ranges.map(({ ledger }) => ledger),
+      ranges.map(({ from_sequence }) => from_sequence),
+      ranges.map(({ to_sequence }) => to_sequence),
+    ],
+  );
+  return rows;
+}
+
+/** An object of a month whose lock ends before the policies in force say. */
+export interface ShortLock extends KeptUntil {
+  number: string;
+  object_key: string;
+  version_id: string;
+  /** as the catalogue knows it */
+  locked_until: string;
+}
+
+export async function listShortLocks(database: Database): Promise<ShortLock[]> {
+  const { rows } = await database.query<ShortLock>(
+    `SELECT o.number, o.object_key, o.version_id, ${text('s.retain_until')} AS locked_until,
+            w.record_class, w.years, ${text('w.retain_until')} AS retain_until
+       FROM retention_of_objects(ARRAY(
+              SELECT a.number FROM archive_objects AS a
+                WHERE a.kind IN ('month', 'entities')
+                  AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = a.number))) AS w
+       JOIN archive_objects AS o ON o.number = w.number
+       JOIN archive_object_states AS s ON s.number = w.number
+       WHERE w.retain_until > greatest(s.retain_until, trail_now())
+       ORDER BY o.number`,
+  );
+  return rows;
+}
+
+/** An object that is to be removed, with all that the catalogue says of it. */
+export interface RemovableObject {
+  number: string;
+  kind: ArchiveKind;
+  location: string;
+  object_key: string;
+  version_id: string;
+  format: string;
+  sha256: string;
+  bytes: string;
+  events: string;
+  reason: string;
+  created_by: string;
+  archived_at: string;
+  retain_until: string;
+  ranges: Omit<RangeFacts, 'entities_hash'>[];
+}
+
+const TIMES = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'];
+const REMOVABLE = `SELECT o.number, o.kind, o.location, o.object_key, o.version_id, o.format, encode(o.sha256, 'hex') AS sha256,
+    o.bytes, o.events, o.reason, o.created_by, ${text('o.archived_at')} AS archived_at, ${text('s.retain_until')} AS retain_until,
+    (SELECT json_agg(json_build_object(
+       'ledger', r.ledger, 'origin', l.origin, 'from_sequence', r.from_sequence::text, 'to_sequence', r.to_sequence::text,
+       ${TIMES.map((name) => `'${name}', ${text(`r.${name}`)}`).join(', ')},
+       'previous_event_hash', encode(r.previous_event_hash, 'hex'), 'last_event_hash', encode(r.last_event_hash, 'hex'))
+       ORDER BY r.ledger)
+       FROM archive_ranges AS r JOIN ledgers AS l ON l.ledger = r.ledger WHERE r.number = o.number)::text AS ranges
+  FROM archive_objects AS o JOIN archive_object_states AS s ON s.number = o.number`;
+
+async function removable(database: Database, where: string, values: unknown[]): Promise<RemovableObject[]> {
+  const { rows } = await database.query<Omit<RemovableObject, 'ranges'> & { ranges: string }>(
+    `${REMOVABLE} WHERE ${where} ORDER BY o.kind, o.number`,
+    values,
+  );
+  return rows.map((row) => ({
+    ...row,
+    ranges: readJson(row.ranges) as JsonObject[] as unknown as RemovableObject['ranges'],
+  }));
+}
+
+/** Early objects whose lock is over and whose events are all in objects of months, by the catalogue; the first ones. */
+export function listSuperseded(database: Database, limit: number): Promise<RemovableObject[]> {
+  return removable(
+    database,
+    `o.number IN (
+       SELECT e.number FROM archive_objects AS e JOIN archive_object_states AS t ON t.number = e.number
+         WHERE e.kind = 'early' AND t.retain_until <= trail_now()
+           AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = e.number AND x.removed_at IS NOT NULL)
+           AND NOT EXISTS (
+             SELECT FROM archive_ranges AS r WHERE r.number = e.number AND r.to_sequence > coalesce(
+               (SELECT max(m.to_sequence) FROM archive_ranges AS m WHERE m.kind = 'month' AND m.ledger = r.ledger), 0))
+         ORDER BY e.number LIMIT $1)`,
+    [limit],
+  );
+}
+
+/** Objects of a month that are not noted as removed: its index first, which says nothing without the events. */
+export function listObjectsOfMonth(database: Database, month: string): Promise<RemovableObject[]> {
+  return removable(
+    database,
+    `o.number IN (SELECT objects_of_month($1::date))
+       AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = o.number AND x.removed_at IS NOT NULL)`,
+    [month],
+  );
+}
+
+/** Whether an object still has to be removed, and may be: otherwise throws the database's TT062, TT023, 55P03. */
+export async function beginRemoval(database: Database, number: string, deletion: string | null): Promise<boolean> {
+  const { rows } = await database.query<{ begun: boolean }>('SELECT begin_object_removal($1, $2) AS begun', [
+    number,
+    deletion,
+  ]);
+  return rows[0]!.begun;
+}
+
+/** The store has said that it is gone. */
+export async function finishRemoval(database: Database, number: string): Promise<void> {
+  await database.query('SELECT finish_object_removal($1)', [number]);
+}
+
+/** Whether somebody has begun to remove an object. */
+export async function isRemovalBegun(database: Database, number: string): Promise<boolean> {
+  const { rows } = await database.query('SELECT FROM archive_removals WHERE number = $1', [number]);
+  return rows.length > 0;
+}

@@ -1,0 +1,109 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { ObjectRetention, type Removals } from '../archive/object-retention.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { sqlState, SqlState } from '../database/sqlstate.js';
+import { DATABASE_URL, POOL } from '../database/tokens.js';
+import { ServiceLedger } from '../events/service-ledger.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import { JobRunner } from '../jobs/job-runner.js';
+import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
+import { LOGGER } from '../operation/logger.js';
+import { recordDeletionAct } from './deletion-record.js';
+import * as sql from './month-deletions.sql.js';
+import type { DeletionAct, MonthDeletion } from './month-deletions.sql.js';
+import { inOneAct } from './one-act.js';
+
+/** Of objects that stay, in a run's outcome. */
+const LISTED_OBJECTS = 100;
+
+/**
+ * Carries approved deletions out: once one was approved, and every hour. Each step finds by itself how far the last run
+ * has come: begun (from then on readers are told that the month is deleted), object after object removed, done.
+ */
+@Injectable()
+export class MonthDeletionJob implements Job, OnModuleInit {
+  readonly name = 'month-deletion';
+  readonly summary =
+    'Removes the archive of months whose deletion was approved, object by object, as long as no legal hold touches them';
+  readonly schedule = '40 * * * *';
+  private readonly isOn: boolean;
+
+  constructor(
+    @Inject(CONFIG) config: Config,
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(DATABASE_URL) private readonly url: string,
+    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly objects: ObjectRetention,
+    private readonly serviceLedger: ServiceLedger,
+    private readonly runner: JobRunner,
+  ) {
+    this.isOn = config.ARCHIVE_URL !== 'off';
+  }
+
+  onModuleInit(): void {
+    if (this.isOn) this.runner.register(this);
+  }
+
+  /** Asks for a run, since a deletion was approved. Never rejects: the hourly run does the same. */
+  async wake(): Promise<void> {
+    if (!this.isOn) return;
+    try {
+      await this.runner.request(this.name, SERVICE);
+    } catch (error) {
+      this.logger.warn({ err: error }, 'an approved deletion is carried out with the next hourly run only');
+    }
+  }
+
+  async run(context: JobContext): Promise<JsonObject> {
+    const done: string[] = [];
+    const kept: { month: string; reason: string }[] = [];
+    const removals: Removals = { removed: 0, left: [] };
+    for (const deletion of await sql.listOpenDeletions(this.pool)) {
+      const { id, month, state } = deletion;
+      context.signal.throwIfAborted();
+      try {
+        if (state === 'approved') await this.begin(deletion, context);
+        const { removed, left } = await this.objects.removeMonth(month, id, context);
+        removals.removed += removed;
+        removals.left.push(...left);
+        if (left.length > 0) throw new MonthStays(`${left.length} of its objects stay: ${left[0]!.reason}`);
+        await this.act(deletion, 'finish');
+        done.push(month);
+        context.log.info({ month, deletion: id }, 'a month was deleted');
+      } catch (error) {
+        if (!(error instanceof MonthStays) && !REASONS_TO_STAY.has(sqlState(error) ?? '')) throw error;
+        const reason = (error as Error).message;
+        kept.push({ month, reason });
+        context.log.warn({ month, deletion: id, reason }, 'a month whose deletion was approved stays for now');
+      }
+    }
+    const left = removals.left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
+    return { done, removed: removals.removed, kept: kept.map((each) => ({ ...each })), left };
+  }
+
+  private async begin(deletion: MonthDeletion, context: JobContext): Promise<void> {
+    const reason = await this.objects.reasonToStay(deletion.month, context);
+    if (reason !== undefined) throw new MonthStays(reason);
+    await this.act(deletion, 'begin');
+  }
+
+  private async act({ id, month }: MonthDeletion, act: DeletionAct): Promise<void> {
+    await inOneAct(this.url, async (client) => {
+      await sql.actOnDeletion(client, id, act, SERVICE, null);
+      const ranges = act === 'begin' ? await sql.listRangesOfMonth(client, month) : undefined;
+      await recordDeletionAct(this.serviceLedger, act, (await sql.findDeletion(client, id))!, SERVICE, ranges);
+    });
+  }
+}
+
+class MonthStays extends Error {
+  override name = 'MonthStays';
+}
+
+const REASONS_TO_STAY: ReadonlySet<string> = new Set([
+  SqlState.mustBeKept,
+  SqlState.deletionStateForbids,
+  SqlState.lockNotAvailable,
+]);

@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { ArchiveModule } from '../archive/archive.module.js';
+import { EventsModule } from '../events/events.module.js';
+import { MonthDeletionsController } from './month-deletions.controller.js';
+import { MonthDeletionJob } from './month-deletions.job.js';
+import { MonthDeletions } from './month-deletions.js';
+import { RetentionPoliciesController } from './retention-policies.controller.js';
+import { RetentionPolicies } from './retention-policies.js';
+
+@Module({
+  imports: [ArchiveModule, EventsModule],
+  controllers: [MonthDeletionsController, RetentionPoliciesController],
+  providers: [MonthDeletionJob, MonthDeletions, RetentionPolicies],
+  exports: [RetentionPolicies],
+})
+export class RetentionModule {}

@@ -1,0 +1,396 @@
+import pg from 'pg';
+import { OBJECT_STORE } from '../src/archive/archive-store.js';
+import type { ObjectStore } from '../src/archive/object-store.js';
+import { startService, sampleEvent, type TestService } from './support/app.js';
+import { createKey, query } from './support/keys.js';
+import { folderStore, STORES, type TestStore } from './support/stores.js';
+import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
+import { connected, runJob, verify } from './support/verification.js';
+
+/** A day of the month that lies `back` months before the present one, noon. */
+function monthsAgo(back: number, day = 15): Date {
+  const now = new Date();
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back, day, 12));
+}
+
+const REASON = 'Request of the authority, letter of 12 May';
+const DAY_MS = 86_400_000;
+
+function yearsAfter(time: Date, years: number): Date {
+  const later = new Date(time);
+  later.setUTCFullYear(later.getUTCFullYear() + years);
+  return later;
+}
+
+interface RecordedAct {
+  action: string;
+  entity_type: string;
+  user_id: string;
+  new_state: Record<string, unknown>;
+  metadata: Record<string, unknown>;
+}
+
+const acts = (service: TestService, entityType: string): Promise<RecordedAct[]> =>
+  query<RecordedAct & pg.QueryResultRow>(
+    service.database,
+    `SELECT action, entity_type, user_id, new_state, metadata FROM audit_events
+       WHERE ledger = '_service' AND event_type = 'retention' AND entity_type = $1 ORDER BY sequence`,
+    [entityType],
+  );
+
+describe('retention policies', () => {
+  let service: TestService;
+  let key: string;
+  beforeAll(async () => {
+    service = await startService();
+    key = (await createKey(service, ['operations:run'], ['*'])).key;
+    await service.http().put('/v1/ledgers/desk-1').expect(201);
+  });
+  afterAll(() => service.close());
+
+  const policy = (members: object) => ({
+    record_class: 'client-orders',
+    valid_from: '2026-01-01',
+    years: 10,
+    reason: REASON,
+    ...members,
+  });
+  const add = (members: object) => service.http(key).post('/v1/retention-policies').send(policy(members));
+
+  it('are added and listed, the default among them, and every addition is recorded', async () => {
+    const { body: made } = await add({ ledger: 'main', entity_type: 'order', event_type: 'order_lifecycle' }).expect(
+      201,
+    );
+    expect(made).toMatchObject({ record_class: 'client-orders', ledger: 'main', years: 10, reason: REASON });
+    const { body } = await service.http(key).get('/v1/retention-policies').expect(200);
+    expect(body.policies).toMatchObject([
+      { record_class: 'default', years: 7, ledger: null, created_by: 'service' },
+      { id: made.id, created_by: made.created_by },
+    ]);
+    const recorded = await acts(service, 'retention_policy');
+    expect(recorded.map(({ action }) => action)).toEqual(['add', 'add']);
+    expect(recorded[1]).toMatchObject({
+      user_id: made.created_by,
+      new_state: { record_class: 'client-orders', years: 10, ledger: 'main' },
+      metadata: { reason: REASON },
+    });
+  });
+
+  it.each([
+    ['than the default', { record_class: 'short', years: 6 }],
+    ['than the law', { record_class: 'short', years: 4 }],
+    ['of the same class', { years: 9, ledger: 'desk-1' }],
+    [
+      'of some of the same records',
+      { record_class: 'part', years: 8, ledger: 'main', entity_type: 'order', event_type: 'order_lifecycle' },
+    ],
+    ['of the same class from a later day on', { years: 9, valid_from: '2030-01-01', ledger: 'main' }],
+  ])('that would keep records for a shorter time %s are refused, and that is recorded', async (_, members) => {
+    const before = (await acts(service, 'retention_policy')).length;
+    const { body: listed } = await service.http(key).get('/v1/retention-policies').expect(200);
+    const { body } = await add(members).expect(409);
+    expect(body.type).toBe('/docs/problems/retention-shortened');
+    const recorded = (await acts(service, 'retention_policy')).slice(before);
+    expect(recorded).toMatchObject([{ action: 'refuse', new_state: members, metadata: { reason: REASON } }]);
+    expect(recorded[0]!.metadata.refusal).toContain('years already');
+    expect((await service.http(key).get('/v1/retention-policies').expect(200)).body).toEqual(listed);
+  });
+
+  it('about more records, for fewer years than some of them have, leave those as they are', async () => {
+    await add({ record_class: 'desk', ledger: 'main', years: 8 }).expect(201);
+    await connected(service.database.serviceUrl, async (client) => {
+      const years = async (...of: string[]): Promise<number> =>
+        (
+          await client.query<{ years: number }>(
+            `SELECT years FROM retention_of_contents(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[now()])`,
+            of,
+          )
+        ).rows[0]!.years;
+      expect(await years('main', 'order', 'order_lifecycle')).toBe(10);
+      expect(await years('main', 'order', 'other')).toBe(8);
+      expect(await years('desk-1', 'order', 'order_lifecycle')).toBe(7);
+    });
+  });
+
+  it('count from their day on', async () => {
+    await add({ record_class: 'coming', valid_from: '2150-01-01', entity_type: 'quote', years: 20 }).expect(201);
+    await connected(service.database.serviceUrl, async (client) => {
+      const { rows } = await client.query<{ years: number }>(
+        `SELECT years FROM retention_of_contents(ARRAY['desk-1'], ARRAY['quote'], ARRAY['x'], ARRAY[now()])`,
+      );
+      expect(rows[0]!.years).toBe(7);
+    });
+  });
+
+  it('are refused with a bad body, an unknown ledger, or the name of the default', async () => {
+    for (const bad of [
+      { years: 0 },
+      { years: 41 },
+      { years: '10' },
+      { valid_from: '2026-02-30' },
+      { valid_from: 'tomorrow' },
+      { record_class: 'Client Orders' },
+      { record_class: 'default' },
+      { reason: '' },
+      { other: 1 },
+    ]) {
+      const { body } = await add(bad).expect(400);
+      expect(body.type).toBe('/docs/problems/invalid-body');
+    }
+    await add({ ledger: 'unknown', years: 12 }).expect(404);
+    await service
+      .http((await createKey(service, ['operations:run'])).key)
+      .get('/v1/retention-policies')
+      .expect(403);
+  });
+
+  it('of the configuration grow with it and never shrink, and that it was tried is recorded', async () => {
+    const restarted = async (years: string) => {
+      const again = await startService({ database: service.database, env: { ARCHIVE_RETENTION_YEARS: years } });
+      const { body } = await again.http(key).get('/v1/retention-policies').expect(200);
+      await again.close();
+      return body.policies
+        .filter(({ record_class }: { record_class: string }) => record_class === 'default')
+        .map((each: { years: number }) => each.years);
+    };
+    expect(await restarted('8')).toEqual([7, 8]);
+    expect(await restarted('8')).toEqual([7, 8]);
+    expect(await restarted('5')).toEqual([7, 8]);
+    const recorded = (await acts(service, 'retention_policy')).slice(-2);
+    expect(recorded).toMatchObject([
+      { action: 'add', new_state: { record_class: 'default', years: 8 } },
+      { action: 'refuse', user_id: 'service', new_state: { record_class: 'default', years: 5 } },
+    ]);
+    expect(recorded[1]!.metadata.refusal).toContain('8 years hold');
+    await expect(startService({ env: { ARCHIVE_RETENTION_YEARS: '4' } })).rejects.toThrow('ARCHIVE_RETENTION_YEARS');
+  });
+});
+
+describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
+  'the locks of objects in %s',
+  (_, make) => {
+    let test: TestStore;
+    let service: TestService;
+    let admin: pg.Client;
+    beforeEach(async () => {
+      test = await make();
+      service = await startService({
+        env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '12' },
+        settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+      });
+      admin = new pg.Client({ connectionString: service.database.adminUrl });
+      await admin.connect();
+    });
+    afterEach(async () => {
+      await admin.end();
+      await service.close();
+      test.close();
+    });
+
+    async function run(job: string): Promise<Record<string, unknown>> {
+      const { status, outcome } = await runJob(service, job);
+      if (status !== 'done') throw new Error(JSON.stringify(outcome));
+      return outcome as unknown as Record<string, unknown>;
+    }
+
+    async function record(ledger: string, members: object): Promise<void> {
+      const events = Array.from({ length: 5 }, () => sampleEvent({ ...members }));
+      await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
+    }
+
+    /** A month with orders of two ledgers, and the next with users alone; both sealed and archived. */
+    async function archiveTwoMonths(): Promise<void> {
+      await moveTrailClock(admin, monthsAgo(4));
+      await run('partition-maintenance');
+      await record('main', {});
+      await record('desk-1', { entity_type: 'quote', event_type: 'quote' });
+      await moveTrailClock(admin, monthsAgo(3));
+      await run('partition-maintenance');
+      await record('main', { entity_type: 'user', event_type: 'login' });
+      await moveTrailClock(admin, new Date());
+      await run('partition-maintenance');
+      await run('archive-export');
+    }
+
+    const objects = async () =>
+      (await service.http().get('/v1/ledgers/main/archive/objects').expect(200)).body.objects as Record<
+        'number' | 'kind' | 'object_key' | 'version_id' | 'retain_until' | 'record_class',
+        string
+      >[];
+    const lockOf = async ({ object_key: key, version_id: versionId }: { object_key: string; version_id: string }) =>
+      (await test.store.describe({ key, versionId })).retainUntil!.toISOString();
+    const seconds = (time: Date): number => Math.floor(time.getTime() / 1000);
+
+    it('are those of the class that is kept the longest, and move on when a policy comes, and never back', async () => {
+      const add = (members: object) =>
+        service
+          .http()
+          .post('/v1/retention-policies')
+          .send({ valid_from: '2020-01-01', reason: REASON, ...members })
+          .expect(201);
+      await service.http().put('/v1/ledgers/desk-1').expect(201);
+      await add({ record_class: 'quotes', ledger: 'desk-1', entity_type: 'quote', years: 9 });
+      await archiveTwoMonths();
+      const written = await objects();
+      const ofMonths = written.filter(({ kind }) => kind !== 'early');
+      expect(ofMonths.map(({ kind, record_class }) => [kind, record_class])).toEqual([
+        ['month', 'quotes'],
+        ['entities', 'quotes'],
+        ['month', 'default'],
+        ['entities', 'default'],
+      ]);
+      for (const [i, years] of [9, 9, 7, 7].entries()) {
+        const lock = new Date(await lockOf(ofMonths[i]!));
+        const from = monthsAgo(i < 2 ? 4 : 3);
+        expect(Math.abs(seconds(lock) - seconds(yearsAfter(from, years)))).toBeLessThan(300);
+        if (ofMonths[i]!.kind === 'month') {
+          const { object_key: key, version_id: versionId } = ofMonths[i]!;
+          const { metadata } = await test.store.describe({ key, versionId });
+          expect(metadata['record-class']).toBe(ofMonths[i]!.record_class);
+        }
+      }
+      const { body: summary } = await service.http().get('/v1/ledgers/desk-1/archive/summary').expect(200);
+      expect(summary.record_classes).toMatchObject([{ record_class: 'quotes', years: 9, events: '5', objects: '1' }]);
+      expect(summary.record_classes[0].first_recorded_at.slice(0, 7)).toBe(monthsAgo(4).toISOString().slice(0, 7));
+
+      // a policy about some of the second month's events
+      const locks = await Promise.all(ofMonths.map(lockOf));
+      expect(await run('retention')).toMatchObject({ extended: 0 });
+      await add({ record_class: 'logins', event_type: 'login', years: 12 });
+      expect(await run('retention')).toMatchObject({ extended: 2 });
+      const later = await Promise.all(ofMonths.map(lockOf));
+      expect(later.slice(0, 2)).toEqual(locks.slice(0, 2));
+      const wanted = seconds(yearsAfter(monthsAgo(3), 12));
+      for (const lock of later.slice(2)) expect(Math.abs(seconds(new Date(lock)) - wanted)).toBeLessThan(300);
+      const recorded = await acts(service, 'archive_object');
+      expect(recorded.map(({ action }) => action)).toEqual(['extend', 'extend']);
+      expect(recorded[0]!.new_state).toMatchObject({
+        object_key: ofMonths[2]!.object_key,
+        record_class: 'logins',
+        years: 12,
+      });
+      expect(await run('retention')).toMatchObject({ extended: 0 });
+      expect((await objects()).filter(({ kind }) => kind === 'month').map(({ record_class }) => record_class)).toEqual([
+        'quotes',
+        'logins',
+      ]);
+      expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
+
+      // fewer years in the settings are without effect on what is written from then on
+      const less = await startService({
+        database: service.database,
+        env: { ARCHIVE_URL: test.url, ARCHIVE_RETENTION_YEARS: '5' },
+        settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+      });
+      await moveTrailClock(admin, monthsAgo(-1, 3));
+      await runJob(less, 'partition-maintenance');
+      await runJob(less, 'archive-export');
+      await less.close();
+      const [last] = (await objects()).filter(({ kind }) => kind === 'month').slice(-1);
+      const { rows } = await admin.query<{ years: number }>(
+        `SELECT (s.retain_until >= (SELECT max(greatest_recorded_at) FROM archive_ranges WHERE number = $1) + interval '7 years')::integer AS years
+           FROM archive_object_states AS s WHERE s.number = $1`,
+        [last!.number],
+      );
+      expect(rows[0]!.years).toBe(1);
+      // and nobody removes or shortens
+      const store = service.app.get<ObjectStore>(OBJECT_STORE);
+      for (const { object_key: key, version_id: versionId } of ofMonths) {
+        await expect(store.remove({ key, versionId })).rejects.toMatchObject({ name: 'RetentionRefused' });
+        await expect(store.extendRetention({ key, versionId }, new Date(Date.now() + DAY_MS))).rejects.toMatchObject({
+          name: 'RetentionRefused',
+        });
+      }
+    }, 120_000);
+  },
+);
+
+describe('early objects', () => {
+  let test: TestStore;
+  let service: TestService;
+  let admin: pg.Client;
+  beforeEach(async () => {
+    test = folderStore();
+    service = await startService({
+      env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '12' },
+      settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+    });
+    admin = new pg.Client({ connectionString: service.database.adminUrl });
+    await admin.connect();
+  });
+  afterEach(async () => {
+    await admin.end();
+    await service.close();
+    test.close();
+  });
+
+  async function run(job: string): Promise<Record<string, unknown>> {
+    const { status, outcome } = await runJob(service, job);
+    if (status !== 'done') throw new Error(JSON.stringify(outcome));
+    return outcome as unknown as Record<string, unknown>;
+  }
+
+  it('are removed once their lock is over, their months are archived, and no hold touches them', async () => {
+    await moveTrailClock(admin, monthsAgo(4));
+    await run('partition-maintenance');
+    await service
+      .http()
+      .post('/v1/ledgers/main/events/batch')
+      .send({ events: Array.from({ length: 20 }, () => sampleEvent()) })
+      .expect(201);
+    await run('archive-export');
+    const listed = async () => (await service.http().get('/v1/ledgers/main/archive/objects').expect(200)).body.objects;
+    const [{ object_key: key }] = await listed();
+    expect(await run('retention')).toMatchObject({ superseded: { removed: 0, left: [] } }); // no month has it yet
+    await moveTrailClock(admin, new Date());
+    await run('partition-maintenance');
+    await run('archive-export');
+    expect(await run('retention')).toMatchObject({ superseded: { removed: 0, left: [] } }); // locked
+
+    // 80 days later, for the database and for the store
+    const later = new Date(Date.now() + 80 * DAY_MS);
+    await moveTrailClock(admin, later);
+    await run('partition-maintenance'); // what the service recorded when it started is of the present month
+    await run('archive-export');
+    const { superseded } = (await run('retention')) as { superseded: { left: { reason: string }[] } };
+    expect(superseded.left[0]!.reason).toContain('was last verified at');
+    await run('archive-verification');
+    const hold = await service
+      .http()
+      .post('/v1/legal-holds')
+      .send({ ledgers: ['main'], recorded_to: monthsAgo(3).toISOString(), reason: 'Inquiry' })
+      .expect(201);
+    const { superseded: held } = (await run('retention')) as {
+      superseded: { removed: number; left: { reason: string }[] };
+    };
+    expect(held.left.some(({ reason }) => reason.includes(hold.body.id as string))).toBe(true);
+    const other = (await createKey(service, ['holds:approve'], ['*'])).key;
+    await service.http(other).post(`/v1/legal-holds/${hold.body.id}/rejections`).send({ reason: 'x' }).expect(201);
+    await run('legal-holds');
+
+    const { superseded: locked } = (await run('retention')) as {
+      superseded: { removed: number; left: { reason: string }[] };
+    };
+    expect(locked.removed).toBe(0);
+    expect(locked.left[0]!.reason).toContain('is locked until'); // the store says so by its own clock
+    Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
+    const { superseded: done } = (await run('retention')) as { superseded: { removed: number; left: object[] } };
+    expect(done.removed).toBeGreaterThan(0);
+    expect(done.left).toEqual([]);
+    expect((await listed()).find(({ object_key }: { object_key: string }) => object_key === key)).toMatchObject({
+      removed_at: expect.any(String),
+      deletion: null,
+    });
+    const removed = (await acts(service, 'archive_object')).filter(({ action }) => action === 'remove');
+    expect(removed).toHaveLength(done.removed);
+    expect(removed[0]).toMatchObject({ new_state: { object_key: key, kind: 'early', deletion: null } });
+
+    expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [], removed: done.removed });
+    expect(await verify(service)).toMatchObject({ verdict: 'valid', deleted: [] });
+    const { body: audit } = await service.http().post('/v1/ledgers/main/archive/audits').send({}).expect(200);
+    expect(audit).toMatchObject({ verdict: 'valid', events: { length: 20 } });
+    await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+    expect(await run('archive-export')).toMatchObject({ refused: [] });
+    expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
+  }, 120_000);
+});
