@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
+import { deletionSentence } from '../archive/deleted-ranges.js';
 import { listCopies } from '../archive/objects-of-range.js';
 import type { Checkpoints } from '../checkpoints/checkpoints.js';
 import type { EventSearch } from '../events/event-search.js';
@@ -99,11 +100,16 @@ class BundleMaking {
     });
   }
 
+  private get isRange(): boolean {
+    const { kind, envelopes } = this.plan;
+    return kind === 'sequences' || kind === 'recorded' || envelopes;
+  }
+
   private async claims(): Promise<BundleClaims> {
     const { ledger, origin, asOf, asked, kind, contents, envelopes } = this.plan;
     const isRange = kind === 'sequences' || kind === 'recorded';
     const completeness = isRange ? 'complete-range' : envelopes ? 'as-found-in-range' : 'as-found';
-    const range = isRange || envelopes ? await this.range() : null;
+    const range = this.isRange ? await this.range() : null;
     return { ledger, origin, asOf, asked, completeness, range, contents };
   }
 
@@ -172,7 +178,15 @@ class BundleMaking {
     if (query.fromSequence > query.toSequence) return;
     const request = { query, limit: undefined, walk: undefined };
     const pages = this.readers.search.pages(this.plan.ledger, request, this.gone);
-    for await (const { events } of oneAhead(pages)) yield events;
+    for await (const { events, deleted } of oneAhead(pages)) {
+      // of a range nothing may be left out; what was found is what is still there to be found
+      if (deleted && this.isRange) {
+        const { from_sequence: from, to_sequence: to } = deleted[0]!;
+        const detail = `The events ${from} to ${to} of the range were ${deletionSentence(deleted[0]!)}`;
+        throw new Problem('event-deleted', detail);
+      }
+      yield events;
+    }
   }
 
   private async *byIds(): AsyncGenerator<readonly EventRecord[]> {

@@ -47,6 +47,7 @@ export class EvidenceController {
     'invalid-body',
     'ledger-not-found',
     'event-not-found',
+    'event-deleted',
     'not-yet-checkpointed',
     'payload-too-large',
     'damaged-record',
