@@ -6,6 +6,7 @@ import { CreateArchiveCatalogue1795651200000 } from './1795651200000-create-arch
 import { CreateLegalHolds1795824000000 } from './1795824000000-create-legal-holds.js';
 import { SealAndDropMonths1795910400000 } from './1795910400000-seal-and-drop-months.js';
 import { SignCheckpoints1796083200000 } from './1796083200000-sign-checkpoints.js';
+import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   CreateLegalHolds1795824000000,
   SealAndDropMonths1795910400000,
   SignCheckpoints1796083200000,
+  NoteServerIdentity1796342400000,
 ];

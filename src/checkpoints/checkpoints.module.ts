@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { ArchiveModule } from '../archive/archive.module.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { EventsModule } from '../events/events.module.js';
+import { HeldAgainstAnchors } from './held-against-anchors.js';
 import { AnchorVerification } from './anchor-verification.job.js';
 import { AnchorVerifier } from './anchor-verifier.js';
 import { CheckpointJob } from './checkpoint.job.js';
@@ -13,7 +14,7 @@ import { SigningRound } from './signing-round.js';
 @Module({
   imports: [ArchiveModule, ArchivedReadsModule, EventsModule],
   controllers: [CheckpointsController],
-  providers: [Checkpoints, SigningRound, CheckpointJob, AnchorVerifier, AnchorVerification],
+  providers: [Checkpoints, SigningRound, CheckpointJob, AnchorVerifier, AnchorVerification, HeldAgainstAnchors],
   exports: [Checkpoints],
 })
 export class CheckpointsModule {}

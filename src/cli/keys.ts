@@ -8,6 +8,7 @@ import { allPowerful, SCOPES, type Principal } from '../access/principal.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { DatabaseModule } from '../database/database.module.js';
+import { AppendGate } from '../events/append-gate.js';
 import { Appender } from '../events/appender.js';
 import { Ledgers } from '../events/ledgers.js';
 import { ServiceLedger } from '../events/service-ledger.js';
@@ -31,7 +32,7 @@ class KeysModule {
       imports: [settingsModule(options), DatabaseModule, OperationModule, ArchivedReadsModule],
       providers: [
         ...[Foundation, PartitionManager, Ledgers],
-        ...[Appender, ServiceLedger],
+        ...[AppendGate, Appender, ServiceLedger],
         ...[ApiKeys, KeyAdministration],
       ],
     };

@@ -10,6 +10,8 @@ export const SqlState = {
   noSuchHold: 'TT030',
   otherPrincipalNeeded: 'TT031',
   holdStateForbids: 'TT032',
+  treeOutOfTurn: 'TT030',
+  anchorOutOfTurn: 'TT031',
   appendOnly: 'TT100',
   checkViolation: '23514',
   uniqueViolation: '23505',
