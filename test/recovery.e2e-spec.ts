@@ -45,6 +45,11 @@ async function start(): Promise<TestService> {
   return service;
 }
 
+/** Its client alone, for statements that say nothing else of the service. */
+function client(started: TestService): { http: () => ReturnType<TestService['http']> } {
+  return { http: () => started.http() };
+}
+
 async function stopService(): Promise<void> {
   await service?.close();
   service = undefined;
@@ -69,7 +74,7 @@ const keysOf = (ledgers: readonly string[]) =>
 
 /** Two ledgers, signed, archived and backed up. */
 async function first(): Promise<void> {
-  const { http } = await start();
+  const { http } = client(await start());
   await http().put('/v1/ledgers/desk-1').expect(201);
   await record(service!, 40);
   await record(service!, 5, 'desk-1');
@@ -86,7 +91,7 @@ interface Kept {
 
 /** More of them, and another ledger, after the backup; signed but for the last five of main. What desk-1's submitter keeps. */
 async function second(): Promise<Kept[]> {
-  const { http } = await start();
+  const { http } = client(await start());
   await record(service!, 300, 'main', (i) => ({ metadata: { n: 1.5e21, i, text: '\u{1F600} "\\' } }));
   const contents = Array.from({ length: 3 }, (_, i) =>
     sampleEvent({ raw: { media_type: 'text/plain', data: Buffer.from(`raw ${i}`).toString('base64') } }),
@@ -129,7 +134,7 @@ describe('a database that was restored behind its anchors', () => {
     const before = { events: await eventsOf(LEDGERS), keys: await keysOf(LEDGERS) };
     await server.restore('backup', { newTimeline: true });
 
-    const { http } = await start();
+    const { http } = client(await start());
     expect(await isRefused('/v1/ledgers/main/events', sampleEvent())).toMatch(
       'ends at event 40, and 340 were signed: events 41 to 340 are missing',
     );
@@ -194,7 +199,7 @@ describe('a database that was restored behind its anchors', () => {
     const kept = await second();
     await stopService();
     await server.restore('backup');
-    const { http } = await start();
+    const { http } = client(await start());
     await isRefused('/v1/ledgers/main/events', sampleEvent());
 
     const nothing = await runRecovery();
@@ -264,12 +269,12 @@ describe('a store that cannot be asked', () => {
     await first();
     const path = test.url.slice('file:'.length);
     renameSync(path, `${path}.away`);
-    let { http } = await start();
+    let { http } = client(await start());
     await http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
     await stopService();
 
     await server.restore('backup', { newTimeline: true });
-    ({ http } = await start());
+    ({ http } = client(await start()));
     const waits = await http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(503);
     expect(waits.body.type).toBe('/docs/problems/anchors-unavailable');
     expect(waits.headers['retry-after']).toBeDefined();

@@ -66,7 +66,7 @@ describe('the gate before appends', () => {
   it('does not look at a closed ledger with each append', async () => {
     behind.set('main', 'events 2 to 3 are missing');
     for (let i = 0; i < 3; i++) {
-      await expect(gate.admit('main')).rejects.toMatchObject({ slug: 'ledger-behind-its-anchor' } as Partial<Problem>);
+      await expect(gate.admit('main')).rejects.toMatchObject({ slug: 'ledger-behind-its-anchor' });
     }
     expect(checks).toBe(1);
   });
