@@ -53,14 +53,17 @@ describe('the gate before appends', () => {
     expect(gate.behind).toBe(1);
   });
 
-  it('looks again when the server changed while it was looked at', async () => {
-    await gate.meet(connectionTo('1/00000002'));
-    await gate.admit('main'); // the first look was at the old one
-    expect(checks).toBe(2);
-    await gate.meet(connectionTo('1/00000002'));
+  it('lets nothing go over a connection to another server than the one that was looked at', async () => {
+    const [old, now] = [connectionTo(server), connectionTo('1/00000002')];
+    await gate.meet(old);
+    await gate.meet(now);
+    await gate.admit('main'); // the look was at the old one
+    expect([gate.isOfServer(old), gate.isOfServer(now)]).toEqual([true, false]);
     server = '1/00000002';
+    await gate.meet(connectionTo(server));
     await gate.admit('main');
-    expect(checks).toBe(3);
+    expect([gate.isOfServer(old), gate.isOfServer(now)]).toEqual([false, true]);
+    expect(checks).toBe(2);
   });
 
   it('does not look at a closed ledger with each append', async () => {

@@ -25,8 +25,6 @@ export interface AnchorCheck {
 const RECHECK_MS = 5_000;
 /** After a check for which the store could not be asked. */
 const ASK_AGAIN_MS = 30_000;
-/** The server changed while it was looked at, so often in a row. */
-const MAX_ATTEMPTS = 3;
 const RETRY_AFTER_SECONDS = 60;
 
 /**
@@ -37,7 +35,8 @@ const RETRY_AFTER_SECONDS = 60;
 @Injectable()
 export class AppendGate {
   private check: AnchorCheck | undefined;
-  private server: string | undefined;
+  /** where each connection leads to */
+  private readonly servers = new WeakMap<pg.ClientBase, string>();
   private held: (HeldLedgers & { at: number }) | undefined;
   private underWay: Promise<HeldLedgers> | undefined;
 
@@ -57,9 +56,16 @@ export class AppendGate {
   async meet(client: pg.ClientBase): Promise<void> {
     if (!this.check) return;
     const server = await readServerIdentity(client);
-    if (server === this.server) return;
-    this.server = server;
+    this.servers.set(client, server);
     if (this.held?.server !== server) this.held = undefined;
+  }
+
+  /**
+   * Whether a connection leads to the server whose ledgers were looked at; to be asked once `admit` lets pass. One that
+   * does not was made before a failover, or after: it is not to be used.
+   */
+  isOfServer(client: pg.ClientBase): boolean {
+    return !this.check || this.servers.get(client) === this.held?.server;
   }
 
   /**
@@ -95,22 +101,15 @@ export class AppendGate {
   }
 
   private async runCheck(): Promise<HeldLedgers> {
-    for (let attempt = 1; ; attempt++) {
-      const found = await this.check!.run();
-      if (this.server !== undefined && found.server !== this.server) {
-        if (attempt === MAX_ATTEMPTS) throw new Error('connections lead to several servers');
-        this.server = undefined; // what the next connection shows counts
-        continue;
-      }
-      for (const [ledger, missing] of found.behind) {
-        if (this.held?.behind.get(ledger) === missing) continue;
-        this.logger.error({ ledger, missing, alarm: 'ledger-behind-its-anchor' }, 'a ledger takes no events');
-      }
-      for (const ledger of this.held?.behind.keys() ?? []) {
-        if (!found.behind.has(ledger)) this.logger.info({ ledger }, 'a ledger takes events again');
-      }
-      this.held = { ...found, at: performance.now() };
-      return this.held;
+    const found = await this.check!.run();
+    for (const [ledger, missing] of found.behind) {
+      if (this.held?.behind.get(ledger) === missing) continue;
+      this.logger.error({ ledger, missing, alarm: 'ledger-behind-its-anchor' }, 'a ledger takes no events');
     }
+    for (const ledger of this.held?.behind.keys() ?? []) {
+      if (!found.behind.has(ledger)) this.logger.info({ ledger }, 'a ledger takes events again');
+    }
+    this.held = { ...found, at: performance.now() };
+    return this.held;
   }
 }

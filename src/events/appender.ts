@@ -139,16 +139,7 @@ export class Appender implements OnApplicationShutdown {
     } catch (cause) {
       throw new NotSent('no connection to the database', { cause });
     }
-    const admission = this.gate.admit(group.ledger); // once it is known where the connection leads
-    if (admission) {
-      try {
-        await admission;
-      } catch (cause) {
-        client.release();
-        if (cause instanceof Problem) throw cause;
-        throw new NotSent('the ledgers could not be held against their anchors', { cause });
-      }
-    }
+    await this.pass(client, group.ledger);
     try {
       const outcome = await appendEvents(client, group);
       client.release();
@@ -157,6 +148,20 @@ export class Appender implements OnApplicationShutdown {
       client.release(sqlState(error) === undefined); // a connection that failed is not used again
       throw error;
     }
+  }
+
+  /** Throws, and gives the connection back, unless events may be appended to a ledger over it. */
+  private async pass(client: pg.PoolClient, ledger: string): Promise<void> {
+    try {
+      await this.gate.admit(ledger); // once it is known where the connection leads
+    } catch (cause) {
+      client.release();
+      if (cause instanceof Problem) throw cause;
+      throw new NotSent('the ledgers could not be held against their anchors', { cause });
+    }
+    if (this.gate.isOfServer(client)) return;
+    client.release(true);
+    throw new NotSent('the connection leads to another server than the one that was looked at');
   }
 
   private async readArchived(
