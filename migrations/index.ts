@@ -8,6 +8,7 @@ import { SealAndDropMonths1795910400000 } from './1795910400000-seal-and-drop-mo
 import { SignCheckpoints1796083200000 } from './1796083200000-sign-checkpoints.js';
 import { KeepCosignaturesAndTimestamps1796169600000 } from './1796169600000-keep-cosignatures-and-timestamps.js';
 import { KeepAndDeleteMonths1796256000000 } from './1796256000000-keep-and-delete-months.js';
+import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -21,4 +22,5 @@ export const MIGRATIONS = [
   SignCheckpoints1796083200000,
   KeepCosignaturesAndTimestamps1796169600000,
   KeepAndDeleteMonths1796256000000,
+  NoteServerIdentity1796342400000,
 ];

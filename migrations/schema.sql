@@ -433,6 +433,20 @@ ALTER TABLE audit_events_2026_01 ENABLE ALWAYS TRIGGER audit_events_2026_01_refu
 
 GRANT SELECT ON audit_events_2026_01 TO truetrail_service;
 
+CREATE TABLE checked_server (
+  singleton boolean NOT NULL DEFAULT true,
+  identity text COLLATE "C" NOT NULL,
+  checked_at timestamp with time zone NOT NULL,
+  CONSTRAINT checked_server_pkey PRIMARY KEY (singleton),
+  CONSTRAINT checked_server_singleton_check CHECK (singleton)
+);
+
+COMMENT ON TABLE checked_server IS 'One row: the server on which all anchors of the store were last taken up and the ledgers held against them';
+
+COMMENT ON COLUMN checked_server.identity IS 'System identifier and timeline';
+
+GRANT SELECT ON checked_server TO truetrail_service;
+
 CREATE TABLE checkpoints (
   ledger text COLLATE "C" NOT NULL,
   anchor bigint NOT NULL,
@@ -1919,6 +1933,14 @@ AS $function$
         IF EXISTS (SELECT FROM months WHERE month < p_month AND state = 'open') THEN
           RAISE EXCEPTION 'a month before % is still open', p_month USING ERRCODE = 'TT020';
         END IF;
+        -- after a restore: what is missing may belong into it, and could not be brought back any more
+        IF EXISTS (
+            SELECT FROM ledgers AS l JOIN ledger_heads AS h USING (ledger)
+              CROSS JOIN LATERAL (
+                SELECT c.size FROM checkpoints AS c WHERE c.ledger = l.ledger ORDER BY c.anchor DESC LIMIT 1) AS signed
+              WHERE l.state = 'open' AND signed.size > h.size) THEN
+          RETURN false;
+        END IF;
         -- appends that are under way end before this, and those that come see the floor
         PERFORM FROM ledger_heads ORDER BY ledger FOR UPDATE;
         UPDATE ledger_heads
@@ -1930,7 +1952,7 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION close_month(date) IS 'Raises the floor of every ledger to the end of a month that is over; false when that was done before; TT020 when it may not be';
+COMMENT ON FUNCTION close_month(date) IS 'Raises the floor of every ledger to the end of a month that is over; false when that was done before, and while a ledger is behind its anchor; TT020 when it may not be';
 
 REVOKE ALL ON FUNCTION close_month(date) FROM PUBLIC;
 
@@ -2276,6 +2298,23 @@ COMMENT ON FUNCTION note_archive_object(bigint,timestamp with time zone,boolean)
 REVOKE ALL ON FUNCTION note_archive_object(bigint,timestamp with time zone,boolean) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION note_archive_object(bigint,timestamp with time zone,boolean) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.note_checked_server(p_identity text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          INSERT INTO checked_server (identity, checked_at) VALUES (p_identity, trail_now())
+            ON CONFLICT ON CONSTRAINT checked_server_pkey
+            DO UPDATE SET identity = excluded.identity, checked_at = excluded.checked_at
+        $function$;
+
+COMMENT ON FUNCTION note_checked_server(text) IS 'Notes on which server the ledgers were held against all anchors of the store';
+
+REVOKE ALL ON FUNCTION note_checked_server(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION note_checked_server(text) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.note_object_holds(p_numbers bigint[], p_step text)
  RETURNS void

@@ -90,6 +90,15 @@ export async function readArchiveState(database: Database): Promise<{ deployment
   return { deployment: rows[0]!.deployment, next: BigInt(rows[0]!.next) };
 }
 
+/** Whether a ledger that can still take it ends before an event; also one that is not there at all. */
+export async function mayLack(database: Database, ledger: string, sequence: bigint): Promise<boolean> {
+  const { rows } = await database.query<{ lacks: boolean }>(
+    `SELECT l.state = 'open' AND h.size < $2 AS lacks FROM ledgers AS l JOIN ledger_heads AS h USING (ledger) WHERE ledger = $1`,
+    [ledger, String(sequence)],
+  );
+  return rows[0]?.lacks ?? true;
+}
+
 /** How far each ledger is archived in one kind of object. */
 export async function readKindEnds(database: Database, kind: ArchiveKind): Promise<KindEnd[]> {
   const { rows } = await database.query<KindEnd>(

@@ -261,6 +261,13 @@ export class Exporter {
     for (const { ledger, to_sequence, last_event_hash } of ranges) {
       const last = BigInt(to_sequence);
       const [row] = await readStoredRows(this.pool, ledger, last, last, 1);
+      if (!row && (await sql.mayLack(this.pool, ledger, last))) {
+        // a new object of its number would stand beside it for ever
+        throw new Error(
+          `the archive holds event ${last} of ${ledger}, which the database lacks: it was restored from a backup. Nothing ` +
+            'is archived until it is brought back by `truetrail recover` (docs/recovery.md)',
+        );
+      }
       if (row?.event_hash.toString('hex') !== last_event_hash) {
         throw new ArchiveObjectError(`it ends with an event ${to_sequence} of ${ledger} that is not the database's`, {
           ledger,

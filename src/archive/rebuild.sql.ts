@@ -184,6 +184,16 @@ export async function insertDroppedMonth(
   }
 }
 
+/** The keys of catalogued objects that hold events past the end of their ledger: it was cut, or restored from a backup. */
+export async function objectsPastHeads(owner: pg.ClientBase): Promise<string[]> {
+  const { rows } = await owner.query<{ object_key: string }>(
+    `SELECT DISTINCT o.object_key FROM ledger_heads AS h
+       JOIN archive_ranges AS r ON r.ledger = h.ledger AND r.to_sequence > h.size
+       JOIN archive_objects AS o ON o.number = r.number`,
+  );
+  return rows.map(({ object_key: key }) => key);
+}
+
 export async function createMonth(owner: pg.ClientBase, month: string): Promise<void> {
   await owner.query('SELECT create_month($1::date)', [month]);
 }

@@ -8,7 +8,7 @@ import { AnchorError, anchorKey } from '../integrity/anchor.js';
 import { NoteError } from '../integrity/signed-note.js';
 import { AnchorStore, type StoredAnchor } from './anchor-store.js';
 import * as sql from './anchors.sql.js';
-import { verifyAnchor } from './signing-round.js';
+import { verifyAnchor } from './anchor-intake.js';
 
 /** What is wrong with an anchor, or with the database's word on it. */
 export type AnchorFindingKind =

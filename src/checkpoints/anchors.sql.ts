@@ -25,6 +25,8 @@ export interface SignedLedger {
   origin: string;
   /** events now */
   size: bigint;
+  /** false once it takes no more */
+  isOpen: boolean;
   /** null before the first checkpoint */
   signed: { size: bigint; rootHash: Buffer } | null;
 }
@@ -34,21 +36,48 @@ export async function readSignedLedgers(database: Database): Promise<SignedLedge
     ledger: string;
     origin: string;
     size: string;
+    is_open: boolean;
     signed_size: string | null;
     root_hash: Buffer | null;
   }>(
-    `SELECT l.ledger, l.origin, h.size, c.size AS signed_size, c.root_hash
+    `SELECT l.ledger, l.origin, h.size, l.state = 'open' AS is_open, c.size AS signed_size, c.root_hash
        FROM ledgers AS l JOIN ledger_heads AS h USING (ledger)
        LEFT JOIN LATERAL (
          SELECT k.size, k.root_hash FROM checkpoints AS k WHERE k.ledger = l.ledger ORDER BY k.anchor DESC LIMIT 1) AS c ON true
        ORDER BY l.origin COLLATE "C"`,
   );
-  return rows.map(({ ledger, origin, size, signed_size: signedSize, root_hash: rootHash }) => ({
+  return rows.map(({ ledger, origin, size, is_open: isOpen, signed_size: signedSize, root_hash: rootHash }) => ({
     ledger,
     origin,
     size: BigInt(size),
+    isOpen,
     signed: signedSize === null || rootHash === null ? null : { size: BigInt(signedSize), rootHash },
   }));
+}
+
+/** The first part of every ledger's origin. */
+export async function readLogOrigin(database: Database): Promise<string> {
+  const { rows } = await database.query<{ log_origin: string }>('SELECT log_origin FROM deployment');
+  return rows[0]!.log_origin;
+}
+
+/** Makes a ledger unless it is there; its origin. */
+export async function makeLedger(database: Database, ledger: string, origin: string): Promise<string> {
+  const { rows } = await database.query<{ origin: string }>('SELECT origin FROM create_ledger($1, $2)', [
+    ledger,
+    origin,
+  ]);
+  return rows[0]!.origin;
+}
+
+/** The server on which all ledgers were last held against all anchors; null before the first time. */
+export async function readCheckedServer(database: Database): Promise<string | null> {
+  const { rows } = await database.query<{ identity: string }>('SELECT identity FROM checked_server');
+  return rows[0]?.identity ?? null;
+}
+
+export async function noteCheckedServer(database: Database, identity: string): Promise<void> {
+  await database.query('SELECT note_checked_server($1)', [identity]);
 }
 
 /** An anchor that is in the store, to be catalogued with all that it holds. */

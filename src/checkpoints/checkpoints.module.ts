@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { ArchiveModule } from '../archive/archive.module.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { EventsModule } from '../events/events.module.js';
+import { HeldAgainstAnchors } from './held-against-anchors.js';
 import { AnchorVerification } from './anchor-verification.job.js';
 import { AnchorVerifier } from './anchor-verifier.js';
 import { CheckpointJob } from './checkpoint.job.js';
@@ -15,7 +16,16 @@ import { Witnessing } from './witnessing.job.js';
 @Module({
   imports: [ArchiveModule, ArchivedReadsModule, EventsModule],
   controllers: [CheckpointsController],
-  providers: [Checkpoints, SigningRound, CheckpointJob, AnchorVerifier, AnchorVerification, Timestamping, Witnessing],
+  providers: [
+    Checkpoints,
+    SigningRound,
+    CheckpointJob,
+    AnchorVerifier,
+    AnchorVerification,
+    HeldAgainstAnchors,
+    Timestamping,
+    Witnessing,
+  ],
   exports: [Checkpoints],
 })
 export class CheckpointsModule {}

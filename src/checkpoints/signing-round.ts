@@ -8,11 +8,12 @@ import type { ObjectStore } from '../archive/object-store.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { ServiceLedger } from '../events/service-ledger.js';
-import { anchorKey, type Anchor } from '../integrity/anchor.js';
-import { checkpointText, parseCheckpoint, type Checkpoint } from '../integrity/checkpoint.js';
-import { readSuccession } from '../integrity/key-succession.js';
-import { ED25519, formatNote, NoteError, parseNote, VerifierKey, verifyNote } from '../integrity/signed-note.js';
-import { AnchorStore, type StoredAnchor } from './anchor-store.js';
+import { Problem } from '../http/problem.js';
+import type { Anchor } from '../integrity/anchor.js';
+import { checkpointText, type Checkpoint } from '../integrity/checkpoint.js';
+import { formatNote } from '../integrity/signed-note.js';
+import { catalogueAnchor, takeUpAnchors } from './anchor-intake.js';
+import { AnchorStore } from './anchor-store.js';
 import * as sql from './anchors.sql.js';
 import type { SignedLedger } from './anchors.sql.js';
 import { KeyFile, SigningKeyError, type Signer } from './signer.js';
@@ -47,11 +48,6 @@ const IDLE_MS = 300_000;
 const REFUSAL_MS = 3_600_000;
 /** Signatures are made on the main thread, so many at a time. */
 const SIGNED_AT_ONCE = 50;
-
-/** What makes a round impossible until somebody looks: the message is for the operator. */
-export class SigningRefused extends Error {
-  override name = 'SigningRefused';
-}
 
 /**
  * Signs what has moved: reads back what was recorded, recomputes the roots from it, writes one anchor for all ledgers to
@@ -109,8 +105,9 @@ export class SigningRound implements OnModuleDestroy {
     const outcome: RoundOutcome = { anchor: null, signed: 0, takenUp: 0, refused: [] };
     for (let attempt = 1; ; attempt++) {
       signal.throwIfAborted();
-      const takenUp = await this.takeUp(anchors, log);
+      const { anchors: takenUp, intruders } = await takeUpAnchors(this.pool, anchors, log);
       outcome.takenUp += takenUp;
+      for (const reason of intruders) await this.refuse('anchors', reason, log);
       const signer = await this.signer();
       const last = await sql.readLastAnchor(this.pool);
       const number = (last?.number ?? 0n) + 1n;
@@ -122,7 +119,7 @@ export class SigningRound implements OnModuleDestroy {
         takenUp > 0 || // what others have signed is held against the events at once
         successionFrom !== undefined ||
         (last?.ageSeconds ?? 0) > IDLE_SECONDS;
-      const moved = ledgers.filter(({ size, signed }) => isWhole || signed?.size !== size);
+      const moved = ledgers.filter((each) => (isWhole || each.signed?.size !== each.size) && !isEnded(each));
       const signable = await this.extensions(moved, outcome, log);
       signal.throwIfAborted();
       if (signable.length === 0) return outcome;
@@ -137,7 +134,8 @@ export class SigningRound implements OnModuleDestroy {
       };
       const written = await anchors.write(anchor, signer.publicKey, retainUntil(this.config));
       if (written) {
-        await this.catalogue(anchors, written, keys.at(-1) ?? signer.publicKey, ledgers);
+        const intruder = await catalogueAnchor(this.pool, anchors, written, keys.at(-1) ?? signer.publicKey);
+        if (intruder !== undefined) await this.refuse('anchors', intruder, log);
         outcome.anchor = number;
         outcome.signed = signable.length;
         return outcome;
@@ -177,7 +175,7 @@ export class SigningRound implements OnModuleDestroy {
       };
       if ('fault' in root) {
         outcome.refused.push({ ledger, reason: root.fault });
-        await this.refuse(ledger, root.fault, log);
+        await this.refuse(ledger, root.fault, log, signed !== null && signed.size > size);
         continue;
       }
       this.refusals.delete(ledger);
@@ -187,85 +185,28 @@ export class SigningRound implements OnModuleDestroy {
     return signable;
   }
 
-  /** Takes up anchors that are in the store and not in the database: written before a crash, or before a backup was restored. */
-  private async takeUp(anchors: AnchorStore, log: Logger): Promise<number> {
-    for (let taken = 0; ; taken++) {
-      const last = await sql.readLastAnchor(this.pool);
-      const number = (last?.number ?? 0n) + 1n;
-      const stored = await anchors.read(number);
-      if (!stored) return taken;
-      if (stored.anchor.number !== number || !isSame(stored.anchor.previous, last?.sha256 ?? null)) {
-        throw new SigningRefused(
-          `${anchors.location}${anchorKey(number)} does not follow what this database knows: it is of another history. ` +
-            'Nothing is signed. See docs/checkpoints.md',
-        );
-      }
-      const [key] = (await sql.readSigningKeys(this.pool)).slice(-1);
-      const ledgers = await sql.readSignedLedgers(this.pool);
-      await this.catalogue(anchors, stored, key ?? stored.publicKey, ledgers);
-      log.info({ anchor: String(number) }, 'an anchor that was in the store and not in the database is catalogued now');
-    }
-  }
-
-  /** Puts an anchor of the store into the catalogue. `key` is the one that signed before it. Throws SigningRefused. */
-  private async catalogue(
-    anchors: AnchorStore,
-    stored: StoredAnchor,
-    key: Buffer | undefined,
-    ledgers: readonly SignedLedger[],
-  ): Promise<void> {
-    const { anchor } = stored;
-    const object = `${anchors.location}${anchorKey(anchor.number)}`;
-    if (stored.intruders.length > 0) {
-      await this.refuse('anchors', `${object} has later versions: ${stored.intruders.join(', ')}`, undefined);
-    }
-    const byOrigin = new Map(ledgers.map(({ ledger, origin }) => [origin, ledger]));
-    const ledgerOf = (origin: string): string => {
-      const ledger = byOrigin.get(origin);
-      if (ledger === undefined) {
-        throw new SigningRefused(
-          `${object} holds a checkpoint of ${origin}, a ledger that this database does not have: it is behind its anchors. ` +
-            'Nothing is signed. See docs/checkpoints.md',
-        );
-      }
-      return ledger;
-    };
-    try {
-      const { publicKey, checkpoints, successions } = verifyAnchor(anchor, key);
-      await sql.catalogueAnchor(this.pool, {
-        number: anchor.number,
-        previous: anchor.previous,
-        sha256: stored.sha256,
-        bytes: stored.bytes.length,
-        location: anchors.location,
-        objectKey: anchorKey(anchor.number),
-        versionId: stored.versionId,
-        publicKey,
-        checkpoints: checkpoints.map(({ origin, ...rest }) => ({ ledger: ledgerOf(origin), ...rest })),
-        successions: successions.map(({ origin, note }) => ({ ledger: ledgerOf(origin), note })),
-      });
-    } catch (error) {
-      if (!(error instanceof NoteError)) throw error;
-      throw new SigningRefused(`${object} is not as this service signs: ${error.message}. Nothing is signed`, {
-        cause: error,
-      });
-    }
-  }
-
   /** Tells once of what is not signed, and keeps it in mind until it is. */
-  private async refuse(ledger: string, reason: string, log: Logger | undefined): Promise<void> {
+  private async refuse(ledger: string, reason: string, log: Logger, isBehind = false): Promise<void> {
     if (this.refusals.get(ledger)?.reason !== reason) {
-      log?.error({ ledger, reason, alarm: 'checkpoint-refused' }, 'a ledger is not signed');
-      await this.serviceLedger.record({
-        event_type: 'checkpoint',
-        entity_type: 'ledger',
-        entity_id: ledger,
-        action: 'refuse',
-        user_id: 'service',
-        new_state: { reason },
-      });
+      log.error({ ledger, reason, alarm: 'checkpoint-refused' }, 'a ledger is not signed');
+      try {
+        await this.serviceLedger.record({
+          event_type: 'checkpoint',
+          entity_type: 'ledger',
+          entity_id: ledger,
+          action: 'refuse',
+          user_id: 'service',
+          new_state: { reason },
+        });
+      } catch (error) {
+        // the others are signed all the same; the next round tells again
+        if (!(error instanceof Problem && error.slug === 'ledger-behind-its-anchor')) throw error;
+        log.error({ err: error }, 'that a ledger is not signed could not be recorded');
+        return;
+      }
     } else if (this.wasRefused(ledger)) return;
-    this.refusals.set(ledger, { reason, at: Date.now() });
+    // one that is behind is looked at in each round: that costs nothing, and it may have been recovered
+    this.refusals.set(ledger, { reason, at: isBehind ? -Infinity : Date.now() });
   }
 
   /** Within the hour: its tree was made anew from all its events, which takes long, and did not help. */
@@ -298,6 +239,11 @@ export function retainUntil({ ARCHIVE_RETENTION_YEARS }: Config): Date {
   return until;
 }
 
+/** Whether a ledger was closed without the events that were signed last: there is nothing more to sign. */
+function isEnded({ isOpen, size, signed }: SignedLedger): boolean {
+  return !isOpen && signed !== null && signed.size > size;
+}
+
 interface Signable {
   ledger: string;
   origin: string;
@@ -323,38 +269,4 @@ function successionOf(signer: Signer, last: Buffer | undefined): Buffer | undefi
     'another key has signed so far, and this replica’s key cannot succeed it: nothing is signed here. Give every replica ' +
       'the same SIGNING_KEY_FILE; to change keys use `truetrail signing-key rotate`, which keeps the old one in the file',
   );
-}
-
-/**
- * What an anchor says, verified with the key that signed before it, or with one that succeeds that in the anchor itself.
- * `key` undefined: the anchor is the first one, and whoever reads it has no key yet. Throws NoteError.
- */
-export function verifyAnchor(anchor: Anchor, key: Buffer | undefined) {
-  if (!key) throw new NoteError('nothing says with which key it was signed');
-  const successions = new Map<string, { note: string; key: Buffer }>();
-  for (const note of anchor.successions) {
-    const origin = parseNote(note).text.split('\n')[1] ?? '';
-    const succession = readSuccession(note, new VerifierKey(origin, ED25519, key));
-    if (!succession) throw new NoteError(`the succession of the key of ${origin} is not signed by both keys`);
-    successions.set(origin, { note, key: succession.successor.publicKey });
-  }
-  const [first] = successions.values();
-  const publicKey = first?.key ?? key;
-  const checkpoints = anchor.checkpoints.map(({ note }) => {
-    const parsed = parseNote(note);
-    const { origin, size, rootHash } = parseCheckpoint(parsed.text);
-    const signedBy = successions.get(origin)?.key ?? publicKey;
-    if (!signedBy.equals(publicKey)) throw new NoteError('two keys have signed it');
-    verifyNote(parsed, [new VerifierKey(origin, ED25519, signedBy)]);
-    return { origin, size, rootHash, note };
-  });
-  return {
-    publicKey,
-    checkpoints,
-    successions: [...successions].map(([origin, { note }]) => ({ origin, note })),
-  };
-}
-
-function isSame(a: Buffer | null, b: Buffer | null): boolean {
-  return a === null || b === null ? a === b : a.equals(b);
 }

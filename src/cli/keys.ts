@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ApiKeys } from '../access/api-keys.js';
@@ -8,17 +7,18 @@ import { allPowerful, SCOPES, type Principal } from '../access/principal.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { DatabaseModule } from '../database/database.module.js';
+import { AppendGate } from '../events/append-gate.js';
 import { Appender } from '../events/appender.js';
 import { Ledgers } from '../events/ledgers.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { BodyPipe } from '../http/dto.pipe.js';
-import { isEventText, MAX_CODE_POINTS } from '../integrity/event.js';
 import { Foundation } from '../operation/foundation.js';
 import { createLogger } from '../operation/logger.js';
 import { OperationModule } from '../operation/operation.module.js';
 import { settingsModule, type AppOptions } from '../operation/settings.module.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
 import { assertMigrated, migrateDatabase, openDatabase } from './open-database.js';
+import { operatorId } from './operator.js';
 
 /**
  * The part of the service that keys need, class by class: the modules bring jobs along, which would begin to run here.
@@ -31,7 +31,7 @@ class KeysModule {
       imports: [settingsModule(options), DatabaseModule, OperationModule, ArchivedReadsModule],
       providers: [
         ...[Foundation, PartitionManager, Ledgers],
-        ...[Appender, ServiceLedger],
+        ...[AppendGate, Appender, ServiceLedger],
         ...[ApiKeys, KeyAdministration],
       ],
     };
@@ -57,7 +57,7 @@ export async function withKeys<T>(
     );
     try {
       await app.get(Foundation).lay();
-      return await work(app.get(KeyAdministration), allPowerful(`cli:${operatorName()}`));
+      return await work(app.get(KeyAdministration), allPowerful(operatorId()));
     } finally {
       await app.close();
     }
@@ -111,16 +111,4 @@ function keyState({ revoked_at, expires_at }: ApiKey, now: Date): string {
   if (revoked_at !== null) return 'revoked';
   if (expires_at === null) return 'good';
   return Date.parse(expires_at) > now.getTime() ? `until ${expires_at.slice(0, 19)}Z` : 'expired';
-}
-
-/** The user of this machine; by number where it has no name (in a container), or one that no event can hold. */
-function operatorName(): string {
-  const room = MAX_CODE_POINTS.user_id - 'cli:'.length;
-  try {
-    const { username } = userInfo();
-    if (isEventText(username, room)) return username;
-  } catch {
-    // no entry for this user
-  }
-  return `uid-${process.getuid?.() ?? 'unknown'}`;
 }

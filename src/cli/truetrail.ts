@@ -24,6 +24,11 @@ const HELP = `truetrail COMMAND
   rebuild [--json]
         Makes an empty database the one that the archive at ARCHIVE_URL is of, and verifies it. What was not archived yet
         is lost, and so are API keys and legal holds: make these again before the service starts.
+  recover [--from-receipts FILE] [--close LEDGER]... [--json]
+        After a restore: brings back what the ledgers lack of what was signed of them, _service first, from the archive at
+        ARCHIVE_URL. The service may run meanwhile. See docs/recovery.md.
+        --from-receipts  takes what submitters still hold as well: NDJSON, {"content": ..., "receipt": ...} a line
+        --close          closes a ledger that still lacks something for good, and opens its successor LEDGER-2
   archive create-bucket [S3-URL] [--days DAYS] [--kms-key KEY] [--complete]
         Makes the bucket of S3-URL (s3://bucket/prefix; else that of ARCHIVE_URL) as the archive wants it: with Object
         Lock, default retention, encryption, no public access, lifecycle rules and a policy. Region and credentials come
@@ -86,6 +91,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
     const unsound = ledgers.filter(({ verdict }) => verdict !== 'valid');
     if (unsound.length > 0) throw new Error(`Not valid: ${unsound.map(({ ledger }) => ledger).join(', ')}`);
   },
+  recover: recoverTrail,
   config: (args) => {
     read(args, {});
     const settings = describeConfig(process.env);
@@ -94,6 +100,30 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
   },
   help: () => void process.stdout.write(HELP),
 };
+
+async function recoverTrail(args: string[]): Promise<void> {
+  const { values } = read(args, {
+    'from-receipts': { type: 'string' },
+    close: { type: 'string', multiple: true },
+    json: { type: 'boolean' },
+  });
+  const { 'from-receipts': receipts, close = [], json } = values;
+  const { recover } = await import('./recover.js');
+  const { ledgers, closed } = await recover(readConfig(process.env), { receipts, close }, say);
+  const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
+  if (json) print(JSON.stringify({ ledgers, closed }, bigintAsText, 2));
+  const ended = new Set(closed.map(({ ledger }) => ledger));
+  const open = ledgers.filter(({ ledger, missing, refusal }) => (missing ?? refusal) !== null && !ended.has(ledger));
+  for (const { ledger, recovered, missing, refusal } of json ? [] : ledgers) {
+    const parts = [
+      recovered ? `events ${recovered.from} to ${recovered.to} are back` : 'nothing was brought back',
+      missing ? `events ${missing.from} to ${missing.to} were signed and are missing` : 'lacks nothing that was signed',
+      ...(refusal === null ? [] : [refusal]),
+    ];
+    print(`${ledger}: ${parts.join('; ')}`);
+  }
+  if (open.length > 0) throw new Error(`Not recovered: ${open.map(({ ledger }) => ledger).join(', ')}`);
+}
 
 async function createKey(args: string[]): Promise<void> {
   const { values } = read(args, {

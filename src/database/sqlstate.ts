@@ -14,6 +14,8 @@ export const SqlState = {
   deletionStateForbids: 'TT061',
   mustBeKept: 'TT062',
   noSuchDeletion: 'TT063',
+  treeOutOfTurn: 'TT040',
+  anchorOutOfTurn: 'TT041',
   appendOnly: 'TT100',
   checkViolation: '23514',
   uniqueViolation: '23505',

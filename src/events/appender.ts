@@ -14,6 +14,7 @@ import { envelopeOf } from '../integrity/stored-event.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
+import { AppendGate } from './append-gate.js';
 import { AppendQueue, NotSent, type Appended, type ArchivedEnvelope } from './append-queue.js';
 import { appendEvents, type AppendGroup, type AppendOutcome } from './appender.sql.js';
 import { Ledgers } from './ledgers.js';
@@ -46,12 +47,14 @@ export class Appender implements OnApplicationShutdown {
     private readonly partitions: PartitionManager,
     private readonly metrics: Metrics,
     @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
+    private readonly gate: AppendGate,
   ) {
     this.pool = new pg.Pool({
       // No lock_timeout: whoever holds the head's row is committing, and its turn will pass.
       ...connectionOptions({ url, asService: true, applicationName: 'truetrail appender', lockTimeoutMs: 0 }),
       max: config.APPEND_CONNECTIONS,
       idleTimeoutMillis: 0,
+      verify: (client, done) => void this.gate.meet(client).then(() => done(), done),
     });
     keepFromCrashing(this.pool);
     this.pool.on('error', (error) => this.logger.warn({ err: error }, 'an idle append connection was lost'));
@@ -61,7 +64,7 @@ export class Appender implements OnApplicationShutdown {
   /**
    * Appends the events of one request to a ledger, all or nothing; their ids must differ. Resolves once they are
    * durable, in order. Throws ConflictError, queue-full, clock-out-of-tolerance, ledger-not-found, ledger-closed,
-   * database-unavailable, or append-timeout (then the outcome is open, and the append goes on).
+   * ledger-behind-its-anchor, anchors-unavailable, database-unavailable, or append-timeout (then the outcome is open, and the append goes on).
    */
   async append(ledger: string, events: readonly PreparedEvent[]): Promise<Appended[]> {
     if (!this.clocks.agrees) {
@@ -136,6 +139,7 @@ export class Appender implements OnApplicationShutdown {
     } catch (cause) {
       throw new NotSent('no connection to the database', { cause });
     }
+    await this.pass(client, group.ledger);
     try {
       const outcome = await appendEvents(client, group);
       client.release();
@@ -144,6 +148,20 @@ export class Appender implements OnApplicationShutdown {
       client.release(sqlState(error) === undefined); // a connection that failed is not used again
       throw error;
     }
+  }
+
+  /** Throws, and gives the connection back, unless events may be appended to a ledger over it. */
+  private async pass(client: pg.PoolClient, ledger: string): Promise<void> {
+    try {
+      await this.gate.admit(ledger); // once it is known where the connection leads
+    } catch (cause) {
+      client.release();
+      if (cause instanceof Problem) throw cause;
+      throw new NotSent('the ledgers could not be held against their anchors', { cause });
+    }
+    if (this.gate.isOfServer(client)) return;
+    client.release(true);
+    throw new NotSent('the connection leads to another server than the one that was looked at');
   }
 
   private async readArchived(
@@ -165,6 +183,7 @@ export class Appender implements OnApplicationShutdown {
   }
 
   private async onFailure(error: unknown, attempt: number, unsure: boolean): Promise<'again' | Error> {
+    if (error instanceof Problem) return error;
     const state = sqlState(error);
     const wait = (): Promise<void> => pause(RETRY_PAUSES_MS[Math.min(attempt, RETRY_PAUSES_MS.length) - 1]);
     switch (state) {

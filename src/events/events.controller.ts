@@ -28,6 +28,8 @@ const WRITE_PROBLEMS = [
   'unsupported-media-type',
   'queue-full',
   'clock-out-of-tolerance',
+  'ledger-behind-its-anchor',
+  'anchors-unavailable',
   'database-unavailable',
   'append-timeout',
 ] as const;

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { PartitionsModule } from '../partitions/partitions.module.js';
+import { AppendGate } from './append-gate.js';
 import { Appender } from './appender.js';
 import { BulkReads } from './bulk-reads.js';
 import { EventIntake } from './event-intake.js';
@@ -18,7 +19,17 @@ import { ServiceLedger } from './service-ledger.js';
 @Module({
   imports: [ArchivedReadsModule, LongReadsModule, PartitionsModule],
   controllers: [LedgersController, EventsController, EventsReadController, LimitsController],
-  providers: [Appender, BulkReads, EventIntake, EventSearch, LedgerClock, Ledgers, OrderHistory, ServiceLedger],
-  exports: [Appender, BulkReads, Ledgers, ServiceLedger],
+  providers: [
+    AppendGate,
+    Appender,
+    BulkReads,
+    EventIntake,
+    EventSearch,
+    LedgerClock,
+    Ledgers,
+    OrderHistory,
+    ServiceLedger,
+  ],
+  exports: [AppendGate, Appender, BulkReads, Ledgers, ServiceLedger],
 })
 export class EventsModule {}

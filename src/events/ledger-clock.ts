@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Principal } from '../access/principal.js';
 import { POOL } from '../database/tokens.js';
-import { Ledgers, SERVICE_LEDGER } from './ledgers.js';
+import { Ledgers } from './ledgers.js';
 import { acceptClockAhead, floorOf } from './ledgers.sql.js';
 import { ServiceLedger } from './service-ledger.js';
 
@@ -19,8 +19,9 @@ export class LedgerClock {
   async acceptAhead(ledger: string, reason: string, caller: Principal): Promise<void> {
     await this.ledgers.state(ledger);
     const recordedAt = await floorOf(this.pool, ledger);
+    const isOwn = this.serviceLedger.isCurrent(ledger);
     // Recorded first, as every act; but the service's own ledger cannot take the record before it is opened again.
-    if (ledger === SERVICE_LEDGER) await acceptClockAhead(this.pool, ledger);
+    if (isOwn) await acceptClockAhead(this.pool, ledger);
     await this.serviceLedger.record({
       event_type: 'clock',
       entity_type: 'ledger',
@@ -30,6 +31,6 @@ export class LedgerClock {
       new_state: { head_recorded_at: recordedAt },
       metadata: { reason },
     });
-    if (ledger !== SERVICE_LEDGER) await acceptClockAhead(this.pool, ledger);
+    if (!isOwn) await acceptClockAhead(this.pool, ledger);
   }
 }

@@ -6,6 +6,7 @@ import { Access, Caller } from '../access/access.decorator.js';
 import { mayUseLedger, type Principal } from '../access/principal.js';
 import { BodyPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
+import { AppendGate } from './append-gate.js';
 import { Ledgers } from './ledgers.js';
 import { LedgerClock } from './ledger-clock.js';
 
@@ -67,6 +68,7 @@ export class LedgersController {
   constructor(
     private readonly ledgers: Ledgers,
     private readonly clock: LedgerClock,
+    private readonly gate: AppendGate,
   ) {}
 
   @Get()
@@ -93,13 +95,20 @@ export class LedgersController {
   @ApiBody({ type: CreateLedgerDto, required: false })
   @ApiAnswer(201, LedgerDto)
   @ApiAnswer(200, LedgerDto)
-  @ApiProblems('invalid-parameter', 'invalid-body', 'ledger-origin-conflict')
+  @ApiProblems(
+    'invalid-parameter',
+    'invalid-body',
+    'ledger-origin-conflict',
+    'ledger-behind-its-anchor',
+    'anchors-unavailable',
+  )
   async create(
     @Param('ledger') ledger: string,
     @Body() body: unknown,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LedgerDto> {
     const wanted = body === undefined || body === null ? undefined : new BodyPipe(CreateLedgerDto).transform(body);
+    await this.gate.admit(ledger); // not anew over a past that was signed
     const { created, state } = await this.ledgers.create(ledger, wanted?.origin);
     void reply.code(created ? 201 : 200);
     return state;

@@ -14,6 +14,12 @@ const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/;
 /** What a ledger's name can be, the service's own included; anything else need not be looked up (U+0000 could not be). */
 const ANY_SLUG = /^(_|[a-z0-9])[a-z0-9-]{0,62}$/;
 
+/** A slug has room for it unless the first one has used it up. */
+function successorName(first: string, number: number): string {
+  const suffix = `-${number}`;
+  return `${first.slice(0, 63 - suffix.length)}${suffix}`;
+}
+
 @Injectable()
 export class Ledgers {
   /** Origins never change, so once read they are known. */
@@ -49,6 +55,28 @@ export class Ledgers {
     const state = ANY_SLUG.test(ledger) ? await sql.findLedger(this.pool, ledger) : undefined;
     if (!state) throw new Problem('ledger-not-found', 'There is no such ledger, or these credentials are not for it');
     return state;
+  }
+
+  /** The last ledger of those that succeed each other from this one on: itself, `<ledger>-2`, `<ledger>-3` ... */
+  async lastSuccessor(ledger: string): Promise<string> {
+    for (let last = ledger, number = 2; ; number++) {
+      const next = successorName(ledger, number);
+      if (!(await sql.findLedger(this.pool, next))) return last;
+      last = next;
+    }
+  }
+
+  /**
+   * Makes a ledger that can succeed another: the first one of `<first>-2`, `<first>-3` ... that is not there, or has no
+   * event yet. `first` began their line; it is the ledger itself unless that succeeds another one.
+   */
+  async createSuccessor(ledger: string, first: string): Promise<string> {
+    const { origin } = await this.state(ledger);
+    for (let number = 2; ; number++) {
+      const successor = successorName(first, number);
+      await sql.createLedger(this.pool, successor, `${origin.slice(0, -ledger.length)}${successor}`);
+      if ((await this.state(successor)).size === '0') return successor;
+    }
   }
 
   /**

@@ -207,6 +207,18 @@ export const PROBLEMS = {
     meaning:
       "The clocks of service and database differ by more than CLOCK_TOLERANCE, or the ledger's last event lies that far ahead of the database's clock. Nothing is recorded until the clocks agree or an administrator has accepted it (`POST /v1/ledgers/{ledger}/clock-acceptances`).",
   },
+  'ledger-behind-its-anchor': {
+    status: 503,
+    title: 'The ledger is behind what was signed of it',
+    meaning:
+      'The anchors in the object store hold a checkpoint of this ledger that its events do not reach, or do not lead to: the database was restored from a backup, or events were cut off or changed. The detail says which. The ledger can be read, and takes nothing, so that no second history begins; nor can a ledger that is named there be created anew. An operator brings the events back by `truetrail recover`, or ends the ledger and opens its successor (docs/recovery.md). Keep what you have to send, and send it again with the same event_id.',
+  },
+  'anchors-unavailable': {
+    status: 503,
+    title: 'The anchors cannot be read',
+    meaning:
+      'The database runs on another server, or on another timeline of it, than when its ledgers were last held against the anchors in the object store, and the store cannot be asked now: nobody knows whether events are missing. Nothing is recorded until it answers. Try again after Retry-After, with the same event_id.',
+  },
   'shutting-down': {
     status: 503,
     title: 'The replica is stopping',

@@ -4,11 +4,18 @@ import type { Logger } from 'pino';
 import { KeyAdministration } from '../access/key-administration.js';
 import { CONFIG, configDigest, publicSettings, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
+import { AppendGate } from '../events/append-gate.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { RetentionPolicies } from '../retention/retention-policies.js';
+import { Problem, type ProblemSlug } from '../http/problem.js';
 import { Foundation } from './foundation.js';
 import { LOGGER } from './logger.js';
 import * as sql from './startup.sql.js';
+import { withTimeLimit } from './time-limit.js';
+
+const GATE_TIMEOUT_MS = 3_000;
+/** What `_service` answers after a restore. */
+const CLOSED: ReadonlySet<ProblemSlug> = new Set(['ledger-behind-its-anchor', 'anchors-unavailable']);
 
 /** What must be there before the first request: the foundation and a key. Every step finds itself done at the next start. */
 @Injectable()
@@ -24,13 +31,38 @@ export class Startup implements OnApplicationBootstrap {
     private readonly serviceLedger: ServiceLedger,
     private readonly keys: KeyAdministration,
     private readonly retention: RetentionPolicies,
+    private readonly gate: AppendGate,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     await this.foundation.lay();
-    this.firstKey = await this.keys.ensureFirstKey(this.config.BOOTSTRAP_API_KEY);
-    await this.recordConfiguration();
-    await this.retention.declareDefault();
+    await this.whereTheLedgersStand();
+    await this.unlessClosed('the first key was not made', async () => {
+      this.firstKey = await this.keys.ensureFirstKey(this.config.BOOTSTRAP_API_KEY);
+    });
+    await this.unlessClosed('the configuration was not recorded', () => this.recordConfiguration());
+    await this.unlessClosed('ARCHIVE_RETENTION_YEARS was not declared', () => this.retention.declareDefault());
+  }
+
+  /** Before jobs begin and the first event comes; a store that does not answer holds up neither for long. */
+  private async whereTheLedgersStand(): Promise<void> {
+    const late = (): Error => new Error('the anchors do not come in time');
+    try {
+      await withTimeLimit(GATE_TIMEOUT_MS, this.gate.prepare(), late);
+    } catch (error) {
+      this.logger.warn({ err: error }, 'the ledgers are held against their anchors later: before the first append');
+    }
+  }
+
+  /** What is recorded while `_service` takes nothing is left to the next start: reading goes on meanwhile. */
+  private async unlessClosed(consequence: string, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      const isClosed = error instanceof Problem && CLOSED.has(error.slug);
+      if (!isClosed) throw error;
+      this.logger.error({ err: error, alarm: error.slug }, `the service's own ledger takes nothing: ${consequence}`);
+    }
   }
 
   private async recordConfiguration(): Promise<void> {

@@ -1,0 +1,57 @@
+import type pg from 'pg';
+
+/** Where a ledger ends. */
+export interface Head {
+  size: bigint;
+  /** null while empty */
+  eventHash: Buffer | null;
+  origin: string;
+  isOpen: boolean;
+}
+
+/** The head of a ledger; with `lock`, nobody appends before the transaction ends. */
+export async function readHead(owner: pg.ClientBase, ledger: string, lock = false): Promise<Head | undefined> {
+  const { rows } = await owner.query<{ size: string; event_hash: Buffer | null; origin: string; state: string }>(
+    `SELECT h.size, h.event_hash, l.origin, l.state FROM ledger_heads AS h JOIN ledgers AS l USING (ledger)
+       WHERE h.ledger = $1 ${lock ? 'FOR UPDATE OF h' : ''}`,
+    [ledger],
+  );
+  const [row] = rows;
+  return row && { size: BigInt(row.size), eventHash: row.event_hash, origin: row.origin, isOpen: row.state === 'open' };
+}
+
+/** Moves a head on to events that were brought back; a floor that lies later stays. `recordedAt` is the last event's. */
+export async function moveHead(
+  owner: pg.ClientBase,
+  ledger: string,
+  size: bigint,
+  eventHash: Buffer,
+  recordedAt: string,
+): Promise<void> {
+  await owner.query(
+    `UPDATE ledger_heads SET size = $2, event_hash = $3, recorded_at = greatest(recorded_at, $4::timestamptz),
+         raised_from = CASE WHEN recorded_at > $4::timestamptz THEN $4::timestamptz ELSE raised_from END,
+         raised_at_size = CASE WHEN recorded_at > $4::timestamptz THEN $2 ELSE raised_at_size END
+       WHERE ledger = $1`,
+    [ledger, String(size), eventHash, recordedAt],
+  );
+}
+
+export async function closeLedger(owner: pg.ClientBase, ledger: string): Promise<void> {
+  await owner.query(`UPDATE ledgers SET state = 'closed' WHERE ledger = $1`, [ledger]);
+}
+
+/** The ledger that another one's first event says that it succeeds; undefined when it succeeds none. */
+export async function predecessorOf(owner: pg.ClientBase, ledger: string): Promise<string | undefined> {
+  const { rows } = await owner.query<{ entity_id: string }>(
+    `SELECT entity_id FROM audit_events
+       WHERE ledger = $1 AND sequence = 1 AND event_type = 'ledger' AND action = 'succeed' AND recorded_by = 'service'`,
+    [ledger],
+  );
+  return rows[0]?.entity_id;
+}
+
+export async function listLedgerNames(owner: pg.ClientBase): Promise<string[]> {
+  const { rows } = await owner.query<{ ledger: string }>('SELECT ledger FROM ledgers ORDER BY ledger');
+  return rows.map(({ ledger }) => ledger);
+}

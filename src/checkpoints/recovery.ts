@@ -1,0 +1,347 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { ArchiveObjectError } from '../archive/archive-format.js';
+import { ArchivedRangeCheck } from '../archive/archived-range-check.js';
+import { insertRows, makeMonths, readMissingRows, type FoundEvents } from '../archive/missing-events.js';
+import type { ObjectStore } from '../archive/object-store.js';
+import { readStoredRows } from '../events/stored-events.js';
+import { leafHash } from '../integrity/event.js';
+import { microsOf, type StoredRow } from '../integrity/stored-event.js';
+import { GrowingTree } from '../integrity/tiles.js';
+import { formatMicros } from '../integrity/timestamp.js';
+import { takeUpAnchors } from './anchor-intake.js';
+import { AnchorStore } from './anchor-store.js';
+import * as anchors from './anchors.sql.js';
+import { compareWithCheckpoints } from './checkpoint-comparison.js';
+import * as sql from './recovery.sql.js';
+import { readTrees } from './tree.sql.js';
+import { readHashesAnywhere, type ReadArchivedHashes } from './tree-tiles.js';
+
+/** What a recovery works with. */
+export interface RecoveryMeans {
+  /** a connection of the login that owns the schema: no other can put a row back */
+  owner: pg.Client;
+  store: ObjectStore;
+  /** for a file at a time */
+  folder: string;
+  archived: ReadArchivedHashes;
+  log: (message: string) => void;
+}
+
+/** Events that somebody still has, by the origin of their ledger, then by sequence. */
+export type KeptEvents = ReadonlyMap<string, ReadonlyMap<bigint, StoredRow<number>>>;
+
+/** What became of a ledger. Both ends of ranges included. */
+export interface RecoveredLedger {
+  ledger: string;
+  /** brought back now; null for none */
+  recovered: { from: bigint; to: bigint } | null;
+  /** of the events that were signed, those that nobody has; null when all are there */
+  missing: { from: bigint; to: bigint } | null;
+  /** why nothing was brought back although there was something */
+  refusal: string | null;
+}
+
+/** What is there does not give what was signed: nothing of it is taken. */
+class RecoveryRefused extends Error {
+  override name = 'RecoveryRefused';
+}
+
+const PAGE_EVENTS = 25_600n;
+const PAGE_CHECKPOINTS = 1_000;
+const PAGE_ROWS = 1_000;
+const SERVICE = /^_/;
+
+/** Takes up the anchors of the store; the ledgers that they name and the database lacks are made, empty. */
+export async function takeUpAllAnchors(owner: pg.Client, store: ObjectStore, logger: Logger): Promise<void> {
+  await takeUpAnchors(owner, new AnchorStore(store), logger);
+}
+
+/**
+ * Brings back what the ledgers lack, the service's own first: each in a transaction of its own, so that a recovery that
+ * is killed has brought back some of them, and goes on when it is begun again. Events come in bit for bit as they were,
+ * recomputed from where the ledger ends, and are committed only if they give every root that was signed over them.
+ */
+export async function recoverLedgers(
+  means: RecoveryMeans,
+  objects: readonly FoundEvents[],
+  kept: KeptEvents,
+): Promise<RecoveredLedger[]> {
+  const { owner } = means;
+  const known = new Set(await sql.listLedgerNames(owner));
+  for (const { ledger, origin } of objects.flatMap(({ ranges }) => ranges)) {
+    if (!known.has(ledger)) await anchors.makeLedger(owner, ledger, origin);
+    known.add(ledger);
+  }
+  const ledgers = [...known].sort((a, b) => Number(SERVICE.test(b)) - Number(SERVICE.test(a)) || (a < b ? -1 : 1));
+  const outcomes: RecoveredLedger[] = [];
+  for (const ledger of ledgers) outcomes.push(await recoverLedger(means, ledger, objects, kept));
+  return outcomes;
+}
+
+async function recoverLedger(
+  means: RecoveryMeans,
+  ledger: string,
+  objects: readonly FoundEvents[],
+  kept: KeptEvents,
+): Promise<RecoveredLedger> {
+  const { owner, log } = means;
+  const before = (await sql.readHead(owner, ledger))!;
+  const outcome: RecoveredLedger = { ledger, recovered: null, missing: null, refusal: null };
+  const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
+  let end = before.size;
+  if (before.isOpen) {
+    try {
+      end = await bringBack(means, ledger, before.size, objects, kept.get(before.origin) ?? new Map());
+    } catch (error) {
+      if (!(error instanceof RecoveryRefused)) throw error;
+      outcome.refusal = error.message;
+      log(`${ledger}: nothing is brought back: ${error.message}`);
+    }
+  }
+  if (end > before.size) {
+    outcome.recovered = { from: before.size + 1n, to: end };
+    log(`${ledger}: events ${before.size + 1n} to ${end} are back`);
+  }
+  if (signed > end) outcome.missing = { from: end + 1n, to: signed };
+  return outcome;
+}
+
+/** Where the ledger ends now. Throws RecoveryRefused; then nothing has changed. */
+async function bringBack(
+  means: RecoveryMeans,
+  ledger: string,
+  size: bigint,
+  objects: readonly FoundEvents[],
+  kept: ReadonlyMap<bigint, StoredRow<number>>,
+): Promise<bigint> {
+  const { owner } = means;
+  const holding = objects.filter(({ ranges }) =>
+    ranges.some((range) => range.ledger === ledger && BigInt(range.to_sequence) > size),
+  );
+  const later = [...kept.keys()].filter((sequence) => sequence > size);
+  if (holding.length === 0 && later.length === 0) return size;
+  // before the transaction, which would keep others from making theirs
+  for (const range of holding.flatMap(({ ranges }) => ranges).filter((each) => each.ledger === ledger)) {
+    await makeMonths(owner, range.least_recorded_at, range.greatest_recorded_at);
+  }
+  for (const sequence of later) {
+    const at = formatMicros(kept.get(sequence)!.recorded_at);
+    await makeMonths(owner, at, at);
+  }
+  await owner.query('BEGIN');
+  try {
+    const head = (await sql.readHead(owner, ledger, true))!;
+    const check = new ArchivedRangeCheck({
+      ledger,
+      origin: head.origin,
+      fromSequence: head.size + 1n,
+      previousEventHash: head.eventHash,
+    });
+    await takeArchived(means, ledger, holding, check);
+    await takeKept(means, ledger, kept, check);
+    const end = check.nextSequence - 1n;
+    if (end > head.size) {
+      await requireSignedRoots(means, ledger, end);
+      await sql.moveHead(owner, ledger, end, check.previousEventHash!, check.finish().greatest_recorded_at);
+    }
+    await owner.query('COMMIT');
+    return end;
+  } catch (error) {
+    await owner.query('ROLLBACK');
+    if (error instanceof ArchiveObjectError) throw new RecoveryRefused(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** Rows of objects for as long as one goes on where the ledger ends. */
+async function takeArchived(
+  { owner, store, folder, log }: RecoveryMeans,
+  ledger: string,
+  objects: readonly FoundEvents[],
+  check: ArchivedRangeCheck,
+): Promise<void> {
+  const left = new Set(objects);
+  for (;;) {
+    const next = check.nextSequence;
+    const object = [...left].find(({ ranges }) =>
+      ranges.some(
+        (range) => range.ledger === ledger && BigInt(range.from_sequence) <= next && BigInt(range.to_sequence) >= next,
+      ),
+    );
+    if (!object) return;
+    left.delete(object);
+    try {
+      await readMissingRows(store, folder, object, ledger, next, async (rows) => {
+        for (const row of rows) check.take(row);
+        await insertRows(owner, ledger, rows);
+      });
+    } catch (error) {
+      // one that a replica which had lost its turn has left goes on from elsewhere
+      if (!(error instanceof ArchiveObjectError) || check.nextSequence > next) throw error;
+      log(`${object.version.key} does not go on where ${ledger} ends: ${error.message}`);
+    }
+  }
+}
+
+/**
+ * Rows that submitters hold, up to the last root that proves them: a receipt is not signed, so what lies past that could
+ * be anybody's. It can be posted again.
+ */
+async function takeKept(
+  { owner, log }: RecoveryMeans,
+  ledger: string,
+  kept: ReadonlyMap<bigint, StoredRow<number>>,
+  check: ArchivedRangeCheck,
+): Promise<void> {
+  const from = check.nextSequence;
+  let to = from - 1n;
+  while (kept.has(to + 1n)) to += 1n;
+  if (to < from) return;
+  const last = await anchors.findLastCheckpointWithin(owner, ledger, from, to);
+  if (!last) {
+    log(`${ledger}: receipts of events ${from} to ${to} are not taken: no checkpoint was signed that would prove them`);
+    return;
+  }
+  for (let rows: StoredRow<number>[] = [], at = from; at <= BigInt(last.size); at++) {
+    const row = kept.get(at)!;
+    check.take(row);
+    rows.push(row);
+    if (rows.length < PAGE_ROWS && at < BigInt(last.size)) continue;
+    await insertRows(owner, ledger, rows);
+    rows = [];
+  }
+}
+
+/** Throws RecoveryRefused unless the events up to `end`, as they stand in this transaction, give every root that was signed. */
+async function requireSignedRoots(means: RecoveryMeans, ledger: string, end: bigint): Promise<void> {
+  const stored = (await readTrees(means.owner, [ledger])).get(ledger);
+  const wrong = await firstWrongRoot(means, ledger, end, new GrowingTree(stored?.size ?? 0n, stored?.open ?? []));
+  if (wrong === undefined) return;
+  // the stored tree may be what is wrong
+  const again = stored ? await firstWrongRoot(means, ledger, end, new GrowingTree(0n, [])) : wrong;
+  if (again !== undefined) throw new RecoveryRefused(`the first ${again} events are not those that were signed`);
+}
+
+/** The size of the first checkpoint past a tree that its events do not give. */
+async function firstWrongRoot(
+  { owner, archived }: RecoveryMeans,
+  ledger: string,
+  end: bigint,
+  tree: GrowingTree,
+): Promise<bigint | undefined> {
+  for (;;) {
+    const page = await anchors.listCheckpointSizes(owner, ledger, tree.size + 1n, end, PAGE_CHECKPOINTS);
+    if (page.length === 0) return undefined;
+    for (const checkpoint of page) {
+      const size = BigInt(checkpoint.size);
+      while (tree.size < size) {
+        const to = tree.size + PAGE_EVENTS < size ? tree.size + PAGE_EVENTS : size;
+        const [hashes] = await readHashesAnywhere(owner, ledger, archived, [{ from: tree.size + 1n, to }]);
+        if (!hashes) throw new RecoveryRefused(`events ${tree.size + 1n} to ${to} are not all there`);
+        for (const hash of hashes) tree.append(leafHash(hash));
+      }
+      if (!tree.root().equals(checkpoint.root_hash)) return size;
+    }
+  }
+}
+
+/** What a ledger is closed with. */
+export interface ClosedLedger {
+  ledger: string;
+  origin: string;
+  /** events in it */
+  size: bigint;
+  /** the last one of which rows and anchors, or rows alone after these, show that it is as it was recorded */
+  provable: bigint;
+  /** hex; of the last event, null where there is none */
+  eventHash: string | null;
+  /** what was signed last of it; null for nothing */
+  checkpoint: string | null;
+  /** signed, and not there any more; null where the events are there and are others */
+  missing: { from: bigint; to: bigint } | null;
+  /** the ledger with which its line of successors begins: itself, mostly */
+  first: string;
+  /** that has been made for it already */
+  successor: string | undefined;
+}
+
+/**
+ * Closes a ledger that cannot be brought to where it was signed, for good. What is in it stays as it is. Throws an Error
+ * for the operator when there is no such ledger, or it lacks nothing. A closed one is found closed.
+ */
+export async function closeLedger(means: RecoveryMeans, ledger: string): Promise<ClosedLedger> {
+  const { owner, archived } = means;
+  const head = await sql.readHead(owner, ledger);
+  if (!head) throw new Error(`there is no ledger ${ledger}`);
+  const { origin, size } = head;
+  const latest = await anchors.findLatestCheckpoint(owner, ledger);
+  const signed = BigInt(latest?.size ?? 0);
+  const [change] =
+    size === 0n
+      ? []
+      : await compareWithCheckpoints(owner, archived, { ledger, origin, from: 1n, to: size, toHead: false });
+  if (head.isOpen && signed <= size && !change) {
+    throw new Error(`${ledger} lacks nothing that was signed: it is not closed`);
+  }
+  const agreed = change ? change.sequence - 1n : ((await lastSigned(owner, ledger, size)) ?? 0n);
+  const provable = await lastIntact(owner, ledger, origin, agreed, size);
+  if (head.isOpen) await sql.closeLedger(owner, ledger);
+  const names = await sql.listLedgerNames(owner);
+  let first = ledger;
+  for (let before = await sql.predecessorOf(owner, first); before !== undefined;) {
+    first = before;
+    before = await sql.predecessorOf(owner, first);
+  }
+  let successor: string | undefined;
+  for (const name of names.filter((each) => each.startsWith(first.slice(0, 1)) && each !== ledger)) {
+    if ((await sql.predecessorOf(owner, name)) === ledger) successor = name;
+  }
+  return {
+    ledger,
+    origin,
+    size,
+    provable,
+    eventHash: head.eventHash?.toString('hex') ?? null,
+    checkpoint: latest?.note ?? null,
+    missing: signed > size ? { from: size + 1n, to: signed } : null,
+    first,
+    successor,
+  };
+}
+
+async function lastSigned(owner: pg.Client, ledger: string, size: bigint): Promise<bigint | undefined> {
+  const last = await anchors.findLastCheckpointWithin(owner, ledger, 1n, size);
+  return last && BigInt(last.size);
+}
+
+/** The last of the rows after `agreed` up to which each is as it was recorded and follows the one before. */
+async function lastIntact(
+  owner: pg.Client,
+  ledger: string,
+  origin: string,
+  agreed: bigint,
+  size: bigint,
+): Promise<bigint> {
+  const [before] = agreed === 0n ? [] : await readStoredRows(owner, ledger, agreed, agreed, 1);
+  if (agreed > 0n && !before) return agreed; // it has left the database, and so has nothing after it
+  const check = new ArchivedRangeCheck({
+    ledger,
+    origin,
+    fromSequence: agreed + 1n,
+    previousEventHash: before?.event_hash ?? null,
+  });
+  while (check.nextSequence <= size) {
+    const rows = await readStoredRows(owner, ledger, check.nextSequence, size, PAGE_ROWS);
+    if (rows.length === 0) break;
+    try {
+      for (const row of rows) {
+        check.take({ ...row, recorded_at: microsOf(row.recorded_at), timestamp: microsOf(row.timestamp) });
+      }
+    } catch (error) {
+      if (!(error instanceof ArchiveObjectError)) throw error;
+      break;
+    }
+  }
+  return check.nextSequence - 1n;
+}

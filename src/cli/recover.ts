@@ -1,0 +1,205 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import pg from 'pg';
+import { archiveReadSettings, makeArchiveReader } from '../archive/archive-reading.js';
+import { claimStore, openStore } from '../archive/archive-store.js';
+import { ArchiveThread } from '../archive/archive-thread.js';
+import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
+import { findMissingEvents } from '../archive/missing-events.js';
+import { readKeptEvents } from '../checkpoints/kept-events.js';
+import {
+  closeLedger,
+  recoverLedgers,
+  takeUpAllAnchors,
+  type ClosedLedger,
+  type RecoveredLedger,
+  type RecoveryMeans,
+} from '../checkpoints/recovery.js';
+import { secretsOf, type Config } from '../config/config.js';
+import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
+import { DatabaseModule } from '../database/database.module.js';
+import { uuidv7 } from '../database/uuidv7.js';
+import { AppendGate } from '../events/append-gate.js';
+import { Appender } from '../events/appender.js';
+import { Ledgers, SERVICE_LEDGER } from '../events/ledgers.js';
+import { prepareEvent } from '../events/prepared-event.js';
+import { ServiceLedger, type ServiceEvent } from '../events/service-ledger.js';
+import { toContent } from '../integrity/event.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import { createLogger } from '../operation/logger.js';
+import { OperationModule } from '../operation/operation.module.js';
+import { settingsModule, type AppOptions } from '../operation/settings.module.js';
+import { PartitionManager } from '../partitions/partition-manager.js';
+import { migrateDatabase, openDatabase, type OpenDatabase } from './open-database.js';
+import { operatorId } from './operator.js';
+
+const LOCK_TIMEOUT_MS = 10_000;
+const STANDARD_ERROR = 2;
+
+export interface RecoverOptions {
+  /** a file of what submitters hold */
+  receipts?: string | undefined;
+  /** ledgers to be closed where they still lack something afterwards */
+  close: readonly string[];
+}
+
+export interface RecoveryReport {
+  ledgers: RecoveredLedger[];
+  closed: (ClosedLedger & { successor: string })[];
+}
+
+/** What writes events, class by class: the modules bring jobs along, and the gate that keeps these ledgers closed. */
+@Module({})
+class RecordingModule {
+  static with(options: AppOptions): DynamicModule {
+    return {
+      module: RecordingModule,
+      imports: [settingsModule(options), DatabaseModule, OperationModule, ArchivedReadsModule],
+      providers: [PartitionManager, Ledgers, AppendGate, Appender, ServiceLedger],
+    };
+  }
+}
+
+/**
+ * Brings a database that was restored from a backup back to what was signed of it, as far as archive and receipts go, and
+ * closes ledgers that are told. The service may run meanwhile: it appends nothing to such a ledger.
+ */
+export async function recover(
+  config: Config,
+  { receipts, close }: RecoverOptions,
+  log: (message: string) => void,
+): Promise<RecoveryReport> {
+  const store = openStore(config);
+  if (!store) throw new Error('ARCHIVE_URL is off: name the store that holds the anchors of this database');
+  const kept = receipts === undefined ? new Map<never, never>() : await readKeptEvents(receipts);
+  const logger = createLogger('warn', { to: STANDARD_ERROR, secrets: secretsOf(config) });
+  const database = await openDatabase(config, log);
+  const folder = await mkdtemp(join(tmpdir(), 'truetrail-recover-'));
+  try {
+    await migrateDatabase(config, database, log);
+    return await withMeans(config, database, folder, async (means, thread, pool) => {
+      await claimStore(store, pool);
+      await takeUpAllAnchors(means.owner, store, logger);
+      const objects = await findMissingEvents(store, means.owner, thread, folder, log);
+      const ledgers = await recoverLedgers({ ...means, store, log }, objects, kept);
+      const closed: ClosedLedger[] = [];
+      for (const ledger of close) closed.push(await closeLedger({ ...means, store, log }, ledger));
+      const options = { config, logger, databaseUrl: database.url };
+      return await recordAll(options, ledgers, closed, log);
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    await database.close();
+  }
+}
+
+async function withMeans<T>(
+  config: Config,
+  { url, ownerUrl }: OpenDatabase,
+  folder: string,
+  work: (means: Omit<RecoveryMeans, 'store' | 'log'>, thread: ArchiveThread, pool: pg.Pool) => Promise<T>,
+): Promise<T> {
+  const settings = { applicationName: 'truetrail recover', lockTimeoutMs: LOCK_TIMEOUT_MS };
+  const owner = new pg.Client(connectionOptions({ url: ownerUrl, asService: false, ...settings }));
+  owner.on('error', () => undefined); // the query that meets it fails
+  const pool = new pg.Pool(connectionOptions({ url, asService: true, ...settings }));
+  keepFromCrashing(pool);
+  pool.on('error', () => undefined);
+  const thread = new ArchiveThread({ url, lockTimeoutMs: LOCK_TIMEOUT_MS });
+  const archive = makeArchiveReader(pool, archiveReadSettings(config));
+  try {
+    await owner.connect();
+    const archived = async (ledger: string, from: bigint, to: bigint): Promise<Buffer[]> => {
+      const hashes: Buffer[] = [];
+      for await (const rows of archive!.range(ledger, from, to)) {
+        for (const row of rows) hashes.push(Buffer.from(row.event_hash));
+      }
+      return hashes;
+    };
+    return await work({ owner, folder, archived }, thread, pool);
+  } finally {
+    await thread.close();
+    await owner.end();
+    await pool.end();
+  }
+}
+
+/** Opens the successors, and records in the service's own ledger what was done. */
+async function recordAll(
+  options: AppOptions,
+  ledgers: RecoveredLedger[],
+  closed: readonly ClosedLedger[],
+  log: (message: string) => void,
+): Promise<RecoveryReport> {
+  const report: RecoveryReport = { ledgers, closed: [] };
+  const app = await NestFactory.createApplicationContext(RecordingModule.with(options), {
+    logger: false,
+    abortOnError: false,
+  });
+  try {
+    await app.get(PartitionManager).ensureMonths();
+    const events: ServiceEvent[] = [];
+    for (const each of closed) {
+      const successor = each.successor ?? (await succeed(app.get(Ledgers), app.get(Appender), each));
+      report.closed.push({ ...each, successor });
+      events.push(recordOf(each.ledger, 'close', { ...stateOf(each), successor }));
+      log(`${each.ledger} is closed at ${each.size}; ${successor} succeeds it`);
+    }
+    for (const { ledger, recovered } of ledgers) {
+      if (recovered) events.push(recordOf(ledger, 'recover', textOf(recovered)));
+    }
+    const isOwnBehind = ledgers.some(({ ledger, missing }) => ledger === SERVICE_LEDGER && missing !== null);
+    if (isOwnBehind && !closed.some(({ ledger }) => ledger === SERVICE_LEDGER)) {
+      log(`${SERVICE_LEDGER} lacks events itself: what was done now is not recorded there`);
+    } else if (events.length > 0) await app.get(ServiceLedger).record(...events);
+    return report;
+  } finally {
+    await app.close();
+  }
+}
+
+/** Makes the successor of a closed ledger; its first event says whom it succeeds. */
+async function succeed(ledgers: Ledgers, appender: Appender, closed: ClosedLedger): Promise<string> {
+  const successor = await ledgers.createSuccessor(closed.ledger, closed.first);
+  const event = toContent({
+    event_id: uuidv7(),
+    timestamp: new Date().toISOString(),
+    event_type: 'ledger',
+    entity_type: 'ledger',
+    entity_id: closed.ledger,
+    action: 'succeed',
+    user_id: operatorId(),
+    new_state: stateOf(closed),
+  });
+  await appender.append(successor, [prepareEvent(event, 'service')]);
+  return successor;
+}
+
+function recordOf(ledger: string, action: string, state: JsonObject): ServiceEvent {
+  return {
+    event_type: 'recovery',
+    entity_type: 'ledger',
+    entity_id: ledger,
+    action,
+    user_id: operatorId(),
+    new_state: state,
+  };
+}
+
+function stateOf({ origin, checkpoint, size, provable, eventHash, missing }: ClosedLedger): JsonObject {
+  return {
+    origin,
+    checkpoint,
+    size: String(size),
+    provable_size: String(provable),
+    event_hash: eventHash,
+    missing: missing && textOf(missing),
+  };
+}
+
+function textOf({ from, to }: { from: bigint; to: bigint }): JsonObject {
+  return { from_sequence: String(from), to_sequence: String(to) };
+}

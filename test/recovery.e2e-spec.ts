@@ -1,0 +1,286 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { recover, type RecoverOptions, type RecoveryReport } from '../src/cli/recover.js';
+import { readConfig } from '../src/config/config.js';
+import { sampleEvent, startService, type TestService } from './support/app.js';
+import { checkTrail } from './support/check-trail.js';
+import { createKey, query } from './support/keys.js';
+import { RestorableDatabase } from './support/restorable-database.js';
+import { folderStore, type TestStore } from './support/stores.js';
+import { record, runJob, verify } from './support/verification.js';
+
+jest.setTimeout(180_000);
+
+const BEHIND = '/docs/problems/ledger-behind-its-anchor';
+const LEDGERS = ['_service', 'desk-1', 'desk-2', 'main'];
+/** Longer than a replica waits before it looks at a closed ledger again. */
+const PATIENCE_MS = 30_000;
+
+let folder: string;
+let test: TestStore;
+let server: RestorableDatabase;
+let service: TestService | undefined;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'truetrail-recovery-test-'));
+  test = folderStore();
+  server = await RestorableDatabase.start();
+});
+afterEach(async () => {
+  await stopService();
+  await server.close();
+  test.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(): Promise<TestService> {
+  service = await startService({
+    // the export of the minute would archive what a test means to lose
+    env: { ARCHIVE_URL: test.url, SIGNING_KEY_FILE: join(folder, 'key.pem'), ARCHIVE_EXPORT_AGE: '24h' },
+    database: server.database,
+  });
+  return service;
+}
+
+/** Its client alone, for statements that say nothing else of the service. */
+function client(started: TestService): { http: () => ReturnType<TestService['http']> } {
+  return { http: () => started.http() };
+}
+
+async function stopService(): Promise<void> {
+  await service?.close();
+  service = undefined;
+}
+
+function runRecovery(options: Partial<RecoverOptions> = {}, lines: string[] = []): Promise<RecoveryReport> {
+  const { serviceUrl, ownerUrl } = server.database;
+  const config = readConfig({
+    DATABASE_URL: serviceUrl,
+    DATABASE_OWNER_URL: ownerUrl,
+    ARCHIVE_URL: test.url,
+    DATA_DIR: folder,
+    LOG_LEVEL: 'silent',
+  });
+  return recover(config, { close: [], ...options }, (line) => lines.push(line));
+}
+
+const eventsOf = (ledgers: readonly string[]) =>
+  query(server.database, 'SELECT * FROM audit_events WHERE ledger = ANY ($1) ORDER BY ledger, sequence', [ledgers]);
+const keysOf = (ledgers: readonly string[]) =>
+  query(server.database, 'SELECT * FROM event_keys WHERE ledger = ANY ($1) ORDER BY ledger, sequence', [ledgers]);
+
+/** Two ledgers, signed, archived and backed up. */
+async function first(): Promise<void> {
+  const { http } = client(await start());
+  await http().put('/v1/ledgers/desk-1').expect(201);
+  await record(service!, 40);
+  await record(service!, 5, 'desk-1');
+  expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done' });
+  expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+  await stopService();
+  await server.backUp('backup');
+}
+
+interface Kept {
+  content: Record<string, unknown>;
+  receipt: { sequence: string };
+}
+
+/** More of them, and another ledger, after the backup; signed but for the last five of main. What desk-1's submitter keeps. */
+async function second(): Promise<Kept[]> {
+  const { http } = client(await start());
+  await record(service!, 300, 'main', (i) => ({ metadata: { n: 1.5e21, i, text: '\u{1F600} "\\' } }));
+  const contents = Array.from({ length: 3 }, (_, i) =>
+    sampleEvent({ raw: { media_type: 'text/plain', data: Buffer.from(`raw ${i}`).toString('base64') } }),
+  );
+  const { body } = await http().post('/v1/ledgers/desk-1/events/batch').send({ events: contents }).expect(201);
+  await http().put('/v1/ledgers/desk-2').expect(201);
+  await record(service!, 10, 'desk-2');
+  await createKey(service!, ['events:read']);
+  expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done', outcome: { refused: [] } });
+  await record(service!, 5);
+  return contents.map((content, i) => ({ content, receipt: body.receipts[i] }));
+}
+
+async function isRefused(path: string, body: object): Promise<string> {
+  const { body: problem, headers } = await service!.http().post(path).send(body).expect(503);
+  expect(problem.type).toBe(BEHIND);
+  expect(headers['retry-after']).toBeDefined();
+  return problem.detail as string;
+}
+
+/** Posts until the replica has looked again. */
+async function untilOpen(ledger: string): Promise<Record<string, string>> {
+  const event = sampleEvent();
+  for (const began = Date.now(); ; await pause(250)) {
+    const { status, body } = await service!.http().post(`/v1/ledgers/${ledger}/events`).send(event);
+    if (status !== 503) {
+      expect(status).toBe(201);
+      return body;
+    }
+    if (Date.now() - began > PATIENCE_MS) throw new Error(`still closed: ${JSON.stringify(body)}`);
+  }
+}
+
+describe('a database that was restored behind its anchors', () => {
+  it('takes nothing where events are missing, and comes back bit for bit from the archive', async () => {
+    await first();
+    await second();
+    expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+    await stopService();
+    const before = { events: await eventsOf(LEDGERS), keys: await keysOf(LEDGERS) };
+    await server.restore('backup', { newTimeline: true });
+
+    const { http } = client(await start());
+    expect(await isRefused('/v1/ledgers/main/events', sampleEvent())).toMatch(
+      'ends at event 40, and 340 were signed: events 41 to 340 are missing',
+    );
+    expect(await isRefused('/v1/ledgers/desk-1/events/batch', { events: [sampleEvent()] })).toMatch('events 6 to 8');
+    expect(await isRefused('/v1/ledgers/desk-2/events', sampleEvent())).toMatch('events 1 to 10');
+    const again = await http().put('/v1/ledgers/desk-2').expect(503);
+    expect(again.body.type).toBe(BEHIND);
+    await http()
+      .post('/v1/api-keys')
+      .send({ name: 'x', scopes: ['events:read'], ledgers: ['main'] })
+      .expect(503);
+    await http().get('/health/ready').expect(200);
+    expect((await http().get('/v1/ledgers/main/events').expect(200)).body.events).toHaveLength(40);
+    expect((await http().get('/metrics').expect(200)).text).toMatch('truetrail_ledgers_behind_anchor 4');
+    // others go on
+    await http().put('/v1/ledgers/other').expect(201);
+    await record(service!, 7, 'other');
+    const round = await runJob(service!, 'checkpoint');
+    expect(round).toMatchObject({ status: 'done', outcome: { signed: 1 } });
+    expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'failed' });
+
+    const report = await runRecovery();
+    expect(
+      report.ledgers.filter(({ recovered }) => recovered).map(({ ledger, recovered }) => [ledger, recovered]),
+    ).toEqual([
+      ['_service', expect.anything()],
+      ['desk-1', { from: 6n, to: 8n }],
+      ['desk-2', { from: 1n, to: 10n }],
+      ['main', { from: 41n, to: 345n }],
+    ]);
+    expect(report.ledgers.every(({ missing, refusal }) => missing === null && refusal === null)).toBe(true);
+    const recorded = await query(
+      server.database,
+      `SELECT event_id FROM audit_events WHERE ledger = '_service' AND event_type = 'recovery' ORDER BY sequence`,
+    );
+    expect(recorded).toHaveLength(4);
+    const isNew = new Set(recorded.map(({ event_id: id }) => id));
+    const old = (rows: Record<string, unknown>[]) => rows.filter(({ event_id: id }) => !isNew.has(id));
+    expect(old(await eventsOf(LEDGERS))).toEqual(before.events);
+    expect(old(await keysOf(LEDGERS))).toEqual(before.keys);
+
+    const receipt = await untilOpen('main');
+    expect(receipt.sequence).toBe('346');
+    await createKey(service!, ['events:read']);
+    for (const ledger of [...LEDGERS, 'other']) {
+      expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done', outcome: { refused: [] } });
+      expect(await verify(service!, {}, ledger)).toMatchObject({ verdict: 'valid' });
+      await checkTrail(server.database.adminUrl, ledger);
+    }
+    expect(await runJob(service!, 'archive-export')).toMatchObject({
+      status: 'done',
+      outcome: { refused: [], adopted: 1 },
+    });
+    expect(await runJob(service!, 'archive-verification')).toMatchObject({ outcome: { verdict: 'valid' } });
+    expect(await runJob(service!, 'schema-check')).toMatchObject({ outcome: { verdict: 'valid' } });
+    // a second time there is nothing to do
+    expect((await runRecovery()).ledgers.every(({ recovered }) => recovered === null)).toBe(true);
+  });
+
+  it('takes receipts that are proven, and closes what nobody has any more, for a successor', async () => {
+    await first();
+    const kept = await second();
+    await stopService();
+    await server.restore('backup');
+    const { http } = client(await start());
+    await isRefused('/v1/ledgers/main/events', sampleEvent());
+
+    const nothing = await runRecovery();
+    expect(nothing.ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({
+      recovered: null,
+      missing: { from: 41n, to: 340n },
+    });
+    const receipts = join(folder, 'receipts.ndjson');
+    const write = (lines: readonly Kept[]): void =>
+      writeFileSync(receipts, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    write(kept.map((line, i) => (i === 1 ? { ...line, content: { ...line.content, user_id: 'mallory' } } : line)));
+    const forged = await runRecovery({ receipts });
+    expect(forged.ledgers.find(({ ledger }) => ledger === 'desk-1')).toMatchObject({
+      recovered: null,
+      refusal: expect.stringContaining('event 7'),
+    });
+    write(kept.slice(0, 2)); // no root proves these
+    expect((await runRecovery({ receipts })).ledgers.every(({ recovered }) => recovered === null)).toBe(true);
+    write([...kept].reverse());
+    await expect(runRecovery({ close: ['other'] })).rejects.toThrow('there is no ledger other');
+    const { ledgers, closed } = await runRecovery({ receipts, close: ['main', '_service'] });
+    expect(ledgers.find(({ ledger }) => ledger === 'desk-1')).toMatchObject({ recovered: { from: 6n, to: 8n } });
+    expect(closed).toMatchObject([
+      { ledger: 'main', size: 40n, provable: 40n, missing: { from: 41n, to: 340n }, successor: 'main-2' },
+      { ledger: '_service', successor: '_service-2' },
+    ]);
+    // killed or called again, it opens no other
+    expect((await runRecovery({ close: ['main'] })).closed).toMatchObject([{ successor: 'main-2' }]);
+    await expect(runRecovery({ close: ['desk-1'] })).rejects.toThrow('lacks nothing');
+
+    expect((await untilOpen('desk-1')).sequence).toBe('9');
+    const refused = await http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(409);
+    expect(refused.body.type).toBe('/docs/problems/ledger-closed');
+    expect((await http().get('/v1/ledgers/main').expect(200)).body).toMatchObject({ state: 'closed', size: '40' });
+    const { body } = await http().get('/v1/ledgers/main-2/events').expect(200);
+    expect(body.events).toMatchObject([
+      {
+        event_type: 'ledger',
+        entity_type: 'ledger',
+        entity_id: 'main',
+        action: 'succeed',
+        recorded_by: 'service',
+        new_state: { provable_size: '40', missing: { from_sequence: '41', to_sequence: '340' } },
+      },
+    ]);
+    expect(body.events[0].new_state.checkpoint).toMatch(/\/main\n340\n/);
+    expect(body.events[0].new_state.origin).toMatch(/\/main$/);
+    await record(service!, 3, 'main-2');
+    await createKey(service!, ['events:read']);
+    const [own] = await query<{ events: string }>(
+      server.database,
+      `SELECT count(*) AS events FROM audit_events WHERE ledger = '_service-2' AND event_type = 'api_key'`,
+    );
+    expect(own).toEqual({ events: '1' });
+    const round = await runJob(service!, 'checkpoint');
+    expect(round.outcome).toMatchObject({ refused: [{ ledger: 'desk-2' }] });
+    expect(await verify(service!, {}, 'main-2')).toMatchObject({ verdict: 'valid' });
+    expect(await verify(service!, {}, 'desk-1')).toMatchObject({ verdict: 'valid' });
+    for (const ledger of ['main', 'main-2', '_service', '_service-2', 'desk-1']) {
+      await checkTrail(server.database.adminUrl, ledger);
+    }
+  });
+});
+
+describe('a store that cannot be asked', () => {
+  it('holds up appends only on a server that is another than before', async () => {
+    await first();
+    const path = test.url.slice('file:'.length);
+    renameSync(path, `${path}.away`);
+    let { http } = client(await start());
+    await http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+    await stopService();
+
+    await server.restore('backup', { newTimeline: true });
+    ({ http } = client(await start()));
+    const waits = await http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(503);
+    expect(waits.body.type).toBe('/docs/problems/anchors-unavailable');
+    expect(waits.headers['retry-after']).toBeDefined();
+    await http().get('/health/ready').expect(200);
+    rmSync(path, { recursive: true, force: true });
+    renameSync(`${path}.away`, path);
+    await http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+  });
+});
