@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -144,6 +145,46 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await rows()).toHaveLength(2);
       await runJob(service, 'timestamping'); // the anchor is the same: there is nothing to stamp
       expect(await rows()).toHaveLength(2);
+    });
+
+    it('stand in bundles of what was signed before, with the anchors that lead to them, and are verified offline', async () => {
+      await start([bad.url], root.certificate.toString());
+      isBad = true;
+      for (let i = 0; i < 2; i++) {
+        await record(service, 5);
+        await runJob(service, 'checkpoint');
+      }
+      await runJob(service, 'timestamping'); // in vain
+      isBad = false;
+      await runJob(service, 'timestamping');
+      expect((await rows()).map(({ anchor }) => anchor)).toEqual(['2']);
+      const { body } = await service
+        .http()
+        .post('/v1/ledgers/main/evidence')
+        .send({ from_sequence: '2', to_sequence: '4', as_of: '5' })
+        .buffer(true)
+        .parse((response, done) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('end', () => done(null, Buffer.concat(chunks)));
+        })
+        .expect(200);
+      const bundle = join(folder, 'bundle.zip');
+      writeFileSync(bundle, body as Buffer);
+      const [key] = (await service.http().get('/v1/ledgers/main/keys').expect(200)).text.split('\n');
+      const verified = (roots: string) => {
+        const program = join(process.env.TRUETRAIL_BUILD!, 'src/verify/truetrail-verify.js');
+        const args = [program, bundle, '--key', key!, '--timestamp-roots', roots, '--json'];
+        const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+        return { status, report: JSON.parse(stdout) as Record<string, unknown> };
+      };
+      expect(verified(join(folder, 'roots.pem'))).toMatchObject({
+        status: 0,
+        report: { verdict: 'valid', timestamps: [{ anchor: '2', time: expect.stringMatching(/^20/) }] },
+      });
+      const others = join(folder, 'others.pem');
+      writeFileSync(others, makeCertificate({ name: 'Other', ca: {} }).certificate.toString());
+      expect(verified(others)).toMatchObject({ status: 1, report: { verdict: 'invalid' } });
     });
 
     it('are of the anchor that is catalogued and of no other', async () => {

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Principal } from '../access/principal.js';
 import { OBJECT_STORE } from '../archive/archive-store.js';
 import { StoreUnavailable, type ObjectStore } from '../archive/object-store.js';
-import { AnchorStore } from '../checkpoints/anchor-store.js';
+import { AnchorStore, type StoredAnchor } from '../checkpoints/anchor-store.js';
 import { Checkpoints, type SignedCheckpoint } from '../checkpoints/checkpoints.js';
 import { POOL } from '../database/tokens.js';
 import { BulkReads } from '../events/bulk-reads.js';
@@ -15,6 +15,9 @@ import * as sql from './evidence.sql.js';
 import type { EvidencePlan, EvidenceQuestion } from './evidence-plan.js';
 
 const RETRY_AFTER_SECONDS = 60;
+/** From the one that holds the checkpoint to the one that was stamped: an hour of them, at one a minute, and then some. */
+const MAX_ANCHORS = 200;
+const MAX_ANCHOR_BYTES = 16 * 1024 * 1024;
 
 /** Makes bundles of events with all that proves them. */
 @Injectable()
@@ -57,11 +60,38 @@ export class Evidence {
       asOf,
       sequences,
       checkpoint: checkpoint.note,
-      anchors: [await this.anchorOf(checkpoint)],
       keys: (await this.checkpoints.keys(ledger)).map(String),
       successions: (await this.checkpoints.successions(ledger)).map(({ note }) => note),
-      timestamps: [],
+      ...(await this.anchorsAndTimestamps(checkpoint)),
     };
+  }
+
+  /**
+   * The anchor of a checkpoint, the timestamps that date it, and the anchors up to the one that each is over; of a
+   * timestamp that would need too many of them there is none.
+   */
+  private async anchorsAndTimestamps(
+    checkpoint: SignedCheckpoint,
+  ): Promise<Pick<EvidencePlan, 'anchors' | 'timestamps'>> {
+    const anchors = [await this.anchorOf(checkpoint)];
+    const timestamps: EvidencePlan['timestamps'][number][] = [];
+    const found = await this.checkpoints.timestampsFrom(checkpoint.anchor);
+    let bytes = anchors[0]!.length;
+    for (const { anchor, reply } of found.sort((a, b) => Number(a.anchor - b.anchor))) {
+      while (
+        checkpoint.anchor + BigInt(anchors.length) <= anchor &&
+        anchors.length < MAX_ANCHORS &&
+        bytes < MAX_ANCHOR_BYTES
+      ) {
+        const next = await this.storedAnchor(checkpoint.anchor + BigInt(anchors.length));
+        anchors.push(next.bytes);
+        bytes += next.bytes.length;
+      }
+      if (anchor >= checkpoint.anchor + BigInt(anchors.length)) break;
+      timestamps.push({ anchor, reply });
+    }
+    const last = timestamps.at(-1)?.anchor ?? checkpoint.anchor;
+    return { anchors: anchors.slice(0, Number(last - checkpoint.anchor) + 1), timestamps };
   }
 
   /** The bundle in pieces. The first comes once the reading is on record: event type `read`, action `evidence`. */
@@ -98,6 +128,12 @@ export class Evidence {
 
   /** The bytes of the anchor in the store, which must be the one of the checkpoint. */
   private async anchorOf({ anchor: number, note }: SignedCheckpoint): Promise<Buffer> {
+    const { anchor, bytes } = await this.storedAnchor(number);
+    if (anchor.checkpoints.some((each) => note.startsWith(each.note))) return bytes;
+    throw new Problem('archive-damaged', `The archive has no anchor ${number} that holds the checkpoint`);
+  }
+
+  private async storedAnchor(number: bigint): Promise<StoredAnchor> {
     if (!this.store) {
       throw new Problem(
         'archive-unavailable',
@@ -106,8 +142,8 @@ export class Evidence {
     }
     try {
       const stored = await new AnchorStore(this.store).read(number);
-      if (stored?.anchor.checkpoints.some((each) => note.startsWith(each.note))) return stored.bytes;
-      throw new Problem('archive-damaged', `The archive has no anchor ${number} that holds the checkpoint`);
+      if (stored) return stored;
+      throw new Problem('archive-damaged', `The archive has no anchor ${number}`);
     } catch (cause) {
       if (cause instanceof StoreUnavailable) {
         throw new Problem('archive-unavailable', 'The archive, which has the anchor, does not answer', { cause });

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { verifyBundle } from '../integrity/evidence-verifier.js';
+import { verifyBundle, type VerifyTimestamp } from '../integrity/evidence-verifier.js';
+import { TimestampError, verifyTimestampReply } from '../integrity/timestamp-reply.js';
 import { NoteError, VerifierKey } from '../integrity/signed-note.js';
 import { verifyArchiveFolder, type ArchiveOutcome } from './archive-folder.js';
 import { FileAccess } from './file-access.js';
@@ -13,7 +15,7 @@ import { bundleReportText, findingLines, printable } from './report-text.js';
  * nothing but Node and integrity/.
  */
 
-const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--json]
+const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--timestamp-roots FILE] [--json]
         Verifies an evidence bundle, offline.
 truetrail-verify archive FOLDER --key KEY... [--json]
         Verifies a copy of an archive (the folder that has anchors/ in it): the chain of anchors from the first to the last,
@@ -27,6 +29,8 @@ truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
   --key      verifier key of the ledger, from somebody you trust: NAME+ID+BASE64, or @FILE with one a line. May be given
              several times. Keys that it was succeeded by are found from it
   --witness  verifier key of a witness that must have cosigned the checkpoint; may be given several times
+  --timestamp-roots
+             certificates (PEM) of the time-stamp authorities that you trust; without it time stamps are not looked at
   --token-file
              the API key of a service whose proofs are not public
   --json     the whole outcome as JSON on standard output
@@ -35,6 +39,7 @@ Ends with 0 for valid, 1 for invalid, 2 for undecided (nothing is wrong with wha
 not be), 3 when the command line is wrong.
 `;
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 const EXIT = { valid: 0, invalid: 1, undecided: 2, usage: 3 } as const;
 
 /** The command line is not one of those in HELP. */
@@ -74,7 +79,13 @@ async function run(args: string[]): Promise<number> {
   need(positionals.length === 1, 'one bundle is verified at a time');
   const file = new FileAccess(command);
   try {
-    return tell(verifyBundle(file, { keys, witnesses: values.witness.flatMap(readKeys) }), bundleReportText);
+    const roots = values['timestamp-roots'];
+    const options = {
+      keys,
+      witnesses: values.witness.flatMap(readKeys),
+      ...(roots === undefined ? {} : { verifyTimestamp: timestampCheck(roots) }),
+    };
+    return tell(verifyBundle(file, options), bundleReportText);
   } finally {
     file.close();
   }
@@ -88,6 +99,7 @@ function read(args: string[]) {
         key: { type: 'string', multiple: true, default: [] },
         witness: { type: 'string', multiple: true, default: [] },
         state: { type: 'string' },
+        'timestamp-roots': { type: 'string' },
         'token-file': { type: 'string' },
         json: { type: 'boolean', default: false },
       },
@@ -97,6 +109,21 @@ function read(args: string[]) {
   } catch (cause) {
     throw new UsageError((cause as Error).message, { cause });
   }
+}
+
+/** Checks time stamps against the certificates of a PEM file. Throws UsageError when it holds none. */
+function timestampCheck(file: string): VerifyTimestamp {
+  const blocks = readFileSync(file, 'utf8').match(CERTIFICATE) ?? [];
+  if (blocks.length === 0) throw new UsageError(`${file} holds no certificate in PEM`);
+  const roots = blocks.map((block) => new X509Certificate(block));
+  return (reply, digest) => {
+    try {
+      return { time: verifyTimestampReply(reply, digest, roots).genTime };
+    } catch (error) {
+      if (error instanceof TimestampError) return { fault: error.message };
+      throw error;
+    }
+  };
 }
 
 function readKeys(text: string): VerifierKey[] {
