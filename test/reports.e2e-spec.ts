@@ -452,7 +452,8 @@ describe('reports while events come in', () => {
     await send();
     let sending = true;
     const storm = (async () => {
-      for (; sending; await pause(20)) await send();
+      // the more there is the longer a report takes, and the more comes in meanwhile
+      for (; sending; await pause(200)) await send();
     })();
     try {
       const paths = [
@@ -471,7 +472,7 @@ describe('reports while events come in', () => {
       sending = false;
       await storm;
     }
-  });
+  }, 60_000);
 
   it('are not given out when their run cannot be recorded', async () => {
     const admin = (text: string) => query(service.database, text);
