@@ -25,6 +25,7 @@ const shared = {
 export default {
   // tests wait for PostgreSQL as long as they compute: by itself Jest would leave a processor idle
   maxWorkers: Math.min(availableParallelism(), 4),
+  testSequencer: '<rootDir>/test/support/sequencer.cjs',
   // machines that test are slow machines
   testTimeout: 30_000,
   projects: [
