@@ -166,20 +166,6 @@ export async function findCheckpointOf(
   return rows[0];
 }
 
-/** Checkpoints of a ledger after an anchor, in order. */
-export async function listCheckpoints(
-  database: Database,
-  ledger: string,
-  afterAnchor: bigint,
-  limit: number,
-): Promise<StoredCheckpoint[]> {
-  const { rows } = await database.query<StoredCheckpoint>(
-    `${CHECKPOINT} WHERE c.ledger = $1 AND c.anchor > $2 ORDER BY c.anchor LIMIT $3`,
-    [ledger, String(afterAnchor), limit],
-  );
-  return rows;
-}
-
 /** The successions of a ledger's keys, in order. */
 export async function listSuccessions(database: Database, ledger: string): Promise<{ anchor: string; note: string }[]> {
   const { rows } = await database.query<{ anchor: string; note: string }>(

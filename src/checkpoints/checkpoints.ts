@@ -82,12 +82,6 @@ export class Checkpoints {
     return checkpointOf(found);
   }
 
-  /** Checkpoints after an anchor, in order. Throws ledger-not-found. */
-  async list(ledger: string, afterAnchor: bigint, limit: number): Promise<SignedCheckpoint[]> {
-    await this.ledgers.origin(ledger);
-    return (await sql.listCheckpoints(this.pool, ledger, afterAnchor, limit)).map(checkpointOf);
-  }
-
   /** The proof of an event in the last checkpoint. Throws ledger-not-found, event-not-found, not-yet-checkpointed. */
   async proofOf(ledger: string, eventId: string): Promise<EventProof> {
     await this.ledgers.origin(ledger);
