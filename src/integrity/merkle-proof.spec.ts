@@ -52,6 +52,42 @@ function powerBelow(n: number): number {
   return k;
 }
 
+/** The same definition over [start, end) of leaves, which keeps the hashes of complete subtrees: for thousands of sizes. */
+class RecursiveTree {
+  private readonly known = new Map<string, Buffer>();
+
+  constructor(private readonly leaves: readonly Buffer[]) {}
+
+  mth(start: number, end: number): Buffer {
+    if (start === end) return sha256();
+    if (end - start === 1) return this.leaves[start]!;
+    const name = `${start} ${end}`;
+    const isComplete = Number.isInteger(Math.log2(end - start));
+    const found = isComplete ? this.known.get(name) : undefined;
+    if (found) return found;
+    const k = powerBelow(end - start);
+    const hash = sha256(Buffer.of(1), this.mth(start, start + k), this.mth(start + k, end));
+    if (isComplete) this.known.set(name, hash);
+    return hash;
+  }
+
+  path(m: number, start: number, end: number): Buffer[] {
+    if (end - start === 1) return [];
+    const k = powerBelow(end - start);
+    return m < k
+      ? [...this.path(m, start, start + k), this.mth(start + k, end)]
+      : [...this.path(m - k, start + k, end), this.mth(start, start + k)];
+  }
+
+  subproof(m: number, start: number, end: number, isWhole: boolean): Buffer[] {
+    if (m === end - start) return isWhole ? [] : [this.mth(start, end)];
+    const k = powerBelow(end - start);
+    return m <= k
+      ? [...this.subproof(m, start, start + k, isWhole), this.mth(start + k, end)]
+      : [...this.subproof(m - k, start + k, end, false), this.mth(start, start + k)];
+  }
+}
+
 /** A tree that keeps its tiles, grown to each of some sizes, in one or more goes. */
 class KeptTree {
   private readonly tiles = new Map<string, Buffer>();
@@ -156,6 +192,27 @@ describe('proofs of the Merkle tree', () => {
     }
     expect(cases).toBeGreaterThan(300);
   });
+
+  it('agree with it at thousands of random sizes and places', async () => {
+    const tree = new KeptTree();
+    tree.grow(20_000);
+    const recursive = new RecursiveTree(tree.leaves);
+    let random = 4711;
+    const below = (n: number): number => (random = (random * 1103515245 + 12345) % 2147483648) % n;
+    for (let i = 0; i < 2_000; i++) {
+      const size = 1 + below(20_000);
+      const [index, from] = [below(size), 1 + below(size)];
+      const root = recursive.mth(0, size);
+      expect((await rootFromTiles(BigInt(size), tree.readTiles)).equals(root)).toBe(true);
+      const proof = await inclusionProof(BigInt(index), BigInt(size), tree.readTiles);
+      expect(proof).toEqual(recursive.path(index, 0, size));
+      expect(isIncluded(tree.leaves[index]!, BigInt(index), BigInt(size), proof, root)).toBe(true);
+      const consistency = await consistencyProof(BigInt(from), BigInt(size), tree.readTiles);
+      expect(consistency).toEqual(recursive.subproof(from, 0, size, true));
+      const old = recursive.mth(0, from);
+      expect(isConsistent(BigInt(from), old, BigInt(size), root, consistency)).toBe(true);
+    }
+  }, 60_000);
 
   it('convince the verifier of @sigstore/verify, which goes about it another way', async () => {
     const { verifyMerkleInclusion } = createRequire(import.meta.url)(
