@@ -1032,6 +1032,76 @@ COMMENT ON COLUMN months.dropped_at IS 'Since when its table is gone';
 
 GRANT SELECT ON months TO truetrail_service;
 
+CREATE TABLE report_run_pieces (
+  run uuid NOT NULL,
+  piece integer NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT report_run_pieces_pkey PRIMARY KEY (run, piece),
+  CONSTRAINT report_run_pieces_run_fkey FOREIGN KEY (run) REFERENCES report_runs(id),
+  CONSTRAINT report_run_pieces_piece_check CHECK ((piece >= 1))
+);
+
+COMMENT ON TABLE report_run_pieces IS 'Kept answers, in order; each piece packed by gzip for itself';
+
+GRANT DELETE, INSERT, SELECT ON report_run_pieces TO truetrail_service;
+
+CREATE TABLE report_runs (
+  id uuid NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  report text COLLATE "C" NOT NULL,
+  report_version integer NOT NULL,
+  tables jsonb NOT NULL,
+  format text COLLATE "C" NOT NULL,
+  parameters jsonb NOT NULL,
+  as_of bigint NOT NULL,
+  as_of_event_hash bytea,
+  archived_to bigint NOT NULL,
+  deleted jsonb NOT NULL,
+  made_by text COLLATE "C" NOT NULL,
+  is_kept boolean NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  rows bigint,
+  bytes bigint NOT NULL DEFAULT 0,
+  sha256 bytea,
+  pieces integer NOT NULL DEFAULT 0,
+  packed_bytes bigint NOT NULL DEFAULT 0,
+  error text,
+  requested_by text COLLATE "C" NOT NULL,
+  runner uuid,
+  created_at timestamp with time zone NOT NULL,
+  started_at timestamp with time zone,
+  progress_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  CONSTRAINT report_runs_pkey PRIMARY KEY (id),
+  CONSTRAINT report_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT report_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
+  CONSTRAINT report_runs_expires_check CHECK (((is_kept AND (status = ANY (ARRAY['done'::text, 'expired'::text]))) = (expires_at IS NOT NULL))),
+  CONSTRAINT report_runs_running_check CHECK (((status = 'running'::text) = (runner IS NOT NULL))),
+  CONSTRAINT report_runs_sha256_check CHECK ((octet_length(sha256) = 32)),
+  CONSTRAINT report_runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text, 'expired'::text])))
+);
+
+COMMENT ON TABLE report_runs IS 'A row for each answer of a report that was asked for: what its manifest says';
+
+COMMENT ON COLUMN report_runs.report_version IS 'Of how its cells follow from events, and of the tables that they follow from besides';
+
+COMMENT ON COLUMN report_runs.as_of_event_hash IS 'Hash of the event at as_of, which binds all before it; null at 0 and where that event was deleted';
+
+COMMENT ON COLUMN report_runs.is_kept IS 'Whether the answer is kept to be fetched; otherwise it went out as it was made';
+
+COMMENT ON COLUMN report_runs.sha256 IS 'Of the whole answer, unpacked';
+
+COMMENT ON COLUMN report_runs.progress_at IS 'Last sign of life; a run silent for long is begun again by another replica';
+
+CREATE INDEX report_runs_expires_idx ON public.report_runs USING btree (expires_at) WHERE (status = 'done'::text);
+
+CREATE INDEX report_runs_open_idx ON public.report_runs USING btree (created_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
+CREATE INDEX report_runs_report_idx ON public.report_runs USING btree (ledger, report, created_at DESC);
+
+GRANT INSERT, SELECT, UPDATE ON report_runs TO truetrail_service;
+
 CREATE TABLE retention_policies (
   id uuid NOT NULL,
   record_class text COLLATE "C" NOT NULL,

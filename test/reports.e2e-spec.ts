@@ -660,14 +660,14 @@ describe('a report of many rows', () => {
     // on this thread, so that it can be measured
     const measure = async (asOf: bigint): Promise<{ peak: number; length: number }> => {
       let [peak, pieces, length] = [0, 0, 0];
-      for await (const { text } of piecesOfReport(
+      for await (const piece of piecesOfReport(
         pool,
         new NoArchive(),
         60_000,
         { ...read, asOf },
         new AbortController().signal,
       )) {
-        length += text.length;
+        length += 'text' in piece ? piece.text.length : 0;
         if (pieces++ % 16 === 0) peak = Math.max(peak, inUse());
       }
       return { peak, length };

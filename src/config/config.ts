@@ -117,6 +117,18 @@ export const SETTINGS = {
     fallback: '30s',
     why: 'What S3 may take over a request, and a second more for each MB of it. A request that takes longer is begun anew, four times in all; then the run has failed, and the next one goes on from there.',
   }),
+  REPORT_RUN_DAYS: integer({
+    min: 1,
+    max: 365,
+    fallback: 7,
+    why: 'How long the answer of a report that was asked for as a run can be fetched. Its manifest stays.',
+  }),
+  REPORT_RUNS_MAX_MB: integer({
+    min: 16,
+    max: 1_048_576,
+    fallback: 4096,
+    why: 'What kept answers of reports may take in the database, packed. Past it runs fail, so that appends never want for room.',
+  }),
   ARCHIVE_EXPORT_AGE: duration({
     minMs: 1_000,
     maxMs: 86_400_000,

@@ -40,7 +40,7 @@ export async function* piecesOfBundle(
   readers: BundleReaders,
   plan: EvidencePlan,
   gone: AbortSignal,
-): AsyncGenerator<{ bytes: Uint8Array; asOf: string }> {
+): AsyncGenerator<{ bytes: Uint8Array; asOf: string }, void> {
   const asOf = String(plan.asOf);
   let waiting: Buffer[] = [];
   let waitingBytes = 0;

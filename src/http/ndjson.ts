@@ -37,7 +37,7 @@ export interface Page {
 }
 
 /** Pages as pieces of NDJSON: a line an event, then `{"end": {"events", "as_of", "archived_to"}}`, without which the answer is not whole. */
-export async function* linesOfPages(pages: AsyncIterable<Page>): AsyncGenerator<{ text: string; asOf: string }> {
+export async function* linesOfPages(pages: AsyncIterable<Page>): AsyncGenerator<{ text: string; asOf: string }, void> {
   let count = 0;
   let asOf = '';
   let archivedTo = '0';

@@ -85,6 +85,11 @@ export const PROBLEMS = {
     title: 'No such report',
     meaning: '`GET /v1/ledgers/{ledger}/reports` lists the reports.',
   },
+  'report-run-not-found': {
+    status: 404,
+    title: 'No such run of the report',
+    meaning: '`GET /v1/ledgers/{ledger}/reports/{report}/runs` lists the runs of a report.',
+  },
   'job-not-found': { status: 404, title: 'No such job or run', meaning: '`GET /v1/jobs` lists the jobs.' },
   'key-not-found': { status: 404, title: 'No such API key', meaning: '`GET /v1/api-keys` lists the keys.' },
   'hold-not-found': {
@@ -129,6 +134,12 @@ export const PROBLEMS = {
     meaning:
       'Approvals and rejections are for a hold or a release that waits for one, a release is asked for while the hold is active, and nothing follows once it is released or rejected; or `seen_state` is not the state any more. The detail says what the state is. Look at the hold before you try again.',
   },
+  'report-run-unfinished': {
+    status: 409,
+    title: 'The run has no answer',
+    meaning:
+      'The run is queued, running, failed or cancelled: `GET …/runs/{id}` says which. An answer and its manifest are there once it is `done`. One that failed or was cancelled never gets there: ask for another.',
+  },
   'retention-shortened': {
     status: 409,
     title: 'Records would be kept for a shorter time',
@@ -152,6 +163,12 @@ export const PROBLEMS = {
     title: 'No checkpoint covers it yet',
     meaning:
       'What is asked for was recorded after the last checkpoint was signed, or nothing was signed yet. Checkpoints are signed once a minute, unless CHECKPOINT_SCHEDULE says otherwise: ask again after Retry-After. Where they are off, or a ledger is refused (`/v1/jobs/checkpoint/runs` says why), there is no proof.',
+  },
+  'report-run-expired': {
+    status: 410,
+    title: 'The answer is not kept any more',
+    meaning:
+      'Answers are kept for REPORT_RUN_DAYS, and not at all when they went out as they were made. The manifest is still there. The same parameters with the same `as_of` give the same bytes: ask for another run, and compare its digest.',
   },
   'event-deleted': {
     status: 410,
@@ -241,6 +258,12 @@ export const PROBLEMS = {
     title: 'The reading could not be recorded',
     meaning:
       "Bulk reads and reports are recorded in the service's ledger before their first byte. That failed, so nothing was read.",
+  },
+  'reports-full': {
+    status: 503,
+    title: 'Kept answers take all the room they may',
+    meaning:
+      'Answers of reports that are kept to be fetched take REPORT_RUNS_MAX_MB in the database. They go after REPORT_RUN_DAYS; until then ask for the report without a run, which keeps nothing, or for a shorter period.',
   },
   'reads-overloaded': {
     status: 503,

@@ -3,6 +3,7 @@ import { canonicalize, type JsonObject, type JsonValue } from './canonical-json.
 import { parseCheckpoint } from './checkpoint.js';
 import { parseAnchor, anchorHash } from './anchor.js';
 import type { BundleClaims, BundleTimestamp, Completeness } from './evidence-claims.js';
+import { pageText } from './page-text.js';
 import { cosignatureTime, parseNote } from './signed-note.js';
 
 /**
@@ -66,7 +67,7 @@ export class EvidencePage {
         ]
       : ['', '', '(envelope alone)', '', ''];
     const cells = [line.sequence, line.recorded_at, ...what, line.event_id, line.event_hash];
-    this.rows.push(`<tr>${cells.map((cell) => `<td>${escaped(plain(cell))}</td>`).join('')}</tr>\n`);
+    this.rows.push(`<tr>${cells.map((cell) => `<td>${pageText(plain(cell))}</td>`).join('')}</tr>\n`);
   }
 
   /** The page once all lines were taken. Throws NoteError and AnchorError for papers that are none. */
@@ -91,11 +92,11 @@ export class EvidencePage {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${STYLE_HASH}'">
 <meta name="generator" content="${PAGE_VERSION}">
 <meta name="viewport" content="width=device-width">
-<title>${escaped(title)}</title>
+<title>${pageText(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<h1>${escaped(title)}</h1>
+<h1>${pageText(title)}</h1>
 <p>This page is part of an evidence bundle: a zip file that holds records of an audit trail together with the proof that they stand there as they were recorded. The page alone proves nothing. Whoever has the zip can check it offline, as told below; the check also compares this page with the rest.</p>
 <h2>What it is</h2>
 <table>
@@ -131,7 +132,7 @@ ${rows([
 <h2>How to check it again</h2>
 <ol>
 <li>Get the verifier key of the ledger from somebody you trust, not from this bundle: it looks like the <i>Key of the ledger</i> above.</li>
-<li>With Node.js, without a network: <pre>npx truetrail-verify bundle.zip --key '${escaped(keys.at(-1) ?? 'KEY')}'</pre></li>
+<li>With Node.js, without a network: <pre>npx truetrail-verify bundle.zip --key '${pageText(keys.at(-1) ?? 'KEY')}'</pre></li>
 <li>The files in the zip and every rule are described in docs/evidence.md and docs/format.md of Truetrail, so that a verifier can be written anew; a second one in Python comes with it.</li>
 </ol>
 <h2>Events${events + envelopes > BigInt(LISTED_EVENTS) ? `: the first ${LISTED_EVENTS} of ${events + envelopes}; all are in events/` : ''}</h2>
@@ -152,7 +153,7 @@ type Row = [name: string, value: string];
 
 function rows(facts: readonly Row[]): string {
   return facts
-    .map(([name, value]) => `<tr><th>${escaped(name)}</th><td class="m">${escaped(value)}</td></tr>\n`)
+    .map(([name, value]) => `<tr><th>${pageText(name)}</th><td class="m">${pageText(value)}</td></tr>\n`)
     .join('');
 }
 
@@ -160,22 +161,11 @@ function objects(archive: readonly JsonObject[]): string {
   const names = ['object_key', 'version_id', 'sha256', 'from_sequence', 'to_sequence', 'retain_until'];
   const head = names.map((name) => `<th>${name}</th>`).join('');
   const lines = archive.map(
-    (entry) => `<tr>${names.map((name) => `<td>${escaped(plain(entry[name]))}</td>`).join('')}</tr>\n`,
+    (entry) => `<tr>${names.map((name) => `<td>${pageText(plain(entry[name]))}</td>`).join('')}</tr>\n`,
   );
   return `<table><thead><tr>${head}</tr></thead><tbody class="m">\n${lines.join('')}</tbody></table>`;
 }
 
 function plain(value: JsonValue | undefined): string {
   return typeof value === 'string' ? value : value === undefined ? '' : canonicalize(value);
-}
-
-const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-
-/** Text as HTML shows it. What would turn the direction of text around shows as its code point. */
-function escaped(text: string): string {
-  return text
-    .replace(/[&<>"']/g, (character) => ESCAPES[character]!)
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (character) => {
-      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-    });
 }

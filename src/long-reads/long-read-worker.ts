@@ -13,7 +13,7 @@ import { piecesOfBundle } from '../evidence/bundle-pieces.js';
 import { errorAsData } from '../http/error-data.js';
 import { linesOfPages } from '../http/ndjson.js';
 import { piecesOfReport } from '../reports/report-pieces.js';
-import type { LongRead, Piece } from './long-read.js';
+import type { LongRead, Piece, ReadTotals } from './long-read.js';
 import type { LongReadAnswer, LongReadRequest, LongReadSettings } from './thread-messages.js';
 
 /**
@@ -60,7 +60,7 @@ const search = new EventSearch(
 const checkpoints = new Checkpoints(pool, archive, ledgers);
 const histories = new OrderHistory(pool, ledgers, archive);
 
-function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
+function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals | void> {
   switch (read.kind) {
     case 'search':
       return linesOfPages(search.pages(read.ledger, read.request, gone));
@@ -74,7 +74,7 @@ function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece> {
 }
 
 interface Reading {
-  pieces: AsyncGenerator<Piece>;
+  pieces: AsyncGenerator<Piece, ReadTotals | void>;
   gone: AbortController;
 }
 
@@ -105,7 +105,7 @@ async function makeOne(id: number): Promise<void> {
   try {
     const next = await reading.pieces.next();
     if (next.done) {
-      answer({ id, end: true });
+      answer({ id, end: next.value ?? {} });
       readings.delete(id);
     } else {
       const { value } = next;

@@ -31,3 +31,9 @@ export type Piece = {
   /** with memory of their own, so that they can change threads */
   | { bytes: Uint8Array }
 );
+
+/** What is known of an answer once it is whole. */
+export interface ReadTotals {
+  /** of a report */
+  rows?: number;
+}

@@ -9,7 +9,7 @@ import { Problem } from '../http/problem.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { threadFile } from '../operation/thread-file.js';
-import type { LongRead } from './long-read.js';
+import type { LongRead, ReadTotals } from './long-read.js';
 import type { LongReadAnswer, LongReadRequest, LongReadSettings } from './thread-messages.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
@@ -60,7 +60,7 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
     read: LongRead,
     gone: AbortSignal,
     record: (asOf: string) => Promise<void>,
-  ): AsyncGenerator<Uint8Array> {
+  ): AsyncGenerator<Uint8Array, ReadTotals> {
     gone.throwIfAborted();
     if (this.inboxes.size >= this.mostReads) {
       throw new Problem('reads-overloaded', `This replica has ${this.mostReads} long reads under way`, {
@@ -78,7 +78,7 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
       send({ id, read });
       for (let isFirst = true; ; isFirst = false) {
         const answer = await inbox.take();
-        if ('end' in answer) return;
+        if ('end' in answer) return answer.end;
         if ('error' in answer) throw errorOfData(answer.error);
         send({ id, more: true });
         if (isFirst) await record(answer.asOf);

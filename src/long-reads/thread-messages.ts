@@ -1,6 +1,6 @@
 import type { ErrorAsData } from '../http/error-data.js';
 import type { ArchiveReadSettings } from '../archive/archive-reading.js';
-import type { LongRead } from './long-read.js';
+import type { LongRead, ReadTotals } from './long-read.js';
 
 /** What the thread is made with. */
 export interface LongReadSettings {
@@ -16,5 +16,5 @@ export type LongReadRequest = { id: number } & ({ read: LongRead } | { more: tru
 
 /** From the thread. After `end` and `error` nothing more comes for that id. */
 export type LongReadAnswer = { id: number } & (
-  { bytes: Uint8Array; asOf: string } | { end: true } | { error: ErrorAsData }
+  { bytes: Uint8Array; asOf: string } | { end: ReadTotals } | { error: ErrorAsData }
 );

@@ -24,6 +24,7 @@ const LOOKED_UP = 'names of what the fill does not say itself, each with the seq
 
 export const mifid2Trades = defineReport({
   name: 'mifid2-trades',
+  version: 1,
   title: 'Trades (MiFID II)',
   question:
     'Which trades were executed in the period: where, what, how much, at what price, when, for whom, by whose decision?',

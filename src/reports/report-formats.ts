@@ -1,19 +1,42 @@
 import { toldOf } from '../archive/deleted-ranges.js';
 import { Problem } from '../http/problem.js';
+import { PageWriter } from './report-page.js';
+import { WORKBOOK_MEDIA_TYPE, WorkbookWriter } from './report-workbook.js';
+import type { ReportWriter } from './report-writer.js';
 import type { Report, ReportRun, Row } from './report.js';
 
 /** How the rows of a report become the bytes of an answer. Same run, same bytes. */
 export interface ReportFormat {
-  name: 'json' | 'csv' | 'ndjson';
+  /** also the ending of the file's name */
+  name: 'json' | 'csv' | 'ndjson' | 'xlsx' | 'html';
   mediaType: string;
   contentType: string;
+  begin: (report: Report, run: ReportRun) => ReportWriter;
+}
+
+interface TextFormat extends Pick<ReportFormat, 'name' | 'mediaType' | 'contentType'> {
   head: (report: Report, run: ReportRun) => string;
   /** `number` counts from 0 */
   row: (report: Report, row: Row, number: number) => string;
   tail: (run: ReportRun, rows: number) => string;
 }
 
-const json: ReportFormat = {
+/** A format whose rows are texts that depend on nothing but themselves and their number. */
+function textFormat({ head, row: rowText, tail, ...named }: TextFormat): ReportFormat {
+  return {
+    ...named,
+    begin: (report, run) => {
+      let rows = 0;
+      const headOnce = (): string => (rows === 0 ? head(report, run) : '');
+      return {
+        row: (row) => headOnce() + rowText(report, row, rows++),
+        end: () => headOnce() + tail(run, rows),
+      };
+    },
+  };
+}
+
+const json = textFormat({
   name: 'json',
   mediaType: 'application/json',
   contentType: 'application/json; charset=utf-8',
@@ -26,18 +49,18 @@ const json: ReportFormat = {
     const rest = deleted.length === 0 ? '' : `,"deleted":${JSON.stringify(deleted)}`;
     return `${rows === 0 ? '' : '\n'}],"rows_total":"${rows}"${rest}}\n`;
   },
-};
+});
 
-const csv: ReportFormat = {
+const csv = textFormat({
   name: 'csv',
   mediaType: 'text/csv',
   contentType: 'text/csv; charset=utf-8; header=present',
   head: ({ columns }) => csvLine(columns.map(({ name }) => name)),
   row: ({ columns }, row) => csvLine(columns.map(({ name }) => row[name] ?? null)),
   tail: () => '',
-};
+});
 
-const ndjson: ReportFormat = {
+const ndjson = textFormat({
   name: 'ndjson',
   mediaType: 'application/x-ndjson',
   contentType: 'application/x-ndjson; charset=utf-8',
@@ -47,10 +70,29 @@ const ndjson: ReportFormat = {
     const end = { rows: String(rows), as_of: String(asOf), ...toldOf(deleted) };
     return `${JSON.stringify({ end })}\n`;
   },
+});
+
+const xlsx: ReportFormat = {
+  name: 'xlsx',
+  mediaType: WORKBOOK_MEDIA_TYPE,
+  contentType: WORKBOOK_MEDIA_TYPE,
+  begin: (report, run) => new WorkbookWriter(report, run),
+};
+
+const html: ReportFormat = {
+  name: 'html',
+  mediaType: 'text/html',
+  contentType: 'text/html; charset=utf-8',
+  begin: (report, run) => new PageWriter(report, run),
 };
 
 /** The first is what is sent to whoever does not mind. */
-export const REPORT_FORMATS = [json, csv, ndjson] as const;
+export const REPORT_FORMATS = [json, csv, ndjson, xlsx, html] as const;
+
+/** By a name that is known. */
+export function formatOf(name: string): ReportFormat {
+  return REPORT_FORMATS.find((format) => format.name === name)!;
+}
 
 /** A row as JSON, its members in the order of the columns. */
 function jsonOf({ columns }: Report, row: Row): string {
@@ -110,11 +152,10 @@ function mostAcceptable(accept: string | undefined): ReportFormat | undefined {
 
 /** What the answer is called when it is kept as a file. Nothing in it needs quoting. */
 export function fileName(
-  report: Report,
-  { ledger, parameters, asOf }: Pick<ReportRun, 'ledger' | 'parameters' | 'asOf'>,
+  { report, ledger, parameters, asOf }: Pick<ReportRun, 'ledger' | 'parameters' | 'asOf'> & { report: string },
   format: ReportFormat,
 ): string {
   const { from_date, to_date, from, to } = parameters;
   const period = [from_date ?? from, to_date ?? to].map((end) => end!.replaceAll(/[:]|\.0+(?=Z)/g, ''));
-  return `${ledger}-${report.name}-${period[0]}-to-${period[1]}-as-of-${asOf}.${format.name}`;
+  return `${ledger}-${report}-${period[0]}-to-${period[1]}-as-of-${asOf}.${format.name}`;
 }

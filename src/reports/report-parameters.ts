@@ -55,7 +55,7 @@ const ALWAYS: readonly DescribedParameter[] = [
   },
   {
     name: 'format',
-    description: 'json, csv or ndjson; goes before Accept',
+    description: 'json, csv, ndjson, xlsx or html; goes before Accept',
     required: false,
     example: 'csv',
   },
@@ -90,6 +90,7 @@ export function readReportRequest(report: Report, given: Parameters): ReportRequ
   const known = new Set(parametersOf(report).map(({ name }) => name));
   for (const name of Object.keys(given)) {
     if (!known.has(name)) errors.push(queryError(name, 'unknown', 'is not known here'));
+    else if (given[name]!.includes('\u0000')) errors.push(queryError(name, 'text', 'must have no NUL character'));
   }
   const ends = readPeriod(given, errors);
   const parameters: Record<string, string> = { ...ends?.parameters };

@@ -2,12 +2,13 @@ import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
 import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
 import { readPage } from '../events/read-transaction.js';
-import type { Period, ReportRun } from './report.js';
-import { REPORT_FORMATS } from './report-formats.js';
+import type { Piece } from '../long-reads/long-read.js';
+import type { ReportRun } from './report.js';
+import { formatOf } from './report-formats.js';
 import { REPORTS } from './reports.js';
 
-/** An answer is made in pieces of about this many characters. */
-const PIECE_CHARACTERS = 65_536;
+/** An answer is made in pieces of about this many characters, or bytes. */
+const PIECE_SIZE = 65_536;
 
 /** A run of a report as data; `report` and `format` are names that are known. */
 export interface ReportRead extends Omit<ReportRun, 'read' | 'archive'> {
@@ -16,8 +17,8 @@ export interface ReportRead extends Omit<ReportRun, 'read' | 'archive'> {
 }
 
 /**
- * The answer of a run in pieces, at least one. Throws read-timeout, DamagedRowError, the database's errors, and the reason of `gone`
- * once that is aborted.
+ * The answer of a run in pieces, at least one; returns how many rows it has. Throws read-timeout, DamagedRowError, the
+ * database's errors, and the reason of `gone` once that is aborted.
  */
 export async function* piecesOfReport(
   pool: pg.Pool,
@@ -25,9 +26,9 @@ export async function* piecesOfReport(
   timeoutMs: number,
   { report: reportName, format: formatName, ledger, asOf, period, deleted, parameters }: ReportRead,
   gone: AbortSignal,
-): AsyncGenerator<{ text: string; asOf: string }> {
+): AsyncGenerator<Piece, { rows: number }> {
   const report = REPORTS.find(({ name }) => name === reportName)!;
-  const format = REPORT_FORMATS.find(({ name }) => name === formatName)!;
+  const format = formatOf(formatName);
   const run: ReportRun = {
     ledger,
     asOf,
@@ -37,31 +38,54 @@ export async function* piecesOfReport(
     archive,
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   };
-  let text = format.head(report, run);
+  const writer = format.begin(report, run);
+  const piece = new PieceInMaking(String(asOf));
   let rows = 0;
   for await (const row of report.rows(run)) {
-    text += format.row(report, row, rows);
+    piece.add(writer.row(row));
     rows += 1;
-    if (text.length < PIECE_CHARACTERS) continue;
-    yield { text, asOf: String(asOf) };
-    text = '';
+    if (piece.size >= PIECE_SIZE) yield piece.take();
   }
   // what was deleted while it ran is not in it, and is not told of: half of it would look whole
-  if ((await deletedInPeriod(pool, ledger, period, asOf)).length !== deleted.length) {
-    throw new Error('a month that the report is about was deleted while it ran');
+  if ((await deletedUpTo(pool, ledger, asOf)).length !== deleted.length) {
+    throw new Error('a month was deleted while the report ran: ask again');
   }
-  yield { text: text + format.tail(run, rows), asOf: String(asOf) };
+  piece.add(writer.end());
+  yield piece.take();
+  return { rows };
 }
 
-/** What was deleted, up to a sequence, of events of a period. */
-export async function deletedInPeriod(
-  pool: pg.Pool,
-  ledger: string,
-  { from, to }: Period,
-  asOf: bigint,
-): Promise<DeletedRange[]> {
-  const spans = await readDeletedSpans(pool, ledger);
-  // to the millisecond: rather one too many is told of than one too few; the end of the last day is past what events may have
-  const micros = (time: string, ms: number): { micros: number } => ({ micros: (Date.parse(time) + ms) * 1000 });
-  return spansWithin(spans, 1n, asOf, { from: micros(from.time, 0), to: micros(to.time, 1) });
+/** What is to go out next. */
+class PieceInMaking {
+  /** characters or bytes */
+  size = 0;
+  private text = '';
+  private bytes: Uint8Array[] = [];
+
+  constructor(private readonly asOf: string) {}
+
+  /** All of an answer is text, or all of it bytes. */
+  add(part: string | Uint8Array): void {
+    this.size += part.length;
+    if (typeof part === 'string') this.text += part;
+    else this.bytes.push(part);
+  }
+
+  take(): Piece {
+    const { asOf } = this;
+    const piece: Piece =
+      this.bytes.length === 0 ? { text: this.text, asOf } : { bytes: new Uint8Array(Buffer.concat(this.bytes)), asOf };
+    this.size = 0;
+    this.text = '';
+    this.bytes = [];
+    return piece;
+  }
+}
+
+/**
+ * What was deleted of a ledger, up to a sequence. Of any time: a row may follow from what an order's events said long
+ * before the period, or from a correction long after it.
+ */
+export async function deletedUpTo(pool: pg.Pool, ledger: string, asOf: bigint): Promise<DeletedRange[]> {
+  return spansWithin(await readDeletedSpans(pool, ledger), 1n, asOf);
 }

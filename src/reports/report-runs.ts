@@ -1,62 +1,234 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { createHash, randomUUID } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
+import type { Logger } from 'pino';
 import type { Principal } from '../access/principal.js';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import { readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
+import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
+import { uuidv7 } from '../database/uuidv7.js';
 import { Ledgers } from '../events/ledgers.js';
-import { ServiceLedger } from '../events/service-ledger.js';
+import { readPage } from '../events/read-transaction.js';
+import { toProblem } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
 import { invalidParameters, queryError } from '../http/query-parameters.js';
 import { LongReads } from '../long-reads/long-reads.js';
+import { BUILD } from '../operation/build.js';
+import { LOGGER } from '../operation/logger.js';
+import { ReportRecords } from './report-records.js';
+import { ReportRunMaker } from './report-run-maker.js';
 import type { Report } from './report.js';
 import type { ReportFormat } from './report-formats.js';
 import type { ReportRequest } from './report-parameters.js';
-import { deletedInPeriod, type ReportRead } from './report-pieces.js';
+import { deletedUpTo, type ReportRead } from './report-pieces.js';
+import * as sql from './report-runs.sql.js';
+import type { StoredRun } from './report-runs.sql.js';
 
-/** Runs reports. */
+/** A run as it is asked for, before anything is recorded of it. */
+export interface PreparedRun extends ReportRead {
+  id: string;
+  /** for the manifest */
+  reportVersion: number;
+  tables: NonNullable<Report['tables']>;
+  /** hex; of the event at `asOf`, which binds all before it */
+  asOfEventHash: string | null;
+  archivedTo: bigint;
+}
+
+/** Which run: an id counts under its own ledger and report alone. */
+export type RunKey = Pick<StoredRun, 'ledger' | 'report' | 'id'>;
+
+/** Signs of life of what this replica hands out. */
+const HEARTBEAT_MS = 5_000;
+
+/** Runs of reports: an answer handed out as it is made, or made and kept to be fetched. Of each there is a manifest. */
 @Injectable()
-export class ReportRuns {
+export class ReportRuns implements OnModuleInit, OnModuleDestroy {
+  /** This replica, in the rows of what it hands out. */
+  private readonly runner = randomUUID();
+  private underWay = 0;
+  private timer: NodeJS.Timeout | undefined;
+
   constructor(
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
     private readonly ledgers: Ledgers,
     private readonly longReads: LongReads,
-    private readonly serviceLedger: ServiceLedger,
+    private readonly records: ReportRecords,
+    private readonly maker: ReportRunMaker,
   ) {}
+
+  onModuleInit(): void {
+    this.timer = setInterval(() => {
+      if (this.underWay === 0) return;
+      sql
+        .keepAlive(this.pool, this.runner)
+        .catch((error: unknown) => this.logger.warn({ err: error }, 'signs of life of reports could not be written'));
+    }, HEARTBEAT_MS).unref();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+  }
 
   /**
    * Fixes a run to the ledger as it is now, or as it was. Throws ledger-not-found, and invalid-parameter for an `as_of`
    * that is yet to come.
    */
-  async prepare(ledger: string, report: Report, format: ReportFormat, request: ReportRequest): Promise<ReportRead> {
+  async prepare(ledger: string, report: Report, format: ReportFormat, request: ReportRequest): Promise<PreparedRun> {
     const size = BigInt((await this.ledgers.state(ledger)).size);
     const { period, parameters, asOf = size } = request;
     if (asOf > size) {
       throw invalidParameters([queryError('as_of', 'range', `must be no more than the ledger's size, ${size}`)]);
     }
-    const deleted = await deletedInPeriod(this.pool, ledger, period, asOf);
-    return { ledger, report: report.name, format: format.name, asOf, period, deleted, parameters };
+    const deleted = await deletedUpTo(this.pool, ledger, asOf);
+    return {
+      ...{ id: uuidv7(), ledger, report: report.name, format: format.name, asOf, period, deleted, parameters },
+      ...{ reportVersion: report.version, tables: report.tables ?? [] },
+      ...(await this.placeOf(ledger, asOf)),
+    };
   }
 
   /**
-   * The answer in pieces. The first comes once there are rows to show and the run is on record: event type `report`,
-   * action `run`, of the principal who asked. Throws not-recorded-as-read, DamagedRowError.
+   * The answer in pieces, as it is made. The first comes once there are rows to show and the run is on record, the last
+   * once its digest is. Throws not-recorded-as-read, DamagedRowError.
    */
-  pieces(read: ReportRead, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
-    return this.longReads.pieces({ kind: 'report', ...read }, gone, () => this.record(read, caller));
+  async *handOut(run: PreparedRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+    const digest = createHash('sha256');
+    const { id } = run;
+    let bytes = 0;
+    let isRecorded = false;
+    let held: Uint8Array | undefined;
+    const pieces = this.longReads.pieces({ kind: 'report', ...run }, gone, async () => {
+      await this.records.run(run, caller.id, { kept: false });
+      await this.insert(run, caller, this.runner);
+      isRecorded = true;
+    });
+    this.underWay += 1;
+    try {
+      for (;;) {
+        const next = await pieces.next();
+        if (next.done) {
+          const { rows = 0 } = next.value;
+          const sha256 = digest.digest();
+          await this.records.done(run, caller.id, { rows, bytes, sha256 });
+          await sql.finishRun(this.pool, id, this.runner, { rows, bytes, sha256, keepMs: 0 });
+          isRecorded = false; // and over
+          if (held) yield held;
+          return;
+        }
+        digest.update(next.value);
+        bytes += next.value.length;
+        // one is held back, so that nobody has the whole answer before its digest is on record
+        if (held) yield held;
+        held = next.value;
+      }
+    } catch (error) {
+      if (isRecorded && !gone.aborted) await this.endEarly(id, 'failed', toProblem(error).message, bytes);
+      isRecorded = isRecorded && gone.aborted;
+      throw error;
+    } finally {
+      this.underWay -= 1;
+      await pieces.return({});
+      if (isRecorded) await this.endEarly(id, 'cancelled', 'not taken to its end', bytes);
+    }
   }
 
-  private async record(read: ReportRead, caller: Principal): Promise<void> {
-    const { ledger, report, format, parameters, asOf } = read;
+  /** Asks for a run whose answer is kept. Throws not-recorded-as-read. */
+  async request(run: PreparedRun, caller: Principal): Promise<StoredRun> {
+    await this.records.run(run, caller.id, { kept: true });
+    const stored = await this.insert(run, caller, null);
+    this.maker.wake();
+    return stored;
+  }
+
+  /** Throws report-run-not-found. */
+  async find(key: RunKey): Promise<StoredRun> {
+    const run = await sql.findRun(this.pool, key);
+    if (!run) throw new Problem('report-run-not-found', 'There is no such run of this report in this ledger');
+    return run;
+  }
+
+  /** The latest ones first. */
+  list(ledger: string, report: string, limit: number): Promise<StoredRun[]> {
+    return sql.listRuns(this.pool, ledger, report, limit);
+  }
+
+  /** Cancels a run that is not over and whose answer would be kept. Throws report-run-not-found. */
+  async cancel(key: RunKey): Promise<StoredRun> {
+    await this.find(key);
+    await sql.cancelRun(this.pool, key.id);
+    return this.find(key);
+  }
+
+  /** A run that is whole. Throws report-run-not-found, report-run-unfinished. */
+  async findWhole(key: RunKey): Promise<StoredRun> {
+    const run = await this.find(key);
+    if (run.status === 'done' || run.status === 'expired') return run;
+    const why = run.error === null ? '' : `: ${run.error}`;
+    throw new Problem('report-run-unfinished', `The run is ${run.status}${why}`);
+  }
+
+  /** A run whose answer can be fetched. Throws report-run-not-found, report-run-unfinished, report-run-expired. */
+  async findKept(key: RunKey): Promise<StoredRun> {
+    const run = await this.findWhole(key);
+    if (!run.is_kept) throw new Problem('report-run-expired', 'The answer went out as it was made and was not kept');
+    if (run.status === 'expired')
+      throw new Problem('report-run-expired', `The answer was kept until ${run.expires_at}`);
+    return run;
+  }
+
+  /**
+   * A kept answer in pieces. The first comes once the fetching is on record. Throws not-recorded-as-read, and Error when
+   * what was kept is not what was made.
+   */
+  async *content(run: StoredRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+    const digest = createHash('sha256');
+    await this.records.fetched(run, caller.id);
+    for (let piece = 1; piece <= run.pieces; piece++) {
+      gone.throwIfAborted();
+      const packed = await sql.readPiece(this.pool, run.id, piece);
+      if (!packed) throw new Error(`piece ${piece} of the kept answer ${run.id} is gone`);
+      const bytes = gunzipSync(packed);
+      digest.update(bytes);
+      if (piece === run.pieces && digest.digest('hex') !== run.sha256) {
+        throw new Error(`the kept answer ${run.id} is not the one that was made`);
+      }
+      yield bytes;
+    }
+  }
+
+  /** What `asOf` stands for in a ledger. */
+  private async placeOf(ledger: string, asOf: bigint): Promise<Pick<PreparedRun, 'asOfEventHash' | 'archivedTo'>> {
+    const { hash, archivedTo } = await readPage(
+      this.pool,
+      this.config.READ_TIMEOUT,
+      ledger,
+      async (client, extent) => ({
+        hash: await sql.findEventHash(client, ledger, asOf),
+        archivedTo: extent.archivedTo < asOf ? extent.archivedTo : asOf,
+      }),
+    );
+    if (hash !== null || asOf === 0n || asOf > archivedTo) return { asOfEventHash: hash, archivedTo };
+    if (spanAt(await readDeletedSpans(this.pool, ledger), asOf)) return { asOfEventHash: null, archivedTo };
+    const [row] = await this.archive.at(ledger, [String(asOf)]);
+    return { asOfEventHash: row?.event_hash.toString('hex') ?? null, archivedTo };
+  }
+
+  private insert(run: PreparedRun, caller: Principal, handedOutBy: string | null): Promise<StoredRun> {
+    const madeBy = `truetrail/${BUILD.version}`;
+    return sql.insertRun(this.pool, { ...run, madeBy, requestedBy: caller.id, handedOutBy });
+  }
+
+  private async endEarly(id: string, status: 'failed' | 'cancelled', error: string, bytes: number): Promise<void> {
     try {
-      await this.serviceLedger.record({
-        event_type: 'report',
-        entity_type: 'ledger',
-        entity_id: ledger,
-        action: 'run',
-        user_id: caller.id,
-        new_state: { report, parameters: { ...parameters }, as_of: String(asOf), format },
-      });
-    } catch (cause) {
-      throw new Problem('not-recorded-as-read', 'The run could not be recorded, so nothing is handed out', { cause });
+      await sql.endRun(this.pool, id, this.runner, { status, error, bytes });
+    } catch (failure) {
+      this.logger.warn({ err: failure, run: id }, 'the end of a report could not be written; the next job does');
     }
   }
 }

@@ -66,7 +66,8 @@ export class ReportAnswerDto {
   rows_total: string;
   @ApiPropertyOptional({
     type: [DeletedRangeDto],
-    description: 'Events of the period that were deleted at the end of their retention; absent when none were',
+    description:
+      'Events up to as_of, of any time, that were deleted at the end of their retention; absent when none were. Rows may lack what these said',
   })
   deleted?: DeletedRangeDto[];
 }

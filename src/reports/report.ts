@@ -20,6 +20,12 @@ export interface ReportParameter {
   mistake: (value: string) => { rule: string; rest: string } | undefined;
 }
 
+/** A table of data that stands in the service, as a manifest names it. */
+export interface VersionedTable {
+  name: string;
+  version: string;
+}
+
 /** Every cell is text as it was sent, a number in its JCS form, or null where there is nothing. */
 export type Row<Name extends string = string> = Readonly<Record<Name, string | null>>;
 
@@ -44,7 +50,7 @@ export interface ReportRun {
   /** no event of a later sequence is looked at */
   asOf: bigint;
   period: Period;
-  /** what was deleted, up to `asOf`, of events of the period */
+  /** what was deleted of the ledger, up to `asOf` */
   deleted: readonly DeletedRange[];
   /** canonical; what makes the run again, together with `asOf` */
   parameters: Parameters;
@@ -63,6 +69,13 @@ export interface ReportRun {
  */
 export interface Report<Name extends string = string> {
   name: string;
+  /**
+   * Of how its cells follow from events, counted from 1: changed with every change after which the same run has other
+   * cells. Manifests name it.
+   */
+  version: number;
+  /** tables that its cells follow from besides events: code lists, rules */
+  tables?: readonly VersionedTable[];
   title: string;
   /** as compliance staff would ask it */
   question: string;

@@ -15,7 +15,6 @@ import type { Principal } from '../access/principal.js';
 import type { DeletedRange } from '../archive/deleted-ranges.js';
 import { Ledgers } from '../events/ledgers.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
-import { Problem } from '../http/problem.js';
 import { invalidParameters, QueryParameters, queryError, type Parameters } from '../http/query-parameters.js';
 import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
@@ -23,10 +22,11 @@ import { ReportAnswerDto, ReportListDto } from './report.dto.js';
 import { chooseFormat, fileName, REPORT_FORMATS } from './report-formats.js';
 import { parametersOf, parametersOfAll, readReportRequest } from './report-parameters.js';
 import { ReportRuns } from './report-runs.js';
-import type { Report } from './report.js';
-import { REPORTS } from './reports.js';
+import { WORKBOOK_MEDIA_TYPE } from './report-workbook.js';
+import { findReport, REPORTS } from './reports.js';
 
 const AS_OF_HEADER = 'truetrail-as-of';
+const RUN_HEADER = 'truetrail-report-run';
 const DELETED_HEADER = 'truetrail-deleted';
 /** Ranges in the header: proxies take headers of some kilobytes. */
 const MOST_TOLD = 24;
@@ -70,7 +70,7 @@ export class ReportsController {
     operationId: 'runReport',
     summary: 'Run a report',
     description:
-      'By days (from_date, to_date) or by times (from, to). The answer is fixed to as_of: the same parameters with the same as_of give the same bytes. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte.',
+      'By days (from_date, to_date) or by times (from, to). The answer is fixed to as_of: the same parameters with the same as_of give the same bytes. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte, the digest of the answer before its last; the header Truetrail-Report-Run names the run, whose manifest says what it was made from.',
   })
   @ApiParam({ name: 'report', enum: REPORTS.map(({ name }) => name), example: 'mifid2-trades' })
   @ApiReportParameters()
@@ -103,13 +103,16 @@ export class ReportsController {
     const run = await this.runs.prepare(ledger, report, format, wanted);
     const headers = {
       'content-type': format.contentType,
-      'content-disposition': `attachment; filename="${fileName(report, run, format)}"`,
+      'content-disposition': `attachment; filename="${fileName(run, format)}"`,
       [AS_OF_HEADER]: String(run.asOf),
       ...(run.deleted.length > 0 ? { [DELETED_HEADER]: deletedHeader(run.deleted) } : {}),
       vary: 'accept',
     };
     if (request.method === 'HEAD') sendHead(reply, headers);
-    else await sendPieces(request, reply, this.runs.pieces(run, caller, gone), gone, headers);
+    else {
+      const pieces = this.runs.handOut(run, caller, gone);
+      await sendPieces(request, reply, pieces, gone, { ...headers, [RUN_HEADER]: run.id });
+    }
   }
 }
 
@@ -121,13 +124,6 @@ function deletedHeader(deleted: readonly DeletedRange[]): string {
   );
   const rest = parts.length > MOST_TOLD ? `, and ${parts.length - MOST_TOLD} more` : '';
   return `${parts.slice(0, MOST_TOLD).join(', ')}${rest}`;
-}
-
-/** Throws report-not-found. */
-function findReport(name: string): Report {
-  const report = REPORTS.find((each) => each.name === name);
-  if (!report) throw new Problem('report-not-found', 'There is no such report; GET .../reports lists them');
-  return report;
 }
 
 function ApiReportParameters(): MethodDecorator {
@@ -142,9 +138,14 @@ function reportAnswer(): ApiResponseOptions {
       'Truetrail-As-Of': { description: 'as_of, in every format', schema: { type: 'string' }, example: '7' },
       'Truetrail-Deleted': {
         description:
-          'Only when events of the period were deleted at the end of their retention: which sequences, and under which policy',
+          'Only when events up to as_of were deleted at the end of their retention: which sequences, and under which policy',
         schema: { type: 'string' },
         example: '1-8192; policy=default; years=7; deletion=0197f3a1-6c00-7000-8000-0000000000d7',
+      },
+      'Truetrail-Report-Run': {
+        description: 'The run, for GET .../runs/{id}/manifest',
+        schema: { type: 'string' },
+        example: '0197f3a1-6c00-7000-8000-0000000000e1',
       },
       'Content-Disposition': {
         description: 'A file name that says ledger, report, period and as_of',
@@ -160,6 +161,14 @@ function reportAnswer(): ApiResponseOptions {
             "RFC 4180 with a header row. A cell that begins with = + - @, a tab or a line's end has an apostrophe before it, unless it is a plain negative number",
         },
       },
+      [WORKBOOK_MEDIA_TYPE]: {
+        schema: {
+          type: 'string',
+          format: 'binary',
+          description: 'A workbook: a sheet that says what it is, and the rows, every cell a text',
+        },
+      },
+      'text/html': { schema: { type: 'string', description: 'A page to read and print' } },
       'application/x-ndjson': {
         schema: {
           type: 'string',

@@ -1,8 +1,18 @@
 import { Module } from '@nestjs/common';
+import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
+import { CheckpointsModule } from '../checkpoints/checkpoints.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
+import { ReportExpiry } from './report-expiry.job.js';
+import { ReportRecords } from './report-records.js';
+import { ReportRunMaker } from './report-run-maker.js';
+import { ReportRunsController } from './report-runs.controller.js';
 import { ReportRuns } from './report-runs.js';
 import { ReportsController } from './reports.controller.js';
 
-@Module({ imports: [EventsModule, LongReadsModule], controllers: [ReportsController], providers: [ReportRuns] })
+@Module({
+  imports: [ArchivedReadsModule, CheckpointsModule, EventsModule, LongReadsModule],
+  controllers: [ReportsController, ReportRunsController],
+  providers: [ReportExpiry, ReportRecords, ReportRunMaker, ReportRuns],
+})
 export class ReportsModule {}

@@ -1,6 +1,14 @@
+import { Problem } from '../http/problem.js';
 import { mifid2Trades } from './mifid2-trades.js';
 import type { Report } from './report.js';
 import { userActivity } from './user-activity.js';
 
 /** All reports there are, in the order in which they are listed. */
 export const REPORTS: readonly Report[] = [mifid2Trades, userActivity];
+
+/** Throws report-not-found. */
+export function findReport(name: string): Report {
+  const report = REPORTS.find((each) => each.name === name);
+  if (!report) throw new Problem('report-not-found', 'There is no such report; GET .../reports lists them');
+  return report;
+}

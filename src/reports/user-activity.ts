@@ -8,6 +8,7 @@ import { defineReport } from './report.js';
 
 export const userActivity = defineReport({
   name: 'user-activity',
+  version: 1,
   title: "A user's activity",
   question: 'What did this user do in the period?',
   parameters: [

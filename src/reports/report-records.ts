@@ -1,0 +1,58 @@
+import { Injectable } from '@nestjs/common';
+import { ServiceLedger } from '../events/service-ledger.js';
+import { Problem } from '../http/problem.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import type { ReportRead } from './report-pieces.js';
+import type { StoredRun } from './report-runs.sql.js';
+
+type Named = Pick<StoredRun, 'id' | 'ledger' | 'report'>;
+
+/**
+ * Who asked for which report, what was made of it, and who fetched it, in the service's own ledger: event type `report`.
+ * Each resolves once that is durable; throws not-recorded-as-read.
+ */
+@Injectable()
+export class ReportRecords {
+  constructor(private readonly serviceLedger: ServiceLedger) {}
+
+  /** Action `run`; `kept`: the answer is made to be fetched later. */
+  run(run: ReportRead & { id: string }, principal: string, { kept }: { kept: boolean }): Promise<void> {
+    const { parameters, asOf, format } = run;
+    return this.record('run', run, principal, { parameters: { ...parameters }, as_of: String(asOf), format, kept });
+  }
+
+  /** Action `done`: `sha256` is of the whole answer. */
+  done(
+    run: Named,
+    principal: string,
+    { rows, bytes, sha256 }: { rows: number; bytes: number; sha256: Buffer },
+  ): Promise<void> {
+    const counts = { rows: String(rows), bytes: String(bytes), sha256: sha256.toString('hex') };
+    return this.record('done', run, principal, counts);
+  }
+
+  /** Action `fetched`: a kept answer. */
+  fetched(run: Named, principal: string): Promise<void> {
+    return this.record('fetched', run, principal, {});
+  }
+
+  private async record(
+    action: string,
+    { id, ledger, report }: Named,
+    principal: string,
+    more: JsonObject,
+  ): Promise<void> {
+    try {
+      await this.serviceLedger.record({
+        event_type: 'report',
+        entity_type: 'ledger',
+        entity_id: ledger,
+        action,
+        user_id: principal.slice(0, 255),
+        new_state: { run: id, report, ...more },
+      });
+    } catch (cause) {
+      throw new Problem('not-recorded-as-read', 'The run could not be recorded, so nothing is handed out', { cause });
+    }
+  }
+}

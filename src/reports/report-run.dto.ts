@@ -1,0 +1,181 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
+import { Absentable, rule } from '../events/event.dto.js';
+import type { ReportRunStatus } from './report-runs.sql.js';
+
+const MAX_LISTED = 1_000;
+export const DEFAULT_RUNS_LISTED = 100;
+
+export class ReportRunListQueryDto {
+  @ApiPropertyOptional({ description: `1 to ${MAX_LISTED}; ${DEFAULT_RUNS_LISTED} when left out`, example: '20' })
+  @Absentable()
+  @rule(
+    'limit',
+    (value) => typeof value === 'string' && /^[1-9][0-9]{0,3}$/.test(value) && Number(value) <= MAX_LISTED,
+    `must be a whole number from 1 to ${MAX_LISTED}`,
+  )
+  limit?: string;
+}
+
+/** What a report is asked for, as its query parameters: those of the report, as_of and format. */
+export class ReportRunRequestDto {
+  @ApiPropertyOptional({ example: '2026-06-02' })
+  from_date?: string;
+  @ApiPropertyOptional({ example: '2026-06-02' })
+  to_date?: string;
+  @ApiPropertyOptional({ description: 'Instead of days', example: '2026-06-02T08:00:00Z' })
+  from?: string;
+  @ApiPropertyOptional({ example: '2026-06-02T16:30:00Z' })
+  to?: string;
+  @ApiPropertyOptional({ description: 'Sequence up to which events count; the size when left out', example: '1000' })
+  as_of?: string;
+  @ApiPropertyOptional({ enum: ['json', 'csv', 'ndjson', 'xlsx', 'html'], example: 'csv' })
+  format?: string;
+}
+
+export class ReportRunDto {
+  @ApiProperty({ example: '0197f3a1-6c00-7000-8000-0000000000e1' })
+  id: string;
+  @ApiProperty({ example: 'main' })
+  ledger: string;
+  @ApiProperty({ example: 'mifid2-trades' })
+  report: string;
+  @ApiProperty({ example: 'csv' })
+  format: string;
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { from_date: '2026-06-02', to_date: '2026-06-02' },
+  })
+  parameters: Record<string, string>;
+  @ApiProperty({ example: '7' })
+  as_of: string;
+  @ApiProperty({
+    enum: ['queued', 'running', 'done', 'failed', 'cancelled', 'expired'],
+    description: 'expired: done, and its answer is not kept any more',
+  })
+  status: ReportRunStatus;
+  @ApiProperty({ description: 'Whether the answer is kept to be fetched, or went out as it was made', example: true })
+  kept: boolean;
+  @ApiProperty({ type: String, nullable: true, description: 'Once it is done', example: '2' })
+  rows: string | null;
+  @ApiProperty({ description: 'Of the answer, as far as it is made', example: '812' })
+  bytes: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Of the whole answer, in hex, once it is done',
+    example: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
+  })
+  sha256: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'Why it failed', example: null })
+  error: string | null;
+  @ApiProperty({ example: 'key:0190a0b0-0000-7000-8000-000000000001' })
+  requested_by: string;
+  @ApiProperty({ example: '2026-06-03T09:40:00.123456Z' })
+  created_at: string;
+  @ApiProperty({ type: String, nullable: true, example: '2026-06-03T09:40:00.200000Z' })
+  started_at: string | null;
+  @ApiProperty({ type: String, nullable: true, example: '2026-06-03T09:40:01.000000Z' })
+  finished_at: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Until when the answer is kept',
+    example: '2026-06-10T09:40:01.000000Z',
+  })
+  expires_at: string | null;
+}
+
+export class ReportRunListDto {
+  @ApiProperty({ type: [ReportRunDto] })
+  runs: ReportRunDto[];
+}
+
+class VersionedTableDto {
+  @ApiProperty({ example: 'rts24' })
+  name: string;
+  @ApiProperty({ example: '2017/580' })
+  version: string;
+}
+
+class ReadRangeDto {
+  @ApiProperty({ example: '1' })
+  from_sequence: string;
+  @ApiProperty({ description: 'Included', example: '7' })
+  to_sequence: string;
+  @ApiProperty({ description: 'Up to here events were read from the archive', example: '0' })
+  archived_to: string;
+}
+
+class ManifestCheckpointDto {
+  @ApiProperty({ description: 'The round that signed it', example: '12' })
+  anchor: string;
+  @ApiProperty({ example: '8' })
+  size: string;
+  @ApiProperty({ example: '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe0cdeff4604328' })
+  root_hash: string;
+  @ApiProperty({
+    description: 'The signed note (C2SP tlog-checkpoint)',
+    example:
+      'audit.example.com/truetrail/main\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n\n— audit.example.com/truetrail/main cEAOkXZi…\n',
+  })
+  note: string;
+}
+
+export class ReportManifestDto {
+  @ApiProperty({ example: 'truetrail-report/1' })
+  format: string;
+  @ApiProperty({ example: '0197f3a1-6c00-7000-8000-0000000000e1' })
+  run: string;
+  @ApiProperty({ example: 'main' })
+  ledger: string;
+  @ApiProperty({ example: 'audit.example.com/truetrail/main' })
+  origin: string;
+  @ApiProperty({ example: 'mifid2-trades' })
+  report: string;
+  @ApiProperty({ type: 'integer', description: 'Of how cells follow from events', example: 1 })
+  report_version: number;
+  @ApiProperty({ type: [VersionedTableDto], description: 'Code lists and rules that cells follow from besides' })
+  tables: VersionedTableDto[];
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { from_date: '2026-06-02', to_date: '2026-06-02' },
+  })
+  parameters: Record<string, string>;
+  @ApiProperty({ example: '7' })
+  as_of: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Hash of the event at as_of, which binds all before it; null at 0, and where that event was deleted',
+    example: 'f9deda98a49da62cd76ce93a650c484685a94cf9a1cb6820bca0222a3d6c6db9',
+  })
+  as_of_event_hash: string | null;
+  @ApiProperty({ type: ReadRangeDto })
+  read: ReadRangeDto;
+  @ApiProperty({ type: [DeletedRangeDto], description: 'Events up to as_of that had been deleted, of any time' })
+  deleted: DeletedRangeDto[];
+  @ApiProperty({ example: 'text/csv' })
+  media_type: string;
+  @ApiProperty({ example: '2' })
+  rows: string;
+  @ApiProperty({ example: '812' })
+  bytes: string;
+  @ApiProperty({
+    description: 'SHA-256 of the answer, in hex',
+    example: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
+  })
+  sha256: string;
+  @ApiProperty({ example: 'truetrail/0.1.0' })
+  made_by: string;
+  @ApiProperty({ example: '2026-06-03T09:40:01.000000Z' })
+  made_at: string;
+  @ApiProperty({
+    type: ManifestCheckpointDto,
+    nullable: true,
+    description: 'The first that covers as_of; null until it is signed',
+  })
+  checkpoint: ManifestCheckpointDto | null;
+}

@@ -1,0 +1,336 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { strFromU8, unzipSync } from 'fflate';
+import type pg from 'pg';
+import { POOL } from '../src/database/tokens.js';
+import { JobRunner } from '../src/jobs/job-runner.js';
+import { SILENT_MS } from '../src/reports/report-run-maker.js';
+import { WorkbookWriter } from '../src/reports/report-workbook.js';
+import { REPORTS } from '../src/reports/reports.js';
+import { MADE_DAY } from './reports/made-day.js';
+import { sampleEvent, startService, type TestService } from './support/app.js';
+import { createKey, query, serviceEvents } from './support/keys.js';
+import { folderStore } from './support/stores.js';
+
+const DAY = { from_date: '2026-06-02', to_date: '2026-06-02' };
+const TRADES = '/v1/ledgers/main/reports/mifid2-trades';
+
+interface Run {
+  id: string;
+  status: string;
+  kept: boolean;
+  rows: string | null;
+  bytes: string;
+  sha256: string | null;
+  error: string | null;
+  parameters: Record<string, string>;
+  as_of: string;
+}
+
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+let service: TestService;
+const archive = folderStore();
+beforeAll(async () => {
+  service = await startService({ env: { ARCHIVE_URL: archive.url } });
+  await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_DAY }).expect(201);
+});
+afterAll(async () => {
+  await service.close();
+  archive.close();
+});
+
+async function request(body: object, report = 'mifid2-trades'): Promise<Run> {
+  const { body: run } = await service.http().post(`/v1/ledgers/main/reports/${report}/runs`).send(body).expect(202);
+  return run as Run;
+}
+
+async function ended(id: string): Promise<Run> {
+  for (let tries = 0; tries < 600; tries++) {
+    const { body } = await service.http().get(`${TRADES}/runs/${id}`).expect(200);
+    if (!['queued', 'running'].includes((body as Run).status)) return body as Run;
+    await pause(100);
+  }
+  throw new Error('the run did not end');
+}
+
+async function fetched(path: string): Promise<{ bytes: Buffer; headers: Record<string, string> }> {
+  const { body, headers } = await service
+    .http()
+    .get(path)
+    .buffer(true)
+    .parse((response, done) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => done(null, Buffer.concat(chunks)));
+    })
+    .expect(200);
+  return { bytes: body as Buffer, headers: headers };
+}
+
+const direct = (format: string, asOf: string | number) =>
+  fetched(`${TRADES}?from_date=2026-06-02&to_date=2026-06-02&format=${format}&as_of=${asOf}`);
+
+describe('a report as a run', () => {
+  for (const format of ['json', 'csv', 'ndjson', 'xlsx', 'html']) {
+    it(`is made and kept as ${format}: the bytes that go out directly, under the digest that is told`, async () => {
+      const { id, as_of: asOf } = await request({ ...DAY, format });
+      const run = await ended(id);
+      expect(run).toMatchObject({ status: 'done', kept: true, parameters: DAY, error: null });
+      const { bytes, headers } = await fetched(`${TRADES}/runs/${id}/content`);
+      expect(bytes.equals((await direct(format, asOf)).bytes)).toBe(true);
+      expect(sha256(bytes)).toBe(run.sha256);
+      expect(run.bytes).toBe(String(bytes.length));
+      expect(headers).toMatchObject({
+        'content-length': String(bytes.length),
+        'repr-digest': `sha-256=:${Buffer.from(run.sha256!, 'hex').toString('base64')}:`,
+        'truetrail-as-of': asOf,
+        'content-disposition': `attachment; filename="main-mifid2-trades-2026-06-02-to-2026-06-02-as-of-${asOf}.${format}"`,
+      });
+    });
+  }
+
+  it('has a manifest: what it was made from, bound by the hash of its last event and a signed checkpoint', async () => {
+    const run = await ended((await request({ ...DAY, format: 'csv', as_of: '30' })).id);
+    const manifest = (await service.http().get(`${TRADES}/runs/${run.id}/manifest`).expect(200)).body as object;
+    const { body: page } = await service.http().get('/v1/ledgers/main/events?from_sequence=30&to_sequence=30');
+    const { body: ledger } = await service.http().get('/v1/ledgers/main');
+    const expected = {
+      format: 'truetrail-report/1',
+      run: run.id,
+      ledger: 'main',
+      origin: ledger.origin as string,
+      report: 'mifid2-trades',
+      report_version: 1,
+      tables: [],
+      parameters: DAY,
+      as_of: '30',
+      as_of_event_hash: page.events[0].event_hash as string,
+      read: { from_sequence: '1', to_sequence: '30', archived_to: '0' },
+      deleted: [],
+      media_type: 'text/csv',
+      rows: run.rows,
+      bytes: run.bytes,
+      sha256: run.sha256,
+      checkpoint: null,
+    };
+    expect(manifest).toMatchObject(expected);
+    await service.app.get(JobRunner).request('checkpoint', 'test');
+    for (let tries = 0; tries < 300; tries++) {
+      const { body } = await service.http().get(`${TRADES}/runs/${run.id}/manifest`).expect(200);
+      if (body.checkpoint === null) {
+        await pause(100);
+        continue;
+      }
+      const note = (await service.http().get('/v1/ledgers/main/checkpoint')).text;
+      expect(body.checkpoint).toMatchObject({ size: String(MADE_DAY.length), note });
+      return;
+    }
+    throw new Error('no checkpoint came into the manifest');
+  });
+
+  it('is on record with who asked, what was made, and who fetched it', async () => {
+    const auditor = await createKey(service, ['reports:read']);
+    const { body } = await service
+      .http(auditor.key)
+      .post(`${TRADES}/runs`)
+      .send({ ...DAY, format: 'csv' })
+      .expect(202);
+    const run = await ended((body as Run).id);
+    await service.http().get(`${TRADES}/runs/${run.id}/content`).expect(200);
+    const events = (await serviceEvents(service.database, 'report')).filter(
+      ({ new_state: state }) => (state as { run: string }).run === run.id,
+    );
+    expect(events.map(({ action, user_id: user, new_state: state }) => ({ action, user, state }))).toEqual([
+      {
+        action: 'run',
+        user: `key:${auditor.id}`,
+        state: {
+          ...{ run: run.id, report: 'mifid2-trades', parameters: DAY, as_of: String(MADE_DAY.length) },
+          ...{ format: 'csv', kept: true },
+        },
+      },
+      {
+        action: 'done',
+        user: `key:${auditor.id}`,
+        state: { run: run.id, report: 'mifid2-trades', rows: run.rows, bytes: run.bytes, sha256: run.sha256 },
+      },
+      { action: 'fetched', user: expect.any(String) as string, state: { run: run.id, report: 'mifid2-trades' } },
+    ]);
+    expect(events[2]!.user_id).not.toBe(`key:${auditor.id}`);
+  });
+
+  it('is listed beside those that went out as they were made, which have a manifest as well', async () => {
+    const { bytes, headers } = await direct('csv', MADE_DAY.length);
+    const id = headers['truetrail-report-run']!;
+    const { body } = await service.http().get(`${TRADES}/runs?limit=1`).expect(200);
+    expect(body.runs).toEqual([expect.objectContaining({ id, kept: false, status: 'done', sha256: sha256(bytes) })]);
+    const manifest = await service.http().get(`${TRADES}/runs/${id}/manifest`).expect(200);
+    expect(manifest.body).toMatchObject({ sha256: sha256(bytes), bytes: String(bytes.length) });
+    const gone = await service.http().get(`${TRADES}/runs/${id}/content`).expect(410);
+    expect(gone.body.type).toBe('/docs/problems/report-run-expired');
+  });
+
+  it('is thrown away when its time is over; its manifest stays', async () => {
+    const run = await ended((await request({ ...DAY, format: 'csv' })).id);
+    await query(service.database, `UPDATE report_runs SET expires_at = created_at WHERE id = '${run.id}'`);
+    const { body: started } = await service.http().post('/v1/jobs/report-expiry/runs').expect(202);
+    for (let tries = 0; tries < 300; tries++) {
+      const { body } = await service.http().get(`/v1/jobs/report-expiry/runs/${started.id}`);
+      if (body.status === 'done') break;
+      await pause(100);
+    }
+    expect(await ended(run.id)).toMatchObject({ status: 'expired', sha256: run.sha256 });
+    const { body } = await service.http().get(`${TRADES}/runs/${run.id}/content`).expect(410);
+    expect(body.type).toBe('/docs/problems/report-run-expired');
+    await service.http().get(`${TRADES}/runs/${run.id}/manifest`).expect(200);
+    const pieces = await query(service.database, `SELECT 1 FROM report_run_pieces WHERE run = '${run.id}'`);
+    expect(pieces).toEqual([]);
+  });
+
+  it('never hands out what is not what was made', async () => {
+    const run = await ended((await request({ ...DAY, format: 'csv' })).id);
+    const other = await ended((await request({ ...DAY, format: 'html' })).id);
+    await query(
+      service.database,
+      `UPDATE report_run_pieces SET bytes = (SELECT bytes FROM report_run_pieces WHERE run = '${other.id}') WHERE run = '${run.id}'`,
+    );
+    const answer = await service.http().get(`${TRADES}/runs/${run.id}/content`);
+    expect(answer.status).toBe(500);
+  });
+
+  it('is begun again when its replica died, and ends with the same bytes', async () => {
+    const before = await ended((await request({ ...DAY, format: 'csv' })).id);
+    const pool = service.app.get<pg.Pool>(POOL);
+    const dead = '00000000-0000-4000-8000-000000000001';
+    await query(
+      service.database,
+      `UPDATE report_runs SET status = 'running', runner = '${dead}', rows = NULL, sha256 = NULL, expires_at = NULL,
+              finished_at = NULL, progress_at = trail_now() - ${SILENT_MS + 1_000} * interval '1 millisecond'
+         WHERE id = '${before.id}'`,
+    );
+    expect((await pool.query('SELECT 1 FROM report_run_pieces WHERE run = $1', [before.id])).rowCount).toBe(1);
+    expect(await ended(before.id)).toMatchObject({ status: 'done', sha256: before.sha256, rows: before.rows });
+    const { bytes } = await fetched(`${TRADES}/runs/${before.id}/content`);
+    expect(sha256(bytes)).toBe(before.sha256);
+  });
+
+  it('can be cancelled, and then has no answer', async () => {
+    const { rows } = await service.app.get<pg.Pool>(POOL).query<{ id: string }>(
+      `INSERT INTO report_runs (id, ledger, report, report_version, tables, format, parameters, as_of, archived_to, deleted,
+                                made_by, is_kept, status, runner, requested_by, created_at, started_at, progress_at)
+         SELECT gen_random_uuid(), 'main', 'mifid2-trades', 1, '[]', 'csv', '{"from_date":"2026-06-02","to_date":"2026-06-02"}', 1, 0, '[]', 'test', true,
+                'running', gen_random_uuid(), 'test', trail_now(), trail_now(), trail_now() RETURNING id`,
+    );
+    const { id } = rows[0]!;
+    const unfinished = await service.http().get(`${TRADES}/runs/${id}/content`).expect(409);
+    expect(unfinished.body.type).toBe('/docs/problems/report-run-unfinished');
+    const { body } = await service.http().post(`${TRADES}/runs/${id}/cancel`).expect(200);
+    expect(body.status).toBe('cancelled');
+    await service.http().get(`${TRADES}/runs/${id}/manifest`).expect(409);
+  });
+
+  it('is refused with the members that are wrong', async () => {
+    const refusals: [body: object, pointers: string[]][] = [
+      [{}, ['/from_date', '/to_date']],
+      [{ ...DAY, from_date: 20260602 }, ['/from_date']],
+      [{ ...DAY, as_of: '9999' }, ['/as_of']],
+      [{ ...DAY, user_id: 'x' }, ['/user_id']],
+      [{ from_date: '2026-06-31', to_date: '2026-07-01' }, ['/from_date']],
+    ];
+    for (const [body, pointers] of refusals) {
+      const answer = await service.http().post(`${TRADES}/runs`).send(body).expect(400);
+      expect((answer.body.errors as { pointer: string }[]).map(({ pointer }) => pointer)).toEqual(pointers);
+      expect(answer.body.type).toBe('/docs/problems/invalid-body');
+    }
+    await service
+      .http()
+      .post(`${TRADES}/runs`)
+      .send({ ...DAY, format: 'pdf' })
+      .expect(406);
+    await service.http().post('/v1/ledgers/main/reports/none/runs').send(DAY).expect(404);
+    await service.http().get(`${TRADES}/runs/x`).expect(404);
+    await service.http().get(`${TRADES}/runs/00000000-0000-4000-8000-000000000001`).expect(404);
+    const run = await request({ ...DAY, format: 'csv' });
+    await service.http().get(`/v1/ledgers/main/reports/user-activity/runs/${run.id}`).expect(404);
+    await service.http().get(`/v1/ledgers/_service/reports/mifid2-trades/runs/${run.id}`).expect(404);
+  });
+});
+
+describe('formats for people', () => {
+  it('a workbook holds every cell as the text it is', async () => {
+    const { bytes } = await direct('xlsx', MADE_DAY.length);
+    const parts = unzipSync(bytes);
+    expect(Object.keys(parts).sort()).toEqual([
+      '[Content_Types].xml',
+      '_rels/.rels',
+      'xl/_rels/workbook.xml.rels',
+      'xl/styles.xml',
+      'xl/workbook.xml',
+      'xl/worksheets/sheet1.xml',
+      'xl/worksheets/sheet2.xml',
+    ]);
+    const json = JSON.parse((await direct('json', MADE_DAY.length)).bytes.toString()) as {
+      rows: Record<string, string | null>[];
+    };
+    const columns = REPORTS.find(({ name }) => name === 'mifid2-trades')!.columns.map(({ name }) => name);
+    expect(cellsOf(strFromU8(parts['xl/worksheets/sheet2.xml']!))).toEqual([
+      columns,
+      ...json.rows.map((row) => columns.map((name) => row[name] ?? '')),
+    ]);
+    const about = cellsOf(strFromU8(parts['xl/worksheets/sheet1.xml']!));
+    expect(about).toContainEqual(['as_of', `${MADE_DAY.length} (events up to this sequence count)`]);
+  });
+
+  it('goes on in another sheet past what a sheet takes, and says what was cut', () => {
+    const report = { ...REPORTS[0]!, columns: [{ name: 'venue', description: 'x' }] };
+    const run = { ledger: 'main', parameters: {}, asOf: 1n, deleted: [] } as never;
+    const writer = new WorkbookWriter(report, run, 3);
+    const texts = ['a', 'b', 'c_x0041_', '\u0001\ufffe', `${'x'.repeat(40_000)}`];
+    const bytes = Buffer.concat([...texts.map((venue) => writer.row({ venue })), writer.end()]);
+    const parts = unzipSync(bytes);
+    const sheet = (n: number): string[][] => cellsOf(strFromU8(parts[`xl/worksheets/sheet${n}.xml`]!));
+    expect(sheet(2)).toEqual([['venue'], ['a'], ['b']]);
+    expect(sheet(3)).toEqual([['venue'], ['c_x0041_'], ['\u0001\ufffe']]);
+    expect(sheet(4)[1]![0]).toHaveLength(32_767);
+    expect(sheet(4)[1]![0]).toMatch(/x \[….*\]$/);
+    expect(strFromU8(parts['xl/workbook.xml']!)).toContain('<sheet name="Rows 3" sheetId="4" r:id="rId4"/>');
+  });
+
+  it('a page shows all of it and runs nothing', async () => {
+    const evil = { entity_id: '<script>alert(1)</script>\u202e', event_id: '018f0000-0000-7000-8000-0000000000ee' };
+    const state = { symbol: '"><img src=x>', side: 'buy', quantity: '1', price: '2', exchange: "'&amp;" };
+    const event = { ...sampleEvent(), ...evil, event_type: 'order_lifecycle', entity_type: 'order', action: 'fill' };
+    const { body } = await service
+      .http()
+      .post('/v1/ledgers/main/events')
+      .send({ ...event, timestamp: '2026-06-02T12:00:00Z', new_state: state })
+      .expect(201);
+    const page = (await direct('html', body.sequence as string)).bytes.toString();
+    expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;\\u202e');
+    expect(page).toContain('&quot;&gt;&lt;img src=x&gt;');
+    expect(page).not.toMatch(/<script|<img/);
+    expect(page).toMatch(/Content-Security-Policy" content="default-src 'none'; style-src 'sha256-/);
+    expect(page).toMatch(/End of the report\.<\/p><\/body><\/html>\n$/);
+    expect(page.match(/<tr>/g)!.length).toBe(Number(/(\d+) rows\. End/.exec(page)![1]) + 1);
+  });
+});
+
+/** A sheet's cells by rows, with what is missing at the end of a row left empty; read without what wrote it. */
+function cellsOf(xml: string): string[][] {
+  const rows = [...xml.matchAll(/<row r="\d+">(.*?)<\/row>/gs)].map(([, row]) => {
+    const cells: string[] = [];
+    for (const [, letters, text] of row!.matchAll(/<c r="([A-Z]+)\d+" t="inlineStr"[^>]*><is><t [^>]*>(.*?)<\/t>/gs)) {
+      const column = [...letters!].reduce((sum, letter) => sum * 26 + letter.charCodeAt(0) - 64, 0) - 1;
+      cells[column] = text!
+        .replaceAll('&lt;', '<')
+        .replaceAll('&gt;', '>')
+        .replaceAll('&amp;', '&')
+        .replace(/_x([0-9A-F]{4})_/g, (_, code: string) => String.fromCharCode(parseInt(code, 16)));
+    }
+    return cells;
+  });
+  const width = Math.max(...rows.map((row) => row.length));
+  const isTable = rows[0]!.length === width;
+  return rows.map((row) => Array.from({ length: isTable ? width : row.length }, (_, i) => row[i] ?? ''));
+}
