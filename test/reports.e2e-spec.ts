@@ -261,7 +261,7 @@ describe('reports on a made day', () => {
       expect(report).toMatchObject({
         title: expect.any(String),
         question: expect.stringMatching(/\?$/),
-        formats: ['json', 'csv', 'ndjson'],
+        formats: ['json', 'csv', 'ndjson', 'xlsx', 'html'],
       });
       const named = cases.find((each) => each.report === report.name)!;
       expect(report.columns.map(({ name }: { name: string }) => name)).toEqual(Object.keys(named.rows()[0]!));
@@ -335,7 +335,7 @@ describe('reports on a made day', () => {
   }
 
   it('come in the format that is asked for', async () => {
-    const types = { json: 'application/json', csv: 'text/csv', ndjson: 'application/x-ndjson' };
+    const types = { json: 'application/json', csv: 'text/csv', ndjson: 'application/x-ndjson', html: 'text/html' };
     const answered: [accept: string | undefined, format: string | undefined, type: string | undefined][] = [
       [undefined, undefined, types.json],
       ['', undefined, types.json],
@@ -347,9 +347,11 @@ describe('reports on a made day', () => {
       ['application/x-ndjson', undefined, types.ndjson],
       ['application/json;q=0.5, text/csv;q=0.6, application/x-ndjson;q=0.4', undefined, types.csv],
       ['*/*, text/csv', undefined, types.csv],
-      ['text/html, application/xhtml+xml, */*;q=0.8', undefined, types.json],
+      ['text/html, application/xhtml+xml, */*;q=0.8', undefined, types.html],
+      ['application/xhtml+xml, */*;q=0.8', undefined, types.json],
       ['application/json;q=0, */*', undefined, types.csv],
-      ['text/html', undefined, undefined],
+      ['text/html', undefined, types.html],
+      ['image/png', undefined, undefined],
       ['text/csv;q=0', undefined, undefined],
       ['text/html', 'csv', types.csv],
       ['text/csv', 'ndjson', types.ndjson],
@@ -384,7 +386,7 @@ describe('reports on a made day', () => {
     expect(second.text).toBe(first.text); // who asked is not in it
     expect(await size()).toEqual(before);
     const runs = await serviceEvents(service.database, 'report');
-    expect(runs.at(-2)).toMatchObject({
+    expect(runs.at(-4)).toMatchObject({
       entity_id: 'main',
       action: 'run',
       user_id: `key:${auditor.id}`,
@@ -416,7 +418,13 @@ describe('reports on a made day', () => {
     const { body } = await service.http(null).get('/openapi.json').expect(200);
     const run = body.paths['/v1/ledgers/{ledger}/reports/{report}'].get;
     expect(run.operationId).toBe('runReport');
-    expect(Object.keys(run.responses['200'].content)).toEqual(['application/json', 'text/csv', 'application/x-ndjson']);
+    expect(Object.keys(run.responses['200'].content).sort()).toEqual([
+      'application/json',
+      'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+      'application/x-ndjson',
+      'text/csv',
+      'text/html',
+    ]);
     expect(Object.keys(run.responses)).toEqual(
       expect.arrayContaining(['400', '401', '403', '404', '406', '500', '503']),
     );
