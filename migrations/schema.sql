@@ -2212,6 +2212,9 @@ AS $function$
       DECLARE
         v_wrong text;
       BEGIN
+        -- of a tree that is not there yet no row can be locked
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.tree.' || g.ledger, 0))
+          FROM (SELECT DISTINCT ledger FROM unnest(p_ledgers) AS l (ledger) ORDER BY ledger) AS g;
         PERFORM FROM trees WHERE ledger = ANY (p_ledgers) ORDER BY ledger FOR UPDATE;
         SELECT g.ledger INTO v_wrong
           FROM unnest(p_ledgers, p_from, p_to) AS g (ledger, old_size, new_size)

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
@@ -9,6 +9,7 @@ import { KeyFile } from '../src/checkpoints/signer.js';
 import { SigningRound, type RoundOutcome } from '../src/checkpoints/signing-round.js';
 import { CONFIG, type Config } from '../src/config/config.js';
 import { POOL } from '../src/database/tokens.js';
+import { AppendGate } from '../src/events/append-gate.js';
 import { ServiceLedger } from '../src/events/service-ledger.js';
 import { anchorKey, parseAnchor } from '../src/integrity/anchor.js';
 import { parseCheckpoint } from '../src/integrity/checkpoint.js';
@@ -75,6 +76,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         service.database.serviceUrl,
         store,
         service.app.get(ServiceLedger),
+        service.app.get(AppendGate),
       );
       try {
         return await signing.run({ signal: new AbortController().signal, log });
@@ -315,6 +317,57 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(size).toBe(710n);
     });
 
+    it('make a tree anew of which a part is gone, and sign the other ledgers with it', async () => {
+      await service.http().put('/v1/ledgers/desk').expect(201);
+      await record(300);
+      await record(3, 'desk');
+      await round();
+      await admin.query(`DELETE FROM tree_tiles WHERE ledger = 'main'`);
+      await admin.query(`UPDATE trees SET open_leaves = '' WHERE ledger = 'desk'`);
+      const replica = await startService({
+        env: { ARCHIVE_URL: test.url, SIGNING_KEY_FILE: keyFile },
+        database: service.database,
+      });
+      try {
+        for (const ledger of ['main', 'desk']) {
+          await replica.http().post(`/v1/ledgers/${ledger}/events`).send(sampleEvent()).expect(201);
+        }
+      } finally {
+        await replica.close();
+      }
+      await admin.query(`DELETE FROM tree_tiles WHERE ledger = 'main'`);
+      await record(1);
+      expect(await round()).toMatchObject({ refused: [] });
+      expect((await latest()).size).toBe(302n);
+    });
+
+    it('grow a tree for the first time once, however many do', async () => {
+      await record(300);
+      const leaf = Buffer.alloc(32, 1);
+      const pool = service.app.get<pg.Pool>(POOL);
+      const [a, b] = [await pool.connect(), await pool.connect()];
+      const grow = (client: pg.ClientBase, to: number, tiles: Buffer[]) =>
+        client.query('SELECT grow_trees($1, $2, $3, $4, $5, $6, $7, $8)', [
+          ...[['main'], ['0'], [String(to)], [Buffer.concat(Array<Buffer>(to % 256).fill(leaf))]],
+          ...[tiles.map(() => 'main'), tiles.map(() => 1), tiles.map(() => '0'), tiles],
+        ]);
+      try {
+        await a.query('BEGIN');
+        await grow(a, 300, [leaf]);
+        const later = grow(b, 200, []).then(
+          () => 'grown',
+          (error: Error & { code?: string }) => error.code,
+        );
+        await a.query('SELECT pg_sleep(0.3)');
+        await a.query('COMMIT');
+        expect(await later).toBe('TT040');
+      } finally {
+        a.release();
+        b.release();
+      }
+      expect(await round()).toMatchObject({ refused: [] }); // of leaves that were nobody's: made anew
+    });
+
     it('are of one key, which gives way to the next by a note of both', async () => {
       await record(4);
       await round();
@@ -325,6 +378,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await record(1);
       await expect(round(test.store, other)).rejects.toThrow('cannot succeed it');
       await expect(round(test.store, join(folder, 'missing.pem'))).rejects.toThrow('no signing key');
+      const firstFile = readFileSync(keyFile);
       await KeyFile.rotate(keyFile);
       expect(readFileSync(keyFile, 'utf8').match(/BEGIN PRIVATE KEY/g)).toHaveLength(2);
       expect(await round()).toMatchObject({ anchor: 2n, signed: 2 });
@@ -337,6 +391,14 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(followSuccessions(firstKey, notes).at(-1)!.key.toString()).toBe(secondKey.toString());
       await record(1);
       expect(await round()).toMatchObject({ anchor: 3n, signed: 1 });
+      // the first one put back in front, and nothing is written with it
+      writeFileSync(other, firstFile);
+      await record(1);
+      await expect(round(test.store, other)).rejects.toThrow(/cannot succeed it|given way/);
+      await KeyFile.read(keyFile);
+      writeFileSync(other, Buffer.concat([firstFile, readFileSync(keyFile)]));
+      await expect(round(test.store, other)).rejects.toThrow('has given way to another one');
+      expect(await round()).toMatchObject({ anchor: 4n, signed: 1 });
     });
 
     it('need a scope, unless proofs are public', async () => {

@@ -7,6 +7,7 @@ import { recover, type RecoverOptions, type RecoveryReport } from '../src/cli/re
 import { readConfig } from '../src/config/config.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { checkTrail } from './support/check-trail.js';
+import { FaultProxy } from './support/fault-proxy.js';
 import { createKey, query } from './support/keys.js';
 import { RestorableDatabase } from './support/restorable-database.js';
 import { folderStore, type TestStore } from './support/stores.js';
@@ -64,7 +65,7 @@ function runRecovery(options: Partial<RecoverOptions> = {}, lines: string[] = []
     DATA_DIR: folder,
     LOG_LEVEL: 'silent',
   });
-  return recover(config, { close: [], ...options }, (line) => lines.push(line));
+  return recover(config, { close: [], signedOnly: false, ...options }, (line) => lines.push(line));
 }
 
 const eventsOf = (ledgers: readonly string[]) =>
@@ -157,6 +158,9 @@ describe('a database that was restored behind its anchors', () => {
     expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'failed' });
 
     const report = await runRecovery();
+    expect(report.ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({
+      unsigned: { from: 341n, to: 345n },
+    });
     expect(
       report.ledgers.filter(({ recovered }) => recovered).map(({ ledger, recovered }) => [ledger, recovered]),
     ).toEqual([
@@ -192,6 +196,74 @@ describe('a database that was restored behind its anchors', () => {
     expect(await runJob(service!, 'schema-check')).toMatchObject({ outcome: { verdict: 'valid' } });
     // a second time there is nothing to do
     expect((await runRecovery()).ledgers.every(({ recovered }) => recovered === null)).toBe(true);
+  });
+
+  it('leaves what no checkpoint proves when it is told so, what is of the future, and ledgers of others', async () => {
+    await first();
+    await second();
+    expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+    await stopService();
+    await server.restore('backup', { newTimeline: true });
+    const lines: string[] = [];
+    const { ledgers } = await runRecovery({ signedOnly: true }, lines);
+    expect(ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({
+      ...{ recovered: { from: 41n, to: 340n }, unsigned: null, missing: null },
+    });
+    expect(lines.join('\n')).toMatch(/main: what .* holds from event 341 on is not taken: no checkpoint was signed/);
+    // as if these events had been made up
+    const now = jest.spyOn(Date, 'now').mockReturnValue(Date.parse('2001-01-01T00:00:00Z'));
+    try {
+      const future = await runRecovery({}, lines);
+      expect(future.ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({ recovered: null });
+    } finally {
+      now.mockRestore();
+    }
+    expect(lines.join('\n')).toMatch(/main: what .* holds from event 341 on is not taken: it says .* in the future/);
+    const rest = await runRecovery();
+    expect(rest.ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({
+      ...{ recovered: { from: 341n, to: 345n }, unsigned: { from: 341n, to: 345n } },
+    });
+    const recorded = await query<{ state: Record<string, unknown> }>(
+      server.database,
+      `SELECT new_state AS state FROM audit_events
+         WHERE ledger = '_service' AND event_type = 'recovery' AND entity_id = 'main' ORDER BY sequence DESC LIMIT 1`,
+    );
+    expect(recorded[0]!.state).toMatchObject({ unsigned: { from_sequence: '341', to_sequence: '345' } });
+  });
+
+  it('is noticed by a replica that was running while files were put in the place of its server’s', async () => {
+    const portOf = (url: string): number => Number(new URL(url).port);
+    const proxy = await FaultProxy.start(portOf(server.database.serviceUrl));
+    const through = (url: string): string => Object.assign(new URL(url), { port: String(proxy.port) }).href;
+    const { serviceUrl, ownerUrl, ...rest } = server.database;
+    try {
+      service = await startService({
+        env: { ARCHIVE_URL: test.url, SIGNING_KEY_FILE: join(folder, 'key.pem'), ARCHIVE_EXPORT_AGE: '24h' },
+        database: { ...rest, serviceUrl: through(serviceUrl), ownerUrl: through(ownerUrl) },
+      });
+      await record(service, 40);
+      proxy.cut();
+      await server.backUp('running');
+      proxy.retarget(portOf(server.database.serviceUrl));
+      await untilOpen('main');
+      await record(service, 19);
+      expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done' });
+      proxy.cut();
+      await server.restore('running');
+      proxy.retarget(portOf(server.database.serviceUrl));
+      for (const began = Date.now(); ; await pause(250)) {
+        const { status, body } = await service.http().post('/v1/ledgers/main/events').send(sampleEvent());
+        expect(status).toBe(503);
+        if (body.type === BEHIND) {
+          expect(body.detail).toMatch('ends at event 40, and 60 were signed');
+          break;
+        }
+        expect(Date.now() - began).toBeLessThan(PATIENCE_MS);
+      }
+    } finally {
+      await stopService();
+      await proxy.close();
+    }
   });
 
   it('takes receipts that are proven, and closes what nobody has any more, for a successor', async () => {

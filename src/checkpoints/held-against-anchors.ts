@@ -6,15 +6,17 @@ import { claimStore, OBJECT_STORE } from '../archive/archive-store.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { connectionOptions } from '../database/data-source.js';
-import { readServerIdentity } from '../database/server-identity.js';
+import { readServer } from '../database/server-identity.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { AppendGate, type AnchorCheck, type HeldLedgers } from '../events/append-gate.js';
 import { Problem } from '../http/problem.js';
+import { AnchorError } from '../integrity/anchor.js';
+import { NoteError } from '../integrity/signed-note.js';
 import { GrowingTree } from '../integrity/tiles.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
-import { takeUpAnchors } from './anchor-intake.js';
+import { SigningRefused, takeUpAnchors } from './anchor-intake.js';
 import { AnchorStore } from './anchor-store.js';
 import * as sql from './anchors.sql.js';
 import { readTrees } from './tree.sql.js';
@@ -64,11 +66,11 @@ export class HeldAgainstAnchors implements AnchorCheck, OnModuleInit {
     client.on('error', () => undefined); // the query that meets it fails
     await client.connect();
     try {
-      const server = await readServerIdentity(client);
-      const storeAsked = await this.takeUp(client, server);
+      const { identity, start } = await readServer(client);
+      const storeAsked = await this.takeUp(client, identity);
       const behind = await this.compare(client);
-      if (storeAsked) await sql.noteCheckedServer(client, server);
-      return { server, behind, storeAsked };
+      if (storeAsked) await sql.noteCheckedServer(client, identity);
+      return { server: start, behind, storeAsked };
     } finally {
       await client.end();
     }
@@ -84,6 +86,17 @@ export class HeldAgainstAnchors implements AnchorCheck, OnModuleInit {
         this.logger.error({ reason, alarm: 'anchor-hidden' }, 'an anchor has later versions');
       return true;
     } catch (error) {
+      if (error instanceof SigningRefused || error instanceof AnchorError || error instanceof NoteError) {
+        // the store was asked, and what it says is not of this database
+        throw new Problem(
+          'anchors-unavailable',
+          `The anchors in the store are not those of this database: ${error.message}`,
+          {
+            cause: error,
+            retryAfterSeconds: RETRY_AFTER_SECONDS,
+          },
+        );
+      }
       const checked = await sql.readCheckedServer(client); // fails by itself where the database was the reason
       if (checked !== null && checked !== server) {
         throw new Problem(
@@ -121,7 +134,8 @@ export class HeldAgainstAnchors implements AnchorCheck, OnModuleInit {
       }
       const tree = trees.get(ledger);
       // as a round leaves it; otherwise the events themselves are asked
-      const isAsSigned = tree?.size === last.size && new GrowingTree(tree.size, tree.open).root().equals(last.rootHash);
+      const isAsSigned =
+        tree?.size === last.size && GrowingTree.stored(tree.size, tree.open)?.root().equals(last.rootHash);
       if (last.size > 0n && !isAsSigned) doubtful.push(each);
     }
     for (const [ledger, fault] of await this.faultsOf(doubtful)) {

@@ -25,6 +25,11 @@ export interface RecoveryMeans {
   /** for a file at a time */
   folder: string;
   archived: ReadArchivedHashes;
+  /**
+   * Whether nothing is taken from objects of the archive past the last root that was signed: what is there is whole, and
+   * yet nothing shows who made it, since whoever may write into the bucket can make an object.
+   */
+  signedOnly: boolean;
   log: (message: string) => void;
 }
 
@@ -36,6 +41,8 @@ export interface RecoveredLedger {
   ledger: string;
   /** brought back now; null for none */
   recovered: { from: bigint; to: bigint } | null;
+  /** of what was brought back, that for which no root was signed; null for none */
+  unsigned: { from: bigint; to: bigint } | null;
   /** of the events that were signed, those that nobody has; null when all are there */
   missing: { from: bigint; to: bigint } | null;
   /** why nothing was brought back although there was something */
@@ -67,11 +74,19 @@ export async function recoverLedgers(
   objects: readonly FoundEvents[],
   kept: KeptEvents,
 ): Promise<RecoveredLedger[]> {
-  const { owner } = means;
-  const known = new Set(await sql.listLedgerNames(owner));
+  const { owner, signedOnly, log } = means;
+  const known = new Set(await sql.listLedgerNames(owner)); // those that anchors name among them
+  const logOrigin = await anchors.readLogOrigin(owner);
   for (const { ledger, origin } of objects.flatMap(({ ranges }) => ranges)) {
-    if (!known.has(ledger)) await anchors.makeLedger(owner, ledger, origin);
-    known.add(ledger);
+    if (known.has(ledger)) continue;
+    if (origin !== `${logOrigin}/${ledger}`) {
+      log(`${ledger}: left out: an object says that its origin is ${origin}, which is not of this database`);
+    } else if (signedOnly) {
+      log(`${ledger}: left out: nothing was signed of it`);
+    } else {
+      await anchors.makeLedger(owner, ledger, origin);
+      known.add(ledger);
+    }
   }
   const ledgers = [...known].sort((a, b) => Number(SERVICE.test(b)) - Number(SERVICE.test(a)) || (a < b ? -1 : 1));
   const outcomes: RecoveredLedger[] = [];
@@ -87,7 +102,7 @@ async function recoverLedger(
 ): Promise<RecoveredLedger> {
   const { owner, log } = means;
   const before = (await sql.readHead(owner, ledger))!;
-  const outcome: RecoveredLedger = { ledger, recovered: null, missing: null, refusal: null };
+  const outcome: RecoveredLedger = { ledger, recovered: null, unsigned: null, missing: null, refusal: null };
   const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
   let end = before.size;
   if (before.isOpen) {
@@ -102,6 +117,11 @@ async function recoverLedger(
   if (end > before.size) {
     outcome.recovered = { from: before.size + 1n, to: end };
     log(`${ledger}: events ${before.size + 1n} to ${end} are back`);
+    if (end > signed) {
+      const from = (signed > before.size ? signed : before.size) + 1n;
+      outcome.unsigned = { from, to: end };
+      log(`${ledger}: of these, no checkpoint was signed of events ${from} to ${end}: see docs/recovery.md`);
+    }
   }
   if (signed > end) outcome.missing = { from: end + 1n, to: signed };
   return outcome;
@@ -154,14 +174,18 @@ async function bringBack(
   }
 }
 
-/** Rows of objects for as long as one goes on where the ledger ends. */
+/** Rows of objects for as long as one goes on where the ledger ends, and up to where they may be taken. */
 async function takeArchived(
-  { owner, store, folder, log }: RecoveryMeans,
+  { owner, store, folder, signedOnly, log }: RecoveryMeans,
   ledger: string,
   objects: readonly FoundEvents[],
   check: ArchivedRangeCheck,
 ): Promise<void> {
   const left = new Set(objects);
+  const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
+  const now = Date.now() * 1000;
+  const isTaken = ({ sequence, recorded_at: at }: StoredRow<number>): boolean =>
+    BigInt(sequence) <= signed || (!signedOnly && at <= now);
   for (;;) {
     const next = check.nextSequence;
     const object = [...left].find(({ ranges }) =>
@@ -171,11 +195,24 @@ async function takeArchived(
     );
     if (!object) return;
     left.delete(object);
+    let isCut = false;
     try {
-      await readMissingRows(store, folder, object, ledger, next, async (rows) => {
+      await readMissingRows(store, folder, object, ledger, next, async (found) => {
+        const end = isCut ? 0 : found.findIndex((row) => !isTaken(row));
+        const rows = end < 0 ? found : found.slice(0, end);
+        isCut ||= end >= 0;
         for (const row of rows) check.take(row);
         await insertRows(owner, ledger, rows);
       });
+      if (isCut) {
+        log(
+          `${ledger}: what ${object.version.key} holds from event ${check.nextSequence} on is not taken: ` +
+            (signedOnly
+              ? 'no checkpoint was signed that would prove it'
+              : 'it says that it was recorded in the future'),
+        );
+        return;
+      }
     } catch (error) {
       // one that a replica which had lost its turn has left goes on from elsewhere
       if (!(error instanceof ArchiveObjectError) || check.nextSequence > next) throw error;
@@ -216,7 +253,8 @@ async function takeKept(
 /** Throws RecoveryRefused unless the events up to `end`, as they stand in this transaction, give every root that was signed. */
 async function requireSignedRoots(means: RecoveryMeans, ledger: string, end: bigint): Promise<void> {
   const stored = (await readTrees(means.owner, [ledger])).get(ledger);
-  const wrong = await firstWrongRoot(means, ledger, end, new GrowingTree(stored?.size ?? 0n, stored?.open ?? []));
+  const tree = GrowingTree.stored(stored?.size ?? 0n, stored?.open ?? []);
+  const wrong = tree ? await firstWrongRoot(means, ledger, end, tree) : 1n;
   if (wrong === undefined) return;
   // the stored tree may be what is wrong
   const again = stored ? await firstWrongRoot(means, ledger, end, new GrowingTree(0n, [])) : wrong;

@@ -7,6 +7,7 @@ import { claimStore, OBJECT_STORE } from '../archive/archive-store.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
+import { AppendGate } from '../events/append-gate.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { Problem } from '../http/problem.js';
 import type { Anchor } from '../integrity/anchor.js';
@@ -46,6 +47,8 @@ const MAX_ATTEMPTS = 5;
 const LOCK_TIMEOUT_MS = 10_000;
 const IDLE_MS = 300_000;
 const REFUSAL_MS = 3_600_000;
+/** A round of a rotation has 763 bytes of each: 38 MB, well within what is read back as one anchor. */
+const MAX_LEDGERS_AN_ANCHOR = 50_000;
 /** Signatures are made on the main thread, so many at a time. */
 const SIGNED_AT_ONCE = 50;
 
@@ -72,6 +75,7 @@ export class SigningRound implements OnModuleDestroy {
     @Inject(DATABASE_URL) private readonly url: string,
     @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
     private readonly serviceLedger: ServiceLedger,
+    private readonly gate: AppendGate,
   ) {}
 
   async onModuleDestroy(): Promise<void> {
@@ -112,6 +116,12 @@ export class SigningRound implements OnModuleDestroy {
       const last = await sql.readLastAnchor(this.pool);
       const number = (last?.number ?? 0n) + 1n;
       const keys = await sql.readSigningKeys(this.pool);
+      if (keys.slice(0, -1).some((key) => key.equals(signer.publicKey))) {
+        throw new SigningKeyError(
+          `${this.config.SIGNING_KEY_FILE} begins with a key that has given way to another one: a key that was rotated ` +
+            'away never signs again. Put the last one first',
+        );
+      }
       const successionFrom = successionOf(signer, keys.at(-1));
       const ledgers = await sql.readSignedLedgers(this.pool);
       const isWhole =
@@ -120,7 +130,8 @@ export class SigningRound implements OnModuleDestroy {
         successionFrom !== undefined ||
         (last?.ageSeconds ?? 0) > IDLE_SECONDS;
       const moved = ledgers.filter((each) => (isWhole || each.signed?.size !== each.size) && !isEnded(each));
-      const signable = await this.extensions(moved, outcome, log);
+      // the next round takes the rest: an anchor is read as a whole
+      const signable = (await this.extensions(moved, outcome, log)).slice(0, MAX_LEDGERS_AN_ANCHOR);
       signal.throwIfAborted();
       if (signable.length === 0) return outcome;
       const anchor: Anchor = {
@@ -189,6 +200,7 @@ export class SigningRound implements OnModuleDestroy {
   private async refuse(ledger: string, reason: string, log: Logger, isBehind = false): Promise<void> {
     if (this.refusals.get(ledger)?.reason !== reason) {
       log.error({ ledger, reason, alarm: 'checkpoint-refused' }, 'a ledger is not signed');
+      this.gate.doubt(); // it may be behind: nothing is appended before that is known
       try {
         await this.serviceLedger.record({
           event_type: 'checkpoint',

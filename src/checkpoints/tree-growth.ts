@@ -41,7 +41,7 @@ export async function findRoots(
       const { ledger, size, signed } = each;
       const trees = [before.get(ledger), after.get(ledger)];
       let fault = faults.get(ledger);
-      if (signed && (fault !== undefined || !(await hasRoot(client, archived, ledger, trees, signed)))) {
+      if (fault !== undefined || (signed && !(await hasRoot(client, archived, ledger, trees, signed)))) {
         fault = await doubt(client, archived, each);
         trees.length = 0; // they are not what is stored any more
       }
@@ -62,12 +62,12 @@ async function doubt(
   wanted: WantedRoot,
 ): Promise<string | undefined> {
   const { ledger, size, signed } = wanted;
-  if (signed!.size > size) return `it was signed with ${signed!.size} events, and has ${size}`;
+  if (signed && signed.size > size) return `it was signed with ${signed.size} events, and has ${size}`;
   await sql.forgetTree(client, ledger);
   const fault = (await growAll(client, archived, [wanted])).get(ledger);
   if (fault !== undefined) return fault;
-  if (await hasRoot(client, archived, ledger, [], signed!)) return undefined;
-  return `its first ${signed!.size} events are not those that were signed`;
+  if (!signed || (await hasRoot(client, archived, ledger, [], signed))) return undefined;
+  return `its first ${signed.size} events are not those that were signed`;
 }
 
 async function hasRoot(
@@ -93,8 +93,9 @@ async function rootOf(
   trees: readonly (sql.GrownTree | undefined)[],
   size: bigint,
 ): Promise<Buffer> {
-  const tree = trees.find((each) => each?.size === size);
-  if (tree) return new GrowingTree(size, tree.open).root();
+  const stored = trees.find((each) => each?.size === size);
+  const tree = stored && GrowingTree.stored(size, stored.open);
+  if (tree) return tree.root();
   return rootFromTiles(size, tileReader(client, ledger, archived));
 }
 
@@ -130,6 +131,11 @@ async function growAll(
     const growths: sql.Growth[] = [];
     for (const [at, { ledger, from, to }] of ranges.entries()) {
       const grown = trees.get(ledger);
+      const tree = GrowingTree.stored(grown?.size ?? 0n, grown?.open ?? []);
+      if (!tree) {
+        faults.set(ledger, `what is stored of its tree is not a tree of ${grown?.size} events`);
+        continue;
+      }
       const [before, added] = [hashes[at]!.slice(0, overlaps[at]), hashes[at]!.slice(overlaps[at])];
       if (added.length === 0) {
         faults.set(ledger, `events from ${from} to ${to} are not all there`);
@@ -139,11 +145,6 @@ async function growAll(
         faults.set(ledger, `its first ${grown.size} events are not those that were signed, or that its tree is of`);
         continue;
       }
-      const open = grown?.open ?? [];
-      const tree = new GrowingTree(
-        grown?.size ?? 0n,
-        open.map((each) => [...each]),
-      );
       for (const hash of added) tree.append(leafHash(hash));
       growths.push({ ledger, from: from - 1n, to, openLeaves: tree.openLeaves(), tiles: tree.takeGrown() });
     }

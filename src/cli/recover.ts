@@ -42,6 +42,8 @@ const STANDARD_ERROR = 2;
 export interface RecoverOptions {
   /** a file of what submitters hold */
   receipts?: string | undefined;
+  /** whether events of the archive are left for which nothing was signed */
+  signedOnly: boolean;
   /** ledgers to be closed where they still lack something afterwards */
   close: readonly string[];
 }
@@ -69,7 +71,7 @@ class RecordingModule {
  */
 export async function recover(
   config: Config,
-  { receipts, close }: RecoverOptions,
+  { receipts, signedOnly, close }: RecoverOptions,
   log: (message: string) => void,
 ): Promise<RecoveryReport> {
   const store = openStore(config);
@@ -80,13 +82,14 @@ export async function recover(
   const folder = await mkdtemp(join(tmpdir(), 'truetrail-recover-'));
   try {
     await migrateDatabase(config, database, log);
-    return await withMeans(config, database, folder, async (means, thread, pool) => {
+    return await withMeans(config, database, folder, async (given, thread, pool) => {
+      const means = { ...given, store, signedOnly, log };
       await claimStore(store, pool);
       await takeUpAllAnchors(means.owner, store, logger);
       const objects = await findMissingEvents(store, means.owner, thread, folder, log);
-      const ledgers = await recoverLedgers({ ...means, store, log }, objects, kept);
+      const ledgers = await recoverLedgers(means, objects, kept);
       const closed: ClosedLedger[] = [];
-      for (const ledger of close) closed.push(await closeLedger({ ...means, store, log }, ledger));
+      for (const ledger of close) closed.push(await closeLedger(means, ledger));
       const options = { config, logger, databaseUrl: database.url };
       return await recordAll(options, ledgers, closed, log);
     });
@@ -100,7 +103,11 @@ async function withMeans<T>(
   config: Config,
   { url, ownerUrl }: OpenDatabase,
   folder: string,
-  work: (means: Omit<RecoveryMeans, 'store' | 'log'>, thread: ArchiveThread, pool: pg.Pool) => Promise<T>,
+  work: (
+    means: Omit<RecoveryMeans, 'store' | 'log' | 'signedOnly'>,
+    thread: ArchiveThread,
+    pool: pg.Pool,
+  ) => Promise<T>,
 ): Promise<T> {
   const settings = { applicationName: 'truetrail recover', lockTimeoutMs: LOCK_TIMEOUT_MS };
   const owner = new pg.Client(connectionOptions({ url: ownerUrl, asService: false, ...settings }));
@@ -148,8 +155,10 @@ async function recordAll(
       events.push(recordOf(each.ledger, 'close', { ...stateOf(each), successor }));
       log(`${each.ledger} is closed at ${each.size}; ${successor} succeeds it`);
     }
-    for (const { ledger, recovered } of ledgers) {
-      if (recovered) events.push(recordOf(ledger, 'recover', textOf(recovered)));
+    for (const { ledger, recovered, unsigned } of ledgers) {
+      if (!recovered) continue;
+      const state = { ...textOf(recovered), ...(unsigned ? { unsigned: textOf(unsigned) } : {}) };
+      events.push(recordOf(ledger, 'recover', state));
     }
     const isOwnBehind = ledgers.some(({ ledger, missing }) => ledger === SERVICE_LEDGER && missing !== null);
     if (isOwnBehind && !closed.some(({ ledger }) => ledger === SERVICE_LEDGER)) {

@@ -24,10 +24,11 @@ const HELP = `truetrail COMMAND
   rebuild [--json]
         Makes an empty database the one that the archive at ARCHIVE_URL is of, and verifies it. What was not archived yet
         is lost, and so are API keys and legal holds: make these again before the service starts.
-  recover [--from-receipts FILE] [--close LEDGER]... [--json]
+  recover [--from-receipts FILE] [--signed-only] [--close LEDGER]... [--json]
         After a restore: brings back what the ledgers lack of what was signed of them, _service first, from the archive at
         ARCHIVE_URL. The service may run meanwhile. See docs/recovery.md.
         --from-receipts  takes what submitters still hold as well: NDJSON, {"content": ..., "receipt": ...} a line
+        --signed-only    leaves what the archive holds past the last checkpoint: nothing shows who made it
         --close          closes a ledger that still lacks something for good, and opens its successor LEDGER-2
   archive create-bucket [S3-URL] [--days DAYS] [--kms-key KEY] [--complete]
         Makes the bucket of S3-URL (s3://bucket/prefix; else that of ARCHIVE_URL) as the archive wants it: with Object
@@ -104,12 +105,13 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
 async function recoverTrail(args: string[]): Promise<void> {
   const { values } = read(args, {
     'from-receipts': { type: 'string' },
+    'signed-only': { type: 'boolean' },
     close: { type: 'string', multiple: true },
     json: { type: 'boolean' },
   });
-  const { 'from-receipts': receipts, close = [], json } = values;
+  const { 'from-receipts': receipts, 'signed-only': signedOnly = false, close = [], json } = values;
   const { recover } = await import('./recover.js');
-  const { ledgers, closed } = await recover(readConfig(process.env), { receipts, close }, say);
+  const { ledgers, closed } = await recover(readConfig(process.env), { receipts, signedOnly, close }, say);
   const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
   if (json) print(JSON.stringify({ ledgers, closed }, bigintAsText, 2));
   const ended = new Set(closed.map(({ ledger }) => ledger));

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { readServerIdentity } from '../database/server-identity.js';
+import { readServer } from '../database/server-identity.js';
 import { Problem } from '../http/problem.js';
 import { LOGGER } from '../operation/logger.js';
 
 /** How ledgers stand to what was signed of them. */
 export interface HeldLedgers {
-  /** the server that was looked at: readServerIdentity */
+  /** the server that was looked at, and its start: readServer */
   server: string;
   /** ledgers that may take nothing, by slug, and what is missing of each: a sentence */
   behind: ReadonlyMap<string, string>;
@@ -55,7 +55,7 @@ export class AppendGate {
   /** To be called with every new connection that will append, before it does. */
   async meet(client: pg.ClientBase): Promise<void> {
     if (!this.check) return;
-    const server = await readServerIdentity(client);
+    const { start: server } = await readServer(client);
     this.servers.set(client, server);
     if (this.held?.server !== server) this.held = undefined;
   }
@@ -80,6 +80,11 @@ export class AppendGate {
       this.ask().catch((error: unknown) => this.logger.warn({ err: error }, 'the anchors could not be asked for'));
     }
     return held.behind.has(ledger) ? this.look(ledger) : undefined;
+  }
+
+  /** To be called when something says that a ledger is not what was signed: all are looked at before the next append. */
+  doubt(): void {
+    this.held = undefined;
   }
 
   /** Looks at all ledgers now. Throws anchors-unavailable, and what the database throws. */

@@ -156,6 +156,19 @@ export class GrowingTree {
     }
   }
 
+  /** The tree that was stored, or undefined where what was stored is not a tree of that size. */
+  static stored(size: bigint, open: readonly (readonly Buffer[])[]): GrowingTree | undefined {
+    try {
+      return new GrowingTree(
+        size,
+        open.map((each) => [...each]),
+      );
+    } catch (error) {
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
+  }
+
   get size(): bigint {
     return this.leaves;
   }
