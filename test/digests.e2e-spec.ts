@@ -271,7 +271,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         try {
           await record(rebuilt, 1);
           expect(await run('checkpoint', rebuilt)).toMatchObject({ refused: [] });
-          for (const at of [doomed.from, doomed.to + 1]) await proves(receipts[at - 1]!, 'main', rebuilt);
+          // in a tile with deleted events; ids of those are not known any more
+          await proves(receipts[doomed.to]!, 'main', rebuilt);
           expect(await verify(rebuilt)).toMatchObject({ verdict: 'valid', deleted: [{ policy: 'default' }] });
         } finally {
           await rebuilt.close();

@@ -225,7 +225,7 @@ class KindChains {
 
   private isOfMonth({ digests_of: of, ranges }: DigestsManifest): boolean {
     const month = this.months.get(of.number);
-    const known = new Map(month?.ranges.map((range) => [range.ledger, range as Partial<ArchivedRange>]));
+    const known = new Map(month?.ranges.map((range) => [range.ledger, range]));
     return (
       month?.sha256 === of.sha256 &&
       known.size === ranges.length &&
