@@ -193,74 +193,78 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       return tree.root();
     }
 
-    it('stay when a month is deleted, and carry proofs, tiles, signing and verification over the gap', async () => {
-      await archiveMonths();
-      const [digests] = await digestsOfMonth();
-      expect(Date.parse(digests!.retain_until)).toBeGreaterThan(Date.parse(digests!.of) + (YEARS * 365 - 2) * DAY_MS);
-      const place = { key: digests!.object_key, versionId: digests!.version_id };
-      const { retainUntil, isCompliance } = await test.store.describe(place);
-      expect([retainUntil!.getTime(), isCompliance]).toEqual([Date.parse(digests!.retain_until), true]);
-      await deleteMonth();
+    it(
+      'stay when a month is deleted, and carry proofs, tiles, signing and verification over the gap',
+      async () => {
+        await archiveMonths();
+        const [digests] = await digestsOfMonth();
+        expect(Date.parse(digests!.retain_until)).toBeGreaterThan(Date.parse(digests!.of) + (YEARS * 365 - 2) * DAY_MS);
+        const place = { key: digests!.object_key, versionId: digests!.version_id };
+        const { retainUntil, isCompliance } = await test.store.describe(place);
+        expect([retainUntil!.getTime(), isCompliance]).toEqual([Date.parse(digests!.retain_until), true]);
+        await deleteMonth();
 
-      // what an auditor reads with nothing of ours: a line, and 32 bytes an event
-      const bytes = await test.store.readRange(place, 0, Number(digests!.bytes));
-      const month = receipts.slice(doomed.from - 1, doomed.to);
-      const { manifest, hashes } = readDigests(bytes);
-      expect(manifest.ranges.map(({ ledger }) => ledger)).toEqual(['idle', 'main']);
-      expect(hashes.at(-1)).toEqual(Buffer.concat(hashesOf(month)));
-      expect(bytes.subarray(-32 * month.length)).toEqual(Buffer.concat(hashesOf(month)));
+        // what an auditor reads with nothing of ours: a line, and 32 bytes an event
+        const bytes = await test.store.readRange(place, 0, Number(digests!.bytes));
+        const month = receipts.slice(doomed.from - 1, doomed.to);
+        const { manifest, hashes } = readDigests(bytes);
+        expect(manifest.ranges.map(({ ledger }) => ledger)).toEqual(['idle', 'main']);
+        expect(hashes.at(-1)).toEqual(Buffer.concat(hashesOf(month)));
+        expect(bytes.subarray(-32 * month.length)).toEqual(Buffer.concat(hashesOf(month)));
 
-      const gone = month[5]!;
-      await service.http().get(`/v1/ledgers/main/events/${gone.event_id}`).expect(410);
-      const last = receipts.length;
-      for (const at of [1, doomed.from - 1, doomed.from, doomed.to, doomed.to + 1, last]) {
-        if (at > 0) await proves(receipts[at - 1]!);
-      }
-      await proves(gone); // whoever holds its receipt still proves that it was recorded
-      const leaves = hashesOf(receipts).map(leafHash);
-      expect(await bytesOf('tile/0/000')).toEqual(Buffer.concat(leaves.slice(0, 256)));
-      expect(await bytesOf(`tile/0/001.p/${last - 256}`)).toEqual(Buffer.concat(leaves.slice(256)));
-      const entry = Buffer.from([0, 32]);
-      expect(await bytesOf('tile/entries/000')).toEqual(
-        Buffer.concat(hashesOf(receipts.slice(0, 256)).flatMap((hash) => [entry, hash])),
-      );
+        const gone = month[5]!;
+        await service.http().get(`/v1/ledgers/main/events/${gone.event_id}`).expect(410);
+        const last = receipts.length;
+        for (const at of [1, doomed.from - 1, doomed.from, doomed.to, doomed.to + 1, last]) {
+          if (at > 0) await proves(receipts[at - 1]!);
+        }
+        await proves(gone); // whoever holds its receipt still proves that it was recorded
+        const leaves = hashesOf(receipts).map(leafHash);
+        expect(await bytesOf('tile/0/000')).toEqual(Buffer.concat(leaves.slice(0, 256)));
+        expect(await bytesOf(`tile/0/001.p/${last - 256}`)).toEqual(Buffer.concat(leaves.slice(256)));
+        const entry = Buffer.from([0, 32]);
+        expect(await bytesOf('tile/entries/000')).toEqual(
+          Buffer.concat(hashesOf(receipts.slice(0, 256)).flatMap((hash) => [entry, hash])),
+        );
 
-      expect(await verify(service)).toMatchObject({
-        verdict: 'valid',
-        findings: [],
-        checked: String(last - month.length),
-        deleted: [{ from_sequence: String(doomed.from), to_sequence: String(doomed.to), policy: 'default' }],
-      });
-      expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
-
-      const evidence = (body: object) => service.http().post('/v1/ledgers/main/evidence').send(body);
-      await evidence({ from_sequence: '1', to_sequence: String(last) }).expect(410);
-      await evidence({ event_ids: [receipts[doomed.to]!.event_id] }).expect(200);
-
-      if (!test.owner) await verifyCopy(last);
-
-      // an idle ledger, and one that goes on beside the gap, are signed again: also by a tree that is made anew
-      idle.push(...(await record(service, 2, 'idle')));
-      receipts.push(...(await record(service, 5)));
-      expect(await run('checkpoint')).toMatchObject({ refused: [] });
-      await admin.query(`SELECT forget_tree('main'), forget_tree('idle')`);
-      idle.push(...(await record(service, 1, 'idle')));
-      receipts.push(...(await record(service, 1)));
-      expect(await run('checkpoint')).toMatchObject({ refused: [] });
-      for (const [ledger, all] of [
-        ['main', receipts],
-        ['idle', idle],
-      ] as const) {
-        const { text } = await service.http().get(`/v1/ledgers/${ledger}/checkpoint`).expect(200);
-        expect(parseCheckpoint(parseNote(text).text)).toMatchObject({
-          size: BigInt(all.length),
-          rootHash: rootOf(all),
+        expect(await verify(service)).toMatchObject({
+          verdict: 'valid',
+          findings: [],
+          checked: String(last - month.length),
+          deleted: [{ from_sequence: String(doomed.from), to_sequence: String(doomed.to), policy: 'default' }],
         });
-        for (const each of [all[0]!, all.at(-1)!]) await proves(each, ledger);
-        expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid' });
-      }
-      await rebuildAround();
-    }, TIMEOUT_MS);
+        expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
+
+        const evidence = (body: object) => service.http().post('/v1/ledgers/main/evidence').send(body);
+        await evidence({ from_sequence: '1', to_sequence: String(last) }).expect(410);
+        await evidence({ event_ids: [receipts[doomed.to]!.event_id] }).expect(200);
+
+        if (!test.owner) await verifyCopy(last);
+
+        // an idle ledger, and one that goes on beside the gap, are signed again: also by a tree that is made anew
+        idle.push(...(await record(service, 2, 'idle')));
+        receipts.push(...(await record(service, 5)));
+        expect(await run('checkpoint')).toMatchObject({ refused: [] });
+        await admin.query(`SELECT forget_tree('main'), forget_tree('idle')`);
+        idle.push(...(await record(service, 1, 'idle')));
+        receipts.push(...(await record(service, 1)));
+        expect(await run('checkpoint')).toMatchObject({ refused: [] });
+        for (const [ledger, all] of [
+          ['main', receipts],
+          ['idle', idle],
+        ] as const) {
+          const { text } = await service.http().get(`/v1/ledgers/${ledger}/checkpoint`).expect(200);
+          expect(parseCheckpoint(parseNote(text).text)).toMatchObject({
+            size: BigInt(all.length),
+            rootHash: rootOf(all),
+          });
+          for (const each of [all[0]!, all.at(-1)!]) await proves(each, ledger);
+          expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid' });
+        }
+        await rebuildAround();
+      },
+      TIMEOUT_MS,
+    );
 
     /** A copy of the archive, without early objects: the verifier goes over the gap by the digests. */
     async function verifyCopy(last: number): Promise<void> {
@@ -315,67 +319,71 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       }
     }
 
-    it('are found when the owner of the store changes or hides them, and nothing false is proven', async () => {
-      await archiveMonths();
-      const [{ object_key: key, version_id: versionId }] = (await digestsOfMonth()) as [
-        Awaited<ReturnType<typeof digestsOfMonth>>[0],
-      ];
-      if (test.owner) {
-        const { client, bucket } = test.owner;
-        const object = { Bucket: bucket, Key: `trail/${key}` };
-        const removal = client.send(new DeleteObjectCommand({ ...object, VersionId: versionId }));
-        await expect(removal).rejects.toMatchObject({ name: 'AccessDenied' });
-        await client.send(new DeleteObjectCommand(object)); // a delete marker
-        const hidden = await run('archive-verification');
-        expect(hidden).toMatchObject({ verdict: 'invalid', findings: [{ kind: 'object-hidden', object_key: key }] });
-        await proves(receipts[doomed.from - 1]!); // which is read by its version
-        return;
-      }
-      const path = join(fileURLToPath(test.url), key);
-      const bytes = readFileSync(path);
-      const change = (changed: Buffer): void => {
-        chmodSync(path, 0o644);
-        writeFileSync(path, changed);
-      };
-      // a hash that is another: the last event of the month
-      const other = Buffer.from(bytes);
-      other[other.length - 1]! ^= 1;
-      change(other);
-      const { body: asked } = await ask().expect(201);
-      await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
-      const found = await run('archive-verification');
-      expect(found).toMatchObject({ verdict: 'invalid' });
-      expect(found.findings).toEqual([
-        expect.objectContaining({
-          kind: 'object-changed',
-          object_key: key,
-          ledger: 'main',
-          sequence: String(doomed.from),
-        }),
-      ]);
-      // it is not read again within five days; later it is, and the month stays
-      await moveTrailClock(admin, daysAfter(new Date(), 6));
-      const kept = await run('month-deletion');
-      expect(kept).toMatchObject({ done: [], removed: 0 });
-      expect((kept.kept as { reason: string }[])[0]!.reason).toContain('its digests are not right');
-      change(bytes);
-      expect(await run('month-deletion')).toMatchObject({ done: [doomed.month], kept: [] });
-      expect(await verify(service)).toMatchObject({ verdict: 'valid' });
+    it(
+      'are found when the owner of the store changes or hides them, and nothing false is proven',
+      async () => {
+        await archiveMonths();
+        const [{ object_key: key, version_id: versionId }] = (await digestsOfMonth()) as [
+          Awaited<ReturnType<typeof digestsOfMonth>>[0],
+        ];
+        if (test.owner) {
+          const { client, bucket } = test.owner;
+          const object = { Bucket: bucket, Key: `trail/${key}` };
+          const removal = client.send(new DeleteObjectCommand({ ...object, VersionId: versionId }));
+          await expect(removal).rejects.toMatchObject({ name: 'AccessDenied' });
+          await client.send(new DeleteObjectCommand(object)); // a delete marker
+          const hidden = await run('archive-verification');
+          expect(hidden).toMatchObject({ verdict: 'invalid', findings: [{ kind: 'object-hidden', object_key: key }] });
+          await proves(receipts[doomed.from - 1]!); // which is read by its version
+          return;
+        }
+        const path = join(fileURLToPath(test.url), key);
+        const bytes = readFileSync(path);
+        const change = (changed: Buffer): void => {
+          chmodSync(path, 0o644);
+          writeFileSync(path, changed);
+        };
+        // a hash that is another: the last event of the month
+        const other = Buffer.from(bytes);
+        other[other.length - 1]! ^= 1;
+        change(other);
+        const { body: asked } = await ask().expect(201);
+        await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
+        const found = await run('archive-verification');
+        expect(found).toMatchObject({ verdict: 'invalid' });
+        expect(found.findings).toEqual([
+          expect.objectContaining({
+            kind: 'object-changed',
+            object_key: key,
+            ledger: 'main',
+            sequence: String(doomed.from),
+          }),
+        ]);
+        // it is not read again within five days; later it is, and the month stays
+        await moveTrailClock(admin, daysAfter(new Date(), 6));
+        const kept = await run('month-deletion');
+        expect(kept).toMatchObject({ done: [], removed: 0 });
+        expect((kept.kept as { reason: string }[])[0]!.reason).toContain('its digests are not right');
+        change(bytes);
+        expect(await run('month-deletion')).toMatchObject({ done: [doomed.month], kept: [] });
+        expect(await verify(service)).toMatchObject({ verdict: 'valid' });
 
-      change(other);
-      const changed = await verify(service);
-      expect(changed.verdict).toBe('invalid');
-      expect(changed.findings).toMatchObject([{ kind: 'checkpoint' }]);
-      const { body } = await service
-        .http()
-        .get(`/v1/ledgers/main/events/${receipts[doomed.to]!.event_id}/proof`)
-        .expect(500);
-      expect(body.type).toBe('/docs/problems/damaged-record');
-      change(bytes.subarray(0, -32));
-      const short = await verify(service);
-      expect(short.findings).toMatchObject([{ kind: 'checkpoint', sequence: String(doomed.from) }]);
-      expect(short.findings[0]!.detail).toContain('their digests cannot be read');
-    }, TIMEOUT_MS);
+        change(other);
+        const changed = await verify(service);
+        expect(changed.verdict).toBe('invalid');
+        expect(changed.findings).toMatchObject([{ kind: 'checkpoint' }]);
+        const { body } = await service
+          .http()
+          .get(`/v1/ledgers/main/events/${receipts[doomed.to]!.event_id}/proof`)
+          .expect(500);
+        expect(body.type).toBe('/docs/problems/damaged-record');
+        change(bytes.subarray(0, -32));
+        const short = await verify(service);
+        expect(short.findings).toMatchObject([{ kind: 'checkpoint', sequence: String(doomed.from) }]);
+        expect(short.findings[0]!.detail).toContain('their digests cannot be read');
+      },
+      TIMEOUT_MS,
+    );
 
     /** As a version before this one did: months leave, and are not digested. */
     async function archiveAsBefore(): Promise<void> {
@@ -398,96 +406,108 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       }
     }
 
-    it('are made of months that left before there were digests, whatever step that is broken off at', async () => {
-      await archiveAsBefore();
-      expect(await digestsOfMonth()).toEqual([]);
-      await untilRetained();
-      const { body: refused } = await ask().expect(409);
-      expect(refused).toMatchObject({ type: '/docs/problems/month-must-be-kept' });
-      expect(refused.detail).toContain('has no digests of the events');
-      await proves(receipts[doomed.from - 1]!); // by the events, which are still there
+    it(
+      'are made of months that left before there were digests, whatever step that is broken off at',
+      async () => {
+        await archiveAsBefore();
+        expect(await digestsOfMonth()).toEqual([]);
+        await untilRetained();
+        const { body: refused } = await ask().expect(409);
+        expect(refused).toMatchObject({ type: '/docs/problems/month-must-be-kept' });
+        expect(refused.detail).toContain('has no digests of the events');
+        await proves(receipts[doomed.from - 1]!); // by the events, which are still there
 
-      const store = service.app.get<ObjectStore>(OBJECT_STORE);
-      const steps = ['put', 'extendRetention', 'describe', 'readRange'] as const;
-      const real = Object.fromEntries(steps.map((step) => [step, store[step].bind(store)]));
-      let left = Infinity;
-      for (const step of steps) {
-        Object.assign(store, {
-          [step]: async (...parameters: unknown[]) => {
-            if (left-- === 0) throw new StoreUnavailable('broken off before a step');
-            const result: unknown = await (real[step] as (...all: unknown[]) => unknown)(...parameters);
-            if (left-- === 0) throw new StoreUnavailable('broken off after a step');
-            return result;
-          },
-        });
-      }
-      let broken = 0;
-      for (; broken < 100; broken++) {
-        left = broken;
-        const { status } = await runJob(service, 'archive-export');
-        left = Infinity;
-        if (status === 'done' && (await digestsOfMonth()).length > 0) break;
-      }
-      expect(broken).toBeGreaterThan(3);
-      expect(broken).toBeLessThan(100);
-      await run('archive-export');
-      const [{ objects }] = (await query(
-        service.database,
-        `SELECT count(*) FILTER (WHERE kind = 'digests') - count(*) FILTER (WHERE kind = 'month') AS objects FROM archive_objects`,
-      )) as [{ objects: string }];
-      expect(objects).toBe('0'); // one for each
-      expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [], duplicates: 0 });
-      await deleteMonth();
-      await proves(receipts[doomed.to]!);
-      expect(await verify(service)).toMatchObject({ verdict: 'valid' });
-    }, TIMEOUT_MS);
+        const store = service.app.get<ObjectStore>(OBJECT_STORE);
+        const steps = ['put', 'extendRetention', 'describe', 'readRange'] as const;
+        const real = Object.fromEntries(steps.map((step) => [step, store[step].bind(store)]));
+        let left = Infinity;
+        for (const step of steps) {
+          Object.assign(store, {
+            [step]: async (...parameters: unknown[]) => {
+              if (left-- === 0) throw new StoreUnavailable('broken off before a step');
+              const result: unknown = await (real[step] as (...all: unknown[]) => unknown)(...parameters);
+              if (left-- === 0) throw new StoreUnavailable('broken off after a step');
+              return result;
+            },
+          });
+        }
+        let broken = 0;
+        for (; broken < 100; broken++) {
+          left = broken;
+          const { status } = await runJob(service, 'archive-export');
+          left = Infinity;
+          if (status === 'done' && (await digestsOfMonth()).length > 0) break;
+        }
+        expect(broken).toBeGreaterThan(3);
+        expect(broken).toBeLessThan(100);
+        await run('archive-export');
+        const [{ objects }] = (await query(
+          service.database,
+          `SELECT count(*) FILTER (WHERE kind = 'digests') - count(*) FILTER (WHERE kind = 'month') AS objects FROM archive_objects`,
+        )) as [{ objects: string }];
+        expect(objects).toBe('0'); // one for each
+        expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [], duplicates: 0 });
+        await deleteMonth();
+        await proves(receipts[doomed.to]!);
+        expect(await verify(service)).toMatchObject({ verdict: 'valid' });
+      },
+      TIMEOUT_MS,
+    );
 
     if (where === 'S3') return; // what follows is of the catalogue, and each waits for S3's locks to end
 
-    it('were not read lately: then a month is not deleted either', async () => {
-      await archiveMonths();
-      await tamper(
-        service.database.adminUrl,
-        `UPDATE archive_object_states SET verified_at = verified_at - interval '40 days'
+    it(
+      'were not read lately: then a month is not deleted either',
+      async () => {
+        await archiveMonths();
+        await tamper(
+          service.database.adminUrl,
+          `UPDATE archive_object_states SET verified_at = verified_at - interval '40 days'
            WHERE number IN (SELECT number FROM archive_objects WHERE kind = 'digests')`,
-      );
-      const { body } = await ask().expect(409);
-      expect(body.detail).toContain('were last verified at');
-      await run('archive-verification');
-      await deleteMonth();
-      // and they are locked anew before their lock runs out
-      const ahead = daysAfter(new Date(), 365 * YEARS - 100);
-      await moveTrailClock(admin, ahead);
-      await run('retention');
-      const [{ object_key: key, version_id: versionId }] = (await digestsOfMonth()) as [
-        Awaited<ReturnType<typeof digestsOfMonth>>[0],
-      ];
-      const { retainUntil } = await test.store.describe({ key, versionId });
-      expect(retainUntil!.getTime()).toBeGreaterThan(daysAfter(ahead, 365 * YEARS - 2).getTime());
-    }, TIMEOUT_MS);
+        );
+        const { body } = await ask().expect(409);
+        expect(body.detail).toContain('were last verified at');
+        await run('archive-verification');
+        await deleteMonth();
+        // and they are locked anew before their lock runs out
+        const ahead = daysAfter(new Date(), 365 * YEARS - 100);
+        await moveTrailClock(admin, ahead);
+        await run('retention');
+        const [{ object_key: key, version_id: versionId }] = (await digestsOfMonth()) as [
+          Awaited<ReturnType<typeof digestsOfMonth>>[0],
+        ];
+        const { retainUntil } = await test.store.describe({ key, versionId });
+        expect(retainUntil!.getTime()).toBeGreaterThan(daysAfter(ahead, 365 * YEARS - 2).getTime());
+      },
+      TIMEOUT_MS,
+    );
 
-    it('let a verification that a deletion overtakes end undecided', async () => {
-      await archiveMonths();
-      const { body: asked } = await ask().expect(201);
-      await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
-      // it comes to the checkpoints last, and waits there while the month goes
-      const overtaken = await connected(service.database.adminUrl, async (client) => {
-        await client.query('BEGIN; LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE');
-        const verification = verify(service);
-        for (;;) {
-          const { rows } = await client.query(
-            `SELECT FROM pg_locks AS l WHERE l.relation = 'checkpoints'::regclass AND NOT l.granted`,
-          );
-          if (rows.length > 0) break;
-          await pause(20);
-        }
-        expect(await run('month-deletion')).toMatchObject({ done: [doomed.month] });
-        await client.query('COMMIT');
-        return verification;
-      });
-      expect(overtaken).toMatchObject({ verdict: 'undecided', findings: [] });
-      expect(overtaken.unread[0]!.reason).toContain('events were deleted while they were verified');
-      expect(await verify(service)).toMatchObject({ verdict: 'valid' });
-    }, TIMEOUT_MS);
+    it(
+      'let a verification that a deletion overtakes end undecided',
+      async () => {
+        await archiveMonths();
+        const { body: asked } = await ask().expect(201);
+        await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
+        // it comes to the checkpoints last, and waits there while the month goes
+        const overtaken = await connected(service.database.adminUrl, async (client) => {
+          await client.query('BEGIN; LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE');
+          const verification = verify(service);
+          for (;;) {
+            const { rows } = await client.query(
+              `SELECT FROM pg_locks AS l WHERE l.relation = 'checkpoints'::regclass AND NOT l.granted`,
+            );
+            if (rows.length > 0) break;
+            await pause(20);
+          }
+          expect(await run('month-deletion')).toMatchObject({ done: [doomed.month] });
+          await client.query('COMMIT');
+          return verification;
+        });
+        expect(overtaken).toMatchObject({ verdict: 'undecided', findings: [] });
+        expect(overtaken.unread[0]!.reason).toContain('events were deleted while they were verified');
+        expect(await verify(service)).toMatchObject({ verdict: 'valid' });
+      },
+      TIMEOUT_MS,
+    );
   },
 );
