@@ -9,8 +9,8 @@ import { SignCheckpoints1796083200000 } from './1796083200000-sign-checkpoints.j
 import { KeepCosignaturesAndTimestamps1796169600000 } from './1796169600000-keep-cosignatures-and-timestamps.js';
 import { KeepAndDeleteMonths1796256000000 } from './1796256000000-keep-and-delete-months.js';
 import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
-import { KeepReportRuns1796860800000 } from './1796860800000-keep-report-runs.js';
 import { KeepDigests1796428800000 } from './1796428800000-keep-digests.js';
+import { KeepReportRuns1796860800000 } from './1796860800000-keep-report-runs.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -25,6 +25,6 @@ export const MIGRATIONS = [
   KeepCosignaturesAndTimestamps1796169600000,
   KeepAndDeleteMonths1796256000000,
   NoteServerIdentity1796342400000,
-  KeepReportRuns1796860800000,
   KeepDigests1796428800000,
+  KeepReportRuns1796860800000,
 ];
