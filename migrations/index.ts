@@ -9,6 +9,7 @@ import { SignCheckpoints1796083200000 } from './1796083200000-sign-checkpoints.j
 import { KeepCosignaturesAndTimestamps1796169600000 } from './1796169600000-keep-cosignatures-and-timestamps.js';
 import { KeepAndDeleteMonths1796256000000 } from './1796256000000-keep-and-delete-months.js';
 import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
+import { KeepDigests1796428800000 } from './1796428800000-keep-digests.js';
 import { KeepReportRuns1796860800000 } from './1796860800000-keep-report-runs.js';
 import { GrowTreesInTurn1797120000000 } from './1797120000000-grow-trees-in-turn.js';
 
@@ -25,6 +26,7 @@ export const MIGRATIONS = [
   KeepCosignaturesAndTimestamps1796169600000,
   KeepAndDeleteMonths1796256000000,
   NoteServerIdentity1796342400000,
+  KeepDigests1796428800000,
   KeepReportRuns1796860800000,
   GrowTreesInTurn1797120000000,
 ];

@@ -137,7 +137,7 @@ CREATE TABLE archive_objects (
   CONSTRAINT archive_objects_pkey PRIMARY KEY (number),
   CONSTRAINT archive_objects_bytes_check CHECK ((bytes > 0)),
   CONSTRAINT archive_objects_events_check CHECK ((events > 0)),
-  CONSTRAINT archive_objects_kind_check CHECK ((kind = ANY (ARRAY['early'::text, 'month'::text, 'entities'::text]))),
+  CONSTRAINT archive_objects_kind_check CHECK ((kind = ANY (ARRAY['early'::text, 'month'::text, 'entities'::text, 'digests'::text]))),
   CONSTRAINT archive_objects_number_check CHECK ((number > 0)),
   CONSTRAINT archive_objects_reason_check CHECK ((reason = ANY (ARRAY['regulatory'::text, 'business'::text, 'legal_hold'::text]))),
   CONSTRAINT archive_objects_sha256_check CHECK ((octet_length(sha256) = 32))
@@ -147,7 +147,7 @@ COMMENT ON TABLE archive_objects IS 'The catalogue of the archive: one immutable
 
 COMMENT ON COLUMN archive_objects.number IS 'Position in the archive, from 1, without a gap';
 
-COMMENT ON COLUMN archive_objects.kind IS 'early: what was new in all ledgers; month: of a sealed month; entities: where in a sealed month the events of an entity are';
+COMMENT ON COLUMN archive_objects.kind IS 'early: what was new in all ledgers; month: of a sealed month; entities: where in a sealed month the events of an entity are; digests: the event hashes of an object of the kind month';
 
 COMMENT ON COLUMN archive_objects.location IS 'The store that it was written to, before the key';
 
@@ -1632,6 +1632,45 @@ REVOKE ALL ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp wi
 
 GRANT EXECUTE ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.assert_month_has_digests(p_month date, p_verified_within interval, p_missing text, p_unverified text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
+        v_found record;
+      BEGIN
+        SELECT r.ledger, r.from_sequence, r.to_sequence, d.number, s.verified_at, s.retain_until INTO v_found
+          FROM month_ranges AS m
+          JOIN archive_ranges AS r ON r.kind = 'month' AND r.ledger = m.ledger
+            AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
+          LEFT JOIN archive_ranges AS d ON d.kind = 'digests' AND d.ledger = r.ledger
+            AND d.from_sequence = r.from_sequence AND d.to_sequence = r.to_sequence
+          LEFT JOIN archive_object_states AS s ON s.number = d.number
+          WHERE m.month = p_month
+            AND (d.number IS NULL OR s.retain_until <= trail_now() OR s.verified_at < trail_now() - p_verified_within)
+          ORDER BY d.number NULLS FIRST LIMIT 1;
+        IF NOT FOUND THEN
+          RETURN;
+        END IF;
+        IF v_found.number IS NULL THEN
+          RAISE EXCEPTION 'month % of ledger % has no digests of the events % to % yet: the job archive-export writes them',
+            p_month, v_found.ledger, v_found.from_sequence, v_found.to_sequence USING ERRCODE = p_missing;
+        END IF;
+        IF v_found.retain_until <= trail_now() THEN
+          RAISE EXCEPTION 'the digests of month % of ledger % are not locked any more: the job retention locks them',
+            p_month, v_found.ledger USING ERRCODE = p_missing;
+        END IF;
+        RAISE EXCEPTION 'the digests of month % of ledger % were last verified at %: the job archive-verification does it',
+          p_month, v_found.ledger, v_found.verified_at USING ERRCODE = p_unverified;
+      END
+      $function$;
+
+COMMENT ON FUNCTION assert_month_has_digests(date,interval,text,text) IS 'Nothing, or the first code when a month has no digests that are locked, and the second when they were not verified lately';
+
+REVOKE ALL ON FUNCTION assert_month_has_digests(date,interval,text,text) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.assert_month_may_be_deleted(p_month date)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -1664,11 +1703,13 @@ AS $function$
         IF v_kept.locked_until > trail_now() THEN
           RAISE EXCEPTION 'an object of month % is locked until %', p_month, v_kept.locked_until USING ERRCODE = 'TT062';
         END IF;
+        -- what stays of the events once they are gone
+        PERFORM assert_month_has_digests(p_month, interval '35 days', 'TT062', 'TT062');
         RETURN v_kept.policy;
       END
       $function$;
 
-COMMENT ON FUNCTION assert_month_may_be_deleted(date) IS 'The policy under which a month is deleted, or TT062 and why it may not be';
+COMMENT ON FUNCTION assert_month_may_be_deleted(date) IS 'The policy under which a month is deleted, or TT062 and why it may not be: also when its digests are not there, or were not verified lately';
 
 REVOKE ALL ON FUNCTION assert_month_may_be_deleted(date) FROM PUBLIC;
 
@@ -1720,6 +1761,7 @@ AS $function$
             END IF;
           END LOOP;
         END LOOP;
+        PERFORM assert_month_has_digests(p_month, interval '7 days', 'TT022', 'TT023');
       END
       $function$;
 
@@ -1931,22 +1973,33 @@ AS $function$
           VALUES (p_number, p_kind, p_location, p_object_key, p_version_id, p_format, p_sha256, p_bytes,
             (SELECT sum(u.t - u.f + 1) FROM unnest(p_from, p_to) AS u (f, t)), p_reason, p_created_by, trail_now());
         FOR i IN 1 .. array_length(p_ledgers, 1) LOOP
-          -- each range goes on where the last one of its kind ended: nothing is left out, nothing is there twice
-          SELECT r.to_sequence, r.last_event_hash INTO v_end, v_hash
-            FROM archive_ranges AS r WHERE r.kind = p_kind AND r.ledger = p_ledgers[i]
-            ORDER BY r.from_sequence DESC LIMIT 1;
-          IF p_from[i] <> coalesce(v_end, 0) + 1 OR p_previous_hashes[i] IS DISTINCT FROM v_hash THEN
-            RAISE EXCEPTION 'the range % to % of ledger % does not follow %', p_from[i], p_to[i], p_ledgers[i], coalesce(v_end, 0)
-              USING ERRCODE = 'TT010';
-          END IF;
-          IF p_to[i] > (SELECT h.size FROM ledger_heads AS h WHERE h.ledger = p_ledgers[i]) THEN
-            RAISE EXCEPTION 'ledger % has no event %', p_ledgers[i], p_to[i] USING ERRCODE = 'TT010';
-          END IF;
-          IF (SELECT e.event_hash FROM audit_events AS e
-                WHERE e.ledger = p_ledgers[i] AND e.sequence BETWEEN p_to[i] AND p_to[i]
-                ORDER BY e.sequence LIMIT 1) IS DISTINCT FROM p_last_hashes[i] THEN
-            RAISE EXCEPTION 'event % of ledger % is not the one that object % ends with', p_to[i], p_ledgers[i], p_number
-              USING ERRCODE = 'TT010';
+          IF p_kind = 'digests' THEN
+            -- of events that may have left the database: they are those of a month's object
+            IF NOT EXISTS (
+                SELECT FROM archive_ranges AS m
+                  WHERE m.kind = 'month' AND m.ledger = p_ledgers[i] AND m.from_sequence = p_from[i] AND m.to_sequence = p_to[i]
+                    AND m.previous_event_hash IS NOT DISTINCT FROM p_previous_hashes[i] AND m.last_event_hash = p_last_hashes[i]) THEN
+              RAISE EXCEPTION 'no object of a month has the range % to % of ledger %', p_from[i], p_to[i], p_ledgers[i]
+                USING ERRCODE = 'TT010';
+            END IF;
+          ELSE
+            -- each range goes on where the last one of its kind ended: nothing is left out, nothing is there twice
+            SELECT r.to_sequence, r.last_event_hash INTO v_end, v_hash
+              FROM archive_ranges AS r WHERE r.kind = p_kind AND r.ledger = p_ledgers[i]
+              ORDER BY r.from_sequence DESC LIMIT 1;
+            IF p_from[i] <> coalesce(v_end, 0) + 1 OR p_previous_hashes[i] IS DISTINCT FROM v_hash THEN
+              RAISE EXCEPTION 'the range % to % of ledger % does not follow %', p_from[i], p_to[i], p_ledgers[i], coalesce(v_end, 0)
+                USING ERRCODE = 'TT010';
+            END IF;
+            IF p_to[i] > (SELECT h.size FROM ledger_heads AS h WHERE h.ledger = p_ledgers[i]) THEN
+              RAISE EXCEPTION 'ledger % has no event %', p_ledgers[i], p_to[i] USING ERRCODE = 'TT010';
+            END IF;
+            IF (SELECT e.event_hash FROM audit_events AS e
+                  WHERE e.ledger = p_ledgers[i] AND e.sequence BETWEEN p_to[i] AND p_to[i]
+                  ORDER BY e.sequence LIMIT 1) IS DISTINCT FROM p_last_hashes[i] THEN
+              RAISE EXCEPTION 'event % of ledger % is not the one that object % ends with', p_to[i], p_ledgers[i], p_number
+                USING ERRCODE = 'TT010';
+            END IF;
           END IF;
           INSERT INTO archive_ranges
               (number, kind, ledger, from_sequence, to_sequence, least_timestamp, greatest_timestamp,
@@ -1959,7 +2012,7 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) IS 'Puts an object that is in the store, read back and verified, into the catalogue; TT010 when it does not follow what is there';
+COMMENT ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) IS 'Puts an object that is in the store, read back and verified, into the catalogue; TT010 when it does not follow what is there, or has digests of other events';
 
 REVOKE ALL ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) FROM PUBLIC;
 
@@ -2622,21 +2675,22 @@ CREATE OR REPLACE FUNCTION public.retention_of_objects(p_numbers bigint[])
  STABLE
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
-          SELECT DISTINCT ON (c.number) c.number, p.id, p.record_class, p.years, kept_until(c.greatest_recorded_at, p.years)
+          SELECT DISTINCT ON (c.number) c.number, p.id, p.record_class, p.years, kept_until(c.greatest_recorded_at, p.years + c.more_years)
             FROM (
-              -- an index of entities is kept as long as the events that it leads to
-              SELECT DISTINCT own.number, x.number AS holder, x.ledger
+              -- an index of entities is kept as long as the events that it leads to, digests longer
+              SELECT DISTINCT own.number, x.number AS holder, x.ledger,
+                     CASE own.kind WHEN 'digests' THEN 5 ELSE 0 END AS more_years
                 FROM archive_ranges AS own
                 JOIN archive_ranges AS x ON x.kind = 'month' AND x.ledger = own.ledger
                   AND x.from_sequence <= own.to_sequence AND x.to_sequence >= own.from_sequence
-                WHERE own.number = ANY (p_numbers) AND own.kind IN ('month', 'entities')
+                WHERE own.number = ANY (p_numbers) AND own.kind IN ('month', 'entities', 'digests')
             ) AS held
             CROSS JOIN LATERAL (
-              SELECT held.number, held.ledger, d.entity_type, d.event_type, d.greatest_recorded_at
+              SELECT held.number, held.more_years, held.ledger, d.entity_type, d.event_type, d.greatest_recorded_at
                 FROM archive_contents AS d WHERE d.number = held.holder AND d.ledger = held.ledger
               UNION ALL
               -- catalogued before its classes were: any may be among them
-              SELECT held.number, held.ledger, NULL, NULL, r.greatest_recorded_at
+              SELECT held.number, held.more_years, held.ledger, NULL, NULL, r.greatest_recorded_at
                 FROM archive_ranges AS r
                 WHERE r.number = held.holder AND r.ledger = held.ledger
                   AND NOT EXISTS (SELECT FROM archive_contents AS d WHERE d.number = held.holder)
@@ -2647,7 +2701,7 @@ AS $function$
             ORDER BY c.number, 5 DESC, p.years DESC, p.created_at, p.id
         $function$;
 
-COMMENT ON FUNCTION retention_of_objects(bigint[]) IS 'Until when objects of months are kept by the policies that are in force, and by which; whatever their locks say';
+COMMENT ON FUNCTION retention_of_objects(bigint[]) IS 'Until when objects of months are kept by the policies that are in force, and by which; whatever their locks say. Digests are kept longer than the policy says of their events';
 
 REVOKE ALL ON FUNCTION retention_of_objects(bigint[]) FROM PUBLIC;
 

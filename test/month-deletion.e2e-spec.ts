@@ -86,6 +86,7 @@ describe('a month at the end of its retention', () => {
       expect(await run('retention')).toMatchObject({ findings_total: 0, kept: [] });
     }
     await moveTrailClock(admin, new Date());
+    await run('archive-verification'); // as daily: what was not read for years would keep a month
   }
 
   const ask = (back = FIRST, key = clerk) =>
@@ -565,6 +566,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         // whoever owns the database has its clock run ahead
         const ahead = new Date(Date.now() + 9 * 366 * 86_400_000);
         await connected(service.database.adminUrl, (admin) => moveTrailClock(admin, ahead));
+        await run('archive-verification'); // of digests that were read long ago nothing would be deleted
         const clerk = (await createKey(service, ['operations:run'], ['*'])).key;
         const officer = (await createKey(service, ['holds:approve'], ['*'])).key;
         service.app.get(MonthDeletionJob).wake = () => Promise.resolve();

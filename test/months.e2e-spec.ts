@@ -193,7 +193,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         `SELECT kind, min(from_sequence) AS from, max(to_sequence) AS to, sum(to_sequence - from_sequence + 1) AS events
            FROM archive_ranges WHERE ledger = 'main' GROUP BY kind ORDER BY kind`,
       );
-      expect(rows).toEqual(['early', 'entities', 'month'].map((kind) => ({ kind, from: '1', to: '40', events: '40' })));
+      expect(rows).toEqual(
+        ['digests', 'early', 'entities', 'month'].map((kind) => ({ kind, from: '1', to: '40', events: '40' })),
+      );
       expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
       expect((await run('retention')).kept).toEqual([]);
       const { body } = await service.http().get('/v1/ledgers/main/orders/O-1/history').expect(200);

@@ -1,6 +1,8 @@
 import type pg from 'pg';
+import { HASH_BYTES } from '../integrity/event.js';
 import type { AnyManifest, ArchiveKind, RangeFacts } from './archive-format.js';
 import type { EntitiesRange, EntityEntry } from './entity-index.js';
+import type { ObjectPlace } from './object-files.js';
 import type { RecordContents } from './record-contents.js';
 
 type Database = pg.Pool | pg.ClientBase;
@@ -280,11 +282,25 @@ export async function objectsToVerify(database: Database, months: readonly strin
   const { rows } = await database.query<{ number: string }>(
     `SELECT DISTINCT r.number
        FROM month_ranges AS m
-       JOIN archive_ranges AS r ON r.kind IN ('month', 'entities') AND r.ledger = m.ledger
+       JOIN archive_ranges AS r ON r.kind IN ('month', 'entities', 'digests') AND r.ledger = m.ledger
          AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
        JOIN archive_object_states AS s ON s.number = r.number
        WHERE m.month = ANY ($1::date[]) AND s.verified_at < trail_now() - interval '5 days'`,
     [months],
+  );
+  return new Set(rows.map(({ number }) => number));
+}
+
+/** Numbers of the objects that hold digests of a month and were not read as a whole for five days. */
+export async function digestsToVerify(database: Database, month: string): Promise<Set<string>> {
+  const { rows } = await database.query<{ number: string }>(
+    `SELECT DISTINCT r.number
+       FROM month_ranges AS m
+       JOIN archive_ranges AS r ON r.kind = 'digests' AND r.ledger = m.ledger
+         AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
+       JOIN archive_object_states AS s ON s.number = r.number
+       WHERE m.month = $1 AND s.verified_at < trail_now() - interval '5 days'`,
+    [month],
   );
   return new Set(rows.map(({ number }) => number));
 }
@@ -390,6 +406,58 @@ export async function listObjects(database: Database, from: bigint, limit: numbe
        FROM ${FROM} WHERE o.number >= $1 ORDER BY o.number LIMIT $2`,
     [String(from), limit],
   );
+  return rows;
+}
+
+/** An object by its number. */
+export async function findObject(database: Database, number: string): Promise<CataloguedObject | undefined> {
+  const { rows } = await database.query<CataloguedObject>(`SELECT ${OBJECT} FROM ${FROM} WHERE o.number = $1`, [
+    number,
+  ]);
+  return rows[0];
+}
+
+/** Objects of months of whose events there are no digests yet, in order; those that were removed have none to be had. */
+export async function listUndigested(database: Database): Promise<CataloguedObject[]> {
+  const { rows } = await database.query<CataloguedObject>(
+    `SELECT ${OBJECT} FROM ${FROM}
+       WHERE o.kind = 'month' AND x.number IS NULL AND EXISTS (
+         SELECT FROM archive_ranges AS r WHERE r.number = o.number AND NOT EXISTS (
+           SELECT FROM archive_ranges AS d
+             WHERE d.kind = 'digests' AND d.ledger = r.ledger AND d.from_sequence = r.from_sequence))
+       ORDER BY o.number`,
+  );
+  return rows;
+}
+
+/** An object that holds the hashes of a range of events, and from which byte on. */
+export interface DigestsPiece extends ObjectPlace {
+  from_sequence: string;
+  /** included */
+  to_sequence: string;
+  /** of the first hash of the range */
+  offset: string;
+}
+
+/** Objects with digests of events of a ledger from one sequence to another, both included, in order. */
+export async function listDigests(
+  database: Database,
+  ledger: string,
+  from: bigint,
+  to: bigint,
+): Promise<DigestsPiece[]> {
+  const { rows } = await database.query<DigestsPiece>({
+    name: 'list_digests',
+    // the hashes are an object's last bytes, ledger after ledger
+    text: `SELECT o.object_key, o.version_id, encode(o.sha256, 'hex') AS sha256, o.bytes, r.from_sequence, r.to_sequence,
+                  o.bytes - ${HASH_BYTES} * o.events + ${HASH_BYTES} * (
+                    SELECT coalesce(sum(b.to_sequence - b.from_sequence + 1), 0)::bigint FROM archive_ranges AS b
+                      WHERE b.number = r.number AND b.ledger < r.ledger) AS "offset"
+             FROM archive_ranges AS r JOIN archive_objects AS o ON o.number = r.number
+             WHERE r.kind = 'digests' AND r.ledger = $1 AND r.from_sequence <= $3 AND r.to_sequence >= $2
+             ORDER BY r.from_sequence`,
+    values: [ledger, String(from), String(to)],
+  });
   return rows;
 }
 

@@ -6,9 +6,18 @@ export const ARCHIVE_FORMAT = 'truetrail-archive/1';
 /** Of an object that says where the events of each entity are. */
 export const ENTITIES_FORMAT = 'truetrail-entities/1';
 
+/** Of an object that holds the event hashes of an object of events, and outlives it. */
+export const DIGESTS_FORMAT = 'truetrail-digests/1';
+
 /** Objects of events: what was new in all ledgers, and what a sealed month holds. */
 export type EventsKind = 'early' | 'month';
-export type ArchiveKind = EventsKind | 'entities';
+/** The kinds of objects there are, in the order in which each makes what the next one is made of. */
+export const ARCHIVE_KINDS = ['early', 'month', 'entities', 'digests'] as const;
+export type ArchiveKind = (typeof ARCHIVE_KINDS)[number];
+
+export function isEventsKind(kind: ArchiveKind): kind is EventsKind {
+  return kind === 'early' || kind === 'month';
+}
 
 /** What an object is about, of a ledger. Sequences and counts in decimal, hashes in hex, times RFC 3339 with microseconds. */
 export interface RangeFacts {
@@ -58,7 +67,19 @@ export interface EntitiesManifest {
   described_in: string;
 }
 
-export type AnyManifest = Manifest | EntitiesManifest;
+/** What an object of digests says of itself. */
+export interface DigestsManifest {
+  format: typeof DIGESTS_FORMAT;
+  kind: 'digests';
+  number: string;
+  /** the object of a month whose events these are the hashes of: its number in decimal, its SHA-256 in hex */
+  digests_of: { number: string; sha256: string };
+  /** as that object has them, by ledger in the order of its bytes */
+  ranges: ArchivedRange[];
+  described_in: string;
+}
+
+export type AnyManifest = Manifest | EntitiesManifest | DigestsManifest;
 
 /** An object does not hold what it says, or not what it should. */
 export class ArchiveObjectError extends Error {
@@ -109,6 +130,30 @@ export function isManifest(value: unknown): value is Manifest & JsonObject {
 export function isEntitiesManifest(value: unknown): value is EntitiesManifest & JsonObject {
   const { format, kind, number, ranges } = (value ?? {}) as Partial<EntitiesManifest>;
   return format === ENTITIES_FORMAT && kind === 'entities' && COUNT(number) && isListOf(ranges, RANGE_FACTS);
+}
+
+/** Whether a value is a manifest of an object of digests, whatever it says. */
+export function isDigestsManifest(value: unknown): value is DigestsManifest & JsonObject {
+  const { format, kind, number, digests_of: of, ranges } = (value ?? {}) as Partial<DigestsManifest>;
+  return (
+    format === DIGESTS_FORMAT &&
+    kind === 'digests' &&
+    COUNT(number) &&
+    COUNT(of?.number) &&
+    HASH(of?.sha256) &&
+    isListOf(ranges, RANGE)
+  );
+}
+
+/** The name of an object: its number, so that the next is found by it, and its bytes, so that two never share one. */
+export function objectKey({ manifest, sha256 }: { manifest: AnyManifest; sha256: Buffer }): string {
+  const { kind, number } = manifest;
+  const ending = kind === 'digests' ? 'digests' : 'parquet';
+  return `${kind}/${paddedNumber(number)}-${sha256.toString('hex').slice(0, 16)}.${ending}`;
+}
+
+export function paddedNumber(number: string | bigint): string {
+  return String(number).padStart(12, '0');
 }
 
 /** An event as the hash over entities takes it: no text of an event has a control character. */

@@ -1,12 +1,12 @@
 import type pg from 'pg';
 import type { BoundedRows } from '../database/bounded-query.js';
 import { Problem } from '../http/problem.js';
-import { canonicalContent, contentHash, eventHash, type Content } from '../integrity/event.js';
+import { canonicalContent, contentHash, eventHash, HASH_BYTES, type Content } from '../integrity/event.js';
 import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
 import { storedJson } from '../integrity/stored-json.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { ArchiveObjectError } from './archive-format.js';
-import { listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
+import { listDigests, listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
 import type { ObjectFooter } from './archive-object.js';
 import { eventDeleted, readDeletedSpans, spanAt, type DeletedSpan } from './deleted-ranges.js';
 import type { ArchivedEvents, ArchivedSearch, AuditedEvent, EntityLife } from './archived-events.js';
@@ -146,6 +146,39 @@ export class ArchiveReader implements ArchivedEvents {
         yield rows.filter(({ sequence }) => BigInt(sequence) >= from && BigInt(sequence) <= to);
       }
     }
+  }
+
+  hashes(ledger: string, from: bigint, to: bigint): Promise<Buffer> {
+    return this.reading(ledger, () => this.readHashes(ledger, from, to));
+  }
+
+  /** As `hashes` does, and rejects with what it met: StoreUnavailable, ObjectMissing, ArchiveObjectError, DamagedRowError. */
+  async readHashes(ledger: string, from: bigint, to: bigint): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let next = from;
+    for (const { from_sequence, to_sequence, offset, ...object } of await listDigests(this.pool, ledger, from, to)) {
+      const first = BigInt(from_sequence);
+      // archived before there were digests, until the next export
+      if (first > next) parts.push(await this.hashesOfEvents(ledger, next, first - 1n));
+      if (first > next) next = first;
+      const last = to < BigInt(to_sequence) ? to : BigInt(to_sequence);
+      const start = Number(offset) + Number(next - first) * HASH_BYTES;
+      parts.push(await this.files.bytes(object, start, Number(last - next + 1n) * HASH_BYTES));
+      next = last + 1n;
+    }
+    if (next <= to) parts.push(await this.hashesOfEvents(ledger, next, to));
+    return Buffer.concat(parts);
+  }
+
+  private async hashesOfEvents(ledger: string, from: bigint, to: bigint): Promise<Buffer> {
+    const hashes: Buffer[] = [];
+    for await (const rows of this.range(ledger, from, to)) {
+      for (const row of rows) hashes.push(Buffer.from(row.event_hash));
+    }
+    if (BigInt(hashes.length) !== to - from + 1n) {
+      throw new DamagedRowError(String(from), 'sequence', 'was deleted, and nothing has its hash');
+    }
+    return Buffer.concat(hashes);
   }
 
   private async inSequence(pieces: ArchivedPiece[], search: ArchivedSearch, places: Places, deadline: Deadline) {

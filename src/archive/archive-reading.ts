@@ -44,6 +44,10 @@ export class NoArchive implements ArchivedEvents {
     return Promise.reject(this.problem());
   }
 
+  hashes(): Promise<never> {
+    return Promise.reject(this.problem());
+  }
+
   search(): Promise<never> {
     return Promise.reject(this.problem());
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import {
@@ -10,7 +11,8 @@ import {
   type EventsKind,
 } from './archive-format.js';
 import { readEntityPlaces } from './archive-catalogue.sql.js';
-import { ArchiveObjectWriter, verifyObject, type EncodedObject } from './archive-object.js';
+import { ArchiveObjectWriter, readColumns, readFooter, verifyObject, type EncodedObject } from './archive-object.js';
+import { beginsDigests, encodeDigests, verifyDigests, type EncodedDigests } from './digests-object.js';
 import {
   EntityIndexWriter,
   verifyEntities,
@@ -19,7 +21,7 @@ import {
   type EntityEntry,
 } from './entity-index.js';
 import { withFile } from './local-file.js';
-import { loadCompression, readParquetFooter } from './parquet-file.js';
+import { loadCompression, readParquetFooter, type WrittenFile } from './parquet-file.js';
 
 /** A range of a ledger that is to be archived. */
 export interface PlannedRange {
@@ -36,6 +38,7 @@ export interface PlannedRange {
 export type ArchiveTask =
   | { kind: 'encode'; file: string; object: { kind: EventsKind; number: bigint }; ranges: PlannedRange[] }
   | { kind: 'encode-entities'; file: string; number: bigint; ranges: EntitiesRange[] }
+  | { kind: 'encode-digests'; file: string; number: bigint; object: { file: string; number: string; sha256: string } }
   | { kind: 'verify'; file: string }
   | { kind: 'read-manifest'; end: FileEnd };
 
@@ -49,13 +52,15 @@ export interface ArchiveTaskResults {
   /** it may hold less than was planned, from the beginning on; its manifest says what */
   encode: EncodedObject;
   'encode-entities': EncodedEntities;
+  /** of a month's object that is in a file, whose SHA-256 must be the one that is known */
+  'encode-digests': EncodedDigests;
   /** what the file holds, all of it recomputed; and its digests */
   verify: AnyEncoded;
   /** undefined when more of the end is needed */
   'read-manifest': AnyManifest | undefined;
 }
 
-export type AnyEncoded = EncodedObject | EncodedEntities;
+export type AnyEncoded = EncodedObject | EncodedEntities | EncodedDigests;
 export type ResultOf<T extends ArchiveTask> = ArchiveTaskResults[T['kind']];
 
 /** Where an object ends before its plan does: events may be large, and S3 takes 5 GiB at once. */
@@ -75,6 +80,8 @@ export async function runArchiveTask<T extends ArchiveTask>(
         return encode(await connect(), task);
       case 'encode-entities':
         return encodeEntities(await connect(), task);
+      case 'encode-digests':
+        return encodeDigestsOf(task);
       case 'verify':
         return verify(task.file);
       case 'read-manifest':
@@ -144,7 +151,53 @@ async function encodeEntities(
   }
 }
 
+/** The bytes are those that were recomputed as a whole before they were catalogued: their hashes are taken as they are. */
+async function encodeDigestsOf({
+  file,
+  number,
+  object,
+}: Extract<ArchiveTask, { kind: 'encode-digests' }>): Promise<EncodedDigests> {
+  const { bytes: byteLength, sha256 } = await digestFile(object.file);
+  if (sha256.toString('hex') !== object.sha256) {
+    throw new ArchiveObjectError(`object ${object.number} has not the bytes that were catalogued`);
+  }
+  const digestsOf = { number: object.number, sha256: object.sha256 };
+  return withFile(object.file, byteLength, async (source) => {
+    const footer = await readFooter(source);
+    const hashes = new Map<string, Buffer[]>(footer.manifest.ranges.map(({ ledger }) => [ledger, []]));
+    for (const [group, { ledger }] of footer.manifest.row_groups.entries()) {
+      const { event_hash: column } = await readColumns(source, footer, group, ['event_hash']);
+      hashes.get(ledger)?.push(Buffer.concat(Array.from(column as ArrayLike<Uint8Array>)));
+    }
+    const held = footer.manifest.ranges.map((range) => ({ range, hashes: Buffer.concat(hashes.get(range.ledger)!) }));
+    const { encoded, bytes } = encodeDigests({ number, digestsOf }, held);
+    await writeFile(file, bytes);
+    return encoded;
+  });
+}
+
 async function verify(path: string): Promise<AnyEncoded> {
+  const written = await digestFile(path);
+  if (await isDigestsFile(path)) return verifyDigests(await readFile(path));
+  return withFile(path, written.bytes, async (file) => {
+    const { manifest: given } = await readParquetFooter(file);
+    return isEntitiesManifest(given)
+      ? { manifest: await verifyEntities(file), contents: [], ...written }
+      : { ...(await verifyObject(file)), ...written };
+  });
+}
+
+async function isDigestsFile(path: string): Promise<boolean> {
+  const handle = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, 0);
+    return beginsDigests(buffer.subarray(0, bytesRead));
+  } finally {
+    await handle.close();
+  }
+}
+
+async function digestFile(path: string): Promise<WrittenFile> {
   const [sha256, md5] = [createHash('sha256'), createHash('md5')];
   let bytes = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
@@ -152,13 +205,7 @@ async function verify(path: string): Promise<AnyEncoded> {
     md5.update(chunk as Buffer);
     bytes += (chunk as Buffer).length;
   }
-  return withFile(path, bytes, async (file) => {
-    const { manifest: given } = await readParquetFooter(file);
-    const written = { bytes, sha256: sha256.digest(), md5: md5.digest() };
-    return isEntitiesManifest(given)
-      ? { manifest: await verifyEntities(file), contents: [], ...written }
-      : { ...(await verifyObject(file)), ...written };
-  });
+  return { bytes, sha256: sha256.digest(), md5: md5.digest() };
 }
 
 const FOOTER_LENGTH_BYTES = 8;

@@ -9,12 +9,12 @@ import type pg from 'pg';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { readStoredRows } from '../events/stored-events.js';
-import { ArchiveObjectError, type RangeFacts } from './archive-format.js';
+import { ARCHIVE_KINDS, ArchiveObjectError, objectKey, type RangeFacts } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import { claimStore, MARKER_KEY, OBJECT_STORE, SIGNED_PREFIXES } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
-import { requireEntitiesOfObjects } from './entity-comparison.js';
+import { requireSameAsObjects } from './entity-comparison.js';
 import { ObjectMissing, type ListedVersion, type ObjectStore } from './object-store.js';
 
 /** What is wrong with an object of the archive, or with the catalogue's word on it. */
@@ -60,6 +60,7 @@ export interface ArchiveVerificationOutcome {
   removed: number;
 }
 
+const NUMBERED = new RegExp(`^(?:${ARCHIVE_KINDS.join('|')})/([0-9]{12})-`);
 const LOCK_TIMEOUT_MS = 10_000;
 const PAGE_OBJECTS = 500;
 /** Of a run that is no complete one: the newest, and those that were not read for the longest time. */
@@ -93,7 +94,7 @@ export class ArchiveVerifier {
       const { next: nextNow } = await sql.readArchiveState(this.pool);
       for await (const version of versions.rest()) {
         const { key, isDeleteMarker } = version;
-        const number = BigInt(/^(?:early|month|entities)\/(\d{12})-/.exec(key)?.[1] ?? 0);
+        const number = BigInt(NUMBERED.exec(key)?.[1] ?? 0);
         // what was catalogued since, and what is being written at this moment
         if (key === MARKER_KEY || SIGNED_PREFIXES.some((prefix) => key.startsWith(prefix))) continue;
         if (number >= next && number <= nextNow) continue;
@@ -116,6 +117,12 @@ export class ArchiveVerifier {
     await claimStore(store, this.pool);
     const isAsked = (number: string): boolean => numbers.has(number);
     return this.verify(store, { isAsked, isRead: isAsked }, signal);
+  }
+
+  /** Reads the digests of a month that were not read for five days, and recomputes them. Throws StoreUnavailable. */
+  async verifyDigests(month: string, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
+    const numbers = await sql.digestsToVerify(this.pool, month);
+    return numbers.size > 0 ? this.verifyObjects(numbers, signal) : nothingVerified();
   }
 
   private async verify(
@@ -190,15 +197,13 @@ export class ArchiveVerifier {
     let found: AnyEncoded;
     try {
       found = await thread.run({ kind: 'verify', file });
-      if (found.manifest.kind === 'entities') await requireEntitiesOfObjects(this.pool, store, thread, found.manifest);
+      await requireSameAsObjects(this.pool, store, thread, found.manifest);
     } catch (error) {
       if (error instanceof ArchiveObjectError) return false;
       throw error;
     }
-    const { kind, number, ranges } = found.manifest;
-    const digits = found.sha256.toString('hex').slice(0, 16);
-    if (version.key !== `${kind}/${number.padStart(12, '0')}-${digits}.parquet`) return false;
-    for (const { ledger, to_sequence, last_event_hash } of ranges) {
+    if (version.key !== objectKey(found)) return false;
+    for (const { ledger, to_sequence, last_event_hash } of found.manifest.ranges) {
       const last = BigInt(to_sequence);
       const [row] = await readStoredRows(this.pool, ledger, last, last, 1);
       const known = row?.event_hash.toString('hex') ?? (await sql.archivedHashAt(this.pool, ledger, to_sequence));
@@ -272,7 +277,7 @@ export class ArchiveVerifier {
     let found: AnyEncoded;
     try {
       found = await thread.run({ kind: 'verify', file });
-      if (found.manifest.kind === 'entities') await requireEntitiesOfObjects(this.pool, store, thread, found.manifest);
+      await requireSameAsObjects(this.pool, store, thread, found.manifest);
     } catch (error) {
       if (!(error instanceof ArchiveObjectError)) throw error;
       say('object-changed', error.message, error.at);

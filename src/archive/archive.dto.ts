@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
+import { ARCHIVE_KINDS } from './archive-format.js';
 import { DeletedRangeDto } from './deleted-range.dto.js';
 import { isSequence } from '../events/search-query.dto.js';
 
@@ -10,10 +11,10 @@ export class ArchiveObjectDto {
   @ApiProperty({ example: '12', description: 'Position in the archive, from 1' })
   number: string;
   @ApiProperty({
-    enum: ['early', 'month', 'entities'],
+    enum: ARCHIVE_KINDS,
     example: 'early',
     description:
-      'early: what was new in all ledgers; month: of a sealed month; entities: where in a sealed month the events of an entity are',
+      'early: what was new in all ledgers; month: of a sealed month; entities: where in a sealed month the events of an entity are; digests: the event hashes of an object of the kind month',
   })
   kind: string;
   @ApiProperty({ example: 's3://audit-archive/trail/', description: 'The store; with object_key the address' })
@@ -137,7 +138,7 @@ export class ArchivedEventDto {
 }
 
 export class ArchiveTotalsDto {
-  @ApiProperty({ enum: ['early', 'month', 'entities'], example: 'early' })
+  @ApiProperty({ enum: ARCHIVE_KINDS, example: 'early' })
   kind: string;
   @ApiProperty({ enum: ['regulatory', 'business', 'legal_hold'], example: 'regulatory' })
   reason: string;
@@ -177,7 +178,7 @@ export class ClassTotalsDto {
 }
 
 export class RemovedTotalsDto {
-  @ApiProperty({ enum: ['early', 'month', 'entities'], example: 'early' })
+  @ApiProperty({ enum: ARCHIVE_KINDS, example: 'early' })
   kind: string;
   @ApiProperty({ example: '12' })
   objects: string;

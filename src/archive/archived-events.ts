@@ -36,6 +36,11 @@ export interface EntityLife {
 export interface ArchivedEvents {
   /** The events at sequences, all of which must be archived, in the same order. */
   at(ledger: string, sequences: readonly string[]): Promise<StoredRow[]>;
+  /**
+   * The hashes of events, both ends included, all of which must be archived, 32 bytes each: also of those that were
+   * deleted. They come from digests, and are for whoever holds them against what was signed.
+   */
+  hashes(ledger: string, from: bigint, to: bigint): Promise<Buffer>;
   /** The first events in the query's order that match. */
   search(search: ArchivedSearch): Promise<BoundedRows<StoredRow>>;
   /** Of each life its first events, by sequence, `limit` at most. */

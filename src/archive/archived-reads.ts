@@ -36,6 +36,10 @@ export class ArchivedReads implements ArchivedEvents, OnModuleDestroy {
     return ((await this.call('at', ledger, sequences)) as StoredRow[]).map(rowOfMessage);
   }
 
+  async hashes(ledger: string, from: bigint, to: bigint): Promise<Buffer> {
+    return bufferOf((await this.call('hashes', ledger, from, to)) as Uint8Array);
+  }
+
   async search(search: ArchivedSearch): Promise<BoundedRows<StoredRow>> {
     const found = (await this.call('search', search)) as BoundedRows<StoredRow>;
     return { ...found, rows: found.rows.map(rowOfMessage) };

@@ -1,6 +1,13 @@
 import type pg from 'pg';
 import { MultisetHash } from '../integrity/multiset-hash.js';
-import { ArchiveObjectError, type AnyManifest, type EntitiesManifest } from './archive-format.js';
+import {
+  ArchiveObjectError,
+  isManifest,
+  type AnyManifest,
+  type ArchivedRange,
+  type DigestsManifest,
+  type EntitiesManifest,
+} from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import type { ArchiveThread } from './archive-thread.js';
 import type { ObjectStore } from './object-store.js';
@@ -10,7 +17,7 @@ import { FOOTER_BYTES } from './parquet-file.js';
  * Throws ArchiveObjectError unless the entities that an object lists are those of the events in its months' own objects:
  * the rows that it was made of may have been changed after these were.
  */
-export async function requireEntitiesOfObjects(
+async function requireEntitiesOfObjects(
   pool: pg.Pool,
   store: ObjectStore,
   thread: ArchiveThread,
@@ -29,6 +36,52 @@ export async function requireEntitiesOfObjects(
       sequence: from_sequence,
     });
   }
+}
+
+/**
+ * Throws ArchiveObjectError unless digests are of an object that the catalogue has, with the bytes that it had, and, as
+ * long as that is there, of the events that it says it holds.
+ */
+async function requireDigestsOfObject(
+  pool: pg.Pool,
+  store: ObjectStore,
+  thread: ArchiveThread,
+  { digests_of: of, ranges }: DigestsManifest,
+): Promise<void> {
+  const [{ ledger, from_sequence: sequence }] = ranges as [DigestsManifest['ranges'][0]];
+  const object = await sql.findObject(pool, of.number);
+  if (object?.kind !== 'month' || object.sha256 !== of.sha256) {
+    throw new ArchiveObjectError(`it is of an object ${of.number} that is not the catalogued one`, {
+      ledger,
+      sequence,
+    });
+  }
+  const known = await sql.listObjectRanges(pool, of.number);
+  for (const range of known) requireSameFacts(range, ranges);
+  if (known.length !== ranges.length) throw new ArchiveObjectError(`it has other ledgers than object ${of.number}`);
+  if (object.removal_begun) return;
+  const manifest = await readManifest(store, thread, object);
+  if (!isManifest(manifest)) throw new ArchiveObjectError(`object ${of.number} is none of events`);
+  for (const range of manifest.ranges) requireSameFacts(range, ranges);
+}
+
+function requireSameFacts(facts: Partial<ArchivedRange>, ranges: readonly ArchivedRange[]): void {
+  const own = ranges.find(({ ledger }) => ledger === facts.ledger);
+  const other = (Object.keys(facts) as (keyof ArchivedRange)[]).find((name) => own?.[name] !== facts[name]);
+  if (other === undefined) return;
+  const at = facts.from_sequence === undefined ? undefined : { ledger: facts.ledger!, sequence: facts.from_sequence };
+  throw new ArchiveObjectError(`${other} of ${facts.ledger} is not what the object of these events says`, at);
+}
+
+/** Throws ArchiveObjectError unless an object is of the events that other objects hold, which it says more of. */
+export async function requireSameAsObjects(
+  pool: pg.Pool,
+  store: ObjectStore,
+  thread: ArchiveThread,
+  manifest: AnyManifest,
+): Promise<void> {
+  if (manifest.kind === 'entities') await requireEntitiesOfObjects(pool, store, thread, manifest);
+  if (manifest.kind === 'digests') await requireDigestsOfObject(pool, store, thread, manifest);
 }
 
 /** What an object says of itself, read from its end. */

@@ -10,23 +10,32 @@ import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { readStoredRows } from '../events/stored-events.js';
-import { ArchiveObjectError, type AnyManifest, type ArchiveKind, type EventsKind } from './archive-format.js';
+import {
+  ARCHIVE_KINDS,
+  ArchiveObjectError,
+  isEventsKind,
+  objectKey,
+  paddedNumber,
+  type AnyManifest,
+  type EventsKind,
+} from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import type { EncodedObject } from './archive-object.js';
 import { earlyRetention, planObject, type OpenLedger } from './archive-plan.js';
 import { claimStore, OBJECT_STORE } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
-import { requireEntitiesOfObjects } from './entity-comparison.js';
-import type { ObjectStore, ObjectVersion } from './object-store.js';
-import { contentsOfRanges, keptUntil } from './object-retention.sql.js';
+import { requireSameAsObjects } from './entity-comparison.js';
+import { ObjectMissing, type ObjectStore, type ObjectVersion } from './object-store.js';
+import { contentsOfRanges, DIGESTS_KEPT_YEARS, keptUntil } from './object-retention.sql.js';
 
 /** Within which an object's encoding and its reading back stay small: some 30 MB of order events. */
 const MAX_OBJECT_EVENTS = 250_000n;
 const LOCK_TIMEOUT_MS = 10_000;
 /** A ledger of which an event is damaged is tried again after this, or by hand. */
 const REFUSAL_MS = 3_600_000;
-const CONTENT_TYPE = 'application/vnd.apache.parquet';
+const PARQUET_TYPE = 'application/vnd.apache.parquet';
+const DIGESTS_TYPE = 'application/octet-stream';
 const REGULATORY = 'regulatory';
 
 export interface ExportRequest {
@@ -98,6 +107,7 @@ export class Exporter {
       await this.adopt(work);
       await this.archiveEarly(work);
       await this.archiveMonths(work);
+      await this.archiveDigests(work);
       return outcome;
     } finally {
       await work.storing?.catch(() => undefined); // an error that came first is the one to tell
@@ -130,7 +140,7 @@ export class Exporter {
         const file = join(work.folder, String(work.next));
         const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges });
         // before it is written, and locked for years; and once more when it has been read back
-        await requireEntitiesOfObjects(this.pool, work.store, work.verifier, encoded.manifest);
+        await requireSameAsObjects(this.pool, work.store, work.verifier, encoded.manifest);
         work.next += 1n;
         await this.begin(work, file, encoded);
         await work.storing;
@@ -141,6 +151,36 @@ export class Exporter {
         return;
       }
       work.outcome.months.push(month);
+    }
+  }
+
+  /**
+   * The digests of each object of a month that has none yet, made of that object as the store has it: also long after
+   * its events have left the database.
+   */
+  private async archiveDigests(work: Work): Promise<void> {
+    const { store, encoder, folder, signal, outcome, log } = work;
+    for (const { number, sha256, object_key: key, version_id: versionId } of await sql.listUndigested(this.pool)) {
+      signal.throwIfAborted();
+      const source = join(folder, 'month');
+      const file = join(folder, String(work.next));
+      try {
+        await pipeline(Readable.from(store.read({ key, versionId })), createWriteStream(source));
+        const object = { file: source, number, sha256 };
+        const encoded = await encoder.run({ kind: 'encode-digests', file, number: work.next, object });
+        work.next += 1n;
+        await this.begin(work, file, encoded);
+        await work.storing;
+      } catch (error) {
+        if (!(error instanceof ArchiveObjectError) && !(error instanceof ObjectMissing)) throw error;
+        const { ledger, from_sequence: sequence } = (await sql.listObjectRanges(this.pool, number))[0]!;
+        outcome.refused.push({ ledger, sequence, reason: `${key}: ${error.message}` });
+        log.error(
+          { err: error, object: key, alarm: 'archive-refused' },
+          'no digests are made of an object that is not as it was archived: no month of its ledgers may be deleted',
+        );
+        return;
+      }
     }
   }
 
@@ -187,9 +227,9 @@ export class Exporter {
     const { retainUntil, recordClass } = await this.retentionOf(encoded);
     const version = await work.store.put({
       ...encoded,
-      key: keyOf(encoded),
+      key: objectKey(encoded),
       file,
-      contentType: CONTENT_TYPE,
+      contentType: manifest.kind === 'digests' ? DIGESTS_TYPE : PARQUET_TYPE,
       metadata: { 'record-class': recordClass, reason: REGULATORY, format: manifest.format, number: manifest.number },
       retainUntil,
     });
@@ -197,7 +237,7 @@ export class Exporter {
     await rm(file);
     work.outcome.objects += 1;
     work.outcome.bytes += encoded.bytes;
-    if (manifest.kind === 'entities') return;
+    if (!isEventsKind(manifest.kind)) return;
     for (const range of manifest.ranges) {
       work.outcome.events += BigInt(range.to_sequence) - BigInt(range.from_sequence) + 1n;
     }
@@ -231,14 +271,15 @@ export class Exporter {
   }
 
   private async adoptNext(work: Work): Promise<boolean> {
-    for (const kind of KINDS) {
-      for await (const version of work.store.list(`${kind}/${padded(work.next)}-`)) {
+    for (const kind of ARCHIVE_KINDS) {
+      for await (const version of work.store.list(`${kind}/${paddedNumber(work.next)}-`)) {
         if (version.isDeleteMarker) continue;
         try {
           const found = await this.readBack(work, version);
-          if (found.manifest.kind !== kind || keyOf(found) !== version.key)
+          if (found.manifest.kind !== kind || objectKey(found) !== version.key)
             throw new ArchiveObjectError('it is no object of its name');
-          await this.requireSameAsRows(found.manifest);
+          // of what was digested the rows may have left
+          if (kind !== 'digests') await this.requireSameAsRows(found.manifest);
           await this.catalogue(work, version, found);
         } catch (error) {
           if (!(error instanceof ArchiveObjectError)) throw error;
@@ -283,9 +324,7 @@ export class Exporter {
     if (!found.sha256.equals(expected.sha256)) {
       throw new ArchiveObjectError(`${version.key} was read back with other bytes than were written`);
     }
-    if (found.manifest.kind === 'entities') {
-      await requireEntitiesOfObjects(this.pool, work.store, work.verifier, found.manifest);
-    }
+    await requireSameAsObjects(this.pool, work.store, work.verifier, found.manifest);
     const lock = await work.store.describe(version);
     if (!lock.retainUntil || !lock.isCompliance) {
       throw new Error(
@@ -318,7 +357,7 @@ export class Exporter {
     return verifier.run({ kind: 'verify', file });
   }
 
-  /** The greatest over the record classes of what an object holds; an index of entities goes with its events. */
+  /** The greatest over the record classes of what an object holds; an index of entities goes with its events, digests outlive them. */
   private async retentionOf({ manifest, contents }: AnyEncoded): Promise<{ retainUntil: Date; recordClass: string }> {
     const { kind, ranges } = manifest;
     const last = ranges
@@ -327,7 +366,8 @@ export class Exporter {
       .at(-1)!;
     if (kind === 'early') return { retainUntil: earlyRetention(last, new Date()), recordClass: kind };
     const held = kind === 'month' ? contents : await contentsOfRanges(this.pool, ranges);
-    const kept = await keptUntil(this.pool, held, last, this.config.ARCHIVE_RETENTION_YEARS);
+    const moreYears = kind === 'digests' ? DIGESTS_KEPT_YEARS : 0;
+    const kept = await keptUntil(this.pool, held, last, this.config.ARCHIVE_RETENTION_YEARS, moreYears);
     return { retainUntil: new Date(kept.retain_until), recordClass: kept.record_class };
   }
 
@@ -377,7 +417,6 @@ interface Work {
   storing: Promise<void> | undefined;
 }
 
-const KINDS: readonly ArchiveKind[] = ['early', 'month', 'entities'];
 function grouped(ranges: readonly sql.SealedRange[]): [month: string, ranges: sql.SealedRange['range'][]][] {
   const months = new Map<string, sql.SealedRange['range'][]>();
   for (const { month, range } of ranges) months.set(month, [...(months.get(month) ?? []), range]);
@@ -387,13 +426,4 @@ function grouped(ranges: readonly sql.SealedRange[]): [month: string, ranges: sq
 /** With nothing open unless its size is given. */
 function openLedger({ ledger, origin, size, archived, archived_hash }: sql.KindEnd & { size?: string }): OpenLedger {
   return { ledger, origin, size: BigInt(size ?? archived), archived: BigInt(archived), archivedHash: archived_hash };
-}
-
-/** The name of an object: its number, so that the next is found by it, and its bytes, so that two never share one. */
-function keyOf({ manifest, sha256 }: AnyEncoded): string {
-  return `${manifest.kind}/${padded(BigInt(manifest.number))}-${sha256.toString('hex').slice(0, 16)}.parquet`;
-}
-
-function padded(number: bigint): string {
-  return String(number).padStart(12, '0');
 }

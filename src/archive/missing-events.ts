@@ -6,7 +6,7 @@ import type pg from 'pg';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import { readArchiveState } from './archive-catalogue.sql.js';
-import { ArchiveObjectError, type ArchivedRange, type EventsKind } from './archive-format.js';
+import { ArchiveObjectError, isManifest, type ArchivedRange, type EventsKind } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import type { ArchiveThread } from './archive-thread.js';
 import { withFile } from './local-file.js';
@@ -49,7 +49,7 @@ export async function findMissingEvents(
       await pipeline(Readable.from(store.read(version)), createWriteStream(file));
       try {
         const { manifest, bytes } = await thread.run({ kind: 'verify', file });
-        if (manifest.kind === 'entities') throw new ArchiveObjectError('it is no object of its name');
+        if (!isManifest(manifest)) throw new ArchiveObjectError('it is no object of its name');
         found.push({ version, bytes, ranges: manifest.ranges });
         log(`${version.key} is whole`);
       } catch (error) {

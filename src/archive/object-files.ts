@@ -81,6 +81,11 @@ export class ObjectFiles {
     );
   }
 
+  /** Bytes of an object as they are. Throws ArchiveObjectError when it ends before them. */
+  bytes(object: ObjectPlace, start: number, length: number): Promise<Buffer> {
+    return this.range(object, start, start + length);
+  }
+
   /** The end of an object, with the footer in it. */
   private async end(object: ObjectPlace): Promise<AsyncBuffer> {
     await loadCompression();

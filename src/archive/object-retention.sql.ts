@@ -14,18 +14,22 @@ export interface KeptUntil {
   retain_until: string;
 }
 
+/** How many years digests are locked past the time for which their events are kept; also in retention_of_objects. */
+export const DIGESTS_KEPT_YEARS = 5;
+
 /**
  * Until when events are kept of which the last was recorded then: by the policy that keeps any of them for the longest,
- * and for `leastYears` in any case.
+ * and for `leastYears` in any case; and `moreYears` on top of that.
  */
 export async function keptUntil(
   database: Database,
   contents: readonly RecordContents[],
   lastRecordedAt: string,
   leastYears: number,
+  moreYears: number,
 ): Promise<KeptUntil> {
   const { rows } = await database.query<KeptUntil>(
-    `SELECT record_class, years, ${text('retain_until')} AS retain_until
+    `SELECT record_class, years, ${text('kept_until(retain_until, $7)')} AS retain_until
        FROM (
          SELECT record_class, years, retain_until
            FROM retention_of_contents($1::text[], $2::text[], $3::text[], $4::timestamptz[])
@@ -39,6 +43,7 @@ export async function keptUntil(
       contents.map(({ greatest_recorded_at }) => greatest_recorded_at),
       lastRecordedAt,
       leastYears,
+      moreYears,
     ],
   );
   return rows[0]!;
@@ -77,14 +82,19 @@ export interface ShortLock extends KeptUntil {
 export async function listShortLocks(database: Database): Promise<ShortLock[]> {
   const { rows } = await database.query<ShortLock>(
     `SELECT o.number, o.object_key, o.version_id, ${text('s.retain_until')} AS locked_until,
-            w.record_class, w.years, ${text('w.retain_until')} AS retain_until
+            w.record_class, w.years, ${text('wanted.retain_until')} AS retain_until
        FROM retention_of_objects(ARRAY(
               SELECT a.number FROM archive_objects AS a
-                WHERE a.kind IN ('month', 'entities')
+                WHERE a.kind IN ('month', 'entities', 'digests')
                   AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = a.number))) AS w
        JOIN archive_objects AS o ON o.number = w.number
        JOIN archive_object_states AS s ON s.number = w.number
-       WHERE w.retain_until > greatest(s.retain_until, trail_now())
+       -- digests stay for ever: their locks are moved on
+       CROSS JOIN LATERAL (
+         SELECT greatest(w.retain_until, CASE
+           WHEN o.kind = 'digests' AND s.retain_until < trail_now() + interval '1 year'
+             THEN kept_until(trail_now(), ${DIGESTS_KEPT_YEARS}) END) AS retain_until) AS wanted
+       WHERE wanted.retain_until > greatest(s.retain_until, trail_now())
        ORDER BY o.number`,
   );
   return rows;

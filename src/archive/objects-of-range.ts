@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { isEventsKind } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 
 /** Where events are archived, as the catalogue has it, without what changes from day to day. */
@@ -17,7 +18,7 @@ export async function listCopies(
     const objects = await sql.listRangesOfLedger(pool, ledger, from, PAGE_OBJECTS);
     for (const { verified_at: _, ...object } of objects) {
       const { kind, from_sequence: first, to_sequence: last } = object;
-      if (kind !== 'entities' && holds(BigInt(first), BigInt(last))) found.push(object);
+      if (isEventsKind(kind) && holds(BigInt(first), BigInt(last))) found.push(object);
     }
     if (objects.length < PAGE_OBJECTS) return found;
     from = BigInt(objects.at(-1)!.number) + 1n;

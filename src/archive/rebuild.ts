@@ -9,7 +9,14 @@ import { connectionOptions } from '../database/data-source.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import { MultisetHash } from '../integrity/multiset-hash.js';
 import type { StoredRow } from '../integrity/stored-event.js';
-import type { AnyManifest } from './archive-format.js';
+import {
+  ARCHIVE_KINDS,
+  isEventsKind,
+  isManifest,
+  type AnyManifest,
+  type ArchivedRange,
+  type DigestsManifest,
+} from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
 import { RetentionRecords, type RecordedRange, type RemovedObject } from './retention-records.js';
@@ -21,7 +28,6 @@ import type { ListedVersion, ObjectStore } from './object-store.js';
 import * as sql from './rebuild.sql.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
-const KINDS = ['early', 'month', 'entities'] as const;
 const REGULATORY = 'regulatory';
 const SERVICE_LEDGER = '_service';
 
@@ -121,7 +127,7 @@ async function findObjects(
 ): Promise<{ objects: KnownObject[]; records: RetentionRecords }> {
   const found = new Map<string, FoundObject[]>();
   const records: StoredRow<number>[] = [];
-  for (const kind of KINDS) {
+  for (const kind of ARCHIVE_KINDS) {
     let lastKey = '';
     for await (const version of store.list(`${kind}/`)) {
       if (version.isDeleteMarker || version.key === lastKey) continue; // the oldest version of a name counts
@@ -131,7 +137,7 @@ async function findObjects(
       const encoded = await thread.run({ kind: 'verify', file });
       const { number } = encoded.manifest;
       found.set(number, [...(found.get(number) ?? []), { version, encoded }]);
-      if (encoded.manifest.kind !== 'entities') records.push(...(await readRetentionEvents(file, encoded.bytes)));
+      if (isManifest(encoded.manifest)) records.push(...(await readRetentionEvents(file, encoded.bytes)));
       log(`${version.key} is whole`);
     }
   }
@@ -142,7 +148,7 @@ async function findObjects(
   const objects: KnownObject[] = [];
   for (let number = 1n; number <= last; number++) {
     const candidates = found.get(String(number)) ?? [];
-    const object = candidates.find(({ encoded }) => chain.takes(encoded.manifest));
+    const object = candidates.find(({ encoded }) => chain.takes(encoded));
     const removed = known.removed.get(String(number));
     if (object) objects.push({ found: object });
     else if (removed) {
@@ -183,9 +189,14 @@ function recordsOf(rows: readonly StoredRow<number>[]): RetentionRecords {
 class KindChains {
   private readonly ends = new Map<string, { sequence: string; hash: string }>();
   private readonly unlisted = new Map<string, MultisetHash>();
+  /** objects of months by their numbers */
+  private readonly months = new Map<string, { sha256: string; ranges: readonly RecordedRange[] }>();
 
   /** Whether an object goes on from what was taken before it; if so, it is taken. */
-  takes({ kind, ranges }: AnyManifest): boolean {
+  takes({ manifest, sha256 }: AnyEncoded): boolean {
+    const { kind, number, ranges } = manifest;
+    // of events whose object may be gone, in whichever order it was done
+    if (kind === 'digests') return this.isOfMonth(manifest);
     const goesOn = ranges.every(({ ledger, from_sequence, previous_event_hash, entities_hash }) => {
       const end = this.ends.get(`${kind} ${ledger}`);
       const follows =
@@ -194,6 +205,7 @@ class KindChains {
     });
     if (!goesOn) return false;
     this.end(kind, ranges);
+    if (kind === 'month') this.months.set(number, { sha256: sha256.toString('hex'), ranges });
     for (const { ledger, entities_hash } of ranges) {
       if (kind === 'entities') this.unlisted.delete(ledger);
       if (kind !== 'month') continue;
@@ -205,9 +217,23 @@ class KindChains {
   }
 
   /** Goes on over an object that was removed. */
-  passes({ kind, ranges }: RemovedObject): void {
+  passes({ kind, number, sha256, ranges }: RemovedObject): void {
     this.end(kind, ranges);
+    if (kind === 'month') this.months.set(number, { sha256, ranges });
     if (kind === 'entities') for (const { ledger } of ranges) this.unlisted.delete(ledger);
+  }
+
+  private isOfMonth({ digests_of: of, ranges }: DigestsManifest): boolean {
+    const month = this.months.get(of.number);
+    const known = new Map(month?.ranges.map((range) => [range.ledger, range]));
+    return (
+      month?.sha256 === of.sha256 &&
+      known.size === ranges.length &&
+      ranges.every((range) => {
+        const facts = Object.entries(known.get(range.ledger) ?? { ledger: null });
+        return facts.every(([name, value]) => range[name as keyof ArchivedRange] === value);
+      })
+    );
   }
 
   private end(kind: AnyManifest['kind'], ranges: readonly RecordedRange[]): void {
@@ -253,7 +279,7 @@ function planOf(objects: readonly KnownObject[], records: RetentionRecords, onli
       if (isDropped) {
         addRange(droppedMonths, month, range);
         archivedTo.set(range.ledger, BigInt(range.to_sequence));
-      } else if (kind !== 'entities' && BigInt(range.to_sequence) > (archivedTo.get(range.ledger) ?? 0n)) {
+      } else if (isEventsKind(kind) && BigInt(range.to_sequence) > (archivedTo.get(range.ledger) ?? 0n)) {
         for (let at = month; at <= monthOf(range.greatest_recorded_at); at = addMonths(at, 1)) online.add(at);
       }
       const before = ledgers.get(range.ledger);
@@ -313,7 +339,7 @@ async function copyEvents(
   { version, encoded }: FoundObject,
   { ledgers, monthEnds }: Plan,
 ): Promise<void> {
-  if (encoded.manifest.kind === 'entities') return;
+  if (!isManifest(encoded.manifest)) return;
   const { kind } = encoded.manifest;
   const isNeeded = encoded.manifest.ranges.some(
     ({ ledger, to_sequence }) => kind === 'month' || BigInt(to_sequence) > (monthEnds.get(ledger) ?? 0n),

@@ -6,7 +6,7 @@ import { later, lesser } from '../events/sequences.js';
 import { copyStoredRows, type CopiedRow } from '../events/stored-events.js';
 import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
 import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
-import { TILE_WIDTH } from '../integrity/tiles.js';
+import { hashesOf } from '../integrity/tiles.js';
 import { FindingList, type RecordedFinding } from './findings.js';
 import * as sql from './trail.sql.js';
 import { IN_ARCHIVE, RangeVerifier, type MonthBounds } from './verifier.js';
@@ -139,10 +139,7 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
       }
     } catch (error) {
       if (!isArchiveDamage(error)) throw error;
-      const deletedNow = await readDeletedSpans(client, ledger);
-      if (deletedNow.length !== subject.deleted.length) {
-        throw new Error('events were deleted while they were verified: verify again', { cause: error });
-      }
+      await assertNothingDeleted(trail, error);
       const detail = `events ${begin} to ${end} have left the database, and not all are in the archive: ${(error as Error).message}`;
       const finding = { kind: 'missing' as const, sequence: String(begin), event_id: null, detail };
       return { checked: 0, listed: [finding], total: 1, keySum: 0n };
@@ -172,25 +169,13 @@ async function verifyRows(trail: Trail, { from, to }: SequenceRange, isFirst: bo
   });
 }
 
-/** Whether the events are those that were signed. */
-async function compareCheckpoints(
-  { client, archive, subject }: Trail,
-  range: SequenceRange & { toHead: boolean },
-): Promise<TaskFindings> {
+/** Whether the events are those that were signed; of what was deleted, whether its digests are. */
+async function compareCheckpoints(trail: Trail, range: SequenceRange & { toHead: boolean }): Promise<TaskFindings> {
+  const { client, subject } = trail;
   const { ledger, origin } = subject;
-  const archived = async (_: string, from: bigint, to: bigint): Promise<Buffer[]> => {
-    const hashes: Buffer[] = [];
-    for await (const rows of archivedRows({ client, archive, subject }, from, to)) {
-      for (const row of rows) hashes.push(Buffer.from(row.event_hash));
-    }
-    return hashes;
-  };
+  const archived = (_: string, from: bigint, to: bigint): Promise<Buffer[]> => archivedHashes(trail, from, to);
   try {
-    const found = [];
-    for (const part of partsThere(range, subject.deleted)) {
-      found.push(...(await compareWithCheckpoints(client, archived, { ledger, origin, ...part })));
-      if (found.length > 0) break; // whatever was signed later holds the same event
-    }
+    const found = await compareWithCheckpoints(client, archived, { ledger, origin, ...range });
     const listed = found.map(({ sequence, detail }) => ({
       kind: 'checkpoint' as const,
       sequence: String(sequence),
@@ -199,29 +184,73 @@ async function compareCheckpoints(
     }));
     return { listed, total: listed.length };
   } catch (error) {
+    if (error instanceof DigestsLost) {
+      const finding = {
+        kind: 'checkpoint' as const,
+        sequence: String(error.sequence),
+        event_id: null,
+        detail: error.message,
+      };
+      return { listed: [finding], total: 1 };
+    }
     if (!isArchiveDamage(error)) throw error;
+    await assertNothingDeleted(trail, error);
     return { listed: [], total: 0 }; // what is not there was told of with its rows
   }
 }
 
-/**
- * The parts of a range that are there, to be held against what was signed. After a gap the tree goes on at the next whole
- * tile, since the leaves before are gone; the events up to there are those that the next ones name, link by link.
- */
-function partsThere(
-  { from, to, toHead }: SequenceRange & { toHead: boolean },
-  deleted: readonly DeletedSequences[],
-): (SequenceRange & { toHead: boolean })[] {
-  const parts: (SequenceRange & { toHead: boolean })[] = [];
-  let next = from;
-  for (const gap of deleted) {
-    if (gap.to < next || gap.from > to) continue;
-    if (gap.from > next) parts.push({ from: next, to: gap.from - 1n, toHead: false });
-    const width = BigInt(TILE_WIDTH);
-    next = ((gap.to + width - 1n) / width) * width + 1n;
+/** The digests of deleted events are not to be had: nothing says any more what they were. */
+class DigestsLost extends Error {
+  override name = 'DigestsLost';
+  constructor(
+    readonly sequence: bigint,
+    message: string,
+    options: ErrorOptions,
+  ) {
+    super(message, options);
   }
-  if (next <= to || toHead) parts.push({ from: lesser(next, to + 1n), to, toHead });
-  return parts;
+}
+
+/**
+ * The hashes of archived events, both ends included: of the events themselves as long as they are there, so that these
+ * are what is held against the checkpoints, and from their digests once they were deleted.
+ */
+async function archivedHashes(trail: Trail, from: bigint, to: bigint): Promise<Buffer[]> {
+  const { archive, subject } = trail;
+  const hashes: Buffer[] = [];
+  for (let next = from; next <= to;) {
+    const gap = subject.deleted.find((each) => each.to >= next);
+    const isDeleted = gap !== undefined && gap.from <= next;
+    const last = lesser(to, isDeleted ? gap.to : gap ? gap.from - 1n : to);
+    if (isDeleted && archive) hashes.push(...(await digestsOf(archive, subject.ledger, next, last)));
+    else {
+      for await (const rows of archivedRows(trail, next, last)) {
+        for (const row of rows) hashes.push(Buffer.from(row.event_hash));
+      }
+    }
+    next = last + 1n;
+    if (BigInt(hashes.length) === next - from) continue;
+    await assertNothingDeleted(trail, undefined);
+    return []; // not whole, as was told with the rows
+  }
+  return hashes;
+}
+
+async function digestsOf(archive: ArchiveReader, ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
+  try {
+    return hashesOf(await archive.readHashes(ledger, from, to));
+  } catch (cause) {
+    if (!isArchiveDamage(cause)) throw cause;
+    const detail = `the events ${from} to ${to} were deleted, and their digests cannot be read: ${(cause as Error).message}`;
+    throw new DigestsLost(from, detail, { cause });
+  }
+}
+
+/** Throws when a month was deleted since the verification began: what it meets is then no damage. */
+async function assertNothingDeleted({ client, subject }: Trail, cause: unknown): Promise<void> {
+  const deletedNow = await readDeletedSpans(client, subject.ledger);
+  if (deletedNow.length === subject.deleted.length) return;
+  throw new Error('events were deleted while they were verified: verify again', { cause });
 }
 
 /** Whether an error says that archived events are lost or changed, and not that they could not be had. */

@@ -9,6 +9,7 @@ import { isConsistent, isIncluded } from '../integrity/merkle-proof.js';
 import { ED25519, VerifierKey } from '../integrity/signed-note.js';
 import {
   consistencyProof,
+  hashesOf,
   inclusionProof,
   rootFromTiles,
   subtreeHashes,
@@ -181,8 +182,7 @@ export class Checkpoints {
   }
 
   private readonly archivedHashes: ReadArchivedHashes = async (ledger, from, to) => {
-    const sequences = Array.from({ length: Number(to - from + 1n) }, (_, at) => String(from + BigInt(at)));
-    return (await this.archive.at(ledger, sequences)).map(({ event_hash: hash }) => hash);
+    return hashesOf(await this.archive.hashes(ledger, from, to));
   };
 }
 

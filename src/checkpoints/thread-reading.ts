@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { makeArchiveReader, type ArchiveReadSettings } from '../archive/archive-reading.js';
 import { keepFromCrashing } from '../database/data-source.js';
+import { hashesOf } from '../integrity/tiles.js';
 import type { ReadArchivedHashes } from './tree-tiles.js';
 
 /** For a thread: connects when it is first asked, and outlives what ends its connections. */
@@ -16,10 +17,6 @@ export function archivedHashesOf(catalogue: pg.Pool, settings: ArchiveReadSettin
   const archive = makeArchiveReader(catalogue, settings);
   return async (ledger, from, to) => {
     if (!archive) throw new Error('events have left the database, and ARCHIVE_URL is off');
-    const hashes: Buffer[] = [];
-    for await (const rows of archive.range(ledger, from, to)) {
-      for (const row of rows) hashes.push(Buffer.from(row.event_hash));
-    }
-    return hashes;
+    return hashesOf(await archive.hashes(ledger, from, to));
   };
 }

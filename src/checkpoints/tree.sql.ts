@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { HASH_BYTES } from '../integrity/event.js';
-import type { Tile } from '../integrity/tiles.js';
+import { hashesOf, type Tile } from '../integrity/tiles.js';
 
 type Database = pg.Pool | pg.ClientBase;
 
@@ -32,12 +32,6 @@ export async function readTrees(database: Database, ledgers: readonly string[]):
     tree.open[level] = hashesOf(hashes);
   }
   return trees;
-}
-
-function hashesOf(hashes: Buffer): Buffer[] {
-  return Array.from({ length: hashes.length / HASH_BYTES }, (_, at) =>
-    hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES),
-  );
 }
 
 /** What a tree has grown by. */

@@ -28,6 +28,7 @@ import { Ledgers, SERVICE_LEDGER } from '../events/ledgers.js';
 import { prepareEvent } from '../events/prepared-event.js';
 import { ServiceLedger, type ServiceEvent } from '../events/service-ledger.js';
 import { toContent } from '../integrity/event.js';
+import { hashesOf } from '../integrity/tiles.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { createLogger } from '../operation/logger.js';
 import { OperationModule } from '../operation/operation.module.js';
@@ -119,13 +120,8 @@ async function withMeans<T>(
   const archive = makeArchiveReader(pool, archiveReadSettings(config));
   try {
     await owner.connect();
-    const archived = async (ledger: string, from: bigint, to: bigint): Promise<Buffer[]> => {
-      const hashes: Buffer[] = [];
-      for await (const rows of archive!.range(ledger, from, to)) {
-        for (const row of rows) hashes.push(Buffer.from(row.event_hash));
-      }
-      return hashes;
-    };
+    const archived = async (ledger: string, from: bigint, to: bigint): Promise<Buffer[]> =>
+      hashesOf(await archive!.hashes(ledger, from, to));
     return await work({ owner, folder, archived }, thread, pool);
   } finally {
     await thread.close();

@@ -122,11 +122,16 @@ function placeOf({ level, index }: CompleteSubtree): { level: number; index: big
   };
 }
 
-/** The root over 2^n hashes, one after the other. */
-export function completeRoot(hashes: Buffer): Buffer {
-  let level = Array.from({ length: hashes.length / HASH_BYTES }, (_, at) =>
+/** Hashes that stand one after the other, 32 bytes each. */
+export function hashesOf(hashes: Buffer): Buffer[] {
+  return Array.from({ length: hashes.length / HASH_BYTES }, (_, at) =>
     hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES),
   );
+}
+
+/** The root over 2^n hashes, one after the other. */
+export function completeRoot(hashes: Buffer): Buffer {
+  let level = hashesOf(hashes);
   while (level.length > 1) {
     level = Array.from({ length: level.length / 2 }, (_, at) => nodeHash(level[2 * at]!, level[2 * at + 1]!));
   }

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { ArchiveVerifier } from '../archive/archive-verifier.js';
 import { ObjectRetention, type Removals } from '../archive/object-retention.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
@@ -20,7 +21,7 @@ const LISTED_OBJECTS = 100;
 
 /**
  * Carries approved deletions out: once one was approved, and every hour. Each step finds by itself how far the last run
- * has come: begun (from then on readers are told that the month is deleted), object after object removed, done.
+ * has come: digests read once more, begun (from then on readers are told that the month is deleted), object after object removed, done.
  */
 @Injectable()
 export class MonthDeletionJob implements Job, OnModuleInit {
@@ -36,6 +37,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
     @Inject(DATABASE_URL) private readonly url: string,
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly objects: ObjectRetention,
+    private readonly verifier: ArchiveVerifier,
     private readonly serviceLedger: ServiceLedger,
     private readonly runner: JobRunner,
   ) {
@@ -64,6 +66,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
       const { id, month, state } = deletion;
       context.signal.throwIfAborted();
       try {
+        await this.requireDigests(month, context);
         if (state === 'approved') await this.begin(deletion, context);
         const { removed, left } = await this.objects.removeMonth(month, id, context);
         removals.removed += removed;
@@ -81,6 +84,12 @@ export class MonthDeletionJob implements Job, OnModuleInit {
     }
     const left = removals.left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
     return { done, removed: removals.removed, kept: kept.map((each) => ({ ...each })), left };
+  }
+
+  /** What is to stay of the events is read once more before they go. */
+  private async requireDigests(month: string, { signal }: JobContext): Promise<void> {
+    const { findings } = await this.verifier.verifyDigests(month, signal);
+    if (findings.length > 0) throw new MonthStays(`its digests are not right: ${findings[0]!.detail}`);
   }
 
   private async begin(deletion: MonthDeletion, context: JobContext): Promise<void> {

@@ -193,5 +193,5 @@ function keysFor(origin: string, keys: readonly VerifierKey[]): VerifierKey[] {
 }
 
 function hasObjects(folder: string): boolean {
-  return ['early', 'month'].some((kind) => existsSync(join(folder, kind)));
+  return ['early', 'month', 'digests'].some((kind) => existsSync(join(folder, kind)));
 }

@@ -1,20 +1,27 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync, existsSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AsyncBuffer } from 'hyparquet';
 import { ArchiveObjectError, type ArchivedRange } from '../archive/archive-format.js';
 import { readColumns, readFooter, verifyObject, type ObjectFooter } from '../archive/archive-object.js';
+import { readDigests } from '../archive/digests-object.js';
 import { loadCompression } from '../archive/parquet-file.js';
 import { leafHash } from '../integrity/event.js';
 import { MerkleTree } from '../integrity/merkle-tree.js';
+import { hashesOf } from '../integrity/tiles.js';
 import type { AnchoredLedger, ArchiveReport } from './archive-report.js';
 
-/** A row group of an object and what of a ledger it holds. */
+/** Event hashes of a ledger from one sequence to another, and what they are read from. */
 interface Piece {
-  object: OpenObject;
-  group: number;
   from: bigint;
   /** included */
   to: bigint;
+  read: () => Promise<Buffer[]>;
+}
+
+/** An object of digests: of what the events were that are no longer there. */
+interface DigestsObject {
+  name: string;
+  ranges: readonly ArchivedRange[];
 }
 
 interface OpenObject {
@@ -37,13 +44,14 @@ export async function verifyObjects(
   await loadCompression();
   const objects: OpenObject[] = [];
   try {
-    for (const name of listObjects(folder)) {
+    for (const name of listObjects(folder, ['early', 'month'], '.parquet')) {
       const object = await openObject(folder, name, report);
       if (object) objects.push(object);
     }
+    const digests = listObjects(folder, ['digests'], '.digests').flatMap((name) => openDigests(folder, name, report));
     const verifiedTo = new Map<string, bigint>();
     for (const ledger of ledgers.values()) {
-      verifiedTo.set(ledger.origin, await verifyLedger(ledger, objects, report));
+      verifiedTo.set(ledger.origin, await verifyLedger(folder, ledger, objects, digests, report));
     }
     return verifiedTo;
   } finally {
@@ -51,12 +59,12 @@ export async function verifyObjects(
   }
 }
 
-function listObjects(folder: string): string[] {
-  return ['early', 'month'].flatMap((kind) => {
+function listObjects(folder: string, kinds: readonly string[], ending: string): string[] {
+  return kinds.flatMap((kind) => {
     const path = join(folder, kind);
     if (!existsSync(path)) return [];
     return readdirSync(path)
-      .filter((name) => name.endsWith('.parquet'))
+      .filter((name) => name.endsWith(ending))
       .sort()
       .map((name) => join(kind, name));
   });
@@ -76,12 +84,26 @@ async function openObject(folder: string, name: string, report: ArchiveReport): 
   }
 }
 
+/** Its ranges, recomputed; nothing for one that is not as it was written, which is reported. */
+function openDigests(folder: string, name: string, report: ArchiveReport): DigestsObject[] {
+  try {
+    return [{ name, ranges: readDigests(readFileSync(join(folder, name))).manifest.ranges }];
+  } catch (error) {
+    if (!(error instanceof ArchiveObjectError)) throw error;
+    report.find('object', `${name}: ${error.message}`);
+    return [];
+  }
+}
+
+/** Events count before digests, which are read where there is no event, and told of. */
 async function verifyLedger(
+  folder: string,
   { origin, roots, last }: AnchoredLedger,
   objects: readonly OpenObject[],
+  digests: readonly DigestsObject[],
   report: ArchiveReport,
 ): Promise<bigint> {
-  const ranges = objects.flatMap(({ name, ranges: all }) =>
+  const ranges = [...objects, ...digests].flatMap(({ name, ranges: all }) =>
     all.filter((range) => range.origin === origin).map((range) => ({ name, range })),
   );
   /** event hashes at the ends of all ranges, as the first object that holds them has it */
@@ -89,12 +111,21 @@ async function verifyLedger(
   const wanted = new Set(ranges.flatMap(({ range }) => [BigInt(range.from_sequence) - 1n, BigInt(range.to_sequence)]));
   const tree = new MerkleTree();
   let next = 1n;
-  for (const { object, group, from, to } of piecesOf(origin, objects)) {
-    if (to < next) continue;
-    if (from > next) break;
-    const { event_hash: hashes } = await readColumns(object.file, object.footer, group, ['event_hash']);
+  const events = piecesOf(origin, objects);
+  const digested = digestPiecesOf(folder, origin, digests);
+  for (;;) {
+    const event = pieceAt(events, next);
+    const piece = event ?? pieceAt(digested, next);
+    if (!piece) break;
+    const hashes = await piece.read();
+    const to = event ? piece.to : endBefore(events, piece);
+    if (!event) {
+      report.unchecked.push(
+        `${origin}: of the events from ${next} to ${to} there are digests alone in this folder, as of months that were deleted`,
+      );
+    }
     for (let sequence = next; sequence <= to; sequence += 1n) {
-      const hash = Buffer.from(hashes![Number(sequence - from)] as Uint8Array);
+      const hash = hashes[Number(sequence - piece.from)]!;
       tree.append(leafHash(hash));
       if (wanted.has(sequence)) ends.set(sequence, hash.toString('hex'));
       const root = roots.get(sequence);
@@ -120,15 +151,47 @@ async function verifyLedger(
 
 /** By where they begin, and of those that begin alike the longest first. */
 function piecesOf(origin: string, objects: readonly OpenObject[]): Piece[] {
-  const pieces = objects.flatMap((object) => {
-    const ledger = object.ranges.find((range) => range.origin === origin)?.ledger;
-    return object.footer.manifest.row_groups.flatMap((each, group): Piece[] => {
+  const pieces = objects.flatMap(({ file, footer, ranges }) => {
+    const ledger = ranges.find((range) => range.origin === origin)?.ledger;
+    return footer.manifest.row_groups.flatMap((each, group): Piece[] => {
       if (each.ledger !== ledger) return [];
       const from = BigInt(each.from_sequence);
-      return [{ object, group, from, to: from + BigInt(each.events) - 1n }];
+      const read = async (): Promise<Buffer[]> => {
+        const { event_hash: hashes } = await readColumns(file, footer, group, ['event_hash']);
+        return Array.from(hashes as ArrayLike<Uint8Array>, (hash) => Buffer.from(hash));
+      };
+      return [{ from, to: from + BigInt(each.events) - 1n, read }];
     });
   });
+  return inOrder(pieces);
+}
+
+function digestPiecesOf(folder: string, origin: string, digests: readonly DigestsObject[]): Piece[] {
+  const pieces = digests.flatMap(({ name, ranges }) =>
+    ranges.flatMap((range, i): Piece[] => {
+      if (range.origin !== origin) return [];
+      // eslint-disable-next-line @typescript-eslint/require-await -- as of events
+      const read = async (): Promise<Buffer[]> => hashesOf(readDigests(readFileSync(join(folder, name))).hashes[i]!);
+      return [{ from: BigInt(range.from_sequence), to: BigInt(range.to_sequence), read }];
+    }),
+  );
+  return inOrder(pieces);
+}
+
+function inOrder(pieces: Piece[]): Piece[] {
   return pieces.sort((a, b) => Number(a.from - b.from) || Number(b.to - a.to));
+}
+
+/** The first piece that holds a sequence. What ends before it is taken out: it is asked for ever greater ones. */
+function pieceAt(pieces: Piece[], sequence: bigint): Piece | undefined {
+  while (pieces.length > 0 && pieces[0]!.to < sequence) pieces.shift();
+  return pieces[0] && pieces[0].from <= sequence ? pieces[0] : undefined;
+}
+
+/** The last sequence of a piece of digests before the next event that is there. */
+function endBefore(events: readonly Piece[], { to }: Piece): bigint {
+  const next = events[0]?.from;
+  return next !== undefined && next <= to ? next - 1n : to;
 }
 
 /** A file as the Parquet reader wants it. */
