@@ -10,6 +10,8 @@ import { KeepCosignaturesAndTimestamps1796169600000 } from './1796169600000-keep
 import { KeepAndDeleteMonths1796256000000 } from './1796256000000-keep-and-delete-months.js';
 import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
 import { KeepReportRuns1796860800000 } from './1796860800000-keep-report-runs.js';
+import { FollowSuccessions1797033600000 } from './1797033600000-follow-successions.js';
+import { RequireASecondPerson1797033601000 } from './1797033601000-require-a-second-person.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -25,4 +27,6 @@ export const MIGRATIONS = [
   KeepAndDeleteMonths1796256000000,
   NoteServerIdentity1796342400000,
   KeepReportRuns1796860800000,
+  FollowSuccessions1797033600000,
+  RequireASecondPerson1797033601000,
 ];

@@ -148,6 +148,7 @@ async function recordAll(
       events.push(recordOf(each.ledger, 'close', { ...stateOf(each), successor }));
       log(`${each.ledger} is closed at ${each.size}; ${successor} succeeds it`);
     }
+    await app.get(Ledgers).noteSuccessions();
     for (const { ledger, recovered } of ledgers) {
       if (recovered) events.push(recordOf(ledger, 'recover', textOf(recovered)));
     }
