@@ -835,6 +835,10 @@ COMMENT ON COLUMN legal_hold_acts.principal IS 'key:<uuid>, oidc:<issuer>#<subje
 
 COMMENT ON COLUMN legal_hold_acts.reason IS 'Why; an approval may go without';
 
+CREATE TRIGGER legal_hold_acts_refuse_own BEFORE INSERT ON public.legal_hold_acts FOR EACH ROW WHEN ((new.act = ANY (ARRAY['approve'::text, 'reject'::text, 'approve_release'::text]))) EXECUTE FUNCTION refuse_own_approval();
+
+ALTER TABLE legal_hold_acts ENABLE ALWAYS TRIGGER legal_hold_acts_refuse_own;
+
 CREATE TRIGGER legal_hold_acts_refuse_row BEFORE DELETE OR UPDATE ON public.legal_hold_acts FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE legal_hold_acts ENABLE ALWAYS TRIGGER legal_hold_acts_refuse_row;
@@ -929,6 +933,10 @@ COMMENT ON COLUMN month_deletion_acts.ordinal IS 'Of the deletion’s acts, from
 COMMENT ON COLUMN month_deletion_acts.state IS 'Of the deletion after the act';
 
 COMMENT ON COLUMN month_deletion_acts.principal IS 'key:<uuid>, oidc:<issuer>#<subject>, or cli:<user>; service for begin and finish';
+
+CREATE TRIGGER month_deletion_acts_refuse_own BEFORE INSERT ON public.month_deletion_acts FOR EACH ROW WHEN ((new.act = 'approve'::text)) EXECUTE FUNCTION refuse_own_approval();
+
+ALTER TABLE month_deletion_acts ENABLE ALWAYS TRIGGER month_deletion_acts_refuse_own;
 
 CREATE TRIGGER month_deletion_acts_refuse_row BEFORE DELETE OR UPDATE ON public.month_deletion_acts FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
@@ -2350,6 +2358,23 @@ REVOKE ALL ON FUNCTION ledger_line(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION ledger_line(text) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.makers_of(p_principal text)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          WITH RECURSIVE makers (principal) AS (
+            SELECT p_principal COLLATE "C"
+            UNION
+            SELECT k.created_by FROM makers AS m JOIN api_keys AS k ON 'key:' || k.id::text = m.principal)
+          SELECT array_agg(m.principal) FROM makers AS m
+        $function$;
+
+COMMENT ON FUNCTION makers_of(text) IS 'A principal, whoever made its API key, whoever made the key of that one, and so on';
+
+REVOKE ALL ON FUNCTION makers_of(text) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.month_holds(p_from timestamp with time zone, p_to timestamp with time zone, p_ledgers text[])
  RETURNS SETOF uuid
  LANGUAGE plpgsql
@@ -2583,6 +2608,33 @@ AS $function$
       $function$;
 
 REVOKE ALL ON FUNCTION refuse_change() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.refuse_own_approval()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_asked_by text;
+      BEGIN
+        IF TG_TABLE_NAME = 'legal_hold_acts' THEN
+          SELECT a.principal INTO v_asked_by FROM legal_hold_acts AS a
+            WHERE a.hold = NEW.hold AND a.act IN ('request', 'request_release') ORDER BY a.ordinal DESC LIMIT 1;
+        ELSE
+          SELECT d.requested_by INTO v_asked_by FROM month_deletions AS d WHERE d.id = NEW.deletion;
+        END IF;
+        IF v_asked_by = ANY (makers_of(NEW.principal)) OR NEW.principal = ANY (makers_of(v_asked_by)) THEN
+          RAISE EXCEPTION '% is for somebody else than %: one of % and % made the key of the other',
+            NEW.act, v_asked_by, v_asked_by, NEW.principal USING ERRCODE = 'TT031';
+        END IF;
+        RETURN NEW;
+      END
+      $function$;
+
+COMMENT ON FUNCTION refuse_own_approval() IS 'TT031 when who agrees is who asked, or one of the two made the API key of the other, also by way of further keys';
+
+REVOKE ALL ON FUNCTION refuse_own_approval() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.request_legal_hold(p_id uuid, p_ledgers text[], p_entity_type text, p_entity_id text, p_user_id text, p_event_type text, p_recorded_from timestamp with time zone, p_recorded_to timestamp with time zone, p_reason text, p_principal text)
  RETURNS void

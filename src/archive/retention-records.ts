@@ -4,6 +4,7 @@ import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import type { ArchiveKind, RangeFacts } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { withFile } from './local-file.js';
+import { loadCompression } from './parquet-file.js';
 
 /** The service's own ledger and those that succeeded it. */
 const SERVICE_LINE = /^_service(?:-([1-9][0-9]*))?$/;
@@ -31,6 +32,7 @@ export interface RetentionEvent {
  * that a database is to know that is made anew. The object has been verified.
  */
 export async function readRetentionEvents(path: string, bytes: number): Promise<RetentionEvent[]> {
+  await loadCompression();
   return withFile(path, bytes, async (file) => {
     const footer = await readFooter(file);
     const events: RetentionEvent[] = [];
