@@ -766,6 +766,28 @@ COMMENT ON COLUMN ledger_heads.raised_from IS 'recorded_at of the last of these 
 
 GRANT SELECT ON ledger_heads TO truetrail_service;
 
+CREATE TABLE ledger_successions (
+  ledger text COLLATE "C" NOT NULL,
+  predecessor text COLLATE "C" NOT NULL,
+  noted_at timestamp with time zone NOT NULL,
+  CONSTRAINT ledger_successions_pkey PRIMARY KEY (ledger),
+  CONSTRAINT ledger_successions_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT ledger_successions_predecessor_fkey FOREIGN KEY (predecessor) REFERENCES ledgers(ledger),
+  CONSTRAINT ledger_successions_predecessor_check CHECK ((predecessor <> ledger))
+);
+
+COMMENT ON TABLE ledger_successions IS 'Which ledger succeeds which closed one, as its first event says; stays when that event is deleted';
+
+CREATE TRIGGER ledger_successions_refuse_row BEFORE DELETE OR UPDATE ON public.ledger_successions FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE ledger_successions ENABLE ALWAYS TRIGGER ledger_successions_refuse_row;
+
+CREATE TRIGGER ledger_successions_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_successions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE ledger_successions ENABLE ALWAYS TRIGGER ledger_successions_refuse_statement;
+
+GRANT SELECT ON ledger_successions TO truetrail_service;
+
 CREATE TABLE ledgers (
   ledger text COLLATE "C" NOT NULL,
   origin text COLLATE "C" NOT NULL,
@@ -812,6 +834,10 @@ COMMENT ON COLUMN legal_hold_acts.state IS 'Of the hold after the act';
 COMMENT ON COLUMN legal_hold_acts.principal IS 'key:<uuid>, oidc:<issuer>#<subject>, or cli:<user>';
 
 COMMENT ON COLUMN legal_hold_acts.reason IS 'Why; an approval may go without';
+
+CREATE TRIGGER legal_hold_acts_refuse_own BEFORE INSERT ON public.legal_hold_acts FOR EACH ROW WHEN ((new.act = ANY (ARRAY['approve'::text, 'reject'::text, 'approve_release'::text]))) EXECUTE FUNCTION refuse_own_approval();
+
+ALTER TABLE legal_hold_acts ENABLE ALWAYS TRIGGER legal_hold_acts_refuse_own;
 
 CREATE TRIGGER legal_hold_acts_refuse_row BEFORE DELETE OR UPDATE ON public.legal_hold_acts FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
@@ -907,6 +933,10 @@ COMMENT ON COLUMN month_deletion_acts.ordinal IS 'Of the deletion’s acts, from
 COMMENT ON COLUMN month_deletion_acts.state IS 'Of the deletion after the act';
 
 COMMENT ON COLUMN month_deletion_acts.principal IS 'key:<uuid>, oidc:<issuer>#<subject>, or cli:<user>; service for begin and finish';
+
+CREATE TRIGGER month_deletion_acts_refuse_own BEFORE INSERT ON public.month_deletion_acts FOR EACH ROW WHEN ((new.act = 'approve'::text)) EXECUTE FUNCTION refuse_own_approval();
+
+ALTER TABLE month_deletion_acts ENABLE ALWAYS TRIGGER month_deletion_acts_refuse_own;
 
 CREATE TRIGGER month_deletion_acts_refuse_row BEFORE DELETE OR UPDATE ON public.month_deletion_acts FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
@@ -2365,6 +2395,42 @@ REVOKE ALL ON FUNCTION kept_until(timestamp with time zone,integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION kept_until(timestamp with time zone,integer) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.ledger_line(p_ledger text)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          WITH RECURSIVE line (ledger) AS (
+            SELECT p_ledger COLLATE "C"
+            UNION
+            SELECT s.predecessor FROM line JOIN ledger_successions AS s ON s.ledger = line.ledger)
+          SELECT array_agg(line.ledger) FROM line
+        $function$;
+
+COMMENT ON FUNCTION ledger_line(text) IS 'A ledger and all that it succeeded';
+
+REVOKE ALL ON FUNCTION ledger_line(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION ledger_line(text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.makers_of(p_principal text)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          WITH RECURSIVE makers (principal) AS (
+            SELECT p_principal COLLATE "C"
+            UNION
+            SELECT k.created_by FROM makers AS m JOIN api_keys AS k ON 'key:' || k.id::text = m.principal)
+          SELECT array_agg(m.principal) FROM makers AS m
+        $function$;
+
+COMMENT ON FUNCTION makers_of(text) IS 'A principal, whoever made its API key, whoever made the key of that one, and so on';
+
+REVOKE ALL ON FUNCTION makers_of(text) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.month_holds(p_from timestamp with time zone, p_to timestamp with time zone, p_ledgers text[])
  RETURNS SETOF uuid
  LANGUAGE plpgsql
@@ -2379,7 +2445,8 @@ AS $function$
         RETURN QUERY
           SELECT h.id FROM legal_holds AS h
             WHERE h.state NOT IN ('rejected', 'released')
-              AND (p_ledgers IS NULL OR h.ledgers && p_ledgers)
+              AND (p_ledgers IS NULL
+                OR h.ledgers && ARRAY(SELECT unnest(ledger_line(given.ledger)) FROM unnest(p_ledgers) AS given (ledger)))
               AND coalesce(h.recorded_from, '-infinity') < coalesce(p_to, 'infinity')
               AND coalesce(h.recorded_to, 'infinity') > coalesce(p_from, '-infinity')
             ORDER BY h.id;
@@ -2441,6 +2508,28 @@ COMMENT ON FUNCTION note_checked_server(text) IS 'Notes on which server the ledg
 REVOKE ALL ON FUNCTION note_checked_server(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION note_checked_server(text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.note_ledger_successions()
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          INSERT INTO ledger_successions (ledger, predecessor, noted_at)
+            SELECT l.ledger, p.ledger, trail_now()
+              FROM ledgers AS l
+              JOIN audit_events AS e ON e.ledger = l.ledger AND e.sequence = 1
+                AND e.event_type = 'ledger' AND e.action = 'succeed' AND e.recorded_by = 'service'
+              JOIN ledgers AS p ON p.ledger = e.entity_id
+              WHERE NOT EXISTS (SELECT FROM ledger_successions AS s WHERE s.ledger = l.ledger)
+            ON CONFLICT ON CONSTRAINT ledger_successions_pkey DO NOTHING
+        $function$;
+
+COMMENT ON FUNCTION note_ledger_successions() IS 'Notes of every ledger whose first event says that it succeeds another one that it does';
+
+REVOKE ALL ON FUNCTION note_ledger_successions() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION note_ledger_successions() TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.note_object_holds(p_numbers bigint[], p_step text)
  RETURNS void
@@ -2515,9 +2604,11 @@ CREATE OR REPLACE FUNCTION public.objects_under_hold(p_hold uuid)
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
+          WITH line (ledger, ledgers) AS MATERIALIZED (SELECT l.ledger, ledger_line(l.ledger) FROM ledgers AS l)
           SELECT DISTINCT r.number
             FROM legal_holds AS h
-            JOIN archive_ranges AS r ON r.ledger = ANY (h.ledgers)
+            JOIN line ON line.ledgers && h.ledgers
+            JOIN archive_ranges AS r ON r.ledger = line.ledger
               AND coalesce(h.recorded_from, '-infinity') <= r.greatest_recorded_at
               AND coalesce(h.recorded_to, 'infinity') > r.least_recorded_at
             WHERE h.state NOT IN ('rejected', 'released') AND (p_hold IS NULL OR h.id = p_hold)
@@ -2573,6 +2664,33 @@ AS $function$
       $function$;
 
 REVOKE ALL ON FUNCTION refuse_change() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.refuse_own_approval()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_asked_by text;
+      BEGIN
+        IF TG_TABLE_NAME = 'legal_hold_acts' THEN
+          SELECT a.principal INTO v_asked_by FROM legal_hold_acts AS a
+            WHERE a.hold = NEW.hold AND a.act IN ('request', 'request_release') ORDER BY a.ordinal DESC LIMIT 1;
+        ELSE
+          SELECT d.requested_by INTO v_asked_by FROM month_deletions AS d WHERE d.id = NEW.deletion;
+        END IF;
+        IF v_asked_by = ANY (makers_of(NEW.principal)) OR NEW.principal = ANY (makers_of(v_asked_by)) THEN
+          RAISE EXCEPTION '% is for somebody else than %: one of % and % made the key of the other',
+            NEW.act, v_asked_by, v_asked_by, NEW.principal USING ERRCODE = 'TT031';
+        END IF;
+        RETURN NEW;
+      END
+      $function$;
+
+COMMENT ON FUNCTION refuse_own_approval() IS 'TT031 when who agrees is who asked, or one of the two made the API key of the other, also by way of further keys';
+
+REVOKE ALL ON FUNCTION refuse_own_approval() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.request_legal_hold(p_id uuid, p_ledgers text[], p_entity_type text, p_entity_id text, p_user_id text, p_event_type text, p_recorded_from timestamp with time zone, p_recorded_to timestamp with time zone, p_reason text, p_principal text)
  RETURNS void
@@ -2636,10 +2754,12 @@ CREATE OR REPLACE FUNCTION public.retention_of_contents(p_ledgers text[], p_enti
  STABLE
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
+          WITH line (ledger, ledgers) AS MATERIALIZED (SELECT l.ledger, ledger_line(l.ledger) FROM ledgers AS l)
           SELECT p.id, p.record_class, p.years, kept_until(c.greatest_recorded_at, p.years)
             FROM unnest(p_ledgers, p_entity_types, p_event_types, p_greatest_recorded)
               AS c (ledger, entity_type, event_type, greatest_recorded_at)
-            JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = c.ledger)
+            LEFT JOIN line ON line.ledger = c.ledger
+            JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = ANY (line.ledgers))
   AND (p.entity_type IS NULL OR c.entity_type IS NULL OR p.entity_type = c.entity_type)
   AND (p.event_type IS NULL OR c.event_type IS NULL OR p.event_type = c.event_type)
             ORDER BY 4 DESC, p.years DESC, p.created_at, p.id LIMIT 1
@@ -2657,10 +2777,7 @@ CREATE OR REPLACE FUNCTION public.retention_of_month(p_month date)
  STABLE
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
-          SELECT w.policy, w.record_class, w.years, w.retain_until,
-                 (SELECT max(s.retain_until) FROM archive_object_states AS s WHERE s.number IN (SELECT objects_of_month(p_month)))
-            FROM retention_of_objects(ARRAY(SELECT objects_of_month(p_month))) AS w
-            ORDER BY w.retain_until DESC, w.years DESC, w.number LIMIT 1
+          SELECT w.policy, w.record_class, w.years, w.retain_until, w.locked_until FROM retention_of_months(ARRAY[p_month]) AS w
         $function$;
 
 COMMENT ON FUNCTION retention_of_month(date) IS 'Until when a month is kept by the policies in force, by which the longest, and until when its objects are locked';
@@ -2668,6 +2785,52 @@ COMMENT ON FUNCTION retention_of_month(date) IS 'Until when a month is kept by t
 REVOKE ALL ON FUNCTION retention_of_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION retention_of_month(date) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.retention_of_months(p_months date[])
+ RETURNS TABLE(month date, policy uuid, record_class text, years integer, retain_until timestamp with time zone, locked_until timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          WITH line (ledger, ledgers) AS MATERIALIZED (SELECT l.ledger, ledger_line(l.ledger) FROM ledgers AS l),
+          held (month, number, kind, ledger, greatest_recorded_at) AS MATERIALIZED (
+            SELECT m.month, r.number, r.kind, r.ledger, r.greatest_recorded_at
+              FROM month_ranges AS m
+              JOIN archive_ranges AS r ON r.kind IN ('month', 'entities') AND r.ledger = m.ledger
+                AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
+              WHERE m.month = ANY (p_months)),
+          contents (month, ledger, entity_type, event_type, greatest_recorded_at) AS (
+            SELECT h.month, h.ledger, d.entity_type, d.event_type, max(d.greatest_recorded_at)
+              FROM held AS h JOIN archive_contents AS d ON d.number = h.number AND d.ledger = h.ledger
+              WHERE h.kind = 'month' GROUP BY h.month, h.ledger, d.entity_type, d.event_type
+            UNION ALL
+            -- catalogued before its classes were: any may be among them
+            SELECT h.month, h.ledger, NULL, NULL, max(h.greatest_recorded_at)
+              FROM held AS h
+              WHERE h.kind = 'month' AND NOT EXISTS (SELECT FROM archive_contents AS d WHERE d.number = h.number)
+              GROUP BY h.month, h.ledger),
+          last AS (
+            SELECT c.month, p.id, p.record_class, p.years, p.created_at, max(c.greatest_recorded_at) AS recorded_at
+              FROM contents AS c
+              JOIN line ON line.ledger = c.ledger
+              JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = ANY (line.ledgers))
+  AND (p.entity_type IS NULL OR c.entity_type IS NULL OR p.entity_type = c.entity_type)
+  AND (p.event_type IS NULL OR c.event_type IS NULL OR p.event_type = c.event_type)
+              GROUP BY c.month, p.id),
+          locks AS (
+            SELECT h.month, max(s.retain_until) AS locked_until
+              FROM held AS h JOIN archive_object_states AS s ON s.number = h.number GROUP BY h.month)
+          SELECT DISTINCT ON (last.month) last.month, last.id, last.record_class, last.years,
+                 kept_until(last.recorded_at, last.years), locks.locked_until
+            FROM last JOIN locks ON locks.month = last.month
+            ORDER BY last.month, 5 DESC, last.years DESC, last.created_at, last.id
+        $function$;
+
+COMMENT ON FUNCTION retention_of_months(date[]) IS 'Until when months are kept by the policies in force, by which the longest, and until when their objects are locked; of each month that is archived';
+
+REVOKE ALL ON FUNCTION retention_of_months(date[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION retention_of_months(date[]) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.retention_of_objects(p_numbers bigint[])
  RETURNS TABLE(number bigint, policy uuid, record_class text, years integer, retain_until timestamp with time zone)
@@ -2696,9 +2859,36 @@ AS $function$
                   AND NOT EXISTS (SELECT FROM archive_contents AS d WHERE d.number = held.holder)
             ) AS c
             JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = c.ledger)
+          WITH line (ledger, ledgers) AS MATERIALIZED (SELECT l.ledger, ledger_line(l.ledger) FROM ledgers AS l)
+          SELECT DISTINCT ON (last.number) last.number, last.id, last.record_class, last.years, kept_until(last.recorded_at, last.years)
+            FROM (
+              -- of what a policy keeps in an object the last event is kept the longest
+              SELECT c.number, p.id, p.record_class, p.years, p.created_at, max(c.greatest_recorded_at) AS recorded_at
+                FROM (
+                  -- an index of entities is kept as long as the events that it leads to
+                  SELECT DISTINCT own.number, x.number AS holder, x.ledger
+                    FROM archive_ranges AS own
+                    JOIN archive_ranges AS x ON x.kind = 'month' AND x.ledger = own.ledger
+                      AND x.from_sequence <= own.to_sequence AND x.to_sequence >= own.from_sequence
+                    WHERE own.number = ANY (p_numbers) AND own.kind IN ('month', 'entities')
+                ) AS held
+                CROSS JOIN LATERAL (
+                  SELECT held.number, held.ledger, d.entity_type, d.event_type, d.greatest_recorded_at
+                    FROM archive_contents AS d WHERE d.number = held.holder AND d.ledger = held.ledger
+                  UNION ALL
+                  -- catalogued before its classes were: any may be among them
+                  SELECT held.number, held.ledger, NULL, NULL, r.greatest_recorded_at
+                    FROM archive_ranges AS r
+                    WHERE r.number = held.holder AND r.ledger = held.ledger
+                      AND NOT EXISTS (SELECT FROM archive_contents AS d WHERE d.number = held.holder)
+                ) AS c
+                JOIN line ON line.ledger = c.ledger
+                JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = ANY (line.ledgers))
   AND (p.entity_type IS NULL OR c.entity_type IS NULL OR p.entity_type = c.entity_type)
   AND (p.event_type IS NULL OR c.event_type IS NULL OR p.event_type = c.event_type)
-            ORDER BY c.number, 5 DESC, p.years DESC, p.created_at, p.id
+                GROUP BY c.number, p.id
+            ) AS last
+            ORDER BY last.number, 5 DESC, last.years DESC, last.created_at, last.id
         $function$;
 
 COMMENT ON FUNCTION retention_of_objects(bigint[]) IS 'Until when objects of months are kept by the policies that are in force, and by which; whatever their locks say. Digests are kept longer than the policy says of their events';

@@ -188,6 +188,37 @@ describe('legal holds', () => {
     expect(await stops(id)).toBe(false);
   });
 
+  it('are not agreed to by credentials that made those of whoever asked, or were made by them', async () => {
+    const { ann, request, approve, reject, release } = team;
+    const maker = await person(service, ['holds:request', 'holds:approve', 'keys:manage']);
+    const make = async (by: string): Promise<Person> => {
+      const scopes = ['holds:request', 'holds:approve', 'keys:manage'];
+      const { body } = await service
+        .http(by)
+        .post('/v1/api-keys')
+        .send({ name: 'twin', scopes, ledgers: ['*'] })
+        .expect(201);
+      return { key: body.key, principal: `key:${body.id}` };
+    };
+    const twin = await make(maker.key);
+    const twinOfTwin = await make(twin.key);
+    for (const [asks, agrees] of [
+      [maker, twin],
+      [twin, maker],
+      [maker, twinOfTwin],
+      [twinOfTwin, maker],
+    ] as const) {
+      const { id } = (await request(asks).expect(201)).body;
+      for (const refused of [approve(agrees, id), reject(agrees, id)]) {
+        expect((await refused.expect(403)).body).toMatchObject(problem('other-principal-needed'));
+      }
+      await approve(ann, id).expect(201);
+      await release(asks, id).expect(201);
+      expect((await approve(agrees, id).expect(403)).body.detail).toContain('release of the hold');
+      await approve(ann, id).expect(201);
+    }
+  });
+
   it('are neither approved nor rejected by whoever asked for them, nor released by whoever asked for that', async () => {
     const { ann, bob, approve, reject, release } = team;
     const requested = await holdIn('requested');

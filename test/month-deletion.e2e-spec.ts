@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +8,10 @@ import { StoreUnavailable, type ObjectStore, type ObjectVersion } from '../src/a
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
 import { readConfig } from '../src/config/config.js';
 import { ServiceLedger } from '../src/events/service-ledger.js';
+import { PartitionManager } from '../src/partitions/partition-manager.js';
 import { MonthDeletionJob } from '../src/retention/month-deletions.job.js';
-import { sampleEvent, startService, type TestService } from './support/app.js';
-import { createTestDatabase } from './support/database.js';
+import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
 import { folderStore, STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
@@ -137,6 +138,10 @@ describe('a month at the end of its retention', () => {
     const { body: own } = await ask(THIRD, both).expect(201);
     const { body: refused } = await approve(own.id, both).expect(403);
     expect(refused.type).toBe('/docs/problems/other-principal-needed');
+    // nor by way of a key that they made, or by whose key theirs was made
+    const { body: byMaker } = await ask(FIRST, TEST_KEY).expect(201);
+    const { body: twin } = await approve(byMaker.id, officer).expect(403);
+    expect(twin.type).toBe('/docs/problems/other-principal-needed');
     await approve(asked.id, clerk).expect(403);
 
     const before = filesOf('month').length;
@@ -219,6 +224,26 @@ describe('a month at the end of its retention', () => {
       .send(sampleEvent({ event_id: first.event_id }))
       .expect(410);
     expect(again.type).toBe('/docs/problems/event-deleted');
+    expect(again.errors).toMatchObject([{ pointer: '/event_id', rule: 'deleted' }]);
+    // each event of a batch is told apart, and what conflicts is kept
+    const known = recorded.get(LATE)![0]!.event_id;
+    const sent = [sampleEvent({ event_id: last.event_id }), sampleEvent(), sampleEvent({ event_id: first.event_id })];
+    const postAll = (events: object[]) => service.http().post('/v1/ledgers/main/events/batch').send({ events });
+    const { body: allGone } = await postAll(sent).expect(410);
+    expect(allGone.errors).toMatchObject([
+      { pointer: '/events/0/event_id', rule: 'deleted', detail: expect.stringContaining(last.event_id) },
+      { pointer: '/events/2/event_id', rule: 'deleted', detail: expect.stringContaining(first.event_id) },
+    ]);
+    expect(allGone.detail).toContain(`deletion ${asked.id}`);
+    const { body: mixed } = await postAll([...sent, sampleEvent({ event_id: known, action: 'other' })]).expect(409);
+    expect(mixed.errors).toMatchObject([
+      { pointer: '/events/3/event_id', rule: 'conflict' },
+      { pointer: '/events/0/event_id', rule: 'deleted' },
+      { pointer: '/events/2/event_id', rule: 'deleted' },
+    ]);
+    expect((await serviceEvents(service.database, 'event_conflict')).map(({ entity_id }) => entity_id)).toEqual([
+      known,
+    ]);
     const { body: where } = await service.http().get(`/v1/ledgers/main/events/${first.event_id}/archive`).expect(200);
     expect(where.objects.find(({ kind }: { kind: string }) => kind === 'month')).toMatchObject({
       deletion: asked.id,
@@ -288,6 +313,9 @@ describe('a month at the end of its retention', () => {
       { kind: 'link', sequence: String(BigInt(first.sequence) - 1n) },
       { kind: 'link', sequence: String(BigInt(last.sequence) + 1n) },
     ]);
+    // whoever makes months, or appends, does not compute the retention of all that there ever were
+    await admin.query('ALTER FUNCTION retention_of_months(date[]) RENAME TO not_to_be_called');
+    await expect(service.app.get(PartitionManager).ensureMonths()).resolves.toEqual([]);
   }, 120_000);
 
   it('is kept by a legal hold that comes up between approval and removal, and goes once that is released', async () => {
@@ -602,3 +630,146 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     }, 120_000);
   },
 );
+
+describe('what the first month says of retention', () => {
+  it('is recorded again before the month is deleted, so that a database that is made anew knows it', async () => {
+    const test = folderStore();
+    const database = await createTestDatabase();
+    const environment = (years: string) => ({
+      env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '1', ARCHIVE_RETENTION_YEARS: years },
+      settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+    });
+    // as everything does, the trail begins in its first month, with the policy `default`
+    const setClock = (to: Date) => connected(database.adminUrl, (client) => moveTrailClock(client, to));
+    await setClock(monthsAgo(FIRST));
+    const service = await startService({ ...environment('5'), database });
+    const run = async (job: string): Promise<Record<string, unknown>> => {
+      const { status, outcome } = await runJob(service, job);
+      if (status !== 'done') throw new Error(JSON.stringify(outcome));
+      return outcome as unknown as Record<string, unknown>;
+    };
+    const policy = { record_class: 'client', valid_from: firstOf(FIRST), event_type: 'client_order', reason: REASON };
+    const rebuildCopy = async <T>(
+      work: (copy: TestDatabase) => Promise<T>,
+      options?: Parameters<typeof rebuildFromArchive>[2],
+    ): Promise<T> => {
+      const copy = await createTestDatabase();
+      const folder = mkdtempSync(join(tmpdir(), 'truetrail-rebuild-test-'));
+      try {
+        const config = readConfig({
+          DATABASE_URL: copy.serviceUrl,
+          DATABASE_OWNER_URL: copy.ownerUrl,
+          ARCHIVE_URL: test.url,
+          ONLINE_MONTHS: '1',
+          DATA_DIR: folder,
+          LOG_LEVEL: 'silent',
+        });
+        const ledgers = await rebuildFromArchive(config, () => undefined, options);
+        expect(ledgers.map(({ verdict }) => verdict)).toEqual(ledgers.map(() => 'valid'));
+        return await work(copy);
+      } finally {
+        await copy.drop();
+        rmSync(folder, { recursive: true, force: true });
+      }
+    };
+    try {
+      await service
+        .http()
+        .post('/v1/retention-policies')
+        .send({ ...policy, years: 10 })
+        .expect(201);
+      for (const [back, event_type] of [
+        [FIRST, 'order_lifecycle'],
+        [SECOND, 'client_order'],
+      ] as const) {
+        await setClock(monthsAgo(back));
+        await run('partition-maintenance');
+        const events = Array.from({ length: 10 }, () => sampleEvent({ event_type }));
+        await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+        await setClock(monthsAgo(back - 2, 3));
+        for (const job of ['partition-maintenance', 'archive-export', 'archive-verification', 'retention'])
+          await run(job);
+      }
+      await setClock(new Date());
+      const [clerk, officer] = [
+        (await createKey(service, ['operations:run'], ['*'])).key,
+        (await createKey(service, ['holds:approve'], ['*'])).key,
+      ];
+      service.app.get(MonthDeletionJob).wake = () => Promise.resolve();
+      const { body: asked } = await service
+        .http(clerk)
+        .post('/v1/deletions')
+        .send({ month: firstOf(FIRST), reason: REASON })
+        .expect(201);
+      await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
+      // a month whose records cannot be carried on stays
+      const [object] = await query<{ object_key: string }>(
+        database,
+        `SELECT object_key FROM archive_objects
+           WHERE kind = 'month' AND number IN (SELECT objects_of_month('${firstOf(FIRST)}'))`,
+      );
+      const path = join(fileURLToPath(test.url), object!.object_key);
+      const whole = readFileSync(path);
+      chmodSync(path, 0o600);
+      writeFileSync(path, whole.subarray(1));
+      const refused = (await run('month-deletion')) as { kept: { reason: string }[] };
+      expect(refused).toMatchObject({ done: [], removed: 0 });
+      expect(refused.kept[0]!.reason).toContain('what it says of retention cannot be read');
+      writeFileSync(path, whole);
+      expect(await run('month-deletion')).toMatchObject({ kept: [], done: [firstOf(FIRST)] });
+      const records = await query<{ action: string; act: string }>(
+        database,
+        `SELECT action, concat_ws(' ', new_state ->> 'entity_type', new_state ->> 'action') AS act FROM audit_events
+           WHERE ledger = '_service' AND entity_type = 'retention_record' AND entity_id = $1 ORDER BY sequence`,
+        [asked.id],
+      );
+      expect(records).toEqual([
+        { action: 'carry', act: 'retention_policy add' },
+        { action: 'carry', act: 'retention_policy add' },
+        { action: 'carried', act: '' },
+      ]);
+
+      await run('archive-export');
+
+      // early objects of the first month go as well: nothing but what was carried on tells of the policies
+      // and what is removed is recorded in the ledger that succeeds the service's own
+      await connected(database.adminUrl, async (client) => {
+        await client.query(`UPDATE ledgers SET state = 'closed' WHERE ledger = '_service'`);
+        await client.query(`SELECT create_ledger('_service-2', origin || '-2') FROM ledgers WHERE ledger = '_service'`);
+      });
+      const later = new Date(Date.now() + 80 * 86_400_000);
+      await setClock(later);
+      Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
+      for (const job of ['partition-maintenance', 'archive-export', 'archive-verification']) await run(job);
+      const { superseded } = (await run('retention')) as { superseded: { removed: number; left: object[] } };
+      expect(superseded.left).toEqual([]);
+      expect(superseded.removed).toBeGreaterThan(0);
+      await run('archive-export');
+      const policies =
+        'SELECT id, record_class, valid_from, ledger, entity_type, event_type, years, created_by FROM retention_policies ORDER BY id';
+      await rebuildCopy(async (copy) => {
+        expect(await query(copy, policies)).toEqual(await query(database, policies));
+        const deletions = 'SELECT id, month, state, policy, begun_at FROM month_deletions ORDER BY id';
+        expect(await query(copy, deletions)).toEqual(await query(database, deletions));
+      });
+
+      // an object that is locked for longer than any policy says tells of one that is lost, or was locked by hand
+      const [second] = await query<{ object_key: string; version_id: string }>(
+        database,
+        `SELECT object_key, version_id FROM archive_objects
+           WHERE kind = 'month' AND number IN (SELECT objects_of_month('${firstOf(SECOND)}'))`,
+      );
+      const version = { key: second!.object_key, versionId: second!.version_id };
+      const { retainUntil } = await test.store.describe(version);
+      await test.store.extendRetention(version, new Date(retainUntil!.getTime() + 86_400_000));
+      await expect(rebuildCopy(async () => undefined)).rejects.toThrow('A retention policy is lost');
+      await rebuildCopy(async (copy) => expect(await query(copy, policies)).toEqual(await query(database, policies)), {
+        acceptLongerLocks: true,
+      });
+    } finally {
+      await service.close();
+      await database.drop();
+      test.close();
+    }
+  }, 240_000);
+});

@@ -326,6 +326,24 @@ describe('a database that was restored behind its anchors', () => {
       `SELECT count(*) AS events FROM audit_events WHERE ledger = '_service-2' AND event_type = 'api_key'`,
     );
     expect(own).toEqual({ events: '1' });
+    // what is to be kept of a closed ledger is to be kept of its successor
+    const policy = { record_class: 'main', valid_from: '2020-01-01', ledger: 'main', years: 12, reason: 'Inquiry' };
+    await http().post('/v1/retention-policies').send(policy).expect(201);
+    await http()
+      .post('/v1/legal-holds')
+      .send({ ledgers: ['main'], reason: 'Inquiry' })
+      .expect(201);
+    const retained = await query<{ ledger: string; years: number; holds: string }>(
+      server.database,
+      `SELECT l.ledger, (SELECT years FROM retention_of_contents(ARRAY[l.ledger], ARRAY['order'], ARRAY['x'], ARRAY[now()])),
+              (SELECT count(*) FROM month_holds(now() - interval '1 day', now(), ARRAY[l.ledger])) AS holds
+         FROM unnest(ARRAY['desk-1', 'main', 'main-2']) AS l (ledger)`,
+    );
+    expect(retained).toEqual([
+      { ledger: 'desk-1', years: 7, holds: '0' },
+      { ledger: 'main', years: 12, holds: '1' },
+      { ledger: 'main-2', years: 12, holds: '1' },
+    ]);
     const round = await runJob(service!, 'checkpoint');
     expect(round.outcome).toMatchObject({ refused: [{ ledger: 'desk-2' }] });
     expect(await verify(service!, {}, 'main-2')).toMatchObject({ verdict: 'valid' });

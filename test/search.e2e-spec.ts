@@ -637,6 +637,20 @@ describe('limits', () => {
       });
       const { body: document } = await service.http(null).get('/openapi.json').expect(200);
       expect(Object.keys(document.components.schemas.LimitsDto.properties)).toEqual(Object.keys(body));
+      // what a document calls required is in every answer, also where nothing was deleted
+      await service
+        .http()
+        .post('/v1/ledgers/main/events')
+        .send(sampleEvent({ entity_id: 'O-1' }))
+        .expect(201);
+      for (const [path, schema] of [
+        ['events', 'SearchPageDto'],
+        ['orders/O-1/history', 'OrderHistoryDto'],
+      ] as const) {
+        const { body: page } = await service.http().get(`/v1/ledgers/main/${path}`).expect(200);
+        expect(Object.keys(page).sort()).toEqual([...document.components.schemas[schema].required].sort());
+        expect(document.components.schemas[schema].properties).toHaveProperty('deleted');
+      }
     } finally {
       await service.close();
     }

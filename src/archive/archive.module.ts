@@ -11,6 +11,7 @@ import { ArchiveVerifier } from './archive-verifier.js';
 import { ArchiveController } from './archive.controller.js';
 import { Exporter } from './exporter.js';
 import { ObjectRetention } from './object-retention.js';
+import { RetentionCarrier } from './retention-carrier.js';
 import { Retention } from './retention.job.js';
 
 @Module({
@@ -25,7 +26,8 @@ import { Retention } from './retention.job.js';
     ArchiveVerification,
     ObjectRetention,
     Retention,
+    RetentionCarrier,
   ],
-  exports: [OBJECT_STORE, Exporter, ArchiveVerifier, ObjectRetention],
+  exports: [OBJECT_STORE, Exporter, ArchiveVerifier, ObjectRetention, RetentionCarrier],
 })
 export class ArchiveModule {}

@@ -95,6 +95,11 @@ export function deletionSentence({ month, deletion, policy, years, deleted_at }:
   return `deleted at ${deleted_at} with the month ${month.slice(0, 7)} under the policy ${policy} (${years} years), deletion ${deletion}`;
 }
 
-export function eventDeleted(sequence: bigint, { shown }: DeletedSpan): Problem {
-  return new Problem('event-deleted', `The event, sequence ${sequence}, was ${deletionSentence(shown)}`);
+export function eventDeleted(sequence: bigint, span: DeletedSpan): Problem {
+  return new Problem('event-deleted', `The event, ${deletedAs(sequence, span)}`);
+}
+
+/** Which event of its ledger it was, and when and why it was deleted. */
+export function deletedAs(sequence: bigint, { shown }: DeletedSpan): string {
+  return `sequence ${sequence}, was ${deletionSentence(shown)}`;
 }

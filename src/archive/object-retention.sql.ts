@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import type { ArchiveKind, RangeFacts } from './archive-format.js';
 import type { RecordContents } from './record-contents.js';
+import { CARRIED_RECORD } from './retention-records.js';
 
 type Database = pg.Pool | pg.ClientBase;
 
@@ -183,5 +184,25 @@ export async function finishRemoval(database: Database, number: string): Promise
 /** Whether somebody has begun to remove an object. */
 export async function isRemovalBegun(database: Database, number: string): Promise<boolean> {
   const { rows } = await database.query('SELECT FROM archive_removals WHERE number = $1', [number]);
+  return rows.length > 0;
+}
+
+/** Whether the records of retention that go with a deletion were recorded again, and archived, within a month. */
+export async function wasCarried(database: Database, deletion: string): Promise<boolean> {
+  const { rows } = await database.query(
+    `SELECT FROM audit_events
+       WHERE ledger IN (SELECT ledger FROM ledgers WHERE ledger ~ '^_service(-[0-9]+)?$')
+         AND entity_type = $1 AND entity_id = $2 AND action = 'carried' AND recorded_at > trail_now() - interval '1 month' LIMIT 1`,
+    [CARRIED_RECORD, deletion],
+  );
+  return rows.length > 0;
+}
+
+/** Whether an event is in any object. */
+export async function isArchived(database: Database, origin: string, sequence: string): Promise<boolean> {
+  const { rows } = await database.query(
+    `SELECT FROM ledgers AS l JOIN archive_ranges AS r ON r.ledger = l.ledger AND r.to_sequence >= $2 WHERE l.origin = $1 LIMIT 1`,
+    [origin, sequence],
+  );
   return rows.length > 0;
 }

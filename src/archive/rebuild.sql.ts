@@ -126,6 +126,19 @@ export async function insertRemovedObject(owner: pg.ClientBase, object: RemovedO
   await owner.query('COMMIT');
 }
 
+/** Enters by the successor which ledger each one succeeds; both are there. */
+export async function insertSuccessions(
+  owner: pg.ClientBase,
+  predecessors: ReadonlyMap<string, string>,
+): Promise<void> {
+  await owner.query(
+    `INSERT INTO ledger_successions (ledger, predecessor, noted_at)
+       SELECT u.ledger, p.ledger, trail_now()
+         FROM unnest($1::text[], $2::text[]) AS u (ledger, predecessor) JOIN ledgers AS p ON p.ledger = u.predecessor`,
+    [[...predecessors.keys()], [...predecessors.values()]],
+  );
+}
+
 export async function insertPolicies(owner: pg.ClientBase, policies: readonly RecordedPolicy[]): Promise<void> {
   for (const policy of policies) {
     await owner.query(
@@ -182,6 +195,29 @@ export async function insertDroppedMonth(
       ],
     );
   }
+}
+
+/** An object of a month that is locked for longer than the policies in force say; RFC 3339, null where none matches. */
+export interface LongerLock {
+  object_key: string;
+  locked_until: string;
+  retain_until: string | null;
+}
+
+export async function listLongerLocks(owner: pg.ClientBase): Promise<LongerLock[]> {
+  const time = (column: string, name: string): string =>
+    `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS ${name}`;
+  const { rows } = await owner.query<LongerLock>(
+    `SELECT o.object_key, ${time('s.retain_until', 'locked_until')}, ${time('w.retain_until', 'retain_until')}
+       FROM archive_objects AS o
+       JOIN archive_object_states AS s ON s.number = o.number
+       LEFT JOIN retention_of_objects(ARRAY(SELECT a.number FROM archive_objects AS a WHERE a.kind IN ('month', 'entities'))) AS w
+         ON w.number = o.number
+       WHERE o.kind IN ('month', 'entities') AND (w.retain_until IS NULL OR s.retain_until > w.retain_until)
+         AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = o.number)
+       ORDER BY o.number`,
+  );
+  return rows;
 }
 
 /** The keys of catalogued objects that hold events past the end of their ledger: it was cut, or restored from a backup. */

@@ -19,7 +19,14 @@ import {
 } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
-import { RetentionRecords, type RecordedRange, type RemovedObject } from './retention-records.js';
+import {
+  inOrder,
+  readRetentionEvents,
+  RetentionRecords,
+  type RecordedRange,
+  type RemovedObject,
+  type RetentionEvent,
+} from './retention-records.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { loadCompression } from './parquet-file.js';
@@ -29,7 +36,6 @@ import * as sql from './rebuild.sql.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const REGULATORY = 'regulatory';
-const SERVICE_LEDGER = '_service';
 
 export interface RebuildOptions {
   store: ObjectStore;
@@ -38,6 +44,8 @@ export interface RebuildOptions {
   /** months that ended earlier than this many months ago, and are archived as a whole, stay in the archive */
   onlineMonths: number;
   now: Date;
+  /** whether locks that no known policy gives are taken for set by hand */
+  acceptLongerLocks: boolean;
   log: (message: string) => void;
 }
 
@@ -59,10 +67,11 @@ type KnownObject = { found: FoundObject; removed?: undefined } | { removed: Remo
  * Makes an empty database the one that an archive is of: ledgers, events, keys, months and the catalogue. Every object is
  * read back and recomputed first. What was never archived is not there: each ledger ends where its archive does.
  *
- * Throws an Error for the operator when the database is not empty, and when the archive is not whole. Killed midway, it
- * leaves a database that is neither empty nor a deployment: to be made anew.
+ * Throws an Error for the operator when the database is not empty, when the archive is not whole, and when an object is
+ * locked for longer than the policies say that there are records of. Killed midway, it leaves a database that is neither empty nor a deployment: to be made anew.
  */
-export async function rebuild({ store, ownerUrl, onlineMonths, now, log }: RebuildOptions): Promise<RebuiltTrail> {
+export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
+  const { store, ownerUrl, onlineMonths, now, acceptLongerLocks, log } = options;
   const marker = await readMarker(store);
   if (!marker) throw new Error(`${store.location} holds no archive: it has no store.json`);
   const owner = new pg.Client(
@@ -87,6 +96,7 @@ export async function rebuild({ store, ownerUrl, onlineMonths, now, log }: Rebui
     for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
     for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
     for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
+    await sql.insertSuccessions(owner, records.successions);
     await sql.insertPolicies(owner, [...records.policies.values()]);
     for (const deletion of records.deletions.values()) await sql.insertDeletion(owner, deletion);
     for (const { found, removed } of objects) {
@@ -98,6 +108,7 @@ export async function rebuild({ store, ownerUrl, onlineMonths, now, log }: Rebui
       await enter(owner, store, found);
       log(`${found.version.key} is in the database`);
     }
+    await refuseShorterRetention(owner, acceptLongerLocks);
     const [first] = plan.ledgers.values();
     await sql.insertDeployment(owner, {
       id: marker.deployment,
@@ -126,7 +137,7 @@ async function findObjects(
   log: (message: string) => void,
 ): Promise<{ objects: KnownObject[]; records: RetentionRecords }> {
   const found = new Map<string, FoundObject[]>();
-  const records: StoredRow<number>[] = [];
+  const records: RetentionEvent[] = [];
   for (const kind of ARCHIVE_KINDS) {
     let lastKey = '';
     for await (const version of store.list(`${kind}/`)) {
@@ -164,24 +175,10 @@ async function findObjects(
   return { objects, records: known };
 }
 
-/** The events of the service's ledger that tell of policies, deletions and removals. */
-async function readRetentionEvents(path: string, bytes: number): Promise<StoredRow<number>[]> {
-  return withFile(path, bytes, async (file) => {
-    const footer = await readFooter(file);
-    const rows: StoredRow<number>[] = [];
-    for (const [group, { ledger }] of footer.manifest.row_groups.entries()) {
-      if (ledger !== SERVICE_LEDGER) continue;
-      rows.push(...(await readRowGroup(file, footer, group)).filter(({ event_type }) => event_type === 'retention'));
-    }
-    return rows;
-  });
-}
-
-/** Early objects and those of months hold the same events: each counts once. */
-function recordsOf(rows: readonly StoredRow<number>[]): RetentionRecords {
-  const bySequence = new Map(rows.map((row) => [BigInt(row.sequence), row]));
+/** Early objects, those of months and what was carried on hold the same events: each counts once. */
+function recordsOf(events: readonly RetentionEvent[]): RetentionRecords {
   const records = new RetentionRecords();
-  for (const [, row] of [...bySequence].sort(([a], [b]) => (a < b ? -1 : 1))) records.take(row);
+  for (const event of inOrder(events)) records.take(event);
   return records;
 }
 
@@ -329,6 +326,20 @@ function addRange(months: Map<string, RecordedRange[]>, month: string, range: Re
     });
   }
   months.set(month, ranges);
+}
+
+/**
+ * Locks are set by policies. One that is longer than all that are known give was set by one that is not: records of its
+ * class would be kept for a shorter time from here on.
+ */
+async function refuseShorterRetention(owner: pg.ClientBase, acceptLongerLocks: boolean): Promise<void> {
+  if (acceptLongerLocks) return;
+  const longer = await sql.listLongerLocks(owner);
+  if (longer.length === 0) return;
+  const [{ object_key, locked_until, retain_until }] = longer as [sql.LongerLock];
+  throw new Error(
+    `${longer.length} objects are locked for longer than any policy says that the archive has a record of: ${object_key} until ${locked_until}, by the policies ${retain_until === null ? 'not at all' : `until ${retain_until}`}. A retention policy is lost. If these locks were set by hand, begin anew with --accept-longer-locks, and add the policies that are missing before the service records anything`,
+  );
 }
 
 /** The keys of an object's events, and their rows unless they stay in the archive. */

@@ -2,6 +2,89 @@ import type { StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import type { ArchiveKind, RangeFacts } from './archive-format.js';
+import { readFooter, readRowGroup } from './archive-object.js';
+import { withFile } from './local-file.js';
+import { loadCompression } from './parquet-file.js';
+
+/** The service's own ledger and those that succeeded it. */
+const SERVICE_LINE = /^_service(?:-([1-9][0-9]*))?$/;
+/** Of a record that was made again, since the month that it was made in was to be deleted. */
+export const CARRIED_RECORD = 'retention_record';
+
+/**
+ * A record of policies, deletions and removals, as an event of the service's ledger or of a successor of it has it; or of
+ * a succession, as the first event of the successor has it.
+ */
+export interface RetentionEvent {
+  ledger: string;
+  sequence: string;
+  recorded_at: string;
+  entity_type: string;
+  entity_id: string;
+  action: string;
+  user_id: string;
+  new_state: JsonObject;
+  metadata: JsonObject;
+}
+
+/**
+ * The records that an object of events holds, each as it was made first, whether it was carried on since or not: those
+ * that a database is to know that is made anew. The object has been verified.
+ */
+export async function readRetentionEvents(path: string, bytes: number): Promise<RetentionEvent[]> {
+  await loadCompression();
+  return withFile(path, bytes, async (file) => {
+    const footer = await readFooter(file);
+    const events: RetentionEvent[] = [];
+    for (const [group, { ledger, from_sequence }] of footer.manifest.row_groups.entries()) {
+      if (!SERVICE_LINE.test(ledger) && from_sequence !== '1') continue;
+      for (const row of await readRowGroup(file, footer, group)) {
+        const state = readJson(row.new_state) as JsonObject;
+        const { sequence, entity_type, entity_id, action, user_id } = row;
+        const recorded_at = formatMicros(row.recorded_at);
+        const metadata = readJson(row.metadata) as JsonObject;
+        const event = {
+          ledger,
+          sequence,
+          recorded_at,
+          entity_type,
+          entity_id,
+          action,
+          user_id,
+          new_state: state,
+          metadata,
+        };
+        if (isSuccession(row)) events.push(event);
+        if (row.event_type !== 'retention' || !SERVICE_LINE.test(ledger)) continue;
+        if (isCarried(event)) events.push(state as unknown as RetentionEvent);
+        else if (isKept(event)) events.push(event);
+      }
+    }
+    return events;
+  });
+}
+
+function isCarried({ entity_type, action }: RetentionEvent): boolean {
+  return entity_type === CARRIED_RECORD && action === 'carry';
+}
+
+/** Whether an event is the first of a ledger that succeeds a closed one: policies of that one are policies of it. */
+function isSuccession({ sequence, event_type, action, recorded_by }: StoredRow<number>): boolean {
+  return sequence === '1' && event_type === 'ledger' && action === 'succeed' && recorded_by === 'service';
+}
+
+function isKept({ entity_type, action }: RetentionEvent): boolean {
+  if (entity_type === 'archive_object') return action === 'remove';
+  if (entity_type === 'retention_policy') return action === 'add';
+  return entity_type === 'month_deletion';
+}
+
+/** In the order in which they were made, over the line of the service's ledgers; each once, however often it was found. */
+export function inOrder(events: readonly RetentionEvent[]): RetentionEvent[] {
+  const place = ({ ledger }: RetentionEvent): number => Number(SERVICE_LINE.exec(ledger)?.[1] ?? 1);
+  const found = new Map(events.map((event) => [`${event.ledger} ${event.sequence}`, event]));
+  return [...found.values()].sort((a, b) => place(a) - place(b) || (BigInt(a.sequence) < BigInt(b.sequence) ? -1 : 1));
+}
 
 /** A range as the service's ledger has it. */
 export type RecordedRange = Omit<RangeFacts, 'entities_hash'>;
@@ -66,14 +149,15 @@ export class RetentionRecords {
   readonly removed = new Map<string, RemovedObject>();
   readonly policies = new Map<string, RecordedPolicy>();
   readonly deletions = new Map<string, RecordedDeletion>();
+  /** by the successor, the ledger that it succeeds */
+  readonly successions = new Map<string, string>();
 
-  take(row: StoredRow<number>): void {
-    if (row.event_type !== 'retention') return;
-    const state = readJson(row.new_state) as JsonObject;
-    const { reason = null } = readJson(row.metadata) as { reason?: string | null };
-    const at = formatMicros(row.recorded_at);
+  take(row: RetentionEvent): void {
+    const { new_state: state, recorded_at: at } = row;
+    const { reason = null } = row.metadata as { reason?: string | null };
     const act = `${row.entity_type} ${row.action}`;
-    if (act === 'archive_object remove') {
+    if (act === 'ledger succeed') this.successions.set(row.ledger, row.entity_id);
+    else if (act === 'archive_object remove') {
       const object = state as unknown as Omit<RemovedObject, 'number' | 'removed_at'>;
       this.removed.set(row.entity_id, { ...object, number: row.entity_id, removed_at: at });
     } else if (act === 'retention_policy add') {
@@ -85,7 +169,7 @@ export class RetentionRecords {
     } else if (row.entity_type === 'month_deletion') this.takeAct(row, state, reason, at);
   }
 
-  private takeAct(row: StoredRow<number>, state: JsonObject, reason: string | null, at: string): void {
+  private takeAct(row: RetentionEvent, state: JsonObject, reason: string | null, at: string): void {
     const now = state as unknown as Omit<RecordedDeletion, 'id' | 'acts'> & Partial<Pick<RecordedDeletion, 'ranges'>>;
     const before = this.deletions.get(row.entity_id);
     // told again after a crash between record and commit: the last one holds

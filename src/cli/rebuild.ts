@@ -22,6 +22,7 @@ export interface RebuiltLedgerReport {
 export async function rebuildFromArchive(
   config: Config,
   log: (message: string) => void,
+  { acceptLongerLocks = false } = {},
 ): Promise<RebuiltLedgerReport[]> {
   const store = openStore(config);
   if (!store) throw new Error('ARCHIVE_URL is off: name the archive that the database is to be rebuilt from');
@@ -33,6 +34,7 @@ export async function rebuildFromArchive(
       ownerUrl: database.ownerUrl,
       onlineMonths: config.ONLINE_MONTHS,
       now: new Date(),
+      acceptLongerLocks,
       log,
     });
     log('Everything is in the database; verifying it');

@@ -151,6 +151,7 @@ async function recordAll(
       events.push(recordOf(each.ledger, 'close', { ...stateOf(each), successor }));
       log(`${each.ledger} is closed at ${each.size}; ${successor} succeeds it`);
     }
+    await app.get(Ledgers).noteSuccessions();
     for (const { ledger, recovered, unsigned } of ledgers) {
       if (!recovered) continue;
       const state = { ...textOf(recovered), ...(unsigned ? { unsigned: textOf(unsigned) } : {}) };

@@ -21,9 +21,11 @@ const HELP = `truetrail COMMAND
         Prints its public key in base64; with the origin of a ledger, the verifier key that auditors are given.
   signing-key rotate
         Puts a new key before the one in SIGNING_KEY_FILE. The next round signs with it, and says so by a note of both.
-  rebuild [--json]
+  rebuild [--accept-longer-locks] [--json]
         Makes an empty database the one that the archive at ARCHIVE_URL is of, and verifies it. What was not archived yet
         is lost, and so are API keys and legal holds: make these again before the service starts.
+        --accept-longer-locks  objects that are locked for longer than the recorded policies say were locked by hand;
+                               without it they are taken for a lost policy, and end the rebuild
   recover [--from-receipts FILE] [--signed-only] [--close LEDGER]... [--json]
         After a restore: brings back what the ledgers lack of what was signed of them, _service first, from the archive at
         ARCHIVE_URL. The service may run meanwhile. See docs/recovery.md.
@@ -80,9 +82,10 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
     say('The schema is up to date.');
   },
   rebuild: async (args) => {
-    const { values } = read(args, { json: { type: 'boolean' } });
+    const { values } = read(args, { json: { type: 'boolean' }, 'accept-longer-locks': { type: 'boolean' } });
     const { rebuildFromArchive } = await import('./rebuild.js');
-    const ledgers = await rebuildFromArchive(readConfig(process.env), say);
+    const acceptLongerLocks = values['accept-longer-locks'] === true;
+    const ledgers = await rebuildFromArchive(readConfig(process.env), say, { acceptLongerLocks });
     if (values.json) print(JSON.stringify(ledgers, null, 2));
     else {
       for (const { ledger, size, recorded_at, verdict } of ledgers) {

@@ -57,6 +57,22 @@ describe('readConfig', () => {
     expect(mistakes).toContain('PORT must be a whole number from 0 to 65535');
   });
 
+  it('takes no time stamp authority with a secret in its URL, which is recorded and shown', () => {
+    const given = (urls: string) =>
+      mistakesOf({ ARCHIVE_URL: 'file:///archive', TIMESTAMP_CA_FILE: '/ca.pem', TIMESTAMP_AUTHORITIES: urls });
+    expect(given('https://tsa.example/tsr http://stamp.example')).toEqual([]);
+    for (const bad of [
+      'https://tsa.example/tsr?token=x',
+      'https://tsa.example/?',
+      'https://tsa.example/#x',
+      'https://u:p@tsa.example/',
+    ]) {
+      expect(given(`http://stamp.example ${bad}`)).toEqual([
+        expect.stringMatching(/^TIMESTAMP_AUTHORITIES must be URLs .*without a user name, without \? and #/),
+      ]);
+    }
+  });
+
   it.each<[keyof typeof SETTINGS, string[]]>([
     ['PORT', ['-1', '3000 ', '0x10', '1e3', '65536', '3000.0']],
     ['DATABASE_POOL_SIZE', ['0', '201', 'ten']],

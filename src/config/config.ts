@@ -182,9 +182,9 @@ export const SETTINGS = {
   }),
   TIMESTAMP_AUTHORITIES: urls({
     protocols: ['https:', 'http:'],
-    and: 'without a user name, and each once',
-    holds: ({ username, password }) => username === '' && password === '',
-    why: 'Which authorities stamp anchors (RFC 3161): whatever was signed until then was there at that time, on the word of somebody else. Nothing waits for them. See docs/witnesses.md.',
+    and: 'without a user name, without ? and #, and each once',
+    holds: ({ username, password, href }) => username === '' && password === '' && !/[?#]/.test(href),
+    why: 'Which authorities stamp anchors (RFC 3161): whatever was signed until then was there at that time, on the word of somebody else. They are named as they are in the ledger `_service`, in metrics and with every time stamp: no secret may be in them. Nothing waits for them. See docs/witnesses.md.',
   }),
   TIMESTAMP_CA_FILE: text({
     accepts: 'a PEM file with certificates',

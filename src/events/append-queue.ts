@@ -17,10 +17,23 @@ export interface Conflict {
   sequence: string;
 }
 
+/** An event whose id stands for one that was deleted: whether it is the same nobody can say any more. */
+export interface DeletedRepeat {
+  /** of the event in its request */
+  index: number;
+  event: PreparedEvent;
+  /** which one it was, when and why it was deleted */
+  detail: string;
+}
+
+/** Ids of a request are taken: by other contents, by deleted events, or some by each. */
 export class ConflictError extends Error {
   override name = 'ConflictError';
-  constructor(readonly conflicts: readonly Conflict[]) {
-    super('an event id stands for another content');
+  constructor(
+    readonly conflicts: readonly Conflict[],
+    readonly deleted: readonly DeletedRepeat[],
+  ) {
+    super('an event id stands for another content, or for a deleted event');
   }
 }
 
@@ -34,11 +47,16 @@ export interface AppendBackend {
    */
   onFailure(error: unknown, attempt: number, unsure: boolean): Promise<'again' | Error>;
   /**
-   * The envelopes of events that have left the database, by sequence, all of them. Rejects with archive-unavailable, and
-   * with internal-error for an event that is in neither place.
+   * The envelopes of events that have left the database, by sequence, or of one that was deleted what is known of that:
+   * all of them. Rejects with archive-unavailable, and with internal-error for an event that is in neither place.
    */
-  readArchived(ledger: string, sequences: readonly string[]): Promise<ReadonlyMap<string, ArchivedEnvelope>>;
+  readArchived(ledger: string, sequences: readonly string[]): Promise<ArchivedRepeats>;
   observeGroup(events: number, requests: number, seconds: number): void;
+}
+
+export interface ArchivedRepeats {
+  envelopes: ReadonlyMap<string, ArchivedEnvelope>;
+  deleted: ReadonlyMap<string, string>;
 }
 
 export type ArchivedEnvelope = Omit<StoredEnvelope, 'index' | 'sequence'>;
@@ -98,7 +116,8 @@ export class AppendQueue {
 
   /**
    * Appends the events of one request, all or nothing; ids must differ. Resolves once they are durable, in order.
-   * Rejects with ConflictError when an id stands for another content, and then nothing of the request is recorded.
+   * Rejects with ConflictError when an id stands for another content or for a deleted event, and then nothing of the
+   * request is recorded.
    */
   append(events: readonly PreparedEvent[]): Promise<Appended[]> {
     return new Promise((resolve, reject) => {
@@ -244,18 +263,25 @@ export class AppendQueue {
   }
 
   /** A request that holds known ids: a conflict, or what is not known of it is appended after all. */
-  private settleKnown(request: Request, events: readonly KnownEvent[]): void {
+  private settleKnown(
+    request: Request,
+    events: readonly KnownEvent[],
+    deletions: ReadonlyMap<string, string> = new Map(),
+  ): void {
     const conflicts: Conflict[] = [];
+    const deleted: DeletedRepeat[] = [];
     const stillOpen: number[] = [];
     for (const { index, event, repeat } of events) {
+      const deletion = repeat && deletions.get(repeat.sequence);
       if (repeat === undefined) stillOpen.push(index);
+      else if (deletion !== undefined) deleted.push({ index, event, detail: deletion });
       else if (!this.isSameContent(event, repeat)) conflicts.push({ index, event, sequence: repeat.sequence });
       else {
         const ours = request.unsure && repeat.salt === event.salt.toString('hex');
         request.results[index] = { receipt: this.storedReceipt(event, repeat), repeated: !ours };
       }
     }
-    if (conflicts.length > 0) request.reject(new ConflictError(conflicts));
+    if (conflicts.length + deleted.length > 0) request.reject(new ConflictError(conflicts, deleted));
     else if (stillOpen.length > 0) {
       request.open = stillOpen;
       this.waiting.unshift(request);
@@ -267,12 +293,12 @@ export class AppendQueue {
   private async settleArchived(request: Request, events: readonly KnownEvent[]): Promise<void> {
     try {
       const sequences = events.flatMap(({ repeat }) => (repeat?.salt === null ? [repeat.sequence] : []));
-      const envelopes = await this.backend.readArchived(this.ledger, sequences);
+      const { envelopes, deleted } = await this.backend.readArchived(this.ledger, sequences);
       const found = events.map((event): KnownEvent => {
         const envelope = event.repeat && envelopes.get(event.repeat.sequence);
         return envelope ? { ...event, repeat: { ...event.repeat, ...envelope } as StoredEnvelope } : event;
       });
-      this.settleKnown(request, found);
+      this.settleKnown(request, found, deleted);
     } catch (error) {
       request.reject(error as Error);
     }

@@ -3,6 +3,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import { deletedAs, readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
 import { DATABASE_URL } from '../database/tokens.js';
@@ -15,7 +16,7 @@ import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
 import { AppendGate } from './append-gate.js';
-import { AppendQueue, NotSent, type Appended, type ArchivedEnvelope } from './append-queue.js';
+import { AppendQueue, NotSent, type Appended, type ArchivedEnvelope, type ArchivedRepeats } from './append-queue.js';
 import { appendEvents, type AppendGroup, type AppendOutcome } from './appender.sql.js';
 import { Ledgers } from './ledgers.js';
 import type { PreparedEvent } from './prepared-event.js';
@@ -164,22 +165,27 @@ export class Appender implements OnApplicationShutdown {
     throw new NotSent('the connection leads to another server than the one that was looked at');
   }
 
-  private async readArchived(
-    ledger: string,
-    sequences: readonly string[],
-  ): Promise<ReadonlyMap<string, ArchivedEnvelope>> {
+  private async readArchived(ledger: string, sequences: readonly string[]): Promise<ArchivedRepeats> {
     const { archived_to: archivedTo } = await this.ledgers.state(ledger);
     const lost = sequences.find((sequence) => BigInt(sequence) > BigInt(archivedTo));
     if (lost !== undefined) throw new Problem('internal-error', `event ${lost} of ${ledger} has a key but no row`);
     const origin = await this.ledgers.origin(ledger);
-    const rows = await this.archive.at(ledger, sequences);
-    return new Map(
-      rows.map((row) => {
+    const spans = await readDeletedSpans(this.pool, ledger);
+    const deleted = new Map<string, string>();
+    for (const sequence of sequences) {
+      const span = spanAt(spans, BigInt(sequence));
+      if (span) deleted.set(sequence, deletedAs(BigInt(sequence), span));
+    }
+    const there = sequences.filter((sequence) => !deleted.has(sequence));
+    const rows = there.length === 0 ? [] : await this.archive.at(ledger, there);
+    const envelopes = new Map(
+      rows.map((row): [string, ArchivedEnvelope] => {
         const { sequence, recorded_at, recorded_by, content_hash, previous_event_hash } = envelopeOf(row, origin);
         const [salt, event_hash] = [row.salt.toString('hex'), row.event_hash.toString('hex')];
-        return [sequence, { salt, recorded_at, recorded_by, content_hash, previous_event_hash, event_hash }] as const;
+        return [sequence, { salt, recorded_at, recorded_by, content_hash, previous_event_hash, event_hash }];
       }),
     );
+    return { envelopes, deleted };
   }
 
   private async onFailure(error: unknown, attempt: number, unsure: boolean): Promise<'again' | Error> {

@@ -26,7 +26,7 @@ export class EventIntake {
     return this.appender.hasRoom(ledger);
   }
 
-  /** Records one event; durable once resolved. Throws event-id-conflict and whatever `Appender.append` throws. */
+  /** Records one event; durable once resolved. Throws event-id-conflict, event-deleted and whatever `Appender.append` throws. */
   async recordEvent(ledger: string, event: ReadEvent, caller: Principal): Promise<Appended> {
     const [appended] = await this.append(ledger, [prepareEvent(event, caller.id)], caller, () => '/event_id');
     return appended!;
@@ -77,18 +77,25 @@ export class EventIntake {
         ledger,
         error.conflicts.map(({ event, index }) => ({ event, pointer: pointer(index) })),
         caller,
+        error.deleted.map(({ event, index, detail }) => ({ event, pointer: pointer(index), detail })),
       );
     }
   }
 
-  /** Keeps refused contents, then throws event-id-conflict. If they cannot be kept, 503: a conflict is not forgotten. */
+  /**
+   * Keeps refused contents, then throws event-id-conflict, or event-deleted when all that is known stands for deleted
+   * events. If they cannot be kept, 503: a conflict is not forgotten.
+   */
   private async refuse(
     ledger: string,
     conflicts: readonly { event: PreparedEvent; pointer: string }[],
     caller: Principal,
+    deleted: readonly { event: PreparedEvent; pointer: string; detail: string }[] = [],
   ): Promise<never> {
     try {
-      await this.serviceLedger.record(...conflicts.map(({ event }) => conflictEvent(ledger, event, caller)));
+      if (conflicts.length > 0) {
+        await this.serviceLedger.record(...conflicts.map(({ event }) => conflictEvent(ledger, event, caller)));
+      }
     } catch (cause) {
       throw new Problem(
         'database-unavailable',
@@ -96,17 +103,30 @@ export class EventIntake {
         { cause },
       );
     }
+    const errors = [
+      ...conflicts.map(({ event, pointer }) => ({
+        pointer,
+        rule: 'conflict',
+        detail: `${event.content.event_id} stands for another content`,
+      })),
+      ...deleted.map(({ event, pointer, detail }) => ({
+        pointer,
+        rule: 'deleted',
+        detail: `${event.content.event_id} stands for a deleted event: ${detail}`,
+      })),
+    ];
+    const listed = { errors: errors.slice(0, MAX_LISTED_ERRORS), errorsTotal: errors.length };
+    if (conflicts.length > 0) {
+      throw new Problem(
+        'event-id-conflict',
+        'An event id stands for another content; nothing of this request was recorded',
+        listed,
+      );
+    }
     throw new Problem(
-      'event-id-conflict',
-      'An event id stands for another content; nothing of this request was recorded',
-      {
-        errors: conflicts.slice(0, MAX_LISTED_ERRORS).map(({ event, pointer }) => ({
-          pointer,
-          rule: 'conflict',
-          detail: `${event.content.event_id} stands for another content`,
-        })),
-        errorsTotal: conflicts.length,
-      },
+      'event-deleted',
+      `An event id stands for a deleted event, ${deleted[0]!.detail}; nothing of this request was recorded`,
+      listed,
     );
   }
 }

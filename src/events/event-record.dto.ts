@@ -72,12 +72,13 @@ export class SearchPageDto {
     example: '0',
   })
   archived_to: string;
-  @ApiProperty({
+  @ApiPropertyOptional({
     type: [DeletedRangeDto],
-    description: 'What was deleted at the end of its retention and might have been among these; the same on every page',
+    description:
+      'What was deleted at the end of its retention and might have been among these; the same on every page. Absent where nothing was',
     example: [],
   })
-  deleted: DeletedRangeDto[];
+  deleted?: DeletedRangeDto[];
 }
 
 export class OrderEventDto extends EventRecordDto {
@@ -111,10 +112,11 @@ export class OrderHistoryDto {
     example: '0',
   })
   archived_to: string;
-  @ApiProperty({
+  @ApiPropertyOptional({
     type: [DeletedRangeDto],
-    description: 'What was deleted at the end of its retention and might have been among these; the same on every page',
+    description:
+      'What was deleted at the end of its retention and might have been among these; the same on every page. Absent where nothing was',
     example: [],
   })
-  deleted: DeletedRangeDto[];
+  deleted?: DeletedRangeDto[];
 }

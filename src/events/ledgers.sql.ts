@@ -65,3 +65,8 @@ export async function floorOf(pool: pg.Pool, ledger: string): Promise<string | n
 export async function acceptClockAhead(pool: pg.Pool, ledger: string): Promise<void> {
   await pool.query('SELECT accept_clock_ahead($1)', [ledger]);
 }
+
+/** Notes which ledgers succeed which closed ones, as their first events say. */
+export async function noteSuccessions(pool: pg.Pool): Promise<void> {
+  await pool.query('SELECT note_ledger_successions()');
+}

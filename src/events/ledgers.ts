@@ -79,6 +79,11 @@ export class Ledgers {
     }
   }
 
+  /** Has policies and legal holds of closed ledgers count for those that succeed them, as their first events say. */
+  noteSuccessions(): Promise<void> {
+    return sql.noteSuccessions(this.pool);
+  }
+
   /**
    * Makes a ledger, or finds it made. Throws invalid-parameter for a slug that is none, ledger-origin-conflict when it
    * is there with another origin than the one asked for.

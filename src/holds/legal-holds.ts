@@ -144,7 +144,7 @@ export class LegalHolds implements OnModuleInit {
       const what = state === 'release-requested' ? 'the release of the hold' : 'the hold';
       return new Problem(
         'other-principal-needed',
-        `These credentials asked for ${what}: somebody else has to agree to it or reject it`,
+        `These credentials, ones that made them, or ones that they made, asked for ${what}: somebody else has to agree to it or reject it`,
         { cause },
       );
     }

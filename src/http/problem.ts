@@ -58,7 +58,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'It takes another principal',
     meaning:
-      'Whoever asked for a legal hold, or for its release, cannot agree to it as well, nor reject a hold that they asked for; whoever asked for the deletion of a month cannot approve it. Another key or token, of another person, has to.',
+      'Whoever asked for a legal hold, or for its release, cannot agree to it as well, nor reject a hold that they asked for; whoever asked for the deletion of a month cannot approve it. Another key or token, of another person, has to: a key that neither was made by the one who asked, nor made theirs, directly or by way of further keys.',
   },
   'not-found': { status: 404, title: 'There is nothing here', meaning: 'No operation has this method and path.' },
   'ledger-not-found': {
@@ -174,7 +174,7 @@ export const PROBLEMS = {
     status: 410,
     title: 'The event was deleted',
     meaning:
-      'The event was recorded, kept for as long as its retention policy said, and deleted with its month by an act that two principals agreed to. The detail names the deletion and the policy; `GET /v1/deletions/{id}` has the rest. Its id stays taken: to send the event again gets this answer as well, whatever its content.',
+      'The event was recorded, kept for as long as its retention policy said, and deleted with its month by an act that two principals agreed to. The detail names the deletion and the policy; `GET /v1/deletions/{id}` has the rest. Its id stays taken: to send the event again gets this answer as well, whatever its content. Of a request with several such events `errors` names each; where other contents of known ids are among them as well, the answer is `event-id-conflict`, whose `errors` has both.',
   },
   'payload-too-large': {
     status: 413,

@@ -32,8 +32,7 @@ export class PartitionManager {
 
   /** Makes the months that are missing; returns those that it made. Safe on several replicas at once. */
   async ensureMonths(): Promise<Month[]> {
-    const [times, there] = await Promise.all([sql.clockAndFloors(this.pool), sql.listMonths(this.pool)]);
-    const known = new Set(there.map((month) => month.month));
+    const [times, known] = await Promise.all([sql.clockAndFloors(this.pool), sql.knownMonths(this.pool)]);
     const made: Month[] = [];
     for (const month of wantedMonths(times)) {
       if (known.has(month)) continue;

@@ -34,14 +34,20 @@ export async function listMonths(pool: pg.Pool): Promise<CataloguedMonth[]> {
     `SELECT m.month, m.state, m.partition_name, ${columns}, ${time('retained_until')}, k.record_class,
             d.id AS deletion, d.state AS deletion_state
        FROM months AS m
-       LEFT JOIN LATERAL (
-         SELECT greatest(r.retain_until, r.locked_until) AS retained_until, r.record_class
-           FROM retention_of_month(m.month) AS r
-           WHERE m.state IN ('sealed', 'retired', 'dropped')) AS k ON true
+       LEFT JOIN (
+         SELECT r.month, greatest(r.retain_until, r.locked_until) AS retained_until, r.record_class
+           FROM retention_of_months(ARRAY(SELECT s.month FROM months AS s WHERE s.state IN ('sealed', 'retired', 'dropped'))) AS r
+       ) AS k ON k.month = m.month
        LEFT JOIN month_deletions AS d ON d.month = m.month AND d.state <> 'rejected'
        ORDER BY m.month`,
   );
   return rows;
+}
+
+/** The first days of all months that there are, whatever has become of them. */
+export async function knownMonths(pool: pg.Pool): Promise<Set<string>> {
+  const { rows } = await pool.query<{ month: string }>('SELECT month FROM months');
+  return new Set(rows.map((row) => row.month));
 }
 
 /** Months of a state that ended `age` ago or earlier, by the database's clock, the first ones first. */

@@ -1,8 +1,11 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { ArchiveObjectError } from '../archive/archive-format.js';
 import { ArchiveVerifier } from '../archive/archive-verifier.js';
 import { ObjectRetention, type Removals } from '../archive/object-retention.js';
+import { ObjectMissing } from '../archive/object-store.js';
+import { RetentionCarrier } from '../archive/retention-carrier.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
@@ -21,7 +24,8 @@ const LISTED_OBJECTS = 100;
 
 /**
  * Carries approved deletions out: once one was approved, and every hour. Each step finds by itself how far the last run
- * has come: digests read once more, begun (from then on readers are told that the month is deleted), object after object removed, done.
+ * has come: digests read once more, what the month says of retention recorded again, begun (from then on readers are
+ * told that the month is deleted), object after object removed, done.
  */
 @Injectable()
 export class MonthDeletionJob implements Job, OnModuleInit {
@@ -38,6 +42,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly objects: ObjectRetention,
     private readonly verifier: ArchiveVerifier,
+    private readonly records: RetentionCarrier,
     private readonly serviceLedger: ServiceLedger,
     private readonly runner: JobRunner,
   ) {
@@ -95,7 +100,18 @@ export class MonthDeletionJob implements Job, OnModuleInit {
   private async begin(deletion: MonthDeletion, context: JobContext): Promise<void> {
     const reason = await this.objects.reasonToStay(deletion.month, context);
     if (reason !== undefined) throw new MonthStays(reason);
+    const open = await this.carryRecords(deletion, context);
+    if (open !== undefined) throw new MonthStays(open);
     await this.act(deletion, 'begin');
+  }
+
+  private async carryRecords({ id, month }: MonthDeletion, context: JobContext): Promise<string | undefined> {
+    try {
+      return await this.records.carry(month, id, context);
+    } catch (error) {
+      if (!(error instanceof ArchiveObjectError) && !(error instanceof ObjectMissing)) throw error;
+      return `what it says of retention cannot be read: ${error.message}`;
+    }
   }
 
   private async act({ id, month }: MonthDeletion, act: DeletionAct): Promise<void> {

@@ -161,12 +161,12 @@ export async function listCandidates(database: Database): Promise<DeletionCandid
             o.objects, o.bytes, o.events,
             ARRAY(SELECT h.id::text FROM legal_holds AS h
                     WHERE h.state NOT IN ('rejected', 'released')
-                      AND h.ledgers && ARRAY(SELECT r.ledger FROM month_ranges AS r WHERE r.month = m.month)
+                      AND h.ledgers && ARRAY(SELECT unnest(ledger_line(r.ledger)) FROM month_ranges AS r WHERE r.month = m.month)
                       AND coalesce(h.recorded_from, '-infinity') < (m.month + interval '1 month') AT TIME ZONE 'UTC'
                       AND coalesce(h.recorded_to, 'infinity') > m.month::timestamp AT TIME ZONE 'UTC'
                     ORDER BY h.id) AS holds
        FROM months AS m
-       CROSS JOIN LATERAL retention_of_month(m.month) AS k
+       JOIN retention_of_months(ARRAY(SELECT s.month FROM months AS s WHERE s.state = 'dropped')) AS k ON k.month = m.month
        CROSS JOIN LATERAL (
          SELECT count(*) AS objects, sum(a.bytes) AS bytes, sum(a.events) FILTER (WHERE a.kind = 'month') AS events
            FROM archive_objects AS a WHERE a.number IN (SELECT objects_of_month(m.month))) AS o

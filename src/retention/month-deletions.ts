@@ -107,7 +107,8 @@ function problemOf(cause: unknown): unknown {
   if (code === SqlState.mustBeKept) return new Problem('month-must-be-kept', detail, { cause });
   if (code === SqlState.deletionStateForbids) return new Problem('deletion-state-conflict', detail, { cause });
   if (code === SqlState.otherPrincipalNeeded) {
-    const why = 'These credentials asked for the deletion: somebody else has to approve it';
+    const why =
+      'These credentials, ones that made them, or ones that they made, asked for the deletion: somebody else has to approve it';
     return new Problem('other-principal-needed', why, { cause });
   }
   if (code === SqlState.noSuchDeletion) {
