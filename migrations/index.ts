@@ -10,6 +10,9 @@ import { KeepCosignaturesAndTimestamps1796169600000 } from './1796169600000-keep
 import { KeepAndDeleteMonths1796256000000 } from './1796256000000-keep-and-delete-months.js';
 import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
 import { KeepReportRuns1796860800000 } from './1796860800000-keep-report-runs.js';
+import { KeepTheLastGoodCopy1796947200000 } from './1796947200000-keep-the-last-good-copy.js';
+import { TakeBackBegunDeletions1796947201000 } from './1796947201000-take-back-begun-deletions.js';
+import { StateContentsWithTheObject1796947202000 } from './1796947202000-state-contents-with-the-object.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -25,4 +28,7 @@ export const MIGRATIONS = [
   KeepAndDeleteMonths1796256000000,
   NoteServerIdentity1796342400000,
   KeepReportRuns1796860800000,
+  KeepTheLastGoodCopy1796947200000,
+  TakeBackBegunDeletions1796947201000,
+  StateContentsWithTheObject1796947202000,
 ];

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { ArchiveVerifier } from '../archive/archive-verifier.js';
 import { ObjectRetention, type Removals } from '../archive/object-retention.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
@@ -20,7 +21,8 @@ const LISTED_OBJECTS = 100;
 
 /**
  * Carries approved deletions out: once one was approved, and every hour. Each step finds by itself how far the last run
- * has come: begun (from then on readers are told that the month is deleted), object after object removed, done.
+ * has come: begun (from then on readers are told that the month is deleted), object after object removed, early ones
+ * with events of the month last, done.
  */
 @Injectable()
 export class MonthDeletionJob implements Job, OnModuleInit {
@@ -35,6 +37,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(DATABASE_URL) private readonly url: string,
     @Inject(LOGGER) private readonly logger: Logger,
+    private readonly verifier: ArchiveVerifier,
     private readonly objects: ObjectRetention,
     private readonly serviceLedger: ServiceLedger,
     private readonly runner: JobRunner,
@@ -65,10 +68,10 @@ export class MonthDeletionJob implements Job, OnModuleInit {
       context.signal.throwIfAborted();
       try {
         if (state === 'approved') await this.begin(deletion, context);
-        const { removed, left } = await this.objects.removeMonth(month, id, context);
-        removals.removed += removed;
-        removals.left.push(...left);
-        if (left.length > 0) throw new MonthStays(`${left.length} of its objects stay: ${left[0]!.reason}`);
+        this.add(removals, await this.objects.removeMonth(month, id, context));
+        // what else an early object holds must be somewhere
+        await this.verifier.verifyObjects(await this.objects.toBeVerified(month), context.signal);
+        this.add(removals, await this.objects.removeEarlyOf(month, context));
         await this.act(deletion, 'finish');
         done.push(month);
         context.log.info({ month, deletion: id }, 'a month was deleted');
@@ -81,6 +84,12 @@ export class MonthDeletionJob implements Job, OnModuleInit {
     }
     const left = removals.left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
     return { done, removed: removals.removed, kept: kept.map((each) => ({ ...each })), left };
+  }
+
+  private add(all: Removals, { removed, left }: Removals): void {
+    all.removed += removed;
+    all.left.push(...left);
+    if (left.length > 0) throw new MonthStays(`${left.length} of its objects stay: ${left[0]!.reason}`);
   }
 
   private async begin(deletion: MonthDeletion, context: JobContext): Promise<void> {
