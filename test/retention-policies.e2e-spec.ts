@@ -405,20 +405,17 @@ describe('early objects', () => {
       .post('/v1/legal-holds')
       .send({ ledgers: ['main'], recorded_to: monthsAgo(3).toISOString(), reason: 'Inquiry' })
       .expect(201);
-    // what is held is left out, and stands before nobody; what has its events is read first
-    const { superseded: held } = (await run('retention')) as {
-      superseded: { removed: number; held: number; objects_read: number; left: { object_key: string }[] };
-    };
-    expect(held).toMatchObject({ removed: 0, held: 1, objects_read: expect.any(Number), findings_total: 0 });
-    expect(held.objects_read).toBeGreaterThan(0);
-    expect(held.left.map(({ object_key }) => object_key)).not.toContain(key);
+    // what is held is left out, and stands before nobody
+    expect(await run('retention')).toMatchObject({ superseded: { removed: 0, held: 1, objects_read: 0, left: [] } });
     const other = (await createKey(service, ['holds:approve'], ['*'])).key;
     await service.http(other).post(`/v1/legal-holds/${hold.body.id}/rejections`).send({ reason: 'x' }).expect(201);
     await run('legal-holds');
 
+    // what has its events is read first
     const { superseded: locked } = (await run('retention')) as {
-      superseded: { removed: number; left: { reason: string }[] };
+      superseded: { objects_read: number; removed: number; left: { reason: string }[] };
     };
+    expect(locked.objects_read).toBeGreaterThan(0);
     expect(locked.removed).toBe(0);
     expect(locked.left[0]!.reason).toContain('is locked until'); // the store says so by its own clock
     Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
