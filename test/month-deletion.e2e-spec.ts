@@ -335,7 +335,7 @@ describe('a month at the end of its retention', () => {
   it('may be taken back for a hold that comes up while the store is asked to remove something of it', async () => {
     const id = await approved();
     const store = service.app.get<ObjectStore>(OBJECT_STORE);
-    const { within } = store;
+    const within = store.within.bind(store);
     const isAsked = new Promise<void>((resolve) => {
       // it takes the request, and never answers
       store.within = (signal) =>
@@ -412,6 +412,7 @@ describe('a month at the end of its retention', () => {
   }, 240_000);
 
   it('is done once no early object has its events any more, and not begun while a hold keeps one', async () => {
+    await run('archive-export'); // what is yet to be exported would be locked for less than 80 days
     const later = new Date(Date.now() + 80 * 86_400_000);
     await moveTrailClock(admin, later);
     Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
