@@ -11,6 +11,9 @@ import { KeepAndDeleteMonths1796256000000 } from './1796256000000-keep-and-delet
 import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
 import { KeepDigests1796428800000 } from './1796428800000-keep-digests.js';
 import { KeepReportRuns1796860800000 } from './1796860800000-keep-report-runs.js';
+import { KeepTheLastGoodCopy1796947200000 } from './1796947200000-keep-the-last-good-copy.js';
+import { TakeBackBegunDeletions1796947201000 } from './1796947201000-take-back-begun-deletions.js';
+import { StateContentsWithTheObject1796947202000 } from './1796947202000-state-contents-with-the-object.js';
 import { FollowSuccessions1797033600000 } from './1797033600000-follow-successions.js';
 import { RequireASecondPerson1797033601000 } from './1797033601000-require-a-second-person.js';
 import { GrowTreesInTurn1797120000000 } from './1797120000000-grow-trees-in-turn.js';
@@ -30,6 +33,9 @@ export const MIGRATIONS = [
   NoteServerIdentity1796342400000,
   KeepDigests1796428800000,
   KeepReportRuns1796860800000,
+  KeepTheLastGoodCopy1796947200000,
+  TakeBackBegunDeletions1796947201000,
+  StateContentsWithTheObject1796947202000,
   FollowSuccessions1797033600000,
   RequireASecondPerson1797033601000,
   GrowTreesInTurn1797120000000,

@@ -108,15 +108,18 @@ CREATE TABLE archive_object_states (
   number bigint NOT NULL,
   retain_until timestamp with time zone NOT NULL,
   verified_at timestamp with time zone NOT NULL,
+  found_wrong_at timestamp with time zone,
   CONSTRAINT archive_object_states_pkey PRIMARY KEY (number),
   CONSTRAINT archive_object_states_number_fkey FOREIGN KEY (number) REFERENCES archive_objects(number)
 );
 
-COMMENT ON TABLE archive_object_states IS 'What changes of an object: both only ever grow';
+COMMENT ON TABLE archive_object_states IS 'What changes of an object: until when it is locked, which only ever grows, and what was last found of it';
 
 COMMENT ON COLUMN archive_object_states.retain_until IS 'Until when the store locks it, as far as we know';
 
 COMMENT ON COLUMN archive_object_states.verified_at IS 'When it was last read as a whole and found right';
+
+COMMENT ON COLUMN archive_object_states.found_wrong_at IS 'When something was last found wrong with it; null when it was read as a whole and found right since';
 
 GRANT SELECT ON archive_object_states TO truetrail_service;
 
@@ -224,17 +227,21 @@ CREATE TABLE archive_removals (
   CONSTRAINT archive_removals_number_fkey FOREIGN KEY (number) REFERENCES archive_objects(number)
 );
 
-COMMENT ON TABLE archive_removals IS 'Objects that are no longer in the store. A row is there before the store is asked to remove one';
+COMMENT ON TABLE archive_removals IS 'Objects that are no longer in the store. A row is there before the store is asked to remove one, and without removed_at the object counts as there';
 
 COMMENT ON COLUMN archive_removals.deletion IS 'Of its month; null for an early object, which the month’s own have made superfluous';
 
 COMMENT ON COLUMN archive_removals.removed_at IS 'When the store had said that it is gone; null until it has';
 
-CREATE TRIGGER archive_removals_refuse_row BEFORE DELETE OR UPDATE OF number, deletion, begun_at ON public.archive_removals FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER archive_removals_refuse_delete BEFORE DELETE ON public.archive_removals FOR EACH ROW WHEN ((old.removed_at IS NOT NULL)) EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE archive_removals ENABLE ALWAYS TRIGGER archive_removals_refuse_delete;
+
+CREATE TRIGGER archive_removals_refuse_row BEFORE UPDATE OF number, deletion, begun_at ON public.archive_removals FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE archive_removals ENABLE ALWAYS TRIGGER archive_removals_refuse_row;
 
-CREATE TRIGGER archive_removals_refuse_statement BEFORE DELETE OR TRUNCATE ON public.archive_removals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER archive_removals_refuse_statement BEFORE TRUNCATE ON public.archive_removals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE archive_removals ENABLE ALWAYS TRIGGER archive_removals_refuse_statement;
 
@@ -970,7 +977,7 @@ CREATE TABLE month_deletions (
 
 COMMENT ON TABLE month_deletions IS 'Months whose archive is, or is to be, deleted at the end of retention';
 
-COMMENT ON COLUMN month_deletions.state IS 'From removing on its events are deleted, for every reader; rejected is the other end';
+COMMENT ON COLUMN month_deletions.state IS 'From removing on its events are deleted, for every reader; rejected is the other end, open until the first object is gone';
 
 COMMENT ON COLUMN month_deletions.policy IS 'The one that had kept it the longest, when the removal began';
 
@@ -1429,6 +1436,7 @@ AS $function$
         v_policy uuid;
         v_next text;
         v_left bigint;
+        v_hold uuid;
       BEGIN
         SELECT * INTO v_deletion FROM month_deletions AS d WHERE d.id = p_id FOR UPDATE;
         IF NOT FOUND THEN
@@ -1437,7 +1445,7 @@ AS $function$
         v_next := CASE
           WHEN p_act = 'approve' AND v_deletion.state = 'requested' THEN 'approved'
           -- to keep records takes nobody else
-          WHEN p_act = 'reject' AND v_deletion.state IN ('requested', 'approved') THEN 'rejected'
+          WHEN p_act = 'reject' AND v_deletion.state IN ('requested', 'approved', 'removing') THEN 'rejected'
           WHEN p_act = 'begin' AND v_deletion.state = 'approved' THEN 'removing'
           WHEN p_act = 'finish' AND v_deletion.state = 'removing' THEN 'done'
         END;
@@ -1450,8 +1458,29 @@ AS $function$
         IF p_act IN ('approve', 'begin') THEN
           v_policy := assert_month_may_be_deleted(v_deletion.month);
         END IF;
-        IF p_act = 'finish' THEN
+        IF p_act = 'begin' THEN
+          -- a copy that a hold on other months keeps would outlast the deletion
+          SELECT n, h INTO v_left, v_hold
+            FROM early_objects_of_month(v_deletion.month) AS n
+            JOIN archive_ranges AS r ON r.number = n
+            CROSS JOIN LATERAL month_holds(r.least_recorded_at, r.greatest_recorded_at + interval '1 microsecond', ARRAY[r.ledger]) AS h
+            ORDER BY n LIMIT 1;
+          IF FOUND THEN
+            RAISE EXCEPTION 'object % has events of month %, and is under the legal hold %', v_left, v_deletion.month, v_hold
+              USING ERRCODE = 'TT062';
+          END IF;
+        END IF;
+        IF p_act = 'reject' AND v_deletion.state = 'removing' THEN
           SELECT n INTO v_left FROM objects_of_month(v_deletion.month) AS n
+            WHERE EXISTS (SELECT FROM archive_removals AS x WHERE x.number = n AND x.removed_at IS NOT NULL) LIMIT 1;
+          IF FOUND THEN
+            RAISE EXCEPTION 'object % of month % is removed already', v_left, v_deletion.month USING ERRCODE = 'TT061';
+          END IF;
+          DELETE FROM archive_removals WHERE deletion = p_id;
+        END IF;
+        IF p_act = 'finish' THEN
+          SELECT n INTO v_left
+            FROM (SELECT objects_of_month(v_deletion.month) AS n UNION ALL SELECT early_objects_of_month(v_deletion.month)) AS o
             WHERE NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = n AND x.removed_at IS NOT NULL) LIMIT 1;
           IF FOUND THEN
             RAISE EXCEPTION 'object % of month % is not removed', v_left, v_deletion.month USING ERRCODE = 'TT061';
@@ -1459,8 +1488,8 @@ AS $function$
         END IF;
         UPDATE month_deletions
           SET state = v_next,
-              policy = CASE WHEN p_act = 'begin' THEN v_policy ELSE policy END,
-              begun_at = CASE WHEN p_act = 'begin' THEN trail_now() ELSE begun_at END,
+              policy = CASE v_next WHEN 'removing' THEN v_policy WHEN 'rejected' THEN NULL ELSE policy END,
+              begun_at = CASE v_next WHEN 'removing' THEN trail_now() WHEN 'rejected' THEN NULL ELSE begun_at END,
               done_at = CASE WHEN p_act = 'finish' THEN trail_now() ELSE done_at END
           WHERE id = p_id;
         INSERT INTO month_deletion_acts (deletion, ordinal, act, state, principal, reason, acted_at)
@@ -1469,7 +1498,7 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION act_on_month_deletion(uuid,text,text,text) IS 'approve, reject, begin or finish. TT063 no such deletion, TT031 it takes another principal than the one who asked, TT061 not in this state or not all is removed, TT062 and why the month must be kept';
+COMMENT ON FUNCTION act_on_month_deletion(uuid,text,text,text) IS 'approve, reject (until the first object is gone), begin or finish. TT063 no such deletion, TT031 it takes another principal than the one who asked, TT061 not in this state, or not all, or something already, is removed, TT062 and why the month must be kept';
 
 REVOKE ALL ON FUNCTION act_on_month_deletion(uuid,text,text,text) FROM PUBLIC;
 
@@ -1663,6 +1692,7 @@ REVOKE ALL ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp wi
 GRANT EXECUTE ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.assert_month_has_digests(p_month date, p_verified_within interval, p_missing text, p_unverified text)
+CREATE OR REPLACE FUNCTION public.assert_month_is_not_wrong(p_month date)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -1700,6 +1730,25 @@ AS $function$
 COMMENT ON FUNCTION assert_month_has_digests(date,interval,text,text) IS 'Nothing, or the first code when a month has no digests that are locked, and the second when they were not verified lately';
 
 REVOKE ALL ON FUNCTION assert_month_has_digests(date,interval,text,text) FROM PUBLIC;
+        v_wrong record;
+      BEGIN
+        SELECT s.number, s.found_wrong_at INTO v_wrong
+          FROM month_ranges AS m
+          JOIN archive_ranges AS r ON r.kind <> 'early' AND r.ledger = m.ledger
+            AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
+          JOIN archive_object_states AS s ON s.number = r.number
+          WHERE m.month = p_month AND s.found_wrong_at IS NOT NULL
+          ORDER BY s.number LIMIT 1;
+        IF FOUND THEN
+          RAISE EXCEPTION 'object % of month % was found wrong at %', v_wrong.number, p_month, v_wrong.found_wrong_at
+            USING ERRCODE = 'TT023';
+        END IF;
+      END
+      $function$;
+
+COMMENT ON FUNCTION assert_month_is_not_wrong(date) IS 'Nothing, or TT023 while an object of a month is known to be damaged';
+
+REVOKE ALL ON FUNCTION assert_month_is_not_wrong(date) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.assert_month_may_be_deleted(p_month date)
  RETURNS uuid
@@ -1814,6 +1863,8 @@ AS $function$
         v_holds uuid[];
       BEGIN
         PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.removal', 0));
+        -- add_retention_policy waits for it: a policy that was accepted keeps whatever is there
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('truetrail.retention', 0));
         SELECT o.kind, s.retain_until INTO v_object
           FROM archive_objects AS o JOIN archive_object_states AS s ON s.number = o.number WHERE o.number = p_number;
         IF NOT FOUND THEN
@@ -1837,7 +1888,7 @@ AS $function$
           IF p_deletion IS NOT NULL THEN
             RAISE EXCEPTION 'object % is an early one, which goes without a deletion', p_number USING ERRCODE = 'TT062';
           END IF;
-          -- what it holds is in objects of months, up to its end, each of them read again lately or deleted since
+          -- what it holds is in objects of months, up to its end, each of them read again just now or gone since
           SELECT r.ledger, r.to_sequence INTO v_uncovered
             FROM archive_ranges AS r
             WHERE r.number = p_number AND NOT EXISTS (
@@ -1848,15 +1899,19 @@ AS $function$
             RAISE EXCEPTION 'event % of ledger % is in no object of a month', v_uncovered.to_sequence, v_uncovered.ledger
               USING ERRCODE = 'TT062';
           END IF;
-          SELECT m.number, s.verified_at INTO v_uncovered
+          SELECT m.number, s.verified_at, s.found_wrong_at INTO v_uncovered
             FROM archive_ranges AS r
             JOIN archive_ranges AS m ON m.kind = 'month' AND m.ledger = r.ledger
               AND m.from_sequence <= r.to_sequence AND m.to_sequence >= r.from_sequence
             JOIN archive_object_states AS s ON s.number = m.number
-            WHERE r.number = p_number AND s.verified_at < trail_now() - interval '35 days'
-              AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = m.number)
-            LIMIT 1;
-          IF FOUND THEN
+            WHERE r.number = p_number
+              AND (s.found_wrong_at IS NOT NULL OR s.verified_at < trail_now() - interval '1 day')
+              AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = m.number AND x.removed_at IS NOT NULL)
+            ORDER BY s.found_wrong_at NULLS LAST, s.verified_at LIMIT 1;
+          IF v_uncovered.found_wrong_at IS NOT NULL THEN
+            RAISE EXCEPTION 'object %, which holds the same, was found wrong at %', v_uncovered.number, v_uncovered.found_wrong_at
+              USING ERRCODE = 'TT023';
+          ELSIF v_uncovered.number IS NOT NULL THEN
             RAISE EXCEPTION 'object %, which holds the same, was last verified at %', v_uncovered.number, v_uncovered.verified_at
               USING ERRCODE = 'TT023';
           END IF;
@@ -1876,7 +1931,7 @@ AS $function$
       END
       $function$;
 
-COMMENT ON FUNCTION begin_object_removal(bigint,uuid) IS 'Whether an object may be removed from the store now, and still has to be; false when it was. TT062 and why not, TT023 when what holds the same was not verified lately. No hold is made until the transaction of the caller ends';
+COMMENT ON FUNCTION begin_object_removal(bigint,uuid) IS 'Whether an object may be removed from the store now, and still has to be; false when it was. TT062 and why not, TT023 when what holds the same was not verified lately, or was found wrong. Neither a hold nor a policy is made until the transaction of the caller ends';
 
 REVOKE ALL ON FUNCTION begin_object_removal(bigint,uuid) FROM PUBLIC;
 
@@ -1950,6 +2005,9 @@ AS $function$
         IF EXISTS (SELECT FROM archive_contents WHERE number = p_number) THEN
           RAISE EXCEPTION 'what object % holds stands in the catalogue already', p_number USING ERRCODE = 'TT010';
         END IF;
+        IF NOT EXISTS (SELECT FROM archive_objects AS o WHERE o.number = p_number AND o.xmin = pg_current_xact_id()::xid) THEN
+          RAISE EXCEPTION 'object % was catalogued before, without what it holds', p_number USING ERRCODE = 'TT010';
+        END IF;
         INSERT INTO archive_contents (number, ledger, entity_type, event_type, events, least_recorded_at, greatest_recorded_at)
           SELECT p_number, u.* FROM unnest(p_ledgers, p_entity_types, p_event_types, p_events, p_least_recorded, p_greatest_recorded) AS u;
         IF EXISTS (
@@ -1958,10 +2016,19 @@ AS $function$
               (SELECT sum(c.events) FROM archive_contents AS c WHERE c.number = r.number AND c.ledger = r.ledger)) THEN
           RAISE EXCEPTION 'object % does not hold as many events as its classes do', p_number USING ERRCODE = 'TT010';
         END IF;
+        IF EXISTS (
+          SELECT FROM archive_ranges AS r
+            JOIN (SELECT c.ledger, min(c.least_recorded_at) AS least, max(c.greatest_recorded_at) AS greatest,
+                         bool_or(c.least_recorded_at > c.greatest_recorded_at) AS is_reversed
+                    FROM archive_contents AS c WHERE c.number = p_number GROUP BY c.ledger) AS c ON c.ledger = r.ledger
+            WHERE r.number = p_number
+              AND (c.is_reversed OR (c.least, c.greatest) IS DISTINCT FROM (r.least_recorded_at, r.greatest_recorded_at))) THEN
+          RAISE EXCEPTION 'object % was recorded at other times than its classes', p_number USING ERRCODE = 'TT010';
+        END IF;
       END
       $function$;
 
-COMMENT ON FUNCTION catalogue_archive_contents(bigint,text[],text[],text[],bigint[],timestamp with time zone[],timestamp with time zone[]) IS 'What a catalogued object holds by class, once; TT010 when its events do not add up';
+COMMENT ON FUNCTION catalogue_archive_contents(bigint,text[],text[],text[],bigint[],timestamp with time zone[],timestamp with time zone[]) IS 'What an object holds by class, in the transaction that catalogues it; TT010 later, when its events do not add up, or when their times are not those of its ranges';
 
 REVOKE ALL ON FUNCTION catalogue_archive_contents(bigint,text[],text[],text[],bigint[],timestamp with time zone[],timestamp with time zone[]) FROM PUBLIC;
 
@@ -2234,6 +2301,7 @@ AS $function$
           RETURN false;
         END IF;
         PERFORM assert_month_may_leave(p_month);
+        PERFORM assert_month_is_not_wrong(p_month);
         -- whoever reads at this moment still sees the month; whoever comes later waits, and then sees that it is archived
         LOCK TABLE ONLY audit_events IN ACCESS EXCLUSIVE MODE;
         EXECUTE format('ALTER TABLE public.audit_events DETACH PARTITION public.%I', v_name);
@@ -2248,6 +2316,28 @@ COMMENT ON FUNCTION drop_month(date) IS 'Drops the table of a retired month afte
 REVOKE ALL ON FUNCTION drop_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION drop_month(date) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.early_objects_of_month(p_month date)
+ RETURNS SETOF bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          SELECT DISTINCT r.number
+            FROM month_ranges AS m
+            JOIN archive_ranges AS r ON r.kind = 'early' AND r.ledger = m.ledger
+              AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
+            JOIN archive_object_states AS s ON s.number = r.number
+            WHERE m.month = p_month AND s.retain_until <= trail_now()
+              AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = r.number AND x.removed_at IS NOT NULL)
+            ORDER BY r.number
+        $function$;
+
+COMMENT ON FUNCTION early_objects_of_month(date) IS 'Early objects with events of a month that are not locked any more, and not removed';
+
+REVOKE ALL ON FUNCTION early_objects_of_month(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION early_objects_of_month(date) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.finish_object_removal(p_number bigint)
  RETURNS boolean
@@ -2474,6 +2564,21 @@ REVOKE ALL ON FUNCTION name_deployment(uuid,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION name_deployment(uuid,text) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.note_archive_finding(p_number bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          UPDATE archive_object_states SET found_wrong_at = trail_now() WHERE number = p_number
+        $function$;
+
+COMMENT ON FUNCTION note_archive_finding(bigint) IS 'Something is wrong with an object in the store: it counts for no copy until it was read again and found right';
+
+REVOKE ALL ON FUNCTION note_archive_finding(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION note_archive_finding(bigint) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.note_archive_object(p_number bigint, p_retain_until timestamp with time zone, p_verified boolean)
  RETURNS void
  LANGUAGE sql
@@ -2482,7 +2587,8 @@ CREATE OR REPLACE FUNCTION public.note_archive_object(p_number bigint, p_retain_
 AS $function$
           UPDATE archive_object_states
             SET retain_until = greatest(retain_until, p_retain_until),
-                verified_at = CASE WHEN p_verified THEN greatest(verified_at, trail_now()) ELSE verified_at END
+                verified_at = CASE WHEN p_verified THEN greatest(verified_at, trail_now()) ELSE verified_at END,
+                found_wrong_at = CASE WHEN p_verified THEN NULL ELSE found_wrong_at END
             WHERE number = p_number AND p_retain_until <= trail_now() + interval '50 years'
         $function$;
 
@@ -2914,6 +3020,7 @@ AS $function$
           RAISE EXCEPTION 'a month before % is not retired', p_month USING ERRCODE = 'TT020';
         END IF;
         PERFORM assert_month_may_leave(p_month);
+        PERFORM assert_month_is_not_wrong(p_month);
         UPDATE ledger_heads AS h SET archived_to = r.to_sequence
           FROM month_ranges AS r WHERE r.month = p_month AND r.ledger = h.ledger;
         UPDATE months SET state = 'retired', retired_at = trail_now() WHERE month = p_month;

@@ -52,7 +52,7 @@ describe('a month at the end of its retention', () => {
     clerk = (await createKey(service, ['operations:run'], ['*'])).key;
     officer = (await createKey(service, ['holds:approve', 'holds:request'], ['*'])).key;
     await archiveFourMonths();
-  }, 120_000);
+  }, 300_000);
   afterEach(async () => {
     await admin.end();
     await service.close();
@@ -361,6 +361,117 @@ describe('a month at the end of its retention', () => {
     expect(rest).toMatchObject({ deletions: [{ id, state: 'rejected' }], next_cursor: null });
   }, 120_000);
 
+  it('may be taken back for a hold that comes up while the store is asked to remove something of it', async () => {
+    const id = await approved();
+    const store = service.app.get<ObjectStore>(OBJECT_STORE);
+    const within = store.within.bind(store);
+    const isAsked = new Promise<void>((resolve) => {
+      // it takes the request, and never answers
+      store.within = (signal) =>
+        Object.assign(Object.create(store) as ObjectStore, {
+          remove: () =>
+            new Promise<void>((_, reject) => {
+              signal.addEventListener('abort', () => reject(signal.reason as Error));
+              resolve();
+            }),
+        });
+    });
+    const running = run('month-deletion');
+    await isAsked;
+    const held = await service
+      .http(officer)
+      .post('/v1/legal-holds')
+      .send({
+        ledgers: ['main'],
+        recorded_from: monthsAgo(FIRST, 1).toISOString(),
+        recorded_to: monthsAgo(FIRST, 28).toISOString(),
+        reason: 'Inquiry',
+      })
+      .expect(201);
+    const outcome = (await running) as { removed: number; left: { reason: string }[] };
+    expect(outcome).toMatchObject({ done: [], removed: 0, left: [{ reason: expect.any(String) }, expect.anything()] });
+    expect(outcome.left[0]!.reason).toContain('within 4 s');
+    expect(outcome.left[1]!.reason).toContain(held.body.id);
+    store.within = within;
+    expect(await deletionOf(id)).toMatchObject({ state: 'removing', objects_removed: '0' });
+    expect(await run('month-deletion')).toMatchObject({ done: [], removed: 0 });
+
+    // what is there is still looked after: what is wrong with it is found, and policies lock it
+    const [object] = await query<{ number: string; object_key: string; version_id: string }>(
+      service.database,
+      `SELECT number, object_key, version_id FROM archive_objects
+         WHERE number IN (SELECT objects_of_month('${firstOf(FIRST)}')) AND kind = 'month'`,
+    );
+    const file = join(folder(), object!.object_key);
+    const bytes = readFileSync(file);
+    const put = (content: Buffer | string): void => {
+      rmSync(file);
+      writeFileSync(file, content);
+    };
+    put('rubbish');
+    expect((await run('archive-verification')).findings).toContainEqual(
+      expect.objectContaining({ kind: 'object-changed', object_key: object!.object_key }),
+    );
+    put(bytes);
+    expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', removed: 0 });
+    await service
+      .http(clerk)
+      .post('/v1/retention-policies')
+      .send({ record_class: 'all', valid_from: '2020-01-01', years: 12, reason: REASON })
+      .expect(201);
+    expect(await run('retention')).toMatchObject({ short_total: 0 });
+    const version = { key: object!.object_key, versionId: object!.version_id };
+    expect((await test.store.describe(version)).retainUntil!.getTime()).toBeGreaterThan(Date.now());
+
+    // and readers get it back
+    const reject = () => service.http(officer).post(`/v1/deletions/${id}/rejections`).send({ reason: 'Held' });
+    rmSync(file); // gone, for all that the store can say
+    const { body: gone } = await reject().expect(409);
+    expect(gone.detail).toContain('is gone already');
+    writeFileSync(file, bytes);
+    const { body: rejected } = await reject().expect(201);
+    expect(rejected).toMatchObject({ state: 'rejected', policy: null, begun_at: null });
+    const { body: page } = await service.http().get('/v1/ledgers/main/events?limit=1000').expect(200);
+    expect(page.events).toHaveLength(120);
+    expect(page.deleted).toBeUndefined();
+    expect(await verify(service)).toMatchObject({ verdict: 'valid', checked: '120', deleted: [] });
+    expect(await query(service.database, 'SELECT FROM archive_removals WHERE deletion IS NOT NULL')).toEqual([]);
+    const { body: kept } = await ask().expect(409);
+    expect(kept.type).toBe('/docs/problems/month-must-be-kept');
+  }, 240_000);
+
+  it('is done once no early object has its events any more, and not begun while a hold keeps one', async () => {
+    await run('archive-export'); // what is yet to be exported would be locked for less than 80 days
+    const later = new Date(Date.now() + 80 * 86_400_000);
+    await moveTrailClock(admin, later);
+    Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
+    for (const job of ['partition-maintenance', 'archive-export', 'archive-verification']) await run(job);
+    const id = await approved();
+    // it touches no month but the present one: the service has recorded something that is in the same early object
+    const hold = await service
+      .http(officer)
+      .post('/v1/legal-holds')
+      .send({ ledgers: ['_service'], reason: 'Inquiry' })
+      .expect(201);
+    const outcome = await run('month-deletion');
+    expect(outcome).toMatchObject({ done: [], removed: 0 });
+    expect((outcome.kept as { reason: string }[])[0]!.reason).toContain(`is under the legal hold ${hold.body.id}`);
+    expect(await deletionOf(id)).toMatchObject({ state: 'approved' });
+    const other = (await createKey(service, ['holds:approve'], ['*'])).key;
+    await service.http(other).post(`/v1/legal-holds/${hold.body.id}/rejections`).send({ reason: 'x' }).expect(201);
+    await run('legal-holds');
+    expect(await run('month-deletion')).toMatchObject({ done: [firstOf(FIRST)], left: [] });
+    const copies = await query<{ removed: boolean }>(
+      service.database,
+      `SELECT x.removed_at IS NOT NULL AS removed FROM month_ranges AS m
+         JOIN archive_ranges AS r ON r.ledger = m.ledger AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
+         LEFT JOIN archive_removals AS x USING (number) WHERE m.month = '${firstOf(FIRST)}'`,
+    );
+    expect(copies.length).toBeGreaterThan(2);
+    expect(copies.filter(({ removed }) => !removed)).toEqual([]);
+    expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
+  }, 240_000);
+
   it('goes on where it was broken off, whatever the step', async () => {
     const id = await approved();
     const store = service.app.get<ObjectStore>(OBJECT_STORE);
@@ -536,6 +647,22 @@ describe('a month at the end of its retention', () => {
       await client.query(act, [asked.id, 'begin', 'service']);
       await refused(act, [asked.id, 'finish', 'service'], 'TT061');
       await refused('SELECT begin_object_removal($1, $2)', [late!.number, asked.id], 'TT062');
+      // no policy comes while the store is asked, and nothing is taken back of which something is gone
+      await client.query('BEGIN');
+      await client.query('SELECT begin_object_removal($1, $2)', [object!.number, asked.id]);
+      await connected(service.database.serviceUrl, async (another) => {
+        await another.query(`SET ROLE truetrail_service; SET lock_timeout = '100ms'`);
+        await expect(
+          another.query(
+            `SELECT add_retention_policy($1, 'all', '2020-01-01', NULL, NULL, NULL, 12, 'x', 'key:other')`,
+            [asked.id],
+          ),
+        ).rejects.toMatchObject({ code: '55P03' });
+      });
+      await client.query('SELECT finish_object_removal($1)', [object!.number]);
+      await client.query('COMMIT');
+      await refused(`SELECT act_on_month_deletion($1, 'reject', 'key:other', 'x')`, [asked.id], 'TT061');
+      await expect(admin.query('DELETE FROM archive_removals')).rejects.toMatchObject({ code: 'TT100' });
       for (const table of [
         'retention_policies',
         'month_deletions',

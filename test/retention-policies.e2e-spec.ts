@@ -1,3 +1,6 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { OBJECT_STORE } from '../src/archive/archive-store.js';
 import type { ObjectStore } from '../src/archive/object-store.js';
@@ -5,7 +8,7 @@ import { startService, sampleEvent, type TestService } from './support/app.js';
 import { createKey, query } from './support/keys.js';
 import { folderStore, STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
-import { connected, runJob, verify } from './support/verification.js';
+import { connected, runJob, tamper, verify } from './support/verification.js';
 
 /** A day of the month that lies `back` months before the present one, noon. */
 function monthsAgo(back: number, day = 15): Date {
@@ -302,6 +305,51 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         });
       }
     }, 120_000);
+
+    it('are not shortened by what is said later of objects that were catalogued without their classes', async () => {
+      await service
+        .http()
+        .post('/v1/retention-policies')
+        .send({ record_class: 'orders', valid_from: '2020-01-01', entity_type: 'order', years: 12, reason: REASON })
+        .expect(201);
+      await moveTrailClock(admin, monthsAgo(4));
+      await run('partition-maintenance');
+      await record('main', {});
+      await moveTrailClock(admin, new Date());
+      await run('partition-maintenance');
+      await run('archive-export');
+      const { database } = service;
+      await tamper(database.adminUrl, 'DELETE FROM archive_contents');
+      const ranges = await query<{ number: string; ledger: string; events: string; least: string; greatest: string }>(
+        database,
+        `SELECT number, ledger, to_sequence - from_sequence + 1 AS events, least_recorded_at::text AS least,
+                greatest_recorded_at::text AS greatest
+           FROM archive_ranges
+           WHERE number = (SELECT min(number) FROM archive_ranges WHERE kind = 'month' AND ledger = 'main')`,
+      );
+      const { number } = ranges[0]!;
+      const kept = () =>
+        query(database, `SELECT record_class, years FROM retention_of_objects(ARRAY[${number}]::bigint[])`);
+      const say = (time: 'least' | 'greatest' | null) =>
+        `SELECT catalogue_archive_contents(${number}, ARRAY[${ranges.map(({ ledger }) => `'${ledger}'`).join()}],
+           ${`ARRAY[${ranges.map(() => `'x'`).join()}], `.repeat(2)} ARRAY[${ranges.map(({ events }) => events).join()}]::bigint[],
+           ARRAY[${ranges.map(({ least }) => `'${time ? least : '1970-01-01Z'}'`).join()}]::timestamptz[],
+           ARRAY[${ranges.map((range) => `'${time ? range[time] : '1970-01-01Z'}'`).join()}]::timestamptz[])`;
+      expect(await kept()).toEqual([{ record_class: 'orders', years: 12 }]);
+      for (const forged of [say(null), say('greatest')]) {
+        await connected(database.serviceUrl, async (client) => {
+          await client.query('SET ROLE truetrail_service');
+          await expect(client.query(forged)).rejects.toMatchObject({ code: 'TT010' });
+        });
+      }
+      // nor with the object, when the times are not its own; as it should be it is taken
+      const now = (words: string) =>
+        tamper(database.adminUrl, `UPDATE archive_objects SET bytes = bytes WHERE number = ${number}; ${words}`);
+      await expect(now(say(null))).rejects.toMatchObject({ code: 'TT010' });
+      expect(await kept()).toEqual([{ record_class: 'orders', years: 12 }]);
+      await now(say('greatest'));
+      expect(await kept()).toEqual([{ record_class: 'default', years: 7 }]);
+    }, 120_000);
   },
 );
 
@@ -352,25 +400,22 @@ describe('early objects', () => {
     await moveTrailClock(admin, later);
     await run('partition-maintenance'); // what the service recorded when it started is of the present month
     await run('archive-export');
-    const { superseded } = (await run('retention')) as { superseded: { left: { reason: string }[] } };
-    expect(superseded.left[0]!.reason).toContain('was last verified at');
-    await run('archive-verification');
     const hold = await service
       .http()
       .post('/v1/legal-holds')
       .send({ ledgers: ['main'], recorded_to: monthsAgo(3).toISOString(), reason: 'Inquiry' })
       .expect(201);
-    const { superseded: held } = (await run('retention')) as {
-      superseded: { removed: number; left: { reason: string }[] };
-    };
-    expect(held.left.some(({ reason }) => reason.includes(hold.body.id as string))).toBe(true);
+    // what is held is left out, and stands before nobody
+    expect(await run('retention')).toMatchObject({ superseded: { removed: 0, held: 1, objects_read: 0, left: [] } });
     const other = (await createKey(service, ['holds:approve'], ['*'])).key;
     await service.http(other).post(`/v1/legal-holds/${hold.body.id}/rejections`).send({ reason: 'x' }).expect(201);
     await run('legal-holds');
 
+    // what has its events is read first
     const { superseded: locked } = (await run('retention')) as {
-      superseded: { removed: number; left: { reason: string }[] };
+      superseded: { objects_read: number; removed: number; left: { reason: string }[] };
     };
+    expect(locked.objects_read).toBeGreaterThan(0);
     expect(locked.removed).toBe(0);
     expect(locked.left[0]!.reason).toContain('is locked until'); // the store says so by its own clock
     Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
@@ -392,5 +437,85 @@ describe('early objects', () => {
     await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
     expect(await run('archive-export')).toMatchObject({ refused: [] });
     expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
-  }, 120_000);
+  }, 300_000);
+
+  it('stay while the object of their month is damaged or missing, which holds up nothing else', async () => {
+    for (const back of [4, 3]) {
+      await moveTrailClock(admin, monthsAgo(back));
+      await run('partition-maintenance');
+      const events = Array.from({ length: 20 }, () => sampleEvent());
+      await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+      await run('archive-export');
+    }
+    const later = new Date(Date.now() + 80 * DAY_MS);
+    await moveTrailClock(admin, later);
+    Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
+    await run('partition-maintenance');
+    await run('archive-export');
+    expect(await run('archive-verification')).toMatchObject({ verdict: 'valid' });
+
+    const [damaged] = await query<{ number: string; object_key: string; month: string }>(
+      service.database,
+      `SELECT o.number, o.object_key, m.month::text FROM archive_objects AS o JOIN archive_ranges AS r USING (number)
+         JOIN month_ranges AS m ON m.ledger = r.ledger AND m.to_sequence = r.to_sequence
+         WHERE o.kind = 'month' AND r.ledger = 'main' ORDER BY o.number LIMIT 1`,
+    );
+    const file = join(fileURLToPath(test.url), damaged!.object_key);
+    const bytes = readFileSync(file);
+    const put = (content: Buffer | string): void => {
+      rmSync(file, { force: true });
+      writeFileSync(file, content);
+    };
+    put('rubbish');
+    expect(await run('archive-verification')).toMatchObject({ verdict: 'invalid' });
+    const { superseded } = (await run('retention')) as { superseded: Record<string, unknown> };
+    expect(superseded).toMatchObject({ last: 1, removed: expect.any(Number), left: [] });
+    expect(superseded.removed).toBeGreaterThan(0);
+    const copies = () =>
+      query<{ removed: boolean }>(
+        service.database,
+        `SELECT x.removed_at IS NOT NULL AS removed FROM archive_ranges AS e LEFT JOIN archive_removals AS x USING (number)
+           WHERE e.kind = 'early' AND e.ledger = 'main' ORDER BY e.number`,
+      );
+    expect((await copies()).map(({ removed }) => removed)).toEqual([false, true]);
+    await connected(service.database.serviceUrl, async (client) => {
+      await client.query('SET ROLE truetrail_service');
+      await expect(client.query('SELECT retire_month($1)', [damaged!.month])).rejects.toMatchObject({
+        code: 'TT023',
+        message: expect.stringContaining('was found wrong'),
+      });
+      const [copy] = await query<{ number: string }>(
+        service.database,
+        `SELECT min(number) AS number FROM archive_objects WHERE kind = 'early'`,
+      );
+      await expect(client.query('SELECT begin_object_removal($1, NULL)', [copy!.number])).rejects.toMatchObject({
+        code: 'TT023',
+        message: expect.stringContaining('was found wrong'),
+      });
+    });
+
+    // a lock that cannot be moved on
+    rmSync(file);
+    await service
+      .http()
+      .post('/v1/retention-policies')
+      .send({ record_class: 'all', valid_from: '2020-01-01', years: 12, reason: REASON })
+      .expect(201);
+    const [{ objects: others } = { objects: 0 }] = await query<{ objects: number }>(
+      service.database,
+      `SELECT count(*)::integer - 1 AS objects FROM archive_objects WHERE kind IN ('month', 'entities')`,
+    );
+    expect(await run('retention')).toMatchObject({
+      extended: others,
+      short_total: 1,
+      short: [{ object_key: damaged!.object_key }],
+      superseded: { last: 1 },
+    });
+
+    // mended, read and found right
+    put(bytes);
+    await run('archive-verification');
+    expect(await run('retention')).toMatchObject({ extended: 1, short_total: 0, superseded: { last: 0, removed: 1 } });
+    expect((await copies()).map(({ removed }) => removed)).toEqual([true, true]);
+  }, 240_000);
 });

@@ -25,7 +25,7 @@ export interface CataloguedObject {
   verified_at: string;
   /** when the store had said that it is gone; null while it is there */
   removed_at: string | null;
-  /** somebody has begun to remove it: it may be gone */
+  /** somebody has begun to remove it: it may be gone, and counts as there while removed_at is null */
   removal_begun: boolean;
   /** with whose month it was removed; null for an early object, which those of months have superseded */
   deletion: string | null;
@@ -267,17 +267,24 @@ export async function claimStore(database: Database, id: string, location: strin
   return rows[0]!.id;
 }
 
-/** Numbers of the objects that were not read as a whole for the longest time: a thirtieth of all. */
+/**
+ * Numbers of the objects that were not read as a whole for the longest time: a thirtieth of all; and of those that were
+ * found wrong, as many at most: one that was mended counts again once it was read.
+ */
 export async function longestUnread(database: Database): Promise<Set<string>> {
   const { rows } = await database.query<{ number: string }>(
-    `SELECT number FROM archive_object_states AS s
-       WHERE NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = s.number) ORDER BY verified_at, number
-       LIMIT (SELECT ceil(count(*) / 30.0) FROM archive_object_states)`,
+    `WITH there AS (
+       SELECT s.number, s.verified_at, s.found_wrong_at FROM archive_object_states AS s
+         WHERE NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = s.number AND x.removed_at IS NOT NULL)
+     ), share AS (SELECT ceil(count(*) / 30.0) AS objects FROM there)
+     (SELECT number FROM there ORDER BY verified_at, number LIMIT (SELECT objects FROM share))
+     UNION
+     (SELECT number FROM there WHERE found_wrong_at IS NOT NULL ORDER BY found_wrong_at, number LIMIT (SELECT objects FROM share))`,
   );
   return new Set(rows.map(({ number }) => number));
 }
 
-/** Numbers of the objects that hold months and were not read as a whole for five days: seven is what a drop needs. */
+/** Numbers of the objects that hold months and were found wrong, or not read as a whole for five days: seven is what a drop needs. */
 export async function objectsToVerify(database: Database, months: readonly string[]): Promise<Set<string>> {
   const { rows } = await database.query<{ number: string }>(
     `SELECT DISTINCT r.number
@@ -285,7 +292,8 @@ export async function objectsToVerify(database: Database, months: readonly strin
        JOIN archive_ranges AS r ON r.kind IN ('month', 'entities', 'digests') AND r.ledger = m.ledger
          AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
        JOIN archive_object_states AS s ON s.number = r.number
-       WHERE m.month = ANY ($1::date[]) AND s.verified_at < trail_now() - interval '5 days'`,
+       WHERE m.month = ANY ($1::date[])
+         AND (s.verified_at < trail_now() - interval '5 days' OR s.found_wrong_at IS NOT NULL)`,
     [months],
   );
   return new Set(rows.map(({ number }) => number));
@@ -394,6 +402,11 @@ export async function noteObject(
   verified: boolean,
 ): Promise<void> {
   await database.query('SELECT note_archive_object($1, $2, $3)', [number, retainUntil.toISOString(), verified]);
+}
+
+/** Notes that something is wrong with an object: it counts for no copy until it was found right. */
+export async function noteFinding(database: Database, number: string): Promise<void> {
+  await database.query('SELECT note_archive_finding($1)', [number]);
 }
 
 /** Objects from a number on, `limit` at most. */

@@ -113,7 +113,7 @@ export class ArchiveVerifier {
   /** Reads some objects and recomputes them. Throws StoreUnavailable. */
   async verifyObjects(numbers: ReadonlySet<string>, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
     const store = this.store?.within(signal);
-    if (!store) return nothingVerified();
+    if (!store || numbers.size === 0) return nothingVerified();
     await claimStore(store, this.pool);
     const isAsked = (number: string): boolean => numbers.has(number);
     return this.verify(store, { isAsked, isRead: isAsked }, signal);
@@ -143,7 +143,7 @@ export class ArchiveVerifier {
         if (objects.length === 0) break;
         for (const object of objects.filter(({ number }) => isAsked(number))) {
           signal.throwIfAborted();
-          if (object.removal_begun) {
+          if (object.removed_at !== null) {
             await this.passRemoved(object, versions, outcome);
             continue;
           }
@@ -173,15 +173,15 @@ export class ArchiveVerifier {
     }
   }
 
-  /** What is left under the name of an object that was removed, or is being removed. */
+  /** What is left under the name of an object that was removed. */
   private async passRemoved(
     { object_key: key, version_id: versionId, removed_at: removedAt }: sql.VerifiedObject,
     versions: Versions,
     outcome: ArchiveVerificationOutcome,
   ): Promise<void> {
-    if (removedAt !== null) outcome.removed += 1;
+    outcome.removed += 1;
     for await (const listed of versions.of(key)) {
-      if (listed.isDeleteMarker || (removedAt === null && listed.versionId === versionId)) continue;
+      if (listed.isDeleteMarker) continue;
       const what = listed.versionId === versionId ? `was removed at ${removedAt}, and is there` : 'is in no catalogue';
       outcome.findings.push(finding('object-unknown', key, `its version ${listed.versionId} ${what}`));
     }
@@ -261,7 +261,10 @@ export class ArchiveVerifier {
       await sql.noteObject(this.pool, object.number, until, isRight && outcome.findings.length === foundBefore);
     } catch (error) {
       if (!(error instanceof ObjectMissing)) throw error;
-      say('object-missing', `its version ${versionId} is not there`);
+      // a removal that has begun may have been done, by somebody who was killed before saying so
+      if (!object.removal_begun) say('object-missing', `its version ${versionId} is not there`);
+    } finally {
+      if (outcome.findings.length > foundBefore) await sql.noteFinding(this.pool, object.number);
     }
   }
 

@@ -78,16 +78,20 @@ export interface ShortLock extends KeptUntil {
   version_id: string;
   /** as the catalogue knows it */
   locked_until: string;
+  /** somebody has begun to remove it: it may be gone */
+  removal_begun: boolean;
 }
 
 export async function listShortLocks(database: Database): Promise<ShortLock[]> {
   const { rows } = await database.query<ShortLock>(
     `SELECT o.number, o.object_key, o.version_id, ${text('s.retain_until')} AS locked_until,
-            w.record_class, w.years, ${text('wanted.retain_until')} AS retain_until
+            w.record_class, w.years, ${text('wanted.retain_until')} AS retain_until,
+            EXISTS (SELECT FROM archive_removals AS x WHERE x.number = o.number) AS removal_begun
        FROM retention_of_objects(ARRAY(
               SELECT a.number FROM archive_objects AS a
                 WHERE a.kind IN ('month', 'entities', 'digests')
-                  AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = a.number))) AS w
+                  AND NOT EXISTS (
+                    SELECT FROM archive_removals AS x WHERE x.number = a.number AND x.removed_at IS NOT NULL))) AS w
        JOIN archive_objects AS o ON o.number = w.number
        JOIN archive_object_states AS s ON s.number = w.number
        -- digests stay for ever: their locks are moved on
@@ -141,20 +145,67 @@ async function removable(database: Database, where: string, values: unknown[]): 
   }));
 }
 
-/** Early objects whose lock is over and whose events are all in objects of months, by the catalogue; the first ones. */
+/** Early objects that are in the store, whose lock is over and whose events are all in objects of months, as `e`. */
+const SUPERSEDED = `archive_objects AS e JOIN archive_object_states AS t ON t.number = e.number
+  WHERE e.kind = 'early' AND t.retain_until <= trail_now()
+    AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = e.number AND x.removed_at IS NOT NULL)
+    AND NOT EXISTS (
+      SELECT FROM archive_ranges AS r WHERE r.number = e.number AND r.to_sequence > coalesce(
+        (SELECT max(m.to_sequence) FROM archive_ranges AS m WHERE m.kind = 'month' AND m.ledger = r.ledger), 0))`;
+/** The objects of months, as `s`, that hold what early ones hold, as `e`. */
+const COVERING = `archive_ranges AS r
+  JOIN archive_ranges AS m ON m.kind = 'month' AND m.ledger = r.ledger
+    AND m.from_sequence <= r.to_sequence AND m.to_sequence >= r.from_sequence
+  JOIN archive_object_states AS s ON s.number = m.number
+    AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = m.number AND x.removed_at IS NOT NULL)
+  WHERE r.number = e.number`;
+const IS_HELD = 'e.number IN (SELECT objects_under_hold(NULL))';
+const IS_LAST = `EXISTS (SELECT FROM ${COVERING} AND s.found_wrong_at IS NOT NULL)`;
+
+/**
+ * Early objects that are superseded, the first ones: under no legal hold, and none that may be the last good copy, since
+ * an object of a month with the same events was found wrong. So none of these stands before those that may go.
+ */
 export function listSuperseded(database: Database, limit: number): Promise<RemovableObject[]> {
   return removable(
     database,
-    `o.number IN (
-       SELECT e.number FROM archive_objects AS e JOIN archive_object_states AS t ON t.number = e.number
-         WHERE e.kind = 'early' AND t.retain_until <= trail_now()
-           AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = e.number AND x.removed_at IS NOT NULL)
-           AND NOT EXISTS (
-             SELECT FROM archive_ranges AS r WHERE r.number = e.number AND r.to_sequence > coalesce(
-               (SELECT max(m.to_sequence) FROM archive_ranges AS m WHERE m.kind = 'month' AND m.ledger = r.ledger), 0))
-         ORDER BY e.number LIMIT $1)`,
+    `o.number IN (SELECT e.number FROM ${SUPERSEDED} AND NOT ${IS_HELD} AND NOT ${IS_LAST} ORDER BY e.number LIMIT $1)`,
     [limit],
   );
+}
+
+/** How many early objects would be superseded, and stay. */
+export interface KeptObjects {
+  /** under legal holds */
+  held: number;
+  /** since an object of a month with the same events was found wrong */
+  last: number;
+}
+
+export async function countKept(database: Database): Promise<KeptObjects> {
+  const { rows } = await database.query<KeptObjects>(
+    `SELECT count(*) FILTER (WHERE ${IS_HELD})::integer AS held, count(*) FILTER (WHERE ${IS_LAST})::integer AS last
+       FROM ${SUPERSEDED}`,
+  );
+  return rows[0]!;
+}
+
+/** Numbers of the objects of months that supersede early ones (null: of any month), and were not read as a whole for a day. */
+export async function objectsThatSupersede(
+  database: Database,
+  month: string | null,
+  limit: number,
+): Promise<Set<string>> {
+  const { rows } = await database.query<{ number: string }>(
+    `SELECT DISTINCT s.number
+       FROM (SELECT e.number FROM ${SUPERSEDED} AND NOT ${IS_HELD} AND NOT ${IS_LAST}
+               AND ($1::date IS NULL OR e.number IN (SELECT early_objects_of_month($1::date)))
+               ORDER BY e.number LIMIT $2) AS e
+       CROSS JOIN LATERAL (SELECT s.number, s.verified_at FROM ${COVERING}) AS s
+       WHERE s.verified_at < trail_now() - interval '1 day'`,
+    [month, limit],
+  );
+  return new Set(rows.map(({ number }) => number));
 }
 
 /** Objects of a month that are not noted as removed: its index first, which says nothing without the events. */
@@ -165,6 +216,11 @@ export function listObjectsOfMonth(database: Database, month: string): Promise<R
        AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = o.number AND x.removed_at IS NOT NULL)`,
     [month],
   );
+}
+
+/** Early objects that hold events of a month, whose lock is over and which are not noted as removed. */
+export function listEarlyOfMonth(database: Database, month: string): Promise<RemovableObject[]> {
+  return removable(database, 'o.number IN (SELECT early_objects_of_month($1::date))', [month]);
 }
 
 /** Whether an object still has to be removed, and may be: otherwise throws the database's TT062, TT023, 55P03. */

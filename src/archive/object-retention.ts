@@ -6,11 +6,11 @@ import { connectionOptions } from '../database/data-source.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { ServiceLedger } from '../events/service-ledger.js';
-import { noteObject } from './archive-catalogue.sql.js';
+import { noteFinding, noteObject } from './archive-catalogue.sql.js';
 import { claimStore, OBJECT_STORE } from './archive-store.js';
 import * as sql from './object-retention.sql.js';
-import type { RemovableObject } from './object-retention.sql.js';
-import { ObjectMissing, RetentionRefused, type ObjectStore } from './object-store.js';
+import type { KeptObjects, RemovableObject, ShortLock } from './object-retention.sql.js';
+import { ObjectMissing, RetentionRefused, StoreUnavailable, type ObjectStore } from './object-store.js';
 
 export interface RetentionRequest {
   requestedBy: string;
@@ -25,18 +25,27 @@ export interface Removals {
   left: { object_key: string; reason: string }[];
 }
 
+/** What became of objects whose lock ends too early. */
+export interface Extensions {
+  extended: number;
+  /** those whose lock could not be moved on, and why */
+  short: { object_key: string; reason: string }[];
+}
+
 /** Of a run that removes early objects; the next hour goes on. */
 const MOST_REMOVED = 1_000;
 const LOCK_TIMEOUT_MS = 10_000;
 /** Whoever makes a hold at this moment is waited for. */
 const LOCK_ATTEMPTS = 20;
 const LOCK_PAUSE_MS = 500;
+/** Whoever asks for a hold or adds a policy is held up by it, and waits for 10 s at most. */
+const REMOVAL_TIMEOUT_MS = 4_000;
 
 /**
  * Keeps the objects of months locked for as long as the policies say, and removes what need not be kept.
  *
  * To remove an object: the database says whether it may be, in a transaction of its own, so that the intention is
- * durable; then says so once more, and holds back every new legal hold while the store is asked, the removal is recorded
+ * durable; then says so once more, and holds back every new hold and policy while the store is asked, the removal is recorded
  * in the service's ledger, and the catalogue is told. Killed after the store has done it, the next run finds nothing
  * there, records that and tells the catalogue: a removal may be recorded twice, and is never recorded without having been.
  */
@@ -49,41 +58,72 @@ export class ObjectRetention {
     private readonly serviceLedger: ServiceLedger,
   ) {}
 
-  /** Moves locks on to what the policies in force say; how many. Throws StoreUnavailable. */
-  async extendLocks({ requestedBy, signal, log }: RetentionRequest): Promise<number> {
-    const store = this.store?.within(signal);
+  /** Moves locks on to what the policies in force say. Throws StoreUnavailable. */
+  async extendLocks(request: RetentionRequest): Promise<Extensions> {
+    const outcome: Extensions = { extended: 0, short: [] };
+    const store = this.store?.within(request.signal);
     const short = store ? await sql.listShortLocks(this.pool) : [];
-    if (!store || short.length === 0) return 0;
+    if (!store || short.length === 0) return outcome;
     await this.claim(store);
-    for (const { number, object_key: key, version_id: versionId, ...kept } of short) {
-      signal.throwIfAborted();
-      const until = new Date(kept.retain_until);
-      const { retainUntil } = await store.describe({ key, versionId });
-      if (!retainUntil || retainUntil < until) await store.extendRetention({ key, versionId }, until);
-      await this.serviceLedger.record({
-        event_type: 'retention',
-        entity_type: 'archive_object',
-        entity_id: number,
-        action: 'extend',
-        user_id: requestedBy.slice(0, 255),
-        new_state: { object_key: key, version_id: versionId, ...kept },
-      });
-      await noteObject(this.pool, number, retainUntil && retainUntil > until ? retainUntil : until, false);
+    for (const object of short) {
+      request.signal.throwIfAborted();
+      try {
+        await this.extend(store, object, request);
+        outcome.extended += 1;
+      } catch (error) {
+        const isOfObject = error instanceof ObjectMissing || error instanceof RetentionRefused;
+        if (!isOfObject) throw error;
+        if (error instanceof ObjectMissing && object.removal_begun) continue; // it was removed, and that is yet to be noted
+        // what is wrong with one holds up no other
+        outcome.short.push({ object_key: object.object_key, reason: error.message });
+        if (error instanceof ObjectMissing) await noteFinding(this.pool, object.number);
+      }
     }
-    log.info({ objects: short.length }, 'locks were moved on, since a policy keeps records for longer');
-    return short.length;
+    request.log.info({ objects: outcome.extended }, 'locks were moved on, since a policy keeps records for longer');
+    return outcome;
+  }
+
+  private async extend(store: ObjectStore, object: ShortLock, { requestedBy }: RetentionRequest): Promise<void> {
+    const { number, object_key: key, version_id: versionId, removal_begun: _, ...kept } = object;
+    const until = new Date(kept.retain_until);
+    const { retainUntil } = await store.describe({ key, versionId });
+    if (!retainUntil || retainUntil < until) await store.extendRetention({ key, versionId }, until);
+    await this.serviceLedger.record({
+      event_type: 'retention',
+      entity_type: 'archive_object',
+      entity_id: number,
+      action: 'extend',
+      user_id: requestedBy.slice(0, 255),
+      new_state: { object_key: key, version_id: versionId, ...kept },
+    });
+    await noteObject(this.pool, number, retainUntil && retainUntil > until ? retainUntil : until, false);
+  }
+
+  /**
+   * The objects of months that are to be read, and found right, before removeSuperseded relies on them; with a month
+   * before removeEarlyOf does.
+   */
+  async toBeVerified(month: string | null): Promise<Set<string>> {
+    return this.store ? sql.objectsThatSupersede(this.pool, month, MOST_REMOVED) : new Set();
   }
 
   /** Removes early objects whose lock is over and whose events the objects of months hold. Throws StoreUnavailable. */
-  async removeSuperseded(request: RetentionRequest): Promise<Removals> {
+  async removeSuperseded(request: RetentionRequest): Promise<Removals & KeptObjects> {
     const objects = this.store ? await sql.listSuperseded(this.pool, MOST_REMOVED) : [];
-    return this.removeAll(objects, null, request);
+    const removals = await this.removeAll(objects, null, request);
+    return { ...removals, ...(await sql.countKept(this.pool)) };
   }
 
   /** Removes what the archive has of a month whose deletion has begun. Throws StoreUnavailable. */
   async removeMonth(month: string, deletion: string, request: RetentionRequest): Promise<Removals> {
     const objects = this.store ? await sql.listObjectsOfMonth(this.pool, month) : [];
     return this.removeAll(objects, deletion, request);
+  }
+
+  /** Removes early objects with events of a month of which nothing else is left. Throws StoreUnavailable. */
+  async removeEarlyOf(month: string, request: RetentionRequest): Promise<Removals> {
+    const objects = this.store ? await sql.listEarlyOfMonth(this.pool, month) : [];
+    return this.removeAll(objects, null, request);
   }
 
   /**
@@ -105,6 +145,17 @@ export class ObjectRetention {
       } catch (error) {
         if (!(error instanceof ObjectMissing)) throw error; // nothing is left to be removed
       }
+    }
+    return undefined;
+  }
+
+  /** The key of an object of a month that is not in the store; undefined when all are. Throws StoreUnavailable. */
+  async missingOf(month: string): Promise<string | undefined> {
+    const { store } = this;
+    if (!store) throw new StoreUnavailable('there is no archive here (ARCHIVE_URL is off)');
+    await this.claim(store);
+    for (const object of await sql.listObjectsOfMonth(this.pool, month)) {
+      if (await isMissing(store, object)) return object.object_key;
     }
     return undefined;
   }
@@ -136,7 +187,8 @@ export class ObjectRetention {
           outcome.removed += 1;
         } catch (error) {
           await client.query('ROLLBACK');
-          if (!(error instanceof RetentionRefused) && !REASONS_TO_STAY.has(sqlState(error) ?? '')) throw error;
+          const mayStay = error instanceof RetentionRefused || error instanceof RemovalTimeout;
+          if (!mayStay && !REASONS_TO_STAY.has(sqlState(error) ?? '')) throw error;
           outcome.left.push({ object_key: object.object_key, reason: (error as Error).message });
         }
       }
@@ -168,7 +220,7 @@ export class ObjectRetention {
       await client.query('BEGIN');
     }
     try {
-      await store.remove({ key: object.object_key, versionId: object.version_id });
+      await this.removeInTime(object, request.signal);
     } catch (error) {
       if (!(error instanceof ObjectMissing)) throw error; // gone before
     }
@@ -176,6 +228,20 @@ export class ObjectRetention {
     await sql.finishRemoval(client, object.number);
     await client.query('COMMIT');
     request.log.info({ object: object.object_key, deletion }, 'an object of the archive was removed');
+  }
+
+  /** Has the store remove an object while holds and policies wait for it. Throws RemovalTimeout: whether it was done is open. */
+  private async removeInTime({ object_key: key, version_id: versionId }: RemovableObject, signal: AbortSignal) {
+    const tooLate = AbortSignal.timeout(REMOVAL_TIMEOUT_MS);
+    const store = this.store!.within(AbortSignal.any([signal, tooLate]));
+    try {
+      await store.remove({ key, versionId });
+    } catch (error) {
+      if (!tooLate.aborted || signal.aborted) throw error;
+      throw new RemovalTimeout(`the store has not removed ${key} within ${REMOVAL_TIMEOUT_MS / 1000} s`, {
+        cause: error,
+      });
+    }
   }
 
   private async record(
@@ -208,6 +274,10 @@ export class ObjectRetention {
       }
     }
   }
+}
+
+class RemovalTimeout extends Error {
+  override name = 'RemovalTimeout';
 }
 
 const REASONS_TO_STAY: ReadonlySet<string> = new Set([

@@ -16,7 +16,8 @@ const LISTED_OBJECTS = 100;
 
 /**
  * Keeps locks as long as the policies say, has months leave PostgreSQL once they are old enough and archived, and what is
- * archived of them was just read again, and removes early objects that these have made superfluous.
+ * archived of them was just read again, and removes early objects that these have made superfluous. What is wrong with
+ * one object keeps its own months and early copies, and holds up nothing else.
  */
 @Injectable()
 export class Retention implements Job, OnModuleInit {
@@ -41,13 +42,29 @@ export class Retention implements Job, OnModuleInit {
   }
 
   async run(context: JobContext): Promise<JsonObject> {
-    const extended = await this.objects.extendLocks(context);
+    const { extended, short } = await this.objects.extendLocks(context);
+    const listed = short.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
+    if (short.length > 0) {
+      context.log.error({ objects: listed.slice(0, 10), alarm: 'archive-invalid' }, 'locks could not be moved on');
+    }
     const months = await this.dropMonths(context);
-    const { removed, left } = await this.objects.removeSuperseded(context);
+    const superseded = await this.removeSuperseded(context);
+    return { extended, short_total: short.length, short: listed, ...months, superseded };
+  }
+
+  /** What holds the same as an early object is read again before that goes, and found right: it is the last copy then. */
+  private async removeSuperseded(context: JobContext): Promise<JsonObject> {
+    const numbers = await this.objects.toBeVerified(null);
+    const { findings, read } = await this.verifier.verifyObjects(numbers, context.signal);
+    if (findings.length > 0) {
+      const first = findings.slice(0, 10);
+      context.log.error({ findings: first, alarm: 'archive-invalid' }, 'what supersedes early objects is not right');
+    }
+    const { removed, left, held, last } = await this.objects.removeSuperseded(context);
     for (const { object_key, reason } of left)
       context.log.warn({ object: object_key, reason }, 'an early object stays for now');
-    const superseded = { removed, left: left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each })) };
-    return { extended, ...months, superseded };
+    const listed = left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
+    return { objects_read: read, findings_total: findings.length, removed, held, last, left: listed };
   }
 
   private async dropMonths({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {

@@ -70,7 +70,8 @@ export class MonthDeletionDto {
   month: string;
   @ApiProperty({
     enum: DELETION_STATES,
-    description: 'From removing on, the events of the month are deleted for every reader; done and rejected are ends',
+    description:
+      'From removing on, the events of the month are deleted for every reader; done and rejected are ends. Until the first object is gone, a deletion that is removing may be rejected',
     example: 'requested',
   })
   state: string;

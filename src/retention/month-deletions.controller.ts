@@ -117,12 +117,20 @@ export class MonthDeletionsController {
   @ApiOperation({
     operationId: 'rejectDeletion',
     summary: 'Turn down, or take back, the deletion of a month of which nothing was removed yet',
-    description: 'By anybody who may ask or approve: it keeps the records. The month may be asked for again.',
+    description:
+      'By anybody who may ask or approve: it keeps the records, and once its removal has begun gives them back to readers, as long as nothing is gone. The month may be asked for again.',
   })
   @ApiParam(ID)
   @ApiBody({ type: RejectDeletionDto })
   @ApiAnswer(201, MonthDeletionDto)
-  @ApiProblems('invalid-json', 'invalid-body', 'deletion-not-found', 'deletion-state-conflict', 'database-unavailable')
+  @ApiProblems(
+    'invalid-json',
+    'invalid-body',
+    'deletion-not-found',
+    'deletion-state-conflict',
+    'archive-unavailable',
+    'database-unavailable',
+  )
   reject(
     @Param('id') id: string,
     @Body(new BodyPipe(RejectDeletionDto)) { reason }: RejectDeletionDto,

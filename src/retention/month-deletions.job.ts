@@ -25,7 +25,7 @@ const LISTED_OBJECTS = 100;
 /**
  * Carries approved deletions out: once one was approved, and every hour. Each step finds by itself how far the last run
  * has come: digests read once more, what the month says of retention recorded again, begun (from then on readers are
- * told that the month is deleted), object after object removed, done.
+ * told that the month is deleted), object after object removed, early ones with events of the month last, done.
  */
 @Injectable()
 export class MonthDeletionJob implements Job, OnModuleInit {
@@ -73,10 +73,10 @@ export class MonthDeletionJob implements Job, OnModuleInit {
       try {
         await this.requireDigests(month, context);
         if (state === 'approved') await this.begin(deletion, context);
-        const { removed, left } = await this.objects.removeMonth(month, id, context);
-        removals.removed += removed;
-        removals.left.push(...left);
-        if (left.length > 0) throw new MonthStays(`${left.length} of its objects stay: ${left[0]!.reason}`);
+        this.add(removals, await this.objects.removeMonth(month, id, context));
+        // what else an early object holds must be somewhere
+        await this.verifier.verifyObjects(await this.objects.toBeVerified(month), context.signal);
+        this.add(removals, await this.objects.removeEarlyOf(month, context));
         await this.act(deletion, 'finish');
         done.push(month);
         context.log.info({ month, deletion: id }, 'a month was deleted');
@@ -95,6 +95,12 @@ export class MonthDeletionJob implements Job, OnModuleInit {
   private async requireDigests(month: string, { signal }: JobContext): Promise<void> {
     const { findings } = await this.verifier.verifyDigests(month, signal);
     if (findings.length > 0) throw new MonthStays(`its digests are not right: ${findings[0]!.detail}`);
+  }
+
+  private add(all: Removals, { removed, left }: Removals): void {
+    all.removed += removed;
+    all.left.push(...left);
+    if (left.length > 0) throw new MonthStays(`${left.length} of its objects stay: ${left[0]!.reason}`);
   }
 
   private async begin(deletion: MonthDeletion, context: JobContext): Promise<void> {

@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import pg from 'pg';
 import type { Principal } from '../access/principal.js';
+import { ObjectRetention } from '../archive/object-retention.js';
+import { StoreUnavailable } from '../archive/object-store.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
@@ -31,6 +33,7 @@ export class MonthDeletions {
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(DATABASE_URL) private readonly url: string,
     private readonly serviceLedger: ServiceLedger,
+    private readonly objects: ObjectRetention,
     private readonly job: MonthDeletionJob,
   ) {}
 
@@ -66,9 +69,21 @@ export class MonthDeletions {
     return this.actOn(caller, id, 'approve', reason);
   }
 
-  /** Ends a deletion of which nothing was removed yet. Throws deletion-not-found, deletion-state-conflict. */
+  /**
+   * Ends a deletion of which nothing was removed yet, also one whose removal has begun. Throws deletion-not-found,
+   * deletion-state-conflict, archive-unavailable.
+   */
   reject(caller: Principal, id: string, reason: string): Promise<MonthDeletion> {
     return this.actOn(caller, id, 'reject', reason);
+  }
+
+  /** A removal whose answer was lost may have been done: the store says, while nobody else can remove anything. */
+  private async requireWhole(client: pg.Client, id: string): Promise<void> {
+    const { month, acts } = (await sql.findDeletion(client, id))!;
+    if (!acts.some(({ act }) => act === 'begin')) return;
+    const missing = await this.objects.missingOf(month);
+    if (missing === undefined) return;
+    throw new Problem('deletion-state-conflict', `The removal has begun, and ${missing} is gone already`);
   }
 
   private async actOn(
@@ -78,7 +93,10 @@ export class MonthDeletions {
     reason: string | undefined,
   ): Promise<MonthDeletion> {
     const { id } = await this.find(given);
-    await this.act(act, id, caller, (client) => sql.actOnDeletion(client, id, act, caller.id, reason ?? null));
+    await this.act(act, id, caller, async (client) => {
+      await sql.actOnDeletion(client, id, act, caller.id, reason ?? null);
+      if (act === 'reject') await this.requireWhole(client, id);
+    });
     if (act === 'approve') await this.job.wake();
     return this.find(id);
   }
@@ -102,6 +120,9 @@ export class MonthDeletions {
 
 /** What the database's refusal means; any other error as it is. */
 function problemOf(cause: unknown): unknown {
+  if (cause instanceof StoreUnavailable) {
+    return new Problem('archive-unavailable', 'The archive’s object store does not answer', { cause });
+  }
   const detail = (cause as Error).message;
   const code = sqlState(cause);
   if (code === SqlState.mustBeKept) return new Problem('month-must-be-kept', detail, { cause });
