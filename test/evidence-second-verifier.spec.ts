@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { FILES } from '../src/integrity/evidence-bundle.js';
 import { verifyBundle } from '../src/integrity/evidence-verifier.js';
 import { signSuccession } from '../src/integrity/key-succession.js';
 import { verifierKey } from '../src/integrity/signed-note.js';
@@ -11,11 +12,14 @@ import {
   idOf,
   inMemory,
   keyOfByte,
+  KeptTree,
   LEDGER_KEY,
   makeBundle,
   makeLedger,
   numbers,
   recordedAtOf,
+  repacked,
+  uncommittedAnchors,
   type BundlePlan,
 } from './support/evidence.js';
 
@@ -94,6 +98,13 @@ if (skip) {
     const successions = [signSuccession(EVIDENCE_ORIGIN, 61n, LEDGER_KEY, next)];
     const early = await makeBundle(ledger, { ...range, papers: { key: next, successions } });
     expect(verify(early).output).toMatch(/not signed with a key reached/);
+  });
+
+  it.each(uncommittedAnchors(new KeptTree(ledger.leaves)))('refuses an anchor with %s', async (_, papers) => {
+    const bytes = await makeBundle(ledger, { ...range, papers: { checkpoint: papers.checkpoint } });
+    const { status, output } = verify(repacked(bytes, FILES.anchor(7n), () => papers.anchor));
+    expect(output).not.toMatch(/Traceback/);
+    expect(status).toBe(1);
   });
 
   it('refuses what the first refuses: bytes changed anywhere', async () => {

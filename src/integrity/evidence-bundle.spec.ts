@@ -11,7 +11,11 @@ import {
   makeLedger,
   makePapers,
   numbers,
+  pack,
   recordedAtOf,
+  repacked,
+  uncommittedAnchors,
+  unpack,
   WITNESS_KEY,
   WITNESS_NAME,
   type BundlePlan,
@@ -23,11 +27,13 @@ import { verifyBundle, type BundleReport, type VerifyBundleOptions } from './evi
 import { eventHash, type Envelope } from './event.js';
 import { signSuccession } from './key-succession.js';
 import { COSIGNATURE_ED25519, verifierKey } from './signed-note.js';
-import { ZipReader, ZipWriter } from './zip.js';
+import { ZipWriter } from './zip.js';
 
 const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
 const WITNESS = verifierKey(WITNESS_NAME, WITNESS_KEY, COSIGNATURE_ED25519);
 const ledger = makeLedger(60);
+
+const UNCOMMITTED = uncommittedAnchors(new KeptTree(ledger.leaves));
 
 const verify = (bytes: Buffer, options: Partial<VerifyBundleOptions> = {}): BundleReport =>
   verifyBundle(inMemory(bytes), { keys: [KEY], ...options });
@@ -54,48 +60,6 @@ const AMONG: BundlePlan = {
   found: numbers(1, 30).filter((sequence) => sequence % 3 === 1),
   beside: numbers(1, 30).filter((sequence) => sequence % 3 !== 1),
 };
-
-/** The files of a bundle, by name. */
-function unpack(bytes: Buffer): Map<string, Buffer> {
-  const zip = ZipReader.open(inMemory(bytes));
-  return new Map(zip.entries.map((entry) => [entry.name, ZipReader.unpack(entry, zip.packed(entry))]));
-}
-
-/** A bundle of these files, whose manifest has their digests: what somebody makes who changes a bundle with care. */
-function pack(files: ReadonlyMap<string, Buffer>, change: Partial<BundleManifest> = {}): Buffer {
-  const zip = new ZipWriter();
-  const chunks: Buffer[] = [];
-  const listed: BundleManifest['files'] = [];
-  for (const [name, content] of files) {
-    if (name === FILES.manifest) continue;
-    const { header, packed } = zip.add(name, content, { isDeflated: true });
-    chunks.push(header, packed);
-    listed.push({
-      name,
-      bytes: BigInt(content.length),
-      sha256: hash('sha256', content, 'hex'),
-      packedBytes: BigInt(packed.length),
-      packedSha256: hash('sha256', packed, 'hex'),
-    });
-  }
-  const manifest = { ...parseManifest(files.get(FILES.manifest)!), files: listed, ...change };
-  const { header, packed } = zip.add(FILES.manifest, Buffer.from(manifestText(manifest)), { isDeflated: false });
-  return Buffer.concat([...chunks, header, packed, zip.end()]);
-}
-
-/** The same with one file changed, or taken away. */
-function repacked(
-  bytes: Buffer,
-  name: string,
-  change: (text: string) => string | undefined,
-  manifest: Partial<BundleManifest> = {},
-): Buffer {
-  const files = unpack(bytes);
-  const changed = change(files.get(name)!.toString());
-  if (changed === undefined) files.delete(name);
-  else files.set(name, Buffer.from(changed));
-  return pack(files, manifest);
-}
 
 const kindsOf = (report: BundleReport): string[] => [...new Set(report.findings.map(({ kind }) => kind))];
 
@@ -477,6 +441,12 @@ describe('an evidence bundle', () => {
     expectInvalid(replaced(FILES.keys, keysText(['x'], [])), 'page');
     expectInvalid(replaced(FILES.archive, 'x\n'), 'archive');
     expectInvalid(replaced(FILES.archive, '{"ledger":"other"}\n'), 'archive');
+  });
+
+  it.each(UNCOMMITTED)('is not dated by an anchor that holds of its checkpoint %s', async (_, papers) => {
+    const bytes = await makeBundle(ledger, { ...RANGE, papers: { checkpoint: papers.checkpoint } });
+    const files = unpack(bytes).set(FILES.anchor(7n), papers.anchor);
+    expectInvalid(verify(pack(files), { verifyTimestamp: () => ({ time: 'then' }) }), 'anchor');
   });
 
   it('has a page that says what the rest says, escaped, without scripts', async () => {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { anchorHash, AnchorError, parseAnchor, type Anchor } from './anchor.js';
+import { anchoredNote, anchorHash, AnchorError, isAnchoredNote, parseAnchor, type Anchor } from './anchor.js';
 import type { JsonObject } from './canonical-json.js';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.js';
 import { HASH_BYTES, leafHash } from './event.js';
@@ -283,9 +283,10 @@ class BundleVerification {
         root_hash: checkpoint.rootHash.toString('hex'),
         signed_by: [],
       };
-      this.checkSignature(signed, checkpoint, keys?.successions ?? []);
+      const successions = keys?.successions ?? [];
+      this.checkSignature(signed, checkpoint, successions);
       this.checkWitnesses(signed);
-      if (anchors) this.checkAnchor(anchors[0]!, note.toString(), checkpoint);
+      if (anchors) this.checkAnchor(anchors[0]!, note.toString(), checkpoint, successions);
     }
     if (anchors) this.checkTimestamps(timestamps, anchors);
     if (!checkpoint || !anchors || !keys || !archive) return undefined;
@@ -326,7 +327,7 @@ class BundleVerification {
 
   /** Signed by the key that may sign this size, reached from one that the auditor trusts. */
   private checkSignature(note: SignedNote, { origin, size }: Checkpoint, successions: readonly string[]): void {
-    const trusted = this.options.keys.filter((key) => key.name === origin && key.algorithm === ED25519);
+    const trusted = this.trustedKeys(origin);
     if (this.options.keys.length === 0) {
       this.report.unchecked.push('no key is given, so the signature of the checkpoint is not checked');
       return;
@@ -342,6 +343,10 @@ class BundleVerification {
       if (!(error instanceof NoteError)) throw error;
       this.find('key', `the checkpoint is not signed with a key reached from the one given: ${error.message}`);
     }
+  }
+
+  private trustedKeys(origin: string): VerifierKey[] {
+    return this.options.keys.filter((key) => key.name === origin && key.algorithm === ED25519);
   }
 
   private checkWitnesses(note: SignedNote): void {
@@ -361,12 +366,31 @@ class BundleVerification {
     }
   }
 
-  /** That the anchor holds this very note; witnesses sign later, below it. */
-  private checkAnchor({ anchor, hash: sha256 }: ReadAnchor, note: string, { origin }: Checkpoint): void {
+  /**
+   * That the anchor holds this very note, signed by the ledger; witnesses sign later, below it. A note that says less than
+   * the checkpoint does, or that nobody signed, would date nothing, though its anchor were stamped.
+   */
+  private checkAnchor(
+    { anchor, hash: sha256 }: ReadAnchor,
+    note: string,
+    { origin, size }: Checkpoint,
+    successions: readonly string[],
+  ): void {
     this.report.anchor = { n: String(anchor.number), sha256: sha256.toString('hex') };
-    const own = anchor.checkpoints.filter((each) => each.note.startsWith(`${origin}\n`));
-    if (own.length !== 1) this.find('anchor', `it holds ${own.length} checkpoints of the ledger`);
-    else if (!note.startsWith(own[0]!.note)) this.find('anchor', 'it holds another checkpoint of the ledger');
+    try {
+      const anchored = anchoredNote(anchor, origin);
+      if (!isAnchoredNote(note, anchored)) throw new AnchorError('it holds another checkpoint of the ledger');
+      const trusted = this.trustedKeys(origin);
+      if (trusted.length > 0) signedByReached(parseNote(anchored), size, trusted, successions);
+    } catch (error) {
+      if (error instanceof AnchorError) this.find('anchor', error.message);
+      else if (error instanceof NoteError) {
+        this.find(
+          'anchor',
+          `the checkpoint in it is not signed with a key reached from the one given: ${error.message}`,
+        );
+      } else throw error;
+    }
   }
 
   private checkTimestamps(timestamps: readonly BundleTimestamp[], anchors: readonly ReadAnchor[]): void {

@@ -84,9 +84,22 @@ def parse_key(text):
 
 
 def parse_note(note):
-    text, signatures = note[:note.rindex('\n\n') + 1], note[note.rindex('\n\n') + 2:].splitlines()
+    text, signatures = note[:note.rindex('\n\n') + 1], note[note.rindex('\n\n') + 2:].split('\n')
+    if signatures.pop() != '' or not signatures:
+        raise ValueError('a note ends with lines of signatures')
     parsed = [re.fullmatch('\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)', line).groups() for line in signatures]
     return text, [(name, base64.b64decode(blob, validate=True)) for name, blob in parsed]
+
+
+def parse_checkpoint(note):
+    """Origin, size and root hash of a note."""
+    origin, size, root, *more = parse_note(note)[0].split('\n')
+    if more[-1:] != [''] or '' in more[:-1] or not re.fullmatch('0|[1-9][0-9]{0,18}', size):
+        raise ValueError('a checkpoint is an origin, a size and a root hash, a line each')
+    root = base64.b64decode(root, validate=True)
+    if not origin or len(root) != 32:
+        raise ValueError('a checkpoint is an origin, a size and a root hash of 32 bytes')
+    return origin, int(size), root
 
 
 def is_signed(note, key):
@@ -365,6 +378,10 @@ def verify(path, trusted):
             anchor = read_json(data)
             if jcs(anchor).encode() != data or anchor['format'] != 'truetrail-anchor/1' or anchor['n'] != str(number) or before not in (None, anchor['previous']):
                 wrong(f'anchor {number} is none, or does not follow the one before it')
+            for each in anchor['checkpoints']:
+                parse_checkpoint(each['note'])
+            for succession in anchor['successions']:
+                parse_note(succession)
             anchors.append(anchor)
             stamps += pieces(f'timestamps/{number:012}-%d.tsr')
             number, before = number + 1, sha256(data).hex()
@@ -375,15 +392,17 @@ def verify(path, trusted):
             read(name)
 
         note = read('checkpoint').decode()
-        origin, size, root_hash = parse_note(note)[0].split('\n')[:3]
-        if origin != manifest['origin'] or not origin.endswith('/' + manifest['ledger']) or int(manifest['as_of']) > int(size):
+        origin, size, root_hash = parse_checkpoint(note)
+        if origin != manifest['origin'] or not origin.endswith('/' + manifest['ledger']) or int(manifest['as_of']) > size:
             wrong('the checkpoint is of another ledger, or ends before as_of')
-        keys = signing_key(parse_key(trusted), read_json(read('keys.json'))['successions'], int(size))
+        keys = signing_key(parse_key(trusted), read_json(read('keys.json'))['successions'], size)
         if origin != parse_key(trusted)[0] or not any(is_signed(note, key) for key in keys):
             wrong('the checkpoint is not signed with a key reached from the one given')
-        own = [each['note'] for each in anchors[0]['checkpoints'] if each['note'].startswith(origin + '\n')]
-        if len(own) != 1 or not note.startswith(own[0]):
+        own = [each['note'] for each in anchors[0]['checkpoints'] if parse_checkpoint(each['note'])[0] == origin]
+        if len(own) != 1 or parse_note(own[0])[0] != parse_note(note)[0] or not note.startswith(own[0]):
             wrong('the anchor does not hold the checkpoint')
+        elif not any(is_signed(own[0], key) for key in keys):
+            wrong('the checkpoint in the anchor is not signed with a key reached from the one given')
 
         hashes = [0]
 
@@ -394,9 +413,9 @@ def verify(path, trusted):
             raise ValueError('the proof has too few hashes')
 
         iterator = proof()
-        root = Root(int(size), iterator)
+        root = Root(size, iterator)
         check_lines((read_json(line) for line in lines_of('events/%06d.ndjson')), manifest, root)
-        if root.root() != base64.b64decode(root_hash, validate=True):
+        if root.root() != root_hash:
             wrong('events and hashes lead to another root than that of the checkpoint')
         if str(hashes[0]) != manifest['hashes'] or len(list(lines_of('proof/%06d.hashes'))) != hashes[0]:
             wrong('the proof has hashes left over')
