@@ -33,6 +33,36 @@ const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
 const WITNESS = verifierKey(WITNESS_NAME, WITNESS_KEY, COSIGNATURE_ED25519);
 const ledger = makeLedger(60);
 
+/** Of the recorded time of the sequences 11 to 20, within the sequences 5 to 30. */
+const AMONG_RECORDED: BundlePlan = {
+  asked: {
+    search: {
+      user_id: 'trader-1',
+      from_sequence: '5',
+      to_sequence: '30',
+      recorded_from: recordedAtOf(11),
+      recorded_to: recordedAtOf(21),
+    },
+  },
+  completeness: 'as-found-in-range',
+  range: { from: 11n, to: 20n },
+  found: [13, 16, 19],
+  beside: [10, 11, 12, 14, 15, 17, 18, 20, 21],
+};
+const NONE_RECORDED = {
+  asked: { search: { recorded_from: recordedAtOf(11).replace('.000000', '.500000'), recorded_to: recordedAtOf(12) } },
+  range: { from: 12n, to: 11n },
+  found: [],
+  beside: [11, 12],
+};
+const AMONG_ALL: BundlePlan = {
+  asked: { order_id: 'O-3' },
+  completeness: 'as-found-in-range',
+  range: { from: 1n, to: 60n },
+  found: [3, 13, 23, 33, 43, 53],
+  beside: numbers(1, 60).filter((sequence) => sequence % 10 !== 3),
+};
+
 const UNCOMMITTED = uncommittedAnchors(new KeptTree(ledger.leaves));
 
 const verify = (bytes: Buffer, options: Partial<VerifyBundleOptions> = {}): BundleReport =>
@@ -60,6 +90,30 @@ const AMONG: BundlePlan = {
   found: numbers(1, 30).filter((sequence) => sequence % 3 === 1),
   beside: numbers(1, 30).filter((sequence) => sequence % 3 !== 1),
 };
+
+/** Bundles of a part of what they would be, were this what was asked for. */
+const NARROWED: [string, BundlePlan, JsonObject][] = [
+  ['an order', AMONG, { order_id: 'O-1' }],
+  ['event time', { ...AMONG, found: [], beside: numbers(1, 30) }, { from: recordedAtOf(1) }],
+  ['ids', { ...AMONG, found: [4], beside: numbers(1, 30).filter((each) => each !== 4) }, { event_ids: [idOf(4)] }],
+  ['a search', AMONG, { search: { user_id: 'trader-1' } }],
+  ['a later beginning', AMONG, { search: { user_id: 'trader-1', from_sequence: '2', to_sequence: '30' } }],
+  ['an earlier end', AMONG, { search: { user_id: 'trader-1', to_sequence: '29' } }],
+  ...(['recorded_from', 'recorded_to'] as const).map((name): [string, BundlePlan, JsonObject] => {
+    const { [name]: _, ...rest } = AMONG_RECORDED.asked.search as JsonObject;
+    return [`no ${name}`, AMONG_RECORDED, { search: rest }];
+  }),
+  ...[
+    { recorded_from: recordedAtOf(10) },
+    { recorded_to: recordedAtOf(22) },
+    { from_sequence: '12' },
+    { to_sequence: '19' },
+  ].map((change): [string, BundlePlan, JsonObject] => [
+    JSON.stringify(change),
+    AMONG_RECORDED,
+    { search: { ...(AMONG_RECORDED.asked.search as JsonObject), ...change } },
+  ]),
+];
 
 const kindsOf = (report: BundleReport): string[] => [...new Set(report.findings.map(({ kind }) => kind))];
 
@@ -109,7 +163,6 @@ describe('an evidence bundle', () => {
     ],
     ['some ids', SOME],
     ['an order', ORDER],
-    ['an order without contents', { ...ORDER, contents: false }],
     ['event time', { asked: { from: recordedAtOf(5), to: recordedAtOf(8) }, found: [6, 7, 8] }],
     [
       'a search',
@@ -117,6 +170,13 @@ describe('an evidence bundle', () => {
     ],
     ['a search that finds nothing', { asked: { search: { user_id: 'nobody' } }, found: [] }],
     ['a search among the envelopes of a range', AMONG],
+    ['a search among the envelopes of a recorded time', AMONG_RECORDED],
+    ['a search in a recorded time of which nothing is', { ...AMONG_RECORDED, ...NONE_RECORDED }],
+    ['an order among the envelopes of the ledger', AMONG_ALL],
+    [
+      'an order of which there is nothing, without contents',
+      { asked: { order_id: 'none' }, contents: false, found: [] },
+    ],
     ['what was there at an earlier as_of', { ...RANGE, asOf: 25n }],
   ];
   it.each(plans)('of %s is valid, and the same when made again', async (_, plan) => {
@@ -390,6 +450,51 @@ describe('an evidence bundle', () => {
     expectInvalid(verify(pack(unpack(bytes), { asked: { recorded_from: recordedAtOf(11) } })), 'asked');
   });
 
+  it.each(NARROWED)('cannot narrow the range of the envelopes: %s', async (_, plan, asked) => {
+    const report = verify(pack(unpack(await makeBundle(ledger, plan)), { asked }));
+    expect(report.verdict).toBe('invalid');
+    expect(report.findings[0]!.kind).toMatch(/asked|missing/);
+  });
+
+  it.each([
+    ['an order', { ...ORDER, contents: false }, '"order_id"'],
+    [
+      'event time',
+      { asked: { from: recordedAtOf(5), to: recordedAtOf(8) }, found: [6, 7, 8], contents: false },
+      '"from, to"',
+    ],
+    [
+      'a search',
+      { asked: { search: { user_id: 'trader-1', sort: 'sequence', to_sequence: '9' } }, found: [4], contents: false },
+      '"user_id"',
+    ],
+  ] as [string, BundlePlan, string][])(
+    'without contents does not show that it is of %s, and is undecided',
+    async (_, plan, names) => {
+      const bytes = await makeBundle(ledger, plan);
+      const report = verify(bytes);
+      expect([report.verdict, report.findings]).toEqual(['undecided', []]);
+      expect(report.unchecked).toEqual([
+        `without contents it cannot be seen that the events are those that were asked for: ${names}`,
+      ]);
+      expect(unpack(bytes).get(FILES.page)!.toString()).toContain(
+        'is the word of the service.</li>\n<li>The checkpoint',
+      );
+    },
+  );
+
+  it.each<[JsonObject, string]>([
+    [{ search: { 'metadata.toString': 'x' } }, 'another metadata.toString'],
+    [{ search: { 'metadata.constructor': 'x' } }, 'another metadata.constructor'],
+    [{ search: { toString: 'x' } }, 'another toString'],
+    [{ search: 'x' }, 'by search'],
+    [{ event_ids: 5 }, 'by event_ids'],
+  ])('whose question is %j has no events that meet it', async (asked, detail) => {
+    const report = verify(pack(unpack(await makeBundle(ledger, ORDER)), { asked }));
+    expectInvalid(report, 'asked');
+    expect(report.findings.map((each) => each.detail).join()).toContain(detail);
+  });
+
   it('needs the hashes of its proof, all of them, in order, and no more', async () => {
     const bytes = await makeBundle(ledger, SOME);
     const proof = FILES.proof(1);
@@ -456,7 +561,7 @@ describe('an evidence bundle', () => {
     expect(page).not.toMatch(/<script|onload|javascript:|https?:/i);
     expect(page).toContain('trader-1');
     expectInvalid(verify(repacked(bytes, FILES.page, (text) => text.replace('10 events', '11 events'))), 'page');
-    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/1', 'truetrail-page/2'));
+    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/2', 'truetrail-page/3'));
     expect(verify(newer)).toMatchObject({ verdict: 'undecided', findings: [] });
     const evil = await makeBundle(ledger, {
       asked: { search: { user_id: '<script>alert(1)</script>\u202e' } },
@@ -490,6 +595,10 @@ describe('an evidence bundle', () => {
     );
     await expect(makeBundle(ledger, { ...RANGE, found: numbers(11, 19) })).rejects.toThrow('left out');
     await expect(makeBundle(ledger, { ...RECORDED, beside: [10] })).rejects.toThrow('left out');
+    for (const left of [10, 21]) {
+      const beside = AMONG_RECORDED.beside!.filter((each) => each !== left);
+      await expect(makeBundle(ledger, { ...AMONG_RECORDED, beside })).rejects.toThrow('left out');
+    }
     await expect(makeBundle(ledger, { ...RANGE, asOf: 61n })).rejects.toThrow('the checkpoint ends at 60');
   });
 

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { canonicalize, type JsonObject, type JsonValue } from './canonical-json.js';
 import { parseCheckpoint } from './checkpoint.js';
 import { parseAnchor, anchorHash } from './anchor.js';
-import type { BundleClaims, BundleTimestamp, Completeness } from './evidence-claims.js';
+import { askedOfContents, type BundleClaims, type BundleTimestamp, type Completeness } from './evidence-claims.js';
 import { pageText } from './page-text.js';
 import { cosignatureTime, parseNote } from './signed-note.js';
 
@@ -12,7 +12,7 @@ import { cosignatureTime, parseNote } from './signed-note.js';
  */
 
 /** Changed with every change of the page; a verifier compares pages that its own version made. */
-export const PAGE_VERSION = 'truetrail-page/1';
+export const PAGE_VERSION = 'truetrail-page/2';
 
 /** So many events and objects of the archive are listed; all are in the files. */
 const LISTED_EVENTS = 1_000;
@@ -77,6 +77,7 @@ export class EvidencePage {
     const note = parseNote(facts.checkpoint);
     const checkpoint = parseCheckpoint(note.text);
     const anchor = parseAnchor(facts.anchors[0]!);
+    const isUnseen = !contents && events > 0n && askedOfContents(asked).length > 0;
     const title = `Evidence of ${events} events of ${ledger}`;
     const signers = note.signatures.map((signature) => {
       const id = signature.keyId.toString('hex');
@@ -114,7 +115,7 @@ ${rows([
 <p>${COMPLETE[completeness]}</p>
 <ul>
 <li>The hash of every event was computed again from ${contents ? 'its content and ' : ''}its envelope, and leads with the hashes in proof/ to the root of the checkpoint below.</li>
-<li>The checkpoint is signed with the key of the ledger, and stands in anchor ${anchor.number}, one link of a chain of objects under a lock that nobody can rewrite.</li>
+${isUnseen ? `<li>The contents are not here, and only they would show that these events are the ones that were asked for: that is the word of the service.</li>\n` : ''}<li>The checkpoint is signed with the key of the ledger, and stands in anchor ${anchor.number}, one link of a chain of objects under a lock that nobody can rewrite.</li>
 <li>When an event happened (<i>timestamp</i>) is what its source said. When it was recorded (<i>recorded_at</i>) is the clock of the service; ${timestamps.length > 0 ? `${timestamps.length} timestamps of outside authorities over the anchor show that it was not later than they say` : 'this bundle has no timestamp of an outside authority'}.</li>
 <li>What the archive says of its objects (below) is told by the service; whoever may read the store can compare it.</li>
 </ul>

@@ -460,6 +460,12 @@ class BundleVerification {
       }
     }
     check.end();
+    const unseen = check.unseen();
+    if (unseen.length > 0) {
+      this.report.unchecked.push(
+        `without contents it cannot be seen that the events are those that were asked for: ${shown(unseen.join(', '))}`,
+      );
+    }
     attempt(() => {
       const root = tree.root();
       if (!proof.next().done) throw new RangeError('the proof has hashes left over');

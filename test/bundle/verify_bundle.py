@@ -3,14 +3,14 @@
 
   verify_bundle.py BUNDLE.zip VERIFIER-KEY
 
-Prints a line for each thing that is wrong. Exit status: 0 valid, 1 not. It does not compare index.html with the rest, and
+Prints a line for each thing that is wrong or could not be seen. Exit status: 0 valid, 1 not, 2 undecided. It does not compare index.html with the rest, and
 does not look at the certificates of timestamps.
 """
 import base64, hashlib, pathlib, re, struct, sys, zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'vectors'))
 from verify import CONTENT, ENVELOPE, REQUIRED, Refused, content_hash, jcs, read_json, read_timestamp  # noqa: E402
 
-FOUND = []
+FOUND, UNSEEN = [], []
 
 
 def wrong(what):
@@ -242,6 +242,9 @@ class Root:
 
 # Events
 
+KINDS = ['event_ids'], ['order_id'], ['search'], ['from_sequence', 'to_sequence'], ['recorded_from', 'recorded_to'], ['from', 'to']
+
+
 def time_of(text):
     return read_timestamp(text)[:2]
 
@@ -272,16 +275,19 @@ def matches(line, asked, is_full):
 def check_lines(lines, manifest, root):
     asked, span, contents = manifest['asked'], manifest['range'], manifest['contents']
     first, last = (int(span['from_sequence']), int(span['to_sequence'])) if span else (None, None)
-    as_of, by_recorded = int(manifest['as_of']), any(name.startswith('recorded_') for name in asked)
-    ranged = by_recorded or 'from_sequence' in asked or 'to_sequence' in asked
+    as_of, window = int(manifest['as_of']), asked.get('search', asked)
+    if not any(set(asked) <= set(kind) for kind in KINDS) or not asked or not isinstance(window, dict):
+        wrong('it cannot be read what was asked for')
+    by_sequences, recorded_from, recorded_to = bool(set(asked) & set(KINDS[3])), window.get('recorded_from'), window.get('recorded_to')
+    ranged = by_sequences or bool(set(asked) & set(KINDS[4]))
     if ranged != (manifest['completeness'] == 'complete-range'):
         wrong('ranges of sequences and of recorded time are complete, and nothing else is')
     if span and not (1 <= first <= last + 1 <= as_of + 1):
         wrong('the range is none up to as_of')
-    if ranged and not by_recorded and (int(asked.get('from_sequence', 1)), int(asked.get('to_sequence', as_of))) != (first, last):
+    high = int(window.get('to_sequence', as_of)) if by_sequences else min(as_of, int(window.get('to_sequence', as_of)))
+    low = int(window.get('from_sequence', 1)) if by_sequences else min(high + 1, int(window.get('from_sequence', 1)))
+    if span and ((first < low if recorded_from else first != low) or (last > high if recorded_to else last != high)):
         wrong('the range is not the one asked for')
-    if by_recorded and (('recorded_from' not in asked and first != 1) or ('recorded_to' not in asked and last != as_of)):
-        wrong('the range does not reach as far as was asked for')
     ids, neighbours, expected = set(asked.get('event_ids', ())), set(), first
     before, found, beside = None, 0, 0
     for line in lines:
@@ -307,8 +313,8 @@ def check_lines(lines, manifest, root):
         is_found = True
         if span and not first <= sequence <= last:
             is_found = False
-            earlier = sequence == first - 1 and 'recorded_from' in asked and time_of(line['recorded_at']) < time_of(asked['recorded_from'])
-            later = sequence == last + 1 and 'recorded_to' in asked and time_of(line['recorded_at']) >= time_of(asked['recorded_to'])
+            earlier = sequence == first - 1 and recorded_from and time_of(line['recorded_at']) < time_of(recorded_from)
+            later = sequence == last + 1 and recorded_to and time_of(line['recorded_at']) >= time_of(recorded_to)
             if is_full or not (earlier or later):
                 wrong(f'{where}: it is out of the range')
             neighbours.add(sequence)
@@ -329,10 +335,13 @@ def check_lines(lines, manifest, root):
         wrong(f'sequences {expected} to {last} are left out')
     if ids:
         wrong(f'{len(ids)} events that were asked for are not there')
-    if by_recorded and 'recorded_from' in asked and first > 1 and first - 1 not in neighbours:
+    if span and recorded_from and first > low and first - 1 not in neighbours:
         wrong('the event before the range is not there')
-    if by_recorded and 'recorded_to' in asked and last < as_of and last + 1 not in neighbours:
+    if span and recorded_to and last < high and last + 1 not in neighbours:
         wrong('the event after the range is not there')
+    of_contents = sorted(set(window) - {'event_ids', 'sort', 'order', *KINDS[3], *KINDS[4]})
+    if found and not contents and of_contents:
+        UNSEEN.append(f'without contents it cannot be seen that the events are those that were asked for: {", ".join(of_contents)}')
     if (str(found), str(beside)) != (manifest['events'], manifest['envelopes']):
         wrong(f'the manifest counts otherwise than {found} events and {beside} envelopes')
 
@@ -431,7 +440,9 @@ def main():
         wrong(f'{type(error).__name__}: {error}')
     else:
         print(f"{manifest['events']} events of {manifest['origin']}, {manifest['completeness']}: {len(FOUND)} findings")
-    return 1 if FOUND else 0
+    for what in UNSEEN:
+        print(f'unchecked: {what}')
+    return 1 if FOUND else 2 if UNSEEN else 0
 
 
 if __name__ == '__main__':
