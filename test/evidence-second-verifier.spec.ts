@@ -136,6 +136,16 @@ if (skip) {
     expect(status).toBe(1);
   });
 
+  it.each([
+    [FILES.events(1), 7_000_000],
+    [FILES.proof(1), 65 * 65_537],
+    [FILES.keys, 1_100_000],
+  ])('refuses %s of %s bytes', async (name, size) => {
+    const { status, output } = verify(repacked(await makeBundle(ledger, range), name, () => '\n'.repeat(size)));
+    expect(output).toBe(`ValueError: ${name} has ${size} bytes; it has at most ${output.match(/[0-9]+\n$/)?.[0]}`);
+    expect(status).toBe(1);
+  });
+
   it('refuses another key, and keys that may not have signed', async () => {
     const bytes = await makeBundle(ledger, range);
     expect(verify(bytes, verifierKey(EVIDENCE_ORIGIN, keyOfByte(9)).toString()).status).toBe(1);

@@ -26,7 +26,7 @@ import { BundleError, FILES, keysText, manifestText, parseManifest, type BundleM
 import { verifyBundle, type BundleReport, type VerifyBundleOptions } from './evidence-verifier.js';
 import { eventHash, type Envelope } from './event.js';
 import { signSuccession } from './key-succession.js';
-import { COSIGNATURE_ED25519, verifierKey } from './signed-note.js';
+import { COSIGNATURE_ED25519, VerifierKey, verifierKey } from './signed-note.js';
 import { ZipWriter } from './zip.js';
 
 const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
@@ -396,6 +396,26 @@ describe('an evidence bundle', () => {
     expectInvalid(report, ...kinds);
   });
 
+  it('is not looked at past a thousand findings, nor into a file larger than any that is written', async () => {
+    const bytes = await makeBundle(ledger, RANGE);
+    const many = verify(repacked(bytes, FILES.events(1), () => '\n'.repeat(100_000)));
+    expect(many).toMatchObject({ verdict: 'invalid', findings_total: 1_000 });
+    expect(many.notes).toEqual(['after 1000 findings it is not looked at further']);
+    const archived = verify(repacked(bytes, FILES.archive, () => '{}\n'.repeat(100_000)));
+    expect(archived).toMatchObject({ verdict: 'invalid', findings_total: 1_000 });
+    for (const [name, size] of [
+      [FILES.events(1), 7_000_000],
+      [FILES.proof(1), 65 * 65_537],
+      [FILES.keys, 1_100_000],
+    ] as const) {
+      const { findings } = verify(repacked(bytes, name, () => '\n'.repeat(size)));
+      expect(findings.map(({ detail }) => detail).join('\n')).toMatch(
+        new RegExp(`"${name}" has ${size} bytes; it has at most [0-9]+`),
+      );
+      expect(findings.length).toBeLessThan(10);
+    }
+  });
+
   it('names the record', async () => {
     const bytes = repacked(
       await makeBundle(ledger, RANGE),
@@ -568,6 +588,27 @@ describe('an evidence bundle', () => {
       found: [],
     });
     expect(unpack(evil).get(FILES.page)!.toString()).toContain('&lt;script&gt;alert(1)&lt;/script&gt;\\u202e');
+  });
+
+  it('has a page that says with which key to verify it: the first one that leads to the one that signed', async () => {
+    const [first, second, third] = [LEDGER_KEY, keyOfByte(8), keyOfByte(9)];
+    const changes = [
+      signSuccession(EVIDENCE_ORIGIN, 20n, first, second),
+      signSuccession(EVIDENCE_ORIGIN, 40n, second, third),
+    ];
+    const keys = [third, second, first].map((key) => verifierKey(EVIDENCE_ORIGIN, key).toString());
+    // a ledger that was made while the second key was the log's has never had the first
+    for (const [successions, at] of [
+      [changes, 2],
+      [changes.slice(1), 1],
+      [[], 0],
+    ] as const) {
+      const bytes = await makeBundle(ledger, { ...RANGE, papers: { key: third, keys, successions } });
+      const page = unpack(bytes).get(FILES.page)!.toString();
+      const [, given] = /--key &#39;(.*?)&#39;|--key '(.*?)'/.exec(page)!.filter((each) => each !== undefined);
+      expect(given).toBe(keys[at]);
+      expect(verify(bytes, { keys: [VerifierKey.parse(given!)] }).verdict).toBe('valid');
+    }
   });
 
   it('of another format is not judged', async () => {

@@ -193,11 +193,15 @@ def read_zip(file):
     return files, read
 
 
+# What no file of these is longer than, unpacked
+LIMITS = ('events/', 6 * 2**20), ('proof/', 65536 * 65), ('keys.json', 2**20)
+
+
 def unpack(entry, packed):
     if entry[1] == 0:
         return packed
     inflater = zlib.decompressobj(-15)
-    content = inflater.decompress(packed)
+    content = inflater.decompress(packed, entry[4] + 1)
     if not inflater.eof or inflater.unused_data or len(content) != entry[4] or zlib.crc32(content) != entry[2]:
         raise ValueError(f'{entry[0]} has other bytes than its header says')
     return content
@@ -363,6 +367,9 @@ def verify(path, trusted):
 
         def read(name):
             entry, start = files[name]
+            limit = next((limit for start_of, limit in LIMITS if name.startswith(start_of)), 2**28)
+            if max(entry[3:5]) > limit:
+                raise ValueError(f'{name} has {entry[4]} bytes; it has at most {limit}')
             packed, about = read_at(start, entry[3]), listed[name]
             content = unpack(entry, packed)
             if [str(len(content)), sha256(content).hex(), str(len(packed)), sha256(packed).hex()] != [about[each] for each in ('bytes', 'sha256', 'packed_bytes', 'packed_sha256')]:
