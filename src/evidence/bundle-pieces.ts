@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
-import { deletionSentence } from '../archive/deleted-ranges.js';
+import { deletionSentence, eventDeleted, readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { listCopies } from '../archive/objects-of-range.js';
 import type { Checkpoints } from '../checkpoints/checkpoints.js';
 import type { EventSearch } from '../events/event-search.js';
@@ -203,7 +203,7 @@ class BundleMaking {
     }
   }
 
-  /** Wherever they are. Throws DamagedRowError for one that is not there. */
+  /** Wherever they are. Throws event-deleted, and DamagedRowError for one that is not there. */
   private async at(sequences: readonly string[]): Promise<EventRecord[]> {
     const { ledger, origin } = this.plan;
     const { pool, timeoutMs, archive } = this.readers;
@@ -218,8 +218,11 @@ class BundleMaking {
     const before = archived.length === 0 ? [] : await archive.at(ledger, archived);
     const rows = [...before, ...here.filter(({ sequence }) => BigInt(sequence) > archivedTo)];
     const lost = sequences.find((sequence, at) => rows[at]?.sequence !== sequence);
-    if (lost !== undefined)
+    if (lost !== undefined) {
+      const span = spanAt(await readDeletedSpans(pool, ledger), BigInt(lost));
+      if (span) throw eventDeleted(BigInt(lost), span);
       throw new DamagedRowError(lost, 'sequence', 'is known by its key, and its row is not there');
+    }
     return rows.map((row) => eventRecordOf(row, origin));
   }
 

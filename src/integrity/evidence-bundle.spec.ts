@@ -22,7 +22,7 @@ import {
 } from '../../test/support/evidence.js';
 import { anchorBytes, anchorHash, parseAnchor } from './anchor.js';
 import { canonicalize, type JsonObject } from './canonical-json.js';
-import { BundleError, FILES, keysText, manifestText, parseManifest, type BundleManifest } from './evidence-bundle.js';
+import { BundleError, FILES, keysText, parseManifest, type BundleManifest } from './evidence-bundle.js';
 import { verifyBundle, type BundleReport, type VerifyBundleOptions } from './evidence-verifier.js';
 import { eventHash, type Envelope } from './event.js';
 import { signSuccession } from './key-succession.js';
