@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { JsonObject } from '../src/integrity/canonical-json.js';
+import { FILES } from '../src/integrity/evidence-bundle.js';
 import { verifyBundle } from '../src/integrity/evidence-verifier.js';
 import { signSuccession } from '../src/integrity/key-succession.js';
 import { verifierKey } from '../src/integrity/signed-note.js';
@@ -11,11 +13,16 @@ import {
   idOf,
   inMemory,
   keyOfByte,
+  KeptTree,
   LEDGER_KEY,
   makeBundle,
   makeLedger,
   numbers,
+  pack,
   recordedAtOf,
+  repacked,
+  uncommittedAnchors,
+  unpack,
   type BundlePlan,
 } from './support/evidence.js';
 
@@ -71,11 +78,21 @@ if (skip) {
     [
       'a search among the envelopes of a range',
       {
-        asked: { search: { 'metadata.lots': '2' } },
+        asked: { search: { 'metadata.lots': '2', to_sequence: '30' } },
         completeness: 'as-found-in-range',
         range: { from: 1n, to: 30n },
         found: [2, 7, 12, 17, 22, 27],
         beside: numbers(1, 30).filter((sequence) => sequence % 5 !== 2),
+      },
+    ],
+    [
+      'a search among the envelopes of a recorded time',
+      {
+        asked: { search: { 'metadata.lots': '2', recorded_from: recordedAtOf(11), recorded_to: recordedAtOf(21) } },
+        completeness: 'as-found-in-range',
+        range: { from: 11n, to: 20n },
+        found: [12, 17],
+        beside: [10, 11, 13, 14, 15, 16, 18, 19, 20, 21],
       },
     ],
     [
@@ -88,12 +105,60 @@ if (skip) {
     expect(status).toBe(0);
   });
 
+  it('finds it undecided without contents whether events were asked for', async () => {
+    const order = { asked: { order_id: 'O-3' }, found: [3, 13, 23, 33, 43, 53] };
+    const { status, output } = verify(await makeBundle(ledger, { ...order, contents: false }));
+    expect(output).toMatch(/0 findings\nunchecked: without contents .*: order_id\n$/);
+    expect(status).toBe(2);
+  });
+
+  it.each<[string, JsonObject]>([
+    ['an order', { order_id: 'O-2' }],
+    ['a search', { search: { 'metadata.lots': '2' } }],
+    ['a search that begins later', { search: { 'metadata.lots': '2', from_sequence: '2', to_sequence: '30' } }],
+    ['a search that ends later', { search: { 'metadata.lots': '2', to_sequence: '31' } }],
+    [
+      'a search in a recorded time whose neighbours are not there',
+      { search: { 'metadata.lots': '2', recorded_from: recordedAtOf(1), recorded_to: recordedAtOf(31) } },
+    ],
+    ['nothing that can be read', { search: 'x' }],
+  ])('refuses the envelopes of a part of the range of %s', async (_, asked) => {
+    const whole = await makeBundle(ledger, {
+      asked: { search: { 'metadata.lots': '2', to_sequence: '30' } },
+      completeness: 'as-found-in-range',
+      range: { from: 1n, to: 30n },
+      found: [2, 12, 22],
+      beside: numbers(1, 30).filter((sequence) => sequence % 10 !== 2),
+    });
+    expect(verify(whole).status).toBe(0);
+    const { status, output } = verify(pack(unpack(whole), { asked }));
+    expect(output).not.toMatch(/Traceback/);
+    expect(status).toBe(1);
+  });
+
+  it.each([
+    [FILES.events(1), 7_000_000],
+    [FILES.proof(1), 65 * 65_537],
+    [FILES.keys, 1_100_000],
+  ])('refuses %s of %s bytes', async (name, size) => {
+    const { status, output } = verify(repacked(await makeBundle(ledger, range), name, () => '\n'.repeat(size)));
+    expect(output).toBe(`ValueError: ${name} has ${size} bytes; it has at most ${output.match(/[0-9]+\n$/)?.[0]}`);
+    expect(status).toBe(1);
+  });
+
   it('refuses another key, and keys that may not have signed', async () => {
     const bytes = await makeBundle(ledger, range);
     expect(verify(bytes, verifierKey(EVIDENCE_ORIGIN, keyOfByte(9)).toString()).status).toBe(1);
     const successions = [signSuccession(EVIDENCE_ORIGIN, 61n, LEDGER_KEY, next)];
     const early = await makeBundle(ledger, { ...range, papers: { key: next, successions } });
     expect(verify(early).output).toMatch(/not signed with a key reached/);
+  });
+
+  it.each(uncommittedAnchors(new KeptTree(ledger.leaves)))('refuses an anchor with %s', async (_, papers) => {
+    const bytes = await makeBundle(ledger, { ...range, papers: { checkpoint: papers.checkpoint } });
+    const { status, output } = verify(repacked(bytes, FILES.anchor(7n), () => papers.anchor));
+    expect(output).not.toMatch(/Traceback/);
+    expect(status).toBe(1);
   });
 
   it('refuses what the first refuses: bytes changed anywhere', async () => {

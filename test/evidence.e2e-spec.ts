@@ -157,10 +157,14 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           envelopes: true,
         },
         0,
-        180,
+        182,
         [61, 240],
       ],
     ];
+
+    /** Without its content nothing says whether an event is of an order. */
+    const verdictOf = (question: { order_id?: string; contents?: boolean }): string =>
+      question.order_id !== undefined && question.contents === false ? 'undecided' : 'valid';
 
     const made = new Map<string, Buffer>();
 
@@ -169,7 +173,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         const bytes = await ask(question);
         expect((await ask(question)).equals(bytes)).toBe(true);
         const report = await verified(bytes);
-        expect([question, report.verdict, report.findings, report.unchecked]).toEqual([question, 'valid', [], []]);
+        expect([question, report.verdict, report.findings]).toEqual([question, verdictOf(question), []]);
         expect([question, report.bundle]).toMatchObject([
           question,
           {
@@ -200,7 +204,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       for (const [question] of questions()) {
         const bytes = await ask({ as_of: String(SIZE), ...question });
         const report = await verified(bytes);
-        expect([question, report.verdict, report.findings]).toEqual([question, 'valid', []]);
+        expect([question, report.verdict, report.findings]).toEqual([question, verdictOf(question), []]);
         const before = made.get(JSON.stringify(question))!;
         expect([question, filesOf(bytes)]).toEqual([question, filesOf(before)]);
       }

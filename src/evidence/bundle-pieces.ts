@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
-import { deletionSentence } from '../archive/deleted-ranges.js';
+import { deletionSentence, eventDeleted, readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { listCopies } from '../archive/objects-of-range.js';
 import type { Checkpoints } from '../checkpoints/checkpoints.js';
 import type { EventSearch } from '../events/event-search.js';
@@ -113,13 +113,20 @@ class BundleMaking {
     return { ledger, origin, asOf, asked, completeness, range, contents };
   }
 
-  /** The sequences that the question's bounds of sequence and recorded time leave, up to as_of. */
-  private async range(): Promise<SequenceRange> {
+  /** The sequences that the question's bounds of sequence leave, up to as_of. */
+  private bounds(): SequenceRange {
     const { query, asOf } = this.plan;
     if (!query) return { from: 1n, to: asOf };
+    const to = lesser(query.toSequence, asOf);
+    return { from: query.fromSequence <= to ? query.fromSequence : to + 1n, to };
+  }
+
+  /** Of those the ones that its bounds of recorded time leave. */
+  private async range(): Promise<SequenceRange> {
+    const { query } = this.plan;
+    const { from, to } = this.bounds();
+    if (!query) return { from, to };
     const { recordedFrom, recordedTo } = query;
-    const to = query.toSequence < asOf ? query.toSequence : asOf;
-    const from = query.fromSequence <= to ? query.fromSequence : to + 1n;
     if ((!recordedFrom && !recordedTo) || from > to) return { from, to };
     const within = { ...unfiltered(query), fromSequence: from, toSequence: to };
     const first = await this.one(within, 'asc');
@@ -136,19 +143,19 @@ class BundleMaking {
   }
 
   private async *pages(claims: BundleClaims): AsyncGenerator<BundleEvent[]> {
-    const { kind, envelopes, query, asOf } = this.plan;
+    const { envelopes, query, asOf } = this.plan;
     const found = query ? this.found({ ...query, toSequence: lesser(query.toSequence, asOf) }) : this.byIds();
-    if (envelopes) {
-      yield* this.amongAll(found, claims.range!);
-      return;
+    const { range } = claims;
+    // what was recorded before and after shows that a range of recorded time is whole
+    const bounds = this.bounds();
+    if (range && query?.recordedFrom && range.from > bounds.from) yield await this.beside(range.from - 1n);
+    if (envelopes) yield* this.amongAll(found, range!);
+    else {
+      for await (const records of found) {
+        if (records.length > 0) yield records.map((record) => ({ record, isFound: true }));
+      }
     }
-    const { from, to } = claims.range ?? { from: 1n, to: 0n };
-    const isRecorded = kind === 'recorded';
-    if (isRecorded && query!.recordedFrom && from > 1n) yield await this.beside(from - 1n);
-    for await (const records of found) {
-      if (records.length > 0) yield records.map((record) => ({ record, isFound: true }));
-    }
-    if (isRecorded && query!.recordedTo && to < asOf) yield await this.beside(to + 1n);
+    if (range && query?.recordedTo && range.to < bounds.to) yield await this.beside(range.to + 1n);
   }
 
   /** All events of a range, marked by whether they are among those that were found. */
@@ -196,7 +203,7 @@ class BundleMaking {
     }
   }
 
-  /** Wherever they are. Throws DamagedRowError for one that is not there. */
+  /** Wherever they are. Throws event-deleted, and DamagedRowError for one that is not there. */
   private async at(sequences: readonly string[]): Promise<EventRecord[]> {
     const { ledger, origin } = this.plan;
     const { pool, timeoutMs, archive } = this.readers;
@@ -211,8 +218,11 @@ class BundleMaking {
     const before = archived.length === 0 ? [] : await archive.at(ledger, archived);
     const rows = [...before, ...here.filter(({ sequence }) => BigInt(sequence) > archivedTo)];
     const lost = sequences.find((sequence, at) => rows[at]?.sequence !== sequence);
-    if (lost !== undefined)
+    if (lost !== undefined) {
+      const span = spanAt(await readDeletedSpans(pool, ledger), BigInt(lost));
+      if (span) throw eventDeleted(BigInt(lost), span);
       throw new DamagedRowError(lost, 'sequence', 'is known by its key, and its row is not there');
+    }
     return rows.map((row) => eventRecordOf(row, origin));
   }
 

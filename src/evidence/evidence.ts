@@ -9,7 +9,7 @@ import { POOL } from '../database/tokens.js';
 import { BulkReads } from '../events/bulk-reads.js';
 import { Ledgers } from '../events/ledgers.js';
 import { Problem } from '../http/problem.js';
-import { AnchorError } from '../integrity/anchor.js';
+import { AnchorError, isAnchoredNote } from '../integrity/anchor.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import * as sql from './evidence.sql.js';
 import type { EvidencePlan, EvidenceQuestion } from './evidence-plan.js';
@@ -129,7 +129,7 @@ export class Evidence {
   /** The bytes of the anchor in the store, which must be the one of the checkpoint. */
   private async anchorOf({ anchor: number, note }: SignedCheckpoint): Promise<Buffer> {
     const { anchor, bytes } = await this.storedAnchor(number);
-    if (anchor.checkpoints.some((each) => note.startsWith(each.note))) return bytes;
+    if (anchor.checkpoints.some((each) => isAnchoredNote(note, each.note))) return bytes;
     throw new Problem('archive-damaged', `The archive has no anchor ${number} that holds the checkpoint`);
   }
 

@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
 import { canonicalize, type JsonValue } from './canonical-json.js';
+import { parseCheckpoint } from './checkpoint.js';
+import { NoteError, parseNote } from './signed-note.js';
 import { readJson, StrictJsonError } from './strict-json.js';
 
 /**
@@ -59,7 +61,10 @@ export function anchorHash(bytes: Buffer): Buffer {
   return hash('sha256', bytes, 'buffer');
 }
 
-/** Reads an anchor's bytes, which must be exactly those that anchorBytes would make; verifies no signature. Throws AnchorError. */
+/**
+ * Reads an anchor's bytes, which must be exactly those that anchorBytes would make, of notes that can be read: what cannot
+ * commits to nothing. Verifies no signature. Throws AnchorError.
+ */
 export function parseAnchor(bytes: Buffer): Anchor {
   let value: JsonValue;
   try {
@@ -71,6 +76,23 @@ export function parseAnchor(bytes: Buffer): Anchor {
   const anchor = readAnchor(value);
   if (!anchorBytes(anchor).equals(bytes)) throw new AnchorError('it is not in canonical form');
   return anchor;
+}
+
+/**
+ * Of an anchor the note of a ledger's checkpoint. Throws AnchorError unless it holds exactly one.
+ */
+export function anchoredNote({ checkpoints }: Anchor, origin: string): string {
+  const own = checkpoints.filter(({ note }) => parseCheckpoint(parseNote(note).text).origin === origin);
+  if (own.length !== 1) throw new AnchorError(`it holds ${own.length} checkpoints of the ledger`);
+  return own[0]!.note;
+}
+
+/**
+ * Whether a note is the one that was anchored: it says the same, and what was added are signatures after those that were
+ * anchored, as witnesses add them. Throws NoteError for what is no note.
+ */
+export function isAnchoredNote(note: string, anchored: string): boolean {
+  return parseNote(note).text === parseNote(anchored).text && note.startsWith(anchored);
 }
 
 function readAnchor(value: JsonValue): Anchor {
@@ -88,13 +110,24 @@ function readAnchor(value: JsonValue): Anchor {
       const { size_before: sizeBefore, note } = members(each, 2);
       if (typeof note !== 'string') throw new AnchorError('a checkpoint has no note');
       if (!isDecimal(sizeBefore)) throw new AnchorError('a size_before is no decimal number');
+      readable('checkpoint', () => parseCheckpoint(parseNote(note).text));
       return { sizeBefore: BigInt(sizeBefore), note };
     }),
     successions: successions.map((note) => {
       if (typeof note !== 'string') throw new AnchorError('a succession is no note');
+      readable('succession', () => parseNote(note));
       return note;
     }),
   };
+}
+
+function readable(what: string, read: () => unknown): void {
+  try {
+    read();
+  } catch (cause) {
+    if (!(cause instanceof NoteError)) throw cause;
+    throw new AnchorError(`a ${what} in it cannot be read: ${cause.message}`, { cause });
+  }
 }
 
 function members(value: JsonValue, count: number): Record<string, JsonValue | undefined> {

@@ -11,23 +11,59 @@ import {
   makeLedger,
   makePapers,
   numbers,
+  pack,
   recordedAtOf,
+  repacked,
+  uncommittedAnchors,
+  unpack,
   WITNESS_KEY,
   WITNESS_NAME,
   type BundlePlan,
 } from '../../test/support/evidence.js';
 import { anchorBytes, anchorHash, parseAnchor } from './anchor.js';
 import { canonicalize, type JsonObject } from './canonical-json.js';
-import { BundleError, FILES, keysText, manifestText, parseManifest, type BundleManifest } from './evidence-bundle.js';
+import { BundleError, FILES, keysText, parseManifest, type BundleManifest } from './evidence-bundle.js';
 import { verifyBundle, type BundleReport, type VerifyBundleOptions } from './evidence-verifier.js';
 import { eventHash, type Envelope } from './event.js';
 import { signSuccession } from './key-succession.js';
-import { COSIGNATURE_ED25519, verifierKey } from './signed-note.js';
-import { ZipReader, ZipWriter } from './zip.js';
+import { COSIGNATURE_ED25519, VerifierKey, verifierKey } from './signed-note.js';
+import { ZipWriter } from './zip.js';
 
 const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
 const WITNESS = verifierKey(WITNESS_NAME, WITNESS_KEY, COSIGNATURE_ED25519);
 const ledger = makeLedger(60);
+
+/** Of the recorded time of the sequences 11 to 20, within the sequences 5 to 30. */
+const AMONG_RECORDED: BundlePlan = {
+  asked: {
+    search: {
+      user_id: 'trader-1',
+      from_sequence: '5',
+      to_sequence: '30',
+      recorded_from: recordedAtOf(11),
+      recorded_to: recordedAtOf(21),
+    },
+  },
+  completeness: 'as-found-in-range',
+  range: { from: 11n, to: 20n },
+  found: [13, 16, 19],
+  beside: [10, 11, 12, 14, 15, 17, 18, 20, 21],
+};
+const NONE_RECORDED = {
+  asked: { search: { recorded_from: recordedAtOf(11).replace('.000000', '.500000'), recorded_to: recordedAtOf(12) } },
+  range: { from: 12n, to: 11n },
+  found: [],
+  beside: [11, 12],
+};
+const AMONG_ALL: BundlePlan = {
+  asked: { order_id: 'O-3' },
+  completeness: 'as-found-in-range',
+  range: { from: 1n, to: 60n },
+  found: [3, 13, 23, 33, 43, 53],
+  beside: numbers(1, 60).filter((sequence) => sequence % 10 !== 3),
+};
+
+const UNCOMMITTED = uncommittedAnchors(new KeptTree(ledger.leaves));
 
 const verify = (bytes: Buffer, options: Partial<VerifyBundleOptions> = {}): BundleReport =>
   verifyBundle(inMemory(bytes), { keys: [KEY], ...options });
@@ -55,47 +91,29 @@ const AMONG: BundlePlan = {
   beside: numbers(1, 30).filter((sequence) => sequence % 3 !== 1),
 };
 
-/** The files of a bundle, by name. */
-function unpack(bytes: Buffer): Map<string, Buffer> {
-  const zip = ZipReader.open(inMemory(bytes));
-  return new Map(zip.entries.map((entry) => [entry.name, ZipReader.unpack(entry, zip.packed(entry))]));
-}
-
-/** A bundle of these files, whose manifest has their digests: what somebody makes who changes a bundle with care. */
-function pack(files: ReadonlyMap<string, Buffer>, change: Partial<BundleManifest> = {}): Buffer {
-  const zip = new ZipWriter();
-  const chunks: Buffer[] = [];
-  const listed: BundleManifest['files'] = [];
-  for (const [name, content] of files) {
-    if (name === FILES.manifest) continue;
-    const { header, packed } = zip.add(name, content, { isDeflated: true });
-    chunks.push(header, packed);
-    listed.push({
-      name,
-      bytes: BigInt(content.length),
-      sha256: hash('sha256', content, 'hex'),
-      packedBytes: BigInt(packed.length),
-      packedSha256: hash('sha256', packed, 'hex'),
-    });
-  }
-  const manifest = { ...parseManifest(files.get(FILES.manifest)!), files: listed, ...change };
-  const { header, packed } = zip.add(FILES.manifest, Buffer.from(manifestText(manifest)), { isDeflated: false });
-  return Buffer.concat([...chunks, header, packed, zip.end()]);
-}
-
-/** The same with one file changed, or taken away. */
-function repacked(
-  bytes: Buffer,
-  name: string,
-  change: (text: string) => string | undefined,
-  manifest: Partial<BundleManifest> = {},
-): Buffer {
-  const files = unpack(bytes);
-  const changed = change(files.get(name)!.toString());
-  if (changed === undefined) files.delete(name);
-  else files.set(name, Buffer.from(changed));
-  return pack(files, manifest);
-}
+/** Bundles of a part of what they would be, were this what was asked for. */
+const NARROWED: [string, BundlePlan, JsonObject][] = [
+  ['an order', AMONG, { order_id: 'O-1' }],
+  ['event time', { ...AMONG, found: [], beside: numbers(1, 30) }, { from: recordedAtOf(1) }],
+  ['ids', { ...AMONG, found: [4], beside: numbers(1, 30).filter((each) => each !== 4) }, { event_ids: [idOf(4)] }],
+  ['a search', AMONG, { search: { user_id: 'trader-1' } }],
+  ['a later beginning', AMONG, { search: { user_id: 'trader-1', from_sequence: '2', to_sequence: '30' } }],
+  ['an earlier end', AMONG, { search: { user_id: 'trader-1', to_sequence: '29' } }],
+  ...(['recorded_from', 'recorded_to'] as const).map((name): [string, BundlePlan, JsonObject] => {
+    const { [name]: _, ...rest } = AMONG_RECORDED.asked.search as JsonObject;
+    return [`no ${name}`, AMONG_RECORDED, { search: rest }];
+  }),
+  ...[
+    { recorded_from: recordedAtOf(10) },
+    { recorded_to: recordedAtOf(22) },
+    { from_sequence: '12' },
+    { to_sequence: '19' },
+  ].map((change): [string, BundlePlan, JsonObject] => [
+    JSON.stringify(change),
+    AMONG_RECORDED,
+    { search: { ...(AMONG_RECORDED.asked.search as JsonObject), ...change } },
+  ]),
+];
 
 const kindsOf = (report: BundleReport): string[] => [...new Set(report.findings.map(({ kind }) => kind))];
 
@@ -145,7 +163,6 @@ describe('an evidence bundle', () => {
     ],
     ['some ids', SOME],
     ['an order', ORDER],
-    ['an order without contents', { ...ORDER, contents: false }],
     ['event time', { asked: { from: recordedAtOf(5), to: recordedAtOf(8) }, found: [6, 7, 8] }],
     [
       'a search',
@@ -153,6 +170,13 @@ describe('an evidence bundle', () => {
     ],
     ['a search that finds nothing', { asked: { search: { user_id: 'nobody' } }, found: [] }],
     ['a search among the envelopes of a range', AMONG],
+    ['a search among the envelopes of a recorded time', AMONG_RECORDED],
+    ['a search in a recorded time of which nothing is', { ...AMONG_RECORDED, ...NONE_RECORDED }],
+    ['an order among the envelopes of the ledger', AMONG_ALL],
+    [
+      'an order of which there is nothing, without contents',
+      { asked: { order_id: 'none' }, contents: false, found: [] },
+    ],
     ['what was there at an earlier as_of', { ...RANGE, asOf: 25n }],
   ];
   it.each(plans)('of %s is valid, and the same when made again', async (_, plan) => {
@@ -372,6 +396,26 @@ describe('an evidence bundle', () => {
     expectInvalid(report, ...kinds);
   });
 
+  it('is not looked at past a thousand findings, nor into a file larger than any that is written', async () => {
+    const bytes = await makeBundle(ledger, RANGE);
+    const many = verify(repacked(bytes, FILES.events(1), () => '\n'.repeat(100_000)));
+    expect(many).toMatchObject({ verdict: 'invalid', findings_total: 1_000 });
+    expect(many.notes).toEqual(['after 1000 findings it is not looked at further']);
+    const archived = verify(repacked(bytes, FILES.archive, () => '{}\n'.repeat(100_000)));
+    expect(archived).toMatchObject({ verdict: 'invalid', findings_total: 1_000 });
+    for (const [name, size] of [
+      [FILES.events(1), 7_000_000],
+      [FILES.proof(1), 65 * 65_537],
+      [FILES.keys, 1_100_000],
+    ] as const) {
+      const { findings } = verify(repacked(bytes, name, () => '\n'.repeat(size)));
+      expect(findings.map(({ detail }) => detail).join('\n')).toMatch(
+        new RegExp(`"${name}" has ${size} bytes; it has at most [0-9]+`),
+      );
+      expect(findings.length).toBeLessThan(10);
+    }
+  });
+
   it('names the record', async () => {
     const bytes = repacked(
       await makeBundle(ledger, RANGE),
@@ -424,6 +468,51 @@ describe('an evidence bundle', () => {
     expectInvalid(verify(pack(unpack(bytes), { asked: { ...asked, recorded_to: recordedAtOf(22) } })), 'missing');
     expectInvalid(verify(pack(unpack(bytes), { asked: { ...asked, recorded_to: recordedAtOf(20) } })), 'asked');
     expectInvalid(verify(pack(unpack(bytes), { asked: { recorded_from: recordedAtOf(11) } })), 'asked');
+  });
+
+  it.each(NARROWED)('cannot narrow the range of the envelopes: %s', async (_, plan, asked) => {
+    const report = verify(pack(unpack(await makeBundle(ledger, plan)), { asked }));
+    expect(report.verdict).toBe('invalid');
+    expect(report.findings[0]!.kind).toMatch(/asked|missing/);
+  });
+
+  it.each([
+    ['an order', { ...ORDER, contents: false }, '"order_id"'],
+    [
+      'event time',
+      { asked: { from: recordedAtOf(5), to: recordedAtOf(8) }, found: [6, 7, 8], contents: false },
+      '"from, to"',
+    ],
+    [
+      'a search',
+      { asked: { search: { user_id: 'trader-1', sort: 'sequence', to_sequence: '9' } }, found: [4], contents: false },
+      '"user_id"',
+    ],
+  ] as [string, BundlePlan, string][])(
+    'without contents does not show that it is of %s, and is undecided',
+    async (_, plan, names) => {
+      const bytes = await makeBundle(ledger, plan);
+      const report = verify(bytes);
+      expect([report.verdict, report.findings]).toEqual(['undecided', []]);
+      expect(report.unchecked).toEqual([
+        `without contents it cannot be seen that the events are those that were asked for: ${names}`,
+      ]);
+      expect(unpack(bytes).get(FILES.page)!.toString()).toContain(
+        'is the word of the service.</li>\n<li>The checkpoint',
+      );
+    },
+  );
+
+  it.each<[JsonObject, string]>([
+    [{ search: { 'metadata.toString': 'x' } }, 'another metadata.toString'],
+    [{ search: { 'metadata.constructor': 'x' } }, 'another metadata.constructor'],
+    [{ search: { toString: 'x' } }, 'another toString'],
+    [{ search: 'x' }, 'by search'],
+    [{ event_ids: 5 }, 'by event_ids'],
+  ])('whose question is %j has no events that meet it', async (asked, detail) => {
+    const report = verify(pack(unpack(await makeBundle(ledger, ORDER)), { asked }));
+    expectInvalid(report, 'asked');
+    expect(report.findings.map((each) => each.detail).join()).toContain(detail);
   });
 
   it('needs the hashes of its proof, all of them, in order, and no more', async () => {
@@ -479,6 +568,12 @@ describe('an evidence bundle', () => {
     expectInvalid(replaced(FILES.archive, '{"ledger":"other"}\n'), 'archive');
   });
 
+  it.each(UNCOMMITTED)('is not dated by an anchor that holds of its checkpoint %s', async (_, papers) => {
+    const bytes = await makeBundle(ledger, { ...RANGE, papers: { checkpoint: papers.checkpoint } });
+    const files = unpack(bytes).set(FILES.anchor(7n), papers.anchor);
+    expectInvalid(verify(pack(files), { verifyTimestamp: () => ({ time: 'then' }) }), 'anchor');
+  });
+
   it('has a page that says what the rest says, escaped, without scripts', async () => {
     const bytes = await makeBundle(ledger, AMONG);
     const page = unpack(bytes).get(FILES.page)!.toString();
@@ -486,13 +581,34 @@ describe('an evidence bundle', () => {
     expect(page).not.toMatch(/<script|onload|javascript:|https?:/i);
     expect(page).toContain('trader-1');
     expectInvalid(verify(repacked(bytes, FILES.page, (text) => text.replace('10 events', '11 events'))), 'page');
-    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/1', 'truetrail-page/2'));
+    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/2', 'truetrail-page/3'));
     expect(verify(newer)).toMatchObject({ verdict: 'undecided', findings: [] });
     const evil = await makeBundle(ledger, {
       asked: { search: { user_id: '<script>alert(1)</script>\u202e' } },
       found: [],
     });
     expect(unpack(evil).get(FILES.page)!.toString()).toContain('&lt;script&gt;alert(1)&lt;/script&gt;\\u202e');
+  });
+
+  it('has a page that says with which key to verify it: the first one that leads to the one that signed', async () => {
+    const [first, second, third] = [LEDGER_KEY, keyOfByte(8), keyOfByte(9)];
+    const changes = [
+      signSuccession(EVIDENCE_ORIGIN, 20n, first, second),
+      signSuccession(EVIDENCE_ORIGIN, 40n, second, third),
+    ];
+    const keys = [third, second, first].map((key) => verifierKey(EVIDENCE_ORIGIN, key).toString());
+    // a ledger that was made while the second key was the log's has never had the first
+    for (const [successions, at] of [
+      [changes, 2],
+      [changes.slice(1), 1],
+      [[], 0],
+    ] as const) {
+      const bytes = await makeBundle(ledger, { ...RANGE, papers: { key: third, keys, successions } });
+      const page = unpack(bytes).get(FILES.page)!.toString();
+      const [, given] = /--key &#39;(.*?)&#39;|--key '(.*?)'/.exec(page)!.filter((each) => each !== undefined);
+      expect(given).toBe(keys[at]);
+      expect(verify(bytes, { keys: [VerifierKey.parse(given!)] }).verdict).toBe('valid');
+    }
   });
 
   it('of another format is not judged', async () => {
@@ -520,6 +636,10 @@ describe('an evidence bundle', () => {
     );
     await expect(makeBundle(ledger, { ...RANGE, found: numbers(11, 19) })).rejects.toThrow('left out');
     await expect(makeBundle(ledger, { ...RECORDED, beside: [10] })).rejects.toThrow('left out');
+    for (const left of [10, 21]) {
+      const beside = AMONG_RECORDED.beside!.filter((each) => each !== left);
+      await expect(makeBundle(ledger, { ...AMONG_RECORDED, beside })).rejects.toThrow('left out');
+    }
     await expect(makeBundle(ledger, { ...RANGE, asOf: 61n })).rejects.toThrow('the checkpoint ends at 60');
   });
 

@@ -101,6 +101,15 @@ export const FILES = {
 const PIECE_BYTES = 4 * 1024 * 1024;
 /** Of a piece of the proof, 65 bytes each. */
 const PIECE_HASHES = 65_536;
+/** A line of events is shorter: a content is sent in 256 KiB at most, and written in canonical form takes at most six times that. */
+const MAX_LINE_BYTES = 2 * 1024 * 1024;
+/** What a file of a bundle may have, unpacked, for those that are read line by line or whose members are tried one by one. */
+export const MAX_FILE_BYTES = {
+  events: PIECE_BYTES + MAX_LINE_BYTES,
+  proof: PIECE_HASHES * 65,
+  /** thousands of keys and successions */
+  keys: 1024 * 1024,
+} as const;
 
 /**
  * The bytes of a bundle, one after the other. Everything in it is checked on its way as a verifier would, signatures

@@ -8,7 +8,13 @@ import {
   isEventId,
   type Envelope,
 } from './event.js';
-import { kindOfAsked, type AskedKind, type BundleClaims } from './evidence-claims.js';
+import {
+  askedOfContents,
+  kindOfAsked,
+  type AskedKind,
+  type BundleClaims,
+  type SequenceRange,
+} from './evidence-claims.js';
 import type { EventRecord } from './stored-event.js';
 import { parseTimestamp, TimestampError } from './timestamp.js';
 
@@ -58,6 +64,8 @@ export class BundleLineCheck {
   private expected: bigint;
   private readonly kind: AskedKind;
   private readonly asked: AskedFor;
+  /** what the sequences asked for are, where a range is claimed of them */
+  private bounds: SequenceRange = { from: 1n, to: 0n };
   /** neighbours of a range of recorded time that were seen */
   private readonly neighbours = new Set<bigint>();
 
@@ -110,17 +118,26 @@ export class BundleLineCheck {
 
   /** After the last line. */
   end(): void {
-    const { range, asked, asOf } = this.claims;
+    const { range } = this.claims;
     if (range && this.expected <= range.to) this.missing(this.expected, range.to);
     for (const id of this.asked.unseenIds()) {
       this.report({ kind: 'missing', sequence: null, event_id: id, detail: 'it was asked for and is not there' });
     }
-    if (this.kind !== 'recorded' || !range) return;
+    if (!range) return;
+    const { recorded_from: recordedFrom, recorded_to: recordedTo } = this.asked.filters;
     const mustHave = (sequence: bigint): void => {
       if (!this.neighbours.has(sequence)) this.missing(sequence, sequence);
     };
-    if (asked.recorded_from !== undefined && range.from > 1n) mustHave(range.from - 1n);
-    if (asked.recorded_to !== undefined && range.to < asOf) mustHave(range.to + 1n);
+    if (recordedFrom !== undefined && range.from > this.bounds.from) mustHave(range.from - 1n);
+    if (recordedTo !== undefined && range.to < this.bounds.to) mustHave(range.to + 1n);
+  }
+
+  /**
+   * The names of what was asked for that cannot be seen of the events without contents that were found; none if nothing
+   * was found.
+   */
+  unseen(): readonly string[] {
+    return this.claims.contents || this.events === 0n ? [] : askedOfContents(this.claims.asked);
   }
 
   private checkClaims(): void {
@@ -138,11 +155,15 @@ export class BundleLineCheck {
     if (this.kind === 'sequences') {
       const { from_sequence: from = '1', to_sequence: to = String(asOf) } = asked;
       if (from !== String(range.from) || to !== String(range.to)) wrong('its range is not the one asked for');
+      this.bounds = range;
+      return;
     }
-    if (this.kind === 'recorded') {
-      if (asked.recorded_from === undefined && range.from !== 1n) wrong('its range does not begin with the ledger');
-      if (asked.recorded_to === undefined && range.to !== asOf) wrong('its range does not end at as_of');
-    }
+    this.bounds = this.asked.bounds(asOf);
+    const { recorded_from: recordedFrom, recorded_to: recordedTo } = this.asked.filters;
+    const isBefore = recordedFrom === undefined ? range.from !== this.bounds.from : range.from < this.bounds.from;
+    const isAfter = recordedTo === undefined ? range.to !== this.bounds.to : range.to > this.bounds.to;
+    if (isBefore) wrong('its range does not begin where what was asked for does');
+    if (isAfter) wrong('its range does not end where what was asked for does');
   }
 
   private checkLink(line: EnvelopeLine, sequence: bigint, at: (kind: LineFinding['kind'], detail: string) => void) {
@@ -182,15 +203,15 @@ export class BundleLineCheck {
     isFull: boolean,
     at: (kind: LineFinding['kind'], detail: string) => void,
   ): void {
-    const { asked } = this.claims;
+    const { recorded_from: recordedFrom, recorded_to: recordedTo } = this.asked.filters;
     const range = this.claims.range!;
     const [isBefore, isAfter] = [sequence === range.from - 1n, sequence === range.to + 1n];
-    if (this.kind !== 'recorded' || isFull || !(isBefore || isAfter)) {
+    if ((recordedFrom ?? recordedTo) === undefined || isFull || !(isBefore || isAfter)) {
       at('asked', 'it is out of the range');
       return;
     }
-    const isEarlier = isBefore && compareTimes(line.recorded_at, asked.recorded_from) < 0;
-    const isLater = isAfter && compareTimes(line.recorded_at, asked.recorded_to) >= 0;
+    const isEarlier = isBefore && compareTimes(line.recorded_at, recordedFrom) < 0;
+    const isLater = isAfter && compareTimes(line.recorded_at, recordedTo) >= 0;
     if (isEarlier || isLater) this.neighbours.add(sequence);
     else at('missing', 'it is recorded within the time asked for, and its content is left out');
   }
@@ -257,14 +278,18 @@ function nameOf(line: JsonObject): { sequence: string | null; event_id: string |
 /** What events were asked for, as far as an event itself can tell. */
 class AskedFor {
   private readonly ids: Set<string> | undefined;
-  private readonly filters: JsonObject;
+  /** by the names that a search gives them; the events must meet all of them */
+  readonly filters: JsonObject;
+  private readonly isUnreadable: boolean;
 
   constructor(asked: JsonObject, kind: AskedKind) {
+    this.isUnreadable =
+      (kind === 'ids' && !Array.isArray(asked.event_ids)) || (kind === 'search' && !isObject(asked.search));
     if (kind === 'ids') this.ids = new Set(Array.isArray(asked.event_ids) ? asked.event_ids.map(String) : []);
     this.filters =
       kind === 'order'
         ? { entity_type: 'order', entity_id: asked.order_id! }
-        : kind === 'search' && typeof asked.search === 'object' && asked.search !== null && !Array.isArray(asked.search)
+        : kind === 'search' && isObject(asked.search)
           ? asked.search
           : kind === 'time' || kind === 'recorded'
             ? asked
@@ -282,6 +307,7 @@ class AskedFor {
 
   /** The name of a part of what was asked that says nothing. */
   unreadable(): string | undefined {
+    if (this.isUnreadable) return this.ids ? 'event_ids' : 'search';
     const [name] =
       Object.entries(this.filters).find(([name, wanted]) => {
         if (typeof wanted !== 'string') return true;
@@ -289,6 +315,14 @@ class AskedFor {
         return /^(from|to)_sequence$/.test(name) && !SEQUENCE.test(wanted);
       }) ?? [];
     return name;
+  }
+
+  /** The sequences up to as_of among which to look, whenever they were recorded. */
+  bounds(asOf: bigint): SequenceRange {
+    const { from_sequence: from = '1', to_sequence: to = String(asOf) } = this.filters;
+    const last = BigInt(to as string) < asOf ? BigInt(to as string) : asOf;
+    const first = BigInt(from as string);
+    return { from: first <= last ? first : last + 1n, to: last };
   }
 
   unseenIds(): readonly string[] {
@@ -300,14 +334,20 @@ class AskedFor {
     if (name === 'recorded_to') return compareTimes(line.recorded_at, wanted) < 0;
     if (name === 'from_sequence') return BigInt(line.sequence as string) >= BigInt(wanted as string);
     if (name === 'to_sequence') return BigInt(line.sequence as string) <= BigInt(wanted as string);
-    if (name === 'sort' || name === 'order' || !isFull) return true;
+    if (name === 'sort' || name === 'order' || !isFull) return true; // which unseen() tells of
     if (name === 'from') return compareTimes(line.timestamp, wanted) >= 0;
     if (name === 'to') return compareTimes(line.timestamp, wanted) < 0;
-    if (!name.startsWith('metadata.')) return line[name] === wanted;
-    const value = (line.metadata as JsonObject | undefined)?.[name.slice('metadata.'.length)];
-    if (value === undefined || typeof wanted !== 'string') return false;
+    if (!name.startsWith('metadata.')) return Object.hasOwn(line, name) && line[name] === wanted;
+    const key = name.slice('metadata.'.length);
+    const { metadata } = line;
+    if (!isObject(metadata) || !Object.hasOwn(metadata, key) || typeof wanted !== 'string') return false;
+    const value = metadata[key]!;
     return value === wanted || ((typeof value !== 'object' || value === null) && canonicalize(value) === wanted);
   }
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Of two times of events; NaN, with which nothing compares, where one is none. */

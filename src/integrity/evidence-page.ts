@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import { canonicalize, type JsonObject, type JsonValue } from './canonical-json.js';
-import { parseCheckpoint } from './checkpoint.js';
+import { parseCheckpoint, type Checkpoint } from './checkpoint.js';
 import { parseAnchor, anchorHash } from './anchor.js';
-import type { BundleClaims, BundleTimestamp, Completeness } from './evidence-claims.js';
+import { askedOfContents, type BundleClaims, type BundleTimestamp, type Completeness } from './evidence-claims.js';
+import { signedByReached } from './key-succession.js';
 import { pageText } from './page-text.js';
-import { cosignatureTime, parseNote } from './signed-note.js';
+import { cosignatureTime, NoteError, parseNote, VerifierKey, type SignedNote } from './signed-note.js';
 
 /**
  * The page of a bundle that people read and print. It is a function of what else is in the bundle, so that a verifier
@@ -12,7 +13,7 @@ import { cosignatureTime, parseNote } from './signed-note.js';
  */
 
 /** Changed with every change of the page; a verifier compares pages that its own version made. */
-export const PAGE_VERSION = 'truetrail-page/1';
+export const PAGE_VERSION = 'truetrail-page/2';
 
 /** So many events and objects of the archive are listed; all are in the files. */
 const LISTED_EVENTS = 1_000;
@@ -25,6 +26,7 @@ export interface PageFacts {
   anchors: readonly Buffer[];
   timestamps: readonly BundleTimestamp[];
   keys: readonly string[];
+  successions: readonly string[];
   archive: readonly JsonObject[];
 }
 
@@ -77,6 +79,7 @@ export class EvidencePage {
     const note = parseNote(facts.checkpoint);
     const checkpoint = parseCheckpoint(note.text);
     const anchor = parseAnchor(facts.anchors[0]!);
+    const isUnseen = !contents && events > 0n && askedOfContents(asked).length > 0;
     const title = `Evidence of ${events} events of ${ledger}`;
     const signers = note.signatures.map((signature) => {
       const id = signature.keyId.toString('hex');
@@ -114,7 +117,7 @@ ${rows([
 <p>${COMPLETE[completeness]}</p>
 <ul>
 <li>The hash of every event was computed again from ${contents ? 'its content and ' : ''}its envelope, and leads with the hashes in proof/ to the root of the checkpoint below.</li>
-<li>The checkpoint is signed with the key of the ledger, and stands in anchor ${anchor.number}, one link of a chain of objects under a lock that nobody can rewrite.</li>
+${isUnseen ? `<li>The contents are not here, and only they would show that these events are the ones that were asked for: that is the word of the service.</li>\n` : ''}<li>The checkpoint is signed with the key of the ledger, and stands in anchor ${anchor.number}, one link of a chain of objects under a lock that nobody can rewrite.</li>
 <li>When an event happened (<i>timestamp</i>) is what its source said. When it was recorded (<i>recorded_at</i>) is the clock of the service; ${timestamps.length > 0 ? `${timestamps.length} timestamps of outside authorities over the anchor show that it was not later than they say` : 'this bundle has no timestamp of an outside authority'}.</li>
 <li>What the archive says of its objects (below) is told by the service; whoever may read the store can compare it.</li>
 </ul>
@@ -132,7 +135,7 @@ ${rows([
 <h2>How to check it again</h2>
 <ol>
 <li>Get the verifier key of the ledger from somebody you trust, not from this bundle: it looks like the <i>Key of the ledger</i> above.</li>
-<li>With Node.js, without a network: <pre>npx truetrail-verify bundle.zip --key '${pageText(keys.at(-1) ?? 'KEY')}'</pre></li>
+<li>With Node.js, without a network: <pre>npx truetrail-verify bundle.zip --key '${pageText(keyToGive(note, checkpoint, facts))}'</pre></li>
 <li>The files in the zip and every rule are described in docs/evidence.md and docs/format.md of Truetrail, so that a verifier can be written anew; a second one in Python comes with it.</li>
 </ol>
 <h2>Events${events + envelopes > BigInt(LISTED_EVENTS) ? `: the first ${LISTED_EVENTS} of ${events + envelopes}; all are in events/` : ''}</h2>
@@ -147,6 +150,26 @@ ${archive.length === 0 ? '<p>Not archived yet.</p>' : objects(archive.slice(0, L
 </html>
 `;
   }
+}
+
+/** Of a ledger's first keys so many are tried, each with all successions. */
+const TRIED_KEYS = 16;
+
+/**
+ * The first of a ledger's keys from which the one that signed is reached: a ledger that was made after the log's key had
+ * changed is never signed with the keys before. The present key where there is none, as in a bundle that is not valid.
+ */
+function keyToGive(note: SignedNote, { origin, size }: Checkpoint, { keys, successions }: PageFacts): string {
+  const reaches = (text: string): boolean => {
+    try {
+      const key = VerifierKey.parse(text);
+      return key.name === origin && signedByReached(note, size, [key], successions).length > 0;
+    } catch (error) {
+      if (error instanceof NoteError) return false;
+      throw error;
+    }
+  };
+  return keys.slice(-TRIED_KEYS).toReversed().find(reaches) ?? keys[0] ?? 'KEY';
 }
 
 type Row = [name: string, value: string];

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { anchorHash, AnchorError, parseAnchor, type Anchor } from './anchor.js';
+import { anchoredNote, anchorHash, AnchorError, isAnchoredNote, parseAnchor, type Anchor } from './anchor.js';
 import type { JsonObject } from './canonical-json.js';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.js';
 import { HASH_BYTES, leafHash } from './event.js';
@@ -8,8 +8,10 @@ import {
   BundleError,
   bundleFormat,
   FILES,
+  MAX_FILE_BYTES,
   parseKeys,
   parseManifest,
+  type BundleFile,
   type BundleManifest,
 } from './evidence-bundle.js';
 import type { BundleTimestamp } from './evidence-claims.js';
@@ -27,7 +29,7 @@ import {
   type VerifierKey,
 } from './signed-note.js';
 import { readJson, StrictJsonError } from './strict-json.js';
-import { ZipError, ZipReader, type RandomAccess, type ZipEntry } from './zip.js';
+import { MAX_ENTRY_BYTES, ZipError, ZipReader, type RandomAccess, type ZipEntry } from './zip.js';
 
 /** What is wrong, and of which event or file. */
 export interface Finding {
@@ -90,6 +92,7 @@ export interface VerifyBundleOptions {
   verifyTimestamp?: VerifyTimestamp;
 }
 
+/** After so many it is not looked at further: a small zip can hold a great many lines that are none. */
 const MAX_FINDINGS = 1_000;
 const ANCHOR_FILE = /^anchors\/[0-9]{12}\.json$/;
 
@@ -120,6 +123,7 @@ class BundleVerification {
   private zip!: ZipReader;
   private manifest!: BundleManifest;
   private entries = new Map<string, ZipEntry>();
+  private listed = new Map<string, BundleFile>();
 
   constructor(
     private readonly source: RandomAccess,
@@ -202,11 +206,12 @@ class BundleVerification {
 
   /** The names in the zip, in the manifest, and those that there may be. */
   private compareFiles(): void {
-    const listed = new Set(this.manifest.files.map(({ name }) => name));
+    for (const file of this.manifest.files) this.listed.set(file.name, file);
+    const { listed } = this;
     for (const name of this.entries.keys()) {
       if (name !== FILES.manifest && !listed.has(name)) this.find('file', `${shown(name)} is not in the manifest`);
     }
-    for (const name of listed) if (!this.entries.has(name)) this.find('file', `${shown(name)} is not there`);
+    for (const name of listed.keys()) if (!this.entries.has(name)) this.find('file', `${shown(name)} is not there`);
     const known = new Set<string>([FILES.checkpoint, FILES.keys, FILES.archive, FILES.page]);
     const count = (name: (number: number) => string): void => {
       for (let number = 1; listed.has(name(number)); number++) known.add(name(number));
@@ -217,7 +222,8 @@ class BundleVerification {
       known.add(FILES.anchor(anchor));
       count((number) => FILES.timestamp(anchor, number));
     }
-    for (const name of listed) if (!known.has(name)) this.find('file', `${shown(name)} is none of a bundle's files`);
+    for (const name of listed.keys())
+      if (!known.has(name)) this.find('file', `${shown(name)} is none of a bundle's files`);
     const order = this.manifest.files.map(({ name }) => name).filter((name) => this.entries.has(name));
     const inZip = [...this.entries.keys()].filter((name) => listed.has(name));
     if (order.join('\n') !== inZip.join('\n'))
@@ -238,11 +244,15 @@ class BundleVerification {
   }
 
   /** A file's content; undefined if it is not there or cannot be unpacked, which has been reported. */
-  private read(name: string): Buffer | undefined {
-    const file = this.manifest.files.find((each) => each.name === name);
+  private read(name: string, maxBytes = MAX_ENTRY_BYTES): Buffer | undefined {
+    const file = this.listed.get(name);
     const entry = this.entries.get(name);
     if (!file || !entry) {
       if (!file && !entry) this.find('file', `${shown(name)} is not there`);
+      return undefined;
+    }
+    if (entry.bytes > maxBytes) {
+      this.find('file', `${shown(name)} has ${entry.bytes} bytes; it has at most ${maxBytes}`);
       return undefined;
     }
     const packed = this.zip.packed(entry);
@@ -268,7 +278,7 @@ class BundleVerification {
   private checkPapers(): Papers | undefined {
     const note = this.read(FILES.checkpoint);
     const anchors = this.readAnchors();
-    const keysFile = this.read(FILES.keys);
+    const keysFile = this.read(FILES.keys, MAX_FILE_BYTES.keys);
     const archiveFile = this.read(FILES.archive);
     const timestamps = this.readTimestamps();
     const keys = keysFile && this.parse('key', FILES.keys, () => parseKeys(keysFile));
@@ -283,14 +293,15 @@ class BundleVerification {
         root_hash: checkpoint.rootHash.toString('hex'),
         signed_by: [],
       };
-      this.checkSignature(signed, checkpoint, keys?.successions ?? []);
+      const successions = keys?.successions ?? [];
+      this.checkSignature(signed, checkpoint, successions);
       this.checkWitnesses(signed);
-      if (anchors) this.checkAnchor(anchors[0]!, note.toString(), checkpoint);
+      if (anchors) this.checkAnchor(anchors[0]!, note.toString(), checkpoint, successions);
     }
     if (anchors) this.checkTimestamps(timestamps, anchors);
     if (!checkpoint || !anchors || !keys || !archive) return undefined;
     const anchorFiles = anchors.map(({ bytes }) => bytes);
-    return { checkpoint, note: note.toString(), anchors: anchorFiles, timestamps, keys: keys.keys, archive };
+    return { checkpoint, note: note.toString(), anchors: anchorFiles, timestamps, ...keys, archive };
   }
 
   /** The anchor of the checkpoint and those after it, each naming the one before; undefined if one is none. */
@@ -326,7 +337,7 @@ class BundleVerification {
 
   /** Signed by the key that may sign this size, reached from one that the auditor trusts. */
   private checkSignature(note: SignedNote, { origin, size }: Checkpoint, successions: readonly string[]): void {
-    const trusted = this.options.keys.filter((key) => key.name === origin && key.algorithm === ED25519);
+    const trusted = this.trustedKeys(origin);
     if (this.options.keys.length === 0) {
       this.report.unchecked.push('no key is given, so the signature of the checkpoint is not checked');
       return;
@@ -342,6 +353,10 @@ class BundleVerification {
       if (!(error instanceof NoteError)) throw error;
       this.find('key', `the checkpoint is not signed with a key reached from the one given: ${error.message}`);
     }
+  }
+
+  private trustedKeys(origin: string): VerifierKey[] {
+    return this.options.keys.filter((key) => key.name === origin && key.algorithm === ED25519);
   }
 
   private checkWitnesses(note: SignedNote): void {
@@ -361,12 +376,31 @@ class BundleVerification {
     }
   }
 
-  /** That the anchor holds this very note; witnesses sign later, below it. */
-  private checkAnchor({ anchor, hash: sha256 }: ReadAnchor, note: string, { origin }: Checkpoint): void {
+  /**
+   * That the anchor holds this very note, signed by the ledger; witnesses sign later, below it. A note that says less than
+   * the checkpoint does, or that nobody signed, would date nothing, though its anchor were stamped.
+   */
+  private checkAnchor(
+    { anchor, hash: sha256 }: ReadAnchor,
+    note: string,
+    { origin, size }: Checkpoint,
+    successions: readonly string[],
+  ): void {
     this.report.anchor = { n: String(anchor.number), sha256: sha256.toString('hex') };
-    const own = anchor.checkpoints.filter((each) => each.note.startsWith(`${origin}\n`));
-    if (own.length !== 1) this.find('anchor', `it holds ${own.length} checkpoints of the ledger`);
-    else if (!note.startsWith(own[0]!.note)) this.find('anchor', 'it holds another checkpoint of the ledger');
+    try {
+      const anchored = anchoredNote(anchor, origin);
+      if (!isAnchoredNote(note, anchored)) throw new AnchorError('it holds another checkpoint of the ledger');
+      const trusted = this.trustedKeys(origin);
+      if (trusted.length > 0) signedByReached(parseNote(anchored), size, trusted, successions);
+    } catch (error) {
+      if (error instanceof AnchorError) this.find('anchor', error.message);
+      else if (error instanceof NoteError) {
+        this.find(
+          'anchor',
+          `the checkpoint in it is not signed with a key reached from the one given: ${error.message}`,
+        );
+      } else throw error;
+    }
   }
 
   private checkTimestamps(timestamps: readonly BundleTimestamp[], anchors: readonly ReadAnchor[]): void {
@@ -388,10 +422,12 @@ class BundleVerification {
   /** The entries are the word of the service; that they are of this ledger and are entries at all is seen. */
   private readArchive(file: Buffer): JsonObject[] {
     const entries: JsonObject[] = [];
-    for (const [at, line] of linesOf(file).entries()) {
-      const entry = this.readLine('archive', `${FILES.archive}, line ${at + 1}`, line);
+    let at = 0;
+    for (const line of linesOf(file)) {
+      at += 1;
+      const entry = this.readLine('archive', `${FILES.archive}, line ${at}`, line);
       if (!entry) continue;
-      if (entry.ledger !== this.manifest.ledger) this.find('archive', `line ${at + 1} is of another ledger`);
+      if (entry.ledger !== this.manifest.ledger) this.find('archive', `line ${at} is of another ledger`);
       entries.push(entry);
     }
     return entries;
@@ -425,10 +461,12 @@ class BundleVerification {
       }
     };
     for (let number = 1; this.entries.has(FILES.events(number)); number++) {
-      const piece = this.read(FILES.events(number));
+      const piece = this.read(FILES.events(number), MAX_FILE_BYTES.events);
       if (!piece) isBroken = true;
-      for (const [at, bytes] of piece ? linesOf(piece).entries() : []) {
-        const line = this.readLine('content', `${FILES.events(number)}, line ${at + 1}`, bytes);
+      let at = 0;
+      for (const bytes of piece ? linesOf(piece) : []) {
+        at += 1;
+        const line = this.readLine('content', `${FILES.events(number)}, line ${at}`, bytes);
         const eventHash = line && check.take(line);
         if (!eventHash) isBroken = true;
         else attempt(() => tree.append(BigInt(line.sequence as string) - 1n, leafHash(eventHash)));
@@ -436,6 +474,12 @@ class BundleVerification {
       }
     }
     check.end();
+    const unseen = check.unseen();
+    if (unseen.length > 0) {
+      this.report.unchecked.push(
+        `without contents it cannot be seen that the events are those that were asked for: ${shown(unseen.join(', '))}`,
+      );
+    }
     attempt(() => {
       const root = tree.root();
       if (!proof.next().done) throw new RangeError('the proof has hashes left over');
@@ -449,7 +493,7 @@ class BundleVerification {
   private *hashes(): Generator<Buffer> {
     let count = 0n;
     for (let number = 1; this.entries.has(FILES.proof(number)); number++) {
-      for (const line of linesOf(this.read(FILES.proof(number)) ?? Buffer.alloc(0))) {
+      for (const line of linesOf(this.read(FILES.proof(number), MAX_FILE_BYTES.proof) ?? Buffer.alloc(0))) {
         const text = line.toString('latin1');
         if (!/^[0-9a-f]{64}$/.test(text)) throw new RangeError('a line of the proof is no hash');
         count += 1n;
@@ -505,8 +549,11 @@ class BundleVerification {
   }
 
   private add(finding: Finding): void {
+    this.report.findings.push(finding);
     this.report.findings_total += 1;
-    if (this.report.findings.length < MAX_FINDINGS) this.report.findings.push(finding);
+    if (this.report.findings_total < MAX_FINDINGS) return;
+    this.report.notes.push(`after ${MAX_FINDINGS} findings it is not looked at further`);
+    throw new Stop();
   }
 }
 
@@ -523,18 +570,17 @@ interface Papers {
   anchors: readonly Buffer[];
   timestamps: readonly BundleTimestamp[];
   keys: readonly string[];
+  successions: readonly string[];
   archive: readonly JsonObject[];
 }
 
 /** Without their newlines; what follows the last newline is a line as well. */
-function linesOf(file: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
+function* linesOf(file: Buffer): Generator<Buffer> {
   for (let at = 0; at < file.length;) {
     const end = file.indexOf(0x0a, at);
-    lines.push(file.subarray(at, end < 0 ? file.length : end));
+    yield file.subarray(at, end < 0 ? file.length : end);
     at = end < 0 ? file.length : end + 1;
   }
-  return lines;
 }
 
 function shown(name: string): string {

@@ -165,17 +165,18 @@ describe('a succession of keys', () => {
 });
 
 describe('an anchor', () => {
+  const note = `audit.example.com/truetrail/main\n5\n${Buffer.alloc(32, 2).toString('base64')}\n\n\u2014 a AAAAAAA=\n`;
   const anchor = {
     number: 7n,
     previous: Buffer.alloc(32, 1),
-    checkpoints: [{ sizeBefore: 0n, note: 'note\n' }],
-    successions: [],
+    checkpoints: [{ sizeBefore: 0n, note }],
+    successions: ['x\n\n\u2014 a AAAAAAA=\n'],
   };
 
   it('has the bytes of its canonical form', () => {
     const bytes = anchorBytes(anchor);
     expect(bytes.toString()).toBe(
-      `{"checkpoints":[{"note":"note\\n","size_before":"0"}],"format":"truetrail-anchor/1","n":"7","previous":"${'01'.repeat(32)}","successions":[]}`,
+      `{"checkpoints":[{"note":${JSON.stringify(note)},"size_before":"0"}],"format":"truetrail-anchor/1","n":"7","previous":"${'01'.repeat(32)}","successions":["x\\n\\n\u2014 a AAAAAAA=\\n"]}`,
     );
     expect(parseAnchor(bytes)).toEqual(anchor);
     expect(anchorKey(7n)).toBe('anchors/000000000007');
@@ -183,7 +184,8 @@ describe('an anchor', () => {
   });
 
   it('is nothing else', () => {
-    const text = anchorBytes(anchor).toString();
+    const text = anchorBytes({ ...anchor, successions: [] }).toString();
+    expect(() => parseAnchor(Buffer.from(text))).not.toThrow();
     for (const wrong of [
       `${text}\n`,
       text.replace('"7"', '7'),
@@ -199,5 +201,21 @@ describe('an anchor', () => {
     ]) {
       expect(() => parseAnchor(Buffer.from(wrong))).toThrow(AnchorError);
     }
+  });
+
+  it.each([
+    ['its origin alone', note.slice(0, note.indexOf('\n') + 1)],
+    ['no root', note.replace(/\n[^\n]{44}\n/, '\n')],
+    ['no signature', note.slice(0, note.indexOf('\n\n') + 2)],
+    ['half a line of a signature', note.slice(0, -1)],
+    ['nothing', ''],
+  ])('holds notes that say all that they sign, and none of %s', (_, wrong) => {
+    expect(() => parseAnchor(anchorBytes({ ...anchor, checkpoints: [{ sizeBefore: 0n, note: wrong }] }))).toThrow(
+      AnchorError,
+    );
+  });
+
+  it('holds no succession that cannot be read', () => {
+    expect(() => parseAnchor(anchorBytes({ ...anchor, successions: ['x\n'] }))).toThrow(AnchorError);
   });
 });

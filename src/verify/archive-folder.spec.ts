@@ -2,15 +2,20 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EVIDENCE_ORIGIN, KeptTree, keyOfByte, LEDGER_KEY, makeLedger } from '../../test/support/evidence.js';
+import { ArchiveObjectWriter } from '../archive/archive-object.js';
+import { loadCompression } from '../archive/parquet-file.js';
 import { anchorBytes, anchorHash, anchorKey, type AnchoredCheckpoint } from '../integrity/anchor.js';
+import { canonicalize } from '../integrity/canonical-json.js';
 import { checkpointText } from '../integrity/checkpoint.js';
 import { signSuccession } from '../integrity/key-succession.js';
 import { formatNote, signText, verifierKey } from '../integrity/signed-note.js';
+import type { EventRecord, StoredRow } from '../integrity/stored-event.js';
+import { parseTimestamp } from '../integrity/timestamp.js';
 import { verifyArchiveFolder } from './archive-folder.js';
 
 const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
 const OTHER = 'audit.example.com/truetrail/_service';
-const { leaves } = makeLedger(30);
+const { records, leaves } = makeLedger(30);
 
 function checkpoint(size: number, { origin = EVIDENCE_ORIGIN, key = LEDGER_KEY, of = leaves } = {}): string {
   const text = checkpointText({ origin, size: BigInt(size), rootHash: new KeptTree(of.slice(0, size)).root });
@@ -58,7 +63,10 @@ describe('a copy of an archive', () => {
         { origin: EVIDENCE_ORIGIN, size: '30', checkpoints: '4', verified_to: '0' },
         { origin: OTHER, size: '1', checkpoints: '2', verified_to: '0' },
       ],
-      unchecked: [`${EVIDENCE_ORIGIN}: the events from 1 to 30 are not in this folder`, expect.any(String)],
+      unchecked: [
+        `${EVIDENCE_ORIGIN}: the events from 1 to 30 are not all in this folder, so that no root proves them`,
+        expect.any(String),
+      ],
     });
     write(growing.slice(0, 1));
     expect((await verifyArchiveFolder(folder, [KEY])).verdict).toBe('valid');
@@ -113,4 +121,68 @@ describe('a copy of an archive', () => {
     write([first!, second!, { checkpoints: [one(10, checkpoint(30))], successions: [succession] }]);
     expect(await details()).toMatch(/key: anchors\/000000000003/);
   });
+
+  it('proves events up to the last checkpoint whose root they lead to, and no further', async () => {
+    await loadCompression();
+    mkdirSync(join(folder, 'early'));
+    const put = (to: number): void => {
+      const writer = new ArchiveObjectWriter(join(folder, 'early', 'some.parquet'), { kind: 'early', number: 1n });
+      writer.begin({ ledger: 'main', origin: EVIDENCE_ORIGIN, fromSequence: 1n, previousEventHash: null });
+      for (const record of records.slice(0, to)) writer.add(rowOf(record));
+      writer.finish();
+    };
+    const rounds = [{ checkpoints: [one(0, checkpoint(10))] }, { checkpoints: [one(10, checkpoint(30))] }];
+    write(rounds);
+    for (const [to, verified] of [
+      [9, '0'],
+      [10, '10'],
+      [25, '10'],
+      [30, '30'],
+    ] as const) {
+      put(to);
+      const outcome = await verifyArchiveFolder(folder, [KEY]);
+      expect([to, outcome.findings, outcome.ledgers[0]!.verified_to]).toEqual([to, [], verified]);
+      expect(outcome.verdict).toBe(to === 30 ? 'valid' : 'undecided');
+    }
+    // what the second root is over are other events
+    write([rounds[0]!, { checkpoints: [one(10, checkpoint(30, { of: leaves.toReversed() }))] }]);
+    const outcome = await verifyArchiveFolder(folder, [KEY]);
+    expect(outcome).toMatchObject({ verdict: 'invalid', ledgers: [{ verified_to: '10' }] });
+    expect(outcome.findings).toEqual([expect.objectContaining({ kind: 'tree' })]);
+  });
 });
+
+/** As it is written into an object. */
+function rowOf(record: EventRecord): StoredRow<number> {
+  const { timestamp, recorded_at: recordedAt, previous_state: before, new_state: after, metadata } = record;
+  const { micros, nanos, digits } = parseTimestamp(timestamp);
+  const hex = (text: string): Buffer => Buffer.from(text, 'hex');
+  return {
+    jsonForm: 'canonical',
+    sequence: record.sequence,
+    recorded_at: parseTimestamp(recordedAt).micros,
+    timestamp: micros,
+    timestamp_nanos: nanos,
+    timestamp_digits: digits,
+    event_id: record.event_id,
+    corrects: null,
+    event_type: record.event_type,
+    entity_type: record.entity_type,
+    entity_id: record.entity_id,
+    action: record.action,
+    user_id: record.user_id,
+    previous_state: before && canonicalize(before),
+    new_state: canonicalize(after),
+    metadata: canonicalize(metadata),
+    source: null,
+    source_session: null,
+    source_sequence: null,
+    raw_media_type: null,
+    raw_data: null,
+    recorded_by: record.recorded_by,
+    salt: hex(record.salt),
+    content_hash: hex(record.content_hash),
+    previous_event_hash: record.previous_event_hash === null ? null : hex(record.previous_event_hash),
+    event_hash: hex(record.event_hash),
+  };
+}

@@ -22,7 +22,7 @@ export interface LedgerOutcome {
   /** of its last checkpoint */
   size: string;
   checkpoints: string;
-  /** up to this sequence the events were read from the objects, and lead to the checkpoints' roots */
+  /** of the last checkpoint whose root the events of the objects lead to: past it nothing proves them */
   verified_to: string;
 }
 
@@ -47,7 +47,9 @@ export async function verifyArchiveFolder(folder: string, keys: readonly Verifie
   const outcomes = [...ledgers.values()].map(({ origin, last, count }): LedgerOutcome => {
     const to = verifiedTo.get(origin) ?? 0n;
     if (to < last.size)
-      report.unchecked.push(`${origin}: the events from ${to + 1n} to ${last.size} are not in this folder`);
+      report.unchecked.push(
+        `${origin}: the events from ${to + 1n} to ${last.size} are not all in this folder, so that no root proves them`,
+      );
     return { origin, size: String(last.size), checkpoints: String(count), verified_to: String(to) };
   });
   const { findings, total, unchecked } = report;

@@ -33,8 +33,8 @@ interface OpenObject {
 
 /**
  * Recomputes every object of events in a folder, and the tree of every anchored ledger from them. Where objects hold the
- * same events, each must end and begin as the others do: whole chains that end alike are alike. Returns up to where each
- * ledger's events are there, by origin.
+ * same events, each must end and begin as the others do: whole chains that end alike are alike. Returns of each ledger, by
+ * origin, the size of the last checkpoint whose root its events lead to: what comes after it nothing proves.
  */
 export async function verifyObjects(
   folder: string,
@@ -98,7 +98,7 @@ function openDigests(folder: string, name: string, report: ArchiveReport): Diges
 /** Events count before digests, which are read where there is no event, and told of. */
 async function verifyLedger(
   folder: string,
-  { origin, roots, last }: AnchoredLedger,
+  { origin, roots }: AnchoredLedger,
   objects: readonly OpenObject[],
   digests: readonly DigestsObject[],
   report: ArchiveReport,
@@ -111,6 +111,7 @@ async function verifyLedger(
   const wanted = new Set(ranges.flatMap(({ range }) => [BigInt(range.from_sequence) - 1n, BigInt(range.to_sequence)]));
   const tree = new MerkleTree();
   let next = 1n;
+  let verifiedTo = 0n;
   const events = piecesOf(origin, objects);
   const digested = digestPiecesOf(folder, origin, digests);
   for (;;) {
@@ -129,7 +130,9 @@ async function verifyLedger(
       tree.append(leafHash(hash));
       if (wanted.has(sequence)) ends.set(sequence, hash.toString('hex'));
       const root = roots.get(sequence);
-      if (root && !tree.root().equals(root)) {
+      if (!root) continue;
+      if (tree.root().equals(root)) verifiedTo = sequence;
+      else {
         report.find(
           'tree',
           `${origin}: the events up to ${sequence} have another root than the checkpoint that was signed`,
@@ -146,7 +149,7 @@ async function verifyLedger(
       report.find('object', `${name}: it holds other events of ${origin} than the objects beside it`);
     }
   }
-  return next - 1n < last.size ? next - 1n : last.size;
+  return verifiedTo;
 }
 
 /** By where they begin, and of those that begin alike the longest first. */

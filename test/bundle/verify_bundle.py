@@ -3,14 +3,14 @@
 
   verify_bundle.py BUNDLE.zip VERIFIER-KEY
 
-Prints a line for each thing that is wrong. Exit status: 0 valid, 1 not. It does not compare index.html with the rest, and
+Prints a line for each thing that is wrong or could not be seen. Exit status: 0 valid, 1 not, 2 undecided. It does not compare index.html with the rest, and
 does not look at the certificates of timestamps.
 """
 import base64, hashlib, pathlib, re, struct, sys, zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'vectors'))
 from verify import CONTENT, ENVELOPE, REQUIRED, Refused, content_hash, jcs, read_json, read_timestamp  # noqa: E402
 
-FOUND = []
+FOUND, UNSEEN = [], []
 
 
 def wrong(what):
@@ -84,9 +84,22 @@ def parse_key(text):
 
 
 def parse_note(note):
-    text, signatures = note[:note.rindex('\n\n') + 1], note[note.rindex('\n\n') + 2:].splitlines()
+    text, signatures = note[:note.rindex('\n\n') + 1], note[note.rindex('\n\n') + 2:].split('\n')
+    if signatures.pop() != '' or not signatures:
+        raise ValueError('a note ends with lines of signatures')
     parsed = [re.fullmatch('\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)', line).groups() for line in signatures]
     return text, [(name, base64.b64decode(blob, validate=True)) for name, blob in parsed]
+
+
+def parse_checkpoint(note):
+    """Origin, size and root hash of a note."""
+    origin, size, root, *more = parse_note(note)[0].split('\n')
+    if more[-1:] != [''] or '' in more[:-1] or not re.fullmatch('0|[1-9][0-9]{0,18}', size):
+        raise ValueError('a checkpoint is an origin, a size and a root hash, a line each')
+    root = base64.b64decode(root, validate=True)
+    if not origin or len(root) != 32:
+        raise ValueError('a checkpoint is an origin, a size and a root hash of 32 bytes')
+    return origin, int(size), root
 
 
 def is_signed(note, key):
@@ -180,11 +193,15 @@ def read_zip(file):
     return files, read
 
 
+# What no file of these is longer than, unpacked
+LIMITS = ('events/', 6 * 2**20), ('proof/', 65536 * 65), ('keys.json', 2**20)
+
+
 def unpack(entry, packed):
     if entry[1] == 0:
         return packed
     inflater = zlib.decompressobj(-15)
-    content = inflater.decompress(packed)
+    content = inflater.decompress(packed, entry[4] + 1)
     if not inflater.eof or inflater.unused_data or len(content) != entry[4] or zlib.crc32(content) != entry[2]:
         raise ValueError(f'{entry[0]} has other bytes than its header says')
     return content
@@ -229,6 +246,9 @@ class Root:
 
 # Events
 
+KINDS = ['event_ids'], ['order_id'], ['search'], ['from_sequence', 'to_sequence'], ['recorded_from', 'recorded_to'], ['from', 'to']
+
+
 def time_of(text):
     return read_timestamp(text)[:2]
 
@@ -259,16 +279,19 @@ def matches(line, asked, is_full):
 def check_lines(lines, manifest, root):
     asked, span, contents = manifest['asked'], manifest['range'], manifest['contents']
     first, last = (int(span['from_sequence']), int(span['to_sequence'])) if span else (None, None)
-    as_of, by_recorded = int(manifest['as_of']), any(name.startswith('recorded_') for name in asked)
-    ranged = by_recorded or 'from_sequence' in asked or 'to_sequence' in asked
+    as_of, window = int(manifest['as_of']), asked.get('search', asked)
+    if not any(set(asked) <= set(kind) for kind in KINDS) or not asked or not isinstance(window, dict):
+        wrong('it cannot be read what was asked for')
+    by_sequences, recorded_from, recorded_to = bool(set(asked) & set(KINDS[3])), window.get('recorded_from'), window.get('recorded_to')
+    ranged = by_sequences or bool(set(asked) & set(KINDS[4]))
     if ranged != (manifest['completeness'] == 'complete-range'):
         wrong('ranges of sequences and of recorded time are complete, and nothing else is')
     if span and not (1 <= first <= last + 1 <= as_of + 1):
         wrong('the range is none up to as_of')
-    if ranged and not by_recorded and (int(asked.get('from_sequence', 1)), int(asked.get('to_sequence', as_of))) != (first, last):
+    high = int(window.get('to_sequence', as_of)) if by_sequences else min(as_of, int(window.get('to_sequence', as_of)))
+    low = int(window.get('from_sequence', 1)) if by_sequences else min(high + 1, int(window.get('from_sequence', 1)))
+    if span and ((first < low if recorded_from else first != low) or (last > high if recorded_to else last != high)):
         wrong('the range is not the one asked for')
-    if by_recorded and (('recorded_from' not in asked and first != 1) or ('recorded_to' not in asked and last != as_of)):
-        wrong('the range does not reach as far as was asked for')
     ids, neighbours, expected = set(asked.get('event_ids', ())), set(), first
     before, found, beside = None, 0, 0
     for line in lines:
@@ -294,8 +317,8 @@ def check_lines(lines, manifest, root):
         is_found = True
         if span and not first <= sequence <= last:
             is_found = False
-            earlier = sequence == first - 1 and 'recorded_from' in asked and time_of(line['recorded_at']) < time_of(asked['recorded_from'])
-            later = sequence == last + 1 and 'recorded_to' in asked and time_of(line['recorded_at']) >= time_of(asked['recorded_to'])
+            earlier = sequence == first - 1 and recorded_from and time_of(line['recorded_at']) < time_of(recorded_from)
+            later = sequence == last + 1 and recorded_to and time_of(line['recorded_at']) >= time_of(recorded_to)
             if is_full or not (earlier or later):
                 wrong(f'{where}: it is out of the range')
             neighbours.add(sequence)
@@ -316,10 +339,13 @@ def check_lines(lines, manifest, root):
         wrong(f'sequences {expected} to {last} are left out')
     if ids:
         wrong(f'{len(ids)} events that were asked for are not there')
-    if by_recorded and 'recorded_from' in asked and first > 1 and first - 1 not in neighbours:
+    if span and recorded_from and first > low and first - 1 not in neighbours:
         wrong('the event before the range is not there')
-    if by_recorded and 'recorded_to' in asked and last < as_of and last + 1 not in neighbours:
+    if span and recorded_to and last < high and last + 1 not in neighbours:
         wrong('the event after the range is not there')
+    of_contents = sorted(set(window) - {'event_ids', 'sort', 'order', *KINDS[3], *KINDS[4]})
+    if found and not contents and of_contents:
+        UNSEEN.append(f'without contents it cannot be seen that the events are those that were asked for: {", ".join(of_contents)}')
     if (str(found), str(beside)) != (manifest['events'], manifest['envelopes']):
         wrong(f'the manifest counts otherwise than {found} events and {beside} envelopes')
 
@@ -341,6 +367,9 @@ def verify(path, trusted):
 
         def read(name):
             entry, start = files[name]
+            limit = next((limit for start_of, limit in LIMITS if name.startswith(start_of)), 2**28)
+            if max(entry[3:5]) > limit:
+                raise ValueError(f'{name} has {entry[4]} bytes; it has at most {limit}')
             packed, about = read_at(start, entry[3]), listed[name]
             content = unpack(entry, packed)
             if [str(len(content)), sha256(content).hex(), str(len(packed)), sha256(packed).hex()] != [about[each] for each in ('bytes', 'sha256', 'packed_bytes', 'packed_sha256')]:
@@ -365,6 +394,10 @@ def verify(path, trusted):
             anchor = read_json(data)
             if jcs(anchor).encode() != data or anchor['format'] != 'truetrail-anchor/1' or anchor['n'] != str(number) or before not in (None, anchor['previous']):
                 wrong(f'anchor {number} is none, or does not follow the one before it')
+            for each in anchor['checkpoints']:
+                parse_checkpoint(each['note'])
+            for succession in anchor['successions']:
+                parse_note(succession)
             anchors.append(anchor)
             stamps += pieces(f'timestamps/{number:012}-%d.tsr')
             number, before = number + 1, sha256(data).hex()
@@ -375,15 +408,17 @@ def verify(path, trusted):
             read(name)
 
         note = read('checkpoint').decode()
-        origin, size, root_hash = parse_note(note)[0].split('\n')[:3]
-        if origin != manifest['origin'] or not origin.endswith('/' + manifest['ledger']) or int(manifest['as_of']) > int(size):
+        origin, size, root_hash = parse_checkpoint(note)
+        if origin != manifest['origin'] or not origin.endswith('/' + manifest['ledger']) or int(manifest['as_of']) > size:
             wrong('the checkpoint is of another ledger, or ends before as_of')
-        keys = signing_key(parse_key(trusted), read_json(read('keys.json'))['successions'], int(size))
+        keys = signing_key(parse_key(trusted), read_json(read('keys.json'))['successions'], size)
         if origin != parse_key(trusted)[0] or not any(is_signed(note, key) for key in keys):
             wrong('the checkpoint is not signed with a key reached from the one given')
-        own = [each['note'] for each in anchors[0]['checkpoints'] if each['note'].startswith(origin + '\n')]
-        if len(own) != 1 or not note.startswith(own[0]):
+        own = [each['note'] for each in anchors[0]['checkpoints'] if parse_checkpoint(each['note'])[0] == origin]
+        if len(own) != 1 or parse_note(own[0])[0] != parse_note(note)[0] or not note.startswith(own[0]):
             wrong('the anchor does not hold the checkpoint')
+        elif not any(is_signed(own[0], key) for key in keys):
+            wrong('the checkpoint in the anchor is not signed with a key reached from the one given')
 
         hashes = [0]
 
@@ -394,9 +429,9 @@ def verify(path, trusted):
             raise ValueError('the proof has too few hashes')
 
         iterator = proof()
-        root = Root(int(size), iterator)
+        root = Root(size, iterator)
         check_lines((read_json(line) for line in lines_of('events/%06d.ndjson')), manifest, root)
-        if root.root() != base64.b64decode(root_hash, validate=True):
+        if root.root() != root_hash:
             wrong('events and hashes lead to another root than that of the checkpoint')
         if str(hashes[0]) != manifest['hashes'] or len(list(lines_of('proof/%06d.hashes'))) != hashes[0]:
             wrong('the proof has hashes left over')
@@ -412,7 +447,9 @@ def main():
         wrong(f'{type(error).__name__}: {error}')
     else:
         print(f"{manifest['events']} events of {manifest['origin']}, {manifest['completeness']}: {len(FOUND)} findings")
-    return 1 if FOUND else 0
+    for what in UNSEEN:
+        print(f'unchecked: {what}')
+    return 1 if FOUND else 2 if UNSEEN else 0
 
 
 if __name__ == '__main__':

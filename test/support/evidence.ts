@@ -11,7 +11,15 @@ import {
   type Content,
   type Envelope,
 } from '../../src/integrity/event.js';
-import { writeBundle, type BundleEvent, type BundlePapers } from '../../src/integrity/evidence-bundle.js';
+import {
+  FILES,
+  manifestText,
+  parseManifest,
+  writeBundle,
+  type BundleEvent,
+  type BundleManifest,
+  type BundlePapers,
+} from '../../src/integrity/evidence-bundle.js';
 import type { BundleClaims } from '../../src/integrity/evidence-claims.js';
 import type { Subtree } from '../../src/integrity/merkle-proof.js';
 import { nodeHash } from '../../src/integrity/merkle-tree.js';
@@ -19,7 +27,7 @@ import { cosignText, formatNote, formatSignature, signText, verifierKey } from '
 import type { EventRecord } from '../../src/integrity/stored-event.js';
 import { GrowingTree, subtreeHashes, TILE_WIDTH, type ReadTiles } from '../../src/integrity/tiles.js';
 import { formatMicros } from '../../src/integrity/timestamp.js';
-import type { RandomAccess } from '../../src/integrity/zip.js';
+import { ZipReader, ZipWriter, type RandomAccess } from '../../src/integrity/zip.js';
 
 export const EVIDENCE_ORIGIN = 'audit.example.com/truetrail/main';
 
@@ -146,6 +154,37 @@ export function makePapers(
   };
 }
 
+/**
+ * Anchors that hold less of a checkpoint than all that it says, signed by its ledger: who has one stamped could put any
+ * checkpoint beside it later. Each with the checkpoint that it would pass for.
+ */
+export function uncommittedAnchors(tree: {
+  root: Buffer;
+  size: bigint;
+}): [of: string, papers: { checkpoint: string; anchor: Buffer }][] {
+  const { checkpoint } = makePapers(tree);
+  const [text, own] = checkpoint.split('\n\n') as [string, string];
+  const strangers = formatSignature(signText(`${text}\n`, 'stranger.example.com', keyOfByte(9)));
+  const anchor = (note: string): Buffer =>
+    anchorBytes({
+      number: 7n,
+      previous: anchorHash(Buffer.from('the sixth')),
+      checkpoints: [{ sizeBefore: 0n, note }],
+      successions: [],
+    });
+  const origin = `${EVIDENCE_ORIGIN}\n`;
+  return [
+    ['the origin alone', { checkpoint, anchor: anchor(origin) }],
+    ['origin and size', { checkpoint, anchor: anchor(`${origin}${tree.size}\n`) }],
+    ['the text without a signature', { checkpoint, anchor: anchor(`${text}\n\n`) }],
+    ['no whole signature', { checkpoint, anchor: anchor(checkpoint.slice(0, -40)) }],
+    [
+      'the text with the signature of somebody else',
+      { checkpoint: `${text}\n\n${strangers}${own}`, anchor: anchor(`${text}\n\n${strangers}`) },
+    ],
+  ];
+}
+
 interface PaperOptions extends BundlePapers {
   key: KeyObject;
   origin: string;
@@ -211,4 +250,46 @@ export function inMemory(bytes: Buffer): RandomAccess {
       return bytes.subarray(offset, offset + length);
     },
   };
+}
+
+/** The files of a bundle, by name. */
+export function unpack(bytes: Buffer): Map<string, Buffer> {
+  const zip = ZipReader.open(inMemory(bytes));
+  return new Map(zip.entries.map((entry) => [entry.name, ZipReader.unpack(entry, zip.packed(entry))]));
+}
+
+/** A bundle of these files, whose manifest has their digests: what somebody makes who changes a bundle with care. */
+export function pack(files: ReadonlyMap<string, Buffer>, change: Partial<BundleManifest> = {}): Buffer {
+  const zip = new ZipWriter();
+  const chunks: Buffer[] = [];
+  const listed: BundleManifest['files'] = [];
+  for (const [name, content] of files) {
+    if (name === FILES.manifest) continue;
+    const { header, packed } = zip.add(name, content, { isDeflated: true });
+    chunks.push(header, packed);
+    listed.push({
+      name,
+      bytes: BigInt(content.length),
+      sha256: hash('sha256', content, 'hex'),
+      packedBytes: BigInt(packed.length),
+      packedSha256: hash('sha256', packed, 'hex'),
+    });
+  }
+  const manifest = { ...parseManifest(files.get(FILES.manifest)!), files: listed, ...change };
+  const { header, packed } = zip.add(FILES.manifest, Buffer.from(manifestText(manifest)), { isDeflated: false });
+  return Buffer.concat([...chunks, header, packed, zip.end()]);
+}
+
+/** The same with one file changed, or taken away. */
+export function repacked(
+  bytes: Buffer,
+  name: string,
+  change: (text: string) => string | Buffer | undefined,
+  manifest: Partial<BundleManifest> = {},
+): Buffer {
+  const files = unpack(bytes);
+  const changed = change(files.get(name)!.toString());
+  if (changed === undefined) files.delete(name);
+  else files.set(name, Buffer.from(changed as string));
+  return pack(files, manifest);
 }
