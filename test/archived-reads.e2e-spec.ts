@@ -151,6 +151,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       `mifid2-trades?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
       `user-activity?user_id=trader-2&from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&format=${format}`,
       `lifecycle-exceptions?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
+      `completeness?from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&usual_days=1&format=${format}`,
       `lifecycle-exceptions?from_date=${day(monthsAgo(14))}&to_date=${day(monthsAgo(14))}&format=${format}`,
     ]);
 
