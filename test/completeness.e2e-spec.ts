@@ -169,7 +169,7 @@ describe('completeness', () => {
       const asked = `from_date=2026-06-02&to_date=2026-06-02&look_back_days=${back}&usual_days=${usual}`;
       expect(await rows('week', asked)).toEqual(expectedCompleteness(week, ['2026-06-02'], back, usual));
     }
-  });
+  }, 120_000);
 
   it('finds in random traffic what a plain computation finds, at any sequence', async () => {
     const random = new Random(4);
@@ -201,7 +201,7 @@ describe('completeness', () => {
       const found = await rows('random', `from_date=2026-05-28&to_date=2026-05-29&as_of=${asOf}&usual_days=1`);
       expect(found).toEqual(expectedCompleteness(mixed.slice(0, asOf), ['2026-05-28', '2026-05-29'], 7, 1));
     }
-  });
+  }, 120_000);
 
   it('is of no rows where nothing was recorded, and takes no other days than it may', async () => {
     expect(await rows('main', 'from_date=2026-06-02&to_date=2026-06-02')).toEqual([]);

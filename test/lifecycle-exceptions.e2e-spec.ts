@@ -92,7 +92,7 @@ describe('lifecycle-exceptions', () => {
     expect(new Set(rows.map((row) => row.rule))).toEqual(new Set([rule]));
     expect(withoutText(rows)).toEqual(expectedExceptions(events, ...DAY_BOUNDS));
     expect(await exceptions(service, `fault-${rule}`, `${DAY}&rule=${rule}`)).toEqual(rows);
-  });
+  }, 120_000);
 
   it('finds in lives of all faults what a plain computation finds, at any sequence and for any period', async () => {
     const random = new Random(11);
