@@ -33,6 +33,8 @@ function eventsOf(month: number, recordedAt: Date, before: readonly Event[]): Ev
           user_id: `trader-${order % 3}`,
           event_type: order % 10 === 9 ? 'risk' : 'order_lifecycle',
           source: order % 2 === 0 ? 'oms-1' : 'oms-2',
+          source_session: `run-${order % 3}`,
+          source_sequence: String((month * ORDERS + order) * 5 + step),
           new_state: { symbol: `S${order % 5}`, quantity: String(order + step), price: 1.5e21, side: 'buy' },
           metadata: { client_id: `C-${order % 4}`, n: order, flag: step === 1, nothing: null },
         }),
@@ -148,6 +150,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     const REPORTS = ['json', 'csv', 'ndjson'].flatMap((format) => [
       `mifid2-trades?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
       `user-activity?user_id=trader-2&from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&format=${format}`,
+      `lifecycle-exceptions?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
+      `completeness?from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&usual_days=1&format=${format}`,
+      `lifecycle-exceptions?from_date=${day(monthsAgo(14))}&to_date=${day(monthsAgo(14))}&format=${format}`,
     ]);
 
     /** Every kind of answer, but for what must differ. */

@@ -44,7 +44,7 @@ export function correctionsInForce(events: Iterable<Correctable>): (event: Corre
 }
 
 /** The ids from which the references lead back to themselves. */
-function idsOnCircles(targets: ReadonlyMap<string, string>): Set<string> {
+export function idsOnCircles(targets: ReadonlyMap<string, string>): Set<string> {
   const walkOf = new Map<string, number>();
   const circular = new Set<string>();
   let walk = 0;

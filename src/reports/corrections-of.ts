@@ -30,6 +30,13 @@ export interface Corrections {
 type Entity = Pick<CorrectableEvent, 'entity_type' | 'entity_id'>;
 type Known = Pick<CorrectableEvent, 'event_id' | 'sequence'>;
 
+/** Whether an event's content is one that holds: nothing corrects it, and what it corrects has no later correction. */
+export function holds(event: CorrectableEvent, corrections: Corrections): boolean {
+  if (corrections.inForce(event)) return false;
+  const original = corrections.original(event);
+  return !original || corrections.inForce({ ...event, ...original })?.event_id === event.event_id;
+}
+
 /** Reads the corrections of the entities that the events are of. */
 export async function readCorrections(run: ReportRun, events: Iterable<Entity>): Promise<Corrections> {
   const entities = [...new Map([...events].map((event) => [keyOf(event), event])).values()];

@@ -7,29 +7,37 @@ import type { Instant, ReportRun } from './report.js';
 
 /** Which events a report goes through. */
 export interface Scan {
-  /** has an index that begins with it and goes on with event time */
-  by: { column: 'event_type' | 'user_id'; value: string };
+  /** has an index that begins with it and goes on with event time; absent: all events, by that of event time */
+  by?: { column: 'event_type' | 'user_id'; value: string };
   /** what of those is handed out; the rest never leaves the database */
-  keep?: { entityType: string; actions: readonly string[] };
+  keep?: { entityType: string; actions?: readonly string[] };
 }
 
 /** Rows that one statement looks at, so that it stays short also where it finds nothing to keep. */
 const SCAN_ROWS = 2_000;
 
-type ScannedRow = StoredRow & { place: string };
+/** What a scan itself looks at of a row. */
+type Scanned = Pick<StoredRow, 'sequence' | 'timestamp' | 'timestamp_nanos' | 'entity_type' | 'action'>;
 
 /** A part of a scan: its rows in order, and whether there may be more after the last of them. */
-interface Part {
-  rows: StoredRow[];
+interface Part<R> {
+  rows: R[];
   isUnfinished: boolean;
 }
 
 /** The events of a run's period in the order of (timestamp, nanos, sequence), a page at a time. No page is empty. */
-export async function* eventsInPeriod(run: ReportRun, scan: Scan): AsyncGenerator<StoredRow[]> {
-  let after: StoredRow | undefined;
+export function eventsInPeriod(run: ReportRun, scan: Scan): AsyncGenerator<StoredRow[]> {
+  return scanPeriod<StoredRow>(run, scan, STORED_COLUMNS);
+}
+
+/** The same with no more of each event than R, which `columns` selects; of archived events all is read anyway. */
+export async function* scanPeriod<R extends Scanned>(run: ReportRun, scan: Scan, columns: string): AsyncGenerator<R[]> {
+  let after: R | undefined;
   for (;;) {
-    const { archivedTo, ...online } = await readOnline(run, scan, after);
-    const parts: Part[] = [online, await readArchived(run, scan, after, archivedTo)];
+    const { archivedTo, ...online } = await readOnline<R>(run, scan, columns, after);
+    // a whole row is one of all columns
+    const archived = (await readArchived(run, scan, after, archivedTo)) as Part<Scanned> as Part<R>;
+    const parts: Part<R>[] = [online, archived];
     // what a part has after its last row is not known, and so nothing of the other after that is its turn yet
     const ends = parts.flatMap(({ rows, isUnfinished }) => (isUnfinished ? rows.slice(-1) : []));
     const rows = parts
@@ -43,14 +51,15 @@ export async function* eventsInPeriod(run: ReportRun, scan: Scan): AsyncGenerato
   }
 }
 
-async function readOnline(
+async function readOnline<R extends Scanned>(
   run: ReportRun,
   scan: Scan,
-  after: StoredRow | undefined,
-): Promise<Part & { archivedTo: bigint }> {
+  columns: string,
+  after: Scanned | undefined,
+): Promise<Part<R> & { archivedTo: bigint }> {
   return run.read(async (client, { archivedTo }) => {
-    const statement = scanStatement(run, scan, after, archivedTo);
-    const { rows, cut } = await queryBounded<ScannedRow>(client, statement, SCAN_ROWS, STREAM_PAGE_BYTES);
+    const statement = scanStatement(run, scan, columns, after, archivedTo);
+    const { rows, cut } = await queryBounded<R & { place: string }>(client, statement, SCAN_ROWS, STREAM_PAGE_BYTES);
     return { rows, isUnfinished: cut || rows.at(-1)?.place === String(SCAN_ROWS), archivedTo };
   });
 }
@@ -58,16 +67,19 @@ async function readOnline(
 async function readArchived(
   { ledger, asOf, period, archive }: ReportRun,
   { by, keep }: Scan,
-  after: StoredRow | undefined,
+  after: Scanned | undefined,
   archivedTo: bigint,
-): Promise<Part> {
+): Promise<Part<StoredRow>> {
   const upTo = archivedTo < asOf ? archivedTo : asOf;
   if (upTo === 0n) return { rows: [], isUnfinished: false };
   const instant = ({ time, nanos }: Instant) => ({ micros: parseTimestamp(time).micros, nanos });
   const { rows, cut } = await archive.search({
     ledger,
     query: {
-      equal: [[by.column, by.value], ...(keep ? [['entity_type', keep.entityType] as ['entity_type', string]] : [])],
+      equal: [
+        ...(by ? [[by.column, by.value] as ['event_type' | 'user_id', string]] : []),
+        ...(keep ? [['entity_type', keep.entityType] as ['entity_type', string]] : []),
+      ],
       metadata: [],
       from: instant(period.from),
       to: instant(period.to),
@@ -89,20 +101,21 @@ async function readArchived(
   return { rows, isUnfinished: cut || rows.length === SCAN_ROWS };
 }
 
-function compareInTime(a: StoredRow, b: StoredRow): number {
+function compareInTime(a: Scanned, b: Scanned): number {
   const byTime = microsOf(a.timestamp) - microsOf(b.timestamp) || a.timestamp_nanos - b.timestamp_nanos;
   return byTime || Number(BigInt(a.sequence) - BigInt(b.sequence));
 }
 
-function isKept(row: StoredRow, { keep }: Scan): boolean {
-  return !keep || (row.entity_type === keep.entityType && keep.actions.includes(row.action));
+function isKept(row: Scanned, { keep }: Scan): boolean {
+  return !keep || (row.entity_type === keep.entityType && (!keep.actions || keep.actions.includes(row.action)));
 }
 
 /** What is kept of the next SCAN_ROWS events, and the last of them in any case: from there it goes on. */
 function scanStatement(
   run: ReportRun,
   { by, keep }: Scan,
-  after: StoredRow | undefined,
+  columns: string,
+  after: Scanned | undefined,
   archivedTo: bigint,
 ): Statement {
   const { ledger, asOf, period } = run;
@@ -110,7 +123,7 @@ function scanStatement(
   const $ = (value: unknown): string => `$${values.push(value)}`;
   const conditions = [
     `ledger = ${$(ledger)}`,
-    `${by.column} = ${$(by.value)}`,
+    ...(by ? [`${by.column} = ${$(by.value)}`] : []),
     `sequence BETWEEN ${$(String(archivedTo + 1n))} AND ${$(String(asOf))}`,
     `("timestamp", timestamp_nanos) < (${$(period.to.time)}::timestamptz, ${$(period.to.nanos)}::smallint)`,
     after
@@ -119,12 +132,11 @@ function scanStatement(
       : `("timestamp", timestamp_nanos) >= (${$(period.from.time)}::timestamptz, ${$(period.from.nanos)}::smallint)`,
   ];
   const limit = $(SCAN_ROWS);
-  const kept = keep
-    ? `WHERE place = ${limit} OR (entity_type = ${$(keep.entityType)} AND action = ANY (${$(keep.actions)}::text[]))`
-    : '';
+  const actions = keep?.actions ? ` AND action = ANY (${$(keep.actions)}::text[])` : '';
+  const kept = keep ? `WHERE place = ${limit} OR (entity_type = ${$(keep.entityType)}${actions})` : '';
   return {
     text: `SELECT * FROM (
-             SELECT row_number() OVER (ORDER BY "timestamp", timestamp_nanos, sequence) AS place, ${STORED_COLUMNS}
+             SELECT row_number() OVER (ORDER BY "timestamp", timestamp_nanos, sequence) AS place, ${columns}
                FROM (
                  SELECT * FROM audit_events
                    WHERE ${conditions.join('\n                     AND ')}

@@ -1,10 +1,12 @@
 import { Problem } from '../http/problem.js';
+import { completeness } from './completeness.js';
+import { lifecycleExceptions } from './lifecycle-exceptions.js';
 import { mifid2Trades } from './mifid2-trades.js';
 import type { Report } from './report.js';
 import { userActivity } from './user-activity.js';
 
 /** All reports there are, in the order in which they are listed. */
-export const REPORTS: readonly Report[] = [mifid2Trades, userActivity];
+export const REPORTS: readonly Report[] = [mifid2Trades, userActivity, lifecycleExceptions, completeness];
 
 /** Throws report-not-found. */
 export function findReport(name: string): Report {

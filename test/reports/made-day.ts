@@ -7,8 +7,12 @@ export interface SentEvent {
   entity_id: string;
   action: string;
   user_id: string;
+  previous_state?: Record<string, unknown> | null;
   new_state: Record<string, unknown>;
   metadata: Record<string, unknown>;
+  source?: string;
+  source_session?: string;
+  source_sequence?: string;
   corrects?: string;
 }
 

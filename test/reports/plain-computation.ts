@@ -15,24 +15,33 @@ export function nanosOf(timestamp: string): bigint {
   return seconds * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
 }
 
-function utc(timestamp: string): string {
+export function utc(timestamp: string): string {
   const fraction = /\.\d+/.exec(timestamp)?.[0] ?? '';
   const seconds = Number(nanosOf(timestamp) / 1_000_000_000n);
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}${fraction}Z`;
 }
 
 /** As FORMAT.md words it, without regard to speed. */
-class Rulings {
-  constructor(private readonly events: readonly PlacedEvent[]) {}
+export class Rulings {
+  private readonly ids: ReadonlyMap<string, PlacedEvent>;
+  private readonly corrections = new Map<PlacedEvent, PlacedEvent[]>();
 
-  private byId(id: string | undefined): PlacedEvent | undefined {
-    return id === undefined ? undefined : this.events.find((event) => event.event_id === id);
+  constructor(private readonly events: readonly PlacedEvent[]) {
+    this.ids = new Map(events.map((event) => [event.event_id, event]));
+    for (const event of events) {
+      const target = this.target(event);
+      if (target) this.corrections.set(target, [...(this.corrections.get(target) ?? []), event]);
+    }
   }
 
-  private isInCycle(event: PlacedEvent): boolean {
-    const seen: PlacedEvent[] = [];
-    for (let at = this.byId(event.corrects); at && !seen.includes(at); at = this.byId(at.corrects)) seen.push(at);
-    return seen.includes(event);
+  byId(id: string | undefined): PlacedEvent | undefined {
+    return id === undefined ? undefined : this.ids.get(id);
+  }
+
+  isInCycle(event: PlacedEvent): boolean {
+    const seen = new Set<PlacedEvent>();
+    for (let at = this.byId(event.corrects); at && !seen.has(at); at = this.byId(at.corrects)) seen.add(at);
+    return seen.has(event);
   }
 
   /** The event that this one corrects; none when it is unknown, later, of another entity or in a cycle. */
@@ -44,8 +53,7 @@ class Rulings {
 
   /** Itself, or what holds in its place. */
   final(event: PlacedEvent): PlacedEvent {
-    const corrections = this.events.filter((other) => this.target(other) === event);
-    const last = corrections.at(-1);
+    const last = this.corrections.get(event)?.at(-1);
     return last ? this.final(last) : event;
   }
 
@@ -57,7 +65,7 @@ class Rulings {
   }
 }
 
-function text(value: unknown): string | null {
+export function text(value: unknown): string | null {
   if (value === undefined || value === null || value === '') return null;
   if (typeof value === 'string') return value;
   if (typeof value === 'object') {

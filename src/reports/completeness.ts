@@ -1,0 +1,510 @@
+import { contentOf, microsOf, type StoredRow } from '../integrity/stored-event.js';
+import { formatMicros, parseTimestamp } from '../integrity/timestamp.js';
+import { cellOf } from './cell.js';
+import { holds, readCorrections } from './corrections-of.js';
+import { scanPeriod } from './event-scan.js';
+import { STORED_COLUMNS } from '../events/stored-events.js';
+import { defineReport, type ReportParameter, type ReportRun } from './report.js';
+import { SessionCounters, type SeenAt } from './source-counters.js';
+
+/** `entity_type` of events in which a source says how many events it has sent. */
+const SOURCE_TOTAL = 'source_total';
+
+const DEFAULT_LOOK_BACK_DAYS = 7;
+const DEFAULT_USUAL_DAYS = 3;
+
+/** Sessions whose counters are followed, and ranges that are held of all of them: together some 20 MB at most. */
+const MOST_SESSIONS = 20_000;
+const MOST_RANGES = 50_000;
+
+const MICROS_PER_HOUR = 3_600_000_000;
+const MICROS_PER_DAY = 24 * MICROS_PER_HOUR;
+
+/** What is looked at of an event. */
+type CountedRow = Pick<
+  StoredRow,
+  | 'sequence'
+  | 'timestamp'
+  | 'timestamp_nanos'
+  | 'entity_type'
+  | 'action'
+  | 'event_type'
+  | 'corrects'
+  | 'source'
+  | 'source_session'
+  | 'source_sequence'
+>;
+const COUNTED_COLUMNS = `sequence, "timestamp", timestamp_nanos, entity_type, action, event_type, corrects, source,
+  source_session, source_sequence`;
+
+/** Kinds of rows, in the order in which a source's day has them. */
+const KINDS = ['gap', 'repeat', 'late-start', 'not-followed', 'silence', 'total', 'day'] as const;
+
+interface CompletenessRow {
+  day: string;
+  source: string | null;
+  source_session: string | null;
+  kind: (typeof KINDS)[number];
+  from: string | null;
+  to: string | null;
+  count: string | null;
+  expected: string | null;
+  found: string | null;
+  after_sequence: string | null;
+  before_sequence: string | null;
+  verdict: string | null;
+}
+
+export const completeness = defineReport({
+  name: 'completeness',
+  version: 1,
+  title: 'Completeness of the sources',
+  question:
+    'Has everything that our systems sent been recorded: what is missing, repeated, or silent, by source and day?',
+  parameters: [
+    daysParameter(
+      'look_back_days',
+      `Days before the period with which its hours are compared, and in which the beginnings of sessions are looked for; ${DEFAULT_LOOK_BACK_DAYS} when left out`,
+      String(DEFAULT_LOOK_BACK_DAYS),
+    ),
+    daysParameter(
+      'usual_days',
+      `An hour without events is a silence when at least so many of these days had some in it; ${DEFAULT_USUAL_DAYS} when left out`,
+      String(DEFAULT_USUAL_DAYS),
+    ),
+  ],
+  columns: [
+    { name: 'day', description: 'UTC, by event time; days are looked at whole' },
+    { name: 'source', description: 'as events name it; empty for those that name none' },
+    { name: 'source_session', description: 'where the row is about one' },
+    {
+      name: 'kind',
+      description:
+        'gap, repeat, late-start (a session that does not begin at 0 or 1), not-followed (too many gaps or sessions to be listed), silence, total (what the source says it sent), day (the verdict)',
+    },
+    { name: 'from', description: 'of a range of source_sequence, or of time; included' },
+    { name: 'to', description: 'source_sequence: included; time: not included' },
+    { name: 'count', description: 'counters missing or repeated, silent hours, or events recorded' },
+    { name: 'expected', description: 'what should be there' },
+    { name: 'found', description: 'what is there' },
+    { name: 'after_sequence', description: 'position in the ledger of the event before a gap' },
+    { name: 'before_sequence', description: 'of the event after a gap, of the first that repeats, or of the total' },
+    { name: 'verdict', description: 'of the day: complete, incomplete or undecided' },
+  ],
+  async *rows(run) {
+    const days = daysOf(run);
+    const lookBackDays = Number(run.parameters.look_back_days ?? DEFAULT_LOOK_BACK_DAYS);
+    const usualDays = Number(run.parameters.usual_days ?? DEFAULT_USUAL_DAYS);
+    // a day more at the end: what completes a range, and totals, may come after midnight
+    const widened: ReportRun = {
+      ...run,
+      period: {
+        from: { time: formatMicros(Math.max(0, days.from - lookBackDays * MICROS_PER_DAY)), nanos: 0 },
+        to: instantAt(days.to + MICROS_PER_DAY),
+      },
+    };
+    const traffic = new Traffic();
+    for await (const page of scanPeriod<CountedRow>(widened, {}, COUNTED_COLUMNS)) {
+      for (const row of page) traffic.add(row);
+    }
+    const knownTo = await recordedAtOfHead(run);
+    const rows = [
+      ...traffic.counterRows(days),
+      ...traffic.silenceRows(days, lookBackDays, usualDays, knownTo),
+      ...(await totalRows(widened, days, traffic)),
+    ];
+    const all = [...rows, ...verdicts(rows, days, traffic)];
+    yield* all.sort(compareRows);
+  },
+});
+
+/** Whole days in UTC, in microseconds since 1970; `to` is not included. */
+interface Days {
+  from: number;
+  to: number;
+}
+
+function daysParameter(name: string, description: string, example: string): ReportParameter {
+  return {
+    name,
+    description,
+    example,
+    required: false,
+    mistake: (value) =>
+      /^[1-9][0-9]?$/.test(value) && Number(value) <= 31
+        ? undefined
+        : { rule: 'range', rest: 'must be a number of days from 1 to 31' },
+  };
+}
+
+const LAST_DAY_MICROS = parseTimestamp('2199-12-31T00:00:00Z').micros;
+
+function daysOf({ period: { from, to } }: ReportRun): Days {
+  const end = to.time === 'infinity' ? LAST_DAY_MICROS + MICROS_PER_DAY : parseTimestamp(to.time).micros;
+  // a period that ends within a microsecond has some of it
+  const last = to.nanos > 0 ? end + 1 : end;
+  return {
+    from: Math.floor(parseTimestamp(from.time).micros / MICROS_PER_DAY) * MICROS_PER_DAY,
+    to: Math.ceil(last / MICROS_PER_DAY) * MICROS_PER_DAY,
+  };
+}
+
+function instantAt(micros: number): { time: string; nanos: number } {
+  return micros > LAST_DAY_MICROS ? { time: 'infinity', nanos: 0 } : { time: formatMicros(micros), nanos: 0 };
+}
+
+function dayOf(micros: number): string {
+  return formatMicros(micros).slice(0, 10);
+}
+
+function* eachDay({ from, to }: Days): Generator<number> {
+  for (let day = from; day < to; day += MICROS_PER_DAY) yield day;
+}
+
+/** What came of one source on one day. */
+interface SourceDay {
+  events: number;
+  /** without source_sequence */
+  uncounted: number;
+  bySession: Map<string, number>;
+  byType: Map<string, number>;
+  bySessionAndType: Map<string, number>;
+}
+
+/** What came of one source. The empty text stands for no source, and for no session. */
+interface SourceTraffic {
+  days: Map<string, SourceDay>;
+  /** events by hour since 1970 */
+  hours: Map<number, number>;
+  sessions: Map<string, SessionCounters>;
+  /** first event of a session that is not followed, by day */
+  notFollowed: Map<string, SeenAt>;
+}
+
+/** All traffic of a time, source by source: by the session, the day and the gap, not by the event. */
+class Traffic {
+  readonly sources = new Map<string, SourceTraffic>();
+  private sessions = 0;
+  private ranges = 0;
+
+  add(row: CountedRow): void {
+    if (row.entity_type === SOURCE_TOTAL) return;
+    const micros = microsOf(row.timestamp);
+    const at = { sequence: row.sequence, day: dayOf(micros) };
+    const source = entry(this.sources, row.source ?? '', newSource);
+    const day = entry(source.days, at.day, newDay);
+    day.events += 1;
+    count(day.byType, row.event_type);
+    count(source.hours, Math.floor(micros / MICROS_PER_HOUR));
+    const isCounted = row.source !== null && row.source_sequence !== null;
+    if (!isCounted) day.uncounted += 1;
+    const session = row.source_session ?? '';
+    const counters = this.countersOf(source, session);
+    if (!counters) {
+      if (!source.notFollowed.has(at.day)) source.notFollowed.set(at.day, at);
+      return;
+    }
+    count(day.bySession, session);
+    count(day.bySessionAndType, `${session}\n${row.event_type}`);
+    if (isCounted) this.follow(counters, row, at);
+  }
+
+  /** Undefined for a session that is one too many. */
+  private countersOf(source: SourceTraffic, session: string): SessionCounters | undefined {
+    const known = source.sessions.get(session);
+    if (known || this.sessions === MOST_SESSIONS) return known;
+    this.sessions += 1;
+    const counters = new SessionCounters();
+    source.sessions.set(session, counters);
+    return counters;
+  }
+
+  private follow(counters: SessionCounters, row: CountedRow, at: SeenAt): void {
+    const before = counters.size;
+    // a correction has the whole content of what it corrects, the counter of that as well
+    counters.add(BigInt(row.source_sequence!), at, row.corrects !== null);
+    this.ranges += counters.size - before;
+    if (this.ranges > MOST_RANGES) this.collapseLargest();
+  }
+
+  private collapseLargest(): void {
+    const all = [...this.sources.values()].flatMap(({ sessions }) => [...sessions.values()]);
+    const largest = all.reduce((a, b) => (b.size > a.size ? b : a));
+    this.ranges -= largest.size;
+    largest.collapse();
+    this.ranges += largest.size;
+  }
+
+  /** Gaps, repeats and what could not be followed, of the days. */
+  *counterRows(days: Days): Generator<CompletenessRow> {
+    const wanted = new Set([...eachDay(days)].map(dayOf));
+    for (const [source, { sessions, notFollowed }] of this.sources) {
+      for (const [session, counters] of sessions) {
+        const bare = { source, source_session: session };
+        for (const { from, to, after, before } of counters.gaps()) {
+          if (!wanted.has(before.day)) continue;
+          yield rowOf('gap', before.day, {
+            ...bare,
+            ...counterRange(from, to),
+            expected: 'every counter',
+            found: 'none of them',
+            after_sequence: after.sequence,
+            before_sequence: before.sequence,
+          });
+        }
+        for (const { from, to, at } of counters.repeats()) {
+          if (!wanted.has(at.day)) continue;
+          yield rowOf('repeat', at.day, {
+            ...bare,
+            ...counterRange(from, to),
+            expected: 'each counter once',
+            found: 'once more',
+            before_sequence: at.sequence,
+          });
+        }
+        const beginning = counters.beginning();
+        if (beginning && beginning.counter > 1n && wanted.has(beginning.at.day)) {
+          yield rowOf('late-start', beginning.at.day, {
+            ...bare,
+            from: String(beginning.counter),
+            expected: 'a session that begins at 0 or 1',
+            found: `begins at ${beginning.counter}`,
+            before_sequence: beginning.at.sequence,
+          });
+        }
+        if (counters.collapsed && beginning) {
+          const day = [...wanted].find((each) => each >= beginning.at.day) ?? beginning.at.day;
+          yield rowOf('not-followed', day, {
+            ...bare,
+            expected: 'a gapless counter',
+            found: 'more gaps than are listed',
+          });
+        }
+      }
+      for (const [day, at] of notFollowed) {
+        if (!wanted.has(day)) continue;
+        yield rowOf('not-followed', day, {
+          source,
+          expected: `no more than ${MOST_SESSIONS} sessions`,
+          found: 'more',
+          before_sequence: at.sequence,
+        });
+      }
+    }
+  }
+
+  /** Hours of the days, past by `knownTo`, in which there is nothing although there usually is something. */
+  *silenceRows(days: Days, lookBackDays: number, usualDays: number, knownTo: number): Generator<CompletenessRow> {
+    for (const [source, { hours }] of this.sources) {
+      for (const day of eachDay(days)) {
+        let silence: { from: number; to: number; had: number; of: number } | undefined;
+        for (let hour = 0; hour < 24; hour++) {
+          const at = day / MICROS_PER_HOUR + hour;
+          const compared = previousDays(day, lookBackDays);
+          const had = compared.filter((each) => hours.has(each / MICROS_PER_HOUR + hour)).length;
+          const isPast = (at + 1) * MICROS_PER_HOUR <= knownTo;
+          if (!isPast || hours.has(at) || had < usualDays) {
+            if (silence) yield silenceRow(source, day, silence);
+            silence = undefined;
+            continue;
+          }
+          silence = silence
+            ? { ...silence, to: at + 1, had: Math.min(silence.had, had) }
+            : { from: at, to: at + 1, had, of: compared.length };
+        }
+        if (silence) yield silenceRow(source, day, silence);
+      }
+    }
+  }
+}
+
+function silenceRow(
+  source: string,
+  day: number,
+  { from, to, had, of }: { from: number; to: number; had: number; of: number },
+): CompletenessRow {
+  const time = (hour: number): string => `${formatMicros(hour * MICROS_PER_HOUR).slice(0, 19)}Z`;
+  return rowOf('silence', dayOf(day), {
+    source,
+    from: time(from),
+    to: time(to),
+    count: String(to - from),
+    expected: `events, as on at least ${had} of the ${of} days compared`,
+    found: 'none',
+  });
+}
+
+/** Weekdays before a weekday, days of weekends before one of these. */
+function previousDays(day: number, lookBackDays: number): number[] {
+  const days = Array.from({ length: lookBackDays }, (_, i) => day - (i + 1) * MICROS_PER_DAY);
+  return days.filter((each) => isWeekend(each) === isWeekend(day));
+}
+
+/** 1 January 1970 was a Thursday. */
+function isWeekend(day: number): boolean {
+  const weekday = (day / MICROS_PER_DAY + 4) % 7;
+  return weekday === 0 || weekday === 6;
+}
+
+/** What sources say they sent on the days, beside what was recorded. */
+async function totalRows(run: ReportRun, days: Days, traffic: Traffic): Promise<CompletenessRow[]> {
+  const wanted = new Set([...eachDay(days)].map(dayOf));
+  const rows: CompletenessRow[] = [];
+  const scan = { by: { column: 'event_type', value: SOURCE_TOTAL }, keep: { entityType: SOURCE_TOTAL } } as const;
+  for await (const page of scanPeriod<StoredRow>(run, scan, STORED_COLUMNS)) {
+    const corrections = await readCorrections(run, page);
+    for (const row of page) {
+      if (!holds(row, corrections) || row.action === 'void') continue;
+      const { new_state: state, source: sender } = contentOf(row);
+      const day = cellOf(state.day);
+      if (day === null || !wanted.has(day)) continue;
+      const source = cellOf(state.source) ?? sender ?? '';
+      const session = cellOf(state.source_session);
+      const type = cellOf(state.event_type);
+      const stated = cellOf(state.events);
+      const recorded = recordedEvents(traffic.sources.get(source)?.days.get(day), session, type);
+      const isReadable = stated !== null && /^(?:0|[1-9][0-9]{0,17})$/.test(stated);
+      rows.push(
+        rowOf('total', day, {
+          source,
+          source_session: session ?? '',
+          count: String(recorded),
+          expected: `${isReadable ? stated : 'a total that can be read'}${type === null ? '' : ` of ${type}`}`,
+          found: isReadable ? String(recorded) : (stated ?? 'no new_state.events'),
+          before_sequence: row.sequence,
+        }),
+      );
+    }
+  }
+  return rows;
+}
+
+function recordedEvents(day: SourceDay | undefined, session: string | null, type: string | null): number {
+  if (!day) return 0;
+  if (session !== null && type !== null) return day.bySessionAndType.get(`${session}\n${type}`) ?? 0;
+  if (session !== null) return day.bySession.get(session) ?? 0;
+  return type === null ? day.events : (day.byType.get(type) ?? 0);
+}
+
+/** One for each source and day of which there is anything to say. */
+function* verdicts(rows: readonly CompletenessRow[], days: Days, traffic: Traffic): Generator<CompletenessRow> {
+  const told = new Map<string, CompletenessRow[]>();
+  for (const row of rows) entry(told, `${row.day}\n${row.source ?? ''}`, (): CompletenessRow[] => []).push(row);
+  const sources = new Set([...traffic.sources.keys(), ...rows.map(({ source }) => source ?? '')]);
+  for (const source of sources) {
+    for (const at of eachDay(days)) {
+      const day = dayOf(at);
+      const own = told.get(`${day}\n${source}`) ?? [];
+      const counted = traffic.sources.get(source)?.days.get(day);
+      if (!counted && own.length === 0) continue;
+      const { verdict, why } = verdictOf(own, counted);
+      yield rowOf('day', day, { source, count: String(counted?.events ?? 0), found: why, verdict });
+    }
+  }
+}
+
+function verdictOf(rows: readonly CompletenessRow[], day: SourceDay | undefined): { verdict: string; why: string } {
+  const totals = rows.filter(({ kind }) => kind === 'total');
+  const tooMany = totals.filter(({ expected, count: recorded }) => statedEvents(expected) > BigInt(recorded!));
+  const differing = totals.filter(({ expected, count: recorded }) => statedEvents(expected) !== BigInt(recorded!));
+  const of = (kind: CompletenessRow['kind']): number => rows.filter((row) => row.kind === kind).length;
+  const missing = [
+    ...(of('gap') > 0 ? [`gaps: ${of('gap')}`] : []),
+    ...(tooMany.length > 0 ? ['less recorded than the source says it sent'] : []),
+  ];
+  if (missing.length > 0) return { verdict: 'incomplete', why: missing.join('; ') };
+  const doubts = [
+    ...(of('repeat') > 0 ? [`repeats: ${of('repeat')}`] : []),
+    ...(of('silence') > 0 ? [`silences: ${of('silence')}`] : []),
+    ...(of('late-start') > 0 ? ['a session that begins late'] : []),
+    ...(of('not-followed') > 0 ? ['counters that could not be followed'] : []),
+    ...(differing.length > 0 ? ['another total than the source says'] : []),
+  ];
+  const isTotalled = totals.some(
+    ({ source_session: session, expected }) => session === null && /^[0-9]+$/.test(expected!),
+  );
+  if (doubts.length === 0 && !isTotalled && (day?.uncounted ?? 0) > 0)
+    doubts.push('events without a counter, and no total');
+  if (doubts.length > 0) return { verdict: 'undecided', why: doubts.join('; ') };
+  return { verdict: 'complete', why: isTotalled ? 'the total agrees' : 'counters without a gap' };
+}
+
+/** -1 for a total that cannot be read. */
+function statedEvents(expected: string | null): bigint {
+  const digits = /^[0-9]+/.exec(expected ?? '')?.[0];
+  return digits === undefined ? -1n : BigInt(digits);
+}
+
+/** When the event at `asOf` was recorded, in microseconds since 1970: later hours have not been. */
+async function recordedAtOfHead({ ledger, asOf, read, archive }: ReportRun): Promise<number> {
+  if (asOf === 0n) return 0;
+  const online = await read(async (client) => {
+    const { rows } = await client.query<{ recorded_at: string }>({
+      text: `SELECT recorded_at FROM audit_events
+               WHERE ledger = $1 AND sequence BETWEEN $2 AND $2 ORDER BY sequence LIMIT 1`,
+      values: [ledger, String(asOf)],
+    });
+    return rows[0]?.recorded_at;
+  });
+  const recordedAt = online ?? (await archive.at(ledger, [String(asOf)]))[0]!.recorded_at;
+  return microsOf(recordedAt);
+}
+
+function counterRange(from: bigint, to: bigint): Pick<CompletenessRow, 'from' | 'to' | 'count'> {
+  return { from: String(from), to: String(to), count: String(to - from + 1n) };
+}
+
+function rowOf(
+  kind: CompletenessRow['kind'],
+  day: string,
+  { source, source_session: session, ...rest }: Partial<CompletenessRow>,
+): CompletenessRow {
+  return {
+    day,
+    source: source || null,
+    source_session: session || null,
+    kind,
+    ...{ from: null, to: null, count: null, expected: null, found: null },
+    ...{ after_sequence: null, before_sequence: null, verdict: null },
+    ...rest,
+  };
+}
+
+/** By day, source, kind, session, range and position: no two are alike in all. */
+function compareRows(a: CompletenessRow, b: CompletenessRow): number {
+  return (
+    compareTexts(a.day, b.day) ||
+    compareTexts(a.source ?? '', b.source ?? '') ||
+    KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) ||
+    compareTexts(a.source_session ?? '', b.source_session ?? '') ||
+    compareCounters(a.from, b.from) ||
+    Number(BigInt(a.before_sequence ?? 0) - BigInt(b.before_sequence ?? 0))
+  );
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Counters by their value, times as texts. */
+function compareCounters(a: string | null, b: string | null): number {
+  return (a?.length ?? 0) - (b?.length ?? 0) || compareTexts(a ?? '', b ?? '');
+}
+
+function newSource(): SourceTraffic {
+  return { days: new Map(), hours: new Map(), sessions: new Map(), notFollowed: new Map() };
+}
+
+function newDay(): SourceDay {
+  return { events: 0, uncounted: 0, bySession: new Map(), byType: new Map(), bySessionAndType: new Map() };
+}
+
+function entry<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const value = map.get(key) ?? make();
+  map.set(key, value);
+  return value;
+}
+
+function count<Key>(map: Map<Key, number>, key: Key): void {
+  map.set(key, (map.get(key) ?? 0) + 1);
+}

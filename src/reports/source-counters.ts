@@ -1,0 +1,112 @@
+/** Where something was seen. */
+export interface SeenAt {
+  /** of the ledger */
+  sequence: string;
+  /** event time, UTC */
+  day: string;
+}
+
+/** Counters that a source used one after the other, both ends included. */
+export interface CounterRange {
+  from: bigint;
+  to: bigint;
+}
+
+/** Counters that are missing between two that are there. */
+export type Gap = CounterRange & { after: SeenAt; before: SeenAt };
+
+/** Counters that came once more than they should, on one day. */
+export type Repeat = CounterRange & { at: SeenAt };
+
+interface Run extends CounterRange {
+  first: SeenAt;
+  last: SeenAt;
+}
+
+/**
+ * The counters of one session of one source, in whatever order they come. Takes memory by the gap, not by the counter:
+ * those that come in order are one range.
+ */
+export class SessionCounters {
+  /** ascending, and never next to each other */
+  private runs: Run[] = [];
+  private readonly repeated: Repeat[] = [];
+  private isCollapsed = false;
+
+  /** `mayRepeat`: a counter that was used already is not counted as one. */
+  add(counter: bigint, at: SeenAt, mayRepeat: boolean): void {
+    const { runs } = this;
+    const last = runs.at(-1);
+    if (last && counter === last.to + 1n) {
+      last.to = counter;
+      last.last = at;
+      return;
+    }
+    // the first range that does not end before the counter
+    let low = 0;
+    for (let high = runs.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (runs[middle]!.to < counter) low = middle + 1;
+      else high = middle;
+    }
+    const next = runs[low];
+    if (next && next.from <= counter) {
+      if (!mayRepeat && !this.isCollapsed) this.addRepeat(counter, at);
+      return;
+    }
+    const before = runs[low - 1];
+    const joinsBefore = before?.to === counter - 1n;
+    const joinsNext = next?.from === counter + 1n;
+    if (this.isCollapsed) {
+      // beyond the one range: that grows
+      if (next) [next.from, next.first] = [counter, at];
+      else if (before) [before.to, before.last] = [counter, at];
+    } else if (joinsBefore && joinsNext) {
+      [before.to, before.last] = [next.to, next.last];
+      runs.splice(low, 1);
+    } else if (joinsBefore) [before.to, before.last] = [counter, at];
+    else if (joinsNext) [next.from, next.first] = [counter, at];
+    else runs.splice(low, 0, { from: counter, to: counter, first: at, last: at });
+  }
+
+  /** How many ranges are held. */
+  get size(): number {
+    return this.runs.length + this.repeated.length;
+  }
+
+  /** Forgets gaps and repeats for good, where there are more than anybody would look at. */
+  collapse(): void {
+    const [first] = this.runs;
+    const last = this.runs.at(-1);
+    if (first && last) this.runs = [{ ...first, to: last.to, last: last.last }];
+    this.repeated.length = 0;
+    this.isCollapsed = true;
+  }
+
+  get collapsed(): boolean {
+    return this.isCollapsed;
+  }
+
+  /** The lowest counter, and where it is. */
+  beginning(): { counter: bigint; at: SeenAt } | undefined {
+    const [run] = this.runs;
+    return run && { counter: run.from, at: run.first };
+  }
+
+  gaps(): Gap[] {
+    return this.runs.slice(1).map((run, i) => {
+      const before = this.runs[i]!;
+      return { from: before.to + 1n, to: run.from - 1n, after: before.last, before: run.first };
+    });
+  }
+
+  repeats(): readonly Repeat[] {
+    return this.repeated;
+  }
+
+  private addRepeat(counter: bigint, at: SeenAt): void {
+    const last = this.repeated.at(-1);
+    if (last && last.to + 1n === counter && last.at.day === at.day) last.to = counter;
+    else this.repeated.push({ from: counter, to: counter, at });
+  }
+}

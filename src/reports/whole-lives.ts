@@ -1,0 +1,245 @@
+import { queryBounded, type Statement } from '../database/bounded-query.js';
+import { idsOnCircles } from '../events/corrections.js';
+import { STREAM_PAGE_BYTES } from '../events/event-search.js';
+import { lesser } from '../events/sequences.js';
+import { STORED_COLUMNS } from '../events/stored-events.js';
+import { microsOf, type StoredRow } from '../integrity/stored-event.js';
+import { parseTimestamp } from '../integrity/timestamp.js';
+import { readCorrections, type Corrections } from './corrections-of.js';
+import { eventsInPeriod } from './event-scan.js';
+import { grouped } from './grouped.js';
+import type { EventPlace, VainCorrection } from './lifecycle-steps.js';
+import type { ReportRun } from './report.js';
+
+export const ORDER = 'order';
+export const ORDER_LIFECYCLE = 'order_lifecycle';
+
+/** Orders whose lives are read by one statement, and of each as many events as most orders have. */
+const ORDERS_AT_ONCE = 200;
+const FIRST_READ_ROWS = 16;
+/** Of an order with more. */
+const FURTHER_READ_ROWS = 1_000;
+/** Orders that are remembered to have been looked at: 5 MB. Of one that was forgotten its life tells. */
+const REMEMBERED_ORDERS = 50_000;
+
+/** A part of an order's life: one event as it was recorded, and what came of it. */
+export type LifeEvent =
+  /** an event that corrects nothing; `stated` is what holds in its place, itself or a correction */
+  | { kind: 'event'; row: StoredRow; stated: StoredRow }
+  /** a correction that counts, or one that another took the place of: told of where its original is */
+  | { kind: 'correction'; row: StoredRow }
+  | { kind: 'vain'; row: StoredRow; vain: VainCorrection };
+
+/** All that is recorded of an order up to a run's `asOf`, however much that is. */
+export interface OrderLife {
+  orderId: string;
+  /** by sequence, events of other event types among them */
+  events: () => AsyncGenerator<LifeEvent>;
+}
+
+/**
+ * Every order that has an event in the run's period, once, with its whole life: by the time of its first event in the
+ * period, then that event's sequence. Its events are those of event type order_lifecycle. Holds a page of events of some
+ * orders, or of one order; of an order with corrections all of these. Throws DamagedRowError.
+ */
+export async function* ordersInPeriod(run: ReportRun): AsyncGenerator<OrderLife> {
+  const scan = { by: { column: 'event_type', value: ORDER_LIFECYCLE }, keep: { entityType: ORDER } } as const;
+  const remembered = new Remembered(REMEMBERED_ORDERS);
+  for await (const page of eventsInPeriod(run, scan)) {
+    const firsts = page.filter((row) => remembered.isNew(row.entity_id));
+    for (let i = 0; i < firsts.length; i += ORDERS_AT_ONCE) {
+      yield* livesBegunBy(run, firsts.slice(i, i + ORDERS_AT_ONCE));
+    }
+  }
+}
+
+/** One order's life; undefined when nothing is recorded of it. */
+export async function lifeOfOrder(run: ReportRun, orderId: string): Promise<OrderLife | undefined> {
+  const [start] = await readLives(run, [{ orderId, after: 0n }], FURTHER_READ_ROWS);
+  return start!.rows.length === 0 ? undefined : orderLife(run, orderId, start!);
+}
+
+/** The lives of those orders of which the event is really the first in the period. */
+async function* livesBegunBy(run: ReportRun, firsts: readonly StoredRow[]): AsyncGenerator<OrderLife> {
+  const asks = firsts.map(({ entity_id: orderId }) => ({ orderId, after: 0n }));
+  const starts = await readLives(run, asks, FIRST_READ_ROWS);
+  const corrected = firsts.filter((_, i) => !starts[i]!.isUnfinished && starts[i]!.rows.some(isCorrection));
+  const corrections = corrected.length > 0 ? await readCorrections(run, corrected) : undefined;
+  for (const [i, first] of firsts.entries()) {
+    const start = starts[i]!;
+    if (!(await isFirstInPeriod(run, first, start))) continue;
+    yield await orderLife(run, first.entity_id, start, start.isUnfinished ? undefined : corrections);
+  }
+}
+
+/** The beginning of a life, and whether there is more. */
+interface LifeStart {
+  rows: readonly StoredRow[];
+  isUnfinished: boolean;
+}
+
+async function orderLife(run: ReportRun, orderId: string, start: LifeStart, known?: Corrections): Promise<OrderLife> {
+  const own = new Map<string, StoredRow>();
+  for await (const rows of lifePages(run, orderId, start)) {
+    for (const row of rows) if (isCorrection(row)) own.set(row.event_id, row);
+  }
+  if (own.size === 0) {
+    return {
+      orderId,
+      async *events() {
+        for await (const rows of lifePages(run, orderId, start)) {
+          for (const row of rows) yield { kind: 'event', row, stated: row };
+        }
+      },
+    };
+  }
+  const corrections = known ?? (await readCorrections(run, [{ entity_type: ORDER, entity_id: orderId }]));
+  const vain = await vainCorrections(
+    run,
+    [...own.values()].filter((row) => !corrections.original(row)),
+    own,
+  );
+  return {
+    orderId,
+    async *events() {
+      for await (const rows of lifePages(run, orderId, start)) {
+        for (const row of rows) {
+          const vainly = vain.get(row.event_id);
+          if (vainly) yield { kind: 'vain', row, vain: vainly };
+          else if (isCorrection(row)) yield { kind: 'correction', row };
+          else yield { kind: 'event', row, stated: own.get(corrections.inForce(row)?.event_id ?? '') ?? row };
+        }
+      }
+    },
+  };
+}
+
+function isCorrection({ corrects }: StoredRow): boolean {
+  return corrects !== null;
+}
+
+/** A life from its start on, which is not read again. */
+async function* lifePages(
+  run: ReportRun,
+  orderId: string,
+  { rows, isUnfinished }: LifeStart,
+): AsyncGenerator<readonly StoredRow[]> {
+  let page: LifeStart = { rows, isUnfinished };
+  for (;;) {
+    if (page.rows.length > 0) yield page.rows;
+    if (!page.isUnfinished) return;
+    const after = BigInt(page.rows.at(-1)?.sequence ?? '0');
+    [page = page] = await readLives(run, [{ orderId, after }], FURTHER_READ_ROWS);
+  }
+}
+
+/** Why each of them corrects nothing. */
+async function vainCorrections(
+  run: ReportRun,
+  rows: readonly StoredRow[],
+  own: ReadonlyMap<string, StoredRow>,
+): Promise<Map<string, VainCorrection>> {
+  if (rows.length === 0) return new Map();
+  const circular = idsOnCircles(new Map([...own.values()].map(({ event_id, corrects }) => [event_id, corrects!])));
+  const targets = await run.read(async (client) => {
+    const { rows: found } = await client.query<EventPlace>({
+      text: `SELECT event_id, sequence FROM event_keys
+               WHERE ledger = $1 AND event_id = ANY ($2::uuid[]) AND sequence <= $3`,
+      values: [run.ledger, rows.map(({ corrects }) => corrects), String(run.asOf)],
+    });
+    return new Map(found.map((each) => [each.event_id, each]));
+  });
+  return new Map(
+    rows.map(({ event_id, sequence, corrects }) => {
+      const target = targets.get(corrects!);
+      const why = (): VainCorrection['why'] => {
+        if (circular.has(event_id) || circular.has(corrects!)) return 'circle';
+        if (!target) return 'unknown';
+        return BigInt(target.sequence) > BigInt(sequence) ? 'later' : 'other-entity';
+      };
+      return [event_id, { correction: { event_id, sequence }, names: corrects!, why: why(), target }];
+    }),
+  );
+}
+
+/** Whether no event of the life lies in the period before this one, in the order in which the period is gone through. */
+async function isFirstInPeriod(run: ReportRun, first: StoredRow, start: LifeStart): Promise<boolean> {
+  const key = timeKey(first);
+  const from = { ...run.period.from, micros: parseTimestamp(run.period.from.time).micros };
+  for await (const rows of lifePages(run, first.entity_id, start)) {
+    for (const row of rows) {
+      if (row.event_type !== ORDER_LIFECYCLE) continue;
+      const at = timeKey(row);
+      if (at.micros < from.micros || (at.micros === from.micros && at.nanos < from.nanos)) continue;
+      const isEarlier = at.micros - key.micros || at.nanos - key.nanos || Number(at.sequence - key.sequence);
+      if (isEarlier < 0) return false;
+    }
+  }
+  return true;
+}
+
+function timeKey({ timestamp, timestamp_nanos: nanos, sequence }: StoredRow) {
+  return { micros: microsOf(timestamp), nanos, sequence: BigInt(sequence) };
+}
+
+/** The next events of each order's life, `maxRows` at most. */
+async function readLives(
+  run: ReportRun,
+  asks: readonly { orderId: string; after: bigint }[],
+  maxRows: number,
+): Promise<LifeStart[]> {
+  const statement = (archivedTo: bigint): Statement => ({
+    text: `SELECT wanted.i AS wanted, life.*
+             FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS wanted (entity_id, after, i)
+             CROSS JOIN LATERAL (
+               SELECT ${STORED_COLUMNS} FROM audit_events
+                 WHERE ledger = $1 AND entity_type = '${ORDER}' AND entity_id = wanted.entity_id
+                   AND sequence > greatest(wanted.after, $4) AND sequence <= $5
+                 ORDER BY sequence LIMIT $6
+             ) AS life
+             ORDER BY wanted.i, life.sequence`,
+    values: [
+      run.ledger,
+      asks.map(({ orderId }) => orderId),
+      asks.map(({ after }) => String(after)),
+      String(archivedTo),
+      String(run.asOf),
+      maxRows,
+    ],
+  });
+  const { rows, cut, archivedTo } = await run.read(async (client, extent) => ({
+    ...(await queryBounded<StoredRow & { wanted: string }>(
+      client,
+      statement(extent.archivedTo),
+      maxRows * asks.length,
+      STREAM_PAGE_BYTES,
+    )),
+    archivedTo: extent.archivedTo,
+  }));
+  const upTo = lesser(archivedTo, run.asOf);
+  const lives = asks.map(({ orderId: entityId, after }) => ({ entityType: ORDER, entityId, after, upTo }));
+  const archived = lives.every(({ after }) => after >= upTo) ? [] : await run.archive.lives(run.ledger, lives, maxRows);
+  const onlineOf = grouped(rows, ({ wanted }) => Number(wanted) - 1);
+  const cutFrom = cut ? Number(rows.at(-1)!.wanted) - 1 : asks.length;
+  return asks.map((_, i) => {
+    const before = archived[i] ?? [];
+    // what is in the database comes once all that is archived was read
+    const life = before.length === maxRows ? before : [...before, ...(onlineOf.get(i) ?? [])];
+    return { rows: life, isUnfinished: i >= cutFrom || life.length >= maxRows };
+  });
+}
+
+/** Texts that came up lately. */
+class Remembered {
+  private readonly texts = new Set<string>();
+
+  constructor(private readonly most: number) {}
+
+  /** Whether it did not come up lately; from now on it did. */
+  isNew(text: string): boolean {
+    const isNew = !this.texts.delete(text);
+    this.texts.add(text);
+    if (this.texts.size > this.most) for (const oldest of this.texts) return this.texts.delete(oldest) && isNew;
+    return isNew;
+  }
+}

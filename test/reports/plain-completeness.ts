@@ -1,0 +1,194 @@
+import type { SentEvent } from './made-day.js';
+
+type Row = Record<string, string | null>;
+type Placed = SentEvent & { sequence: number };
+
+const dayOf = ({ timestamp }: SentEvent): string => new Date(Date.parse(timestamp)).toISOString().slice(0, 10);
+const hourOf = ({ timestamp }: SentEvent): number => new Date(Date.parse(timestamp)).getUTCHours();
+
+function plusDays(day: string, days: number): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
+}
+
+const isWeekend = (day: string): boolean => [0, 6].includes(new Date(`${day}T00:00:00Z`).getUTCDay());
+
+/** The rows of completeness: each list looked through anew for each question. `sent` are all events up to as_of. */
+export function expectedCompleteness(
+  sent: readonly SentEvent[],
+  days: readonly string[],
+  lookBackDays: number,
+  usualDays: number,
+): Row[] {
+  const first = plusDays(days[0]!, -lookBackDays);
+  const last = plusDays(days.at(-1)!, 1);
+  const all = sent
+    .map((event, i): Placed => ({ ...event, sequence: i + 1 }))
+    .filter((event) => dayOf(event) >= first && dayOf(event) <= last);
+  const events = all.filter(({ entity_type }) => entity_type !== 'source_total');
+  const inTime = [...events].sort(
+    (a, b) => Date.parse(a.timestamp) - Date.parse(b.timestamp) || a.sequence - b.sequence,
+  );
+  const stated = all.filter(({ entity_type }) => entity_type === 'source_total');
+  const totals = stated.filter(({ event_id }) => !stated.some(({ corrects }) => corrects === event_id));
+  const sources = new Set([...events.map(({ source }) => source ?? ''), ...totals.map(({ source }) => source ?? '')]);
+  const rows: Row[] = [];
+  for (const day of days) {
+    for (const source of [...sources].sort()) {
+      const own = events.filter((event) => (event.source ?? '') === source);
+      const today = own.filter((event) => dayOf(event) === day);
+      const found: Row[] = [];
+      const tell = (kind: string, session: string, more: Row): void => {
+        found.push({
+          day,
+          source: source === '' ? null : source,
+          source_session: session === '' ? null : session,
+          kind,
+          ...{ from: null, to: null, count: null, expected: null, found: null },
+          ...{ after_sequence: null, before_sequence: null, verdict: null },
+          ...more,
+        });
+      };
+      const sessions = [...new Set(own.map(({ source_session }) => source_session ?? ''))].sort();
+      const counted = (session: string): Placed[] =>
+        inTime.filter(
+          (event) =>
+            source !== '' &&
+            event.source === source &&
+            (event.source_session ?? '') === session &&
+            event.source_sequence !== undefined,
+        );
+      for (const session of sessions) {
+        const known = counted(session);
+        const numbers = [...new Set(known.map((event) => Number(event.source_sequence)))].sort((a, b) => a - b);
+        const firstOf = (number: number): Placed => known.find((event) => Number(event.source_sequence) === number)!;
+        numbers.slice(1).forEach((number, i) => {
+          const before = numbers[i]!;
+          if (number === before + 1 || dayOf(firstOf(number)) !== day) return;
+          tell('gap', session, {
+            from: String(before + 1),
+            to: String(number - 1),
+            count: String(number - before - 1),
+            expected: 'every counter',
+            found: 'none of them',
+            after_sequence: String(firstOf(before).sequence),
+            before_sequence: String(firstOf(number).sequence),
+          });
+        });
+      }
+      for (const session of sessions) {
+        const known = counted(session);
+        const again = known.filter(
+          (event, i) =>
+            event.corrects === undefined &&
+            known.slice(0, i).some(({ source_sequence }) => source_sequence === event.source_sequence),
+        );
+        // one after the other on one day they are one range
+        const ranges: Placed[][] = [];
+        for (const event of again) {
+          const range = ranges.at(-1);
+          const end = range?.at(-1);
+          const joins =
+            end && dayOf(end) === dayOf(event) && Number(end.source_sequence) + 1 === Number(event.source_sequence);
+          if (range && joins) range.push(event);
+          else ranges.push([event]);
+        }
+        const todays = ranges
+          .filter(([event]) => dayOf(event!) === day)
+          .sort(([a], [b]) => Number(a!.source_sequence) - Number(b!.source_sequence) || a!.sequence - b!.sequence);
+        for (const range of todays) {
+          tell('repeat', session, {
+            from: range[0]!.source_sequence!,
+            to: range.at(-1)!.source_sequence!,
+            count: String(range.length),
+            expected: 'each counter once',
+            found: 'once more',
+            before_sequence: String(range[0]!.sequence),
+          });
+        }
+      }
+      for (const session of sessions) {
+        const known = counted(session);
+        const least = Math.min(...known.map((event) => Number(event.source_sequence)));
+        const beginning = known.find((event) => Number(event.source_sequence) === least);
+        if (!beginning || least <= 1 || dayOf(beginning) !== day) continue;
+        tell('late-start', session, {
+          from: String(least),
+          expected: 'a session that begins at 0 or 1',
+          found: `begins at ${least}`,
+          before_sequence: String(beginning.sequence),
+        });
+      }
+      const compared = Array.from({ length: lookBackDays }, (_, i) => plusDays(day, -i - 1)).filter(
+        (each) => isWeekend(each) === isWeekend(day),
+      );
+      const hadIn = (hour: number): number =>
+        compared.filter((each) => own.some((event) => dayOf(event) === each && hourOf(event) === hour)).length;
+      const isSilent = (hour: number): boolean =>
+        hour < 24 && !today.some((event) => hourOf(event) === hour) && hadIn(hour) >= usualDays;
+      for (let hour = 0; hour < 24; hour++) {
+        if (!isSilent(hour)) continue;
+        const from = hour;
+        while (isSilent(hour)) hour++;
+        const hours = Array.from({ length: hour - from }, (_, i) => from + i);
+        const at = (each: number): string =>
+          new Date(Date.parse(`${day}T00:00:00Z`) + each * 3_600_000).toISOString().replace('.000', '');
+        tell('silence', '', {
+          from: at(from),
+          to: at(hour),
+          count: String(hours.length),
+          expected: `events, as on at least ${Math.min(...hours.map(hadIn))} of the ${compared.length} days compared`,
+          found: 'none',
+        });
+      }
+      const todaysTotals = totals
+        .filter((event) => (event.source ?? '') === source && event.new_state.day === day)
+        .sort((a, b) => {
+          const session = ({ new_state: { source_session } }: SentEvent): string => String(source_session ?? '');
+          return session(a) < session(b) ? -1 : session(a) > session(b) ? 1 : a.sequence - b.sequence;
+        });
+      for (const { new_state: state, sequence } of todaysTotals) {
+        const recorded = today.filter(
+          (event) =>
+            (state.source_session === undefined || event.source_session === state.source_session) &&
+            (state.event_type === undefined || event.event_type === state.event_type),
+        ).length;
+        const isNumber = /^\d+$/.test(String(state.events));
+        const said = isNumber ? String(state.events) : 'a total that can be read';
+        tell('total', String(state.source_session ?? ''), {
+          count: String(recorded),
+          expected: state.event_type === undefined ? said : `${said} of ${String(state.event_type)}`,
+          found: isNumber ? String(recorded) : String(state.events),
+          before_sequence: String(sequence),
+        });
+      }
+      if (today.length === 0 && found.length === 0) continue;
+      const kinds = (kind: string): number => found.filter((row) => row.kind === kind).length;
+      const readable = found.filter(({ kind, expected }) => kind === 'total' && /^\d/.test(expected!));
+      const difference = (row: Row): number => Number(/^\d+/.exec(row.expected!)![0]) - Number(row.count);
+      const why: string[] = [];
+      let verdict = 'incomplete';
+      if (kinds('gap') > 0) why.push(`gaps: ${kinds('gap')}`);
+      if (readable.some((row) => difference(row) > 0)) why.push('less recorded than the source says it sent');
+      const isTotalled = found.some(
+        (row) => row.kind === 'total' && row.source_session === null && /^\d+$/.test(row.expected!),
+      );
+      if (why.length === 0) {
+        verdict = 'undecided';
+        if (kinds('repeat') > 0) why.push(`repeats: ${kinds('repeat')}`);
+        if (kinds('silence') > 0) why.push(`silences: ${kinds('silence')}`);
+        if (kinds('late-start') > 0) why.push('a session that begins late');
+        if (readable.some((row) => difference(row) < 0) || readable.length < kinds('total'))
+          why.push('another total than the source says');
+        const isUncounted = today.some(({ source_sequence }) => source === '' || source_sequence === undefined);
+        if (why.length === 0 && !isTotalled && isUncounted) why.push('events without a counter, and no total');
+      }
+      if (why.length === 0) {
+        verdict = 'complete';
+        why.push(isTotalled ? 'the total agrees' : 'counters without a gap');
+      }
+      tell('day', '', { count: String(today.length), found: why.join('; '), verdict });
+      rows.push(...found);
+    }
+  }
+  return rows;
+}

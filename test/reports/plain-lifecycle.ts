@@ -1,0 +1,315 @@
+import { nanosOf, Rulings, text, type PlacedEvent } from './plain-computation.js';
+
+type Row = Record<string, string | null>;
+
+/** What docs/reports.md says of each rule. */
+const SEVERITY: Record<string, string> = {
+  'duplicate-event': 'warning',
+  'unreadable-decimal': 'error',
+  'fill-without-quantity': 'error',
+  'fill-without-price': 'error',
+  'fill-quantity-not-positive': 'error',
+  'time-backwards': 'warning',
+  'created-twice': 'warning',
+  'fill-after-end': 'error',
+  'modify-after-end': 'error',
+  'ended-twice': 'warning',
+  'over-fill': 'error',
+  'remaining-differs': 'error',
+  'fill-incomplete': 'error',
+  'modified-below-filled': 'error',
+  'previous-state-differs': 'warning',
+  'fill-without-order': 'error',
+  'step-without-order': 'warning',
+  'open-at-period-end': 'info',
+  'correction-target-unknown': 'error',
+  'correction-target-later': 'error',
+  'correction-of-another-entity': 'error',
+  'correction-circle': 'error',
+};
+export const RULE_IDS = Object.keys(SEVERITY);
+
+/** Whole numbers of 10^-60: enough for what the tests send. */
+const PLACES = 60;
+type Amount = bigint;
+
+function amount(value: string | null): Amount | undefined {
+  const match = value === null ? null : /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:e([+-])(\d+))?$/.exec(value);
+  if (!match || value!.length > 400) return undefined;
+  const [, minus, whole, fraction = '', down, exponent = '0'] = match;
+  const shift = PLACES - fraction.length + (down === '-' ? -1 : 1) * Number(exponent);
+  const digits = BigInt(`${whole}${fraction}`) * 10n ** BigInt(shift);
+  return minus ? -digits : digits;
+}
+
+function plain(value: Amount): string {
+  const digits = String(value < 0n ? -value : value).padStart(PLACES + 1, '0');
+  const fraction = digits.slice(-PLACES).replace(/0+$/, '');
+  return `${value < 0n ? '-' : ''}${digits.slice(0, -PLACES)}${fraction && '.'}${fraction}`;
+}
+
+const isFill = ({ action }: PlacedEvent): boolean => action === 'fill' || action === 'partial_fill';
+const isEnd = ({ action }: PlacedEvent): boolean => ['cancel', 'reject', 'expire'].includes(action);
+
+/** Whether a is before b as far as the coarser of the two says. */
+function isBefore(a: PlacedEvent, b: PlacedEvent): boolean {
+  const digits = Math.min(...[a, b].map(({ timestamp }) => /\.(\d+)/.exec(timestamp)?.[1]?.length ?? 0));
+  const cut = 10n ** BigInt(9 - digits);
+  return nanosOf(a.timestamp) / cut < nanosOf(b.timestamp) / cut;
+}
+
+const isAfter = (a: PlacedEvent, b: PlacedEvent): boolean => (a.source ?? '') === (b.source ?? '') || !isBefore(a, b);
+
+/** Quantities of an order after some of its events; each looked at anew from the first. */
+function quantitiesAfter(events: readonly PlacedEvent[]): {
+  quantity?: Amount | undefined;
+  price?: Amount | undefined;
+  executed: Amount | undefined;
+  open?: Amount | undefined;
+  end?: PlacedEvent | undefined;
+} {
+  let quantity: Amount | undefined;
+  let price: Amount | undefined;
+  let executed: Amount | undefined = 0n;
+  let open: Amount | undefined;
+  let end: PlacedEvent | undefined;
+  for (const event of events) {
+    const said = (name: string): Amount | undefined => amount(text(event.new_state[name]));
+    const remaining = said('remaining_quantity');
+    const ownQuantity = said('quantity');
+    if (isEnd(event)) end ??= event;
+    if (isFill(event)) {
+      const taken = ownQuantity !== undefined && ownQuantity > 0n ? ownQuantity : undefined;
+      executed = executed === undefined || taken === undefined ? undefined : executed + taken;
+      const left = open === undefined || taken === undefined ? undefined : open - taken;
+      open = remaining ?? (left === undefined ? undefined : left < 0n ? 0n : left);
+      const isLast = open === 0n || (open === undefined && event.action === 'fill');
+      if (isLast) end ??= event;
+    }
+    if (event.action === 'create') {
+      const left = ownQuantity === undefined || executed === undefined ? undefined : ownQuantity - executed;
+      open ??= remaining ?? (left === undefined ? undefined : left < 0n ? 0n : left);
+      quantity ??= ownQuantity;
+      price ??= said('price');
+    }
+    if (event.action === 'modify') {
+      const changes = text(event.new_state.quantity) !== null;
+      let left = open;
+      if (changes) {
+        left =
+          open === undefined || ownQuantity === undefined || quantity === undefined
+            ? undefined
+            : open + ownQuantity - quantity;
+        quantity = ownQuantity;
+      }
+      open = remaining ?? (left === undefined ? undefined : left < 0n ? 0n : left);
+      if (text(event.new_state.price) !== null) price = said('price');
+    }
+  }
+  return { quantity, price, executed, open, end };
+}
+
+function short(value: string | null): string {
+  if (value === null) return 'nothing';
+  return [...value].length <= 60 ? value : `${[...value].slice(0, 60).join('')}…`;
+}
+
+const bareTexts = new WeakMap<PlacedEvent, string>();
+
+/** The content without event_id and corrects, its members in one order. */
+function bare(event: PlacedEvent): string {
+  const known = bareTexts.get(event);
+  if (known !== undefined) return known;
+  const { sequence: _, recorded_at: __, event_id: ___, corrects: ____, ...rest } = event;
+  const whole = { ...rest, previous_state: rest.previous_state ?? null };
+  const bareText = JSON.stringify(whole, (_, part: unknown) =>
+    part && typeof part === 'object' && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : part,
+  );
+  bareTexts.set(event, bareText);
+  return bareText;
+}
+
+function age(nanoseconds: bigint): string {
+  const all = nanoseconds / 1_000_000_000n;
+  const date = new Date(Number(all % 86_400n) * 1000);
+  return `P${all / 86_400n}DT${date.getUTCHours()}H${date.getUTCMinutes()}M${date.getUTCSeconds()}S`;
+}
+
+/** The rows of lifecycle-exceptions without their texts; `events` are all up to as_of, in sequence. */
+export function expectedExceptions(events: readonly PlacedEvent[], from: string, to: string): Row[] {
+  const lifecycle = ({ event_type, entity_type }: PlacedEvent): boolean =>
+    event_type === 'order_lifecycle' && entity_type === 'order';
+  const inPeriod = events
+    .filter(lifecycle)
+    .filter(({ timestamp }) => nanosOf(timestamp) >= nanosOf(from) && nanosOf(timestamp) < nanosOf(to))
+    .sort((a, b) => {
+      const [x, y] = [nanosOf(a.timestamp), nanosOf(b.timestamp)];
+      return x === y ? a.sequence - b.sequence : x < y ? -1 : 1;
+    });
+  const orders = [...new Set(inPeriod.map(({ entity_id }) => entity_id))];
+  return orders.flatMap((order) => exceptionsOfOrder(order, events, nanosOf(to)));
+}
+
+function exceptionsOfOrder(order: string, all: readonly PlacedEvent[], periodEnd: bigint): Row[] {
+  const own = all.filter(({ entity_type, entity_id }) => entity_type === 'order' && entity_id === order);
+  const rulings = new Rulings(own);
+  const rows: Row[] = [];
+  const tell = (rule: string, concerned: readonly PlacedEvent[], expected: string, found: string): void => {
+    rows.push({
+      order_id: order,
+      rule,
+      severity: SEVERITY[rule]!,
+      expected,
+      found,
+      sequence: String(concerned[0]!.sequence),
+      event_id: concerned[0]!.event_id,
+      events: concerned.map(({ event_id, sequence }) => `${event_id}@${sequence}`).join(' '),
+    });
+  };
+  const life: PlacedEvent[] = [];
+  for (const event of own) {
+    if (rulings.target(event)) continue;
+    if (event.corrects !== undefined) {
+      if (event.event_type !== 'order_lifecycle') continue;
+      const target = all.find(({ event_id }) => event_id === event.corrects);
+      const isCircle = rulings.isInCycle(event) || (target && own.includes(target) && rulings.isInCycle(target));
+      const concerned = target && target !== event ? [event, target] : [event];
+      const found = `corrects ${event.corrects}`;
+      if (isCircle) tell('correction-circle', concerned, 'corrections that end at an event', found);
+      else if (!target) tell('correction-target-unknown', concerned, 'an earlier event of the order', found);
+      else if (target.sequence > event.sequence)
+        tell('correction-target-later', concerned, 'an earlier event of the order', found);
+      else tell('correction-of-another-entity', concerned, 'an event of the same order', found);
+      continue;
+    }
+    const step = rulings.final(event);
+    if (step.event_type !== 'order_lifecycle' || (step !== event && step.action === 'void')) continue;
+    const first = life.find((earlier) => bare(earlier) === bare(step));
+    if (first) tell('duplicate-event', [step, first], 'one event', 'the same content again');
+    else {
+      atStep(life, step, tell);
+      life.push(step);
+    }
+  }
+  const [first] = life;
+  if (!first) return rows;
+  const create = life.find(({ action }) => action === 'create');
+  const fills = life.filter(isFill);
+  if (!create && fills.length > 0)
+    tell('fill-without-order', [fills[0]!], 'a create', `none; executions: ${fills.length}`);
+  else if (!create) tell('step-without-order', [first], 'a create', `none; events: ${life.length}`);
+  const { end } = quantitiesAfter(life);
+  const begun = create ?? first;
+  const endedInTime = end && nanosOf(end.timestamp) < periodEnd;
+  if (nanosOf(begun.timestamp) < periodEnd && !endedInTime) {
+    const later = end ? `, then ${end.action} at ${end.timestamp}` : '';
+    const open = `open for ${age(periodEnd - nanosOf(begun.timestamp))}${later}`;
+    tell('open-at-period-end', end ? [begun, end] : [begun], 'an end in the period', open);
+  }
+  return rows;
+}
+
+function atStep(
+  life: readonly PlacedEvent[],
+  step: PlacedEvent,
+  tell: (rule: string, concerned: readonly PlacedEvent[], expected: string, found: string) => void,
+): void {
+  const said = (name: string): string | null => text(step.new_state[name]);
+  const saidBefore = (name: string): string | null => text(step.previous_state?.[name]);
+  const unreadable = [
+    ...['quantity', 'price', 'remaining_quantity'].map((name) => [name, said(name)] as const),
+    ...['quantity', 'price'].map((name) => [`previous_state.${name}`, saidBefore(name)] as const),
+  ].filter(([, value]) => value !== null && amount(value) === undefined);
+  if (unreadable.length > 0) {
+    const found = unreadable.map(([name, value]) => `${name} ${short(value)}`).join(', ');
+    tell('unreadable-decimal', [step], 'a decimal such as 585.33', found);
+  }
+  const quantity = amount(said('quantity'));
+  const remaining = amount(said('remaining_quantity'));
+  if (isFill(step)) {
+    if (said('quantity') === null) tell('fill-without-quantity', [step], 'new_state.quantity', 'nothing');
+    if (said('price') === null) tell('fill-without-price', [step], 'new_state.price', 'nothing');
+    if (quantity !== undefined && quantity <= 0n)
+      tell('fill-quantity-not-positive', [step], 'a quantity above 0', `quantity ${short(said('quantity'))}`);
+  }
+  // the last of those of the source that were not themselves said to be before another
+  let latest: PlacedEvent | undefined;
+  for (const earlier of life.filter(({ source }) => (source ?? '') === (step.source ?? ''))) {
+    if (!latest || !isBefore(earlier, latest)) latest = earlier;
+  }
+  if (latest && isBefore(step, latest))
+    tell('time-backwards', [step, latest], `not before ${latest.timestamp}`, step.timestamp);
+
+  const create = life.find(({ action }) => action === 'create');
+  if (step.action === 'create' && create) tell('created-twice', [step, create], 'one create', 'another create');
+
+  const before = quantitiesAfter(life);
+  const { end } = before;
+  const isPastEnd = end !== undefined && isAfter(step, end);
+  if (isFill(step) && isPastEnd) tell('fill-after-end', [step, end], `nothing after ${end.action}`, step.action);
+  if (isEnd(step) && !end) {
+    let lastFill: PlacedEvent | undefined;
+    for (const fill of life.filter(isFill)) if (!lastFill || !isBefore(fill, lastFill)) lastFill = fill;
+    if (lastFill && (lastFill.source ?? '') !== (step.source ?? '') && isBefore(step, lastFill))
+      tell('fill-after-end', [lastFill, step], `nothing after ${step.action}`, lastFill.action);
+  }
+  if (step.action === 'modify' && isPastEnd)
+    tell('modify-after-end', [step, end], `nothing after ${end.action}`, step.action);
+  if (isEnd(step) && isPastEnd) tell('ended-twice', [step, end], `nothing after ${end.action}`, step.action);
+
+  if (step.action === 'create' && !create && quantity !== undefined) {
+    const [firstFill] = life.filter(isFill);
+    if (firstFill && before.executed !== undefined && before.executed > quantity)
+      tell('over-fill', [firstFill, step], `at most ${plain(quantity)}`, `${plain(before.executed)} executed`);
+  }
+  if (isPastEnd) return;
+  const { open } = before;
+  if (isFill(step)) {
+    const left = open !== undefined && quantity !== undefined && quantity > 0n ? open - quantity : undefined;
+    if (left !== undefined && left < 0n) {
+      tell('over-fill', [step], `at most ${plain(open!)} open`, `${short(said('quantity'))} executed`);
+    } else if (left !== undefined && remaining !== undefined && left !== remaining) {
+      tell('remaining-differs', [step], `remaining_quantity ${plain(left)}`, short(said('remaining_quantity')));
+      return;
+    }
+    if (step.action !== 'fill') return;
+    if (remaining !== undefined && left !== undefined && left !== remaining) return;
+    const rest = remaining ?? left;
+    if (rest !== undefined && rest > 0n) tell('fill-incomplete', [step], 'nothing open', `${plain(rest)} open`);
+  }
+  if (step.action === 'modify') {
+    const isFeed = quantity !== undefined && quantity === remaining;
+    let left = open;
+    if (said('quantity') !== null)
+      left =
+        open === undefined || quantity === undefined || before.quantity === undefined
+          ? undefined
+          : open + quantity - before.quantity;
+    if (!isFeed && left !== undefined && left >= 0n && remaining !== undefined && remaining !== left)
+      tell('remaining-differs', [step], `remaining_quantity ${plain(left)}`, short(said('remaining_quantity')));
+    if (!isFeed && left !== undefined && left < 0n && before.quantity !== undefined) {
+      const least = `a quantity of at least ${plain(before.quantity - open!)}`;
+      tell('modified-below-filled', [step], least, `quantity ${short(said('quantity'))}`);
+    }
+    const differences: [string, string][] = [];
+    const beforeQuantity = amount(saidBefore('quantity'));
+    if (
+      beforeQuantity !== undefined &&
+      before.quantity !== undefined &&
+      ![before.quantity, open].includes(beforeQuantity)
+    )
+      differences.push([`quantity ${plain(before.quantity)}`, `quantity ${short(saidBefore('quantity'))}`]);
+    const beforePrice = amount(saidBefore('price'));
+    if (beforePrice !== undefined && before.price !== undefined && before.price !== beforePrice)
+      differences.push([`price ${plain(before.price)}`, `price ${short(saidBefore('price'))}`]);
+    if (differences.length > 0)
+      tell(
+        'previous-state-differs',
+        [step],
+        differences.map(([expected]) => expected).join(', '),
+        differences.map(([, found]) => found).join(', '),
+      );
+  }
+}
