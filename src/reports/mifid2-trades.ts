@@ -2,10 +2,10 @@ import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp, TimestampError } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
-import { readCorrections, type Corrections } from './corrections-of.js';
+import { holds, readCorrections, type Corrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
-import { memberOf, ORDER_MEMBER_NAMES, type OrderMember } from './order-members.js';
+import { memberOf, ORDER_MEMBER_NAMES, TRADE_MEMBERS, type OrderMember } from './order-members.js';
 import { recordedAt } from './recorded-at.js';
 import { defineReport } from './report.js';
 
@@ -63,14 +63,14 @@ export const mifid2Trades = defineReport({
     { name: 'looked_up', description: LOOKED_UP },
   ],
   async *rows(run) {
-    const lives = new OrderLives(run);
+    const lives = new OrderLives(run, TRADE_MEMBERS);
     const scan = {
       by: { column: 'event_type', value: ORDER_LIFECYCLE },
       keep: { entityType: 'order', actions: FILLS },
     } as const;
     for await (const page of eventsInPeriod(run, scan)) {
       const corrections = await readCorrections(run, page);
-      const trades = page.filter((row) => counts(row, corrections)).map((row) => tradeOf(row, corrections));
+      const trades = page.filter((row) => holds(row, corrections)).map((row) => tradeOf(row, corrections));
       const incomplete = trades.filter(({ content }) => missing(content).length > 0);
       const values = await lives.valuesAt(
         incomplete.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
@@ -82,13 +82,6 @@ export const mifid2Trades = defineReport({
   },
 });
 
-/** Whether an event's content is one that holds: nothing corrects it, and what it corrects has no later correction. */
-function counts(row: StoredRow, corrections: Corrections): boolean {
-  if (corrections.inForce(row)) return false;
-  const original = corrections.original(row);
-  return !original || corrections.inForce({ ...row, ...original })?.event_id === row.event_id;
-}
-
 function tradeOf(row: StoredRow, corrections: Corrections): Trade {
   return { row, content: contentOf(row), original: corrections.original(row) };
 }
@@ -97,7 +90,7 @@ function missing(content: Content): OrderMember[] {
   return ORDER_MEMBER_NAMES.filter((name) => memberOf(content, name) === null);
 }
 
-function rowOf({ row, content, original }: Trade, values: OrderValues | undefined) {
+function rowOf({ row, content, original }: Trade, values: OrderValues<OrderMember> | undefined) {
   const { new_state: state } = content;
   const member = (name: OrderMember): string | null => memberOf(content, name) ?? values?.get(name)?.text ?? null;
   const lookedUp = missing(content).flatMap((name) => {

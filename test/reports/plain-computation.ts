@@ -15,14 +15,14 @@ export function nanosOf(timestamp: string): bigint {
   return seconds * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
 }
 
-function utc(timestamp: string): string {
+export function utc(timestamp: string): string {
   const fraction = /\.\d+/.exec(timestamp)?.[0] ?? '';
   const seconds = Number(nanosOf(timestamp) / 1_000_000_000n);
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}${fraction}Z`;
 }
 
 /** As FORMAT.md words it, without regard to speed. */
-class Rulings {
+export class Rulings {
   constructor(private readonly events: readonly PlacedEvent[]) {}
 
   private byId(id: string | undefined): PlacedEvent | undefined {
@@ -57,7 +57,7 @@ class Rulings {
   }
 }
 
-function text(value: unknown): string | null {
+export function text(value: unknown): string | null {
   if (value === undefined || value === null || value === '') return null;
   if (typeof value === 'string') return value;
   if (typeof value === 'object') {
@@ -67,7 +67,7 @@ function text(value: unknown): string | null {
   return JSON.stringify(value);
 }
 
-function inPeriod<T>(all: readonly T[], eventOf: (item: T) => PlacedEvent, from: string, to: string): T[] {
+export function inPeriod<T>(all: readonly T[], eventOf: (item: T) => PlacedEvent, from: string, to: string): T[] {
   const time = (item: T): bigint => nanosOf(eventOf(item).timestamp);
   return all
     .filter((item) => time(item) >= nanosOf(from) && time(item) < nanosOf(to))
