@@ -5,12 +5,13 @@ import { INSTRUMENTS, Market, MINUTE, priceText, SECOND } from './market.mjs';
 import { Random } from './random.mjs';
 
 /** Changes whenever other contents come of the same parameters: then they are other orders. */
-const GENERATOR = 1;
+const GENERATOR = 2;
 
 /**
  * @typedef {import('./market.mjs').Instrument} Instrument
  * @typedef {import('./firm.mjs').Trader} Trader
- * @typedef {Record<string, string>} State
+ * Names of docs/vocabulary.md.
+ * @typedef {Record<string, string | boolean>} State
  */
 
 /**
@@ -122,10 +123,11 @@ class Desk {
       quantity: venue.lot * Math.max(1, Math.round(Math.exp(random.normal() * 1.1 + 2.6))),
       limit: Math.max(1, market.ticksAt(instrument, entered) + towards * distance),
       people: {
-        ...(client === undefined ? {} : { client_id: client.id }),
-        ...(client === undefined || client.mandate ? { investment_decision_maker: actor.id } : {}),
-        execution_decision_maker: actor.id,
-        trading_capacity: client === undefined ? 'DEAL' : 'AOTC',
+        ...clientOf(client),
+        ...decisionMaker('investment', actor, client === undefined || client.mandate),
+        ...decisionMaker('execution', actor),
+        trading_capacity: client === undefined ? 'own_account' : 'any_other',
+        liquidity_provision: client === undefined,
         desk: actor.desk,
       },
       user: actor.user,
@@ -212,10 +214,11 @@ class Desk {
       quantity: 10_000,
       limit: market.ticksAt(instrument, entered) - 4,
       people: {
-        client_id: /** @type {import('./firm.mjs').Client} */ (CLIENTS.find(({ mandate }) => mandate)).id,
-        investment_decision_maker: trader.nationalId,
-        execution_decision_maker: trader.nationalId,
-        trading_capacity: 'AOTC',
+        ...clientOf(CLIENTS.find(({ mandate }) => mandate)),
+        ...decisionMaker('investment', { id: trader.nationalId, isPerson: true }),
+        ...decisionMaker('execution', { id: trader.nationalId, isPerson: true }),
+        trading_capacity: 'any_other',
+        liquidity_provision: false,
         desk: trader.desk,
       },
       user: trader.user,
@@ -425,7 +428,7 @@ class Order {
    */
   #write({ at, source, user, action, after, why, fix }) {
     const { id, people, entered } = this.#facts;
-    const metadata = { ...people, order_entry_time: this.#desk.timestamp(entered), ...why };
+    const metadata = { ...people, order_entry_time: this.#desk.timestamp(entered), ...why, ...clockOf(source) };
     /** @type {Draft} */
     const draft = { at, source, id, action, user, before: this.#before, after, metadata };
     if (fix !== undefined) draft.fix = fix;
@@ -445,8 +448,10 @@ class Order {
       quantity: String(this.quantity),
       price: priceText(instrument, this.limit),
       currency: instrument.venue.currency,
+      price_notation: 'monetary',
+      quantity_notation: 'units',
       order_type: 'limit',
-      time_in_force: 'day',
+      validity: 'day',
       remaining_quantity: String(this.remaining),
       status,
     };
@@ -478,6 +483,36 @@ class Order {
     };
     return (/** @type {string} */ sequence) => executionReport({ ...facts, sequence });
   }
+}
+
+/** Whom an order is for. @param {import('./firm.mjs').Client | undefined} client @returns {State} */
+function clientOf(client) {
+  if (client === undefined) return { client_id_type: 'none' };
+  const isLei = /[0-9]{2}$/.test(client.id);
+  return { client_id: client.id, client_id_type: isLei ? 'legal_entity' : 'natural_person' };
+}
+
+/**
+ * Who within the firm decided; nobody where the client did.
+ * @param {'investment' | 'execution'} what
+ * @param {{id: string, isPerson: boolean}} actor
+ * @returns {State}
+ */
+function decisionMaker(what, actor, isOurs = true) {
+  if (!isOurs) return { [`${what}_decision_maker_type`]: 'client' };
+  return {
+    [`${what}_decision_maker`]: actor.id,
+    [`${what}_decision_maker_type`]: actor.isPerson ? 'natural_person' : 'algorithm',
+  };
+}
+
+/** By which clock, and where, a system takes its times. @param {string} source @returns {State} */
+function clockOf(source) {
+  return {
+    clock_id: `${source}:ptp0`,
+    clock_class: MICROSECOND_SOURCES.has(source) ? 'member_other' : 'member_high_frequency',
+    capture_point: source.startsWith('fix-gateway') ? 'gateway-in' : 'application',
+  };
 }
 
 /** Who enters an order. @param {Random} random @param {'eu' | 'us'} region */

@@ -21,6 +21,7 @@ import { Startup } from './operation/startup.js';
 import { PartitionsModule } from './partitions/partitions.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { RetentionModule } from './retention/retention.module.js';
+import { VocabularyModule } from './vocabulary/vocabulary.module.js';
 
 @Module({})
 export class AppModule {
@@ -43,6 +44,7 @@ export class AppModule {
         EvidenceModule,
         HoldsModule,
         RetentionModule,
+        VocabularyModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],
       providers: [Foundation, Gauges, MetricsServer, Startup],

@@ -104,7 +104,11 @@ describe('access', () => {
       'GET /v1/deletions/{id}',
       'POST /v1/deletions/{id}/rejections',
     ]);
-    expect(operations.filter(({ scope }) => scope === 'any').map(({ name }) => name)).toEqual(['GET /v1/limits']);
+    expect(operations.filter(({ scope }) => scope === 'any').map(({ name }) => name)).toEqual([
+      'GET /v1/limits',
+      'GET /v1/schemas',
+      'GET /v1/schemas/{name}',
+    ]);
   });
 
   it('is open to all for health and documents, and for nothing else', async () => {

@@ -323,7 +323,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await record(3, 'desk');
       await round();
       await admin.query(`DELETE FROM tree_tiles WHERE ledger = 'main'`);
-      await admin.query(`UPDATE trees SET open_leaves = '' WHERE ledger = 'desk'`);
       const replica = await startService({
         env: { ARCHIVE_URL: test.url, SIGNING_KEY_FILE: keyFile },
         database: service.database,

@@ -90,6 +90,7 @@ export const PROBLEMS = {
     title: 'No such run of the report',
     meaning: '`GET /v1/ledgers/{ledger}/reports/{report}/runs` lists the runs of a report.',
   },
+  'schema-not-found': { status: 404, title: 'No such schema', meaning: '`GET /v1/schemas` lists the schemas.' },
   'job-not-found': { status: 404, title: 'No such job or run', meaning: '`GET /v1/jobs` lists the jobs.' },
   'key-not-found': { status: 404, title: 'No such API key', meaning: '`GET /v1/api-keys` lists the keys.' },
   'hold-not-found': {

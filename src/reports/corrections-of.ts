@@ -1,7 +1,7 @@
 import { readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { correctionsInForce } from '../events/corrections.js';
 import { grouped } from './grouped.js';
-import { ORDER_MEMBERS_SELECTED, withOrderMembers, type OrderMembersRow } from './order-members.js';
+import { TRADE_MEMBERS, type LifeMembers, type OrderMembersRow } from './order-members.js';
 import type { ReportRun } from './report.js';
 
 /** An event as far as corrections need to know it. */
@@ -14,12 +14,12 @@ export interface CorrectableEvent {
 }
 
 /** A correction, with what it says of an order, should its entity be one. */
-export type Correction = CorrectableEvent & { action: string; corrects: string } & OrderMembersRow;
+export type Correction<Selected = OrderMembersRow> = CorrectableEvent & { action: string; corrects: string } & Selected;
 
 /** What corrects what, among all events of some entities up to a run's `asOf`: FORMAT.md, "corrects". */
-export interface Corrections {
+export interface Corrections<Selected = OrderMembersRow> {
   /** the correction whose content holds in place of this event's; undefined when nothing corrects it */
-  inForce: (event: CorrectableEvent) => Correction | undefined;
+  inForce: (event: CorrectableEvent) => Correction<Selected> | undefined;
   /**
    * The event of which this one is a correction, along all corrections of corrections; undefined when it corrects
    * nothing, whatever it says.
@@ -30,19 +30,22 @@ export interface Corrections {
 type Entity = Pick<CorrectableEvent, 'entity_type' | 'entity_id'>;
 type Known = Pick<CorrectableEvent, 'event_id' | 'sequence'>;
 
-/** Whether an event's content is one that holds: nothing corrects it, and what it corrects has no later correction. */
-export function holds(event: CorrectableEvent, corrections: Corrections): boolean {
-  if (corrections.inForce(event)) return false;
-  const original = corrections.original(event);
-  return !original || corrections.inForce({ ...event, ...original })?.event_id === event.event_id;
-}
-
-/** Reads the corrections of the entities that the events are of. */
-export async function readCorrections(run: ReportRun, events: Iterable<Entity>): Promise<Corrections> {
+/** Reads the corrections of the entities that the events are of, with what they say by `members`. */
+export async function readCorrections(run: ReportRun, events: Iterable<Entity>): Promise<Corrections>;
+export async function readCorrections<Selected extends object>(
+  run: ReportRun,
+  events: Iterable<Entity>,
+  members: LifeMembers<string, Selected>,
+): Promise<Corrections<Selected>>;
+export async function readCorrections(
+  run: ReportRun,
+  events: Iterable<Entity>,
+  members: LifeMembers<string, object> = TRADE_MEMBERS as LifeMembers<string, object>,
+): Promise<Corrections<object>> {
   const entities = [...new Map([...events].map((event) => [keyOf(event), event])).values()];
   const online = await run.read(async (client, { archivedTo }) => {
-    const { rows } = await client.query<Correction>({
-      text: `SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${ORDER_MEMBERS_SELECTED}
+    const { rows } = await client.query<Correction<object>>({
+      text: `SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${members.selected}
                FROM unnest($2::text[], $3::text[]) AS wanted (entity_type, entity_id)
                JOIN audit_events AS e
                  ON e.ledger = $1 AND e.entity_type = wanted.entity_type AND e.entity_id = wanted.entity_id
@@ -57,7 +60,7 @@ export async function readCorrections(run: ReportRun, events: Iterable<Entity>):
     });
     return { rows, archivedTo };
   });
-  const corrections = [...(await readArchivedCorrections(run, entities, online.archivedTo)), ...online.rows];
+  const corrections = [...(await readArchivedCorrections(run, entities, online.archivedTo, members)), ...online.rows];
   const targets = await readTargets(run, corrections);
 
   const correctionsOf = grouped(corrections, keyOf);
@@ -75,7 +78,8 @@ async function readArchivedCorrections(
   { ledger, asOf, archive }: ReportRun,
   entities: readonly Entity[],
   archivedTo: bigint,
-): Promise<Correction[]> {
+  members: LifeMembers<string, object>,
+): Promise<Correction<object>[]> {
   const upTo = archivedTo < asOf ? archivedTo : asOf;
   if (upTo === 0n) return [];
   const lives = entities.map(({ entity_type: entityType, entity_id: entityId }) => ({
@@ -83,11 +87,14 @@ async function readArchivedCorrections(
     correctionsAlone: true,
   }));
   const found = await archive.lives(ledger, lives, Infinity);
-  return found.flat().map((row) => withOrderMembers({ ...row, corrects: row.corrects! }));
+  return found.flat().map((row) => {
+    const { entity_type, entity_id, sequence, event_id, action } = row;
+    return { entity_type, entity_id, sequence, event_id, corrects: row.corrects!, action, ...members.ofWhole(row) };
+  });
 }
 
 /** The events that corrections name and that are none themselves. */
-async function readTargets(run: ReportRun, corrections: readonly Correction[]): Promise<(Known & Entity)[]> {
+async function readTargets(run: ReportRun, corrections: readonly Correction<object>[]): Promise<(Known & Entity)[]> {
   const known = new Set(corrections.map(({ event_id }) => event_id));
   const ids = [...new Set(corrections.map(({ corrects }) => corrects))].filter((id) => !known.has(id));
   if (ids.length === 0) return [];
@@ -122,8 +129,15 @@ async function readTargets(run: ReportRun, corrections: readonly Correction[]): 
   return archived.length === 0 ? online : [...online, ...(await run.archive.at(run.ledger, archived))];
 }
 
+/** Whether an event's content is one that holds: nothing corrects it, and what it corrects has no later correction. */
+export function holds(event: CorrectableEvent, corrections: Corrections<object>): boolean {
+  if (corrections.inForce(event)) return false;
+  const original = corrections.original(event);
+  return !original || corrections.inForce({ ...event, ...original })?.event_id === event.event_id;
+}
+
 /** `targets` are those events of the entity that are corrected and correct nothing themselves. */
-function correctionsOfOne(corrections: readonly Correction[], targets: readonly Known[]): Corrections {
+function correctionsOfOne(corrections: readonly Correction<object>[], targets: readonly Known[]): Corrections<object> {
   const idInForce = correctionsInForce(corrections);
   const correctionById = new Map(corrections.map((correction) => [correction.event_id, correction]));
   const known = new Map<string, Known>([...targets.map((each) => [each.event_id, each] as const), ...correctionById]);

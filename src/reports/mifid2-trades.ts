@@ -5,7 +5,7 @@ import { cellOf } from './cell.js';
 import { holds, readCorrections, type Corrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
-import { memberOf, ORDER_MEMBER_NAMES, type OrderMember } from './order-members.js';
+import { memberOf, ORDER_MEMBER_NAMES, TRADE_MEMBERS, type OrderMember } from './order-members.js';
 import { recordedAt } from './recorded-at.js';
 import { defineReport } from './report.js';
 
@@ -63,7 +63,7 @@ export const mifid2Trades = defineReport({
     { name: 'looked_up', description: LOOKED_UP },
   ],
   async *rows(run) {
-    const lives = new OrderLives(run);
+    const lives = new OrderLives(run, TRADE_MEMBERS);
     const scan = {
       by: { column: 'event_type', value: ORDER_LIFECYCLE },
       keep: { entityType: 'order', actions: FILLS },
@@ -90,7 +90,7 @@ function missing(content: Content): OrderMember[] {
   return ORDER_MEMBER_NAMES.filter((name) => memberOf(content, name) === null);
 }
 
-function rowOf({ row, content, original }: Trade, values: OrderValues | undefined) {
+function rowOf({ row, content, original }: Trade, values: OrderValues<OrderMember> | undefined) {
   const { new_state: state } = content;
   const member = (name: OrderMember): string | null => memberOf(content, name) ?? values?.get(name)?.text ?? null;
   const lookedUp = missing(content).flatMap((name) => {

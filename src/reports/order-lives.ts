@@ -1,16 +1,9 @@
 import { queryBounded, type Statement } from '../database/bounded-query.js';
 import { STREAM_PAGE_BYTES } from '../events/event-search.js';
+import type { StoredRow } from '../integrity/stored-event.js';
 import type { CorrectableEvent, Corrections } from './corrections-of.js';
 import { grouped } from './grouped.js';
-import {
-  ORDER_MEMBER_NAMES,
-  ORDER_MEMBERS_SELECTED,
-  selectedMember,
-  withOrderMembers,
-  type OrderMember,
-  type OrderMembersRow,
-} from './order-members.js';
-import type { StoredRow } from '../integrity/stored-event.js';
+import type { LifeMembers } from './order-members.js';
 import type { ReportRun } from './report.js';
 
 /** A value along an order's life, and the sequence of the event that states it. */
@@ -20,7 +13,7 @@ export interface StatedValue {
 }
 
 /** What is known of an order at a place of its life. */
-export type OrderValues = ReadonlyMap<OrderMember, StatedValue>;
+export type OrderValues<Name extends string> = ReadonlyMap<Name, StatedValue>;
 
 /** Most orders have fewer events up to a fill: then one statement serves all orders of a page. */
 const FIRST_READ_ROWS = 16;
@@ -33,29 +26,31 @@ const ARCHIVED_ROWS_AT_ONCE = 2_000;
 const MAX_KEPT_WALKS = 2_000;
 
 /** How far along an order's life we are. */
-interface Walk {
+interface Walk<Name extends string> {
   orderId: string;
   after: bigint;
-  values: Map<OrderMember, StatedValue>;
+  values: Map<Name, StatedValue>;
 }
 
 /** Places of one order that are asked for, ascending. */
-interface Question {
-  walk: Walk;
+interface Question<Name extends string> {
+  walk: Walk<Name>;
   places: bigint[];
 }
 
-type OrderMembersOfEvent = CorrectableEvent & OrderMembersRow & { action: string };
-type LifeRow = OrderMembersOfEvent & { wanted: string };
+type LifeEvent<Selected> = CorrectableEvent & { action: string } & Selected;
 
 /**
  * What orders' own events say of them. Each order is walked along once, also where its fills are spread over many pages:
  * an order of 100,000 fills would otherwise be read a hundred times.
  */
-export class OrderLives {
-  private readonly walks = new Map<string, Walk>();
+export class OrderLives<Name extends string, Selected extends object> {
+  private readonly walks = new Map<string, Walk<Name>>();
 
-  constructor(private readonly run: ReportRun) {}
+  constructor(
+    private readonly run: ReportRun,
+    private readonly members: LifeMembers<Name, Selected>,
+  ) {}
 
   /**
    * The latest value of each member at places of orders' lives, both in sequence: of what was recorded up to there,
@@ -63,11 +58,11 @@ export class OrderLives {
    */
   async valuesAt(
     asked: readonly { orderId: string; place: bigint }[],
-    corrections: Corrections,
-  ): Promise<OrderValues[]> {
-    const answers = new Map<string, OrderValues>();
+    corrections: Corrections<Selected>,
+  ): Promise<OrderValues<Name>[]> {
+    const answers = new Map<string, OrderValues<Name>>();
     const byOrder = grouped(asked, ({ orderId }) => orderId);
-    let open = [...byOrder].map(([orderId, questions]): Question => {
+    let open = [...byOrder].map(([orderId, questions]): Question<Name> => {
       const places = [...new Set(questions.map(({ place }) => place))].sort((a, b) => (a < b ? -1 : 1));
       return { walk: this.walkTo(orderId, places[0]!), places };
     });
@@ -81,10 +76,9 @@ export class OrderLives {
   }
 
   /** The walk of an order that has not gone past the place. */
-  private walkTo(orderId: string, place: bigint): Walk {
+  private walkTo(orderId: string, place: bigint): Walk<Name> {
     const kept = this.walks.get(orderId);
-    const walk =
-      kept && kept.after <= place ? kept : { orderId, after: 0n, values: new Map<OrderMember, StatedValue>() };
+    const walk = kept && kept.after <= place ? kept : { orderId, after: 0n, values: new Map<Name, StatedValue>() };
     this.walks.delete(orderId); // to the end of the line of those to be forgotten
     this.walks.set(orderId, walk);
     return walk;
@@ -99,16 +93,16 @@ export class OrderLives {
 
   /** Reads up to `maxRows` events of each order; the questions that are not answered by then. */
   private async goOn(
-    questions: Question[],
+    questions: Question<Name>[],
     maxRows: number,
-    corrections: Corrections,
-    answers: Map<string, OrderValues>,
-  ): Promise<Question[]> {
+    corrections: Corrections<Selected>,
+    answers: Map<string, OrderValues<Name>>,
+  ): Promise<Question<Name>[]> {
     const statement = (archivedTo: bigint): Statement => ({
       text: `SELECT wanted.i AS wanted, life.*
                FROM unnest($2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS wanted (entity_id, after, upto, i)
                CROSS JOIN LATERAL (
-                 SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${ORDER_MEMBERS_SELECTED}
+                 SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${this.members.selected}
                    FROM audit_events AS e
                    WHERE e.ledger = $1 AND e.entity_type = 'order' AND e.entity_id = wanted.entity_id
                      AND e.sequence > greatest(wanted.after, $6) AND e.sequence <= wanted.upto
@@ -125,7 +119,7 @@ export class OrderLives {
       ],
     });
     const { rows, cut, archivedTo } = await this.run.read(async (client, extent) => ({
-      ...(await queryBounded<LifeRow>(
+      ...(await queryBounded<LifeEvent<Selected> & { wanted: string }>(
         client,
         statement(extent.archivedTo),
         maxRows * questions.length,
@@ -142,7 +136,7 @@ export class OrderLives {
       const life = before.length === maxRows ? before : [...before, ...(onlineOf.get(i) ?? [])];
       for (const row of life) {
         answer(question, BigInt(row.sequence) - 1n, answers);
-        take(question.walk, row, corrections);
+        this.take(question.walk, row, corrections);
       }
       if (i >= cutFrom || life.length >= maxRows) return true;
       answer(question, question.places.at(-1), answers);
@@ -152,52 +146,52 @@ export class OrderLives {
 
   /** The archived events of each question's order that are next, `maxRows` at most. */
   private async archivedLives(
-    questions: readonly Question[],
+    questions: readonly Question<Name>[],
     maxRows: number,
     archivedTo: bigint,
-  ): Promise<OrderMembersOfEvent[][]> {
+  ): Promise<LifeEvent<Selected>[][]> {
     const lives = questions.map(({ walk, places }) => {
       const last = places.at(-1)!;
       const upTo = last < archivedTo ? last : archivedTo;
       return { entityType: 'order', entityId: walk.orderId, after: walk.after, upTo };
     });
     if (lives.every(({ after, upTo }) => after >= upTo)) return [];
-    const found: OrderMembersOfEvent[][] = [];
+    const found: LifeEvent<Selected>[][] = [];
     // few at once: of each row no more than its members is kept
     const atOnce = Math.max(1, Math.floor(ARCHIVED_ROWS_AT_ONCE / maxRows));
     for (let i = 0; i < lives.length; i += atOnce) {
       const part = await this.run.archive.lives(this.run.ledger, lives.slice(i, i + atOnce), maxRows);
-      found.push(...part.map((rows) => rows.map(membersOf)));
+      found.push(...part.map((rows) => rows.map((row) => this.ofWhole(row))));
     }
     return found;
   }
-}
 
-/** What is needed of a whole row. */
-function membersOf(row: StoredRow): OrderMembersOfEvent {
-  const whole = withOrderMembers(row);
-  const members = Object.fromEntries(ORDER_MEMBER_NAMES.map((name) => [name, whole[name]]));
-  const { jsonForm, entity_type, entity_id, sequence, event_id, corrects, action } = whole;
-  const event = { entity_type, entity_id, sequence, event_id, corrects, action };
-  return { ...event, ...(members as Record<OrderMember, string | null>), jsonForm: jsonForm! };
-}
+  /** What is needed of a whole row. */
+  private ofWhole(row: StoredRow): LifeEvent<Selected> {
+    const { entity_type, entity_id, sequence, event_id, corrects, action } = row;
+    return { entity_type, entity_id, sequence, event_id, corrects, action, ...this.members.ofWhole(row) };
+  }
 
-/** Answers the places up to one, at which nothing more is to come. */
-function answer({ walk, places }: Question, upTo: bigint | undefined, answers: Map<string, OrderValues>): void {
-  while (places[0] !== undefined && upTo !== undefined && places[0] <= upTo) {
-    answers.set(answerKey(walk.orderId, places.shift()!), new Map(walk.values));
+  /** Goes one event further. A corrected event says what its correction says, at its own place. */
+  private take(walk: Walk<Name>, row: LifeEvent<Selected>, corrections: Corrections<Selected>): void {
+    walk.after = BigInt(row.sequence);
+    if (corrections.original(row)) return;
+    const stated = corrections.inForce(row) ?? row;
+    if (stated.action === 'void') return;
+    for (const [name, text] of this.members.stated(stated)) {
+      walk.values.set(name, { text, sequence: stated.sequence });
+    }
   }
 }
 
-/** Goes one event further. A corrected event says what its correction says, at its own place. */
-function take(walk: Walk, row: OrderMembersOfEvent, corrections: Corrections): void {
-  walk.after = BigInt(row.sequence);
-  if (corrections.original(row)) return;
-  const stated = corrections.inForce(row) ?? row;
-  if (stated.action === 'void') return;
-  for (const name of ORDER_MEMBER_NAMES) {
-    const text = selectedMember(stated, name);
-    if (text !== null) walk.values.set(name, { text, sequence: stated.sequence });
+/** Answers the places up to one, at which nothing more is to come. */
+function answer<Name extends string>(
+  { walk, places }: Question<Name>,
+  upTo: bigint | undefined,
+  answers: Map<string, OrderValues<Name>>,
+): void {
+  while (places[0] !== undefined && upTo !== undefined && places[0] <= upTo) {
+    answers.set(answerKey(walk.orderId, places.shift()!), new Map(walk.values));
   }
 }
 

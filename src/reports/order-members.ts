@@ -19,16 +19,26 @@ const ORDER_MEMBERS = {
 export type OrderMember = keyof typeof ORDER_MEMBERS;
 export const ORDER_MEMBER_NAMES = Object.keys(ORDER_MEMBERS) as OrderMember[];
 
+/** What of orders' events is to be known along their lives. */
+export interface LifeMembers<Name extends string, Selected extends object> {
+  /** for a SELECT in which the trail is `e` */
+  selected: string;
+  /** of a whole row what the SELECT gives. Throws DamagedRowError */
+  ofWhole: (row: StoredRow) => Selected;
+  /** what an event states, in texts. Throws DamagedRowError */
+  stated: (row: Selected & Pick<StoredRow, 'sequence' | 'action'>) => Iterable<readonly [Name, string]>;
+}
+
 /** A row of ORDER_MEMBERS_SELECTED: the text of each member's jsonb, or its JSON in canonical form. */
 export type OrderMembersRow = Readonly<Record<OrderMember, string | null>> & Pick<StoredRow, 'jsonForm'>;
 
 /** For a SELECT in which the trail is `e`. */
-export const ORDER_MEMBERS_SELECTED = ORDER_MEMBER_NAMES.map(
+const ORDER_MEMBERS_SELECTED = ORDER_MEMBER_NAMES.map(
   (name) => `e.${ORDER_MEMBERS[name]} -> '${name}' AS ${name}`,
 ).join(', ');
 
 /** The text of a member of a row so selected; null when the event does not carry it. Throws DamagedRowError. */
-export function selectedMember(row: OrderMembersRow & Pick<StoredRow, 'sequence'>, name: OrderMember): string | null {
+function selectedMember(row: OrderMembersRow & Pick<StoredRow, 'sequence'>, name: OrderMember): string | null {
   const text = row[name];
   if (text === null) return null;
   try {
@@ -40,7 +50,7 @@ export function selectedMember(row: OrderMembersRow & Pick<StoredRow, 'sequence'
 }
 
 /** A whole row with its members beside it, as ORDER_MEMBERS_SELECTED selects them. Throws DamagedRowError. */
-export function withOrderMembers<R extends StoredRow>(row: R): R & OrderMembersRow {
+function withOrderMembers<R extends StoredRow>(row: R): R & OrderMembersRow {
   const content = contentOf(row);
   const members = ORDER_MEMBER_NAMES.map((name) => {
     const value = content[ORDER_MEMBERS[name]][name];
@@ -48,6 +58,22 @@ export function withOrderMembers<R extends StoredRow>(row: R): R & OrderMembersR
   });
   return { ...row, jsonForm: 'canonical', ...(Object.fromEntries(members) as Record<OrderMember, string | null>) };
 }
+
+/** The members that trades are reported with. */
+export const TRADE_MEMBERS: LifeMembers<OrderMember, OrderMembersRow> = {
+  selected: ORDER_MEMBERS_SELECTED,
+  ofWhole: (row) => {
+    const whole = withOrderMembers(row);
+    const members = Object.fromEntries(ORDER_MEMBER_NAMES.map((name) => [name, whole[name]]));
+    return { ...(members as Record<OrderMember, string | null>), jsonForm: 'canonical' };
+  },
+  *stated(row) {
+    for (const name of ORDER_MEMBER_NAMES) {
+      const text = selectedMember(row, name);
+      if (text !== null) yield [name, text];
+    }
+  },
+};
 
 /** The same of an event's content. */
 export function memberOf(content: { new_state: JsonObject; metadata: JsonObject }, name: OrderMember): string | null {

@@ -239,7 +239,7 @@ describe('the samples', () => {
     const asked = { ...order, quantity: '1000', price: '10.50' };
     const people = {
       client_id: '5493001KJTIIGC8Y1R12',
-      client_id_type: 'firm',
+      client_id_type: 'legal_entity',
       investment_decision_maker: 'ALGO-MOMENTUM-2',
       investment_decision_maker_type: 'algorithm',
       account: 'ACC-7',

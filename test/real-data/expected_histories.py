@@ -267,7 +267,7 @@ def parties(fields):
 
 
 ROLES = {'3': 'client_id', '122': 'investment_decision_maker', '12': 'execution_decision_maker'}
-QUALIFIERS = {'22': 'algorithm', '23': 'firm', '24': 'natural_person'}
+QUALIFIERS = {'22': 'algorithm', '23': 'legal_entity', '24': 'natural_person'}
 
 
 def people_of(fields, tags):

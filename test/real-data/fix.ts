@@ -266,7 +266,7 @@ const PARTY_ROLES: Record<string, string> = {
   '122': 'investment_decision_maker',
   '12': 'execution_decision_maker',
 };
-const PARTY_QUALIFIERS: Record<string, string> = { '22': 'algorithm', '23': 'firm', '24': 'natural_person' };
+const PARTY_QUALIFIERS: Record<string, string> = { '22': 'algorithm', '23': 'legal_entity', '24': 'natural_person' };
 
 function people(message: FixMessage): Record<string, string> {
   const named: Record<string, string> = present({ client_id: message.get('109'), account: message.get('1') });

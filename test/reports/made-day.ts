@@ -23,7 +23,7 @@ export function madeId(number: number): string {
 
 type Made = Partial<Omit<SentEvent, 'corrects'>> & { corrects?: number };
 
-function order(number: number, orderId: string, action: string, timestamp: string, made: Made = {}): SentEvent {
+export function order(number: number, orderId: string, action: string, timestamp: string, made: Made = {}): SentEvent {
   const { corrects, ...members } = made;
   return {
     event_id: madeId(number),

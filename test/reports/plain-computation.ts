@@ -75,7 +75,7 @@ export function text(value: unknown): string | null {
   return JSON.stringify(value);
 }
 
-function inPeriod<T>(all: readonly T[], eventOf: (item: T) => PlacedEvent, from: string, to: string): T[] {
+export function inPeriod<T>(all: readonly T[], eventOf: (item: T) => PlacedEvent, from: string, to: string): T[] {
   const time = (item: T): bigint => nanosOf(eventOf(item).timestamp);
   return all
     .filter((item) => time(item) >= nanosOf(from) && time(item) < nanosOf(to))

@@ -1,0 +1,120 @@
+import { contentOf, type StoredRow } from '../integrity/stored-event.js';
+import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
+import { holds, readCorrections } from './corrections-of.js';
+import { eventsInPeriod } from './event-scan.js';
+import { factsOf, ORDER_FACTS, type FactRow } from './order-facts.js';
+import { OrderLives, type OrderValues } from './order-lives.js';
+import { recordedAt } from './recorded-at.js';
+import type { FactName, OrderEvent, Regime } from './regimes/regime.js';
+import { valueOf, type Verdict } from './regimes/regime.js';
+import { RTS24 } from './regimes/rts24.js';
+import { RTS6_INCOMING } from './regimes/rts6-incoming.js';
+import { RTS6_OUTGOING } from './regimes/rts6-outgoing.js';
+import { defineReport, type Report, type ReportRun, type Row } from './report.js';
+
+/** The regimes' tables by which order records are made. */
+export const REGIMES: readonly Regime[] = [RTS24, RTS6_INCOMING, RTS6_OUTGOING];
+
+const ORDER_LIFECYCLE = 'order_lifecycle';
+/** What a table has rows for, where that is not every event. */
+const ACTIONS: Readonly<Record<string, readonly string[]>> = { 'rts6-incoming': ['create'] };
+
+/** A report for each regime, since their columns differ. */
+export const orderRecords: readonly Report[] = REGIMES.map(orderRecordsBy);
+
+function orderRecordsBy(regime: Regime): Report {
+  return defineReport<string>({
+    name: `order-records-${regime.name}`,
+    version: 1,
+    tables: [
+      { name: regime.name, version: String(regime.version) },
+      { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
+    ],
+    title: `Order records (${regime.title})`,
+    question: 'What happened to orders in the period, in the fields and codes of the regulation, and what is missing?',
+    parameters: [],
+    columns: [
+      { name: 'order_id', description: 'entity_id' },
+      { name: 'action', description: 'what was done' },
+      { name: 'timestamp', description: 'event time, by which the period selects; UTC, as fine as declared' },
+      ...regime.fields.map(({ number, column, title }) => ({
+        name: `f${number}_${column}`,
+        description: `${title} (${regime.source}, field ${number})`,
+      })),
+      { name: 'missing', description: 'numbers of the fields that should have a value and have none' },
+      { name: 'invalid', description: 'numbers of the fields whose value is shown and is not what the field takes' },
+      { name: 'not_applicable', description: 'numbers of the fields that have no value and need none' },
+      {
+        name: 'looked_up',
+        description:
+          'names that the event does not state itself, each with the sequence of the event it was taken from',
+      },
+      { name: 'event_id', description: 'the event that states this; of a corrected one, the correction in force' },
+      { name: 'sequence', description: 'its position in the ledger' },
+      { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+      { name: 'corrects', description: 'the event_id first recorded, if it was corrected; or what it names in vain' },
+      { name: 'corrects_sequence', description: 'its position; empty where nothing is corrected' },
+    ],
+    rows: (run) => rowsOf(run, regime),
+  });
+}
+
+async function* rowsOf(run: ReportRun, regime: Regime): AsyncGenerator<Row> {
+  const lives = new OrderLives(run, ORDER_FACTS);
+  const actions = ACTIONS[regime.name];
+  for await (const page of eventsInPeriod(run, { by: { column: 'event_type', value: ORDER_LIFECYCLE } })) {
+    const own = page.filter(
+      ({ entity_type, action }) =>
+        entity_type === 'order' && action !== 'void' && (actions === undefined || actions.includes(action)),
+    );
+    if (own.length === 0) continue;
+    const corrections = await readCorrections<FactRow>(run, own, ORDER_FACTS);
+    const holding = own
+      .filter((row) => holds(row, corrections))
+      .map((row) => ({ row, original: corrections.original(row) }));
+    const values = await lives.valuesAt(
+      holding.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
+      corrections,
+    );
+    for (const [i, { row, original }] of holding.entries()) yield rowOf(regime, row, original, values[i]!);
+  }
+}
+
+function rowOf(
+  { fields }: Regime,
+  row: StoredRow,
+  original: { event_id: string; sequence: string } | undefined,
+  known: OrderValues<FactName>,
+): Row {
+  const content = contentOf(row);
+  const event: OrderEvent = {
+    orderId: content.entity_id,
+    action: content.action,
+    timestamp: content.timestamp,
+    sequence: (original ?? row).sequence,
+    own: factsOf(content.action, content.timestamp, content.new_state, content.metadata),
+    known,
+  };
+  const values = fields.map((field) => ({ field, ...valueOf(field, event) }));
+  const numbers = (wanted: Verdict): string | null =>
+    values
+      .filter(({ verdict }) => verdict === wanted)
+      .map(({ field }) => field.number)
+      .join(' ') || null;
+  const lookedUp = values.flatMap((value) => value.lookedUp.map(({ name, sequence }) => `${name}@${sequence}`));
+  return {
+    order_id: event.orderId,
+    action: event.action,
+    timestamp: event.timestamp,
+    ...Object.fromEntries(values.map(({ field, text }) => [`f${field.number}_${field.column}`, text])),
+    missing: numbers('missing'),
+    invalid: numbers('invalid'),
+    not_applicable: numbers('not_applicable'),
+    looked_up: [...new Set(lookedUp)].join(' ') || null,
+    event_id: content.event_id,
+    sequence: row.sequence,
+    recorded_at: recordedAt(row),
+    corrects: original?.event_id ?? content.corrects ?? null,
+    corrects_sequence: original?.sequence ?? null,
+  };
+}

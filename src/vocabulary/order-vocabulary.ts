@@ -1,0 +1,566 @@
+/**
+ * The names that order events carry in `new_state` and `metadata`: the source of the types, of the JSON Schema, of
+ * docs/vocabulary.md, and of what reports read.
+ *
+ * They state facts in neutral words; a regime's own codes (DAVY, GDAY) are made by its report. Rules of change: a name is
+ * never renamed or given another meaning or type, a code never taken away. What is added has the version that added it.
+ */
+
+/** What a value must be; `checks.ts` says it to the letter. */
+export type ValueType =
+  | { readonly is: 'text' | 'boolean' | 'decimal' | 'integer' | 'timestamp' | 'date' }
+  | { readonly is: 'lei' | 'isin' | 'cfi' | 'mic' | 'currency' }
+  | { readonly is: 'code' | 'codes'; readonly codes: Readonly<Record<string, string>> }
+  | { readonly is: 'isins' | 'texts' }
+  | { readonly is: 'records'; readonly members: Readonly<Record<string, 'text' | 'decimal'>> };
+
+export interface Term {
+  readonly in: 'new_state' | 'metadata';
+  readonly type: ValueType;
+  /** of the vocabulary; absent: 1 */
+  readonly since?: number;
+  readonly description: string;
+}
+
+export const VOCABULARY_VERSION = 1;
+
+/** The actions of an order's events that the vocabulary gives a meaning. Others are kept as they are. */
+export const ACTIONS = {
+  create: 'the order comes into being: received, decided, or entered',
+  trigger: 'a stop order becomes active',
+  modify: 'a term of the order changes',
+  change_status: 'the order becomes active or inactive, firm or indicative, with its terms as they were',
+  partial_fill: 'an execution after which something is open',
+  fill: 'the execution after which nothing is open',
+  cancel: 'the order ends unfilled, by whom `initiated_by` says',
+  expire: 'the order ends by its own validity',
+  reject: 'the order is refused',
+  void: 'with `corrects`: the event never happened',
+} as const;
+
+const TEXT = { is: 'text' } as const;
+const BOOLEAN = { is: 'boolean' } as const;
+const DECIMAL = { is: 'decimal' } as const;
+const INTEGER = { is: 'integer' } as const;
+const TIMESTAMP = { is: 'timestamp' } as const;
+const DATE = { is: 'date' } as const;
+const CURRENCY = { is: 'currency' } as const;
+
+/** Groups in the order of the page, terms by name. */
+export const ORDER_VOCABULARY = {
+  Instrument: {
+    symbol: { in: 'new_state', type: TEXT, description: 'the instrument as the source calls it' },
+    isin: { in: 'new_state', type: { is: 'isin' }, description: 'ISO 6166' },
+    cfi: { in: 'new_state', type: { is: 'cfi' }, description: 'ISO 10962, complete' },
+    instrument_name: { in: 'new_state', type: TEXT, description: 'its full name' },
+    exchange: {
+      in: 'new_state',
+      type: TEXT,
+      description: 'where it is to trade or has traded; a MIC (ISO 10383) where there is one',
+    },
+    segment_mic: {
+      in: 'new_state',
+      type: { is: 'mic' },
+      description: 'MIC of the segment, where `exchange` is not that already',
+    },
+    order_book: { in: 'new_state', type: TEXT, description: "the venue's code of the order book" },
+    underlying_isins: {
+      in: 'new_state',
+      type: { is: 'isins' },
+      description: 'of a derivative: the underlying, or the members of the basket',
+    },
+    option_type: {
+      in: 'new_state',
+      type: { is: 'code', codes: { put: 'put', call: 'call', other: 'cannot be said when the order is made' } },
+      description: 'of an option',
+    },
+    strike_price: { in: 'new_state', type: DECIMAL, description: 'of an option' },
+    strike_price_currency: { in: 'new_state', type: CURRENCY, description: 'of `strike_price`' },
+    exercise_style: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: { european: 'European', american: 'American', asian: 'Asian', bermudan: 'Bermudan', other: 'any other' },
+      },
+      description: 'of an option',
+    },
+    delivery_type: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: { physical: 'physically settled', cash: 'settled in cash', optional: 'a party or third party chooses' },
+      },
+      description: 'of a derivative',
+    },
+    price_multiplier: {
+      in: 'new_state',
+      type: DECIMAL,
+      description: 'units of the underlying that one contract stands for',
+    },
+    upfront_payment: {
+      in: 'new_state',
+      type: DECIMAL,
+      description: 'positive where the seller receives it',
+    },
+    maturity_date: { in: 'new_state', type: DATE, description: 'of a debt instrument' },
+    expiry_date: { in: 'new_state', type: DATE, description: 'of a derivative' },
+  },
+  Terms: {
+    side: {
+      in: 'new_state',
+      type: { is: 'code', codes: { buy: 'buy', sell: 'sell, short or not' } },
+      description: 'which way',
+    },
+    order_type: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: {
+          limit: 'at the limit or better',
+          market: 'at any price',
+          stop: 'a market order once the stop price is reached',
+          stop_limit: 'a limit order once the stop price is reached',
+          pegged: 'its limit follows another price',
+          quote: 'one side of a quote',
+          other: 'as `venue_order_type` says',
+        },
+      },
+      description: 'what kind of order, in neutral words',
+    },
+    venue_order_type: { in: 'new_state', type: TEXT, description: "the same in the venue's own terms" },
+    validity: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: {
+          day: 'until the end of the trading day',
+          good_till_cancelled: 'until it is cancelled',
+          good_till_time: 'until the time of the day in `valid_until`',
+          good_till_date: 'until the end of the day in `valid_until`',
+          good_till_date_time: 'until `valid_until`',
+          good_after_time: 'from the time of the day in `valid_from` on',
+          good_after_date: 'from the day in `valid_from` on',
+          good_after_date_time: 'from `valid_from` on',
+          immediate_or_cancel: 'what is not executed at once is cancelled',
+          fill_or_kill: 'executed whole at once, or cancelled',
+          other: 'as `venue_validity` says',
+        },
+      },
+      description: 'how long it is good',
+    },
+    venue_validity: { in: 'new_state', type: TEXT, description: "four characters of the venue's own" },
+    valid_until: { in: 'new_state', type: TIMESTAMP, description: 'when it ends by itself' },
+    valid_from: { in: 'new_state', type: TIMESTAMP, description: 'before which it is not active' },
+    restrictions: {
+      in: 'new_state',
+      type: {
+        is: 'codes',
+        codes: {
+          closing_price_crossing: 'good for the closing price crossing session',
+          auction_only: 'valid for auctions',
+          continuous_only: 'valid for continuous trading alone',
+        },
+      },
+      description: 'when it may be executed',
+    },
+    venue_restrictions: {
+      in: 'new_state',
+      type: { is: 'texts' },
+      description: "restrictions of the venue's own, four characters each",
+    },
+    passive_only: { in: 'new_state', type: BOOLEAN, description: 'whether it is only to be executed passively' },
+    self_execution_prevention: {
+      in: 'new_state',
+      type: BOOLEAN,
+      description: 'whether it was not to be executed against an order of the same member',
+    },
+    short_sale: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: {
+          not_exempt: 'a short sale without an exemption',
+          exempt: 'a short sale with an exemption',
+          not_short: 'no short sale',
+          undisclosed: 'the client did not say',
+        },
+      },
+      description: 'of a sale, under Regulation (EU) No 236/2012',
+    },
+    routing_strategy: { in: 'new_state', type: TEXT, description: "the venue's name of it" },
+  },
+  Prices: {
+    price: {
+      in: 'new_state',
+      type: DECIMAL,
+      description: "in fills the execution's; otherwise the order's limit",
+    },
+    limit_price: { in: 'new_state', type: DECIMAL, description: "the order's limit, also in fills" },
+    additional_limit_price: { in: 'new_state', type: DECIMAL, description: 'any second limit' },
+    stop_price: { in: 'new_state', type: DECIMAL, description: 'at which a stop order becomes active' },
+    pegged_limit_price: {
+      in: 'new_state',
+      type: DECIMAL,
+      description: 'the furthest that a pegged order follows',
+    },
+    price_absent: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: { pending: 'not known yet', not_applicable: 'there is none' },
+      },
+      description: 'why there is no price',
+    },
+    price_notation: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: {
+          monetary: 'money, in the major unit',
+          percentage: 'per cent',
+          yield: 'yield',
+          basis_points: 'basis points',
+        },
+      },
+      description: 'of all prices of the event',
+    },
+    currency: {
+      in: 'new_state',
+      type: CURRENCY,
+      description: 'of the prices, ISO 4217, the major unit (GBP and not pence)',
+    },
+    second_leg_currency: { in: 'new_state', type: CURRENCY, description: 'of a multi-currency or cross-currency swap' },
+    indicative_auction_price: {
+      in: 'new_state',
+      type: DECIMAL,
+      description: 'of an auction that is under way',
+    },
+  },
+  Quantities: {
+    quantity: { in: 'new_state', type: DECIMAL, description: "in fills the execution's; otherwise the order's" },
+    order_quantity: { in: 'new_state', type: DECIMAL, description: "the order's, also in fills" },
+    remaining_quantity: {
+      in: 'new_state',
+      type: DECIMAL,
+      description: 'what is open after the event, hidden quantity included',
+    },
+    displayed_quantity: { in: 'new_state', type: DECIMAL, description: 'what the order book shows' },
+    filled_quantity: { in: 'new_state', type: DECIMAL, description: 'executed so far, this event included' },
+    minimum_acceptable_quantity: {
+      in: 'new_state',
+      type: DECIMAL,
+      description: 'the least that may be filled, partial executions summed up',
+    },
+    minimum_executable_size: { in: 'new_state', type: DECIMAL, description: 'the least size of each execution' },
+    minimum_executable_size_first_only: {
+      in: 'new_state',
+      type: BOOLEAN,
+      description: 'whether that is for the first execution alone',
+    },
+    quantity_notation: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: { units: 'units or contracts', nominal: 'nominal value', monetary: 'amount of money' },
+      },
+      description: 'of all quantities of the event',
+    },
+    quantity_currency: {
+      in: 'new_state',
+      type: CURRENCY,
+      description: 'where the quantity is nominal or monetary',
+    },
+    indicative_auction_volume: { in: 'new_state', type: DECIMAL, description: 'executable at the indicative price' },
+  },
+  'State in the book': {
+    status: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: {
+          pending: 'not accepted yet',
+          open: 'accepted, nothing executed',
+          partially_filled: 'partly executed',
+          filled: 'wholly executed',
+          cancelled: 'ended unfilled or partly filled',
+          expired: 'ended by its validity',
+          rejected: 'refused',
+          suspended: 'not active for now',
+        },
+      },
+      description: 'of the order after the event',
+    },
+    book_status: {
+      in: 'new_state',
+      type: {
+        is: 'codes',
+        codes: {
+          active: 'can be executed',
+          inactive: 'cannot be executed',
+          firm_quote: 'a firm quote',
+          indicative_quote: 'an indicative quote',
+          implied: 'of a strategy, in the book by implied functionality',
+          routed: 'routed to another venue',
+        },
+      },
+      description: "the order's status at the venue",
+    },
+    priority_time: { in: 'new_state', type: TIMESTAMP, description: 'anew with each change of priority' },
+    priority_size: { in: 'new_state', type: DECIMAL, description: 'in books ordered by size and time' },
+    trading_phase: {
+      in: 'new_state',
+      type: TEXT,
+      description: "the venue's name of it: auctions, halts, breakers, suspensions",
+    },
+  },
+  Executions: {
+    liquidity: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: { passive: 'was resting in the book', aggressive: 'came to what was resting' },
+      },
+      description: 'which part the order took in the execution',
+    },
+    waivers: {
+      in: 'new_state',
+      type: {
+        is: 'codes',
+        codes: {
+          reference_price: 'reference price system',
+          negotiated_liquid: 'negotiated, in a liquid instrument',
+          negotiated_illiquid: 'negotiated, in an illiquid instrument',
+          negotiated_conditions: 'negotiated, at conditions other than the current market price',
+          above_size: 'above a size specific to the instrument',
+          illiquid: 'no liquid market',
+        },
+      },
+      description: 'from pre-trade transparency, under which it was executed',
+    },
+    execution_id: { in: 'metadata', type: TEXT, description: "the reporter's id of the execution (FIX 17)" },
+    venue_transaction_id: {
+      in: 'metadata',
+      type: TEXT,
+      description: "the venue's transaction identification code, the same for both sides",
+    },
+    execution_time: { in: 'metadata', type: TIMESTAMP, description: 'when it was executed, by the clock of who did' },
+  },
+  'Who for, who decided': {
+    client_id: {
+      in: 'metadata',
+      type: TEXT,
+      description: "LEI, national id, or the firm's own number; of a DEA user where there is one",
+    },
+    client_id_type: {
+      in: 'metadata',
+      type: {
+        is: 'code',
+        codes: {
+          legal_entity: '`client_id` is of a legal entity',
+          natural_person: '`client_id` is of a person',
+          aggregated: 'several clients together: there is no `client_id`',
+          pending_allocation: 'clients to be named later: there is no `client_id`',
+          none: 'for own account: there is no client',
+        },
+      },
+      description: 'whom it is for',
+    },
+    client_first_names: { in: 'metadata', type: TEXT, description: 'of a person, separated by commas' },
+    client_surnames: { in: 'metadata', type: TEXT, description: 'of a person, separated by commas' },
+    client_representative_first_names: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'of the person who acts for the client',
+    },
+    client_representative_surnames: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'of the person who acts for the client',
+    },
+    account: { in: 'metadata', type: TEXT, description: 'into which it goes' },
+    investment_decision_maker: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'who within the firm decided what to trade: a person or an algorithm',
+    },
+    investment_decision_maker_type: {
+      in: 'metadata',
+      type: {
+        is: 'code',
+        codes: { natural_person: 'a person', algorithm: 'an algorithm', client: 'decided outside of the firm' },
+      },
+      description: 'which of them',
+    },
+    execution_decision_maker: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'who within the firm decided where and how: a person or an algorithm',
+    },
+    execution_decision_maker_type: {
+      in: 'metadata',
+      type: {
+        is: 'code',
+        codes: { natural_person: 'a person', algorithm: 'an algorithm', client: "by the client's instruction" },
+      },
+      description: 'which of them',
+    },
+    desk: { in: 'metadata', type: TEXT, description: 'within the firm' },
+    branch: { in: 'metadata', type: TEXT, description: 'within the firm; ISO 3166-1 alpha-2 of its country' },
+    executing_entity: { in: 'metadata', type: { is: 'lei' }, description: 'the firm' },
+    trading_capacity: {
+      in: 'metadata',
+      type: {
+        is: 'code',
+        codes: {
+          own_account: 'dealing on own account',
+          matched_principal: 'matched principal',
+          any_other: 'any other capacity',
+        },
+      },
+      description: 'in which the firm acts',
+    },
+    liquidity_provision: {
+      in: 'metadata',
+      type: BOOLEAN,
+      description: 'whether it is part of a market making strategy or scheme',
+    },
+    direct_electronic_access: { in: 'metadata', type: BOOLEAN, description: 'whether a DEA user sent it' },
+    submitting_member: {
+      in: 'metadata',
+      type: { is: 'lei' },
+      description: 'the member that sent it to the venue; the provider of DEA',
+    },
+    non_executing_broker: { in: 'metadata', type: { is: 'lei' }, description: 'through whom it came' },
+    order_receiver: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'to whom it was sent: LEI of a firm, or MIC of a venue',
+    },
+    initiated_by: {
+      in: 'metadata',
+      type: {
+        is: 'code',
+        codes: {
+          member: 'the firm or its client; also when it is not said',
+          venue_automatic: "the venue's systems",
+          venue_human: "the venue's staff",
+        },
+      },
+      description: 'of a modification, cancellation or change of status',
+    },
+  },
+  'Ids and links': {
+    client_order_id: { in: 'metadata', type: TEXT, description: 'as the sender calls the order (FIX 11)' },
+    order_designation: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'of a client order or decision, before it is processed or sent',
+    },
+    venue_order_id: { in: 'metadata', type: TEXT, description: 'as venue or broker calls the order (FIX 37)' },
+    parent_order_id: { in: 'metadata', type: TEXT, description: '`entity_id` of the order of which this is a part' },
+    parent_client_order_id: { in: 'metadata', type: TEXT, description: '`client_order_id` of that order' },
+    strategy_linked_order_id: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'what the orders of one strategy have in common',
+    },
+    venue_sequence_number: { in: 'metadata', type: INTEGER, description: "the venue's own number of the event" },
+    aggregation_group: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'what the orders that were aggregated have in common',
+    },
+    aggregated: { in: 'metadata', type: BOOLEAN, description: 'whether it holds orders of several clients' },
+    aggregated_clients: { in: 'metadata', type: INTEGER, description: 'of how many clients' },
+    allocations: {
+      in: 'metadata',
+      type: { is: 'records', members: { client_id: 'text', account: 'text', quantity: 'decimal', price: 'decimal' } },
+      description: 'what of an aggregated execution went to whom',
+    },
+  },
+  'Why and when': {
+    reason: { in: 'metadata', type: TEXT, description: 'of a modification, cancellation, refusal or correction' },
+    client_instructions: { in: 'metadata', type: TEXT, description: 'what else the client said' },
+    order_information: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'parameters sent to the venue, and what it answered',
+    },
+    order_entry_time: { in: 'metadata', type: TIMESTAMP, description: 'when the order was entered' },
+    decision_time: {
+      in: 'metadata',
+      type: TIMESTAMP,
+      description: "when the client's order was received, or the decision to deal made",
+    },
+    submission_time: { in: 'metadata', type: TIMESTAMP, description: 'when it was sent to venue or broker' },
+    message_time: {
+      in: 'metadata',
+      type: TIMESTAMP,
+      description: 'when the message that the event tells of was sent or received',
+    },
+    modification_time: { in: 'metadata', type: TIMESTAMP, description: 'when it was changed' },
+  },
+  Clocks: {
+    clock_id: { in: 'metadata', type: TEXT, description: 'the clock that gave the `timestamp`' },
+    clock_class: {
+      in: 'metadata',
+      type: {
+        is: 'code',
+        codes: {
+          venue_above_1ms: 'venue (from 2 March 2026 also systematic internaliser), gateway-to-gateway above 1 ms',
+          venue_up_to_1ms: 'the same, up to 1 ms',
+          venue_voice: 'the same: voice, request for quote with a human response, negotiated',
+          member_high_frequency: 'member or user: high-frequency algorithmic technique',
+          member_voice: 'member or user: voice, request for quote with a human response, negotiated',
+          member_other: 'member or user: any other activity',
+          publication: 'designated publishing entity, APA, CTP',
+        },
+      },
+      description: 'the activity, as the clock rules divide it',
+    },
+    clock_divergence_ns: {
+      in: 'metadata',
+      type: INTEGER,
+      description: "the clock's divergence from UTC as last measured, in nanoseconds; minus: behind",
+    },
+    capture_point: {
+      in: 'metadata',
+      type: TEXT,
+      description: 'where in the system the time is taken, for example `gateway-in`',
+    },
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Term>>>>;
+
+type Groups = typeof ORDER_VOCABULARY;
+type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;
+type Terms = UnionToIntersection<Groups[keyof Groups]>;
+
+/** A name of the vocabulary. */
+export type TermName = keyof Terms;
+
+/** All terms, by name. No name is in both `new_state` and `metadata`. */
+export const TERMS = Object.assign({}, ...Object.values(ORDER_VOCABULARY)) as Readonly<Record<TermName, Term>>;
+export const TERM_NAMES = Object.keys(TERMS) as TermName[];
+
+type Value<T> = T extends { is: 'code'; codes: infer C }
+  ? keyof C
+  : T extends { is: 'codes'; codes: infer C }
+    ? (keyof C)[]
+    : T extends { is: 'boolean' }
+      ? boolean
+      : T extends { is: 'isins' | 'texts' }
+        ? string[]
+        : T extends { is: 'records'; members: infer M }
+          ? { [K in keyof M]?: string }[]
+          : string;
+
+type Part<In extends Term['in']> = {
+  [Name in TermName as Terms[Name] extends { in: In } ? Name : never]?: Value<
+    Terms[Name] extends { type: infer T } ? T : never
+  >;
+};
+
+/** `new_state` of an order's event, as far as the vocabulary knows it. Decimals and times are texts. */
+export type OrderState = Part<'new_state'>;
+/** `metadata` of an order's event, as far as the vocabulary knows it. */
+export type OrderContext = Part<'metadata'>;

@@ -1,0 +1,154 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sampleSources, sources } from './real-data/sources.js';
+import type { SentEvent } from './reports/made-day.js';
+import { MADE_ORDERS } from './reports/made-orders.js';
+import type { PlacedEvent } from './reports/plain-computation.js';
+import { expectedOrderRecords } from './reports/plain-order-records.js';
+import { startService, type TestService } from './support/app.js';
+
+type Row = Record<string, string | null>;
+
+const REGIMES = ['rts24', 'rts6-incoming', 'rts6-outgoing'];
+const DAY = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'] as const;
+const EVER = ['1970-01-01T00:00:00Z', '2199-01-01T00:00:00Z'] as const;
+
+describe('order records', () => {
+  let service: TestService;
+  let events: PlacedEvent[];
+  beforeAll(async () => {
+    service = await startService();
+    events = await record('main', MADE_ORDERS);
+  });
+  afterAll(() => service.close());
+
+  async function record(ledger: string, sent: readonly SentEvent[]): Promise<PlacedEvent[]> {
+    if (ledger !== 'main') await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    const placed: PlacedEvent[] = [];
+    for (let from = 0; from < sent.length; from += 500) {
+      const batch = sent.slice(from, from + 500);
+      const { body } = await service
+        .http()
+        .post(`/v1/ledgers/${ledger}/events/batch`)
+        .send({ events: batch })
+        .expect(201);
+      const receipts = body.receipts as { sequence: string; recorded_at: string }[];
+      placed.push(
+        ...batch.map((event, i) => ({
+          ...event,
+          sequence: Number(receipts[i]!.sequence),
+          recorded_at: receipts[i]!.recorded_at,
+        })),
+      );
+    }
+    return placed;
+  }
+
+  /** The rows, `looked_up` in the order of names: the report has it in the order of fields. */
+  async function rows(ledger: string, regime: string, period: readonly [string, string], asOf = ''): Promise<Row[]> {
+    const query = `from=${period[0]}&to=${period[1]}${asOf}`;
+    const { body } = await service
+      .http()
+      .get(`/v1/ledgers/${ledger}/reports/order-records-${regime}?${query}`)
+      .expect(200);
+    return (body.rows as Row[]).map((row) => ({
+      ...row,
+      looked_up: row.looked_up?.split(' ').sort().join(' ') ?? null,
+    }));
+  }
+
+  describe.each(REGIMES)('by %s', (regime) => {
+    it('are what a plain computation gives, and what the golden file has', async () => {
+      const expected = expectedOrderRecords(events, regime, ...DAY);
+      expect(await rows('main', regime, DAY)).toEqual(expected);
+      expect(expected.length).toBe(regime === 'rts6-incoming' ? 6 : 19);
+
+      const path = join(import.meta.dirname, 'reports', `order-records-${regime}.json`);
+      const recordedAt = events[0]!.recorded_at; // one batch, one time
+      const text = `${JSON.stringify(expected, null, 2)}\n`.replaceAll(recordedAt, 'RECORDED_AT');
+      if (process.env.UPDATE_GOLDEN_FILES) writeFileSync(path, text);
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    });
+
+    it('are what they were at any sequence', async () => {
+      for (let asOf = 0; asOf <= events.length; asOf++) {
+        const expected = expectedOrderRecords(events.slice(0, asOf), regime, ...EVER);
+        expect(await rows('main', regime, EVER, `&as_of=${asOf}`)).toEqual(expected);
+      }
+    });
+  });
+
+  it('have the codes of each regime, of one and the same order', async () => {
+    const [rts24, outgoing] = [await rows('main', 'rts24', DAY), await rows('main', 'rts6-outgoing', DAY)];
+    const of = (all: Row[], sequence: string): Row => all.find((row) => row.sequence === sequence)!;
+    expect(of(rts24, '6')).toMatchObject({
+      f10_validity_period: 'DAVY',
+      f3_client: 'DE19810623MARTAKELLE',
+      missing: null,
+    });
+    expect(of(outgoing, '6')).toMatchObject({ f31_validity_period: 'GDAY', missing: null, invalid: null });
+    expect(of(rts24, '15')).toMatchObject({ f10_validity_period: 'FOKV', f3_client: 'PNAL' });
+    expect(of(outgoing, '15')).toMatchObject({ f31_validity_period: 'F', f34_aggregated_order: 'true' });
+    expect(of(rts24, '16')).toMatchObject({ f3_client: 'AGGR', f21_event: 'REME' });
+    expect(of(rts24, '10')).toMatchObject({ f10_validity_period: 'GTSV', f11_order_restriction: 'VFAR,SESR' });
+    expect(of(outgoing, '12')).toMatchObject({
+      f27_short_selling: 'SSHO',
+      f28_waiver: 'RFPT',
+      f9x_transaction_price: '9.4',
+    });
+    expect([13, 14, 17, 19].map((sequence) => of(rts24, String(sequence)).f21_event)).toEqual([
+      'REMH',
+      'CAMO',
+      'EXPI',
+      'REMO',
+    ]);
+    // corrected: the price of the correction, and the sequence number of the execution as it was first told
+    expect(of(rts24, '5')).toMatchObject({
+      ...{
+        f28_transaction_price: '140.59',
+        f15_sequence_number: '4',
+        corrects_sequence: '4',
+        f37_remaining_quantity: '0',
+      },
+      ...{ f9_date_time: '2026-06-02T08:00:00.000000100Z', f24_limit_price: '140.60', missing: null, invalid: null },
+    });
+    expect(rts24.some(({ sequence }) => ['1', '4', '22', '23', '24', '25'].includes(sequence!))).toBe(false);
+  });
+
+  it('tell by number what is missing and what does not fit', async () => {
+    const row = (await rows('main', 'rts24', DAY)).find(({ sequence }) => sequence === '9')!;
+    expect(row.invalid).toBe('1 3 5 10 11 17 18 24 29 32 36 37 43');
+    expect(row.missing).toBe('2 4 7 8 13 16 33 34 38 45 49');
+  });
+
+  it('come as CSV with a column a field, and guarded', async () => {
+    const { text } = await service
+      .http()
+      .get('/v1/ledgers/main/reports/order-records-rts6-incoming?from_date=2026-06-02&to_date=2026-06-02&format=csv')
+      .expect(200);
+    const [head] = text.split('\r\n');
+    expect(head!.split(',').filter((name) => /^f\d+_/.test(name))).toHaveLength(28);
+    expect(text).toContain(",'=at once,");
+  });
+
+  const real = [...sampleSources, ...sources].filter(({ name }) =>
+    ['sample-fix44-parties', 'sample-fix42-sessions', 'fix-client-tw-2004-small', 'fix-routing-2015'].includes(name),
+  );
+  it.each(real.map((source) => [source.name, source] as const))(
+    'of %s are what a plain computation gives',
+    async (name, source) => {
+      if (source.folder() === undefined) {
+        process.stderr.write(`order records of ${name}: skipped, its data are missing here\n`);
+        return;
+      }
+      const sent: SentEvent[] = [];
+      for await (const event of source.convert()) sent.push(event as unknown as SentEvent);
+      const placed = await record(name, sent);
+      for (const regime of REGIMES) {
+        const expected = expectedOrderRecords(placed, regime, ...EVER);
+        expect(expected.length).toBeGreaterThan(10);
+        expect(await rows(name, regime, EVER)).toEqual(expected);
+      }
+    },
+  );
+});

@@ -1,0 +1,124 @@
+import { order, type SentEvent } from './made-day.js';
+
+const LEI = '5493001KJTIIGC8Y1R12';
+const FIRM = '529900G3SW56SHYNPR95';
+
+/** All that RTS 24 and RTS 6 ask of an order, stated at its beginning. */
+const WHOLE = {
+  new_state: {
+    ...{ symbol: 'SAP', isin: 'DE0007164600', exchange: 'XETR', order_book: 'SAP-XETR', cfi: 'ESVUFR' },
+    ...{ side: 'buy', order_type: 'limit', venue_order_type: 'Limit', validity: 'day' },
+    ...{ price: '140.50', price_notation: 'monetary', currency: 'EUR', price_multiplier: '1' },
+    ...{ quantity: '100', quantity_notation: 'units', displayed_quantity: '40' },
+    ...{ passive_only: false, self_execution_prevention: true, book_status: ['active'] },
+    ...{ priority_time: '2026-06-02T08:00:00.0000015Z', trading_phase: 'continuous' },
+  },
+  metadata: {
+    ...{ submitting_member: FIRM, direct_electronic_access: false, client_id: LEI, client_id_type: 'legal_entity' },
+    ...{ investment_decision_maker_type: 'client', execution_decision_maker: 'ALGO7', trading_capacity: 'any_other' },
+    ...{ liquidity_provision: false, order_designation: 'IN-1', aggregated: false, venue_order_id: 'X-1' },
+    ...{ order_entry_time: '2026-06-02T08:00:00.000001Z', submission_time: '2026-06-02T08:00:00.0000012Z' },
+    ...{ decision_time: '2026-06-02T07:59:59.5Z' },
+  },
+};
+
+function fill(quantity: string, remaining: string, price: string, transaction: string) {
+  return {
+    new_state: { quantity, price, remaining_quantity: remaining, liquidity: 'passive', trading_phase: 'continuous' },
+    metadata: { venue_transaction_id: transaction, execution_time: '2026-06-02T10:00:00.000000100+02:00' },
+  };
+}
+
+/** Orders of 2 June 2026, for the tables of RTS 24 and RTS 6. What each event is there for stands beside it. */
+export const MADE_ORDERS: readonly SentEvent[] = [
+  // states all; lives through a change, two executions, one of them corrected
+  order(1, 'O-1', 'create', '2026-06-02T08:00:00.000001Z', WHOLE),
+  order(2, 'O-1', 'modify', '2026-06-02T08:00:01.000001Z', {
+    new_state: { price: '140.60', remaining_quantity: '100', trading_phase: 'continuous' },
+    metadata: { reason: 'client', message_time: '2026-06-02T08:00:01.0000005Z' },
+  }),
+  order(3, 'O-1', 'partial_fill', '2026-06-02T08:00:02Z', fill('30', '70', '140.55', 'TV1')),
+  order(4, 'O-1', 'fill', '2026-06-02T08:00:03Z', fill('70', '0', '140.6', 'TV2')),
+  order(5, 'O-1', 'fill', '2026-06-02T08:00:03Z', {
+    ...fill('70', '0', '140.59', 'TV2'),
+    user_id: 'ops-1',
+    corrects: 4,
+  }),
+  // the client is corrected: later rows have the right one
+  order(6, 'O-1', 'create', '2026-06-02T08:00:00.000001Z', {
+    new_state: WHOLE.new_state,
+    metadata: { ...WHOLE.metadata, client_id: 'DE19810623MARTAKELLE', client_id_type: 'natural_person' },
+    corrects: 1,
+  }),
+  // says nothing but what the interface asks; what is missing is told
+  order(7, 'O-2', 'create', '2026-06-02T09:00:00Z', {
+    new_state: { symbol: 'X', side: 'sell', quantity: '5', price: '1', exchange: 'Somewhere' },
+  }),
+  order(8, 'O-2', 'fill', '2026-06-02T09:00:01Z', { new_state: { quantity: '5', price: 1.5 } }),
+  // codes and formats that do not fit; digits past what a field takes
+  order(9, 'O-3', 'create', '2026-06-02T09:10:00Z', {
+    new_state: {
+      ...{ side: 'BUYI', isin: 'DE0007164601', order_type: 'limit', validity: 'forever', quantity: '-5' },
+      ...{ price: '1.12345678901234', price_notation: 'monetary', currency: 'euro', order_book: 'x'.repeat(21) },
+      ...{ restrictions: ['auction_only', 'other'], venue_restrictions: ['ABCD'], passive_only: 'no' },
+    },
+    metadata: { client_id: 'C-1', submitting_member: '5493001KJTIIGC8Y1R13', execution_decision_maker: 'jim b' },
+  }),
+  // a stop order for own account, triggered, then cancelled by the venue; ends at a time
+  order(10, 'O-4', 'create', '2026-06-02T09:20:00Z', {
+    new_state: {
+      ...{ side: 'sell', order_type: 'stop_limit', stop_price: '9.5', limit_price: '9.4', quantity: '7' },
+      ...{ validity: 'good_till_date_time', valid_until: '2026-06-05T15:30:00Z', price_notation: 'monetary' },
+      ...{ restrictions: ['auction_only', 'closing_price_crossing'], minimum_executable_size: '2' },
+      ...{ minimum_executable_size_first_only: true, short_sale: 'not_exempt' },
+    },
+    metadata: { client_id_type: 'none', trading_capacity: 'own_account', liquidity_provision: true },
+  }),
+  order(11, 'O-4', 'trigger', '2026-06-02T09:20:01Z', { new_state: { book_status: ['active', 'routed'] } }),
+  order(12, 'O-4', 'partial_fill', '2026-06-02T09:20:02Z', {
+    new_state: { quantity: '2', price: '9.4', remaining_quantity: '5', waivers: ['reference_price'] },
+  }),
+  order(13, 'O-4', 'modify', '2026-06-02T09:20:03Z', {
+    new_state: { price: '9.3' },
+    metadata: { initiated_by: 'venue_human', reason: 'tick size' },
+  }),
+  order(14, 'O-4', 'cancel', '2026-06-02T09:20:04Z', {
+    new_state: { remaining_quantity: '0' },
+    metadata: { initiated_by: 'venue_automatic', reason: 'halt', order_information: 'halt of the venue' },
+  }),
+  // aggregated, later allocated; fill or kill; expired; refused; an action without a code
+  order(15, 'O-5', 'create', '2026-06-02T09:30:00Z', {
+    new_state: { side: 'buy', order_type: 'market', validity: 'fill_or_kill', price_absent: 'not_applicable' },
+    metadata: { client_id_type: 'pending_allocation', aggregated: true, aggregated_clients: '3' },
+  }),
+  order(16, 'O-5', 'modify', '2026-06-02T09:30:01Z', {
+    metadata: { client_id_type: 'aggregated', reason: 'allocated' },
+  }),
+  order(17, 'O-5', 'cancel', '2026-06-02T09:30:02Z', {
+    new_state: { status: 'expired', remaining_quantity: '0' },
+    metadata: { reason: 'not filled at once' },
+  }),
+  order(18, 'O-6', 'create', '2026-06-02T09:40:00Z', {
+    new_state: {
+      ...{ validity: 'other', venue_validity: 'ATCL', cfi: 'OCASPS', option_type: 'call', strike_price: '100' },
+      ...{ strike_price_currency: 'EUR', exercise_style: 'european', delivery_type: 'cash', quantity: '1000.5' },
+      ...{
+        underlying_isins: ['DE0007164600', 'US0378331005'],
+        expiry_date: '2026-12-18',
+        quantity_notation: 'nominal',
+      },
+      ...{ quantity_currency: 'EUR', price_notation: 'percentage', price: '99.5', segment_mic: 'XEUR' },
+    },
+    metadata: { client_instructions: '=at once', client_id: LEI },
+  }),
+  order(19, 'O-6', 'reject', '2026-06-02T09:40:01Z', { metadata: { reason: 'closed' } }),
+  order(20, 'O-6', 'note', '2026-06-02T09:40:02Z', { metadata: { initiated_by: 'name' } }),
+  order(21, 'O-6', 'constructor', '2026-06-02T09:40:03Z', {
+    new_state: { validity: 'constructor', book_status: '[x' },
+  }),
+  // never happened; of another day
+  order(22, 'O-7', 'create', '2026-06-02T09:50:00Z', WHOLE),
+  order(23, 'O-7', 'void', '2026-06-02T09:50:00Z', { corrects: 22 }),
+  order(24, 'O-8', 'create', '2026-06-03T00:00:00Z', WHOLE),
+  order(25, 'O-1', 'fill', '2026-06-02T08:00:09Z', { entity_type: 'position' }),
+];
