@@ -9,6 +9,8 @@ import { SignCheckpoints1796083200000 } from './1796083200000-sign-checkpoints.j
 import { KeepCosignaturesAndTimestamps1796169600000 } from './1796169600000-keep-cosignatures-and-timestamps.js';
 import { KeepAndDeleteMonths1796256000000 } from './1796256000000-keep-and-delete-months.js';
 import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
+import { IndexCheckpointsByAnchor1796601600000 } from './1796601600000-index-checkpoints-by-anchor.js';
+import { StoreCosignatures1796608800000 } from './1796608800000-store-cosignatures.js';
 import { KeepReportRuns1796860800000 } from './1796860800000-keep-report-runs.js';
 
 /** Every migration, in the order in which they run. */
@@ -24,5 +26,7 @@ export const MIGRATIONS = [
   KeepCosignaturesAndTimestamps1796169600000,
   KeepAndDeleteMonths1796256000000,
   NoteServerIdentity1796342400000,
+  IndexCheckpointsByAnchor1796601600000,
+  StoreCosignatures1796608800000,
   KeepReportRuns1796860800000,
 ];
