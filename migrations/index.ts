@@ -10,6 +10,8 @@ import { KeepCosignaturesAndTimestamps1796169600000 } from './1796169600000-keep
 import { KeepAndDeleteMonths1796256000000 } from './1796256000000-keep-and-delete-months.js';
 import { NoteServerIdentity1796342400000 } from './1796342400000-note-server-identity.js';
 import { KeepDigests1796428800000 } from './1796428800000-keep-digests.js';
+import { IndexCheckpointsByAnchor1796601600000 } from './1796601600000-index-checkpoints-by-anchor.js';
+import { StoreCosignatures1796608800000 } from './1796608800000-store-cosignatures.js';
 import { KeepReportRuns1796860800000 } from './1796860800000-keep-report-runs.js';
 import { KeepTheLastGoodCopy1796947200000 } from './1796947200000-keep-the-last-good-copy.js';
 import { TakeBackBegunDeletions1796947201000 } from './1796947201000-take-back-begun-deletions.js';
@@ -32,6 +34,8 @@ export const MIGRATIONS = [
   KeepAndDeleteMonths1796256000000,
   NoteServerIdentity1796342400000,
   KeepDigests1796428800000,
+  IndexCheckpointsByAnchor1796601600000,
+  StoreCosignatures1796608800000,
   KeepReportRuns1796860800000,
   KeepTheLastGoodCopy1796947200000,
   TakeBackBegunDeletions1796947201000,

@@ -473,6 +473,8 @@ COMMENT ON COLUMN checkpoints.size IS 'Leaves of the tree that was signed';
 
 COMMENT ON COLUMN checkpoints.note IS 'C2SP tlog-checkpoint with the signature of the ledger';
 
+CREATE INDEX checkpoints_anchor_idx ON public.checkpoints USING btree (anchor, ledger);
+
 CREATE INDEX checkpoints_size_idx ON public.checkpoints USING btree (ledger, size, anchor);
 
 CREATE TRIGGER checkpoints_refuse_row BEFORE DELETE OR UPDATE ON public.checkpoints FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -484,6 +486,41 @@ CREATE TRIGGER checkpoints_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE 
 ALTER TABLE checkpoints ENABLE ALWAYS TRIGGER checkpoints_refuse_statement;
 
 GRANT SELECT ON checkpoints TO truetrail_service;
+
+CREATE TABLE cosignature_objects (
+  object_key text COLLATE "C" NOT NULL,
+  sha256 bytea NOT NULL,
+  bytes bigint NOT NULL,
+  cosignatures integer NOT NULL,
+  location text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  catalogued_at timestamp with time zone NOT NULL,
+  CONSTRAINT cosignature_objects_pkey PRIMARY KEY (object_key),
+  CONSTRAINT cosignature_objects_bytes_check CHECK ((bytes > 0)),
+  CONSTRAINT cosignature_objects_cosignatures_check CHECK ((cosignatures > 0)),
+  CONSTRAINT cosignature_objects_object_key_check CHECK (((object_key ~ '^cosignatures/[0-9]{12,18}-[0-9a-f]{16}\.json$'::text) AND ("right"(object_key, 21) = ("left"(encode(sha256, 'hex'::text), 16) || '.json'::text)))),
+  CONSTRAINT cosignature_objects_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+
+COMMENT ON TABLE cosignature_objects IS 'Objects of the store that hold cosignatures: one immutable row each';
+
+COMMENT ON COLUMN cosignature_objects.sha256 IS 'Of the object';
+
+COMMENT ON COLUMN cosignature_objects.cosignatures IS 'How many it holds';
+
+COMMENT ON COLUMN cosignature_objects.location IS 'The store that it was written to, before the key';
+
+COMMENT ON COLUMN cosignature_objects.version_id IS 'What the store calls the version';
+
+CREATE TRIGGER cosignature_objects_refuse_row BEFORE DELETE OR UPDATE ON public.cosignature_objects FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE cosignature_objects ENABLE ALWAYS TRIGGER cosignature_objects_refuse_row;
+
+CREATE TRIGGER cosignature_objects_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.cosignature_objects FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE cosignature_objects ENABLE ALWAYS TRIGGER cosignature_objects_refuse_statement;
+
+GRANT SELECT ON cosignature_objects TO truetrail_service;
 
 CREATE TABLE cosignatures (
   ledger text COLLATE "C" NOT NULL,
@@ -1342,6 +1379,18 @@ CREATE INDEX verifications_status_idx ON public.verifications USING btree (statu
 
 GRANT INSERT, SELECT, UPDATE ON verifications TO truetrail_service;
 
+CREATE TABLE waiting_cosignatures (
+  ledger text COLLATE "C" NOT NULL,
+  witness_key text COLLATE "C" NOT NULL,
+  anchor bigint NOT NULL,
+  CONSTRAINT waiting_cosignatures_pkey PRIMARY KEY (anchor, ledger, witness_key),
+  CONSTRAINT waiting_cosignatures_cosignature_fkey FOREIGN KEY (ledger, witness_key, anchor) REFERENCES cosignatures(ledger, witness_key, anchor)
+);
+
+COMMENT ON TABLE waiting_cosignatures IS 'Cosignatures that are in no object of the store yet: a row leaves when its object is catalogued';
+
+GRANT SELECT ON waiting_cosignatures TO truetrail_service;
+
 CREATE TABLE witnessed_checkpoints (
   ledger text COLLATE "C" NOT NULL,
   anchor bigint NOT NULL,
@@ -2115,6 +2164,26 @@ REVOKE ALL ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,
 
 GRANT EXECUTE ON FUNCTION catalogue_archive_object(bigint,text,text,text,text,text,bytea,bigint,text,text,timestamp with time zone,text[],bigint[],bigint[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],timestamp with time zone[],bytea[],bytea[]) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.catalogue_cosignature_object(p_object_key text, p_sha256 bytea, p_bytes bigint, p_location text, p_version_id text, p_ledgers text[], p_witness_keys text[], p_anchors bigint[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          INSERT INTO cosignature_objects (object_key, sha256, bytes, cosignatures, location, version_id, catalogued_at)
+            VALUES (p_object_key, p_sha256, p_bytes, cardinality(p_ledgers), p_location, p_version_id, trail_now())
+            ON CONFLICT ON CONSTRAINT cosignature_objects_pkey DO NOTHING;
+          DELETE FROM waiting_cosignatures AS w
+            USING unnest(p_ledgers, p_witness_keys, p_anchors) AS g (ledger, witness_key, anchor)
+            WHERE w.anchor = g.anchor AND w.ledger = g.ledger AND w.witness_key = g.witness_key
+        $function$;
+
+COMMENT ON FUNCTION catalogue_cosignature_object(text,bytea,bigint,text,text,text[],text[],bigint[]) IS 'Catalogues an object of cosignatures that is in the store: they wait no more';
+
+REVOKE ALL ON FUNCTION catalogue_cosignature_object(text,bytea,bigint,text,text,text[],text[],bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION catalogue_cosignature_object(text,bytea,bigint,text,text,text[],text[],bigint[]) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.claim_archive_store(p_id uuid, p_location text)
  RETURNS uuid
  LANGUAGE sql
@@ -2428,11 +2497,15 @@ CREATE OR REPLACE FUNCTION public.keep_cosignatures(p_ledgers text[], p_anchors 
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
-          INSERT INTO cosignatures (ledger, anchor, witness_key, line, cosigned_at, kept_at)
-            SELECT g.ledger, g.anchor, g.witness_key, g.line, g.cosigned_at, trail_now()
-              FROM unnest(p_ledgers, p_anchors, p_witness_keys, p_lines, p_cosigned_at)
-                AS g (ledger, anchor, witness_key, line, cosigned_at)
-          ON CONFLICT ON CONSTRAINT cosignatures_pkey DO NOTHING
+          WITH kept AS (
+            INSERT INTO cosignatures (ledger, anchor, witness_key, line, cosigned_at, kept_at)
+              SELECT g.ledger, g.anchor, g.witness_key, g.line, g.cosigned_at, trail_now()
+                FROM unnest(p_ledgers, p_anchors, p_witness_keys, p_lines, p_cosigned_at)
+                  AS g (ledger, anchor, witness_key, line, cosigned_at)
+              ON CONFLICT ON CONSTRAINT cosignatures_pkey DO NOTHING
+              RETURNING ledger, witness_key, anchor
+          )
+          INSERT INTO waiting_cosignatures (ledger, witness_key, anchor) SELECT ledger, witness_key, anchor FROM kept
         $function$;
 
 COMMENT ON FUNCTION keep_cosignatures(text[],bigint[],text[],text[],timestamp with time zone[]) IS 'Keeps cosignatures, the first one of a witness for each checkpoint';

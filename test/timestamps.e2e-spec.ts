@@ -5,29 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Checkpoints } from '../src/checkpoints/checkpoints.js';
 import { anchorKey } from '../src/integrity/anchor.js';
-import { DerReader, integerOf, readDer, TAG } from '../src/integrity/der.js';
 import { verifyTimestampReply } from '../src/integrity/timestamp-reply.js';
 import { readRoots } from '../src/witnesses/timestamp-authority.js';
 import { startService, type TestService } from './support/app.js';
 import { STORES, type TestStore } from './support/stores.js';
-import { makeCertificate, makeReply, TIME_STAMPING } from './support/time-stamps.js';
+import { answerTo, makeCertificate, TIME_STAMPING } from './support/time-stamps.js';
 import { HAS_TIME_STAMPS, OpensslAuthority, TestAuthority, verifyByOpenssl } from './support/tsa.js';
 import { connected, record, runJob } from './support/verification.js';
 
 const root = makeCertificate({ name: 'Root', ca: {} });
 const purposes = { identifiers: [TIME_STAMPING], critical: true };
 const signer = makeCertificate({ name: 'TSA', issuer: root, purposes });
-
-/** A good answer to a TimeStampReq. */
-function answerTo(question: Buffer): Buffer {
-  const reader = DerReader.of(readDer(question));
-  reader.next(TAG.integer);
-  const message = reader.enter();
-  message.next(TAG.sequence);
-  const { content: imprint } = message.next(TAG.octetString);
-  const genTime = new Date().toISOString().replace(/[-:T]|\.\d+/g, '');
-  return makeReply({ imprint, signer, nonce: integerOf(reader.next(TAG.integer)), genTime });
-}
 
 describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
   'time stamps kept in %s',
@@ -42,8 +30,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       store = await make();
       folder = mkdtempSync(join(tmpdir(), 'truetrail-timestamps-'));
       isBad = false;
-      good = await TestAuthority.start(answerTo);
-      bad = await TestAuthority.start((question) => (isBad ? Buffer.from('no') : answerTo(question)));
+      good = await TestAuthority.start((question) => answerTo(question, signer));
+      bad = await TestAuthority.start((question) => (isBad ? Buffer.from('no') : answerTo(question, signer)));
     });
     afterEach(async () => {
       await service.close();

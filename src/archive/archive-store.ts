@@ -6,6 +6,7 @@ import type pg from 'pg';
 import type { Config } from '../config/config.js';
 import { ANCHOR_PREFIX } from '../integrity/anchor.js';
 import { canonicalize, type JsonObject } from '../integrity/canonical-json.js';
+import { COSIGNATURE_PREFIX } from '../integrity/cosignature-object.js';
 import { readJson } from '../integrity/strict-json.js';
 import { TIMESTAMP_PREFIX } from '../integrity/timestamp-reply.js';
 import * as sql from './archive-catalogue.sql.js';
@@ -39,7 +40,7 @@ export function readS3Url(url: string): { bucket: string; prefix: string } {
 /** The one object that is none of the archive's: it says whose store this is. */
 export const MARKER_KEY = 'store.json';
 /** What stands in the store besides events: verified with the checkpoints, not with the catalogue of the archive. */
-export const SIGNED_PREFIXES: readonly string[] = [ANCHOR_PREFIX, TIMESTAMP_PREFIX];
+export const SIGNED_PREFIXES: readonly string[] = [ANCHOR_PREFIX, TIMESTAMP_PREFIX, COSIGNATURE_PREFIX];
 const MARKER_FORMAT = 'truetrail-store/1';
 const MARKER_YEARS = 10;
 

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import type { Logger } from 'pino';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { anchorKey, type Anchor } from '../integrity/anchor.js';
@@ -25,28 +25,96 @@ export interface TakenUp {
 /**
  * Takes up anchors that are in the store and not in the database: written before a crash, or after the backup that was
  * restored. A ledger that they name and the database lacks is made, empty: from then on it is behind its anchor. Safe at
- * once on several replicas. Throws SigningRefused for what does not follow, StoreUnavailable.
+ * once on several replicas. After the first they are taken up by the hundred, each hundred in one transaction: years of
+ * them follow a rebuild. Throws SigningRefused for what does not follow, StoreUnavailable; what came before stays.
  */
 export async function takeUpAnchors(database: Database, anchors: AnchorStore, log: Logger): Promise<TakenUp> {
   const taken: TakenUp = { anchors: 0, intruders: [] };
   for (;;) {
     const last = await sql.readLastAnchor(database);
-    const number = (last?.number ?? 0n) + 1n;
-    const stored = await anchors.read(number);
-    if (!stored) return taken;
-    if (stored.anchor.number !== number || !isSame(stored.anchor.previous, last?.sha256 ?? null)) {
-      // somebody else may have taken up one of this number since we asked for the last
-      if ((await sql.readLastAnchor(database))?.number !== last?.number) continue;
-      throw new SigningRefused(
+    const first = (last?.number ?? 0n) + 1n;
+    const stored = taken.anchors === 0 ? await oneOrNone(anchors, first) : await anchors.readHundredFrom(first);
+    if (stored.length === 0) return taken;
+    const { followers, refusal } = await followersOf(last, stored, database, anchors);
+    try {
+      await catalogueAll(database, followers);
+    } catch (error) {
+      // somebody else may have taken up some of them since we asked for the last
+      if (sqlState(error) === SqlState.anchorOutOfTurn && (await hasMoved(database, last))) continue;
+      throw error;
+    }
+    for (const { number } of followers) {
+      log.info({ anchor: String(number) }, 'an anchor that was in the store and not in the database is catalogued now');
+    }
+    taken.anchors += followers.length;
+    for (const each of stored.slice(0, followers.length)) {
+      const intruder = intruderOf(anchors, each);
+      if (intruder !== undefined) taken.intruders.push(intruder);
+    }
+    if (refusal && followers.length === 0 && !(await hasMoved(database, last))) throw refusal;
+  }
+}
+
+async function oneOrNone(anchors: AnchorStore, number: bigint): Promise<StoredAnchor[]> {
+  const stored = await anchors.read(number);
+  return stored ? [stored] : [];
+}
+
+async function hasMoved(database: Database, last: sql.LastAnchor | undefined): Promise<boolean> {
+  return (await sql.readLastAnchor(database))?.number !== last?.number;
+}
+
+/** Those that follow the last one that the database knows and each other, ready for the catalogue; why the next does not. */
+async function followersOf(
+  last: sql.LastAnchor | undefined,
+  stored: readonly StoredAnchor[],
+  database: Database,
+  anchors: AnchorStore,
+): Promise<{ followers: sql.NewAnchor[]; refusal?: SigningRefused }> {
+  const followers: sql.NewAnchor[] = [];
+  const ledgers = new LedgersByOrigin(database);
+  let key = (await sql.readSigningKeys(database)).at(-1) ?? stored[0]?.publicKey;
+  let number = last?.number ?? 0n;
+  let sha256 = last?.sha256 ?? null;
+  for (const each of stored) {
+    number += 1n;
+    if (each.anchor.number !== number || !isSame(each.anchor.previous, sha256)) {
+      const refusal = new SigningRefused(
         `${anchors.location}${anchorKey(number)} does not follow what this database knows: it is of another history. ` +
           'Nothing is signed. See docs/checkpoints.md',
       );
+      return { followers, refusal };
     }
-    const [key] = (await sql.readSigningKeys(database)).slice(-1);
-    const intruder = await catalogueAnchor(database, anchors, stored, key ?? stored.publicKey);
-    if (intruder !== undefined) taken.intruders.push(intruder);
-    taken.anchors += 1;
-    log.info({ anchor: String(number) }, 'an anchor that was in the store and not in the database is catalogued now');
+    try {
+      const follower = await newAnchor(anchors, each, key, ledgers);
+      followers.push(follower);
+      key = follower.publicKey;
+    } catch (error) {
+      if (error instanceof SigningRefused) return { followers, refusal: error };
+      throw error;
+    }
+    sha256 = each.sha256;
+  }
+  return { followers };
+}
+
+/** All of them or none. */
+async function catalogueAll(database: Database, anchors: readonly sql.NewAnchor[]): Promise<void> {
+  const [only, ...more] = anchors;
+  if (only && more.length === 0) return sql.catalogueAnchor(database, only);
+  const client = database instanceof pg.Pool ? await database.connect() : undefined;
+  const connection = client ?? database;
+  try {
+    await connection.query('BEGIN');
+    try {
+      for (const anchor of anchors) await sql.catalogueAnchor(connection, anchor);
+      await connection.query('COMMIT');
+    } catch (error) {
+      await connection.query('ROLLBACK');
+      throw error;
+    }
+  } finally {
+    client?.release();
   }
 }
 
@@ -60,12 +128,28 @@ export async function catalogueAnchor(
   stored: StoredAnchor,
   key: Buffer | undefined,
 ): Promise<string | undefined> {
+  try {
+    await sql.catalogueAnchor(database, await newAnchor(anchors, stored, key, new LedgersByOrigin(database)));
+  } catch (error) {
+    const wasFaster = sqlState(error) === SqlState.anchorOutOfTurn && (await isCatalogued(database, stored));
+    if (!wasFaster) throw error;
+  }
+  return intruderOf(anchors, stored);
+}
+
+/** What the catalogue will say of an anchor, verified. Throws SigningRefused. */
+async function newAnchor(
+  anchors: AnchorStore,
+  stored: StoredAnchor,
+  key: Buffer | undefined,
+  ledgers: LedgersByOrigin,
+): Promise<sql.NewAnchor> {
   const { anchor } = stored;
   const object = `${anchors.location}${anchorKey(anchor.number)}`;
   try {
     const { publicKey, checkpoints, successions } = verifyAnchor(anchor, key);
-    const ledgerOf = await ledgersOf(database, object, checkpoints);
-    await sql.catalogueAnchor(database, {
+    const ledgerOf = await ledgers.of(object, checkpoints);
+    return {
       number: anchor.number,
       previous: anchor.previous,
       sha256: stored.sha256,
@@ -76,42 +160,49 @@ export async function catalogueAnchor(
       publicKey,
       checkpoints: checkpoints.map(({ origin, ...rest }) => ({ ledger: ledgerOf(origin), ...rest })),
       successions: successions.map(({ origin, note }) => ({ ledger: ledgerOf(origin), note })),
-    });
+    };
   } catch (error) {
-    if (error instanceof NoteError) {
-      throw new SigningRefused(`${object} is not as this service signs: ${error.message}. Nothing is signed`, {
-        cause: error,
-      });
-    }
-    const wasFaster = sqlState(error) === SqlState.anchorOutOfTurn && (await isCatalogued(database, stored));
-    if (!wasFaster) throw error;
+    if (!(error instanceof NoteError)) throw error;
+    throw new SigningRefused(`${object} is not as this service signs: ${error.message}. Nothing is signed`, {
+      cause: error,
+    });
   }
-  return stored.intruders.length > 0 ? `${object} has later versions: ${stored.intruders.join(', ')}` : undefined;
+}
+
+function intruderOf(anchors: AnchorStore, { anchor, intruders }: StoredAnchor): string | undefined {
+  if (intruders.length === 0) return undefined;
+  return `${anchors.location}${anchorKey(anchor.number)} has later versions: ${intruders.join(', ')}`;
 }
 
 async function isCatalogued(database: Database, { anchor, sha256 }: StoredAnchor): Promise<boolean> {
   return (await sql.findAnchor(database, anchor.number))?.sha256.equals(sha256) ?? false;
 }
 
-/** The ledgers by their origins; those that are missing are made. Throws SigningRefused for one that cannot be ours. */
-async function ledgersOf(
-  database: Database,
-  object: string,
-  checkpoints: readonly { origin: string }[],
-): Promise<(origin: string) => string> {
-  const byOrigin = new Map((await sql.readSignedLedgers(database)).map(({ ledger, origin }) => [origin, ledger]));
-  const missing = checkpoints.filter(({ origin }) => !byOrigin.has(origin));
-  const logOrigin = missing.length === 0 ? '' : await sql.readLogOrigin(database);
-  for (const { origin } of missing) {
-    const ledger = origin.startsWith(`${logOrigin}/`) ? origin.slice(logOrigin.length + 1) : undefined;
-    if (ledger === undefined || (await sql.makeLedger(database, ledger, origin)) !== origin) {
-      throw new SigningRefused(
-        `${object} holds a checkpoint of ${origin}, which is not of this database. See docs/recovery.md`,
-      );
+/** The ledgers by their origins, which never change: read once for many anchors. */
+class LedgersByOrigin {
+  private byOrigin: Map<string, string> | undefined;
+
+  constructor(private readonly database: Database) {}
+
+  /** Those of some checkpoints; the ones that are missing are made. Throws SigningRefused for one that cannot be ours. */
+  async of(object: string, checkpoints: readonly { origin: string }[]): Promise<(origin: string) => string> {
+    this.byOrigin ??= new Map(
+      (await sql.readSignedLedgers(this.database)).map(({ ledger, origin }) => [origin, ledger] as const),
+    );
+    const { byOrigin } = this;
+    const missing = checkpoints.filter(({ origin }) => !byOrigin.has(origin));
+    const logOrigin = missing.length === 0 ? '' : await sql.readLogOrigin(this.database);
+    for (const { origin } of missing) {
+      const ledger = origin.startsWith(`${logOrigin}/`) ? origin.slice(logOrigin.length + 1) : undefined;
+      if (ledger === undefined || (await sql.makeLedger(this.database, ledger, origin)) !== origin) {
+        throw new SigningRefused(
+          `${object} holds a checkpoint of ${origin}, which is not of this database. See docs/recovery.md`,
+        );
+      }
+      byOrigin.set(origin, ledger);
     }
-    byOrigin.set(origin, ledger);
+    return (origin) => byOrigin.get(origin)!;
   }
-  return (origin) => byOrigin.get(origin)!;
 }
 
 /**

@@ -20,6 +20,9 @@ export interface StoredAnchor {
 
 /** Of the largest anchor: 100,000 ledgers. */
 const MAX_ANCHOR_BYTES = 64 * 1024 * 1024;
+/** Digits of a hundred in the name of an anchor: those of one hundred begin alike. */
+const HUNDRED_DIGITS = 2;
+const READ_AT_ONCE = 16;
 const PUBLIC_KEY_METADATA = 'public-key';
 const CONTENT_TYPE = 'application/json';
 
@@ -33,8 +36,38 @@ export class AnchorStore {
 
   /** undefined when there is none of this number. Throws AnchorError for what is no anchor, StoreUnavailable. */
   async read(number: bigint): Promise<StoredAnchor | undefined> {
-    const [oldest, ...later] = await this.versions(number);
-    if (!oldest) return undefined;
+    const versions = (await this.versions(anchorKey(number))).get(anchorKey(number));
+    return versions && this.readOldest(versions);
+  }
+
+  /**
+   * Those from a number on, without a gap: at most those of its hundred, which are listed at once and read side by side.
+   * Throws as `read` does where the first cannot be read; one that cannot be is the end otherwise.
+   */
+  async readHundredFrom(first: bigint): Promise<StoredAnchor[]> {
+    const listed = await this.versions(anchorKey(first).slice(0, -HUNDRED_DIGITS));
+    const wanted: ListedVersion[][] = [];
+    for (let number = first; ; number++) {
+      const versions = listed.get(anchorKey(number));
+      if (!versions) break;
+      wanted.push(versions);
+    }
+    const found: StoredAnchor[] = [];
+    for (let at = 0; at < wanted.length; at += READ_AT_ONCE) {
+      const read = await Promise.allSettled(
+        wanted.slice(at, at + READ_AT_ONCE).map((versions) => this.readOldest(versions)),
+      );
+      for (const each of read) {
+        if (each.status === 'fulfilled') found.push(each.value);
+        else if (found.length > 0) return found;
+        else throw each.reason;
+      }
+    }
+    return found;
+  }
+
+  private async readOldest([oldest, ...later]: readonly ListedVersion[]): Promise<StoredAnchor> {
+    if (!oldest) throw new Error('an anchor has a version');
     const bytes = await this.bytesOf(oldest);
     const intruders: string[] = [];
     for (const version of later) {
@@ -85,14 +118,15 @@ export class AnchorStore {
     return [...strange];
   }
 
-  /** From the oldest on; that is never a delete marker, which hides something. */
-  private async versions(number: bigint): Promise<ListedVersion[]> {
-    const key = anchorKey(number);
-    const versions: ListedVersion[] = [];
-    for await (const version of this.store.list(key)) {
-      if (version.key === key && (versions.length > 0 || !version.isDeleteMarker)) versions.push(version);
+  /** By key, from the oldest on; that is never a delete marker, which hides something. */
+  private async versions(prefix: string): Promise<Map<string, ListedVersion[]>> {
+    const found = new Map<string, ListedVersion[]>();
+    for await (const version of this.store.list(prefix)) {
+      const versions = found.get(version.key);
+      if (versions) versions.push(version);
+      else if (!version.isDeleteMarker) found.set(version.key, [version]);
     }
-    return versions;
+    return found;
   }
 
   private async bytesOf(version: ListedVersion): Promise<Buffer> {

@@ -62,7 +62,7 @@ export class AnchorVerifier {
     await claimStore(store, this.pool);
     const anchors = new AnchorStore(store);
     outcome.anchors = (await sql.readLastAnchor(this.pool))?.number ?? 0n;
-    for (const number of numbersOf(after, outcome.anchors)) {
+    for (const number of sampledNumbers(after, outcome.anchors)) {
       signal.throwIfAborted();
       if (outcome.findings.length >= MAX_FINDINGS) break;
       outcome.findings.push(...(await this.verify(anchors, number)));
@@ -126,7 +126,8 @@ export class AnchorVerifier {
   }
 }
 
-function* numbersOf(after: bigint, last: bigint): Generator<bigint> {
+/** Those after `after`, the first one and a sample of the others; `after` 0: all from 1 on. */
+export function* sampledNumbers(after: bigint, last: bigint): Generator<bigint> {
   // the first one says with which key all began
   if (after >= 1n) yield 1n;
   const sampled = new Set<bigint>();

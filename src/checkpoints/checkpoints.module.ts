@@ -5,9 +5,14 @@ import { EventsModule } from '../events/events.module.js';
 import { HeldAgainstAnchors } from './held-against-anchors.js';
 import { AnchorVerification } from './anchor-verification.job.js';
 import { AnchorVerifier } from './anchor-verifier.js';
+import { AnchorsController } from './anchors.controller.js';
+import { Anchors } from './anchors.js';
+import { AttestationVerification } from './attestation-verification.job.js';
+import { AttestationVerifier } from './attestation-verifier.js';
 import { CheckpointJob } from './checkpoint.job.js';
 import { Checkpoints } from './checkpoints.js';
 import { CheckpointsController } from './checkpoints.controller.js';
+import { CosignatureStoring } from './cosignature-storing.job.js';
 import { SigningRound } from './signing-round.js';
 import { Timestamping } from './timestamping.job.js';
 import { Witnessing } from './witnessing.job.js';
@@ -15,17 +20,21 @@ import { Witnessing } from './witnessing.job.js';
 /** What is signed of the ledgers, and proofs against it. */
 @Module({
   imports: [ArchiveModule, ArchivedReadsModule, EventsModule],
-  controllers: [CheckpointsController],
+  controllers: [CheckpointsController, AnchorsController],
   providers: [
+    Anchors,
     Checkpoints,
     SigningRound,
     CheckpointJob,
     AnchorVerifier,
     AnchorVerification,
+    AttestationVerifier,
+    AttestationVerification,
+    CosignatureStoring,
     HeldAgainstAnchors,
     Timestamping,
     Witnessing,
   ],
-  exports: [Checkpoints],
+  exports: [Anchors, Checkpoints],
 })
 export class CheckpointsModule {}

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { X509Certificate } from 'node:crypto';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
@@ -12,8 +11,9 @@ import { timestampKey } from '../integrity/timestamp-reply.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
 import { Metrics } from '../operation/metrics.js';
-import { readRoots, requestTimestamp, timestampFailure } from '../witnesses/timestamp-authority.js';
+import { readRootsFile, requestTimestamp, timestampFailure } from '../witnesses/timestamp-authority.js';
 import { AnchorStore, type StoredAnchor } from './anchor-store.js';
+import { AUTHORITY_URL_METADATA } from './attestation-intake.js';
 import { readLastAnchor } from './anchors.sql.js';
 import { retainUntil } from './signing-round.js';
 import * as sql from './timestamps.sql.js';
@@ -132,7 +132,7 @@ export class Timestamping implements Job, OnModuleInit {
     const { key: objectKey, versionId } = await putBytes(store, reply, {
       key: timestampKey(anchor.number, reply),
       contentType: CONTENT_TYPE,
-      metadata: {},
+      metadata: { [AUTHORITY_URL_METADATA]: url },
       retainUntil: retainUntil(this.config),
     });
     await sql.keepTimestamp(this.pool, {
@@ -157,14 +157,5 @@ export class Timestamping implements Job, OnModuleInit {
     if (failure === before) return;
     if (failure === '') log.info({ authority, ...what }, 'a time-stamp authority stamps again');
     else log.warn({ authority, failure, ...what }, 'there is no time stamp of an authority; every run asks it again');
-  }
-}
-
-/** Throws an Error for the operator. */
-function readRootsFile(path: string): X509Certificate[] {
-  try {
-    return readRoots(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw new Error(`The file of TIMESTAMP_CA_FILE cannot be used: ${(cause as Error).message}`, { cause });
   }
 }

@@ -1,14 +1,21 @@
 import pg from 'pg';
 import { archiveReadSettings } from '../archive/archive-reading.js';
 import { openStore } from '../archive/archive-store.js';
+import type { ObjectStore } from '../archive/object-store.js';
 import { rebuild } from '../archive/rebuild.js';
 import { verifyRange, type Outcome } from '../chain/range-verification.js';
 import { VerificationThreads } from '../chain/verification-threads.js';
-import type { Config } from '../config/config.js';
+import { takeUpAnchors } from '../checkpoints/anchor-intake.js';
+import { AnchorStore } from '../checkpoints/anchor-store.js';
+import { takeUpAttestations } from '../checkpoints/attestation-intake.js';
+import { secretsOf, type Config } from '../config/config.js';
 import { connectionOptions } from '../database/data-source.js';
+import { createLogger } from '../operation/logger.js';
+import { readRootsFile } from '../witnesses/timestamp-authority.js';
 import { migrateDatabase, openDatabase } from './open-database.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
+const STANDARD_ERROR = 2;
 
 export interface RebuiltLedgerReport {
   ledger: string;
@@ -42,9 +49,38 @@ export async function rebuildFromArchive(
     for (const { ledger, size, recorded_at } of ledgers) {
       reports.push({ ledger, size, recorded_at, verdict: await verdictOf(config, database.url, ledger, BigInt(size)) });
     }
+    await takeUpWhatWasSigned(config, database.url, store, log);
     return reports;
   } finally {
     await database.close();
+  }
+}
+
+/** Anchors, and what others have said of them: all that the store has besides events. */
+async function takeUpWhatWasSigned(
+  config: Config,
+  url: string,
+  store: ObjectStore,
+  log: (message: string) => void,
+): Promise<void> {
+  const { TIMESTAMP_CA_FILE: rootsFile } = config;
+  const pool = new pg.Pool(
+    connectionOptions({ url, asService: true, applicationName: 'truetrail rebuild', lockTimeoutMs: LOCK_TIMEOUT_MS }),
+  );
+  pool.on('error', () => undefined); // the query that meets it fails
+  try {
+    const logger = createLogger('warn', { to: STANDARD_ERROR, secrets: secretsOf(config) });
+    const { anchors, intruders } = await takeUpAnchors(pool, new AnchorStore(store), logger);
+    for (const intruder of intruders) log(intruder);
+    const roots = rootsFile === undefined ? [] : readRootsFile(rootsFile);
+    const { timestamps, cosignatures, refused, unverifiable } = await takeUpAttestations(pool, store, roots);
+    log(`${anchors} anchors, ${timestamps} time stamps and ${cosignatures} cosignatures are in the database`);
+    for (const { key, reason } of refused) log(`${key} is not taken up: ${reason}`);
+    if (unverifiable > 0) {
+      log(`${unverifiable} time stamps are not taken up: TIMESTAMP_CA_FILE has the roots that they are verified by`);
+    }
+  } finally {
+    await pool.end();
   }
 }
 

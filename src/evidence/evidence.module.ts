@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { ArchiveModule } from '../archive/archive.module.js';
 import { CheckpointsModule } from '../checkpoints/checkpoints.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
@@ -8,7 +7,7 @@ import { Evidence } from './evidence.js';
 
 /** Bundles of events with all that proves them. */
 @Module({
-  imports: [ArchiveModule, CheckpointsModule, EventsModule, LongReadsModule],
+  imports: [CheckpointsModule, EventsModule, LongReadsModule],
   controllers: [EvidenceController],
   providers: [Evidence],
 })

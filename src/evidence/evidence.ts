@@ -1,15 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Principal } from '../access/principal.js';
-import { OBJECT_STORE } from '../archive/archive-store.js';
-import { StoreUnavailable, type ObjectStore } from '../archive/object-store.js';
-import { AnchorStore, type StoredAnchor } from '../checkpoints/anchor-store.js';
+import { Anchors } from '../checkpoints/anchors.js';
 import { Checkpoints, type SignedCheckpoint } from '../checkpoints/checkpoints.js';
 import { POOL } from '../database/tokens.js';
 import { BulkReads } from '../events/bulk-reads.js';
 import { Ledgers } from '../events/ledgers.js';
 import { Problem } from '../http/problem.js';
-import { AnchorError, isAnchoredNote } from '../integrity/anchor.js';
+import { isAnchoredNote } from '../integrity/anchor.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import * as sql from './evidence.sql.js';
 import type { EvidencePlan, EvidenceQuestion } from './evidence-plan.js';
@@ -24,9 +22,9 @@ const MAX_ANCHOR_BYTES = 16 * 1024 * 1024;
 export class Evidence {
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
-    @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
     private readonly ledgers: Ledgers,
     private readonly checkpoints: Checkpoints,
+    private readonly anchors: Anchors,
     private readonly longReads: LongReads,
     private readonly bulkReads: BulkReads,
   ) {}
@@ -83,7 +81,7 @@ export class Evidence {
         anchors.length < MAX_ANCHORS &&
         bytes < MAX_ANCHOR_BYTES
       ) {
-        const next = await this.storedAnchor(checkpoint.anchor + BigInt(anchors.length));
+        const next = await this.anchors.stored(checkpoint.anchor + BigInt(anchors.length));
         anchors.push(next.bytes);
         bytes += next.bytes.length;
       }
@@ -128,31 +126,9 @@ export class Evidence {
 
   /** The bytes of the anchor in the store, which must be the one of the checkpoint. */
   private async anchorOf({ anchor: number, note }: SignedCheckpoint): Promise<Buffer> {
-    const { anchor, bytes } = await this.storedAnchor(number);
+    const { anchor, bytes } = await this.anchors.stored(number);
     if (anchor.checkpoints.some((each) => isAnchoredNote(note, each.note))) return bytes;
     throw new Problem('archive-damaged', `The archive has no anchor ${number} that holds the checkpoint`);
-  }
-
-  private async storedAnchor(number: bigint): Promise<StoredAnchor> {
-    if (!this.store) {
-      throw new Problem(
-        'archive-unavailable',
-        'This replica is given no archive (ARCHIVE_URL is off), which has the anchor',
-      );
-    }
-    try {
-      const stored = await new AnchorStore(this.store).read(number);
-      if (stored) return stored;
-      throw new Problem('archive-damaged', `The archive has no anchor ${number}`);
-    } catch (cause) {
-      if (cause instanceof StoreUnavailable) {
-        throw new Problem('archive-unavailable', 'The archive, which has the anchor, does not answer', { cause });
-      }
-      if (cause instanceof AnchorError) {
-        throw new Problem('archive-damaged', `Anchor ${number} of the archive is none`, { cause });
-      }
-      throw cause;
-    }
   }
 }
 

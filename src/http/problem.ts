@@ -103,6 +103,18 @@ export const PROBLEMS = {
     title: 'No such deletion',
     meaning: '`GET /v1/deletions` lists the deletions of months that were asked for.',
   },
+  'anchor-not-found': {
+    status: 404,
+    title: 'No such anchor',
+    meaning:
+      'No round of signing has this number, or its anchor holds no checkpoint of the ledgers that these credentials are for. `GET /v1/anchors` lists those that do.',
+  },
+  'timestamp-not-found': {
+    status: 404,
+    title: 'No such time stamp',
+    meaning:
+      'No time stamp over this anchor has this digest. `GET /v1/anchors/{n}/timestamps` lists those that date the anchor, each with the anchor that it is over.',
+  },
   'not-acceptable': {
     status: 406,
     title: 'No such format',

@@ -1,4 +1,5 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { MAX_REPLY_BYTES, TimestampError, timestampQuery, verifyTimestampReply } from '../integrity/timestamp-reply.js';
 import type { Timestamp } from '../integrity/timestamp-reply.js';
 import { NoAnswer, postBytes } from './bounded-post.js';
@@ -84,4 +85,13 @@ export function readRoots(pem: string): X509Certificate[] {
       throw new Error(`certificate ${at + 1} in it cannot be read: ${(cause as Error).message}`, { cause });
     }
   });
+}
+
+/** The certificates of the file of TIMESTAMP_CA_FILE. Throws an Error for the operator. */
+export function readRootsFile(path: string): X509Certificate[] {
+  try {
+    return readRoots(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new Error(`The file of TIMESTAMP_CA_FILE cannot be used: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -1,5 +1,14 @@
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate, type KeyObject } from 'node:crypto';
-import { contextTag, derIdentifier, derInteger, derOf, TAG } from '../../src/integrity/der.js';
+import {
+  contextTag,
+  DerReader,
+  derIdentifier,
+  derInteger,
+  derOf,
+  integerOf,
+  readDer,
+  TAG,
+} from '../../src/integrity/der.js';
 
 /**
  * Certificates and time stamps of RFC 3161 made by hand, so that a test can make each of them wrong in one place:
@@ -201,4 +210,15 @@ export function makeRefusal(status: bigint, text: string, failureBit: number): B
   const failure = Buffer.alloc(4);
   failure[failureBit >> 3] = 0x80 >> (failureBit & 7);
   return seq(seq(derInteger(status), seq(derOf(TAG.utf8String, Buffer.from(text))), bits(failure)));
+}
+
+/** What an authority of good conduct answers to a TimeStampReq: a time stamp of now. */
+export function answerTo(question: Buffer, signer: Authority): Buffer {
+  const reader = DerReader.of(readDer(question));
+  reader.next(TAG.integer);
+  const message = reader.enter();
+  message.next(TAG.sequence);
+  const { content: imprint } = message.next(TAG.octetString);
+  const genTime = new Date().toISOString().replace(/[-:T]|\.\d+/g, '');
+  return makeReply({ imprint, signer, nonce: integerOf(reader.next(TAG.integer)), genTime });
 }
