@@ -305,6 +305,25 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       }
     });
 
+    it('are not given for an event that was changed after it was proven, and still for those beside it', async () => {
+      const receipts = await record(300);
+      await round();
+      const prove = (at: number) => service.http().get(`/v1/ledgers/main/events/${receipts[at]!.event_id}/proof`);
+      const before = [(await prove(6).expect(200)).body, (await prove(7).expect(200)).body];
+      expect((await prove(6).expect(200)).body).toEqual(before[0]);
+      const { rows } = await admin.query<{ name: string }>(
+        `SELECT tableoid::regclass::text AS name FROM audit_events WHERE ledger = 'main' LIMIT 1`,
+      );
+      await admin.query(`ALTER TABLE ${rows[0]!.name} DISABLE TRIGGER USER`);
+      const change = `WHERE ledger = 'main' AND sequence = 7`;
+      await admin.query(`UPDATE ${rows[0]!.name} SET event_hash = sha256(event_hash) ${change}`);
+      expect((await prove(6).expect(500)).body.type).toBe('/docs/problems/damaged-record');
+      // its hash is in this proof as it was signed, and that proves the other one still
+      expect((await prove(7).expect(200)).body).toEqual(before[1]);
+      await admin.query(`DELETE FROM ${rows[0]!.name} ${change}`);
+      expect((await prove(6).expect(500)).body.type).toBe('/docs/problems/damaged-record');
+    });
+
     it('make a tree anew that is not that of the events', async () => {
       await record(700);
       await round();

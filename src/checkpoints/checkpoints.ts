@@ -4,15 +4,15 @@ import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events
 import { POOL } from '../database/tokens.js';
 import { Ledgers } from '../events/ledgers.js';
 import { Problem } from '../http/problem.js';
-import { HASH_BYTES } from '../integrity/event.js';
+import { HASH_BYTES, leafHash } from '../integrity/event.js';
 import { isConsistent, isIncluded } from '../integrity/merkle-proof.js';
 import { ED25519, VerifierKey } from '../integrity/signed-note.js';
 import {
   consistencyProof,
   hashesOf,
+  subtreeHashes,
   inclusionProof,
   rootFromTiles,
-  subtreeHashes,
   tileWidth,
   type ReadTiles,
   type Tile,
@@ -26,6 +26,8 @@ import {
   tileReader,
   type ReadArchivedHashes,
 } from './tree-tiles.js';
+import { readArchivedTo, readEventHashes } from './tree.sql.js';
+import { VerifiedTiles } from './verified-tiles.js';
 
 /** A signed checkpoint of a ledger. */
 export interface SignedCheckpoint {
@@ -58,9 +60,14 @@ const RETRY_AFTER_SECONDS = 60;
 /** Sequences and sizes are 64-bit integers with a sign. */
 const MAX_SIZE = 9_223_372_036_854_775_807n;
 
+/** 16 MiB at most: the upper tiles of 100 million events, and more than a thousand of level 0. */
+const KEPT_TILES = 2_048;
+
 /** What was signed of ledgers, and proofs against it. Every proof is recomputed up to the signed root before it is given. */
 @Injectable()
 export class Checkpoints {
+  private readonly verified = new VerifiedTiles(KEPT_TILES);
+
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
@@ -95,10 +102,12 @@ export class Checkpoints {
     const checkpoint = checkpointOf(found.checkpoint);
     const { size, rootHash } = checkpoint;
     const index = sequence - 1n;
-    const read = remembering(this.tilesOf(ledger));
-    const hashes = await inclusionProof(index, size, read);
-    const [leaf] = await subtreeHashes([{ start: index, end: sequence }], size, read);
-    if (!isIncluded(leaf!, index, size, hashes, rootHash)) throw unlikeSigned(ledger);
+    const { read, keep } = this.verified.over(ledger, this.tilesOf(ledger));
+    const [hashes, leaf] = await Promise.all([inclusionProof(index, size, read), this.leafNow(ledger, sequence)]);
+    const [expected] = await subtreeHashes([{ start: index, end: sequence }], size, read);
+    const isAsSigned = isIncluded(expected!, index, size, hashes, rootHash) && (leaf?.equals(expected!) ?? true);
+    if (!isAsSigned) throw unlikeSigned(ledger);
+    keep();
     return { sequence, checkpoint, hashes };
   }
 
@@ -109,7 +118,7 @@ export class Checkpoints {
   async consistency(ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
     const { size, rootHash } = await this.latest(ledger);
     if (to > size) throw notYet(`The last checkpoint is of ${size} events`);
-    const read = remembering(this.tilesOf(ledger));
+    const { read } = this.verified.over(ledger, this.tilesOf(ledger));
     const [hashes, fromRoot, toRoot] = [
       await consistencyProof(from, to, read),
       await rootFromTiles(from, read),
@@ -174,6 +183,19 @@ export class Checkpoints {
     };
   }
 
+  /**
+   * The leaf of an event as its row says now, beside that of a tile that was kept; undefined for one that has left the
+   * database as it should. Throws damaged-record.
+   */
+  private async leafNow(ledger: string, sequence: bigint): Promise<Buffer | undefined> {
+    const [found] = await readEventHashes(this.pool, [{ ledger, from: sequence, to: sequence }]);
+    const [eventHash] = found!;
+    if (eventHash) return leafHash(eventHash);
+    const archivedTo = (await readArchivedTo(this.pool, [ledger])).get(ledger) ?? 0n;
+    if (sequence > archivedTo) throw unlikeSigned(ledger);
+    return undefined;
+  }
+
   private async assertThere(ledger: string, { level, index, width }: Tile): Promise<void> {
     const { size } = await this.latest(ledger);
     if (tileWidth(level, index, size) < width) {
@@ -198,16 +220,4 @@ function notYet(detail: string): Problem {
 /** Whoever changed a tile, or an event, gets no proof out of it. */
 function unlikeSigned(ledger: string): Problem {
   return new Problem('damaged-record', `The events of ${ledger} are not those that were signed: no proof is given`);
-}
-
-/** The same reader, which reads no tile twice. */
-function remembering(read: ReadTiles): ReadTiles {
-  const known = new Map<string, Buffer>();
-  const nameOf = ({ level, index, width }: Tile): string => `${level}/${index}/${width}`;
-  return async (tiles) => {
-    const wanted = tiles.filter((tile) => !known.has(nameOf(tile)));
-    const contents = wanted.length === 0 ? [] : await read(wanted);
-    wanted.forEach((tile, at) => known.set(nameOf(tile), contents[at]!));
-    return tiles.map((tile) => known.get(nameOf(tile))!);
-  };
 }

@@ -92,16 +92,22 @@ export interface SequenceRange {
  * has locked the parent of the months: see readPage.
  */
 export async function readEventHashes(database: Database, ranges: readonly SequenceRange[]): Promise<Buffer[][]> {
-  const { rows } = await database.query<{ place: string; first: string; sequences: string; hashes: Buffer }>(
-    `SELECT r.place, coalesce(min(e.sequence), 0) AS first, count(e.sequence) AS sequences,
+  // by name, since planning over all months takes longer than the rows do
+  const { rows } = await database.query<{ place: string; first: string; sequences: string; hashes: Buffer }>({
+    name: 'read_event_hashes',
+    text: `SELECT r.place, coalesce(min(e.sequence), 0) AS first, count(e.sequence) AS sequences,
             string_agg(e.event_hash, ''::bytea ORDER BY e.sequence) AS hashes
        FROM unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS r (ledger, first, last, place)
        CROSS JOIN LATERAL (
          SELECT a.sequence, a.event_hash FROM audit_events AS a
            WHERE a.ledger = r.ledger AND a.sequence BETWEEN r.first AND r.last ORDER BY a.sequence) AS e
        GROUP BY r.place`,
-    [ranges.map(({ ledger }) => ledger), ranges.map(({ from }) => String(from)), ranges.map(({ to }) => String(to))],
-  );
+    values: [
+      ranges.map(({ ledger }) => ledger),
+      ranges.map(({ from }) => String(from)),
+      ranges.map(({ to }) => String(to)),
+    ],
+  });
   const found: Buffer[][] = ranges.map(() => []);
   for (const { place, first, sequences, hashes } of rows) {
     const { from, to } = ranges[Number(place) - 1]!;
