@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { canonicalize, canonicalString, plainDecimal, type JsonValue } from './canonical-json.js';
+import { canonicalize, canonicalMembers, canonicalString, plainDecimal, type JsonValue } from './canonical-json.js';
 import { readJson } from './strict-json.js';
 
 const vectors = JSON.parse(readFileSync(new URL('../../test/vectors/numbers.json', import.meta.url), 'utf8')) as {
@@ -77,5 +77,23 @@ describe('canonicalString', () => {
     }
     expect(() => canonicalString('a\ud800')).toThrow(TypeError);
     expect(() => canonicalString('"\ud800')).toThrow(TypeError);
+  });
+});
+
+describe('canonicalMembers', () => {
+  test('are canonicalize, in pieces', () => {
+    const object = { b: [1, { z: null, a: -0 }], '\u20ac': 'x"\n', a: {}, '\ud83d\ude00': '😀', 1: true };
+    const members = canonicalMembers(object);
+    expect(`{${members.map(({ text }) => text).join(',')}}`).toBe(canonicalize(object));
+    const { a, b } = object;
+    const some = members.filter(({ name }) => name === 'a' || name === 'b');
+    expect(`{${some.map(({ text }) => text).join(',')}}`).toBe(canonicalize({ b, a }));
+    expect(canonicalMembers({})).toEqual([]);
+  });
+
+  test('refuse what canonicalize refuses', () => {
+    for (const bad of [{ a: '\ud800' }, { '\ud800': 1 }, { a: NaN }, { a: undefined }, { a: new Date(0) }]) {
+      expect(() => canonicalMembers(bad as never)).toThrow(TypeError);
+    }
   });
 });

@@ -20,6 +20,19 @@ export function canonicalize(value: JsonValue): string {
   return text;
 }
 
+/**
+ * The members of an object in the order of its canonical form, each as it stands there: `"name":value`. Joined by commas
+ * between braces they are canonicalize(object), and so are those of some of them for the object that has no others. Throws
+ * as canonicalize does.
+ */
+export function canonicalMembers(object: JsonObject): { name: string; text: string }[] {
+  return inOrder(object).map((name) => {
+    const text = quoted(name) + ':' + canonicalValue(object[name] as JsonValue);
+    if (!text.isWellFormed()) throw new TypeError(HALF_PAIR);
+    return { name, text };
+  });
+}
+
 /** A string as RFC 8785 prints it, quotes included. Throws TypeError for half a surrogate pair. */
 export function canonicalString(text: string): string {
   if (!text.isWellFormed()) throw new TypeError(HALF_PAIR);
@@ -63,6 +76,17 @@ function canonicalArray(values: JsonValue[]): string {
 }
 
 function canonicalObject(object: JsonObject): string {
+  const names = inOrder(object);
+  let text = '{';
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    text += (i > 0 ? ',' : '') + quoted(name) + ':' + canonicalValue(object[name] as JsonValue);
+  }
+  return text + '}';
+}
+
+/** The names of an object's members in the order of their UTF-16 code units. */
+function inOrder(object: JsonObject): string[] {
   if (typeof object.toJSON === 'function') throw new TypeError('an object with a toJSON method is not plain data');
   const names = Object.keys(object);
   // What we read back was mostly written in this order, so looking is cheaper than sorting.
@@ -72,12 +96,7 @@ function canonicalObject(object: JsonObject): string {
       break;
     }
   }
-  let text = '{';
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] as string;
-    text += (i > 0 ? ',' : '') + quoted(name) + ':' + canonicalValue(object[name] as JsonValue);
-  }
-  return text + '}';
+  return names;
 }
 
 function canonicalNumber(n: number): string {

@@ -10,7 +10,7 @@ import {
   type BundleTimestamp,
   type SequenceRange,
 } from './evidence-claims.js';
-import { BundleLineCheck, lineOf } from './evidence-lines.js';
+import { BundleLineCheck, canonicalLine, lineOf } from './evidence-lines.js';
 import { EvidencePage } from './evidence-page.js';
 import type { Subtree } from './merkle-proof.js';
 import { MultiproofPath, MultiproofRoot } from './multiproof.js';
@@ -145,10 +145,11 @@ export async function* writeBundle(source: BundleSource): AsyncGenerator<Buffer>
     waiting.push(...hashes);
     for (const { record, isFound } of events) {
       const line = lineOf(record, isFound && claims.contents);
-      const eventHash = check.take(line)!;
+      const { text: lineText, contentText } = canonicalLine(line);
+      const eventHash = check.take(line, contentText)!;
       tree.append(BigInt(record.sequence) - 1n, leafHash(eventHash));
       page.take(line);
-      const bytes = Buffer.from(`${canonicalize(line)}\n`);
+      const bytes = Buffer.from(`${lineText}\n`);
       text.push(bytes);
       textBytes += bytes.length;
       if (textBytes >= PIECE_BYTES) yield* piece();

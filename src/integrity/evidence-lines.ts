@@ -1,4 +1,4 @@
-import { canonicalize, type JsonObject, type JsonValue } from './canonical-json.js';
+import { canonicalize, canonicalMembers, type JsonObject, type JsonValue } from './canonical-json.js';
 import {
   CONTENT_MEMBERS,
   contentHash,
@@ -38,6 +38,7 @@ const REQUIRED = [
   ...['timestamp', 'user_id'],
 ] as const;
 const ENVELOPE_LINE: ReadonlySet<string> = new Set([...ENVELOPE_MEMBERS, 'event_hash']);
+const CONTENT_NAMES: ReadonlySet<string> = new Set(CONTENT_MEMBERS);
 const EVENT_LINE: ReadonlySet<string> = new Set([...ENVELOPE_LINE, ...CONTENT_MEMBERS, 'salt']);
 const MICROS = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
 const SEQUENCE = /^[1-9][0-9]{0,18}$/;
@@ -48,6 +49,21 @@ const SALT = /^[0-9a-f]{32}$/;
 export function lineOf(record: EventRecord, withContent: boolean): JsonObject {
   const flat = record as unknown as JsonObject;
   return withContent ? flat : pick(flat, [...ENVELOPE_LINE]);
+}
+
+/**
+ * The canonical form of a line, and that of the members that are a content's, put together from the same pieces: states
+ * and metadata are most of both. Throws TypeError as canonicalize does.
+ */
+export function canonicalLine(line: JsonObject): { text: string; contentText: string } {
+  const members = canonicalMembers(line);
+  return { text: objectOf(members), contentText: objectOf(members.filter(({ name }) => CONTENT_NAMES.has(name))) };
+}
+
+function objectOf(members: readonly { text: string }[]): string {
+  let text = '{';
+  for (let i = 0; i < members.length; i++) text += (i > 0 ? ',' : '') + members[i]!.text;
+  return text + '}';
 }
 
 /**
@@ -82,9 +98,9 @@ export class BundleLineCheck {
 
   /**
    * The event hash that the line's envelope gives, whatever else is wrong with the line; undefined if it has no envelope
-   * whose place in the ledger could be told.
+   * whose place in the ledger could be told. `contentText` is that of canonicalLine, for whoever has it already.
    */
-  take(line: JsonObject): Buffer | undefined {
+  take(line: JsonObject, contentText?: string): Buffer | undefined {
     const at = (kind: LineFinding['kind'], detail: string): void => this.report({ kind, ...nameOf(line), detail });
     if (!isEnvelope(line)) {
       at('link', 'it has no envelope of a record');
@@ -103,7 +119,7 @@ export class BundleLineCheck {
     this.checkLink(line, sequence, at);
     const isFull = Object.hasOwn(line, 'salt');
     const isFound = this.place(line, sequence, isFull, at);
-    if (isFull) checkContent(line, at);
+    if (isFull) checkContent(line, contentText, at);
     else if (!Object.keys(line).every((name) => ENVELOPE_LINE.has(name))) {
       at('content', 'it has members that are neither its envelope nor a whole content');
     }
@@ -244,7 +260,11 @@ function isEnvelope(line: JsonObject): line is EnvelopeLine {
   );
 }
 
-function checkContent(line: JsonObject, at: (kind: LineFinding['kind'], detail: string) => void): void {
+function checkContent(
+  line: JsonObject,
+  contentText: string | undefined,
+  at: (kind: LineFinding['kind'], detail: string) => void,
+): void {
   const unknown = Object.keys(line).find((name) => !EVENT_LINE.has(name));
   if (unknown !== undefined)
     at('content', `it has a member ${JSON.stringify(unknown.slice(0, 50))} that no hash holds`);
@@ -255,7 +275,7 @@ function checkContent(line: JsonObject, at: (kind: LineFinding['kind'], detail: 
     at('content', 'it has no salt of 16 bytes in hex');
     return;
   }
-  const text = canonicalize(pick(line, CONTENT_MEMBERS));
+  const text = contentText ?? canonicalize(pick(line, CONTENT_MEMBERS));
   if (contentHash(Buffer.from(salt, 'hex'), text).toString('hex') !== line.content_hash) {
     at('content', 'its content has another hash than its content_hash');
   }
