@@ -15,11 +15,12 @@ import {
 } from './read-rows.mjs';
 import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
 import { measureProofs, measureRounds } from './checkpoint-rows.mjs';
+import { measureBundle, measureLevels } from './evidence-rows.mjs';
 import { measureS3 } from './s3-rows.mjs';
 import { LEDGER, Trail } from './trail.mjs';
 import { measureBatches, measureClients, measureSingle } from './write-rows.mjs';
 
-/** Ten to fifteen minutes on two cores. Time grows with these and with nothing else. */
+/** Fifteen to twenty minutes on two cores. Time grows with these and with nothing else. */
 const FULL = {
   events: 1_000_000,
   rounds: 5,
@@ -34,6 +35,7 @@ const FULL = {
   roundsMs: 60_000,
   proofs: 1_000,
   ledgers: 10_000,
+  bundledEvents: 500_000,
   exportRounds: 3,
   exportedEvents: 60_000,
   s3Events: 127_483,
@@ -62,6 +64,7 @@ const QUICK = {
   roundsMs: 12_000,
   proofs: 20,
   ledgers: 50,
+  bundledEvents: 4_000,
   exportRounds: 1,
   exportedEvents: 2_000,
   s3Events: 4_000,
@@ -85,10 +88,12 @@ const ROWS = {
   size: { what: 'bytes per event, online', measure: measureSize, filled: true },
   history: { what: 'order history, warm', measure: measureHistory, filled: true },
   verification: { what: 'verification of links and contents', measure: measureVerification, filled: true },
+  levels: { what: 'verification, level by level', measure: measureLevels, filled: true },
   export: { what: 'export to the archive, verified', measure: measureExport, filled: true },
   s3: { what: 'export to S3, and archived records from there', measure: measureS3 },
   checkpoints: { what: 'checkpoint rounds at full ingest', measure: measureRounds },
   proofs: { what: 'proofs, and a round of many ledgers', measure: measureProofs, filled: true },
+  bundles: { what: 'bundles of very many events', measure: measureBundle, filled: true },
   busy: { what: 'POST p99 while export, verification and a report run', measure: measureBusy, filled: true },
   memory: { what: 'memory', measure: measureMemory, filled: true },
   'history-cold': { what: 'order history, cold', measure: measureColdHistory, filled: true },

@@ -58,17 +58,9 @@ export async function measureProofs(trail, { proofs, ledgers }) {
   const { body: checkpoint } = await trail.call('GET', `/v1/ledgers/${LEDGER}/checkpoint`);
   const size = Number(String(checkpoint).split('\n')[1]);
   const latencies = [];
+  const ids = await randomEventIds(trail, proofs);
   await trail.withConnections(1, async ([connection]) => {
-    for (let i = 0; i < proofs; i++) {
-      const from = 1 + Math.floor(Math.random() * (size - 1));
-      const path = `/v1/ledgers/${LEDGER}/events?from_sequence=${from}&limit=1`;
-      const { body } = await connection.call('GET', path);
-      const request = connection.encode('GET', `/v1/ledgers/${LEDGER}/events/${body.events[0].event_id}/proof`);
-      const begun = performance.now();
-      const answer = await connection.send(request);
-      latencies.push(performance.now() - begun);
-      if (answer.status !== 200) throw unexpected(answer);
-    }
+    for (const id of ids) latencies.push(await proveEvent(connection, id));
   });
   const p50 = median(latencies);
   return [
@@ -83,6 +75,30 @@ export async function measureProofs(trail, { proofs, ledgers }) {
     },
     await measureManyLedgers(trail, ledgers),
   ];
+}
+
+/** Ids of events at random places of what is signed. */
+export async function randomEventIds(trail, count) {
+  const { body: checkpoint } = await trail.call('GET', `/v1/ledgers/${LEDGER}/checkpoint`);
+  const size = Number(String(checkpoint).split('\n')[1]);
+  const ids = [];
+  await trail.withConnections(1, async ([connection]) => {
+    for (let i = 0; i < count; i++) {
+      const from = 1 + Math.floor(Math.random() * (size - 1));
+      const { body } = await connection.call('GET', `/v1/ledgers/${LEDGER}/events?from_sequence=${from}&limit=1`);
+      ids.push(body.events[0].event_id);
+    }
+  });
+  return ids;
+}
+
+/** Asks for a proof. Returns how long it took, in milliseconds. */
+export async function proveEvent(connection, id) {
+  const request = connection.encode('GET', `/v1/ledgers/${LEDGER}/events/${id}/proof`);
+  const begun = performance.now();
+  const answer = await connection.send(request);
+  if (answer.status !== 200) throw unexpected(answer);
+  return performance.now() - begun;
 }
 
 async function measureManyLedgers(trail, ledgers) {
@@ -114,7 +130,7 @@ async function measureManyLedgers(trail, ledgers) {
 }
 
 /** Runs a round by hand. Returns how many ledgers it signed, and how long it took. */
-async function runRound(trail) {
+export async function runRound(trail) {
   const started = await trail.call('POST', '/v1/jobs/checkpoint/runs');
   if (started.status !== 202) throw new Error(`checkpoint: ${started.status} ${JSON.stringify(started.body)}`);
   for (;;) {

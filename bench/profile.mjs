@@ -6,12 +6,12 @@ import { parseArgs } from 'node:util';
 import { ensureBuilt } from '../scripts/build.mjs';
 import { ensureInstalled, root } from '../scripts/install.mjs';
 
-const USAGE = `node bench/profile.mjs single|clients|batches|history|verification [--seconds N] [--top N] [--events N]
+const USAGE = `node bench/profile.mjs single|clients|batches|history|verification|proofs [--seconds N] [--top N] [--events N]
 
   --seconds N   how long the work goes on (10)
   --top N       how many functions are shown (30)
   --build DIR   a build that was made earlier (dist/<digest>), to compare two
-  --events N    size of the ledger for history and verification (100000)
+  --events N    size of the ledger for history, verification and proofs (100000)
 `;
 const WARM_UP_EVENTS = 2_000;
 
@@ -39,6 +39,13 @@ const WORK = {
     return 1_000;
   },
   verification: async (trail, { verify }) => (await verify(trail)).checked,
+  proofs: async (trail) => {
+    const ids = trail.proofIds ?? (trail.proofIds = await randomEventIds(trail, 2_000));
+    await trail.withConnections(1, async ([connection]) => {
+      for (let i = 0; i < 500; i++) await proveEvent(connection, ids[Math.floor(Math.random() * ids.length)]);
+    });
+    return 500;
+  },
 };
 
 if (positionals.length !== 1 || !WORK[positionals[0]] || !(seconds > 0 && top > 0 && events >= 8_000)) {
@@ -55,6 +62,7 @@ const [{ Cleanup }, { Trail }, reads, { signalToStop }, { cpuSeconds }] = await 
   import('./bench.mjs'),
   import('./cpu-time.mjs'),
 ]);
+const { proveEvent, randomEventIds, runRound } = await import('./checkpoint-rows.mjs');
 
 const cleanup = new Cleanup();
 let code = 0;
@@ -75,7 +83,8 @@ async function profile(row) {
     nodeArgs: ['--cpu-prof', '--cpu-prof-interval=200', '--cpu-prof-name=main-${pid}-${tid}.cpuprofile'],
   });
   await trail.warmUp(WARM_UP_EVENTS);
-  if (row === 'history' || row === 'verification') await trail.fill(events);
+  if (['history', 'verification', 'proofs'].includes(row)) await trail.fill(events);
+  if (row === 'proofs') await runRound(trail);
   const run = () => WORK[row](trail, reads);
   await run();
   const before = cpuSeconds(trail);

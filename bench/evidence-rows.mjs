@@ -1,0 +1,181 @@
+// Rows about proving: how fast each level of verification goes, and bundles of very many events.
+import { spawn } from 'node:child_process';
+import { createWriteStream, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { runExport } from './archive-rows.mjs';
+import { runRound } from './checkpoint-rows.mjs';
+import { KEY } from './processes.mjs';
+import { verify } from './read-rows.mjs';
+import { LEDGER } from './trail.mjs';
+
+/** Of /proc, on Linux. */
+const TICKS_A_SECOND = 100;
+/** What the targets are of. */
+const TRADE_DATE_EVENTS = 500_000;
+
+/**
+ * Verification of the ledger as a whole before and after it was signed, and of the archive that holds it. Level 4 is the
+ * verifier's part of a bundle.
+ */
+export async function measureLevels(trail) {
+  const rate = (what, { events, seconds }, note) => ({
+    row: 'levels',
+    what: `verification of ${events} events, ${what}`,
+    unit: 'events/s',
+    ours: events / seconds,
+    target: 'printed',
+    met: null,
+    ...(note === undefined ? {} : { note }),
+  });
+  const wholeLedger = async () => {
+    const { checked, milliseconds } = await verify(trail);
+    return { events: checked, seconds: milliseconds / 1000 };
+  };
+  const rows = [];
+  const { status } = await trail.call('GET', `/v1/ledgers/${LEDGER}/checkpoint`);
+  if (status === 409) rows.push(rate('level 1: nothing was signed yet', await wholeLedger()));
+  const round = await runRound(trail);
+  rows.push(rate('levels 1 and 2: with what was signed', await wholeLedger()));
+  rows.push({
+    row: 'levels',
+    what: 'the round that signed all of it',
+    unit: 's',
+    ours: round.seconds,
+    target: 'printed',
+    met: null,
+  });
+  await runExport(trail);
+  const { outcome, seconds } = await runJob(trail, 'archive-verification');
+  if (outcome.verdict !== 'valid') throw new Error(`archive-verification: ${JSON.stringify(outcome).slice(0, 1000)}`);
+  const events = await archivedEvents(trail);
+  rows.push(rate('level 3: every archive object read and recomputed', { events, seconds }));
+  return rows;
+}
+
+async function archivedEvents(trail) {
+  const { rows } = await trail.owner.query('SELECT sum(to_sequence - from_sequence + 1) AS events FROM archive_ranges');
+  return Number(rows[0].events);
+}
+
+/** A bundle of the ledger's first events over HTTP, from the request to the last byte on disk; then verified from there. */
+export async function measureBundle(trail, { bundledEvents }) {
+  const made = await makeBundle(trail, Math.min(bundledEvents, trail.recorded));
+  // of fewer events most of it is the start of a process
+  const isWhole = made.events >= TRADE_DATE_EVENTS;
+  const row = (what, ours, secondsOfTradeDate, note) => {
+    const limit = (secondsOfTradeDate * made.events) / TRADE_DATE_EVENTS;
+    return {
+      row: 'bundles',
+      what,
+      unit: 's',
+      ours,
+      target: isWhole ? `under ${limit.toFixed(0)} s` : 'printed',
+      met: isWhole ? ours < limit : null,
+      note,
+      detail: made,
+    };
+  };
+  return [
+    row(
+      `a bundle of ${made.events} events (${made.bundleMb} MB), made over HTTP`,
+      made.madeSeconds,
+      60,
+      `${made.serviceCpuSeconds} processor seconds of the service`,
+    ),
+    row(
+      'the same, verified by truetrail-verify',
+      made.verifiedSeconds,
+      30,
+      `${made.verifierCpuSeconds} processor seconds, ${made.verifierPeakMb} MB at most`,
+    ),
+  ];
+}
+
+/** Makes a bundle of the first events, and verifies it. Processor time stands beside the wall's, which other work lengthens. */
+export async function makeBundle(trail, events) {
+  await runRound(trail);
+  const key = (await ask(trail, 'GET', `/v1/ledgers/${LEDGER}/keys`).then((answer) => answer.text())).trim();
+  const file = join(trail.folder, 'bundle.zip');
+  const before = usage(trail.service.pid);
+  const begun = performance.now();
+  const response = await ask(trail, 'POST', `/v1/ledgers/${LEDGER}/evidence`, { to_sequence: String(events) });
+  if (response.status !== 200) throw new Error(`the bundle was refused: ${await response.text()}`);
+  const firstMs = performance.now() - begun;
+  await pipeline(Readable.fromWeb(response.body), createWriteStream(file));
+  const madeMs = performance.now() - begun;
+  const after = usage(trail.service.pid);
+  const verified = await verifyBundle(trail.build, file, key);
+  if (verified.verdict !== 'valid') throw new Error(`the bundle is ${verified.verdict}`);
+  return {
+    events,
+    bundleMb: round(statSync(file).size / 1e6),
+    firstByteSeconds: round(firstMs / 1000),
+    madeSeconds: round(madeMs / 1000),
+    serviceCpuSeconds: after && round(after.cpuSeconds - before.cpuSeconds),
+    servicePeakMbBefore: before?.peakMb,
+    servicePeakMbAfter: after?.peakMb,
+    verifiedSeconds: round(verified.ms / 1000),
+    verifierCpuSeconds: round(verified.cpuSeconds),
+    verifierPeakMb: verified.peakMb,
+  };
+}
+
+function ask({ service }, method, path, body) {
+  return fetch(`${service.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${KEY}`, ...(body && { 'content-type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+}
+
+/** Runs a job by hand. Returns its outcome, and how long it took. */
+async function runJob(trail, job) {
+  const started = await trail.call('POST', `/v1/jobs/${job}/runs`);
+  if (started.status !== 202) throw new Error(`${job}: ${started.status} ${JSON.stringify(started.body)}`);
+  for (;;) {
+    const { body } = await trail.call('GET', `/v1/jobs/${job}/runs/${started.body.id}`);
+    if (body.status === 'failed') throw new Error(`${job}: ${JSON.stringify(body.outcome)}`);
+    if (body.status === 'done') {
+      const seconds = (Date.parse(body.finished_at) - Date.parse(body.started_at)) / 1000;
+      return { outcome: body.outcome, seconds };
+    }
+    await pause(50);
+  }
+}
+
+/** In a process of its own, from its start to its end. */
+async function verifyBundle(build, path, trusted) {
+  const begun = performance.now();
+  const main = join(build, 'src', 'verify', 'truetrail-verify.js');
+  const child = spawn(process.execPath, [main, path, '--key', trusted, '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  let last = { peakMb: null, cpuSeconds: null };
+  const watch = setInterval(() => (last = usage(child.pid) ?? last), 20);
+  child.stdout.setEncoding('utf8').on('data', (chunk) => (output += chunk));
+  await new Promise((resolve) => child.once('close', resolve));
+  clearInterval(watch);
+  return { ms: performance.now() - begun, ...last, verdict: JSON.parse(output).verdict };
+}
+
+/** Of a process so far; undefined once it has ended, and where there is no /proc. */
+function usage(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13);
+    return {
+      peakMb: Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1e3),
+      cpuSeconds: (Number(user) + Number(system)) / TICKS_A_SECOND,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function round(number) {
+  return number === null ? null : Math.round(number * 10) / 10;
+}
