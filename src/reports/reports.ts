@@ -1,4 +1,5 @@
 import { Problem } from '../http/problem.js';
+import { clockSync } from './clock-sync.js';
 import { mifid2Trades } from './mifid2-trades.js';
 import { orderRecords } from './order-records.js';
 import type { Report } from './report.js';
@@ -10,7 +11,7 @@ export const REPORTS: readonly Report[] = [
   mifid2Trades,
   userActivity,
   ...orderRecords,
- 
+  clockSync,
   vocabularyFindingsReport,
 ];
 
