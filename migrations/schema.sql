@@ -1741,7 +1741,6 @@ REVOKE ALL ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp wi
 GRANT EXECUTE ON FUNCTION append_events(text,interval,integer[],uuid[],timestamp with time zone[],smallint[],smallint[],text[],text[],text[],text[],text[],jsonb[],jsonb[],jsonb[],text[],text[],text[],uuid[],text[],bytea[],text[],bytea[],bytea[]) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.assert_month_has_digests(p_month date, p_verified_within interval, p_missing text, p_unverified text)
-CREATE OR REPLACE FUNCTION public.assert_month_is_not_wrong(p_month date)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -1779,6 +1778,14 @@ AS $function$
 COMMENT ON FUNCTION assert_month_has_digests(date,interval,text,text) IS 'Nothing, or the first code when a month has no digests that are locked, and the second when they were not verified lately';
 
 REVOKE ALL ON FUNCTION assert_month_has_digests(date,interval,text,text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.assert_month_is_not_wrong(p_month date)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
         v_wrong record;
       BEGIN
         SELECT s.number, s.found_wrong_at INTO v_wrong
@@ -3017,46 +3024,26 @@ CREATE OR REPLACE FUNCTION public.retention_of_objects(p_numbers bigint[])
  STABLE
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
-          SELECT DISTINCT ON (c.number) c.number, p.id, p.record_class, p.years, kept_until(c.greatest_recorded_at, p.years + c.more_years)
-            FROM (
-              -- an index of entities is kept as long as the events that it leads to, digests longer
-              SELECT DISTINCT own.number, x.number AS holder, x.ledger,
-                     CASE own.kind WHEN 'digests' THEN 5 ELSE 0 END AS more_years
-                FROM archive_ranges AS own
-                JOIN archive_ranges AS x ON x.kind = 'month' AND x.ledger = own.ledger
-                  AND x.from_sequence <= own.to_sequence AND x.to_sequence >= own.from_sequence
-                WHERE own.number = ANY (p_numbers) AND own.kind IN ('month', 'entities', 'digests')
-            ) AS held
-            CROSS JOIN LATERAL (
-              SELECT held.number, held.more_years, held.ledger, d.entity_type, d.event_type, d.greatest_recorded_at
-                FROM archive_contents AS d WHERE d.number = held.holder AND d.ledger = held.ledger
-              UNION ALL
-              -- catalogued before its classes were: any may be among them
-              SELECT held.number, held.more_years, held.ledger, NULL, NULL, r.greatest_recorded_at
-                FROM archive_ranges AS r
-                WHERE r.number = held.holder AND r.ledger = held.ledger
-                  AND NOT EXISTS (SELECT FROM archive_contents AS d WHERE d.number = held.holder)
-            ) AS c
-            JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = c.ledger)
           WITH line (ledger, ledgers) AS MATERIALIZED (SELECT l.ledger, ledger_line(l.ledger) FROM ledgers AS l)
-          SELECT DISTINCT ON (last.number) last.number, last.id, last.record_class, last.years, kept_until(last.recorded_at, last.years)
+          SELECT DISTINCT ON (last.number) last.number, last.id, last.record_class, last.years, kept_until(last.recorded_at, last.years + last.more_years)
             FROM (
               -- of what a policy keeps in an object the last event is kept the longest
-              SELECT c.number, p.id, p.record_class, p.years, p.created_at, max(c.greatest_recorded_at) AS recorded_at
+              SELECT c.number, c.more_years, p.id, p.record_class, p.years, p.created_at, max(c.greatest_recorded_at) AS recorded_at
                 FROM (
-                  -- an index of entities is kept as long as the events that it leads to
-                  SELECT DISTINCT own.number, x.number AS holder, x.ledger
+                  -- an index of entities is kept as long as the events that it leads to, digests longer
+                  SELECT DISTINCT own.number, x.number AS holder, x.ledger,
+                         CASE own.kind WHEN 'digests' THEN 5 ELSE 0 END AS more_years
                     FROM archive_ranges AS own
                     JOIN archive_ranges AS x ON x.kind = 'month' AND x.ledger = own.ledger
                       AND x.from_sequence <= own.to_sequence AND x.to_sequence >= own.from_sequence
-                    WHERE own.number = ANY (p_numbers) AND own.kind IN ('month', 'entities')
+                    WHERE own.number = ANY (p_numbers) AND own.kind IN ('month', 'entities', 'digests')
                 ) AS held
                 CROSS JOIN LATERAL (
-                  SELECT held.number, held.ledger, d.entity_type, d.event_type, d.greatest_recorded_at
+                  SELECT held.number, held.more_years, held.ledger, d.entity_type, d.event_type, d.greatest_recorded_at
                     FROM archive_contents AS d WHERE d.number = held.holder AND d.ledger = held.ledger
                   UNION ALL
                   -- catalogued before its classes were: any may be among them
-                  SELECT held.number, held.ledger, NULL, NULL, r.greatest_recorded_at
+                  SELECT held.number, held.more_years, held.ledger, NULL, NULL, r.greatest_recorded_at
                     FROM archive_ranges AS r
                     WHERE r.number = held.holder AND r.ledger = held.ledger
                       AND NOT EXISTS (SELECT FROM archive_contents AS d WHERE d.number = held.holder)
@@ -3065,7 +3052,7 @@ AS $function$
                 JOIN retention_policies AS p ON p.valid_from <= (trail_now() AT TIME ZONE 'UTC')::date AND (p.ledger IS NULL OR p.ledger = ANY (line.ledgers))
   AND (p.entity_type IS NULL OR c.entity_type IS NULL OR p.entity_type = c.entity_type)
   AND (p.event_type IS NULL OR c.event_type IS NULL OR p.event_type = c.event_type)
-                GROUP BY c.number, p.id
+                GROUP BY c.number, c.more_years, p.id
             ) AS last
             ORDER BY last.number, 5 DESC, last.years DESC, last.created_at, last.id
         $function$;
