@@ -274,7 +274,7 @@ function archivedRows({ archive, subject }: Trail, from: bigint, to: bigint): As
   return archive && from <= to ? archive.range(subject.ledger, from, to) : nothing();
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- an empty iteration
+/** An empty iteration. */
 async function* nothing(): AsyncGenerator<never> {}
 
 const LISTED_BY_TASK = 1_000;

@@ -143,7 +143,8 @@ export function expectedCompleteness(
       const todaysTotals = totals
         .filter((event) => (event.source ?? '') === source && event.new_state.day === day)
         .sort((a, b) => {
-          const session = ({ new_state: { source_session } }: SentEvent): string => String(source_session ?? '');
+          const session = ({ new_state: { source_session } }: SentEvent): string =>
+            String((source_session as string | undefined) ?? '');
           return session(a) < session(b) ? -1 : session(a) > session(b) ? 1 : a.sequence - b.sequence;
         });
       for (const { new_state: state, sequence } of todaysTotals) {
@@ -154,9 +155,9 @@ export function expectedCompleteness(
         ).length;
         const isNumber = /^\d+$/.test(String(state.events));
         const said = isNumber ? String(state.events) : 'a total that can be read';
-        tell('total', String(state.source_session ?? ''), {
+        tell('total', String((state.source_session as string | undefined) ?? ''), {
           count: String(recorded),
-          expected: state.event_type === undefined ? said : `${said} of ${String(state.event_type)}`,
+          expected: state.event_type === undefined ? said : `${said} of ${state.event_type as string}`,
           found: isNumber ? String(recorded) : String(state.events),
           before_sequence: String(sequence),
         });
