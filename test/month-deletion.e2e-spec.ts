@@ -465,7 +465,7 @@ describe('a month at the end of its retention', () => {
       service.database,
       `SELECT x.removed_at IS NOT NULL AS removed FROM month_ranges AS m
          JOIN archive_ranges AS r ON r.ledger = m.ledger AND r.from_sequence <= m.to_sequence AND r.to_sequence >= m.from_sequence
-         LEFT JOIN archive_removals AS x USING (number) WHERE m.month = '${firstOf(FIRST)}'`,
+         LEFT JOIN archive_removals AS x USING (number) WHERE m.month = '${firstOf(FIRST)}' AND r.kind <> 'digests'`,
     );
     expect(copies.length).toBeGreaterThan(2);
     expect(copies.filter(({ removed }) => !removed)).toEqual([]);
@@ -821,6 +821,7 @@ describe('what the first month says of retention', () => {
       await setClock(monthsAgo(LATE));
       for (const job of ['partition-maintenance', 'archive-export']) await run(job);
       await setClock(new Date());
+      await run('archive-verification'); // the digests that are to stay were read lately
       const [clerk, officer] = [
         (await createKey(service, ['operations:run'], ['*'])).key,
         (await createKey(service, ['holds:approve'], ['*'])).key,
