@@ -90,12 +90,17 @@ interface Kept {
   receipt: { sequence: string };
 }
 
+const nested = (levels: number): object | string => (levels === 0 ? 'x' : { in: nested(levels - 1) });
+
 /** More of them, and another ledger, after the backup; signed but for the last five of main. What desk-1's submitter keeps. */
 async function second(): Promise<Kept[]> {
   const { http } = client(await start());
   await record(service!, 300, 'main', (i) => ({ metadata: { n: 1.5e21, i, text: '\u{1F600} "\\' } }));
   const contents = Array.from({ length: 3 }, (_, i) =>
-    sampleEvent({ raw: { media_type: 'text/plain', data: Buffer.from(`raw ${i}`).toString('base64') } }),
+    sampleEvent({
+      raw: { media_type: 'text/plain', data: Buffer.from(`raw ${i}`).toString('base64') },
+      metadata: nested(31), // with the event around it as deep as any may be
+    }),
   );
   const { body } = await http().post('/v1/ledgers/desk-1/events/batch').send({ events: contents }).expect(201);
   await http().put('/v1/ledgers/desk-2').expect(201);

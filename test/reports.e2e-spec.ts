@@ -262,6 +262,8 @@ describe('reports on a made day', () => {
       'order-records-rts24',
       'order-records-rts6-incoming',
       'order-records-rts6-outgoing',
+      'lifecycle-exceptions',
+      'completeness',
       'clock-sync',
       'vocabulary-findings',
     ]);
@@ -442,7 +444,20 @@ describe('reports on a made day', () => {
     const names = run.parameters
       .filter((each: { in: string }) => each.in === 'query')
       .map((each: { name: string }) => each.name);
-    expect(names.sort()).toEqual(['as_of', 'format', 'from', 'from_date', 'late_after', 'to', 'to_date', 'user_id']);
+    expect(names.sort()).toEqual([
+      'as_of',
+      'format',
+      'from',
+      'from_date',
+      'late_after',
+      'look_back_days',
+      'rule',
+      'severity',
+      'to',
+      'to_date',
+      'usual_days',
+      'user_id',
+    ]);
     expect(body.paths['/v1/ledgers/{ledger}/reports'].get.operationId).toBe('listReports');
   });
 });

@@ -112,8 +112,7 @@ export class AnchorStore {
   async strangers(upTo: bigint): Promise<string[]> {
     const strange = new Set<string>();
     for await (const { key } of this.store.list(ANCHOR_PREFIX)) {
-      const number = BigInt(/^anchors\/([0-9]{12,18})$/.exec(key)?.[1] ?? 0);
-      if (number < 1n || number > upTo || anchorKey(number) !== key) strange.add(key);
+      if (!isAnchorUpTo(key, upTo)) strange.add(key);
     }
     return [...strange];
   }
@@ -135,4 +134,10 @@ export class AnchorStore {
     for await (const chunk of this.store.read(version)) chunks.push(chunk);
     return Buffer.concat(chunks);
   }
+}
+
+/** Whether a name is that of an anchor, from 1 up to a number. */
+export function isAnchorUpTo(key: string, last: bigint): boolean {
+  const number = BigInt(/^anchors\/([0-9]{12,18})$/.exec(key)?.[1] ?? 0);
+  return number >= 1n && number <= last && anchorKey(number) === key;
 }

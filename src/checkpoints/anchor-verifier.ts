@@ -6,7 +6,7 @@ import type { ObjectStore } from '../archive/object-store.js';
 import { POOL } from '../database/tokens.js';
 import { AnchorError, anchorKey } from '../integrity/anchor.js';
 import { NoteError } from '../integrity/signed-note.js';
-import { AnchorStore, type StoredAnchor } from './anchor-store.js';
+import { AnchorStore, isAnchorUpTo, type StoredAnchor } from './anchor-store.js';
 import * as sql from './anchors.sql.js';
 import { verifyAnchor } from './anchor-intake.js';
 
@@ -68,8 +68,11 @@ export class AnchorVerifier {
       outcome.findings.push(...(await this.verify(anchors, number)));
       outcome.read += 1;
     }
-    // one that is being written at this moment is the next one
-    for (const key of await anchors.strangers(outcome.anchors + 1n)) {
+    // rounds have gone on meanwhile: what is there is looked at first, and then how many anchors there are by now
+    const strangers = await anchors.strangers(outcome.anchors);
+    const last = (await sql.readLastAnchor(this.pool))?.number ?? 0n;
+    // one that was being written when they were listed is the next one
+    for (const key of strangers.filter((each) => !isAnchorUpTo(each, last + 1n))) {
       outcome.findings.push({ kind: 'anchor-unknown', object_key: key, detail: 'it is no anchor that was catalogued' });
     }
     return outcome;

@@ -13,6 +13,8 @@ const HEX: Record<string, RegExp> = {
   event_hash: /^[0-9a-f]{64}$/,
 };
 const SEQUENCE = /^[1-9][0-9]{0,18}$/;
+/** That of an event, and the object around it. */
+const LINE_DEPTH = 33;
 
 /**
  * What submitters hold: a line an event, `{"content": …, "receipt": …}`, in any order. All of it is in memory at once.
@@ -25,7 +27,10 @@ export async function readKeptEvents(path: string): Promise<KeptEvents> {
     number += 1;
     if (line.trim() === '') continue;
     try {
-      const { content, receipt } = readJson(line) as { content?: JsonObject; receipt?: JsonObject };
+      const { content, receipt } = readJson(line, { maxDepth: LINE_DEPTH }) as {
+        content?: JsonObject;
+        receipt?: JsonObject;
+      };
       if (!content || !receipt) throw new Error('it needs the members content and receipt');
       const { row, origin } = rowOf(content, receipt as unknown as Receipt);
       const ofLedger = kept.get(origin) ?? new Map<bigint, StoredRow<number>>();
