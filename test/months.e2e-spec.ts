@@ -217,8 +217,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         recorded_from: monthsAgo(15, 1).toISOString(),
         recorded_to: monthsAgo(15, 28).toISOString(),
       };
+      const { key: clerk } = await createKey(service, ['holds:request'], ['*']);
       const { body: held } = await service
-        .http()
+        .http(clerk)
         .post('/v1/legal-holds')
         .send({ ...hold, reason: 'an inquiry' })
         .expect(201);

@@ -400,8 +400,9 @@ describe('early objects', () => {
     await moveTrailClock(admin, later);
     await run('partition-maintenance'); // what the service recorded when it started is of the present month
     await run('archive-export');
+    const clerk = (await createKey(service, ['holds:request'], ['*'])).key;
     const hold = await service
-      .http()
+      .http(clerk)
       .post('/v1/legal-holds')
       .send({ ledgers: ['main'], recorded_to: monthsAgo(3).toISOString(), reason: 'Inquiry' })
       .expect(201);
