@@ -230,7 +230,7 @@ describe('witnesses', () => {
       for (const statement of [
         'DELETE FROM cosignatures',
         'UPDATE cosignatures SET line = line',
-        'TRUNCATE cosignatures',
+        'TRUNCATE cosignatures CASCADE',
       ]) {
         await expect(client.query(statement)).rejects.toMatchObject({ code: 'TT100' });
       }
