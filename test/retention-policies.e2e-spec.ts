@@ -241,10 +241,18 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         ['entities', 'quotes'],
         ['month', 'default'],
         ['entities', 'default'],
+        // which are kept for five years more than the events
+        ['digests', 'quotes'],
+        ['digests', 'default'],
       ]);
-      for (const [i, years] of [9, 9, 7, 7].entries()) {
+      const expected = [
+        ...[9, 9].map((years) => [4, years] as const),
+        ...[7, 7].map((years) => [3, years] as const),
+        ...[[4, 9 + 5] as const, [3, 7 + 5] as const],
+      ];
+      for (const [i, [back, years]] of expected.entries()) {
         const lock = new Date(await lockOf(ofMonths[i]!));
-        const from = monthsAgo(i < 2 ? 4 : 3);
+        const from = monthsAgo(back);
         expect(Math.abs(seconds(lock) - seconds(yearsAfter(from, years)))).toBeLessThan(300);
         if (ofMonths[i]!.kind === 'month') {
           const { object_key: key, version_id: versionId } = ofMonths[i]!;
@@ -260,13 +268,19 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const locks = await Promise.all(ofMonths.map(lockOf));
       expect(await run('retention')).toMatchObject({ extended: 0 });
       await add({ record_class: 'logins', event_type: 'login', years: 12 });
-      expect(await run('retention')).toMatchObject({ extended: 2 });
+      expect(await run('retention')).toMatchObject({ extended: 3 });
       const later = await Promise.all(ofMonths.map(lockOf));
-      expect(later.slice(0, 2)).toEqual(locks.slice(0, 2));
-      const wanted = seconds(yearsAfter(monthsAgo(3), 12));
-      for (const lock of later.slice(2)) expect(Math.abs(seconds(new Date(lock)) - wanted)).toBeLessThan(300);
+      for (const i of [0, 1, 4]) expect(later[i]).toBe(locks[i]);
+      for (const [i, years] of [
+        [2, 12],
+        [3, 12],
+        [5, 12 + 5],
+      ] as const) {
+        const wanted = seconds(yearsAfter(monthsAgo(3), years));
+        expect(Math.abs(seconds(new Date(later[i]!)) - wanted)).toBeLessThan(300);
+      }
       const recorded = await acts(service, 'archive_object');
-      expect(recorded.map(({ action }) => action)).toEqual(['extend', 'extend']);
+      expect(recorded.map(({ action }) => action)).toEqual(['extend', 'extend', 'extend']);
       expect(recorded[0]!.new_state).toMatchObject({
         object_key: ofMonths[2]!.object_key,
         record_class: 'logins',
