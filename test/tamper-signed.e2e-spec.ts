@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { anchorKey } from '../src/integrity/anchor.js';
-import { startService, type TestService } from './support/app.js';
+import { sampleEvent, startService, type TestService } from './support/app.js';
 import { rewriting } from './support/rewriting.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { record, runJob, tamper, verify, type ShownVerification } from './support/verification.js';
@@ -79,7 +79,13 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         /^12 events were signed \(anchor \d+\), and the ledger ends at 10: events 11 to 12/,
       );
       expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('it ends at 10') });
-      // and one that has grown again
+      // from the round on that has seen it nothing more is taken
+      const { body } = await service.http().post(`/v1/ledgers/${ledger}/events`).send(sampleEvent()).expect(503);
+      expect(body.type).toBe('/docs/problems/ledger-behind-its-anchor');
+    });
+
+    it('shows a tail that was cut off and has grown again', async () => {
+      await tampered(...cut(10));
       await record(service, 4, ledger);
       expect(places(await verify(service, {}, ledger))).toEqual(['checkpoint@9']);
       expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('not those that were signed') });

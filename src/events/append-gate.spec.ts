@@ -3,9 +3,9 @@ import { pino } from 'pino';
 import { Problem } from '../http/problem.js';
 import { AppendGate, type HeldLedgers } from './append-gate.js';
 
-/** A connection that leads to a server. */
-function connectionTo(identity: string): pg.ClientBase {
-  return { query: () => Promise.resolve({ rows: [{ identity }] }) } as unknown as pg.ClientBase;
+/** A connection that leads to a start of a server. */
+function connectionTo(start: string): pg.ClientBase {
+  return { query: () => Promise.resolve({ rows: [{ identity: 'of a cluster', start }] }) } as unknown as pg.ClientBase;
 }
 
 describe('the gate before appends', () => {
@@ -51,6 +51,16 @@ describe('the gate before appends', () => {
     expect(gate.admit('desk-1')).toBeUndefined();
     expect(checks).toBe(2);
     expect(gate.behind).toBe(1);
+  });
+
+  it('looks again when somebody doubts', async () => {
+    await gate.meet(connectionTo(server));
+    await gate.admit('main');
+    behind.set('main', 'events 2 to 3 are missing');
+    expect(gate.admit('main')).toBeUndefined();
+    gate.doubt();
+    await expect(gate.admit('main')).rejects.toThrow('events 2 to 3 are missing');
+    expect(checks).toBe(2);
   });
 
   it('lets nothing go over a connection to another server than the one that was looked at', async () => {
