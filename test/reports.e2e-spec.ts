@@ -455,8 +455,8 @@ describe('reports on a made day', () => {
       'severity',
       'to',
       'to_date',
-      'usual_days',
       'user_id',
+      'usual_days',
     ]);
     expect(body.paths['/v1/ledgers/{ledger}/reports'].get.operationId).toBe('listReports');
   });

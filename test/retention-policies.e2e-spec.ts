@@ -518,7 +518,7 @@ describe('early objects', () => {
       .expect(201);
     const [{ objects: others } = { objects: 0 }] = await query<{ objects: number }>(
       service.database,
-      `SELECT count(*)::integer - 1 AS objects FROM archive_objects WHERE kind IN ('month', 'entities')`,
+      `SELECT count(*)::integer - 1 AS objects FROM archive_objects WHERE kind IN ('month', 'entities', 'digests')`,
     );
     expect(await run('retention')).toMatchObject({
       extended: others,
