@@ -56,7 +56,7 @@ describe('the gate before appends', () => {
   it('looks again when somebody doubts', async () => {
     await gate.meet(connectionTo(server));
     await gate.admit('main');
-    behind.set('main', 'events 2 to 3 are missing');
+    behind = new Map([['main', 'events 2 to 3 are missing']]);
     expect(gate.admit('main')).toBeUndefined();
     gate.doubt();
     await expect(gate.admit('main')).rejects.toThrow('events 2 to 3 are missing');
