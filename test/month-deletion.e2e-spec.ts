@@ -52,7 +52,7 @@ describe('a month at the end of its retention', () => {
     clerk = (await createKey(service, ['operations:run'], ['*'])).key;
     officer = (await createKey(service, ['holds:approve', 'holds:request'], ['*'])).key;
     await archiveFourMonths();
-  }, 300_000);
+  }, 120_000);
   afterEach(async () => {
     await admin.end();
     await service.close();

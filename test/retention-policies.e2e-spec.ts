@@ -452,7 +452,7 @@ describe('early objects', () => {
     await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
     expect(await run('archive-export')).toMatchObject({ refused: [] });
     expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
-  }, 300_000);
+  }, 120_000);
 
   it('stay while the object of their month is damaged or missing, which holds up nothing else', async () => {
     for (const back of [4, 3]) {
