@@ -4,7 +4,7 @@ import pg from 'pg';
 import { importFrom } from './processes.mjs';
 
 const { build, connection, statement, from, to, origin } = workerData;
-const { connectionOptions } = await importFrom(build, 'src/database/data-source.js');
+const { connectionOptions } = await importFrom(build, 'src/database/connection.js');
 const { canonicalContent, contentHash, eventHash } = await importFrom(build, 'src/integrity/event.js');
 const { contentOf, envelopeOf } = await importFrom(build, 'src/integrity/stored-event.js');
 

@@ -26,7 +26,7 @@ export class Trail {
     const [event, stored, { connectionOptions }, { uuidv7 }] = await Promise.all([
       importFrom(build, 'src/integrity/event.js'),
       importFrom(build, 'src/events/stored-events.js'),
-      importFrom(build, 'src/database/data-source.js'),
+      importFrom(build, 'src/database/connection.js'),
       importFrom(build, 'src/database/uuidv7.js'),
     ]);
     Object.assign(trail, { build, startScript, cleanup, log, folder, dataDir: join(folder, 'data'), nodeArgs, env });

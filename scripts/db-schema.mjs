@@ -15,7 +15,7 @@ const build = ensureBuilt();
 const load = (path) => import(pathToFileURL(join(build, path)).href);
 const { startEmbeddedPostgres } = await load('src/database/embedded-postgres.js');
 const { migrate } = await load('src/database/migrate.js');
-const { SERVICE_ROLE } = await load('src/database/data-source.js');
+const { SERVICE_ROLE } = await load('src/database/connection.js');
 const { expectedFrom } = await load('src/chain/schema-check.js');
 const { describeSchema, listSchemaObjects } = await load('src/chain/schema-check.sql.js');
 

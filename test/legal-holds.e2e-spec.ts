@@ -4,7 +4,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { Exporter } from '../src/archive/exporter.js';
 import { RetentionRefused, StoreUnavailable, type ObjectStore } from '../src/archive/object-store.js';
-import { connectionOptions } from '../src/database/data-source.js';
+import { connectionOptions } from '../src/database/connection.js';
 import { POOL } from '../src/database/tokens.js';
 import { SqlState } from '../src/database/sqlstate.js';
 import { ObjectHolds, type ObjectHoldsOutcome } from '../src/holds/object-holds.js';

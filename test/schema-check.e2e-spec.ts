@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SERVICE_ROLE } from '../src/database/data-source.js';
+import { SERVICE_ROLE } from '../src/database/connection.js';
 import { differences, expectedFrom } from '../src/chain/schema-check.js';
 import { describeSchema, listSchemaObjects } from '../src/chain/schema-check.sql.js';
 import { startService, type TestService } from './support/app.js';

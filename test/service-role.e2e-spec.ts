@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { connectionOptions, SERVICE_ROLE } from '../src/database/data-source.js';
+import { connectionOptions, SERVICE_ROLE } from '../src/database/connection.js';
 import { SqlState } from '../src/database/sqlstate.js';
 import { startService, type TestService } from './support/app.js';
 import { connected, record, tamper } from './support/verification.js';

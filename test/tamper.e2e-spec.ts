@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { connectionOptions } from '../src/database/data-source.js';
+import { connectionOptions } from '../src/database/connection.js';
 import { startService, type TestService } from './support/app.js';
 import { rewriting } from './support/rewriting.js';
 import { connected, record, runJob, tamper, verify, type ShownVerification } from './support/verification.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import pg from 'pg';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { ServiceLedger } from '../events/service-ledger.js';

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
-import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
+import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { errorAsData, type ErrorAsData } from '../http/error-data.js';
 import { makeArchiveReader, NoArchive, type ArchiveReadSettings } from './archive-reading.js';
 import type { ArchivedEvents } from './archived-events.js';

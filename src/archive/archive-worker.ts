@@ -1,7 +1,7 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { ArchiveObjectError } from './archive-format.js';
 import { runArchiveTask, type ArchiveTask } from './archive-tasks.js';
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import pg from 'pg';
 import type { Logger } from 'pino';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { ServiceLedger } from '../events/service-ledger.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import { MultisetHash } from '../integrity/multiset-hash.js';
 import type { StoredRow } from '../integrity/stored-event.js';

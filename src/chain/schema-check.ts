@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { POOL } from '../database/tokens.js';
-import { SERVICE_ROLE } from '../database/data-source.js';
+import { SERVICE_ROLE } from '../database/connection.js';
 import { sqlState } from '../database/sqlstate.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';

@@ -2,7 +2,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import { makeArchiveReader, type ArchiveReadSettings } from '../archive/archive-reading.js';
-import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
+import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { sqlState } from '../database/sqlstate.js';
 import { runTask, type VerificationSubject, type VerificationTask } from './verification-tasks.js';
 

@@ -5,7 +5,7 @@ import { archiveReadSettings } from '../archive/archive-reading.js';
 import { claimStore, OBJECT_STORE } from '../archive/archive-store.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { CONFIG, type Config } from '../config/config.js';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { readServer } from '../database/server-identity.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { makeArchiveReader, type ArchiveReadSettings } from '../archive/archive-reading.js';
-import { keepFromCrashing } from '../database/data-source.js';
+import { keepFromCrashing } from '../database/connection.js';
 import { hashesOf } from '../integrity/tiles.js';
 import type { ReadArchivedHashes } from './tree-tiles.js';
 

@@ -2,7 +2,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import type { ArchiveReadSettings } from '../archive/archive-reading.js';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { sqlState } from '../database/sqlstate.js';
 import { archivedHashesOf, quietPool } from './thread-reading.js';
 import { findRoots, type FoundRoot, type WantedRoot } from './tree-growth.js';

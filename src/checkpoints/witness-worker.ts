@@ -1,7 +1,7 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ArchiveReadSettings } from '../archive/archive-reading.js';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { consistencyProof } from '../integrity/tiles.js';
 import type { UncosignedCheckpoint } from './cosignatures.sql.js';
 import { offerAll, type AskedWitness, type Offered } from './offering.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Config } from '../config/config.js';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { startEmbeddedPostgres } from '../database/embedded-postgres.js';
 import { isUpToDate, migrate } from '../database/migrate.js';
 import { LockHeldError } from '../database/process-lock.js';

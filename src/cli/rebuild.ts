@@ -9,7 +9,7 @@ import { takeUpAnchors } from '../checkpoints/anchor-intake.js';
 import { AnchorStore } from '../checkpoints/anchor-store.js';
 import { takeUpAttestations } from '../checkpoints/attestation-intake.js';
 import { secretsOf, type Config } from '../config/config.js';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { createLogger } from '../operation/logger.js';
 import { readRootsFile } from '../witnesses/timestamp-authority.js';
 import { migrateDatabase, openDatabase } from './open-database.js';

@@ -19,7 +19,7 @@ import {
   type RecoveryMeans,
 } from '../checkpoints/recovery.js';
 import { secretsOf, type Config } from '../config/config.js';
-import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
+import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { AppendGate } from '../events/append-gate.js';

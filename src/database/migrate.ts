@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { connectionOptions, ownerDataSource, SERVICE_ROLE } from './data-source.js';
+import { connectionOptions, SERVICE_ROLE } from './connection.js';
+import { ownerDataSource } from './data-source.js';
 import { MIGRATIONS } from '../../migrations/index.js';
 import { sqlState, SqlState } from './sqlstate.js';
 

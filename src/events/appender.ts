@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
 import { deletedAs, readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { CONFIG, type Config } from '../config/config.js';
-import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
+import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { DATABASE_URL } from '../database/tokens.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { isDatabaseUnavailable } from '../http/problem.filter.js';

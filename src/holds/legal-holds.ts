@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import pg from 'pg';
 import { EVERY_LEDGER, mayUseLedger, type Principal } from '../access/principal.js';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';

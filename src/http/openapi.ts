@@ -32,8 +32,14 @@ const PROBLEM_SCHEMA = {
   },
 } as const;
 
-/** The OpenAPI document of the service. */
+let made: OpenAPIObject | undefined;
+
+/** The OpenAPI document of the service: the same for every application of a process, and slow to make. */
 export function openApiDocument(app: INestApplication): OpenAPIObject {
+  return (made ??= describe(app));
+}
+
+function describe(app: INestApplication): OpenAPIObject {
   const document = SwaggerModule.createDocument(
     app,
     new DocumentBuilder()

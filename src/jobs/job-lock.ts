@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 
 /**
  * A job's turn over all replicas: an advisory lock of a session of its own, which PostgreSQL gives up when the session

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { makeArchiveReader, NoArchive } from '../archive/archive-reading.js';
 import type { ArchivedEvents } from '../archive/archived-events.js';
 import { Checkpoints } from '../checkpoints/checkpoints.js';
-import { connectionOptions, keepFromCrashing } from '../database/data-source.js';
+import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { EventSearch, SEARCH_SHARE } from '../events/event-search.js';
 import { Ledgers } from '../events/ledgers.js';
 import { OrderHistory } from '../events/order-history.js';

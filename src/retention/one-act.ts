@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { connectionOptions } from '../database/data-source.js';
+import { connectionOptions } from '../database/connection.js';
 
 /** Whoever else acts on the same is done once its record is durable. */
 const LOCK_TIMEOUT_MS = 10_000;

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { losslessTypes } from '../../src/database/data-source.js';
+import { losslessTypes } from '../../src/database/connection.js';
 import { readStoredRows } from '../../src/events/stored-events.js';
 import { canonicalContent, contentHash, eventHash } from '../../src/integrity/event.js';
 import { contentOf, envelopeOf, type StoredRow } from '../../src/integrity/stored-event.js';
