@@ -1,0 +1,68 @@
+import pg from 'pg';
+
+/** The role that the service takes on every connection, whatever login it came with. It owns nothing. */
+export const SERVICE_ROLE = 'truetrail_service';
+
+/** Times go as text or integers, never through Date, which drops microseconds. */
+const TIMESTAMPTZ = 1184;
+const TIMESTAMP = 1114;
+const DATE = 1082;
+const JSONB = 3802;
+const JSON_TYPE = 114;
+const asText = (value: string): string => value;
+
+/** pg's type parsers with the lossy ones replaced: times and JSON stay the text that PostgreSQL sent. */
+export const losslessTypes = {
+  getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+    if (oid === TIMESTAMPTZ || oid === TIMESTAMP || oid === DATE || oid === JSONB || oid === JSON_TYPE) return asText;
+    return pg.types.getTypeParser(oid, format) as (value: string) => unknown;
+  },
+};
+
+/** A password must never reach a log through a driver's message. */
+export interface ConnectionSettings {
+  url: string;
+  /** false for migrations, which keep the owner's own role */
+  asService: boolean;
+  applicationName: string;
+  lockTimeoutMs: number;
+}
+
+/** What every connection of ours sets by itself, whatever the server's defaults are. */
+export function connectionOptions(settings: ConnectionSettings): pg.ClientConfig {
+  const parameters = [
+    ...(settings.asService ? [`role=${SERVICE_ROLE}`] : []),
+    'default_transaction_isolation=read\\ committed',
+    'default_transaction_read_only=off',
+    'synchronous_commit=on',
+    'TimeZone=UTC',
+    'DateStyle=ISO',
+    'IntervalStyle=postgres',
+    'bytea_output=hex',
+    'extra_float_digits=1',
+    'client_min_messages=warning',
+    // Statements are written so that one plan serves: an array of 10,000 ids must not turn a look-up into a scan.
+    'plan_cache_mode=force_generic_plan',
+    'jit=off',
+    'search_path=public',
+    `lock_timeout=${settings.lockTimeoutMs}`,
+  ];
+  return {
+    connectionString: settings.url,
+    application_name: settings.applicationName,
+    options: parameters.map((parameter) => `-c ${parameter}`).join(' '),
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+    types: losslessTypes,
+  };
+}
+
+/**
+ * A connection that is lost while it is lent out, but not at a query, has nobody who hears of it, and Node ends the
+ * process. The next query on it fails by itself.
+ */
+export function keepFromCrashing(pool: pg.Pool): void {
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
+}
