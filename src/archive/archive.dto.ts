@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
 import { ARCHIVE_KINDS } from './archive-format.js';
 import { DeletedRangeDto } from './deleted-range.dto.js';
-import { isSequence } from '../events/search-query.dto.js';
+import { isSequence } from '../events/search-request.js';
 
 export const DEFAULT_OBJECTS_LISTED = 100;
 export const MAX_OBJECTS_LISTED = 1_000;

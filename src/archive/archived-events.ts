@@ -1,5 +1,5 @@
 import type { BoundedRows } from '../database/bounded-query.js';
-import type { SearchQuery } from '../events/search-query.dto.js';
+import type { SearchQuery } from '../events/search-request.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { Timestamp } from '../integrity/timestamp.js';
 

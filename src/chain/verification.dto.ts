@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
 import { Absentable, IsTimestamp, rule } from '../events/event.dto.js';
-import { isSequence, MAX_SEQUENCE } from '../events/search-query.dto.js';
+import { isSequence, MAX_SEQUENCE } from '../events/search-request.js';
 import { FINDING_KINDS, MAX_LISTED_FINDINGS, type FindingKind } from './findings.js';
 
 function IsSequence(): PropertyDecorator {

@@ -1,7 +1,11 @@
 import { Module } from '@nestjs/common';
 import { ArchiveModule } from '../archive/archive.module.js';
+import { ARCHIVED_EVENTS } from '../archive/archived-events.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
+import { plainProvider } from '../database/plain-provider.js';
+import { POOL } from '../database/tokens.js';
 import { EventsModule } from '../events/events.module.js';
+import { Ledgers } from '../events/ledgers.js';
 import { HeldAgainstAnchors } from './held-against-anchors.js';
 import { AnchorVerification } from './anchor-verification.job.js';
 import { AnchorVerifier } from './anchor-verifier.js';
@@ -23,7 +27,7 @@ import { Witnessing } from './witnessing.job.js';
   controllers: [CheckpointsController, AnchorsController],
   providers: [
     Anchors,
-    Checkpoints,
+    plainProvider(Checkpoints, [POOL, ARCHIVED_EVENTS, Ledgers]),
     SigningRound,
     CheckpointJob,
     AnchorVerifier,

@@ -1,8 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
-import { POOL } from '../database/tokens.js';
-import { Ledgers } from '../events/ledgers.js';
+import type { ArchivedEvents } from '../archive/archived-events.js';
+import type { Ledgers } from '../events/ledgers.js';
 import { Problem } from '../http/problem.js';
 import { HASH_BYTES, leafHash } from '../integrity/event.js';
 import { isConsistent, isIncluded } from '../integrity/merkle-proof.js';
@@ -64,13 +62,12 @@ const MAX_SIZE = 9_223_372_036_854_775_807n;
 const KEPT_TILES = 2_048;
 
 /** What was signed of ledgers, and proofs against it. Every proof is recomputed up to the signed root before it is given. */
-@Injectable()
 export class Checkpoints {
   private readonly verified = new VerifiedTiles(KEPT_TILES);
 
   constructor(
-    @Inject(POOL) private readonly pool: pg.Pool,
-    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
+    private readonly pool: pg.Pool,
+    private readonly archive: ArchivedEvents,
     private readonly ledgers: Ledgers,
   ) {}
 

@@ -1,10 +1,8 @@
-import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { ARCHIVED_EVENTS, type ArchivedEvents, type ArchivedSearch } from '../archive/archived-events.js';
+import type { ArchivedEvents, ArchivedSearch } from '../archive/archived-events.js';
 import { readDeletedSpans, spansWithin, toldOf, type DeletedRange } from '../archive/deleted-ranges.js';
-import { CONFIG, type Config } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
-import { POOL } from '../database/tokens.js';
 import { Turnstile } from '../database/turnstile.js';
 import { Problem } from '../http/problem.js';
 import { canonicalString } from '../integrity/canonical-json.js';
@@ -17,7 +15,7 @@ import {
 } from '../integrity/stored-event.js';
 import { formatMicros, formatTimestamp, parseTimestamp, type Timestamp } from '../integrity/timestamp.js';
 import { encodeCursor } from './cursor.js';
-import { Ledgers } from './ledgers.js';
+import type { Ledgers } from './ledgers.js';
 import { readPage } from './read-transaction.js';
 import {
   cursorProblem,
@@ -25,7 +23,7 @@ import {
   type Position,
   type SearchQuery,
   type SearchRequest,
-} from './search-query.dto.js';
+} from './search-request.js';
 import { later, lesser } from './sequences.js';
 import { STORED_COLUMNS } from './stored-events.js';
 
@@ -53,16 +51,15 @@ export interface SearchPage {
 }
 
 /** Finds events by what is in them. Rows that nobody may have written are errors, never left out. */
-@Injectable()
 export class EventSearch {
   private readonly turnstile: Turnstile;
   private readonly timeoutMs: number;
 
   constructor(
-    @Inject(POOL) private readonly pool: pg.Pool,
-    @Inject(CONFIG) config: Pick<Config, 'DATABASE_POOL_SIZE' | 'READ_TIMEOUT'>,
+    private readonly pool: pg.Pool,
+    config: Pick<Config, 'DATABASE_POOL_SIZE' | 'READ_TIMEOUT'>,
     private readonly ledgers: Ledgers,
-    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
+    private readonly archive: ArchivedEvents,
   ) {
     this.timeoutMs = config.READ_TIMEOUT;
     this.turnstile = new Turnstile(Math.ceil(config.DATABASE_POOL_SIZE * SEARCH_SHARE));

@@ -17,7 +17,8 @@ import { isEventId, isEventText, MAX_CODE_POINTS } from '../integrity/event.js';
 import { LINES_HEADERS, wantsLines } from '../http/ndjson.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { Problem } from '../http/problem.js';
-import { invalidParameters, QueryParameters, queryError, type Parameters } from '../http/query-parameters.js';
+import { invalidParameters, queryError, type Parameters } from '../http/parameters.js';
+import { QueryParameters } from '../http/query-parameters.js';
 import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import type { LongRead } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
@@ -28,11 +29,11 @@ import { EventSearch } from './event-search.js';
 import { OrderHistory } from './order-history.js';
 import {
   HistoryParametersDto,
-  MAX_METADATA_FILTERS,
   readHistoryRequest,
   readSearchRequest,
   SearchParametersDto,
 } from './search-query.dto.js';
+import { MAX_METADATA_FILTERS } from './search-request.js';
 
 const READ_PROBLEMS = [
   'invalid-parameter',

@@ -1,5 +1,9 @@
 import { Module } from '@nestjs/common';
+import { ARCHIVED_EVENTS } from '../archive/archived-events.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
+import { CONFIG } from '../config/config.js';
+import { plainProvider } from '../database/plain-provider.js';
+import { POOL } from '../database/tokens.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { PartitionsModule } from '../partitions/partitions.module.js';
 import { AppendGate } from './append-gate.js';
@@ -24,10 +28,10 @@ import { ServiceLedger } from './service-ledger.js';
     Appender,
     BulkReads,
     EventIntake,
-    EventSearch,
+    plainProvider(EventSearch, [POOL, CONFIG, Ledgers, ARCHIVED_EVENTS]),
     LedgerClock,
-    Ledgers,
-    OrderHistory,
+    plainProvider(Ledgers, [POOL]),
+    plainProvider(OrderHistory, [POOL, Ledgers, ARCHIVED_EVENTS]),
     ServiceLedger,
   ],
   exports: [AppendGate, Appender, BulkReads, Ledgers, ServiceLedger],

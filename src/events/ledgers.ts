@@ -1,6 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { POOL } from '../database/tokens.js';
 import { Problem } from '../http/problem.js';
 import * as sql from './ledgers.sql.js';
 import type { LedgerState } from './ledgers.sql.js';
@@ -20,13 +18,12 @@ function successorName(first: string, number: number): string {
   return `${first.slice(0, 63 - suffix.length)}${suffix}`;
 }
 
-@Injectable()
 export class Ledgers {
   /** Origins never change, so once read they are known. */
   private readonly origins = new Map<string, string>();
   private logOrigin: string | undefined;
 
-  constructor(@Inject(POOL) private readonly pool: pg.Pool) {}
+  constructor(private readonly pool: pg.Pool) {}
 
   /** Fixes the deployment's name at the first start, makes the first ledgers; the name that holds. */
   async open(deploymentId: string, logOrigin: string): Promise<string> {

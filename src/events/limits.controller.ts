@@ -13,7 +13,7 @@ import {
   MAX_METADATA_FILTERS,
   MAX_QUERY_BYTES,
   MAX_SEARCH_LIMIT,
-} from './search-query.dto.js';
+} from './search-request.js';
 
 /** What a request may have. Bytes are of JSON in UTF-8, after decompression. */
 const LIMITS = {

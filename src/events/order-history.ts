@@ -1,6 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import type { ArchivedEvents } from '../archive/archived-events.js';
 import {
   deletionSentence,
   readDeletedSpans,
@@ -9,15 +8,14 @@ import {
   type DeletedRange,
 } from '../archive/deleted-ranges.js';
 import { queryBounded, type BoundedRows, type Statement } from '../database/bounded-query.js';
-import { POOL } from '../database/tokens.js';
 import { Problem } from '../http/problem.js';
 import { eventRecordOf, microsOf, type EventRecord, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros, type Timestamp } from '../integrity/timestamp.js';
 import { correctionsInForce, type Correctable } from './corrections.js';
 import { encodeCursor } from './cursor.js';
 import { MAX_PAGE_BYTES, STREAM_PAGE_BYTES, STREAM_PAGE_ROWS } from './event-search.js';
-import { Ledgers } from './ledgers.js';
-import { cursorProblem, MAX_HISTORY_LIMIT, MAX_SEQUENCE, type HistoryRequest } from './search-query.dto.js';
+import type { Ledgers } from './ledgers.js';
+import { cursorProblem, MAX_HISTORY_LIMIT, MAX_SEQUENCE, type HistoryRequest } from './search-request.js';
 import { later, lesser } from './sequences.js';
 import { STORED_COLUMNS } from './stored-events.js';
 
@@ -81,12 +79,11 @@ interface ReadLife extends LifeRows {
 }
 
 /** The life of one order, in the order in which it was recorded. */
-@Injectable()
 export class OrderHistory {
   constructor(
-    @Inject(POOL) private readonly pool: pg.Pool,
+    private readonly pool: pg.Pool,
     private readonly ledgers: Ledgers,
-    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
+    private readonly archive: ArchivedEvents,
   ) {}
 
   /** One page, mostly the whole life. Throws ledger-not-found, order-not-found, invalid-parameter, DamagedRowError. */

@@ -4,27 +4,29 @@ import { MAX_CODE_POINTS } from '../integrity/event.js';
 import { formatTimestamp, parseTimestamp, type Timestamp } from '../integrity/timestamp.js';
 import { fieldErrors, instanceOf, unassignable } from '../http/dto.pipe.js';
 import type { FieldError } from '../http/problem.js';
-import { invalidParameters, queryError, type Parameters } from '../http/query-parameters.js';
+import { invalidParameters, queryError, type Parameters } from '../http/parameters.js';
 import { CursorError, decodeCursor, type Cursor } from './cursor.js';
+import {
+  cursorProblem,
+  DEFAULT_SEARCH_LIMIT,
+  EQUALITIES,
+  isSequence,
+  MAX_HISTORY_LIMIT,
+  MAX_METADATA_FILTERS,
+  MAX_QUERY_BYTES,
+  MAX_SEARCH_LIMIT,
+  MAX_SEQUENCE,
+  type HistoryRequest,
+  type SearchQuery,
+  type SearchRequest,
+} from './search-request.js';
 import { Absentable, IsEventText, IsTimestamp, rule } from './event.dto.js';
 
-export const DEFAULT_SEARCH_LIMIT = 100;
-export const MAX_SEARCH_LIMIT = 1_000;
-export const MAX_HISTORY_LIMIT = 10_000;
-/** More would be no search for anything, and each costs planning. */
-export const MAX_METADATA_FILTERS = 20;
-/** Of all filters together, bytes of canonical JSON: the cursor that holds them must still fit into a URL. */
-export const MAX_QUERY_BYTES = 4_096;
-
-export const MAX_SEQUENCE = 2n ** 63n - 1n;
 const METADATA = 'metadata.';
+const TIMES = ['from', 'to', 'recorded_from', 'recorded_to'] as const;
 
 function IsSequence(): PropertyDecorator {
   return rule('sequence', isSequence, `must be a whole number from 1 to ${MAX_SEQUENCE}`);
-}
-
-export function isSequence(value: unknown): value is string {
-  return typeof value === 'string' && /^[1-9][0-9]{0,18}$/.test(value) && BigInt(value) <= MAX_SEQUENCE;
 }
 
 function IsLimit(max: number): PropertyDecorator {
@@ -160,41 +162,6 @@ export class HistoryParametersDto extends WindowParametersDto {
   limit?: string;
 }
 
-const EQUALITIES = ['entity_type', 'entity_id', 'user_id', 'event_type', 'action', 'source'] as const;
-const TIMES = ['from', 'to', 'recorded_from', 'recorded_to'] as const;
-
-/** What is searched for. Beginnings are included; ends are not, but for `toSequence`. */
-export interface SearchQuery {
-  equal: [column: (typeof EQUALITIES)[number], value: string][];
-  metadata: [key: string, value: string][];
-  from: Timestamp | undefined;
-  to: Timestamp | undefined;
-  recordedFrom: Timestamp | undefined;
-  recordedTo: Timestamp | undefined;
-  fromSequence: bigint;
-  toSequence: bigint;
-  sort: 'timestamp' | 'sequence';
-  order: 'asc' | 'desc';
-  /** the same in canonical form, sort and order always among them: what a cursor and the record of a read hold */
-  parameters: Parameters;
-}
-
-/** The last event that a walk has given out. */
-export interface Position {
-  sequence: bigint;
-  timestamp: Timestamp;
-  /** RFC 3339 with six digits; recorded times never fall along a ledger */
-  recordedAt: string;
-}
-
-/** A page that is asked for. */
-export interface SearchRequest {
-  query: SearchQuery;
-  limit: number | undefined;
-  /** for all pages but the first */
-  walk: { asOf: bigint; after: Position } | undefined;
-}
-
 /** Reads the parameters of a search in a ledger. Throws invalid-parameter, which names every parameter that is wrong. */
 export function readSearchRequest(ledger: string, given: Parameters): SearchRequest {
   const { limit: limitText, cursor: cursorText, ...parameters } = checkedSearchParameters(given);
@@ -214,16 +181,6 @@ export function readSearchRequest(ledger: string, given: Parameters): SearchRequ
       },
     })),
   };
-}
-
-/** A page of an order's history that is asked for. */
-export interface HistoryRequest {
-  from: Timestamp | undefined;
-  to: Timestamp | undefined;
-  limit: number | undefined;
-  walk: { asOf: bigint; after: { sequence: bigint; ordinal: number; recordedAt: string } } | undefined;
-  /** canonical: what a cursor and the record of a read hold */
-  parameters: Parameters;
 }
 
 /** Reads the parameters of the history of an order. Throws invalid-parameter. */
@@ -252,11 +209,6 @@ export function readHistoryRequest(ledger: string, orderId: string, given: Param
       },
     };
   });
-}
-
-/** The problem of a cursor whose contents cannot be. */
-export function cursorProblem(rest: string): Error {
-  return invalidParameters([queryError('cursor', 'cursor', rest)]);
 }
 
 function checkedSearchParameters(given: Parameters): Record<string, string> {

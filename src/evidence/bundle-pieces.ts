@@ -5,7 +5,7 @@ import { listCopies } from '../archive/objects-of-range.js';
 import type { Checkpoints } from '../checkpoints/checkpoints.js';
 import type { EventSearch } from '../events/event-search.js';
 import { readPage } from '../events/read-transaction.js';
-import type { SearchQuery } from '../events/search-query.dto.js';
+import type { SearchQuery } from '../events/search-request.js';
 import { lesser } from '../events/sequences.js';
 import { Problem } from '../http/problem.js';
 import { parseCheckpoint } from '../integrity/checkpoint.js';

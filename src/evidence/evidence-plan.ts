@@ -1,4 +1,4 @@
-import type { SearchQuery } from '../events/search-query.dto.js';
+import type { SearchQuery } from '../events/search-request.js';
 import type { AskedKind } from '../integrity/evidence-claims.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 

@@ -1,6 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, IsEventText, IsTimestamp, rule } from '../events/event.dto.js';
-import { isSequence, MAX_SEQUENCE } from '../events/search-query.dto.js';
+import { isSequence, MAX_SEQUENCE } from '../events/search-request.js';
 import { isEventId, MAX_CODE_POINTS } from '../integrity/event.js';
 
 /** As many as a body of the usual size holds. */

@@ -1,7 +1,7 @@
 import type { PipeTransform } from '@nestjs/common';
 import { validateSync, type ValidationError } from 'class-validator';
 import { readJson, StrictJsonError, type JsonObject, type JsonValue } from '../integrity/strict-json.js';
-import { Problem, type FieldError, type ProblemSlug } from './problem.js';
+import { escapePointer, Problem, type FieldError, type ProblemSlug } from './problem.js';
 
 type Class<T extends object> = new () => T;
 
@@ -106,8 +106,4 @@ export function summary(errors: readonly FieldError[]): string {
 
 export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-export function escapePointer(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -15,7 +15,7 @@ import { drainConnections } from './drain.js';
 import { withTimeLimit } from '../operation/time-limit.js';
 import { openApiDocument } from './openapi.js';
 import { Problem } from './problem.js';
-import { invalidParameters, queryError } from './query-parameters.js';
+import { invalidParameters, queryError } from './parameters.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { DEFAULT_MAX_BODY_BYTES, readBody } from './request-body.js';
 

@@ -352,3 +352,7 @@ export class Problem extends Error {
     };
   }
 }
+
+export function escapePointer(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}

@@ -1,10 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { escapePointer } from './dto.pipe.js';
-import { Problem, type FieldError } from './problem.js';
-
-/** Query parameters by name, each given once. */
-export type Parameters = Readonly<Record<string, string>>;
+import { invalidParameters, queryError, type Parameters } from './parameters.js';
+import { Problem } from './problem.js';
 
 /** A request's query parameters, for routes whose names are not all known beforehand. Throws invalid-parameter. */
 export const QueryParameters = createParamDecorator((_: unknown, context: ExecutionContext): Parameters => {
@@ -33,15 +30,4 @@ function isDecodable(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** What is wrong with a query parameter; `rest` completes the sentence that its name begins. */
-export function queryError(name: string, rule: string, rest: string): FieldError {
-  return { pointer: `/query/${escapePointer(name)}`, rule, detail: `${name} ${rest}` };
-}
-
-/** The problem with one or more parameters; its sentence is the first one's. */
-export function invalidParameters(errors: readonly FieldError[]): Problem {
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-  return new Problem('invalid-parameter', `${errors[0]!.detail}${more}`, { errors });
 }

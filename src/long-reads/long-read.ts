@@ -1,7 +1,7 @@
 import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { EvidencePlan } from '../evidence/evidence-plan.js';
-import type { HistoryRequest, SearchRequest } from '../events/search-query.dto.js';
-import type { Parameters } from '../http/query-parameters.js';
+import type { HistoryRequest, SearchRequest } from '../events/search-request.js';
+import type { Parameters } from '../http/parameters.js';
 import type { Period } from '../reports/report.js';
 
 /** A read of any length, as data: it is done on the thread for long reads. */

@@ -1,6 +1,6 @@
 import type { ApiQueryOptions } from '@nestjs/swagger';
 import type { FieldError } from '../http/problem.js';
-import { invalidParameters, queryError, type Parameters } from '../http/query-parameters.js';
+import { invalidParameters, queryError, type Parameters } from '../http/parameters.js';
 import {
   formatMicros,
   formatTimestamp,

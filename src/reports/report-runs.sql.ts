@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { DeletedRange } from '../archive/deleted-ranges.js';
-import type { Parameters } from '../http/query-parameters.js';
+import type { Parameters } from '../http/parameters.js';
 import { readJson } from '../integrity/strict-json.js';
 import type { VersionedTable } from './report.js';
 

@@ -13,7 +13,7 @@ import { Ledgers } from '../events/ledgers.js';
 import { readPage } from '../events/read-transaction.js';
 import { toProblem } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
-import { invalidParameters, queryError } from '../http/query-parameters.js';
+import { invalidParameters, queryError } from '../http/parameters.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
 import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { LedgerExtent } from '../events/read-transaction.js';
-import type { Parameters } from '../http/query-parameters.js';
+import type { Parameters } from '../http/parameters.js';
 
 /** A column of a report: what stands in it, and from where. */
 export interface Column<Name extends string = string> {
