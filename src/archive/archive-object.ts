@@ -93,6 +93,8 @@ const COLUMNS: Readonly<Record<string, ColumnFormat>> = {
   event_hash: { element: fixed(32), isRandom: true, cell: (row) => row.event_hash },
 };
 const NAMES = Object.keys(COLUMNS);
+const REQUIRED = NAMES.filter((name) => !COLUMNS[name]!.isOptional);
+const FORMATS = NAMES.map((name) => COLUMNS[name]!);
 
 const SCHEMA: SchemaElement[] = [
   { name: 'events', num_children: NAMES.length },
@@ -159,7 +161,7 @@ export class ArchiveObjectWriter {
         previous_event_hash: before === null ? null : before.toString('hex'),
       });
     }
-    NAMES.forEach((name, i) => this.cells[i]!.push(COLUMNS[name]!.cell(row, texts, this.ledger)));
+    for (let i = 0; i < FORMATS.length; i++) this.cells[i]!.push(FORMATS[i]!.cell(row, texts, this.ledger));
     this.cellBytes += texts.text.length + (row.raw_data?.length ?? 0);
     if (this.cells[0]!.length === ROW_GROUP_ROWS || this.cellBytes >= ROW_GROUP_BYTES) this.writeRowGroup();
   }
@@ -239,7 +241,9 @@ export async function readColumns(
   names: readonly string[],
 ): Promise<GroupColumns> {
   const { rowStart, rowEnd } = rowsOfGroup(metadata, group);
-  const columns: Record<string, unknown[]> = Object.fromEntries(names.map((name) => [name, []]));
+  const rows = rowEnd - rowStart;
+  const columns: Record<string, ArrayLike<unknown>> = {};
+  const counts: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
   try {
     await parquetRead({
       file,
@@ -248,15 +252,20 @@ export async function readColumns(
       rowEnd,
       columns: [...names],
       ...DECODING,
-      onChunk: ({ columnName, columnData, rowStart: start }) => {
-        const column = columns[columnName]!;
-        for (let i = 0; i < columnData.length; i++) column[start - rowStart + i] = columnData[i];
+      onChunk: ({ columnName, columnData, rowStart: first }) => {
+        const start = first - rowStart;
+        counts[columnName]! += columnData.length;
+        if (start === 0 && columnData.length === rows) columns[columnName] = columnData;
+        else {
+          const column = (columns[columnName] ??= new Array<unknown>(rows)) as unknown[];
+          for (let i = 0; i < columnData.length; i++) column[start + i] = columnData[i];
+        }
       },
     });
   } catch (error) {
     throw asObjectError(error, `its row group ${group} cannot be read`);
   }
-  const short = names.find((name) => columns[name]!.length !== rowEnd - rowStart);
+  const short = names.find((name) => counts[name] !== rows);
   if (short !== undefined) throw new ArchiveObjectError(`its row group ${group} has too few values of ${short}`);
   return columns;
 }
@@ -274,52 +283,83 @@ export async function readRowGroup(
 ): Promise<StoredRow<number>[]> {
   const columns = await readColumns(file, { metadata }, group, NAMES);
   const { ledger, previous_event_hash } = manifest.row_groups[group]!;
-  const first = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
-  const rowAt = (place: number): StoredRow<number> => {
-    const cells = Object.fromEntries(NAMES.map((name) => [name, columns[name]![place]]));
-    if (cells.ledger !== ledger) throw new ArchiveObjectError(`its row group ${group} has rows of another ledger`);
-    const absent = NAMES.find((name) => !COLUMNS[name]!.isOptional && (cells[name] ?? null) === null);
-    if (absent !== undefined) throw new ArchiveObjectError(`its row group ${group} has rows without ${absent}`);
-    const before = columns.event_hash![place - 1] as Uint8Array | undefined;
-    return rowOf(cells, place === 0 ? first : Buffer.from(before!));
-  };
   const { rowStart, rowEnd } = rowsOfGroup(metadata, group);
-  return (places ?? Array.from({ length: rowEnd - rowStart }, (_, place) => place)).map(rowAt);
+  const rows = rowEnd - rowStart;
+  const wanted = places ?? Array.from({ length: rows }, (_, place) => place);
+  for (const name of REQUIRED) {
+    const column = columns[name]!;
+    if (wanted.some((place) => (column[place] ?? null) === null)) {
+      throw new ArchiveObjectError(`its row group ${group} has rows without ${name}`);
+    }
+  }
+  if (wanted.some((place) => columns.ledger![place] !== ledger)) {
+    throw new ArchiveObjectError(`its row group ${group} has rows of another ledger`);
+  }
+  const first = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
+  // single rows may be kept for long, and must not keep the memory of all the others
+  const toBuffer = places ? copyOf : bufferOf;
+  const rowAt = rowReader(columns, toBuffer);
+  return wanted.map((place) => rowAt(place, place === 0 ? first : toBuffer(columns.event_hash![place - 1])));
 }
 
-function rowOf(cells: Record<string, unknown>, previous: Buffer | null): StoredRow<number> {
-  const text = (name: string): string => cells[name] as string;
-  const orNull = <T>(name: string, take: (value: unknown) => T): T | null =>
-    cells[name] === null || cells[name] === undefined ? null : take(cells[name]);
-  const bytes = (value: unknown): Buffer => Buffer.from(value as Uint8Array);
-  return {
+/** Makes rows of columns. What each of them is called is looked up once. */
+function rowReader(
+  columns: GroupColumns,
+  toBuffer: (bytes: unknown) => Buffer,
+): (place: number, previous: Buffer | null) => StoredRow<number> {
+  const texts = (name: string): ArrayLike<string> => columns[name] as ArrayLike<string>;
+  const textsOrNull = (name: string): ArrayLike<string | null | undefined> => texts(name);
+  const numbers = (name: string): ArrayLike<number> => columns[name] as ArrayLike<number>;
+  const buffers = (name: string): ArrayLike<Uint8Array> => columns[name] as ArrayLike<Uint8Array>;
+  const sequence = columns.sequence!;
+  const [recordedAt, timestamp] = [numbers('recorded_at'), numbers('timestamp')];
+  const [nanos, digits] = [numbers('timestamp_nanos'), numbers('timestamp_digits')];
+  const [eventId, corrects] = [texts('event_id'), textsOrNull('corrects')];
+  const [eventType, entityType, entityId] = [texts('event_type'), texts('entity_type'), texts('entity_id')];
+  const [action, userId, recordedBy] = [texts('action'), texts('user_id'), texts('recorded_by')];
+  const [previousState, newState, metadata] = [textsOrNull('previous_state'), texts('new_state'), texts('metadata')];
+  const source = textsOrNull('source');
+  const [sourceSession, sourceSequence] = [textsOrNull('source_session'), textsOrNull('source_sequence')];
+  const [rawMediaType, rawData] = [textsOrNull('raw_media_type'), buffers('raw_data')];
+  const [salt, contentHash, eventHash] = [buffers('salt'), buffers('content_hash'), buffers('event_hash')];
+  return (place, previous) => ({
     jsonForm: 'canonical',
-    sequence: String(cells.sequence),
-    recorded_at: cells.recorded_at as number,
-    timestamp: cells.timestamp as number,
-    timestamp_nanos: cells.timestamp_nanos as number,
-    timestamp_digits: cells.timestamp_digits as number,
-    event_id: text('event_id'),
-    corrects: orNull('corrects', String),
-    event_type: text('event_type'),
-    entity_type: text('entity_type'),
-    entity_id: text('entity_id'),
-    action: text('action'),
-    user_id: text('user_id'),
-    previous_state: orNull('previous_state', String),
-    new_state: text('new_state'),
-    metadata: text('metadata'),
-    source: orNull('source', String),
-    source_session: orNull('source_session', String),
-    source_sequence: orNull('source_sequence', String),
-    raw_media_type: orNull('raw_media_type', String),
-    raw_data: orNull('raw_data', bytes),
-    recorded_by: text('recorded_by'),
-    salt: bytes(cells.salt),
-    content_hash: bytes(cells.content_hash),
+    sequence: String(sequence[place]),
+    recorded_at: recordedAt[place]!,
+    timestamp: timestamp[place]!,
+    timestamp_nanos: nanos[place]!,
+    timestamp_digits: digits[place]!,
+    event_id: eventId[place]!,
+    corrects: corrects[place] ?? null,
+    event_type: eventType[place]!,
+    entity_type: entityType[place]!,
+    entity_id: entityId[place]!,
+    action: action[place]!,
+    user_id: userId[place]!,
+    previous_state: previousState[place] ?? null,
+    new_state: newState[place]!,
+    metadata: metadata[place]!,
+    source: source[place] ?? null,
+    source_session: sourceSession[place] ?? null,
+    source_sequence: sourceSequence[place] ?? null,
+    raw_media_type: rawMediaType[place] ?? null,
+    raw_data: rawData[place] === undefined || rawData[place] === null ? null : toBuffer(rawData[place]),
+    recorded_by: recordedBy[place]!,
+    salt: toBuffer(salt[place]),
+    content_hash: toBuffer(contentHash[place]),
     previous_event_hash: previous,
-    event_hash: bytes(cells.event_hash),
-  };
+    event_hash: toBuffer(eventHash[place]),
+  });
+}
+
+function copyOf(bytes: unknown): Buffer {
+  return Buffer.from(bytes as Uint8Array);
+}
+
+/** The same bytes. */
+function bufferOf(bytes: unknown): Buffer {
+  const { buffer, byteOffset, byteLength } = bytes as Uint8Array<ArrayBuffer>;
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /**
