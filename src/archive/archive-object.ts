@@ -21,9 +21,11 @@ import {
   INT64,
   MICROS,
   ParquetFile,
+  RAW_DECODING,
   readParquetFooter,
   rowsOfGroup,
   TEXT,
+  toValue,
   UUID,
   type WrittenFile,
 } from './parquet-file.js';
@@ -239,6 +241,7 @@ export async function readColumns(
   { metadata }: Pick<ObjectFooter, 'metadata'>,
   group: number,
   names: readonly string[],
+  decoding: typeof DECODING | typeof RAW_DECODING = DECODING,
 ): Promise<GroupColumns> {
   const { rowStart, rowEnd } = rowsOfGroup(metadata, group);
   const rows = rowEnd - rowStart;
@@ -251,7 +254,7 @@ export async function readColumns(
       rowStart,
       rowEnd,
       columns: [...names],
-      ...DECODING,
+      ...(decoding as typeof DECODING),
       onChunk: ({ columnName, columnData, rowStart: first }) => {
         const start = first - rowStart;
         counts[columnName]! += columnData.length;
@@ -271,9 +274,8 @@ export async function readColumns(
 }
 
 /**
- * Rows of a row group, in order, previous_event_hash included: all, or those at some places from 0 on. All of its columns
- * are decoded in any case; objects are made of the rows that are wanted alone. Throws ArchiveObjectError when it
- * cannot be decoded.
+ * Rows of a row group, in order, previous_event_hash included: all, or those at some places from 0 on. Of those, values
+ * are made of the wanted ones alone. Throws ArchiveObjectError when it cannot be decoded.
  */
 export async function readRowGroup(
   file: AsyncBuffer,
@@ -281,32 +283,42 @@ export async function readRowGroup(
   group: number,
   places?: readonly number[],
 ): Promise<StoredRow<number>[]> {
-  const columns = await readColumns(file, { metadata }, group, NAMES);
   const { ledger, previous_event_hash } = manifest.row_groups[group]!;
-  const { rowStart, rowEnd } = rowsOfGroup(metadata, group);
-  const rows = rowEnd - rowStart;
-  const wanted = places ?? Array.from({ length: rows }, (_, place) => place);
+  const first = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
+  const all = await readColumns(file, { metadata }, group, NAMES, places ? RAW_DECODING : DECODING);
+  const columns = places ? valuesAt(all, group, places) : all;
+  const count = columns.ledger!.length;
   for (const name of REQUIRED) {
     const column = columns[name]!;
-    if (wanted.some((place) => (column[place] ?? null) === null)) {
-      throw new ArchiveObjectError(`its row group ${group} has rows without ${name}`);
+    for (let i = 0; i < count; i++) {
+      if ((column[i] ?? null) === null) {
+        throw new ArchiveObjectError(`its row group ${group} has rows without ${name}`);
+      }
     }
   }
-  if (wanted.some((place) => columns.ledger![place] !== ledger)) {
-    throw new ArchiveObjectError(`its row group ${group} has rows of another ledger`);
+  const rowAt = rowReader(columns);
+  return Array.from({ length: count }, (_, i) => {
+    if (columns.ledger![i] !== ledger)
+      throw new ArchiveObjectError(`its row group ${group} has rows of another ledger`);
+    if (!places) return rowAt(i, i === 0 ? first : bufferOf(all.event_hash![i - 1]));
+    // a copy: a row that is kept must not keep the memory of all the others
+    return rowAt(i, places[i] === 0 ? first : Buffer.from(all.event_hash![places[i]! - 1] as Uint8Array));
+  });
+}
+
+/** Of a row group's raw columns the values at some places. */
+function valuesAt(columns: GroupColumns, group: number, places: readonly number[]): GroupColumns {
+  try {
+    return Object.fromEntries(
+      NAMES.map((name) => [name, places.map((place) => toValue(columns[name]![place], COLUMNS[name]!.element))]),
+    );
+  } catch (error) {
+    throw asObjectError(error, `its row group ${group} cannot be read`);
   }
-  const first = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
-  // single rows may be kept for long, and must not keep the memory of all the others
-  const toBuffer = places ? copyOf : bufferOf;
-  const rowAt = rowReader(columns, toBuffer);
-  return wanted.map((place) => rowAt(place, place === 0 ? first : toBuffer(columns.event_hash![place - 1])));
 }
 
 /** Makes rows of columns. What each of them is called is looked up once. */
-function rowReader(
-  columns: GroupColumns,
-  toBuffer: (bytes: unknown) => Buffer,
-): (place: number, previous: Buffer | null) => StoredRow<number> {
+function rowReader(columns: GroupColumns): (place: number, previous: Buffer | null) => StoredRow<number> {
   const texts = (name: string): ArrayLike<string> => columns[name] as ArrayLike<string>;
   const textsOrNull = (name: string): ArrayLike<string | null | undefined> => texts(name);
   const numbers = (name: string): ArrayLike<number> => columns[name] as ArrayLike<number>;
@@ -343,17 +355,13 @@ function rowReader(
     source_session: sourceSession[place] ?? null,
     source_sequence: sourceSequence[place] ?? null,
     raw_media_type: rawMediaType[place] ?? null,
-    raw_data: rawData[place] === undefined || rawData[place] === null ? null : toBuffer(rawData[place]),
+    raw_data: rawData[place] === undefined || rawData[place] === null ? null : bufferOf(rawData[place]),
     recorded_by: recordedBy[place]!,
-    salt: toBuffer(salt[place]),
-    content_hash: toBuffer(contentHash[place]),
+    salt: bufferOf(salt[place]),
+    content_hash: bufferOf(contentHash[place]),
     previous_event_hash: previous,
-    event_hash: toBuffer(eventHash[place]),
+    event_hash: bufferOf(eventHash[place]),
   });
-}
-
-function copyOf(bytes: unknown): Buffer {
-  return Buffer.from(bytes as Uint8Array);
 }
 
 /** The same bytes. */

@@ -186,6 +186,30 @@ export const DECODING = {
   parsers: PARSERS,
 };
 
+/** How values are read of which few are wanted: texts and UUIDs as their bytes, times as they stand, for toValue. */
+export const RAW_DECODING = {
+  ...DECODING,
+  parsers: {
+    timestampFromMicroseconds: (micros: bigint) => micros,
+    stringFromBytes: (bytes: Uint8Array | undefined) => bytes,
+    uuidFromBytes: (bytes: Uint8Array | undefined) => bytes,
+  },
+};
+
+/** What DECODING makes of a value that was read raw, with bytes of its own. */
+export function toValue(raw: unknown, element: Pick<SchemaElement, 'logical_type'>): unknown {
+  switch (element.logical_type?.type) {
+    case 'STRING':
+      return PARSERS.stringFromBytes(raw as Uint8Array | undefined);
+    case 'UUID':
+      return PARSERS.uuidFromBytes(raw as Uint8Array | undefined);
+    case 'TIMESTAMP':
+      return PARSERS.timestampFromMicroseconds(raw as bigint);
+    default:
+      return raw instanceof Uint8Array ? Buffer.from(raw) : raw;
+  }
+}
+
 /** An error of reading: what decoders throw at bytes that make no sense as ArchiveObjectError, all others as they are. */
 export function asObjectError(error: unknown, what: string): Error {
   if (error instanceof ArchiveObjectError) return error;
