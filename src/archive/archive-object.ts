@@ -1,4 +1,4 @@
-import { parquetRead, type AsyncBuffer, type FileMetaData, type SchemaElement } from 'hyparquet';
+import { parquetRead, type AsyncBuffer, type SchemaElement } from 'hyparquet';
 import type { ColumnSource } from 'hyparquet-writer';
 import type { StoredRow } from '../integrity/stored-event.js';
 import {
@@ -11,19 +11,20 @@ import {
 } from './archive-format.js';
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
 import type { RecordContents } from './record-contents.js';
+import type { ParquetMetadata } from './parquet-metadata.js';
 import {
   asObjectError,
   assertColumns,
   BYTES,
   DECODING,
   fixed,
+  groupOf,
   INT32,
   INT64,
   MICROS,
   ParquetFile,
   RAW_DECODING,
   readParquetFooter,
-  rowsOfGroup,
   TEXT,
   toValue,
   UUID,
@@ -218,7 +219,7 @@ export class ArchiveObjectWriter {
 /** An object's footer: what it says of itself, and where its row groups are. */
 export interface ObjectFooter {
   manifest: Manifest;
-  metadata: FileMetaData;
+  metadata: ParquetMetadata;
 }
 
 /** Reads the footer. Throws ArchiveObjectError for what is no archive object of a format that is known here. */
@@ -226,7 +227,7 @@ export async function readFooter(file: AsyncBuffer): Promise<ObjectFooter> {
   const { metadata, manifest } = await readParquetFooter(file);
   if (!isManifest(manifest)) throw new ArchiveObjectError(`its manifest is not of the format ${ARCHIVE_FORMAT}`);
   assertColumns(metadata, SCHEMA);
-  if (manifest.row_groups.length !== metadata.row_groups.length) {
+  if (manifest.row_groups.length !== metadata.rowCounts.length) {
     throw new ArchiveObjectError('its manifest has not the row groups that are there');
   }
   return { manifest, metadata };
@@ -243,20 +244,18 @@ export async function readColumns(
   names: readonly string[],
   decoding: typeof DECODING | typeof RAW_DECODING = DECODING,
 ): Promise<GroupColumns> {
-  const { rowStart, rowEnd } = rowsOfGroup(metadata, group);
-  const rows = rowEnd - rowStart;
+  const rows = metadata.rowCounts[group]!;
   const columns: Record<string, ArrayLike<unknown>> = {};
   const counts: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
   try {
     await parquetRead({
       file,
-      metadata,
-      rowStart,
-      rowEnd,
+      metadata: groupOf(metadata, group),
+      rowStart: 0,
+      rowEnd: rows,
       columns: [...names],
       ...(decoding as typeof DECODING),
-      onChunk: ({ columnName, columnData, rowStart: first }) => {
-        const start = first - rowStart;
+      onChunk: ({ columnName, columnData, rowStart: start }) => {
         counts[columnName]! += columnData.length;
         if (start === 0 && columnData.length === rows) columns[columnName] = columnData;
         else {

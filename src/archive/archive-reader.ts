@@ -14,6 +14,7 @@ import { bytesOf, compareRows, FirstRows, matches, searchedColumns, type Searche
 import { groupsOfEntity } from './entity-index.js';
 import type { ObjectFiles } from './object-files.js';
 import { ObjectMissing, StoreUnavailable } from './object-store.js';
+import { groupOf } from './parquet-file.js';
 
 type Row = StoredRow<number>;
 
@@ -544,7 +545,8 @@ function timesOf(footer: ObjectFooter, group: number, column: string): [number, 
 }
 
 function statisticsOf({ metadata }: ObjectFooter, group: number, column: string): [least: unknown, greatest: unknown] {
-  const chunk = metadata.row_groups[group]!.columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === column);
+  const { columns } = groupOf(metadata, group).row_groups[0]!;
+  const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === column);
   const statistics = chunk?.meta_data?.statistics;
   return [statistics?.min_value, statistics?.max_value];
 }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { init, compress, decompress } from '@bokuweb/zstd-wasm';
-import { parquetMetadataAsync, type AsyncBuffer, type FileMetaData, type SchemaElement } from 'hyparquet';
+import type { AsyncBuffer, SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { canonicalize, type JsonObject } from '../integrity/canonical-json.js';
 import { readJson, type JsonValue } from '../integrity/strict-json.js';
 import { ArchiveObjectError } from './archive-format.js';
+import { readMetadata, type ParquetMetadata } from './parquet-metadata.js';
 
 /** Most footers fit into so much of a file's end, so that one request brings them. */
 export const FOOTER_BYTES = 262_144;
@@ -128,10 +129,10 @@ class FileSink extends ByteWriter {
 }
 
 /** Where a file's row groups are, and the value of its manifest. Throws ArchiveObjectError. */
-export async function readParquetFooter(file: AsyncBuffer): Promise<{ metadata: FileMetaData; manifest: JsonValue }> {
+export async function readParquetFooter(file: AsyncBuffer): Promise<{ metadata: ParquetMetadata; manifest: JsonValue }> {
   try {
-    const metadata = await parquetMetadataAsync(file, { parsers: PARSERS, initialFetchSize: FOOTER_BYTES });
-    const text = metadata.key_value_metadata?.find(({ key }) => key === MANIFEST_KEY)?.value;
+    const metadata = await readMetadata(file, { parsers: PARSERS, initialFetchSize: FOOTER_BYTES });
+    const text = metadata.file.key_value_metadata?.find(({ key }) => key === MANIFEST_KEY)?.value;
     if (text === undefined) throw new ArchiveObjectError('it has no manifest');
     return { metadata, manifest: readJson(text) };
   } catch (error) {
@@ -140,8 +141,8 @@ export async function readParquetFooter(file: AsyncBuffer): Promise<{ metadata: 
 }
 
 /** Throws ArchiveObjectError unless a file's columns are those of a schema. */
-export function assertColumns(metadata: FileMetaData, schema: readonly SchemaElement[]): void {
-  if (shapeOf(metadata.schema) !== shapeOf(schema)) throw new ArchiveObjectError('it has other columns');
+export function assertColumns(metadata: ParquetMetadata, schema: readonly SchemaElement[]): void {
+  if (shapeOf(metadata.file.schema) !== shapeOf(schema)) throw new ArchiveObjectError('it has other columns');
 }
 
 /** What the columns are called and are made of. */
@@ -220,21 +221,24 @@ export function asObjectError(error: unknown, what: string): Error {
     : new ArchiveObjectError(`${what}: ${message}`, undefined, { cause: error as Error });
 }
 
-/** First row and number of rows of a row group. */
-export function rowsOfGroup({ row_groups }: FileMetaData, group: number): { rowStart: number; rowEnd: number } {
-  const rowStart = row_groups.slice(0, group).reduce((sum, each) => sum + Number(each.num_rows), 0);
-  return { rowStart, rowEnd: rowStart + Number(row_groups[group]!.num_rows) };
-}
-
-/** The bytes of a row group: where its columns begin, and where the last one ends. */
-export function bytesOfGroup({ row_groups }: FileMetaData, group: number): { start: number; end: number } {
+/** The bytes of a row group: where its columns begin, and where the last one ends. Throws ArchiveObjectError. */
+export function bytesOfGroup(metadata: ParquetMetadata, group: number): { start: number; end: number } {
   let start = Infinity;
   let end = 0;
-  for (const { meta_data } of row_groups[group]!.columns) {
+  for (const { meta_data } of groupOf(metadata, group).row_groups[0]!.columns) {
     if (!meta_data) throw new ArchiveObjectError(`row group ${group} has a column without metadata`);
     const first = Number(meta_data.dictionary_page_offset ?? meta_data.data_page_offset);
     start = Math.min(start, first);
     end = Math.max(end, first + Number(meta_data.total_compressed_size));
   }
   return { start, end };
+}
+
+/** A row group as the only one of its file. Throws ArchiveObjectError. */
+export function groupOf(metadata: ParquetMetadata, group: number): ReturnType<ParquetMetadata['group']> {
+  try {
+    return metadata.group(group);
+  } catch (error) {
+    throw asObjectError(error, `its row group ${group} cannot be read`);
+  }
 }
