@@ -129,7 +129,9 @@ class FileSink extends ByteWriter {
 }
 
 /** Where a file's row groups are, and the value of its manifest. Throws ArchiveObjectError. */
-export async function readParquetFooter(file: AsyncBuffer): Promise<{ metadata: ParquetMetadata; manifest: JsonValue }> {
+export async function readParquetFooter(
+  file: AsyncBuffer,
+): Promise<{ metadata: ParquetMetadata; manifest: JsonValue }> {
   try {
     const metadata = await readMetadata(file, { parsers: PARSERS, initialFetchSize: FOOTER_BYTES });
     const text = metadata.file.key_value_metadata?.find(({ key }) => key === MANIFEST_KEY)?.value;
