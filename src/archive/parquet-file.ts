@@ -201,16 +201,11 @@ export const RAW_DECODING = {
 
 /** What DECODING makes of a value that was read raw, with bytes of its own. */
 export function toValue(raw: unknown, element: Pick<SchemaElement, 'logical_type'>): unknown {
-  switch (element.logical_type?.type) {
-    case 'STRING':
-      return PARSERS.stringFromBytes(raw as Uint8Array | undefined);
-    case 'UUID':
-      return PARSERS.uuidFromBytes(raw as Uint8Array | undefined);
-    case 'TIMESTAMP':
-      return PARSERS.timestampFromMicroseconds(raw as bigint);
-    default:
-      return raw instanceof Uint8Array ? Buffer.from(raw) : raw;
-  }
+  const type = element.logical_type?.type;
+  if (type === 'STRING') return PARSERS.stringFromBytes(raw as Uint8Array | undefined);
+  if (type === 'UUID') return PARSERS.uuidFromBytes(raw as Uint8Array | undefined);
+  if (type === 'TIMESTAMP') return PARSERS.timestampFromMicroseconds(raw as bigint);
+  return raw instanceof Uint8Array ? Buffer.from(raw) : raw;
 }
 
 /** An error of reading: what decoders throw at bytes that make no sense as ArchiveObjectError, all others as they are. */
