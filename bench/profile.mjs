@@ -6,14 +6,18 @@ import { parseArgs } from 'node:util';
 import { ensureBuilt } from '../scripts/build.mjs';
 import { ensureInstalled, root } from '../scripts/install.mjs';
 
-const USAGE = `node bench/profile.mjs single|clients|batches|history|verification|proofs [--seconds N] [--top N] [--events N]
+const USAGE = `node bench/profile.mjs single|clients|batches|history|verification|proofs|export [--seconds N] [--top N] [--events N]
 
   --seconds N   how long the work goes on (10)
   --top N       how many functions are shown (30)
   --build DIR   a build that was made earlier (dist/<digest>), to compare two
-  --events N    size of the ledger for history, verification and proofs (100000)
+  --events N    size of the ledger for history, verification and proofs, and events that are exported (100000)
 `;
 const WARM_UP_EVENTS = 2_000;
+
+/** Rows that are measured on a ledger that was filled, and the one that runs once, for it leaves nothing to do again. */
+const FILLED = ['history', 'verification', 'proofs'];
+const ONCE = 'export';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -39,6 +43,7 @@ const WORK = {
     return 1_000;
   },
   verification: async (trail, { verify }) => (await verify(trail)).checked,
+  export: async (trail, { runExport }) => (await runExport(trail)).events,
   proofs: async (trail) => {
     const ids = trail.proofIds ?? (trail.proofIds = await randomEventIds(trail, 2_000));
     await trail.withConnections(1, async ([connection]) => {
@@ -62,6 +67,7 @@ const [{ Cleanup }, { Trail }, reads, { signalToStop }, { cpuSeconds }] = await 
   import('./bench.mjs'),
   import('./cpu-time.mjs'),
 ]);
+const { runExport } = await import('./archive-rows.mjs');
 const { proveEvent, randomEventIds, runRound } = await import('./checkpoint-rows.mjs');
 
 const cleanup = new Cleanup();
@@ -83,15 +89,17 @@ async function profile(row) {
     nodeArgs: ['--cpu-prof', '--cpu-prof-interval=200', '--cpu-prof-name=main-${pid}-${tid}.cpuprofile'],
   });
   await trail.warmUp(WARM_UP_EVENTS);
-  if (['history', 'verification', 'proofs'].includes(row)) await trail.fill(events);
+  if (FILLED.includes(row)) await trail.fill(events);
   if (row === 'proofs') await runRound(trail);
-  const run = () => WORK[row](trail, reads);
+  const run = () => WORK[row](trail, { ...reads, runExport });
   await run();
+  if (row === ONCE) await trail.fill(trail.recorded + events);
   const before = cpuSeconds(trail);
   const fromMicros = nowMicros();
   let done = 0;
   const begun = performance.now();
-  while (performance.now() - begun < seconds * 1000) done += await run();
+  do done += await run();
+  while (row !== ONCE && performance.now() - begun < seconds * 1000);
   const elapsed = (performance.now() - begun) / 1000;
   const toMicros = nowMicros();
   const after = cpuSeconds(trail);

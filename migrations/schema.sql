@@ -3034,9 +3034,18 @@ AS $function$
                   SELECT DISTINCT own.number, x.number AS holder, x.ledger,
                          CASE own.kind WHEN 'digests' THEN 5 ELSE 0 END AS more_years
                     FROM archive_ranges AS own
-                    JOIN archive_ranges AS x ON x.kind = 'month' AND x.ledger = own.ledger
-                      AND x.from_sequence <= own.to_sequence AND x.to_sequence >= own.from_sequence
+                    CROSS JOIN LATERAL (
+                      -- the last that begins at or before the range, and those that begin within it
+                      (SELECT h.number, h.ledger, h.to_sequence FROM archive_ranges AS h
+                         WHERE h.kind = 'month' AND h.ledger = own.ledger AND h.from_sequence <= own.from_sequence
+                         ORDER BY h.from_sequence DESC LIMIT 1)
+                      UNION ALL
+                      (SELECT h.number, h.ledger, h.to_sequence FROM archive_ranges AS h
+                         WHERE h.kind = 'month' AND h.ledger = own.ledger
+                           AND h.from_sequence > own.from_sequence AND h.from_sequence <= own.to_sequence)
+                    ) AS x
                     WHERE own.number = ANY (p_numbers) AND own.kind IN ('month', 'entities', 'digests')
+                      AND x.to_sequence >= own.from_sequence
                 ) AS held
                 CROSS JOIN LATERAL (
                   SELECT held.number, held.more_years, held.ledger, d.entity_type, d.event_type, d.greatest_recorded_at

@@ -32,9 +32,9 @@ export class ArchiveAudit {
 
   /** Throws archive-unavailable, read-timeout; and when the audit cannot be recorded. */
   async run(ledger: string, count: number, caller: Principal): Promise<ArchiveAuditOutcome> {
-    const last = await lastArchived(this.pool, ledger);
     const startedAt = performance.now();
-    const deleted = (await readDeletedSpans(this.pool, ledger)).filter(({ from }) => from <= last);
+    const [last, spans] = await Promise.all([lastArchived(this.pool, ledger), readDeletedSpans(this.pool, ledger)]);
+    const deleted = spans.filter(({ from }) => from <= last);
     const drawn = drawSequences(count, last, deleted);
     const audited = drawn.length === 0 ? [] : await this.archive.audit(ledger, drawn);
     const events = await this.withKeys(ledger, audited);

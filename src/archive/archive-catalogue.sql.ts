@@ -178,16 +178,38 @@ export async function listPieces(
   from: bigint,
   to: bigint,
 ): Promise<ArchivedPiece[]> {
+  return listPiecesOf(database, [kind], ledger, from, to);
+}
+
+/** The object that an event is read from: of a month, before an early one. */
+export async function findPiece(
+  database: Database,
+  ledger: string,
+  sequence: bigint,
+): Promise<ArchivedPiece | undefined> {
+  const pieces = await listPiecesOf(database, ['month', 'early'], ledger, sequence, sequence);
+  return pieces.find(({ kind }) => kind === 'month') ?? pieces[0];
+}
+
+async function listPiecesOf(
+  database: Database,
+  kinds: readonly ArchiveKind[],
+  ledger: string,
+  from: bigint,
+  to: bigint,
+): Promise<(ArchivedPiece & { kind: ArchiveKind })[]> {
   const times = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'] as const;
-  const { rows } = await database.query<Record<(typeof times)[number], string> & ArchivedPiece>({
-    name: 'list_pieces',
-    text: `SELECT o.object_key, o.version_id, encode(o.sha256, 'hex') AS sha256, o.bytes, r.from_sequence, r.to_sequence,
+  const { rows } = await database.query<Record<(typeof times)[number], string> & ArchivedPiece & { kind: ArchiveKind }>(
+    {
+      name: 'list_pieces',
+      text: `SELECT r.kind, o.object_key, o.version_id, encode(o.sha256, 'hex') AS sha256, o.bytes, r.from_sequence, r.to_sequence,
                   ${times.map((name) => `(extract(epoch FROM r.${name}) * 1000000)::bigint AS ${name}`).join(', ')}
              FROM archive_ranges AS r JOIN archive_objects AS o ON o.number = r.number
-             WHERE r.kind = $1 AND r.ledger = $2 AND r.from_sequence <= $4 AND r.to_sequence >= $3
+             WHERE r.kind = ANY ($1) AND r.ledger = $2 AND r.from_sequence <= $4 AND r.to_sequence >= $3
              ORDER BY r.from_sequence`,
-    values: [kind, ledger, String(from), String(to)],
-  });
+      values: [kinds, ledger, String(from), String(to)],
+    },
+  );
   return rows.map((row) => ({ ...row, ...Object.fromEntries(times.map((name) => [name, Number(row[name])])) }));
 }
 

@@ -1,4 +1,4 @@
-import { parquetRead, type AsyncBuffer, type FileMetaData, type SchemaElement } from 'hyparquet';
+import { parquetRead, type AsyncBuffer, type SchemaElement } from 'hyparquet';
 import type { ColumnSource } from 'hyparquet-writer';
 import type { StoredRow } from '../integrity/stored-event.js';
 import {
@@ -11,19 +11,22 @@ import {
 } from './archive-format.js';
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
 import type { RecordContents } from './record-contents.js';
+import type { ParquetMetadata } from './parquet-metadata.js';
 import {
   asObjectError,
   assertColumns,
   BYTES,
   DECODING,
   fixed,
+  groupOf,
   INT32,
   INT64,
   MICROS,
   ParquetFile,
+  RAW_DECODING,
   readParquetFooter,
-  rowsOfGroup,
   TEXT,
+  toValue,
   UUID,
   type WrittenFile,
 } from './parquet-file.js';
@@ -93,6 +96,8 @@ const COLUMNS: Readonly<Record<string, ColumnFormat>> = {
   event_hash: { element: fixed(32), isRandom: true, cell: (row) => row.event_hash },
 };
 const NAMES = Object.keys(COLUMNS);
+const REQUIRED = NAMES.filter((name) => !COLUMNS[name]!.isOptional);
+const FORMATS = NAMES.map((name) => COLUMNS[name]!);
 
 const SCHEMA: SchemaElement[] = [
   { name: 'events', num_children: NAMES.length },
@@ -159,7 +164,7 @@ export class ArchiveObjectWriter {
         previous_event_hash: before === null ? null : before.toString('hex'),
       });
     }
-    NAMES.forEach((name, i) => this.cells[i]!.push(COLUMNS[name]!.cell(row, texts, this.ledger)));
+    for (let i = 0; i < FORMATS.length; i++) this.cells[i]!.push(FORMATS[i]!.cell(row, texts, this.ledger));
     this.cellBytes += texts.text.length + (row.raw_data?.length ?? 0);
     if (this.cells[0]!.length === ROW_GROUP_ROWS || this.cellBytes >= ROW_GROUP_BYTES) this.writeRowGroup();
   }
@@ -214,7 +219,7 @@ export class ArchiveObjectWriter {
 /** An object's footer: what it says of itself, and where its row groups are. */
 export interface ObjectFooter {
   manifest: Manifest;
-  metadata: FileMetaData;
+  metadata: ParquetMetadata;
 }
 
 /** Reads the footer. Throws ArchiveObjectError for what is no archive object of a format that is known here. */
@@ -222,7 +227,7 @@ export async function readFooter(file: AsyncBuffer): Promise<ObjectFooter> {
   const { metadata, manifest } = await readParquetFooter(file);
   if (!isManifest(manifest)) throw new ArchiveObjectError(`its manifest is not of the format ${ARCHIVE_FORMAT}`);
   assertColumns(metadata, SCHEMA);
-  if (manifest.row_groups.length !== metadata.row_groups.length) {
+  if (manifest.row_groups.length !== metadata.rowCounts.length) {
     throw new ArchiveObjectError('its manifest has not the row groups that are there');
   }
   return { manifest, metadata };
@@ -237,34 +242,39 @@ export async function readColumns(
   { metadata }: Pick<ObjectFooter, 'metadata'>,
   group: number,
   names: readonly string[],
+  decoding: typeof DECODING | typeof RAW_DECODING = DECODING,
 ): Promise<GroupColumns> {
-  const { rowStart, rowEnd } = rowsOfGroup(metadata, group);
-  const columns: Record<string, unknown[]> = Object.fromEntries(names.map((name) => [name, []]));
+  const rows = metadata.rowCounts[group]!;
+  const columns: Record<string, ArrayLike<unknown>> = {};
+  const counts: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
   try {
     await parquetRead({
       file,
-      metadata,
-      rowStart,
-      rowEnd,
+      metadata: groupOf(metadata, group),
+      rowStart: 0,
+      rowEnd: rows,
       columns: [...names],
-      ...DECODING,
+      ...(decoding as typeof DECODING),
       onChunk: ({ columnName, columnData, rowStart: start }) => {
-        const column = columns[columnName]!;
-        for (let i = 0; i < columnData.length; i++) column[start - rowStart + i] = columnData[i];
+        counts[columnName]! += columnData.length;
+        if (start === 0 && columnData.length === rows) columns[columnName] = columnData;
+        else {
+          const column = (columns[columnName] ??= new Array<unknown>(rows)) as unknown[];
+          for (let i = 0; i < columnData.length; i++) column[start + i] = columnData[i];
+        }
       },
     });
   } catch (error) {
     throw asObjectError(error, `its row group ${group} cannot be read`);
   }
-  const short = names.find((name) => columns[name]!.length !== rowEnd - rowStart);
+  const short = names.find((name) => counts[name] !== rows);
   if (short !== undefined) throw new ArchiveObjectError(`its row group ${group} has too few values of ${short}`);
   return columns;
 }
 
 /**
- * Rows of a row group, in order, previous_event_hash included: all, or those at some places from 0 on. All of its columns
- * are decoded in any case; objects are made of the rows that are wanted alone. Throws ArchiveObjectError when it
- * cannot be decoded.
+ * Rows of a row group, in order, previous_event_hash included: all, or those at some places from 0 on. Of those, values
+ * are made of the wanted ones alone. Throws ArchiveObjectError when it cannot be decoded.
  */
 export async function readRowGroup(
   file: AsyncBuffer,
@@ -272,54 +282,91 @@ export async function readRowGroup(
   group: number,
   places?: readonly number[],
 ): Promise<StoredRow<number>[]> {
-  const columns = await readColumns(file, { metadata }, group, NAMES);
   const { ledger, previous_event_hash } = manifest.row_groups[group]!;
   const first = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
-  const rowAt = (place: number): StoredRow<number> => {
-    const cells = Object.fromEntries(NAMES.map((name) => [name, columns[name]![place]]));
-    if (cells.ledger !== ledger) throw new ArchiveObjectError(`its row group ${group} has rows of another ledger`);
-    const absent = NAMES.find((name) => !COLUMNS[name]!.isOptional && (cells[name] ?? null) === null);
-    if (absent !== undefined) throw new ArchiveObjectError(`its row group ${group} has rows without ${absent}`);
-    const before = columns.event_hash![place - 1] as Uint8Array | undefined;
-    return rowOf(cells, place === 0 ? first : Buffer.from(before!));
-  };
-  const { rowStart, rowEnd } = rowsOfGroup(metadata, group);
-  return (places ?? Array.from({ length: rowEnd - rowStart }, (_, place) => place)).map(rowAt);
+  const all = await readColumns(file, { metadata }, group, NAMES, places ? RAW_DECODING : DECODING);
+  const columns = places ? valuesAt(all, group, places) : all;
+  const count = columns.ledger!.length;
+  for (const name of REQUIRED) {
+    const column = columns[name]!;
+    for (let i = 0; i < count; i++) {
+      if ((column[i] ?? null) === null) {
+        throw new ArchiveObjectError(`its row group ${group} has rows without ${name}`);
+      }
+    }
+  }
+  const rowAt = rowReader(columns);
+  return Array.from({ length: count }, (_, i) => {
+    if (columns.ledger![i] !== ledger)
+      throw new ArchiveObjectError(`its row group ${group} has rows of another ledger`);
+    if (!places) return rowAt(i, i === 0 ? first : bufferOf(all.event_hash![i - 1]));
+    // a copy: a row that is kept must not keep the memory of all the others
+    return rowAt(i, places[i] === 0 ? first : Buffer.from(all.event_hash![places[i]! - 1] as Uint8Array));
+  });
 }
 
-function rowOf(cells: Record<string, unknown>, previous: Buffer | null): StoredRow<number> {
-  const text = (name: string): string => cells[name] as string;
-  const orNull = <T>(name: string, take: (value: unknown) => T): T | null =>
-    cells[name] === null || cells[name] === undefined ? null : take(cells[name]);
-  const bytes = (value: unknown): Buffer => Buffer.from(value as Uint8Array);
-  return {
+/** Of a row group's raw columns the values at some places. */
+function valuesAt(columns: GroupColumns, group: number, places: readonly number[]): GroupColumns {
+  try {
+    return Object.fromEntries(
+      NAMES.map((name) => [name, places.map((place) => toValue(columns[name]![place], COLUMNS[name]!.element))]),
+    );
+  } catch (error) {
+    throw asObjectError(error, `its row group ${group} cannot be read`);
+  }
+}
+
+/** Makes rows of columns. What each of them is called is looked up once. */
+function rowReader(columns: GroupColumns): (place: number, previous: Buffer | null) => StoredRow<number> {
+  const texts = (name: string): ArrayLike<string> => columns[name] as ArrayLike<string>;
+  const textsOrNull = (name: string): ArrayLike<string | null | undefined> => texts(name);
+  const numbers = (name: string): ArrayLike<number> => columns[name] as ArrayLike<number>;
+  const buffers = (name: string): ArrayLike<Uint8Array> => columns[name] as ArrayLike<Uint8Array>;
+  const sequence = columns.sequence!;
+  const [recordedAt, timestamp] = [numbers('recorded_at'), numbers('timestamp')];
+  const [nanos, digits] = [numbers('timestamp_nanos'), numbers('timestamp_digits')];
+  const [eventId, corrects] = [texts('event_id'), textsOrNull('corrects')];
+  const [eventType, entityType, entityId] = [texts('event_type'), texts('entity_type'), texts('entity_id')];
+  const [action, userId, recordedBy] = [texts('action'), texts('user_id'), texts('recorded_by')];
+  const [previousState, newState, metadata] = [textsOrNull('previous_state'), texts('new_state'), texts('metadata')];
+  const source = textsOrNull('source');
+  const [sourceSession, sourceSequence] = [textsOrNull('source_session'), textsOrNull('source_sequence')];
+  const [rawMediaType, rawData] = [textsOrNull('raw_media_type'), buffers('raw_data')];
+  const [salt, contentHash, eventHash] = [buffers('salt'), buffers('content_hash'), buffers('event_hash')];
+  return (place, previous) => ({
     jsonForm: 'canonical',
-    sequence: String(cells.sequence),
-    recorded_at: cells.recorded_at as number,
-    timestamp: cells.timestamp as number,
-    timestamp_nanos: cells.timestamp_nanos as number,
-    timestamp_digits: cells.timestamp_digits as number,
-    event_id: text('event_id'),
-    corrects: orNull('corrects', String),
-    event_type: text('event_type'),
-    entity_type: text('entity_type'),
-    entity_id: text('entity_id'),
-    action: text('action'),
-    user_id: text('user_id'),
-    previous_state: orNull('previous_state', String),
-    new_state: text('new_state'),
-    metadata: text('metadata'),
-    source: orNull('source', String),
-    source_session: orNull('source_session', String),
-    source_sequence: orNull('source_sequence', String),
-    raw_media_type: orNull('raw_media_type', String),
-    raw_data: orNull('raw_data', bytes),
-    recorded_by: text('recorded_by'),
-    salt: bytes(cells.salt),
-    content_hash: bytes(cells.content_hash),
+    sequence: String(sequence[place]),
+    recorded_at: recordedAt[place]!,
+    timestamp: timestamp[place]!,
+    timestamp_nanos: nanos[place]!,
+    timestamp_digits: digits[place]!,
+    event_id: eventId[place]!,
+    corrects: corrects[place] ?? null,
+    event_type: eventType[place]!,
+    entity_type: entityType[place]!,
+    entity_id: entityId[place]!,
+    action: action[place]!,
+    user_id: userId[place]!,
+    previous_state: previousState[place] ?? null,
+    new_state: newState[place]!,
+    metadata: metadata[place]!,
+    source: source[place] ?? null,
+    source_session: sourceSession[place] ?? null,
+    source_sequence: sourceSequence[place] ?? null,
+    raw_media_type: rawMediaType[place] ?? null,
+    raw_data: rawData[place] === undefined || rawData[place] === null ? null : bufferOf(rawData[place]),
+    recorded_by: recordedBy[place]!,
+    salt: bufferOf(salt[place]),
+    content_hash: bufferOf(contentHash[place]),
     previous_event_hash: previous,
-    event_hash: bytes(cells.event_hash),
-  };
+    event_hash: bufferOf(eventHash[place]),
+  });
+}
+
+/** The same bytes. */
+function bufferOf(bytes: unknown): Buffer {
+  const { buffer, byteOffset, byteLength } = bytes as Uint8Array<ArrayBuffer>;
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /**

@@ -6,7 +6,7 @@ import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integ
 import { storedJson } from '../integrity/stored-json.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { ArchiveObjectError } from './archive-format.js';
-import { listDigests, listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
+import { findPiece, listDigests, listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
 import type { ObjectFooter } from './archive-object.js';
 import { eventDeleted, readDeletedSpans, spanAt, type DeletedSpan } from './deleted-ranges.js';
 import type { ArchivedEvents, ArchivedSearch, AuditedEvent, EntityLife } from './archived-events.js';
@@ -14,6 +14,7 @@ import { bytesOf, compareRows, FirstRows, matches, searchedColumns, type Searche
 import { groupsOfEntity } from './entity-index.js';
 import type { ObjectFiles } from './object-files.js';
 import { ObjectMissing, StoreUnavailable } from './object-store.js';
+import { groupOf } from './parquet-file.js';
 
 type Row = StoredRow<number>;
 
@@ -78,14 +79,21 @@ export class ArchiveReader implements ArchivedEvents {
 
   audit(ledger: string, sequences: readonly string[]): Promise<AuditedEvent[]> {
     return this.reading(ledger, async (deadline) => {
-      const origin = await readOrigin(this.pool, ledger);
+      const wanted = sequences.map(BigInt).sort((a, b) => (a < b ? -1 : 1));
+      if (wanted.length === 0) return [];
       const files = this.files.fresh();
       const audited = new Map<string, AuditedEvent>();
-      const wanted = sequences.map(BigInt).sort((a, b) => (a < b ? -1 : 1));
+      const [origin, first] = await Promise.all([
+        readOrigin(this.pool, ledger),
+        findPiece(this.pool, ledger, wanted[0]!),
+      ]);
+      let piece = first;
       for (let at = 0; at < wanted.length;) {
         deadline.check();
         const startedAt = performance.now();
-        const events = await this.auditGroup(files, ledger, origin, wanted.slice(at));
+        const next = wanted[at]!;
+        if (at > 0 && !(piece && BigInt(piece.to_sequence) >= next)) piece = await findPiece(this.pool, ledger, next);
+        const events = await this.auditGroup(files, ledger, origin, wanted.slice(at), piece);
         const ms = Math.round((performance.now() - startedAt) * 1000) / 1000;
         for (const event of events) audited.set(event.sequence, { ...event, ms });
         at += events.length;
@@ -94,18 +102,15 @@ export class ArchiveReader implements ArchivedEvents {
     });
   }
 
-  /** The first of some ascending sequences, and those that are in the same row group. A month's object counts before an early one. */
+  /** The first of some ascending sequences, and those that are in the same row group of an object. */
   private async auditGroup(
     files: ObjectFiles,
     ledger: string,
     origin: string,
     sequences: readonly bigint[],
+    piece: ArchivedPiece | undefined,
   ): Promise<Omit<AuditedEvent, 'ms'>[]> {
     const at = sequences[0]!;
-    const [piece] = [
-      ...(await listPieces(this.pool, 'month', ledger, at, at)),
-      ...(await listPieces(this.pool, 'early', ledger, at, at)),
-    ];
     const nowhere = { event_id: null, object_key: null, version_id: null };
     if (!piece) return [{ sequence: String(at), ...nowhere, fault: 'is in no object' }];
     const place = { object_key: piece.object_key, version_id: piece.version_id };
@@ -544,7 +549,8 @@ function timesOf(footer: ObjectFooter, group: number, column: string): [number, 
 }
 
 function statisticsOf({ metadata }: ObjectFooter, group: number, column: string): [least: unknown, greatest: unknown] {
-  const chunk = metadata.row_groups[group]!.columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === column);
+  const { columns } = groupOf(metadata, group).row_groups[0]!;
+  const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === column);
   const statistics = chunk?.meta_data?.statistics;
   return [statistics?.min_value, statistics?.max_value];
 }

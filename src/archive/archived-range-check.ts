@@ -1,7 +1,7 @@
-import { canonicalContent, contentHash, eventHash, leafHash, type CanonicalContent } from '../integrity/event.js';
+import { contentHash, eventHash, leafHash, type CanonicalContent } from '../integrity/event.js';
 import { MultisetHash } from '../integrity/multiset-hash.js';
 import { MerkleTree } from '../integrity/merkle-tree.js';
-import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
+import { canonicalContentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { ArchiveObjectError, entityPlace, type ArchivedRange } from './archive-format.js';
 import { ContentsTally, type RecordContents } from './record-contents.js';
@@ -52,7 +52,7 @@ export class ArchivedRangeCheck {
     let canonical: CanonicalContent;
     let computed: Buffer;
     try {
-      canonical = canonicalContent(contentOf(row));
+      canonical = canonicalContentOf(row);
       if (!contentHash(row.salt, canonical.text).equals(row.content_hash)) {
         throw new DamagedRowError(row.sequence, 'content_hash', 'is not that of the content');
       }

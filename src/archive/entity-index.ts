@@ -1,4 +1,4 @@
-import { parquetRead, type AsyncBuffer, type FileMetaData, type SchemaElement } from 'hyparquet';
+import { parquetRead, type AsyncBuffer, type SchemaElement } from 'hyparquet';
 import { MultisetHash } from '../integrity/multiset-hash.js';
 import {
   ArchiveObjectError,
@@ -13,13 +13,14 @@ import {
   assertColumns,
   DECODING,
   BOOLEAN,
+  groupOf,
   INT64,
   ParquetFile,
   readParquetFooter,
-  rowsOfGroup,
   TEXT,
   type WrittenFile,
 } from './parquet-file.js';
+import type { ParquetMetadata } from './parquet-metadata.js';
 
 /** Rows of a row group, which is what a look-up reads. */
 const ROW_GROUP_ROWS = 8_192;
@@ -179,7 +180,7 @@ function compareBytes(a: string, b: string): number {
 
 export interface EntitiesFooter {
   manifest: EntitiesManifest;
-  metadata: FileMetaData;
+  metadata: ParquetMetadata;
 }
 
 /** Throws ArchiveObjectError for what is no object of entities of a format that is known here. */
@@ -199,7 +200,8 @@ export function groupsOfEntity(
   { entityType, entityId, correctionsAlone }: { entityType: string; entityId: string; correctionsAlone?: boolean },
 ): number[] {
   const wanted = [ledger, entityType, entityId];
-  return metadata.row_groups.flatMap((group, i) => {
+  return metadata.rowCounts.flatMap((_rows, i) => {
+    const group = groupOf(metadata, i).row_groups[0]!;
     if (correctionsAlone && group.columns[IS_CORRECTION]?.meta_data?.statistics?.max_value === false) return [];
     const holds = wanted.every((value, column) => {
       const statistics = group.columns[column]?.meta_data?.statistics;
@@ -221,8 +223,7 @@ export async function readEntityGroup(
   try {
     await parquetRead({
       file,
-      metadata,
-      ...rowsOfGroup(metadata, group),
+      metadata: groupOf(metadata, group),
       rowFormat: 'object',
       ...DECODING,
       onComplete: (rows) => (decoded = rows),
@@ -252,7 +253,7 @@ export async function verifyEntities(file: AsyncBuffer): Promise<EntitiesManifes
       throw new ArchiveObjectError(`it lists other entities of ${found.ledger} than its manifest says`);
     }
   };
-  for (let group = 0; group < metadata.row_groups.length; group++) {
+  for (let group = 0; group < metadata.rowCounts.length; group++) {
     for (const entry of await readEntityGroup(file, footer, group)) {
       if (check?.range.ledger !== entry.ledger) {
         end();

@@ -29,8 +29,11 @@ import { requireSameAsObjects } from './entity-comparison.js';
 import { ObjectMissing, type ObjectStore, type ObjectVersion } from './object-store.js';
 import { contentsOfRanges, DIGESTS_KEPT_YEARS, keptUntil } from './object-retention.sql.js';
 
-/** Within which an object's encoding and its reading back stay small: some 30 MB of order events. */
-const MAX_OBJECT_EVENTS = 250_000n;
+/**
+ * Of a month: within which an object's encoding and its reading back stay small, some 30 MB of order events. An early
+ * object is there for months alone, and small, so that one is encoded while the one before it is stored and read back.
+ */
+const MAX_OBJECT_EVENTS: Record<EventsKind, bigint> = { early: 32_768n, month: 250_000n };
 const LOCK_TIMEOUT_MS = 10_000;
 /** A ledger of which an event is damaged is tried again after this, or by hand. */
 const REFUSAL_MS = 3_600_000;
@@ -190,7 +193,7 @@ export class Exporter {
     const { encoder, folder, signal, outcome, log } = work;
     for (;;) {
       signal.throwIfAborted();
-      const ranges = planObject(open.values(), MAX_OBJECT_EVENTS);
+      const ranges = planObject(open.values(), MAX_OBJECT_EVENTS[kind]);
       if (ranges.length === 0) break;
       const file = join(folder, String(work.next));
       let encoded: EncodedObject;

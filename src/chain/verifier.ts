@@ -1,5 +1,5 @@
-import { canonicalContent, contentHash, eventHash } from '../integrity/event.js';
-import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
+import { contentHash, eventHash } from '../integrity/event.js';
+import { canonicalContentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { FindingList, missingFinding, type FindingKind } from './findings.js';
 
@@ -159,7 +159,7 @@ export class RangeVerifier {
     let content: Buffer | null = null;
     let contentFault: string | null = null;
     try {
-      content = contentHash(row.salt, canonicalContent(contentOf(row)).text);
+      content = contentHash(row.salt, canonicalContentOf(row).text);
     } catch (error) {
       contentFault = faultOf(error);
     }

@@ -194,15 +194,27 @@ export interface CanonicalContent {
   metadata: string;
 }
 
+/** The canonical forms of the three objects in a content. */
+export type CanonicalParts = Omit<CanonicalContent, 'text'>;
+/** What of a content is no object. */
+export type ContentTexts = Omit<Content, 'previous_state' | 'new_state' | 'metadata'>;
+
 /**
  * The same text as canonicalize(content), with the members put in their order by hand, so that the parts need not be
  * made twice. Throws TypeError as canonicalize does.
  */
 export function canonicalContent(content: Content): CanonicalContent {
+  return joinContent(content, {
+    previousState: content.previous_state === null ? null : canonicalize(content.previous_state),
+    newState: canonicalize(content.new_state),
+    metadata: canonicalize(content.metadata),
+  });
+}
+
+/** The canonical content of a content whose objects are in their canonical form already. Throws as canonicalize does. */
+export function joinContent(content: ContentTexts, parts: CanonicalParts): CanonicalContent {
   const { corrects, raw, source, source_sequence: sourceSequence, source_session: sourceSession } = content;
-  const previousState = content.previous_state === null ? null : canonicalize(content.previous_state);
-  const newState = canonicalize(content.new_state);
-  const metadata = canonicalize(content.metadata);
+  const { previousState, newState, metadata } = parts;
   let text = '{"action":' + canonicalString(content.action);
   if (corrects !== undefined) text += ',"corrects":' + canonicalString(corrects);
   text += ',"entity_id":' + canonicalString(content.entity_id);
