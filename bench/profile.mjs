@@ -6,12 +6,12 @@ import { parseArgs } from 'node:util';
 import { ensureBuilt } from '../scripts/build.mjs';
 import { ensureInstalled, root } from '../scripts/install.mjs';
 
-const USAGE = `node bench/profile.mjs single|clients|batches|history|verification|proofs [--seconds N] [--top N] [--events N]
+const USAGE = `node bench/profile.mjs single|clients|batches|history|verification|proofs|bundles [--seconds N] [--top N] [--events N]
 
   --seconds N   how long the work goes on (10)
   --top N       how many functions are shown (30)
   --build DIR   a build that was made earlier (dist/<digest>), to compare two
-  --events N    size of the ledger for history, verification and proofs (100000)
+  --events N    size of the ledger for history, verification, proofs and bundles (100000)
 `;
 const WARM_UP_EVENTS = 2_000;
 
@@ -46,6 +46,11 @@ const WORK = {
     });
     return 500;
   },
+  bundles: async (trail) => {
+    const { content } = await askForBundle(trail, events);
+    await content.arrayBuffer();
+    return events;
+  },
 };
 
 if (positionals.length !== 1 || !WORK[positionals[0]] || !(seconds > 0 && top > 0 && events >= 8_000)) {
@@ -63,6 +68,7 @@ const [{ Cleanup }, { Trail }, reads, { signalToStop }, { cpuSeconds }] = await 
   import('./cpu-time.mjs'),
 ]);
 const { proveEvent, randomEventIds, runRound } = await import('./checkpoint-rows.mjs');
+const { askForBundle } = await import('./evidence-rows.mjs');
 
 const cleanup = new Cleanup();
 let code = 0;
@@ -83,8 +89,8 @@ async function profile(row) {
     nodeArgs: ['--cpu-prof', '--cpu-prof-interval=200', '--cpu-prof-name=main-${pid}-${tid}.cpuprofile'],
   });
   await trail.warmUp(WARM_UP_EVENTS);
-  if (['history', 'verification', 'proofs'].includes(row)) await trail.fill(events);
-  if (row === 'proofs') await runRound(trail);
+  if (['history', 'verification', 'proofs', 'bundles'].includes(row)) await trail.fill(events);
+  if (['proofs', 'bundles'].includes(row)) await runRound(trail);
   const run = () => WORK[row](trail, reads);
   await run();
   const before = cpuSeconds(trail);
