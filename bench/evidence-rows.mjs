@@ -140,7 +140,8 @@ export async function askForBundle(trail, events) {
   for (;;) {
     const { body: run } = await trail.call('GET', path);
     if (run.status === 'done') return { content: await ask(trail, 'GET', `${path}/content`), made: 'as a run' };
-    if (run.status !== 'queued' && run.status !== 'running') throw new Error(`the bundle is ${run.status}: ${run.error}`);
+    if (run.status !== 'queued' && run.status !== 'running')
+      throw new Error(`the bundle is ${run.status}: ${run.error}`);
     await pause(50);
   }
 }
