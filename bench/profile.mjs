@@ -6,17 +6,17 @@ import { parseArgs } from 'node:util';
 import { ensureBuilt } from '../scripts/build.mjs';
 import { ensureInstalled, root } from '../scripts/install.mjs';
 
-const USAGE = `node bench/profile.mjs single|clients|batches|history|verification|proofs|export [--seconds N] [--top N] [--events N]
+const USAGE = `node bench/profile.mjs single|clients|batches|history|verification|proofs|bundles|export [--seconds N] [--top N] [--events N]
 
   --seconds N   how long the work goes on (10)
   --top N       how many functions are shown (30)
   --build DIR   a build that was made earlier (dist/<digest>), to compare two
-  --events N    size of the ledger for history, verification and proofs, and events that are exported (100000)
+  --events N    size of the ledger for history, verification, proofs and bundles, and events that are exported (100000)
 `;
 const WARM_UP_EVENTS = 2_000;
 
 /** Rows that are measured on a ledger that was filled, and the one that runs once, for it leaves nothing to do again. */
-const FILLED = ['history', 'verification', 'proofs'];
+const FILLED = ['history', 'verification', 'proofs', 'bundles'];
 const ONCE = 'export';
 
 const { values, positionals } = parseArgs({
@@ -51,6 +51,11 @@ const WORK = {
     });
     return 500;
   },
+  bundles: async (trail) => {
+    const { content } = await askForBundle(trail, events);
+    await content.arrayBuffer();
+    return events;
+  },
 };
 
 if (positionals.length !== 1 || !WORK[positionals[0]] || !(seconds > 0 && top > 0 && events >= 8_000)) {
@@ -69,6 +74,7 @@ const [{ Cleanup }, { Trail }, reads, { signalToStop }, { cpuSeconds }] = await 
 ]);
 const { runExport } = await import('./archive-rows.mjs');
 const { proveEvent, randomEventIds, runRound } = await import('./checkpoint-rows.mjs');
+const { askForBundle } = await import('./evidence-rows.mjs');
 
 const cleanup = new Cleanup();
 let code = 0;
@@ -90,7 +96,7 @@ async function profile(row) {
   });
   await trail.warmUp(WARM_UP_EVENTS);
   if (FILLED.includes(row)) await trail.fill(events);
-  if (row === 'proofs') await runRound(trail);
+  if (['proofs', 'bundles'].includes(row)) await runRound(trail);
   const run = () => WORK[row](trail, { ...reads, runExport });
   await run();
   if (row === ONCE) await trail.fill(trail.recorded + events);

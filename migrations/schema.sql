@@ -729,6 +729,72 @@ CREATE TRIGGER event_keys_7_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE
 
 ALTER TABLE event_keys_7 ENABLE ALWAYS TRIGGER event_keys_7_refuse_statement;
 
+CREATE TABLE evidence_run_pieces (
+  run uuid NOT NULL,
+  piece integer NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT evidence_run_pieces_pkey PRIMARY KEY (run, piece),
+  CONSTRAINT evidence_run_pieces_run_fkey FOREIGN KEY (run) REFERENCES evidence_runs(id),
+  CONSTRAINT evidence_run_pieces_piece_check CHECK ((piece >= 1))
+);
+
+COMMENT ON TABLE evidence_run_pieces IS 'Kept bundles, in order; each piece in the format of gzip, and stored in it as it is';
+
+GRANT DELETE, INSERT, SELECT ON evidence_run_pieces TO truetrail_service;
+
+CREATE TABLE evidence_runs (
+  id uuid NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  asked jsonb NOT NULL,
+  contents boolean NOT NULL,
+  envelopes boolean NOT NULL,
+  as_of bigint NOT NULL,
+  made_by text COLLATE "C" NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  rows bigint,
+  bytes bigint NOT NULL DEFAULT 0,
+  sha256 bytea,
+  pieces integer NOT NULL DEFAULT 0,
+  packed_bytes bigint NOT NULL DEFAULT 0,
+  error text,
+  requested_by text COLLATE "C" NOT NULL,
+  runner uuid,
+  created_at timestamp with time zone NOT NULL,
+  started_at timestamp with time zone,
+  progress_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  CONSTRAINT evidence_runs_pkey PRIMARY KEY (id),
+  CONSTRAINT evidence_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT evidence_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
+  CONSTRAINT evidence_runs_expires_check CHECK (((status = ANY (ARRAY['done'::text, 'expired'::text])) = (expires_at IS NOT NULL))),
+  CONSTRAINT evidence_runs_running_check CHECK (((status = 'running'::text) = (runner IS NOT NULL))),
+  CONSTRAINT evidence_runs_sha256_check CHECK ((octet_length(sha256) = 32)),
+  CONSTRAINT evidence_runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text, 'expired'::text])))
+);
+
+COMMENT ON TABLE evidence_runs IS 'A row for each bundle of evidence that was asked for as a run';
+
+COMMENT ON COLUMN evidence_runs.asked IS 'What was asked for, as in the manifest of the bundle';
+
+COMMENT ON COLUMN evidence_runs.rows IS 'Lines of events in the bundle: events and envelopes';
+
+COMMENT ON COLUMN evidence_runs.bytes IS 'Of the bundle, as far as it is made';
+
+COMMENT ON COLUMN evidence_runs.sha256 IS 'Of the whole bundle';
+
+COMMENT ON COLUMN evidence_runs.packed_bytes IS 'What its pieces take';
+
+COMMENT ON COLUMN evidence_runs.progress_at IS 'Last sign of life; a run silent for long is begun again by another replica';
+
+CREATE INDEX evidence_runs_expires_idx ON public.evidence_runs USING btree (expires_at) WHERE (status = 'done'::text);
+
+CREATE INDEX evidence_runs_ledger_idx ON public.evidence_runs USING btree (ledger, created_at DESC);
+
+CREATE INDEX evidence_runs_open_idx ON public.evidence_runs USING btree (created_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
+GRANT INSERT, SELECT, UPDATE ON evidence_runs TO truetrail_service;
+
 CREATE TABLE job_runs (
   id uuid NOT NULL,
   job text COLLATE "C" NOT NULL,

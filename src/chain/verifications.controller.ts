@@ -7,6 +7,7 @@ import { BodyPipe, QueryPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { Problem } from '../http/problem.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
+import { runIdOf } from '../runs/run-id.js';
 import {
   DEFAULT_VERIFICATIONS_LISTED,
   VerificationDto,
@@ -15,8 +16,6 @@ import {
   VerificationRangeDto,
 } from './verification.dto.js';
 import { shownFinding, Verifications, type AskedRange, type Verification } from './verifications.js';
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 @ApiTags('verification')
 @Controller('v1/ledgers/:ledger/verifications')
@@ -86,8 +85,11 @@ export class VerificationsController {
 
 /** Throws verification-not-found: an id that is no UUID is nobody's. */
 function uuidOf(id: string): string {
-  if (!UUID.test(id)) throw new Problem('verification-not-found', 'There is no such verification in this ledger');
-  return id.toLowerCase();
+  const known = runIdOf(id);
+  if (known === undefined) {
+    throw new Problem('verification-not-found', 'There is no such verification in this ledger');
+  }
+  return known;
 }
 
 /** Throws invalid-body for sequences and times together. */

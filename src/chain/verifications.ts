@@ -17,6 +17,7 @@ import { microsOf } from '../integrity/stored-event.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
+import { HEARTBEAT_MS, RunLoop, SILENT_MS } from '../runs/run-loop.js';
 import { verifyRange, VerificationStopped, type Outcome, type Progress } from './range-verification.js';
 import { sequencesRecorded, type RecordedEvent } from './recorded-range.js';
 import * as trail from './trail.sql.js';
@@ -36,11 +37,6 @@ export interface AskedRange {
   recordedTo?: number;
 }
 
-/** How often replicas look for runs that were asked for elsewhere, or whose replica has died. */
-const POLL_MS = 5_000;
-/** A run gives a sign of life this often, and is taken for abandoned after six of them did not come. */
-const HEARTBEAT_MS = 5_000;
-const SILENT_MS = 30_000;
 /** Progress is written at most this often. */
 const PROGRESS_MS = 500;
 const LOCK_TIMEOUT_MS = 10_000;
@@ -54,13 +50,6 @@ const RECORDED_FINDINGS = 100;
 /** Sequences are numbers where rows are checked. No ledger gets here; an edited head might. */
 const MAX_TO = BigInt(Number.MAX_SAFE_INTEGER) - 1n;
 
-interface Lane {
-  origin: sql.Origin;
-  /** set while it has a run, or looks for one */
-  working: Promise<void> | undefined;
-  moreWork: boolean;
-}
-
 /**
  * Runs of verification. A run is a row: any replica may take it, and goes on where the last one stopped. Whatever was
  * found is written before the row says so.
@@ -70,9 +59,13 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
   /** This replica, in the rows of its runs. */
   private readonly runner = randomUUID();
   private readonly threads: VerificationThreads;
-  private readonly stopping = new AbortController();
-  private readonly lanes: readonly Lane[] = LANES.map((origin) => ({ origin, working: undefined, moreWork: false }));
-  private timer: NodeJS.Timeout | undefined;
+  private readonly lanes: readonly RunLoop[] = LANES.map((origin) => {
+    const lane: RunLoop = new RunLoop(
+      () => this.takeOne(origin, lane),
+      (error) => this.logger.warn({ err: error }, 'runs of verification could not be taken'),
+    );
+    return lane;
+  });
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -96,14 +89,12 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
 
   onModuleInit(): void {
     this.publishMetrics();
-    this.timer = setInterval(() => this.work(), POLL_MS).unref();
+    for (const lane of this.lanes) lane.start();
   }
 
   /** Stops between two pieces; what is under way is put back. */
   async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    this.stopping.abort();
-    for (const { working } of this.lanes) await working;
+    await Promise.all(this.lanes.map((lane) => lane.stop()));
     this.threads.close();
   }
 
@@ -119,7 +110,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
   ): Promise<Verification> {
     const range = await this.rangeOf(ledger, asked);
     const run = await sql.insertVerification(this.pool, { id: uuidv7(), ledger, ...range, requestedBy, jobRun });
-    this.work();
+    for (const lane of this.lanes) lane.wake();
     return run;
   }
 
@@ -189,32 +180,13 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     return hasLeft ? this.findRecordedAt(ledger, sequence) : found;
   }
 
-  /** Takes runs as long as there are any; returns at once. */
-  private work(): void {
-    for (const lane of this.lanes) {
-      lane.moreWork = true;
-      lane.working ??= this.takeRuns(lane)
-        .catch((error: unknown) => this.logger.warn({ err: error }, 'runs of verification could not be taken'))
-        .finally(() => {
-          lane.working = undefined;
-          if (lane.moreWork && !this.stopping.signal.aborted) this.work(); // asked for as the last one was found to be none
-        });
-    }
+  private async takeOne(origin: sql.Origin, lane: RunLoop): Promise<boolean> {
+    const run = await sql.takeVerification(this.pool, this.runner, origin, SILENT_MS);
+    if (run) await this.execute(run, lane.signal);
+    return run !== undefined;
   }
 
-  private async takeRuns(lane: Lane): Promise<void> {
-    while (lane.moreWork) {
-      lane.moreWork = false;
-      for (;;) {
-        if (this.stopping.signal.aborted) return;
-        const run = await sql.takeVerification(this.pool, this.runner, lane.origin, SILENT_MS);
-        if (!run) break;
-        await this.execute(run);
-      }
-    }
-  }
-
-  private async execute(run: Verification): Promise<void> {
+  private async execute(run: Verification, stopping: AbortSignal): Promise<void> {
     const lost = new AbortController();
     const kept = new KeptRun(this.pool, run, this.runner, this.logger, () => lost.abort());
     const log = this.logger.child({ verification: run.id, ledger: run.ledger });
@@ -230,7 +202,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
           pool: this.pool,
           run: (subject, task) => this.threads.run(subject, task),
           parallel: this.config.VERIFICATION_WORKERS,
-          signal: AbortSignal.any([this.stopping.signal, lost.signal]),
+          signal: AbortSignal.any([stopping, lost.signal]),
           onProgress: (progress) => kept.keep(progress),
         },
         run.next_sequence === run.from_sequence ? undefined : progressOf(run),
@@ -243,7 +215,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     } catch (error) {
       await kept.stop();
       if (error instanceof VerificationStopped) {
-        if (this.stopping.signal.aborted) await sql.requeueVerification(this.pool, run.id, this.runner, kept.progress);
+        if (stopping.aborted) await sql.requeueVerification(this.pool, run.id, this.runner, kept.progress);
       } else if (isDatabaseUnavailable(error)) {
         // It stays this replica's until it has been silent for long, and then goes on here or elsewhere.
         log.warn({ err: error }, 'the database went away during a verification');

@@ -129,6 +129,18 @@ export const SETTINGS = {
     fallback: 4096,
     why: 'What kept answers of reports may take in the database, packed. Past it runs fail, so that appends never want for room.',
   }),
+  EVIDENCE_RUN_DAYS: integer({
+    min: 1,
+    max: 365,
+    fallback: 7,
+    why: 'How long a bundle of evidence that was made as a run can be fetched.',
+  }),
+  EVIDENCE_RUNS_MAX_MB: integer({
+    min: 16,
+    max: 1_048_576,
+    fallback: 4096,
+    why: 'What kept bundles of evidence may take in the database. Past it runs fail, so that appends never want for room.',
+  }),
   ARCHIVE_EXPORT_AGE: duration({
     minMs: 1_000,
     maxMs: 86_400_000,

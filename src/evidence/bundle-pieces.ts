@@ -15,11 +15,17 @@ import { parseNote } from '../integrity/signed-note.js';
 import { DamagedRowError, eventRecordOf, type EventRecord } from '../integrity/stored-event.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { subtreeHashes } from '../integrity/tiles.js';
+import type { ReadTotals } from '../long-reads/long-read.js';
 import * as sql from './evidence.sql.js';
-import type { EvidencePlan } from './evidence-plan.js';
+import { MAX_DIRECT_EVENTS, type EvidencePlan } from './evidence-plan.js';
 
 /** What the pieces of an answer have at least, but for the last: headers of files are some bytes each. */
 const PIECE_BYTES = 65_536;
+/**
+ * While it is not known whether a bundle is too large to be handed out at once, it is held in memory; one that passes
+ * this is taken for too large, however few events it has.
+ */
+const MOST_HELD_BYTES = 16 * 1024 * 1024;
 /** Events by id are read so many at a time: of the largest ones it is 16 MiB. */
 const IDS_A_PAGE = 64;
 /** Runs of neighbours among scattered events that are told apart, to know which objects of the archive hold them. */
@@ -34,13 +40,14 @@ export interface BundleReaders {
 }
 
 /**
- * A bundle in pieces. Throws damaged-record for events that are not those that were signed, and what the readers throw.
+ * A bundle in pieces; or none at all, if it is larger than it may be. Throws damaged-record for events that are not those
+ * that were signed, and what the readers throw.
  */
 export async function* piecesOfBundle(
   readers: BundleReaders,
   plan: EvidencePlan,
   gone: AbortSignal,
-): AsyncGenerator<{ bytes: Uint8Array; asOf: string }, void> {
+): AsyncGenerator<{ bytes: Uint8Array; asOf: string }, ReadTotals> {
   const asOf = String(plan.asOf);
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
@@ -55,28 +62,42 @@ export async function* piecesOfBundle(
     [waiting, waitingBytes] = [[], 0];
     return { bytes, asOf };
   };
+  const making = new BundleMaking(readers, plan, gone);
   try {
-    for await (const chunk of new BundleMaking(readers, plan, gone).chunks()) {
+    for await (const chunk of making.chunks()) {
       waiting.push(chunk);
       waitingBytes += chunk.length;
-      if (waitingBytes >= PIECE_BYTES) yield piece();
+      if (making.mayBeTooLarge) {
+        if (waitingBytes > MOST_HELD_BYTES) throw new TooLarge();
+      } else if (waitingBytes >= PIECE_BYTES) yield piece();
     }
   } catch (error) {
+    if (error instanceof TooLarge) return { isTooLarge: true };
     if (!(error instanceof BundleError)) throw error;
     const detail = `The events asked for are not those that were signed (${error.message}): have the ledger verified`;
     throw new Problem('damaged-record', detail, { cause: error });
   }
   yield piece();
+  return { rows: making.lines };
 }
 
+/** A bundle that is larger than it may be. */
+class TooLarge extends Error {}
+
 class BundleMaking {
+  /** of events and envelopes, so far */
+  lines = 0;
+  /** of ranges the size is known before the first event */
+  mayBeTooLarge: boolean;
   private readonly runs = new SequenceRuns();
 
   constructor(
     private readonly readers: BundleReaders,
     private readonly plan: EvidencePlan,
     private readonly gone: AbortSignal,
-  ) {}
+  ) {
+    this.mayBeTooLarge = !plan.isUnlimited;
+  }
 
   async *chunks(): AsyncGenerator<Buffer> {
     const { ledger, checkpoint, anchors, keys, successions, timestamps } = this.plan;
@@ -110,6 +131,10 @@ class BundleMaking {
     const isRange = kind === 'sequences' || kind === 'recorded';
     const completeness = isRange ? 'complete-range' : envelopes ? 'as-found-in-range' : 'as-found';
     const range = this.isRange ? await this.range() : null;
+    if (range && !this.plan.isUnlimited) {
+      if (range.to - range.from >= MAX_DIRECT_EVENTS) throw new TooLarge();
+      this.mayBeTooLarge = false;
+    }
     return { ledger, origin, asOf, asked, completeness, range, contents };
   }
 
@@ -238,9 +263,12 @@ class BundleMaking {
   private async *tracked(pages: AsyncGenerator<BundleEvent[]>): AsyncGenerator<BundleEvent[]> {
     for await (const events of pages) {
       this.gone.throwIfAborted();
+      this.lines += events.length;
+      if (this.mayBeTooLarge && this.lines > MAX_DIRECT_EVENTS) throw new TooLarge();
       for (const { record } of events) this.runs.add(BigInt(record.sequence));
       yield events;
     }
+    this.mayBeTooLarge = false;
   }
 }
 

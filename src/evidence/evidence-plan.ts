@@ -29,4 +29,9 @@ export interface EvidencePlan extends EvidenceQuestion {
   keys: readonly string[];
   successions: readonly string[];
   timestamps: readonly { anchor: bigint; reply: Uint8Array }[];
+  /** whether it may have as many events as there are; otherwise it is not made past MAX_DIRECT_EVENTS */
+  isUnlimited: boolean;
 }
+
+/** Lines of events in a bundle that is handed out as it is made. A larger one is made in the background and kept. */
+export const MAX_DIRECT_EVENTS = 10_000;

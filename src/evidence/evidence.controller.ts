@@ -4,14 +4,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Caller } from '../access/access.decorator.js';
 import type { Principal } from '../access/principal.js';
 import { BodyPipe } from '../http/dto.pipe.js';
-import { ApiProblems } from '../http/openapi.decorator.js';
-import { Problem } from '../http/problem.js';
+import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { goneSignal, sendPieces } from '../http/streamed-answer.js';
+import { kindOfAsked } from '../integrity/evidence-claims.js';
 import { Health } from '../operation/health.js';
 import { EVIDENCE_EXAMPLE, EvidenceRequestDto } from './evidence.dto.js';
-import type { EvidencePlan } from './evidence-plan.js';
+import { assertMayRead, headersOfBundle, pathOfRun } from './evidence-answer.js';
 import { readEvidenceRequest } from './evidence-request.js';
-import { Evidence } from './evidence.js';
+import { EvidenceRunDto, shownRun } from './evidence-run.dto.js';
+import { EvidenceRuns } from './evidence-runs.js';
+import { BundleTooLarge, Evidence } from './evidence.js';
 
 /** Evidence that anybody verifies offline. */
 @ApiTags('proofs')
@@ -20,6 +22,7 @@ import { Evidence } from './evidence.js';
 export class EvidenceController {
   constructor(
     private readonly evidence: Evidence,
+    private readonly runs: EvidenceRuns,
     private readonly health: Health,
   ) {}
 
@@ -30,7 +33,7 @@ export class EvidenceController {
     operationId: 'makeEvidence',
     summary: 'A bundle of events with all that proves them, to be verified offline',
     description:
-      'A zip: events (or with contents=false their envelopes), proof, checkpoint, anchor, keys, the archive catalogue, and a page to read (docs/evidence.md). By one of event_ids, order_id, search, sequences, event time or recorded time. Ranges of sequences and of recorded time are proven to be complete; all else is as found at as_of. Streamed; one that fails midway is cut off and never ends cleanly. With contents the scope events:read is needed as well. Recorded in the ledger _service before the first byte.',
+      'A zip: events (or with contents=false their envelopes), proof, checkpoint, anchor, keys, the archive catalogue, and a page to read (docs/evidence.md). By one of event_ids, order_id, search, sequences, event time or recorded time. Ranges of sequences and of recorded time are proven to be complete; all else is as found at as_of. Streamed; one that fails midway is cut off and never ends cleanly. One of more than 10,000 events is made as a run, to be fetched later (202). With contents the scope events:read is needed as well. Recorded in the ledger _service before the first byte.',
   })
   @ApiBody({ type: EvidenceRequestDto, examples: { range: { value: EVIDENCE_EXAMPLE } } })
   @ApiResponse({
@@ -42,6 +45,7 @@ export class EvidenceController {
     },
     content: { 'application/zip': { schema: { type: 'string', format: 'binary' } } },
   })
+  @ApiAnswer(202, EvidenceRunDto, 'It has more than 10,000 events: the run that makes it')
   @ApiProblems(
     'invalid-json',
     'invalid-body',
@@ -71,23 +75,15 @@ export class EvidenceController {
     assertMayRead(caller, question.contents);
     const plan = await this.evidence.prepare(ledger, question);
     const headers = {
-      'content-type': 'application/zip',
-      'content-disposition': `attachment; filename="${fileName(plan)}"`,
+      ...headersOfBundle(ledger, kindOfAsked(plan.asked)!, plan.asOf),
       'truetrail-as-of': String(plan.asOf),
     };
-    await sendPieces(request, reply, this.evidence.pieces(plan, caller, gone), gone, headers);
+    try {
+      await sendPieces(request, reply, this.evidence.direct(plan, caller, gone), gone, headers);
+    } catch (error) {
+      if (!(error instanceof BundleTooLarge)) throw error;
+      const run = await this.runs.request(plan, caller);
+      await reply.code(202).header('location', pathOfRun(run)).send(shownRun(run));
+    }
   }
-}
-
-/** Proofs show no content; a bundle with contents is a read of events. Throws forbidden. */
-function assertMayRead(caller: Principal, contents: boolean): void {
-  if (!contents || caller.scopes.has('events:read')) return;
-  throw new Problem(
-    'forbidden',
-    'A bundle with contents needs the scope events:read as well; ask with "contents": false',
-  );
-}
-
-function fileName({ ledger, kind, asOf }: EvidencePlan): string {
-  return `evidence-${ledger}-${kind}-as-of-${asOf}.zip`;
 }

@@ -3,12 +3,16 @@ import { CheckpointsModule } from '../checkpoints/checkpoints.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { EvidenceController } from './evidence.controller.js';
+import { EvidenceExpiry } from './evidence-expiry.job.js';
+import { EvidenceRecords } from './evidence-records.js';
+import { EvidenceRunsController } from './evidence-runs.controller.js';
+import { EvidenceRuns } from './evidence-runs.js';
 import { Evidence } from './evidence.js';
 
 /** Bundles of events with all that proves them. */
 @Module({
   imports: [CheckpointsModule, EventsModule, LongReadsModule],
-  controllers: [EvidenceController],
-  providers: [Evidence],
+  controllers: [EvidenceController, EvidenceRunsController],
+  providers: [Evidence, EvidenceExpiry, EvidenceRecords, EvidenceRuns],
 })
 export class EvidenceModule {}

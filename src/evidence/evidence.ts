@@ -8,6 +8,7 @@ import { BulkReads } from '../events/bulk-reads.js';
 import { Ledgers } from '../events/ledgers.js';
 import { Problem } from '../http/problem.js';
 import { isAnchoredNote } from '../integrity/anchor.js';
+import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import * as sql from './evidence.sql.js';
 import type { EvidencePlan, EvidenceQuestion } from './evidence-plan.js';
@@ -16,6 +17,9 @@ const RETRY_AFTER_SECONDS = 60;
 /** From the one that holds the checkpoint to the one that was stamped: an hour of them, at one a minute, and then some. */
 const MAX_ANCHORS = 200;
 const MAX_ANCHOR_BYTES = 16 * 1024 * 1024;
+
+/** A bundle of more events than one that is handed out as it is made may have. */
+export class BundleTooLarge extends Error {}
 
 /** Makes bundles of events with all that proves them. */
 @Injectable()
@@ -57,6 +61,7 @@ export class Evidence {
       origin,
       asOf,
       sequences,
+      isUnlimited: false,
       checkpoint: checkpoint.note,
       keys: (await this.checkpoints.keys(ledger)).map(String),
       successions: (await this.checkpoints.successions(ledger)).map(({ note }) => note),
@@ -92,12 +97,22 @@ export class Evidence {
     return { anchors: anchors.slice(0, Number(last - checkpoint.anchor) + 1), timestamps };
   }
 
-  /** The bundle in pieces. The first comes once the reading is on record: event type `read`, action `evidence`. */
-  pieces(plan: EvidencePlan, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+  /**
+   * The bundle in pieces, to be handed out as it is made. The first comes once the reading is on record: event type
+   * `read`, action `evidence`. Throws BundleTooLarge before it for one of more than MAX_DIRECT_EVENTS.
+   */
+  async *direct(plan: EvidencePlan, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
     const { ledger, asked, contents, envelopes } = plan;
-    return this.longReads.pieces({ kind: 'evidence', plan }, gone, (asOf) =>
+    const { isTooLarge } = yield* this.longReads.pieces({ kind: 'evidence', plan }, gone, (asOf) =>
       this.bulkReads.record({ ledger, action: 'evidence', parameters: { asked, contents, envelopes }, asOf }, caller),
     );
+    if (isTooLarge) throw new BundleTooLarge();
+  }
+
+  /** The bundle in pieces, however large it is, for whoever keeps record of it. */
+  whole(plan: EvidencePlan, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
+    const read = { kind: 'evidence', plan: { ...plan, isUnlimited: true } } as const;
+    return this.longReads.pieces(read, signal, () => Promise.resolve());
   }
 
   private async sequencesOf(ledger: string, { ids, asOf: asked }: EvidenceQuestion, asOf: bigint): Promise<string[]> {

@@ -90,6 +90,11 @@ export const PROBLEMS = {
     title: 'No such run of the report',
     meaning: '`GET /v1/ledgers/{ledger}/reports/{report}/runs` lists the runs of a report.',
   },
+  'evidence-run-not-found': {
+    status: 404,
+    title: 'No such run of evidence',
+    meaning: '`GET /v1/ledgers/{ledger}/evidence/runs` lists the bundles that are made and kept.',
+  },
   'schema-not-found': { status: 404, title: 'No such schema', meaning: '`GET /v1/schemas` lists the schemas.' },
   'job-not-found': { status: 404, title: 'No such job or run', meaning: '`GET /v1/jobs` lists the jobs.' },
   'key-not-found': { status: 404, title: 'No such API key', meaning: '`GET /v1/api-keys` lists the keys.' },
@@ -153,6 +158,12 @@ export const PROBLEMS = {
     meaning:
       'The run is queued, running, failed or cancelled: `GET …/runs/{id}` says which. An answer and its manifest are there once it is `done`. One that failed or was cancelled never gets there: ask for another.',
   },
+  'evidence-run-unfinished': {
+    status: 409,
+    title: 'The run has no bundle',
+    meaning:
+      'The run is queued, running, failed or cancelled: `GET …/evidence/runs/{id}` says which. A bundle is there once it is `done`. One that failed or was cancelled never gets there: ask for another.',
+  },
   'retention-shortened': {
     status: 409,
     title: 'Records would be kept for a shorter time',
@@ -182,6 +193,12 @@ export const PROBLEMS = {
     title: 'The answer is not kept any more',
     meaning:
       'Answers are kept for REPORT_RUN_DAYS, and not at all when they went out as they were made. The manifest is still there. The same parameters with the same `as_of` give the same bytes: ask for another run, and compare its digest.',
+  },
+  'evidence-run-expired': {
+    status: 410,
+    title: 'The bundle is not kept any more',
+    meaning:
+      'Bundles are kept for EVIDENCE_RUN_DAYS. Its digest is still there. Ask for another run with the same `as_of`: events and proof are the same.',
   },
   'event-deleted': {
     status: 410,
@@ -277,6 +294,12 @@ export const PROBLEMS = {
     title: 'Kept answers take all the room they may',
     meaning:
       'Answers of reports that are kept to be fetched take REPORT_RUNS_MAX_MB in the database. They go after REPORT_RUN_DAYS; until then ask for the report without a run, which keeps nothing, or for a shorter period.',
+  },
+  'evidence-full': {
+    status: 503,
+    title: 'Kept bundles take all the room they may',
+    meaning:
+      'Bundles that are kept to be fetched take EVIDENCE_RUNS_MAX_MB in the database. They go after EVIDENCE_RUN_DAYS; until then ask for parts of up to 10,000 events, which are handed out at once and not kept.',
   },
   'reads-overloaded': {
     status: 503,

@@ -21,16 +21,23 @@ export function canonicalize(value: JsonValue): string {
 }
 
 /**
- * The members of an object in the order of its canonical form, each as it stands there: `"name":value`. Joined by commas
- * between braces they are canonicalize(object), and so are those of some of them for the object that has no others. Throws
- * as canonicalize does.
+ * canonicalize(object), and beside it what that is of the object that has only some of its members: put together from the
+ * same pieces. Throws as canonicalize does.
  */
-export function canonicalMembers(object: JsonObject): { name: string; text: string }[] {
-  return inOrder(object).map((name) => {
-    const text = quoted(name) + ':' + canonicalValue(object[name] as JsonValue);
-    if (!text.isWellFormed()) throw new TypeError(HALF_PAIR);
-    return { name, text };
-  });
+export function canonicalWithPart(
+  object: JsonObject,
+  isInPart: (name: string) => boolean,
+): { text: string; part: string } {
+  let text = '{';
+  let part = '{';
+  for (const name of inOrder(object)) {
+    const member = quoted(name) + ':' + canonicalValue(object[name] as JsonValue);
+    text += text.length > 1 ? ',' + member : member;
+    if (isInPart(name)) part += part.length > 1 ? ',' + member : member;
+  }
+  text += '}';
+  if (!text.isWellFormed()) throw new TypeError(HALF_PAIR);
+  return { text, part: part + '}' };
 }
 
 /** A string as RFC 8785 prints it, quotes included. Throws TypeError for half a surrogate pair. */

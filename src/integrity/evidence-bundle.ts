@@ -17,7 +17,7 @@ import { MultiproofPath, MultiproofRoot } from './multiproof.js';
 import { parseNote } from './signed-note.js';
 import type { EventRecord } from './stored-event.js';
 import { readJson, StrictJsonError } from './strict-json.js';
-import { ZipWriter } from './zip.js';
+import { deflateEntry, ZipWriter } from './zip.js';
 
 /**
  * Events, the proof that they stand in a ledger's signed and anchored tree, and all that it takes to see it without a
@@ -130,14 +130,7 @@ export async function* writeBundle(source: BundleSource): AsyncGenerator<Buffer>
   const path = new MultiproofPath(checkpoint.size);
   const waiting: Buffer[] = [];
   const tree = new MultiproofRoot(checkpoint.size, () => waiting.shift()!);
-  let text: Buffer[] = [];
-  let textBytes = 0;
-  let pieces = 0;
-  const piece = (): Buffer[] => {
-    const bytes = zip.add(FILES.events(++pieces), Buffer.concat(text));
-    [text, textBytes] = [[], 0];
-    return bytes;
-  };
+  const lines = new EventPieces(zip);
 
   for await (const events of source.pages) {
     const subtrees = events.flatMap(({ record }) => path.before(BigInt(record.sequence) - 1n));
@@ -149,15 +142,16 @@ export async function* writeBundle(source: BundleSource): AsyncGenerator<Buffer>
       const eventHash = check.take(line, contentText)!;
       tree.append(BigInt(record.sequence) - 1n, leafHash(eventHash));
       page.take(line);
-      const bytes = Buffer.from(`${lineText}\n`);
-      text.push(bytes);
-      textBytes += bytes.length;
-      if (textBytes >= PIECE_BYTES) yield* piece();
+      lines.add(lineText);
+      if (lines.isFull) yield* lines.next();
     }
-    yield* proof.add(hashes);
+    if (hashes.length > 0) {
+      yield* lines.whole();
+      yield* proof.add(hashes);
+    }
   }
   check.end();
-  if (text.length > 0) yield* piece();
+  yield* lines.end();
   const rest = path.rest();
   const hashes = rest.length === 0 ? [] : await source.hashesOf(rest);
   waiting.push(...hashes);
@@ -181,6 +175,55 @@ export async function* writeBundle(source: BundleSource): AsyncGenerator<Buffer>
   const counts = { events: check.events, envelopes: check.envelopes };
   yield* zip.add(FILES.page, Buffer.from(page.render({ ...counts, ...papers })));
   yield* zip.end(manifestText({ ...claims, ...counts, hashes: proof.count, files: zip.files }));
+}
+
+/** Lines of events. A piece is deflated on another thread while the next one is put together. */
+class EventPieces {
+  private pieces = 0;
+  /** the piece in the making, as far as `at`, and the one that was before it */
+  private bytes = Buffer.allocUnsafeSlow(MAX_FILE_BYTES.events);
+  private other = Buffer.allocUnsafeSlow(MAX_FILE_BYTES.events);
+  private at = 0;
+  private deflating: { content: Buffer; packed: Promise<Buffer> } | undefined;
+
+  constructor(private readonly zip: BundleZip) {}
+
+  get isFull(): boolean {
+    return this.at >= PIECE_BYTES;
+  }
+
+  /** Throws BundleError for a line longer than any event's. */
+  add(line: string): void {
+    const room = this.bytes.length - this.at - 1;
+    if (line.length * 3 > room && Buffer.byteLength(line) > room) throw new BundleError('a line is too long');
+    this.at += this.bytes.write(line, this.at);
+    this.bytes[this.at++] = 0x0a;
+  }
+
+  /** Begins the next piece; what comes of the zip is the one before, once that is deflated. */
+  async *next(): AsyncGenerator<Buffer> {
+    yield* this.whole();
+    const content = this.bytes.subarray(0, this.at);
+    const packed = deflateEntry(content);
+    packed.catch(() => undefined); // whoever awaits it is told
+    this.deflating = { content, packed };
+    [this.bytes, this.other] = [this.other, this.bytes];
+    this.at = 0;
+  }
+
+  /** All pieces that were begun. */
+  async *whole(): AsyncGenerator<Buffer> {
+    if (!this.deflating) return;
+    const { content, packed } = this.deflating;
+    this.deflating = undefined;
+    yield* this.zip.addDeflated(FILES.events(++this.pieces), content, await packed);
+  }
+
+  /** All pieces, the last one whatever it has. */
+  async *end(): AsyncGenerator<Buffer> {
+    if (this.at > 0) yield* this.next();
+    yield* this.whole();
+  }
 }
 
 /** Hashes in the order of the proof, a line each in hex. */
@@ -212,7 +255,14 @@ class BundleZip {
   private readonly zip = new ZipWriter();
 
   add(name: string, content: Buffer): Buffer[] {
-    const { header, packed } = this.zip.add(name, content, { isDeflated: true });
+    return this.listed(name, content, this.zip.add(name, content, { isDeflated: true }));
+  }
+
+  addDeflated(name: string, content: Buffer, packed: Buffer): Buffer[] {
+    return this.listed(name, content, this.zip.addDeflated(name, content, packed));
+  }
+
+  private listed(name: string, content: Buffer, { header, packed }: { header: Buffer; packed: Buffer }): Buffer[] {
     this.files.push({
       name,
       bytes: BigInt(content.length),

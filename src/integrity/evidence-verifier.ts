@@ -15,7 +15,7 @@ import {
   type BundleManifest,
 } from './evidence-bundle.js';
 import type { BundleTimestamp } from './evidence-claims.js';
-import { AskedError, BundleLineCheck, type LineFinding } from './evidence-lines.js';
+import { AskedError, BundleLineCheck, readCanonicalLine, type LineFinding } from './evidence-lines.js';
 import { EvidencePage, PAGE_VERSION } from './evidence-page.js';
 import { signedByReached } from './key-succession.js';
 import { MultiproofRoot } from './multiproof.js';
@@ -466,8 +466,9 @@ class BundleVerification {
       let at = 0;
       for (const bytes of piece ? linesOf(piece) : []) {
         at += 1;
-        const line = this.readLine('content', `${FILES.events(number)}, line ${at}`, bytes);
-        const eventHash = line && check.take(line);
+        const canonical = readCanonicalLine(bytes);
+        const line = canonical?.line ?? this.readLine('content', `${FILES.events(number)}, line ${at}`, bytes);
+        const eventHash = line && check.take(line, canonical?.contentText);
         if (!eventHash) isBroken = true;
         else attempt(() => tree.append(BigInt(line.sequence as string) - 1n, leafHash(eventHash)));
         if (line) page.take(line);

@@ -1,4 +1,5 @@
-import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { crc32, deflateRaw, deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 
 /**
  * A zip of which there is one way to write it: entries one after the other from the first byte on, sizes and CRC in front
@@ -57,6 +58,13 @@ const MAX_DIRECTORY_BYTES = 256 * 1024 * 1024;
  */
 const DEFLATE_LEVEL = 3;
 
+const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
+
+/** The bytes that `add` makes of a content, made on a thread of Node's pool. */
+export function deflateEntry(content: Buffer): Promise<Buffer> {
+  return deflate(content, { level: DEFLATE_LEVEL });
+}
+
 /** Writes entry by entry; whoever calls it puts the bytes one after the other. */
 export class ZipWriter {
   readonly entries: ZipEntry[] = [];
@@ -64,7 +72,20 @@ export class ZipWriter {
 
   /** The bytes of the next entry: its header, and its content as packed. Throws RangeError for one too large. */
   add(name: string, content: Buffer, { isDeflated }: { isDeflated: boolean }): { header: Buffer; packed: Buffer } {
-    const packed = isDeflated ? deflateRawSync(content, { level: DEFLATE_LEVEL }) : content;
+    return this.put(
+      name,
+      content,
+      isDeflated ? deflateRawSync(content, { level: DEFLATE_LEVEL }) : content,
+      isDeflated,
+    );
+  }
+
+  /** The same of an entry whose content was deflated by deflateEntry. */
+  addDeflated(name: string, content: Buffer, packed: Buffer): { header: Buffer; packed: Buffer } {
+    return this.put(name, content, packed, true);
+  }
+
+  private put(name: string, content: Buffer, packed: Buffer, isDeflated: boolean): { header: Buffer; packed: Buffer } {
     if (content.length > MAX_ENTRY_BYTES || packed.length > MAX_ENTRY_BYTES) {
       throw new RangeError(`${name} has ${content.length} bytes; an entry has at most ${MAX_ENTRY_BYTES}`);
     }

@@ -34,6 +34,8 @@ export type Piece = {
 
 /** What is known of an answer once it is whole. */
 export interface ReadTotals {
-  /** of a report */
+  /** of a report; of a bundle, its lines of events */
   rows?: number;
+  /** of a bundle that is larger than it may be: no piece of it was made */
+  isTooLarge?: boolean;
 }

@@ -4,8 +4,9 @@ import { POOL } from '../database/tokens.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job } from '../jobs/job.js';
-import { SILENT_MS } from './report-run-maker.js';
-import { endAbandoned, expireRuns } from './report-runs.sql.js';
+import { expireRuns } from '../runs/kept-runs.sql.js';
+import { SILENT_MS } from '../runs/run-loop.js';
+import { endAbandoned, REPORT_RUNS } from './report-runs.sql.js';
 
 /** Throws kept answers away when their time is over. What they were stays: their runs, and so their manifests. */
 @Injectable()
@@ -25,6 +26,6 @@ export class ReportExpiry implements Job, OnModuleInit {
   }
 
   async run(): Promise<JsonObject> {
-    return { expired: await expireRuns(this.pool), abandoned: await endAbandoned(this.pool, SILENT_MS) };
+    return { expired: await expireRuns(this.pool, REPORT_RUNS), abandoned: await endAbandoned(this.pool, SILENT_MS) };
   }
 }

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
 import { Absentable, rule } from '../events/event.dto.js';
-import type { ReportRunStatus } from './report-runs.sql.js';
+import type { RunStatus } from '../runs/kept-runs.sql.js';
 
 const MAX_LISTED = 1_000;
 export const DEFAULT_RUNS_LISTED = 100;
@@ -54,7 +54,7 @@ export class ReportRunDto {
     enum: ['queued', 'running', 'done', 'failed', 'cancelled', 'expired'],
     description: 'expired: done, and its answer is not kept any more',
   })
-  status: ReportRunStatus;
+  status: RunStatus;
   @ApiProperty({ description: 'Whether the answer is kept to be fetched, or went out as it was made', example: true })
   kept: boolean;
   @ApiProperty({ type: String, nullable: true, description: 'Once it is done', example: '2' })

@@ -11,6 +11,8 @@ import { escapePointer, Problem } from '../http/problem.js';
 import type { Parameters } from '../http/parameters.js';
 import { goneSignal, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
+import { headersOfKept } from '../runs/kept-answer.js';
+import { runIdOf } from '../runs/run-id.js';
 import { chooseFormat, fileName, formatOf } from './report-formats.js';
 import { manifestOf } from './report-manifest.js';
 import { readReportRequest, type ReportRequest } from './report-parameters.js';
@@ -27,7 +29,6 @@ import type { StoredRun } from './report-runs.sql.js';
 import type { Report } from './report.js';
 import { findReport, REPORTS } from './reports.js';
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const EXAMPLE = { from_date: '2026-06-02', to_date: '2026-06-02', format: 'csv' };
 
 /** Reports that are made in the background and fetched later, and the manifests of all. */
@@ -170,14 +171,10 @@ export class ReportRunsController {
     const gone = goneSignal(reply, this.health.stopping);
     const run = await this.runs.findKept(keyOf(ledger, report, id));
     const format = formatOf(run.format);
-    const digest = Buffer.from(run.sha256!, 'hex').toString('base64');
     await sendPieces(request, reply, this.runs.content(run, caller, gone), gone, {
+      ...headersOfKept(run),
       'content-type': format.contentType,
-      'content-length': run.bytes,
       'content-disposition': `attachment; filename="${fileName({ ...run, asOf: BigInt(run.as_of) }, format)}"`,
-      'repr-digest': `sha-256=:${digest}:`,
-      etag: `"${run.sha256}"`,
-      'truetrail-as-of': run.as_of,
     });
   }
 
@@ -212,8 +209,11 @@ export class ReportRunsController {
 
 /** Throws report-run-not-found: an id that is no UUID is nobody's. */
 function keyOf(ledger: string, report: string, id: string): RunKey {
-  if (!UUID.test(id)) throw new Problem('report-run-not-found', 'There is no such run of this report in this ledger');
-  return { ledger, report, id: id.toLowerCase() };
+  const known = runIdOf(id);
+  if (known === undefined) {
+    throw new Problem('report-run-not-found', 'There is no such run of this report in this ledger');
+  }
+  return { ledger, report, id: known };
 }
 
 /** Throws invalid-json, invalid-body, and invalid-parameter for what is wrong with single parameters. */

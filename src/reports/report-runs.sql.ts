@@ -2,9 +2,11 @@ import type pg from 'pg';
 import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { Parameters } from '../http/parameters.js';
 import { readJson } from '../integrity/strict-json.js';
+import * as kept from '../runs/kept-runs.sql.js';
+import type { RunStatus, RunTables } from '../runs/kept-runs.sql.js';
 import type { VersionedTable } from './report.js';
 
-export type ReportRunStatus = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'expired';
+export const REPORT_RUNS: RunTables = { runs: 'report_runs', pieces: 'report_run_pieces', isKept: 'is_kept' };
 
 /** A run of a report. Sequences and counts are decimal strings, hashes lower-case hex, times RFC 3339. */
 export interface StoredRun {
@@ -21,7 +23,7 @@ export interface StoredRun {
   deleted: DeletedRange[];
   made_by: string;
   is_kept: boolean;
-  status: ReportRunStatus;
+  status: RunStatus;
   rows: string | null;
   bytes: string;
   sha256: string | null;
@@ -125,143 +127,10 @@ export async function listRuns(pool: pg.Pool, ledger: string, report: string, li
   return rows.map(runOf);
 }
 
-/**
- * Gives this replica the run to be kept that has waited longest: a new one, or one whose replica has been silent for so
- * long that it must have died. What was made of it is thrown away. Undefined when there is none.
- */
+/** As takeRun of all runs that are kept. */
 export async function takeRun(pool: pg.Pool, runner: string, silentMs: number): Promise<StoredRun | undefined> {
-  const { rows } = await pool.query<Row>(
-    `WITH taken AS (
-       SELECT id FROM report_runs
-         WHERE is_kept
-           AND (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
-         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
-     ), emptied AS (
-       DELETE FROM report_run_pieces WHERE run IN (SELECT id FROM taken)
-     )
-     UPDATE report_runs AS r
-       SET status = 'running', runner = $1, started_at = coalesce(r.started_at, trail_now()), progress_at = trail_now(),
-           pieces = 0, packed_bytes = 0, bytes = 0
-       WHERE id IN (SELECT id FROM taken)
-       RETURNING ${COLUMNS}`,
-    [runner, silentMs],
-  );
-  return rows[0] && runOf(rows[0]);
-}
-
-/** Signs of life of all that this replica has under way. */
-export async function keepAlive(pool: pg.Pool, runner: string): Promise<void> {
-  await pool.query(`UPDATE report_runs SET progress_at = trail_now() WHERE runner = $1 AND status = 'running'`, [
-    runner,
-  ]);
-}
-
-/** Keeps the next piece of an answer. False when the run is not this replica's any more. */
-export async function keepPiece(
-  pool: pg.Pool,
-  id: string,
-  runner: string,
-  piece: { number: number; packed: Buffer; bytesSoFar: number },
-): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `WITH run AS (
-       UPDATE report_runs
-         SET pieces = $3, packed_bytes = packed_bytes + octet_length($4::bytea), bytes = $5, progress_at = trail_now()
-         WHERE id = $1 AND runner = $2 AND status = 'running'
-         RETURNING id
-     )
-     INSERT INTO report_run_pieces (run, piece, bytes) SELECT id, $3, $4 FROM run`,
-    [id, runner, piece.number, piece.packed, piece.bytesSoFar],
-  );
-  return rowCount === 1;
-}
-
-export async function readPiece(pool: pg.Pool, id: string, piece: number): Promise<Buffer | undefined> {
-  const { rows } = await pool.query<{ bytes: Buffer }>(
-    `SELECT bytes FROM report_run_pieces WHERE run = $1 AND piece = $2`,
-    [id, piece],
-  );
-  return rows[0]?.bytes;
-}
-
-/** What all kept answers take, packed, in bytes. */
-export async function keptBytes(pool: pg.Pool): Promise<number> {
-  const { rows } = await pool.query<{ bytes: string }>(
-    `SELECT coalesce(sum(packed_bytes), 0) AS bytes FROM report_runs WHERE is_kept AND status IN ('running', 'done')`,
-  );
-  return Number(rows[0]!.bytes);
-}
-
-/** False when the run is not this replica's any more. `keepMs` is how long a kept answer can be fetched. */
-export async function finishRun(
-  pool: pg.Pool,
-  id: string,
-  runner: string,
-  { rows, bytes, sha256, keepMs }: { rows: number; bytes: number; sha256: Buffer; keepMs: number },
-): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `UPDATE report_runs
-       SET status = 'done', runner = NULL, rows = $3, bytes = $4, sha256 = $5, finished_at = trail_now(),
-           expires_at = CASE WHEN is_kept THEN trail_now() + $6 * interval '1 millisecond' END
-       WHERE id = $1 AND runner = $2 AND status = 'running'`,
-    [id, runner, rows, bytes, sha256, keepMs],
-  );
-  return rowCount === 1;
-}
-
-/** Ends a run of this replica without an answer: `failed` with what went wrong, or `cancelled`. */
-export async function endRun(
-  pool: pg.Pool,
-  id: string,
-  runner: string,
-  { status, error, bytes }: { status: 'failed' | 'cancelled'; error: string; bytes: number },
-): Promise<void> {
-  await pool.query(
-    `WITH ended AS (
-       UPDATE report_runs
-         SET status = $3, error = $4, runner = NULL, finished_at = trail_now(), pieces = 0, packed_bytes = 0,
-             bytes = CASE WHEN is_kept THEN 0 ELSE $5::bigint END
-         WHERE id = $1 AND runner = $2 AND status = 'running'
-         RETURNING id
-     )
-     DELETE FROM report_run_pieces WHERE run IN (SELECT id FROM ended)`,
-    [id, runner, status, error, bytes],
-  );
-}
-
-/** Puts a run back, for another replica or the next start to begin again. */
-export async function requeueRun(pool: pg.Pool, id: string, runner: string): Promise<void> {
-  await pool.query(
-    `UPDATE report_runs SET status = 'queued', runner = NULL WHERE id = $1 AND runner = $2 AND status = 'running'`,
-    [id, runner],
-  );
-}
-
-/** Cancels a run to be kept that is not over; nothing else changes. */
-export async function cancelRun(pool: pg.Pool, id: string): Promise<void> {
-  await pool.query(
-    `WITH ended AS (
-       UPDATE report_runs
-         SET status = 'cancelled', runner = NULL, finished_at = trail_now(), pieces = 0, packed_bytes = 0, bytes = 0
-         WHERE id = $1 AND is_kept AND status IN ('queued', 'running')
-         RETURNING id
-     )
-     DELETE FROM report_run_pieces WHERE run IN (SELECT id FROM ended)`,
-    [id],
-  );
-}
-
-/** Throws away answers whose time is over, and pieces that belong to none. How many answers. */
-export async function expireRuns(pool: pg.Pool): Promise<number> {
-  const { rowCount } = await pool.query(
-    `UPDATE report_runs SET status = 'expired', pieces = 0, packed_bytes = 0
-       WHERE status = 'done' AND expires_at <= trail_now()`,
-  );
-  await pool.query(
-    `DELETE FROM report_run_pieces AS p USING report_runs AS r
-       WHERE r.id = p.run AND r.status NOT IN ('running', 'done')`,
-  );
-  return rowCount ?? 0;
+  const row = await kept.takeRun<Row>(pool, REPORT_RUNS, COLUMNS, runner, silentMs);
+  return row && runOf(row);
 }
 
 /** Ends what a replica handed out and did not finish before it died. How many. */

@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { gunzipSync } from 'node:zlib';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
@@ -17,6 +16,9 @@ import { invalidParameters, queryError } from '../http/parameters.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';
+import { piecesOfKept } from '../runs/kept-answer.js';
+import * as kept from '../runs/kept-runs.sql.js';
+import { HEARTBEAT_MS } from '../runs/run-loop.js';
 import { ReportRecords } from './report-records.js';
 import { ReportRunMaker } from './report-run-maker.js';
 import type { Report } from './report.js';
@@ -40,9 +42,6 @@ export interface PreparedRun extends ReportRead {
 /** Which run: an id counts under its own ledger and report alone. */
 export type RunKey = Pick<StoredRun, 'ledger' | 'report' | 'id'>;
 
-/** Signs of life of what this replica hands out. */
-const HEARTBEAT_MS = 5_000;
-
 /** Runs of reports: an answer handed out as it is made, or made and kept to be fetched. Of each there is a manifest. */
 @Injectable()
 export class ReportRuns implements OnModuleInit, OnModuleDestroy {
@@ -65,8 +64,8 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
   onModuleInit(): void {
     this.timer = setInterval(() => {
       if (this.underWay === 0) return;
-      sql
-        .keepAlive(this.pool, this.runner)
+      kept
+        .keepAlive(this.pool, sql.REPORT_RUNS, this.runner)
         .catch((error: unknown) => this.logger.warn({ err: error }, 'signs of life of reports could not be written'));
     }, HEARTBEAT_MS).unref();
   }
@@ -116,7 +115,7 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
           const { rows = 0 } = next.value;
           const sha256 = digest.digest();
           await this.records.done(run, caller.id, { rows, bytes, sha256 });
-          await sql.finishRun(this.pool, id, this.runner, { rows, bytes, sha256, keepMs: 0 });
+          await kept.finishRun(this.pool, sql.REPORT_RUNS, id, this.runner, { rows, bytes, sha256, keepMs: 0 });
           isRecorded = false; // and over
           if (held) yield held;
           return;
@@ -161,7 +160,7 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
   /** Cancels a run that is not over and whose answer would be kept. Throws report-run-not-found. */
   async cancel(key: RunKey): Promise<StoredRun> {
     await this.find(key);
-    await sql.cancelRun(this.pool, key.id);
+    await kept.cancelRun(this.pool, sql.REPORT_RUNS, key.id);
     return this.find(key);
   }
 
@@ -187,19 +186,8 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
    * what was kept is not what was made.
    */
   async *content(run: StoredRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
-    const digest = createHash('sha256');
     await this.records.fetched(run, caller.id);
-    for (let piece = 1; piece <= run.pieces; piece++) {
-      gone.throwIfAborted();
-      const packed = await sql.readPiece(this.pool, run.id, piece);
-      if (!packed) throw new Error(`piece ${piece} of the kept answer ${run.id} is gone`);
-      const bytes = gunzipSync(packed);
-      digest.update(bytes);
-      if (piece === run.pieces && digest.digest('hex') !== run.sha256) {
-        throw new Error(`the kept answer ${run.id} is not the one that was made`);
-      }
-      yield bytes;
-    }
+    yield* piecesOfKept(this.pool, sql.REPORT_RUNS, run, gone);
   }
 
   /** What `asOf` stands for in a ledger. */
@@ -226,7 +214,7 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
 
   private async endEarly(id: string, status: 'failed' | 'cancelled', error: string, bytes: number): Promise<void> {
     try {
-      await sql.endRun(this.pool, id, this.runner, { status, error, bytes });
+      await kept.endRun(this.pool, sql.REPORT_RUNS, id, this.runner, { status, error, bytes });
     } catch (failure) {
       this.logger.warn({ err: failure, run: id }, 'the end of a report could not be written; the next job does');
     }

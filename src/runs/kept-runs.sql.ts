@@ -1,0 +1,166 @@
+import type pg from 'pg';
+
+/**
+ * Runs whose answers are kept in pieces, of one kind: their tables, which have these columns in common: of runs id,
+ * status, runner, rows, bytes, sha256, pieces, packed_bytes, error, created_at, started_at, progress_at, finished_at,
+ * expires_at; of pieces run, piece, bytes. All are names in SQL, never anything that came from outside.
+ */
+export interface RunTables {
+  readonly runs: 'report_runs' | 'evidence_runs';
+  readonly pieces: 'report_run_pieces' | 'evidence_run_pieces';
+  /** of a run, whether its answer is kept */
+  readonly isKept: 'is_kept' | 'true';
+}
+
+export type RunStatus = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'expired';
+
+/**
+ * Gives this replica the run to be kept that has waited longest: a new one, or one whose replica has been silent for so
+ * long that it must have died. What was made of it is thrown away. Undefined when there is none. `columns` are what comes.
+ */
+export async function takeRun<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  { runs, pieces, isKept }: RunTables,
+  columns: string,
+  runner: string,
+  silentMs: number,
+): Promise<Row | undefined> {
+  const { rows } = await pool.query<Row>(
+    `WITH taken AS (
+       SELECT id FROM ${runs}
+         WHERE ${isKept}
+           AND (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
+         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
+     ), emptied AS (
+       DELETE FROM ${pieces} WHERE run IN (SELECT id FROM taken)
+     )
+     UPDATE ${runs} AS r
+       SET status = 'running', runner = $1, started_at = coalesce(r.started_at, trail_now()), progress_at = trail_now(),
+           pieces = 0, packed_bytes = 0, bytes = 0
+       WHERE id IN (SELECT id FROM taken)
+       RETURNING ${columns}`,
+    [runner, silentMs],
+  );
+  return rows[0];
+}
+
+/** Signs of life of all that this replica has under way. */
+export async function keepAlive(pool: pg.Pool, { runs }: RunTables, runner: string): Promise<void> {
+  await pool.query(`UPDATE ${runs} SET progress_at = trail_now() WHERE runner = $1 AND status = 'running'`, [runner]);
+}
+
+/** Keeps the next piece of an answer. False when the run is not this replica's any more. */
+export async function keepPiece(
+  pool: pg.Pool,
+  { runs, pieces }: RunTables,
+  id: string,
+  runner: string,
+  piece: { number: number; packed: Buffer; bytesSoFar: number },
+): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `WITH run AS (
+       UPDATE ${runs}
+         SET pieces = $3, packed_bytes = packed_bytes + octet_length($4::bytea), bytes = $5, progress_at = trail_now()
+         WHERE id = $1 AND runner = $2 AND status = 'running'
+         RETURNING id
+     )
+     INSERT INTO ${pieces} (run, piece, bytes) SELECT id, $3, $4 FROM run`,
+    [id, runner, piece.number, piece.packed, piece.bytesSoFar],
+  );
+  return rowCount === 1;
+}
+
+export async function readPiece(
+  pool: pg.Pool,
+  { pieces }: RunTables,
+  id: string,
+  piece: number,
+): Promise<Buffer | undefined> {
+  const { rows } = await pool.query<{ bytes: Buffer }>(`SELECT bytes FROM ${pieces} WHERE run = $1 AND piece = $2`, [
+    id,
+    piece,
+  ]);
+  return rows[0]?.bytes;
+}
+
+/** What all kept answers of this kind take, packed, in bytes. */
+export async function keptBytes(pool: pg.Pool, { runs, isKept }: RunTables): Promise<number> {
+  const { rows } = await pool.query<{ bytes: string }>(
+    `SELECT coalesce(sum(packed_bytes), 0) AS bytes FROM ${runs} WHERE ${isKept} AND status IN ('running', 'done')`,
+  );
+  return Number(rows[0]!.bytes);
+}
+
+/** False when the run is not this replica's any more. `keepMs` is how long a kept answer can be fetched. */
+export async function finishRun(
+  pool: pg.Pool,
+  { runs, isKept }: RunTables,
+  id: string,
+  runner: string,
+  { rows, bytes, sha256, keepMs }: { rows: number; bytes: number; sha256: Buffer; keepMs: number },
+): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `UPDATE ${runs}
+       SET status = 'done', runner = NULL, rows = $3, bytes = $4, sha256 = $5, finished_at = trail_now(),
+           expires_at = CASE WHEN ${isKept} THEN trail_now() + $6 * interval '1 millisecond' END
+       WHERE id = $1 AND runner = $2 AND status = 'running'`,
+    [id, runner, rows, bytes, sha256, keepMs],
+  );
+  return rowCount === 1;
+}
+
+/** Ends a run of this replica without an answer: `failed` with what went wrong, or `cancelled`. */
+export async function endRun(
+  pool: pg.Pool,
+  { runs, pieces, isKept }: RunTables,
+  id: string,
+  runner: string,
+  { status, error, bytes }: { status: 'failed' | 'cancelled'; error: string; bytes: number },
+): Promise<void> {
+  await pool.query(
+    `WITH ended AS (
+       UPDATE ${runs}
+         SET status = $3, error = $4, runner = NULL, finished_at = trail_now(), pieces = 0, packed_bytes = 0,
+             bytes = CASE WHEN ${isKept} THEN 0 ELSE $5::bigint END
+         WHERE id = $1 AND runner = $2 AND status = 'running'
+         RETURNING id
+     )
+     DELETE FROM ${pieces} WHERE run IN (SELECT id FROM ended)`,
+    [id, runner, status, error, bytes],
+  );
+}
+
+/** Puts a run back, for another replica or the next start to begin again. */
+export async function requeueRun(pool: pg.Pool, { runs }: RunTables, id: string, runner: string): Promise<void> {
+  await pool.query(
+    `UPDATE ${runs} SET status = 'queued', runner = NULL WHERE id = $1 AND runner = $2 AND status = 'running'`,
+    [id, runner],
+  );
+}
+
+/** Cancels a run to be kept that is not over; nothing else changes. */
+export async function cancelRun(pool: pg.Pool, { runs, pieces, isKept }: RunTables, id: string): Promise<void> {
+  await pool.query(
+    `WITH ended AS (
+       UPDATE ${runs}
+         SET status = 'cancelled', runner = NULL, finished_at = trail_now(), pieces = 0, packed_bytes = 0, bytes = 0
+         WHERE id = $1 AND ${isKept} AND status IN ('queued', 'running')
+         RETURNING id
+     )
+     DELETE FROM ${pieces} WHERE run IN (SELECT id FROM ended)`,
+    [id],
+  );
+}
+
+/** Throws away answers whose time is over, and pieces that belong to none. How many answers. */
+export async function expireRuns(pool: pg.Pool, { runs, pieces }: RunTables): Promise<number> {
+  const { rowCount } = await pool.query(
+    `UPDATE ${runs} SET status = 'expired', pieces = 0, packed_bytes = 0
+       WHERE status = 'done' AND expires_at <= trail_now()`,
+  );
+  await pool.query(
+    `DELETE FROM ${pieces} AS p USING ${runs} AS r
+       WHERE r.id = p.run AND r.status NOT IN ('running', 'done')`,
+  );
+  return rowCount ?? 0;
+}

@@ -1,0 +1,240 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MAX_DIRECT_EVENTS } from '../src/evidence/evidence-plan.js';
+import { SILENT_MS } from '../src/runs/run-loop.js';
+import { startService, type TestService } from './support/app.js';
+import { createKey, query, serviceEvents } from './support/keys.js';
+import { folderStore } from './support/stores.js';
+import { record, runJob, whenOver } from './support/verification.js';
+
+const EVIDENCE = '/v1/ledgers/main/evidence';
+const RUNS = `${EVIDENCE}/runs`;
+const A_BATCH = 1_000;
+const SIZE = MAX_DIRECT_EVENTS + A_BATCH;
+
+interface Run {
+  id: string;
+  status: string;
+  asked: object;
+  as_of: string;
+  events: string | null;
+  bytes: string;
+  sha256: string | null;
+  error: string | null;
+}
+
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+describe('evidence as a run', () => {
+  let service: TestService;
+  let folder: string;
+  let key: string;
+  const archive = folderStore();
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'truetrail-evidence-runs-'));
+    service = await startService({ env: { ARCHIVE_URL: archive.url, SIGNING_KEY_FILE: join(folder, 'key.pem') } });
+    for (let at = 0; at < SIZE; at += A_BATCH) {
+      await record(service, A_BATCH, 'main', (i) => ({
+        user_id: i < 3 ? 'trader-1' : 'trader-2',
+        entity_id: `O-${i}`,
+      }));
+    }
+    await runJob(service, 'checkpoint');
+    key = (await service.http().get('/v1/ledgers/main/keys').expect(200)).text.trim();
+  }, 60_000);
+  afterAll(async () => {
+    await service.close();
+    archive.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Asks for a bundle as a run, and waits until that is over. */
+  async function made(body: object): Promise<Run> {
+    const asked = await service.http().post(RUNS).send(body).expect(202);
+    expect(asked.headers.location).toBe(`${RUNS}/${asked.body.id}`);
+    return whenOver<Run>(service, asked.headers.location!);
+  }
+
+  const asBytes = (answer: unknown, done: (error: Error | null, body: Buffer) => void): void => {
+    const response = answer as NodeJS.ReadableStream;
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('end', () => done(null, Buffer.concat(chunks)));
+    response.on('error', (error) => done(error, Buffer.alloc(0)));
+  };
+
+  async function fetched(id: string): Promise<{ bytes: Buffer; headers: Record<string, string> }> {
+    const get = service.http().get(`${RUNS}/${id}/content`);
+    const { body, headers } = await get.buffer(true).parse(asBytes).expect(200);
+    return { bytes: body as Buffer, headers: headers };
+  }
+
+  async function direct(body: object): Promise<Buffer> {
+    const post = service.http().post(EVIDENCE).send(body);
+    return (await post.buffer(true).parse(asBytes).expect(200)).body as Buffer;
+  }
+
+  it('is what more than 10,000 events come as, and verifies offline', async () => {
+    await direct({ to_sequence: String(MAX_DIRECT_EVENTS), contents: false });
+    const asked = await service
+      .http()
+      .post(EVIDENCE)
+      .send({ to_sequence: String(MAX_DIRECT_EVENTS + 1) })
+      .expect(202);
+    expect(asked.headers.location).toBe(`${RUNS}/${asked.body.id}`);
+    const run = await whenOver<Run>(service, asked.headers.location!);
+    expect(run).toMatchObject({ status: 'done', events: String(MAX_DIRECT_EVENTS + 1), error: null });
+    const { bytes, headers } = await fetched(run.id);
+    expect(sha256(bytes)).toBe(run.sha256);
+    expect(headers).toMatchObject({
+      'content-type': 'application/zip',
+      'content-length': run.bytes,
+      'content-disposition': `attachment; filename="evidence-main-sequences-as-of-${SIZE}.zip"`,
+      'repr-digest': `sha-256=:${Buffer.from(run.sha256!, 'hex').toString('base64')}:`,
+      'truetrail-as-of': String(SIZE),
+    });
+    const file = join(folder, 'bundle.zip');
+    writeFileSync(file, bytes);
+    const main = join(process.env.TRUETRAIL_BUILD!, 'src/verify/truetrail-verify.js');
+    const verified = spawnSync(process.execPath, [main, file, '--key', key, '--json'], { encoding: 'utf8' });
+    expect(JSON.parse(verified.stdout)).toMatchObject({
+      verdict: 'valid',
+      bundle: { events: String(MAX_DIRECT_EVENTS + 1) },
+    });
+  }, 60_000);
+
+  it('is what a search comes as that finds more, and not one that finds fewer among as many', async () => {
+    const many = await service
+      .http()
+      .post(EVIDENCE)
+      .send({ search: { user_id: 'trader-2' }, contents: false })
+      .expect(202);
+    await service.http().post(`${RUNS}/${many.body.id}/cancel`).expect(200);
+    const few = await direct({ search: { user_id: 'trader-1' } });
+    const beside = await service
+      .http()
+      .post(EVIDENCE)
+      .send({ search: { user_id: 'trader-1' }, envelopes: true })
+      .expect(202);
+    await service.http().post(`${RUNS}/${beside.body.id}/cancel`).expect(200);
+    const reads = (await serviceEvents(service.database, 'read')).filter(({ action }) => action === 'evidence');
+    expect(reads.at(-1)!.new_state).toMatchObject({ parameters: { asked: { search: { user_id: 'trader-1' } } } });
+    expect(few.length).toBeGreaterThan(1000);
+  });
+
+  it('has the bytes that go out directly, whatever was asked for, each time', async () => {
+    const { body: page } = await service.http().get('/v1/ledgers/main/events?from_sequence=17&limit=2').expect(200);
+    const ids = (page.events as { event_id: string }[]).map(({ event_id: id }) => id);
+    const [first] = page.events as { recorded_at: string }[];
+    for (const question of [
+      { from_sequence: '5', to_sequence: '9' },
+      { event_ids: ids },
+      { order_id: 'O-7' },
+      { order_id: 'O-7', contents: false },
+      { search: { user_id: 'trader-1', to_sequence: '50' }, envelopes: true },
+      { recorded_to: first!.recorded_at, as_of: '300' },
+    ]) {
+      const run = await made(question);
+      expect(run).toMatchObject({ status: 'done', error: null });
+      const { bytes } = await fetched(run.id);
+      expect(bytes.equals(await direct({ ...question, as_of: run.as_of }))).toBe(true);
+      expect((await made({ ...question, as_of: run.as_of })).sha256).toBe(run.sha256);
+    }
+  });
+
+  it('is on record with who asked, what was made, and who fetched it', async () => {
+    const { id: keyId, key: auditor } = await createKey(service, ['proofs:read', 'events:read']);
+    const { body } = await service.http(auditor).post(RUNS).send({ from_sequence: '1', to_sequence: '2' }).expect(202);
+    const run = await whenOver<Run>(service, `${RUNS}/${body.id}`);
+    await fetched(run.id);
+    await fetched(run.id);
+    const events = (await serviceEvents(service.database, 'evidence')).filter(
+      ({ new_state: state }) => state.run === run.id,
+    );
+    const asked = { from_sequence: '1', to_sequence: '2' };
+    const parameters = { asked, contents: true, envelopes: false };
+    expect(events.map(({ action, new_state: state }) => [action, state])).toEqual([
+      ['run', { run: run.id, parameters, as_of: String(SIZE) }],
+      ['done', { run: run.id, events: '2', bytes: run.bytes, sha256: run.sha256 }],
+      ['fetched', { run: run.id }],
+      ['fetched', { run: run.id }],
+    ]);
+    expect(events.map(({ user_id: user }) => user === `key:${keyId}`)).toEqual([true, true, false, false]);
+    const { body: list } = await service.http().get(`${RUNS}?limit=1`).expect(200);
+    expect(list.runs).toEqual([run]);
+  });
+
+  it('is for those who may have the bundle directly, in their own ledgers', async () => {
+    const { key: prover } = await createKey(service, ['proofs:read']);
+    const { key: elsewhere } = await createKey(service, ['proofs:read', 'events:read'], ['_service']);
+    const full = await made({ from_sequence: '1', to_sequence: '2' });
+    const bare = await made({ from_sequence: '1', to_sequence: '2', contents: false });
+    await service.http(prover).post(RUNS).send({ from_sequence: '1', to_sequence: '2' }).expect(403);
+    await service.http(prover).get(`${RUNS}/${full.id}/content`).expect(403);
+    await service.http(prover).get(`${RUNS}/${bare.id}/content`).expect(200);
+    await service.http(elsewhere).get(`${RUNS}/${full.id}/content`).expect(404);
+    for (const path of [`/v1/ledgers/_service/evidence/runs/${full.id}`, `${RUNS}/x`]) {
+      const { body } = await service.http().get(path).expect(404);
+      expect(body.type).toBe('/docs/problems/evidence-run-not-found');
+    }
+    const wrong = await service.http().post(RUNS).send({ from_sequence: 'x' }).expect(400);
+    expect(wrong.body.errors[0].pointer).toBe('/from_sequence');
+    await service.http().post(RUNS).send({ from_sequence: '1', as_of: '999999' }).expect(400);
+  });
+
+  it('is begun again when its replica died, and ends with the same bytes', async () => {
+    const before = await made({ from_sequence: '1', to_sequence: '20' });
+    await query(
+      service.database,
+      `UPDATE evidence_runs SET status = 'running', runner = gen_random_uuid(), rows = NULL, sha256 = NULL,
+              expires_at = NULL, finished_at = NULL, progress_at = trail_now() - $2 * interval '1 millisecond'
+         WHERE id = $1`,
+      [before.id, SILENT_MS + 1_000],
+    );
+    const after = await whenOver<Run>(service, `${RUNS}/${before.id}`);
+    expect(after).toMatchObject({ status: 'done', sha256: before.sha256, events: '20' });
+    expect(sha256((await fetched(before.id)).bytes)).toBe(before.sha256);
+  });
+
+  it('is cancelled, thrown away when its time is over, and never handed out as another', async () => {
+    const { id } = await made({ from_sequence: '1', to_sequence: '3' });
+    const other = await made({ from_sequence: '1', to_sequence: '4' });
+    const swap = `UPDATE evidence_run_pieces SET bytes = (SELECT bytes FROM evidence_run_pieces WHERE run = $2) WHERE run = $1`;
+    await query(service.database, swap, [id, other.id]);
+    await service.http().get(`${RUNS}/${id}/content`).expect(500);
+
+    await query(service.database, `UPDATE evidence_runs SET expires_at = created_at WHERE id = $1`, [id]);
+    await runJob(service, 'evidence-expiry');
+    const gone = await service.http().get(`${RUNS}/${id}/content`).expect(410);
+    expect(gone.body.type).toBe('/docs/problems/evidence-run-expired');
+    expect((await service.http().get(`${RUNS}/${id}`)).body).toMatchObject({ status: 'expired', events: '3' });
+    expect(await query(service.database, `SELECT 1 FROM evidence_run_pieces WHERE run = $1`, [id])).toEqual([]);
+
+    await query(
+      service.database,
+      `UPDATE evidence_runs SET status = 'running', runner = gen_random_uuid(), rows = NULL, sha256 = NULL,
+              expires_at = NULL, progress_at = trail_now() WHERE id = $1`,
+      [other.id],
+    );
+    const unfinished = await service.http().get(`${RUNS}/${other.id}/content`).expect(409);
+    expect(unfinished.body.type).toBe('/docs/problems/evidence-run-unfinished');
+    const { body } = await service.http().post(`${RUNS}/${other.id}/cancel`).expect(200);
+    expect(body).toMatchObject({ status: 'cancelled', bytes: '0' });
+  });
+
+  it('fails when kept bundles take all the room they may', async () => {
+    const { id } = await made({ from_sequence: '1', to_sequence: '3' });
+    const take = (bytes: number): Promise<unknown> =>
+      query(service.database, `UPDATE evidence_runs SET packed_bytes = $2 WHERE id = $1`, [id, bytes]);
+    await take(4096 * 1024 * 1024);
+    const refused = await made({ from_sequence: '1', to_sequence: '3' });
+    expect(refused).toMatchObject({
+      status: 'failed',
+      error: 'Kept answers take more than 4096 MiB (EVIDENCE_RUNS_MAX_MB)',
+    });
+    await take(0);
+  });
+});
