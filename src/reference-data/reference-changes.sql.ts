@@ -61,15 +61,6 @@ export async function findRevision(
   return rows[0];
 }
 
-/** When an event was recorded; undefined where the ledger has none there, or it has left the database. */
-export async function recordedAtOf(database: Database, ledger: string, sequence: bigint): Promise<string | undefined> {
-  const { rows } = await database.query<{ recorded_at: string }>(
-    `SELECT ${time('recorded_at')} FROM audit_events AS c WHERE ledger = $1 AND sequence = $2`,
-    [ledger, String(sequence)],
-  );
-  return rows[0]?.recorded_at;
-}
-
 /** The changes of entries of a kind, of all where `ids` is left out, entry by entry, each in its order. */
 export async function changesOf(
   database: Database,

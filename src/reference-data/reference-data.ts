@@ -69,6 +69,11 @@ export class ReferenceData {
     return sql.revisionBefore(this.pool, read.time);
   }
 
+  /** The event that a revision is, which there is. */
+  async placeOf(revision: bigint): Promise<{ ledger: string; sequence: string }> {
+    return (await sql.findRevision(this.pool, revision))!;
+  }
+
   /** How many changes there are of each kind. */
   counts(upTo: bigint): Promise<Map<string, string>> {
     return sql.countChanges(this.pool, upTo);
