@@ -159,7 +159,7 @@ export const KINDS: readonly Kind[] = [
       field('name', TEXT, 'Market maker 7', 'its name', REQUIRED),
       field('purpose', codes('investment_decision', 'execution', 'both'), 'both', 'what it decides', REQUIRED),
       field('owner', TEXT, 'trader-1', 'who answers for it'),
-      field('change', TEXT, 'Quotes wider in auctions', 'what is different in this version'),
+      field('difference', TEXT, 'Quotes wider in auctions', 'what this version does differently'),
       field('changed_by', TEXT, 'dev-4', 'who made the change'),
       field('approved_by', TEXT, 'risk-2', 'who approved it'),
     ],

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { CsvError, csvLine, readCsv } from '../http/csv.js';
 import type { FieldError } from '../http/problem.js';
 import { columnsOf, flatten, readChange, type Change } from './change.js';
@@ -22,15 +23,17 @@ export function lineError(line: number, column: string, rule: string, detail: st
   };
 }
 
-/** The changes of a CSV file of a kind, and all that is wrong with it. */
+/** The changes of a CSV file of a kind, and all that is wrong with it. Blanks around a field are none of it. */
 export function readReferenceFile(kind: Kind, bytes: Buffer): { changes: PlacedChange[]; errors: FieldError[] } {
+  if (!isUtf8(bytes)) {
+    return { changes: [], errors: [{ pointer: '', rule: 'encoding', detail: 'the file must be text in UTF-8' }] };
+  }
   let records;
   try {
-    records = readCsv(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    records = readCsv(bytes.toString('utf8'));
   } catch (error) {
-    if (error instanceof CsvError) return { changes: [], errors: [lineError(error.line, '', 'csv', csvDetail(error))] };
-    if (!(error instanceof TypeError)) throw error;
-    return { changes: [], errors: [{ pointer: '', rule: 'encoding', detail: 'the file must be text in UTF-8' }] };
+    if (!(error instanceof CsvError)) throw error;
+    return { changes: [], errors: [lineError(error.line, '', 'csv', csvDetail(error))] };
   }
   const [header, ...rest] = records;
   const errors = headerErrors(kind, header?.cells ?? []);
@@ -47,7 +50,7 @@ export function readReferenceFile(kind: Kind, bytes: Buffer): { changes: PlacedC
       errors.push(lineError(line, '', 'fields', detail));
       continue;
     }
-    const { change, mistakes } = readChange(kind, Object.fromEntries(cells.map((cell, i) => [names[i]!, cell])));
+    const { change, mistakes } = readChange(kind, Object.fromEntries(cells.map((cell, i) => [names[i]!, cell.trim()])));
     for (const { column, rule, detail } of mistakes) errors.push(lineError(line, column, rule, detail));
     if (change) changes.push({ line, change });
   }

@@ -21,6 +21,17 @@ const ORDER_LIFECYCLE = 'order_lifecycle';
 /** What a table has rows for, where that is not every event. */
 const ACTIONS: Readonly<Record<string, readonly string[]>> = { 'rts6-incoming': ['create'] };
 
+const NO_CLIENTS: readonly string[] = ['AGGR', 'PNAL'];
+const BY_THE_CLIENT = 'NORE';
+/** By the format of a field, what its values are ids of. */
+const NAMED: Readonly<Partial<Record<Format, (value: string) => readonly string[]>>> = {
+  lei: () => ['legal-entity'],
+  isin: () => ['instrument'],
+  mic: () => ['venue'],
+  client: (value) => (NO_CLIENTS.includes(value) ? [] : ['client']),
+  'decision-maker': (value) => (value === BY_THE_CLIENT ? [] : PERSONS),
+};
+
 /** A report for each regime, since their columns differ. */
 export const orderRecords: readonly Report[] = REGIMES.map(orderRecordsBy);
 
@@ -62,17 +73,6 @@ function orderRecordsBy(regime: Regime): Report {
   });
   return withReferenceData(records, ({ timestamp }) => timestamp!, subjectsOf(regime));
 }
-
-/** By the format of a field, what its values are ids of. */
-const NAMED: Readonly<Partial<Record<Format, (value: string) => readonly string[]>>> = {
-  lei: () => ['legal-entity'],
-  isin: () => ['instrument'],
-  mic: () => ['venue'],
-  client: (value) => (NO_CLIENTS.includes(value) ? [] : ['client']),
-  'decision-maker': (value) => (value === BY_THE_CLIENT ? [] : PERSONS),
-};
-const NO_CLIENTS: readonly string[] = ['AGGR', 'PNAL'];
-const BY_THE_CLIENT = 'NORE';
 
 function subjectsOf({ fields }: Regime): Subject<string>[] {
   return fields.flatMap(({ number, column, format }) => {
