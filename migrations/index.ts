@@ -21,6 +21,7 @@ import { RequireASecondPerson1797033601000 } from './1797033601000-require-a-sec
 import { GrowTreesInTurn1797120000000 } from './1797120000000-grow-trees-in-turn.js';
 import { KeepEvidenceRuns1797206400100 } from './1797206400100-keep-evidence-runs.js';
 import { FindHoldersByPlace1797206400200 } from './1797206400200-find-holders-by-place.js';
+import { KeepReferenceData1797206400400 } from './1797206400400-keep-reference-data.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -47,4 +48,5 @@ export const MIGRATIONS = [
   GrowTreesInTurn1797120000000,
   KeepEvidenceRuns1797206400100,
   FindHoldersByPlace1797206400200,
+  KeepReferenceData1797206400400,
 ];

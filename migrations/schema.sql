@@ -1172,6 +1172,69 @@ COMMENT ON COLUMN months.dropped_at IS 'Since when its table is gone';
 
 GRANT SELECT ON months TO truetrail_service;
 
+CREATE TABLE reference_changes (
+  revision bigint NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  entry_id text COLLATE "C" NOT NULL,
+  valid_from timestamp with time zone NOT NULL,
+  valid_to timestamp with time zone,
+  attributes jsonb,
+  reason text COLLATE "C",
+  principal text COLLATE "C" NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  event_id uuid NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT reference_changes_event_key UNIQUE (ledger, sequence),
+  CONSTRAINT reference_changes_pkey PRIMARY KEY (revision),
+  CONSTRAINT reference_changes_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT reference_changes_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
+  CONSTRAINT reference_changes_revision_check CHECK ((revision >= 1)),
+  CONSTRAINT reference_changes_validity_check CHECK ((valid_to > valid_from))
+);
+
+COMMENT ON TABLE reference_changes IS 'Every change of reference data, one immutable row each, taken from the events of the service: of two about the same time the one of the later revision holds, and both stand';
+
+COMMENT ON COLUMN reference_changes.revision IS 'In the order in which the changes were recorded, from 1 without a gap';
+
+COMMENT ON COLUMN reference_changes.entry_id IS 'What events call it, for example a MIC or a client id';
+
+COMMENT ON COLUMN reference_changes.valid_from IS 'From when on it is so; included';
+
+COMMENT ON COLUMN reference_changes.valid_to IS 'Until when; not included. null: until something else is recorded';
+
+COMMENT ON COLUMN reference_changes.attributes IS 'null: at that time there is no such entry';
+
+COMMENT ON COLUMN reference_changes.principal IS 'Who made the change';
+
+COMMENT ON COLUMN reference_changes.event_id IS 'The event that the change is, at this sequence of this ledger';
+
+CREATE INDEX reference_changes_entry_idx ON public.reference_changes USING btree (kind, entry_id, revision DESC);
+
+CREATE INDEX reference_changes_recorded_at_idx ON public.reference_changes USING btree (recorded_at);
+
+CREATE TRIGGER reference_changes_refuse_row BEFORE DELETE OR UPDATE ON public.reference_changes FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE reference_changes ENABLE ALWAYS TRIGGER reference_changes_refuse_row;
+
+CREATE TRIGGER reference_changes_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.reference_changes FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE reference_changes ENABLE ALWAYS TRIGGER reference_changes_refuse_statement;
+
+GRANT SELECT ON reference_changes TO truetrail_service;
+
+CREATE TABLE reference_progress (
+  ledger text COLLATE "C" NOT NULL,
+  taken_to bigint NOT NULL,
+  CONSTRAINT reference_progress_pkey PRIMARY KEY (ledger),
+  CONSTRAINT reference_progress_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT reference_progress_taken_to_check CHECK ((taken_to >= 0))
+);
+
+COMMENT ON TABLE reference_progress IS 'Up to which event each ledger of the service has been looked at for changes of reference data';
+
+GRANT SELECT ON reference_progress TO truetrail_service;
+
 CREATE TABLE report_run_pieces (
   run uuid NOT NULL,
   piece integer NOT NULL,
@@ -2481,6 +2544,27 @@ REVOKE ALL ON FUNCTION early_objects_of_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION early_objects_of_month(date) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.enter_reference_change(p_ledger text, p_sequence bigint, p_event_id uuid, p_recorded_at timestamp with time zone, p_entity_type text, p_entity_id text, p_principal text, p_state jsonb, p_metadata jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          INSERT INTO reference_changes
+              (revision, kind, entry_id, valid_from, valid_to, attributes, reason, principal, recorded_at, event_id,
+               ledger, sequence)
+            SELECT 1 + coalesce((SELECT max(c.revision) FROM reference_changes AS c), 0), substr(p_entity_type, 11),
+                   p_entity_id, (p_state->>'valid_from')::timestamptz, (p_state->>'valid_to')::timestamptz,
+                   nullif(p_state->'attributes', 'null'), p_metadata->>'reason', p_principal,
+                   p_recorded_at, p_event_id, p_ledger, p_sequence
+              -- nobody but the service records such events, and one that is no change must not stop those after it
+              WHERE p_entity_type LIKE 'reference\_%' AND p_state->>'valid_from' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z$'
+                AND coalesce(p_state->>'valid_to' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z$', true)
+        $function$;
+
+COMMENT ON FUNCTION enter_reference_change(text,bigint,uuid,timestamp with time zone,text,text,text,jsonb,jsonb) IS 'Enters what one event of event_type reference_data says, as the next revision; for the owner';
+
+REVOKE ALL ON FUNCTION enter_reference_change(text,bigint,uuid,timestamp with time zone,text,text,text,jsonb,jsonb) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.finish_object_removal(p_number bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3232,6 +3316,47 @@ COMMENT ON FUNCTION seal_month(date) IS 'Writes down what a closed month holds a
 REVOKE ALL ON FUNCTION seal_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION seal_month(date) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.take_reference_changes(p_settled boolean)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
+        v_head record;
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('truetrail.reference', 0));
+        IF p_settled THEN
+          PERFORM FROM ledger_heads AS h WHERE h.ledger ~ '^_service(-[1-9][0-9]*)?$' FOR SHARE;
+        END IF;
+        FOR v_head IN
+          SELECT h.ledger, h.size, coalesce((SELECT p.taken_to FROM reference_progress AS p WHERE p.ledger = h.ledger), 0) AS taken_to
+            FROM ledger_heads AS h WHERE h.ledger ~ '^_service(-[1-9][0-9]*)?$'
+            ORDER BY length(h.ledger), h.ledger
+        LOOP
+          CONTINUE WHEN v_head.size <= v_head.taken_to;
+          PERFORM enter_reference_change(e.ledger, e.sequence, e.event_id, e.recorded_at, e.entity_type, e.entity_id,
+                                         e.user_id, e.new_state, e.metadata)
+            FROM (
+              SELECT * FROM audit_events AS a
+                WHERE a.ledger = v_head.ledger AND a.sequence > v_head.taken_to AND a.sequence <= v_head.size
+                  AND a.event_type = 'reference_data' AND a.recorded_by = 'service'
+                ORDER BY a.sequence
+            ) AS e;
+          INSERT INTO reference_progress AS p (ledger, taken_to) VALUES (v_head.ledger, v_head.size)
+            ON CONFLICT ON CONSTRAINT reference_progress_pkey DO UPDATE SET taken_to = excluded.taken_to;
+        END LOOP;
+        RETURN coalesce((SELECT max(c.revision) FROM reference_changes AS c), 0);
+      END
+      $function$;
+
+COMMENT ON FUNCTION take_reference_changes(boolean) IS 'Takes all changes of reference data from the events of the service that were not taken yet, and says the last revision, 0 for none. One caller at a time, to the end of its transaction. p_settled waits for whoever is appending, so that whatever is recorded later has a later time: not for a transaction that goes on to append';
+
+REVOKE ALL ON FUNCTION take_reference_changes(boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION take_reference_changes(boolean) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.trail_now()
  RETURNS timestamp with time zone

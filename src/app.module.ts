@@ -19,6 +19,7 @@ import { OperationModule } from './operation/operation.module.js';
 import { settingsModule, type AppOptions } from './operation/settings.module.js';
 import { Startup } from './operation/startup.js';
 import { PartitionsModule } from './partitions/partitions.module.js';
+import { ReferenceDataModule } from './reference-data/reference-data.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { RetentionModule } from './retention/retention.module.js';
 import { VocabularyModule } from './vocabulary/vocabulary.module.js';
@@ -37,6 +38,7 @@ export class AppModule {
         AccessModule,
         PartitionsModule,
         EventsModule,
+        ReferenceDataModule,
         ReportsModule,
         ChainModule,
         ArchiveModule,

@@ -451,6 +451,7 @@ describe('reports on a made day', () => {
       'from_date',
       'late_after',
       'look_back_days',
+      'reference_as_of',
       'rule',
       'severity',
       'to',

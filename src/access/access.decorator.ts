@@ -15,6 +15,8 @@ export interface RouteAccess {
   maxBodyBytes?: number;
   /** its body is application/x-ndjson, read by the handler, and nothing else is taken */
   takesLines?: boolean;
+  /** its body is text/csv, given to the handler as its bytes, and nothing else is taken */
+  takesCsv?: boolean;
 }
 
 /** The scope that a route needs; of several any one will do. A route without this and without `Open` is answered 403. */

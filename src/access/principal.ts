@@ -8,6 +8,8 @@ export const SCOPES = [
   'holds:request',
   'holds:approve',
   'operations:run',
+  'reference:read',
+  'reference:write',
   'keys:manage',
 ] as const;
 

@@ -166,9 +166,8 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
   const invite = (message: IncomingMessage): void => uninvited.get(message)?.writeContinue();
 
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser(/^application\/json\s*(;|$)/i, async (request: FastifyRequest) => {
-    const { maxBodyBytes, takesLines } = request.routeOptions.config as RouteAccess;
-    if (takesLines) throw new Problem('unsupported-media-type', 'This operation takes application/x-ndjson');
+  const wholeBody = (request: FastifyRequest): Promise<Buffer> => {
+    const { maxBodyBytes } = request.routeOptions.config as RouteAccess;
     const maxBytes = maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
     if (Number(request.headers['content-length'] ?? 0) <= maxBytes) invite(request.raw);
     return withTimeLimit(
@@ -176,12 +175,28 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
       readBody(request.raw, maxBytes),
       () => new Problem('request-timeout', `The body did not arrive within ${BODY_TIMEOUT} ms (BODY_TIMEOUT)`),
     );
-  });
+  };
+  const typeOf = ({ takesLines, takesCsv }: RouteAccess): string =>
+    takesLines ? 'application/x-ndjson' : takesCsv ? 'text/csv' : 'application/json';
+  const refusal = (request: FastifyRequest, type: string): Problem | null => {
+    const taken = typeOf(request.routeOptions.config as RouteAccess);
+    return taken === type ? null : new Problem('unsupported-media-type', `This operation takes ${taken}`);
+  };
+  for (const [pattern, type] of [
+    [/^application\/json\s*(;|$)/i, 'application/json'],
+    [/^text\/csv\s*(;|$)/i, 'text/csv'],
+  ] as const) {
+    fastify.addContentTypeParser(pattern, async (request: FastifyRequest) => {
+      const refused = refusal(request, type);
+      if (refused) throw refused;
+      return wholeBody(request);
+    });
+  }
   // The stream's handler reads its body by itself, at its own speed.
   fastify.addContentTypeParser(/^application\/x-ndjson\s*(;|$)/i, (request, _payload, done) => {
-    const { takesLines } = request.routeOptions.config as RouteAccess;
-    if (takesLines) invite(request.raw);
-    done(takesLines ? null : new Problem('unsupported-media-type', 'This operation takes application/json'), undefined);
+    const refused = refusal(request, 'application/x-ndjson');
+    if (!refused) invite(request.raw);
+    done(refused, undefined);
   });
   const api = openApiDocument(app);
   const takesQuery = new Set<string>();

@@ -95,6 +95,17 @@ export const PROBLEMS = {
     title: 'No such run of evidence',
     meaning: '`GET /v1/ledgers/{ledger}/evidence/runs` lists the bundles that are made and kept.',
   },
+  'reference-kind-not-found': {
+    status: 404,
+    title: 'No such kind of reference data',
+    meaning: '`GET /v1/reference` lists the kinds and their columns.',
+  },
+  'reference-entry-not-found': {
+    status: 404,
+    title: 'No such entry in the reference data',
+    meaning:
+      'No entry of this kind has this id at `valid_at`, as it was known at `as_of`. Its history, if it has one, says since when it is known and for which times.',
+  },
   'schema-not-found': { status: 404, title: 'No such schema', meaning: '`GET /v1/schemas` lists the schemas.' },
   'job-not-found': { status: 404, title: 'No such job or run', meaning: '`GET /v1/jobs` lists the jobs.' },
   'key-not-found': { status: 404, title: 'No such API key', meaning: '`GET /v1/api-keys` lists the keys.' },

@@ -8,6 +8,7 @@ import { OrderLives, type OrderValues } from './order-lives.js';
 import { memberOf, ORDER_MEMBER_NAMES, TRADE_MEMBERS, type OrderMember } from './order-members.js';
 import { recordedAt } from './recorded-at.js';
 import { defineReport } from './report.js';
+import { nameOf, PERSONS, withReferenceData, type Subject } from './with-reference-data.js';
 
 const ORDER_LIFECYCLE = 'order_lifecycle';
 const FILLS = ['fill', 'partial_fill'];
@@ -22,9 +23,9 @@ interface Trade {
 /** Of what is missing, a word each: `client_id@1` is metadata.client_id as event 1 of the ledger states it. */
 const LOOKED_UP = 'names of what the fill does not say itself, each with the sequence of the event it was taken from';
 
-export const mifid2Trades = defineReport({
+const trades = defineReport({
   name: 'mifid2-trades',
-  version: 1,
+  version: 2,
   title: 'Trades (MiFID II)',
   question:
     'Which trades were executed in the period: where, what, how much, at what price, when, for whom, by whose decision?',
@@ -81,6 +82,34 @@ export const mifid2Trades = defineReport({
     }
   },
 });
+
+const decisionMaker = (column: 'investment_decision_maker' | 'execution_decision_maker') =>
+  ({
+    label: column,
+    of: (row) => row[column],
+    kinds: () => PERSONS,
+    shows: [{ name: `${column}_name`, description: `name of the ${column}`, from: nameOf }],
+  }) satisfies Subject<typeof column>;
+
+export const mifid2Trades = withReferenceData(trades, ({ trade_time: time }) => time!, [
+  {
+    label: 'venue',
+    of: ({ venue }) => venue,
+    kinds: () => ['venue'],
+    shows: [{ name: 'venue_name', description: 'name of the venue', from: nameOf }],
+  },
+  {
+    label: 'client',
+    of: ({ client }) => client,
+    kinds: () => ['client'],
+    shows: [
+      { name: 'client_name', description: 'name of the client', from: nameOf },
+      { name: 'client_lei', description: 'LEI of the client', from: ({ lei }) => lei ?? null },
+    ],
+  },
+  decisionMaker('investment_decision_maker'),
+  decisionMaker('execution_decision_maker'),
+]);
 
 function tradeOf(row: StoredRow, corrections: Corrections): Trade {
   return { row, content: contentOf(row), original: corrections.original(row) };

@@ -1,3 +1,4 @@
+import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { holds, readCorrections } from './corrections-of.js';
@@ -5,12 +6,13 @@ import { eventsInPeriod } from './event-scan.js';
 import { factsOf, ORDER_FACTS, type FactRow } from './order-facts.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
 import { recordedAt } from './recorded-at.js';
-import type { FactName, OrderEvent, Regime } from './regimes/regime.js';
+import type { FactName, Format, OrderEvent, Regime } from './regimes/regime.js';
 import { valueOf, type Verdict } from './regimes/regime.js';
 import { RTS24 } from './regimes/rts24.js';
 import { RTS6_INCOMING } from './regimes/rts6-incoming.js';
 import { RTS6_OUTGOING } from './regimes/rts6-outgoing.js';
 import { defineReport, type Report, type ReportRun, type Row } from './report.js';
+import { PERSONS, withReferenceData, type Subject } from './with-reference-data.js';
 
 /** The regimes' tables by which order records are made. */
 export const REGIMES: readonly Regime[] = [RTS24, RTS6_INCOMING, RTS6_OUTGOING];
@@ -19,16 +21,28 @@ const ORDER_LIFECYCLE = 'order_lifecycle';
 /** What a table has rows for, where that is not every event. */
 const ACTIONS: Readonly<Record<string, readonly string[]>> = { 'rts6-incoming': ['create'] };
 
+const NO_CLIENTS: readonly string[] = ['AGGR', 'PNAL'];
+const BY_THE_CLIENT = 'NORE';
+/** By the format of a field, what its values are ids of. */
+const NAMED: Readonly<Partial<Record<Format, (value: string) => readonly string[]>>> = {
+  lei: () => ['legal-entity'],
+  isin: () => ['instrument'],
+  mic: () => ['venue'],
+  client: (value) => (NO_CLIENTS.includes(value) ? [] : ['client']),
+  'decision-maker': (value) => (value === BY_THE_CLIENT ? [] : PERSONS),
+};
+
 /** A report for each regime, since their columns differ. */
 export const orderRecords: readonly Report[] = REGIMES.map(orderRecordsBy);
 
 function orderRecordsBy(regime: Regime): Report {
-  return defineReport<string>({
+  const records = defineReport<string>({
     name: `order-records-${regime.name}`,
-    version: 1,
+    version: 2,
     tables: [
       { name: regime.name, version: String(regime.version) },
       { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
+      { name: 'iso-4217', version: CURRENCIES_VERSION },
     ],
     title: `Order records (${regime.title})`,
     question: 'What happened to orders in the period, in the fields and codes of the regulation, and what is missing?',
@@ -56,6 +70,14 @@ function orderRecordsBy(regime: Regime): Report {
       { name: 'corrects_sequence', description: 'its position; empty where nothing is corrected' },
     ],
     rows: (run) => rowsOf(run, regime),
+  });
+  return withReferenceData(records, ({ timestamp }) => timestamp!, subjectsOf(regime));
+}
+
+function subjectsOf({ fields }: Regime): Subject<string>[] {
+  return fields.flatMap(({ number, column, format }) => {
+    const kinds = NAMED[format];
+    return kinds ? [{ label: number, of: (row) => row[`f${number}_${column}`] ?? null, kinds }] : [];
   });
 }
 

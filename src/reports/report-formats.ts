@@ -1,4 +1,5 @@
 import { toldOf } from '../archive/deleted-ranges.js';
+import { csvLine } from '../http/csv.js';
 import { Problem } from '../http/problem.js';
 import { PageWriter } from './report-page.js';
 import { WORKBOOK_MEDIA_TYPE, WorkbookWriter } from './report-workbook.js';
@@ -98,24 +99,6 @@ export function formatOf(name: string): ReportFormat {
 function jsonOf({ columns }: Report, row: Row): string {
   return JSON.stringify(Object.fromEntries(columns.map(({ name }) => [name, row[name] ?? null])));
 }
-
-/** RFC 4180: fields in quotes where they need them, CRLF at the end. */
-function csvLine(cells: readonly (string | null)[]): string {
-  return `${cells.map(csvField).join(',')}\r\n`;
-}
-
-/**
- * A field that a spreadsheet shows and does not run: a text that begins with = + - @, a tab or a line's end gets an
- * apostrophe before it (OWASP, "CSV injection"). A plain negative number keeps its minus and stays a number.
- */
-export function csvField(cell: string | null): string {
-  if (cell === null) return '';
-  const text = /^[=+\-@\t\r\n]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** Also in the form that JCS gives to the smallest and largest: -1e-7, -1e+21. */
-const NEGATIVE_NUMBER = /^-[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?$/;
 
 /**
  * The format that is asked for by name, otherwise the one that `Accept` likes best: by weight, then the one that is

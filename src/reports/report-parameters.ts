@@ -68,13 +68,14 @@ export function parametersOf(report: Report): DescribedParameter[] {
 
 /** The parameters of all reports, for the API's document of the one route that they have. */
 export function parametersOfAll(reports: readonly Report[]): ApiQueryOptions[] {
-  const own = reports.flatMap(({ name, parameters }) =>
-    parameters.map(({ mistake: _, ...described }) => ({
-      ...described,
-      description: `${described.description} (${name} alone${described.required ? ', required there' : ''})`,
-      required: false,
-    })),
-  );
+  const all = reports.flatMap(({ name, parameters }) => parameters.map((parameter) => ({ report: name, parameter })));
+  const own = [...new Set(all.map(({ parameter }) => parameter.name))].map((name) => {
+    const having = all.filter(({ parameter }) => parameter.name === name);
+    const { mistake: _, ...described } = having[0]!.parameter;
+    const which = having.length === 1 ? `${having[0]!.report} alone` : having.map(({ report }) => report).join(', ');
+    const description = `${described.description} (${which}${described.required ? ', required there' : ''})`;
+    return { ...described, description, required: false };
+  });
   return [...PERIOD, ...own, ...ALWAYS].map((parameter) => ({
     ...parameter,
     schema: {

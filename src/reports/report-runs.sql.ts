@@ -145,11 +145,15 @@ export async function endAbandoned(pool: pg.Pool, silentMs: number): Promise<num
   return rowCount ?? 0;
 }
 
-/** Of an event that is online, as hex; null where it is not, or was never. */
-export async function findEventHash(client: pg.ClientBase, ledger: string, sequence: bigint): Promise<string | null> {
-  const { rows } = await client.query<{ hash: string }>(
-    `SELECT encode(event_hash, 'hex') AS hash FROM audit_events WHERE ledger = $1 AND sequence = $2`,
+/** Of an event that is online, its hash as hex and when it was recorded; undefined where it is not, or was never. */
+export async function findEvent(
+  client: pg.ClientBase,
+  ledger: string,
+  sequence: bigint,
+): Promise<{ event_hash: string; recorded_at: string } | undefined> {
+  const { rows } = await client.query<{ event_hash: string; recorded_at: string }>(
+    `SELECT encode(event_hash, 'hex') AS event_hash, ${time('recorded_at')} FROM audit_events WHERE ledger = $1 AND sequence = $2`,
     [ledger, String(sequence)],
   );
-  return rows[0]?.hash ?? null;
+  return rows[0];
 }

@@ -19,7 +19,9 @@ import { LOGGER } from '../operation/logger.js';
 import { piecesOfKept } from '../runs/kept-answer.js';
 import * as kept from '../runs/kept-runs.sql.js';
 import { HEARTBEAT_MS } from '../runs/run-loop.js';
+import { recordedAt } from './recorded-at.js';
 import { ReportRecords } from './report-records.js';
+import { ReportReference } from './report-reference.js';
 import { ReportRunMaker } from './report-run-maker.js';
 import type { Report } from './report.js';
 import type { ReportFormat } from './report-formats.js';
@@ -39,8 +41,19 @@ export interface PreparedRun extends ReportRead {
   archivedTo: bigint;
 }
 
+/** An event of a ledger, up to which a run goes. */
+interface Place {
+  /** hex */
+  hash: string | null;
+  recordedAt: string | undefined;
+  archivedTo: bigint;
+}
+
 /** Which run: an id counts under its own ledger and report alone. */
 export type RunKey = Pick<StoredRun, 'ledger' | 'report' | 'id'>;
+
+/** Where no event says when: there is none at 0, and one that was deleted takes its time along. */
+const BEFORE_ALL = '1970-01-01T00:00:00Z';
 
 /** Runs of reports: an answer handed out as it is made, or made and kept to be fetched. Of each there is a manifest. */
 @Injectable()
@@ -59,6 +72,7 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     private readonly longReads: LongReads,
     private readonly records: ReportRecords,
     private readonly maker: ReportRunMaker,
+    private readonly reference: ReportReference,
   ) {}
 
   onModuleInit(): void {
@@ -85,10 +99,14 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
       throw invalidParameters([queryError('as_of', 'range', `must be no more than the ledger's size, ${size}`)]);
     }
     const deleted = await deletedUpTo(this.pool, ledger, asOf);
+    const place = await this.placeOf(ledger, asOf);
+    const recordedAt = request.asOf === undefined ? undefined : (place.recordedAt ?? BEFORE_ALL);
+    const reference = await this.reference.of(report, parameters, recordedAt);
     return {
-      ...{ id: uuidv7(), ledger, report: report.name, format: format.name, asOf, period, deleted, parameters },
-      ...{ reportVersion: report.version, tables: report.tables ?? [] },
-      ...(await this.placeOf(ledger, asOf)),
+      ...{ id: uuidv7(), ledger, report: report.name, format: format.name, asOf, period, deleted },
+      ...{ parameters: { ...parameters, ...reference.parameters } },
+      ...{ reportVersion: report.version, tables: [...(report.tables ?? []), ...reference.tables] },
+      ...{ asOfEventHash: place.hash, archivedTo: place.archivedTo },
     };
   }
 
@@ -190,21 +208,23 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     yield* piecesOfKept(this.pool, sql.REPORT_RUNS, run, gone);
   }
 
-  /** What `asOf` stands for in a ledger. */
-  private async placeOf(ledger: string, asOf: bigint): Promise<Pick<PreparedRun, 'asOfEventHash' | 'archivedTo'>> {
-    const { hash, archivedTo } = await readPage(
+  /** What `asOf` stands for in a ledger; no hash and no time at 0, and where that event was deleted. */
+  private async placeOf(ledger: string, asOf: bigint): Promise<Place> {
+    const { event, archivedTo } = await readPage(
       this.pool,
       this.config.READ_TIMEOUT,
       ledger,
       async (client, extent) => ({
-        hash: await sql.findEventHash(client, ledger, asOf),
+        event: await sql.findEvent(client, ledger, asOf),
         archivedTo: extent.archivedTo < asOf ? extent.archivedTo : asOf,
       }),
     );
-    if (hash !== null || asOf === 0n || asOf > archivedTo) return { asOfEventHash: hash, archivedTo };
-    if (spanAt(await readDeletedSpans(this.pool, ledger), asOf)) return { asOfEventHash: null, archivedTo };
+    const none = { hash: null, recordedAt: undefined, archivedTo };
+    if (event) return { hash: event.event_hash, recordedAt: event.recorded_at, archivedTo };
+    if (asOf === 0n || asOf > archivedTo) return none;
+    if (spanAt(await readDeletedSpans(this.pool, ledger), asOf)) return none;
     const [row] = await this.archive.at(ledger, [String(asOf)]);
-    return { asOfEventHash: row?.event_hash.toString('hex') ?? null, archivedTo };
+    return row ? { hash: row.event_hash.toString('hex'), recordedAt: recordedAt(row), archivedTo } : none;
   }
 
   private insert(run: PreparedRun, caller: Principal, handedOutBy: string | null): Promise<StoredRun> {

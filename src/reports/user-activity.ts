@@ -5,10 +5,11 @@ import { readCorrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { recordedAt } from './recorded-at.js';
 import { defineReport } from './report.js';
+import { nameOf, PERSONS, withReferenceData } from './with-reference-data.js';
 
-export const userActivity = defineReport({
+const activity = defineReport({
   name: 'user-activity',
-  version: 1,
+  version: 2,
   title: "A user's activity",
   question: 'What did this user do in the period?',
   parameters: [
@@ -72,3 +73,13 @@ export const userActivity = defineReport({
     }
   },
 });
+
+export const userActivity = withReferenceData(activity, ({ timestamp }) => timestamp!, [
+  {
+    label: 'user_id',
+    of: (_, run) => run.parameters.user_id!,
+    kinds: () => PERSONS,
+    shows: [{ name: 'user_name', description: 'name of the user', from: nameOf }],
+  },
+  { label: 'exchange', of: ({ exchange }) => exchange, kinds: () => ['venue'] },
+]);

@@ -1,3 +1,4 @@
+import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { contentOf } from '../integrity/stored-event.js';
 import { vocabularyFindings } from '../vocabulary/checks.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
@@ -8,8 +9,11 @@ import { defineReport } from './report.js';
 
 export const vocabularyFindingsReport = defineReport({
   name: 'vocabulary-findings',
-  version: 1,
-  tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
+  version: 2,
+  tables: [
+    { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
+    { name: 'iso-4217', version: CURRENCIES_VERSION },
+  ],
   title: 'Names outside of the vocabulary',
   question: 'Which order events carry names that reports do not know, or values that are not what their name says?',
   parameters: [],

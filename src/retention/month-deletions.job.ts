@@ -17,7 +17,7 @@ import { LOGGER } from '../operation/logger.js';
 import { recordDeletionAct } from './deletion-record.js';
 import * as sql from './month-deletions.sql.js';
 import type { DeletionAct, MonthDeletion } from './month-deletions.sql.js';
-import { inOneAct } from './one-act.js';
+import { inOneAct } from '../database/one-act.js';
 
 /** Of objects that stay, in a run's outcome. */
 const LISTED_OBJECTS = 100;
@@ -121,7 +121,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
   }
 
   private async act({ id, month }: MonthDeletion, act: DeletionAct): Promise<void> {
-    await inOneAct(this.url, async (client) => {
+    await inOneAct(this.url, 'truetrail retention', async (client) => {
       await sql.actOnDeletion(client, id, act, SERVICE, null);
       const ranges = act === 'begin' ? await sql.listRangesOfMonth(client, month) : undefined;
       await recordDeletionAct(this.serviceLedger, act, (await sql.findDeletion(client, id))!, SERVICE, ranges);

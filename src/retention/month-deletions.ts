@@ -19,7 +19,7 @@ import {
   type DeletionState,
   type MonthDeletion,
 } from './month-deletions.sql.js';
-import { inOneAct } from './one-act.js';
+import { inOneAct } from '../database/one-act.js';
 
 export { DELETION_STATES, type DeletionCandidate, type DeletionState, type MonthDeletion };
 
@@ -108,7 +108,7 @@ export class MonthDeletions {
     work: (client: pg.Client) => Promise<void>,
   ): Promise<void> {
     try {
-      await inOneAct(this.url, async (client) => {
+      await inOneAct(this.url, 'truetrail retention', async (client) => {
         await work(client);
         await recordDeletionAct(this.serviceLedger, act, (await sql.findDeletion(client, id))!, caller.id);
       });

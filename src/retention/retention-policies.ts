@@ -10,7 +10,7 @@ import { ServiceLedger } from '../events/service-ledger.js';
 import { Problem } from '../http/problem.js';
 import { SERVICE } from '../jobs/job.js';
 import { LOGGER } from '../operation/logger.js';
-import { inOneAct } from './one-act.js';
+import { inOneAct } from '../database/one-act.js';
 import * as sql from './retention-policies.sql.js';
 import type { PolicyTerms, RetentionPolicy } from './retention-policies.sql.js';
 
@@ -40,7 +40,7 @@ export class RetentionPolicies {
   async add(caller: Principal, terms: PolicyTerms): Promise<RetentionPolicy> {
     const id = uuidv7();
     try {
-      await inOneAct(this.url, async (client) => {
+      await inOneAct(this.url, 'truetrail retention', async (client) => {
         await sql.addPolicy(client, { ...terms, id, principal: caller.id });
         await this.record('add', id, caller.id, terms);
       });
@@ -64,7 +64,7 @@ export class RetentionPolicies {
     const { ARCHIVE_RETENTION_YEARS: configured } = this.config;
     const id = uuidv7();
     const terms = { record_class: 'default', years: configured, reason: 'ARCHIVE_RETENTION_YEARS' };
-    await inOneAct(this.url, async (client) => {
+    await inOneAct(this.url, 'truetrail retention', async (client) => {
       const { years, is_added: isAdded } = await sql.declareDefault(client, id, configured, SERVICE);
       if (isAdded) await this.record('add', id, SERVICE, terms);
       if (years === configured) return;

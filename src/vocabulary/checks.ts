@@ -1,6 +1,10 @@
+import { isCfi } from '../identifiers/cfi.js';
+import { isCurrency } from '../identifiers/currency.js';
+import { isIsin } from '../identifiers/isin.js';
+import { isLei } from '../identifiers/lei.js';
+import { isMicShaped } from '../identifiers/mic.js';
 import { canonicalize, type JsonObject, type JsonValue } from '../integrity/canonical-json.js';
 import { parseTimestamp, TimestampError } from '../integrity/timestamp.js';
-import { isCfiShaped, isCurrencyShaped, isIsin, isLei, isMicShaped } from './identifiers.js';
 import { TERMS, type Term, type TermName, type ValueType } from './order-vocabulary.js';
 
 /** A decimal as text, in its plain form. */
@@ -64,11 +68,11 @@ function textMistake(value: JsonValue, type: TextType): string | undefined {
     case 'isin':
       return isIsin(value) ? undefined : 'must be an ISIN with a right check digit';
     case 'cfi':
-      return isCfiShaped(value) ? undefined : 'must be a CFI code of six letters';
+      return isCfi(value) ? undefined : 'must be a CFI code: six letters, of a category and group of ISO 10962';
     case 'mic':
       return isMicShaped(value) ? undefined : 'must be a MIC of four characters';
     case 'currency':
-      return isCurrencyShaped(value) ? undefined : 'must be a currency code of three letters';
+      return isCurrency(value) ? undefined : 'must be a currency code of ISO 4217';
   }
 }
 

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { JsonValue } from '../integrity/canonical-json.js';
 import { mistakeOf, vocabularyFindings } from './checks.js';
-import { isIsin, isLei } from './identifiers.js';
 import { SCHEMAS } from './order-event-schema.js';
 import { ORDER_VOCABULARY, TERM_NAMES, TERMS, type OrderContext, type OrderState } from './order-vocabulary.js';
 
@@ -102,26 +101,6 @@ describe('the vocabulary of order events', () => {
     expect(readdirSync(folder).sort()).toEqual(SCHEMAS.map(({ name }) => `${name}.json`));
     for (const { name, schema } of SCHEMAS) {
       expect(JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'))).toEqual(schema);
-    }
-  });
-});
-
-describe('identifiers', () => {
-  it('holds LEIs against their check digits', () => {
-    for (const lei of ['529900G3SW56SHYNPR95', '5493001KJTIIGC8Y1R12', '506700GE1G29325QX363']) {
-      expect([lei, isLei(lei)]).toEqual([lei, true]);
-      for (let i = 0; i < 20; i++) {
-        const other = lei[i] === '1' ? '2' : '1';
-        expect(isLei(lei.slice(0, i) + other + lei.slice(i + 1))).toBe(false);
-      }
-    }
-    expect(isLei('5493001kjtiigc8y1r12')).toBe(false);
-  });
-
-  it('holds ISINs against their check digit', () => {
-    for (const isin of ['US0378331005', 'DE0007164600', 'GB0002634946']) {
-      const right = [...'0123456789'].filter((digit) => isIsin(isin.slice(0, 11) + digit));
-      expect(right).toEqual([isin.at(-1)]);
     }
   });
 });

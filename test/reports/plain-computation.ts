@@ -85,6 +85,9 @@ export function inPeriod<T>(all: readonly T[], eventOf: (item: T) => PlacedEvent
     });
 }
 
+/** Columns of a trail beside which nobody keeps reference data. */
+const NO_REFERENCE_DATA = (...names: string[]): Row => Object.fromEntries(names.map((name) => [name, null]));
+
 /** The rows of mifid2-trades; `events` are all up to as_of, in sequence. */
 export function expectedTrades(events: readonly PlacedEvent[], from: string, to: string): Row[] {
   const facts = new Rulings(events).facts();
@@ -138,6 +141,10 @@ export function expectedTrades(events: readonly PlacedEvent[], from: string, to:
       corrects: original === final ? (final.corrects ?? null) : original.event_id,
       corrects_sequence: original === final ? null : String(original.sequence),
       looked_up: lookedUp.join(' ') || null,
+      ...NO_REFERENCE_DATA(
+        ...['venue_name', 'client_name', 'client_lei', 'investment_decision_maker_name'],
+        ...['execution_decision_maker_name', 'unknown_in_reference_data'],
+      ),
     };
   });
 }
@@ -165,6 +172,7 @@ export function expectedActivity(events: readonly PlacedEvent[], userId: string,
       reason: text(event.metadata.reason),
       corrects: event.corrects ?? null,
       corrected_by: final === event ? null : final.event_id,
+      ...NO_REFERENCE_DATA('user_name', 'unknown_in_reference_data'),
     };
   });
 }

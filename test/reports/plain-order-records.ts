@@ -438,6 +438,8 @@ export function expectedOrderRecords(events: readonly PlacedEvent[], regime: str
         recorded_at: event.recorded_at,
         corrects: original?.event_id ?? event.corrects ?? null,
         corrects_sequence: original ? String(sequence) : null,
+        // nobody keeps reference data beside this trail
+        unknown_in_reference_data: null,
       };
     });
 }

@@ -1,11 +1,9 @@
-import {
-  isAlgorithmIdShaped,
-  isCurrencyShaped,
-  isIsin,
-  isLei,
-  isMicShaped,
-  isNationalIdShaped,
-} from '../../vocabulary/identifiers.js';
+import { isAlgorithmIdShaped } from '../../identifiers/algorithm-id.js';
+import { isCurrency } from '../../identifiers/currency.js';
+import { isIsin } from '../../identifiers/isin.js';
+import { isLei } from '../../identifiers/lei.js';
+import { isMicShaped } from '../../identifiers/mic.js';
+import { isNationalIdShaped } from '../../identifiers/national-id.js';
 import { parseTimestamp, TimestampError } from '../../integrity/timestamp.js';
 import type { TermName } from '../../vocabulary/order-vocabulary.js';
 import { readJson, StrictJsonError } from '../../integrity/strict-json.js';
@@ -191,7 +189,7 @@ const FORMATS: Readonly<Record<Format, (text: string, event: OrderEvent) => bool
   lei: isLei,
   isin: isIsin,
   mic: isMicShaped,
-  currency: isCurrencyShaped,
+  currency: isCurrency,
   boolean: (text) => text === 'true' || text === 'false',
   time: (text) => TIME.test(text),
   date: (text) => /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text),

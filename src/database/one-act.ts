@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { connectionOptions } from '../database/connection.js';
+import { connectionOptions } from './connection.js';
 
 /** Whoever else acts on the same is done once its record is durable. */
 const LOCK_TIMEOUT_MS = 10_000;
@@ -10,9 +10,13 @@ const LOCK_TIMEOUT_MS = 10_000;
  * leaves the record of an act that never took effect. Over a connection of its own: one of the pool's, held while the
  * record is made, could be the last.
  */
-export async function inOneAct<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+export async function inOneAct<T>(
+  url: string,
+  applicationName: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = new pg.Client(
-    connectionOptions({ url, asService: true, applicationName: 'truetrail retention', lockTimeoutMs: LOCK_TIMEOUT_MS }),
+    connectionOptions({ url, asService: true, applicationName, lockTimeoutMs: LOCK_TIMEOUT_MS }),
   );
   client.on('error', () => undefined); // the query that meets it fails
   try {

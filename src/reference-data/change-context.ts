@@ -1,0 +1,61 @@
+import type { Change, ColumnMistake } from './change.js';
+import type { Kind } from './kinds.js';
+import { isKnown, timelineOf, type Span } from './timeline.js';
+
+/** What is known already, as far as changes of a kind are held against it. */
+export interface Known {
+  /** what was said of an entry of the kind itself, in its order */
+  changesOf: (id: string) => readonly Span[];
+  /** whether anything is known of a kind at all */
+  has: (kind: string) => boolean;
+  /** what was said of an entry of another kind, in its order */
+  changesOfOther: (kind: string, id: string) => readonly Span[];
+}
+
+/** What a change would do: nothing, since it is known; or what forbids it. */
+export interface Judged {
+  isKnown: boolean;
+  mistakes: ColumnMistake[];
+}
+
+/** Judges changes one after the other, each after those before it. */
+export function judgeChanges(kind: Kind, changes: readonly Change[], known: Known): Judged[] {
+  const added = new Map<string, Span[]>();
+  return changes.map((change) => {
+    const { entry_id: id } = change;
+    const before = added.get(id) ?? [...known.changesOf(id)];
+    const timeline = timelineOf(before);
+    const mistakes = [...ofItself(kind, change, timeline), ...ofOthers(kind, change, known)];
+    added.set(id, [...before, change]);
+    return { isKnown: before.length > 0 && isKnown(timeline, change), mistakes };
+  });
+}
+
+const holds = ({ attributes }: Span): boolean => attributes !== null;
+
+function ofItself(kind: Kind, { entry_id: id, valid_from: from, attributes }: Change, timeline: readonly Span[]) {
+  const column = kind.id.name;
+  if (attributes === null) {
+    if (timeline.some(holds)) return [];
+    return [{ column, rule: 'known', detail: `${column} ${id} is not known: there is nothing to end` }];
+  }
+  if (!kind.idsAreUnique) return [];
+  const last = timeline.filter((span) => holds(span) && span.valid_from <= from).at(-1);
+  if (!last || last.valid_to === null || last.valid_to >= from) return [];
+  const detail = `${column} ${id} ended at ${last.valid_to}: an id that was given up is not used again`;
+  return [{ column, rule: 'unique-over-time', detail }];
+}
+
+function ofOthers(kind: Kind, { valid_from: from, valid_to: to, attributes }: Change, known: Known): ColumnMistake[] {
+  return kind.fields.flatMap(({ name, refersTo }) => {
+    const value = attributes?.[name];
+    if (value === undefined || refersTo === undefined || !known.has(refersTo)) return [];
+    const isThere = timelineOf(known.changesOfOther(refersTo, value)).some(
+      (span) =>
+        holds(span) && (to === null || span.valid_from < to) && (span.valid_to === null || span.valid_to > from),
+    );
+    if (isThere) return [];
+    const detail = `${name} ${value} is not known as ${refersTo} at any time of this validity`;
+    return [{ column: name, rule: 'known', detail }];
+  });
+}
