@@ -1,18 +1,18 @@
 // What only CI has: the archive's files read by a Parquet reader that is none of ours and shares no line with it (the
-// Parquet and Arrow implementations in Rust, as parquet-wasm). Starts the service as `npm start` does, on a folder of its
-// own, records events of every form, exports them, and compares each row of the shipped files with what the API says of
-// the event. Takes the folder in which parquet-wasm and apache-arrow are installed.
-import { spawn } from 'node:child_process';
+// Parquet and Arrow implementations in Rust, as parquet-wasm). Starts the service on a folder of its own, records events
+// of every form, some of them in a month that is over and sealed, exports them, and compares each row of the shipped files
+// with what the API says of the event: early objects, those of the month, and the index of its entities. Takes the
+// folder in which parquet-wasm and apache-arrow are installed.
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { ensureInstalled, root } from './install.mjs';
+import { ensureBuilt } from './build.mjs';
+import { ensureInstalled } from './install.mjs';
 
-const EVENTS = 5_000; // more than two row groups
-const KEY = 'ci-only-key-of-every-scope-0123456789';
+const PAST_EVENTS = 2_500; // more than a row group
+const EVENTS = 5_000; // more than two
 
 const [readers] = process.argv.slice(2);
 if (readers === undefined) throw new Error('usage: node scripts/ci-foreign-parquet.mjs <folder with the readers>');
@@ -78,29 +78,81 @@ function shown(row) {
   };
 }
 
+/** Records events as though it were done at the earlier time, by the function that the service records with. */
+async function recordInThePast(admin, build, at, events) {
+  const { importFrom } = await import('../bench/processes.mjs');
+  const { appendEvents } = await importFrom(build, 'src/events/appender.sql.js');
+  const { prepareEvent } = await importFrom(build, 'src/events/prepared-event.js');
+  const { toContent } = await importFrom(build, 'src/integrity/event.js');
+  await admin.query(`CREATE OR REPLACE FUNCTION trail_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE
+    SET search_path = pg_catalog
+    AS $$ SELECT coalesce(nullif(current_setting('test.now', true), '')::timestamptz, clock_timestamp()) $$`);
+  await admin.query('SELECT create_month($1::date)', [`${at.slice(0, 7)}-01`]);
+  await admin.query(`SELECT set_config('test.now', $1, false)`, [at]);
+  const prepared = events.map((event) => prepareEvent(toContent(event), 'service'));
+  const requests = prepared.map((_, i) => i);
+  await appendEvents(admin, { ledger: 'main', maxAheadMs: 1_000, events: prepared, requests });
+}
+
+/** The rows of every file of a kind, of one ledger. */
+function* rowsOf(folder, kind) {
+  const names = readdirSync(join(folder, 'archive', kind)).filter((name) => name.endsWith('.parquet'));
+  for (const name of names) {
+    const table = tableFromIPC(readParquet(readFileSync(join(folder, 'archive', kind, name))).intoIPCStream());
+    for (const each of table) {
+      const row = each.toJSON();
+      if (row.ledger === 'main') yield { name, row };
+    }
+  }
+}
+
+/** Throws unless the files of a kind hold the events from 1 to `count`, each as the API shows it. */
+function compareEvents(folder, kind, answered, count) {
+  const compared = new Set();
+  for (const { name, row } of rowsOf(folder, kind)) {
+    const fromArchive = shown(row);
+    const { format, origin, previous_event_hash: previous, ...fromApi } = answered.get(fromArchive.sequence) ?? {};
+    if (!isDeepStrictEqual(fromArchive, fromApi)) {
+      throw new Error(
+        `event ${fromArchive.sequence} of ${name} is\n${JSON.stringify(fromArchive)}\nnot\n${JSON.stringify(fromApi)}`,
+      );
+    }
+    // what no column holds is the file's own: the link, which is the hash of the row before
+    const before = answered.get(String(BigInt(fromArchive.sequence) - 1n))?.event_hash ?? null;
+    if (format !== 'truetrail/1' || !origin || previous !== before)
+      throw new Error(`event ${fromArchive.sequence} is not linked`);
+    compared.add(fromArchive.sequence);
+  }
+  requireAll(kind, compared, count);
+}
+
+/** Throws unless the index lists the events from 1 to `count`, each under its entity. */
+function compareEntities(folder, answered, count) {
+  const compared = new Set();
+  for (const { name, row } of rowsOf(folder, 'entities')) {
+    const event = answered.get(String(row.sequence));
+    const own = [row.entity_type, row.entity_id, row.is_correction];
+    if (!isDeepStrictEqual(own, [event?.entity_type, event?.entity_id, event?.corrects !== undefined]))
+      throw new Error(`event ${row.sequence} of ${name} is listed as ${own}`);
+    compared.add(String(row.sequence));
+  }
+  requireAll('entities', compared, count);
+}
+
+function requireAll(kind, compared, count) {
+  if (compared.size !== count) throw new Error(`${compared.size} events are in the files of ${kind}, not ${count}`);
+}
+
 await ensureInstalled();
-const folder = mkdtempSync(join(tmpdir(), 'truetrail-parquet-'));
-const service = spawn(process.execPath, [join(root, 'scripts', 'start.mjs')], {
-  env: {
-    ...process.env,
-    PORT: '0',
-    DATA_DIR: join(folder, 'data'),
-    ARCHIVE_URL: `file:${join(folder, 'archive')}`,
-    BOOTSTRAP_API_KEY: KEY,
-    LOG_LEVEL: 'warn',
-  },
-  stdio: ['ignore', 'ignore', 'pipe'],
-});
+const build = ensureBuilt({ hold: true });
+const { Cleanup, KEY, startDatabase, startService, temporaryFolder } = await import('../bench/processes.mjs');
+const { default: pg } = await import('pg');
+const cleanup = new Cleanup();
 try {
-  const url = await new Promise((resolve, reject) => {
-    let output = '';
-    service.stderr.on('data', (chunk) => {
-      output += chunk;
-      const found = /listens on (http:\/\/\S+)/.exec(output);
-      if (found) resolve(found[1]);
-    });
-    service.once('exit', () => reject(new Error(`the service ended before it listened:\n${output}`)));
-  });
+  const folder = temporaryFolder(cleanup);
+  const database = await startDatabase({ build, dataDir: join(folder, 'data'), cleanup });
+  const env = { ARCHIVE_URL: `file:${join(folder, 'archive')}`, LOG_LEVEL: 'warn' };
+  const { url } = await startService({ build, database, folder, cleanup, env });
   const call = async (method, path, { body, accept = 'application/json' } = {}) => {
     const headers = { authorization: `Bearer ${KEY}`, accept };
     if (body) headers['content-type'] = 'application/json';
@@ -109,13 +161,26 @@ try {
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text.slice(0, 500)}`);
     return text;
   };
+  const runJob = async (job) => {
+    const { id } = JSON.parse(await call('POST', `/v1/jobs/${job}/runs`));
+    for (let run; run?.status !== 'done'; await new Promise((resolve) => setTimeout(resolve, 200))) {
+      run = JSON.parse(await call('GET', `/v1/jobs/${job}/runs/${id}`));
+      if (!['queued', 'running', 'done'].includes(run.status)) throw new Error(`${job}: ${JSON.stringify(run)}`);
+    }
+  };
   const events = Array.from({ length: EVENTS }, (_, i) => eventOf(i));
-  await call('POST', '/v1/ledgers/main/events/batch', { body: { events } });
-  const { id } = JSON.parse(await call('POST', '/v1/jobs/archive-export/runs'));
-  for (let run; run?.status !== 'done'; await new Promise((resolve) => setTimeout(resolve, 200))) {
-    run = JSON.parse(await call('GET', `/v1/jobs/archive-export/runs/${id}`));
-    if (!['queued', 'running', 'done'].includes(run.status)) throw new Error(`the export: ${JSON.stringify(run)}`);
+  const now = new Date();
+  const past = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 2, 15, 12)).toISOString();
+  const admin = new pg.Client({ connectionString: adminUrl(database), options: '-c TimeZone=UTC' });
+  await admin.connect();
+  try {
+    await recordInThePast(admin, build, past, events.slice(0, PAST_EVENTS));
+  } finally {
+    await admin.end();
   }
+  await call('POST', '/v1/ledgers/main/events/batch', { body: { events: events.slice(PAST_EVENTS) } });
+  await runJob('partition-maintenance');
+  await runJob('archive-export');
   const answered = new Map(
     (await call('GET', '/v1/ledgers/main/events', { accept: 'application/x-ndjson' }))
       .split('\n')
@@ -126,35 +191,20 @@ try {
   );
   if (answered.size !== EVENTS) throw new Error(`the API answers with ${answered.size} events of ${EVENTS}`);
 
-  const files = readdirSync(join(folder, 'archive', 'early')).filter((name) => name.endsWith('.parquet'));
-  const compared = new Set();
-  for (const name of files) {
-    const table = tableFromIPC(readParquet(readFileSync(join(folder, 'archive', 'early', name))).intoIPCStream());
-    for (const each of table) {
-      const row = each.toJSON();
-      if (row.ledger !== 'main') continue;
-      const fromArchive = shown(row);
-      const { format, origin, previous_event_hash: previous, ...fromApi } = answered.get(fromArchive.sequence) ?? {};
-      if (!isDeepStrictEqual(fromArchive, fromApi)) {
-        throw new Error(
-          `event ${fromArchive.sequence} of ${name} is\n${JSON.stringify(fromArchive)}\nnot\n${JSON.stringify(fromApi)}`,
-        );
-      }
-      // what no column holds is the file's own: the link, which is the hash of the row before
-      const before = answered.get(String(BigInt(fromArchive.sequence) - 1n))?.event_hash ?? null;
-      if (format !== 'truetrail/1' || !origin || previous !== before)
-        throw new Error(`event ${fromArchive.sequence} is not linked`);
-      compared.add(fromArchive.sequence);
-    }
-  }
-  if (compared.size !== EVENTS)
-    throw new Error(`${compared.size} events are in the files, and ${EVENTS} were recorded`);
-  console.log(`a foreign reader finds in ${files.length} files all ${compared.size} events as the API shows them`);
+  compareEvents(folder, 'early', answered, EVENTS);
+  compareEvents(folder, 'month', answered, PAST_EVENTS);
+  compareEntities(folder, answered, PAST_EVENTS);
+  console.log(
+    `a foreign reader finds all ${EVENTS} events, and the ${PAST_EVENTS} of a sealed month once more and in its index, as the API shows them`,
+  );
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
 } finally {
-  service.kill('SIGTERM');
-  await new Promise((resolve) => (service.exitCode === null ? service.once('exit', resolve) : resolve()));
-  rmSync(folder, { recursive: true, force: true });
+  await cleanup.run();
+}
+
+/** As the superuser, in the service's database. */
+function adminUrl({ adminUrl: url, ownerUrl }) {
+  return Object.assign(new URL(url), { pathname: new URL(ownerUrl).pathname }).href;
 }

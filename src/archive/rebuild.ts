@@ -7,31 +7,22 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
 import { addMonths, monthOf } from '../partitions/months.js';
-import { MultisetHash } from '../integrity/multiset-hash.js';
 import type { StoredRow } from '../integrity/stored-event.js';
-import {
-  ARCHIVE_KINDS,
-  isEventsKind,
-  isManifest,
-  type AnyManifest,
-  type ArchivedRange,
-  type DigestsManifest,
-} from './archive-format.js';
+import { ARCHIVE_KINDS, isEventsKind, isManifest, type AnyManifest } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
+import { chooseObjects, type FoundObject, type KnownObject } from './rebuild-choice.js';
 import {
   inOrder,
   readRetentionEvents,
   RetentionRecords,
   type RecordedRange,
-  type RemovedObject,
   type RetentionEvent,
 } from './retention-records.js';
-import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { loadCompression } from './parquet-file.js';
 import { withFile } from './local-file.js';
-import type { ListedVersion, ObjectStore } from './object-store.js';
+import type { ObjectStore } from './object-store.js';
 import * as sql from './rebuild.sql.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
@@ -53,15 +44,6 @@ export interface RebuiltTrail {
   objects: number;
   ledgers: { ledger: string; size: string; archived_to: string; recorded_at: string }[];
 }
-
-/** An object that was read back as a whole. */
-interface FoundObject {
-  version: ListedVersion;
-  encoded: AnyEncoded;
-}
-
-/** Objects in the order of their numbers, those that were removed among them. */
-type KnownObject = { found: FoundObject; removed?: undefined } | { removed: RemovedObject; found?: undefined };
 
 /**
  * Makes an empty database the one that an archive is of: ledgers, events, keys, months and the catalogue. Every object is
@@ -154,25 +136,7 @@ async function findObjects(
   }
   if (found.size === 0) throw new Error(`${store.location} holds no object: there is nothing to rebuild from`);
   const known = recordsOf(records);
-  const last = [...found.keys(), ...known.removed.keys()].map(BigInt).reduce((a, b) => (a > b ? a : b));
-  const chain = new KindChains();
-  const objects: KnownObject[] = [];
-  for (let number = 1n; number <= last; number++) {
-    const candidates = found.get(String(number)) ?? [];
-    const object = candidates.find(({ encoded }) => chain.takes(encoded));
-    const removed = known.removed.get(String(number));
-    if (object) objects.push({ found: object });
-    else if (removed) {
-      chain.passes(removed);
-      objects.push({ removed });
-    } else {
-      const what = candidates.length === 0 ? 'is not there' : 'does not go on from those before it';
-      throw new Error(
-        `object ${number} of the archive ${what}, and no record in the ledger _service says that it was removed`,
-      );
-    }
-  }
-  return { objects, records: known };
+  return { objects: chooseObjects(found, known.removed), records: known };
 }
 
 /** Early objects, those of months and what was carried on hold the same events: each counts once. */
@@ -180,64 +144,6 @@ function recordsOf(events: readonly RetentionEvent[]): RetentionRecords {
   const records = new RetentionRecords();
   for (const event of inOrder(events)) records.take(event);
   return records;
-}
-
-/** Where each kind of object ends in each ledger, and what of the entities of months was not listed yet. */
-class KindChains {
-  private readonly ends = new Map<string, { sequence: string; hash: string }>();
-  private readonly unlisted = new Map<string, MultisetHash>();
-  /** objects of months by their numbers */
-  private readonly months = new Map<string, { sha256: string; ranges: readonly RecordedRange[] }>();
-
-  /** Whether an object goes on from what was taken before it; if so, it is taken. */
-  takes({ manifest, sha256 }: AnyEncoded): boolean {
-    const { kind, number, ranges } = manifest;
-    // of events whose object may be gone, in whichever order it was done
-    if (kind === 'digests') return this.isOfMonth(manifest);
-    const goesOn = ranges.every(({ ledger, from_sequence, previous_event_hash, entities_hash }) => {
-      const end = this.ends.get(`${kind} ${ledger}`);
-      const follows =
-        BigInt(from_sequence) === BigInt(end?.sequence ?? 0) + 1n && previous_event_hash === (end?.hash ?? null);
-      return follows && (kind !== 'entities' || this.unlisted.get(ledger)?.hex() === entities_hash);
-    });
-    if (!goesOn) return false;
-    this.end(kind, ranges);
-    if (kind === 'month') this.months.set(number, { sha256: sha256.toString('hex'), ranges });
-    for (const { ledger, entities_hash } of ranges) {
-      if (kind === 'entities') this.unlisted.delete(ledger);
-      if (kind !== 'month') continue;
-      const hash = this.unlisted.get(ledger) ?? new MultisetHash();
-      hash.addSet(entities_hash);
-      this.unlisted.set(ledger, hash);
-    }
-    return true;
-  }
-
-  /** Goes on over an object that was removed. */
-  passes({ kind, number, sha256, ranges }: RemovedObject): void {
-    this.end(kind, ranges);
-    if (kind === 'month') this.months.set(number, { sha256, ranges });
-    if (kind === 'entities') for (const { ledger } of ranges) this.unlisted.delete(ledger);
-  }
-
-  private isOfMonth({ digests_of: of, ranges }: DigestsManifest): boolean {
-    const month = this.months.get(of.number);
-    const known = new Map(month?.ranges.map((range) => [range.ledger, range]));
-    return (
-      month?.sha256 === of.sha256 &&
-      known.size === ranges.length &&
-      ranges.every((range) => {
-        const facts = Object.entries(known.get(range.ledger) ?? { ledger: null });
-        return facts.every(([name, value]) => range[name as keyof ArchivedRange] === value);
-      })
-    );
-  }
-
-  private end(kind: AnyManifest['kind'], ranges: readonly RecordedRange[]): void {
-    for (const { ledger, to_sequence, last_event_hash } of ranges) {
-      this.ends.set(`${kind} ${ledger}`, { sequence: to_sequence, hash: last_event_hash });
-    }
-  }
 }
 
 /** What the database will hold. */
