@@ -16,6 +16,7 @@ import {
 import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
 import { measureProofs, measureRounds } from './checkpoint-rows.mjs';
 import { measureBundle, measureLevels } from './evidence-rows.mjs';
+import { measureLedgers, measureTakingUp } from './ledger-rows.mjs';
 import { measureS3 } from './s3-rows.mjs';
 import { LEDGER, Trail } from './trail.mjs';
 import { measureBatches, measureClients, measureSingle } from './write-rows.mjs';
@@ -35,6 +36,7 @@ const FULL = {
   roundsMs: 60_000,
   proofs: 1_000,
   ledgers: 10_000,
+  anchors: 10_000,
   bundledEvents: 500_000,
   exportRounds: 3,
   exportedEvents: 60_000,
@@ -64,6 +66,7 @@ const QUICK = {
   roundsMs: 12_000,
   proofs: 20,
   ledgers: 50,
+  anchors: 150,
   bundledEvents: 4_000,
   exportRounds: 1,
   exportedEvents: 2_000,
@@ -92,7 +95,9 @@ const ROWS = {
   export: { what: 'export to the archive, verified', measure: measureExport, filled: true },
   s3: { what: 'export to S3, and archived records from there', measure: measureS3 },
   checkpoints: { what: 'checkpoint rounds at full ingest', measure: measureRounds },
-  proofs: { what: 'proofs, and a round of many ledgers', measure: measureProofs, filled: true },
+  proofs: { what: 'proofs of random events', measure: measureProofs, filled: true },
+  ledgers: { what: 'a round of very many ledgers', measure: measureLedgers },
+  anchors: { what: 'very many anchors taken up', measure: measureTakingUp },
   bundles: { what: 'bundles of very many events', measure: measureBundle, filled: true },
   busy: { what: 'POST p99 while export, verification and a report run', measure: measureBusy, filled: true },
   memory: { what: 'memory', measure: measureMemory, filled: true },

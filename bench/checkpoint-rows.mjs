@@ -1,4 +1,4 @@
-// Rows about what is signed: rounds while events come in as fast as they can, proofs, and a round of very many ledgers.
+// Rows about what is signed: rounds while events come in as fast as they can, and proofs.
 import { setTimeout as pause } from 'node:timers/promises';
 import { median, percentile, summarize } from './statistics.mjs';
 import { BATCHES_IN_FLIGHT, LEDGER, Trail, unexpected } from './trail.mjs';
@@ -52,8 +52,8 @@ export async function measureRounds(trail, { roundsMs }) {
   }
 }
 
-/** Proofs of random events of the ledger at its full size, and a round that signs very many ledgers. */
-export async function measureProofs(trail, { proofs, ledgers }) {
+/** Proofs of random events of the ledger at its full size. */
+export async function measureProofs(trail, { proofs }) {
   await runRound(trail);
   const { body: checkpoint } = await trail.call('GET', `/v1/ledgers/${LEDGER}/checkpoint`);
   const size = Number(String(checkpoint).split('\n')[1]);
@@ -73,7 +73,6 @@ export async function measureProofs(trail, { proofs, ledgers }) {
       met: p50 <= 5,
       detail: { ms: summarize(latencies) },
     },
-    await measureManyLedgers(trail, ledgers),
   ];
 }
 
@@ -101,35 +100,7 @@ export async function proveEvent(connection, id) {
   return performance.now() - begun;
 }
 
-async function measureManyLedgers(trail, ledgers) {
-  await trail.owner.query(
-    `SELECT create_ledger('many-' || i, log_origin || '/many-' || i) FROM deployment, generate_series(1, $1::integer) AS i`,
-    [ledgers],
-  );
-  await trail.withConnections(8, async (connections) => {
-    let next = 1;
-    await Promise.all(
-      connections.map(async (connection) => {
-        while (next <= ledgers) {
-          const [event] = trail.events.take(1);
-          const answer = await connection.send(connection.encode('POST', `/v1/ledgers/many-${next++}/events`, event));
-          if (answer.status !== 201) throw unexpected(answer);
-        }
-      }),
-    );
-  });
-  const { seconds, signed } = await runRound(trail);
-  return {
-    row: 'proofs',
-    what: `one round that signs ${signed} ledgers`,
-    unit: 's',
-    ours: seconds,
-    target: 'printed',
-    met: null,
-  };
-}
-
-/** Runs a round by hand. Returns how many ledgers it signed, and how long it took. */
+/** Runs a round by hand. Returns how many ledgers it signed, how long it took, and its outcome. */
 export async function runRound(trail) {
   const started = await trail.call('POST', '/v1/jobs/checkpoint/runs');
   if (started.status !== 202) throw new Error(`checkpoint: ${started.status} ${JSON.stringify(started.body)}`);
@@ -138,7 +109,7 @@ export async function runRound(trail) {
     if (body.status === 'failed') throw new Error(`checkpoint: ${JSON.stringify(body.outcome)}`);
     if (body.status === 'done') {
       const seconds = (Date.parse(body.finished_at) - Date.parse(body.started_at)) / 1000;
-      return { seconds, signed: body.outcome.signed };
+      return { seconds, signed: body.outcome.signed, outcome: body.outcome };
     }
     await pause(50);
   }

@@ -30,12 +30,13 @@ export interface TakenUp {
  */
 export async function takeUpAnchors(database: Database, anchors: AnchorStore, log: Logger): Promise<TakenUp> {
   const taken: TakenUp = { anchors: 0, intruders: [] };
+  const ledgers = new LedgersByOrigin(database);
   for (;;) {
     const last = await sql.readLastAnchor(database);
     const first = (last?.number ?? 0n) + 1n;
     const stored = taken.anchors === 0 ? await oneOrNone(anchors, first) : await anchors.readHundredFrom(first);
     if (stored.length === 0) return taken;
-    const { followers, refusal } = await followersOf(last, stored, database, anchors);
+    const { followers, refusal } = await followersOf(last, stored, database, anchors, ledgers);
     try {
       await catalogueAll(database, followers);
     } catch (error) {
@@ -70,9 +71,9 @@ async function followersOf(
   stored: readonly StoredAnchor[],
   database: Database,
   anchors: AnchorStore,
+  ledgers: LedgersByOrigin,
 ): Promise<{ followers: sql.NewAnchor[]; refusal?: SigningRefused }> {
   const followers: sql.NewAnchor[] = [];
-  const ledgers = new LedgersByOrigin(database);
   let key = (await sql.readSigningKeys(database)).at(-1) ?? stored[0]?.publicKey;
   let number = last?.number ?? 0n;
   let sha256 = last?.sha256 ?? null;
