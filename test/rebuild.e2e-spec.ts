@@ -28,6 +28,7 @@ const CONTENTS: Record<string, string> = {
   'objects and ranges': 'SELECT * FROM archive_ranges ORDER BY number, ledger',
   locks: 'SELECT number, retain_until FROM archive_object_states ORDER BY number',
   deployment: 'SELECT id, log_origin FROM deployment',
+  'reference data': 'SELECT * FROM reference_changes ORDER BY revision',
 };
 
 async function contents(database: TestDatabase): Promise<Record<string, unknown[]>> {
@@ -100,6 +101,15 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
             );
             await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
           }
+          // who traded then, said anew in every month: the first of them have left the database by now
+          await service
+            .http()
+            .post('/v1/reference/branch')
+            .send({
+              ...{ branch_id: 'PAR', legal_entity: '529900G3SW56SHYNPR95', country: 'FR', name: `Desk ${back}` },
+              valid_from: monthsAgo(back).toISOString(),
+            })
+            .expect(201);
           await runJob(service, 'archive-export');
         }
         await moveTrailClock(admin, new Date());
@@ -122,6 +132,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       for (const name of Object.keys(CONTENTS)) expect([name, ours[name]]).toEqual([name, theirs[name]]);
       expect(ours.events!.length).toBeGreaterThan(120);
       expect(ours.months!.length).toBeGreaterThan(1);
+      expect(ours['reference data']).toHaveLength(3);
 
       // a second one would mix two trails
       await expect(rebuildFromArchive(configOfCopy(), () => undefined)).rejects.toThrow('The database is not empty');
@@ -131,6 +142,13 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       try {
         const { body: after } = await rebuilt.http().get('/v1/ledgers/main/events?limit=1000').expect(200);
         expect(after).toEqual(before);
+        const branch = { branch_id: 'PAR', legal_entity: '529900G3SW56SHYNPR95', country: 'FR', name: 'Desk 15' };
+        const { body: change } = await rebuilt
+          .http()
+          .post('/v1/reference/branch')
+          .send({ ...branch, valid_from: '2020-01-01' })
+          .expect(201);
+        expect(change.revision).toBe('4');
         const { body: receipt } = await rebuilt.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
         expect(receipt.previous_event_hash).toBe(before.events.at(-1).event_hash);
         expect((await runJob(rebuilt, 'archive-export')).outcome).toMatchObject({ refused: [], adopted: 0 });

@@ -2,7 +2,13 @@ import type pg from 'pg';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import type { RecordContents } from './record-contents.js';
-import type { RecordedDeletion, RecordedPolicy, RecordedRange, RemovedObject } from './retention-records.js';
+import type {
+  RecordedDeletion,
+  RecordedPolicy,
+  RecordedRange,
+  ReferenceEvent,
+  RemovedObject,
+} from './retention-records.js';
 
 /** What an empty schema has; a rebuild begins with nothing else. */
 export async function isEmpty(owner: pg.ClientBase): Promise<boolean> {
@@ -151,6 +157,25 @@ export async function insertPolicies(owner: pg.ClientBase, policies: readonly Re
       ],
     );
   }
+}
+
+/**
+ * Enters all changes of reference data, in their order, and that they are: what has left the database is found there no
+ * more. The ledgers are there.
+ */
+export async function insertReferenceData(owner: pg.ClientBase, events: readonly ReferenceEvent[]): Promise<void> {
+  await owner.query('BEGIN');
+  for (const event of events) {
+    await owner.query('SELECT enter_reference_change($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
+      ...[event.ledger, event.sequence, event.event_id, event.recorded_at, event.entity_type, event.entity_id],
+      ...[event.user_id, JSON.stringify(event.new_state), JSON.stringify(event.metadata)],
+    ]);
+  }
+  await owner.query(
+    `INSERT INTO reference_progress (ledger, taken_to)
+       SELECT h.ledger, h.size FROM ledger_heads AS h WHERE h.ledger ~ '^_service(-[1-9][0-9]*)?$'`,
+  );
+  await owner.query('COMMIT');
 }
 
 /** Enters the deletion of a month, which must be there. */

@@ -14,9 +14,10 @@ import { readMarker } from './archive-store.js';
 import { chooseObjects, type FoundObject, type KnownObject } from './rebuild-choice.js';
 import {
   inOrder,
-  readRetentionEvents,
+  readServiceRecords,
   RetentionRecords,
   type RecordedRange,
+  type ReferenceEvent,
   type RetentionEvent,
 } from './retention-records.js';
 import { ArchiveThread } from './archive-thread.js';
@@ -73,7 +74,7 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
       throw new Error('The database is not empty: a rebuild begins with a new one. Nothing was changed');
     }
     await loadCompression();
-    const { objects, records } = await findObjects(store, thread, folder, log);
+    const { objects, records, reference } = await findObjects(store, thread, folder, log);
     const plan = planOf(objects, records, onlineMonths, now);
     for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
     for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
@@ -91,6 +92,7 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
       log(`${found.version.key} is in the database`);
     }
     await refuseShorterRetention(owner, acceptLongerLocks);
+    await sql.insertReferenceData(owner, reference);
     const [first] = plan.ledgers.values();
     await sql.insertDeployment(owner, {
       id: marker.deployment,
@@ -117,9 +119,10 @@ async function findObjects(
   thread: ArchiveThread,
   folder: string,
   log: (message: string) => void,
-): Promise<{ objects: KnownObject[]; records: RetentionRecords }> {
+): Promise<{ objects: KnownObject[]; records: RetentionRecords; reference: ReferenceEvent[] }> {
   const found = new Map<string, FoundObject[]>();
   const records: RetentionEvent[] = [];
+  const reference: ReferenceEvent[] = [];
   for (const kind of ARCHIVE_KINDS) {
     let lastKey = '';
     for await (const version of store.list(`${kind}/`)) {
@@ -130,13 +133,17 @@ async function findObjects(
       const encoded = await thread.run({ kind: 'verify', file });
       const { number } = encoded.manifest;
       found.set(number, [...(found.get(number) ?? []), { version, encoded }]);
-      if (isManifest(encoded.manifest)) records.push(...(await readRetentionEvents(file, encoded.bytes)));
+      if (isManifest(encoded.manifest)) {
+        const found = await readServiceRecords(file, encoded.bytes);
+        for (const each of found.retention) records.push(each);
+        for (const each of found.reference) reference.push(each);
+      }
       log(`${version.key} is whole`);
     }
   }
   if (found.size === 0) throw new Error(`${store.location} holds no object: there is nothing to rebuild from`);
   const known = recordsOf(records);
-  return { objects: chooseObjects(found, known.removed), records: known };
+  return { objects: chooseObjects(found, known.removed), records: known, reference: inOrder(reference) };
 }
 
 /** Early objects, those of months and what was carried on hold the same events: each counts once. */

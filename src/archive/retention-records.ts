@@ -27,15 +27,27 @@ export interface RetentionEvent {
   metadata: JsonObject;
 }
 
+/** What the service's ledgers hold that a database is to know that is made anew. */
+export interface ServiceRecords {
+  retention: RetentionEvent[];
+  reference: ReferenceEvent[];
+}
+
+/** A change of reference data, as an event of the service's ledger or of a successor of it has it. */
+export interface ReferenceEvent extends RetentionEvent {
+  event_id: string;
+}
+
 /**
  * The records that an object of events holds, each as it was made first, whether it was carried on since or not: those
  * that a database is to know that is made anew. The object has been verified.
  */
-export async function readRetentionEvents(path: string, bytes: number): Promise<RetentionEvent[]> {
+export async function readServiceRecords(path: string, bytes: number): Promise<ServiceRecords> {
   await loadCompression();
   return withFile(path, bytes, async (file) => {
     const footer = await readFooter(file);
     const events: RetentionEvent[] = [];
+    const reference: ReferenceEvent[] = [];
     for (const [group, { ledger, from_sequence }] of footer.manifest.row_groups.entries()) {
       if (!SERVICE_LINE.test(ledger) && from_sequence !== '1') continue;
       for (const row of await readRowGroup(file, footer, group)) {
@@ -55,13 +67,22 @@ export async function readRetentionEvents(path: string, bytes: number): Promise<
           metadata,
         };
         if (isSuccession(row)) events.push(event);
-        if (row.event_type !== 'retention' || !SERVICE_LINE.test(ledger)) continue;
+        if (!SERVICE_LINE.test(ledger)) continue;
+        if (row.event_type === 'reference_data' && row.recorded_by === 'service') {
+          reference.push({ ...event, event_id: row.event_id });
+        }
+        if (row.event_type !== 'retention') continue;
         if (isCarried(event)) events.push(state as unknown as RetentionEvent);
         else if (isKept(event)) events.push(event);
       }
     }
-    return events;
+    return { retention: events, reference };
   });
+}
+
+/** Of those the records of retention. */
+export async function readRetentionEvents(path: string, bytes: number): Promise<RetentionEvent[]> {
+  return (await readServiceRecords(path, bytes)).retention;
 }
 
 function isCarried({ entity_type, action }: RetentionEvent): boolean {
@@ -80,8 +101,8 @@ function isKept({ entity_type, action }: RetentionEvent): boolean {
 }
 
 /** In the order in which they were made, over the line of the service's ledgers; each once, however often it was found. */
-export function inOrder(events: readonly RetentionEvent[]): RetentionEvent[] {
-  const place = ({ ledger }: RetentionEvent): number => Number(SERVICE_LINE.exec(ledger)?.[1] ?? 1);
+export function inOrder<E extends Pick<RetentionEvent, 'ledger' | 'sequence'>>(events: readonly E[]): E[] {
+  const place = ({ ledger }: E): number => Number(SERVICE_LINE.exec(ledger)?.[1] ?? 1);
   const found = new Map(events.map((event) => [`${event.ledger} ${event.sequence}`, event]));
   return [...found.values()].sort((a, b) => place(a) - place(b) || (BigInt(a.sequence) < BigInt(b.sequence) ? -1 : 1));
 }

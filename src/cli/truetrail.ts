@@ -15,6 +15,14 @@ const HELP = `truetrail COMMAND
         Lists the keys, oldest first, revoked and expired ones among them.
   keys revoke ID
         Revokes a key for good. Replicas that run notice within 5 seconds.
+  reference-data import KIND FILE [--dry-run]
+        Records the changes of a CSV file, all or none: legal-entity, branch, trader, algorithm, client, venue or
+        instrument. Every mistake is named by its line and column. See docs/reference-data.md.
+        --dry-run  says what would be recorded, and records nothing
+  reference-data list KIND [--valid-at TIME] [--as-of REVISION] [--json]
+        Lists the entries that are there.
+        --valid-at  at that day (YYYY-MM-DD, its beginning in UTC) or time; now without it
+        --as-of     as it was known then: a revision, or a day or time before which it was recorded; now without it
   signing-key create
         Makes the key that signs checkpoints, in SIGNING_KEY_FILE, for replicas that are given it as a secret.
   signing-key show [--ledger ORIGIN]
@@ -49,8 +57,8 @@ const HELP = `truetrail COMMAND
 By npm: npm run truetrail -- COMMAND (with --silent after run, standard output is the command's alone).
 
 Settings come from the environment as for the service (docs/configuration.md). The commands go to the database themselves:
-to DATABASE_URL, or else to the embedded one in DATA_DIR, whether the service runs or not. What they do to keys is recorded
-in the ledger _service.
+to DATABASE_URL, or else to the embedded one in DATA_DIR, whether the service runs or not. What they do to keys and
+reference data is recorded in the ledger _service.
 
 They end with 0 when it is done, 1 when it failed, 2 when the command was not understood.
 `;
@@ -65,6 +73,8 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
   'keys create': createKey,
   'keys list': listKeys,
   'keys revoke': revokeKey,
+  'reference-data import': importReferenceData,
+  'reference-data list': listReferenceData,
   'archive create-bucket': createBucket,
   'signing-key create': (args) => signingKey(args, 'create'),
   'signing-key show': (args) => signingKey(args, 'show'),
@@ -164,6 +174,32 @@ async function revokeKey(args: string[]): Promise<void> {
   say(`The key ${key.id} (${key.name}) is revoked since ${key.revoked_at}, by ${key.revoked_by}.`);
 }
 
+async function importReferenceData(args: string[]): Promise<void> {
+  const { values, positionals } = read(args, { 'dry-run': { type: 'boolean' } }, true);
+  const [kind, file, ...others] = positionals;
+  if (kind === undefined || file === undefined || others.length > 0) {
+    throw new UsageError('reference-data import needs a kind and a file');
+  }
+  const isDryRun = values['dry-run'] === true;
+  const { importFile } = await import('./reference-data.js');
+  const { changes, recorded, unchanged, asOf } = await importFile(readConfig(process.env), kind, file, isDryRun);
+  const what = isDryRun ? 'would be recorded' : 'recorded';
+  print(`${changes} changes: ${recorded} ${what}, ${unchanged} known already; revision ${asOf}`);
+}
+
+async function listReferenceData(args: string[]): Promise<void> {
+  const { values, positionals } = read(
+    args,
+    { 'valid-at': { type: 'string' }, 'as-of': { type: 'string' }, json: { type: 'boolean' } },
+    true,
+  );
+  const [kind, ...others] = positionals;
+  if (kind === undefined || others.length > 0) throw new UsageError('reference-data list needs a kind');
+  const { listEntries } = await import('./reference-data.js');
+  const { 'valid-at': validAt, 'as-of': asOf, json = false } = values;
+  await listEntries(readConfig(process.env), kind, { validAt, asOf, json }, print);
+}
+
 async function createBucket(args: string[]): Promise<void> {
   const { values, positionals } = read(
     args,
@@ -226,6 +262,7 @@ function items(lists: readonly string[]): string[] {
 /** What went wrong, for the one who typed the command: no stack, no credentials. */
 function explain(error: unknown): string {
   if (error instanceof Problem && error.errors) {
+    if (error.errors[0]?.pointer.startsWith('/lines/')) return error.errors.map(({ detail }) => detail).join('\n');
     return error.errors.map(({ detail }) => detail.replace(/^expires_at/, 'expires').replace(/^/, '--')).join('\n');
   }
   if (!(error instanceof Error)) return String(error);
@@ -235,7 +272,7 @@ function explain(error: unknown): string {
 
 async function main(args: string[]): Promise<number> {
   if (args.length === 0 || args.includes('--help') || args.includes('-h')) args = ['help'];
-  const words = ['keys', 'archive', 'signing-key'].includes(args[0]!) ? 2 : 1;
+  const words = ['keys', 'archive', 'signing-key', 'reference-data'].includes(args[0]!) ? 2 : 1;
   const command = COMMANDS[args.slice(0, words).join(' ')];
   try {
     if (!command) throw new UsageError(`there is no command ${args.slice(0, words).join(' ')}`);

@@ -25,8 +25,10 @@ import { parametersOf, parametersOfAll, readReportRequest } from './report-param
 import { ReportRuns } from './report-runs.js';
 import { WORKBOOK_MEDIA_TYPE } from './report-workbook.js';
 import { findReport, REPORTS } from './reports.js';
+import { REFERENCE_AS_OF } from './with-reference-data.js';
 
 const AS_OF_HEADER = 'truetrail-as-of';
+const REFERENCE_AS_OF_HEADER = 'truetrail-reference-as-of';
 const RUN_HEADER = 'truetrail-report-run';
 const DELETED_HEADER = 'truetrail-deleted';
 /** Ranges in the header: proxies take headers of some kilobytes. */
@@ -71,7 +73,7 @@ export class ReportsController {
     operationId: 'runReport',
     summary: 'Run a report',
     description:
-      'By days (from_date, to_date) or by times (from, to). The answer is fixed to as_of: the same parameters with the same as_of give the same bytes. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte, the digest of the answer before its last; the header Truetrail-Report-Run names the run, whose manifest says what it was made from.',
+      'By days (from_date, to_date) or by times (from, to). The answer is fixed to as_of: the same parameters with the same as_of give the same bytes; of a report that reads reference data reference_as_of is one of them, and the answer says it. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte, the digest of the answer before its last; the header Truetrail-Report-Run names the run, whose manifest says what it was made from.',
   })
   @ApiParam({ name: 'report', enum: REPORTS.map(({ name }) => name), example: 'mifid2-trades' })
   @ApiReportParameters()
@@ -102,10 +104,12 @@ export class ReportsController {
     const wanted = readReportRequest(report, parameters);
     const format = chooseFormat(wanted.format, request.headers.accept);
     const run = await this.runs.prepare(ledger, report, format, wanted);
+    const reference = run.parameters[REFERENCE_AS_OF];
     const headers = {
       'content-type': format.contentType,
       'content-disposition': `attachment; filename="${fileName(run, format)}"`,
       [AS_OF_HEADER]: String(run.asOf),
+      ...(reference === undefined ? {} : { [REFERENCE_AS_OF_HEADER]: reference }),
       ...(run.deleted.length > 0 ? { [DELETED_HEADER]: deletedHeader(run.deleted) } : {}),
       vary: 'accept',
     };
@@ -137,6 +141,12 @@ function reportAnswer(): ApiResponseOptions {
     description: 'The report in the format asked for',
     headers: {
       'Truetrail-As-Of': { description: 'as_of, in every format', schema: { type: 'string' }, example: '7' },
+      'Truetrail-Reference-As-Of': {
+        description:
+          'reference_as_of, in every format, of reports that read reference data; none where nothing is known',
+        schema: { type: 'string' },
+        example: '12',
+      },
       'Truetrail-Deleted': {
         description:
           'Only when events up to as_of were deleted at the end of their retention: which sequences, and under which policy',
