@@ -36,7 +36,11 @@ function eventsOf(month: number, recordedAt: Date, before: readonly Event[]): Ev
           source_session: `run-${order % 3}`,
           source_sequence: String((month * ORDERS + order) * 5 + step),
           new_state: { symbol: `S${order % 5}`, quantity: String(order + step), price: 1.5e21, side: 'buy' },
-          metadata: { client_id: `C-${order % 4}`, n: order, flag: step === 1, nothing: null },
+          metadata: {
+            ...{ client_id: `C-${order % 4}`, n: order, flag: step === 1, nothing: null },
+            ...(step === 3 ? { execution_id: `X-${month}-${order}` } : {}),
+            ...(order % 6 === 5 ? { parent_order_id: `O-${order - 1}` } : {}),
+          },
         }),
       );
     }
@@ -153,6 +157,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       `lifecycle-exceptions?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
       `completeness?from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&usual_days=1&format=${format}`,
       `lifecycle-exceptions?from_date=${day(monthsAgo(14))}&to_date=${day(monthsAgo(14))}&format=${format}`,
+      `order-reconstruction?order_id=O-4&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=${format}`,
+      `order-reconstruction?execution_id=X-1-5&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=${format}`,
+      `replay?client=C-1&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=${format}`,
     ]);
 
     /** Every kind of answer, but for what must differ. */

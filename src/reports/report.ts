@@ -80,6 +80,8 @@ export interface Report<Name extends string = string> {
   /** as compliance staff would ask it */
   question: string;
   parameters: readonly ReportParameter[];
+  /** what is wrong with parameters that are right one by one: the one to be named, the rule, and the rest of its sentence */
+  mistakeTogether?: (parameters: Parameters) => { name: string; rule: string; rest: string } | undefined;
   columns: readonly Column<Name>[];
   /**
    * The rows in an order that is a total one, so that the same run gives the same bytes. Must hold no more than a page

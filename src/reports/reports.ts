@@ -4,6 +4,8 @@ import { completeness } from './completeness.js';
 import { lifecycleExceptions } from './lifecycle-exceptions.js';
 import { mifid2Trades } from './mifid2-trades.js';
 import { orderRecords } from './order-records.js';
+import { orderReconstruction } from './order-reconstruction.js';
+import { replay } from './replay.js';
 import type { Report } from './report.js';
 import { userActivity } from './user-activity.js';
 import { vocabularyFindingsReport } from './vocabulary-findings.js';
@@ -12,6 +14,8 @@ import { vocabularyFindingsReport } from './vocabulary-findings.js';
 export const REPORTS: readonly Report[] = [
   mifid2Trades,
   userActivity,
+  orderReconstruction,
+  replay,
   ...orderRecords,
   lifecycleExceptions,
   completeness,
