@@ -40,6 +40,7 @@ function eventsOf(month: number, recordedAt: Date, before: readonly Event[]): Ev
             ...{ client_id: `C-${order % 4}`, n: order, flag: step === 1, nothing: null },
             ...(step === 3 ? { execution_id: `X-${month}-${order}` } : {}),
             ...(order % 6 === 5 ? { parent_order_id: `O-${order - 1}` } : {}),
+            ...(order % 6 === 1 ? { aggregation_group: `AG-${month}`, aggregated: order === 1 } : {}),
           },
         }),
       );
@@ -159,6 +160,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       `lifecycle-exceptions?from_date=${day(monthsAgo(14))}&to_date=${day(monthsAgo(14))}&format=${format}`,
       `order-reconstruction?order_id=O-4&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=${format}`,
       `order-reconstruction?execution_id=X-1-5&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=${format}`,
+      `aggregation-allocation?from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&format=${format}`,
+      `activity?by=user&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=${format}`,
+      `drop-copy-reconciliation?source=oms-1&other_source=oms-2&from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
       `replay?client=C-1&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=${format}`,
     ]);
 

@@ -1,13 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SentEvent } from './reports/made-day.js';
+import { MADE_AGGREGATES } from './reports/made-aggregates.js';
+import { MADE_COPIES } from './reports/made-copies.js';
 import { MADE_DESK } from './reports/made-desk.js';
 import { chaoticLife } from './reports/made-lives.js';
+import { expectedAccessLog } from './reports/plain-access-log.js';
+import { expectedActivityBy } from './reports/plain-activity.js';
+import { expectedAggregation } from './reports/plain-aggregation.js';
 import { readCsv, type PlacedEvent } from './reports/plain-computation.js';
+import { expectedCopies } from './reports/plain-copies.js';
 import { expectedReconstruction, type Envelopes } from './reports/plain-reconstruction.js';
 import { expectedReplay } from './reports/plain-replay.js';
 import { startService, type TestService } from './support/app.js';
-import { query } from './support/keys.js';
+import { createKey, query, type TestKey } from './support/keys.js';
 import { Random } from './support/random.js';
 
 type Row = Record<string, string | null>;
@@ -20,6 +26,8 @@ const EVER: Bounds = ['1970-01-01T00:00:00Z', '2199-01-01T00:00:00Z'];
 /** A report, what it may be asked, and its rows by a computation that shares no line with the service. */
 interface Case {
   report: string;
+  /** in which the made events are that it is tried on */
+  ledger: 'desk' | 'aggregates' | 'copies';
   /** the first has the golden file */
   asked: readonly Parameters[];
   rows: (events: readonly PlacedEvent[], parameters: Parameters, from: string, to: string) => Row[];
@@ -36,11 +44,13 @@ describe('reports on orders', () => {
 
   beforeAll(async () => {
     service = await startService();
-    await record('main', MADE_DESK);
+    await record('desk', MADE_DESK);
+    await record('aggregates', MADE_AGGREGATES);
+    await record('copies', MADE_COPIES);
     await record('chaos', chaos());
     const rows = await query<{ event_id: string; recorded_by: string; event_hash: Buffer }>(
       service.database,
-      `SELECT event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('main', 'chaos')`,
+      `SELECT event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('desk', 'chaos')`,
     );
     envelopes = new Map(
       rows.map(({ event_id: id, recorded_by, event_hash: hash }) => [
@@ -52,7 +62,7 @@ describe('reports on orders', () => {
   afterAll(() => service.close());
 
   async function record(ledger: string, events: readonly SentEvent[]): Promise<void> {
-    if (ledger !== 'main') await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
     const { body } = await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
     const receipts = body.receipts as { sequence: string; recorded_at: string }[];
     const placed = events.map((event, i) => ({
@@ -75,6 +85,7 @@ describe('reports on orders', () => {
   const CASES: Case[] = [
     {
       report: 'order-reconstruction',
+      ledger: 'desk',
       asked: [
         { order_id: 'P-1' },
         { execution_id: 'X-2' },
@@ -92,6 +103,7 @@ describe('reports on orders', () => {
     },
     {
       report: 'replay',
+      ledger: 'desk',
       asked: [
         {},
         { instrument: 'DE0005190003' },
@@ -109,15 +121,45 @@ describe('reports on orders', () => {
         ...(random.chance(4) ? { user_id: random.of(['trader-1', 'ops-1']) } : {}),
       }),
     },
+    {
+      report: 'aggregation-allocation',
+      ledger: 'aggregates',
+      asked: [{}, { group: 'AG-1' }, { group: 'A-3' }, { client: 'C-9' }, { client: 'C-1', group: 'AG-4' }],
+      rows: expectedAggregation,
+      anything: (random) => (random.chance(3) ? { client: random.of(['C-1', '7']) } : {}),
+    },
+    {
+      report: 'activity',
+      ledger: 'desk',
+      asked: ['algorithm', 'venue', 'client', 'desk', 'investment_decision_maker', 'instrument', 'user'].map((by) => ({
+        by,
+      })),
+      rows: expectedActivityBy,
+      anything: (random) => ({ by: random.of(['algorithm', 'client', 'venue', 'instrument', 'desk', 'user']) }),
+    },
+    {
+      report: 'drop-copy-reconciliation',
+      ledger: 'copies',
+      asked: [
+        { source: 'oms', other_source: 'drop-copy' },
+        { source: 'drop-copy', other_source: 'oms', tolerance_ms: '0' },
+        { source: 'oms', other_source: 'crossing', tolerance_ms: '86400000' },
+      ],
+      rows: expectedCopies,
+      anything: (random) => ({
+        ...{ source: 'oms', other_source: 'venue' },
+        ...(random.chance(2) ? { tolerance_ms: random.of(['0', '60000', '86400000']) } : {}),
+      }),
+    },
   ];
 
   describe.each(CASES.map((each) => [each.report, each] as const))(
     '%s',
-    (report, { asked, rows: expected, anything }) => {
+    (report, { ledger, asked, rows: expected, anything }) => {
       it('has the rows that a plain computation gives, and the golden file', async () => {
-        const events = ledgers.get('main')!;
+        const events = ledgers.get(ledger)!;
         for (const [i, parameters] of asked.entries()) {
-          const found = await rows('main', report, parameters, DAY);
+          const found = await rows(ledger, report, parameters, DAY);
           expect([parameters, found]).toEqual([parameters, expected(events, parameters, ...DAY)]);
           if (i > 0) continue;
           expect(found.length).toBeGreaterThan(3);
@@ -131,11 +173,11 @@ describe('reports on orders', () => {
       });
 
       it('has the rows of any sequence', async () => {
-        const events = ledgers.get('main')!;
-        for (let asOf = 0; asOf <= events.length; asOf += 3) {
+        const events = ledgers.get(ledger)!;
+        for (let asOf = 0; asOf <= events.length; asOf += 5) {
           const then = events.slice(0, asOf);
           for (const parameters of asked.slice(0, 2)) {
-            const found = await rows('main', report, { ...parameters, as_of: String(asOf) }, EVER);
+            const found = await rows(ledger, report, { ...parameters, as_of: String(asOf) }, EVER);
             expect([asOf, found]).toEqual([asOf, expected(then, parameters, ...EVER)]);
           }
         }
@@ -160,10 +202,10 @@ describe('reports on orders', () => {
       });
 
       it('comes as CSV with the same cells', async () => {
-        const found = await rows('main', report, asked[0]!, DAY);
+        const found = await rows(ledger, report, asked[0]!, DAY);
         const { text } = await service
           .http()
-          .get(`/v1/ledgers/main/reports/${report}`)
+          .get(`/v1/ledgers/${ledger}/reports/${report}`)
           .query({ ...asked[0], from: DAY[0], to: DAY[1], format: 'csv' })
           .expect(200);
         const [header, ...records] = readCsv(text);
@@ -182,6 +224,18 @@ describe('reports on orders', () => {
     ['an empty order', 'order-reconstruction', { order_id: '' }, 'order_id', 'text'],
     ['an empty venue', 'replay', { venue: '' }, 'venue', 'text'],
     ['an unknown filter', 'replay', { side: 'buy' }, 'side', 'unknown'],
+    ['an empty group', 'aggregation-allocation', { group: '' }, 'group', 'text'],
+    ['activity by nothing', 'activity', {}, 'by', 'required'],
+    ['one source', 'drop-copy-reconciliation', { source: 'a' }, 'other_source', 'required'],
+    ['a source with itself', 'drop-copy-reconciliation', { source: 'a', other_source: 'a' }, 'other_source', 'other'],
+    [
+      'a tolerance of two days',
+      'drop-copy-reconciliation',
+      { source: 'a', other_source: 'b', tolerance_ms: '172800000' },
+      'tolerance_ms',
+      'range',
+    ],
+    ['activity by what nobody knows', 'activity', { by: 'constructor' }, 'by', 'one-of'],
   ])('refuses %s', async (_, report, parameters, name, rule) => {
     const path = `/v1/ledgers/main/reports/${report}`;
     const { body } = await service
@@ -195,7 +249,7 @@ describe('reports on orders', () => {
   });
 
   it('rebuilds an order with messages as they came, and corrections seen from both sides', async () => {
-    const found = await rows('main', 'order-reconstruction', { execution_id: 'X-2' }, DAY);
+    const found = await rows('desk', 'order-reconstruction', { execution_id: 'X-2' }, DAY);
     const of = (sequence: string): Row => found.find((row) => row.sequence === sequence)!;
     expect(of('1')).toMatchObject({
       ...{ relation: 'parent', linked_by: 'parent_order_id=P-1', timestamp: '2026-06-02T08:00:00.000000001Z' },
@@ -212,6 +266,118 @@ describe('reports on orders', () => {
     expect(of('13').standing).toBe('superseded');
     expect(of('16').correction).toBe('corrects nothing: the event is of another entity');
     expect(found.map(({ order_id: id }) => id)).toEqual(expect.arrayContaining(['CH-1', 'P-1', 'CH-1-1', 'CH-2']));
+  });
+
+  describe('access-log', () => {
+    const LOG = '/v1/ledgers/_service/reports/access-log';
+    const EVER_DAYS = { from_date: '2026-01-01', to_date: '2199-12-31' };
+    let auditor: TestKey;
+
+    /** All that the service has recorded of itself, as its interface shows it; and how much that was. */
+    async function serviceTrail(): Promise<PlacedEvent[]> {
+      const events: PlacedEvent[] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const { body } = await service
+          .http()
+          .get('/v1/ledgers/_service/events')
+          .query({ limit: '1000', ...(cursor === '' ? {} : { cursor }) })
+          .expect(200);
+        events.push(...(body.events as PlacedEvent[]));
+        cursor = body.next_cursor as string | null;
+      }
+      return events.map((event) => ({ ...event, sequence: Number(event.sequence) }));
+    }
+
+    beforeAll(async () => {
+      auditor = await createKey(service, ['reports:read', 'events:read'], ['desk', 'copies', '_service']);
+      const get = (path: string) => service.http(auditor.key).get(`/v1/ledgers/${path}`);
+      const lines = { accept: 'application/x-ndjson' };
+      await get('desk/orders/P-1/history').set(lines).expect(200);
+      await get('desk/orders/CH-1/history').set(lines).expect(200);
+      await get('desk/events?entity_type=order&entity_id=P-1').set(lines).expect(200);
+      await get('desk/events?entity_type=account&entity_id=P-1').set(lines).expect(200);
+      await get('desk/events?entity_id=P-1&limit=1').expect(200); // a page is not recorded
+      const day = 'from_date=2026-06-02&to_date=2026-06-02';
+      await get(`desk/reports/order-reconstruction?${day}&order_id=P-1&format=csv`).expect(200);
+      await get(`copies/reports/replay?${day}`).expect(200);
+      await get(`desk/reports/activity?${day}`).expect(400); // refused: nothing was read
+      await get('_service/events?event_type=report').set(lines).expect(200);
+    });
+
+    it('has the reads that a plain look at the trail of the service finds', async () => {
+      const trail = await serviceTrail();
+      const principal = `key:${auditor.id}`;
+      for (const filters of [
+        {},
+        { principal },
+        { of_ledger: 'chaos' },
+        { order_id: 'P-1' },
+        { order_id: 'C-3', of_ledger: 'chaos' },
+        { principal: 'nobody' },
+      ]) {
+        const { body } = await service
+          .http()
+          .get(LOG)
+          .query({ ...EVER_DAYS, ...filters, as_of: String(trail.length) })
+          .expect(200);
+        expect([filters, body.rows]).toEqual([filters, expectedAccessLog(trail, filters)]);
+      }
+    });
+
+    it('says what one key has read, and the golden file', async () => {
+      const { body } = await service
+        .http(auditor.key)
+        .get(LOG)
+        .query({ ...EVER_DAYS, principal: `key:${auditor.id}` })
+        .expect(200);
+      const found = body.rows as Row[];
+      expect(found.map(({ ledger, what, action }) => [ledger, what, action])).toEqual([
+        ['desk', 'history', 'read'],
+        ['desk', 'history', 'read'],
+        ['desk', 'search', 'read'],
+        ['desk', 'search', 'read'],
+        ['desk', 'order-reconstruction', 'run'],
+        ['desk', 'order-reconstruction', 'done'],
+        ['copies', 'replay', 'run'],
+        ['copies', 'replay', 'done'],
+        ['_service', 'search', 'read'],
+      ]);
+      const path = join(import.meta.dirname, 'reports', 'access-log.json');
+      const places = new Map<string, string>();
+      const text = `${JSON.stringify(found, null, 2)}\n`
+        .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, (id) => {
+          if (!places.has(id)) places.set(id, `ID-${places.size + 1}`);
+          return places.get(id)!;
+        })
+        .replaceAll(/"(timestamp|recorded_at|sequence|as_of|bytes|sha256)": "[^"]*"/g, '"$1": "…"');
+      if (process.env.UPDATE_GOLDEN_FILES) writeFileSync(path, text);
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    });
+
+    it('finds what names an order, and what came of it', async () => {
+      const { body } = await service
+        .http(auditor.key)
+        .get(LOG)
+        .query({ ...EVER_DAYS, principal: `key:${auditor.id}`, order_id: 'P-1' })
+        .expect(200);
+      expect((body.rows as Row[]).map(({ what, action }) => [what, action])).toEqual([
+        ['history', 'read'],
+        ['search', 'read'],
+        ['order-reconstruction', 'run'],
+        ['order-reconstruction', 'done'],
+      ]);
+    });
+
+    it('is of the ledger of the service alone, for those who may read it', async () => {
+      const elsewhere = await service.http().get('/v1/ledgers/desk/reports/access-log').query(EVER_DAYS).expect(404);
+      expect(elsewhere.body).toMatchObject({ type: '/docs/problems/report-not-found' });
+      expect(elsewhere.body.detail).toContain('_service');
+      await service.http().post('/v1/ledgers/desk/reports/access-log/runs').send(EVER_DAYS).expect(404);
+      const other = await createKey(service, ['reports:read'], ['desk']);
+      await service.http(other.key).get(LOG).query(EVER_DAYS).expect(404);
+      const reader = await createKey(service, ['events:read'], ['_service']);
+      await service.http(reader.key).get(LOG).query(EVER_DAYS).expect(403);
+    });
   });
 
   it('says that there are more orders than one answer has', async () => {
@@ -255,7 +421,15 @@ function chaos(): SentEvent[] {
     context('parent_client_order_id', `CLO-${random.below(9)}`);
     context('aggregation_group', 'AG-1', 'AG-2');
     context('strategy_linked_order_id', 'S-1', true);
+    context('aggregated', true, false);
+    context('aggregated_clients', '1', '2', '3');
+    context('client_id_type', 'none', 'aggregated', 'pending_allocation');
+    context('allocations', [], 'none', [{ client_id: 'C-1', quantity: '3', price: '1' }, 7], [{ quantity: 'x' }]);
+    context('initiated_by', 'member', 'venue_automatic', 'venue_human');
     context('execution_id', 'X-1', 'X-2', 7, true, { id: 'X-1' });
+    context('venue_transaction_id', 'TV-1', 'TV-2');
+    context('venue_order_id', 'V-1', 'C-1');
+    context('execution_time', '2026-06-02T10:00:00.5+02:00', 'noon');
     context('reason', 'because');
     if (random.chance(5)) event.user_id = 'ops-1';
     if (random.chance(9)) event.raw = { media_type: 'text/plain', data: Buffer.from('a\u0001b').toString('base64') };

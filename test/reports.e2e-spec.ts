@@ -261,6 +261,9 @@ describe('reports on a made day', () => {
       'user-activity',
       'order-reconstruction',
       'replay',
+      'aggregation-allocation',
+      'activity',
+      'drop-copy-reconciliation',
       'order-records-rts24',
       'order-records-rts6-incoming',
       'order-records-rts6-outgoing',
@@ -268,6 +271,7 @@ describe('reports on a made day', () => {
       'completeness',
       'clock-sync',
       'vocabulary-findings',
+      'access-log',
     ]);
     for (const report of body.reports) {
       expect(report).toMatchObject({
@@ -282,7 +286,9 @@ describe('reports on a made day', () => {
       else expect(new Set(columns).size).toBe(columns.length);
       const required = report.parameters.filter((parameter: { required: boolean }) => parameter.required);
       expect(required.map(({ name }: { name: string }) => name)).toEqual(
-        report.name === 'user-activity' ? ['user_id'] : [],
+        { 'user-activity': ['user_id'], activity: ['by'], 'drop-copy-reconciliation': ['source', 'other_source'] }[
+          report.name as string
+        ] ?? [],
       );
     }
     await service.http().get('/v1/ledgers/nowhere/reports').expect(404);

@@ -1,12 +1,13 @@
 import { canonicalize, type JsonObject, type JsonValue } from '../integrity/canonical-json.js';
 import type { Content } from '../integrity/event.js';
-import { contentOf, microsOf, type StoredRow } from '../integrity/stored-event.js';
-import { formatMicros, parseTimestamp } from '../integrity/timestamp.js';
+import { contentOf } from '../integrity/stored-event.js';
+import { formatMicros } from '../integrity/timestamp.js';
 import type { TermName } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
 import { ordersStating } from './orders-stating.js';
+import { compareTimes, isWithin, justAfter, keyOfInstant, keyOfRow, type TimeKey } from './periods.js';
 import { recordedAt } from './recorded-at.js';
-import { defineReport, type Instant, type Period, type ReportRun } from './report.js';
+import { defineReport, type Period, type ReportRun } from './report.js';
 import { textParameter } from './text-parameter.js';
 import { lifeOfOrder, ORDER_LIFECYCLE, type LifeEvent, type OrderLife } from './whole-lives.js';
 
@@ -111,10 +112,10 @@ export const orderReconstruction = defineReport({
     for (let i = 0; i < orders.length && i < MOST_ORDERS; i++) {
       const order = orders[i]!;
       const life = await lifeOfOrder(run, order.orderId);
-      if (!life) continue; // is named, and nothing was recorded of it
       const links = noLinks();
       const span = new Span(run.period);
-      yield* rowsOfLife(run, order, life, links, span);
+      // of a parent that is named alone nothing may be recorded, and others may name it too
+      if (life) yield* rowsOfLife(run, order, life, links, span);
       for (const linked of await linkedOrders(run, order, links, span.period)) {
         if (!known.has(linked.orderId)) orders.push(linked);
         known.add(linked.orderId);
@@ -141,10 +142,8 @@ async function askedOrders(run: ReportRun): Promise<LinkedOrder[]> {
   if (orderId !== undefined) {
     const life = await lifeOfOrder(run, orderId);
     if (life) {
-      const [from, to] = [run.period.from, run.period.to].map(keyOf) as [TimeKey, TimeKey];
       for await (const { row } of life.events()) {
-        const at = keyOfRow(row);
-        if (compare(at, from) >= 0 && compare(at, to) < 0) return [{ orderId, relation: 'self', by: null }];
+        if (isWithin(row, run.period)) return [{ orderId, relation: 'self', by: null }];
       }
     }
     return [];
@@ -266,7 +265,6 @@ function standingOf(event: LifeEvent): string {
 }
 
 function correctedBy(event: LifeEvent): string | null {
-  if (event.kind === 'vain') return null;
   if (event.kind === 'correction') return event.correctedBy;
   return event.stated === event.row ? null : event.stated.event_id;
 }
@@ -335,26 +333,6 @@ function takeLinks(links: Links, { event_type: type, metadata }: Content): void 
   take(links.strategies, 'strategy_linked_order_id');
 }
 
-interface TimeKey {
-  /** Infinity: the end of all time */
-  micros: number;
-  nanos: number;
-}
-
-const LAST_MICROS = parseTimestamp('2199-12-31T23:59:59.999999Z').micros;
-
-function keyOf({ time, nanos }: Instant): TimeKey {
-  return { micros: time === 'infinity' ? Infinity : microsOf(time), nanos };
-}
-
-function keyOfRow({ timestamp, timestamp_nanos: nanos }: StoredRow): TimeKey {
-  return { micros: microsOf(timestamp), nanos };
-}
-
-function compare(a: TimeKey, b: TimeKey): number {
-  return a.micros === b.micros ? a.nanos - b.nanos : a.micros < b.micros ? -1 : 1;
-}
-
 /** A run's period, and what lies outside of it of a life. */
 class Span {
   private first: TimeKey;
@@ -362,20 +340,18 @@ class Span {
   private last: TimeKey;
 
   constructor(private readonly ofRun: Period) {
-    this.first = keyOf(ofRun.from);
+    this.first = keyOfInstant(ofRun.from);
     this.last = this.first;
   }
 
   add(at: TimeKey): void {
-    if (compare(at, this.first) < 0) this.first = at;
-    if (compare(at, this.last) > 0) this.last = at;
+    if (compareTimes(at, this.first) < 0) this.first = at;
+    if (compareTimes(at, this.last) > 0) this.last = at;
   }
 
   get period(): Period {
-    const { micros, nanos } = this.last;
     const from = { time: formatMicros(this.first.micros), nanos: this.first.nanos };
-    if (compare(this.last, keyOf(this.ofRun.to)) < 0) return { from, to: this.ofRun.to };
-    if (nanos < 999) return { from, to: { time: formatMicros(micros), nanos: nanos + 1 } };
-    return { from, to: { time: micros === LAST_MICROS ? 'infinity' : formatMicros(micros + 1), nanos: 0 } };
+    const isLonger = compareTimes(this.last, keyOfInstant(this.ofRun.to)) >= 0;
+    return { from, to: isLonger ? justAfter(this.last) : this.ofRun.to };
   }
 }

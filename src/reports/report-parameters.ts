@@ -69,7 +69,9 @@ export function parametersOf(report: Report): DescribedParameter[] {
 
 /** The parameters of all reports, for the API's document of the one route that they have. */
 export function parametersOfAll(reports: readonly Report[]): ApiQueryOptions[] {
-  const all = reports.flatMap((report) => report.parameters.map((parameter) => ({ report: report.name, ...parameter })));
+  const all = reports.flatMap((report) =>
+    report.parameters.map((parameter) => ({ report: report.name, ...parameter })),
+  );
   const own = [...grouped(all, ({ name }) => name)].map(([name, uses]) => ({
     name,
     description: uses

@@ -76,6 +76,8 @@ export interface Report<Name extends string = string> {
   version: number;
   /** tables that its cells follow from besides events: code lists, rules */
   tables?: readonly VersionedTable[];
+  /** of the service's own ledger and its successors alone */
+  isOfServiceLedger?: true;
   title: string;
   /** as compliance staff would ask it */
   question: string;

@@ -28,7 +28,8 @@ export type LifeEvent =
   | { kind: 'event'; row: StoredRow; stated: StoredRow }
   /** a correction, told of where its original is; `holds` unless it was corrected itself or another came after it */
   | { kind: 'correction'; row: StoredRow; correctedBy: string | null; holds: boolean }
-  | { kind: 'vain'; row: StoredRow; vain: VainCorrection };
+  /** a correction that corrects nothing, and stands for itself; `stated` as of an event */
+  | { kind: 'vain'; row: StoredRow; stated: StoredRow; vain: VainCorrection };
 
 /** All that is recorded of an order up to a run's `asOf`, however much that is. */
 export interface OrderLife {
@@ -109,11 +110,11 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
       for await (const rows of lifePages(run, orderId, start)) {
         for (const row of rows) {
           const vainly = vain.get(row.event_id);
-          if (vainly) yield { kind: 'vain', row, vain: vainly };
-          else if (isCorrection(row)) {
-            const correctedBy = corrections.inForce(row)?.event_id ?? null;
-            yield { kind: 'correction', row, correctedBy, holds: holds(row, corrections) };
-          } else yield { kind: 'event', row, stated: own.get(corrections.inForce(row)?.event_id ?? '') ?? row };
+          const correctedBy = corrections.inForce(row)?.event_id ?? null;
+          const stated = own.get(correctedBy ?? '') ?? row;
+          if (vainly) yield { kind: 'vain', row, stated, vain: vainly };
+          else if (isCorrection(row)) yield { kind: 'correction', row, correctedBy, holds: holds(row, corrections) };
+          else yield { kind: 'event', row, stated };
         }
       }
     },

@@ -108,7 +108,7 @@ export function expectedReconstruction(
         standing,
         corrects: event.corrects ?? null,
         correction: isVain ? `corrects nothing: ${whyVain(event, rulings)}` : target ? difference(target, event) : null,
-        corrected_by: !isVain && final !== event ? final.event_id : null,
+        corrected_by: final !== event ? final.event_id : null,
         raw_media_type: event.raw?.media_type ?? null,
         raw_text: raw && isText ? raw.toString('utf8').split('\u0001').join('|') : null,
         raw_base64: event.raw?.data ?? null,
