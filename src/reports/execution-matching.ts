@@ -75,7 +75,7 @@ export class ExecutionMatching {
     const matches: Match[] = [];
     for (const told of [...this.unmatched[0]]) {
       const candidates = termsOf(told)
-        .flatMap((key) => [...(others.get(key) ?? [])].find((each) => isNear(each, told, tolerance)) ?? [])
+        .flatMap((key) => firstNear(others.get(key) ?? [], told, tolerance) ?? [])
         .sort((a, b) => place.get(a)! - place.get(b)!);
       const [found] = candidates;
       if (!found) continue;
@@ -116,6 +116,12 @@ export function differencesOf([a, b]: Match['pair'], tolerance: bigint): string[
   if (differ(a.venue, b.venue)) differing.push('venue');
   if (!isNear(a, b, tolerance)) differing.push('time');
   return differing;
+}
+
+/** Copies nothing: many executions can be alike. */
+function firstNear(all: Iterable<ToldExecution>, told: ToldExecution, tolerance: bigint): ToldExecution | undefined {
+  for (const each of all) if (isNear(each, told, tolerance)) return each;
+  return undefined;
 }
 
 function isNear(a: ToldExecution, b: ToldExecution, tolerance: bigint): boolean {

@@ -23,7 +23,7 @@ export function expectedAccessLog(
     );
   };
   const named = reads.filter((event) => names(event));
-  const runs = named.map(({ new_state: { run } }) => run).filter((run) => run !== undefined);
+  const runs: unknown[] = named.map(({ new_state: { run } }) => run).filter((run) => run !== undefined);
   return reads
     .filter((event) => orderId === undefined || named.includes(event) || runs.includes(event.new_state.run))
     .map(({ new_state: state, ...event }) => ({
