@@ -36,7 +36,12 @@ function eventsOf(month: number, recordedAt: Date, before: readonly Event[]): Ev
           source_session: `run-${order % 3}`,
           source_sequence: String((month * ORDERS + order) * 5 + step),
           new_state: { symbol: `S${order % 5}`, quantity: String(order + step), price: 1.5e21, side: 'buy' },
-          metadata: { client_id: `C-${order % 4}`, n: order, flag: step === 1, nothing: null },
+          metadata: {
+            ...{ client_id: `C-${order % 4}`, n: order, flag: step === 1, nothing: null },
+            ...(step === 3 ? { execution_id: `X-${month}-${order}` } : {}),
+            ...(order % 6 === 5 ? { parent_order_id: `O-${order - 1}` } : {}),
+            ...(order % 6 === 1 ? { aggregation_group: `AG-${month}`, aggregated: order === 1 } : {}),
+          },
         }),
       );
     }
@@ -147,13 +152,21 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       `O-8?from=${time(monthsAgo(14))}&limit=1`,
     ];
     const day = (date: Date): string => date.toISOString().slice(0, 10);
-    const REPORTS = ['json', 'csv', 'ndjson'].flatMap((format) => [
-      `mifid2-trades?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
-      `user-activity?user_id=trader-2&from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&format=${format}`,
-      `lifecycle-exceptions?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
-      `completeness?from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&usual_days=1&format=${format}`,
-      `lifecycle-exceptions?from_date=${day(monthsAgo(14))}&to_date=${day(monthsAgo(14))}&format=${format}`,
-    ]);
+    const REPORTS = [
+      ...['json', 'csv', 'ndjson'].flatMap((format) => [
+        `mifid2-trades?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
+        `user-activity?user_id=trader-2&from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&format=${format}`,
+        `lifecycle-exceptions?from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=${format}`,
+        `completeness?from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&usual_days=1&format=${format}`,
+        `lifecycle-exceptions?from_date=${day(monthsAgo(14))}&to_date=${day(monthsAgo(14))}&format=${format}`,
+      ]),
+      `order-reconstruction?order_id=O-4&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=ndjson`,
+      `order-reconstruction?execution_id=X-1-5&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=ndjson`,
+      `aggregation-allocation?from_date=${day(monthsAgo(16))}&to_date=${day(monthsAgo(14))}&format=ndjson`,
+      `activity?by=user&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=ndjson`,
+      `drop-copy-reconciliation?source=oms-1&other_source=oms-2&from_date=${day(monthsAgo(18))}&to_date=${day(new Date())}&format=ndjson`,
+      `replay?client=C-1&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=ndjson`,
+    ];
 
     /** Every kind of answer, but for what must differ. */
     async function answers(): Promise<Record<string, unknown>> {

@@ -382,13 +382,14 @@ function recordedCondition(side: '>' | '<', { micros, nanos }: Timestamp, $: (va
 }
 
 /**
- * A top-level member that is a string equal to the value, or a number, boolean or null with that JSON text.
+ * Conditions on `metadata`, one or more: a top-level member that is a string equal to the value, or a number, boolean or
+ * null with that JSON text. `$` takes a value and gives its place in the statement.
  *
  * `@>` is exact for that: of one member with a scalar it asks for a member of that name, type and value, and looks into
  * no nested object or array. A number has one canonical text, so that a value which is none (1.0, 1e2) can only be a
  * string; and two numbers of one value have one text.
  */
-function metadataConditions(filters: SearchQuery['metadata'], $: (value: unknown) => string): string[] {
+export function metadataConditions(filters: SearchQuery['metadata'], $: (value: unknown) => string): string[] {
   const member = (key: string, json: string): string => `${canonicalString(key)}:${json}`;
   const strings = filters.filter(([, value]) => !isOtherJson(value));
   const others = filters.filter(([, value]) => isOtherJson(value));

@@ -12,6 +12,11 @@ const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/;
 /** What a ledger's name can be, the service's own included; anything else need not be looked up (U+0000 could not be). */
 const ANY_SLUG = /^(_|[a-z0-9])[a-z0-9-]{0,62}$/;
 
+/** The service's own, or one of its successors: no other name may begin so. */
+export function isServiceLedger(ledger: string): boolean {
+  return ledger.startsWith('_');
+}
+
 /** A slug has room for it unless the first one has used it up. */
 function successorName(first: string, number: number): string {
   const suffix = `-${number}`;

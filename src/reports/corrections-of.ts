@@ -13,8 +13,20 @@ export interface CorrectableEvent {
   corrects: string | null;
 }
 
+/** An event that is corrected, as it was first recorded. */
+export interface Original {
+  event_id: string;
+  sequence: string;
+  /** who sent it; null where it was deleted */
+  user_id: string | null;
+}
+
 /** A correction, with what it says of an order, should its entity be one. */
-export type Correction<Selected = OrderMembersRow> = CorrectableEvent & { action: string; corrects: string } & Selected;
+export type Correction<Selected = OrderMembersRow> = CorrectableEvent & {
+  action: string;
+  corrects: string;
+  user_id: string;
+} & Selected;
 
 /** What corrects what, among all events of some entities up to a run's `asOf`: FORMAT.md, "corrects". */
 export interface Corrections<Selected = OrderMembersRow> {
@@ -24,11 +36,11 @@ export interface Corrections<Selected = OrderMembersRow> {
    * The event of which this one is a correction, along all corrections of corrections; undefined when it corrects
    * nothing, whatever it says.
    */
-  original: (event: CorrectableEvent) => { event_id: string; sequence: string } | undefined;
+  original: (event: CorrectableEvent) => Original | undefined;
 }
 
 type Entity = Pick<CorrectableEvent, 'entity_type' | 'entity_id'>;
-type Known = Pick<CorrectableEvent, 'event_id' | 'sequence'>;
+type Known = Original;
 
 /** Reads the corrections of the entities that the events are of, with what they say by `members`. */
 export async function readCorrections(run: ReportRun, events: Iterable<Entity>): Promise<Corrections>;
@@ -45,7 +57,8 @@ export async function readCorrections(
   const entities = [...new Map([...events].map((event) => [keyOf(event), event])).values()];
   const online = await run.read(async (client, { archivedTo }) => {
     const { rows } = await client.query<Correction<object>>({
-      text: `SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, ${members.selected}
+      text: `SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, e.user_id,
+                    ${members.selected}
                FROM unnest($2::text[], $3::text[]) AS wanted (entity_type, entity_id)
                JOIN audit_events AS e
                  ON e.ledger = $1 AND e.entity_type = wanted.entity_type AND e.entity_id = wanted.entity_id
@@ -88,8 +101,9 @@ async function readArchivedCorrections(
   }));
   const found = await archive.lives(ledger, lives, Infinity);
   return found.flat().map((row) => {
-    const { entity_type, entity_id, sequence, event_id, action } = row;
-    return { entity_type, entity_id, sequence, event_id, corrects: row.corrects!, action, ...members.ofWhole(row) };
+    const { entity_type, entity_id, sequence, event_id, action, user_id } = row;
+    const correction = { entity_type, entity_id, sequence, event_id, corrects: row.corrects!, action, user_id };
+    return { ...correction, ...members.ofWhole(row) };
   });
 }
 
@@ -100,10 +114,10 @@ async function readTargets(run: ReportRun, corrections: readonly Correction<obje
   if (ids.length === 0) return [];
   const { rows, deleted } = await run.read(async (client, { archivedTo }) => {
     const { rows: found } = await client.query<Known & { entity_type: string | null; entity_id: string | null }>({
-      text: `SELECT k.event_id, k.sequence, e.entity_type, e.entity_id
+      text: `SELECT k.event_id, k.sequence, e.entity_type, e.entity_id, e.user_id
                FROM event_keys AS k
                LEFT JOIN LATERAL (
-                 SELECT entity_type, entity_id FROM audit_events
+                 SELECT entity_type, entity_id, user_id FROM audit_events
                    WHERE ledger = $1 AND sequence = k.sequence AND sequence > $4 LIMIT 1
                ) AS e ON true
                WHERE k.ledger = $1 AND k.event_id = ANY ($2::uuid[]) AND k.sequence <= $3`,
@@ -122,7 +136,7 @@ async function readTargets(run: ReportRun, corrections: readonly Correction<obje
     .flatMap(({ event_id, sequence }) =>
       corrections
         .filter(({ corrects }) => corrects === event_id)
-        .map(({ entity_type, entity_id }) => ({ event_id, sequence, entity_type, entity_id })),
+        .map(({ entity_type, entity_id }) => ({ event_id, sequence, entity_type, entity_id, user_id: null })),
     );
   const isOnline = (row: (typeof rows)[number]): row is Known & Entity => row.entity_type !== null;
   const online = [...rows.filter(isOnline), ...targetsGone];

@@ -32,6 +32,19 @@ export function subtract(a: Decimal, b: Decimal): Decimal {
   return add(a, { unscaled: -b.unscaled, scale: b.scale });
 }
 
+export function multiply(a: Decimal, b: Decimal): Decimal {
+  return { unscaled: a.unscaled * b.unscaled, scale: a.scale + b.scale };
+}
+
+/** Rounded to so many digits after the point, halves away from zero. Throws RangeError where `b` is zero. */
+export function divide(a: Decimal, b: Decimal, digits: number): Decimal {
+  const dividend = a.unscaled * 10n ** BigInt(b.scale + digits);
+  const divisor = b.unscaled * 10n ** BigInt(a.scale);
+  const half = (divisor < 0n ? -divisor : divisor) / 2n;
+  const towards = dividend < 0n ? -half : half;
+  return { unscaled: (dividend + towards) / divisor, scale: digits };
+}
+
 /** Less than, equal to or greater than 0, as `a` is to `b`. */
 export function compare(a: Decimal, b: Decimal): number {
   const { unscaled } = subtract(a, b);

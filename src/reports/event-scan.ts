@@ -1,3 +1,4 @@
+import type { Instant as ArchivedInstant } from '../archive/archived-events.js';
 import { queryBounded, type Statement } from '../database/bounded-query.js';
 import { STREAM_PAGE_BYTES } from '../events/event-search.js';
 import { STORED_COLUMNS } from '../events/stored-events.js';
@@ -72,7 +73,6 @@ async function readArchived(
 ): Promise<Part<StoredRow>> {
   const upTo = archivedTo < asOf ? archivedTo : asOf;
   if (upTo === 0n) return { rows: [], isUnfinished: false };
-  const instant = ({ time, nanos }: Instant) => ({ micros: parseTimestamp(time).micros, nanos });
   const { rows, cut } = await archive.search({
     ledger,
     query: {
@@ -81,8 +81,8 @@ async function readArchived(
         ...(keep ? [['entity_type', keep.entityType] as ['entity_type', string]] : []),
       ],
       metadata: [],
-      from: instant(period.from),
-      to: instant(period.to),
+      from: searchedInstant(period.from),
+      to: searchedInstant(period.to),
       recordedFrom: undefined,
       recordedTo: undefined,
       fromSequence: 1n,
@@ -99,6 +99,11 @@ async function readArchived(
     maxBytes: STREAM_PAGE_BYTES,
   });
   return { rows, isUnfinished: cut || rows.length === SCAN_ROWS };
+}
+
+/** As the archive is searched by; the end of all time is no bound. */
+export function searchedInstant({ time, nanos }: Instant): ArchivedInstant | undefined {
+  return time === 'infinity' ? undefined : { micros: parseTimestamp(time).micros, nanos };
 }
 
 function compareInTime(a: Scanned, b: Scanned): number {

@@ -1,6 +1,5 @@
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
-import { parseTimestamp, TimestampError } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
 import { holds, readCorrections, type Corrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
@@ -9,6 +8,7 @@ import { memberOf, ORDER_MEMBER_NAMES, TRADE_MEMBERS, type OrderMember } from '.
 import { recordedAt } from './recorded-at.js';
 import { defineReport } from './report.js';
 import { nameOf, PERSONS, withReferenceData, type Subject } from './with-reference-data.js';
+import { tradeTimeOf } from './trade-time.js';
 
 const ORDER_LIFECYCLE = 'order_lifecycle';
 const FILLS = ['fill', 'partial_fill'];
@@ -149,16 +149,4 @@ function rowOf({ row, content, original }: Trade, values: OrderValues<OrderMembe
     corrects_sequence: original?.sequence ?? null,
     looked_up: lookedUp.join(' ') || null,
   };
-}
-
-/** When the execution took place, in UTC, and which member says so. */
-function tradeTimeOf({ metadata, timestamp }: Content): { time: string; from: string } {
-  const given = cellOf(metadata.execution_time);
-  if (given === null) return { time: timestamp, from: 'timestamp' };
-  try {
-    return { time: parseTimestamp(given).canonical, from: 'execution_time' };
-  } catch (error) {
-    if (!(error instanceof TimestampError)) throw error;
-    return { time: timestamp, from: 'timestamp-as-execution_time-is-unreadable' };
-  }
 }

@@ -1,12 +1,8 @@
 import { CURRENCIES_VERSION } from '../identifiers/currency.js';
-import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
-import { holds, readCorrections } from './corrections-of.js';
-import { eventsInPeriod } from './event-scan.js';
-import { factsOf, ORDER_FACTS, type FactRow } from './order-facts.js';
-import { OrderLives, type OrderValues } from './order-lives.js';
+import { heldEvents, type HeldEvent } from './held-events.js';
 import { recordedAt } from './recorded-at.js';
-import type { FactName, Format, OrderEvent, Regime } from './regimes/regime.js';
+import type { Format, OrderEvent, Regime } from './regimes/regime.js';
 import { valueOf, type Verdict } from './regimes/regime.js';
 import { RTS24 } from './regimes/rts24.js';
 import { RTS6_INCOMING } from './regimes/rts6-incoming.js';
@@ -17,7 +13,6 @@ import { PERSONS, withReferenceData, type Subject } from './with-reference-data.
 /** The regimes' tables by which order records are made. */
 export const REGIMES: readonly Regime[] = [RTS24, RTS6_INCOMING, RTS6_OUTGOING];
 
-const ORDER_LIFECYCLE = 'order_lifecycle';
 /** What a table has rows for, where that is not every event. */
 const ACTIONS: Readonly<Record<string, readonly string[]>> = { 'rts6-incoming': ['create'] };
 
@@ -82,39 +77,16 @@ function subjectsOf({ fields }: Regime): Subject<string>[] {
 }
 
 async function* rowsOf(run: ReportRun, regime: Regime): AsyncGenerator<Row> {
-  const lives = new OrderLives(run, ORDER_FACTS);
-  const actions = ACTIONS[regime.name];
-  for await (const page of eventsInPeriod(run, { by: { column: 'event_type', value: ORDER_LIFECYCLE } })) {
-    const own = page.filter(
-      ({ entity_type, action }) =>
-        entity_type === 'order' && action !== 'void' && (actions === undefined || actions.includes(action)),
-    );
-    if (own.length === 0) continue;
-    const corrections = await readCorrections<FactRow>(run, own, ORDER_FACTS);
-    const holding = own
-      .filter((row) => holds(row, corrections))
-      .map((row) => ({ row, original: corrections.original(row) }));
-    const values = await lives.valuesAt(
-      holding.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
-      corrections,
-    );
-    for (const [i, { row, original }] of holding.entries()) yield rowOf(regime, row, original, values[i]!);
-  }
+  for await (const page of heldEvents(run, ACTIONS[regime.name])) for (const event of page) yield rowOf(regime, event);
 }
 
-function rowOf(
-  { fields }: Regime,
-  row: StoredRow,
-  original: { event_id: string; sequence: string } | undefined,
-  known: OrderValues<FactName>,
-): Row {
-  const content = contentOf(row);
+function rowOf({ fields }: Regime, { row, content, original, own, known }: HeldEvent): Row {
   const event: OrderEvent = {
     orderId: content.entity_id,
     action: content.action,
     timestamp: content.timestamp,
     sequence: (original ?? row).sequence,
-    own: factsOf(content.action, content.timestamp, content.new_state, content.metadata),
+    own,
     known,
   };
   const values = fields.map((field) => ({ field, ...valueOf(field, event) }));

@@ -8,6 +8,7 @@ import {
   TimestampError,
   type Timestamp,
 } from '../integrity/timestamp.js';
+import { grouped } from './grouped.js';
 import { REPORT_FORMATS } from './report-formats.js';
 import type { Instant, Period, Report } from './report.js';
 
@@ -68,14 +69,17 @@ export function parametersOf(report: Report): DescribedParameter[] {
 
 /** The parameters of all reports, for the API's document of the one route that they have. */
 export function parametersOfAll(reports: readonly Report[]): ApiQueryOptions[] {
-  const all = reports.flatMap(({ name, parameters }) => parameters.map((parameter) => ({ report: name, parameter })));
-  const own = [...new Set(all.map(({ parameter }) => parameter.name))].map((name) => {
-    const having = all.filter(({ parameter }) => parameter.name === name);
-    const { mistake: _, ...described } = having[0]!.parameter;
-    const which = having.length === 1 ? `${having[0]!.report} alone` : having.map(({ report }) => report).join(', ');
-    const description = `${described.description} (${which}${described.required ? ', required there' : ''})`;
-    return { ...described, description, required: false };
-  });
+  const all = reports.flatMap((report) =>
+    report.parameters.map((parameter) => ({ report: report.name, ...parameter })),
+  );
+  const own = [...grouped(all, ({ name }) => name)].map(([name, uses]) => ({
+    name,
+    description: uses
+      .map(({ report, description, required }) => `${description} (${report}${required ? ', required there' : ''})`)
+      .join('. '),
+    required: false,
+    example: uses[0]!.example,
+  }));
   return [...PERIOD, ...own, ...ALWAYS].map((parameter) => ({
     ...parameter,
     schema: {
@@ -105,6 +109,8 @@ export function readReportRequest(report: Report, given: Parameters): ReportRequ
     if (wrong) errors.push(queryError(name, wrong.rule, wrong.rest));
     parameters[name] = value;
   }
+  const together = errors.length === 0 ? report.mistakeTogether?.(parameters) : undefined;
+  if (together) errors.push(queryError(together.name, together.rule, together.rest));
   const { as_of: asOf, format } = given;
   if (asOf !== undefined && !/^(?:0|[1-9][0-9]{0,17})$/.test(asOf)) {
     errors.push(queryError('as_of', 'sequence', "must be a sequence, or 0, and no more than the ledger's size"));

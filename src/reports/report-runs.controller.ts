@@ -72,7 +72,7 @@ export class ReportRunsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ReportRunDto> {
     await this.ledgers.origin(ledger);
-    const report = findReport(name);
+    const report = findReport(ledger, name);
     const prepared = await asBody(async () => {
       const request = readRequest(report, body);
       return this.runs.prepare(ledger, report, chooseFormat(request.format, undefined), request);
@@ -98,7 +98,11 @@ export class ReportRunsController {
     @Query(new QueryPipe(ReportRunListQueryDto)) query: ReportRunListQueryDto,
   ): Promise<ReportRunListDto> {
     await this.ledgers.origin(ledger);
-    const runs = await this.runs.list(ledger, findReport(name).name, Number(query.limit ?? DEFAULT_RUNS_LISTED));
+    const runs = await this.runs.list(
+      ledger,
+      findReport(ledger, name).name,
+      Number(query.limit ?? DEFAULT_RUNS_LISTED),
+    );
     return { runs: runs.map(shown) };
   }
 

@@ -76,10 +76,14 @@ export interface Report<Name extends string = string> {
   version: number;
   /** tables that its cells follow from besides events: code lists, rules */
   tables?: readonly VersionedTable[];
+  /** of the service's own ledger and its successors alone */
+  isOfServiceLedger?: true;
   title: string;
   /** as compliance staff would ask it */
   question: string;
   parameters: readonly ReportParameter[];
+  /** what is wrong with parameters that are right one by one: the one to be named, the rule, and the rest of its sentence */
+  mistakeTogether?: (parameters: Parameters) => { name: string; rule: string; rest: string } | undefined;
   columns: readonly Column<Name>[];
   /**
    * The rows in an order that is a total one, so that the same run gives the same bytes. Must hold no more than a page

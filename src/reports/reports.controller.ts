@@ -100,7 +100,7 @@ export class ReportsController {
   ): Promise<void> {
     const gone = goneSignal(reply, this.health.stopping);
     await this.ledgers.origin(ledger);
-    const report = findReport(name);
+    const report = findReport(ledger, name);
     const wanted = readReportRequest(report, parameters);
     const format = chooseFormat(wanted.format, request.headers.accept);
     const run = await this.runs.prepare(ledger, report, format, wanted);

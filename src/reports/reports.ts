@@ -1,9 +1,16 @@
+import { isServiceLedger, SERVICE_LEDGER } from '../events/ledgers.js';
 import { Problem } from '../http/problem.js';
+import { accessLog } from './access-log.js';
+import { activity } from './activity.js';
+import { aggregationAllocation } from './aggregation-allocation.js';
 import { clockSync } from './clock-sync.js';
 import { completeness } from './completeness.js';
+import { dropCopyReconciliation } from './drop-copy-reconciliation.js';
 import { lifecycleExceptions } from './lifecycle-exceptions.js';
 import { mifid2Trades } from './mifid2-trades.js';
 import { orderRecords } from './order-records.js';
+import { orderReconstruction } from './order-reconstruction.js';
+import { replay } from './replay.js';
 import type { Report } from './report.js';
 import { userActivity } from './user-activity.js';
 import { vocabularyFindingsReport } from './vocabulary-findings.js';
@@ -12,16 +19,26 @@ import { vocabularyFindingsReport } from './vocabulary-findings.js';
 export const REPORTS: readonly Report[] = [
   mifid2Trades,
   userActivity,
+  orderReconstruction,
+  replay,
+  aggregationAllocation,
+  activity,
+  dropCopyReconciliation,
   ...orderRecords,
   lifecycleExceptions,
   completeness,
   clockSync,
   vocabularyFindingsReport,
+  accessLog,
 ];
 
-/** Throws report-not-found. */
-export function findReport(name: string): Report {
+/** A report of a ledger, by its name. Throws report-not-found. */
+export function findReport(ledger: string, name: string): Report {
   const report = REPORTS.find((each) => each.name === name);
   if (!report) throw new Problem('report-not-found', 'There is no such report; GET .../reports lists them');
+  if (report.isOfServiceLedger && !isServiceLedger(ledger)) {
+    const detail = `${name} is a report of the ledger ${SERVICE_LEDGER}, which tells of all ledgers: ask for it there`;
+    throw new Problem('report-not-found', detail);
+  }
   return report;
 }

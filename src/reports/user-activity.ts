@@ -1,4 +1,3 @@
-import { isEventText, MAX_CODE_POINTS } from '../integrity/event.js';
 import { contentOf } from '../integrity/stored-event.js';
 import { cellOf } from './cell.js';
 import { readCorrections } from './corrections-of.js';
@@ -6,6 +5,7 @@ import { eventsInPeriod } from './event-scan.js';
 import { recordedAt } from './recorded-at.js';
 import { defineReport } from './report.js';
 import { nameOf, PERSONS, withReferenceData } from './with-reference-data.js';
+import { textParameter } from './text-parameter.js';
 
 const activity = defineReport({
   name: 'user-activity',
@@ -13,16 +13,7 @@ const activity = defineReport({
   title: "A user's activity",
   question: 'What did this user do in the period?',
   parameters: [
-    {
-      name: 'user_id',
-      description: 'Whose activity: user_id of the events, exactly',
-      example: 'trader-1',
-      required: true,
-      mistake: (value) =>
-        isEventText(value, MAX_CODE_POINTS.user_id)
-          ? undefined
-          : { rule: 'text', rest: `must have 1 to ${MAX_CODE_POINTS.user_id} characters and no control characters` },
-    },
+    { ...textParameter('user_id', 'Whose activity: user_id of the events, exactly', 'trader-1'), required: true },
   ],
   columns: [
     { name: 'timestamp', description: 'event time, by which the period selects; UTC, as fine as declared' },

@@ -5,7 +5,7 @@ import { lesser } from '../events/sequences.js';
 import { STORED_COLUMNS } from '../events/stored-events.js';
 import { microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
-import { readCorrections, type Corrections } from './corrections-of.js';
+import { holds, readCorrections, type Corrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { grouped } from './grouped.js';
 import type { EventPlace, VainCorrection } from './lifecycle-steps.js';
@@ -26,13 +26,16 @@ const REMEMBERED_ORDERS = 50_000;
 export type LifeEvent =
   /** an event that corrects nothing; `stated` is what holds in its place, itself or a correction */
   | { kind: 'event'; row: StoredRow; stated: StoredRow }
-  /** a correction that counts, or one that another took the place of: told of where its original is */
-  | { kind: 'correction'; row: StoredRow }
-  | { kind: 'vain'; row: StoredRow; vain: VainCorrection };
+  /** a correction, told of where its original is; `holds` unless it was corrected itself or another came after it */
+  | { kind: 'correction'; row: StoredRow; correctedBy: string | null; holds: boolean }
+  /** a correction that corrects nothing, and stands for itself; `stated` as of an event */
+  | { kind: 'vain'; row: StoredRow; stated: StoredRow; vain: VainCorrection };
 
 /** All that is recorded of an order up to a run's `asOf`, however much that is. */
 export interface OrderLife {
   orderId: string;
+  /** ids of the events that its corrections name, rightly or not */
+  targets: ReadonlySet<string>;
   /** by sequence, events of other event types among them */
   events: () => AsyncGenerator<LifeEvent>;
 }
@@ -86,6 +89,7 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
   if (own.size === 0) {
     return {
       orderId,
+      targets: new Set(),
       async *events() {
         for await (const rows of lifePages(run, orderId, start)) {
           for (const row of rows) yield { kind: 'event', row, stated: row };
@@ -101,13 +105,16 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
   );
   return {
     orderId,
+    targets: new Set([...own.values()].map(({ corrects }) => corrects!)),
     async *events() {
       for await (const rows of lifePages(run, orderId, start)) {
         for (const row of rows) {
           const vainly = vain.get(row.event_id);
-          if (vainly) yield { kind: 'vain', row, vain: vainly };
-          else if (isCorrection(row)) yield { kind: 'correction', row };
-          else yield { kind: 'event', row, stated: own.get(corrections.inForce(row)?.event_id ?? '') ?? row };
+          const correctedBy = corrections.inForce(row)?.event_id ?? null;
+          const stated = own.get(correctedBy ?? '') ?? row;
+          if (vainly) yield { kind: 'vain', row, stated, vain: vainly };
+          else if (isCorrection(row)) yield { kind: 'correction', row, correctedBy, holds: holds(row, corrections) };
+          else yield { kind: 'event', row, stated };
         }
       }
     },

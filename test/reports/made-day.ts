@@ -14,6 +14,7 @@ export interface SentEvent {
   source_session?: string;
   source_sequence?: string;
   corrects?: string;
+  raw?: { media_type: string; data: string };
 }
 
 /** The id of the event of that number, whether or not there is one. */

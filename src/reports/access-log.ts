@@ -1,0 +1,94 @@
+import type { JsonObject, JsonValue } from '../integrity/canonical-json.js';
+import { contentOf } from '../integrity/stored-event.js';
+import { cellOf } from './cell.js';
+import { eventsInPeriod } from './event-scan.js';
+import { recordedAt } from './recorded-at.js';
+import { defineReport } from './report.js';
+import { textParameter } from './text-parameter.js';
+
+/** Event types of the service's own ledger that tell of reading. */
+const READS = ['read', 'report'];
+
+export const accessLog = defineReport({
+  name: 'access-log',
+  version: 1,
+  isOfServiceLedger: true,
+  title: 'Who read what',
+  question: 'Who read what of the ledgers in the period: which report, search, history or bundle, and with what in it?',
+  parameters: [
+    textParameter('principal', 'What this principal read alone: a key as key:…, or a subject, exactly', 'key:0197f3a1'),
+    textParameter('of_ledger', 'What was read of this ledger alone', 'main'),
+    textParameter('order_id', 'Reads alone that name this order, exactly', 'O-1'),
+  ],
+  columns: [
+    { name: 'timestamp', description: 'when, by the clock of the service; UTC' },
+    { name: 'principal', description: 'who' },
+    { name: 'ledger', description: 'which was read' },
+    { name: 'what', description: 'the name of the report; otherwise search, history or evidence' },
+    {
+      name: 'action',
+      description:
+        'read or run (before the first byte), done (a report is whole), fetched (an answer that was made before)',
+    },
+    { name: 'parameters', description: 'what was asked for, as JSON' },
+    { name: 'as_of', description: 'the sequence up to which was read' },
+    { name: 'format', description: 'of a report' },
+    { name: 'run', description: 'of a report: id of its run, which has a manifest' },
+    { name: 'rows', description: 'of a report that is done' },
+    { name: 'bytes', description: 'of a report that is done' },
+    { name: 'sha256', description: 'of the bytes of a report that is done' },
+    { name: 'event_id', description: 'the event of this ledger that says so' },
+    { name: 'sequence', description: 'its position in this ledger' },
+    { name: 'recorded_at', description: 'UTC' },
+  ],
+  async *rows(run) {
+    const { principal, of_ledger: ledger, order_id: orderId } = run.parameters;
+    /** runs of reports that name the order: what follows of them does not name it again */
+    const runs = new Set<string>();
+    for await (const page of eventsInPeriod(run, { keep: { entityType: 'ledger' } })) {
+      for (const row of page) {
+        if (!READS.includes(row.event_type)) continue;
+        const { new_state: state, ...content } = contentOf(row);
+        if (principal !== undefined && content.user_id !== principal) continue;
+        if (ledger !== undefined && content.entity_id !== ledger) continue;
+        const runId = cellOf(state.run);
+        if (orderId !== undefined) {
+          if (namesOrder(state.parameters, orderId)) runs.add(runId ?? '');
+          else if (runId === null || !runs.has(runId)) continue;
+        }
+        const isReport = content.event_type === 'report';
+        yield {
+          timestamp: content.timestamp,
+          principal: content.user_id,
+          ledger: content.entity_id,
+          what: isReport ? cellOf(state.report) : content.action,
+          action: isReport ? content.action : 'read',
+          parameters: cellOf(state.parameters),
+          as_of: cellOf(state.as_of),
+          format: cellOf(state.format),
+          run: runId,
+          rows: cellOf(state.rows),
+          bytes: cellOf(state.bytes),
+          sha256: cellOf(state.sha256),
+          event_id: content.event_id,
+          sequence: row.sequence,
+          recorded_at: recordedAt(row),
+        };
+      }
+    }
+  },
+});
+
+/** Whether what was asked for names an order: in a history, a report, a search, or a bundle of either. */
+function namesOrder(parameters: JsonValue | undefined, orderId: string): boolean {
+  if (!isObject(parameters)) return false;
+  const own = (name: string): JsonValue | undefined => (Object.hasOwn(parameters, name) ? parameters[name] : undefined);
+  if (own('order_id') === orderId) return true;
+  if (own('entity_id') === orderId && ['order', undefined].includes(own('entity_type') as string | undefined))
+    return true;
+  return ['asked', 'search'].some((name) => namesOrder(own(name), orderId));
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,357 @@
+import { canonicalize, type JsonObject, type JsonValue } from '../integrity/canonical-json.js';
+import type { Content } from '../integrity/event.js';
+import { contentOf } from '../integrity/stored-event.js';
+import { formatMicros } from '../integrity/timestamp.js';
+import type { TermName } from '../vocabulary/order-vocabulary.js';
+import { cellOf } from './cell.js';
+import { ordersStating } from './orders-stating.js';
+import { compareTimes, isWithin, justAfter, keyOfInstant, keyOfRow, type TimeKey } from './periods.js';
+import { recordedAt } from './recorded-at.js';
+import { defineReport, type Period, type ReportRun } from './report.js';
+import { textParameter } from './text-parameter.js';
+import { lifeOfOrder, ORDER_LIFECYCLE, type LifeEvent, type OrderLife } from './whole-lives.js';
+
+/** Orders that are rebuilt in one answer. That there are more is told in a last row. */
+const MOST_ORDERS = 500;
+
+/** What the actions of the vocabulary are of an order's way. */
+const STAGES: ReadonlyMap<string, string> = new Map([
+  ['create', 'order'],
+  ['trigger', 'activation'],
+  ['modify', 'modification'],
+  ['change_status', 'status'],
+  ['partial_fill', 'execution'],
+  ['fill', 'execution'],
+  ['cancel', 'end'],
+  ['expire', 'end'],
+  ['reject', 'end'],
+  ['void', 'correction'],
+]);
+
+/** An order of the answer, and how it came into it. */
+interface LinkedOrder {
+  orderId: string;
+  relation: 'self' | 'parent' | 'child' | 'aggregated' | 'strategy';
+  /** `name=value` of what links it; null for the order that was asked for */
+  by: string | null;
+}
+
+/** What an order's events say of others, corrected. */
+interface Links {
+  parents: Set<string>;
+  parentClientOrderIds: Set<string>;
+  clientOrderIds: Set<string>;
+  groups: Set<string>;
+  strategies: Set<string>;
+}
+
+export const orderReconstruction = defineReport({
+  name: 'order-reconstruction',
+  version: 1,
+  title: 'Reconstruction of an order',
+  question:
+    'What happened to this order, or to the order of this execution, from its beginning to its end, step by step, and what was recorded of each step?',
+  parameters: [
+    textParameter('order_id', 'The order: entity_id, exactly. This or execution_id', 'O-1'),
+    textParameter(
+      'execution_id',
+      'An execution of the period: metadata.execution_id or venue_transaction_id, exactly. This or order_id',
+      'X-77',
+    ),
+  ],
+  mistakeTogether: ({ order_id: orderId, execution_id: executionId }) =>
+    (orderId === undefined) === (executionId === undefined)
+      ? { name: 'order_id', rule: 'either', rest: 'or execution_id must be given, and not both' }
+      : undefined,
+  columns: [
+    { name: 'order_id', description: 'entity_id' },
+    {
+      name: 'relation',
+      description:
+        'self, parent, child, aggregated or strategy (of the same group); not-listed in a last row: there are more orders',
+    },
+    { name: 'linked_by', description: 'name=value of what links it' },
+    { name: 'ordinal', description: 'place among all that is recorded of the order, from 1' },
+    {
+      name: 'stage',
+      description: 'order, activation, modification, status, execution, allocation, end, correction or other',
+    },
+    { name: 'action', description: 'as sent' },
+    { name: 'event_type', description: 'as sent' },
+    { name: 'timestamp', description: 'event time; UTC, as fine as declared' },
+    { name: 'decision_time', description: 'metadata.decision_time, as sent' },
+    { name: 'order_entry_time', description: 'metadata.order_entry_time, as sent' },
+    { name: 'submission_time', description: 'metadata.submission_time, as sent' },
+    { name: 'message_time', description: 'metadata.message_time, as sent' },
+    { name: 'execution_time', description: 'metadata.execution_time, as sent' },
+    { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+    { name: 'user_id', description: 'who' },
+    { name: 'recorded_by', description: 'the credentials by which it was sent' },
+    { name: 'source', description: 'the system that sent it' },
+    { name: 'execution', description: 'asked, where the event states the execution that was asked for' },
+    { name: 'previous_state', description: 'whole, as JSON' },
+    { name: 'new_state', description: 'whole, as JSON' },
+    { name: 'metadata', description: 'whole, as JSON' },
+    { name: 'standing', description: 'in-force, corrected, voided, superseded or corrects-nothing' },
+    { name: 'corrects', description: 'event_id that this event means to correct' },
+    {
+      name: 'correction',
+      description: 'JSON of what the correction changes, each as {"from", "to"}; of one that corrects nothing, why',
+    },
+    { name: 'corrected_by', description: 'event_id of the correction in force' },
+    { name: 'raw_media_type', description: 'of the message as it came' },
+    { name: 'raw_text', description: 'the message, where all of it is text; SOH (FIX) as |' },
+    { name: 'raw_base64', description: 'the message, byte for byte' },
+    { name: 'event_id', description: 'the event' },
+    { name: 'sequence', description: 'its position in the ledger' },
+    { name: 'event_hash', description: 'hex; what proofs of the event are about' },
+  ],
+  async *rows(run) {
+    const orders = await askedOrders(run);
+    const known = new Set(orders.map(({ orderId }) => orderId));
+    for (let i = 0; i < orders.length && i < MOST_ORDERS; i++) {
+      const order = orders[i]!;
+      const life = await lifeOfOrder(run, order.orderId);
+      const links = noLinks();
+      const span = new Span(run.period);
+      // of a parent that is named alone nothing may be recorded, and others may name it too
+      if (life) yield* rowsOfLife(run, order, life, links, span);
+      for (const linked of await linkedOrders(run, order, links, span.period)) {
+        if (!known.has(linked.orderId)) orders.push(linked);
+        known.add(linked.orderId);
+      }
+    }
+    if (orders.length > MOST_ORDERS) {
+      yield { ...NOTHING, relation: 'not-listed', linked_by: orders[MOST_ORDERS]!.by };
+    }
+  },
+});
+
+const NOTHING = Object.freeze({
+  ...{ order_id: null, relation: null, linked_by: null, ordinal: null, stage: null, action: null, event_type: null },
+  ...{ timestamp: null, decision_time: null, order_entry_time: null, submission_time: null, message_time: null },
+  ...{ execution_time: null, recorded_at: null, user_id: null, recorded_by: null, source: null, execution: null },
+  ...{ previous_state: null, new_state: null, metadata: null, standing: null, corrects: null, correction: null },
+  ...{ corrected_by: null, raw_media_type: null, raw_text: null, raw_base64: null, event_id: null, sequence: null },
+  event_hash: null,
+});
+
+/** The orders that are asked for, if they have an event in the period. */
+async function askedOrders(run: ReportRun): Promise<LinkedOrder[]> {
+  const { order_id: orderId, execution_id: executionId } = run.parameters;
+  if (orderId !== undefined) {
+    const life = await lifeOfOrder(run, orderId);
+    if (life) {
+      for await (const { row } of life.events()) {
+        if (isWithin(row, run.period)) return [{ orderId, relation: 'self', by: null }];
+      }
+    }
+    return [];
+  }
+  const orders: LinkedOrder[] = [];
+  for (const name of ['execution_id', 'venue_transaction_id'] as const) {
+    for (const found of await ordersStating(run, name, executionId!, run.period, MOST_ORDERS)) {
+      if (orders.every((order) => order.orderId !== found)) {
+        orders.push({ orderId: found, relation: 'self', by: `${name}=${executionId!}` });
+      }
+    }
+  }
+  return orders;
+}
+
+/**
+ * Orders that belong to an order: its parents and children, theirs in turn; and of the order that was asked for those
+ * of the same aggregate or strategy. Looked for among events with a time in the span.
+ */
+async function linkedOrders(
+  run: ReportRun,
+  { orderId, relation }: LinkedOrder,
+  links: Links,
+  span: Period,
+): Promise<LinkedOrder[]> {
+  const found = [...links.parents].sort().map((parent): LinkedOrder => {
+    return { orderId: parent, relation: 'parent', by: `parent_order_id=${parent}` };
+  });
+  const searches: [LinkedOrder['relation'], TermName, TermName, Iterable<string>][] = [
+    ['parent', 'client_order_id', 'parent_client_order_id', links.parentClientOrderIds],
+    ['child', 'parent_order_id', 'parent_order_id', [orderId]],
+    ['child', 'parent_client_order_id', 'parent_client_order_id', links.clientOrderIds],
+  ];
+  if (relation === 'self') {
+    searches.push(
+      ['aggregated', 'aggregation_group', 'aggregation_group', links.groups],
+      ['strategy', 'strategy_linked_order_id', 'strategy_linked_order_id', links.strategies],
+    );
+  }
+  for (const [as, member, linkedBy, values] of searches) {
+    for (const value of [...values].sort()) {
+      for (const each of await ordersStating(run, member, value, span, MOST_ORDERS)) {
+        found.push({ orderId: each, relation: as, by: `${linkedBy}=${value}` });
+      }
+    }
+  }
+  return found;
+}
+
+/** The rows of a life; puts into `links` what its events say of others, and into `span` when they happened. */
+async function* rowsOfLife(run: ReportRun, order: LinkedOrder, life: OrderLife, links: Links, span: Span) {
+  const corrected = new Map<string, Content>();
+  let ordinal = 0;
+  for await (const event of life.events()) {
+    ordinal += 1;
+    const { row } = event;
+    const content = contentOf(row);
+    if (life.targets.has(row.event_id)) corrected.set(row.event_id, content);
+    if (event.kind === 'event' && event.stated.action !== 'void') {
+      takeLinks(links, event.stated === row ? content : contentOf(event.stated));
+    }
+    span.add(keyOfRow(row));
+    yield {
+      order_id: order.orderId,
+      relation: order.relation,
+      linked_by: order.by,
+      ordinal: String(ordinal),
+      stage: stageOf(content),
+      action: content.action,
+      event_type: content.event_type,
+      timestamp: content.timestamp,
+      decision_time: cellOf(content.metadata.decision_time),
+      order_entry_time: cellOf(content.metadata.order_entry_time),
+      submission_time: cellOf(content.metadata.submission_time),
+      message_time: cellOf(content.metadata.message_time),
+      execution_time: cellOf(content.metadata.execution_time),
+      recorded_at: recordedAt(row),
+      user_id: content.user_id,
+      recorded_by: row.recorded_by,
+      source: content.source ?? null,
+      execution: statesExecution(content, run.parameters.execution_id) ? 'asked' : null,
+      previous_state: content.previous_state && canonicalize(content.previous_state),
+      new_state: canonicalize(content.new_state),
+      metadata: canonicalize(content.metadata),
+      standing: standingOf(event),
+      corrects: content.corrects ?? null,
+      correction: correctionOf(event, content, corrected),
+      corrected_by: correctedBy(event),
+      raw_media_type: row.raw_media_type,
+      raw_text: row.raw_data && textOf(row.raw_data),
+      raw_base64: row.raw_data?.toString('base64') ?? null,
+      event_id: content.event_id,
+      sequence: row.sequence,
+      event_hash: row.event_hash.toString('hex'),
+    };
+  }
+}
+
+function stageOf({ event_type: type, action, metadata }: Content): string {
+  if (type !== ORDER_LIFECYCLE) return 'other';
+  const stage = STAGES.get(action) ?? 'other';
+  const allocates = Array.isArray(metadata.allocations) && metadata.allocations.length > 0;
+  return allocates && (stage === 'modification' || stage === 'other') ? 'allocation' : stage;
+}
+
+function statesExecution({ metadata }: Content, executionId: string | undefined): boolean {
+  if (executionId === undefined) return false;
+  return [metadata.execution_id, metadata.venue_transaction_id].some((id) => cellOf(id) === executionId);
+}
+
+function standingOf(event: LifeEvent): string {
+  if (event.kind === 'vain') return 'corrects-nothing';
+  if (event.kind === 'event') {
+    if (event.stated === event.row) return 'in-force';
+    return event.stated.action === 'void' ? 'voided' : 'corrected';
+  }
+  if (event.correctedBy !== null) return 'corrected';
+  return event.holds ? 'in-force' : 'superseded';
+}
+
+function correctedBy(event: LifeEvent): string | null {
+  if (event.kind === 'correction') return event.correctedBy;
+  return event.stated === event.row ? null : event.stated.event_id;
+}
+
+const WHY_VAIN = {
+  unknown: 'the event is unknown',
+  later: 'the event was recorded later',
+  'other-entity': 'the event is of another entity',
+  circle: 'the corrections lead back to themselves',
+} as const;
+
+function correctionOf(event: LifeEvent, content: Content, corrected: ReadonlyMap<string, Content>): string | null {
+  if (event.kind === 'vain') return `corrects nothing: ${WHY_VAIN[event.vain.why]}`;
+  const before = content.corrects === undefined ? undefined : corrected.get(content.corrects);
+  return before ? differences(flat(before), flat(content)) : null;
+}
+
+/** What a correction may change, a member each: `new_state.price`. A raw message stands beside, whole. */
+function flat({ event_id: _, corrects: __, raw: ___, previous_state, new_state, metadata, ...rest }: Content) {
+  const parts = Object.entries({ previous_state: previous_state ?? {}, new_state, metadata });
+  return new Map<string, JsonValue>([
+    ...Object.entries(rest),
+    ...parts.flatMap(([part, object]) =>
+      Object.entries(object).map(([name, value]): [string, JsonValue] => [`${part}.${name}`, value]),
+    ),
+  ]);
+}
+
+/** As JSON, names in order; what is not there is null. */
+function differences(before: ReadonlyMap<string, JsonValue>, after: ReadonlyMap<string, JsonValue>): string {
+  const changed: [string, JsonObject][] = [];
+  for (const name of [...new Set([...before.keys(), ...after.keys()])].sort()) {
+    const [from, to] = [before.get(name) ?? null, after.get(name) ?? null];
+    if (canonicalize(from) !== canonicalize(to)) changed.push([name, { from, to }]);
+  }
+  return canonicalize(Object.fromEntries(changed));
+}
+
+/** A message as text; null where a part of it is none. */
+function textOf(bytes: Buffer): string | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).replaceAll('\u0001', '|');
+    return /\p{Cc}/u.test(text.replaceAll(/[\t\r\n]/g, '')) ? null : text;
+  } catch {
+    return null; // no UTF-8
+  }
+}
+
+function noLinks(): Links {
+  return {
+    ...{ parents: new Set(), parentClientOrderIds: new Set(), clientOrderIds: new Set() },
+    ...{ groups: new Set(), strategies: new Set() },
+  };
+}
+
+function takeLinks(links: Links, { event_type: type, metadata }: Content): void {
+  if (type !== ORDER_LIFECYCLE) return;
+  const take = (into: Set<string>, name: TermName): void => {
+    const text = Object.hasOwn(metadata, name) ? cellOf(metadata[name]) : null;
+    if (text !== null) into.add(text);
+  };
+  take(links.parents, 'parent_order_id');
+  take(links.parentClientOrderIds, 'parent_client_order_id');
+  take(links.clientOrderIds, 'client_order_id');
+  take(links.groups, 'aggregation_group');
+  take(links.strategies, 'strategy_linked_order_id');
+}
+
+/** A run's period, and what lies outside of it of a life. */
+class Span {
+  private first: TimeKey;
+  /** included */
+  private last: TimeKey;
+
+  constructor(private readonly ofRun: Period) {
+    this.first = keyOfInstant(ofRun.from);
+    this.last = this.first;
+  }
+
+  add(at: TimeKey): void {
+    if (compareTimes(at, this.first) < 0) this.first = at;
+    if (compareTimes(at, this.last) > 0) this.last = at;
+  }
+
+  get period(): Period {
+    const from = { time: formatMicros(this.first.micros), nanos: this.first.nanos };
+    const isLonger = compareTimes(this.last, keyOfInstant(this.ofRun.to)) >= 0;
+    return { from, to: isLonger ? justAfter(this.last) : this.ofRun.to };
+  }
+}

@@ -1,0 +1,441 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SentEvent } from './reports/made-day.js';
+import { MADE_AGGREGATES } from './reports/made-aggregates.js';
+import { MADE_COPIES } from './reports/made-copies.js';
+import { MADE_DESK } from './reports/made-desk.js';
+import { chaoticLife } from './reports/made-lives.js';
+import { expectedAccessLog } from './reports/plain-access-log.js';
+import { expectedActivityBy } from './reports/plain-activity.js';
+import { expectedAggregation } from './reports/plain-aggregation.js';
+import { readCsv, type PlacedEvent } from './reports/plain-computation.js';
+import { expectedCopies } from './reports/plain-copies.js';
+import { expectedReconstruction, type Envelopes } from './reports/plain-reconstruction.js';
+import { expectedReplay } from './reports/plain-replay.js';
+import { startService, type TestService } from './support/app.js';
+import { createKey, query, type TestKey } from './support/keys.js';
+import { Random } from './support/random.js';
+
+type Row = Record<string, string | null>;
+type Bounds = readonly [from: string, to: string];
+type Parameters = Record<string, string>;
+
+const DAY: Bounds = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'];
+const EVER: Bounds = ['1970-01-01T00:00:00Z', '2199-01-01T00:00:00Z'];
+
+/** A report, what it may be asked, and its rows by a computation that shares no line with the service. */
+interface Case {
+  report: string;
+  /** in which the made events are that it is tried on */
+  ledger: 'desk' | 'aggregates' | 'copies';
+  /** the first has the golden file */
+  asked: readonly Parameters[];
+  rows: (events: readonly PlacedEvent[], parameters: Parameters, from: string, to: string) => Row[];
+  /** of a ledger without meaning: parameters at random */
+  anything: (random: Random) => Parameters;
+}
+
+const ORDERS = 16;
+
+describe('reports on orders', () => {
+  let service: TestService;
+  let envelopes: Envelopes;
+  const ledgers = new Map<string, PlacedEvent[]>();
+
+  beforeAll(async () => {
+    service = await startService();
+    await record('desk', MADE_DESK);
+    await record('aggregates', MADE_AGGREGATES);
+    await record('copies', MADE_COPIES);
+    await record('chaos', chaos());
+    const rows = await query<{ event_id: string; recorded_by: string; event_hash: Buffer }>(
+      service.database,
+      `SELECT event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('desk', 'chaos')`,
+    );
+    envelopes = new Map(
+      rows.map(({ event_id: id, recorded_by, event_hash: hash }) => [
+        id,
+        { recorded_by, event_hash: hash.toString('hex') },
+      ]),
+    );
+  });
+  afterAll(() => service.close());
+
+  async function record(ledger: string, events: readonly SentEvent[]): Promise<void> {
+    await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    const { body } = await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
+    const receipts = body.receipts as { sequence: string; recorded_at: string }[];
+    const placed = events.map((event, i) => ({
+      ...event,
+      sequence: Number(receipts[i]!.sequence),
+      recorded_at: receipts[i]!.recorded_at,
+    }));
+    ledgers.set(ledger, placed);
+  }
+
+  async function rows(ledger: string, report: string, parameters: Parameters, [from, to]: Bounds): Promise<Row[]> {
+    const asked = service
+      .http()
+      .get(`/v1/ledgers/${ledger}/reports/${report}`)
+      .query({ ...parameters, from, to });
+    const { body } = await asked.expect(200);
+    return (body as { rows: Row[] }).rows;
+  }
+
+  const CASES: Case[] = [
+    {
+      report: 'order-reconstruction',
+      ledger: 'desk',
+      asked: [
+        { order_id: 'P-1' },
+        { execution_id: 'X-2' },
+        { execution_id: 'TV-1' },
+        { order_id: 'Q-b' },
+        { order_id: 'CH-1-1' },
+        { order_id: 'nothing' },
+        { execution_id: 'nothing' },
+      ],
+      rows: (events, asked, from, to) => expectedReconstruction(events, asked, from, to, envelopes),
+      anything: (random) =>
+        random.chance(2)
+          ? { order_id: `C-${random.below(ORDERS)}` }
+          : { execution_id: random.of(['X-1', 'X-2', '7', 'true']) },
+    },
+    {
+      report: 'replay',
+      ledger: 'desk',
+      asked: [
+        {},
+        { instrument: 'DE0005190003' },
+        { instrument: 'SAP', venue: 'XPAR' },
+        { client: 'C-1', algorithm: 'ALGO-7' },
+        { desk: 'block' },
+        { user_id: 'engine-1' },
+        { user_id: 'ops-2' },
+      ],
+      rows: expectedReplay,
+      anything: (random) => ({
+        ...(random.chance(2) ? { client: random.of(['C-1', 'C-2', '7']) } : {}),
+        ...(random.chance(3) ? { instrument: random.of(['SAP', 'BMW']) } : {}),
+        ...(random.chance(3) ? { algorithm: 'ALGO-1' } : {}),
+        ...(random.chance(4) ? { user_id: random.of(['trader-1', 'ops-1']) } : {}),
+      }),
+    },
+    {
+      report: 'aggregation-allocation',
+      ledger: 'aggregates',
+      asked: [{}, { group: 'AG-1' }, { group: 'A-3' }, { client: 'C-9' }, { client: 'C-1', group: 'AG-4' }],
+      rows: expectedAggregation,
+      anything: (random) => (random.chance(3) ? { client: random.of(['C-1', '7']) } : {}),
+    },
+    {
+      report: 'activity',
+      ledger: 'desk',
+      asked: ['algorithm', 'venue', 'client', 'desk', 'investment_decision_maker', 'instrument', 'user'].map((by) => ({
+        by,
+      })),
+      rows: expectedActivityBy,
+      anything: (random) => ({ by: random.of(['algorithm', 'client', 'venue', 'instrument', 'desk', 'user']) }),
+    },
+    {
+      report: 'drop-copy-reconciliation',
+      ledger: 'copies',
+      asked: [
+        { source: 'oms', other_source: 'drop-copy' },
+        { source: 'drop-copy', other_source: 'oms', tolerance_ms: '0' },
+        { source: 'oms', other_source: 'crossing', tolerance_ms: '86400000' },
+      ],
+      rows: expectedCopies,
+      anything: (random) => ({
+        ...{ source: 'oms', other_source: 'venue' },
+        ...(random.chance(2) ? { tolerance_ms: random.of(['0', '60000', '86400000']) } : {}),
+      }),
+    },
+  ];
+
+  describe.each(CASES.map((each) => [each.report, each] as const))(
+    '%s',
+    (report, { ledger, asked, rows: expected, anything }) => {
+      it('has the rows that a plain computation gives, and the golden file', async () => {
+        const events = ledgers.get(ledger)!;
+        for (const [i, parameters] of asked.entries()) {
+          const found = await rows(ledger, report, parameters, DAY);
+          expect([parameters, found]).toEqual([parameters, expected(events, parameters, ...DAY)]);
+          if (i > 0) continue;
+          expect(found.length).toBeGreaterThan(3);
+          const path = join(import.meta.dirname, 'reports', `${report}.json`);
+          const text = `${JSON.stringify(found, null, 2)}\n`
+            .replaceAll(events[0]!.recorded_at, 'RECORDED_AT')
+            .replaceAll(/"(recorded_by|event_hash)": "[^"]*"/g, '"$1": "…"');
+          if (process.env.UPDATE_GOLDEN_FILES) writeFileSync(path, text);
+          expect(readFileSync(path, 'utf8')).toBe(text);
+        }
+      });
+
+      it('has the rows of any sequence', async () => {
+        const events = ledgers.get(ledger)!;
+        for (let asOf = 0; asOf <= events.length; asOf += 5) {
+          const then = events.slice(0, asOf);
+          for (const parameters of asked.slice(0, 2)) {
+            const found = await rows(ledger, report, { ...parameters, as_of: String(asOf) }, EVER);
+            expect([asOf, found]).toEqual([asOf, expected(then, parameters, ...EVER)]);
+          }
+        }
+      });
+
+      it('has the rows of events without meaning, at any sequence and for any period', async () => {
+        const random = new Random(17);
+        const events = ledgers.get('chaos')!;
+        const times = events.map(({ timestamp }) => timestamp).sort();
+        let total = 0;
+        for (let i = 0; i < 12; i++) {
+          const parameters = anything(random);
+          const asOf = i % 2 === 0 ? events.length : random.below(events.length + 1);
+          const [from, to] = i < 3 ? EVER : ([random.of(times), random.of(times)].sort() as [string, string]);
+          if (from === to) continue;
+          const found = await rows('chaos', report, { ...parameters, as_of: String(asOf) }, [from, to]);
+          const wanted = expected(events.slice(0, asOf), parameters, from, to);
+          expect([parameters, asOf, from, to, found]).toEqual([parameters, asOf, from, to, wanted]);
+          total += found.length;
+        }
+        expect(total).toBeGreaterThan(50);
+      });
+
+      it('comes as CSV with the same cells', async () => {
+        const found = await rows(ledger, report, asked[0]!, DAY);
+        const { text } = await service
+          .http()
+          .get(`/v1/ledgers/${ledger}/reports/${report}`)
+          .query({ ...asked[0], from: DAY[0], to: DAY[1], format: 'csv' })
+          .expect(200);
+        const [header, ...records] = readCsv(text);
+        expect(header).toEqual(Object.keys(found[0]!));
+        const unguarded = (cell: string): string => cell.replace(/^'(?=[=+\-@\t\r])/, '');
+        expect(records.map((record) => record.map(unguarded))).toEqual(
+          found.map((row) => header!.map((name) => row[name] ?? '')),
+        );
+      });
+    },
+  );
+
+  it.each([
+    ['neither an order nor an execution', 'order-reconstruction', {}, 'order_id', 'either'],
+    ['both of them', 'order-reconstruction', { order_id: 'a', execution_id: 'b' }, 'order_id', 'either'],
+    ['an empty order', 'order-reconstruction', { order_id: '' }, 'order_id', 'text'],
+    ['an empty venue', 'replay', { venue: '' }, 'venue', 'text'],
+    ['an unknown filter', 'replay', { side: 'buy' }, 'side', 'unknown'],
+    ['an empty group', 'aggregation-allocation', { group: '' }, 'group', 'text'],
+    ['activity by nothing', 'activity', {}, 'by', 'required'],
+    ['one source', 'drop-copy-reconciliation', { source: 'a' }, 'other_source', 'required'],
+    ['a source with itself', 'drop-copy-reconciliation', { source: 'a', other_source: 'a' }, 'other_source', 'other'],
+    [
+      'a tolerance of two days',
+      'drop-copy-reconciliation',
+      { source: 'a', other_source: 'b', tolerance_ms: '172800000' },
+      'tolerance_ms',
+      'range',
+    ],
+    ['activity by what nobody knows', 'activity', { by: 'constructor' }, 'by', 'one-of'],
+  ])('refuses %s', async (_, report, parameters, name, rule) => {
+    const path = `/v1/ledgers/main/reports/${report}`;
+    const { body } = await service
+      .http()
+      .get(path)
+      .query({ from_date: '2026-06-02', to_date: '2026-06-02', ...parameters })
+      .expect(400);
+    expect(body.errors).toMatchObject([{ pointer: `/query/${name}`, rule }]);
+    const run = { from_date: '2026-06-02', to_date: '2026-06-02', ...parameters };
+    await service.http().post(`${path}/runs`).send(run).expect(400);
+  });
+
+  it('rebuilds an order with messages as they came, and corrections seen from both sides', async () => {
+    const found = await rows('desk', 'order-reconstruction', { execution_id: 'X-2' }, DAY);
+    const of = (sequence: string): Row => found.find((row) => row.sequence === sequence)!;
+    expect(of('1')).toMatchObject({
+      ...{ relation: 'parent', linked_by: 'parent_order_id=P-1', timestamp: '2026-06-02T08:00:00.000000001Z' },
+      ...{ raw_text: '8=FIX.4.4|35=D|11=CLO-1|55=SAP|58=grün|', decision_time: '2026-06-02T09:59:59.123456789+02:00' },
+    });
+    expect(of('5')).toMatchObject({ standing: 'corrected', corrected_by: of('7').event_id, execution: 'asked' });
+    expect(of('6')).toMatchObject({ standing: 'corrected', corrects: of('5').event_id });
+    expect(JSON.parse(of('7').correction!)).toEqual({
+      'metadata.account': { from: null, to: 'A-9' },
+      'metadata.reason': { from: 'price', to: 'price again' },
+      'new_state.price': { from: '140.48', to: '140.47' },
+      user_id: { from: 'ops-1', to: 'ops-2' },
+    });
+    expect(of('13').standing).toBe('superseded');
+    expect(of('16').correction).toBe('corrects nothing: the event is of another entity');
+    expect(found.map(({ order_id: id }) => id)).toEqual(expect.arrayContaining(['CH-1', 'P-1', 'CH-1-1', 'CH-2']));
+  });
+
+  describe('access-log', () => {
+    const LOG = '/v1/ledgers/_service/reports/access-log';
+    const EVER_DAYS = { from_date: '2026-01-01', to_date: '2199-12-31' };
+    let auditor: TestKey;
+
+    /** All that the service has recorded of itself, as its interface shows it; and how much that was. */
+    async function serviceTrail(): Promise<PlacedEvent[]> {
+      const events: PlacedEvent[] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const { body } = await service
+          .http()
+          .get('/v1/ledgers/_service/events')
+          .query({ limit: '1000', ...(cursor === '' ? {} : { cursor }) })
+          .expect(200);
+        events.push(...(body.events as PlacedEvent[]));
+        cursor = body.next_cursor as string | null;
+      }
+      return events.map((event) => ({ ...event, sequence: Number(event.sequence) }));
+    }
+
+    beforeAll(async () => {
+      auditor = await createKey(service, ['reports:read', 'events:read'], ['desk', 'copies', '_service']);
+      const get = (path: string) => service.http(auditor.key).get(`/v1/ledgers/${path}`);
+      const lines = { accept: 'application/x-ndjson' };
+      await get('desk/orders/P-1/history').set(lines).expect(200);
+      await get('desk/orders/CH-1/history').set(lines).expect(200);
+      await get('desk/events?entity_type=order&entity_id=P-1').set(lines).expect(200);
+      await get('desk/events?entity_type=account&entity_id=P-1').set(lines).expect(200);
+      await get('desk/events?entity_id=P-1&limit=1').expect(200); // a page is not recorded
+      const day = 'from_date=2026-06-02&to_date=2026-06-02';
+      await get(`desk/reports/order-reconstruction?${day}&order_id=P-1&format=csv`).expect(200);
+      await get(`copies/reports/replay?${day}`).expect(200);
+      await get(`desk/reports/activity?${day}`).expect(400); // refused: nothing was read
+      await get('_service/events?event_type=report').set(lines).expect(200);
+    });
+
+    it('has the reads that a plain look at the trail of the service finds', async () => {
+      const trail = await serviceTrail();
+      const principal = `key:${auditor.id}`;
+      for (const filters of [
+        {},
+        { principal },
+        { of_ledger: 'chaos' },
+        { order_id: 'P-1' },
+        { order_id: 'C-3', of_ledger: 'chaos' },
+        { principal: 'nobody' },
+      ]) {
+        const { body } = await service
+          .http()
+          .get(LOG)
+          .query({ ...EVER_DAYS, ...filters, as_of: String(trail.length) })
+          .expect(200);
+        expect([filters, body.rows]).toEqual([filters, expectedAccessLog(trail, filters)]);
+      }
+    });
+
+    it('says what one key has read, and the golden file', async () => {
+      const { body } = await service
+        .http(auditor.key)
+        .get(LOG)
+        .query({ ...EVER_DAYS, principal: `key:${auditor.id}` })
+        .expect(200);
+      const found = body.rows as Row[];
+      expect(found.map(({ ledger, what, action }) => [ledger, what, action])).toEqual([
+        ['desk', 'history', 'read'],
+        ['desk', 'history', 'read'],
+        ['desk', 'search', 'read'],
+        ['desk', 'search', 'read'],
+        ['desk', 'order-reconstruction', 'run'],
+        ['desk', 'order-reconstruction', 'done'],
+        ['copies', 'replay', 'run'],
+        ['copies', 'replay', 'done'],
+        ['_service', 'search', 'read'],
+      ]);
+      const path = join(import.meta.dirname, 'reports', 'access-log.json');
+      const places = new Map<string, string>();
+      const text = `${JSON.stringify(found, null, 2)}\n`
+        .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, (id) => {
+          if (!places.has(id)) places.set(id, `ID-${places.size + 1}`);
+          return places.get(id)!;
+        })
+        .replaceAll(/"(timestamp|recorded_at|sequence|as_of|bytes|sha256)": "[^"]*"/g, '"$1": "…"');
+      if (process.env.UPDATE_GOLDEN_FILES) writeFileSync(path, text);
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    });
+
+    it('finds what names an order, and what came of it', async () => {
+      const { body } = await service
+        .http(auditor.key)
+        .get(LOG)
+        .query({ ...EVER_DAYS, principal: `key:${auditor.id}`, order_id: 'P-1' })
+        .expect(200);
+      expect((body.rows as Row[]).map(({ what, action }) => [what, action])).toEqual([
+        ['history', 'read'],
+        ['search', 'read'],
+        ['order-reconstruction', 'run'],
+        ['order-reconstruction', 'done'],
+      ]);
+    });
+
+    it('is of the ledger of the service alone, for those who may read it', async () => {
+      const elsewhere = await service.http().get('/v1/ledgers/desk/reports/access-log').query(EVER_DAYS).expect(404);
+      expect(elsewhere.body).toMatchObject({ type: '/docs/problems/report-not-found' });
+      expect(elsewhere.body.detail).toContain('_service');
+      await service.http().post('/v1/ledgers/desk/reports/access-log/runs').send(EVER_DAYS).expect(404);
+      const other = await createKey(service, ['reports:read'], ['desk']);
+      await service.http(other.key).get(LOG).query(EVER_DAYS).expect(404);
+      const reader = await createKey(service, ['events:read'], ['_service']);
+      await service.http(reader.key).get(LOG).query(EVER_DAYS).expect(403);
+    });
+  });
+
+  it('says that there are more orders than one answer has', async () => {
+    const children = Array.from({ length: 510 }, (_, i): SentEvent => ({
+      ...MADE_DESK[1]!,
+      event_id: `0197f3a1-6c00-7000-8000-${String(500_000 + i)}000000`,
+      entity_id: `K-${i}`,
+    }));
+    await record('many', [MADE_DESK[0]!, ...children]);
+    const found = await rows('many', 'order-reconstruction', { order_id: 'P-1' }, DAY);
+    expect(found).toHaveLength(501);
+    expect(found.at(-1)).toMatchObject({ order_id: null, relation: 'not-listed', linked_by: 'parent_order_id=P-1' });
+  });
+});
+
+/** Orders at random, with corrections of all kinds, that name each other. */
+function chaos(): SentEvent[] {
+  const random = new Random(23);
+  const sent: SentEvent[] = [];
+  for (let i = 0; i < ORDERS; i++) {
+    const others = sent.map(({ event_id }) => event_id);
+    sent.push(...chaoticLife(`C-${i}`, random, i === 5 ? 40 : 2 + random.below(18), others));
+  }
+  for (const event of sent) {
+    const state = (name: string, ...values: unknown[]): void => {
+      if (random.chance(3)) event.new_state[name] = random.of(values);
+    };
+    const context = (name: string, ...values: unknown[]): void => {
+      if (random.chance(6)) event.metadata[name] = random.of(values);
+    };
+    state('symbol', 'SAP', 'BMW', '');
+    state('exchange', 'XETR', 'XPAR', null);
+    state('side', 'buy', 'sell');
+    state('order_quantity', '50', 'x', '1e3');
+    context('client_id', 'C-1', 'C-2', 7);
+    context('desk', 'equities', 'making');
+    context('investment_decision_maker', 'PM-1', 'ALGO-1');
+    context('execution_decision_maker', 'ALGO-1', 'ALGO-2');
+    context('parent_order_id', `C-${random.below(ORDERS)}`, 'C-none', '');
+    context('client_order_id', `CLO-${random.below(4)}`);
+    context('parent_client_order_id', `CLO-${random.below(9)}`);
+    context('aggregation_group', 'AG-1', 'AG-2');
+    context('strategy_linked_order_id', 'S-1', true);
+    context('aggregated', true, false);
+    context('aggregated_clients', '1', '2', '3');
+    context('client_id_type', 'none', 'aggregated', 'pending_allocation');
+    context('allocations', [], 'none', [{ client_id: 'C-1', quantity: '3', price: '1' }, 7], [{ quantity: 'x' }]);
+    context('initiated_by', 'member', 'venue_automatic', 'venue_human');
+    context('execution_id', 'X-1', 'X-2', 7, true, { id: 'X-1' });
+    context('venue_transaction_id', 'TV-1', 'TV-2');
+    context('venue_order_id', 'V-1', 'C-1');
+    context('execution_time', '2026-06-02T10:00:00.5+02:00', 'noon');
+    context('reason', 'because');
+    if (random.chance(5)) event.user_id = 'ops-1';
+    if (random.chance(9)) event.raw = { media_type: 'text/plain', data: Buffer.from('a\u0001b').toString('base64') };
+  }
+  return sent
+    .map((event, place) => ({ event, key: place + random.below(40), place }))
+    .sort((a, b) => a.key - b.key || a.place - b.place)
+    .map(({ event }) => event);
+}

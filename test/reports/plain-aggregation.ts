@@ -1,0 +1,223 @@
+import { nanosOf, Rulings, text, type PlacedEvent } from './plain-computation.js';
+import { factsInPeriod, known } from './plain-replay.js';
+
+type Row = Record<string, string | null>;
+
+const MONTH_NS = 31n * 86_400_000_000_000n;
+
+/** Exact: a whole number over a power of ten; NaN is undefined. */
+type Exact = { n: bigint; d: number } | undefined;
+
+export function exact(value: string | null): Exact {
+  const match =
+    value === null || value.length > 400 ? null : /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(value);
+  if (!match) return undefined;
+  const [, minus, whole, fraction = '', exponent = '0'] = match;
+  const d = fraction.length - Number(exponent);
+  const n = BigInt(`${minus}${whole}${fraction}`);
+  return d < 0 ? { n: n * 10n ** BigInt(-d), d: 0 } : { n, d };
+}
+
+export function plus(a: Exact, b: Exact, sign = 1n): Exact {
+  if (!a || !b) return undefined;
+  const d = Math.max(a.d, b.d);
+  return { n: a.n * 10n ** BigInt(d - a.d) + sign * b.n * 10n ** BigInt(d - b.d), d };
+}
+
+export function times(a: Exact, b: Exact): Exact {
+  return a && b && { n: a.n * b.n, d: a.d + b.d };
+}
+
+export function total(values: Exact[]): Exact {
+  return values.reduce((sum, value) => plus(sum, value), { n: 0n, d: 0 } as Exact);
+}
+
+export function shown(value: Exact): string | null {
+  if (!value) return null;
+  const digits = String(value.n < 0n ? -value.n : value.n).padStart(value.d + 1, '0');
+  const cut = digits.length - value.d;
+  const fraction = digits.slice(cut).replace(/0+$/, '');
+  return `${value.n < 0n ? '-' : ''}${digits.slice(0, cut)}${fraction && '.'}${fraction}`;
+}
+
+const isFill = ({ action }: PlacedEvent): boolean => action === 'fill' || action === 'partial_fill';
+
+/** The rows of aggregation-allocation. */
+export function expectedAggregation(
+  events: readonly PlacedEvent[],
+  asked: Record<string, string>,
+  from: string,
+  to: string,
+): Row[] {
+  const facts = new Rulings(events).facts();
+  const lifeOf = (orderId: string): PlacedEvent[] =>
+    facts
+      .filter(({ original }) => original.entity_type === 'order' && original.entity_id === orderId)
+      .map(({ final }) => final)
+      .filter(({ action, event_type: type }) => action !== 'void' && type === 'order_lifecycle');
+  const latest = (life: PlacedEvent[], part: 'new_state' | 'metadata', name: string): string | null =>
+    life.map((event) => text(event[part][name])).findLast((value) => value !== null) ?? null;
+
+  const groups: { name: string; by: string }[] = [];
+  for (const fact of factsInPeriod(events, from, to)) {
+    const { metadata, entity_id: id } = fact.final;
+    const says = (name: string): string | null => text(metadata[name]);
+    const tells =
+      says('aggregation_group') !== null ||
+      says('allocations') !== null ||
+      says('aggregated') === 'true' ||
+      says('client_id_type') === 'aggregated' ||
+      says('client_id_type') === 'pending_allocation';
+    if (!tells) continue;
+    const group = known(fact, 'metadata', 'aggregation_group');
+    const [name, by] = group === null ? [id, 'order'] : [group, 'aggregation_group'];
+    if (!groups.some((each) => each.name === name && each.by === by)) groups.push({ name, by });
+  }
+
+  return groups.flatMap(({ name, by }) => {
+    if (asked.group !== undefined && asked.group !== name) return [];
+    const [low, high] = [nanosOf(from) - MONTH_NS, nanosOf(to) + MONTH_NS];
+    const naming = events.filter(
+      (event) =>
+        event.entity_type === 'order' &&
+        event.event_type === 'order_lifecycle' &&
+        nanosOf(event.timestamp) >= low &&
+        nanosOf(event.timestamp) < high &&
+        text(event.metadata.aggregation_group) === name,
+    );
+    const ids = by === 'order' ? [name] : [...new Set(naming.map(({ entity_id: id }) => id))].sort();
+    const orders = ids
+      .map((id) => ({ id, life: lifeOf(id) }))
+      .filter(({ life }) => {
+        const own = latest(life, 'metadata', 'aggregation_group');
+        return by === 'order' ? own === null : own === name;
+      })
+      .map(({ id, life }) => {
+        const allocations = life.flatMap((event) => {
+          const value = event.metadata.allocations;
+          if (text(value) === null) return [];
+          return (Array.isArray(value) ? (value as unknown[]) : [null]).map((each) => {
+            const member = (key: string): string | null => {
+              const isObject = each !== null && typeof each === 'object' && !Array.isArray(each);
+              return isObject ? text((each as Record<string, unknown>)[key]) : null;
+            };
+            return {
+              ...{ id, event, client: member('client_id'), account: member('account') },
+              ...{ quantity: member('quantity'), price: member('price') },
+            };
+          });
+        });
+        const type = latest(life, 'metadata', 'client_id_type');
+        const fills = life.filter(isFill);
+        const ordered = life.map(
+          (event) => text(event.new_state.order_quantity) ?? (isFill(event) ? null : text(event.new_state.quantity)),
+        );
+        return {
+          ...{ id, life, allocations },
+          isAggregate:
+            allocations.length > 0 ||
+            latest(life, 'metadata', 'aggregated') === 'true' ||
+            type === 'aggregated' ||
+            type === 'pending_allocation',
+          client: latest(life, 'metadata', 'client_id'),
+          type,
+          ordered: ordered.findLast((value) => value !== null) ?? null,
+          executed: total(fills.map(({ new_state: state }) => exact(text(state.quantity)))),
+          value: total(
+            fills.map(({ new_state: state }) => times(exact(text(state.quantity)), exact(text(state.price)))),
+          ),
+        };
+      });
+    if (orders.length === 0) return [];
+
+    const empty: Row = {
+      ...{ group: name, grouped_by: by, kind: null, order_id: null, client: null, account: null, instrument: null },
+      ...{ side: null, ordered: null, executed: null, allocated: null, price: null, difference: null, verdict: null },
+      ...{ found: null, event_id: null, sequence: null },
+    };
+    const aggregates = orders.filter(({ isAggregate }) => isAggregate);
+    const ofClients = orders.filter(({ isAggregate }) => !isAggregate);
+    const rows: Row[] = [...ofClients, ...aggregates].map((each) => ({
+      ...empty,
+      kind: each.isAggregate ? 'aggregate' : 'client-order',
+      order_id: each.id,
+      client: each.client ?? each.type,
+      account: latest(each.life, 'metadata', 'account'),
+      instrument: latest(each.life, 'new_state', 'symbol'),
+      side: latest(each.life, 'new_state', 'side'),
+      ordered: each.ordered,
+      executed: shown(each.executed),
+    }));
+    const allocations = orders.flatMap((each) => each.allocations).sort((a, b) => a.event.sequence - b.event.sequence);
+    for (const { id, event, client, account, quantity, price } of allocations) {
+      rows.push({
+        ...{ ...empty, kind: 'allocation', order_id: id, client, account, allocated: quantity, price },
+        ...{ event_id: event.event_id, sequence: String(event.sequence) },
+      });
+    }
+
+    const executing = aggregates.length > 0 ? aggregates : ofClients;
+    const executed = total(executing.map((each) => each.executed));
+    const allocated = total(allocations.map(({ quantity }) => exact(quantity)));
+    const difference = plus(allocated, executed, -1n);
+    const found: string[] = [];
+    if (aggregates.length > 0 && difference && difference.n < 0n) {
+      found.push(allocations.length === 0 ? 'not-allocated' : 'under-allocated');
+    }
+    if (aggregates.length > 0 && difference && difference.n > 0n) found.push('over-allocated');
+    if (aggregates.length === 0 && executed?.n !== 0n) found.push('no-aggregate');
+    if (allocations.some(({ client }) => client === null)) found.push('allocation-without-client');
+
+    const names = [...ofClients.map(({ client }) => client), ...allocations.map(({ client }) => client)];
+    const clients = [...new Set(names.filter((client) => client !== null))].sort();
+    let isUnreadable = !difference;
+    for (const client of clients) {
+      const own = ofClients.filter((each) => each.client === client);
+      const parts = allocations.filter((each) => each.client === client);
+      const ordered = total(own.map((each) => exact(each.ordered)));
+      const done = total(own.map((each) => each.executed));
+      const got = total(parts.map(({ quantity }) => exact(quantity)));
+      if (!ordered) isUnreadable = true;
+      rows.push({
+        ...{ ...empty, kind: 'client', client },
+        ordered: own.length > 0 ? shown(ordered) : null,
+        executed: own.length > 0 ? shown(done) : null,
+        allocated: parts.length > 0 ? shown(got) : null,
+      });
+      if (ofClients.length > 0 && own.length === 0) found.push(`client-without-order ${client}`);
+      if (allocations.length > 0 && parts.length === 0) found.push(`client-without-allocation ${client}`);
+      if (own.length === 0 || parts.length === 0 || !got) continue;
+      if ((plus(got, ordered, -1n)?.n ?? 0n) > 0n) found.push(`more-than-ordered ${client}`);
+      if (done && done.n !== 0n && plus(got, done, -1n)!.n !== 0n) found.push(`executed-differs ${client}`);
+    }
+    const counts = aggregates.map(({ life }) => latest(life, 'metadata', 'aggregated_clients'));
+    for (const count of new Set(counts)) {
+      if (count !== null && clients.length > 0 && count !== String(clients.length))
+        found.push(`clients-differ ${count}`);
+    }
+    const worth = total(executing.map((each) => each.value));
+    if (worth && difference?.n === 0n && allocations.length > 0) {
+      const given = total(allocations.map((each) => times(exact(each.quantity), exact(each.price))));
+      const off = plus(worth, given, -1n);
+      // each price may be rounded: by half of its last digit
+      const slack = total(
+        allocations.map((each) => {
+          const [quantity, price] = [exact(each.quantity), exact(each.price)];
+          if (!quantity || !price) return undefined;
+          return { n: 5n * (quantity.n < 0n ? -quantity.n : quantity.n), d: quantity.d + price.d + 1 };
+        }),
+      );
+      const size = off && { n: off.n < 0n ? -off.n : off.n, d: off.d };
+      if (size && slack && plus(size, slack, -1n)!.n > 0n) found.push('value-differs');
+    }
+    if (isUnreadable) found.push('unreadable-quantity');
+    const isOpen = executed?.n === 0n && allocations.length === 0;
+    rows.push({
+      ...{ ...empty, kind: 'group', executed: shown(executed), allocated: shown(allocated) },
+      difference: aggregates.length > 0 ? shown(difference) : null,
+      verdict: isUnreadable ? 'undecided' : found.length > 0 ? 'does-not-add-up' : isOpen ? 'open' : 'adds-up',
+      found: found.join('; ') || null,
+    });
+    return asked.client !== undefined && !clients.includes(asked.client) ? [] : rows;
+  });
+}
