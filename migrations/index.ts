@@ -19,6 +19,7 @@ import { StateContentsWithTheObject1796947202000 } from './1796947202000-state-c
 import { FollowSuccessions1797033600000 } from './1797033600000-follow-successions.js';
 import { RequireASecondPerson1797033601000 } from './1797033601000-require-a-second-person.js';
 import { GrowTreesInTurn1797120000000 } from './1797120000000-grow-trees-in-turn.js';
+import { GiveKeysLinesOfSuccessions1797206400000 } from './1797206400000-give-keys-lines-of-successions.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -43,4 +44,5 @@ export const MIGRATIONS = [
   FollowSuccessions1797033600000,
   RequireASecondPerson1797033601000,
   GrowTreesInTurn1797120000000,
+  GiveKeysLinesOfSuccessions1797206400000,
 ];

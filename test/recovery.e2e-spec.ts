@@ -146,7 +146,7 @@ describe('a database that was restored behind its anchors', () => {
     expect(await isRefused('/v1/ledgers/main/events', sampleEvent())).toMatch(
       'ends at event 40, and 340 were signed: events 41 to 340 are missing',
     );
-    seen('appends', ['refused']);
+    seen('appends', [{ kind: 'refused', names: 'events 41–340' }]);
     const { findings } = await verify(service!);
     expect(findings).toMatchObject([{ kind: 'checkpoint', sequence: '41' }]);
     endRow();

@@ -1,9 +1,11 @@
 import pg from 'pg';
 import { connectionOptions } from '../src/database/data-source.js';
 import { SqlState } from '../src/database/sqlstate.js';
+import { canonicalContent, contentHash } from '../src/integrity/event.js';
 import { startService, type TestService } from './support/app.js';
+import { query } from './support/keys.js';
 import { rewriting } from './support/rewriting.js';
-import { publishesItsRows, refused, tampering, type Way } from './support/tamper-matrix.js';
+import { endRow, publishesItsRows, refused, tampering, type Way } from './support/tamper-matrix.js';
 import { connected, record, runJob, tamper, verify, type ShownVerification } from './support/verification.js';
 
 /*
@@ -55,7 +57,10 @@ async function afterTampering(...statements: string[]): Promise<ShownVerificatio
 }
 
 /** As a superuser, who may do anything. */
-const bySuperuser = (way: Way, done: string): void => tampering(way, 'a superuser', done);
+const bySuperuser = (way: Way, done: string, more: { blind?: string } = {}): void =>
+  tampering(way, 'a superuser', done, more);
+/** Why nothing is found of what no round has signed. */
+const UNSIGNED = { blind: 'no round has signed it yet, at most one interval; receipts that submitters keep show it' };
 
 const THE_EVENT = `WHERE ledger = $ledger AND sequence = ${CHANGED}`;
 
@@ -233,96 +238,75 @@ describe('events taken away', () => {
   });
 
   it('a tail, with head and keys: without a checkpoint nobody can know, and it is valid', async () => {
-    bySuperuser('cuts the tail', 'with keys and head, before a checkpoint covers it');
+    bySuperuser('cuts the tail', 'with keys and head, before a checkpoint covers it', UNSIGNED);
     const found = await afterTampering(CUT, 'DELETE FROM event_keys WHERE ledger = $ledger AND sequence > 6');
     expect(found).toMatchObject({ verdict: 'valid', total: '6' });
   });
+});
 
-  it('a month that is detached takes its events with it', async () => {
-    bySuperuser('drops a month', 'detaches it');
+describe('months as a whole', () => {
+  it('that are forgotten, detached, swapped and dropped, one after the other', async () => {
     const own = await startService();
     try {
       const { ledger } = await newLedger(own);
-      await connected(own.database.adminUrl, async (admin) => {
-        const { rows } = await admin.query<{ month: string }>(
-          `SELECT DISTINCT tableoid::regclass::text AS month FROM audit_events`,
-        );
-        await admin.query(`ALTER TABLE audit_events DETACH PARTITION ${rows[0]!.month}`);
-      });
+      const [{ month }] = (await query(
+        own.database,
+        'SELECT DISTINCT tableoid::regclass::text AS month FROM audit_events',
+      )) as [{ month: string }];
+      const schemaFindings = async (): Promise<string[]> =>
+        (await runJob(own, 'schema-check')).outcome.findings.map(({ detail }) => detail);
+      await query(own.database, 'CREATE TABLE kept AS SELECT * FROM months');
+
+      bySuperuser('edits the catalogue', 'deletes a month’s row');
+      await tamper(own.database.adminUrl, `DELETE FROM months WHERE partition_name = '${month}'`);
+      expect(await schemaFindings()).toContainEqual(expect.stringContaining(month));
+      endRow();
+      await tamper(own.database.adminUrl, `INSERT INTO months SELECT * FROM kept WHERE partition_name = '${month}'`);
+      await query(own.database, 'DROP TABLE kept');
+      expect(await schemaFindings()).toEqual([]);
+
+      await record(own, 4, ledger);
+      bySuperuser('swaps in an older month', 'a copy of before the last 4 of 12 events, triggers and all');
+      await query(
+        own.database,
+        `DO $$
+         DECLARE bound text;
+         BEGIN
+           SELECT pg_get_expr(relpartbound, oid) INTO bound FROM pg_class WHERE relname = '${month}';
+           CREATE TABLE older (LIKE ${month} INCLUDING ALL);
+           INSERT INTO older SELECT * FROM ${month} WHERE sequence <= ${EVENTS};
+           EXECUTE 'ALTER TABLE audit_events DETACH PARTITION ${month}';
+           ALTER TABLE ${month} RENAME TO newer;
+           ALTER TABLE older RENAME TO ${month};
+           EXECUTE 'ALTER TABLE audit_events ATTACH PARTITION ${month} ' || bound;
+         END $$`,
+      );
+      expect(places(await verify(own, {}, ledger)).slice(0, 2)).toEqual([`missing@${EVENTS + 1}`, `key@${EVENTS + 1}`]);
+      expect(await schemaFindings()).not.toEqual([]);
+
+      bySuperuser('drops a month', 'detaches it');
+      await query(own.database, `ALTER TABLE audit_events DETACH PARTITION ${month}`);
       const found = await verify(own, {}, ledger);
-      expect(found).toMatchObject({ verdict: 'invalid', checked: '0', findings: expect.any(Array) });
+      expect(found).toMatchObject({ verdict: 'invalid', checked: '0' });
       expect(places(found)[0]).toBe('missing@1');
+
+      tampering('drops a month', 'the owner', 'and leaves its row in the catalogue');
+      const asOwner = (sql: string) => connected(own.database.ownerUrl, (owner) => owner.query(sql));
+      await query(own.database, 'DROP TABLE newer');
+      await asOwner(`DROP TABLE ${month}`);
+      expect(places(await verify(own, {}, ledger))[0]).toBe('missing@1');
+      expect(await schemaFindings()).toContainEqual(
+        expect.stringMatching(/^month audit_events_\d{4}_\d\d of the catalogue is no part of the trail$/),
+      );
+
+      tampering('drops a month', 'the owner', 'with its row in the catalogue');
+      await asOwner(`DELETE FROM months WHERE partition_name = '${month}'`);
+      expect(places(await verify(own, {}, ledger))[0]).toBe('missing@1');
+      // nothing of the catalogue speaks of it any more: the events that are missing do
+      expect(await schemaFindings()).toEqual([]);
     } finally {
       await own.close();
     }
-  });
-});
-
-/** Months as a whole, on a service of their own, whose tables do not have to outlive the test. */
-describe('months', () => {
-  let own: TestService;
-  let ledger: string;
-  let month: string;
-  beforeEach(async () => {
-    own = await startService();
-    ({ ledger } = await newLedger(own));
-    month = await connected(own.database.adminUrl, async (admin) => {
-      const { rows } = await admin.query<{ month: string }>(
-        `SELECT DISTINCT tableoid::regclass::text AS month FROM audit_events`,
-      );
-      return rows[0]!.month;
-    });
-  });
-  afterEach(() => own.close());
-
-  it('one that is dropped, and forgotten by the catalogue', async () => {
-    tampering('drops a month', 'the owner', 'with its row in the catalogue');
-    await connected(own.database.ownerUrl, async (owner) => {
-      await owner.query(`DROP TABLE ${month}`);
-      await owner.query(`DELETE FROM months WHERE partition_name = '${month}'`);
-    });
-    expect(places(await verify(own, {}, ledger))[0]).toBe('missing@1');
-    const { outcome } = await runJob(own, 'schema-check');
-    // nothing of the catalogue speaks of it any more: the events that are missing do
-    expect(outcome.verdict).toBe('valid');
-  });
-
-  it('one that is dropped, and left in the catalogue', async () => {
-    tampering('drops a month', 'the owner', 'and leaves its row in the catalogue');
-    await connected(own.database.ownerUrl, (owner) => owner.query(`DROP TABLE ${month}`));
-    expect(places(await verify(own, {}, ledger))[0]).toBe('missing@1');
-    const { outcome } = await runJob(own, 'schema-check');
-    expect(outcome.findings.map(({ detail }) => detail)).toContainEqual(
-      expect.stringMatching(/^month audit_events_\d{4}_\d\d of the catalogue is no part of the trail$/),
-    );
-  });
-
-  it('an older copy in the place of the present one', async () => {
-    tampering('swaps in an older month', 'a superuser', 'a copy of before the last events, triggers and all');
-    await record(own, 4, ledger);
-    await connected(own.database.adminUrl, (admin) =>
-      admin.query(
-        `DO $$
-       DECLARE bound text;
-       BEGIN
-         SELECT pg_get_expr(relpartbound, oid) INTO bound FROM pg_class WHERE relname = '${month}';
-         CREATE TABLE older (LIKE ${month} INCLUDING ALL);
-         INSERT INTO older SELECT * FROM ${month} WHERE sequence <= ${EVENTS};
-         EXECUTE 'ALTER TABLE audit_events DETACH PARTITION ${month}';
-         ALTER TABLE ${month} RENAME TO newer;
-         ALTER TABLE older RENAME TO ${month};
-         EXECUTE 'ALTER TABLE audit_events ATTACH PARTITION ${month} ' || bound;
-       END $$`,
-      ),
-    );
-    expect(places(await verify(own, {}, ledger)).slice(0, 2)).toEqual([`missing@${EVENTS + 1}`, `key@${EVENTS + 1}`]);
-    expect((await runJob(own, 'schema-check')).outcome.verdict).toBe('invalid');
-  });
-
-  it('one of which the catalogue forgets that it is there', async () => {
-    tampering('edits the catalogue', 'a superuser', 'deletes a month’s row');
-    await tamper(own.database.adminUrl, `DELETE FROM months WHERE partition_name = '${month}'`);
-    expect((await runJob(own, 'schema-check')).outcome).toMatchObject({ verdict: 'invalid' });
   });
 });
 
@@ -731,7 +715,7 @@ describe('the application’s role', () => {
     tampering(way, 'the service’s role', 'on audit_events');
     const code = await refusalOf(service.database.serviceUrl, true, statement(ledger));
     expect(code).toBe(SqlState.insufficientPrivilege);
-    refused('PostgreSQL’s privileges', `${code}`);
+    refused('PostgreSQL’s privileges', code!);
     expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '8' });
   });
 
@@ -740,10 +724,11 @@ describe('the application’s role', () => {
     tampering(way, 'the owner', 'on audit_events');
     const code = await refusalOf(service.database.ownerUrl, false, statement(ledger));
     expect(code).toBe(SqlState.appendOnly);
-    refused('triggers', `${code}`);
+    refused('triggers', code!);
     expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '8' });
   });
 
+  const FORGED_ID = '0197f3a1-0000-7000-8000-0000000000f0';
   /** Calls the append function as the service may, with arguments of one's own. */
   async function appendAsService(ledger: string, members: Record<string, string>): Promise<void> {
     const values: Record<string, string> = {
@@ -764,7 +749,7 @@ describe('the application’s role', () => {
     await client.connect();
     try {
       await client.query(
-        `SELECT append_events('${ledger}', interval '2 seconds', ARRAY[0], ARRAY[gen_random_uuid()], ARRAY['2026-06-02 08:00:00+00'::timestamptz],
+        `SELECT append_events('${ledger}', interval '2 seconds', ARRAY[0], ARRAY['${FORGED_ID}'::uuid], ARRAY['2026-06-02 08:00:00+00'::timestamptz],
            ARRAY[0::smallint], ARRAY[0::smallint], ARRAY['t'], ARRAY['order'], ARRAY['O'], ARRAY['create'], ARRAY[${values.user_id}],
            ARRAY[NULL::jsonb], ARRAY[${values.new_state}], ARRAY['{}'::jsonb], ARRAY[NULL::text], ARRAY[NULL::text], ARRAY[NULL::text],
            ARRAY[NULL::uuid], ARRAY[NULL::text], ARRAY[NULL::bytea], ARRAY[${values.recorded_by}],
@@ -789,10 +774,29 @@ describe('the application’s role', () => {
       // the function may as well refuse it
       const code = (error as { code?: string }).code ?? '';
       expect(code).toMatch(/^(2|TT)/);
-      refused('PostgreSQL', code);
+      refused('the append function', code);
       return;
     }
     expect(places(await verify(service, {}, ledger))).toEqual(finds);
+  });
+
+  it('records what is true in itself under a principal of its choice', async () => {
+    tampering(
+      'calls the append function with forged arguments',
+      'the service’s role',
+      'a right content hash, and a principal who did not send it',
+      { blind: 'whoever has the service’s login may name any principal: keep it from people' },
+    );
+    const { ledger } = await newLedger();
+    const salt = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+    const { text } = canonicalContent({
+      event_id: FORGED_ID,
+      timestamp: '2026-06-02T08:00:00Z',
+      ...{ event_type: 't', entity_type: 'order', entity_id: 'O', action: 'create', user_id: 'trader-1' },
+      ...{ previous_state: null, new_state: { price: '1' }, metadata: {} },
+    });
+    await appendAsService(ledger, { content_hash: `'\\x${contentHash(salt, text).toString('hex')}'::bytea` });
+    expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '9' });
   });
 });
 
@@ -804,6 +808,7 @@ describe('a whole rewriting', () => {
         'rewrites all from an event on, with right hashes',
         'a superuser',
         `from event ${sequence} on, before a checkpoint covers it`,
+        UNSIGNED,
       );
       const { ledger } = await newLedger();
       await tamper(service.database.adminUrl, ...(await rewriting(service.database, ledger, sequence)));

@@ -197,7 +197,7 @@ describe('witnesses', () => {
     expect(outcome).toMatchObject({ witnesses: { A: { failed: { conflict: 1 } } } });
     expect((await latest()).cosigners).toEqual(['B', 'C']);
     expect(await failuresOf('A', 'conflict')).toBeGreaterThanOrEqual(1);
-    seen('witness', ['conflict']);
+    seen('witness', [{ kind: 'conflict', names: 'the ledger' }]);
     endRow();
     await runJob(service, 'witnessing');
     expect(await serviceEvents(service.database, 'checkpoint')).toMatchObject([

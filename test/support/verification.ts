@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { sampleEvent, type TestService } from './app.js';
-import { seen } from './tamper-matrix.js';
+import { seen, type Found, type Look } from './tamper-matrix.js';
 
 export interface ShownFinding {
   kind: string;
@@ -37,9 +37,11 @@ export async function verify(
   const asked = await service.http().post(`/v1/ledgers/${ledger}/verifications`).send(range).expect(202);
   expect(asked.headers.location).toBe(`/v1/ledgers/${ledger}/verifications/${asked.body.id}`);
   const over = await whenOver<ShownVerification>(service, asked.headers.location!);
-  const kinds = over.findings.map(({ kind }) => kind);
-  const [signed, rest] = [kinds.filter((kind) => kind === 'checkpoint'), kinds.filter((kind) => kind !== 'checkpoint')];
-  if (kinds.length === 0) seen('levels 1 and 2', over.verdict === 'undecided' ? ['undecided'] : []);
+  const [signed, rest] = [true, false].map((isSigned) =>
+    over.findings.filter(({ kind }) => (kind === 'checkpoint') === isSigned),
+  ) as [ShownFinding[], ShownFinding[]];
+  const isUndecided = over.verdict === 'undecided';
+  if (over.findings.length === 0) seen('levels 1 and 2', isUndecided ? [{ kind: 'undecided' }] : []);
   if (rest.length > 0) seen('level 1', rest);
   if (signed.length > 0) seen('level 2', signed);
   return over;
@@ -63,20 +65,22 @@ export interface JobRun {
 export async function runJob(service: Pick<TestService, 'http'>, job: string): Promise<JobRun> {
   const asked = await service.http().post(`/v1/jobs/${job}/runs`).expect(202);
   const over = await whenOver<JobRun>(service, asked.headers.location!);
-  if (job in LOOKS) seen(LOOKS[job]!, kindsFoundBy(over));
+  if (job in LOOKS) seen(LOOKS[job]!, foundBy(over));
   return over;
 }
 
 /** Jobs that look at all there is, as the tamper matrix calls them: for tests that have a service of their own. */
-const LOOKS: Record<string, string> = {
+const LOOKS: Record<string, Look> = {
   'schema-check': 'schema check',
   'chain-verification': 'schema check',
 };
 
-function kindsFoundBy({ status, outcome }: JobRun): string[] {
-  if (status !== 'done') return ['refused'];
-  const { findings = [], schema } = outcome as { findings?: { kind?: string }[]; schema?: typeof outcome };
-  return [...findings, ...(schema?.findings ?? [])].map(({ kind }) => kind ?? 'schema');
+function foundBy({ outcome }: JobRun): Found[] {
+  const { findings = [], schema } = outcome as { findings?: Found[]; schema?: { findings: Found[] } };
+  return [...findings, ...(schema?.findings ?? [])].map(({ kind, sequence }) => ({
+    kind,
+    ...(sequence && { sequence }),
+  }));
 }
 
 /** Looks at a run until it is over. */
