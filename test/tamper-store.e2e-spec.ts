@@ -42,7 +42,7 @@ const DAY_MS = 86_400_000;
 const LOOKS = { 'archive-verification': 'archive', 'anchor-verification': 'anchors' } as const;
 type Job = keyof typeof LOOKS;
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 /** What one round of signing and of export has written: each way of tampering has an object that none but it touches. */
 interface Victim {
@@ -189,7 +189,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       ['the hash at the end of an object’s range', `archive_ranges SET last_event_hash = sha256('x')`, 'catalogue'],
       ['the end of an object’s range', 'archive_ranges SET to_sequence = to_sequence - 1', 'catalogue'],
       ['an object’s digest', `archive_objects SET sha256 = sha256('x')`, 'object-changed'],
-      ['an object’s size', 'archive_objects SET bytes = bytes + 1', 'object-changed'],
       ['where an object lies', `archive_objects SET object_key = object_key || 'x'`, 'object-missing'],
       [
         'until when an object is locked',
@@ -233,7 +232,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const ofJob = (job: Job): number => ALL.filter((each) => each.job === job).length;
       const rounds = Math.max(ofJob('archive-verification'), ofJob('anchor-verification'));
       const victims: Victim[] = [];
-      while (victims.length < rounds) victims.push(await newVictim());
+      while (victims.length < rounds) {
+        victims.push(await newVictim({ isSigned: victims.length < ofJob('anchor-verification') }));
+      }
       const turn = await takeTurn(service, 'archive-export');
       for (const [at, each] of ALL.entries()) {
         const victim = victims[ALL.slice(0, at).filter(({ job }) => job === each.job).length]!;
@@ -253,10 +254,10 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       rmSync(keys, { recursive: true });
     });
 
-    /** Records, signs and exports. */
-    async function newVictim(): Promise<Victim> {
+    /** Records, signs and exports: an archive object of its own, and an anchor of its own if it is signed. */
+    async function newVictim({ isSigned = true } = {}): Promise<Victim> {
       await record(service, 2);
-      for (const job of ['checkpoint', 'archive-export']) {
+      for (const job of [...(isSigned ? ['checkpoint'] : []), 'archive-export']) {
         expect(await runJob(service, job)).toMatchObject({ status: 'done' });
       }
       const last = async (table: string): Promise<StoredObject> =>
