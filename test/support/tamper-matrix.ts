@@ -121,6 +121,9 @@ interface CurrentRow extends MatrixRow {
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'tamper-matrix.md');
 const IS_WRITTEN = process.env.TAMPER_MATRIX === 'write';
 const NOTHING = 'nothing';
+/** Rows of its owner come from a real S3; until somebody has made them, none is compared. */
+const BUCKET: Actor = 'the bucket’s owner';
+const NO_ROW = 'No row yet: it takes a real S3, and `npm run docs:tamper` with it.';
 const BECAUSE = ': ';
 
 let current: CurrentRow | undefined;
@@ -183,8 +186,9 @@ export function publishesItsRows(suite: string, groups: readonly string[] = [], 
         writeFileSync(PAGE, matrixPage(rows));
       });
     }
+    const isMade = ({ as }: MatrixRow): boolean => as !== BUCKET || hasBucketRows();
     const rows = readMatrix().filter(isOurs);
-    expect(own.map(textOf).sort()).toEqual(rows.map(textOf).sort());
+    expect(own.filter(isMade).map(textOf).sort()).toEqual(rows.map(textOf).sort());
   });
 }
 
@@ -201,6 +205,11 @@ export function readMatrix(): MatrixRow[] {
     rows.push({ way, done, as, by: by.split('<br>'), found: found.split('<br>'), test });
   }
   return rows;
+}
+
+/** Whether the page has rows of a real S3. */
+export function hasBucketRows(): boolean {
+  return readMatrix().some(({ as }) => as === BUCKET);
 }
 
 /** Whether nothing of what looked found anything. */
@@ -228,7 +237,7 @@ export function matrixPage(rows: readonly MatrixRow[]): string {
         .filter((row) => row.way === way)
         .sort((a, b) => (suiteOf(a) < suiteOf(b) ? -1 : suiteOf(a) > suiteOf(b) ? 1 : 0))
         .map(textOf);
-      parts.push(`### ${way}`, [HEADER, ...lines].join('\n'));
+      parts.push(`### ${way}`, lines.length === 0 ? NO_ROW : [HEADER, ...lines].join('\n'));
     }
   }
   const unseen = rows.filter(isUnseen).map((row) => {
