@@ -19,6 +19,7 @@ import { StateContentsWithTheObject1796947202000 } from './1796947202000-state-c
 import { FollowSuccessions1797033600000 } from './1797033600000-follow-successions.js';
 import { RequireASecondPerson1797033601000 } from './1797033601000-require-a-second-person.js';
 import { GrowTreesInTurn1797120000000 } from './1797120000000-grow-trees-in-turn.js';
+import { GiveKeysLinesOfSuccessions1797206400000 } from './1797206400000-give-keys-lines-of-successions.js';
 import { KeepEvidenceRuns1797206400100 } from './1797206400100-keep-evidence-runs.js';
 import { FindHoldersByPlace1797206400200 } from './1797206400200-find-holders-by-place.js';
 import { KeepReferenceData1797206400400 } from './1797206400400-keep-reference-data.js';
@@ -46,6 +47,7 @@ export const MIGRATIONS = [
   FollowSuccessions1797033600000,
   RequireASecondPerson1797033601000,
   GrowTreesInTurn1797120000000,
+  GiveKeysLinesOfSuccessions1797206400000,
   KeepEvidenceRuns1797206400100,
   FindHoldersByPlace1797206400200,
   KeepReferenceData1797206400400,

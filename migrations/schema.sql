@@ -825,12 +825,16 @@ CREATE TABLE key_successions (
   ledger text COLLATE "C" NOT NULL,
   anchor bigint NOT NULL,
   note text COLLATE "C" NOT NULL,
-  CONSTRAINT key_successions_pkey PRIMARY KEY (ledger, anchor),
+  "position" integer NOT NULL,
+  CONSTRAINT key_successions_pkey PRIMARY KEY (ledger, anchor, "position"),
   CONSTRAINT key_successions_anchor_fkey FOREIGN KEY (anchor) REFERENCES anchors(number),
-  CONSTRAINT key_successions_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger)
+  CONSTRAINT key_successions_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT key_successions_position_check CHECK (("position" > 0))
 );
 
 COMMENT ON TABLE key_successions IS 'Notes by which the key of a ledger gave way to the next, signed by both';
+
+COMMENT ON COLUMN key_successions."position" IS 'From 1, among the notes of the ledger in this anchor: each leads from where the one before it ends';
 
 CREATE TRIGGER key_successions_refuse_row BEFORE DELETE OR UPDATE ON public.key_successions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
@@ -2169,8 +2173,9 @@ AS $function$
         INSERT INTO checkpoints (ledger, anchor, size, root_hash, note)
           SELECT g.ledger, p_number, g.size, g.root_hash, g.note
             FROM unnest(p_ledgers, p_sizes, p_root_hashes, p_notes) AS g (ledger, size, root_hash, note);
-        INSERT INTO key_successions (ledger, anchor, note)
-          SELECT g.ledger, p_number, g.note FROM unnest(p_succession_ledgers, p_successions) AS g (ledger, note);
+        INSERT INTO key_successions (ledger, anchor, position, note)
+          SELECT g.ledger, p_number, row_number() OVER (PARTITION BY g.ledger ORDER BY g.place), g.note
+            FROM unnest(p_succession_ledgers, p_successions) WITH ORDINALITY AS g (ledger, note, place);
       END
       $function$;
 

@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { pino } from 'pino';
@@ -14,16 +16,22 @@ import { ServiceLedger } from '../src/events/service-ledger.js';
 import { anchorKey, parseAnchor } from '../src/integrity/anchor.js';
 import { parseCheckpoint } from '../src/integrity/checkpoint.js';
 import { leafHash } from '../src/integrity/event.js';
-import { followSuccessions } from '../src/integrity/key-succession.js';
+import { FILES } from '../src/integrity/evidence-bundle.js';
+import { verifyBundle } from '../src/integrity/evidence-verifier.js';
+import { followSuccessions, parseSuccession, signedByReached } from '../src/integrity/key-succession.js';
 import { isConsistent, isIncluded } from '../src/integrity/merkle-proof.js';
 import { MerkleTree } from '../src/integrity/merkle-tree.js';
 import { parseNote, VerifierKey, verifyNote } from '../src/integrity/signed-note.js';
+import { pageText } from '../src/integrity/page-text.js';
 import { parseTlogProof } from '../src/integrity/tlog-proof.js';
 import type { JobLock } from '../src/jobs/job-lock.js';
-import { sampleEvent, startService, takeTurn, TEST_ORIGIN, type TestService } from './support/app.js';
+import { verifyArchiveFolder } from '../src/verify/archive-folder.js';
+import { watchLedger } from '../src/verify/ledger-monitor.js';
+import { sampleEvent, startService, takeTurn, TEST_KEY, TEST_ORIGIN, type TestService } from './support/app.js';
+import { asBytes, HAS_PYTHON, inMemory, SECOND_VERIFIER, unpack } from './support/evidence.js';
 import { createKey, serviceEvents } from './support/keys.js';
 import { STORES, storeWith, type TestStore } from './support/stores.js';
-import { runJob } from './support/verification.js';
+import { runJob, tamper } from './support/verification.js';
 
 const log = pino({ level: 'silent' });
 const base64 = (text: string): Buffer => Buffer.from(text, 'base64');
@@ -418,6 +426,113 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await expect(round(test.store, other)).rejects.toThrow('has given way to another one');
       expect(await round()).toMatchObject({ anchor: 4n, signed: 1 });
     });
+
+    it('lead from every key to the present one, also of ledgers that were refused when it came, or are younger', async () => {
+      /** On the service's own thread, which is quicker than a round of one's own. */
+      const sign = async (): Promise<RoundOutcome> => {
+        const { outcome } = await runJob(service, 'checkpoint');
+        const { taken_up: takenUp, ...rest } = outcome as unknown as RoundOutcome & { taken_up: number };
+        return { ...rest, takenUp, anchor: rest.anchor === null ? null : BigInt(rest.anchor) };
+      };
+      await service.http().put('/v1/ledgers/late').expect(201);
+      await record(2, 'late');
+      await record(1);
+      expect(await sign()).toMatchObject({ anchor: 1n, signed: 3 });
+      const { key: firstKey } = await latest();
+      // behind what was signed, it is left out of both rotations
+      await admin.query(`UPDATE ledger_heads SET size = 1 WHERE ledger = 'late'`);
+      const keys = [firstKey];
+      for (const anchor of [2n, 3n]) {
+        await KeyFile.rotate(keyFile);
+        await record(1);
+        expect(await sign()).toMatchObject({ anchor, signed: 2, refused: [{ ledger: 'late' }] });
+        keys.push((await latest()).key);
+      }
+      await admin.query(`UPDATE ledger_heads SET size = 2 WHERE ledger = 'late'`);
+      const notesOf = async (anchor: bigint | null, ledger: string): Promise<string[]> => {
+        const { successions } = parseAnchor(await stored(anchor!));
+        return successions.filter((note) => parseSuccession(note).origin === `${TEST_ORIGIN}/${ledger}`);
+      };
+      // a file that has no longer the key that signed it last
+      const withoutFirst = join(folder, 'without-first.pem');
+      const blocks = readFileSync(keyFile, 'utf8').split(/(?=-----BEGIN)/);
+      writeFileSync(withoutFirst, blocks.slice(0, 2).join(''));
+      expect(await round(test.store, withoutFirst)).toMatchObject({
+        refused: [{ ledger: 'late', reason: expect.stringContaining('(1 of 3) is no longer in SIGNING_KEY_FILE') }],
+      });
+      // it has not moved, and is signed all the same, once
+      const { anchor: back, refused } = await sign();
+      expect([refused, await notesOf(back, 'late')]).toEqual([[], [expect.anything(), expect.anything()]]);
+      await service.http().put('/v1/ledgers/younger').expect(201);
+      await record(3, 'younger');
+      const { anchor: born } = await sign();
+      expect(await notesOf(born, 'younger')).toHaveLength(2);
+      await service.http().put('/v1/ledgers/youngest').expect(201);
+      const { anchor: bornLast } = await round(test.store, withoutFirst);
+      expect(await notesOf(bornLast, 'youngest')).toHaveLength(1);
+      expect((await latest('late')).size).toBe(2n);
+      const { body: ofLate } = await service.http().get(`/v1/ledgers/late/keys/history`).expect(200);
+      expect(ofLate.successions.map(({ anchor }: { anchor: string }) => anchor)).toEqual([String(back), String(back)]);
+
+      // whoever was given any of the keys reaches the present one
+      const histories = async () =>
+        Promise.all(
+          ['main', 'late', 'younger'].map(async (ledger) => {
+            const { body } = await service.http().get(`/v1/ledgers/${ledger}/keys/history`).expect(200);
+            return { ledger, notes: body.successions.map(({ note }: { note: string }) => note) as string[] };
+          }),
+        );
+      const known = await histories();
+      for (const { ledger, notes } of known) {
+        const own = keys.map((key) => new VerifierKey(`${TEST_ORIGIN}/${ledger}`, key.algorithm, key.publicKey));
+        const { note, size } = await latest(ledger);
+        for (const [at, key] of own.entries()) {
+          expect(followSuccessions(key, notes).map((term) => String(term.key))).toEqual(own.slice(at).map(String));
+          expect(signedByReached(parseNote(note), size, [key], notes).map(String)).toEqual([String(own[2])]);
+        }
+        const [given] = own;
+        const stateFile = join(folder, `${ledger}.json`);
+        const url = `${service.url}/v1/ledgers/${ledger}`;
+        expect(await watchLedger({ url, keys: [given!], stateFile, token: TEST_KEY })).toMatchObject({
+          verdict: 'valid',
+        });
+        const { body: bundle } = await service
+          .http()
+          .post(`/v1/ledgers/${ledger}/evidence`)
+          .send({ from_sequence: '1' })
+          .buffer(true)
+          .parse(asBytes)
+          .expect(200);
+        const report = verifyBundle(inMemory(bundle), { keys: [given!] });
+        expect([ledger, report.verdict, report.findings]).toEqual([ledger, 'valid', []]);
+        expect(unpack(bundle).get(FILES.page)!.toString()).toContain(pageText(String(given)));
+        if (HAS_PYTHON) {
+          const file = join(folder, 'bundle.zip');
+          writeFileSync(file, bundle);
+          const { status, stdout } = spawnSync('python3', [SECOND_VERIFIER, file, String(given)], { encoding: 'utf8' });
+          expect([status, stdout]).toEqual([0, expect.stringContaining(': 0 findings')]);
+        }
+      }
+      expect((await runJob(service, 'anchor-verification')).outcome).toMatchObject({ verdict: 'valid', findings: [] });
+      if (!test.owner) {
+        const { findings } = await verifyArchiveFolder(fileURLToPath(test.url), [firstKey]);
+        // the last one was signed without the first key's note
+        expect(findings.map(({ kind, detail }) => [kind, detail])).toEqual([
+          ['key', expect.stringMatching(/\/youngest: it is not signed with a key reached from the one given/)],
+        ]);
+      }
+      // and whoever takes the anchors up again knows the same notes
+      await tamper(
+        service.database.adminUrl,
+        'DELETE FROM key_successions',
+        'DELETE FROM checkpoints WHERE anchor > 1',
+        'DELETE FROM signing_keys WHERE from_anchor > 1',
+        'DELETE FROM anchors WHERE number > 1',
+      );
+      await record(1);
+      expect(await sign()).toMatchObject({ takenUp: Number(bornLast) - 1, anchor: bornLast! + 1n, refused: [] });
+      expect(await histories()).toEqual(known);
+    }, 120_000);
 
     it('need a scope, unless proofs are public', async () => {
       await record(1);

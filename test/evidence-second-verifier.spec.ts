@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '../src/integrity/canonical-json.js';
 import { FILES } from '../src/integrity/evidence-bundle.js';
 import { verifyBundle } from '../src/integrity/evidence-verifier.js';
@@ -17,20 +16,19 @@ import {
   LEDGER_KEY,
   makeBundle,
   makeLedger,
+  HAS_PYTHON,
   numbers,
   pack,
   recordedAtOf,
   repacked,
+  SECOND_VERIFIER,
   uncommittedAnchors,
   unpack,
   type BundlePlan,
 } from './support/evidence.js';
 
 // The second implementation, which shares no code with the first: it says whether the documents say what the format is.
-const verifier = fileURLToPath(new URL('bundle/verify_bundle.py', import.meta.url));
-
-const hasPython = spawnSync('python3', ['--version']).status === 0;
-const skip = !hasPython && process.env.CI === undefined;
+const skip = !HAS_PYTHON && process.env.CI === undefined;
 if (skip) {
   process.stdout.write(
     'SKIPPED: python3 is not installed, so test/bundle/verify_bundle.py was not compared with src/\n',
@@ -47,7 +45,7 @@ if (skip) {
   function verify(bytes: Buffer, by = key.toString()): { status: number | null; output: string } {
     const file = join(folder, 'bundle.zip');
     writeFileSync(file, bytes);
-    const { status, stdout, stderr } = spawnSync('python3', [verifier, file, by], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('python3', [SECOND_VERIFIER, file, by], { encoding: 'utf8' });
     return { status, output: stdout + stderr };
   }
 

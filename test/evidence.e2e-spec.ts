@@ -1,20 +1,18 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import type { BundleReport } from '../src/integrity/evidence-verifier.js';
 import { sampleEvent, startService, TEST_ORIGIN, type TestService } from './support/app.js';
+import { asBytes, HAS_PYTHON, SECOND_VERIFIER } from './support/evidence.js';
 import { createKey, serviceEvents } from './support/keys.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
 import { runJob } from './support/verification.js';
 
-const second = fileURLToPath(new URL('bundle/verify_bundle.py', import.meta.url));
-const hasPython = spawnSync('python3', ['--version']).status === 0;
-if (!hasPython)
+if (!HAS_PYTHON)
   process.stdout.write('SKIPPED: python3 is not installed; bundles are verified by truetrail-verify alone\n');
 
 interface Ended {
@@ -114,8 +112,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(stderr).toBe('');
       const report = JSON.parse(stdout) as BundleReport;
       expect(code).toBe({ valid: 0, invalid: 1, undecided: 2 }[report.verdict]);
-      if (hasPython) {
-        const other = await run('python3', second, file, by);
+      if (HAS_PYTHON) {
+        const other = await run('python3', SECOND_VERIFIER, file, by);
         const code = { valid: 0, invalid: 1, undecided: 2 }[report.verdict];
         expect([other.code, other.stdout]).toEqual([code, expect.any(String)]);
       }
@@ -355,12 +353,4 @@ function filesOf(bytes: Buffer): unknown {
   };
   const files = manifest.files.filter(({ name }) => !['archive.ndjson', 'index.html'].includes(name));
   return { ...manifest, files: files.map(({ name, sha256 }) => [name, sha256]) };
-}
-
-function asBytes(answer: unknown, done: (error: Error | null, body: Buffer) => void): void {
-  const response = answer as NodeJS.ReadableStream;
-  const chunks: Buffer[] = [];
-  response.on('data', (chunk: Buffer) => chunks.push(chunk));
-  response.on('end', () => done(null, Buffer.concat(chunks)));
-  response.on('error', (error) => done(error, Buffer.alloc(0)));
 }

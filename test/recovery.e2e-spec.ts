@@ -11,6 +11,7 @@ import { FaultProxy } from './support/fault-proxy.js';
 import { createKey, query } from './support/keys.js';
 import { RestorableDatabase } from './support/restorable-database.js';
 import { folderStore, type TestStore } from './support/stores.js';
+import { endRow, publishesItsRows, seen, tampering } from './support/tamper-matrix.js';
 import { record, runJob, verify } from './support/verification.js';
 
 jest.setTimeout(180_000);
@@ -138,12 +139,17 @@ describe('a database that was restored behind its anchors', () => {
     expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
     await stopService();
     const before = { events: await eventsOf(LEDGERS), keys: await keysOf(LEDGERS) };
+    tampering('restores an old backup', 'a superuser', 'of before the last round');
     await server.restore('backup', { newTimeline: true });
 
     const { http } = client(await start());
     expect(await isRefused('/v1/ledgers/main/events', sampleEvent())).toMatch(
       'ends at event 40, and 340 were signed: events 41 to 340 are missing',
     );
+    seen('appends', [{ kind: 'refused', names: 'events 41–340' }]);
+    const { findings } = await verify(service!);
+    expect(findings).toMatchObject([{ kind: 'checkpoint', sequence: '41' }]);
+    endRow();
     expect(await isRefused('/v1/ledgers/desk-1/events/batch', { events: [sampleEvent()] })).toMatch('events 6 to 8');
     expect(await isRefused('/v1/ledgers/desk-2/events', sampleEvent())).toMatch('events 1 to 10');
     const again = await http().put('/v1/ledgers/desk-2').expect(503);
@@ -379,3 +385,5 @@ describe('a store that cannot be asked', () => {
     await http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
   });
 });
+
+publishesItsRows('recovery.e2e-spec.ts');

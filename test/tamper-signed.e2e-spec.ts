@@ -5,7 +5,8 @@ import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { anchorKey } from '../src/integrity/anchor.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { rewriting } from './support/rewriting.js';
-import { STORES, type TestStore } from './support/stores.js';
+import { HAS_S3, STORES, type TestStore } from './support/stores.js';
+import { endRow, publishesItsRows, seen, tampering } from './support/tamper-matrix.js';
 import { record, runJob, tamper, verify, type ShownVerification } from './support/verification.js';
 
 /*
@@ -13,6 +14,8 @@ import { record, runJob, tamper, verify, type ShownVerification } from './suppor
  * superuser of the database or with the keys of the bucket's owner, and reads the verdict over HTTP.
  */
 
+/** Why nothing is found of what no round has signed. */
+const UNSIGNED = 'no round has signed it yet, at most one interval; receipts that submitters keep show it';
 let ledgers = 0;
 
 describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
@@ -43,6 +46,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done' });
       }
       await record(service, 2, ledger);
+      known = new Set();
+      known = new Set((await anchors()).findings.map((each) => JSON.stringify(each)));
     });
 
     const tampered = (...statements: string[]): Promise<void> =>
@@ -57,10 +62,33 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     ];
     const refused = async (): Promise<{ ledger: string; reason: string }[]> => {
       const { outcome } = await runJob(service, 'checkpoint');
-      return (outcome as unknown as { refused: { ledger: string; reason: string }[] }).refused;
+      const all = (outcome as unknown as { refused: { ledger: string; reason: string }[] }).refused;
+      const own = all.filter((each) => each.ledger === ledger); // others are refused since the tests before
+      seen(
+        'signing round',
+        own.map(() => ({ kind: 'refused', names: 'the ledger' })),
+      );
+      return own;
     };
-    const anchors = async (): Promise<{ verdict: string; findings: { kind: string; object_key: string }[] }> =>
-      (await runJob(service, 'anchor-verification')).outcome as never;
+    interface AnchorFinding {
+      kind: string;
+      object_key: string;
+      detail: string;
+    }
+    /** That the tests before have left. */
+    let known: Set<string>;
+    const anchors = async (): Promise<{ verdict: string; findings: AnchorFinding[] }> => {
+      const outcome = (await runJob(service, 'anchor-verification')).outcome as unknown as {
+        verdict: string;
+        findings: AnchorFinding[];
+      };
+      const found = outcome.findings.filter((each) => !known.has(JSON.stringify(each)));
+      seen(
+        'anchors',
+        found.map(({ kind }) => ({ kind, names: 'the object' })),
+      );
+      return { ...outcome, findings: found };
+    };
 
     it('is valid as it is', async () => {
       expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '14' });
@@ -71,6 +99,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     });
 
     it('shows a tail that was cut off with its keys, and the head put back', async () => {
+      tampering(
+        'cuts the tail',
+        'a superuser',
+        'with keys and head: 10 of 14 events are left, of which 12 were signed',
+      );
       await tampered(...cut(10));
       const found = await verify(service, {}, ledger);
       expect(found).toMatchObject({ verdict: 'invalid', checked: '10' });
@@ -85,6 +118,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     });
 
     it('shows a tail that was cut off and has grown again', async () => {
+      tampering(
+        'cuts the tail',
+        'a superuser',
+        'with keys and head: 10 of 14 events are left, of which 12 were signed, and 4 others come',
+      );
       await tampered(...cut(10));
       await record(service, 4, ledger);
       expect(places(await verify(service, {}, ledger))).toEqual(['checkpoint@9']);
@@ -96,6 +134,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       [6n, 5],
       [12n, 9],
     ])('shows a ledger that was rewritten from event %s on, with right hashes', async (from, first) => {
+      tampering(
+        'rewrites all from an event on, with right hashes',
+        'a superuser',
+        `from event ${from} of 14 on, 12 of them signed`,
+      );
       await tampered(...(await rewriting(service.database, ledger, from)));
       const found = await verify(service, {}, ledger);
       expect(places(found)).toEqual([`checkpoint@${first}`]);
@@ -107,16 +150,25 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     });
 
     it('does not show what was changed after it was signed last: at most an interval', async () => {
+      tampering('rewrites all from an event on, with right hashes', 'a superuser', 'past what was signed last', {
+        blind: UNSIGNED,
+      });
       await tampered(...(await rewriting(service.database, ledger, 13n)));
       expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid' });
     });
 
     it('shows checkpoints that were changed together with the events', async () => {
+      tampering(
+        'edits what was signed',
+        'a superuser',
+        'changes the last checkpoint’s root, and rewrites the last event to it',
+      );
       await tampered(
         ...(await rewriting(service.database, ledger, 12n)),
         `UPDATE checkpoints SET root_hash = sha256('x') WHERE ledger = $ledger AND size = 12`,
       );
       expect(places(await verify(service, {}, ledger))).toEqual(['checkpoint@9']);
+      tampering('edits what was signed', 'a superuser', 'deletes the last checkpoint, and rewrites the last event');
       await tampered(`DELETE FROM checkpoints WHERE ledger = $ledger AND size > 8`);
       // nothing in this database is left to say it; the anchor is
       expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid' });
@@ -130,6 +182,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     });
 
     it('is taken up from the store where the database has forgotten it', async () => {
+      tampering(
+        'edits what was signed',
+        'a superuser',
+        'forgets the last rounds, and cuts the tail with keys and head',
+      );
       await tampered(
         ...cut(6),
         `DELETE FROM key_successions`,
@@ -146,15 +203,18 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const { outcome } = await runJob(service, 'checkpoint');
       const number = BigInt((outcome as unknown as { anchor: string | null }).anchor ?? 0n);
       const Key = `trail/${anchorKey(number)}`;
+      tampering('hides an object behind a newer version', 'the bucket’s owner', 'an anchor, behind another history');
       await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'another history' }));
       expect((await anchors()).findings).toContainEqual(
         expect.objectContaining({ kind: 'anchor-hidden', object_key: anchorKey(number) }),
       );
+      endRow();
       await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
       expect((await anchors()).findings).toContainEqual(
         expect.objectContaining({ kind: 'anchor-hidden', object_key: anchorKey(number) }),
       );
       // and what counts is what was there first
+      endRow();
       await record(service, 1, ledger);
       expect(await refused()).not.toContainEqual(expect.objectContaining({ ledger }));
       await client.send(new PutObjectCommand({ Bucket: bucket, Key: `trail/anchors/x`, Body: 'x' }));
@@ -163,4 +223,10 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       );
     });
   },
+);
+
+publishesItsRows(
+  'tamper-signed.e2e-spec.ts',
+  ['what was signed and anchored in S3', 'what was signed and anchored in a folder'],
+  HAS_S3 ? [] : ['the bucket’s owner'],
 );

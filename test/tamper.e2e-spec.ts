@@ -1,7 +1,11 @@
 import pg from 'pg';
 import { connectionOptions } from '../src/database/connection.js';
+import { SqlState } from '../src/database/sqlstate.js';
+import { canonicalContent, contentHash } from '../src/integrity/event.js';
 import { startService, type TestService } from './support/app.js';
+import { query } from './support/keys.js';
 import { rewriting } from './support/rewriting.js';
+import { endRow, publishesItsRows, refused, tampering, type Way } from './support/tamper-matrix.js';
 import { connected, record, runJob, tamper, verify, type ShownVerification } from './support/verification.js';
 
 /*
@@ -51,6 +55,12 @@ async function afterTampering(...statements: string[]): Promise<ShownVerificatio
   await tamper(service.database.adminUrl, ...statements.map((sql) => sql.replaceAll('$ledger', `'${ledger}'`)));
   return verify(service, {}, ledger);
 }
+
+/** As a superuser, who may do anything. */
+const bySuperuser = (way: Way, done: string, more: { blind?: string } = {}): void =>
+  tampering(way, 'a superuser', done, more);
+/** Why nothing is found of what no round has signed. */
+const UNSIGNED = { blind: 'no round has signed it yet, at most one interval; receipts that submitters keep show it' };
 
 const THE_EVENT = `WHERE ledger = $ledger AND sequence = ${CHANGED}`;
 
@@ -116,6 +126,7 @@ describe('a changed column', () => {
   });
 
   it.each(Object.entries(COLUMNS))('is found: %s', async (column, { to, finds, says }) => {
+    bySuperuser('changes a column of a row', column);
     const found = await afterTampering(`UPDATE audit_events SET "${column}" = ${to} ${THE_EVENT}`);
     expect(found).toMatchObject({ status: 'done', verdict: 'invalid', unread: [] });
     expect(places(found)).toEqual(finds);
@@ -125,7 +136,8 @@ describe('a changed column', () => {
   it.each([
     ['later', `recorded_at + interval '1 microsecond'`, 2],
     ['earlier', `recorded_at - interval '1 microsecond'`, 6],
-  ])('recorded_at is found out of order when it is %s than that of the same request', async (_, to, sequence) => {
+  ])('recorded_at is found out of order when it is %s than that of the same request', async (which, to, sequence) => {
+    bySuperuser('moves recorded_at', `${which} than that of its request`);
     const found = await afterTampering(
       `UPDATE audit_events SET recorded_at = ${to} WHERE ledger = $ledger AND sequence = ${sequence}`,
     );
@@ -133,6 +145,7 @@ describe('a changed column', () => {
   });
 
   it.each(['first', 'last'] as const)('is found in the %s event, too', async (which) => {
+    bySuperuser('changes a column of a row', `event_hash of the ${which} event`);
     const sequence = which === 'first' ? 1 : EVENTS;
     const found = await afterTampering(
       `UPDATE audit_events SET event_hash = set_byte(event_hash, 0, get_byte(event_hash, 0) # 1) WHERE ledger = $ledger AND sequence = ${sequence}`,
@@ -141,6 +154,7 @@ describe('a changed column', () => {
   });
 
   it('of an event moved to another ledger is found there as well', async () => {
+    bySuperuser('changes a column of a row', 'ledger, and the other one is looked at');
     const { ledger } = await newLedger();
     await service.http().put(`/v1/ledgers/${ledger}-elsewhere`).expect(201);
     await tamper(
@@ -161,6 +175,7 @@ describe('a number in jsonb', () => {
     ['exact', '9007199254740992.0', /./],
     ['one', '"1"', /./],
   ])('is found changed although a double would not show it: %s to %s', async (member, to, says) => {
+    bySuperuser('changes a number past its 17th digit', `in new_state, to ${to}`);
     const found = await afterTampering(
       `UPDATE audit_events SET new_state = jsonb_set(new_state, '{${member}}', '${to}') ${THE_EVENT}`,
     );
@@ -171,6 +186,7 @@ describe('a number in jsonb', () => {
 
 describe('events taken away', () => {
   it('one in the middle is missing, and its key says which', async () => {
+    bySuperuser('deletes events', 'one in the middle');
     const { ledger, receipts } = await newLedger();
     await tamper(service.database.adminUrl, `DELETE FROM audit_events WHERE ledger = '${ledger}' AND sequence = 4`);
     const found = await verify(service, {}, ledger);
@@ -180,6 +196,7 @@ describe('events taken away', () => {
   });
 
   it('several in a row are one gap', async () => {
+    bySuperuser('deletes events', 'several in a row');
     const found = await afterTampering('DELETE FROM audit_events WHERE ledger = $ledger AND sequence BETWEEN 3 AND 5');
     expect(found.findings[0]).toMatchObject({
       kind: 'missing',
@@ -190,16 +207,19 @@ describe('events taken away', () => {
   });
 
   it('the first is missing', async () => {
+    bySuperuser('deletes events', 'the first');
     const found = await afterTampering('DELETE FROM audit_events WHERE ledger = $ledger AND sequence = 1');
     expect(places(found)).toEqual(['missing@1', 'key@1']);
   });
 
   it('the last is missing: the head has counted it', async () => {
+    bySuperuser('deletes events', 'the last');
     const found = await afterTampering(`DELETE FROM audit_events WHERE ledger = $ledger AND sequence = ${EVENTS}`);
     expect(places(found)).toEqual(['missing@8', 'key@8']);
   });
 
   it('all are missing', async () => {
+    bySuperuser('deletes events', 'all');
     const found = await afterTampering('DELETE FROM audit_events WHERE ledger = $ledger');
     expect(found).toMatchObject({ verdict: 'invalid', checked: '0' });
     expect(places(found)[0]).toBe('missing@1');
@@ -211,29 +231,79 @@ describe('events taken away', () => {
       WHERE ledger = $ledger`;
 
   it('a tail, with the head put back: the keys that are left show it', async () => {
+    bySuperuser('cuts the tail', 'and puts the head back, and forgets the keys');
     const found = await afterTampering(CUT);
     expect(found.verdict).toBe('invalid');
     expect(places(found)).toEqual(['key@7', 'key@8']);
   });
 
   it('a tail, with head and keys: without a checkpoint nobody can know, and it is valid', async () => {
+    bySuperuser('cuts the tail', 'with keys and head, before a checkpoint covers it', UNSIGNED);
     const found = await afterTampering(CUT, 'DELETE FROM event_keys WHERE ledger = $ledger AND sequence > 6');
     expect(found).toMatchObject({ verdict: 'valid', total: '6' });
   });
+});
 
-  it('a month that is detached takes its events with it', async () => {
+describe('months as a whole', () => {
+  it('that are forgotten, detached, swapped and dropped, one after the other', async () => {
     const own = await startService();
     try {
       const { ledger } = await newLedger(own);
-      await connected(own.database.adminUrl, async (admin) => {
-        const { rows } = await admin.query<{ month: string }>(
-          `SELECT DISTINCT tableoid::regclass::text AS month FROM audit_events`,
-        );
-        await admin.query(`ALTER TABLE audit_events DETACH PARTITION ${rows[0]!.month}`);
-      });
+      const [{ month }] = (await query(
+        own.database,
+        'SELECT DISTINCT tableoid::regclass::text AS month FROM audit_events',
+      )) as [{ month: string }];
+      const schemaFindings = async (): Promise<string[]> =>
+        (await runJob(own, 'schema-check')).outcome.findings.map(({ detail }) => detail);
+      await query(own.database, 'CREATE TABLE kept AS SELECT * FROM months');
+
+      bySuperuser('edits the catalogue', 'deletes a month’s row');
+      await tamper(own.database.adminUrl, `DELETE FROM months WHERE partition_name = '${month}'`);
+      expect(await schemaFindings()).toContainEqual(expect.stringContaining(month));
+      endRow();
+      await tamper(own.database.adminUrl, `INSERT INTO months SELECT * FROM kept WHERE partition_name = '${month}'`);
+      await query(own.database, 'DROP TABLE kept');
+      expect(await schemaFindings()).toEqual([]);
+
+      await record(own, 4, ledger);
+      bySuperuser('swaps in an older month', 'a copy of before the last 4 of 12 events, triggers and all');
+      await query(
+        own.database,
+        `DO $$
+         DECLARE bound text;
+         BEGIN
+           SELECT pg_get_expr(relpartbound, oid) INTO bound FROM pg_class WHERE relname = '${month}';
+           CREATE TABLE older (LIKE ${month} INCLUDING ALL);
+           INSERT INTO older SELECT * FROM ${month} WHERE sequence <= ${EVENTS};
+           EXECUTE 'ALTER TABLE audit_events DETACH PARTITION ${month}';
+           ALTER TABLE ${month} RENAME TO newer;
+           ALTER TABLE older RENAME TO ${month};
+           EXECUTE 'ALTER TABLE audit_events ATTACH PARTITION ${month} ' || bound;
+         END $$`,
+      );
+      expect(places(await verify(own, {}, ledger)).slice(0, 2)).toEqual([`missing@${EVENTS + 1}`, `key@${EVENTS + 1}`]);
+      expect(await schemaFindings()).not.toEqual([]);
+
+      bySuperuser('drops a month', 'detaches it');
+      await query(own.database, `ALTER TABLE audit_events DETACH PARTITION ${month}`);
       const found = await verify(own, {}, ledger);
-      expect(found).toMatchObject({ verdict: 'invalid', checked: '0', findings: expect.any(Array) });
+      expect(found).toMatchObject({ verdict: 'invalid', checked: '0' });
       expect(places(found)[0]).toBe('missing@1');
+
+      tampering('drops a month', 'the owner', 'and leaves its row in the catalogue');
+      const asOwner = (sql: string) => connected(own.database.ownerUrl, (owner) => owner.query(sql));
+      await query(own.database, 'DROP TABLE newer');
+      await asOwner(`DROP TABLE ${month}`);
+      expect(places(await verify(own, {}, ledger))[0]).toBe('missing@1');
+      expect(await schemaFindings()).toContainEqual(
+        expect.stringMatching(/^month audit_events_\d{4}_\d\d of the catalogue is no part of the trail$/),
+      );
+
+      tampering('drops a month', 'the owner', 'with its row in the catalogue');
+      await asOwner(`DELETE FROM months WHERE partition_name = '${month}'`);
+      expect(places(await verify(own, {}, ledger))[0]).toBe('missing@1');
+      // nothing of the catalogue speaks of it any more: the events that are missing do
+      expect(await schemaFindings()).toEqual([]);
     } finally {
       await own.close();
     }
@@ -248,6 +318,7 @@ describe('events put in or moved', () => {
      DROP TABLE copied`;
 
   it('two that changed places', async () => {
+    bySuperuser('swaps two events', 'by their sequences');
     const found = await afterTampering(
       `UPDATE audit_events SET sequence = CASE sequence WHEN 3 THEN 1005 ELSE 1003 END WHERE ledger = $ledger AND sequence IN (3, 5);
        UPDATE audit_events SET sequence = sequence - 1000 WHERE ledger = $ledger AND sequence > 1000`,
@@ -267,11 +338,13 @@ describe('events put in or moved', () => {
   });
 
   it('one beyond the head', async () => {
+    bySuperuser('inserts an event', 'beyond the head');
     const found = await afterTampering(COPY_OF_4(`sequence = 9, event_id = '0197f3a1-0000-7000-8000-0000000000fe'`));
     expect(places(found)).toEqual(['sequence@9']);
   });
 
   it('one before the first', async () => {
+    bySuperuser('inserts an event', 'before the first');
     const found = await afterTampering(
       'ALTER TABLE audit_events DROP CONSTRAINT audit_events_sequence_check',
       COPY_OF_4(`sequence = 0, event_id = '0197f3a1-0000-7000-8000-0000000000fd'`),
@@ -283,6 +356,7 @@ describe('events put in or moved', () => {
   });
 
   it('one of a sequence that another month has', async () => {
+    bySuperuser('inserts an event', 'of a sequence that another month has');
     const found = await afterTampering(
       COPY_OF_4(
         `recorded_at = recorded_at + interval '1 month', user_id = 'mallory', event_id = '0197f3a1-0000-7000-8000-0000000000fc'`,
@@ -294,11 +368,13 @@ describe('events put in or moved', () => {
   });
 
   it('the same event in two months', async () => {
+    bySuperuser('inserts an event', 'the same one in another month');
     const found = await afterTampering(COPY_OF_4(`recorded_at = recorded_at + interval '1 month'`));
     expect(places(found)).toContain('sequence@4');
   });
 
   it('one in between, where the others made room', async () => {
+    bySuperuser('inserts an event', 'in between, and makes room for it');
     const found = await afterTampering(
       `UPDATE audit_events SET sequence = sequence + 1000 WHERE ledger = $ledger AND sequence > 4;
        UPDATE audit_events SET sequence = sequence - 999 WHERE ledger = $ledger AND sequence > 4;
@@ -312,7 +388,8 @@ describe('events put in or moved', () => {
   it.each([
     ['later', `+ interval '1 month'`],
     ['earlier', `- interval '1 month'`],
-  ])('one that is moved to a month %s', async (_, by) => {
+  ])('one that is moved to a month %s', async (which, by) => {
+    bySuperuser('moves recorded_at', `to a month ${which}`);
     await connected(service.database.ownerUrl, (owner) =>
       owner.query(`SELECT create_month((date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month')::date)`),
     );
@@ -322,6 +399,7 @@ describe('events put in or moved', () => {
   });
 
   it('one whose time fits and whose table is another month', async () => {
+    bySuperuser('moves recorded_at', 'and nothing else: the event stands in another month’s table');
     const own = await startService();
     try {
       const { ledger } = await newLedger(own);
@@ -356,18 +434,21 @@ describe('keys', () => {
   const KEY = `WHERE ledger = $ledger AND sequence = ${CHANGED}`;
 
   it('one that was deleted', async () => {
+    bySuperuser('edits keys', 'deletes one');
     const found = await afterTampering(`DELETE FROM event_keys ${KEY}`);
     expect(places(found)).toEqual(['key@4']);
     expect(found.findings[0]!.detail).toBe('the event has no key');
   });
 
   it('one that names another sequence', async () => {
+    bySuperuser('edits keys', 'has one name another event');
     const found = await afterTampering(`UPDATE event_keys SET sequence = 7 ${KEY}`);
     expect(places(found)).toEqual(['key@4', 'key@7']);
     expect(found.findings[0]!.detail).toBe('the key of the event names sequence 7');
   });
 
   it('two that changed their sequences', async () => {
+    bySuperuser('edits keys', 'swaps two');
     const found = await afterTampering(
       `UPDATE event_keys SET sequence = CASE sequence WHEN 3 THEN 5 ELSE 3 END WHERE ledger = $ledger AND sequence IN (3, 5)`,
     );
@@ -375,6 +456,7 @@ describe('keys', () => {
   });
 
   it('one too many, which leads to another event', async () => {
+    bySuperuser('edits keys', 'adds one that leads to another event');
     const found = await afterTampering(
       `INSERT INTO event_keys (ledger, event_id, sequence) VALUES ($ledger, '0197f3a1-0000-7000-8000-0000000000fa', 4)`,
     );
@@ -384,6 +466,7 @@ describe('keys', () => {
   });
 
   it.each(['100', '0', '-5'])('one too many, for sequence %s, which the ledger does not have', async (sequence) => {
+    bySuperuser('edits keys', `adds one for sequence ${sequence}, which the ledger does not have`);
     const found = await afterTampering(
       `INSERT INTO event_keys (ledger, event_id, sequence) VALUES ($ledger, '0197f3a1-0000-7000-8000-0000000000f9', ${sequence})`,
     );
@@ -391,6 +474,7 @@ describe('keys', () => {
   });
 
   it('of another ledger', async () => {
+    bySuperuser('edits keys', 'gives one to another ledger');
     const found = await afterTampering(`UPDATE event_keys SET ledger = 'main' ${KEY}`);
     expect(places(found)).toEqual(['key@4']);
   });
@@ -404,23 +488,27 @@ describe('the head and the ledger', () => {
     ['a size beyond all reason', 'size = 9000000000000000000', ['missing@9']],
     ['a size too small', 'size = 7', ['link@7', 'sequence@8']],
     ['another hash', `event_hash = sha256('x')`, ['link@8']],
-  ])('%s', async (_, set, finds) => {
+  ])('%s', async (what, set, finds) => {
+    bySuperuser('edits the head', `gives it ${what}`);
     const found = await afterTampering(`UPDATE ledger_heads SET ${set} ${HEAD}`);
     expect(places(found)).toEqual(finds);
   });
 
   it('a size of nothing', async () => {
+    bySuperuser('edits the head', 'gives it a size of nothing');
     const found = await afterTampering(`UPDATE ledger_heads SET size = 0, event_hash = NULL ${HEAD}`);
     expect(places(found)).toEqual(Array.from({ length: EVENTS }, (_, i) => `sequence@${i + 1}`));
   });
 
   it('a floor before its events', async () => {
+    bySuperuser('edits the head', 'gives it a time before its events’');
     const found = await afterTampering(`UPDATE ledger_heads SET recorded_at = recorded_at - interval '1 hour' ${HEAD}`);
     expect(new Set(found.findings.map(({ kind }) => kind))).toEqual(new Set(['recorded_time']));
     expect(found.findings.map(({ detail }) => detail)).toContain("the head's recorded_at lies before the last event's");
   });
 
   it('no head at all', async () => {
+    bySuperuser('edits the head', 'deletes it');
     const found = await afterTampering(`DELETE FROM ledger_heads ${HEAD}`);
     expect(found.findings).toEqual([
       { kind: 'sequence', sequence: null, event_id: null, detail: 'the ledger has no head' },
@@ -429,12 +517,14 @@ describe('the head and the ledger', () => {
   });
 
   it('another origin', async () => {
+    bySuperuser('edits the catalogue', 'gives the ledger another origin');
     const found = await afterTampering(`UPDATE ledgers SET origin = 'audit.example.com/forged' WHERE ledger = $ledger`);
     expect(found.findings_total).toBe(String(EVENTS));
     expect(found.findings[0]).toMatchObject({ kind: 'link', sequence: '1', detail: "the ledger's origin was changed" });
   });
 
   it('events of a ledger that does not exist are found by the daily run', async () => {
+    bySuperuser('edits the catalogue', 'gives events to a ledger that does not exist');
     const own = await startService();
     try {
       const { ledger } = await newLedger(own);
@@ -466,6 +556,7 @@ describe('DDL', () => {
   const asOwner = (sql: string): Promise<unknown> => connected(own.database.ownerUrl, (owner) => owner.query(sql));
 
   it('that rewrites a column, which fires no trigger', async () => {
+    tampering('DDL that rewrites', 'the owner', 'ALTER COLUMN … TYPE … USING, which fires no trigger');
     await asOwner(
       `ALTER TABLE audit_events ALTER COLUMN user_id TYPE text COLLATE "C"
          USING CASE WHEN sequence = 4 AND ledger = '${ledger}' THEN 'mallory' ELSE user_id END`,
@@ -474,6 +565,7 @@ describe('DDL', () => {
   });
 
   it('a rule that swallows inserts: the events are missing', async () => {
+    tampering('rules and triggers that swallow or change', 'the owner', 'a rule that swallows inserts, dropped again');
     await asOwner('CREATE RULE swallow AS ON INSERT TO audit_events DO INSTEAD NOTHING');
     await record(own, 2, ledger);
     await asOwner('DROP RULE swallow ON audit_events');
@@ -483,6 +575,7 @@ describe('DDL', () => {
   });
 
   it('a trigger that changes what comes in', async () => {
+    tampering('rules and triggers that swallow or change', 'the owner', 'a trigger that changes what comes in');
     await asOwner(
       `CREATE FUNCTION polish() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.user_id := 'x'; RETURN NEW; END $$;
        CREATE TRIGGER polish BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION polish()`,
@@ -492,6 +585,7 @@ describe('DDL', () => {
   });
 
   it('a disabled trigger, and what the owner then does', async () => {
+    tampering('rules and triggers that swallow or change', 'the owner', 'disables all triggers and changes a row');
     await asOwner(
       `ALTER TABLE audit_events DISABLE TRIGGER ALL;
        DO $$ DECLARE month regclass; BEGIN
@@ -506,6 +600,11 @@ describe('DDL', () => {
   });
 
   it('a replaced append function that forges', async () => {
+    tampering(
+      'rules and triggers that swallow or change',
+      'the owner',
+      'replaces the append function by one that forges',
+    );
     await asOwner(
       `DO $$ DECLARE definition text; BEGIN
          SELECT pg_get_functiondef('append_events'::regproc) INTO definition;
@@ -525,6 +624,7 @@ describe('DDL', () => {
     ['new_state', 'text'],
     ['salt', "text USING encode(salt, 'hex')"],
   ])('that gives a column another type is found, by one of the two: %s to %s', async (column, type) => {
+    tampering('DDL that rewrites', 'a superuser', `gives ${column} the type ${type.split(' ')[0]!}`);
     await connected(own.database.adminUrl, async (admin) => {
       const { rows } = await admin.query<{ name: string }>(
         `SELECT conname AS name FROM pg_constraint WHERE conrelid = 'audit_events'::regclass AND contype = 'c'`,
@@ -542,6 +642,7 @@ describe('DDL', () => {
   });
 
   it('columns that may be empty, and are: each is found, and none stops the verification', async () => {
+    tampering('DDL that rewrites', 'a superuser', 'drops NOT NULL and constraints, and empties every column');
     const optional = [
       'previous_state',
       'corrects',
@@ -588,6 +689,46 @@ describe('DDL', () => {
 });
 
 describe('the application’s role', () => {
+  /** Runs a statement as the service may, and gives back by which SQLSTATE it was refused. */
+  async function refusalOf(url: string, asService: boolean, statement: string): Promise<string | undefined> {
+    const client = new pg.Client(connectionOptions({ url, asService, applicationName: 'test', lockTimeoutMs: 0 }));
+    await client.connect();
+    try {
+      await client.query(statement);
+      return undefined;
+    } catch (error) {
+      return (error as { code?: string }).code;
+    } finally {
+      await client.end();
+    }
+  }
+
+  const CHANGES: [way: Way, statement: (ledger: string) => string][] = [
+    ['INSERT', (ledger) => `INSERT INTO audit_events SELECT * FROM audit_events WHERE ledger = '${ledger}' LIMIT 1`],
+    ['UPDATE', (ledger) => `UPDATE audit_events SET user_id = 'mallory' WHERE ledger = '${ledger}'`],
+    ['DELETE', (ledger) => `DELETE FROM audit_events WHERE ledger = '${ledger}'`],
+    ['TRUNCATE', () => 'TRUNCATE audit_events'],
+  ];
+
+  it.each(CHANGES)('is refused, and nothing is changed: %s', async (way, statement) => {
+    const { ledger } = await newLedger();
+    tampering(way, 'the service’s role', 'on audit_events');
+    const code = await refusalOf(service.database.serviceUrl, true, statement(ledger));
+    expect(code).toBe(SqlState.insufficientPrivilege);
+    refused('PostgreSQL’s privileges', code!);
+    expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '8' });
+  });
+
+  it.each(CHANGES.slice(1))('is refused to the owner as well, by a trigger: %s', async (way, statement) => {
+    const { ledger } = await newLedger();
+    tampering(way, 'the owner', 'on audit_events');
+    const code = await refusalOf(service.database.ownerUrl, false, statement(ledger));
+    expect(code).toBe(SqlState.appendOnly);
+    refused('triggers', code!);
+    expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '8' });
+  });
+
+  const FORGED_ID = '0197f3a1-0000-7000-8000-0000000000f0';
   /** Calls the append function as the service may, with arguments of one's own. */
   async function appendAsService(ledger: string, members: Record<string, string>): Promise<void> {
     const values: Record<string, string> = {
@@ -608,7 +749,7 @@ describe('the application’s role', () => {
     await client.connect();
     try {
       await client.query(
-        `SELECT append_events('${ledger}', interval '2 seconds', ARRAY[0], ARRAY[gen_random_uuid()], ARRAY['2026-06-02 08:00:00+00'::timestamptz],
+        `SELECT append_events('${ledger}', interval '2 seconds', ARRAY[0], ARRAY['${FORGED_ID}'::uuid], ARRAY['2026-06-02 08:00:00+00'::timestamptz],
            ARRAY[0::smallint], ARRAY[0::smallint], ARRAY['t'], ARRAY['order'], ARRAY['O'], ARRAY['create'], ARRAY[${values.user_id}],
            ARRAY[NULL::jsonb], ARRAY[${values.new_state}], ARRAY['{}'::jsonb], ARRAY[NULL::text], ARRAY[NULL::text], ARRAY[NULL::text],
            ARRAY[NULL::uuid], ARRAY[NULL::text], ARRAY[NULL::bytea], ARRAY[${values.recorded_by}],
@@ -624,16 +765,38 @@ describe('the application’s role', () => {
     ['a content that the door would not take', { user_id: `repeat('x', 300)` }, ['content@9']],
     ['a number that no double has', { new_state: `'{"n": 9007199254740993}'::jsonb` }, ['content@9']],
     ['a principal that breaks out of its JSON', { recorded_by: `'key:x","sequence":"1'` }, ['content@9', 'link@9']],
-  ])('forges through the append function: %s', async (_, members, finds) => {
+  ])('forges through the append function: %s', async (name, members, finds) => {
+    tampering('calls the append function with forged arguments', 'the service’s role', name);
     const { ledger } = await newLedger();
     try {
       await appendAsService(ledger, members);
     } catch (error) {
       // the function may as well refuse it
-      expect((error as { code?: string }).code).toMatch(/^(2|TT)/);
+      const code = (error as { code?: string }).code ?? '';
+      expect(code).toMatch(/^(2|TT)/);
+      refused('the append function', code);
       return;
     }
     expect(places(await verify(service, {}, ledger))).toEqual(finds);
+  });
+
+  it('records what is true in itself under a principal of its choice', async () => {
+    tampering(
+      'calls the append function with forged arguments',
+      'the service’s role',
+      'a right content hash, and a principal who did not send it',
+      { blind: 'whoever has the service’s login may name any principal: keep it from people' },
+    );
+    const { ledger } = await newLedger();
+    const salt = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+    const { text } = canonicalContent({
+      event_id: FORGED_ID,
+      timestamp: '2026-06-02T08:00:00Z',
+      ...{ event_type: 't', entity_type: 'order', entity_id: 'O', action: 'create', user_id: 'trader-1' },
+      ...{ previous_state: null, new_state: { price: '1' }, metadata: {} },
+    });
+    await appendAsService(ledger, { content_hash: `'\\x${contentHash(salt, text).toString('hex')}'::bytea` });
+    expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '9' });
   });
 });
 
@@ -641,6 +804,12 @@ describe('a whole rewriting', () => {
   it.each([1n, 4n, 8n])(
     'from event %s on, with right hashes and head: without a checkpoint nobody can know, and it is valid',
     async (sequence) => {
+      tampering(
+        'rewrites all from an event on, with right hashes',
+        'a superuser',
+        `from event ${sequence} on, before a checkpoint covers it`,
+        UNSIGNED,
+      );
       const { ledger } = await newLedger();
       await tamper(service.database.adminUrl, ...(await rewriting(service.database, ledger, sequence)));
       expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid', checked: '8', findings_total: '0' });
@@ -648,12 +817,14 @@ describe('a whole rewriting', () => {
   );
 
   it('that forgets the head is found', async () => {
+    tampering('rewrites all from an event on, with right hashes', 'a superuser', 'and forgets the head');
     const { ledger } = await newLedger();
     await tamper(service.database.adminUrl, ...(await rewriting(service.database, ledger, 4n)).slice(0, -1));
     expect(places(await verify(service, {}, ledger))).toEqual(['link@8']);
   });
 
   it('that forgets the last event is found', async () => {
+    tampering('rewrites all from an event on, with right hashes', 'a superuser', 'and forgets the last event');
     const { ledger } = await newLedger();
     await tamper(service.database.adminUrl, ...(await rewriting(service.database, ledger, 4n)).slice(0, -2));
     expect(places(await verify(service, {}, ledger))).toEqual(['link@8']);
@@ -671,3 +842,5 @@ describe('more than can be listed', () => {
     expect(found.findings).toHaveLength(1000);
   });
 });
+
+publishesItsRows('tamper.e2e-spec.ts');

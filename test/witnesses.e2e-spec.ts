@@ -13,6 +13,7 @@ import { requestCosignature } from '../src/witnesses/witness-client.js';
 import { startService, TEST_ORIGIN, type TestService } from './support/app.js';
 import { serviceEvents } from './support/keys.js';
 import { folderStore, type TestStore } from './support/stores.js';
+import { endRow, publishesItsRows, seen, tampering } from './support/tamper-matrix.js';
 import { connected, record, runJob } from './support/verification.js';
 import { TestWitness } from './support/witness-server.js';
 
@@ -187,6 +188,7 @@ describe('witnesses', () => {
     const origin = `${TEST_ORIGIN}/main`;
     const text = checkpointText({ origin, size: 50n, rootHash: leafHash(Buffer.alloc(32, 1)) });
     const note = formatNote({ text, signatures: [logKey.sign(text, origin)] });
+    tampering('signs two histories', 'the key’s holder', 'shows one of them to a witness, and goes on with the other');
     const forged = { text, note, size: 50n, sizeBefore: 0n, prove: () => Promise.resolve([]) };
     await requestCosignature(a!, forged, { signal: new AbortController().signal });
     await record(service, 80);
@@ -195,6 +197,8 @@ describe('witnesses', () => {
     expect(outcome).toMatchObject({ witnesses: { A: { failed: { conflict: 1 } } } });
     expect((await latest()).cosigners).toEqual(['B', 'C']);
     expect(await failuresOf('A', 'conflict')).toBeGreaterThanOrEqual(1);
+    seen('witness', [{ kind: 'conflict', names: 'the ledger' }]);
+    endRow();
     await runJob(service, 'witnessing');
     expect(await serviceEvents(service.database, 'checkpoint')).toMatchObject([
       { entity_id: 'main', action: 'witness_conflict', new_state: { witness: 'A' } },
@@ -261,3 +265,5 @@ describe('witnesses', () => {
     );
   });
 });
+
+publishesItsRows('witnesses.e2e-spec.ts');

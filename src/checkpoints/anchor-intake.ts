@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { sqlState, SqlState } from '../database/sqlstate.js';
 import { anchorKey, type Anchor } from '../integrity/anchor.js';
 import { parseCheckpoint } from '../integrity/checkpoint.js';
-import { readSuccession } from '../integrity/key-succession.js';
+import { parseSuccession, readSuccession } from '../integrity/key-succession.js';
 import { ED25519, NoteError, parseNote, VerifierKey, verifyNote } from '../integrity/signed-note.js';
 import type { AnchorStore, StoredAnchor } from './anchor-store.js';
 import * as sql from './anchors.sql.js';
@@ -74,7 +74,8 @@ async function followersOf(
   ledgers: LedgersByOrigin,
 ): Promise<{ followers: sql.NewAnchor[]; refusal?: SigningRefused }> {
   const followers: sql.NewAnchor[] = [];
-  let key = (await sql.readSigningKeys(database)).at(-1) ?? stored[0]?.publicKey;
+  const keys = await sql.readSigningKeys(database);
+  if (keys.length === 0) keys.push(...keysOf(stored[0]));
   let number = last?.number ?? 0n;
   let sha256 = last?.sha256 ?? null;
   for (const each of stored) {
@@ -87,9 +88,9 @@ async function followersOf(
       return { followers, refusal };
     }
     try {
-      const follower = await newAnchor(anchors, each, key, ledgers);
+      const follower = await newAnchor(anchors, each, keys, ledgers);
       followers.push(follower);
-      key = follower.publicKey;
+      if (!follower.publicKey.equals(keys.at(-1)!)) keys.push(follower.publicKey);
     } catch (error) {
       if (error instanceof SigningRefused) return { followers, refusal: error };
       throw error;
@@ -120,17 +121,17 @@ async function catalogueAll(database: Database, anchors: readonly sql.NewAnchor[
 }
 
 /**
- * Puts an anchor of the store into the catalogue, or finds it there. `key` is the one that signed before it. Gives what
- * is wrong with its versions, if anything. Throws SigningRefused.
+ * Puts an anchor of the store into the catalogue, or finds it there. `keys` are those that signed before it, the last one
+ * last. Gives what is wrong with its versions, if anything. Throws SigningRefused.
  */
 export async function catalogueAnchor(
   database: Database,
   anchors: AnchorStore,
   stored: StoredAnchor,
-  key: Buffer | undefined,
+  keys: readonly Buffer[],
 ): Promise<string | undefined> {
   try {
-    await sql.catalogueAnchor(database, await newAnchor(anchors, stored, key, new LedgersByOrigin(database)));
+    await sql.catalogueAnchor(database, await newAnchor(anchors, stored, keys, new LedgersByOrigin(database)));
   } catch (error) {
     const wasFaster = sqlState(error) === SqlState.anchorOutOfTurn && (await isCatalogued(database, stored));
     if (!wasFaster) throw error;
@@ -142,13 +143,13 @@ export async function catalogueAnchor(
 async function newAnchor(
   anchors: AnchorStore,
   stored: StoredAnchor,
-  key: Buffer | undefined,
+  keys: readonly Buffer[],
   ledgers: LedgersByOrigin,
 ): Promise<sql.NewAnchor> {
   const { anchor } = stored;
   const object = `${anchors.location}${anchorKey(anchor.number)}`;
   try {
-    const { publicKey, checkpoints, successions } = verifyAnchor(anchor, key);
+    const { publicKey, checkpoints, successions } = verifyAnchor(anchor, keys);
     const ledgerOf = await ledgers.of(object, checkpoints);
     return {
       number: anchor.number,
@@ -168,6 +169,11 @@ async function newAnchor(
       cause: error,
     });
   }
+}
+
+/** The key of which an object says that it signed it: none where it says nothing. */
+export function keysOf(stored: StoredAnchor | undefined): Buffer[] {
+  return stored?.publicKey ? [stored.publicKey] : [];
 }
 
 function intruderOf(anchors: AnchorStore, { anchor, intruders }: StoredAnchor): string | undefined {
@@ -208,32 +214,57 @@ class LedgersByOrigin {
 
 /**
  * What an anchor says, verified with the key that signed before it, or with one that succeeds that in the anchor itself.
- * `key` undefined: the anchor is the first one, and whoever reads it has no key yet. Throws NoteError.
+ * `keys` are all that signed before it, the last one last; the first anchor's own for that. Throws NoteError.
  */
-export function verifyAnchor(anchor: Anchor, key: Buffer | undefined) {
-  if (!key) throw new NoteError('nothing says with which key it was signed');
-  const successions = new Map<string, { note: string; key: Buffer }>();
-  for (const note of anchor.successions) {
-    const origin = parseNote(note).text.split('\n')[1] ?? '';
-    const succession = readSuccession(note, new VerifierKey(origin, ED25519, key));
-    if (!succession) throw new NoteError(`the succession of the key of ${origin} is not signed by both keys`);
-    successions.set(origin, { note, key: succession.successor.publicKey });
-  }
-  const [first] = successions.values();
-  const publicKey = first?.key ?? key;
+export function verifyAnchor(anchor: Anchor, keys: readonly Buffer[]) {
+  const { line, successions } = followedKeys(anchor.successions, keys);
+  const publicKey = line.at(-1)!;
   const checkpoints = anchor.checkpoints.map(({ note }) => {
     const parsed = parseNote(note);
     const { origin, size, rootHash } = parseCheckpoint(parsed.text);
-    const signedBy = successions.get(origin)?.key ?? publicKey;
-    if (!signedBy.equals(publicKey)) throw new NoteError('two keys have signed it');
-    verifyNote(parsed, [new VerifierKey(origin, ED25519, signedBy)]);
+    verifyNote(parsed, [new VerifierKey(origin, ED25519, publicKey)]);
     return { origin, size, rootHash, note };
   });
-  return {
-    publicKey,
-    checkpoints,
-    successions: [...successions].map(([origin, { note }]) => ({ origin, note })),
-  };
+  const sizes = new Map(checkpoints.map(({ origin, size }) => [origin, size]));
+  for (const { origin, fromSize } of successions) {
+    const size = sizes.get(origin);
+    if (size === undefined || fromSize > size) {
+      throw new NoteError(`the succession of the key of ${origin} is of another checkpoint than the one beside it`);
+    }
+  }
+  return { publicKey, checkpoints, successions: successions.map(({ origin, note }) => ({ origin, note })) };
+}
+
+/**
+ * The keys that signed, one after the other, with the one that succeeds the last of them in these notes, if one does; and
+ * the notes. Those of a ledger lead from one key of this line to the next, and at last to the one that signs now: several
+ * of them where it was not signed since a key before. Throws NoteError.
+ */
+function followedKeys(notes: readonly string[], keys: readonly Buffer[]) {
+  const last = keys.at(-1);
+  if (!last) throw new NoteError('nothing says with which key it was signed');
+  const successions = notes.map((note) => ({ note, ...parseSuccession(note) }));
+  const line = [...keys];
+  const position = ({ publicKey }: VerifierKey): number => line.findIndex((key) => key.equals(publicKey));
+  for (const { successor } of successions) {
+    if (position(successor) >= 0) continue;
+    if (line.length > keys.length) throw new NoteError('two keys succeed the last one');
+    line.push(successor.publicKey);
+  }
+  const reached = new Map<string, number>();
+  for (const { note, origin, successor } of successions) {
+    const at = position(successor);
+    if (at === 0 || !readSuccession(note, new VerifierKey(origin, ED25519, line[at - 1]!))) {
+      throw new NoteError(`the succession of the key of ${origin} is not signed by both keys`);
+    }
+    if ((reached.get(origin) ?? at - 1) !== at - 1)
+      throw new NoteError(`the keys of ${origin} do not lead to each other`);
+    reached.set(origin, at);
+  }
+  for (const [origin, at] of reached) {
+    if (at !== line.length - 1) throw new NoteError(`the keys of ${origin} do not lead to the one that signs`);
+  }
+  return { line, successions };
 }
 
 function isSame(a: Buffer | null, b: Buffer | null): boolean {

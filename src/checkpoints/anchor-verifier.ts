@@ -8,7 +8,7 @@ import { AnchorError, anchorKey } from '../integrity/anchor.js';
 import { NoteError } from '../integrity/signed-note.js';
 import { AnchorStore, isAnchorUpTo, type StoredAnchor } from './anchor-store.js';
 import * as sql from './anchors.sql.js';
-import { verifyAnchor } from './anchor-intake.js';
+import { keysOf, verifyAnchor } from './anchor-intake.js';
 
 /** What is wrong with an anchor, or with the database's word on it. */
 export type AnchorFindingKind =
@@ -100,6 +100,7 @@ export class AnchorVerifier {
       return findings;
     }
     const { anchor, intruders } = stored;
+    const { keysBefore } = known;
     if (!stored.sha256.equals(known.sha256)) say('catalogue', 'the database knows other bytes of it');
     if (stored.versionId !== known.versionId) say('catalogue', `the database knows version ${known.versionId} of it`);
     if (intruders.length > 0) say('anchor-hidden', `there are later versions: ${intruders.join(', ')}`);
@@ -111,7 +112,7 @@ export class AnchorVerifier {
       number === 1n ? anchor.previous === null : anchor.previous?.equals(before?.sha256 ?? Buffer.alloc(0));
     if (anchor.number !== number || !follows) say('anchor-invalid', 'it does not follow the anchor before it');
     try {
-      const { checkpoints } = verifyAnchor(anchor, known.keyBefore ?? stored.publicKey);
+      const { checkpoints } = verifyAnchor(anchor, keysBefore.length > 0 ? keysBefore : keysOf(stored));
       for (const { origin, note } of checkpoints) {
         const row = known.checkpoints.get(origin);
         if (!row) say('catalogue', `the database lacks its checkpoint of ${origin}`);

@@ -121,7 +121,7 @@ export async function listAnchorSuccessions(
 ): Promise<AnchorSuccession[]> {
   const { rows } = await pool.query<AnchorSuccession>(
     `SELECT ledger, note FROM key_successions
-       WHERE anchor = $2 AND ($1::text[] IS NULL OR ledger = ANY ($1)) ORDER BY ledger`,
+       WHERE anchor = $2 AND ($1::text[] IS NULL OR ledger = ANY ($1)) ORDER BY ledger, position`,
     [ledgers, String(number)],
   );
   return rows;

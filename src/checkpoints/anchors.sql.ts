@@ -27,8 +27,8 @@ export interface SignedLedger {
   size: bigint;
   /** false once it takes no more */
   isOpen: boolean;
-  /** null before the first checkpoint */
-  signed: { size: bigint; rootHash: Buffer } | null;
+  /** null before the first checkpoint; keyNumber, from 1, is that of the key that signed it, among readSigningKeys */
+  signed: { size: bigint; rootHash: Buffer; keyNumber: number } | null;
 }
 
 export async function readSignedLedgers(database: Database): Promise<SignedLedger[]> {
@@ -39,20 +39,26 @@ export async function readSignedLedgers(database: Database): Promise<SignedLedge
     is_open: boolean;
     signed_size: string | null;
     root_hash: Buffer | null;
+    key_number: number;
   }>(
-    `SELECT l.ledger, l.origin, h.size, l.state = 'open' AS is_open, c.size AS signed_size, c.root_hash
+    `SELECT l.ledger, l.origin, h.size, l.state = 'open' AS is_open, c.size AS signed_size, c.root_hash,
+            (SELECT greatest(count(*), 1)::integer FROM signing_keys AS s WHERE s.from_anchor <= c.anchor) AS key_number
        FROM ledgers AS l JOIN ledger_heads AS h USING (ledger)
        LEFT JOIN LATERAL (
-         SELECT k.size, k.root_hash FROM checkpoints AS k WHERE k.ledger = l.ledger ORDER BY k.anchor DESC LIMIT 1) AS c ON true
+         SELECT k.anchor, k.size, k.root_hash FROM checkpoints AS k
+           WHERE k.ledger = l.ledger ORDER BY k.anchor DESC LIMIT 1) AS c ON true
        ORDER BY l.origin COLLATE "C"`,
   );
-  return rows.map(({ ledger, origin, size, is_open: isOpen, signed_size: signedSize, root_hash: rootHash }) => ({
-    ledger,
-    origin,
-    size: BigInt(size),
-    isOpen,
-    signed: signedSize === null || rootHash === null ? null : { size: BigInt(signedSize), rootHash },
-  }));
+  return rows.map(
+    ({ ledger, origin, size, is_open: isOpen, signed_size: signedSize, root_hash: rootHash, key_number }) => ({
+      ledger,
+      origin,
+      size: BigInt(size),
+      isOpen,
+      signed:
+        signedSize === null || rootHash === null ? null : { size: BigInt(signedSize), rootHash, keyNumber: key_number },
+    }),
+  );
 }
 
 /** The first part of every ledger's origin. */
@@ -169,7 +175,7 @@ export async function findCheckpointOf(
 /** The successions of a ledger's keys, in order. */
 export async function listSuccessions(database: Database, ledger: string): Promise<{ anchor: string; note: string }[]> {
   const { rows } = await database.query<{ anchor: string; note: string }>(
-    'SELECT anchor, note FROM key_successions WHERE ledger = $1 ORDER BY anchor',
+    'SELECT anchor, note FROM key_successions WHERE ledger = $1 ORDER BY anchor, position',
     [ledger],
   );
   return rows;
@@ -232,16 +238,15 @@ export interface CataloguedAnchor {
   versionId: string;
   /** by origin */
   checkpoints: Map<string, { size: bigint; rootHash: Buffer; note: string }>;
-  /** the raw key that signed before it; undefined for the first */
-  keyBefore: Buffer | undefined;
+  /** the raw keys that signed before it, the last one last; none for the first */
+  keysBefore: Buffer[];
 }
 
 /** undefined when there is none of this number. */
 export async function findAnchor(database: Database, number: bigint): Promise<CataloguedAnchor | undefined> {
-  const { rows } = await database.query<{ sha256: Buffer; version_id: string; key_before: Buffer | null }>(
+  const { rows } = await database.query<{ sha256: Buffer; version_id: string; keys_before: Buffer[] }>(
     `SELECT a.sha256, a.version_id,
-            (SELECT k.public_key FROM signing_keys AS k
-               WHERE k.from_anchor < a.number ORDER BY k.number DESC LIMIT 1) AS key_before
+            ARRAY(SELECT k.public_key FROM signing_keys AS k WHERE k.from_anchor < a.number ORDER BY k.number) AS keys_before
        FROM anchors AS a WHERE a.number = $1`,
     [String(number)],
   );
@@ -254,7 +259,7 @@ export async function findAnchor(database: Database, number: bigint): Promise<Ca
   return {
     sha256: row.sha256,
     versionId: row.version_id,
-    keyBefore: row.key_before ?? undefined,
+    keysBefore: row.keys_before,
     checkpoints: new Map(
       checkpoints.map(({ origin, size, root_hash: rootHash, note }) => [
         origin,

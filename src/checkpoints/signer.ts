@@ -8,12 +8,12 @@ import { signText, verifierKey, type NoteSignature } from '../integrity/signed-n
 export interface Signer {
   /** Ed25519, raw: what verifies its signatures under any ledger's origin */
   readonly publicKey: Buffer;
-  /** of keys that it can sign a succession from */
+  /** keys that it can sign successions from and to, as it can of its own; in no order */
   readonly predecessors: readonly Buffer[];
   /** Signs a text under a name, which is a ledger's origin. */
   sign(text: string, name: string): NoteSignature;
-  /** The note by which one of the predecessors gives way to the key. */
-  succeed(predecessor: Buffer, origin: string, fromSize: bigint): string;
+  /** The note by which one of the predecessors gives way to another or to the key. Throws SigningKeyError. */
+  succeed(predecessor: Buffer, successor: Buffer, origin: string, fromSize: bigint): string;
 }
 
 /** The key file is not there, or not usable; the message says what to do. */
@@ -88,11 +88,14 @@ export class KeyFile implements Signer {
     return signText(text, name, this.keys[0]!);
   }
 
-  succeed(predecessor: Buffer, origin: string, fromSize: bigint): string {
-    const at = this.predecessors.findIndex((key) => key.equals(predecessor));
-    const old = this.keys[at + 1];
-    if (at < 0 || !old) throw new SigningKeyError('the key to be succeeded is not in the key file');
-    return signSuccession(origin, fromSize, old, this.keys[0]!);
+  succeed(predecessor: Buffer, successor: Buffer, origin: string, fromSize: bigint): string {
+    return signSuccession(origin, fromSize, this.privateKey(predecessor), this.privateKey(successor));
+  }
+
+  private privateKey(publicKey: Buffer): KeyObject {
+    const at = [this.publicKey, ...this.predecessors].findIndex((key) => key.equals(publicKey));
+    if (at < 0) throw new SigningKeyError('a key that is succeeded, or succeeds, is not in the key file');
+    return this.keys[at]!;
   }
 }
 

@@ -47,8 +47,8 @@ const MAX_ATTEMPTS = 5;
 const LOCK_TIMEOUT_MS = 10_000;
 const IDLE_MS = 300_000;
 const REFUSAL_MS = 3_600_000;
-/** A round of a rotation has 763 bytes of each: 38 MB, well within what is read back as one anchor. */
-const MAX_LEDGERS_AN_ANCHOR = 50_000;
+/** Checkpoints and notes of successions, of 763 bytes together: 38 MB, well within what is read back as one anchor. */
+const MAX_NOTES_AN_ANCHOR = 100_000;
 /** Signatures are made on the main thread, so many at a time. */
 const SIGNED_AT_ONCE = 50;
 
@@ -122,30 +122,27 @@ export class SigningRound implements OnModuleDestroy {
             'away never signs again. Put the last one first',
         );
       }
-      const successionFrom = successionOf(signer, keys.at(-1));
+      const line = lineOf(signer, keys);
       const ledgers = await sql.readSignedLedgers(this.pool);
       const isWhole =
         number % WHOLE_ROUND === 0n ||
         takenUp > 0 || // what others have signed is held against the events at once
-        successionFrom !== undefined ||
+        line.length > keys.length ||
         (last?.ageSeconds ?? 0) > IDLE_SECONDS;
-      const moved = ledgers.filter((each) => (isWhole || each.signed?.size !== each.size) && !isEnded(each));
-      // the next round takes the rest: an anchor is read as a whole
-      const signable = (await this.extensions(moved, outcome, log)).slice(0, MAX_LEDGERS_AN_ANCHOR);
+      const hasMoved = ({ size, signed }: SignedLedger): boolean =>
+        signed?.size !== size || signed.keyNumber < line.length; // it was refused when the key changed
+      const moved = ledgers.filter((each) => (isWhole || hasMoved(each)) && !isEnded(each));
+      const signable = asMany(await this.extensions(moved, { signer, line }, outcome, log), line);
       signal.throwIfAborted();
       if (signable.length === 0) return outcome;
       const anchor: Anchor = {
         number,
         previous: last?.sha256 ?? null,
-        checkpoints: await signAll(signer, signable),
-        successions:
-          successionFrom === undefined
-            ? []
-            : signable.map(({ origin, checkpoint }) => signer.succeed(successionFrom, origin, checkpoint.size)),
+        ...(await signAll(signer, line, signable)),
       };
       const written = await anchors.write(anchor, signer.publicKey, retainUntil(this.config));
       if (written) {
-        const intruder = await catalogueAnchor(this.pool, anchors, written, keys.at(-1) ?? signer.publicKey);
+        const intruder = await catalogueAnchor(this.pool, anchors, written, keys.length > 0 ? keys : line);
         if (intruder !== undefined) await this.refuse('anchors', intruder, log);
         outcome.anchor = number;
         outcome.signed = signable.length;
@@ -171,33 +168,47 @@ export class SigningRound implements OnModuleDestroy {
   }
 
   /** The ledgers whose events lead from what was signed last to what they are now, with that. */
-  private async extensions(ledgers: readonly SignedLedger[], outcome: RoundOutcome, log: Logger): Promise<Signable[]> {
+  private async extensions(
+    ledgers: readonly SignedLedger[],
+    keys: { signer: Signer; line: readonly Buffer[] },
+    outcome: RoundOutcome,
+    log: Logger,
+  ): Promise<Signable[]> {
+    const firstKey = firstToSucceed(keys.signer, keys.line);
+    const isReached = ({ signed }: SignedLedger): boolean => signed === null || signed.keyNumber >= firstKey;
     const wanted = ledgers.filter(
-      ({ ledger, size, signed }) => (signed === null || signed.size <= size) && !this.wasRefused(ledger),
+      (each) =>
+        (each.signed === null || each.signed.size <= each.size) && isReached(each) && !this.wasRefused(each.ledger),
     );
     const roots = wanted.length === 0 ? [] : await this.startedThread().findRoots(wanted);
     const found = new Map(wanted.map((each, at) => [each.ledger, roots[at]!]));
     const signable: Signable[] = [];
-    for (const { ledger, origin, size, signed } of ledgers) {
+    for (const each of ledgers) {
+      const { ledger, origin, size, signed } = each;
+      const isBehind = signed !== null && signed.size > size;
       const root = found.get(ledger) ?? {
-        fault: this.wasRefused(ledger)
-          ? this.refusals.get(ledger)!.reason
-          : `it ends at ${size}, and was signed at ${signed?.size}`,
+        fault: isBehind
+          ? `it ends at ${size}, and was signed at ${signed.size}`
+          : isReached(each)
+            ? this.refusals.get(ledger)!.reason
+            : `the key that signed it last (${signed!.keyNumber} of ${keys.line.length}) is no longer in SIGNING_KEY_FILE, ` +
+              'so no note can lead from it to the present one. Put it back, after the others',
       };
       if ('fault' in root) {
         outcome.refused.push({ ledger, reason: root.fault });
-        await this.refuse(ledger, root.fault, log, signed !== null && signed.size > size);
+        await this.refuse(ledger, root.fault, log, isBehind || !isReached(each));
         continue;
       }
       this.refusals.delete(ledger);
       const checkpoint = { origin, size, rootHash: root.rootHash };
-      signable.push({ ledger, origin, sizeBefore: signed?.size ?? 0n, checkpoint });
+      const keyNumber = signed?.keyNumber ?? firstKey;
+      signable.push({ ledger, origin, sizeBefore: signed?.size ?? 0n, checkpoint, keyNumber });
     }
     return signable;
   }
 
   /** Tells once of what is not signed, and keeps it in mind until it is. */
-  private async refuse(ledger: string, reason: string, log: Logger, isBehind = false): Promise<void> {
+  private async refuse(ledger: string, reason: string, log: Logger, isLookedAtAgain = false): Promise<void> {
     if (this.refusals.get(ledger)?.reason !== reason) {
       log.error({ ledger, reason, alarm: 'checkpoint-refused' }, 'a ledger is not signed');
       this.gate.doubt(); // it may be behind: nothing is appended before that is known
@@ -217,8 +228,8 @@ export class SigningRound implements OnModuleDestroy {
         return;
       }
     } else if (this.wasRefused(ledger)) return;
-    // one that is behind is looked at in each round: that costs nothing, and it may have been recovered
-    this.refusals.set(ledger, { reason, at: isBehind ? -Infinity : Date.now() });
+    // one that is easily looked at is in each round: it may have been recovered
+    this.refusals.set(ledger, { reason, at: isLookedAtAgain ? -Infinity : Date.now() });
   }
 
   /** Within the hour: its tree was made anew from all its events, which takes long, and did not help. */
@@ -261,22 +272,48 @@ interface Signable {
   origin: string;
   sizeBefore: bigint;
   checkpoint: Checkpoint;
+  /** the key that signed it last, from 1; of one that was never signed the first from which notes can lead here */
+  keyNumber: number;
 }
 
-async function signAll(signer: Signer, ledgers: readonly Signable[]): Promise<Anchor['checkpoints']> {
-  const checkpoints: Anchor['checkpoints'] = [];
-  for (const [at, { origin, sizeBefore, checkpoint }] of ledgers.entries()) {
+/** As many as fit with their notes; the next round takes the rest, as an anchor is read as a whole. */
+function asMany(ledgers: readonly Signable[], line: readonly Buffer[]): Signable[] {
+  let notes = 0;
+  return ledgers.filter(({ keyNumber }) => (notes += 1 + line.length - keyNumber) <= MAX_NOTES_AN_ANCHOR);
+}
+
+/**
+ * The checkpoints, signed, and of each ledger that a key before has signed last, or could have, the notes that lead from
+ * that key to this one: whoever was given any of the keys reaches the present one.
+ */
+async function signAll(
+  signer: Signer,
+  line: readonly Buffer[],
+  ledgers: readonly Signable[],
+): Promise<Pick<Anchor, 'checkpoints' | 'successions'>> {
+  const [checkpoints, successions]: [Anchor['checkpoints'], string[]] = [[], []];
+  for (const [at, { origin, sizeBefore, checkpoint, keyNumber }] of ledgers.entries()) {
     const text = checkpointText(checkpoint);
     checkpoints.push({ sizeBefore, note: formatNote({ text, signatures: [signer.sign(text, origin)] }) });
+    for (let key = keyNumber; key < line.length; key++) {
+      successions.push(signer.succeed(line[key - 1]!, line[key]!, origin, checkpoint.size));
+    }
     if (at % SIGNED_AT_ONCE === SIGNED_AT_ONCE - 1) await breathe();
   }
-  return checkpoints;
+  return { checkpoints, successions };
 }
 
-/** The key that must be succeeded, when another one than the signer's has signed last. Throws SigningKeyError. */
-function successionOf(signer: Signer, last: Buffer | undefined): Buffer | undefined {
-  if (!last || last.equals(signer.publicKey)) return undefined;
-  if (signer.predecessors.some((key) => key.equals(last))) return last;
+/** The number, from 1, of the first key of the line from which the signer can make notes up to its own key. */
+function firstToSucceed({ publicKey, predecessors }: Signer, line: readonly Buffer[]): number {
+  const isThere = (key: Buffer): boolean => [publicKey, ...predecessors].some((own) => own.equals(key));
+  return line.findLastIndex((key) => !isThere(key)) + 2;
+}
+
+/** The keys that have signed and the signer's, which is the last of them or succeeds it. Throws SigningKeyError. */
+function lineOf(signer: Signer, keys: readonly Buffer[]): readonly Buffer[] {
+  const last = keys.at(-1);
+  if (last?.equals(signer.publicKey)) return keys;
+  if (!last || signer.predecessors.some((key) => key.equals(last))) return [...keys, signer.publicKey];
   throw new SigningKeyError(
     'another key has signed so far, and this replica’s key cannot succeed it: nothing is signed here. Give every replica ' +
       'the same SIGNING_KEY_FILE; to change keys use `truetrail signing-key rotate`, which keeps the old one in the file',

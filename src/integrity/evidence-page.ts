@@ -156,8 +156,8 @@ ${archive.length === 0 ? '<p>Not archived yet.</p>' : objects(archive.slice(0, L
 const TRIED_KEYS = 16;
 
 /**
- * The first of a ledger's keys from which the one that signed is reached: a ledger that was made after the log's key had
- * changed is never signed with the keys before. The present key where there is none, as in a bundle that is not valid.
+ * The first of a ledger's keys from which the one that signed is reached: notes of the keys before are missing where they
+ * were no longer at hand. The present key where there is none, as in a bundle that is not valid.
  */
 function keyToGive(note: SignedNote, { origin, size }: Checkpoint, { keys, successions }: PageFacts): string {
   const reaches = (text: string): boolean => {

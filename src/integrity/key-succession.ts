@@ -30,26 +30,36 @@ export function signSuccession(origin: string, fromSize: bigint, oldKey: KeyObje
   return formatNote({ text, signatures: [signText(text, origin, oldKey), signText(text, origin, newKey)] });
 }
 
+/** What a note says, whoever signed it. Throws NoteError for what is no succession at all. */
+export function parseSuccession(note: string): KeySuccession {
+  return parsed(parseNote(note));
+}
+
+function parsed({ text }: SignedNote): KeySuccession {
+  const [heading, origin, key, size, end] = text.split('\n');
+  if (heading !== HEADING || origin === undefined || key === undefined || !/^(0|[1-9][0-9]{0,18})$/.test(size ?? '')) {
+    throw new NoteError(`a succession of keys is ${HEADING}, an origin, a key and a size, a line each`);
+  }
+  if (end !== '' || text.split('\n').length !== 5) throw new NoteError('a succession of keys has four lines');
+  return { origin, successor: VerifierKey.parse(key), fromSize: BigInt(size!) };
+}
+
 /**
  * What a note says if it is a succession from `current`, signed by both; undefined if it is signed by neither `current`
  * nor as its text has it. Throws NoteError for what is no succession at all.
  */
 export function readSuccession(note: string, current: VerifierKey): KeySuccession | undefined {
-  const parsed = parseNote(note);
-  const [heading, origin, key, size, end] = parsed.text.split('\n');
-  if (heading !== HEADING || origin === undefined || key === undefined || !/^(0|[1-9][0-9]{0,18})$/.test(size ?? '')) {
-    throw new NoteError(`a succession of keys is ${HEADING}, an origin, a key and a size, a line each`);
-  }
-  if (end !== '' || parsed.text.split('\n').length !== 5) throw new NoteError('a succession of keys has four lines');
-  const successor = VerifierKey.parse(key);
+  const signed = parseNote(note);
+  const succession = parsed(signed);
+  const { origin, successor } = succession;
   if (successor.name !== origin || current.name !== origin || successor.algorithm !== ED25519) return undefined;
   if (successor.toString() === current.toString()) return undefined; // how it came to be
   try {
-    if (verifyNote(parsed, [current]).length + verifyNote(parsed, [successor]).length !== 2) return undefined;
+    if (verifyNote(signed, [current]).length + verifyNote(signed, [successor]).length !== 2) return undefined;
   } catch {
     return undefined;
   }
-  return { origin, successor, fromSize: BigInt(size!) };
+  return succession;
 }
 
 /** A key and the sizes of the checkpoints that it may sign. */

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ANCHOR_PREFIX, anchorHash, AnchorError, anchorKey, parseAnchor, type Anchor } from '../integrity/anchor.js';
 import { parseCheckpoint } from '../integrity/checkpoint.js';
-import { signedByReached } from '../integrity/key-succession.js';
+import { parseSuccession, signedByReached } from '../integrity/key-succession.js';
 import { NoteError, parseNote, VerifierKey } from '../integrity/signed-note.js';
 import { ArchiveReport, type AnchoredLedger, type ArchiveFinding } from './archive-report.js';
 
@@ -89,7 +89,7 @@ function verifyAnchors(
 ): { ledgers: Map<string, AnchoredLedger>; anchors: number } {
   const ledgers = new Map<string, AnchoredLedger>();
   const names = listAnchors(folder, report);
-  const successions: string[] = [];
+  const successions = new Map<string, string[]>();
   let previous: Buffer | null = null;
   let expected = 1n;
   for (const name of names) {
@@ -102,7 +102,11 @@ function verifyAnchors(
     previous = anchorHash(bytes);
     expected += 1n;
     if (!anchor) continue;
-    successions.push(...anchor.successions);
+    for (const note of anchor.successions) {
+      const origin = successionOrigin(note);
+      if (origin === undefined) report.find('anchor', `${anchorKey(anchor.number)}: a succession in it is none`);
+      else successions.set(origin, [...(successions.get(origin) ?? []), note]);
+    }
     for (const { note, sizeBefore } of anchor.checkpoints) {
       verifyCheckpoint({ note, sizeBefore, where: anchorKey(anchor.number), keys, successions }, ledgers, report);
     }
@@ -141,7 +145,8 @@ function verifyCheckpoint(
     sizeBefore: bigint;
     where: string;
     keys: readonly VerifierKey[];
-    successions: readonly string[];
+    /** by origin */
+    successions: ReadonlyMap<string, readonly string[]>;
   },
   ledgers: Map<string, AnchoredLedger>,
   report: ArchiveReport,
@@ -157,7 +162,7 @@ function verifyCheckpoint(
     if (trusted.length === 0) wrong('key', 'none of the keys given is for this ledger');
     else {
       try {
-        signedByReached(signed, size, trusted, successions);
+        signedByReached(signed, size, trusted, successions.get(origin) ?? []);
       } catch (error) {
         if (!(error instanceof NoteError)) throw error;
         wrong('key', `it is not signed with a key reached from the one given: ${error.message}`);
@@ -180,6 +185,16 @@ function verifyCheckpoint(
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;
     report.find('checkpoint', `${where}: ${error.message}`);
+  }
+}
+
+/** Whose keys a note is of; undefined for what is no succession. */
+function successionOrigin(note: string): string | undefined {
+  try {
+    return parseSuccession(note).origin;
+  } catch (error) {
+    if (error instanceof NoteError) return undefined;
+    throw error;
   }
 }
 

@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { createPrivateKey, hash, type KeyObject } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { anchorBytes, anchorHash } from '../../src/integrity/anchor.js';
 import type { JsonObject } from '../../src/integrity/canonical-json.js';
 import { checkpointText } from '../../src/integrity/checkpoint.js';
@@ -292,4 +294,17 @@ export function repacked(
   if (changed === undefined) files.delete(name);
   else files.set(name, Buffer.from(changed as string));
   return pack(files, manifest);
+}
+
+/** The second verifier of bundles, which is not ours in anything but its tests, and whether there is what runs it. */
+export const SECOND_VERIFIER = fileURLToPath(new URL('../bundle/verify_bundle.py', import.meta.url));
+export const HAS_PYTHON = spawnSync('python3', ['--version']).status === 0;
+
+/** For supertest: an answer's body as it comes. */
+export function asBytes(answer: unknown, done: (error: Error | null, body: Buffer) => void): void {
+  const response = answer as NodeJS.ReadableStream;
+  const chunks: Buffer[] = [];
+  response.on('data', (chunk: Buffer) => chunks.push(chunk));
+  response.on('end', () => done(null, Buffer.concat(chunks)));
+  response.on('error', (error) => done(error, Buffer.alloc(0)));
 }

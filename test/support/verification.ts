@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { sampleEvent, type TestService } from './app.js';
+import { seen, type Found, type Look } from './tamper-matrix.js';
 
 export interface ShownFinding {
   kind: string;
@@ -35,23 +36,51 @@ export async function verify(
 ): Promise<ShownVerification> {
   const asked = await service.http().post(`/v1/ledgers/${ledger}/verifications`).send(range).expect(202);
   expect(asked.headers.location).toBe(`/v1/ledgers/${ledger}/verifications/${asked.body.id}`);
-  return whenOver(service, asked.headers.location!);
+  const over = await whenOver<ShownVerification>(service, asked.headers.location!);
+  const [signed, rest] = [true, false].map((isSigned) =>
+    over.findings.filter(({ kind }) => (kind === 'checkpoint') === isSigned),
+  ) as [ShownFinding[], ShownFinding[]];
+  const isUndecided = over.verdict === 'undecided';
+  if (over.findings.length === 0) seen('levels 1 and 2', isUndecided ? [{ kind: 'undecided' }] : []);
+  if (rest.length > 0) seen('level 1', rest);
+  if (signed.length > 0) seen('level 2', signed);
+  return over;
 }
 
 /** What the jobs of verification say that they did. */
 export interface JobOutcome {
   verdict: string;
-  findings: { detail: string }[];
+  findings: { kind: string; detail: string }[];
   ledgers: { ledger: string }[];
 }
 
+/** A run of a job, as the API shows it. */
+export interface JobRun {
+  id: string;
+  status: string;
+  outcome: JobOutcome;
+}
+
 /** Runs a job and waits until it is over; its run. */
-export async function runJob(
-  service: Pick<TestService, 'http'>,
-  job: string,
-): Promise<{ id: string; status: string; outcome: JobOutcome }> {
+export async function runJob(service: Pick<TestService, 'http'>, job: string): Promise<JobRun> {
   const asked = await service.http().post(`/v1/jobs/${job}/runs`).expect(202);
-  return whenOver(service, asked.headers.location!);
+  const over = await whenOver<JobRun>(service, asked.headers.location!);
+  if (job in LOOKS) seen(LOOKS[job]!, foundBy(over));
+  return over;
+}
+
+/** Jobs that look at all there is, as the tamper matrix calls them: for tests that have a service of their own. */
+const LOOKS: Record<string, Look> = {
+  'schema-check': 'schema check',
+  'chain-verification': 'schema check',
+};
+
+function foundBy({ outcome }: JobRun): Found[] {
+  const { findings = [], schema } = outcome as { findings?: Found[]; schema?: { findings: Found[] } };
+  return [...findings, ...(schema?.findings ?? [])].map(({ kind, sequence }) => ({
+    kind,
+    ...(sequence && { sequence }),
+  }));
 }
 
 /** Looks at a run until it is over. */
