@@ -282,6 +282,7 @@ export async function readRowGroup(
   group: number,
   places?: readonly number[],
 ): Promise<StoredRow<number>[]> {
+  if (places?.length === 0) return [];
   const { ledger, previous_event_hash } = manifest.row_groups[group]!;
   const first = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
   const all = await readColumns(file, { metadata }, group, NAMES, places ? RAW_DECODING : DECODING);

@@ -161,8 +161,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const REPLACEMENT = '\ufffd';
 
 /**
- * Exact where the defaults are not: microseconds, a byte order mark, bytes that are no UTF-8. A short text by Buffer takes
- * 0.2 µs, by TextDecoder 0.5.
+ * Exact where the defaults are not: microseconds, a byte order mark, bytes that are no UTF-8. Of texts by Buffer, which is
+ * faster than TextDecoder: what it could not decode shows as U+FFFD, and is then looked at strictly.
  */
 const PARSERS = {
   timestampFromMicroseconds: (micros: bigint) => Number(micros),

@@ -79,7 +79,7 @@ export function contentOf(row: AnyStoredRow): Content {
   });
 }
 
-/** canonicalContent(contentOf(row)), in about a third of the time. Throws DamagedRowError. */
+/** canonicalContent(contentOf(row)), without taking apart what is seen to be canonical. Throws DamagedRowError. */
 export function canonicalContentOf(row: AnyStoredRow): CanonicalContent {
   const parts: CanonicalParts = {
     previousState: row.previous_state === null ? null : canonicalTextOf(row, 'previous_state', row.previous_state),
