@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { SCOPES } from '../src/access/principal.js';
@@ -71,6 +71,36 @@ describe('the command line, on a database that services use', () => {
     expect(body.keys.at(-1)).toMatchObject({ name: 'rescue', scopes: [...SCOPES], ledgers: ['*'] });
   }, 15_000);
 
+  it('imports reference data from a file, all or none, and lists them', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'truetrail-reference-'));
+    try {
+      const file = join(folder, 'branches.csv');
+      const header = 'branch_id,legal_entity,country,name,valid_from';
+      writeFileSync(file, `${header}\nPAR,529900G3SW56SHYNPR95,FR,Paris,2018-01-03\nMIL,529900G3SW56SHYNPR96,UK,,x\n`);
+      const refused = await truetrail(env, 'reference-data', 'import', 'branch', file);
+      expect(refused).toMatchObject({ code: 1, stdout: '' });
+      expect(refused.stderr.trim().split('\n')).toEqual([
+        expect.stringMatching(/^line 3: legal_entity must be an LEI/),
+        expect.stringMatching(/^line 3: country must be a country/),
+        expect.stringMatching(/^line 3: valid_from must be a day/),
+      ]);
+      writeFileSync(file, `${header}\nPAR,529900G3SW56SHYNPR95,FR,Paris,2018-01-03\n`);
+      const tried = await truetrail(env, 'reference-data', 'import', 'branch', file, '--dry-run');
+      expect(tried).toMatchObject({ code: 0, stdout: '1 changes: 1 would be recorded, 0 known already; revision 0\n' });
+      const done = await truetrail(env, 'reference-data', 'import', 'branch', file);
+      expect(done).toMatchObject({ code: 0, stdout: '1 changes: 1 recorded, 0 known already; revision 1\n' });
+      const listed = await truetrail(env, 'reference-data', 'list', 'branch', '--valid-at', '2018-01-03');
+      expect(listed.stdout).toBe(
+        'branch_id,legal_entity,country,name,valid_from,valid_to,change,reason\n' +
+          'PAR,529900G3SW56SHYNPR95,FR,Paris,2018-01-03T00:00:00.000000Z,,set,\n',
+      );
+      const { body } = await service.http().get('/v1/reference/branch/entries/PAR').expect(200);
+      expect(body).toMatchObject({ recorded_by: USER, attributes: { name: 'Paris' } });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 120_000);
+
   it.each<[string, string[], number, RegExp]>([
     [
       'an unknown scope',
@@ -93,6 +123,13 @@ describe('the command line, on a database that services use', () => {
     ['a folder as a bucket', ['archive', 'create-bucket', 'file:archive'], 1, /file:archive is no bucket/],
     ['a bucket of no name', ['archive', 'create-bucket', 's3://UPPER'], 1, /ARCHIVE_URL must be/],
     ['a retention of no days', ['archive', 'create-bucket', 's3://bucket', '--days', '0'], 1, /--days must be/],
+    [
+      'a file of nothing known',
+      ['reference-data', 'import', 'planet', 'package.json'],
+      1,
+      /no such kind of reference data/,
+    ],
+    ['no file to import', ['reference-data', 'import', 'venue'], 2, /needs a kind and a file/],
     ['half a command about the signing key', ['signing-key'], 2, /no command signing-key/],
     ['an unknown command', ['frobnicate'], 2, /no command frobnicate/],
     ['arguments that are too many', ['migrate', 'now'], 2, /now/],

@@ -100,8 +100,8 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     }
     const deleted = await deletedUpTo(this.pool, ledger, asOf);
     const place = await this.placeOf(ledger, asOf);
-    const recordedAt = request.asOf === undefined ? undefined : (place.recordedAt ?? BEFORE_ALL);
-    const reference = await this.reference.of(report, parameters, recordedAt);
+    const asOfTime = request.asOf === undefined ? undefined : (place.recordedAt ?? BEFORE_ALL);
+    const reference = await this.reference.of(report, parameters, asOfTime);
     return {
       ...{ id: uuidv7(), ledger, report: report.name, format: format.name, asOf, period, deleted },
       ...{ parameters: { ...parameters, ...reference.parameters } },
