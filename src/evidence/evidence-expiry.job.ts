@@ -4,7 +4,7 @@ import { POOL } from '../database/tokens.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job } from '../jobs/job.js';
-import { expireRuns } from '../runs/kept-runs.sql.js';
+import { expireRuns } from '../runs/kept-run-rows.js';
 import { EVIDENCE_RUNS } from './evidence-runs.sql.js';
 
 /** Throws kept bundles away when their time is over. What they were stays: their runs, with their digests. */

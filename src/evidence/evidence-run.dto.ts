@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
-import type { RunStatus } from '../runs/kept-runs.sql.js';
+import type { RunStatus } from '../runs/kept-run-rows.js';
 import type { StoredRun } from './evidence-runs.sql.js';
 
 const MAX_LISTED = 1_000;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
-import * as kept from '../runs/kept-runs.sql.js';
-import type { RunStatus, RunTables } from '../runs/kept-runs.sql.js';
+import * as kept from '../runs/kept-run-rows.js';
+import type { RunStatus, RunTables } from '../runs/kept-run-rows.js';
 
 export const EVIDENCE_RUNS: RunTables = { runs: 'evidence_runs', pieces: 'evidence_run_pieces', isKept: 'true' };
 

@@ -11,7 +11,7 @@ import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';
 import { piecesOfKept } from '../runs/kept-answer.js';
 import { KeptRunMaker } from '../runs/kept-run-maker.js';
-import { cancelRun } from '../runs/kept-runs.sql.js';
+import { cancelRun } from '../runs/kept-run-rows.js';
 import type { EvidencePlan } from './evidence-plan.js';
 import { EvidenceRecords } from './evidence-records.js';
 import { readEvidenceRequest } from './evidence-request.js';

@@ -4,7 +4,7 @@ import { POOL } from '../database/tokens.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job } from '../jobs/job.js';
-import { expireRuns } from '../runs/kept-runs.sql.js';
+import { expireRuns } from '../runs/kept-run-rows.js';
 import { SILENT_MS } from '../runs/run-loop.js';
 import { endAbandoned, REPORT_RUNS } from './report-runs.sql.js';
 

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
 import { Absentable, rule } from '../events/event.dto.js';
-import type { RunStatus } from '../runs/kept-runs.sql.js';
+import type { RunStatus } from '../runs/kept-run-rows.js';
 
 const MAX_LISTED = 1_000;
 export const DEFAULT_RUNS_LISTED = 100;

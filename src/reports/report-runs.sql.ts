@@ -2,8 +2,8 @@ import type pg from 'pg';
 import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { Parameters } from '../http/parameters.js';
 import { readJson } from '../integrity/strict-json.js';
-import * as kept from '../runs/kept-runs.sql.js';
-import type { RunStatus, RunTables } from '../runs/kept-runs.sql.js';
+import * as kept from '../runs/kept-run-rows.js';
+import type { RunStatus, RunTables } from '../runs/kept-run-rows.js';
 import type { VersionedTable } from './report.js';
 
 export const REPORT_RUNS: RunTables = { runs: 'report_runs', pieces: 'report_run_pieces', isKept: 'is_kept' };

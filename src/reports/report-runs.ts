@@ -17,7 +17,7 @@ import { LongReads } from '../long-reads/long-reads.js';
 import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';
 import { piecesOfKept } from '../runs/kept-answer.js';
-import * as kept from '../runs/kept-runs.sql.js';
+import * as kept from '../runs/kept-run-rows.js';
 import { HEARTBEAT_MS } from '../runs/run-loop.js';
 import { recordedAt } from './recorded-at.js';
 import { ReportRecords } from './report-records.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import type pg from 'pg';
-import * as sql from './kept-runs.sql.js';
+import * as sql from './kept-run-rows.js';
 
 /**
  * A kept answer in pieces. Throws the reason of `gone` once that is aborted, and Error when what was kept is not what was

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { isDatabaseUnavailable, toProblem } from '../http/problem.filter.js';
 import { Problem, type ProblemSlug } from '../http/problem.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
-import * as sql from './kept-runs.sql.js';
+import * as sql from './kept-run-rows.js';
 import { HEARTBEAT_MS, RunLoop, SILENT_MS } from './run-loop.js';
 
 /** Bytes of an answer that are packed and kept at once. */
