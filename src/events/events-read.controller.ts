@@ -27,7 +27,12 @@ import { BulkReads, type BulkRead } from './bulk-reads.js';
 import { EventRecordDto, OrderHistoryDto, SearchPageDto } from './event-record.dto.js';
 import { EventSearch } from './event-search.js';
 import { OrderHistory } from './order-history.js';
-import { HistoryParametersDto, readHistoryRequest, readSearchRequest, SearchParametersDto } from './search-query.dto.js';
+import {
+  HistoryParametersDto,
+  readHistoryRequest,
+  readSearchRequest,
+  SearchParametersDto,
+} from './search-query.dto.js';
 import { MAX_METADATA_FILTERS } from './search-request.js';
 
 const READ_PROBLEMS = [
