@@ -21,6 +21,8 @@ import {
 import { secretsOf, type Config } from '../config/config.js';
 import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { DatabaseModule } from '../database/database.module.js';
+import { plainProvider } from '../database/plain-provider.js';
+import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { AppendGate } from '../events/append-gate.js';
 import { Appender } from '../events/appender.js';
@@ -61,7 +63,7 @@ class RecordingModule {
     return {
       module: RecordingModule,
       imports: [settingsModule(options), DatabaseModule, OperationModule, ArchivedReadsModule],
-      providers: [PartitionManager, Ledgers, AppendGate, Appender, ServiceLedger],
+      providers: [PartitionManager, plainProvider(Ledgers, [POOL]), AppendGate, Appender, ServiceLedger],
     };
   }
 }

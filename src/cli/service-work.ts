@@ -4,6 +4,8 @@ import { allPowerful, type Principal } from '../access/principal.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { DatabaseModule } from '../database/database.module.js';
+import { plainProvider } from '../database/plain-provider.js';
+import { POOL } from '../database/tokens.js';
 import { AppendGate } from '../events/append-gate.js';
 import { Appender } from '../events/appender.js';
 import { Ledgers } from '../events/ledgers.js';
@@ -26,7 +28,15 @@ class CommandModule {
     return {
       module: CommandModule,
       imports: [settingsModule(options), DatabaseModule, OperationModule, ArchivedReadsModule],
-      providers: [Foundation, PartitionManager, Ledgers, AppendGate, Appender, ServiceLedger, ...providers],
+      providers: [
+        Foundation,
+        PartitionManager,
+        plainProvider(Ledgers, [POOL]),
+        AppendGate,
+        Appender,
+        ServiceLedger,
+        ...providers,
+      ],
     };
   }
 }
