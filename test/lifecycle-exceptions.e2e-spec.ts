@@ -1,8 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expectedHistories, python3IsThere } from './real-data/expected-histories.js';
-import { sampleSources, sources, type Source } from './real-data/sources.js';
-import { MADE_DAY, madeId, type SentEvent } from './reports/made-day.js';
+import { MADE_DAY, type SentEvent } from './reports/made-day.js';
 import { chaoticLife, MUTATIONS, validLife } from './reports/made-lives.js';
 import { LIVES_DAY } from './reports/made-lives-day.js';
 import type { PlacedEvent } from './reports/plain-computation.js';
@@ -152,79 +150,4 @@ describe('lifecycle-exceptions', () => {
       expect(body.errors).toMatchObject([{ pointer: `/query/${name}`, rule: 'one-of' }]);
     }
   });
-
-  describe.each([...sampleSources, ...sources].map((source) => [source.name, source] as const))(
-    '%s',
-    (name, source) => {
-      const withBoth = source.folder() === undefined || !python3IsThere() ? it.skip : it;
-      withBoth(
-        'has the exceptions that a plain reading of its files has',
-        async () => {
-          const own = `real-${name}`
-            .toLowerCase()
-            .replaceAll(/[^a-z0-9-]/g, '-')
-            .slice(0, 60);
-          const sent: SentEvent[] = [];
-          for await (const event of source.convert()) sent.push(event as unknown as SentEvent);
-          await ledger(own, sent);
-          const bounds = ['1970-01-01T00:00:00Z', '2026-01-01T00:00:00Z'] as const;
-          const rows = await exceptions(service, own, `from=${bounds[0]}&to=${bounds[1]}`);
-          const summary = new Map<string, number>();
-          for (const { rule } of rows) summary.set(rule!, (summary.get(rule!) ?? 0) + 1);
-          if (process.env.SHOW_EXCEPTIONS)
-            process.stderr.write(`${name}: ${JSON.stringify(Object.fromEntries(summary))}\n`);
-          expect(rowsByOrder(withoutText(rows))).toEqual(rowsByOrder(await exceptionsOfFiles(source, bounds)));
-        },
-        300_000,
-      );
-    },
-  );
 });
-
-/** In the order of the orders' names; of one order in their own. */
-function rowsByOrder(rows: readonly Row[]): Row[] {
-  return rows
-    .map(({ events: _, event_id: __, ...row }) => row)
-    .sort((a, b) => (a.order_id! < b.order_id! ? -1 : a.order_id! > b.order_id! ? 1 : 0));
-}
-
-/** From the histories that a script reads from the files, which has no line in common with the converters. */
-async function exceptionsOfFiles(source: Source, [from, to]: readonly [string, string]): Promise<Row[]> {
-  const files = new Map<string, number>();
-  const rows: Row[] = [];
-  const counts = new Map<string, number>();
-  const histories = await expectedHistories(source);
-  for (const events of histories.values()) {
-    for (const { source_session: file } of events) counts.set(file!, (counts.get(file!) ?? 0) + 1);
-  }
-  let before = 0;
-  for (const file of source.files.map((path) => path.split('/').at(-1)!)) {
-    files.set(file, before);
-    before += counts.get(file) ?? 0;
-  }
-  for (const [orderId, events] of histories) {
-    const placed = events.map((event, i): PlacedEvent => {
-      const state = Object.fromEntries(
-        Object.entries(event).filter(([name]) => ['quantity', 'price', 'remaining_quantity'].includes(name)),
-      );
-      const sequence = files.get(event.source_session!)! + Number(event.source_sequence);
-      return {
-        event_id: madeId(sequence),
-        sequence,
-        recorded_at: '',
-        timestamp: event.timestamp!,
-        event_type: 'order_lifecycle',
-        entity_type: 'order',
-        entity_id: orderId,
-        action: event.action!,
-        user_id: event.user_id ?? '',
-        // the script tells what was open; the converters' previous price has no other reading
-        previous_state: (event.open_before ?? null) === null ? null : { quantity: event.open_before },
-        new_state: state,
-        metadata: { place: i },
-      };
-    });
-    rows.push(...expectedExceptions(placed, from, to));
-  }
-  return rows;
-}

@@ -17,6 +17,7 @@ import {
   python3IsThere,
   type ExpectedEvent,
 } from './real-data/expected-histories.js';
+import { comparableExceptions, exceptionsOfFiles } from './real-data/exceptions-of-files.js';
 import { sampleSources, sharedDataFolder, sources, type Source } from './real-data/sources.js';
 import { startService, TEST_KEY, type TestService } from './support/app.js';
 import { checkTrail } from './support/check-trail.js';
@@ -131,7 +132,7 @@ describe('recorded order flow', () => {
       const withBoth = source.folder() === undefined || !python3IsThere() ? it.skip : it;
 
       withBoth(
-        "goes in; every order's history is what the file says; the chain verifies",
+        "goes in; every order's history is what the file says; the chain verifies; exceptions are the file's",
         async () => {
           const ledger = `data-${name}`
             .toLowerCase()
@@ -173,6 +174,11 @@ describe('recorded order flow', () => {
           }
           expect(run).toMatchObject({ status: 'done', verdict: 'valid', checked: String(events), findings: [] });
           expect((await checkTrail(service.database.adminUrl, ledger)).size).toBe(BigInt(events));
+
+          const bounds = ['1970-01-01T00:00:00Z', '2026-01-01T00:00:00Z'] as const;
+          const path = `/v1/ledgers/${ledger}/reports/lifecycle-exceptions?from=${bounds[0]}&to=${bounds[1]}`;
+          const { rows } = JSON.parse((await send('GET', path)).text) as { rows: Record<string, string | null>[] };
+          expect(comparableExceptions(rows)).toEqual(exceptionsOfFiles(source, expected, bounds));
         },
         300_000,
       );
