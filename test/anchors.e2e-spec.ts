@@ -178,6 +178,27 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await list('', none)).toEqual({ anchors: [], next_cursor: null });
     });
 
+    it('are locked for as long as the longest policy keeps records, from when it is there', async () => {
+      const lockOf = async (n: string): Promise<number> => {
+        const { body } = await service.http().get(`/v1/anchors/${n}`).expect(200);
+        expect(body.is_compliance).toBe(true);
+        return Date.parse(body.locked_until as string);
+      };
+      const inYears = (years: number): number => new Date().setUTCFullYear(new Date().getUTCFullYear() + years);
+      const { key } = await createKey(service, ['operations:run'], ['*']);
+      await service
+        .http(key)
+        .post('/v1/retention-policies')
+        .send({ record_class: 'orders', valid_from: '2090-01-01', years: 12, reason: 'Letter of 12 May' })
+        .expect(201);
+      await record(service, 1);
+      await runJob(service, 'checkpoint');
+      const { n } = (await list()).anchors[0]!;
+      expect(await lockOf('1')).toBeLessThanOrEqual(inYears(7));
+      expect(await lockOf(n)).toBeGreaterThan(inYears(12) - 3_600_000);
+      expect(await lockOf(n)).toBeLessThanOrEqual(inYears(12));
+    });
+
     it('refuse what is no number, digest or cursor', async () => {
       for (const path of [
         '/v1/anchors/0',

@@ -85,6 +85,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       ]);
       expect((await listed('c/1')).map(({ key }) => key)).toEqual(['c/1', 'c/10']);
       expect(await listed('nothing/')).toEqual([]);
+      // of one key alone, whatever begins like it
+      expect(await test.store.versionsOf('c/1')).toEqual((await listed('c/1')).slice(0, 1));
+      for (const key of ['c', 'c/3', 'nothing/1']) expect(await test.store.versionsOf(key)).toEqual([]);
     });
 
     it('locks: no removal, no shortening, longer at will, and a hold beyond that', async () => {
@@ -140,6 +143,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await client.send(new DeleteObjectCommand(at));
       expect((await test.store.readRange(put, 0, 6)).toString()).toBe('target');
       const versions = await listed('e/target');
+      expect(await test.store.versionsOf('e/target')).toEqual(versions);
       expect(versions.map(({ versionId, isDeleteMarker }) => [versionId === put.versionId, isDeleteMarker])).toEqual([
         [true, false],
         [false, false],

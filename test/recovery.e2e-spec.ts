@@ -1,7 +1,8 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
 import { recover, type RecoverOptions, type RecoveryReport } from '../src/cli/recover.js';
 import { readConfig } from '../src/config/config.js';
@@ -38,10 +39,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function start(): Promise<TestService> {
+async function start(url = test.url): Promise<TestService> {
   service = await startService({
     // the export of the minute would archive what a test means to lose
-    env: { ARCHIVE_URL: test.url, SIGNING_KEY_FILE: join(folder, 'key.pem'), ARCHIVE_EXPORT_AGE: '24h' },
+    env: { ARCHIVE_URL: url, SIGNING_KEY_FILE: join(folder, 'key.pem'), ARCHIVE_EXPORT_AGE: '24h' },
     database: server.database,
   });
   return service;
@@ -240,6 +241,42 @@ describe('a database that was restored behind its anchors', () => {
          WHERE ledger = '_service' AND event_type = 'recovery' AND entity_id = 'main' ORDER BY sequence DESC LIMIT 1`,
     );
     expect(recorded[0]!.state).toMatchObject({ unsigned: { from_sequence: '341', to_sequence: '345' } });
+  });
+
+  it('takes the events of another object where one leads to what was not signed', async () => {
+    await first();
+    const other = join(folder, 'other-history');
+    cpSync(fileURLToPath(test.url), other, { recursive: true });
+    await start();
+    await record(service!, 3, 'desk-1');
+    expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+    await record(service!, 60);
+    for (const job of ['checkpoint', 'archive-export']) {
+      expect(await runJob(service!, job)).toMatchObject({ status: 'done' });
+    }
+    const before = await eventsOf(['desk-1', 'main']);
+    await stopService();
+    // from the same backup on, and written by the same service: it has all that is right but the root
+    await server.restore('backup', { newTimeline: true });
+    await start(`file:${other}`);
+    await record(service!, 60);
+    expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+    await stopService();
+    const isNew = (name: string): boolean => !existsSync(join(fileURLToPath(test.url), 'early', name));
+    const made = readdirSync(join(other, 'early')).filter(isNew);
+    expect(made.some((name) => name.endsWith('.parquet'))).toBe(true);
+    for (const name of made) cpSync(join(other, 'early', name), join(fileURLToPath(test.url), 'early', name));
+
+    await server.restore('backup', { newTimeline: true });
+    const lines: string[] = [];
+    const { ledgers } = await runRecovery({}, lines);
+    expect(ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({
+      ...{ recovered: { from: 41n, to: 100n }, missing: null, refusal: null },
+    });
+    expect(lines.join('\n')).toMatch(
+      /main: early\/\S+ is not taken from event 41 on, which another object holds as well: with it the first 100 events are not/,
+    );
+    expect(await eventsOf(['desk-1', 'main'])).toEqual(before);
   });
 
   it('is noticed by a replica that was running while files were put in the place of its server’s', async () => {

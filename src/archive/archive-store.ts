@@ -79,12 +79,11 @@ interface Marker {
 
 /** What a store says of whose it is; undefined for one that nobody has claimed. */
 export async function readMarker(store: ObjectStore): Promise<Marker | undefined> {
-  for await (const version of store.list(MARKER_KEY)) {
-    if (version.key !== MARKER_KEY || version.isDeleteMarker) continue;
-    const text = (await store.readRange(version, 0, version.bytes)).toString('utf8');
-    return readJson(text.trimEnd()) as JsonObject as unknown as Marker; // the oldest counts
-  }
-  return undefined;
+  // the oldest counts
+  const version = (await store.versionsOf(MARKER_KEY)).find(({ isDeleteMarker }) => !isDeleteMarker);
+  if (!version) return undefined;
+  const text = (await store.readRange(version, 0, version.bytes)).toString('utf8');
+  return readJson(text.trimEnd()) as JsonObject as unknown as Marker;
 }
 
 async function putMarker(store: ObjectStore, marker: Marker): Promise<void> {

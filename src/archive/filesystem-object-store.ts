@@ -164,6 +164,14 @@ export class FilesystemObjectStore implements ObjectStore {
     }
   }
 
+  versionsOf(key: string): Promise<ListedVersion[]> {
+    return this.attempt(async () => {
+      const file = await stat(this.pathOf(key)).catch(ifMissing(undefined));
+      if (!file?.isFile()) return [];
+      return [{ key, versionId: VERSION_ID, isDeleteMarker: false, isLatest: true, bytes: file.size }];
+    });
+  }
+
   private async filesBelow(folder: string): Promise<string[]> {
     const entries = await readdir(join(this.root, folder), { withFileTypes: true }).catch((error: unknown) => {
       if (codeOf(error) === 'ENOENT') return [];

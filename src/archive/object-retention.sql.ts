@@ -50,6 +50,15 @@ export async function keptUntil(
   return rows[0]!;
 }
 
+/** For how many years any record is kept, by the policies that there are, also by those that begin later; `least` if more. */
+export async function longestYears(database: Database, least: number): Promise<number> {
+  const { rows } = await database.query<{ years: number }>(
+    'SELECT greatest($1, max(years))::integer AS years FROM retention_policies',
+    [least],
+  );
+  return rows[0]!.years;
+}
+
 /** What the objects of months hold of some ranges, by what record classes are made of. */
 export async function contentsOfRanges(
   database: Database,

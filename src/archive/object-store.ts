@@ -25,6 +25,8 @@ export interface ObjectStore {
   describe(version: ObjectVersion): Promise<ObjectDescription>;
   /** Every version and delete marker below a prefix, in the order of keys, those of a key from the oldest on. */
   list(prefix: string): AsyncIterable<ListedVersion>;
+  /** Every version and delete marker of one key, from the oldest on; none where nothing is. Costs no more beside many others. */
+  versionsOf(key: string): Promise<ListedVersion[]>;
   /** Moves the retain-until time later. Throws RetentionRefused when it would move earlier; ObjectMissing. */
   extendRetention(version: ObjectVersion, until: Date): Promise<void>;
   setLegalHold(version: ObjectVersion, on: boolean): Promise<void>;

@@ -151,10 +151,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   private async oldestVersion(key: string): Promise<ObjectVersion | undefined> {
-    for await (const version of this.list(key)) {
-      if (version.key === key && !version.isDeleteMarker) return version;
-    }
-    return undefined;
+    return (await this.versionsOf(key)).find(({ isDeleteMarker }) => !isDeleteMarker);
   }
 
   readRange(version: ObjectVersion, offset: number, length: number): Promise<Buffer> {
@@ -225,6 +222,15 @@ export class S3ObjectStore implements ObjectStore {
         : undefined;
     }
     yield* ofKey.reverse();
+  }
+
+  async versionsOf(key: string): Promise<ListedVersion[]> {
+    const versions: ListedVersion[] = [];
+    for await (const version of this.list(key)) {
+      if (version.key !== key) break; // those that begin with it come after it
+      versions.push(version);
+    }
+    return versions;
   }
 
   async extendRetention(version: ObjectVersion, until: Date): Promise<void> {

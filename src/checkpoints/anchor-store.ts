@@ -36,8 +36,8 @@ export class AnchorStore {
 
   /** undefined when there is none of this number. Throws AnchorError for what is no anchor, StoreUnavailable. */
   async read(number: bigint): Promise<StoredAnchor | undefined> {
-    const versions = (await this.versions(anchorKey(number))).get(anchorKey(number));
-    return versions && this.readOldest(versions);
+    const versions = fromTheOldest(await this.store.versionsOf(anchorKey(number)));
+    return versions.length === 0 ? undefined : this.readOldest(versions);
   }
 
   /**
@@ -48,8 +48,8 @@ export class AnchorStore {
     const listed = await this.versions(anchorKey(first).slice(0, -HUNDRED_DIGITS));
     const wanted: ListedVersion[][] = [];
     for (let number = first; ; number++) {
-      const versions = listed.get(anchorKey(number));
-      if (!versions) break;
+      const versions = fromTheOldest(listed.get(anchorKey(number)) ?? []);
+      if (versions.length === 0) break;
       wanted.push(versions);
     }
     const found: StoredAnchor[] = [];
@@ -117,13 +117,13 @@ export class AnchorStore {
     return [...strange];
   }
 
-  /** By key, from the oldest on; that is never a delete marker, which hides something. */
+  /** By key. */
   private async versions(prefix: string): Promise<Map<string, ListedVersion[]>> {
     const found = new Map<string, ListedVersion[]>();
     for await (const version of this.store.list(prefix)) {
       const versions = found.get(version.key);
       if (versions) versions.push(version);
-      else if (!version.isDeleteMarker) found.set(version.key, [version]);
+      else found.set(version.key, [version]);
     }
     return found;
   }
@@ -134,6 +134,12 @@ export class AnchorStore {
     for await (const chunk of this.store.read(version)) chunks.push(chunk);
     return Buffer.concat(chunks);
   }
+}
+
+/** The oldest version is never a delete marker, which hides something. */
+function fromTheOldest(versions: readonly ListedVersion[]): ListedVersion[] {
+  const oldest = versions.findIndex(({ isDeleteMarker }) => !isDeleteMarker);
+  return oldest < 0 ? [] : versions.slice(oldest);
 }
 
 /** Whether a name is that of an anchor, from 1 up to a number. */

@@ -69,7 +69,7 @@ export class CosignatureStoring implements Job, OnModuleInit {
         key: cosignatureObjectKey(cosignatures, bytes),
         contentType: CONTENT_TYPE,
         metadata: {},
-        retainUntil: retainUntil(this.config),
+        retainUntil: await retainUntil(this.pool, this.config),
       });
       await sql.catalogueCosignatureObject(this.pool, {
         objectKey,

@@ -54,10 +54,32 @@ class RecoveryRefused extends Error {
   override name = 'RecoveryRefused';
 }
 
+/** Events up to `upTo` are not those that were signed, or do not lead there; those up to the root before, `proven`, are. */
+class WrongEvents extends RecoveryRefused {
+  constructor(
+    message: string,
+    readonly proven: bigint,
+    readonly upTo: bigint,
+    /** nothing says that they are wrong but that an object which holds the next event does not go on there */
+    readonly isShort = false,
+  ) {
+    super(message);
+  }
+}
+
+/** Which object was taken to go on with from a sequence, and the others that say that they hold that event, too. */
+interface TakenObject {
+  from: bigint;
+  object: FoundEvents;
+  others: readonly FoundEvents[];
+}
+
 const PAGE_EVENTS = 25_600n;
 const PAGE_CHECKPOINTS = 1_000;
 const PAGE_ROWS = 1_000;
 const SERVICE = /^_/;
+/** Whoever may write into the bucket may put many objects there that hold the same events. */
+const MAX_ATTEMPTS = 100;
 
 /** Takes up the anchors of the store; the ledgers that they name and the database lacks are made, empty. */
 export async function takeUpAllAnchors(owner: pg.Client, store: ObjectStore, logger: Logger): Promise<void> {
@@ -135,7 +157,7 @@ async function bringBack(
   objects: readonly FoundEvents[],
   kept: ReadonlyMap<bigint, StoredRow<number>>,
 ): Promise<bigint> {
-  const { owner } = means;
+  const { owner, log } = means;
   const holding = objects.filter(({ ranges }) =>
     ranges.some((range) => range.ledger === ledger && BigInt(range.to_sequence) > size),
   );
@@ -149,6 +171,65 @@ async function bringBack(
     const at = formatMicros(kept.get(sequence)!.recorded_at);
     await makeMonths(owner, at, at);
   }
+  const refused: Refusals = new Map();
+  let first: WrongEvents | undefined;
+  /** what leads to no root at all is taken where nothing leads further */
+  let short: Refusals | undefined;
+  for (let attempt = 1; ; attempt++) {
+    const taken: TakenObject[] = [];
+    try {
+      return await attemptRecovery(means, ledger, { holding, kept, refused, taken, isLast: false });
+    } catch (error) {
+      if (!(error instanceof WrongEvents)) throw error;
+      first ??= error;
+      if (error.isShort) short ??= new Map([...refused].map(([from, objects]) => [from, new Set(objects)]));
+      const wrong = attempt < MAX_ATTEMPTS ? refuseOne(taken, error, refused) : undefined;
+      if (wrong) {
+        log(
+          `${ledger}: ${wrong.object.version.key} is not taken from event ${wrong.from} on, which another object holds as ` +
+            `well: with it ${error.message}`,
+        );
+      } else if (short) {
+        return attemptRecovery(means, ledger, { holding, kept, refused: short, taken: [], isLast: true });
+      } else throw first;
+    }
+  }
+}
+
+/** The objects that are not taken to go on with from a sequence. */
+type Refusals = Map<bigint, Set<FoundEvents>>;
+
+/** Refuses the last object that may be what is wrong and beside which there is another; undefined for none. */
+function refuseOne(
+  taken: readonly TakenObject[],
+  { proven, upTo }: WrongEvents,
+  refused: Refusals,
+): TakenObject | undefined {
+  const next = (at: number): bigint => taken[at + 1]?.from ?? upTo + 1n;
+  for (let at = taken.length - 1; at >= 0; at--) {
+    const each = taken[at]!;
+    if (each.from > upTo || next(at) <= proven + 1n || each.others.length === 0) continue;
+    for (const sequence of refused.keys()) if (sequence > each.from) refused.delete(sequence);
+    refused.set(each.from, new Set([...(refused.get(each.from) ?? []), each.object]));
+    return each;
+  }
+  return undefined;
+}
+
+/** What an attempt takes events from. */
+interface Sources {
+  holding: readonly FoundEvents[];
+  kept: ReadonlyMap<bigint, StoredRow<number>>;
+  refused: Refusals;
+  /** filled in their order */
+  taken: TakenObject[];
+  /** nothing will be tried after it */
+  isLast: boolean;
+}
+
+/** Where the ledger ends then. Throws RecoveryRefused, WrongEvents where other objects may be right; nothing has changed. */
+async function attemptRecovery(means: RecoveryMeans, ledger: string, from: Sources): Promise<bigint> {
+  const { owner } = means;
   await owner.query('BEGIN');
   try {
     const head = (await sql.readHead(owner, ledger, true))!;
@@ -158,11 +239,12 @@ async function bringBack(
       fromSequence: head.size + 1n,
       previousEventHash: head.eventHash,
     });
-    await takeArchived(means, ledger, holding, check);
-    await takeKept(means, ledger, kept, check);
+    await takeArchived(means, ledger, from, check);
+    await takeKept(means, ledger, from.kept, check);
     const end = check.nextSequence - 1n;
     if (end > head.size) {
       await requireSignedRoots(means, ledger, end);
+      if (!from.isLast) await requireNoGap(owner, ledger, end, from.holding);
       await sql.moveHead(owner, ledger, end, check.previousEventHash!, check.finish().greatest_recorded_at);
     }
     await owner.query('COMMIT');
@@ -178,22 +260,21 @@ async function bringBack(
 async function takeArchived(
   { owner, store, folder, signedOnly, log }: RecoveryMeans,
   ledger: string,
-  objects: readonly FoundEvents[],
+  { holding, refused, taken }: Sources,
   check: ArchivedRangeCheck,
 ): Promise<void> {
-  const left = new Set(objects);
+  const left = new Set(holding);
   const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
   const now = Date.now() * 1000;
   const isTaken = ({ sequence, recorded_at: at }: StoredRow<number>): boolean =>
     BigInt(sequence) <= signed || (!signedOnly && at <= now);
   for (;;) {
     const next = check.nextSequence;
-    const object = [...left].find(({ ranges }) =>
-      ranges.some(
-        (range) => range.ledger === ledger && BigInt(range.from_sequence) <= next && BigInt(range.to_sequence) >= next,
-      ),
+    const [object, ...others] = [...left].filter(
+      (each) => holds(each, ledger, next) && refused.get(next)?.has(each) !== true,
     );
     if (!object) return;
+    taken.push({ from: next, object, others });
     left.delete(object);
     let isCut = false;
     try {
@@ -216,6 +297,7 @@ async function takeArchived(
     } catch (error) {
       // one that a replica which had lost its turn has left goes on from elsewhere
       if (!(error instanceof ArchiveObjectError) || check.nextSequence > next) throw error;
+      taken.pop();
       log(`${object.version.key} does not go on where ${ledger} ends: ${error.message}`);
     }
   }
@@ -250,7 +332,30 @@ async function takeKept(
   }
 }
 
-/** Throws RecoveryRefused unless the events up to `end`, as they stand in this transaction, give every root that was signed. */
+function holds({ ranges }: FoundEvents, ledger: string, sequence: bigint): boolean {
+  return ranges.some(
+    (range) =>
+      range.ledger === ledger && BigInt(range.from_sequence) <= sequence && BigInt(range.to_sequence) >= sequence,
+  );
+}
+
+/**
+ * Throws WrongEvents when more was signed, and an object holds the next event and does not go on there: then what was
+ * taken since the last root may be what is wrong.
+ */
+async function requireNoGap(
+  owner: pg.Client,
+  ledger: string,
+  end: bigint,
+  holding: readonly FoundEvents[],
+): Promise<void> {
+  const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
+  if (signed <= end || !holding.some((each) => holds(each, ledger, end + 1n))) return;
+  const proven = BigInt((await anchors.findLastCheckpointWithin(owner, ledger, 1n, end))?.size ?? 0);
+  if (proven < end) throw new WrongEvents(`event ${end + 1n} does not follow`, proven, end, true);
+}
+
+/** Throws WrongEvents unless the events up to `end`, as they stand in this transaction, give every root that was signed. */
 async function requireSignedRoots(means: RecoveryMeans, ledger: string, end: bigint): Promise<void> {
   const stored = (await readTrees(means.owner, [ledger])).get(ledger);
   const tree = GrowingTree.stored(stored?.size ?? 0n, stored?.open ?? []);
@@ -258,7 +363,9 @@ async function requireSignedRoots(means: RecoveryMeans, ledger: string, end: big
   if (wrong === undefined) return;
   // the stored tree may be what is wrong
   const again = stored ? await firstWrongRoot(means, ledger, end, new GrowingTree(0n, [])) : wrong;
-  if (again !== undefined) throw new RecoveryRefused(`the first ${again} events are not those that were signed`);
+  if (again === undefined) return;
+  const proven = BigInt((await anchors.findLastCheckpointWithin(means.owner, ledger, 1n, again - 1n))?.size ?? 0);
+  throw new WrongEvents(`the first ${again} events are not those that were signed`, proven, again);
 }
 
 /** The size of the first checkpoint past a tree that its events do not give. */

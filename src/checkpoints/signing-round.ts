@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { archiveReadSettings } from '../archive/archive-reading.js';
 import { claimStore, OBJECT_STORE } from '../archive/archive-store.js';
+import { longestYears } from '../archive/object-retention.sql.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
@@ -140,7 +141,7 @@ export class SigningRound implements OnModuleDestroy {
         previous: last?.sha256 ?? null,
         ...(await signAll(signer, line, signable)),
       };
-      const written = await anchors.write(anchor, signer.publicKey, retainUntil(this.config));
+      const written = await anchors.write(anchor, signer.publicKey, await retainUntil(this.pool, this.config));
       if (written) {
         const intruder = await catalogueAnchor(this.pool, anchors, written, keys.length > 0 ? keys : line);
         if (intruder !== undefined) await this.refuse('anchors', intruder, log);
@@ -254,10 +255,11 @@ export class SigningRound implements OnModuleDestroy {
   }
 }
 
-/** Until when what is written now is locked. */
-export function retainUntil({ ARCHIVE_RETENTION_YEARS }: Config): Date {
+/** Until when what is written now is locked: as long as any event is kept that it proves, which were all recorded before. */
+export async function retainUntil(pool: pg.Pool, { ARCHIVE_RETENTION_YEARS }: Config): Promise<Date> {
+  const years = await longestYears(pool, ARCHIVE_RETENTION_YEARS);
   const until = new Date();
-  until.setUTCFullYear(until.getUTCFullYear() + ARCHIVE_RETENTION_YEARS);
+  until.setUTCFullYear(until.getUTCFullYear() + years);
   until.setUTCMilliseconds(0); // S3 keeps whole seconds
   return until;
 }

@@ -133,7 +133,7 @@ export class Timestamping implements Job, OnModuleInit {
       key: timestampKey(anchor.number, reply),
       contentType: CONTENT_TYPE,
       metadata: { [AUTHORITY_URL_METADATA]: url },
-      retainUntil: retainUntil(this.config),
+      retainUntil: await retainUntil(this.pool, this.config),
     });
     await sql.keepTimestamp(this.pool, {
       anchor: anchor.number,
