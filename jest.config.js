@@ -25,6 +25,8 @@ const shared = {
 export default {
   // tests wait for PostgreSQL as long as they compute: by itself Jest would leave a processor idle
   maxWorkers: Math.min(availableParallelism(), 4),
+  // modules of files that are done stay in memory, and collecting garbage takes ever longer: a worker is made anew
+  workerIdleMemoryLimit: '800MB',
   testSequencer: '<rootDir>/test/support/sequencer.cjs',
   // machines that test are slow machines
   testTimeout: 30_000,
