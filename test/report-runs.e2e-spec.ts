@@ -101,7 +101,7 @@ describe('a report as a run', () => {
       ledger: 'main',
       origin: ledger.origin as string,
       report: 'mifid2-trades',
-      report_version: 1,
+      report_version: 2,
       tables: [],
       parameters: DAY,
       as_of: '30',
