@@ -12,6 +12,8 @@ const LONGEST = [
   'reports',
   'streamed-answers',
   'months',
+  'store-faults',
+  'digests',
 ];
 
 module.exports = class extends Sequencer {
