@@ -11,7 +11,7 @@ import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
 import { Metrics } from '../operation/metrics.js';
 import * as sql from './attestations.sql.js';
-import { retainUntil } from './signing-round.js';
+import { retainUntil } from '../archive/lock-of-proofs.js';
 
 const CONTENT_TYPE = 'application/json';
 /** In an object, of some 400 bytes each. */

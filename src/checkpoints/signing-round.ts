@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { archiveReadSettings } from '../archive/archive-reading.js';
 import { claimStore, OBJECT_STORE } from '../archive/archive-store.js';
-import { longestYears } from '../archive/object-retention.sql.js';
+import { retainUntil } from '../archive/lock-of-proofs.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
@@ -253,15 +253,6 @@ export class SigningRound implements OnModuleDestroy {
     this.thread = undefined;
     await thread?.close();
   }
-}
-
-/** Until when what is written now is locked: as long as any event is kept that it proves, which were all recorded before. */
-export async function retainUntil(pool: pg.Pool, { ARCHIVE_RETENTION_YEARS }: Config): Promise<Date> {
-  const years = await longestYears(pool, ARCHIVE_RETENTION_YEARS);
-  const until = new Date();
-  until.setUTCFullYear(until.getUTCFullYear() + years);
-  until.setUTCMilliseconds(0); // S3 keeps whole seconds
-  return until;
 }
 
 /** Whether a ledger was closed without the events that were signed last: there is nothing more to sign. */

@@ -15,7 +15,7 @@ import { readRootsFile, requestTimestamp, timestampFailure } from '../witnesses/
 import { AnchorStore, type StoredAnchor } from './anchor-store.js';
 import { AUTHORITY_URL_METADATA } from './attestation-intake.js';
 import { readLastAnchor } from './anchors.sql.js';
-import { retainUntil } from './signing-round.js';
+import { retainUntil } from '../archive/lock-of-proofs.js';
 import * as sql from './timestamps.sql.js';
 
 const CONTENT_TYPE = 'application/timestamp-reply';
