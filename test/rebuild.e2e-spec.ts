@@ -159,6 +159,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       } finally {
         await rebuilt.close();
       }
-    }, 240_000);
+    }, 120_000);
   },
 );

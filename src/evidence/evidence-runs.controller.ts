@@ -14,13 +14,8 @@ import { runIdOf } from '../runs/run-id.js';
 import { assertMayRead, headersOfBundle, pathOfRun } from './evidence-answer.js';
 import { EVIDENCE_EXAMPLE, EvidenceRequestDto } from './evidence.dto.js';
 import { readEvidenceRequest } from './evidence-request.js';
-import {
-  DEFAULT_RUNS_LISTED,
-  EvidenceRunDto,
-  EvidenceRunListDto,
-  EvidenceRunListQueryDto,
-  shownRun,
-} from './evidence-run.dto.js';
+import { DEFAULT_RUNS_LISTED, RunListQueryDto } from '../runs/kept-run.dto.js';
+import { EvidenceRunDto, EvidenceRunListDto, shownRun } from './evidence-run.dto.js';
 import { EvidenceRuns, runNotFound, type RunKey } from './evidence-runs.js';
 import { Evidence } from './evidence.js';
 
@@ -79,7 +74,7 @@ export class EvidenceRunsController {
   @ApiProblems('invalid-parameter', 'ledger-not-found', 'database-unavailable')
   async list(
     @Param('ledger') ledger: string,
-    @Query(new QueryPipe(EvidenceRunListQueryDto)) query: EvidenceRunListQueryDto,
+    @Query(new QueryPipe(RunListQueryDto)) query: RunListQueryDto,
   ): Promise<EvidenceRunListDto> {
     await this.ledgers.origin(ledger);
     const runs = await this.runs.list(ledger, Number(query.limit ?? DEFAULT_RUNS_LISTED));

@@ -1,21 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
-import { Absentable, rule } from '../events/event.dto.js';
-import type { RunStatus } from '../runs/kept-run-rows.js';
-
-const MAX_LISTED = 1_000;
-export const DEFAULT_RUNS_LISTED = 100;
-
-export class ReportRunListQueryDto {
-  @ApiPropertyOptional({ description: `1 to ${MAX_LISTED}; ${DEFAULT_RUNS_LISTED} when left out`, example: '20' })
-  @Absentable()
-  @rule(
-    'limit',
-    (value) => typeof value === 'string' && /^[1-9][0-9]{0,3}$/.test(value) && Number(value) <= MAX_LISTED,
-    `must be a whole number from 1 to ${MAX_LISTED}`,
-  )
-  limit?: string;
-}
+import { KeptRunDto } from '../runs/kept-run.dto.js';
 
 /** What a report is asked for, as its query parameters: those of the report, as_of and format. */
 export class ReportRunRequestDto {
@@ -33,11 +18,7 @@ export class ReportRunRequestDto {
   format?: string;
 }
 
-export class ReportRunDto {
-  @ApiProperty({ example: '0197f3a1-6c00-7000-8000-0000000000e1' })
-  id: string;
-  @ApiProperty({ example: 'main' })
-  ledger: string;
+export class ReportRunDto extends KeptRunDto {
   @ApiProperty({ example: 'mifid2-trades' })
   report: string;
   @ApiProperty({ example: 'csv' })
@@ -48,43 +29,10 @@ export class ReportRunDto {
     example: { from_date: '2026-06-02', to_date: '2026-06-02' },
   })
   parameters: Record<string, string>;
-  @ApiProperty({ example: '7' })
-  as_of: string;
-  @ApiProperty({
-    enum: ['queued', 'running', 'done', 'failed', 'cancelled', 'expired'],
-    description: 'expired: done, and its answer is not kept any more',
-  })
-  status: RunStatus;
   @ApiProperty({ description: 'Whether the answer is kept to be fetched, or went out as it was made', example: true })
   kept: boolean;
   @ApiProperty({ type: String, nullable: true, description: 'Once it is done', example: '2' })
   rows: string | null;
-  @ApiProperty({ description: 'Of the answer, as far as it is made', example: '812' })
-  bytes: string;
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'Of the whole answer, in hex, once it is done',
-    example: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
-  })
-  sha256: string | null;
-  @ApiProperty({ type: String, nullable: true, description: 'Why it failed', example: null })
-  error: string | null;
-  @ApiProperty({ example: 'key:0190a0b0-0000-7000-8000-000000000001' })
-  requested_by: string;
-  @ApiProperty({ example: '2026-06-03T09:40:00.123456Z' })
-  created_at: string;
-  @ApiProperty({ type: String, nullable: true, example: '2026-06-03T09:40:00.200000Z' })
-  started_at: string | null;
-  @ApiProperty({ type: String, nullable: true, example: '2026-06-03T09:40:01.000000Z' })
-  finished_at: string | null;
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'Until when the answer is kept',
-    example: '2026-06-10T09:40:01.000000Z',
-  })
-  expires_at: string | null;
 }
 
 export class ReportRunListDto {

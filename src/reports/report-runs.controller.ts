@@ -16,14 +16,8 @@ import { runIdOf } from '../runs/run-id.js';
 import { chooseFormat, fileName, formatOf } from './report-formats.js';
 import { manifestOf } from './report-manifest.js';
 import { readReportRequest, type ReportRequest } from './report-parameters.js';
-import {
-  DEFAULT_RUNS_LISTED,
-  ReportManifestDto,
-  ReportRunDto,
-  ReportRunListDto,
-  ReportRunListQueryDto,
-  ReportRunRequestDto,
-} from './report-run.dto.js';
+import { DEFAULT_RUNS_LISTED, RunListQueryDto } from '../runs/kept-run.dto.js';
+import { ReportManifestDto, ReportRunDto, ReportRunListDto, ReportRunRequestDto } from './report-run.dto.js';
 import { ReportRuns, type RunKey } from './report-runs.js';
 import type { StoredRun } from './report-runs.sql.js';
 import type { Report } from './report.js';
@@ -95,7 +89,7 @@ export class ReportRunsController {
   async list(
     @Param('ledger') ledger: string,
     @Param('report') name: string,
-    @Query(new QueryPipe(ReportRunListQueryDto)) query: ReportRunListQueryDto,
+    @Query(new QueryPipe(RunListQueryDto)) query: RunListQueryDto,
   ): Promise<ReportRunListDto> {
     await this.ledgers.origin(ledger);
     const runs = await this.runs.list(
