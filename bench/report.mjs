@@ -69,7 +69,7 @@ export function writeDocument(file, environment, sizes, rows) {
     file,
     `# Performance
 
-Written by \`npm run bench -- --write-docs\`; do not edit it by hand. Measured by
+Written by the bench from the results of one run; do not edit it by hand. Measured by
 
     ${environment.command}
 
