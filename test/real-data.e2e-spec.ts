@@ -12,6 +12,7 @@ import {
   type SentContent,
 } from '../src/integrity/event.js';
 import {
+  byEventTime,
   compareHistory,
   expectedHistories,
   python3IsThere,
@@ -122,7 +123,7 @@ describe('recorded order flow', () => {
     }
     expect(histories.size).toBe(expected.size);
     return [...expected].flatMap(([order, history]) =>
-      compareHistory(history, histories.get(order) ?? []).map((each) => `${order}: ${each}`),
+      compareHistory(byEventTime(history), histories.get(order) ?? []).map((each) => `${order}: ${each}`),
     );
   }
 

@@ -89,3 +89,10 @@ export function compareHistory(expected: readonly ExpectedEvent[], actual: reado
   }
   return differences;
 }
+
+/** As a read by event time shows it: several sessions in one file tell their days one after the other. */
+export function byEventTime(history: readonly ExpectedEvent[]): ExpectedEvent[] {
+  const nanos = ({ timestamp }: ExpectedEvent): string =>
+    timestamp!.replace(/(?:\.(\d+))?Z$/, (_, fraction = '') => `.${String(fraction).padEnd(9, '0')}`);
+  return history.toSorted((a, b) => (nanos(a) < nanos(b) ? -1 : nanos(a) > nanos(b) ? 1 : 0));
+}
