@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { measureExport } from './archive-rows.mjs';
+import { measureExport, settle } from './archive-rows.mjs';
 import { measureSize, measureStart } from './footprint-rows.mjs';
 import { measureIndexes } from './index-rows.mjs';
 import { measureMessageDb } from './message-db-rows.mjs';
@@ -153,6 +153,7 @@ async function measureRows(trail, names, sizes) {
     try {
       const work = async () => {
         if (filled) await trail.fill(sizes.events);
+        await settle(trail);
         return measure(trail, sizes, name);
       };
       rows.push(...(await withTimeout(work(), ROW_TIMEOUT_MS + ROW_TIMEOUT_MS_AN_EVENT * sizes.events)));
