@@ -70,13 +70,10 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
 
     beforeAll(async () => {
       test = await make();
-      service = await startService({
-        env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '12' },
-        settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
-      });
+      service = await start({ ONLINE_MONTHS: '12' });
       admin = new pg.Client({ connectionString: service.database.adminUrl });
       await admin.connect();
-      for (const [month, back] of [16, 15, 14, 1].entries()) {
+      for (const [month, back] of [16, 15, 14, 2].entries()) {
         await moveTrailClock(admin, monthsAgo(back));
         await run('partition-maintenance');
         const events = eventsOf(month, monthsAgo(back), all);
@@ -94,10 +91,18 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       receipts = [];
     });
 
-    async function run(job: string): Promise<Record<string, unknown>> {
-      const { body: asked } = await service.http().post(`/v1/jobs/${job}/runs`).expect(202);
+    /** Another one is a replica of the first. */
+    const start = (env: { ONLINE_MONTHS: string }): Promise<TestService> =>
+      startService({
+        env: { ARCHIVE_URL: test.url, ...env },
+        settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+        ...(service && { database: service.database }),
+      });
+
+    async function run(job: string, replica = service): Promise<Record<string, unknown>> {
+      const { body: asked } = await replica.http().post(`/v1/jobs/${job}/runs`).expect(202);
       for (;;) {
-        const { body } = await service.http().get(`/v1/jobs/${job}/runs/${asked.id}`).expect(200);
+        const { body } = await replica.http().get(`/v1/jobs/${job}/runs/${asked.id}`).expect(200);
         if (body.status === 'done') return body.outcome;
         if (body.status === 'failed') throw new Error(JSON.stringify(body.outcome));
         await pause(50);
@@ -138,6 +143,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       `entity_type=order&entity_id=${encodeURIComponent(STRANGE_ID)}&limit=4&order=desc`,
       'metadata.client_id=C-2&metadata.n=6&limit=5',
       'metadata.flag=true&limit=40',
+      'entity_type=order&entity_id=O-17&limit=2&sort=timestamp',
       'metadata.nothing=null&limit=1000&order=desc',
       'metadata.client_id=nobody',
       'from_sequence=100&to_sequence=260&limit=25',
@@ -168,11 +174,20 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       `replay?client=C-1&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=ndjson`,
     ];
 
+    /** Those in which a correction and what it corrects stand together, or decide what is shown. */
+    const WITH_CORRECTIONS = {
+      searches: ['limit=1000', 'action=void&limit=2', 'entity_type=order&entity_id=O-17&limit=2&sort=timestamp'],
+      histories: HISTORIES.slice(0, 3),
+      reports: REPORTS.filter((report) => !report.startsWith('completeness') && report.endsWith('ndjson')),
+    };
+
     /** Every kind of answer, but for what must differ. */
-    async function answers(): Promise<Record<string, unknown>> {
+    async function answers({ searches = SEARCHES, histories = HISTORIES, reports = REPORTS } = {}): Promise<
+      Record<string, unknown>
+    > {
       const found: Record<string, unknown> = {};
-      for (const search of SEARCHES) found[`search ${search}`] = await walk(`events?${search}`);
-      for (const search of SEARCHES.map((text) => text.replace(/&?limit=\d+/, ''))) {
+      for (const search of searches) found[`search ${search}`] = await walk(`events?${search}`);
+      for (const search of searches.map((text) => text.replace(/&?limit=\d+/, ''))) {
         const response = await service
           .http()
           .get(`/v1/ledgers/main/events?${search}`)
@@ -182,11 +197,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           .expect(200);
         found[`lines ${search}`] = response.body as string;
       }
-      for (const history of HISTORIES) {
+      for (const history of histories) {
         const [id, query = ''] = history.split('?');
         found[`history ${history}`] = await walk(`orders/${id}/history?${query}`);
       }
-      for (const report of REPORTS) {
+      for (const report of reports) {
         const response = await service
           .http()
           .get(`/v1/ledgers/main/reports/${report}`)
@@ -245,6 +260,21 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const { body } = await service.http().get(`/v1/ledgers/main/events?cursor=${first.body.next_cursor}`).expect(200);
       expect(body.events[0].sequence).toBe('51');
       expect(body.archived_to).toBe(archivedTo);
+
+      // what was corrected has left, and its last corrections have not: now they leave as well
+      const isHere = (at: number): boolean => at >= Number(archivedTo);
+      const across = all.filter(({ corrects }, at) => isHere(at) && all.some(({ event_id: id }) => id === corrects));
+      expect(across.length).toBeGreaterThan(10);
+      expect(across.every(({ corrects }) => !isHere(all.findIndex(({ event_id: id }) => id === corrects)))).toBe(true);
+      const hasty = await start({ ONLINE_MONTHS: '1' });
+      await run('retention', hasty);
+      await hasty.close();
+      const { body: ledger } = await service.http().get('/v1/ledgers/main').expect(200);
+      expect(ledger.archived_to).toBe(String(all.length));
+      const last = await answers(WITH_CORRECTIONS);
+      for (const name of Object.keys(last)) expect([name, last[name]]).toEqual([name, before[name]]);
+      expect(JSON.stringify(last)).toContain('"corrected_by":"');
+
       // what is sent again gets its first receipt, and other content under its id is refused
       const [event] = all;
       const again = await service.http().post('/v1/ledgers/main/events').send(event).expect(200);

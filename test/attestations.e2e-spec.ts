@@ -2,18 +2,27 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
+import type { Pool } from 'pg';
+import { pino } from 'pino';
 import { putBytes } from '../src/archive/archive-store.js';
+import { proofRetention, yearsAfter } from '../src/archive/lock-of-proofs.js';
+import { nextPass, ProofLocks } from '../src/checkpoints/proof-locks.js';
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
-import { readConfig } from '../src/config/config.js';
+import { CONFIG, readConfig, type Config } from '../src/config/config.js';
+import { POOL } from '../src/database/tokens.js';
+import { anchorKey } from '../src/integrity/anchor.js';
 import { parseCosignatureObject } from '../src/integrity/cosignature-object.js';
 import { timestampKey } from '../src/integrity/timestamp-reply.js';
+import { JobRunner } from '../src/jobs/job-runner.js';
+import { SERVICE } from '../src/jobs/job.js';
 import type { TestService } from './support/app.js';
 import { Attestors } from './support/attested-service.js';
 import { createTestDatabase } from './support/database.js';
 import { query, serviceEvents } from './support/keys.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { makeCertificate, makeReply, TIME_STAMPING } from './support/time-stamps.js';
-import { record, runJob } from './support/verification.js';
+import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
+import { connected, record, runJob, whenOver } from './support/verification.js';
 
 interface Outcome {
   verdict: string;
@@ -27,6 +36,7 @@ interface Outcome {
   findings: { kind: string; subject: string; detail: string }[];
 }
 
+const HOUR_MS = 3_600_000;
 const retainUntil = (): Date => new Date(Math.ceil(Date.now() / 1000) * 1000 + 86_400_000);
 
 describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
@@ -38,7 +48,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     beforeEach(async () => {
       store = await make();
       attestors = await Attestors.start();
-      service = await attestors.startService(store);
+      service = await attestors.startService(store, { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS });
       await round(5);
       await round(3);
     });
@@ -178,6 +188,88 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       );
       expect(await count('waiting_cosignatures')).toBe(0);
       expect(await verify()).toMatchObject({ verdict: 'valid', taken_up: 0 });
+    });
+
+    it('have their locks moved on, with those of anchors, when a longer policy comes and while there is a hold', async () => {
+      await runJob(service, 'cosignature-storing');
+      const all = (await Promise.all(['anchors/', 'timestamps/', 'cosignatures/'].map(keys))).flat();
+      const lockOf = async (key: string): Promise<number> => {
+        const [version] = await store.store.versionsOf(key);
+        return (await store.store.describe(version!)).retainUntil!.getTime();
+      };
+      const locks = () => Promise.all(all.map(lockOf));
+      const inYears = (years: number): number => yearsAfter(new Date(), years).getTime();
+      /** as its schedule does, so many hours from now */
+      const run = async (hours: number): Promise<Record<string, unknown>> => {
+        await connected(service.database.adminUrl, (admin) =>
+          moveTrailClock(admin, new Date(Date.now() + hours * HOUR_MS)),
+        );
+        const { id } = await service.app.get(JobRunner).request('proof-locking', SERVICE);
+        const { status, outcome } = await whenOver<{ status: string; outcome: Record<string, unknown> }>(
+          service,
+          `/v1/jobs/proof-locking/runs/${id}`,
+        );
+        expect(status).toBe('done');
+        return outcome;
+      };
+      const untouched = { extended: 0, short_total: 0 };
+
+      const before = await locks();
+      expect(await run(1)).toMatchObject({ years: 7, looked_at: all.length, complete: true, ...untouched });
+      expect(await run(1)).toMatchObject({ looked_at: 0, complete: true, ...untouched });
+      expect(await locks()).toEqual(before);
+
+      const policy = { record_class: 'users', event_type: 'login', valid_from: '2150-01-01', years: 12, reason: 'Law' };
+      await service.http().post('/v1/retention-policies').send(policy).expect(201);
+      // a first step of a pass that is killed then
+      const pool = service.app.get<Pool>(POOL);
+      const wanted = await proofRetention(pool, service.app.get<Config>(CONFIG));
+      expect(wanted).toMatchObject({ years: 12, is_new: true, is_held: false });
+      const pass = nextPass({ years: 7, held_until: null, through: '2', complete: true }, wanted);
+      const request = {
+        anchors: 1,
+        requestedBy: SERVICE,
+        signal: AbortSignal.timeout(60_000),
+        log: pino({ level: 'silent' }),
+      };
+      const step = await service.app.get(ProofLocks).step(pass, wanted, request);
+      expect(step).toMatchObject({ through: '1', complete: false, is_more: true, looked_at: 2, extended: 2 });
+      // what was written as the policy came is looked at again an hour later
+      const extended = all.length - step.extended;
+      expect(await run(1)).toMatchObject({ years: 12, looked_at: all.length, extended, complete: false });
+      const longer = await locks();
+      for (const lock of longer) expect(Math.abs(lock - inYears(12))).toBeLessThan(300_000);
+      expect(await run(3)).toMatchObject({ years: 12, looked_at: all.length, complete: true, ...untouched });
+      expect(await run(3)).toMatchObject({ looked_at: 0, complete: true, ...untouched });
+      const recorded = (await serviceEvents(service.database, 'retention')).filter(
+        ({ new_state: state }) => 'held_until' in state,
+      );
+      expect(recorded).toMatchObject([
+        { action: 'extend', entity_id: '1-1', new_state: { years: 12, objects: 2, first: anchorKey(1n) } },
+        { action: 'extend', entity_id: '1-2', new_state: { years: 12, objects: extended, first: anchorKey(2n) } },
+      ]);
+
+      const hold = { ledgers: ['desk-1'], reason: 'Inquiry' };
+      await service.http().put('/v1/ledgers/desk-1').expect(201);
+      await service.http().post('/v1/legal-holds').send(hold).expect(201);
+      expect(await run(3)).toMatchObject({ looked_at: all.length, complete: true, ...untouched });
+      expect(await locks()).toEqual(longer);
+      // eleven years later they would end within a year
+      const years = 11 * 365.25 * 24;
+      expect(await run(years)).toMatchObject({ looked_at: all.length, extended: all.length, complete: true });
+      for (const lock of await locks()) expect(Math.abs(lock - inYears(13))).toBeLessThan(2 * 24 * HOUR_MS);
+      expect(await run(years)).toMatchObject({ looked_at: 0, complete: true, ...untouched });
+      expect(await verify()).toMatchObject({ verdict: 'valid', findings: [] });
+
+      if (store.owner) return; // nothing goes missing there
+      rmSync(join(new URL(store.store.location).pathname, all[0]!), { force: true });
+      const { outcome } = await runJob(service, 'proof-locking');
+      expect(outcome).toMatchObject({
+        looked_at: all.length,
+        extended: 0,
+        short_total: 1,
+        short: [{ object_key: all[0] }],
+      });
     });
 
     it('come back by a rebuild, with the anchors that they are of', async () => {

@@ -7,21 +7,23 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { pino } from 'pino';
 import type { ObjectStore } from '../src/archive/object-store.js';
+import { takeUpAnchors } from '../src/checkpoints/anchor-intake.js';
+import { AnchorStore } from '../src/checkpoints/anchor-store.js';
 import { KeyFile } from '../src/checkpoints/signer.js';
 import { SigningRound, type RoundOutcome } from '../src/checkpoints/signing-round.js';
 import { CONFIG, type Config } from '../src/config/config.js';
 import { POOL } from '../src/database/tokens.js';
 import { AppendGate } from '../src/events/append-gate.js';
 import { ServiceLedger } from '../src/events/service-ledger.js';
-import { anchorKey, parseAnchor } from '../src/integrity/anchor.js';
-import { parseCheckpoint } from '../src/integrity/checkpoint.js';
+import { anchorHash, anchorKey, parseAnchor } from '../src/integrity/anchor.js';
+import { checkpointText, parseCheckpoint } from '../src/integrity/checkpoint.js';
 import { leafHash } from '../src/integrity/event.js';
 import { FILES } from '../src/integrity/evidence-bundle.js';
 import { verifyBundle } from '../src/integrity/evidence-verifier.js';
 import { followSuccessions, parseSuccession, signedByReached } from '../src/integrity/key-succession.js';
 import { isConsistent, isIncluded } from '../src/integrity/merkle-proof.js';
 import { MerkleTree } from '../src/integrity/merkle-tree.js';
-import { parseNote, VerifierKey, verifyNote } from '../src/integrity/signed-note.js';
+import { formatNote, parseNote, VerifierKey, verifyNote } from '../src/integrity/signed-note.js';
 import { pageText } from '../src/integrity/page-text.js';
 import { parseTlogProof } from '../src/integrity/tlog-proof.js';
 import type { JobLock } from '../src/jobs/job-lock.js';
@@ -272,6 +274,51 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       for await (const { key } of test.store.list('anchors/')) objects += key ? 1 : 0;
       expect(objects).toBe(rows.length);
     }, 120_000);
+
+    it('are taken up by the hundred in their order, up to one that is refused, by several at once', async () => {
+      for (let rounds = 0; rounds < 5; rounds++) {
+        await record(2);
+        await round();
+      }
+      // signed by the right key after the last one, and with fewer events than were signed before
+      const signer = (await KeyFile.read(keyFile))!;
+      const origin = `${TEST_ORIGIN}/main`;
+      const text = checkpointText({ origin, size: 3n, rootHash: Buffer.alloc(32, 1) });
+      const note = formatNote({ text, signatures: [signer.sign(text, origin)] });
+      const anchors = new AnchorStore(test.store);
+      const later = new Date(Math.ceil(Date.now() / 1000) * 1000 + 86_400_000);
+      let previous = anchorHash(await stored(5n));
+      for (const number of [6n, 7n]) {
+        const checkpoints = [{ sizeBefore: 10n, note }];
+        const written = await anchors.write(
+          { number, previous, checkpoints, successions: [] },
+          signer.publicKey,
+          later,
+        );
+        previous = written!.sha256;
+      }
+      const known = async (): Promise<unknown[]> =>
+        (await admin.query('SELECT number, encode(sha256, $1) AS sha256 FROM anchors ORDER BY catalogued_at', ['hex']))
+          .rows;
+      const before = await known();
+      expect(before).toHaveLength(5);
+      const forget = (): Promise<void> =>
+        tamper(
+          service.database.adminUrl,
+          'DELETE FROM checkpoints WHERE anchor > 1',
+          'DELETE FROM anchors WHERE number > 1',
+        );
+      const pool = service.app.get<pg.Pool>(POOL);
+      const refusal = { name: 'SigningRefused', message: expect.stringContaining(`${anchorKey(6n)} is not taken up`) };
+      for (const takers of [1, 3]) {
+        await forget();
+        const taken = await Promise.allSettled(Array.from({ length: takers }, () => takeUpAnchors(pool, anchors, log)));
+        expect(taken).toEqual(Array(takers).fill({ status: 'rejected', reason: expect.objectContaining(refusal) }));
+        expect(await known()).toEqual(before);
+      }
+      await expect(takeUpAnchors(pool, anchors, log)).rejects.toMatchObject(refusal);
+      expect(await known()).toEqual(before);
+    });
 
     it('are signed once, however many replicas sign at once', async () => {
       await record(50);

@@ -4,9 +4,10 @@ import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { FILES } from '../src/integrity/evidence-bundle.js';
 import type { BundleReport } from '../src/integrity/evidence-verifier.js';
 import { sampleEvent, startService, TEST_ORIGIN, type TestService } from './support/app.js';
-import { asBytes, HAS_PYTHON, SECOND_VERIFIER } from './support/evidence.js';
+import { asBytes, HAS_PYTHON, SECOND_VERIFIER, unpack } from './support/evidence.js';
 import { createKey, serviceEvents } from './support/keys.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
@@ -208,6 +209,25 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         expect([question, filesOf(bytes)]).toEqual([question, filesOf(before)]);
       }
     }, 240_000);
+
+    it('says of the objects that hold its events which versions they are, and how long they are locked', async () => {
+      const bytes = await ask({ from_sequence: '1', to_sequence: String(2 * EVENTS_A_MONTH) });
+      expect(await verified(bytes)).toMatchObject({ verdict: 'valid', findings: [] });
+      const entries = unpack(bytes)
+        .get(FILES.archive)!
+        .toString()
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, string>);
+      expect(entries.filter(({ kind }) => kind === 'month')).toHaveLength(2);
+      for (const entry of entries) {
+        const [version] = await test.store.versionsOf(entry.object_key!);
+        expect(entry.version_id).toBe(version!.versionId);
+        const { metadata, retainUntil, isCompliance } = await test.store.describe(version!);
+        expect([new Date(entry.retain_until!), entry.sha256]).toEqual([retainUntil, metadata.sha256]);
+        expect([isCompliance, retainUntil! > new Date()]).toEqual([true, true]);
+      }
+    });
 
     it('is refused by the verifier for another key, and when it is changed', async () => {
       const bytes = await ask({ from_sequence: '1', to_sequence: '3' });

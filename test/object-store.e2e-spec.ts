@@ -54,13 +54,15 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       for await (const chunk of test.store.read(put)) chunks.push(chunk);
       expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
       expect((await test.store.readRange(put, 19_999_990, 10)).equals(bytes.subarray(-10))).toBe(true);
-      expect(await test.store.describe(put)).toMatchObject({
+      const described = await test.store.describe(put);
+      expect(described).toMatchObject({
         bytes: bytes.length,
         metadata: { 'record-class': 'order' },
         retainUntil: until,
         isCompliance: true,
         legalHold: false,
       });
+      expect(Math.abs(described.writtenAt.getTime() - Date.now())).toBeLessThan(60_000);
     });
 
     it('takes an object once: again the same is found there, others are refused', async () => {

@@ -5,13 +5,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
 import { recover, type RecoverOptions, type RecoveryReport } from '../src/cli/recover.js';
+import type { RecoveredLedger } from '../src/checkpoints/recovery.js';
 import { readConfig } from '../src/config/config.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { checkTrail } from './support/check-trail.js';
+import { truetrail } from './support/command-line.js';
 import { FaultProxy } from './support/fault-proxy.js';
 import { createKey, query } from './support/keys.js';
 import { RestorableDatabase } from './support/restorable-database.js';
-import { folderStore, type TestStore } from './support/stores.js';
+import { folderStore, S3_ENVIRONMENT, STORES, type TestStore } from './support/stores.js';
 import { endRow, publishesItsRows, seen, tampering } from './support/tamper-matrix.js';
 import { record, runJob, verify } from './support/verification.js';
 
@@ -21,6 +23,9 @@ const BEHIND = '/docs/problems/ledger-behind-its-anchor';
 const LEDGERS = ['_service', 'desk-1', 'desk-2', 'main'];
 /** Longer than a replica waits before it looks at a closed ledger again. */
 const PATIENCE_MS = 30_000;
+
+/** What a run on S3 alone need not do again. */
+const onFolders = STORES.includes(folderStore) ? describe : describe.skip;
 
 let folder: string;
 let test: TestStore;
@@ -58,15 +63,19 @@ async function stopService(): Promise<void> {
   service = undefined;
 }
 
-function runRecovery(options: Partial<RecoverOptions> = {}, lines: string[] = []): Promise<RecoveryReport> {
+function environment(): Record<string, string> {
   const { serviceUrl, ownerUrl } = server.database;
-  const config = readConfig({
+  return {
     DATABASE_URL: serviceUrl,
     DATABASE_OWNER_URL: ownerUrl,
     ARCHIVE_URL: test.url,
     DATA_DIR: folder,
     LOG_LEVEL: 'silent',
-  });
+  };
+}
+
+function runRecovery(options: Partial<RecoverOptions> = {}, lines: string[] = []): Promise<RecoveryReport> {
+  const config = readConfig(environment());
   return recover(config, { close: [], signedOnly: false, ...options }, (line) => lines.push(line));
 }
 
@@ -133,83 +142,94 @@ async function untilOpen(ledger: string): Promise<Record<string, string>> {
   }
 }
 
-describe('a database that was restored behind its anchors', () => {
-  it('takes nothing where events are missing, and comes back bit for bit from the archive', async () => {
-    await first();
-    await second();
-    expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
-    await stopService();
-    const before = { events: await eventsOf(LEDGERS), keys: await keysOf(LEDGERS) };
-    tampering('restores an old backup', 'a superuser', 'of before the last round');
-    await server.restore('backup', { newTimeline: true });
-
-    const { http } = client(await start());
-    expect(await isRefused('/v1/ledgers/main/events', sampleEvent())).toMatch(
-      'ends at event 40, and 340 were signed: events 41 to 340 are missing',
-    );
-    seen('appends', [{ kind: 'refused', names: 'events 41–340' }]);
-    const { findings } = await verify(service!);
-    expect(findings).toMatchObject([{ kind: 'checkpoint', sequence: '41' }]);
-    endRow();
-    expect(await isRefused('/v1/ledgers/desk-1/events/batch', { events: [sampleEvent()] })).toMatch('events 6 to 8');
-    expect(await isRefused('/v1/ledgers/desk-2/events', sampleEvent())).toMatch('events 1 to 10');
-    const again = await http().put('/v1/ledgers/desk-2').expect(503);
-    expect(again.body.type).toBe(BEHIND);
-    await http()
-      .post('/v1/api-keys')
-      .send({ name: 'x', scopes: ['events:read'], ledgers: ['main'] })
-      .expect(503);
-    await http().get('/health/ready').expect(200);
-    expect((await http().get('/v1/ledgers/main/events').expect(200)).body.events).toHaveLength(40);
-    expect((await http().get('/metrics').expect(200)).text).toMatch('truetrail_ledgers_behind_anchor 4');
-    // others go on
-    await http().put('/v1/ledgers/other').expect(201);
-    await record(service!, 7, 'other');
-    const round = await runJob(service!, 'checkpoint');
-    expect(round).toMatchObject({ status: 'done', outcome: { signed: 1 } });
-    expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'failed' });
-
-    const report = await runRecovery();
-    expect(report.ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({
-      unsigned: { from: 341n, to: 345n },
+describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))('%s:', (_, make) => {
+  describe('a database that was restored behind its anchors', () => {
+    beforeEach(async () => {
+      test.close();
+      test = await make();
     });
-    expect(
-      report.ledgers.filter(({ recovered }) => recovered).map(({ ledger, recovered }) => [ledger, recovered]),
-    ).toEqual([
-      ['_service', expect.anything()],
-      ['desk-1', { from: 6n, to: 8n }],
-      ['desk-2', { from: 1n, to: 10n }],
-      ['main', { from: 41n, to: 345n }],
-    ]);
-    expect(report.ledgers.every(({ missing, refusal }) => missing === null && refusal === null)).toBe(true);
-    const recorded = await query(
-      server.database,
-      `SELECT event_id FROM audit_events WHERE ledger = '_service' AND event_type = 'recovery' ORDER BY sequence`,
-    );
-    expect(recorded).toHaveLength(4);
-    const isNew = new Set(recorded.map(({ event_id: id }) => id));
-    const old = (rows: Record<string, unknown>[]) => rows.filter(({ event_id: id }) => !isNew.has(id));
-    expect(old(await eventsOf(LEDGERS))).toEqual(before.events);
-    expect(old(await keysOf(LEDGERS))).toEqual(before.keys);
 
-    const receipt = await untilOpen('main');
-    expect(receipt.sequence).toBe('346');
-    await createKey(service!, ['events:read']);
-    for (const ledger of [...LEDGERS, 'other']) {
-      expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done', outcome: { refused: [] } });
-      expect(await verify(service!, {}, ledger)).toMatchObject({ verdict: 'valid' });
-      await checkTrail(server.database.adminUrl, ledger);
-    }
-    expect(await runJob(service!, 'archive-export')).toMatchObject({
-      status: 'done',
-      outcome: { refused: [], adopted: 1 },
+    it('takes nothing where events are missing, and comes back bit for bit from the archive', async () => {
+      await first();
+      await second();
+      expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+      await stopService();
+      const before = { events: await eventsOf(LEDGERS), keys: await keysOf(LEDGERS) };
+      tampering('restores an old backup', 'a superuser', 'of before the last round');
+      await server.restore('backup', { newTimeline: true });
+
+      const { http } = client(await start());
+      expect(await isRefused('/v1/ledgers/main/events', sampleEvent())).toMatch(
+        'ends at event 40, and 340 were signed: events 41 to 340 are missing',
+      );
+      seen('appends', [{ kind: 'refused', names: 'events 41–340' }]);
+      const { findings } = await verify(service!);
+      expect(findings).toMatchObject([{ kind: 'checkpoint', sequence: '41' }]);
+      endRow();
+      expect(await isRefused('/v1/ledgers/desk-1/events/batch', { events: [sampleEvent()] })).toMatch('events 6 to 8');
+      expect(await isRefused('/v1/ledgers/desk-2/events', sampleEvent())).toMatch('events 1 to 10');
+      const again = await http().put('/v1/ledgers/desk-2').expect(503);
+      expect(again.body.type).toBe(BEHIND);
+      await http()
+        .post('/v1/api-keys')
+        .send({ name: 'x', scopes: ['events:read'], ledgers: ['main'] })
+        .expect(503);
+      await http().get('/health/ready').expect(200);
+      expect((await http().get('/v1/ledgers/main/events').expect(200)).body.events).toHaveLength(40);
+      expect((await http().get('/metrics').expect(200)).text).toMatch('truetrail_ledgers_behind_anchor 4');
+      // others go on
+      await http().put('/v1/ledgers/other').expect(201);
+      await record(service!, 7, 'other');
+      const round = await runJob(service!, 'checkpoint');
+      expect(round).toMatchObject({ status: 'done', outcome: { signed: 1 } });
+      expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'failed' });
+
+      const ended = await truetrail({ ...environment(), ...S3_ENVIRONMENT }, 'recover', '--json');
+      expect(ended.code).toBe(0);
+      const report = JSON.parse(ended.stdout) as { ledgers: Record<keyof RecoveredLedger, unknown>[] };
+      expect(report.ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({
+        unsigned: { from: '341', to: '345' },
+      });
+      expect(
+        report.ledgers.filter(({ recovered }) => recovered).map(({ ledger, recovered }) => [ledger, recovered]),
+      ).toEqual([
+        ['_service', expect.anything()],
+        ['desk-1', { from: '6', to: '8' }],
+        ['desk-2', { from: '1', to: '10' }],
+        ['main', { from: '41', to: '345' }],
+      ]);
+      expect(report.ledgers.every(({ missing, refusal }) => missing === null && refusal === null)).toBe(true);
+      const recorded = await query(
+        server.database,
+        `SELECT event_id FROM audit_events WHERE ledger = '_service' AND event_type = 'recovery' ORDER BY sequence`,
+      );
+      expect(recorded).toHaveLength(4);
+      const isNew = new Set(recorded.map(({ event_id: id }) => id));
+      const old = (rows: Record<string, unknown>[]) => rows.filter(({ event_id: id }) => !isNew.has(id));
+      expect(old(await eventsOf(LEDGERS))).toEqual(before.events);
+      expect(old(await keysOf(LEDGERS))).toEqual(before.keys);
+
+      const receipt = await untilOpen('main');
+      expect(receipt.sequence).toBe('346');
+      await createKey(service!, ['events:read']);
+      for (const ledger of [...LEDGERS, 'other']) {
+        expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done', outcome: { refused: [] } });
+        expect(await verify(service!, {}, ledger)).toMatchObject({ verdict: 'valid' });
+        await checkTrail(server.database.adminUrl, ledger);
+      }
+      expect(await runJob(service!, 'archive-export')).toMatchObject({
+        status: 'done',
+        outcome: { refused: [], adopted: 1 },
+      });
+      expect(await runJob(service!, 'archive-verification')).toMatchObject({ outcome: { verdict: 'valid' } });
+      expect(await runJob(service!, 'schema-check')).toMatchObject({ outcome: { verdict: 'valid' } });
+      // a second time there is nothing to do
+      expect((await runRecovery()).ledgers.every(({ recovered }) => recovered === null)).toBe(true);
     });
-    expect(await runJob(service!, 'archive-verification')).toMatchObject({ outcome: { verdict: 'valid' } });
-    expect(await runJob(service!, 'schema-check')).toMatchObject({ outcome: { verdict: 'valid' } });
-    // a second time there is nothing to do
-    expect((await runRecovery()).ledgers.every(({ recovered }) => recovered === null)).toBe(true);
   });
+});
 
+onFolders('a database that was restored behind its anchors', () => {
   it('leaves what no checkpoint proves when it is told so, what is of the future, and ledgers of others', async () => {
     await first();
     await second();
@@ -402,7 +422,7 @@ describe('a database that was restored behind its anchors', () => {
   });
 });
 
-describe('a store that cannot be asked', () => {
+onFolders('a store that cannot be asked', () => {
   it('holds up appends only on a server that is another than before', async () => {
     await first();
     const path = test.url.slice('file:'.length);
@@ -423,4 +443,4 @@ describe('a store that cannot be asked', () => {
   });
 });
 
-publishesItsRows('recovery.e2e-spec.ts');
+publishesItsRows('recovery.e2e-spec.ts', ['S3:', 'a folder:']);

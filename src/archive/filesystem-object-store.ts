@@ -143,10 +143,11 @@ export class FilesystemObjectStore implements ObjectStore {
 
   describe({ key }: ObjectVersion): Promise<ObjectDescription> {
     return this.attempt(async () => {
-      const { size } = await stat(this.pathOf(key)).catch(missing(key));
+      const { size, mtime } = await stat(this.pathOf(key)).catch(missing(key));
       const { retain_until, legal_hold, metadata } = await this.readLock(key);
       return {
         bytes: size,
+        writtenAt: mtime,
         metadata,
         retainUntil: new Date(retain_until),
         isCompliance: true,

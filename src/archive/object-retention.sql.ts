@@ -59,6 +59,36 @@ export async function longestYears(database: Database, least: number): Promise<n
   return rows[0]!.years;
 }
 
+/** For how long what proves events has to be locked, as it is now. Times are RFC 3339. */
+export interface ProofRetention {
+  /** from when it was written: as many as the longest policy has, `least` if that is more */
+  years: number;
+  /** when the first policy of so many years was made; null where there is none */
+  since: string | null;
+  /** whether that was within the hour: what was being written then may be locked for less */
+  is_new: boolean;
+  /** whether any legal hold is in force */
+  is_held: boolean;
+  /** a year from now, and two */
+  in_a_year: string;
+  in_two_years: string;
+}
+
+export async function readProofRetention(database: Database, least: number): Promise<ProofRetention> {
+  const { rows } = await database.query<ProofRetention>(
+    `SELECT greatest($1, longest.years)::integer AS years, ${text('longest.since')} AS since,
+            coalesce(longest.since > trail_now() - interval '1 hour', false) AS is_new,
+            EXISTS (SELECT FROM legal_holds WHERE state IN ('requested', 'active', 'release-requested')) AS is_held,
+            ${text('kept_until(trail_now(), 1)')} AS in_a_year, ${text('kept_until(trail_now(), 2)')} AS in_two_years
+       FROM (SELECT) AS always
+       LEFT JOIN LATERAL (
+         SELECT p.years, min(p.created_at) AS since FROM retention_policies AS p
+           WHERE p.years >= $1 GROUP BY p.years ORDER BY p.years DESC LIMIT 1) AS longest ON true`,
+    [least],
+  );
+  return rows[0]!;
+}
+
 /** What the objects of months hold of some ranges, by what record classes are made of. */
 export async function contentsOfRanges(
   database: Database,

@@ -65,6 +65,8 @@ export interface PutResult extends ObjectVersion {
 
 export interface ObjectDescription {
   bytes: number;
+  /** when the store took it, by its own clock */
+  writtenAt: Date;
   metadata: Readonly<Record<string, string>>;
   /** null when nothing locks it */
   retainUntil: Date | null;

@@ -177,6 +177,7 @@ export class S3ObjectStore implements ObjectStore {
       const head = await this.client.send(new HeadObjectCommand(this.versionOf(version)), { abortSignal: signal });
       return {
         bytes: head.ContentLength ?? 0,
+        writtenAt: head.LastModified ?? new Date(), // every store says; one that does not has it locked for longer
         metadata: head.Metadata ?? {},
         retainUntil: head.ObjectLockRetainUntilDate ?? null,
         isCompliance: head.ObjectLockMode === 'COMPLIANCE',

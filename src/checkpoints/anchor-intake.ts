@@ -26,7 +26,8 @@ export interface TakenUp {
  * Takes up anchors that are in the store and not in the database: written before a crash, or after the backup that was
  * restored. A ledger that they name and the database lacks is made, empty: from then on it is behind its anchor. Safe at
  * once on several replicas. After the first they are taken up by the hundred, each hundred in one transaction: years of
- * them follow a rebuild. Throws SigningRefused for what does not follow, StoreUnavailable; what came before stays.
+ * them follow a rebuild. Throws SigningRefused for the first that does not follow, StoreUnavailable; those before it are
+ * taken up all the same, in their order.
  */
 export async function takeUpAnchors(database: Database, anchors: AnchorStore, log: Logger): Promise<TakenUp> {
   const taken: TakenUp = { anchors: 0, intruders: [] };
@@ -37,12 +38,14 @@ export async function takeUpAnchors(database: Database, anchors: AnchorStore, lo
     const stored = taken.anchors === 0 ? await oneOrNone(anchors, first) : await anchors.readHundredFrom(first);
     if (stored.length === 0) return taken;
     const { followers, refusal } = await followersOf(last, stored, database, anchors, ledgers);
-    try {
-      await catalogueAll(database, followers);
-    } catch (error) {
+    const outOfTurn = await catalogueAllBut(database, followers);
+    if (outOfTurn && followers.length === 0) {
       // somebody else may have taken up some of them since we asked for the last
-      if (sqlState(error) === SqlState.anchorOutOfTurn && (await hasMoved(database, last))) continue;
-      throw error;
+      if (await hasMoved(database, last)) continue;
+      const object = `${anchors.location}${anchorKey(outOfTurn.anchor.number)}`;
+      throw new SigningRefused(`${object} is not taken up: ${outOfTurn.message}. Nothing is signed`, {
+        cause: outOfTurn,
+      });
     }
     for (const { number } of followers) {
       log.info({ anchor: String(number) }, 'an anchor that was in the store and not in the database is catalogued now');
@@ -100,16 +103,44 @@ async function followersOf(
   return { followers };
 }
 
-/** All of them or none. */
+/** The catalogue does not take an anchor after those that it has. */
+class OutOfTurn extends Error {
+  constructor(
+    readonly anchor: sql.NewAnchor,
+    cause: Error,
+  ) {
+    super(cause.message, { cause });
+  }
+}
+
+/**
+ * Catalogues those before the first that the catalogue does not take, and takes the others out of the list: those before
+ * it are as good as they were. Gives why it was not taken.
+ */
+async function catalogueAllBut(database: Database, anchors: sql.NewAnchor[]): Promise<OutOfTurn | undefined> {
+  let outOfTurn: OutOfTurn | undefined;
+  for (;;) {
+    try {
+      await catalogueAll(database, anchors);
+      return outOfTurn;
+    } catch (error) {
+      if (!(error instanceof OutOfTurn)) throw error;
+      outOfTurn = error;
+      anchors.splice(anchors.indexOf(error.anchor));
+    }
+  }
+}
+
+/** All of them or none. Throws OutOfTurn. */
 async function catalogueAll(database: Database, anchors: readonly sql.NewAnchor[]): Promise<void> {
   const [only, ...more] = anchors;
-  if (only && more.length === 0) return sql.catalogueAnchor(database, only);
+  if (only && more.length === 0) return catalogueNext(database, only);
   const client = database instanceof pg.Pool ? await database.connect() : undefined;
   const connection = client ?? database;
   try {
     await connection.query('BEGIN');
     try {
-      for (const anchor of anchors) await sql.catalogueAnchor(connection, anchor);
+      for (const anchor of anchors) await catalogueNext(connection, anchor);
       await connection.query('COMMIT');
     } catch (error) {
       await connection.query('ROLLBACK');
@@ -117,6 +148,15 @@ async function catalogueAll(database: Database, anchors: readonly sql.NewAnchor[
     }
   } finally {
     client?.release();
+  }
+}
+
+async function catalogueNext(database: Database, anchor: sql.NewAnchor): Promise<void> {
+  try {
+    await sql.catalogueAnchor(database, anchor);
+  } catch (error) {
+    if (sqlState(error) !== SqlState.anchorOutOfTurn) throw error;
+    throw new OutOfTurn(anchor, error as Error);
   }
 }
 

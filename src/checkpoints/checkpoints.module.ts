@@ -17,6 +17,8 @@ import { CheckpointJob } from './checkpoint.job.js';
 import { Checkpoints } from './checkpoints.js';
 import { CheckpointsController } from './checkpoints.controller.js';
 import { CosignatureStoring } from './cosignature-storing.job.js';
+import { ProofLocking } from './proof-locking.job.js';
+import { ProofLocks } from './proof-locks.js';
 import { SigningRound } from './signing-round.js';
 import { Timestamping } from './timestamping.job.js';
 import { Witnessing } from './witnessing.job.js';
@@ -36,6 +38,8 @@ import { Witnessing } from './witnessing.job.js';
     AttestationVerification,
     CosignatureStoring,
     HeldAgainstAnchors,
+    ProofLocking,
+    ProofLocks,
     Timestamping,
     Witnessing,
   ],

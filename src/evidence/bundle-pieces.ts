@@ -173,14 +173,14 @@ class BundleMaking {
     const { range } = claims;
     // what was recorded before and after shows that a range of recorded time is whole
     const bounds = this.bounds();
-    if (range && query?.recordedFrom && range.from > bounds.from) yield await this.beside(range.from - 1n);
+    if (range && query?.recordedFrom && range.from > bounds.from) yield await this.beside(range.from - 1n, range);
     if (envelopes) yield* this.amongAll(found, range!);
     else {
       for await (const records of found) {
         if (records.length > 0) yield records.map((record) => ({ record, isFound: true }));
       }
     }
-    if (range && query?.recordedTo && range.to < bounds.to) yield await this.beside(range.to + 1n);
+    if (range && query?.recordedTo && range.to < bounds.to) yield await this.beside(range.to + 1n, range);
   }
 
   /** All events of a range, marked by whether they are among those that were found. */
@@ -215,7 +215,7 @@ class BundleMaking {
       if (deleted && this.isRange) {
         const { from_sequence: from, to_sequence: to } = deleted[0]!;
         const detail = `The events ${from} to ${to} of the range were ${deletionSentence(deleted[0]!)}`;
-        throw new Problem('event-deleted', detail);
+        throw new Problem('event-deleted', `${detail}. Ask for those before and after by their sequences`);
       }
       yield events;
     }
@@ -251,7 +251,15 @@ class BundleMaking {
     return rows.map((row) => eventRecordOf(row, origin));
   }
 
-  private async beside(sequence: bigint): Promise<BundleEvent[]> {
+  /** The event before a range of recorded time, or after it. Throws event-deleted. */
+  private async beside(sequence: bigint, { from, to }: SequenceRange): Promise<BundleEvent[]> {
+    const span = spanAt(await readDeletedSpans(this.readers.pool, this.plan.ledger), sequence);
+    if (span) {
+      const what = `Event ${sequence}, ${sequence < from ? 'before' : 'after'} which nothing of this time was recorded,`;
+      const why = `was ${deletionSentence(span.shown)}, and nothing else proves it`;
+      const instead = from > to ? '' : `. Proven whole by their sequences: from_sequence ${from}, to_sequence ${to}`;
+      throw new Problem('event-deleted', `${what} ${why}${instead}`);
+    }
     return (await this.at([String(sequence)])).map((record) => ({ record, isFound: false }));
   }
 

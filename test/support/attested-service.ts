@@ -59,8 +59,8 @@ export class Attestors {
     };
   }
 
-  startService(store: TestStore): Promise<TestService> {
-    return startService({ env: this.environment(store) });
+  startService(store: TestStore, settings: Partial<Config> = {}): Promise<TestService> {
+    return startService({ env: this.environment(store), settings });
   }
 
   async close(): Promise<void> {

@@ -131,7 +131,7 @@ export async function record(
   count: number,
   ledger = 'main',
   members: (i: number) => Record<string, unknown> = () => ({}),
-): Promise<{ event_id: string; sequence: string; event_hash: string }[]> {
+): Promise<{ event_id: string; sequence: string; recorded_at: string; event_hash: string }[]> {
   const events = Array.from({ length: count }, (_, i) => sampleEvent(members(i)));
   const { body } = await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
   return body.receipts;
