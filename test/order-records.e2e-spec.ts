@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { sampleSources, sources } from './real-data/sources.js';
 import type { SentEvent } from './reports/made-day.js';
 import { MADE_ORDERS } from './reports/made-orders.js';
@@ -46,11 +47,8 @@ describe('order records', () => {
 
   /** The rows, `looked_up` in the order of names: the report has it in the order of fields. */
   async function rows(ledger: string, regime: string, period: readonly [string, string], asOf = ''): Promise<Row[]> {
-    const query = `from=${period[0]}&to=${period[1]}${asOf}`;
-    const { body } = await service
-      .http()
-      .get(`/v1/ledgers/${ledger}/reports/order-records-${regime}?${query}`)
-      .expect(200);
+    const query = `regime=${regime}&from=${period[0]}&to=${period[1]}${asOf}`;
+    const { body } = await service.http().get(`/v1/ledgers/${ledger}/reports/order-records?${query}`).expect(200);
     return (body.rows as Row[]).map((row) => ({
       ...row,
       looked_up: row.looked_up?.split(' ').sort().join(' ') ?? null,
@@ -122,13 +120,41 @@ describe('order records', () => {
   });
 
   it('come as CSV with a column a field, and guarded', async () => {
-    const { text } = await service
+    const { text, headers } = await service
       .http()
-      .get('/v1/ledgers/main/reports/order-records-rts6-incoming?from_date=2026-06-02&to_date=2026-06-02&format=csv')
+      .get(
+        '/v1/ledgers/main/reports/order-records?regime=rts6-incoming&from_date=2026-06-02&to_date=2026-06-02&format=csv',
+      )
       .expect(200);
+    expect(headers['content-disposition']).toContain(
+      'main-order-records-rts6-incoming-2026-06-02-to-2026-06-02-as-of-',
+    );
     const [head] = text.split('\r\n');
     expect(head!.split(',').filter((name) => /^f\d+_/.test(name))).toHaveLength(28);
     expect(text).toContain(",'=at once,");
+  });
+
+  it('are made later, too, with the table of the regime in the manifest', async () => {
+    const runs = '/v1/ledgers/main/reports/order-records/runs';
+    const asked = { regime: 'rts24', from_date: '2026-06-02', to_date: '2026-06-02' };
+    await service
+      .http()
+      .post(runs)
+      .send({ ...asked, regime: 'mifid' })
+      .expect(400);
+    const { body } = await service.http().post(runs).send(asked).expect(202);
+    for (;;) {
+      const { status } = (await service.http().get(`${runs}/${body.id}`).expect(200)).body;
+      expect(status).not.toBe('failed');
+      if (status === 'done') break;
+      await setTimeout(20);
+    }
+    const { body: manifest } = await service.http().get(`${runs}/${body.id}/manifest`).expect(200);
+    expect(manifest).toMatchObject({ report: 'order-records', parameters: asked });
+    expect(manifest.tables).toContainEqual({ name: 'rts24', version: '1' });
+    const { body: kept } = await service.http().get(`${runs}/${body.id}/content`).expect(200);
+    expect(kept.rows).toHaveLength(19);
+    expect(kept.rows[0]).toHaveProperty('f51_indicative_auction_volume');
   });
 
   const real = [...sampleSources, ...sources].filter(({ name }) =>

@@ -541,7 +541,7 @@ describe('reports', () => {
       { user_name: 'Anna Mustermann', unknown_in_reference_data: null },
       { user_name: 'Anna Mustermann', unknown_in_reference_data: 'exchange' },
     ]);
-    const { rows } = (await run('order-records-rts24', '&reference_as_of=5').expect(200)).body;
+    const { rows } = (await run('order-records', '&regime=rts24&reference_as_of=5').expect(200)).body;
     const venue = Object.keys(rows[0]).find((name) => name.endsWith('_segment_mic'))!;
     expect(rows[1]).toMatchObject({ [venue]: 'XBAD', unknown_in_reference_data: venue.slice(1, venue.indexOf('_')) });
     expect(rows[0]).toMatchObject({ [venue]: 'XETR', unknown_in_reference_data: null });

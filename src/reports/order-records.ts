@@ -7,6 +7,7 @@ import { valueOf, type Verdict } from './regimes/regime.js';
 import { RTS24 } from './regimes/rts24.js';
 import { RTS6_INCOMING } from './regimes/rts6-incoming.js';
 import { RTS6_OUTGOING } from './regimes/rts6-outgoing.js';
+import { reportOfForms } from './report-forms.js';
 import { defineReport, type Report, type ReportRun, type Row } from './report.js';
 import { PERSONS, withReferenceData, type Subject } from './with-reference-data.js';
 
@@ -27,13 +28,17 @@ const NAMED: Readonly<Partial<Record<Format, (value: string) => readonly string[
   'decision-maker': (value) => (value === BY_THE_CLIENT ? [] : PERSONS),
 };
 
-/** A report for each regime, since their columns differ. */
-export const orderRecords: readonly Report[] = REGIMES.map(orderRecordsBy);
+/** A form for each regime, since their columns differ. */
+export const orderRecords = reportOfForms(
+  'Order records',
+  { name: 'regime', description: 'By which table of fields' },
+  new Map(REGIMES.map((regime) => [regime.name, orderRecordsBy(regime)])),
+);
 
 function orderRecordsBy(regime: Regime): Report {
   const records = defineReport<string>({
-    name: `order-records-${regime.name}`,
-    version: 2,
+    name: 'order-records',
+    version: 1,
     tables: [
       { name: regime.name, version: String(regime.version) },
       { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },

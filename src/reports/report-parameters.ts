@@ -10,10 +10,13 @@ import {
 } from '../integrity/timestamp.js';
 import { grouped } from './grouped.js';
 import { REPORT_FORMATS } from './report-formats.js';
-import type { Instant, Period, Report } from './report.js';
+import { formOf } from './report-forms.js';
+import type { AnyReport, Instant, Period, Report } from './report.js';
 
 /** What a report is asked for. */
 export interface ReportRequest {
+  /** in the form that is asked for */
+  report: Report;
   period: Period;
   /** all but `as_of` and `format`, in canonical form and always in the same order */
   parameters: Parameters;
@@ -62,13 +65,13 @@ const ALWAYS: readonly DescribedParameter[] = [
   },
 ];
 
-export function parametersOf(report: Report): DescribedParameter[] {
+export function parametersOf(report: AnyReport): DescribedParameter[] {
   const own = report.parameters.map(({ mistake: _, ...described }) => described);
   return [...PERIOD, ...own, ...ALWAYS];
 }
 
 /** The parameters of all reports, for the API's document of the one route that they have. */
-export function parametersOfAll(reports: readonly Report[]): ApiQueryOptions[] {
+export function parametersOfAll(reports: readonly AnyReport[]): ApiQueryOptions[] {
   const all = reports.flatMap((report) =>
     report.parameters.map((parameter) => ({ report: report.name, ...parameter })),
   );
@@ -90,7 +93,7 @@ export function parametersOfAll(reports: readonly Report[]): ApiQueryOptions[] {
 }
 
 /** Reads the parameters of a report. Throws invalid-parameter, which names every parameter that is wrong. */
-export function readReportRequest(report: Report, given: Parameters): ReportRequest {
+export function readReportRequest(report: AnyReport, given: Parameters): ReportRequest {
   const errors: FieldError[] = [];
   const known = new Set(parametersOf(report).map(({ name }) => name));
   for (const name of Object.keys(given)) {
@@ -115,8 +118,9 @@ export function readReportRequest(report: Report, given: Parameters): ReportRequ
   if (asOf !== undefined && !/^(?:0|[1-9][0-9]{0,17})$/.test(asOf)) {
     errors.push(queryError('as_of', 'sequence', "must be a sequence, or 0, and no more than the ledger's size"));
   }
-  if (errors.length > 0 || !ends) throw invalidParameters(errors);
-  return { period: ends.period, parameters, asOf: asOf === undefined ? undefined : BigInt(asOf), format };
+  const form = formOf(report, parameters);
+  if (errors.length > 0 || !ends || !form) throw invalidParameters(errors);
+  return { report: form, period: ends.period, parameters, asOf: asOf === undefined ? undefined : BigInt(asOf), format };
 }
 
 /** The period, or what is wrong with it as errors. */

@@ -22,6 +22,22 @@ export class ReportColumnDto {
   description: string;
 }
 
+export class ReportFormDto {
+  @ApiProperty({ description: 'Of the parameter', example: 'rts24' })
+  value: string;
+  @ApiProperty({ example: 'Order records (RTS 24)' })
+  title: string;
+  @ApiProperty({ type: [ReportColumnDto], description: 'In the order of a CSV answer' })
+  columns: ReportColumnDto[];
+}
+
+export class ReportFormsDto {
+  @ApiProperty({ description: 'The name of the parameter', example: 'regime' })
+  parameter: string;
+  @ApiProperty({ type: [ReportFormDto] })
+  forms: ReportFormDto[];
+}
+
 export class ReportDto {
   @ApiProperty({ example: 'mifid2-trades' })
   name: string;
@@ -31,8 +47,13 @@ export class ReportDto {
   question: string;
   @ApiProperty({ type: [ReportParameterDto] })
   parameters: ReportParameterDto[];
-  @ApiProperty({ type: [ReportColumnDto], description: 'In the order of a CSV answer' })
-  columns: ReportColumnDto[];
+  @ApiPropertyOptional({
+    type: [ReportColumnDto],
+    description: 'In the order of a CSV answer; absent where they depend on a parameter, as columns_by says',
+  })
+  columns?: ReportColumnDto[];
+  @ApiPropertyOptional({ type: ReportFormsDto, description: 'The columns by the value of a parameter' })
+  columns_by?: ReportFormsDto;
   @ApiProperty({ type: [String], example: ['json', 'csv', 'ndjson'] })
   formats: string[];
 }

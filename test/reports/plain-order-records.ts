@@ -1,7 +1,7 @@
 import { inPeriod, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
 
 /**
- * The rows of order-records-*, written from the regulations' tables a field at a time and with nothing of the service's:
+ * The rows of order-records, written from the regulations' tables a field at a time and with nothing of the service's:
  * [number, column, value, whether it must be there, whether the value is right].
  */
 type Value = string | null;

@@ -68,7 +68,7 @@ export interface RegimeField {
 
 /** A regime's table of fields, with its version: it goes up with any change of what a field holds. */
 export interface Regime {
-  /** as in the report's name */
+  /** as the report's parameter `regime` has it */
   name: string;
   title: string;
   /** the regulation and the table */
