@@ -285,6 +285,7 @@ describe('reports on a made day', () => {
         if (named) expect(names).toEqual(Object.keys(named.rows()[0]!));
         else expect(new Set(names).size).toBe(columns.length);
       }
+      expect(report.period).toBe(report.name === 'order-reconstruction' ? 'optional' : 'required');
       if (report.name === 'order-records') {
         expect(report.columns).toBeUndefined();
         expect(report.columns_by.parameter).toBe('regime');

@@ -16,7 +16,8 @@ export function fileName({ ledger, report: name, parameters, asOf, format }: Nam
   const report = REPORTS.find((each) => each.name === name);
   const form = report && formNameOf(report, parameters);
   const { from_date, to_date, from, to } = parameters;
-  const [start, end] = [from_date ?? from, to_date ?? to].map((each) => each!.replaceAll(/[:]|\.0+(?=Z)/g, ''));
-  const parts = [ledger, name, ...(form === undefined ? [] : [form]), start, 'to', end, 'as-of', String(asOf)];
+  const [start, end] = [from_date ?? from, to_date ?? to].map((each) => each?.replaceAll(/[:]|\.0+(?=Z)/g, ''));
+  const period = start === undefined ? [] : [start, 'to', end];
+  const parts = [ledger, name, ...(form === undefined ? [] : [form]), ...period, 'as-of', String(asOf)];
   return `${parts.join('-')}.${format}`;
 }

@@ -11,7 +11,7 @@ export function reportOfForms(
   forms: ReadonlyMap<string, Report>,
 ): ReportOfForms {
   const values = [...forms.keys()];
-  const { name, version, question, parameters: shared, mistakeTogether } = [...forms.values()][0]!;
+  const { parameters: shared, tables: _, columns: __, rows: ___, ...common } = [...forms.values()][0]!;
   const chooser: ReportParameter = {
     name: by.name,
     description: `${by.description}: ${values.join(', ')}`,
@@ -22,8 +22,7 @@ export function reportOfForms(
   };
   const parameters = [chooser, ...shared];
   return {
-    ...{ name, version, title, question, parameters, formBy: by.name },
-    ...(mistakeTogether ? { mistakeTogether } : {}),
+    ...{ ...common, title, parameters, formBy: by.name },
     forms: new Map([...forms].map(([value, form]) => [value, { ...form, parameters }])),
   };
 }

@@ -10,6 +10,7 @@ import {
 } from '../integrity/timestamp.js';
 import { grouped } from './grouped.js';
 import { REPORT_FORMATS } from './report-formats.js';
+import { ALL_TIME } from './periods.js';
 import { formOf } from './report-forms.js';
 import type { AnyReport, Instant, Period, Report } from './report.js';
 
@@ -100,7 +101,7 @@ export function readReportRequest(report: AnyReport, given: Parameters): ReportR
     if (!known.has(name)) errors.push(queryError(name, 'unknown', 'is not known here'));
     else if (given[name]!.includes('\u0000')) errors.push(queryError(name, 'text', 'must have no NUL character'));
   }
-  const ends = readPeriod(given, errors);
+  const ends = readPeriod(given, errors, report.isPeriodOptional === true);
   const parameters: Record<string, string> = { ...ends?.parameters };
   for (const { name, required, mistake } of report.parameters) {
     const value = given[name];
@@ -124,9 +125,14 @@ export function readReportRequest(report: AnyReport, given: Parameters): ReportR
 }
 
 /** The period, or what is wrong with it as errors. */
-function readPeriod(given: Parameters, errors: FieldError[]): { period: Period; parameters: Parameters } | undefined {
+function readPeriod(
+  given: Parameters,
+  errors: FieldError[],
+  isOptional: boolean,
+): { period: Period; parameters: Parameters } | undefined {
   const days = given.from_date !== undefined || given.to_date !== undefined;
   const times = given.from !== undefined || given.to !== undefined;
+  if (isOptional && !days && !times) return { period: ALL_TIME, parameters: {} };
   if (days && times) {
     for (const name of ['from', 'to'].filter((name) => given[name] !== undefined)) {
       errors.push(queryError(name, 'either', 'cannot stand beside from_date and to_date: give days or times'));

@@ -6,7 +6,7 @@ export class ReportParameterDto {
   name: string;
   @ApiProperty({ example: 'First day of the period by event time, UTC, included. Days or times, not both' })
   description: string;
-  @ApiProperty({ description: 'A period is always required, by days or by times', example: false })
+  @ApiProperty({ description: 'Of the ends of a period, see the member period of the report', example: false })
   required: boolean;
   @ApiProperty({ example: '2026-06-02' })
   example: string;
@@ -45,6 +45,12 @@ export class ReportDto {
   title: string;
   @ApiProperty({ description: 'What it answers', example: 'Which trades were executed in the period?' })
   question: string;
+  @ApiProperty({
+    enum: ['required', 'optional'],
+    description: 'Whether from_date and to_date, or from and to, must be given',
+    example: 'required',
+  })
+  period: 'required' | 'optional';
   @ApiProperty({ type: [ReportParameterDto] })
   parameters: ReportParameterDto[];
   @ApiPropertyOptional({

@@ -76,6 +76,8 @@ interface Asked {
   title: string;
   /** as compliance staff would ask it */
   question: string;
+  /** may be asked without a period: other parameters say what it reads then, of all time */
+  isPeriodOptional?: true;
   parameters: readonly ReportParameter[];
   /** what is wrong with parameters that are right one by one: the one to be named, the rule, and the rest of its sentence */
   mistakeTogether?: (parameters: Parameters) => { name: string; rule: string; rest: string } | undefined;

@@ -40,6 +40,7 @@ const LIST: ReportListDto = {
     name: report.name,
     title: report.title,
     question: report.question,
+    period: report.isPeriodOptional ? 'optional' : 'required',
     parameters: parametersOf(report),
     ...columnsOf(report),
     formats: REPORT_FORMATS.map(({ name }) => name),
@@ -75,7 +76,7 @@ export class ReportsController {
     operationId: 'runReport',
     summary: 'Run a report',
     description:
-      'By days (from_date, to_date) or by times (from, to). The answer is fixed to as_of: the same parameters with the same as_of give the same bytes; of a report that reads reference data reference_as_of is one of them, and the answer says it. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte, the digest of the answer before its last; the header Truetrail-Report-Run names the run, whose manifest says what it was made from.',
+      'By days (from_date, to_date) or by times (from, to); order-reconstruction also without. The answer is fixed to as_of: the same parameters with the same as_of give the same bytes; of a report that reads reference data reference_as_of is one of them, and the answer says it. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte, the digest of the answer before its last; the header Truetrail-Report-Run names the run, whose manifest says what it was made from.',
   })
   @ApiParam({ name: 'report', enum: REPORTS.map(({ name }) => name), example: 'mifid2-trades' })
   @ApiReportParameters()
