@@ -289,7 +289,13 @@ describe('reports on a made day', () => {
       if (report.name === 'order-records') {
         expect(report.columns).toBeUndefined();
         expect(report.columns_by.parameter).toBe('regime');
-        expect(forms.map(({ value }) => value)).toEqual(['rts24', 'rts6-incoming', 'rts6-outgoing']);
+        expect(forms.map(({ value }) => value)).toEqual([
+          'rts24',
+          'rts6-incoming',
+          'rts6-outgoing',
+          'annex4-orders',
+          'annex4-transactions',
+        ]);
       }
       const required = report.parameters.filter((parameter: { required: boolean }) => parameter.required);
       expect(required.map(({ name }: { name: string }) => name)).toEqual(

@@ -26,7 +26,10 @@ const MOST_ORDERS = 500;
 
 /** What the actions of the vocabulary are of an order's way. */
 const STAGES: ReadonlyMap<string, string> = new Map([
+  ['decide', 'decision'],
   ['create', 'order'],
+  ['route', 'routing'],
+  ['acknowledge', 'acknowledgement'],
   ['trigger', 'activation'],
   ['modify', 'modification'],
   ['change_status', 'status'],
@@ -57,7 +60,7 @@ interface Links {
 
 export const orderReconstruction = defineReport({
   name: 'order-reconstruction',
-  version: 1,
+  version: 2,
   isPeriodOptional: true,
   title: 'Reconstruction of an order',
   question:
@@ -85,7 +88,8 @@ export const orderReconstruction = defineReport({
     { name: 'ordinal', description: 'place among all that is recorded of the order, from 1' },
     {
       name: 'stage',
-      description: 'order, activation, modification, status, execution, allocation, end, correction or other',
+      description:
+        'decision, order, routing, acknowledgement, activation, modification, status, execution, allocation, end, correction or other',
     },
     { name: 'action', description: 'as sent' },
     { name: 'event_type', description: 'as sent' },

@@ -15,7 +15,10 @@ export function sortedJson(value: unknown): string {
 
 /** What docs/reports.md says of each action. */
 const STAGE: Record<string, string> = {
+  decide: 'decision',
   create: 'order',
+  route: 'routing',
+  acknowledge: 'acknowledgement',
   trigger: 'activation',
   modify: 'modification',
   change_status: 'status',
