@@ -1213,6 +1213,8 @@ COMMENT ON COLUMN reference_changes.principal IS 'Who made the change';
 
 COMMENT ON COLUMN reference_changes.event_id IS 'The event that the change is, at this sequence of this ledger';
 
+CREATE INDEX reference_changes_attributes_idx ON public.reference_changes USING gin (attributes jsonb_path_ops);
+
 CREATE INDEX reference_changes_entry_idx ON public.reference_changes USING btree (kind, entry_id, revision DESC);
 
 CREATE INDEX reference_changes_recorded_at_idx ON public.reference_changes USING btree (recorded_at);

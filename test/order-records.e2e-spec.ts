@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { sampleSources, sources } from './real-data/sources.js';
 import type { SentEvent } from './reports/made-day.js';
 import { MADE_ORDERS } from './reports/made-orders.js';
@@ -9,7 +10,15 @@ import { startService, type TestService } from './support/app.js';
 
 type Row = Record<string, string | null>;
 
-const REGIMES = ['rts24', 'rts6-incoming', 'rts6-outgoing'];
+/** With the rows of the day. */
+const ROWS = {
+  rts24: 28,
+  'rts6-incoming': 10,
+  'rts6-outgoing': 32,
+  'annex4-orders': 10,
+  'annex4-transactions': 34,
+};
+const REGIMES = Object.keys(ROWS) as (keyof typeof ROWS)[];
 const DAY = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'] as const;
 const EVER = ['1970-01-01T00:00:00Z', '2199-01-01T00:00:00Z'] as const;
 
@@ -46,11 +55,8 @@ describe('order records', () => {
 
   /** The rows, `looked_up` in the order of names: the report has it in the order of fields. */
   async function rows(ledger: string, regime: string, period: readonly [string, string], asOf = ''): Promise<Row[]> {
-    const query = `from=${period[0]}&to=${period[1]}${asOf}`;
-    const { body } = await service
-      .http()
-      .get(`/v1/ledgers/${ledger}/reports/order-records-${regime}?${query}`)
-      .expect(200);
+    const query = `regime=${regime}&from=${period[0]}&to=${period[1]}${asOf}`;
+    const { body } = await service.http().get(`/v1/ledgers/${ledger}/reports/order-records?${query}`).expect(200);
     return (body.rows as Row[]).map((row) => ({
       ...row,
       looked_up: row.looked_up?.split(' ').sort().join(' ') ?? null,
@@ -61,7 +67,7 @@ describe('order records', () => {
     it('are what a plain computation gives, and what the golden file has', async () => {
       const expected = expectedOrderRecords(events, regime, ...DAY);
       expect(await rows('main', regime, DAY)).toEqual(expected);
-      expect(expected.length).toBe(regime === 'rts6-incoming' ? 6 : 19);
+      expect(expected.length).toBe(ROWS[regime]);
 
       const path = join(import.meta.dirname, 'reports', `order-records-${regime}.json`);
       const recordedAt = events[0]!.recorded_at; // one batch, one time
@@ -71,7 +77,7 @@ describe('order records', () => {
     });
 
     it('are what they were at any sequence', async () => {
-      for (let asOf = 0; asOf <= events.length; asOf++) {
+      for (let asOf = 0; asOf <= events.length; asOf += 3) {
         const expected = expectedOrderRecords(events.slice(0, asOf), regime, ...EVER);
         expect(await rows('main', regime, EVER, `&as_of=${asOf}`)).toEqual(expected);
       }
@@ -122,13 +128,41 @@ describe('order records', () => {
   });
 
   it('come as CSV with a column a field, and guarded', async () => {
-    const { text } = await service
+    const { text, headers } = await service
       .http()
-      .get('/v1/ledgers/main/reports/order-records-rts6-incoming?from_date=2026-06-02&to_date=2026-06-02&format=csv')
+      .get(
+        '/v1/ledgers/main/reports/order-records?regime=rts6-incoming&from_date=2026-06-02&to_date=2026-06-02&format=csv',
+      )
       .expect(200);
+    expect(headers['content-disposition']).toContain(
+      'main-order-records-rts6-incoming-2026-06-02-to-2026-06-02-as-of-',
+    );
     const [head] = text.split('\r\n');
-    expect(head!.split(',').filter((name) => /^f\d+_/.test(name))).toHaveLength(28);
+    expect(head!.split(',').filter((name) => /^f\d+_/.test(name))).toHaveLength(28 + 4);
     expect(text).toContain(",'=at once,");
+  });
+
+  it('are made later, too, with the table of the regime in the manifest', async () => {
+    const runs = '/v1/ledgers/main/reports/order-records/runs';
+    const asked = { regime: 'rts24', from_date: '2026-06-02', to_date: '2026-06-02' };
+    await service
+      .http()
+      .post(runs)
+      .send({ ...asked, regime: 'mifid' })
+      .expect(400);
+    const { body } = await service.http().post(runs).send(asked).expect(202);
+    for (;;) {
+      const { status } = (await service.http().get(`${runs}/${body.id}`).expect(200)).body;
+      expect(status).not.toBe('failed');
+      if (status === 'done') break;
+      await setTimeout(20);
+    }
+    const { body: manifest } = await service.http().get(`${runs}/${body.id}/manifest`).expect(200);
+    expect(manifest).toMatchObject({ report: 'order-records', parameters: asked });
+    expect(manifest.tables).toContainEqual({ name: 'rts24', version: '1' });
+    const { body: kept } = await service.http().get(`${runs}/${body.id}/content`).expect(200);
+    expect(kept.rows).toHaveLength(ROWS.rts24);
+    expect(kept.rows[0]).toHaveProperty('f51_indicative_auction_volume');
   });
 
   const real = [...sampleSources, ...sources].filter(({ name }) =>

@@ -48,9 +48,10 @@ describe('reports on orders', () => {
     await record('aggregates', MADE_AGGREGATES);
     await record('copies', MADE_COPIES);
     await record('chaos', chaos());
+    await record('apart', apart());
     const rows = await query<{ event_id: string; recorded_by: string; event_hash: Buffer }>(
       service.database,
-      `SELECT event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('desk', 'chaos')`,
+      `SELECT event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('desk', 'chaos', 'apart')`,
     );
     envelopes = new Map(
       rows.map(({ event_id: id, recorded_by, event_hash: hash }) => [
@@ -74,11 +75,12 @@ describe('reports on orders', () => {
   }
 
   async function rows(ledger: string, report: string, parameters: Parameters, [from, to]: Bounds): Promise<Row[]> {
-    const asked = service
-      .http()
-      .get(`/v1/ledgers/${ledger}/reports/${report}`)
-      .query({ ...parameters, from, to });
-    const { body } = await asked.expect(200);
+    return rowsOf(ledger, report, { ...parameters, from, to });
+  }
+
+  async function rowsOf(ledger: string, report: string, parameters: Parameters): Promise<Row[]> {
+    const path = `/v1/ledgers/${ledger}/reports/${report}`;
+    const { body } = await service.http().get(path).query(parameters).expect(200);
     return (body as { rows: Row[] }).rows;
   }
 
@@ -95,7 +97,7 @@ describe('reports on orders', () => {
         { order_id: 'nothing' },
         { execution_id: 'nothing' },
       ],
-      rows: (events, asked, from, to) => expectedReconstruction(events, asked, from, to, envelopes),
+      rows: (events, asked, from, to) => expectedReconstruction(events, asked, [from, to], envelopes),
       anything: (random) =>
         random.chance(2)
           ? { order_id: `C-${random.below(ORDERS)}` }
@@ -248,6 +250,44 @@ describe('reports on orders', () => {
     await service.http().post(`${path}/runs`).send(run).expect(400);
   });
 
+  it('rebuilds an order without a period: its whole life, and what belongs to it in the days around', async () => {
+    const asked: [ledger: string, parameters: Parameters][] = [
+      ...CASES[0]!.asked.map((parameters): [string, Parameters] => ['desk', parameters]),
+      ...[0, 5, 9].map((i): [string, Parameters] => ['chaos', { order_id: `C-${i}` }]),
+      ['chaos', { execution_id: 'X-1' }],
+      ...['A-P', 'A-1', 'A-2', 'A-3'].map((id): [string, Parameters] => ['apart', { order_id: id }]),
+    ];
+    for (const [ledger, parameters] of asked) {
+      const found = await rowsOf(ledger, 'order-reconstruction', parameters);
+      const expected = expectedReconstruction(ledgers.get(ledger)!, parameters, undefined, envelopes);
+      expect([ledger, parameters, found]).toEqual([ledger, parameters, expected]);
+    }
+    const ids = async (parameters: Parameters) => [
+      ...new Set((await rowsOf('apart', 'order-reconstruction', parameters)).map(({ order_id: id }) => id)),
+    ];
+    const whole = await rowsOf('apart', 'order-reconstruction', { order_id: 'A-P' });
+    expect(whole.map(({ order_id: id, stage }) => [id, stage])).toEqual([
+      ['A-P', 'decision'],
+      ['A-P', 'order'],
+      ['A-P', 'routing'],
+      ['A-P', 'acknowledgement'],
+      ['A-1', 'order'],
+      ['A-2', 'order'],
+    ]);
+    // where it is given, it bounds
+    expect(await ids({ order_id: 'A-P', from_date: '2026-06-02', to_date: '2026-06-02' })).toEqual(['A-P', 'A-1']);
+    expect(await ids({ order_id: 'A-P', from_date: '2026-06-03', to_date: '2026-12-31' })).toEqual([]);
+
+    const path = '/v1/ledgers/desk/reports/order-reconstruction';
+    const { headers, body } = await service.http().get(path).query({ order_id: 'P-1', as_of: '9' }).expect(200);
+    expect(headers['content-disposition']).toBe('attachment; filename="desk-order-reconstruction-as-of-9.json"');
+    expect(body.parameters).toEqual({ order_id: 'P-1' });
+    const half = await service.http().get(path).query({ order_id: 'P-1', from_date: '2026-06-02' }).expect(400);
+    expect(half.body.errors).toMatchObject([{ pointer: '/query/to_date', rule: 'required' }]);
+    const { body: run } = await service.http().post(`${path}/runs`).send({ order_id: 'P-1' }).expect(202);
+    expect(run.parameters).toEqual({ order_id: 'P-1' });
+  });
+
   it('rebuilds an order with messages as they came, and corrections seen from both sides', async () => {
     const found = await rows('desk', 'order-reconstruction', { execution_id: 'X-2' }, DAY);
     const of = (sequence: string): Row => found.find((row) => row.sequence === sequence)!;
@@ -392,6 +432,22 @@ describe('reports on orders', () => {
     expect(found.at(-1)).toMatchObject({ order_id: null, relation: 'not-listed', linked_by: 'parent_order_id=P-1' });
   });
 });
+
+/** A parent of one day, with all stages before the book, and children that begin on that day, within a month and long after. */
+function apart(): SentEvent[] {
+  const parent = { ...MADE_DESK[0]!, event_id: '0197f3a1-6c00-7000-8000-0000000a0000', entity_id: 'A-P' };
+  const days = ['2026-06-02', '2026-07-01', '2026-08-01'];
+  const children = days.map((day, i) => ({
+    ...MADE_DESK[1]!,
+    ...{ event_id: `0197f3a1-6c00-7000-8000-0000000a000${i + 1}`, entity_id: `A-${i + 1}` },
+    ...{ timestamp: `${day}T08:00:01Z`, metadata: { parent_order_id: 'A-P' } },
+  }));
+  const stages = ['decide', 'route', 'acknowledge'].map((action, i) => ({
+    ...{ ...parent, action, event_id: `0197f3a1-6c00-7000-8000-0000000a001${i}` },
+    ...{ timestamp: `2026-06-02T08:00:00.00000000${2 * i}Z`, new_state: {}, metadata: {} },
+  }));
+  return [stages[0]!, parent, ...stages.slice(1), ...children];
+}
 
 /** Orders at random, with corrections of all kinds, that name each other. */
 function chaos(): SentEvent[] {

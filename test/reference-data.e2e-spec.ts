@@ -393,13 +393,45 @@ describe('reference data', () => {
     }
   });
 
-  it.each(['as_of=x', 'as_of=99999999', 'valid_at=x', 'limit=0', 'limit=1001', 'page=2', 'cursor='])(
-    'refuses ?%s',
-    async (query) => {
-      const { body } = await get(`venue?${query}`).expect(400);
-      expect(body.type).toBe('/docs/problems/invalid-parameter');
-    },
-  );
+  it('is found by LEI, ISIN and symbol, as it stood at a time and was known at a time', async () => {
+    const lei = '5493001KJTIIGC8Y1R12';
+    const found = async (path: string): Promise<string[]> =>
+      (await get(path).expect(200)).body.entries.map(({ id }: { id: string }) => id);
+    await say('client', { client_id: 'C-90', name: 'Fund', lei, valid_from: '2015-01-01' }).expect(201);
+    const { revision } = (
+      await say('instrument', { isin: 'US0378331005', name: 'Apple', symbol: 'AAPL', valid_from: '2015-01-01' })
+    ).body;
+    await say('client', { client_id: 'C-90', name: 'Fund', lei: '529900G3SW56SHYNPR95', valid_from: '2024-01-01' });
+    await say('instrument', { isin: 'US0378331005', name: 'Apple', symbol: 'SAP', valid_from: '2024-01-01' });
+    await say('instrument', { isin: 'DE0007164600', name: 'SAP', symbol: 'SAPG', valid_from: '2025-01-01' });
+
+    expect(await found('legal-entity?lei=529900G3SW56SHYNPR95')).toEqual(['529900G3SW56SHYNPR95']);
+    expect(await found(`legal-entity?lei=${lei}`)).toEqual([]);
+    expect(await found(`client?lei=${lei}&valid_at=2023-01-01`)).toEqual(['C-77', 'C-90']);
+    expect(await found(`client?lei=${lei}&valid_at=2023-01-01&limit=1`)).toEqual(['C-77']);
+    expect(await found(`client?lei=${lei}&valid_at=2023-01-01&limit=1&cursor=C-77`)).toEqual(['C-90']);
+    expect(await found(`client?lei=${lei}&valid_at=2024-01-01`)).toEqual(['C-77']);
+    expect(await found(`client?lei=${lei}&valid_at=2024-01-01&as_of=${revision}`)).toEqual(['C-77', 'C-90']);
+    expect(await found('client?lei=529900G3SW56SHYNPR95')).toEqual(['C-90']);
+    expect(await found('instrument?isin=US0378331005')).toEqual(['US0378331005']);
+    expect(await found('instrument?symbol=SAP&valid_at=2023-01-01')).toEqual(['DE0007164600']);
+    expect(await found('instrument?symbol=SAP&valid_at=2024-06-01')).toEqual(['DE0007164600', 'US0378331005']);
+    expect(await found('instrument?symbol=SAP&valid_at=2024-06-01&isin=US0378331005')).toEqual(['US0378331005']);
+    expect(await found('instrument?symbol=SAP')).toEqual(['US0378331005']);
+    expect(await found(`instrument?symbol=SAP&as_of=${revision}`)).toEqual(['DE0007164600']);
+    expect(await found('instrument?symbol=sap')).toEqual([]);
+    await say('client', { client_id: 'C-90', valid_from: '2025-06-01', change: 'end' }).expect(201);
+    expect(await found('client?lei=529900G3SW56SHYNPR95')).toEqual([]);
+  });
+
+  it.each([
+    ...['as_of=x', 'as_of=99999999', 'valid_at=x', 'limit=0', 'limit=1001', 'page=2', 'cursor='],
+    ...['lei=529900G3SW56SHYNPR96', 'isin=DE0007164600', 'symbol=', 'symbol=a%0Ab', 'name=XETRA'],
+  ])('refuses ?%s', async (query) => {
+    const { body } = await get(`venue?${query}`).expect(400);
+    expect(body.type).toBe('/docs/problems/invalid-parameter');
+    expect(body.errors).toMatchObject([{ pointer: `/query/${query.split('=')[0]}` }]);
+  });
 
   it('is for its own scopes, and for keys of all ledgers', async () => {
     await service.http(read).post('/v1/reference/venue').send(XETR).expect(403);
@@ -541,10 +573,27 @@ describe('reports', () => {
       { user_name: 'Anna Mustermann', unknown_in_reference_data: null },
       { user_name: 'Anna Mustermann', unknown_in_reference_data: 'exchange' },
     ]);
-    const { rows } = (await run('order-records-rts24', '&reference_as_of=5').expect(200)).body;
+    const { rows } = (await run('order-records', '&regime=rts24&reference_as_of=5').expect(200)).body;
     const venue = Object.keys(rows[0]).find((name) => name.endsWith('_segment_mic'))!;
     expect(rows[1]).toMatchObject({ [venue]: 'XBAD', unknown_in_reference_data: venue.slice(1, venue.indexOf('_')) });
     expect(rows[0]).toMatchObject({ [venue]: 'XETR', unknown_in_reference_data: null });
+    // who it was, and by which id the regulation knows him
+    expect(rows[1]).toMatchObject({
+      ...{ f3_client: 'C-77', f3_client_name: 'Example Fund', f3_client_id: '5493001KJTIIGC8Y1R12' },
+      ...{ f4_investment_decision: 'trader-1', f4_investment_decision_name: 'Anna Mustermann' },
+      ...{ f4_investment_decision_id: 'DE19700101ANNA#MUSTE', f5_execution_within_firm_id: null },
+      f5_execution_within_firm_name: 'Market maker, version 2',
+    });
+    expect(rows[0]).toMatchObject({ f5_execution_within_firm_name: 'Market maker, version 1' });
+    expect(rows[0].invalid.split(' ')).toEqual(expect.arrayContaining(['3', '4']));
+    const orders = (await run('order-records', '&regime=annex4-transactions&reference_as_of=5').expect(200)).body;
+    expect(orders.rows[1]).toMatchObject({
+      ...{ f11b_buyer: 'C-77', f11b_buyer_name: 'Example Fund', f11b_buyer_id: '5493001KJTIIGC8Y1R12' },
+      ...{ f3_investment_trader_name: 'Anna Mustermann', f3_investment_trader_id: 'DE19700101ANNA#MUSTE' },
+      // the market maker is not said to be an algorithm, and no trader is called so
+      ...{ f13_execution_trader: 'MM7', f13_execution_trader_name: null },
+      unknown_in_reference_data: '9 13',
+    });
   });
 
   it.each(['x', '-1', '99'])('refuse the revision %s', async (revision) => {

@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { POOL } from '../src/database/tokens.js';
 import { JobRunner } from '../src/jobs/job-runner.js';
 import { WorkbookWriter } from '../src/reports/report-workbook.js';
-import { REPORTS } from '../src/reports/reports.js';
+import { mifid2Trades } from '../src/reports/mifid2-trades.js';
 import { SILENT_MS } from '../src/runs/run-loop.js';
 import { MADE_DAY } from './reports/made-day.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
@@ -273,7 +273,7 @@ describe('formats for people', () => {
     const json = JSON.parse((await direct('json', MADE_DAY.length)).bytes.toString()) as {
       rows: Record<string, string | null>[];
     };
-    const columns = REPORTS.find(({ name }) => name === 'mifid2-trades')!.columns.map(({ name }) => name);
+    const columns = mifid2Trades.columns.map(({ name }) => name);
     expect(cellsOf(strFromU8(parts['xl/worksheets/sheet2.xml']!))).toEqual([
       columns,
       ...json.rows.map((row) => columns.map((name) => row[name] ?? '')),
@@ -283,7 +283,7 @@ describe('formats for people', () => {
   });
 
   it('goes on in another sheet past what a sheet takes, and says what was cut', () => {
-    const report = { ...REPORTS[0]!, columns: [{ name: 'venue', description: 'x' }] };
+    const report = { ...mifid2Trades, columns: [{ name: 'venue', description: 'x' }] };
     const run = { ledger: 'main', parameters: {}, asOf: 1n, deleted: [] } as never;
     const writer = new WorkbookWriter(report, run, 3);
     const texts = ['a', 'b', 'c_x0041_', '\u0001\ufffe', `${'x'.repeat(40_000)}`];

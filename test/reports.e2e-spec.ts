@@ -264,9 +264,7 @@ describe('reports on a made day', () => {
       'aggregation-allocation',
       'activity',
       'drop-copy-reconciliation',
-      'order-records-rts24',
-      'order-records-rts6-incoming',
-      'order-records-rts6-outgoing',
+      'order-records',
       'lifecycle-exceptions',
       'completeness',
       'clock-sync',
@@ -281,14 +279,32 @@ describe('reports on a made day', () => {
       });
       // the others have suites of their own, which compare whole rows
       const named = cases.find((each) => each.report === report.name);
-      const columns = report.columns.map(({ name }: { name: string }) => name);
-      if (named) expect(columns).toEqual(Object.keys(named.rows()[0]!));
-      else expect(new Set(columns).size).toBe(columns.length);
+      const forms: { value?: string; columns: { name: string }[] }[] = report.columns_by?.forms ?? [report];
+      for (const { columns } of forms) {
+        const names = columns.map(({ name }) => name);
+        if (named) expect(names).toEqual(Object.keys(named.rows()[0]!));
+        else expect(new Set(names).size).toBe(columns.length);
+      }
+      expect(report.period).toBe(report.name === 'order-reconstruction' ? 'optional' : 'required');
+      if (report.name === 'order-records') {
+        expect(report.columns).toBeUndefined();
+        expect(report.columns_by.parameter).toBe('regime');
+        expect(forms.map(({ value }) => value)).toEqual([
+          'rts24',
+          'rts6-incoming',
+          'rts6-outgoing',
+          'annex4-orders',
+          'annex4-transactions',
+        ]);
+      }
       const required = report.parameters.filter((parameter: { required: boolean }) => parameter.required);
       expect(required.map(({ name }: { name: string }) => name)).toEqual(
-        { 'user-activity': ['user_id'], activity: ['by'], 'drop-copy-reconciliation': ['source', 'other_source'] }[
-          report.name as string
-        ] ?? [],
+        {
+          'user-activity': ['user_id'],
+          activity: ['by'],
+          'drop-copy-reconciliation': ['source', 'other_source'],
+          'order-records': ['regime'],
+        }[report.name as string] ?? [],
       );
     }
     await service.http().get('/v1/ledgers/nowhere/reports').expect(404);
@@ -327,6 +343,9 @@ describe('reports on a made day', () => {
     ['an unknown parameter', `mifid2-trades?${DAY}&limit=1`, 'limit'],
     ["another report's parameter", `mifid2-trades?${DAY}&user_id=trader-1`, 'user_id'],
     ['a parameter twice', `mifid2-trades?${DAY}&from_date=2026-06-02`, 'from_date'],
+    ['no regime', `order-records?${DAY}`, 'regime'],
+    ['an unknown regime', `order-records?${DAY}&regime=rts22`, 'regime'],
+    ['a regime that every object has', `order-records?${DAY}&regime=constructor`, 'regime'],
     ['no user', `user-activity?${DAY}`, 'user_id'],
     ['an empty user', `user-activity?${DAY}&user_id=`, 'user_id'],
     ['a user with a control character', `user-activity?${DAY}&user_id=a%0Ab`, 'user_id'],

@@ -77,21 +77,46 @@ export async function changesOf(
   return rows.map(changeOf);
 }
 
-/** Entries of a kind that are there at a time, by what was known up to a revision, in the order of their ids. */
+/** Which entries are there at a time, by what was known up to a revision. */
+export interface Wanted {
+  validAt: string;
+  upTo: bigint;
+  /** entries of greater ids alone */
+  after: string;
+  limit: number;
+  /** this one alone */
+  id: string | undefined;
+  /** those with these values alone */
+  attributes: Attributes;
+}
+
+/** Entries of a kind, in the order of their ids. */
 export async function entriesAt(
   database: Database,
   kind: string,
-  { validAt, upTo, after, limit }: { validAt: string; upTo: bigint; after: string; limit: number },
+  { validAt, upTo, after, limit, id, attributes }: Wanted,
 ): Promise<RecordedChange[]> {
+  const values: unknown[] = [];
+  const $ = (value: unknown): string => `$${values.push(value)}`;
+  const of = `kind = ${$(kind)} AND revision <= ${$(String(upTo))}`;
+  const at = `${$(validAt)}::timestamptz`;
+  const isThere = `valid_from <= ${at} AND (valid_to IS NULL OR valid_to > ${at})`;
+  const conditions = [of, isThere, `entry_id > ${$(after)}`, ...(id === undefined ? [] : [`entry_id = ${$(id)}`])];
+  const having: string[] = [];
+  if (Object.keys(attributes).length > 0) {
+    const has = `attributes @> ${$(JSON.stringify(attributes))}::jsonb`;
+    // what had the values at any time, by the index; of that what has them then
+    conditions.push(`entry_id IN (SELECT entry_id FROM reference_changes WHERE ${of} AND ${has})`);
+    having.push(`AND c.${has}`);
+  }
   const { rows } = await database.query<Row>(
     `SELECT ${COLUMNS} FROM (
          SELECT DISTINCT ON (entry_id) * FROM reference_changes
-           WHERE kind = $1 AND revision <= $2 AND entry_id > $4
-             AND valid_from <= $3::timestamptz AND (valid_to IS NULL OR valid_to > $3::timestamptz)
+           WHERE ${conditions.join(' AND ')}
            ORDER BY entry_id, revision DESC
        ) AS c
-       WHERE c.attributes IS NOT NULL ORDER BY c.entry_id LIMIT $5`,
-    [kind, String(upTo), validAt, after, limit],
+       WHERE c.attributes IS NOT NULL ${having.join(' ')} ORDER BY c.entry_id LIMIT ${$(limit)}`,
+    values,
   );
   return rows.map(changeOf);
 }

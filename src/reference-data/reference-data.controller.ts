@@ -29,6 +29,8 @@ import { MAX_FILE_BYTES, MAX_FILE_CHANGES } from './reference-file.js';
 
 const KIND = { name: 'kind', enum: KINDS.map(({ name }) => name), example: 'venue' };
 const ID = { name: 'id', description: 'What events call the entry', example: 'XETR' };
+/** Columns by which entries are sought. */
+const SOUGHT = ['lei', 'isin', 'symbol'] as const;
 const CSV = 'text/csv; charset=utf-8; header=present';
 
 @ApiTags('reference data')
@@ -67,6 +69,7 @@ export class ReferenceDataController {
   @ApiOperation({
     operationId: 'listReferenceEntries',
     summary: 'Entries of a kind, as they stood at a time and were known at a time',
+    description: 'Of those with a value alone: lei, isin or symbol, for kinds that have such a column.',
   })
   @ApiParam(KIND)
   @ApiAnswer(200, ReferenceListDto)
@@ -78,7 +81,10 @@ export class ReferenceDataController {
     const kind = this.data.kind(name);
     const at = await this.at(query);
     const limit = Number(query.limit ?? DEFAULT_LISTED);
-    const found = await this.data.list(kind, { ...at, after: query.cursor ?? '', limit: limit + 1 });
+    const values = Object.fromEntries(
+      SOUGHT.flatMap((name) => (query[name] === undefined ? [] : [[name, query[name]]])),
+    );
+    const found = await this.data.list(kind, { ...at, after: query.cursor ?? '', limit: limit + 1 }, values);
     const page = found.slice(0, limit);
     return {
       kind: kind.name,

@@ -1,7 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
 import { CHANGES, readInstant } from './change.js';
-import { KINDS, type Kind } from './kinds.js';
+import { isIsin } from '../identifiers/isin.js';
+import { isLei } from '../identifiers/lei.js';
+import { isEventText } from '../integrity/event.js';
+import { KINDS, MAX_TEXT, type Kind } from './kinds.js';
 
 export const DEFAULT_LISTED = 100;
 export const MAX_LISTED = 1_000;
@@ -50,6 +53,32 @@ export class ReferenceListQuery extends ReferenceAtQuery {
   @Absentable()
   @rule('cursor', (value) => typeof value === 'string' && value !== '', 'must be a next_cursor')
   cursor?: string;
+
+  @ApiPropertyOptional({
+    description: 'Entries with this LEI alone: legal entities, clients and venues',
+    example: '5493001KJTIIGC8Y1R12',
+  })
+  @Absentable()
+  @rule(
+    'lei',
+    (value) => typeof value === 'string' && isLei(value),
+    'must be an LEI with right check digits (ISO 17442)',
+  )
+  lei?: string;
+
+  @ApiPropertyOptional({ description: 'The instrument with this ISIN', example: 'DE0007164600' })
+  @Absentable()
+  @rule(
+    'isin',
+    (value) => typeof value === 'string' && isIsin(value),
+    'must be an ISIN with a right check digit (ISO 6166)',
+  )
+  isin?: string;
+
+  @ApiPropertyOptional({ description: 'Instruments that events call so (new_state.symbol), exactly', example: 'SAP' })
+  @Absentable()
+  @rule('text', (value) => isEventText(value, MAX_TEXT), `must have 1 to ${MAX_TEXT} characters and none of control`)
+  symbol?: string;
 }
 
 export class ReferenceImportQuery {

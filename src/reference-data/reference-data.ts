@@ -10,7 +10,7 @@ import { Problem, type FieldError } from '../http/problem.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { judgeChanges, type Known } from './change-context.js';
 import { readChange, readInstant, type Change, type FlatChange } from './change.js';
-import { KINDS, type Kind } from './kinds.js';
+import { KINDS, type Attributes, type Kind } from './kinds.js';
 import { changeLine, headerLine, lineError, readReferenceFile, type PlacedChange } from './reference-file.js';
 import * as sql from './reference-changes.sql.js';
 import type { RecordedChange } from './reference-changes.sql.js';
@@ -79,9 +79,22 @@ export class ReferenceData {
     return sql.countChanges(this.pool, upTo);
   }
 
-  /** Entries that are there at a time, after the one named. */
-  list(kind: Kind, at: { validAt: string; upTo: bigint; after: string; limit: number }): Promise<RecordedChange[]> {
-    return sql.entriesAt(this.pool, kind.name, at);
+  /**
+   * Entries that are there at a time, after the one named: of those with certain values alone, where these are given by
+   * column. Throws invalid-parameter for a column that the kind does not have.
+   */
+  list(
+    kind: Kind,
+    at: { validAt: string; upTo: bigint; after: string; limit: number },
+    values: Attributes = {},
+  ): Promise<RecordedChange[]> {
+    const names = [kind.id, ...kind.fields].map(({ name }) => name);
+    const unknown = Object.keys(values).filter((name) => !names.includes(name));
+    if (unknown.length > 0) {
+      throw invalidParameters(unknown.map((name) => queryError(name, 'unknown', `is no column of ${kind.name}`)));
+    }
+    const { [kind.id.name]: id, ...attributes } = values;
+    return sql.entriesAt(this.pool, kind.name, { ...at, id, attributes });
   }
 
   /** An entry as it is at a time. Throws reference-entry-not-found. */

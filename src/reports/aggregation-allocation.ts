@@ -3,7 +3,7 @@ import { groupOrder, sumsOf, type GroupOrder } from './aggregate-group.js';
 import { formatDecimal, type Decimal } from './decimal.js';
 import { factAt, heldEvents, type HeldEvent } from './held-events.js';
 import { ordersStating } from './orders-stating.js';
-import { widened } from './periods.js';
+import { AROUND_MICROS, widened } from './periods.js';
 import type { FactName } from './regimes/regime.js';
 import { defineReport, type Period, type ReportRun } from './report.js';
 import { textParameter } from './text-parameter.js';
@@ -11,8 +11,6 @@ import { lifeOfOrder } from './whole-lives.js';
 
 /** Orders of one group. Of one with more nothing is added up. */
 const MOST_ORDERS = 5_000;
-/** Orders of a group are looked for so long before and after the period. */
-const AROUND_MICROS = 31 * 86_400_000_000;
 
 /** A group of the report, and what makes it one. */
 interface Group {

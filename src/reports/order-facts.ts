@@ -37,6 +37,7 @@ export function factsOf(
     if (text !== null) facts.set(name, text);
   }
   if (action === 'create') facts.set('created_at', timestamp);
+  if (action === 'decide') facts.set('decided_at', timestamp);
   if (FILLS.includes(action)) return facts;
   for (const [name, ofOrder] of [
     ['price', 'limit_price'],

@@ -1,11 +1,21 @@
 import { canonicalize, type JsonObject, type JsonValue } from '../integrity/canonical-json.js';
 import type { Content } from '../integrity/event.js';
 import { contentOf } from '../integrity/stored-event.js';
-import { formatMicros } from '../integrity/timestamp.js';
 import type { TermName } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
 import { ordersStating } from './orders-stating.js';
-import { compareTimes, isWithin, justAfter, keyOfInstant, keyOfRow, type TimeKey } from './periods.js';
+import {
+  AROUND_MICROS,
+  compareTimes,
+  hasPeriod,
+  instantAt,
+  isWithin,
+  justAfter,
+  keyOfInstant,
+  keyOfRow,
+  widened,
+  type TimeKey,
+} from './periods.js';
 import { recordedAt } from './recorded-at.js';
 import { defineReport, type Period, type ReportRun } from './report.js';
 import { textParameter } from './text-parameter.js';
@@ -16,7 +26,10 @@ const MOST_ORDERS = 500;
 
 /** What the actions of the vocabulary are of an order's way. */
 const STAGES: ReadonlyMap<string, string> = new Map([
+  ['decide', 'decision'],
   ['create', 'order'],
+  ['route', 'routing'],
+  ['acknowledge', 'acknowledgement'],
   ['trigger', 'activation'],
   ['modify', 'modification'],
   ['change_status', 'status'],
@@ -47,7 +60,8 @@ interface Links {
 
 export const orderReconstruction = defineReport({
   name: 'order-reconstruction',
-  version: 1,
+  version: 2,
+  isPeriodOptional: true,
   title: 'Reconstruction of an order',
   question:
     'What happened to this order, or to the order of this execution, from its beginning to its end, step by step, and what was recorded of each step?',
@@ -55,7 +69,7 @@ export const orderReconstruction = defineReport({
     textParameter('order_id', 'The order: entity_id, exactly. This or execution_id', 'O-1'),
     textParameter(
       'execution_id',
-      'An execution of the period: metadata.execution_id or venue_transaction_id, exactly. This or order_id',
+      'An execution, of the period if there is one: metadata.execution_id or venue_transaction_id, exactly. This or order_id',
       'X-77',
     ),
   ],
@@ -74,7 +88,8 @@ export const orderReconstruction = defineReport({
     { name: 'ordinal', description: 'place among all that is recorded of the order, from 1' },
     {
       name: 'stage',
-      description: 'order, activation, modification, status, execution, allocation, end, correction or other',
+      description:
+        'decision, order, routing, acknowledgement, activation, modification, status, execution, allocation, end, correction or other',
     },
     { name: 'action', description: 'as sent' },
     { name: 'event_type', description: 'as sent' },
@@ -109,11 +124,12 @@ export const orderReconstruction = defineReport({
   async *rows(run) {
     const orders = await askedOrders(run);
     const known = new Set(orders.map(({ orderId }) => orderId));
+    const period = hasPeriod(run) ? run.period : await periodAround(run, orders);
     for (let i = 0; i < orders.length && i < MOST_ORDERS; i++) {
       const order = orders[i]!;
       const life = await lifeOfOrder(run, order.orderId);
       const links = noLinks();
-      const span = new Span(run.period);
+      const span = new Span(period);
       // of a parent that is named alone nothing may be recorded, and others may name it too
       if (life) yield* rowsOfLife(run, order, life, links, span);
       for (const linked of await linkedOrders(run, order, links, span.period)) {
@@ -135,6 +151,21 @@ const NOTHING = Object.freeze({
   ...{ corrected_by: null, raw_media_type: null, raw_text: null, raw_base64: null, event_id: null, sequence: null },
   event_hash: null,
 });
+
+/** From the first event of some orders to the last, and the days around. */
+async function periodAround(run: ReportRun, orders: readonly LinkedOrder[]): Promise<Period> {
+  let span: Span | undefined;
+  for (const { orderId } of orders) {
+    const life = await lifeOfOrder(run, orderId);
+    if (!life) continue;
+    for await (const { row } of life.events()) {
+      const at = keyOfRow(row);
+      span ??= new Span({ from: instantAt(at), to: justAfter(at) });
+      span.add(at);
+    }
+  }
+  return span ? widened(span.period, AROUND_MICROS) : run.period;
+}
 
 /** The orders that are asked for, if they have an event in the period. */
 async function askedOrders(run: ReportRun): Promise<LinkedOrder[]> {
@@ -333,14 +364,14 @@ function takeLinks(links: Links, { event_type: type, metadata }: Content): void 
   take(links.strategies, 'strategy_linked_order_id');
 }
 
-/** A run's period, and what lies outside of it of a life. */
+/** A period, and what lies outside of it of a life. */
 class Span {
   private first: TimeKey;
   /** included */
   private last: TimeKey;
 
-  constructor(private readonly ofRun: Period) {
-    this.first = keyOfInstant(ofRun.from);
+  constructor(private readonly least: Period) {
+    this.first = keyOfInstant(least.from);
     this.last = this.first;
   }
 
@@ -350,8 +381,7 @@ class Span {
   }
 
   get period(): Period {
-    const from = { time: formatMicros(this.first.micros), nanos: this.first.nanos };
-    const isLonger = compareTimes(this.last, keyOfInstant(this.ofRun.to)) >= 0;
-    return { from, to: isLonger ? justAfter(this.last) : this.ofRun.to };
+    const isLonger = compareTimes(this.last, keyOfInstant(this.least.to)) >= 0;
+    return { from: instantAt(this.first), to: isLonger ? justAfter(this.last) : this.least.to };
   }
 }

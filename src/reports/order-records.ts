@@ -1,39 +1,68 @@
 import { CURRENCIES_VERSION } from '../identifiers/currency.js';
+import { isLei } from '../identifiers/lei.js';
+import type { Attributes } from '../reference-data/kinds.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { heldEvents, type HeldEvent } from './held-events.js';
 import { recordedAt } from './recorded-at.js';
+import { ANNEX4_ORDERS, ANNEX4_TRANSACTIONS } from './regimes/annex4.js';
 import type { Format, OrderEvent, Regime } from './regimes/regime.js';
-import { valueOf, type Verdict } from './regimes/regime.js';
+import { ALWAYS, valueOf, type Verdict } from './regimes/regime.js';
 import { RTS24 } from './regimes/rts24.js';
 import { RTS6_INCOMING } from './regimes/rts6-incoming.js';
 import { RTS6_OUTGOING } from './regimes/rts6-outgoing.js';
+import { reportOfForms } from './report-forms.js';
 import { defineReport, type Report, type ReportRun, type Row } from './report.js';
-import { PERSONS, withReferenceData, type Subject } from './with-reference-data.js';
+import { nameOf, PERSONS, withReferenceData, type Subject } from './with-reference-data.js';
 
 /** The regimes' tables by which order records are made. */
-export const REGIMES: readonly Regime[] = [RTS24, RTS6_INCOMING, RTS6_OUTGOING];
-
-/** What a table has rows for, where that is not every event. */
-const ACTIONS: Readonly<Record<string, readonly string[]>> = { 'rts6-incoming': ['create'] };
+export const REGIMES: readonly Regime[] = [RTS24, RTS6_INCOMING, RTS6_OUTGOING, ANNEX4_ORDERS, ANNEX4_TRANSACTIONS];
 
 const NO_CLIENTS: readonly string[] = ['AGGR', 'PNAL'];
 const BY_THE_CLIENT = 'NORE';
-/** By the format of a field, what its values are ids of. */
-const NAMED: Readonly<Partial<Record<Format, (value: string) => readonly string[]>>> = {
-  lei: () => ['legal-entity'],
-  isin: () => ['instrument'],
-  mic: () => ['venue'],
-  client: (value) => (NO_CLIENTS.includes(value) ? [] : ['client']),
-  'decision-maker': (value) => (value === BY_THE_CLIENT ? [] : PERSONS),
+
+/** What the reference data may know of a field's value. */
+interface Known {
+  kinds: (value: string) => readonly string[];
+  /** whether tables ask for its name */
+  isNamed?: true;
+  /** where events may have an id of the firm's: the one that regulations ask for */
+  idOf?: (attributes: Attributes) => string | null;
+}
+
+const idOfClient = ({ lei, person_id: person }: Attributes): string | null => lei ?? person ?? null;
+const idOfPerson = ({ person_id: person }: Attributes): string | null => person ?? null;
+
+/** By the format of a field. */
+const KNOWN: Readonly<Partial<Record<Format, Known>>> = {
+  lei: { kinds: () => ['legal-entity'], isNamed: true },
+  isin: { kinds: () => ['instrument'] },
+  mic: { kinds: () => ['venue'] },
+  client: { kinds: (value) => (NO_CLIENTS.includes(value) ? [] : ['client']), isNamed: true, idOf: idOfClient },
+  party: { kinds: (value) => (isLei(value) ? ['legal-entity'] : []), isNamed: true },
+  'buyer-or-seller': { kinds: kindsOfParty, isNamed: true, idOf: idOfClient },
+  receiver: { kinds: (value) => [isLei(value) ? 'legal-entity' : 'venue'], isNamed: true },
+  person: { kinds: () => ['trader'], isNamed: true, idOf: idOfPerson },
+  algorithm: { kinds: () => ['algorithm'], isNamed: true },
+  'decision-maker': { kinds: (value) => (value === BY_THE_CLIENT ? [] : PERSONS), isNamed: true, idOf: idOfPerson },
 };
 
-/** A report for each regime, since their columns differ. */
-export const orderRecords: readonly Report[] = REGIMES.map(orderRecordsBy);
+/** A client by the firm's id, or any legal entity. */
+function kindsOfParty(value: string): readonly string[] {
+  if (NO_CLIENTS.includes(value)) return [];
+  return isLei(value) ? ['client', 'legal-entity'] : ['client'];
+}
+
+/** A form for each regime, since their columns differ. */
+export const orderRecords = reportOfForms(
+  'Order records',
+  { name: 'regime', description: 'By which table of fields' },
+  new Map(REGIMES.map((regime) => [regime.name, orderRecordsBy(regime)])),
+);
 
 function orderRecordsBy(regime: Regime): Report {
   const records = defineReport<string>({
-    name: `order-records-${regime.name}`,
-    version: 2,
+    name: 'order-records',
+    version: 1,
     tables: [
       { name: regime.name, version: String(regime.version) },
       { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
@@ -71,24 +100,42 @@ function orderRecordsBy(regime: Regime): Report {
 
 function subjectsOf({ fields }: Regime): Subject<string>[] {
   return fields.flatMap(({ number, column, format }) => {
-    const kinds = NAMED[format];
-    return kinds ? [{ label: number, of: (row) => row[`f${number}_${column}`] ?? null, kinds }] : [];
+    const known = KNOWN[format];
+    if (!known) return [];
+    const { kinds, isNamed, idOf } = known;
+    const name = `f${number}_${column}`;
+    const shows = [
+      ...(isNamed ? [{ name: `${name}_name`, description: `name of field ${number}`, from: nameOf }] : []),
+      ...(idOf ? [{ name: `${name}_id`, description: `LEI or national id of field ${number}`, from: idOf }] : []),
+    ];
+    return [{ label: number, of: (row) => row[name] ?? null, kinds, shows }];
   });
 }
 
 async function* rowsOf(run: ReportRun, regime: Regime): AsyncGenerator<Row> {
-  for await (const page of heldEvents(run, ACTIONS[regime.name])) for (const event of page) yield rowOf(regime, event);
+  const { actions, condition } = regime.rows ?? { condition: ALWAYS };
+  for await (const page of heldEvents(run, actions)) {
+    for (const held of page) {
+      const event = asSeen(held);
+      if (condition.holds(event)) yield rowOf(regime, held, event);
+    }
+  }
 }
 
-function rowOf({ fields }: Regime, { row, content, original, own, known }: HeldEvent): Row {
-  const event: OrderEvent = {
+/** An event as the tables see it. */
+function asSeen({ row, content, original, own, known }: HeldEvent): OrderEvent {
+  return {
     orderId: content.entity_id,
     action: content.action,
     timestamp: content.timestamp,
     sequence: (original ?? row).sequence,
     own,
     known,
+    raw: row.raw_data,
   };
+}
+
+function rowOf({ fields }: Regime, { row, content, original }: HeldEvent, event: OrderEvent): Row {
   const values = fields.map((field) => ({ field, ...valueOf(field, event) }));
   const numbers = (wanted: Verdict): string | null =>
     values

@@ -1,6 +1,6 @@
 import { microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros, parseTimestamp } from '../integrity/timestamp.js';
-import type { Instant, Period } from './report.js';
+import type { Instant, Period, ReportRun } from './report.js';
 
 /** An instant to be compared. */
 export interface TimeKey {
@@ -10,6 +10,20 @@ export interface TimeKey {
 }
 
 const LAST_MICROS = parseTimestamp('2199-12-31T23:59:59.999999Z').micros;
+
+/** How long before and after what was asked for orders are looked for that belong to it. */
+export const AROUND_MICROS = 31 * 86_400_000_000;
+
+/** Of a run that has no period. */
+export const ALL_TIME: Period = {
+  from: { time: formatMicros(0), nanos: 0 },
+  to: { time: 'infinity', nanos: 0 },
+};
+
+/** Whether a run was asked for with a period. */
+export function hasPeriod({ parameters }: Pick<ReportRun, 'parameters'>): boolean {
+  return parameters.from_date !== undefined || parameters.from !== undefined;
+}
 
 export function keyOfInstant({ time, nanos }: Instant): TimeKey {
   return { micros: time === 'infinity' ? Infinity : microsOf(time), nanos };
@@ -44,8 +58,12 @@ export function widened({ from, to }: Period, micros: number): Period {
   return { from: moved(from, -micros), to: moved(to, micros) };
 }
 
+/** Not of the end of all time. */
+export function instantAt({ micros, nanos }: TimeKey): Instant {
+  return { time: formatMicros(micros), nanos };
+}
+
 /** The nanosecond after an instant: what ends at it includes the instant. */
 export function justAfter({ micros, nanos }: TimeKey): Instant {
-  const instant = { time: formatMicros(micros), nanos: 0 };
-  return nanos < 999 ? { ...instant, nanos: nanos + 1 } : moved(instant, 1);
+  return nanos < 999 ? instantAt({ micros, nanos: nanos + 1 }) : moved(instantAt({ micros, nanos: 0 }), 1);
 }

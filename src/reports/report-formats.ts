@@ -132,13 +132,3 @@ function mostAcceptable(accept: string | undefined): ReportFormat | undefined {
   }
   return best?.format;
 }
-
-/** What the answer is called when it is kept as a file. Nothing in it needs quoting. */
-export function fileName(
-  { report, ledger, parameters, asOf }: Pick<ReportRun, 'ledger' | 'parameters' | 'asOf'> & { report: string },
-  format: ReportFormat,
-): string {
-  const { from_date, to_date, from, to } = parameters;
-  const period = [from_date ?? from, to_date ?? to].map((end) => end!.replaceAll(/[:]|\.0+(?=Z)/g, ''));
-  return `${ledger}-${report}-${period[0]}-to-${period[1]}-as-of-${asOf}.${format.name}`;
-}

@@ -10,10 +10,14 @@ import {
 } from '../integrity/timestamp.js';
 import { grouped } from './grouped.js';
 import { REPORT_FORMATS } from './report-formats.js';
-import type { Instant, Period, Report } from './report.js';
+import { ALL_TIME } from './periods.js';
+import { formOf } from './report-forms.js';
+import type { AnyReport, Instant, Period, Report } from './report.js';
 
 /** What a report is asked for. */
 export interface ReportRequest {
+  /** in the form that is asked for */
+  report: Report;
   period: Period;
   /** all but `as_of` and `format`, in canonical form and always in the same order */
   parameters: Parameters;
@@ -62,13 +66,13 @@ const ALWAYS: readonly DescribedParameter[] = [
   },
 ];
 
-export function parametersOf(report: Report): DescribedParameter[] {
+export function parametersOf(report: AnyReport): DescribedParameter[] {
   const own = report.parameters.map(({ mistake: _, ...described }) => described);
   return [...PERIOD, ...own, ...ALWAYS];
 }
 
 /** The parameters of all reports, for the API's document of the one route that they have. */
-export function parametersOfAll(reports: readonly Report[]): ApiQueryOptions[] {
+export function parametersOfAll(reports: readonly AnyReport[]): ApiQueryOptions[] {
   const all = reports.flatMap((report) =>
     report.parameters.map((parameter) => ({ report: report.name, ...parameter })),
   );
@@ -90,14 +94,14 @@ export function parametersOfAll(reports: readonly Report[]): ApiQueryOptions[] {
 }
 
 /** Reads the parameters of a report. Throws invalid-parameter, which names every parameter that is wrong. */
-export function readReportRequest(report: Report, given: Parameters): ReportRequest {
+export function readReportRequest(report: AnyReport, given: Parameters): ReportRequest {
   const errors: FieldError[] = [];
   const known = new Set(parametersOf(report).map(({ name }) => name));
   for (const name of Object.keys(given)) {
     if (!known.has(name)) errors.push(queryError(name, 'unknown', 'is not known here'));
     else if (given[name]!.includes('\u0000')) errors.push(queryError(name, 'text', 'must have no NUL character'));
   }
-  const ends = readPeriod(given, errors);
+  const ends = readPeriod(given, errors, report.isPeriodOptional === true);
   const parameters: Record<string, string> = { ...ends?.parameters };
   for (const { name, required, mistake } of report.parameters) {
     const value = given[name];
@@ -115,14 +119,20 @@ export function readReportRequest(report: Report, given: Parameters): ReportRequ
   if (asOf !== undefined && !/^(?:0|[1-9][0-9]{0,17})$/.test(asOf)) {
     errors.push(queryError('as_of', 'sequence', "must be a sequence, or 0, and no more than the ledger's size"));
   }
-  if (errors.length > 0 || !ends) throw invalidParameters(errors);
-  return { period: ends.period, parameters, asOf: asOf === undefined ? undefined : BigInt(asOf), format };
+  const form = formOf(report, parameters);
+  if (errors.length > 0 || !ends || !form) throw invalidParameters(errors);
+  return { report: form, period: ends.period, parameters, asOf: asOf === undefined ? undefined : BigInt(asOf), format };
 }
 
 /** The period, or what is wrong with it as errors. */
-function readPeriod(given: Parameters, errors: FieldError[]): { period: Period; parameters: Parameters } | undefined {
+function readPeriod(
+  given: Parameters,
+  errors: FieldError[],
+  isOptional: boolean,
+): { period: Period; parameters: Parameters } | undefined {
   const days = given.from_date !== undefined || given.to_date !== undefined;
   const times = given.from !== undefined || given.to !== undefined;
+  if (isOptional && !days && !times) return { period: ALL_TIME, parameters: {} };
   if (days && times) {
     for (const name of ['from', 'to'].filter((name) => given[name] !== undefined)) {
       errors.push(queryError(name, 'either', 'cannot stand beside from_date and to_date: give days or times'));

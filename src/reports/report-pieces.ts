@@ -4,13 +4,14 @@ import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/del
 import { readPage } from '../events/read-transaction.js';
 import type { Piece } from '../long-reads/long-read.js';
 import type { ReportRun } from './report.js';
+import { formOf } from './report-forms.js';
 import { formatOf } from './report-formats.js';
 import { REPORTS } from './reports.js';
 
 /** An answer is made in pieces of about this many characters, or bytes. */
 const PIECE_SIZE = 65_536;
 
-/** A run of a report as data; `report` and `format` are names that are known. */
+/** A run of a report as data; `report` and `format` are names that are known, `parameters` right for them. */
 export interface ReportRead extends Omit<ReportRun, 'read' | 'archive'> {
   report: string;
   format: string;
@@ -27,7 +28,10 @@ export async function* piecesOfReport(
   { report: reportName, format: formatName, ledger, asOf, period, deleted, parameters }: ReportRead,
   gone: AbortSignal,
 ): AsyncGenerator<Piece, { rows: number }> {
-  const report = REPORTS.find(({ name }) => name === reportName)!;
+  const report = formOf(
+    REPORTS.find(({ name }) => name === reportName)!,
+    parameters,
+  )!;
   const format = formatOf(formatName);
   const run: ReportRun = {
     ledger,

@@ -13,14 +13,15 @@ import { goneSignal, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
 import { headersOfKept } from '../runs/kept-answer.js';
 import { runIdOf } from '../runs/run-id.js';
-import { chooseFormat, fileName, formatOf } from './report-formats.js';
+import { fileName } from './report-file-name.js';
+import { chooseFormat, formatOf } from './report-formats.js';
 import { manifestOf } from './report-manifest.js';
 import { readReportRequest, type ReportRequest } from './report-parameters.js';
 import { DEFAULT_RUNS_LISTED, RunListQueryDto } from '../runs/kept-run.dto.js';
 import { ReportManifestDto, ReportRunDto, ReportRunListDto, ReportRunRequestDto } from './report-run.dto.js';
 import { ReportRuns, type RunKey } from './report-runs.js';
 import type { StoredRun } from './report-runs.sql.js';
-import type { Report } from './report.js';
+import type { AnyReport } from './report.js';
 import { findReport, REPORTS } from './reports.js';
 
 const EXAMPLE = { from_date: '2026-06-02', to_date: '2026-06-02', format: 'csv' };
@@ -69,7 +70,7 @@ export class ReportRunsController {
     const report = findReport(ledger, name);
     const prepared = await asBody(async () => {
       const request = readRequest(report, body);
-      return this.runs.prepare(ledger, report, chooseFormat(request.format, undefined), request);
+      return this.runs.prepare(ledger, chooseFormat(request.format, undefined), request);
     });
     const run = await this.runs.request(prepared, caller);
     const path = ['v1', 'ledgers', ledger, 'reports', name, 'runs', run.id].map(encodeURIComponent);
@@ -172,7 +173,7 @@ export class ReportRunsController {
     await sendPieces(request, reply, this.runs.content(run, caller, gone), gone, {
       ...headersOfKept(run),
       'content-type': format.contentType,
-      'content-disposition': `attachment; filename="${fileName({ ...run, asOf: BigInt(run.as_of) }, format)}"`,
+      'content-disposition': `attachment; filename="${fileName({ ...run, asOf: run.as_of })}"`,
     });
   }
 
@@ -215,7 +216,7 @@ function keyOf(ledger: string, report: string, id: string): RunKey {
 }
 
 /** Throws invalid-json, invalid-body, and invalid-parameter for what is wrong with single parameters. */
-function readRequest(report: Report, body: unknown): ReportRequest {
+function readRequest(report: AnyReport, body: unknown): ReportRequest {
   const value = readJsonBody(body);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Problem('invalid-body', 'The body must be a JSON object');

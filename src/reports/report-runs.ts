@@ -23,7 +23,7 @@ import { recordedAt } from './recorded-at.js';
 import { ReportRecords } from './report-records.js';
 import { ReportReference } from './report-reference.js';
 import { ReportRunMaker } from './report-run-maker.js';
-import type { Report } from './report.js';
+import type { VersionedTable } from './report.js';
 import type { ReportFormat } from './report-formats.js';
 import type { ReportRequest } from './report-parameters.js';
 import { deletedUpTo, type ReportRead } from './report-pieces.js';
@@ -35,7 +35,7 @@ export interface PreparedRun extends ReportRead {
   id: string;
   /** for the manifest */
   reportVersion: number;
-  tables: NonNullable<Report['tables']>;
+  tables: readonly VersionedTable[];
   /** hex; of the event at `asOf`, which binds all before it */
   asOfEventHash: string | null;
   archivedTo: bigint;
@@ -92,9 +92,9 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
    * Fixes a run to the ledger as it is now, or as it was. Throws ledger-not-found, and invalid-parameter for an `as_of`
    * that is yet to come.
    */
-  async prepare(ledger: string, report: Report, format: ReportFormat, request: ReportRequest): Promise<PreparedRun> {
+  async prepare(ledger: string, format: ReportFormat, request: ReportRequest): Promise<PreparedRun> {
     const size = BigInt((await this.ledgers.state(ledger)).size);
-    const { period, parameters, asOf = size } = request;
+    const { report, period, parameters, asOf = size } = request;
     if (asOf > size) {
       throw invalidParameters([queryError('as_of', 'range', `must be no more than the ledger's size, ${size}`)]);
     }

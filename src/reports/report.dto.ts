@@ -6,7 +6,7 @@ export class ReportParameterDto {
   name: string;
   @ApiProperty({ example: 'First day of the period by event time, UTC, included. Days or times, not both' })
   description: string;
-  @ApiProperty({ description: 'A period is always required, by days or by times', example: false })
+  @ApiProperty({ description: 'Of the ends of a period, see the member period of the report', example: false })
   required: boolean;
   @ApiProperty({ example: '2026-06-02' })
   example: string;
@@ -22,6 +22,22 @@ export class ReportColumnDto {
   description: string;
 }
 
+export class ReportFormDto {
+  @ApiProperty({ description: 'Of the parameter', example: 'rts24' })
+  value: string;
+  @ApiProperty({ example: 'Order records (RTS 24)' })
+  title: string;
+  @ApiProperty({ type: [ReportColumnDto], description: 'In the order of a CSV answer' })
+  columns: ReportColumnDto[];
+}
+
+export class ReportFormsDto {
+  @ApiProperty({ description: 'The name of the parameter', example: 'regime' })
+  parameter: string;
+  @ApiProperty({ type: [ReportFormDto] })
+  forms: ReportFormDto[];
+}
+
 export class ReportDto {
   @ApiProperty({ example: 'mifid2-trades' })
   name: string;
@@ -29,10 +45,21 @@ export class ReportDto {
   title: string;
   @ApiProperty({ description: 'What it answers', example: 'Which trades were executed in the period?' })
   question: string;
+  @ApiProperty({
+    enum: ['required', 'optional'],
+    description: 'Whether from_date and to_date, or from and to, must be given',
+    example: 'required',
+  })
+  period: 'required' | 'optional';
   @ApiProperty({ type: [ReportParameterDto] })
   parameters: ReportParameterDto[];
-  @ApiProperty({ type: [ReportColumnDto], description: 'In the order of a CSV answer' })
-  columns: ReportColumnDto[];
+  @ApiPropertyOptional({
+    type: [ReportColumnDto],
+    description: 'In the order of a CSV answer; absent where they depend on a parameter, as columns_by says',
+  })
+  columns?: ReportColumnDto[];
+  @ApiPropertyOptional({ type: ReportFormsDto, description: 'The columns by the value of a parameter' })
+  columns_by?: ReportFormsDto;
   @ApiProperty({ type: [String], example: ['json', 'csv', 'ndjson'] })
   formats: string[];
 }

@@ -63,27 +63,33 @@ export interface ReportRun {
   archive: ArchivedEvents;
 }
 
-/**
- * A report: a question, and how it is answered. To add one, write it in a file of its own and name it in reports.ts;
- * list, parameters, formats, the record of who ran it and the API's document follow.
- */
-export interface Report<Name extends string = string> {
+/** What is asked for by a name: a question, and its parameters. */
+interface Asked {
   name: string;
   /**
    * Of how its cells follow from events, counted from 1: changed with every change after which the same run has other
    * cells. Manifests name it.
    */
   version: number;
-  /** tables that its cells follow from besides events: code lists, rules */
-  tables?: readonly VersionedTable[];
   /** of the service's own ledger and its successors alone */
   isOfServiceLedger?: true;
   title: string;
   /** as compliance staff would ask it */
   question: string;
+  /** may be asked without a period: other parameters say what it reads then, of all time */
+  isPeriodOptional?: true;
   parameters: readonly ReportParameter[];
   /** what is wrong with parameters that are right one by one: the one to be named, the rule, and the rest of its sentence */
   mistakeTogether?: (parameters: Parameters) => { name: string; rule: string; rest: string } | undefined;
+}
+
+/**
+ * A report: a question, and how it is answered. To add one, write it in a file of its own and name it in reports.ts;
+ * list, parameters, formats, the record of who ran it and the API's document follow.
+ */
+export interface Report<Name extends string = string> extends Asked {
+  /** tables that its cells follow from besides events: code lists, rules */
+  tables?: readonly VersionedTable[];
   columns: readonly Column<Name>[];
   /**
    * The rows in an order that is a total one, so that the same run gives the same bytes. Must hold no more than a page
@@ -91,6 +97,16 @@ export interface Report<Name extends string = string> {
    */
   rows: (run: ReportRun) => AsyncGenerator<Row<Name>>;
 }
+
+/** A question that is answered by another table of columns for each value of one of its parameters: report-forms.ts. */
+export interface ReportOfForms extends Asked {
+  /** the name of the parameter, which is required */
+  formBy: string;
+  /** by its values; name, version and parameters are those of the whole */
+  forms: ReadonlyMap<string, Report>;
+}
+
+export type AnyReport = Report | ReportOfForms;
 
 /** Lets the columns of a report say what its rows must have. */
 export function defineReport<const Name extends string>(report: Report<Name>): Report<Name> {

@@ -19,10 +19,12 @@ import { invalidParameters, queryError, type Parameters } from '../http/paramete
 import { QueryParameters } from '../http/query-parameters.js';
 import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
-import { ReportAnswerDto, ReportListDto } from './report.dto.js';
-import { chooseFormat, fileName, REPORT_FORMATS } from './report-formats.js';
+import { ReportAnswerDto, ReportListDto, type ReportDto } from './report.dto.js';
+import { fileName } from './report-file-name.js';
+import { chooseFormat, REPORT_FORMATS } from './report-formats.js';
 import { parametersOf, parametersOfAll, readReportRequest } from './report-parameters.js';
 import { ReportRuns } from './report-runs.js';
+import type { AnyReport, Report } from './report.js';
 import { WORKBOOK_MEDIA_TYPE } from './report-workbook.js';
 import { findReport, REPORTS } from './reports.js';
 import { REFERENCE_AS_OF } from './with-reference-data.js';
@@ -38,8 +40,9 @@ const LIST: ReportListDto = {
     name: report.name,
     title: report.title,
     question: report.question,
+    period: report.isPeriodOptional ? 'optional' : 'required',
     parameters: parametersOf(report),
-    columns: report.columns.map(({ name, description }) => ({ name, description })),
+    ...columnsOf(report),
     formats: REPORT_FORMATS.map(({ name }) => name),
   })),
 };
@@ -73,7 +76,7 @@ export class ReportsController {
     operationId: 'runReport',
     summary: 'Run a report',
     description:
-      'By days (from_date, to_date) or by times (from, to). The answer is fixed to as_of: the same parameters with the same as_of give the same bytes; of a report that reads reference data reference_as_of is one of them, and the answer says it. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte, the digest of the answer before its last; the header Truetrail-Report-Run names the run, whose manifest says what it was made from.',
+      'By days (from_date, to_date) or by times (from, to); order-reconstruction also without. The answer is fixed to as_of: the same parameters with the same as_of give the same bytes; of a report that reads reference data reference_as_of is one of them, and the answer says it. It is streamed; one that fails midway is cut off and never ends cleanly. Who ran what is recorded in the ledger _service before the first byte, the digest of the answer before its last; the header Truetrail-Report-Run names the run, whose manifest says what it was made from.',
   })
   @ApiParam({ name: 'report', enum: REPORTS.map(({ name }) => name), example: 'mifid2-trades' })
   @ApiReportParameters()
@@ -103,11 +106,11 @@ export class ReportsController {
     const report = findReport(ledger, name);
     const wanted = readReportRequest(report, parameters);
     const format = chooseFormat(wanted.format, request.headers.accept);
-    const run = await this.runs.prepare(ledger, report, format, wanted);
+    const run = await this.runs.prepare(ledger, format, wanted);
     const reference = run.parameters[REFERENCE_AS_OF];
     const headers = {
       'content-type': format.contentType,
-      'content-disposition': `attachment; filename="${fileName(run, format)}"`,
+      'content-disposition': `attachment; filename="${fileName(run)}"`,
       [AS_OF_HEADER]: String(run.asOf),
       ...(reference === undefined ? {} : { [REFERENCE_AS_OF_HEADER]: reference }),
       ...(run.deleted.length > 0 ? { [DELETED_HEADER]: deletedHeader(run.deleted) } : {}),
@@ -119,6 +122,14 @@ export class ReportsController {
       await sendPieces(request, reply, pieces, gone, { ...headers, [RUN_HEADER]: run.id });
     }
   }
+}
+
+/** The columns of a report, or of each of its forms. */
+function columnsOf(report: AnyReport): Pick<ReportDto, 'columns' | 'columns_by'> {
+  const listed = ({ columns }: Report) => columns.map(({ name, description }) => ({ name, description }));
+  if (!('forms' in report)) return { columns: listed(report) };
+  const forms = [...report.forms].map(([value, form]) => ({ value, title: form.title, columns: listed(form) }));
+  return { columns_by: { parameter: report.formBy, forms } };
 }
 
 /** For formats that have no other place for it. A year of months has some 2 KB. */

@@ -22,21 +22,35 @@ export interface Term {
   readonly description: string;
 }
 
-export const VOCABULARY_VERSION = 1;
+export interface Action {
+  readonly meaning: string;
+  /** as of a term */
+  readonly since?: number;
+}
 
-/** The actions of an order's events that the vocabulary gives a meaning. Others are kept as they are. */
-export const ACTIONS = {
-  create: 'the order comes into being: received, decided, or entered',
-  trigger: 'a stop order becomes active',
-  modify: 'a term of the order changes',
-  change_status: 'the order becomes active or inactive, firm or indicative, with its terms as they were',
-  partial_fill: 'an execution after which something is open',
-  fill: 'the execution after which nothing is open',
-  cancel: 'the order ends unfilled, by whom `initiated_by` says',
-  expire: 'the order ends by its own validity',
-  reject: 'the order is refused',
-  void: 'with `corrects`: the event never happened',
-} as const;
+export const VOCABULARY_VERSION = 2;
+
+/** The actions of an order's events that the vocabulary gives a meaning, in the order of an order's way. Others are kept as they are. */
+export const ACTIONS: Readonly<Record<string, Action>> = {
+  decide: { meaning: 'the decision to deal is made, or the client order received, before there is an order', since: 2 },
+  create: { meaning: 'the order comes into being: received, decided, or entered' },
+  route: {
+    meaning: 'the order, or a change of it, is sent to a venue or broker; `order_receiver` says to which',
+    since: 2,
+  },
+  acknowledge: { meaning: 'venue or broker say that they have what was sent', since: 2 },
+  trigger: { meaning: 'a stop order becomes active' },
+  modify: { meaning: 'a term of the order changes' },
+  change_status: {
+    meaning: 'the order becomes active or inactive, firm or indicative, with its terms as they were',
+  },
+  partial_fill: { meaning: 'an execution after which something is open' },
+  fill: { meaning: 'the execution after which nothing is open' },
+  cancel: { meaning: 'the order ends unfilled, by whom `initiated_by` says' },
+  expire: { meaning: 'the order ends by its own validity' },
+  reject: { meaning: 'the order is refused' },
+  void: { meaning: 'with `corrects`: the event never happened' },
+};
 
 const TEXT = { is: 'text' } as const;
 const BOOLEAN = { is: 'boolean' } as const;
@@ -367,6 +381,12 @@ export const ORDER_VOCABULARY = {
     },
     client_first_names: { in: 'metadata', type: TEXT, description: 'of a person, separated by commas' },
     client_surnames: { in: 'metadata', type: TEXT, description: 'of a person, separated by commas' },
+    client_representative_id: {
+      in: 'metadata',
+      type: TEXT,
+      since: 2,
+      description: 'LEI or national id of who acts for the client',
+    },
     client_representative_first_names: {
       in: 'metadata',
       type: TEXT,

@@ -25,11 +25,18 @@ const TYPES = {
 export function vocabularyPage(uses: ReadonlyMap<string, readonly string[]>): string {
   const sections = Object.entries<Readonly<Record<string, Term>>>(ORDER_VOCABULARY).map(([title, terms]) => {
     const rows = Object.entries(terms).map(([name, term]) =>
-      row(`\`${term.in}.${name}\``, typeText(term.type), term.description, (uses.get(name) ?? []).join('; ')),
+      row(
+        `\`${term.in}.${name}\``,
+        typeText(term.type),
+        sinceText(term.description, term.since),
+        (uses.get(name) ?? []).join('; '),
+      ),
     );
     return [`## ${title}`, '', row('name', 'value', 'meaning', 'read for'), row('---', '---', '---', '---'), ...rows];
   });
-  const actions = Object.entries(ACTIONS).map(([name, meaning]) => row(`\`${name}\``, meaning));
+  const actions = Object.entries(ACTIONS).map(([name, { meaning, since }]) =>
+    row(`\`${name}\``, sinceText(meaning, since)),
+  );
   return `${[
     '# The vocabulary of order events',
     '',
@@ -54,6 +61,10 @@ export function vocabularyPage(uses: ReadonlyMap<string, readonly string[]>): st
   ]
     .join('\n')
     .trimEnd()}\n`;
+}
+
+function sinceText(text: string, since = 1): string {
+  return since === 1 ? text : `${text} (since version ${since})`;
 }
 
 function typeText(type: ValueType): string {

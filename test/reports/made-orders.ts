@@ -29,7 +29,7 @@ function fill(quantity: string, remaining: string, price: string, transaction: s
   };
 }
 
-/** Orders of 2 June 2026, for the tables of RTS 24 and RTS 6. What each event is there for stands beside it. */
+/** Orders of 2 June 2026, for the tables of RTS 24, RTS 6 and Annex IV of 2017/565. What each event is there for stands beside it. */
 export const MADE_ORDERS: readonly SentEvent[] = [
   // states all; lives through a change, two executions, one of them corrected
   order(1, 'O-1', 'create', '2026-06-02T08:00:00.000001Z', WHOLE),
@@ -121,4 +121,60 @@ export const MADE_ORDERS: readonly SentEvent[] = [
   order(23, 'O-7', 'void', '2026-06-02T09:50:00Z', { corrects: 22 }),
   order(24, 'O-8', 'create', '2026-06-03T00:00:00Z', WHOLE),
   order(25, 'O-1', 'fill', '2026-06-02T08:00:09Z', { entity_type: 'position' }),
+  // decided by an algorithm, then an order for three clients: sent to a venue, taken by it, changed, executed
+  order(26, 'O-9', 'decide', '2026-06-02T10:00:00.000000001Z', {
+    new_state: { ...{ side: 'buy', isin: 'DE0005190003', quantity: '30', price: '79.9' }, price_notation: 'monetary' },
+    metadata: {
+      ...{ investment_decision_maker: 'PM7', investment_decision_maker_type: 'algorithm', aggregation_group: 'AG-9' },
+      ...{ client_id_type: 'aggregated', aggregated: true, aggregated_clients: '3' },
+    },
+  }),
+  order(27, 'O-9', 'create', '2026-06-02T10:00:00.0000001Z', {
+    new_state: { order_type: 'limit', validity: 'day', exchange: 'XETR', currency: 'EUR', quantity_notation: 'units' },
+    metadata: { execution_decision_maker: 'EX7', execution_decision_maker_type: 'algorithm' },
+  }),
+  order(28, 'O-9', 'route', '2026-06-02T10:00:00.0000002Z', {
+    metadata: { order_receiver: 'XETR', submission_time: '2026-06-02T10:00:00.00000015Z' },
+    raw: { media_type: 'application/fix', data: Buffer.from('8=FIX.4.4\u000135=D\u0001').toString('base64') },
+  }),
+  order(29, 'O-9', 'acknowledge', '2026-06-02T10:00:00.0000009Z', {
+    metadata: { venue_order_id: 'V-9', message_time: '2026-06-02T12:00:00.0000008+02:00', order_information: '39=0' },
+  }),
+  order(30, 'O-9', 'modify', '2026-06-02T10:00:01Z', {
+    new_state: { quantity: '40', remaining_quantity: '40' },
+    metadata: { reason: 'more', aggregated_clients: 'many' },
+  }),
+  order(31, 'O-9', 'fill', '2026-06-02T10:00:02Z', {
+    new_state: { quantity: '40', price: '79.8', remaining_quantity: '0', waivers: ['above_size'] },
+    metadata: { execution_id: 'X-9', trading_capacity: 'any_other' },
+  }),
+  // of a person, by somebody who acts for it; passed on to another firm, which sells it short
+  order(32, 'O-10', 'create', '2026-06-02T10:10:00Z', {
+    new_state: { side: 'sell', isin: 'DE0007164600', order_type: 'market', price_absent: 'pending', quantity: '3' },
+    metadata: {
+      ...{ client_id: 'IE19810214SEAN#COOKE', client_id_type: 'natural_person', client_first_names: 'Seán' },
+      ...{ client_surnames: 'Cooke', client_representative_id: 'C-0', client_representative_surnames: 'Kelly' },
+      ...{ investment_decision_maker_type: 'client', execution_decision_maker: 'DE19700101ANNA#MUSTE' },
+    },
+  }),
+  order(33, 'O-10', 'route', '2026-06-02T10:10:01Z', { metadata: { order_receiver: FIRM } }),
+  order(34, 'O-10', 'acknowledge', '2026-06-02T10:10:02Z', {
+    raw: { media_type: 'text/plain', data: Buffer.from('taken').toString('base64') },
+  }),
+  order(35, 'O-10', 'fill', '2026-06-02T10:10:03Z', {
+    new_state: { quantity: '3', price_absent: 'not_applicable', short_sale: 'exempt' },
+  }),
+  order(36, 'O-10', 'partial_fill', '2026-06-02T10:10:04Z', { new_state: { quantity: '1', short_sale: 'not_short' } }),
+  // for own account, bought by the firm itself; the decision was recorded last
+  order(37, 'O-11', 'create', '2026-06-02T10:20:00Z', {
+    metadata: { trading_capacity: 'own_account', executing_entity: FIRM, client_representative_id: FIRM },
+  }),
+  order(38, 'O-11', 'fill', '2026-06-02T10:20:01Z', {
+    new_state: { side: 'buy', price: '1', quantity: '1' },
+    metadata: { message_time: '2026-06-02T10:20:01.5Z' },
+  }),
+  order(39, 'O-11', 'decide', '2026-06-02T10:19:59Z', { new_state: { side: 'sell' } }),
+  order(40, 'O-11', 'partial_fill', '2026-06-02T10:20:02Z', {
+    new_state: { price: '1', quantity: '1', short_sale: 'not_exempt' },
+  }),
 ];

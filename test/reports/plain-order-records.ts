@@ -1,7 +1,7 @@
 import { inPeriod, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
 
 /**
- * The rows of order-records-*, written from the regulations' tables a field at a time and with nothing of the service's:
+ * The rows of order-records, written from the regulations' tables a field at a time and with nothing of the service's:
  * [number, column, value, whether it must be there, whether the value is right].
  */
 type Value = string | null;
@@ -25,6 +25,7 @@ function statements(event: PlacedEvent): Map<string, Value> {
     if (cell !== null) all.set(name, cell);
   }
   if (event.action === 'create') all.set('created', utc(event.timestamp));
+  if (event.action === 'decide') all.set('decided', utc(event.timestamp));
   if (!isFill(event.action)) {
     if (all.has('price') && !all.has('limit_price')) all.set('limit_price', all.get('price')!);
     if (all.has('quantity') && !all.has('order_quantity')) all.set('order_quantity', all.get('quantity')!);
@@ -139,7 +140,8 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
     ];
     return items.length === 0 ? [null, true] : [items.join(), items.every(mic)];
   };
-  const validityTime = time(get((peek('validity') ?? '').startsWith('good_after') ? 'valid_from' : 'valid_until'));
+  const validityTime = () =>
+    time(get((peek('validity') ?? '').startsWith('good_after') ? 'valid_from' : 'valid_until'));
   const withEnd = /^good_(till|after)_(time|date)/.test(peek('validity') ?? '');
   const remaining = qty(mine('remaining_quantity') ?? (action === 'create' ? get('order_quantity') : null));
   const eventCode = (): [Value, boolean] => {
@@ -156,10 +158,12 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       ['partial_fill', 'PARF PARF PARF'],
       ['fill', 'FILL FILL FILL'],
     ]);
+    if (['decide', 'route', 'acknowledge'].includes(action)) return [null, true];
     if (action === 'cancel' && mine('status') === 'expired') return ['EXPI', true];
     const found = codes.get(action)?.split(' ')[place];
     return found === undefined ? [action, false] : [found, true];
   };
+  const hasEventCode = !['decide', 'route', 'acknowledge'].includes(action);
   const first = (...names: string[]): Value => {
     const name = names.find((each) => peek(each) !== null);
     return name === undefined ? null : get(name);
@@ -177,6 +181,11 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
   const sides = { buy: 'BUYI', sell: 'SELL' };
   const currency = (value: Value): [Value, boolean] => plain(value, (v) => /^[A-Z]{3}$/.test(v));
   const nominal = ['nominal', 'monetary'].includes(peek('quantity_notation') ?? '');
+
+  const executionPrice = (): [Value, boolean] => {
+    if (mine('price') !== null) return price(mine('price'));
+    return [mine('price_absent') === 'not_applicable' ? 'NOAP' : null, true];
+  };
 
   if (regime === 'rts24') {
     return [
@@ -201,7 +210,7 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       f('9', 'date_time', time((fill ? mine('execution_time') : null) ?? event.timestamp), true),
       f('10', 'validity_period', validity('DAVY GTCV GTTV GTDV GTSV GATV GADV GASV IOCV FOKV'), true),
       f('11', 'order_restriction', restriction(), false),
-      f('12', 'validity_date_time', validityTime, withEnd),
+      f('12', 'validity_date_time', validityTime(), withEnd),
       f('13', 'priority_time', time(get('priority_time')), action !== 'reject'),
       f('14', 'priority_size', qty(get('priority_size')), false),
       f('15', 'sequence_number', right(String(seen.sequence)), true),
@@ -210,14 +219,14 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       f('18', 'instrument', plain(get('isin'), isin), true),
       f('19', 'date_of_receipt', right(first('order_entry_time', 'created')?.slice(0, 10) ?? null), true),
       f('20', 'order_identification', atMost(get('venue_order_id') ?? event.entity_id, 50), true),
-      f('21', 'event', eventCode(), true),
+      f('21', 'event', eventCode(), hasEventCode),
       f('22', 'order_type', atMost(first('venue_order_type', 'order_type'), 50), true),
       f('23', 'order_type_classification', right(get('order_type') && (isStop ? 'STOP' : 'LMTO')), true),
       f('24', 'limit_price', price(get('limit_price')), type === 'limit' || type === 'stop_limit'),
       f('25', 'additional_limit_price', price(get('additional_limit_price')), false),
       f('26', 'stop_price', price(get('stop_price')), isStop),
       f('27', 'pegged_limit_price', price(get('pegged_limit_price')), false),
-      f('28', 'transaction_price', price(fill ? mine('price') : null), fill),
+      f('28', 'transaction_price', fill ? executionPrice() : [null, true], fill),
       f('29', 'price_currency', currency(get('currency')), inMoney),
       f('30', 'second_leg_currency', currency(get('second_leg_currency')), false),
       f('31', 'price_notation', code('price_notation', notations), hasPrice),
@@ -325,6 +334,167 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
     ];
   }
   const isSale = fill && peek('side') === 'sell';
+  const waiver = (): [Value, boolean] =>
+    code(
+      'waivers',
+      {
+        reference_price: 'RFPT',
+        negotiated_liquid: 'NLIQ',
+        negotiated_illiquid: 'OILQ',
+        negotiated_conditions: 'PRIC',
+        above_size: 'SIZE',
+        illiquid: 'ILQD',
+      },
+      mine('waivers'),
+    );
+  if (regime.startsWith('annex4-')) {
+    // only what both sections have in common is written once
+    const names = (a: string, b: string): [Value, boolean] =>
+      right([get(a), get(b)].filter((each) => each !== null).join(' ') || null);
+    const who = (kind: 'investment' | 'execution', algorithm: boolean): [Value, boolean] => {
+      const isAlgorithm = peek(`${kind}_decision_maker_type`) === 'algorithm';
+      if (isAlgorithm !== algorithm) return [null, true];
+      return plain(get(`${kind}_decision_maker`), algorithm ? (v) => /^[A-Z0-9]{1,50}$/.test(v) : person);
+    };
+    const algorithmDecided = peek('investment_decision_maker_type') === 'algorithm';
+    const clientDecided = peek('investment_decision_maker_type') === 'client';
+    const absentCodes: Record<string, string> = { pending: 'PNDG', not_applicable: 'NOAP' };
+    const orderPrice = (): [Value, boolean] => {
+      const stated = first('limit_price', 'stop_price');
+      if (stated !== null) return price(stated);
+      const absent = get('price_absent');
+      return absent === null ? [null, true] : [absentCodes[absent]!, true];
+    };
+    const whom: Field[] = [
+      f('1', 'client', client(), !ownAccount),
+      f(
+        '1n',
+        'client_name',
+        names('client_first_names', 'client_surnames'),
+        peek('client_id_type') === 'natural_person',
+      ),
+      f(
+        '2',
+        'representative',
+        plain(get('client_representative_id'), (v) => lei(v) || person(v)),
+        false,
+      ),
+      f(
+        '2n',
+        'representative_name',
+        names('client_representative_first_names', 'client_representative_surnames'),
+        false,
+      ),
+      f('3', 'investment_trader', who('investment', false), !algorithmDecided && !clientDecided),
+      f('4', 'investment_algorithm', who('investment', true), algorithmDecided),
+    ];
+    const multiplier = plain(get('price_multiplier'), (v) => dec(v, 18, 17));
+    if (regime === 'annex4-orders') {
+      return [
+        ...whom,
+        f('5', 'buy_sell', code('side', sides), true),
+        f('6', 'instrument', plain(get('isin'), isin), true),
+        f('7', 'price_notation', code('price_notation', notations), hasPrice),
+        f('8', 'price', orderPrice(), true),
+        f('9', 'price_multiplier', multiplier, true),
+        f('10', 'currency_1', currency(get('currency')), inMoney),
+        f('11', 'currency_2', currency(get('second_leg_currency')), false),
+        f('12', 'initial_quantity', qty(get('order_quantity')), true),
+        f('12n', 'quantity_notation', code('quantity_notation', quantityNotations), true),
+        f('13', 'validity_period', validity('DAVY GTCV GTTV GTDV GTSV GATV GADV GASV IOCV FOKV'), true),
+        f('14', 'order_type', atMost(first('venue_order_type', 'order_type'), 50), true),
+        f('15', 'other_details', right(get('client_instructions')), false),
+        f('16', 'date_time', time(mine('decision_time') ?? event.timestamp), true),
+      ];
+    }
+    const toFirm = lei(peek('order_receiver') ?? '');
+    const isMessage =
+      action === 'route' || action === 'acknowledge' || mine('message_time') !== null || event.raw !== undefined;
+    const messageAt = mine('message_time') ?? (isMessage ? event.timestamp : null);
+    const told = event.raw?.data ?? mine('order_information');
+    const executedBy = peek('execution_decision_maker_type');
+    const side = peek('side');
+    const party = (): [Value, boolean] => (ownAccount ? plain(get('executing_entity'), lei) : client());
+    const short = isSale ? get('short_sale') : null;
+    const isShort = short === 'exempt' || short === 'not_exempt';
+    const clients = get('aggregated_clients');
+    return [
+      ...whom,
+      f('5', 'transaction_reference', atMost(mine('execution_id'), 52), fill),
+      f('6', 'order_identification', atMost(event.entity_id, 50), true),
+      f('7', 'venue_order_id', atMost(get('venue_order_id'), 50), fill || action === 'acknowledge'),
+      f(
+        '8',
+        'aggregated_orders',
+        clients === null ? [null, true] : [`aggregated_${clients}`, /^[1-9][0-9]*$/.test(clients)],
+        peek('aggregated') === 'true',
+      ),
+      f('8g', 'aggregation_group', right(get('aggregation_group')), peek('aggregated') === 'true'),
+      f('9', 'segment_mic', toFirm ? [null, true] : plain(first('segment_mic', 'exchange'), mic), !toFirm),
+      f(
+        '10',
+        'transmitted_to',
+        plain(get('order_receiver'), (v) => lei(v) || mic(v)),
+        false,
+      ),
+      f('11b', 'buyer', side === 'buy' ? party() : [null, true], fill && side === 'buy'),
+      f('11s', 'seller', side === 'sell' ? party() : [null, true], isSale),
+      f('12', 'trading_capacity', code('trading_capacity', capacity), true),
+      f(
+        '13',
+        'execution_trader',
+        who('execution', false),
+        fill && executedBy !== 'client' && executedBy !== 'algorithm',
+      ),
+      f('14', 'execution_algorithm', who('execution', true), executedBy === 'algorithm'),
+      f('15', 'buy_sell', code('side', sides), true),
+      f('16', 'instrument', plain(get('isin'), isin), true),
+      f(
+        '17',
+        'ultimate_underlying',
+        right((JSON.parse(get('underlying_isins') ?? '[]') as string[]).join() || null),
+        isOption,
+      ),
+      f('18', 'put_call', code('option_type', { put: 'PUTO', call: 'CALL', other: 'OTHR' }), isOption),
+      f('19', 'strike_price', price(get('strike_price')), isOption),
+      f(
+        '20',
+        'upfront_payment',
+        plain(get('upfront_payment'), (v) => dec(v, 18, 5)),
+        false,
+      ),
+      f('21', 'delivery_type', code('delivery_type', { physical: 'PHYS', cash: 'CASH', optional: 'OPTL' }), isOption),
+      f(
+        '22',
+        'option_style',
+        code('exercise_style', { european: 'EURO', american: 'AMER', asian: 'ASIA', bermudan: 'BERM', other: 'OTHR' }),
+        isOption,
+      ),
+      f('23', 'maturity_date', right(first('maturity_date', 'expiry_date')), isOption),
+      f('24', 'price_notation', code('price_notation', notations), hasPrice),
+      f('25', 'price', fill ? executionPrice() : orderPrice(), true),
+      f('26', 'price_multiplier', multiplier, true),
+      f('27', 'currency_1', currency(get('currency')), inMoney),
+      f('28', 'currency_2', currency(get('second_leg_currency')), false),
+      f('29', 'remaining_quantity', remaining, fill || action === 'create' || action === 'modify'),
+      f('30', 'modified_quantity', qty(action === 'modify' ? mine('order_quantity') : null), false),
+      f('31', 'executed_quantity', qty(fill ? mine('quantity') : null), fill),
+      f('32', 'submission_time', time(first('submission_time', 'order_entry_time', 'created', 'decided')), true),
+      f('33', 'venue_message_time', time(toFirm ? null : messageAt), isMessage && !toFirm),
+      f('34', 'firm_message_time', time(toFirm ? messageAt : null), isMessage && toFirm),
+      f('35', 'venue_message', right(toFirm ? null : told), isMessage && !toFirm),
+      f('36', 'firm_message', right(toFirm ? told : null), isMessage && toFirm),
+      f('37', 'sequence', right(String(seen.sequence)), true),
+      f(
+        '38',
+        'short_selling',
+        code('short_sale', { not_exempt: 'SESH', exempt: 'SSEX', not_short: 'SELL', undisclosed: 'UNDI' }, short),
+        isSale,
+      ),
+      f('39', 'short_selling_exemption', right(isShort ? String(short === 'exempt') : null), isShort),
+      f('40', 'waiver', waiver(), false),
+    ];
+  }
   return [
     f('1', 'buy_sell', code('side', sides), true),
     f('2', 'trading_capacity', code('trading_capacity', capacity), true),
@@ -367,7 +537,7 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
     f('23', 'submission_time', time(first('submission_time', 'order_entry_time', 'created')), true),
     f('24', 'message_time', time(mine('message_time') ?? event.timestamp), true),
     f('25', 'sequence_number', right(String(seen.sequence)), true),
-    f('26', 'event', eventCode(), true),
+    f('26', 'event', eventCode(), hasEventCode),
     f(
       '27',
       'short_selling',
@@ -378,38 +548,39 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       ),
       isSale,
     ),
-    f(
-      '28',
-      'waiver',
-      code(
-        'waivers',
-        {
-          reference_price: 'RFPT',
-          negotiated_liquid: 'NLIQ',
-          negotiated_illiquid: 'OILQ',
-          negotiated_conditions: 'PRIC',
-          above_size: 'SIZE',
-          illiquid: 'ILQD',
-        },
-        mine('waivers'),
-      ),
-      false,
-    ),
+    f('28', 'waiver', waiver(), false),
     f('29', 'routing_strategy', atMost(get('routing_strategy'), 50), false),
     f('30', 'venue_transaction_id', atMost(mine('venue_transaction_id'), 52), fill),
     f('31', 'validity_period', validity('GDAY GTCA GTHT GTHD GTDT GAFT GAFD GADT IOCA F'), true),
     f('32', 'order_restriction', restriction(), false),
-    f('33', 'validity_date_time', validityTime, withEnd),
+    f('33', 'validity_date_time', validityTime(), withEnd),
     f('34', 'aggregated_order', bool(get('aggregated')), true),
     f('35', 'additional_information', right(mine('order_information')), false),
   ];
 }
 
+/** The columns that say what the reference data know. */
+const SAID: Record<string, string> = {
+  rts24:
+    'f1_submitting_member_name f3_client_name f3_client_id f4_investment_decision_name f4_investment_decision_id f5_execution_within_firm_name f5_execution_within_firm_id f6_non_executing_broker_name',
+  'rts6-incoming': 'f3_client_name f3_client_id f6_investment_decision_name f6_investment_decision_id',
+  'rts6-outgoing': 'f4_execution_within_firm_name f4_execution_within_firm_id f7_order_receiver_name',
+  'annex4-orders':
+    'f1_client_name f1_client_id f2_representative_name f3_investment_trader_name f3_investment_trader_id f4_investment_algorithm_name',
+  'annex4-transactions':
+    'f1_client_name f1_client_id f2_representative_name f3_investment_trader_name f3_investment_trader_id f4_investment_algorithm_name f10_transmitted_to_name f11b_buyer_name f11b_buyer_id f11s_seller_name f11s_seller_id f13_execution_trader_name f13_execution_trader_id f14_execution_algorithm_name',
+};
+
 /** The rows of a regime's order records; `events` are all up to as_of, in sequence. `looked_up` is in no certain order. */
 export function expectedOrderRecords(events: readonly PlacedEvent[], regime: string, from: string, to: string): Row[] {
   const rulings = new Rulings(events);
   return seenIn(events, from, to)
-    .filter(({ event }) => regime !== 'rts6-incoming' || event.action === 'create')
+    .filter(({ event: { action }, last }) => {
+      if (regime === 'rts24') return !['decide', 'route', 'acknowledge'].includes(action);
+      if (regime === 'rts6-outgoing') return action !== 'decide';
+      if (regime === 'annex4-transactions') return true;
+      return action === 'decide' || (action === 'create' && !last.has('decided'));
+    })
     .map((seen) => {
       const { event, sequence, last } = seen;
       const used = new Set<string>();
@@ -430,7 +601,7 @@ export function expectedOrderRecords(events: readonly PlacedEvent[], regime: str
         not_applicable: numbers(([, , value, needed]) => value === null && !needed),
         looked_up:
           [...used]
-            .map((name) => `${name === 'created' ? 'created_at' : name}@${last.get(name)!.sequence}`)
+            .map((name) => `${name.replace(/^(created|decided)$/, '$1_at')}@${last.get(name)!.sequence}`)
             .sort()
             .join(' ') || null,
         event_id: event.event_id,
@@ -439,6 +610,7 @@ export function expectedOrderRecords(events: readonly PlacedEvent[], regime: str
         corrects: original?.event_id ?? event.corrects ?? null,
         corrects_sequence: original ? String(sequence) : null,
         // nobody keeps reference data beside this trail
+        ...Object.fromEntries((SAID[regime] ?? '').split(' ').map((column) => [column, null])),
         unknown_in_reference_data: null,
       };
     });

@@ -15,7 +15,10 @@ export function sortedJson(value: unknown): string {
 
 /** What docs/reports.md says of each action. */
 const STAGE: Record<string, string> = {
+  decide: 'decision',
   create: 'order',
+  route: 'routing',
+  acknowledge: 'acknowledgement',
   trigger: 'activation',
   modify: 'modification',
   change_status: 'status',
@@ -31,8 +34,8 @@ const STAGE: Record<string, string> = {
 export function expectedReconstruction(
   events: readonly PlacedEvent[],
   asked: { order_id?: string; execution_id?: string },
-  from: string,
-  to: string,
+  /** none: all time, and what is linked within 31 days of the orders that were asked for */
+  period: readonly [from: string, to: string] | undefined,
   envelopes: Envelopes,
 ): Row[] {
   const rulings = new Rulings(events);
@@ -47,7 +50,10 @@ export function expectedReconstruction(
     );
     return [...new Set(found.map(({ entity_id: id }) => id))].sort();
   };
-  const [low, high] = [nanosOf(from), nanosOf(to)];
+  let [low, high] = (period ?? ['1970-01-01T00:00:00Z', '2199-12-31T23:59:59.999999999Z']).map(nanosOf) as [
+    bigint,
+    bigint,
+  ];
 
   const orders: { id: string; relation: string; by: string | null }[] = [];
   const add = (id: string, relation: string, by: string | null): void => {
@@ -60,6 +66,13 @@ export function expectedReconstruction(
       const value = asked.execution_id!;
       for (const id of stating(name, value, low, high)) add(id, 'self', `${name}=${value}`);
     }
+  }
+
+  if (!period && orders.length > 0) {
+    const times = orders.flatMap(({ id }) => life(id).map(({ timestamp }) => nanosOf(timestamp)));
+    const days = 31n * 86_400n * 1_000_000_000n;
+    low = times.reduce((a, b) => (b < a ? b : a)) - days;
+    high = times.reduce((a, b) => (b > a ? b : a)) + 1n + days;
   }
 
   const rows: Row[] = [];

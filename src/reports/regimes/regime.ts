@@ -9,10 +9,10 @@ import type { TermName } from '../../vocabulary/order-vocabulary.js';
 import { readJson, StrictJsonError } from '../../integrity/strict-json.js';
 
 /**
- * What is known along an order: the names of the vocabulary, and the event time of its beginning. In fills `quantity`
+ * What is known along an order: the names of the vocabulary, and the event times of its `create` and `decide`. In fills `quantity`
  * and `price` are not the order's; elsewhere they are known as `order_quantity` and `limit_price` too.
  */
-export type FactName = TermName | 'created_at';
+export type FactName = TermName | 'created_at' | 'decided_at';
 
 /** A text, and the sequence of the event that states it. */
 export interface Fact {
@@ -32,6 +32,8 @@ export interface OrderEvent {
   own: ReadonlyMap<FactName, string>;
   /** the latest that is stated up to the event, itself included */
   known: ReadonlyMap<FactName, Fact>;
+  /** the message as it came */
+  raw: Buffer | null;
 }
 
 /** When a field that has no value is missing, and not just without application. In words, for the docs. */
@@ -68,17 +70,21 @@ export interface RegimeField {
 
 /** A regime's table of fields, with its version: it goes up with any change of what a field holds. */
 export interface Regime {
-  /** as in the report's name */
+  /** as the report's parameter `regime` has it */
   name: string;
   title: string;
   /** the regulation and the table */
   source: string;
   version: number;
+  /** which events have a row, of some actions alone where these are given; absent: each event of an order */
+  rows?: { actions?: readonly string[]; condition: Condition };
   fields: readonly RegimeField[];
 }
 
 export type Format =
   | 'lei'
+  | 'person'
+  | 'algorithm'
   | 'isin'
   | 'mic'
   | 'currency'
@@ -99,6 +105,9 @@ export type Format =
   | 'multiplier'
   | 'client'
   | 'decision-maker'
+  | 'party'
+  | 'buyer-or-seller'
+  | 'aggregated'
   | 'receiver'
   | 'isins';
 
@@ -185,8 +194,18 @@ function codeIn<T>(codes: Readonly<Record<string, T>>, code: string): T | undefi
 
 const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$/;
 
+function isClient(text: string): boolean {
+  return text === 'AGGR' || text === 'PNAL' || isParty(text);
+}
+
+function isParty(text: string): boolean {
+  return isLei(text) || isNationalIdShaped(text);
+}
+
 const FORMATS: Readonly<Record<Format, (text: string, event: OrderEvent) => boolean>> = {
   lei: isLei,
+  person: isNationalIdShaped,
+  algorithm: isAlgorithmIdShaped,
   isin: isIsin,
   mic: isMicShaped,
   currency: isCurrency,
@@ -205,8 +224,11 @@ const FORMATS: Readonly<Record<Format, (text: string, event: OrderEvent) => bool
   quantity: (text, event) => isDecimal(text, 18, isInUnits(event) ? 17 : 5) && !text.startsWith('-'),
   amount: (text) => isDecimal(text, 18, 5),
   multiplier: (text) => isDecimal(text, 18, 17),
-  client: (text) => text === 'AGGR' || text === 'PNAL' || isLei(text) || isNationalIdShaped(text),
+  client: isClient,
+  'buyer-or-seller': isClient,
+  aggregated: (text) => /^aggregated_[1-9][0-9]*$/.test(text),
   'decision-maker': (text) => text === 'NORE' || isNationalIdShaped(text) || isAlgorithmIdShaped(text),
+  party: isParty,
   receiver: (text) => isLei(text) || isMicShaped(text),
   isins: (text) => text.split(',').every(isIsin),
 };
@@ -235,6 +257,7 @@ function isInUnits(event: OrderEvent): boolean {
 
 export const FILLS: readonly string[] = ['fill', 'partial_fill'];
 const ENDS: readonly string[] = ['fill', 'cancel', 'expire', 'reject'];
+const WITHOUT_EVENT_CODE: readonly string[] = ['decide', 'route', 'acknowledge'];
 const STOPS: readonly string[] = ['stop', 'stop_limit'];
 
 export const ALWAYS: Condition = { words: 'always', holds: () => true };
@@ -244,6 +267,19 @@ export const IN_THE_BOOK: Condition = {
   words: 'while the order is open',
   holds: ({ action }) => !ENDS.includes(action),
 };
+export const UNLESS_A_DECISION: Condition = { words: 'but of decisions', holds: ({ action }) => action !== 'decide' };
+export const WITH_AN_EVENT_CODE: Condition = {
+  words: 'but of decisions, routing and acknowledgements',
+  holds: ({ action }) => !WITHOUT_EVENT_CODE.includes(action),
+};
+/** A client order or decision to deal has one row, whether or not it was recorded apart from the order. */
+export const BEGINNINGS = {
+  actions: ['create', 'decide'],
+  condition: {
+    words: 'each `decide`, and each `create` of an order that has none before it',
+    holds: ({ action, known: facts }: OrderEvent) => action !== 'create' || !facts.has('decided_at'),
+  },
+} as const satisfies Regime['rows'];
 export const UNLESS_REJECTED: Condition = {
   words: 'unless it is rejected',
   holds: ({ action }) => action !== 'reject',
@@ -251,6 +287,10 @@ export const UNLESS_REJECTED: Condition = {
 export const FOR_A_CLIENT: Condition = {
   words: 'unless it is for own account',
   holds: (event) => known(event, 'client_id_type') !== 'none' && known(event, 'trading_capacity') !== 'own_account',
+};
+export const OF_PERSONS: Condition = {
+  words: 'of clients who are persons',
+  holds: (event) => known(event, 'client_id_type') === 'natural_person',
 };
 export const DECIDED_WITHIN: Condition = {
   words: 'unless the client decided',
@@ -310,11 +350,23 @@ export const CODES = {
   capacity: { own_account: 'DEAL', matched_principal: 'MTCH', any_other: 'AOTC' },
   priceNotation: { monetary: 'MONE', percentage: 'PERC', yield: 'YIEL', basis_points: 'BAPO' },
   quantityNotation: { units: 'UNIT', nominal: 'NOML', monetary: 'MONE' },
+  waivers: {
+    reference_price: 'RFPT',
+    negotiated_liquid: 'NLIQ',
+    negotiated_illiquid: 'OILQ',
+    negotiated_conditions: 'PRIC',
+    above_size: 'SIZE',
+    illiquid: 'ILQD',
+  },
   restrictions: { closing_price_crossing: 'SESR', auction_only: 'VFAR', continuous_only: 'VFCR' },
 } as const;
 
-/** The event codes of RTS 24, field 21, and RTS 6, Annex II, table 3, field 26; undefined where an action has none. */
-export function eventCode(event: OrderEvent): Made {
+/**
+ * The event codes of RTS 24, field 21, and RTS 6, Annex II, table 3, field 26. Undefined where the regulations have no
+ * event for an action of the vocabulary; any other action is shown as it is.
+ */
+export function eventCode(event: OrderEvent): Made | undefined {
+  if (WITHOUT_EVENT_CODE.includes(event.action)) return undefined;
   const by = event.own.get('initiated_by') ?? 'member';
   const code =
     event.action === 'cancel' && event.own.get('status') === 'expired'

@@ -26,10 +26,12 @@ import {
   WITH_A_LIMIT,
   WITH_A_PRICE,
   WITH_AN_END,
+  WITH_AN_EVENT_CODE,
   type Regime,
 } from './regime.js';
 
-const VALIDITIES = {
+/** Of field 10; records that have no codes of their own take these. */
+export const VALIDITIES = {
   day: 'DAVY',
   good_till_cancelled: 'GTCV',
   good_till_time: 'GTTV',
@@ -48,6 +50,7 @@ export const RTS24: Regime = {
   title: 'RTS 24',
   source: 'Delegated Regulation (EU) 2017/580, Annex, table 2',
   version: 1,
+  rows: { condition: WITH_AN_EVENT_CODE },
   fields: [
     {
       number: '1',
@@ -233,7 +236,7 @@ export const RTS24: Regime = {
       make: eventCode,
       codes: EVENT_CODES,
       format: 'code',
-      required: ALWAYS,
+      required: WITH_AN_EVENT_CODE,
     },
     {
       number: '22',

@@ -1,5 +1,6 @@
 import {
   ALWAYS,
+  BEGINNINGS,
   clientOf,
   CODES,
   DECIDED_WITHIN,
@@ -8,18 +9,13 @@ import {
   itemsOf,
   known,
   OF_OPTIONS,
+  OF_PERSONS,
   priceOr,
   QUANTITY_IN_MONEY,
   WHERE_STATED,
   WITH_A_PRICE,
-  type Condition,
   type Regime,
 } from './regime.js';
-
-const OF_PERSONS: Condition = {
-  words: 'of clients who are persons',
-  holds: (event) => known(event, 'client_id_type') === 'natural_person',
-};
 
 /** Delegated Regulation (EU) 2017/589, Annex II, table 2. */
 export const RTS6_INCOMING: Regime = {
@@ -27,6 +23,7 @@ export const RTS6_INCOMING: Regime = {
   title: 'RTS 6: decisions to deal and incoming client orders',
   source: 'Delegated Regulation (EU) 2017/589, Annex II, table 2',
   version: 1,
+  rows: BEGINNINGS,
   fields: [
     {
       number: '1',

@@ -12,6 +12,7 @@ import {
   OF_STOPS,
   remainingQuantity,
   restrictions,
+  UNLESS_A_DECISION,
   validityBy,
   validityTime,
   WHERE_STATED,
@@ -19,6 +20,7 @@ import {
   WITH_A_LIMIT,
   WITH_A_PRICE,
   WITH_AN_END,
+  WITH_AN_EVENT_CODE,
   type Regime,
 } from './regime.js';
 
@@ -41,6 +43,7 @@ export const RTS6_OUTGOING: Regime = {
   title: 'RTS 6: outgoing and executed orders',
   source: 'Delegated Regulation (EU) 2017/589, Annex II, table 3',
   version: 1,
+  rows: { condition: UNLESS_A_DECISION },
   fields: [
     {
       number: '1',
@@ -276,7 +279,7 @@ export const RTS6_OUTGOING: Regime = {
       make: eventCode,
       codes: EVENT_CODES,
       format: 'code',
-      required: ALWAYS,
+      required: WITH_AN_EVENT_CODE,
     },
     {
       number: '27',
@@ -298,14 +301,7 @@ export const RTS6_OUTGOING: Regime = {
       title: 'Waiver indicator',
       terms: ['waivers'],
       isOwn: true,
-      codes: {
-        reference_price: 'RFPT',
-        negotiated_liquid: 'NLIQ',
-        negotiated_illiquid: 'OILQ',
-        negotiated_conditions: 'PRIC',
-        above_size: 'SIZE',
-        illiquid: 'ILQD',
-      },
+      codes: CODES.waivers,
       format: 'code',
       required: WHERE_STATED,
     },
