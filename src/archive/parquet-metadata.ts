@@ -54,6 +54,11 @@ export class ParquetMetadata {
     }
     this.rowCounts = rowCounts;
     this.file = this.parse(Buffer.of(STRUCT), bytes.subarray(skipper.at));
+    // of two lists other readers take the second one, and what they would read nobody has looked at
+    if (this.file.row_groups.length > 0) throw new Error('its metadata has row groups twice');
+    const rows = rowCounts.reduce((sum, count) => sum + count, 0);
+    if (Number(this.file.num_rows) !== rows)
+      throw new Error('its metadata has another number of rows than its row groups');
   }
 
   /** The metadata as though the file had this row group and no other. Throws an Error when it makes no sense. */
@@ -127,6 +132,7 @@ class ThriftSkipper {
   listHeader(): { type: number; length: number } {
     const header = this.byte();
     const length = header >> 4 === LONG_LIST ? this.varint() : header >> 4;
+    this.requireRoom(length);
     return { type: header & 0x0f, length };
   }
 
@@ -161,6 +167,7 @@ class ThriftSkipper {
         const length = this.varint();
         if (length === 0) return;
         const types = this.byte();
+        this.requireRoom(length);
         for (let i = 0; i < length; i++) {
           this.skipElement(types >> 4);
           this.skipElement(types & 0x0f);
@@ -179,6 +186,12 @@ class ThriftSkipper {
   private skipElement(type: number): void {
     if (type === TRUE || type === FALSE) this.at += 1;
     else this.skip(type);
+  }
+
+  /** Each element has a byte at least: whoever counts more of them than there are would be stepped over for years. */
+  private requireRoom(elements: number): void {
+    if (elements > this.bytes.length - this.at)
+      throw new Error('its metadata has a list that is longer than what is left of it');
   }
 
   private byte(): number {

@@ -150,6 +150,36 @@ function isBefore(text: string, a: number, aEnd: number, b: number, bEnd: number
   return aEnd - a < bEnd - b;
 }
 
+/** So many members are put in order fastest by insertion. */
+const FEW = 32;
+
+/** Members in the order of their names, undefined when one is there twice. Both arrays are changed. */
+function inOrder(names: string[], members: string[]): string[] | undefined {
+  if (names.length > FEW) return sorted(names, members);
+  for (let i = 1; i < names.length; i++) {
+    const [name, member] = [names[i]!, members[i]!];
+    let place = i;
+    while (place > 0 && names[place - 1]! > name) {
+      names[place] = names[place - 1]!;
+      members[place] = members[place - 1]!;
+      place -= 1;
+    }
+    if (place > 0 && names[place - 1] === name) return undefined;
+    names[place] = name;
+    members[place] = member;
+  }
+  return members;
+}
+
+/** The same of as many as one event can have: somebody's tens of thousands must not take seconds. */
+function sorted(names: readonly string[], members: readonly string[]): string[] | undefined {
+  const places = names
+    .map((_, place) => place)
+    .sort((a, b) => (names[a]! < names[b]! ? -1 : Number(names[a]! > names[b]!)));
+  if (places.some((place, i) => i > 0 && names[place] === names[places[i - 1]!])) return undefined;
+  return places.map((place) => members[place]!);
+}
+
 /** Reads text as jsonb prints it; each method returns the canonical form of what stood there. */
 class StoredReader {
   private at = 0;
@@ -164,6 +194,7 @@ class StoredReader {
     const { text } = this;
     const names: string[] = [];
     const members: string[] = [];
+    let isInOrder = true;
     this.at += 1;
     if (text.charCodeAt(this.at) !== CLOSE_OBJECT) {
       for (;;) {
@@ -175,18 +206,9 @@ class StoredReader {
         const value = this.value(depth);
         if (value === undefined) return undefined;
         const name = text.slice(nameAt + 1, end - 1);
-        // by insertion: members are few, and stand in another order than they should only where lengths differ
-        let place = names.length;
-        while (place > 0 && names[place - 1]! > name) place -= 1;
-        if (place > 0 && names[place - 1] === name) return undefined;
-        const member = `${text.slice(nameAt, end)}:${value}`;
-        if (place === names.length) {
-          names.push(name);
-          members.push(member);
-        } else {
-          names.splice(place, 0, name);
-          members.splice(place, 0, member);
-        }
+        if (names.length > 0 && names[names.length - 1]! >= name) isInOrder = false;
+        names.push(name);
+        members.push(`${text.slice(nameAt, end)}:${value}`);
         const unit = text.charCodeAt(this.at);
         if (unit === CLOSE_OBJECT) break;
         if (unit !== COMMA || text.charCodeAt(this.at + 1) !== BLANK) return undefined;
@@ -194,7 +216,8 @@ class StoredReader {
       }
     }
     this.at += 1;
-    return `{${members.join(',')}}`;
+    const ordered = isInOrder ? members : inOrder(names, members);
+    return ordered && `{${ordered.join(',')}}`;
   }
 
   private value(depth: number): string | undefined {

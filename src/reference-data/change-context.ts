@@ -1,6 +1,6 @@
 import type { Change, ColumnMistake } from './change.js';
 import type { Kind } from './kinds.js';
-import { isKnown, timelineOf, type Span } from './timeline.js';
+import { isKnown, lastBegunBy, Timeline, timelineOf, type Span } from './timeline.js';
 
 /** What is known already, as far as changes of a kind are held against it. */
 export interface Known {
@@ -20,14 +20,27 @@ export interface Judged {
 
 /** Judges changes one after the other, each after those before it. */
 export function judgeChanges(kind: Kind, changes: readonly Change[], known: Known): Judged[] {
-  const added = new Map<string, Span[]>();
+  const timelines = new Map<string, Timeline>();
+  const others = new Map<string, readonly Span[]>();
+  const timelineOfOther = (name: string, id: string): readonly Span[] => {
+    const key = `${name}\n${id}`;
+    const spans = others.get(key) ?? timelineOf(known.changesOfOther(name, id));
+    others.set(key, spans);
+    return spans;
+  };
   return changes.map((change) => {
     const { entry_id: id } = change;
-    const before = added.get(id) ?? [...known.changesOf(id)];
-    const timeline = timelineOf(before);
-    const mistakes = [...ofItself(kind, change, timeline), ...ofOthers(kind, change, known)];
-    added.set(id, [...before, change]);
-    return { isKnown: before.length > 0 && isKnown(timeline, change), mistakes };
+    let timeline = timelines.get(id);
+    if (!timeline) {
+      timeline = new Timeline();
+      for (const before of known.changesOf(id)) timeline.say(before);
+      timelines.set(id, timeline);
+    }
+    const { spans } = timeline;
+    const mistakes = [...ofItself(kind, change, spans), ...ofOthers(kind, change, known, timelineOfOther)];
+    const judged = { isKnown: spans.length > 0 && isKnown(spans, change), mistakes };
+    timeline.say(change);
+    return judged;
   });
 }
 
@@ -40,17 +53,22 @@ function ofItself(kind: Kind, { entry_id: id, valid_from: from, attributes }: Ch
     return [{ column, rule: 'known', detail: `${column} ${id} is not known: there is nothing to end` }];
   }
   if (!kind.idsAreUnique) return [];
-  const last = timeline.filter((span) => holds(span) && span.valid_from <= from).at(-1);
+  const last = lastBegunBy(timeline, from, holds);
   if (!last || last.valid_to === null || last.valid_to >= from) return [];
   const detail = `${column} ${id} ended at ${last.valid_to}: an id that was given up is not used again`;
   return [{ column, rule: 'unique-over-time', detail }];
 }
 
-function ofOthers(kind: Kind, { valid_from: from, valid_to: to, attributes }: Change, known: Known): ColumnMistake[] {
+function ofOthers(
+  kind: Kind,
+  { valid_from: from, valid_to: to, attributes }: Change,
+  known: Known,
+  timelineOfOther: (kind: string, id: string) => readonly Span[],
+): ColumnMistake[] {
   return kind.fields.flatMap(({ name, refersTo }) => {
     const value = attributes?.[name];
     if (value === undefined || refersTo === undefined || !known.has(refersTo)) return [];
-    const isThere = timelineOf(known.changesOfOther(refersTo, value)).some(
+    const isThere = timelineOfOther(refersTo, value).some(
       (span) =>
         holds(span) && (to === null || span.valid_from < to) && (span.valid_to === null || span.valid_to > from),
     );

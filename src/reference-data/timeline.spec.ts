@@ -46,7 +46,7 @@ describe('a timeline', () => {
         random(3) === 0 ? null : 'abc'[random(3)]!,
       );
       // what is known changes nothing that holds
-      const holding = (spans: Span[]): Span[] => spans.filter(({ attributes }) => attributes !== null);
+      const holding = (spans: readonly Span[]): Span[] => spans.filter(({ attributes }) => attributes !== null);
       const after = holding(timelineOf([...changes, another]));
       expect(isKnown(timeline, another)).toBe(JSON.stringify(after) === JSON.stringify(holding(timeline)));
     }
