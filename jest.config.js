@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 
 // SWC compiles each file by itself; the types are checked by `npm run check`.
 const shared = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/environment.cjs',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {
