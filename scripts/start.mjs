@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureBuilt } from './build.mjs';
 import { ensureInstalled } from './install.mjs';
+import { endBySignalsAsProcessOne } from './process-one.mjs';
 
+endBySignalsAsProcessOne();
 let main;
 try {
   await ensureInstalled();

@@ -1,9 +1,13 @@
-// `npm run truetrail -- COMMAND`: packages, build, then the command line, in this one process.
+#!/usr/bin/env node
+// `npm run truetrail -- COMMAND`, and `truetrail COMMAND` in a container: packages, build, then the command line, in this
+// one process.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureBuilt } from './build.mjs';
 import { ensureInstalled } from './install.mjs';
+import { endBySignalsAsProcessOne } from './process-one.mjs';
 
+endBySignalsAsProcessOne();
 let main;
 try {
   await ensureInstalled();

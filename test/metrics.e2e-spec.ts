@@ -87,6 +87,37 @@ describe('/metrics', () => {
     expect(values.get('truetrail_process_resident_memory_bytes')).toBeGreaterThan(0);
   });
 
+  it('counts answers by operation and status, and what is no operation as one', async () => {
+    const name = (method: string, route: string, status: number): string =>
+      `truetrail_http_answers_total{method="${method}",route="${route}",status="${status}"}`;
+    const events = '/v1/ledgers/:ledger/events';
+    const before = await scrape();
+    await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+    await service.http().post('/v1/ledgers/main/events').send({}).expect(400);
+    await service.http().get('/nothing/here').expect(404);
+    await service.http().get('/nothing/there').expect(404);
+    const after = await scrape();
+    const more = (key: string): number => (after.get(key) ?? 0) - (before.get(key) ?? 0);
+    expect(more(name('POST', events, 201))).toBe(1);
+    expect(more(name('POST', events, 400))).toBe(1);
+    expect(more(name('GET', 'none', 404))).toBe(2);
+  });
+
+  it('shows when the next key expires, of those that are good', async () => {
+    const remaining = 'truetrail_api_key_remaining_seconds';
+    expect((await scrape()).has(remaining)).toBe(false);
+    const make = async (hours: number): Promise<string> => {
+      const expires_at = new Date(Date.now() + hours * 3_600_000).toISOString();
+      const wanted = { name: `for ${hours} h`, scopes: ['events:write'], ledgers: ['main'], expires_at };
+      return (await service.http().post('/v1/api-keys').send(wanted).expect(201)).body.id as string;
+    };
+    const first = await make(1);
+    await make(5);
+    expect((await scrape()).get(remaining)! / 3_600).toBeCloseTo(1, 1);
+    await service.http().delete(`/v1/api-keys/${first}`).expect(200);
+    expect((await scrape()).get(remaining)! / 3_600).toBeCloseTo(5, 1);
+  });
+
   it('shows the age of the oldest snapshot that the login may see, and how many it may not', async () => {
     const quiet = await scrape();
     expect(quiet.get('truetrail_hidden_snapshots')).toBe(0);

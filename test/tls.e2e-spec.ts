@@ -65,6 +65,13 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/tls.e2e-spec.ts: there is no
     expect(JSON.parse(posted.text)).toHaveProperty('event_hash');
   });
 
+  it('shows for how long its certificate is good', async () => {
+    const { text } = await send({ ca: readFileSync(file('one.pem')), path: '/metrics' });
+    const seconds = Number(/^truetrail_tls_certificate_remaining_seconds (\S+)$/m.exec(text)?.[1]);
+    expect(seconds).toBeGreaterThan(47 * 3_600);
+    expect(seconds).toBeLessThanOrEqual(48 * 3_600);
+  });
+
   it('is refused by those that do not, and says nothing in plain text', async () => {
     await expect(send({ path: '/health/live' })).rejects.toThrow(/self-signed certificate/);
     await expect(fetch(`http://127.0.0.1:${port()}/health/live`)).rejects.toThrow();

@@ -4,12 +4,13 @@ import { AccessHook } from './access.hook.js';
 import { ApiKeys } from './api-keys.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { KeyAdministration } from './key-administration.js';
+import { KeyExpiry } from './key-expiry.js';
 import { OidcTokens } from './oidc-tokens.js';
 
 @Module({
   imports: [EventsModule],
   controllers: [ApiKeysController],
-  providers: [AccessHook, ApiKeys, KeyAdministration, OidcTokens],
+  providers: [AccessHook, ApiKeys, KeyAdministration, KeyExpiry, OidcTokens],
   exports: [AccessHook, KeyAdministration],
 })
 export class AccessModule {}

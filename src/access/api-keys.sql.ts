@@ -46,6 +46,17 @@ export async function findUsableKey(pool: pg.Pool, hash: Buffer): Promise<Usable
   return rows[0];
 }
 
+/** Until the first of the keys that are good expires; null when none ever does. */
+export async function secondsToNextExpiry(pool: pg.Pool): Promise<number | null> {
+  const { rows } = await pool.query<{ seconds: number | null }>({
+    name: 'next_key_expiry',
+    text: `SELECT extract(epoch FROM min(expires_at) - trail_now())::float8 AS seconds
+             FROM api_keys
+             WHERE revoked_at IS NULL AND expires_at > trail_now()`,
+  });
+  return rows[0]!.seconds;
+}
+
 export async function insertKey(
   pool: pg.Pool,
   key: NewApiKey & { id: string; hash: Buffer; createdBy: string },

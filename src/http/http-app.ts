@@ -11,6 +11,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { AccessHook } from '../access/access.hook.js';
 import type { RouteAccess } from '../access/access.decorator.js';
 import { Health } from '../operation/health.js';
+import { Metrics } from '../operation/metrics.js';
 import { drainConnections } from './drain.js';
 import { withTimeLimit } from '../operation/time-limit.js';
 import { openApiDocument } from './openapi.js';
@@ -149,7 +150,9 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
     }
     done();
   });
+  const metrics = app.get(Metrics);
   fastify.addHook('onResponse', (request, reply, done) => {
+    metrics.countAnswer(request.method, request.routeOptions.url, reply.statusCode);
     request.log.debug(
       { method: request.method, route: request.routeOptions.url, status: reply.statusCode, ms: reply.elapsedTime },
       'request',

@@ -1,5 +1,8 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
+import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import { ClockMonitor } from './clock-monitor.js';
 import { Ledgers } from '../events/ledgers.js';
@@ -24,6 +27,7 @@ export class Gauges {
 
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(CONFIG) { TLS_CERT_FILE: certificateFile }: Config,
     private readonly ledgers: Ledgers,
     metrics: Metrics,
     clocks: ClockMonitor,
@@ -72,6 +76,15 @@ export class Gauges {
       [],
       () => (clocks.differenceMs === undefined ? [] : [{ value: clocks.differenceMs / 1_000 }]),
     );
+    if (certificateFile !== undefined) {
+      const { validTo } = new X509Certificate(readFileSync(certificateFile)); // as served: that too was read at the start
+      metrics.gauge(
+        'truetrail_tls_certificate_remaining_seconds',
+        'Time until the certificate that this replica serves expires',
+        [],
+        () => [{ value: (Date.parse(validTo) - Date.now()) / 1_000 }],
+      );
+    }
     metrics.gauge('truetrail_uptime_seconds', 'Since the process began', [], () => [{ value: process.uptime() }]);
     metrics.gauge('truetrail_build_info', 'Always 1', ['version', 'node'], () => [
       { labels: { version: BUILD.version, node: process.version }, value: 1 },

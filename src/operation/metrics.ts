@@ -39,6 +39,12 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  private readonly httpAnswers = new Counter({
+    name: 'truetrail_http_answers_total',
+    help: 'Answers to requests, whole or cut off; the route is none where no operation has the path',
+    labelNames: ['method', 'route', 'status'],
+    registers: [this.registry],
+  });
   private readonly verificationFindings = new Counter({
     name: 'truetrail_verification_findings_total',
     help: 'Findings of verifications that this replica ran, of those that runs list',
@@ -82,6 +88,10 @@ export class Metrics {
     this.appendSeconds.observe({ ledger }, seconds);
     this.groupEvents.observe({ ledger }, events);
     this.appendedEvents.inc({ ledger }, events);
+  }
+
+  countAnswer(method: string, route: string | undefined, status: number): void {
+    this.httpAnswers.inc({ method, route: route ?? 'none', status });
   }
 
   countFinding(ledger: string, kind: string): void {

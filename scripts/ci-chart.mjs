@@ -1,0 +1,210 @@
+// What CI asks of helm/truetrail, without a cluster:
+//   node scripts/ci-chart.mjs HELM CHECK MODELS [OUT]
+// HELM is the program, CHECK a strict check of manifests that is run in MODELS, a folder with the Kubernetes types in its
+// node_modules. The manifests go to OUT, a folder, one file for each of helm/truetrail/ci/*-values.yaml.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { load, loadAll } from 'js-yaml';
+import { ensureBuilt } from './build.mjs';
+import { restrictedFindings } from './pod-security.mjs';
+
+const CHART = 'helm/truetrail';
+const KUBE_VERSIONS = ['1.30.0', '1.35.0'];
+/** What the AWS SDK reads; all else in the environment must be a setting. */
+const AWS_VARIABLES = ['AWS_REGION', 'AWS_ENDPOINT_URL_S3', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+
+const [helm, check, models, out = mkdtempSync(join(tmpdir(), 'truetrail-chart-'))] = process.argv.slice(2);
+const { readConfig, SETTINGS } = await import(pathToFileURL(join(ensureBuilt(), 'src/config/config.js')).href);
+const failures = [];
+const expect = (holds, what) => holds || failures.push(what);
+
+expect(succeeds(['lint', '--strict', CHART]), 'helm lint --strict, without values');
+const files = readdirSync(join(CHART, 'ci')).filter((name) => name.endsWith('-values.yaml'));
+expect(files.length >= 3, 'there are values to try');
+for (const file of files) {
+  const path = join(CHART, 'ci', file);
+  expect(succeeds(['lint', '--strict', CHART, '-f', path]), `helm lint --strict -f ${path}`);
+  for (const version of KUBE_VERSIONS) {
+    const text = execFileSync(helm, template(['-f', path, '--kube-version', version])).toString();
+    const manifests = join(resolve(out), basename(file));
+    writeFileSync(manifests, text);
+    const strict = spawnSync(process.execPath, [resolve(check), manifests], { cwd: models, encoding: 'utf8' });
+    expect(strict.status === 0, `${file} on ${version}: ${strict.stdout}${strict.stderr}`);
+    console.log(`${file} on ${version}: ${strict.stdout.trim().split('\n').at(-1)}`);
+    const documents = loadAll(text).filter((each) => each);
+    for (const failure of examine(documents, load(readFileSync(path, 'utf8')))) failures.push(`${file}: ${failure}`);
+  }
+}
+refusals();
+restrictedCheckFinds();
+
+for (const failure of failures) console.error(`FAILED ${failure}`);
+console.log(failures.length === 0 ? `the chart holds; manifests in ${out}` : `${failures.length} failures`);
+process.exitCode = failures.length === 0 ? 0 : 1;
+
+function template(args) {
+  return ['template', 'audit', CHART, '--namespace', 'audit', ...args];
+}
+
+function succeeds(args) {
+  const { status, stderr } = spawnSync(helm, args, { encoding: 'utf8' });
+  if (status !== 0) console.error(stderr);
+  return status === 0;
+}
+
+/** What is wrong between the manifests of one release. */
+function examine(documents, values) {
+  const found = [];
+  const of = (kind) => documents.filter((each) => each.kind === kind);
+  const pods = documents.flatMap((each) => {
+    const where = `${each.kind} ${each.metadata.name}`;
+    if (each.kind === 'Pod') return [{ where, labels: each.metadata.labels, spec: each.spec }];
+    const { template: pod } = each.spec ?? {};
+    return pod?.spec?.containers ? [{ where, labels: pod.metadata.labels, spec: pod.spec }] : [];
+  });
+  for (const { where, spec } of pods) {
+    for (const finding of restrictedFindings(spec)) found.push(`${where}: not restricted: ${finding}`);
+    if (spec.automountServiceAccountToken !== false) found.push(`${where}: has a token of the API server`);
+    for (const container of spec.containers) {
+      if (container.securityContext.readOnlyRootFilesystem !== true) found.push(`${where}: its root is writable`);
+      if (!container.resources?.requests?.cpu || !container.resources?.limits?.memory) {
+        found.push(`${where}: resources without cpu request or memory limit`);
+      }
+      found.push(...environmentMistakes(container, of('ConfigMap'), values).map((each) => `${where}: ${each}`));
+      const volumes = (spec.volumes ?? []).map(({ name }) => name);
+      for (const { name } of container.volumeMounts ?? []) {
+        if (!volumes.includes(name)) found.push(`${where}: mounts ${name}, which is no volume`);
+      }
+    }
+  }
+  const owner = pods.filter(({ spec }) => JSON.stringify(spec).includes('DATABASE_OWNER_URL'));
+  if (owner.some(({ where }) => !where.startsWith('Job ')))
+    found.push("the owner's login is not the migration's alone");
+  const matched = (selector) =>
+    pods.filter(({ labels }) => Object.entries(selector).every(([name, value]) => labels[name] === value));
+  for (const service of of('Service')) {
+    const [pod, ...others] = matched(service.spec.selector);
+    if (!pod || others.length > 0) found.push(`Service ${service.metadata.name} does not select one kind of pod`);
+    const ports = pod?.spec.containers.flatMap((container) => container.ports ?? []).map(({ name }) => name) ?? [];
+    for (const { targetPort } of service.spec.ports) {
+      if (!ports.includes(targetPort)) found.push(`Service ${service.metadata.name}: no port ${targetPort}`);
+    }
+  }
+  for (const policy of of('NetworkPolicy')) {
+    const others = policy.spec.podSelector.matchLabels;
+    if (matched(others).length !== 1)
+      found.push(`NetworkPolicy ${policy.metadata.name} does not select one kind of pod`);
+  }
+  for (const { spec } of of('PodDisruptionBudget')) {
+    if (matched(spec.selector.matchLabels).length !== 1) found.push('the PodDisruptionBudget does not select one kind');
+  }
+  for (const { spec } of of('ServiceMonitor')) {
+    const services = of('Service').filter(({ metadata }) =>
+      Object.entries(spec.selector.matchLabels).every(([name, value]) => metadata.labels[name] === value),
+    );
+    if (services.length !== 1) found.push('the ServiceMonitor does not select one Service');
+  }
+  for (const { metadata, spec } of of('Deployment')) {
+    const grace = spec.template.spec.terminationGracePeriodSeconds;
+    const [container] = spec.template.spec.containers;
+    const { SHUTDOWN_TIMEOUT: drain } = environment(container, of('ConfigMap'));
+    const { seconds } = container.lifecycle.preStop.sleep;
+    if (grace <= seconds + parseInt(drain, 10))
+      found.push(`${metadata.name}: the grace period ends before SHUTDOWN_TIMEOUT`);
+  }
+  if (of('Secret').length > 0) found.push('there is a Secret: they are to be named, not made');
+  return found;
+}
+
+/** The environment of a container, with an example for what a Secret has. */
+function environment(container, configMaps) {
+  const environment = {};
+  for (const { configMapRef } of container.envFrom ?? []) {
+    Object.assign(environment, configMaps.find(({ metadata }) => metadata.name === configMapRef.name).data);
+  }
+  for (const { name, value, valueFrom } of container.env ?? []) {
+    const example = name.endsWith('_URL') ? 'postgres://user:secret@db.example.com/truetrail' : 'x'.repeat(40);
+    environment[name] = valueFrom
+      ? example
+      : String(value).replaceAll(/\$\((\w+)\)/g, (whole, other) => environment[other] ?? whole);
+  }
+  return environment;
+}
+
+/** Variables that the service does not know, and values that it would refuse. */
+function environmentMistakes(container, configMaps, { extraEnv = [] }) {
+  const variables = environment(container, configMaps);
+  const used = (container.env ?? []).flatMap(({ value = '' }) => [...String(value).matchAll(/\$\((\w+)\)/g)]);
+  const known = [
+    ...[...Object.keys(SETTINGS), ...AWS_VARIABLES, ...extraEnv.map(({ name }) => name)],
+    ...used.map(([, name]) => name),
+  ];
+  const mistakes = Object.keys(variables)
+    .filter((name) => !known.includes(name))
+    .map((name) => `${name} is no setting`);
+  try {
+    readConfig(variables);
+  } catch (error) {
+    mistakes.push(error.message);
+  }
+  return mistakes;
+}
+
+/** Values that must not become manifests. */
+function refusals() {
+  const good = ['--set', 'settings.LOG_ORIGIN=a.example/b,settings.ARCHIVE_URL=s3://bucket/p'];
+  const refused = (args, reason) => {
+    const { status, stderr } = spawnSync(helm, template(args), { encoding: 'utf8' });
+    expect(status !== 0 && reason.test(stderr), `${args.join(' ')} is refused: ${stderr}`);
+  };
+  expect(succeeds(template(good)), 'the two values without a default are enough');
+  refused([], /LOG_ORIGIN names this installation/);
+  refused(['--set', 'settings.LOG_ORIGIN=a.example/b'], /ARCHIVE_URL is where events are kept/);
+  refused([...good, '--set', 'replicas=3'], /replicas/);
+  refused([...good, '--set', 'settings.NO_SETTING=1'], /NO_SETTING/);
+  refused([...good, '--set', 'settings.DATABASE_POOL_SIZE=0'], /DATABASE_POOL_SIZE/);
+  refused([...good, '--set', 'settings.DATABASE_URL=postgres://a'], /DATABASE_URL/);
+  refused([...good, '--set', 'image.digest=latest'], /digest/);
+  refused([...good, '--set', 'postgresql.enabled=true'], /destinationPath is where backups/);
+}
+
+/** The check of the level `restricted` sees each of these. */
+function restrictedCheckFinds() {
+  const good = () => ({
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    volumes: [{ name: 'tmp', emptyDir: {} }],
+    containers: [
+      { name: 'a', securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }, ports: [] },
+    ],
+  });
+  expect(restrictedFindings(good()).length === 0, 'a restricted pod has no findings');
+  const spoilers = [
+    (pod) => (pod.hostNetwork = true),
+    (pod) => (pod.hostPID = true),
+    (pod) => pod.volumes.push({ name: 'host', hostPath: { path: '/' } }),
+    (pod) => (pod.securityContext.runAsNonRoot = undefined),
+    (pod) => (pod.securityContext.runAsUser = 0),
+    (pod) => (pod.securityContext.seccompProfile = undefined),
+    (pod) => (pod.securityContext.seccompProfile.type = 'Unconfined'),
+    (pod) => (pod.securityContext.sysctls = [{ name: 'kernel.msgmax', value: '1' }]),
+    (pod) => (pod.securityContext.seLinuxOptions = { type: 'spc_t' }),
+    (pod) => (pod.containers[0].securityContext = undefined),
+    (pod) => (pod.containers[0].securityContext.privileged = true),
+    (pod) => (pod.containers[0].securityContext.allowPrivilegeEscalation = undefined),
+    (pod) => (pod.containers[0].securityContext.capabilities.drop = ['NET_RAW']),
+    (pod) => (pod.containers[0].securityContext.capabilities.add = ['SYS_ADMIN']),
+    (pod) => (pod.containers[0].securityContext.runAsNonRoot = false),
+    (pod) => (pod.containers[0].securityContext.runAsUser = 0),
+    (pod) => (pod.containers[0].securityContext.procMount = 'Unmasked'),
+    (pod) => pod.containers[0].ports.push({ containerPort: 80, hostPort: 80 }),
+    (pod) => (pod.initContainers = [{ name: 'b' }]),
+  ];
+  for (const spoil of spoilers) {
+    const pod = good();
+    spoil(pod);
+    expect(restrictedFindings(pod).length > 0, `the check of pods finds ${spoil}`);
+  }
+}

@@ -1,0 +1,110 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { load } from 'js-yaml';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { SETTINGS } from '../src/config/config.js';
+import { PROBLEMS } from '../src/http/problem.js';
+
+const CHART = 'helm/truetrail';
+const read = (path: string): string => readFileSync(path, 'utf8');
+const readAlerts = (file: string): Rule[] =>
+  (load(read(join(CHART, 'files', file))) as { groups: { rules: Rule[] }[] }).groups.flatMap(({ rules }) => rules);
+
+interface Rule {
+  alert: string;
+  expr: string;
+  labels: { severity: string };
+  annotations: { summary: string; description: string; runbook_url: string };
+}
+
+/** Settings that the chart gives by itself: they follow from other values, or are secrets. */
+const OWN_SETTINGS = [
+  ...['PORT', 'HOST', 'DATA_DIR', 'METRICS_PORT', 'SHUTDOWN_TIMEOUT', 'SIGNING_KEY_FILE', 'TLS_CERT_FILE'],
+  ...['TLS_KEY_FILE', 'WITNESSES', 'TIMESTAMP_CA_FILE', 'DATABASE_URL', 'DATABASE_OWNER_URL', 'BOOTSTRAP_API_KEY'],
+];
+
+const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && !path.endsWith('.spec.ts'))
+  .map((path) => read(join('src', path)))
+  .join('\n');
+
+/** The names under which the service publishes figures: those of its own, and prom-client's of the process. */
+async function publishedMetrics(): Promise<Set<string>> {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'truetrail_' });
+  const process = (await registry.getMetricsAsJSON()).map(({ name }) => name);
+  registry.clear();
+  const own = [...sources.matchAll(/(?:\bgauge|fromDatabase)\(\s*'(truetrail_\w+)'|name: '(truetrail_\w+)'/g)];
+  return new Set([...process, ...own.map(([, gauge, other]) => gauge ?? other!)]);
+}
+
+const metricsOf = (text: string): string[] => [
+  ...new Set([...text.matchAll(/\btruetrail_\w+/g)].map(([name]) => name.replace(/_(bucket|sum|count)$/, ''))),
+];
+
+describe('the chart', () => {
+  const alerts = readAlerts('alerts.yaml');
+  const all = [...alerts, ...readAlerts('alerts-postgresql.yaml')];
+
+  it('takes every setting of docs/configuration.md, and no other', () => {
+    const { properties } = JSON.parse(read(join(CHART, 'values.schema.json'))) as {
+      properties: { settings: { properties: object } };
+    };
+    expect([...Object.keys(properties.settings.properties), ...OWN_SETTINGS].sort()).toEqual(
+      Object.keys(SETTINGS).sort(),
+    );
+  });
+
+  it('alarms on figures that the service publishes', async () => {
+    const published = await publishedMetrics();
+    expect(published.has('truetrail_append_seconds')).toBe(true);
+    const asked = metricsOf(alerts.map(({ expr }) => expr).join('\n'));
+    expect(asked.length).toBeGreaterThan(25);
+    expect(asked.filter((name) => !published.has(name))).toEqual([]);
+  });
+
+  it('shows figures that the service publishes', async () => {
+    const published = await publishedMetrics();
+    const asked = metricsOf(read(join(CHART, 'files/dashboard.json')));
+    expect(asked.length).toBeGreaterThan(25);
+    expect(asked.filter((name) => !published.has(name))).toEqual([]);
+  });
+
+  it('looks at the series of its own release alone', () => {
+    const selectors = all.flatMap(({ expr }) => [...expr.matchAll(/\b(?:truetrail|up|cnpg|kubelet)\w*\{([^}]*)\}/g)]);
+    expect(selectors.length).toBeGreaterThan(all.length - 1);
+    for (const [, selector] of selectors) {
+      expect(selector).toMatch(/^namespace="truetrail",(job="truetrail-metrics"|\w+=~"truetrail-db-)/);
+    }
+    const bare = all.filter(({ expr }) => /\b(?:truetrail|cnpg|kubelet)_\w+(?![\w{])/.test(expr));
+    expect(bare.map(({ alert }) => alert)).toEqual([]);
+  });
+
+  it('has a section of the runbooks for every alert, that says how urgent it is, and no other', () => {
+    const sections = read('docs/runbooks.md').split(/^## /m).slice(1);
+    const titles = sections.map((section) => section.split('\n')[0]!);
+    expect([...titles].sort()).toEqual(all.map(({ alert }) => alert).sort());
+    for (const { alert, labels, annotations } of all) {
+      expect(annotations.runbook_url).toBe(`docs/runbooks.md#${alert.toLowerCase()}`);
+      expect(annotations.summary.length * annotations.description.length).toBeGreaterThan(0);
+      expect(sections[titles.indexOf(alert)]).toMatch(new RegExp(String.raw`^\w+\n\n\*${labels.severity}\.\* `));
+    }
+  });
+
+  it('names jobs and problems that there are', () => {
+    const jobs = new Set([...sources.matchAll(/readonly name = '([a-z-]+)'/g)].map(([, name]) => name!));
+    const runbooks = read('docs/runbooks.md');
+    const named = [
+      ...[...runbooks.matchAll(/\/v1\/jobs\/([a-z-]+)/g)].map(([, job]) => job!),
+      ...[...runbooks.matchAll(/[Jj]ob `([a-z-]+)`/g)].map(([, job]) => job!),
+      ...alerts.flatMap(({ expr }) =>
+        [...expr.matchAll(/exported_job=~"([^"]+)"/g)].flatMap(([, list]) => list!.split('|')),
+      ),
+    ];
+    expect(named.length).toBeGreaterThan(8);
+    expect(named.filter((job) => !jobs.has(job))).toEqual([]);
+    const problems = [...runbooks.matchAll(/`50[0-9] ([a-z-]+)`/g)].map(([, slug]) => slug!);
+    expect(problems.length).toBeGreaterThan(3);
+    expect(problems.filter((slug) => !(slug in PROBLEMS))).toEqual([]);
+  });
+});
