@@ -17,11 +17,11 @@ COPY migrations ./migrations
 COPY src ./src
 RUN node --input-type=module -e "import { ensureBuilt } from '/app/scripts/build.mjs'; ensureBuilt()"
 
-# What runs: without the packages for development, and without declarations and source maps of packages, which nothing
+# What runs: without the packages for development, and without TypeScript and source maps of packages, which nothing
 # reads: a quarter of their size.
 FROM packages AS production
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --offline \
-  && find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete
+  && find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' \) -delete
 
 FROM ${NODE_IMAGE}
 ARG VERSION=0.1.0
