@@ -69,6 +69,12 @@ describe('the chart', () => {
   const alerts = readAlerts('alerts.yaml');
   const all = [...alerts, ...readAlerts('alerts-postgresql.yaml')];
 
+  it('is of the version of the package, as the image is', () => {
+    const { version } = JSON.parse(read('package.json')) as { version: string };
+    expect(load(read(join(CHART, 'Chart.yaml')))).toMatchObject({ version, appVersion: version });
+    expect(read('Dockerfile')).toContain(`\nARG VERSION=${version}\n`);
+  });
+
   it('takes every setting of docs/configuration.md, and no other', () => {
     const { properties } = JSON.parse(read(join(CHART, 'values.schema.json'))) as {
       properties: { settings: { properties: object } };
