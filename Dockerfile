@@ -15,13 +15,15 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY migrations ./migrations
 COPY src ./src
-RUN node --input-type=module -e "import { ensureBuilt } from '/app/scripts/build.mjs'; ensureBuilt()"
+RUN node --input-type=module -e "import { ensureBuilt } from '/app/scripts/build.mjs'; ensureBuilt()" \
+  # whatever the rights of the files were here
+  && chmod -R u=rwX,go=rX dist
 
-# What runs: without the packages for development, and without declarations and source maps of packages, which nothing
+# What runs: without the packages for development, and without TypeScript and source maps of packages, which nothing
 # reads: a quarter of their size.
 FROM packages AS production
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --offline \
-  && find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete
+  && find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' \) -delete
 
 FROM ${NODE_IMAGE}
 ARG VERSION=0.1.0
@@ -40,9 +42,9 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/include /opt/yarn-* \
   && ln -s /app/scripts/truetrail-verify.mjs /usr/local/bin/truetrail-verify \
   && install -d -m 0700 -o 10001 -g 10001 /var/lib/truetrail
 WORKDIR /app
-COPY package.json ./
+COPY --chmod=0644 package.json ./
 COPY --from=production /app/node_modules ./node_modules
-COPY scripts/start.mjs scripts/truetrail.mjs scripts/truetrail-verify.mjs scripts/build.mjs scripts/install.mjs \
+COPY --chmod=0755 scripts/start.mjs scripts/truetrail.mjs scripts/truetrail-verify.mjs scripts/build.mjs scripts/install.mjs \
   scripts/process-one.mjs scripts/healthcheck.mjs ./scripts/
 COPY --from=build /app/dist ./dist
 ENV NODE_ENV=production \

@@ -1,7 +1,7 @@
 // What CI asks of helm/truetrail, without a cluster:
 //   node scripts/ci-chart.mjs HELM CHECK MODELS [OUT]
 // HELM is the program, CHECK a strict check of manifests that is run in MODELS, a folder with the Kubernetes types in its
-// node_modules. The manifests go to OUT, a folder, one file for each of helm/truetrail/ci/*-values.yaml.
+// node_modules. The manifests of helm/truetrail/ci/*-values.yaml go to OUT, a folder.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,20 +24,22 @@ const expect = (holds, what) => holds || failures.push(what);
 expect(succeeds(['lint', '--strict', CHART]), 'helm lint --strict, without values');
 const files = readdirSync(join(CHART, 'ci')).filter((name) => name.endsWith('-values.yaml'));
 expect(files.length >= 3, 'there are values to try');
+const manifests = [];
 for (const file of files) {
   const path = join(CHART, 'ci', file);
   expect(succeeds(['lint', '--strict', CHART, '-f', path]), `helm lint --strict -f ${path}`);
   for (const version of KUBE_VERSIONS) {
     const text = execFileSync(helm, template(['-f', path, '--kube-version', version])).toString();
-    const manifests = join(resolve(out), basename(file));
-    writeFileSync(manifests, text);
-    const strict = spawnSync(process.execPath, [resolve(check), manifests], { cwd: models, encoding: 'utf8' });
-    expect(strict.status === 0, `${file} on ${version}: ${strict.stdout}${strict.stderr}`);
-    console.log(`${file} on ${version}: ${strict.stdout.trim().split('\n').at(-1)}`);
+    const rendered = join(resolve(out), `${version}-${basename(file)}`);
+    writeFileSync(rendered, text);
+    manifests.push(rendered);
     const documents = loadAll(text).filter((each) => each);
     for (const failure of examine(documents, load(readFileSync(path, 'utf8')))) failures.push(`${file}: ${failure}`);
   }
 }
+const strict = spawnSync(process.execPath, [resolve(check), ...manifests], { cwd: models, encoding: 'utf8' });
+expect(strict.status === 0, `${strict.stdout}${strict.stderr}`);
+console.log(strict.stdout.trim().split('\n').at(-1));
 refusals();
 restrictedCheckFinds();
 

@@ -38,6 +38,29 @@ async function publishedMetrics(): Promise<Set<string>> {
   return new Set([...process, ...own.map(([, gauge, other]) => gauge ?? other!)]);
 }
 
+/** The labels of the service's own figures, by their names, as the sources declare them. */
+function declaredLabels(): Map<string, string[]> {
+  const text = String.raw`(?:'[^']*'|"[^"]*"|\x60[^\x60]*\x60|help|sql\.\w+)`;
+  const declarations = [
+    new RegExp(String.raw`(?:\bgauge|fromDatabase)\(\s*'(truetrail_\w+)',\s*${text},\s*\[([^\]]*)\]`, 'g'),
+    new RegExp(String.raw`name: '(truetrail_\w+)',\s*help: ${text},\s*labelNames: \[([^\]]*)\]`, 'g'),
+  ].flatMap((pattern) => [...sources.matchAll(pattern)]);
+  const labelsOf = (list: string): string[] => [...list.matchAll(/'(\w+)'/g)].map(([, label]) => label!);
+  const found = new Map(declarations.map(([, name, list]) => [name!, labelsOf(list!)]));
+  // src/checkpoints/timestamping.job.ts declares its own by a function of its own
+  for (const name of ['truetrail_timestamp_age_seconds', 'truetrail_unstamped_age_seconds']) {
+    if (!found.has(name)) found.set(name, ['authority']);
+  }
+  return found;
+}
+
+const dashboardQueries = (): string[] => {
+  const { panels } = JSON.parse(read(join(CHART, 'files/dashboard.json'))) as {
+    panels: { targets?: { expr: string }[] }[];
+  };
+  return panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+};
+
 const metricsOf = (text: string): string[] => [
   ...new Set([...text.matchAll(/\btruetrail_\w+/g)].map(([name]) => name.replace(/_(bucket|sum|count)$/, ''))),
 ];
@@ -45,6 +68,12 @@ const metricsOf = (text: string): string[] => [
 describe('the chart', () => {
   const alerts = readAlerts('alerts.yaml');
   const all = [...alerts, ...readAlerts('alerts-postgresql.yaml')];
+
+  it('is of the version of the package, as the image is', () => {
+    const { version } = JSON.parse(read('package.json')) as { version: string };
+    expect(load(read(join(CHART, 'Chart.yaml')))).toMatchObject({ version, appVersion: version });
+    expect(read('Dockerfile')).toContain(`\nARG VERSION=${version}\n`);
+  });
 
   it('takes every setting of docs/configuration.md, and no other', () => {
     const { properties } = JSON.parse(read(join(CHART, 'values.schema.json'))) as {
@@ -68,6 +97,24 @@ describe('the chart', () => {
     const asked = metricsOf(read(join(CHART, 'files/dashboard.json')));
     expect(asked.length).toBeGreaterThan(25);
     expect(asked.filter((name) => !published.has(name))).toEqual([]);
+  });
+
+  it('asks for labels that those figures have', () => {
+    const labels = declaredLabels();
+    expect(labels.size).toBeGreaterThan(30);
+    const queries = [...alerts.map(({ expr }) => expr), ...dashboardQueries()];
+    const unknown = queries.flatMap((query) => {
+      const known = metricsOf(query).flatMap((name) => labels.get(name) ?? []);
+      const asked = [
+        ...[...query.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list]) => list!.split(/,\s*/)),
+        ...[...query.matchAll(/[{,](\w+)[=!]~?"/g)].map(([, label]) => label!),
+      ];
+      const others = ['namespace', 'job', 'pod', 'le'];
+      return asked
+        .filter((label) => !others.includes(label) && !known.includes(label.replace('exported_job', 'job')))
+        .map((label) => `${label} in ${query}`);
+    });
+    expect(unknown).toEqual([]);
   });
 
   it('looks at the series of its own release alone', () => {

