@@ -5,11 +5,12 @@ export function csvLine(cells: readonly (string | null)[]): string {
 
 /**
  * A field that a spreadsheet shows and does not run: a text that begins with = + - @, a tab or a line's end gets an
- * apostrophe before it (OWASP, "CSV injection"). A plain negative number keeps its minus and stays a number.
+ * apostrophe before it (OWASP, "CSV injection"), and so does one that has apostrophes there already, so that what is read
+ * back is what was written. A plain negative number keeps its minus and stays a number.
  */
 export function csvField(cell: string | null): string {
   if (cell === null) return '';
-  const text = /^[=+\-@\t\r\n]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
+  const text = /^'*[=+\-@\t\r\n]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -38,15 +39,23 @@ export class CsvError extends Error {
   }
 }
 
+/** How much of a CSV text is read. */
+export interface CsvLimits {
+  /** with the header; whatever comes after so many is not looked at */
+  records: number;
+  /** of a record; more are a CsvError */
+  fields: number;
+}
+
 /**
  * The records of a CSV text by RFC 4180, its header among them; lines may end in LF alone, and a byte order mark is
  * passed over. Empty lines are none. The apostrophe that csvField puts before a text is taken away again. Throws CsvError.
  */
-export function readCsv(text: string): CsvRecord[] {
+export function readCsv(text: string, most: CsvLimits): CsvRecord[] {
   const records: CsvRecord[] = [];
   let at = text.startsWith('\uFEFF') ? 1 : 0;
   let line = 1;
-  while (at < text.length) {
+  while (at < text.length && records.length < most.records) {
     const record: CsvRecord = { line, cells: [] };
     for (;;) {
       let cell: string;
@@ -71,7 +80,8 @@ export function readCsv(text: string): CsvRecord[] {
         at += cell.length;
         if (text[at] === '"') throw new CsvError(line, 'a quote stands inside of a field that does not begin with one');
       }
-      record.cells.push(/^'[=+\-@\t\r\n]/.test(cell) ? cell.slice(1) : cell);
+      if (record.cells.length === most.fields) throw new CsvError(line, `a line may have ${most.fields} fields`);
+      record.cells.push(/^'+[=+\-@\t\r\n]/.test(cell) ? cell.slice(1) : cell);
       if (text[at] !== ',') break;
       at += 1;
     }
