@@ -23,6 +23,7 @@ import { GiveKeysLinesOfSuccessions1797206400000 } from './1797206400000-give-ke
 import { KeepEvidenceRuns1797206400100 } from './1797206400100-keep-evidence-runs.js';
 import { FindHoldersByPlace1797206400200 } from './1797206400200-find-holders-by-place.js';
 import { KeepReferenceData1797206400400 } from './1797206400400-keep-reference-data.js';
+import { CountAttemptsOfRuns1797292800400 } from './1797292800400-count-attempts-of-runs.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -51,4 +52,5 @@ export const MIGRATIONS = [
   KeepEvidenceRuns1797206400100,
   FindHoldersByPlace1797206400200,
   KeepReferenceData1797206400400,
+  CountAttemptsOfRuns1797292800400,
 ];
