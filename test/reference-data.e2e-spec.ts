@@ -316,6 +316,11 @@ describe('reference data', () => {
       ],
       ['a line of commas', ','.repeat(4 * 1024 * 1024), ['/lines/1 csv']],
       [
+        'a very long name',
+        `mic,name,operating_mic,segment,country,valid_from,${'x'.repeat(9_999)}`,
+        ['/lines/1 unknown'],
+      ],
+      [
         'a header of another kind',
         'mic,name,operating_mic,segment,country,valid_from,isin,mic\n',
         ['/lines/1 unknown', '/lines/1/mic once'],
@@ -327,6 +332,7 @@ describe('reference data', () => {
       expect(body.errors.map(({ pointer, rule }: { pointer: string; rule: string }) => `${pointer} ${rule}`)).toEqual(
         mistakes,
       );
+      expect(JSON.stringify(body).length).toBeLessThan(5_000);
     });
 
     it('has its limits, and its type', async () => {
@@ -404,7 +410,7 @@ describe('reference data', () => {
     }
   });
 
-  it.each(['as_of=x', 'as_of=99999999', 'valid_at=x', 'limit=0', 'limit=1001', 'page=2', 'cursor='])(
+  it.each(['as_of=x', 'as_of=99999999', 'valid_at=x', 'limit=0', 'limit=1001', 'page=2', 'cursor=', 'cursor=%00'])(
     'refuses ?%s',
     async (query) => {
       const { body } = await get(`venue?${query}`).expect(400);
@@ -418,7 +424,11 @@ describe('reference data', () => {
     const { key } = await createKey(service, ['reference:read'], ['main']);
     await service.http(key).get('/v1/reference/venue').expect(403);
     await get('planet').expect(404);
-    await get('venue/entries/NONE/history').expect(404);
+    for (const id of ['NONE', '%00', 'x'.repeat(256)]) {
+      for (const path of [`venue/entries/${id}`, `venue/entries/${id}/history`]) {
+        expect((await get(path).expect(404)).body.type).toBe('/docs/problems/reference-entry-not-found');
+      }
+    }
   });
 
   it('keeps nothing else waiting while somebody changes it', async () => {

@@ -1,6 +1,6 @@
 import { CsvError, csvLine, readCsv } from './csv.js';
 
-const ALL = { records: Infinity, fields: Infinity };
+const ALL = { records: Infinity, fields: Infinity, characters: Infinity };
 const cells = (text: string): string[][] => readCsv(text, ALL).map((record) => record.cells);
 
 describe('a CSV text', () => {
@@ -25,14 +25,29 @@ describe('a CSV text', () => {
       { line: 6, cells: ['', '3'] },
     ]);
     expect(readCsv('', ALL)).toEqual([]);
-    expect(cells('""')).toEqual([]);
+    expect(cells('\r\n\n\r\na\n\n')).toEqual([['a']]);
+    expect(cells('""\n\n""')).toEqual([[''], ['']]);
     expect(cells('a,""\n')).toEqual([['a', '']]);
     expect(cells('a,')).toEqual([['a', '']]);
   });
 
   it('is read so far, and no line longer than it may be', () => {
-    expect(readCsv('a\nb\n"c', { records: 2, fields: 1 }).map((record) => record.cells)).toEqual([['a'], ['b']]);
-    expect(() => readCsv('a\nb,c', { records: 2, fields: 1 })).toThrow(new CsvError(2, 'a line may have 1 fields'));
+    const most = { records: 2, fields: 1, characters: 3 };
+    expect(readCsv('a\nb\n"c', most).map((record) => record.cells)).toEqual([['a'], ['b']]);
+    expect(() => readCsv('a\nb,c', most)).toThrow(new CsvError(2, 'a line may have 1 fields'));
+    expect(() => readCsv('a\nbcde', most)).toThrow(new CsvError(2, 'a field may have 3 characters'));
+    expect(() => readCsv('a\n"b""""c"', most)).toThrow(new CsvError(2, 'a field may have 3 characters'));
+  });
+
+  it.each(['\n', '\r\n', ',', '"', '""\n', 'a\n', '"\n'])('of millions of %j is read in no time', (piece) => {
+    const text = piece.repeat((4 * 1024 * 1024) / piece.length);
+    const began = performance.now();
+    try {
+      readCsv(text, { records: 10_000, fields: 100, characters: 10_000 });
+    } catch (error) {
+      expect(error).toBeInstanceOf(CsvError);
+    }
+    expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   it.each([

@@ -45,6 +45,8 @@ export interface CsvLimits {
   records: number;
   /** of a record; more are a CsvError */
   fields: number;
+  /** of a field as it stands there, quotes included; more are a CsvError */
+  characters: number;
 }
 
 /**
@@ -53,9 +55,16 @@ export interface CsvLimits {
  */
 export function readCsv(text: string, most: CsvLimits): CsvRecord[] {
   const records: CsvRecord[] = [];
+  const tooLong = (): CsvError => new CsvError(line, `a field may have ${most.characters} characters`);
   let at = text.startsWith('\uFEFF') ? 1 : 0;
   let line = 1;
   while (at < text.length && records.length < most.records) {
+    const emptyTo = text[at] === '\r' ? at + 1 : at;
+    if (text[emptyTo] === '\n') {
+      at = emptyTo + 1;
+      line += 1;
+      continue;
+    }
     const record: CsvRecord = { line, cells: [] };
     for (;;) {
       let cell: string;
@@ -67,6 +76,7 @@ export function readCsv(text: string, most: CsvLimits): CsvRecord[] {
           if (end < 0) throw new CsvError(begin, 'a quoted field does not end');
           if (text[end + 1] !== '"') break;
           end += 2;
+          if (end - at > most.characters) throw tooLong();
         }
         cell = text.slice(at + 1, end).replaceAll('""', '"');
         line += cell.split('\n').length - 1;
@@ -80,6 +90,7 @@ export function readCsv(text: string, most: CsvLimits): CsvRecord[] {
         at += cell.length;
         if (text[at] === '"') throw new CsvError(line, 'a quote stands inside of a field that does not begin with one');
       }
+      if (cell.length > most.characters) throw tooLong();
       if (record.cells.length === most.fields) throw new CsvError(line, `a line may have ${most.fields} fields`);
       record.cells.push(/^'+[=+\-@\t\r\n]/.test(cell) ? cell.slice(1) : cell);
       if (text[at] !== ',') break;
@@ -89,7 +100,7 @@ export function readCsv(text: string, most: CsvLimits): CsvRecord[] {
     if (at < text.length && text[at] !== '\n') throw new CsvError(line, 'a carriage return stands inside of a line');
     at += 1;
     line += 1;
-    if (record.cells.length > 1 || record.cells[0] !== '') records.push(record);
+    records.push(record);
   }
   return records;
 }

@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
+import { isEventText } from '../integrity/event.js';
 import { CHANGES, readInstant } from './change.js';
-import { KINDS, type Kind } from './kinds.js';
+import { KINDS, MAX_TEXT, type Kind } from './kinds.js';
 
 export const DEFAULT_LISTED = 100;
 export const MAX_LISTED = 1_000;
@@ -48,7 +49,7 @@ export class ReferenceListQuery extends ReferenceAtQuery {
     example: 'XETR',
   })
   @Absentable()
-  @rule('cursor', (value) => typeof value === 'string' && value !== '', 'must be a next_cursor')
+  @rule('cursor', (value) => isEventText(value, MAX_TEXT), 'must be a next_cursor')
   cursor?: string;
 }
 

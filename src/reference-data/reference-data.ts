@@ -11,9 +11,10 @@ import { ServiceLedger, type ServiceEvent } from '../events/service-ledger.js';
 import { summary } from '../http/dto.pipe.js';
 import { Problem, type FieldError } from '../http/problem.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
+import { isEventText } from '../integrity/event.js';
 import { judgeChanges, type Known } from './change-context.js';
 import { readChange, readInstant, type Change, type FlatChange } from './change.js';
-import { KINDS, type Kind } from './kinds.js';
+import { KINDS, MAX_TEXT, type Kind } from './kinds.js';
 import { changeLine, headerLine, lineError, readReferenceFile, type PlacedChange } from './reference-file.js';
 import * as sql from './reference-changes.sql.js';
 import type { RecordedChange } from './reference-changes.sql.js';
@@ -95,7 +96,7 @@ export class ReferenceData {
 
   /** An entry as it is at a time. Throws reference-entry-not-found. */
   async find(kind: Kind, id: string, { validAt, upTo }: { validAt: string; upTo: bigint }): Promise<RecordedChange> {
-    const changes = await sql.changesOf(this.pool, kind.name, upTo, [id]);
+    const changes = await this.changesOf(kind, id, upTo);
     const found = changes.findLast((each) => each.valid_from <= validAt && (each.valid_to ?? '~') > validAt);
     if (found && found.attributes !== null) return found;
     throw new Problem('reference-entry-not-found', `No ${kind.name} ${id} is known at ${validAt}`);
@@ -103,9 +104,14 @@ export class ReferenceData {
 
   /** All that was ever said of an entry, in its order. Throws reference-entry-not-found. */
   async history(kind: Kind, id: string, upTo: bigint): Promise<RecordedChange[]> {
-    const changes = await sql.changesOf(this.pool, kind.name, upTo, [id]);
+    const changes = await this.changesOf(kind, id, upTo);
     if (changes.length > 0) return changes;
     throw new Problem('reference-entry-not-found', `Nothing was ever recorded of ${kind.name} ${id}`);
+  }
+
+  /** None of what no id can be: PostgreSQL would not even look for U+0000. */
+  private async changesOf(kind: Kind, id: string, upTo: bigint): Promise<RecordedChange[]> {
+    return isEventText(id, MAX_TEXT) ? sql.changesOf(this.pool, kind.name, upTo, [id]) : [];
   }
 
   /**
@@ -132,7 +138,7 @@ export class ReferenceData {
 
   /** Records all changes of a file, or none. Throws invalid-body with every mistake, and what an append throws. */
   async import(caller: Principal, kind: Kind, bytes: Buffer, isDryRun: boolean): Promise<Imported> {
-    const { changes, errors } = readReferenceFile(kind, bytes);
+    const { changes, errors } = await readReferenceFile(kind, bytes);
     if (errors.length > 0) throw invalid(errors);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     return this.take(caller, kind, changes, sha256, isDryRun, (line, { column, rule, detail }) =>
