@@ -178,6 +178,15 @@ describe('evidence as a run', () => {
     expect(list.runs).toEqual([run]);
   });
 
+  it('is listed with some of the ids that were asked for, and has all by itself', async () => {
+    const { body: page } = await service.http().get('/v1/ledgers/main/events?limit=12').expect(200);
+    const ids = (page.events as { event_id: string }[]).map(({ event_id: id }) => id).sort();
+    const { id } = await made({ event_ids: ids, contents: false });
+    const { body: list } = await service.http().get(`${RUNS}?limit=1`).expect(200);
+    expect(list.runs).toMatchObject([{ id, asked: { event_ids: ids.slice(0, 10) } }]);
+    expect((await service.http().get(`${RUNS}/${id}`).expect(200)).body.asked).toEqual({ event_ids: ids });
+  });
+
   it('stands in the report on who read what, each download by itself', async () => {
     const run = await made({ order_id: 'O-7' });
     const log = async (from: string): Promise<object[]> => {
