@@ -24,6 +24,7 @@ import { KeepEvidenceRuns1797206400100 } from './1797206400100-keep-evidence-run
 import { FindHoldersByPlace1797206400200 } from './1797206400200-find-holders-by-place.js';
 import { KeepReferenceData1797206400400 } from './1797206400400-keep-reference-data.js';
 import { FindReferenceDataByValue1797292800300 } from './1797292800300-find-reference-data-by-value.js';
+import { CountAttemptsOfRuns1797292800400 } from './1797292800400-count-attempts-of-runs.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -53,4 +54,5 @@ export const MIGRATIONS = [
   FindHoldersByPlace1797206400200,
   KeepReferenceData1797206400400,
   FindReferenceDataByValue1797292800300,
+  CountAttemptsOfRuns1797292800400,
 ];

@@ -764,6 +764,7 @@ CREATE TABLE evidence_runs (
   progress_at timestamp with time zone,
   finished_at timestamp with time zone,
   expires_at timestamp with time zone,
+  attempts integer NOT NULL DEFAULT 0,
   CONSTRAINT evidence_runs_pkey PRIMARY KEY (id),
   CONSTRAINT evidence_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
   CONSTRAINT evidence_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
@@ -786,6 +787,8 @@ COMMENT ON COLUMN evidence_runs.sha256 IS 'Of the whole bundle';
 COMMENT ON COLUMN evidence_runs.packed_bytes IS 'What its pieces take';
 
 COMMENT ON COLUMN evidence_runs.progress_at IS 'Last sign of life; a run silent for long is begun again by another replica';
+
+COMMENT ON COLUMN evidence_runs.attempts IS 'How often it was begun and not put back for no fault of its own';
 
 CREATE INDEX evidence_runs_expires_idx ON public.evidence_runs USING btree (expires_at) WHERE (status = 'done'::text);
 
@@ -1282,6 +1285,7 @@ CREATE TABLE report_runs (
   progress_at timestamp with time zone,
   finished_at timestamp with time zone,
   expires_at timestamp with time zone,
+  attempts integer NOT NULL DEFAULT 0,
   CONSTRAINT report_runs_pkey PRIMARY KEY (id),
   CONSTRAINT report_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
   CONSTRAINT report_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
@@ -1302,6 +1306,8 @@ COMMENT ON COLUMN report_runs.is_kept IS 'Whether the answer is kept to be fetch
 COMMENT ON COLUMN report_runs.sha256 IS 'Of the whole answer, unpacked';
 
 COMMENT ON COLUMN report_runs.progress_at IS 'Last sign of life; a run silent for long is begun again by another replica';
+
+COMMENT ON COLUMN report_runs.attempts IS 'How often it was begun and not put back for no fault of its own';
 
 CREATE INDEX report_runs_expires_idx ON public.report_runs USING btree (expires_at) WHERE (status = 'done'::text);
 

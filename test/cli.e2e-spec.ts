@@ -76,14 +76,20 @@ describe('the command line, on a database that services use', () => {
     try {
       const file = join(folder, 'branches.csv');
       const header = 'branch_id,legal_entity,country,name,valid_from';
-      writeFileSync(file, `${header}\nPAR,529900G3SW56SHYNPR95,FR,Paris,2018-01-03\nMIL,529900G3SW56SHYNPR96,UK,,x\n`);
+      const mistakes = 'MIL,529900G3SW56SHYNPR96,UK,,x\n'.repeat(40);
+      writeFileSync(file, `${header}\nPAR,529900G3SW56SHYNPR95,FR,Paris,2018-01-03\n${mistakes}`);
       const refused = await truetrail(env, 'reference-data', 'import', 'branch', file);
       expect(refused).toMatchObject({ code: 1, stdout: '' });
-      expect(refused.stderr.trim().split('\n')).toEqual([
+      const told = refused.stderr.trim().split('\n');
+      expect(told.slice(0, 3)).toEqual([
         expect.stringMatching(/^line 3: legal_entity must be an LEI/),
         expect.stringMatching(/^line 3: country must be a country/),
         expect.stringMatching(/^line 3: valid_from must be a day/),
       ]);
+      expect(told.slice(100)).toEqual(['and 20 more']);
+      writeFileSync(file, Buffer.from([0xff, 0xfe]));
+      const binary = await truetrail(env, 'reference-data', 'import', 'branch', file);
+      expect(binary).toMatchObject({ code: 1, stderr: 'the file must be text in UTF-8\n' });
       writeFileSync(file, `${header}\nPAR,529900G3SW56SHYNPR95,FR,Paris,2018-01-03\n`);
       const tried = await truetrail(env, 'reference-data', 'import', 'branch', file, '--dry-run');
       expect(tried).toMatchObject({ code: 0, stdout: '1 changes: 1 would be recorded, 0 known already; revision 0\n' });
@@ -128,6 +134,12 @@ describe('the command line, on a database that services use', () => {
       ['reference-data', 'import', 'planet', 'package.json'],
       1,
       /no such kind of reference data/,
+    ],
+    [
+      'a revision that is none',
+      ['reference-data', 'list', 'venue', '--as-of', '2026'],
+      1,
+      /--as-of must be no more than the last revision/,
     ],
     ['no file to import', ['reference-data', 'import', 'venue'], 2, /needs a kind and a file/],
     ['half a command about the signing key', ['signing-key'], 2, /no command signing-key/],

@@ -1,9 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
+import type pg from 'pg';
+import { POOL } from '../src/database/tokens.js';
 import { MAX_DIRECT_EVENTS } from '../src/evidence/evidence-plan.js';
+import { EVIDENCE_RUNS } from '../src/evidence/evidence-runs.sql.js';
+import { LongReads } from '../src/long-reads/long-reads.js';
+import { keepAlive } from '../src/runs/kept-run-rows.js';
 import { SILENT_MS } from '../src/runs/run-loop.js';
 import { startService, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
@@ -24,6 +31,10 @@ interface Run {
   bytes: string;
   sha256: string | null;
   error: string | null;
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await pause(5);
 }
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -158,13 +169,42 @@ describe('evidence as a run', () => {
     const parameters = { asked, contents: true, envelopes: false };
     expect(events.map(({ action, new_state: state }) => [action, state])).toEqual([
       ['run', { run: run.id, parameters, as_of: String(SIZE) }],
-      ['done', { run: run.id, events: '2', bytes: run.bytes, sha256: run.sha256 }],
-      ['fetched', { run: run.id }],
-      ['fetched', { run: run.id }],
+      ['done', { run: run.id, parameters, events: '2', bytes: run.bytes, sha256: run.sha256 }],
+      ['fetched', { run: run.id, parameters }],
+      ['fetched', { run: run.id, parameters }],
     ]);
     expect(events.map(({ user_id: user }) => user === `key:${keyId}`)).toEqual([true, true, false, false]);
     const { body: list } = await service.http().get(`${RUNS}?limit=1`).expect(200);
     expect(list.runs).toEqual([run]);
+  });
+
+  it('is listed with some of the ids that were asked for, and has all by itself', async () => {
+    const { body: page } = await service.http().get('/v1/ledgers/main/events?limit=12').expect(200);
+    const ids = (page.events as { event_id: string }[]).map(({ event_id: id }) => id).sort();
+    const { id } = await made({ event_ids: ids, contents: false });
+    const { body: list } = await service.http().get(`${RUNS}?limit=1`).expect(200);
+    expect(list.runs).toMatchObject([{ id, asked: { event_ids: ids.slice(0, 10) } }]);
+    expect((await service.http().get(`${RUNS}/${id}`).expect(200)).body.asked).toEqual({ event_ids: ids });
+  });
+
+  it('stands in the report on who read what, each download by itself', async () => {
+    const run = await made({ order_id: 'O-7' });
+    const log = async (from: string): Promise<object[]> => {
+      const asked = service.http().get('/v1/ledgers/_service/reports/access-log');
+      const { body } = await asked.query({ from, to: '2199-01-01T00:00:00Z', order_id: 'O-7' }).expect(200);
+      return (body.rows as { run: string | null }[]).filter((row) => row.run === run.id);
+    };
+    const parameters = '{"asked":{"order_id":"O-7"},"contents":true,"envelopes":false}';
+    const row = { ledger: 'main', what: 'evidence', parameters };
+    const { bytes, sha256: digest } = run;
+    expect(await log('2026-01-01T00:00:00Z')).toMatchObject([
+      { ...row, action: 'run', as_of: String(SIZE), rows: null },
+      { ...row, action: 'done', rows: run.events, bytes, sha256: digest },
+    ]);
+    const later = new Date(Date.now() + 1).toISOString(); // of a period in which nobody asked for it
+    while (new Date().toISOString() < later);
+    await fetched(run.id);
+    expect(await log(later)).toMatchObject([{ ...row, action: 'fetched', rows: null }]);
   });
 
   it('is for those who may have the bundle directly, in their own ledgers', async () => {
@@ -197,6 +237,42 @@ describe('evidence as a run', () => {
     const after = await whenOver<Run>(service, `${RUNS}/${before.id}`);
     expect(after).toMatchObject({ status: 'done', sha256: before.sha256, events: '20' });
     expect(sha256((await fetched(before.id)).bytes)).toBe(before.sha256);
+  });
+
+  it('shows no sign of life of what it gave up while it makes another', async () => {
+    const { id } = await made({ from_sequence: '1', to_sequence: '3' });
+    const { id: other } = await made({ from_sequence: '1', to_sequence: '4' });
+    const runner = randomUUID();
+    await query(
+      service.database,
+      `UPDATE evidence_runs SET status = 'running', runner = $2, rows = NULL, sha256 = NULL, expires_at = NULL,
+              finished_at = NULL, progress_at = trail_now() - interval '10 seconds' WHERE id = ANY ($1)`,
+      [[id, other], runner],
+    );
+    await keepAlive(service.app.get<pg.Pool>(POOL), EVIDENCE_RUNS, runner, id);
+    const alive = await query<{ id: string }>(
+      service.database,
+      `SELECT id FROM evidence_runs WHERE runner = $1 AND progress_at > trail_now() - interval '5 seconds'`,
+      [runner],
+    );
+    expect(alive).toEqual([{ id }]);
+    for (const each of [id, other]) await service.http().post(`${RUNS}/${each}/cancel`).expect(200);
+  });
+
+  it('fails when it ends whoever makes it, time and again, and what was asked for later is made', async () => {
+    const { body: poison } = await service.http().post(RUNS).send({ from_sequence: '1' }).expect(202);
+    const later: string[] = [];
+    const reads = service.app.get<{ underWay: number; worker: Worker }>(LongReads);
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await until(() => Promise.resolve(reads.underWay > 0));
+      await reads.worker.terminate();
+      await until(async () => (await service.http().get(`${RUNS}/${poison.id}`)).body.status !== 'running');
+      later.push((await service.http().post(RUNS).send({ from_sequence: '1', to_sequence: '2' })).body.id); // wakes it
+    }
+    const over = await whenOver<Run>(service, `${RUNS}/${poison.id}`);
+    expect(over.status).toBe('failed');
+    expect(over.error).toContain('begun 5 times');
+    for (const id of later) expect(await whenOver<Run>(service, `${RUNS}/${id}`)).toMatchObject({ status: 'done' });
   });
 
   it('is cancelled, thrown away when its time is over, and never handed out as another', async () => {

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { KINDS } from '../src/reference-data/kinds.js';
 import { csvLine } from '../src/http/csv.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
-import { createKey, query } from './support/keys.js';
+import { createKey, query, serviceEvents } from './support/keys.js';
 import { connected, runJob } from './support/verification.js';
 
 interface Recorded {
@@ -255,11 +256,20 @@ describe('reference data', () => {
         "'=C-78,,,DE19700101ANNA#MUSTE,CONCAT,Anna,Mustermann,,2021-01-01T00:00:00.000000Z,2025-01-01T00:00:00.000000Z,set,",
       ]);
       expect((await importFile('client', text).expect(200)).body).toMatchObject({ changes: '3', recorded: '0' });
-      const reads = await query<{ user_id: string; new_state: unknown }>(
-        service.database,
-        `SELECT user_id, new_state FROM audit_events WHERE ledger = '_service' AND event_type = 'read' AND action = 'export'`,
+      const read = { entity_id: '_service', action: 'reference-data' };
+      const parameters = { kind: 'client', as_of: done.as_of };
+      expect(await serviceEvents(service.database, 'read')).toMatchObject([
+        { ...read, new_state: { parameters, as_of: events.at(-1)!.sequence } },
+      ]);
+      // and so in the report on who read what
+      const log = service.http().get('/v1/ledgers/_service/reports/access-log');
+      const { body } = await log.query({ from_date: '2026-01-01', to_date: '2199-12-31', of_ledger: '_service' });
+      expect(body.rows).toContainEqual(
+        expect.objectContaining({
+          what: 'reference-data',
+          parameters: JSON.stringify({ as_of: done.as_of, kind: 'client' }),
+        }),
       );
-      expect(reads).toMatchObject([{ new_state: { as_of: done.as_of } }]);
       expect((await get(`client/export?as_of=${Number(done.as_of) - 3}`).expect(200)).text.split('\r\n')).toHaveLength(
         2,
       );
@@ -304,6 +314,12 @@ describe('reference data', () => {
           '/lines/1/valid_from required',
         ],
       ],
+      ['a line of commas', ','.repeat(4 * 1024 * 1024), ['/lines/1 csv']],
+      [
+        'a very long name',
+        `mic,name,operating_mic,segment,country,valid_from,${'x'.repeat(9_999)}`,
+        ['/lines/1 unknown'],
+      ],
       [
         'a header of another kind',
         'mic,name,operating_mic,segment,country,valid_from,isin,mic\n',
@@ -316,6 +332,7 @@ describe('reference data', () => {
       expect(body.errors.map(({ pointer, rule }: { pointer: string; rule: string }) => `${pointer} ${rule}`)).toEqual(
         mistakes,
       );
+      expect(JSON.stringify(body).length).toBeLessThan(5_000);
     });
 
     it('has its limits, and its type', async () => {
@@ -425,7 +442,7 @@ describe('reference data', () => {
   });
 
   it.each([
-    ...['as_of=x', 'as_of=99999999', 'valid_at=x', 'limit=0', 'limit=1001', 'page=2', 'cursor='],
+    ...['as_of=x', 'as_of=99999999', 'valid_at=x', 'limit=0', 'limit=1001', 'page=2', 'cursor=', 'cursor=%00'],
     ...['lei=529900G3SW56SHYNPR96', 'isin=DE0007164600', 'symbol=', 'symbol=a%0Ab', 'name=XETRA'],
   ])('refuses ?%s', async (query) => {
     const { body } = await get(`venue?${query}`).expect(400);
@@ -439,7 +456,36 @@ describe('reference data', () => {
     const { key } = await createKey(service, ['reference:read'], ['main']);
     await service.http(key).get('/v1/reference/venue').expect(403);
     await get('planet').expect(404);
-    await get('venue/entries/NONE/history').expect(404);
+    for (const id of ['NONE', '%00', 'x'.repeat(256)]) {
+      for (const path of [`venue/entries/${id}`, `venue/entries/${id}/history`]) {
+        expect((await get(path).expect(404)).body.type).toBe('/docs/problems/reference-entry-not-found');
+      }
+    }
+  });
+
+  it('keeps nothing else waiting while somebody changes it', async () => {
+    await connected(service.database.serviceUrl, async (client) => {
+      await client.query('BEGIN');
+      await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('truetrail.reference', 0))`); // a long import
+      const asked = Array.from({ length: 15 }, (_, i) => [
+        get('venue').then(({ status }) => status),
+        say('venue', { ...XETR, name: `name ${i}`, valid_from: '2030-01-01' }).then(({ status }) => status),
+      ]).flat();
+      const waiting = async (): Promise<number> => {
+        const found = await query(
+          service.database,
+          `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%take_reference_changes%'
+             AND datname = current_database() AND pid <> pg_backend_pid()`,
+        );
+        return found.length;
+      };
+      while ((await waiting()) < 2) await pause(20);
+      await service.http().get('/v1/ledgers/main').timeout(2_000).expect(200);
+      expect(await waiting()).toBe(2); // one who reads, and one who changes
+      await client.query('COMMIT');
+      const statuses = await Promise.all(asked);
+      expect(new Set(statuses)).toEqual(new Set([200, 201]));
+    });
   });
 
   it('comes from the trail alone, and nobody changes it', async () => {

@@ -153,9 +153,16 @@ describe('a report as a run', () => {
       {
         action: 'done',
         user: `key:${auditor.id}`,
-        state: { run: run.id, report: 'mifid2-trades', rows: run.rows, bytes: run.bytes, sha256: run.sha256 },
+        state: {
+          ...{ run: run.id, report: 'mifid2-trades', parameters: DAY },
+          ...{ rows: run.rows, bytes: run.bytes, sha256: run.sha256 },
+        },
       },
-      { action: 'fetched', user: expect.any(String) as string, state: { run: run.id, report: 'mifid2-trades' } },
+      {
+        action: 'fetched',
+        user: expect.any(String) as string,
+        state: { run: run.id, report: 'mifid2-trades', parameters: DAY },
+      },
     ]);
     expect(events[2]!.user_id).not.toBe(`key:${auditor.id}`);
   });

@@ -81,4 +81,14 @@ describe('of several objects of one number', () => {
     expect(() => chosen(object(1, 1, 100), object(1, 1, 120), object(2, 131, 140))).toThrow(none);
     expect(() => chosen(object(1, 1, 100), object(3, 101, 140))).toThrow('object 2 of the archive is not there');
   });
+
+  it('is said that one is missing, however many there are of those before it', () => {
+    const doubled = Array.from({ length: 40 }, (_, i) => [
+      object(i + 1, 10 * i + 1, 10 * i + 10),
+      { ...object(i + 1, 10 * i + 1, 10 * i + 10), version: { ...object(i + 1, 1, 1).version, key: `again/${i + 1}` } },
+      object(i + 1, 10 * i + 1, 10 * i + 9),
+    ]).flat();
+    expect(() => chosen(...doubled, object(42, 401, 410))).toThrow('object 41 of the archive is not there');
+    expect(chosen(...doubled, object(41, 401, 410))).toHaveLength(41);
+  });
 });

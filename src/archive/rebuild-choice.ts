@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { MultisetHash } from '../integrity/multiset-hash.js';
 import type { AnyManifest, ArchivedRange, DigestsManifest } from './archive-format.js';
 import type { AnyEncoded } from './archive-tasks.js';
@@ -36,6 +37,8 @@ export function chooseObjects(
   const last = [...found.keys(), ...removed.keys()].map(BigInt).reduce((a, b) => (a > b ? a : b), 0n);
   const objects: KnownObject[] = [];
   const choices: Choice[] = [];
+  /** where several could count: what came of them is known, and no better the next time */
+  const tried = new Set<string>();
   let chains = new KindChains();
   let failure: Error | undefined;
   for (let number = 1n; number <= last; number++) {
@@ -43,11 +46,16 @@ export function chooseObjects(
       .filter(({ encoded }) => new KindChains(chains).takes(encoded))
       .sort((a, b) => eventsOf(b) - eventsOf(a));
     const gone = removed.get(String(number));
-    if (fitting.length > 1) choices.push({ number, untried: fitting.slice(1), chains: new KindChains(chains) });
-    if (fitting.length > 0) {
+    const place = fitting.length > 1 ? `${number} ${chains.digest()}` : '';
+    const isTried = tried.has(place);
+    if (fitting.length > 1 && !isTried) {
+      tried.add(place);
+      choices.push({ number, untried: fitting.slice(1), chains: new KindChains(chains) });
+    }
+    if (fitting.length > 0 && !isTried) {
       chains.takes(fitting[0]!.encoded);
       objects.push({ found: fitting[0]! });
-    } else if (gone) {
+    } else if (gone && !isTried) {
       chains.passes(gone);
       objects.push({ removed: gone });
     } else {
@@ -90,6 +98,15 @@ class KindChains {
     this.ends = new Map(other?.ends);
     this.unlisted = new Map(other?.unlisted);
     this.months = new Map(other?.months);
+  }
+
+  /** The same of chains that the same objects go on from. */
+  digest(): string {
+    const months = [...this.months].map(([number, { sha256 }]) => [number, sha256]);
+    const all = [[...this.ends].map(([name, { hash }]) => [name, hash]), [...this.unlisted], months];
+    return createHash('sha256')
+      .update(JSON.stringify(all.map((entries) => entries.sort(([a], [b]) => (a! < b! ? -1 : 1)))))
+      .digest('hex');
   }
 
   /** Whether an object goes on from what was taken before it; if so, it is taken. */

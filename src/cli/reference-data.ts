@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/config.js';
+import { BulkReads } from '../events/bulk-reads.js';
 import { csvLine } from '../http/csv.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { columnsOf, flatten, readInstant } from '../reference-data/change.js';
@@ -14,7 +15,7 @@ export async function importFile(config: Config, kindName: string, file: string,
   const bytes = await readFile(file);
   if (bytes.length > MAX_FILE_BYTES)
     throw new Error(`${file} is larger than the ${MAX_FILE_BYTES} bytes that are taken`);
-  return withService(config, ReferenceData, [], async (data, operator) =>
+  return withService(config, ReferenceData, [BulkReads], async (data, operator) =>
     data.import(operator, data.kind(kindName), bytes, isDryRun),
   );
 }
@@ -28,7 +29,7 @@ export async function listEntries(
 ): Promise<void> {
   const instant = at === undefined ? { time: formatMicros(Date.now() * 1000) } : readInstant(at);
   if ('mistake' in instant) throw new Error(`--valid-at ${instant.mistake}`);
-  await withService(config, ReferenceData, [], async (data) => {
+  await withService(config, ReferenceData, [BulkReads], async (data) => {
     const kind = data.kind(kindName);
     const upTo = await data.revision(asOf);
     const columns = columnsOf(kind);

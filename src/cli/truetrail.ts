@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { describeConfig, readConfig } from '../config/config.js';
-import { Problem } from '../http/problem.js';
+import { Problem, type FieldError } from '../http/problem.js';
 import { withoutCredentials } from '../operation/logger.js';
 
 const HELP = `truetrail COMMAND
@@ -259,11 +259,18 @@ function items(lists: readonly string[]): string[] {
     .filter((item) => item !== '');
 }
 
+/** A mistake in a file as it is; in an option by the option's own name. */
+function told({ pointer, detail }: FieldError): string {
+  if (pointer === '' || pointer.startsWith('/lines/')) return detail;
+  return detail.replace(/^expires_at/, 'expires').replace(/^[a-z_]+/, (name) => `--${name.replaceAll('_', '-')}`);
+}
+
 /** What went wrong, for the one who typed the command: no stack, no credentials. */
 function explain(error: unknown): string {
   if (error instanceof Problem && error.errors) {
-    if (error.errors[0]?.pointer.startsWith('/lines/')) return error.errors.map(({ detail }) => detail).join('\n');
-    return error.errors.map(({ detail }) => detail.replace(/^expires_at/, 'expires').replace(/^/, '--')).join('\n');
+    const { errors, errorsTotal } = error;
+    const more = errorsTotal > errors.length ? [`and ${errorsTotal - errors.length} more`] : [];
+    return [...errors.map(told), ...more].join('\n');
   }
   if (!(error instanceof Error)) return String(error);
   const cause = error instanceof Problem && error.cause instanceof Error ? ` (${error.cause.message})` : '';

@@ -7,7 +7,7 @@ import { ServiceLedger } from './service-ledger.js';
 /** A read of many events at once, as it is kept. */
 export interface BulkRead {
   ledger: string;
-  /** what was read: `search`, `history` */
+  /** what was read: `search`, `history`, `evidence`, `reference-data` */
   action: string;
   parameters: JsonObject;
   asOf: string;

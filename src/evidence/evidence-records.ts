@@ -6,11 +6,11 @@ import type { MadeAnswer } from '../runs/kept-run-maker.js';
 import type { EvidencePlan } from './evidence-plan.js';
 import type { StoredRun } from './evidence-runs.sql.js';
 
-type Named = Pick<StoredRun, 'id' | 'ledger'>;
+type Named = Pick<StoredRun, 'id' | 'ledger' | 'asked' | 'contents' | 'envelopes'>;
 
 /**
  * Who asked for which bundle as a run, what was made of it, and who fetched it, in the service's own ledger: event type
- * `evidence`. Each resolves once that is durable; throws not-recorded-as-read.
+ * `evidence`. Each says what was asked for, so that it can be understood without the others. Each resolves once that is durable; throws not-recorded-as-read.
  */
 @Injectable()
 export class EvidenceRecords {
@@ -18,11 +18,7 @@ export class EvidenceRecords {
 
   /** Action `run`. */
   run(id: string, plan: EvidencePlan, principal: string): Promise<void> {
-    const { ledger, asked, contents, envelopes, asOf } = plan;
-    return this.record('run', { id, ledger }, principal, {
-      parameters: { asked, contents, envelopes },
-      as_of: String(asOf),
-    });
+    return this.record('run', { ...plan, id }, principal, { as_of: String(plan.asOf) });
   }
 
   /** Action `done`: `sha256` is of the whole bundle, `events` of its lines. */
@@ -36,7 +32,12 @@ export class EvidenceRecords {
     return this.record('fetched', run, principal, {});
   }
 
-  private async record(action: string, { id, ledger }: Named, principal: string, more: JsonObject): Promise<void> {
+  private async record(
+    action: string,
+    { id, ledger, asked, contents, envelopes }: Named,
+    principal: string,
+    more: JsonObject,
+  ): Promise<void> {
     try {
       await this.serviceLedger.record({
         event_type: 'evidence',
@@ -44,7 +45,7 @@ export class EvidenceRecords {
         entity_id: ledger,
         action,
         user_id: principal.slice(0, 255),
-        new_state: { run: id, ...more },
+        new_state: { run: id, parameters: { asked, contents, envelopes }, ...more },
       });
     } catch (cause) {
       throw new Problem('not-recorded-as-read', 'The run could not be recorded, so nothing is handed out', { cause });

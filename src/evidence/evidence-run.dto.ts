@@ -1,13 +1,13 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { KeptRunDto } from '../runs/kept-run.dto.js';
-import type { StoredRun } from './evidence-runs.sql.js';
+import { LISTED_IDS, type StoredRun } from './evidence-runs.sql.js';
 
 /** A run whose answer is a bundle. */
 export class EvidenceRunDto extends KeptRunDto {
   @ApiProperty({
     type: 'object',
     additionalProperties: true,
-    description: "What was asked for, as in the bundle's manifest",
+    description: `What was asked for, as in the bundle's manifest; in a list no more than ${LISTED_IDS} of event_ids`,
     example: { from_sequence: '1', to_sequence: '500000' },
   })
   asked: Record<string, unknown>;

@@ -32,9 +32,21 @@ export interface StoredRun {
 const time = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
 
-const COLUMNS = `id, ledger, asked, contents, envelopes, as_of, made_by, status, rows, bytes,
+/** Of the ids that were asked for, in a list: of a thousand runs all of them could be 200 MB. */
+export const LISTED_IDS = 10;
+
+const COLUMNS = columnsWith('asked');
+const LISTED_COLUMNS = columnsWith(
+  `CASE WHEN asked ? 'event_ids'
+        THEN jsonb_set(asked, '{event_ids}', jsonb_path_query_array(asked, '$.event_ids[0 to ${LISTED_IDS - 1}]'))
+        ELSE asked END AS asked`,
+);
+
+function columnsWith(asked: string): string {
+  return `id, ledger, ${asked}, contents, envelopes, as_of, made_by, status, rows, bytes,
   encode(sha256, 'hex') AS sha256, pieces, error, requested_by,
   ${['created_at', 'started_at', 'finished_at', 'expires_at'].map(time).join(', ')}`;
+}
 
 /** As pg gives it: jsonb is text. */
 type Row = Omit<StoredRun, 'asked'> & { asked: string };
@@ -84,10 +96,10 @@ export async function findRun(
   return rows[0] && runOf(rows[0]);
 }
 
-/** The latest ones first. */
+/** The latest ones first, with LISTED_IDS of the ids that each asked for. */
 export async function listRuns(pool: pg.Pool, ledger: string, limit: number): Promise<StoredRun[]> {
   const { rows } = await pool.query<Row>(
-    `SELECT ${COLUMNS} FROM evidence_runs AS r WHERE ledger = $1 ORDER BY r.created_at DESC, id DESC LIMIT $2`,
+    `SELECT ${LISTED_COLUMNS} FROM evidence_runs AS r WHERE ledger = $1 ORDER BY r.created_at DESC, id DESC LIMIT $2`,
     [ledger, limit],
   );
   return rows.map(runOf);

@@ -5,11 +5,12 @@ export function csvLine(cells: readonly (string | null)[]): string {
 
 /**
  * A field that a spreadsheet shows and does not run: a text that begins with = + - @, a tab or a line's end gets an
- * apostrophe before it (OWASP, "CSV injection"). A plain negative number keeps its minus and stays a number.
+ * apostrophe before it (OWASP, "CSV injection"), and so does one that has apostrophes there already, so that what is read
+ * back is what was written. A plain negative number keeps its minus and stays a number.
  */
 export function csvField(cell: string | null): string {
   if (cell === null) return '';
-  const text = /^[=+\-@\t\r\n]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
+  const text = /^'*[=+\-@\t\r\n]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -38,15 +39,32 @@ export class CsvError extends Error {
   }
 }
 
+/** How much of a CSV text is read. */
+export interface CsvLimits {
+  /** with the header; whatever comes after so many is not looked at */
+  records: number;
+  /** of a record; more are a CsvError */
+  fields: number;
+  /** of a field as it stands there, quotes included; more are a CsvError */
+  characters: number;
+}
+
 /**
  * The records of a CSV text by RFC 4180, its header among them; lines may end in LF alone, and a byte order mark is
  * passed over. Empty lines are none. The apostrophe that csvField puts before a text is taken away again. Throws CsvError.
  */
-export function readCsv(text: string): CsvRecord[] {
+export function readCsv(text: string, most: CsvLimits): CsvRecord[] {
   const records: CsvRecord[] = [];
+  const tooLong = (): CsvError => new CsvError(line, `a field may have ${most.characters} characters`);
   let at = text.startsWith('\uFEFF') ? 1 : 0;
   let line = 1;
-  while (at < text.length) {
+  while (at < text.length && records.length < most.records) {
+    const emptyTo = text[at] === '\r' ? at + 1 : at;
+    if (text[emptyTo] === '\n') {
+      at = emptyTo + 1;
+      line += 1;
+      continue;
+    }
     const record: CsvRecord = { line, cells: [] };
     for (;;) {
       let cell: string;
@@ -58,6 +76,7 @@ export function readCsv(text: string): CsvRecord[] {
           if (end < 0) throw new CsvError(begin, 'a quoted field does not end');
           if (text[end + 1] !== '"') break;
           end += 2;
+          if (end - at > most.characters) throw tooLong();
         }
         cell = text.slice(at + 1, end).replaceAll('""', '"');
         line += cell.split('\n').length - 1;
@@ -71,7 +90,9 @@ export function readCsv(text: string): CsvRecord[] {
         at += cell.length;
         if (text[at] === '"') throw new CsvError(line, 'a quote stands inside of a field that does not begin with one');
       }
-      record.cells.push(/^'[=+\-@\t\r\n]/.test(cell) ? cell.slice(1) : cell);
+      if (cell.length > most.characters) throw tooLong();
+      if (record.cells.length === most.fields) throw new CsvError(line, `a line may have ${most.fields} fields`);
+      record.cells.push(/^'+[=+\-@\t\r\n]/.test(cell) ? cell.slice(1) : cell);
       if (text[at] !== ',') break;
       at += 1;
     }
@@ -79,7 +100,7 @@ export function readCsv(text: string): CsvRecord[] {
     if (at < text.length && text[at] !== '\n') throw new CsvError(line, 'a carriage return stands inside of a line');
     at += 1;
     line += 1;
-    if (record.cells.length > 1 || record.cells[0] !== '') records.push(record);
+    records.push(record);
   }
   return records;
 }

@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
+import { isEventText } from '../integrity/event.js';
 import { CHANGES, readInstant } from './change.js';
 import { isIsin } from '../identifiers/isin.js';
 import { isLei } from '../identifiers/lei.js';
-import { isEventText } from '../integrity/event.js';
 import { KINDS, MAX_TEXT, type Kind } from './kinds.js';
 
 export const DEFAULT_LISTED = 100;
@@ -51,7 +51,7 @@ export class ReferenceListQuery extends ReferenceAtQuery {
     example: 'XETR',
   })
   @Absentable()
-  @rule('cursor', (value) => typeof value === 'string' && value !== '', 'must be a next_cursor')
+  @rule('cursor', (value) => isEventText(value, MAX_TEXT), 'must be a next_cursor')
   cursor?: string;
 
   @ApiPropertyOptional({

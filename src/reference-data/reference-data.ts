@@ -4,13 +4,17 @@ import type pg from 'pg';
 import type { Principal } from '../access/principal.js';
 import { inOneAct } from '../database/one-act.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
+import { Turnstile } from '../database/turnstile.js';
+import { BulkReads } from '../events/bulk-reads.js';
+import { SERVICE_LEDGER } from '../events/ledgers.js';
 import { ServiceLedger, type ServiceEvent } from '../events/service-ledger.js';
 import { summary } from '../http/dto.pipe.js';
 import { Problem, type FieldError } from '../http/problem.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
+import { isEventText } from '../integrity/event.js';
 import { judgeChanges, type Known } from './change-context.js';
 import { readChange, readInstant, type Change, type FlatChange } from './change.js';
-import { KINDS, type Attributes, type Kind } from './kinds.js';
+import { KINDS, MAX_TEXT, type Attributes, type Kind } from './kinds.js';
 import { changeLine, headerLine, lineError, readReferenceFile, type PlacedChange } from './reference-file.js';
 import * as sql from './reference-changes.sql.js';
 import type { RecordedChange } from './reference-changes.sql.js';
@@ -40,10 +44,16 @@ const APPLICATION = 'truetrail reference data';
  */
 @Injectable()
 export class ReferenceData {
+  /** Each change has a connection of its own while it waits for others. */
+  private readonly changing = new Turnstile(1);
+  private taking: Promise<unknown> = Promise.resolve();
+  private nextTaking: Promise<bigint> | undefined;
+
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(DATABASE_URL) private readonly url: string,
     private readonly serviceLedger: ServiceLedger,
+    private readonly bulkReads: BulkReads,
   ) {}
 
   /** Throws reference-kind-not-found. */
@@ -56,7 +66,7 @@ export class ReferenceData {
 
   /** The revision that a text means: its number, or the last one before a time; the last one of all without it. */
   async revision(asOf: string | undefined): Promise<bigint> {
-    const last = await sql.takeChanges(this.pool, { isSettled: true });
+    const last = await this.takeSettled();
     if (asOf === undefined) return last;
     if (/^(?:0|[1-9][0-9]{0,17})$/.test(asOf)) {
       if (BigInt(asOf) <= last) return BigInt(asOf);
@@ -99,7 +109,7 @@ export class ReferenceData {
 
   /** An entry as it is at a time. Throws reference-entry-not-found. */
   async find(kind: Kind, id: string, { validAt, upTo }: { validAt: string; upTo: bigint }): Promise<RecordedChange> {
-    const changes = await sql.changesOf(this.pool, kind.name, upTo, [id]);
+    const changes = await this.changesOf(kind, id, upTo);
     const found = changes.findLast((each) => each.valid_from <= validAt && (each.valid_to ?? '~') > validAt);
     if (found && found.attributes !== null) return found;
     throw new Problem('reference-entry-not-found', `No ${kind.name} ${id} is known at ${validAt}`);
@@ -107,9 +117,14 @@ export class ReferenceData {
 
   /** All that was ever said of an entry, in its order. Throws reference-entry-not-found. */
   async history(kind: Kind, id: string, upTo: bigint): Promise<RecordedChange[]> {
-    const changes = await sql.changesOf(this.pool, kind.name, upTo, [id]);
+    const changes = await this.changesOf(kind, id, upTo);
     if (changes.length > 0) return changes;
     throw new Problem('reference-entry-not-found', `Nothing was ever recorded of ${kind.name} ${id}`);
+  }
+
+  /** None of what no id can be: PostgreSQL would not even look for U+0000. */
+  private async changesOf(kind: Kind, id: string, upTo: bigint): Promise<RecordedChange[]> {
+    return isEventText(id, MAX_TEXT) ? sql.changesOf(this.pool, kind.name, upTo, [id]) : [];
   }
 
   /**
@@ -136,7 +151,7 @@ export class ReferenceData {
 
   /** Records all changes of a file, or none. Throws invalid-body with every mistake, and what an append throws. */
   async import(caller: Principal, kind: Kind, bytes: Buffer, isDryRun: boolean): Promise<Imported> {
-    const { changes, errors } = readReferenceFile(kind, bytes);
+    const { changes, errors } = await readReferenceFile(kind, bytes);
     if (errors.length > 0) throw invalid(errors);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     return this.take(caller, kind, changes, sha256, isDryRun, (line, { column, rule, detail }) =>
@@ -152,10 +167,8 @@ export class ReferenceData {
       const ids = await sql.idsAfter(this.pool, kind.name, upTo, after, EXPORT_STEP);
       const last = ids.at(-1);
       if (last === undefined) break;
-      const changes = await sql.changesOf(this.pool, kind.name, upTo, ids);
-      for (const id of ids) {
-        const own = changes.filter(({ entry_id: each }) => each === id);
-        for (const span of timelineOf(own)) {
+      for (const [id, changes] of byEntry(await sql.changesOf(this.pool, kind.name, upTo, ids))) {
+        for (const span of timelineOf(changes)) {
           if (span.attributes === null) continue;
           text += changeLine(kind, { entry_id: id, reason: null, ...pick(span) });
         }
@@ -167,21 +180,25 @@ export class ReferenceData {
     if (text !== '') yield Buffer.from(text);
   }
 
-  private async recordExport({ id: principal }: Principal, kind: Kind, upTo: bigint): Promise<void> {
-    try {
-      await this.serviceLedger.record({
-        event_type: 'read',
-        entity_type: 'reference_data',
-        entity_id: kind.name,
-        action: 'export',
-        user_id: principal,
-        new_state: { as_of: String(upTo) },
-      });
-    } catch (cause) {
-      throw new Problem('not-recorded-as-read', 'The reading could not be recorded, so nothing is handed out', {
-        cause,
-      });
-    }
+  /**
+   * The last revision, after all that is recorded when this is called. However many ask, one connection of the pool waits
+   * for whoever changes reference data: reads of other things go on, and with them whoever posts events.
+   */
+  private takeSettled(): Promise<bigint> {
+    return (this.nextTaking ??= (async () => {
+      await this.taking.catch(() => undefined); // it may have looked before this was called
+      this.nextTaking = undefined;
+      const taking = sql.takeChanges(this.pool, { isSettled: true });
+      this.taking = taking;
+      return taking;
+    })());
+  }
+
+  private async recordExport(caller: Principal, kind: Kind, upTo: bigint): Promise<void> {
+    const place = upTo === 0n ? { ledger: SERVICE_LEDGER, sequence: '0' } : await this.placeOf(upTo);
+    const parameters = { kind: kind.name, as_of: String(upTo) };
+    const { ledger, sequence: asOf } = place;
+    await this.bulkReads.record({ ledger, action: 'reference-data', parameters, asOf }, caller);
   }
 
   /**
@@ -196,7 +213,7 @@ export class ReferenceData {
     isDryRun: boolean,
     errorOf: (line: number, mistake: { column: string; rule: string; detail: string }) => FieldError,
   ): Promise<Imported> {
-    return inOneAct(this.url, APPLICATION, async (client) => {
+    const act = async (client: pg.Client): Promise<Imported> => {
       const revision = await sql.takeChanges(client);
       const known = await this.known(client, kind, placed, revision);
       const judged = judgeChanges(
@@ -211,7 +228,8 @@ export class ReferenceData {
       if (isDryRun || fresh.length === 0) return { ...done, asOf: revision };
       await this.serviceLedger.record(...fresh.map(({ line, change }) => eventOf(caller, kind, change, sha256, line)));
       return { ...done, asOf: await sql.takeChanges(client) };
-    });
+    };
+    return this.changing.pass(() => inOneAct(this.url, APPLICATION, act));
   }
 
   private async known(

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { CsvError, csvLine, readCsv } from '../http/csv.js';
 import type { FieldError } from '../http/problem.js';
 import { columnsOf, flatten, readChange, type Change } from './change.js';
@@ -7,6 +8,13 @@ import type { Kind } from './kinds.js';
 /** What one file may have. */
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 export const MAX_FILE_CHANGES = 10_000;
+/** More than any kind has columns: of a line of a million commas there is nothing to tell but that. */
+const MAX_FIELDS = 100;
+const MAX_FIELD_CHARACTERS = 10_000;
+/** Lines that are read before others get their turn on the thread that takes events in. */
+const LINES_AT_ONCE = 500;
+/** Characters of a name that no column has, as it is told. */
+const SHOWN_CHARACTERS = 40;
 
 /** A change, and where it stands. */
 export interface PlacedChange {
@@ -24,13 +32,17 @@ export function lineError(line: number, column: string, rule: string, detail: st
 }
 
 /** The changes of a CSV file of a kind, and all that is wrong with it. Blanks around a field are none of it. */
-export function readReferenceFile(kind: Kind, bytes: Buffer): { changes: PlacedChange[]; errors: FieldError[] } {
+export async function readReferenceFile(
+  kind: Kind,
+  bytes: Buffer,
+): Promise<{ changes: PlacedChange[]; errors: FieldError[] }> {
   if (!isUtf8(bytes)) {
     return { changes: [], errors: [{ pointer: '', rule: 'encoding', detail: 'the file must be text in UTF-8' }] };
   }
   let records;
   try {
-    records = readCsv(bytes.toString('utf8'));
+    const most = { records: MAX_FILE_CHANGES + 2, fields: MAX_FIELDS, characters: MAX_FIELD_CHARACTERS };
+    records = readCsv(bytes.toString('utf8'), most);
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     return { changes: [], errors: [lineError(error.line, '', 'csv', csvDetail(error))] };
@@ -39,24 +51,32 @@ export function readReferenceFile(kind: Kind, bytes: Buffer): { changes: PlacedC
   const errors = headerErrors(kind, header?.cells ?? []);
   if (errors.length > 0) return { changes: [], errors };
   if (rest.length > MAX_FILE_CHANGES) {
-    const detail = `a file may have ${MAX_FILE_CHANGES} changes; this one has ${rest.length}`;
+    const detail = `a file may have ${MAX_FILE_CHANGES} changes, and this one has more`;
     return { changes: [], errors: [{ pointer: '', rule: 'limit', detail }] };
   }
   const names = header!.cells;
   const changes: PlacedChange[] = [];
-  for (const { line, cells } of rest) {
+  const mistaken: PlacedError[] = [];
+  for (const [i, { line, cells }] of rest.entries()) {
+    if (i % LINES_AT_ONCE === LINES_AT_ONCE - 1) await breathe();
     if (cells.length !== names.length) {
       const detail = `has ${cells.length} fields, and the header ${names.length}`;
-      errors.push(lineError(line, '', 'fields', detail));
+      mistaken.push({ line, error: lineError(line, '', 'fields', detail) });
       continue;
     }
     const { change, mistakes } = readChange(kind, Object.fromEntries(cells.map((cell, i) => [names[i]!, cell.trim()])));
-    for (const { column, rule, detail } of mistakes) errors.push(lineError(line, column, rule, detail));
+    for (const { column, rule, detail } of mistakes) {
+      mistaken.push({ line, error: lineError(line, column, rule, detail) });
+    }
     if (change) changes.push({ line, change });
   }
-  errors.push(...overlaps(kind, changes));
-  const lineOf = ({ pointer }: FieldError): number => Number(pointer.split('/')[2]);
-  return { changes, errors: errors.sort((a, b) => lineOf(a) - lineOf(b)) };
+  mistaken.push(...overlaps(kind, changes));
+  return { changes, errors: mistaken.sort((a, b) => a.line - b.line).map(({ error }) => error) };
+}
+
+interface PlacedError {
+  line: number;
+  error: FieldError;
 }
 
 function csvDetail({ line, message }: CsvError): string {
@@ -68,7 +88,8 @@ function headerErrors(kind: Kind, names: readonly string[]): FieldError[] {
   const errors: FieldError[] = [];
   for (const [i, name] of names.entries()) {
     if (!columns.includes(name)) {
-      const detail = `${JSON.stringify(name)} is no column of ${kind.name}; there are ${columns.join(', ')}`;
+      const shown = name.length > SHOWN_CHARACTERS ? `${name.slice(0, SHOWN_CHARACTERS)}…` : name;
+      const detail = `${JSON.stringify(shown)} is no column of ${kind.name}; there are ${columns.join(', ')}`;
       errors.push(lineError(1, '', 'unknown', detail));
     } else if (names.indexOf(name) !== i) errors.push(lineError(1, name, 'once', `${name} stands there twice`));
   }
@@ -79,7 +100,7 @@ function headerErrors(kind: Kind, names: readonly string[]): FieldError[] {
 }
 
 /** Of one entry and one time a file may say one thing only: which of two counts would be chance. */
-function overlaps(kind: Kind, changes: readonly PlacedChange[]): FieldError[] {
+function overlaps(kind: Kind, changes: readonly PlacedChange[]): PlacedError[] {
   const latest = new Map<string, PlacedChange>();
   const inTime = changes.toSorted((a, b) => (a.change.valid_from < b.change.valid_from ? -1 : 1));
   return inTime.flatMap((placed) => {
@@ -93,7 +114,7 @@ function overlaps(kind: Kind, changes: readonly PlacedChange[]): FieldError[] {
     if (end !== null && (change.valid_to === null || change.valid_to > end)) latest.set(change.entry_id, placed);
     const [first, second] = [before.line, line].sort((a, b) => a - b) as [number, number];
     const detail = `${kind.id.name} ${change.entry_id}: its validity overlaps that of line ${first}`;
-    return [lineError(second, 'valid_from', 'overlap', detail)];
+    return [{ line: second, error: lineError(second, 'valid_from', 'overlap', detail) }];
   });
 }
 

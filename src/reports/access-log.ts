@@ -7,7 +7,7 @@ import { defineReport } from './report.js';
 import { textParameter } from './text-parameter.js';
 
 /** Event types of the service's own ledger that tell of reading. */
-const READS = ['read', 'report'];
+const READS = ['read', 'report', 'evidence'];
 
 export const accessLog = defineReport({
   name: 'access-log',
@@ -24,50 +24,47 @@ export const accessLog = defineReport({
     { name: 'timestamp', description: 'when, by the clock of the service; UTC' },
     { name: 'principal', description: 'who' },
     { name: 'ledger', description: 'which was read' },
-    { name: 'what', description: 'the name of the report; otherwise search, history or evidence' },
+    {
+      name: 'what',
+      description: 'the name of the report; otherwise search, history, evidence or reference-data (an export)',
+    },
     {
       name: 'action',
       description:
-        'read or run (before the first byte), done (a report is whole), fetched (an answer that was made before)',
+        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before)',
     },
     { name: 'parameters', description: 'what was asked for, as JSON' },
     { name: 'as_of', description: 'the sequence up to which was read' },
     { name: 'format', description: 'of a report' },
-    { name: 'run', description: 'of a report: id of its run, which has a manifest' },
-    { name: 'rows', description: 'of a report that is done' },
-    { name: 'bytes', description: 'of a report that is done' },
-    { name: 'sha256', description: 'of the bytes of a report that is done' },
+    { name: 'run', description: 'of a report, which has a manifest by it, and of a bundle that was made as a run' },
+    { name: 'rows', description: 'of a report that is done; of a bundle its events' },
+    { name: 'bytes', description: 'of a report or bundle that is done' },
+    { name: 'sha256', description: 'of the bytes of a report or bundle that is done' },
     { name: 'event_id', description: 'the event of this ledger that says so' },
     { name: 'sequence', description: 'its position in this ledger' },
     { name: 'recorded_at', description: 'UTC' },
   ],
   async *rows(run) {
     const { principal, of_ledger: ledger, order_id: orderId } = run.parameters;
-    /** runs of reports that name the order: what follows of them does not name it again */
-    const runs = new Set<string>();
     for await (const page of eventsInPeriod(run, { keep: { entityType: 'ledger' } })) {
       for (const row of page) {
         if (!READS.includes(row.event_type)) continue;
         const { new_state: state, ...content } = contentOf(row);
         if (principal !== undefined && content.user_id !== principal) continue;
         if (ledger !== undefined && content.entity_id !== ledger) continue;
-        const runId = cellOf(state.run);
-        if (orderId !== undefined) {
-          if (namesOrder(state.parameters, orderId)) runs.add(runId ?? '');
-          else if (runId === null || !runs.has(runId)) continue;
-        }
-        const isReport = content.event_type === 'report';
+        if (orderId !== undefined && !namesOrder(state.parameters, orderId)) continue;
+        const type = content.event_type;
         yield {
           timestamp: content.timestamp,
           principal: content.user_id,
           ledger: content.entity_id,
-          what: isReport ? cellOf(state.report) : content.action,
-          action: isReport ? content.action : 'read',
+          what: type === 'report' ? cellOf(state.report) : type === 'evidence' ? type : content.action,
+          action: type === 'read' ? type : content.action,
           parameters: cellOf(state.parameters),
           as_of: cellOf(state.as_of),
           format: cellOf(state.format),
-          run: runId,
-          rows: cellOf(state.rows),
+          run: cellOf(state.run),
+          rows: cellOf(type === 'evidence' ? state.events : state.rows),
           bytes: cellOf(state.bytes),
           sha256: cellOf(state.sha256),
           event_id: content.event_id,

@@ -5,11 +5,11 @@ import type { JsonObject } from '../integrity/strict-json.js';
 import type { ReportRead } from './report-pieces.js';
 import type { StoredRun } from './report-runs.sql.js';
 
-type Named = Pick<StoredRun, 'id' | 'ledger' | 'report'>;
+type Named = Pick<StoredRun, 'id' | 'ledger' | 'report' | 'parameters'>;
 
 /**
  * Who asked for which report, what was made of it, and who fetched it, in the service's own ledger: event type `report`.
- * Each resolves once that is durable; throws not-recorded-as-read.
+ * Each says what was asked for, so that it can be understood without the others. Each resolves once that is durable; throws not-recorded-as-read.
  */
 @Injectable()
 export class ReportRecords {
@@ -17,8 +17,8 @@ export class ReportRecords {
 
   /** Action `run`; `kept`: the answer is made to be fetched later. */
   run(run: ReportRead & { id: string }, principal: string, { kept }: { kept: boolean }): Promise<void> {
-    const { parameters, asOf, format } = run;
-    return this.record('run', run, principal, { parameters: { ...parameters }, as_of: String(asOf), format, kept });
+    const { asOf, format } = run;
+    return this.record('run', run, principal, { as_of: String(asOf), format, kept });
   }
 
   /** Action `done`: `sha256` is of the whole answer. */
@@ -38,7 +38,7 @@ export class ReportRecords {
 
   private async record(
     action: string,
-    { id, ledger, report }: Named,
+    { id, ledger, report, parameters }: Named,
     principal: string,
     more: JsonObject,
   ): Promise<void> {
@@ -49,7 +49,7 @@ export class ReportRecords {
         entity_id: ledger,
         action,
         user_id: principal.slice(0, 255),
-        new_state: { run: id, report, ...more },
+        new_state: { run: id, report, parameters: { ...parameters }, ...more },
       });
     } catch (cause) {
       throw new Problem('not-recorded-as-read', 'The run could not be recorded, so nothing is handed out', { cause });

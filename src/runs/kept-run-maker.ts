@@ -13,6 +13,8 @@ import { HEARTBEAT_MS, RunLoop, SILENT_MS } from './run-loop.js';
 const PIECE_BYTES = 1024 * 1024;
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
+/** How often a run is begun that each time ends whoever makes it. */
+const MOST_ATTEMPTS = 5;
 
 const pack = promisify(gzip);
 
@@ -50,7 +52,7 @@ export interface RunKind<Run extends { id: string }> {
 
 /**
  * Makes the answers of one kind that are kept: one at a time on each replica, beside what others wait for. A run whose
- * replica has died is begun again by another.
+ * replica has died is begun again by another, so many times.
  */
 export class KeptRunMaker<Run extends { id: string }> {
   /** This replica, in the rows of its runs. */
@@ -64,6 +66,7 @@ export class KeptRunMaker<Run extends { id: string }> {
   ) {
     this.loop = new RunLoop(
       async () => {
+        await this.endExhausted();
         const run = await kind.take(this.runner, SILENT_MS);
         return run !== undefined && (await this.make(run));
       },
@@ -91,7 +94,7 @@ export class KeptRunMaker<Run extends { id: string }> {
     const log = this.logger.child({ run: run.id, ...named(run) });
     const alive = setInterval(() => {
       sql
-        .keepAlive(this.pool, tables, this.runner)
+        .keepAlive(this.pool, tables, this.runner, run.id) // what was given up stays silent, whatever is made now
         .catch((error: unknown) => log.warn({ err: error }, `signs of life of ${what} could not be written`));
     }, HEARTBEAT_MS).unref();
     try {
@@ -121,12 +124,21 @@ export class KeptRunMaker<Run extends { id: string }> {
     }
     const problem = toProblem(error);
     if (this.loop.signal.aborted || problem.slug === 'reads-overloaded') {
-      await sql.requeueRun(this.pool, tables, run.id, this.runner);
+      // with a cause: the thread has ended, and nobody knows whose fault that was
+      const isAttempt = !this.loop.signal.aborted && problem.cause !== undefined;
+      await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt });
       return false;
     }
     log.error({ err: error, alarm }, `${what} failed`);
     await sql.endRun(this.pool, tables, run.id, this.runner, { status: 'failed', error: problem.message, bytes: 0 });
     return true;
+  }
+
+  private async endExhausted(): Promise<void> {
+    const { what, alarm, tables } = this.kind;
+    for (const run of await sql.endExhausted(this.pool, tables, MOST_ATTEMPTS, SILENT_MS)) {
+      this.logger.error({ run, alarm }, `${what} was begun ${MOST_ATTEMPTS} times and never made: it failed`);
+    }
   }
 
   /** Makes the answer and keeps it, piece by piece. */

@@ -2,8 +2,8 @@ import type pg from 'pg';
 
 /**
  * Runs whose answers are kept in pieces, of one kind: their tables, which have these columns in common: of runs id,
- * status, runner, rows, bytes, sha256, pieces, packed_bytes, error, created_at, started_at, progress_at, finished_at,
- * expires_at; of pieces run, piece, bytes. All are names in SQL, never anything that came from outside.
+ * status, runner, attempts, rows, bytes, sha256, pieces, packed_bytes, error, created_at, started_at, progress_at,
+ * finished_at, expires_at; of pieces run, piece, bytes. All are names in SQL, never anything that came from outside.
  */
 export interface RunTables {
   readonly runs: 'report_runs' | 'evidence_runs';
@@ -35,7 +35,8 @@ export async function takeRun<Row extends pg.QueryResultRow>(
        DELETE FROM ${pieces} WHERE run IN (SELECT id FROM taken)
      )
      UPDATE ${runs} AS r
-       SET status = 'running', runner = $1, started_at = coalesce(r.started_at, trail_now()), progress_at = trail_now(),
+       SET status = 'running', runner = $1, attempts = r.attempts + 1,
+           started_at = coalesce(r.started_at, trail_now()), progress_at = trail_now(),
            pieces = 0, packed_bytes = 0, bytes = 0
        WHERE id IN (SELECT id FROM taken)
        RETURNING ${columns}`,
@@ -44,9 +45,40 @@ export async function takeRun<Row extends pg.QueryResultRow>(
   return rows[0];
 }
 
-/** Signs of life of all that this replica has under way. */
-export async function keepAlive(pool: pg.Pool, { runs }: RunTables, runner: string): Promise<void> {
-  await pool.query(`UPDATE ${runs} SET progress_at = trail_now() WHERE runner = $1 AND status = 'running'`, [runner]);
+/**
+ * Ends as failed what was begun so many times and never came to an end: what takes its replica down would do so for ever,
+ * and whatever was asked for later would wait for it. Their ids.
+ */
+export async function endExhausted(
+  pool: pg.Pool,
+  { runs, pieces, isKept }: RunTables,
+  most: number,
+  silentMs: number,
+): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `WITH ended AS (
+       UPDATE ${runs}
+         SET status = 'failed', error = 'it was begun ' || attempts || ' times, and each time its replica ended before it was made',
+             runner = NULL, finished_at = trail_now(), pieces = 0, packed_bytes = 0, bytes = 0
+         WHERE ${isKept} AND attempts >= $1
+           AND (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
+         RETURNING id
+     ), emptied AS (
+       DELETE FROM ${pieces} WHERE run IN (SELECT id FROM ended)
+     )
+     SELECT id FROM ended`,
+    [most, silentMs],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Signs of life of all that this replica has under way, or of one of its runs. */
+export async function keepAlive(pool: pg.Pool, { runs }: RunTables, runner: string, id?: string): Promise<void> {
+  await pool.query(
+    `UPDATE ${runs} SET progress_at = trail_now()
+       WHERE runner = $1 AND status = 'running' AND ($2::uuid IS NULL OR id = $2)`,
+    [runner, id ?? null],
+  );
 }
 
 /** Keeps the next piece of an answer. False when the run is not this replica's any more. */
@@ -130,11 +162,18 @@ export async function endRun(
   );
 }
 
-/** Puts a run back, for another replica or the next start to begin again. */
-export async function requeueRun(pool: pg.Pool, { runs }: RunTables, id: string, runner: string): Promise<void> {
+/** Puts a run back, for another replica or the next start to begin again. `isAttempt`: it may be the reason itself. */
+export async function requeueRun(
+  pool: pg.Pool,
+  { runs }: RunTables,
+  id: string,
+  runner: string,
+  { isAttempt }: { isAttempt: boolean },
+): Promise<void> {
   await pool.query(
-    `UPDATE ${runs} SET status = 'queued', runner = NULL WHERE id = $1 AND runner = $2 AND status = 'running'`,
-    [id, runner],
+    `UPDATE ${runs} SET status = 'queued', runner = NULL, attempts = attempts - $3
+       WHERE id = $1 AND runner = $2 AND status = 'running'`,
+    [id, runner, isAttempt ? 0 : 1],
   );
 }
 

@@ -22,10 +22,8 @@ export function expectedAccessLog(
       (json.includes(`"entity_id":${id}`) && !/"entity_type":"(?!order")/.test(json))
     );
   };
-  const named = reads.filter((event) => names(event));
-  const runs: unknown[] = named.map(({ new_state: { run } }) => run).filter((run) => run !== undefined);
   return reads
-    .filter((event) => orderId === undefined || named.includes(event) || runs.includes(event.new_state.run))
+    .filter((event) => orderId === undefined || names(event))
     .map(({ new_state: state, ...event }) => ({
       timestamp: event.timestamp,
       principal: event.user_id,
