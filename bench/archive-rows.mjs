@@ -53,15 +53,19 @@ export async function settle(trail) {
 
 /** Runs the export by hand. Returns what it did, and how long that took. */
 export async function runExport(trail) {
-  const started = await trail.call('POST', '/v1/jobs/archive-export/runs');
-  if (started.status !== 202) throw new Error(`archive-export: ${started.status} ${JSON.stringify(started.body)}`);
+  const { outcome, started_at: startedAt, finished_at: finishedAt } = await runJob(trail, 'archive-export');
+  const seconds = (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000;
+  return { events: Number(outcome.events), bytes: outcome.bytes, seconds };
+}
+
+/** Runs a job by hand; the run once it is done. Throws when it fails. */
+export async function runJob(trail, job) {
+  const started = await trail.call('POST', `/v1/jobs/${job}/runs`);
+  if (started.status !== 202) throw new Error(`${job}: ${started.status} ${JSON.stringify(started.body)}`);
   for (;;) {
-    const { body } = await trail.call('GET', `/v1/jobs/archive-export/runs/${started.body.id}`);
-    if (body.status === 'failed') throw new Error(`archive-export: ${JSON.stringify(body.outcome)}`);
-    if (body.status === 'done') {
-      const seconds = (Date.parse(body.finished_at) - Date.parse(body.started_at)) / 1000;
-      return { events: Number(body.outcome.events), bytes: body.outcome.bytes, seconds };
-    }
+    const { body } = await trail.call('GET', `/v1/jobs/${job}/runs/${started.body.id}`);
+    if (body.status === 'failed') throw new Error(`${job}: ${JSON.stringify(body.outcome)}`);
+    if (body.status === 'done') return body;
     await pause(50);
   }
 }

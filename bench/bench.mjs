@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { measureExport, settle } from './archive-rows.mjs';
 import { measureSize, measureStart } from './footprint-rows.mjs';
 import { measureIndexes } from './index-rows.mjs';
+import { measureArchivedMemory, measureMonthSteps } from './month-rows.mjs';
 import { measureMessageDb } from './message-db-rows.mjs';
 import { Cleanup } from './processes.mjs';
 import {
@@ -18,6 +19,7 @@ import { measureProofs, measureRounds } from './checkpoint-rows.mjs';
 import { measureBundle, measureLevels } from './evidence-rows.mjs';
 import { measureLedgers, measureTakingUp } from './ledger-rows.mjs';
 import { measureS3 } from './s3-rows.mjs';
+import { measureSlowStore } from './slow-store-rows.mjs';
 import { LEDGER, Trail } from './trail.mjs';
 import { measureBatches, measureClients, measureSingle } from './write-rows.mjs';
 
@@ -49,6 +51,10 @@ const FULL = {
   smallEvents: 100_000,
   starts: 3,
   indexRounds: 3,
+  stepEvents: 100_000,
+  searchMs: 60_000,
+  archivedMonths: 24,
+  archivedMonthEvents: 20_000,
   dropCaches: true,
 };
 /** Enough to see that everything runs. */
@@ -79,6 +85,10 @@ const QUICK = {
   smallEvents: 8_000,
   starts: 1,
   indexRounds: 1,
+  stepEvents: 1_000,
+  searchMs: 1_500,
+  archivedMonths: 4,
+  archivedMonthEvents: 500,
   dropCaches: false,
 };
 
@@ -104,6 +114,9 @@ const ROWS = {
   'history-cold': { what: 'order history, cold', measure: measureColdHistory, filled: true },
   kept: { what: 'every acknowledged event is in the ledger', measure: measureKept },
   indexes: { what: 'what each index costs', measure: measureIndexes, extra: true },
+  'month-steps': { what: 'steps of a month while a search runs', measure: measureMonthSteps, extra: true },
+  'slow-store': { what: 'POST beside a store that is slow or hangs', measure: measureSlowStore, extra: true },
+  'archived-memory': { what: 'memory of reads over archived months', measure: measureArchivedMemory, extra: true },
   start: { what: 'ready on a later start', measure: measureStart, filled: true },
 };
 

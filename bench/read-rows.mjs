@@ -347,8 +347,13 @@ async function measureBeside(trail, loads, rounds, roundMs) {
 
 /** Peak memory of a fresh service, for each long read, at a hundred thousand events and at all of them. */
 export async function measureMemory(trail, { smallEvents }) {
-  if (process.platform !== 'linux') throw new NotThereYet('peak memory is read from /proc, which only Linux has');
   const small = Math.min(smallEvents, Math.floor(trail.recorded / 2));
+  return peakRows(trail, { row: 'memory', of: `${trail.recorded} events`, small });
+}
+
+/** Peak memory of a fresh service, for each long read: over the first `small` events, and over all. `of` says what these are. */
+export async function peakRows(trail, { row, of, small }) {
+  if (process.platform !== 'linux') throw new NotThereYet('peak memory is read from /proc, which only Linux has');
   const reads = {
     verification: (events) => verify(trail, 1, events),
     'NDJSON search': (events) =>
@@ -357,12 +362,12 @@ export async function measureMemory(trail, { smallEvents }) {
   };
   const rows = [];
   for (const [name, run] of Object.entries(reads)) {
-    const what = `memory: ${name}, peak at ${trail.recorded} events`;
+    const what = `memory: ${name}, peak at ${of}`;
     try {
       const limit = await peakOf(trail, () => run(small));
       const ours = await peakOf(trail, () => run(trail.recorded));
       rows.push({
-        row: 'memory',
+        row,
         what,
         unit: 'MiB',
         limitName: `peak at ${small} events`,
@@ -374,7 +379,7 @@ export async function measureMemory(trail, { smallEvents }) {
       });
     } catch (error) {
       if (!(error instanceof NotThereYet)) throw error;
-      rows.push(notThereYet('memory', what));
+      rows.push(notThereYet(row, what));
     }
   }
   return rows;

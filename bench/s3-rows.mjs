@@ -15,12 +15,8 @@ const ROW_GROUP_ROWS = 2_048;
 
 /** A service of its own, whose archive is in S3, with `s3Events` events that are not archived yet. */
 export async function measureS3(trail, { s3Events, hashedRecords, hashMs, audits, auditedEvents, quietSingles }) {
-  if (process.env.AWS_ENDPOINT_URL_S3 === undefined) throw new NotThereYet('no S3: AWS_ENDPOINT_URL_S3 is not set');
-  const client = new S3Client({});
-  const bucket = `truetrail-bench-${randomBytes(6).toString('hex')}`;
-  await makeBucket(client, bucket);
-  const env = Object.fromEntries(AWS_VARIABLES.map((name) => [name, process.env[name]]));
-  const own = await Trail.start({ ...trail, env: { ...env, ARCHIVE_URL: `s3://${bucket}/trail` } });
+  const { client, bucket, env } = await newBucket();
+  const own = await Trail.start({ ...trail, env });
   try {
     await own.warmUp(2_000);
     const quiet = await singles(own, quietSingles);
@@ -65,7 +61,11 @@ export async function measureS3(trail, { s3Events, hashedRecords, hashMs, audits
   }
 }
 
-async function makeBucket(client, bucket) {
+/** A bucket made for a row, and the settings by which a service has its archive there. Throws NotThereYet. */
+export async function newBucket() {
+  if (process.env.AWS_ENDPOINT_URL_S3 === undefined) throw new NotThereYet('no S3: AWS_ENDPOINT_URL_S3 is not set');
+  const client = new S3Client({});
+  const bucket = `truetrail-bench-${randomBytes(6).toString('hex')}`;
   await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }));
   const DefaultRetention = { Mode: 'COMPLIANCE', Days: 1 };
   await client.send(
@@ -75,9 +75,11 @@ async function makeBucket(client, bucket) {
     }),
   );
   await pause(100);
+  const aws = Object.fromEntries(AWS_VARIABLES.map((name) => [name, process.env[name]]));
+  return { client, bucket, env: { ...aws, ARCHIVE_URL: `s3://${bucket}/trail` } };
 }
 
-function singles(trail, count) {
+export function singles(trail, count) {
   return trail.withConnections(1, ([connection]) =>
     trail.postSingles([connection], trail.makeSingles(connection, count)),
   );

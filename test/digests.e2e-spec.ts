@@ -195,7 +195,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     async function provenBesideTheGap(last: number): Promise<void> {
       const evidence = (body: object) => service.http().post('/v1/ledgers/main/evidence').send(body);
       const key = (await service.http().get('/v1/ledgers/main/keys').expect(200)).text.trim();
-      const proven = async (question: object, events: number): Promise<void> => {
+      const proven = async (question: object, events: number, deleted: object[] = []): Promise<void> => {
         const { body: bundle } = await evidence(question).buffer(true).parse(asBytes).expect(200);
         const {
           verdict,
@@ -203,7 +203,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           bundle: claims,
         } = verifyBundle(inMemory(bundle), { keys: [VerifierKey.parse(key)] });
         expect([question, verdict, findings]).toEqual([question, 'valid', []]);
-        expect([question, claims]).toMatchObject([question, { events: String(events) }]);
+        expect([question, claims]).toMatchObject([question, { events: String(events), deleted }]);
         if (!HAS_PYTHON) return;
         const file = join(folder, 'bundle.zip');
         writeFileSync(file, bundle);
@@ -226,6 +226,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       );
       await proven({ from_sequence: String(after), to_sequence: String(last) }, last - doomed.to);
       await proven({ event_ids: [receipts[doomed.to]!.event_id] }, 1);
+      // of what was found, and not as a range, the bundle says what was there before
+      const { month, from, to } = doomed;
+      const range = { from_sequence: String(from), to_sequence: String(to), month, policy: 'default', years: YEARS };
+      await proven({ search: { user_id: 'trader-1' } }, last - (to - before), [range]);
+      await proven({ order_id: 'none' }, 0, [range]);
+      await proven({ search: { user_id: 'trader-1', from_sequence: String(after) } }, last - to);
       if (before === 0) return;
       await refused(
         { recorded_to: new Date(Date.parse(receipts[doomed.from - 1]!.recorded_at) - 1).toISOString() },

@@ -8,6 +8,7 @@ import { verifyBundle } from '../src/integrity/evidence-verifier.js';
 import { signSuccession } from '../src/integrity/key-succession.js';
 import { verifierKey } from '../src/integrity/signed-note.js';
 import {
+  deletedEvents,
   EVIDENCE_ORIGIN,
   idOf,
   inMemory,
@@ -56,6 +57,7 @@ if (skip) {
     found: numbers(11, 20),
     beside: [10, 21],
   };
+  const ORDER: BundlePlan = { asked: { order_id: 'O-3' }, found: [3, 13, 23, 33, 43, 53] };
   const next = keyOfByte(9);
   it.each<[string, BundlePlan]>([
     ['a range of recorded time', { ...range, papers: { isWitnessed: true } }],
@@ -70,7 +72,11 @@ if (skip) {
       },
     ],
     ['ids', { asked: { event_ids: [5, 30, 31].map(idOf) }, found: [5, 30, 31] }],
-    ['an order', { asked: { order_id: 'O-3' }, found: [3, 13, 23, 33, 43, 53] }],
+    ['an order', ORDER],
+    [
+      'an order of which events may have been deleted',
+      { ...ORDER, deleted: [deletedEvents(4n, 12n), deletedEvents(14n, 14n)] },
+    ],
     ['event time', { asked: { from: recordedAtOf(5), to: recordedAtOf(8) }, found: [6, 7, 8] }],
     ['a search that finds nothing', { asked: { search: { user_id: 'nobody' } }, found: [] }],
     [
@@ -104,10 +110,20 @@ if (skip) {
   });
 
   it('finds it undecided without contents whether events were asked for', async () => {
-    const order = { asked: { order_id: 'O-3' }, found: [3, 13, 23, 33, 43, 53] };
-    const { status, output } = verify(await makeBundle(ledger, { ...order, contents: false }));
+    const { status, output } = verify(await makeBundle(ledger, { ...ORDER, contents: false }));
     expect(output).toMatch(/0 findings\nunchecked: without contents .*: order_id\n$/);
     expect(status).toBe(2);
+  });
+
+  it.each([
+    ['a range', range, [deletedEvents(1n, 2n)]],
+    ['what is there', ORDER, [deletedEvents(4n, 13n)]],
+    ['what was not looked at', ORDER, [deletedEvents(4n, 12n), deletedEvents(54n, 61n)]],
+    ['ranges in another order', ORDER, [deletedEvents(14n, 14n), deletedEvents(4n, 12n)]],
+  ])('refuses that something was deleted of %s', async (_, plan, deleted) => {
+    const { status, output } = verify(pack(unpack(await makeBundle(ledger, plan)), { deleted }));
+    expect(output).not.toMatch(/Traceback/);
+    expect(status).toBe(1);
   });
 
   it.each<[string, JsonObject]>([

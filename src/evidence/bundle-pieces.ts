@@ -1,6 +1,13 @@
 import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
-import { deletionSentence, eventDeleted, readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
+import {
+  deletionSentence,
+  eventDeleted,
+  readDeletedSpans,
+  spanAt,
+  spansWithin,
+  type DeletedRange,
+} from '../archive/deleted-ranges.js';
 import { listCopies } from '../archive/objects-of-range.js';
 import type { Checkpoints } from '../checkpoints/checkpoints.js';
 import type { EventSearch } from '../events/event-search.js';
@@ -10,7 +17,7 @@ import { lesser } from '../events/sequences.js';
 import { Problem } from '../http/problem.js';
 import { parseCheckpoint } from '../integrity/checkpoint.js';
 import { BundleError, writeBundle, type BundleEvent } from '../integrity/evidence-bundle.js';
-import type { BundleClaims, SequenceRange } from '../integrity/evidence-claims.js';
+import type { BundleClaims, DeletedEvents, SequenceRange } from '../integrity/evidence-claims.js';
 import { parseNote } from '../integrity/signed-note.js';
 import { DamagedRowError, eventRecordOf, type EventRecord } from '../integrity/stored-event.js';
 import type { JsonObject } from '../integrity/strict-json.js';
@@ -90,6 +97,8 @@ class BundleMaking {
   /** of ranges the size is known before the first event */
   mayBeTooLarge: boolean;
   private readonly runs = new SequenceRuns();
+  /** of what is not a range: what the bundle says was deleted */
+  private told: readonly DeletedRange[] = [];
 
   constructor(
     private readonly readers: BundleReaders,
@@ -135,7 +144,19 @@ class BundleMaking {
       if (range.to - range.from >= MAX_DIRECT_EVENTS) throw new TooLarge();
       this.mayBeTooLarge = false;
     }
-    return { ledger, origin, asOf, asked, completeness, range, contents };
+    return { ledger, origin, asOf, asked, completeness, range, contents, deleted: await this.deleted() };
+  }
+
+  /** Of what is not a range, what might have been found and is not there any more. */
+  private async deleted(): Promise<DeletedEvents[]> {
+    const { ledger, query, asOf } = this.plan;
+    if (!query || this.isRange) return [];
+    const spans = await readDeletedSpans(this.readers.pool, ledger);
+    this.told = spansWithin(spans, query.fromSequence, lesser(query.toSequence, asOf), query);
+    return this.told.map(({ from_sequence: from, to_sequence: to, deleted_at: deletedAt, ...rest }) => ({
+      ...{ from: BigInt(from), to: BigInt(to), deletedAt },
+      ...rest,
+    }));
   }
 
   /** The sequences that the question's bounds of sequence leave, up to as_of. */
@@ -211,6 +232,9 @@ class BundleMaking {
     const request = { query, limit: undefined, walk: undefined };
     const pages = this.readers.search.pages(this.plan.ledger, request, this.gone);
     for await (const { events, deleted } of oneAhead(pages)) {
+      if (!this.isRange && (deleted?.length ?? 0) !== this.told.length) {
+        throw new Problem('event-deleted', 'Events were deleted while the bundle was made: ask for it again');
+      }
       // of a range nothing may be left out; what was found is what is still there to be found
       if (deleted && this.isRange) {
         const { from_sequence: from, to_sequence: to } = deleted[0]!;

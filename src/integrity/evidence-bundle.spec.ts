@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import {
+  deletedEvents,
   EVIDENCE_ORIGIN,
   idOf,
   inMemory,
@@ -23,6 +24,7 @@ import {
 import { anchorBytes, anchorHash, parseAnchor } from './anchor.js';
 import { canonicalize, type JsonObject } from './canonical-json.js';
 import { BundleError, FILES, keysText, parseManifest, type BundleManifest } from './evidence-bundle.js';
+import type { DeletedEvents } from './evidence-claims.js';
 import { verifyBundle, type BundleReport, type VerifyBundleOptions } from './evidence-verifier.js';
 import { eventHash, type Envelope } from './event.js';
 import { signSuccession } from './key-succession.js';
@@ -460,6 +462,36 @@ describe('an evidence bundle', () => {
     expectInvalid(claim(await makeBundle(ledger, AMONG), { range: { from: 1n, to: 31n } }), 'missing');
   });
 
+  it('says what was deleted and might have been found, and cannot say so of what is there, or of a range', async () => {
+    const [first, second] = [deletedEvents(4n, 12n), deletedEvents(14n, 14n)];
+    const bytes = await makeBundle(ledger, { ...ORDER, deleted: [first, second] });
+    const report = verify(bytes);
+    expect(report).toMatchObject({ verdict: 'valid', findings: [], unchecked: [] });
+    expect(report.bundle!.deleted).toMatchObject([
+      { from_sequence: '4', to_sequence: '12', policy: 'default', years: 7, month: '2019-06-01' },
+      { from_sequence: '14', to_sequence: '14' },
+    ]);
+    const said = 'sequences 4 to 12, recorded in 2019-06, deleted at 2026-07-01T00:00:00Z under the policy default';
+    expect(report.notes).toContainEqual(expect.stringContaining(said));
+    expect(unpack(bytes).get(FILES.page)!.toString()).toContain(said);
+    const claim = (of: Buffer, deleted: DeletedEvents[]): BundleReport => verify(pack(unpack(of), { deleted }));
+    expectInvalid(claim(bytes, [first]), 'page');
+    for (const wrong of [[deletedEvents(4n, 13n)], [second, first], [first, deletedEvents(12n, 12n)]]) {
+      expectInvalid(claim(bytes, wrong), 'asked', 'page');
+    }
+    for (const [from, to] of [
+      [61n, 61n],
+      [0n, 1n],
+      [5n, 4n],
+    ] as const) {
+      expectInvalid(claim(bytes, [deletedEvents(from, to)]), 'asked', 'page');
+    }
+    expectInvalid(claim(await makeBundle(ledger, RANGE), [first]), 'asked', 'page');
+    await expect(makeBundle(ledger, { ...ORDER, deleted: [deletedEvents(3n, 3n)] })).rejects.toThrow('event 3');
+    const untold = { ...first, years: '7' } as unknown as DeletedEvents;
+    expectInvalid(claim(bytes, [untold]), 'manifest');
+  });
+
   it('cannot narrow a range of recorded time', async () => {
     const asked = RECORDED.asked;
     const bytes = await makeBundle(ledger, RECORDED);
@@ -581,7 +613,7 @@ describe('an evidence bundle', () => {
     expect(page).not.toMatch(/<script|onload|javascript:|https?:/i);
     expect(page).toContain('trader-1');
     expectInvalid(verify(repacked(bytes, FILES.page, (text) => text.replace('10 events', '11 events'))), 'page');
-    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/2', 'truetrail-page/3'));
+    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/3', 'truetrail-page/4'));
     expect(verify(newer)).toMatchObject({ verdict: 'undecided', findings: [] });
     const evil = await makeBundle(ledger, {
       asked: { search: { user_id: '<script>alert(1)</script>\u202e' } },

@@ -6,8 +6,10 @@ import { leafHash } from './event.js';
 import {
   COMPLETENESS,
   kindOfAsked,
+  shownDeleted,
   type BundleClaims,
   type BundleTimestamp,
+  type DeletedEvents,
   type SequenceRange,
 } from './evidence-claims.js';
 import { BundleLineCheck, canonicalLine, lineOf } from './evidence-lines.js';
@@ -285,7 +287,8 @@ export function keysText(keys: readonly string[], successions: readonly string[]
 
 /** The JCS of a manifest. */
 export function manifestText(manifest: BundleManifest): string {
-  const { ledger, origin, asOf, asked, completeness, range, contents, events, envelopes, hashes, files } = manifest;
+  const { ledger, origin, asOf, asked, completeness, range, contents, deleted } = manifest;
+  const { events, envelopes, hashes, files } = manifest;
   return canonicalize({
     format: BUNDLE_FORMAT,
     ledger,
@@ -295,6 +298,7 @@ export function manifestText(manifest: BundleManifest): string {
     completeness,
     range: range && { from_sequence: String(range.from), to_sequence: String(range.to) },
     contents,
+    deleted: deleted.map(shownDeleted),
     events: String(events),
     envelopes: String(envelopes),
     hashes: String(hashes),
@@ -341,9 +345,9 @@ function readBundleJson(bytes: Buffer): JsonValue {
 }
 
 function readManifest(value: JsonValue): BundleManifest {
-  const read = members(value, 12);
+  const read = members(value, 13);
   if (read.format !== BUNDLE_FORMAT) throw new BundleError(`its format is not ${BUNDLE_FORMAT}`);
-  const { ledger, origin, asked, contents, files } = read;
+  const { ledger, origin, asked, contents, deleted, files } = read;
   if (typeof ledger !== 'string' || typeof origin !== 'string') throw new BundleError('it names no ledger and origin');
   if (!isObject(asked) || kindOfAsked(asked) === undefined) {
     throw new BundleError('it does not say what was asked for');
@@ -357,6 +361,7 @@ function readManifest(value: JsonValue): BundleManifest {
   if (completeness === 'as-found-in-range' && !contents) {
     throw new BundleError('without contents it cannot be seen in a range what was found');
   }
+  if (!Array.isArray(deleted)) throw new BundleError('it does not say what was deleted');
   if (!Array.isArray(files)) throw new BundleError('it lists no files');
   return {
     ledger,
@@ -366,6 +371,7 @@ function readManifest(value: JsonValue): BundleManifest {
     completeness,
     range: read.range === null ? null : readRange(read.range),
     contents,
+    deleted: deleted.map(readDeleted),
     events: decimal(read.events),
     envelopes: decimal(read.envelopes),
     hashes: decimal(read.hashes),
@@ -376,6 +382,18 @@ function readManifest(value: JsonValue): BundleManifest {
 function readRange(value: JsonValue | undefined): SequenceRange {
   const { from_sequence: from, to_sequence: to } = members(value, 2);
   return { from: decimal(from), to: decimal(to) };
+}
+
+function readDeleted(value: JsonValue): DeletedEvents {
+  const read = members(value, 7);
+  const { from_sequence: from, to_sequence: to, month, deletion, policy, years, deleted_at: deletedAt } = read;
+  if (typeof month !== 'string' || typeof deletion !== 'string' || typeof policy !== 'string') {
+    throw new BundleError('what was deleted has no month, deletion or policy');
+  }
+  if (typeof years !== 'number' || typeof deletedAt !== 'string') {
+    throw new BundleError('what was deleted has no years, or no time');
+  }
+  return { from: decimal(from), to: decimal(to), month, deletion, policy, years, deletedAt };
 }
 
 function readFile(value: JsonValue): BundleFile {

@@ -26,6 +26,31 @@ export interface BundleClaims {
   range: SequenceRange | null;
   /** whether the events are there or only their envelopes */
   contents: boolean;
+  /** of `as-found`, what is not there any more and might have been found, in order; none of the others */
+  deleted: readonly DeletedEvents[];
+}
+
+/** Events that were deleted at the end of their retention, as the service says. Sequences, both ends included. */
+export interface DeletedEvents extends SequenceRange {
+  /** in which they were recorded: its first day, YYYY-MM-DD */
+  month: string;
+  /** id of the act */
+  deletion: string;
+  /** record class of the policy that had kept them for the longest, and its years */
+  policy: string;
+  years: number;
+  /** RFC 3339 */
+  deletedAt: string;
+}
+
+/** As answers tell of them. */
+export function shownDeleted({ from, to, deletedAt, ...rest }: DeletedEvents): JsonObject {
+  return { from_sequence: String(from), to_sequence: String(to), deleted_at: deletedAt, ...rest };
+}
+
+/** What people are told of them. */
+export function deletedText({ from, to, month, deletion, policy, years, deletedAt }: DeletedEvents): string {
+  return `sequences ${from} to ${to}, recorded in ${month.slice(0, 7)}, deleted at ${deletedAt} under the policy ${policy} (${years} years), deletion ${deletion}`;
 }
 
 /** An RFC 3161 reply over the SHA-256 of an anchor's bytes. It dates what that anchor holds and all before it. */

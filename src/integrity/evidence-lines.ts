@@ -145,6 +145,9 @@ export class BundleLineCheck {
     }
     if (line.origin !== this.claims.origin) at('link', 'it is of another ledger');
     if (sequence > this.claims.asOf) at('sequence', `it is past as_of, ${this.claims.asOf}`);
+    if (this.claims.deleted.some(({ from, to }) => from <= sequence && sequence <= to)) {
+      at('asked', 'it is among those that are said to have been deleted');
+    }
     const hash = eventHash(line);
     const hex = hash.toString('hex');
     if (hex !== line.event_hash) at('link', 'its envelope has another hash than its event_hash');
@@ -189,12 +192,16 @@ export class BundleLineCheck {
   }
 
   private checkClaims(): void {
-    const { asked, asOf, completeness, range } = this.claims;
+    const { asked, asOf, completeness, range, deleted } = this.claims;
     const wrong = (detail: string): void => this.report({ kind: 'asked', sequence: null, event_id: null, detail });
     const isRange = this.kind === 'sequences' || this.kind === 'recorded';
     if (isRange !== (completeness === 'complete-range')) {
       wrong('ranges of sequences and of recorded time are complete, and nothing else is');
     }
+    if (deleted.length > 0 && completeness !== 'as-found') wrong('of a range nothing may have been deleted');
+    const isInOrder = ({ from, to }: SequenceRange, at: number): boolean =>
+      from > (deleted[at - 1]?.to ?? 0n) && from <= to && to <= asOf;
+    if (!deleted.every(isInOrder)) wrong('what was deleted is no ranges up to as_of, one after the other');
     const unreadable = this.asked.unreadable();
     if (unreadable !== undefined)
       throw new AskedError(`what was asked for says nothing that can be read by ${unreadable}`);

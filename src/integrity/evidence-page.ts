@@ -2,7 +2,13 @@ import { hash } from 'node:crypto';
 import { canonicalize, type JsonObject, type JsonValue } from './canonical-json.js';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.js';
 import { parseAnchor, anchorHash } from './anchor.js';
-import { askedOfContents, type BundleClaims, type BundleTimestamp, type Completeness } from './evidence-claims.js';
+import {
+  askedOfContents,
+  deletedText,
+  type BundleClaims,
+  type BundleTimestamp,
+  type Completeness,
+} from './evidence-claims.js';
 import { signedByReached } from './key-succession.js';
 import { pageText } from './page-text.js';
 import { cosignatureTime, NoteError, parseNote, VerifierKey, type SignedNote } from './signed-note.js';
@@ -13,7 +19,7 @@ import { cosignatureTime, NoteError, parseNote, VerifierKey, type SignedNote } f
  */
 
 /** Changed with every change of the page; a verifier compares pages that its own version made. */
-export const PAGE_VERSION = 'truetrail-page/2';
+export const PAGE_VERSION = 'truetrail-page/3';
 
 /** So many events and objects of the archive are listed; all are in the files. */
 const LISTED_EVENTS = 1_000;
@@ -74,7 +80,7 @@ export class EvidencePage {
 
   /** The page once all lines were taken. Throws NoteError and AnchorError for papers that are none. */
   render(facts: PageFacts): string {
-    const { ledger, origin, asOf, asked, completeness, range, contents } = this.claims;
+    const { ledger, origin, asOf, asked, completeness, range, contents, deleted } = this.claims;
     const { events, envelopes, timestamps, keys, archive } = facts;
     const note = parseNote(facts.checkpoint);
     const checkpoint = parseCheckpoint(note.text);
@@ -112,12 +118,13 @@ ${rows([
   ['Events', String(events)],
   ['Envelopes beside them', String(envelopes)],
   ['Contents', contents ? 'in this bundle' : 'not in this bundle: envelopes and proofs alone'],
+  ...deleted.map((each): Row => ['Deleted', deletedText(each)]),
 ])}</table>
 <h2>What it proves, and what not</h2>
 <p>${COMPLETE[completeness]}</p>
 <ul>
 <li>The hash of every event was computed again from ${contents ? 'its content and ' : ''}its envelope, and leads with the hashes in proof/ to the root of the checkpoint below.</li>
-${isUnseen ? `<li>The contents are not here, and only they would show that these events are the ones that were asked for: that is the word of the service.</li>\n` : ''}<li>The checkpoint is signed with the key of the ledger, and stands in anchor ${anchor.number}, one link of a chain of objects under a lock that nobody can rewrite.</li>
+${isUnseen ? `<li>The contents are not here, and only they would show that these events are the ones that were asked for: that is the word of the service.</li>\n` : ''}${deleted.length > 0 ? `<li>Events that may have been among these were deleted at the end of their retention, before this bundle was made: that they were due is the word of the service. Their hashes are still in the signed tree; whoever has the receipt and the content of one can prove it.</li>\n` : ''}<li>The checkpoint is signed with the key of the ledger, and stands in anchor ${anchor.number}, one link of a chain of objects under a lock that nobody can rewrite.</li>
 <li>When an event happened (<i>timestamp</i>) is what its source said. When it was recorded (<i>recorded_at</i>) is the clock of the service; ${timestamps.length > 0 ? `${timestamps.length} timestamps of outside authorities over the anchor show that it was not later than they say` : 'this bundle has no timestamp of an outside authority'}.</li>
 <li>What the archive says of its objects (below) is told by the service; whoever may read the store can compare it.</li>
 </ul>

@@ -14,7 +14,7 @@ import {
   type BundleFile,
   type BundleManifest,
 } from './evidence-bundle.js';
-import type { BundleTimestamp } from './evidence-claims.js';
+import { deletedText, shownDeleted, type BundleTimestamp } from './evidence-claims.js';
 import { AskedError, BundleLineCheck, readCanonicalLine, type LineFinding } from './evidence-lines.js';
 import { EvidencePage, PAGE_VERSION } from './evidence-page.js';
 import { signedByReached } from './key-succession.js';
@@ -68,6 +68,8 @@ export interface BundleReport {
     completeness: string;
     range: { from_sequence: string; to_sequence: string } | null;
     contents: boolean;
+    /** what was deleted and might have been found, as the service says */
+    deleted: JsonObject[];
     events: string;
     envelopes: string;
   } | null;
@@ -188,7 +190,7 @@ class BundleVerification {
       if (error instanceof BundleError) this.stop('manifest', error.message);
       throw error;
     }
-    const { ledger, origin, asOf, asked, completeness, range, contents, events, envelopes } = this.manifest;
+    const { ledger, origin, asOf, asked, completeness, range, contents, deleted, events, envelopes } = this.manifest;
     this.report.bundle = {
       ledger,
       origin,
@@ -197,9 +199,15 @@ class BundleVerification {
       completeness,
       range: range && { from_sequence: String(range.from), to_sequence: String(range.to) },
       contents,
+      deleted: deleted.map(shownDeleted),
       events: String(events),
       envelopes: String(envelopes),
     };
+    for (const each of deleted) {
+      this.report.notes.push(
+        `not there any more, and might have been found, as the service says: ${deletedText(each)}`,
+      );
+    }
     if (!origin.endsWith(`/${ledger}`)) this.find('manifest', 'its origin is not that of its ledger');
     return true;
   }

@@ -286,6 +286,12 @@ def check_lines(lines, manifest, root):
     ranged = by_sequences or bool(set(asked) & set(KINDS[4]))
     if ranged != (manifest['completeness'] == 'complete-range'):
         wrong('ranges of sequences and of recorded time are complete, and nothing else is')
+    deleted = [(int(each['from_sequence']), int(each['to_sequence'])) for each in manifest['deleted']]
+    ends = [0, *(number for each in deleted for number in each), as_of + 1]
+    if (deleted and span) or any(len(each) != 7 for each in manifest['deleted']):
+        wrong('what was deleted is of a range, or not told as it should be')
+    if not all(a < b if at % 2 == 0 else a <= b for at, (a, b) in enumerate(zip(ends, ends[1:]))):
+        wrong('what was deleted is no ranges up to as_of, one after the other')
     if span and not (1 <= first <= last + 1 <= as_of + 1):
         wrong('the range is none up to as_of')
     high = int(window.get('to_sequence', as_of)) if by_sequences else min(as_of, int(window.get('to_sequence', as_of)))
@@ -301,6 +307,8 @@ def check_lines(lines, manifest, root):
         digest = sha256(jcs(envelope).encode())
         if line['format'] != 'truetrail/1' or line['origin'] != manifest['origin'] or digest.hex() != line['event_hash']:
             wrong(f'{where}: the envelope is not that of its event_hash')
+        if any(first_gone <= sequence <= last_gone for first_gone, last_gone in deleted):
+            wrong(f'{where}: it is said to have been deleted')
         if sequence > as_of or (before and sequence <= int(before['sequence'])):
             wrong(f'{where}: it is out of order')
         if (sequence == 1) != (line['previous_event_hash'] is None):
@@ -359,7 +367,7 @@ def verify(path, trusted):
         if zlib.crc32(manifest_bytes) != files['manifest.json'][0][2]:
             raise ValueError('the manifest has another CRC')
         manifest = read_json(manifest_bytes)
-        if jcs(manifest).encode() != manifest_bytes or manifest['format'] != 'truetrail-bundle/1' or len(manifest) != 12:
+        if jcs(manifest).encode() != manifest_bytes or manifest['format'] != 'truetrail-bundle/1' or len(manifest) != 13:
             raise ValueError('the manifest is not one of truetrail-bundle/1 in canonical form')
         if [each['name'] for each in manifest['files']] != list(files)[:-1]:
             raise ValueError('the files are not those of the manifest')

@@ -22,7 +22,7 @@ import {
   type BundleManifest,
   type BundlePapers,
 } from '../../src/integrity/evidence-bundle.js';
-import type { BundleClaims } from '../../src/integrity/evidence-claims.js';
+import type { BundleClaims, DeletedEvents } from '../../src/integrity/evidence-claims.js';
 import type { Subtree } from '../../src/integrity/merkle-proof.js';
 import { nodeHash } from '../../src/integrity/merkle-tree.js';
 import { cosignText, formatNote, formatSignature, signText, verifierKey } from '../../src/integrity/signed-note.js';
@@ -198,6 +198,7 @@ export interface BundlePlan {
   completeness?: BundleClaims['completeness'];
   range?: BundleClaims['range'];
   contents?: boolean;
+  deleted?: BundleClaims['deleted'];
   asOf?: bigint;
   /** sequences of the events asked for */
   found: readonly number[];
@@ -218,6 +219,7 @@ export async function makeBundle(ledger: MadeLedger, plan: BundlePlan): Promise<
     completeness: plan.completeness ?? 'as-found',
     range: plan.range ?? null,
     contents: plan.contents ?? true,
+    deleted: plan.deleted ?? [],
   };
   const sequences = [...plan.found, ...(plan.beside ?? [])].sort((a, b) => a - b);
   const events = sequences.map((sequence): BundleEvent => {
@@ -237,6 +239,12 @@ export async function makeBundle(ledger: MadeLedger, plan: BundlePlan): Promise<
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** As the service tells of events that were deleted. */
+export function deletedEvents(from: bigint, to: bigint): DeletedEvents {
+  const deletion = '0190a0b0-0000-7000-8000-00000000000d';
+  return { from, to, month: '2019-06-01', deletion, policy: 'default', years: 7, deletedAt: '2026-07-01T00:00:00Z' };
 }
 
 /** Whole numbers, both ends included. */
