@@ -13,6 +13,7 @@ import {
   notThereYet,
   NotThereYet,
 } from './read-rows.mjs';
+import { measureReports } from './report-rows.mjs';
 import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
 import { measureProofs, measureRounds } from './checkpoint-rows.mjs';
 import { measureBundle, measureLevels } from './evidence-rows.mjs';
@@ -104,6 +105,7 @@ const ROWS = {
   'history-cold': { what: 'order history, cold', measure: measureColdHistory, filled: true },
   kept: { what: 'every acknowledged event is in the ledger', measure: measureKept },
   indexes: { what: 'what each index costs', measure: measureIndexes, extra: true },
+  reports: { what: 'each report', measure: measureReports, filled: true, extra: true },
   start: { what: 'ready on a later start', measure: measureStart, filled: true },
 };
 

@@ -286,16 +286,8 @@ export async function measureBusy(trail, { busyRounds, busyMs }) {
   for (const [name, run] of Object.entries(LOADS)) if (await isThere(trail, run)) loads[name] = run;
   if (Object.keys(loads).length === 0) throw new NotThereYet();
   const missing = Object.keys(LOADS).filter((name) => !loads[name]);
-  const postFor = (connection) => async () => {
-    const latencies = [];
-    const until = performance.now() + busyMs;
-    while (performance.now() < until) {
-      latencies.push(...(await trail.postSingles([connection], trail.makeSingles(connection, 50))));
-    }
-    return latencies;
-  };
   const results = await trail.withConnections(1, ([connection]) => {
-    const post = postFor(connection);
+    const post = () => postFor(trail, connection, busyMs);
     return alternate(
       busyRounds,
       async () => {
@@ -331,6 +323,16 @@ export async function measureBusy(trail, { busyRounds, busyMs }) {
       detail: { oursMs: summarize(busy), limitMs: summarize(quiet) },
     },
   ];
+}
+
+/** Posts events one by one for so long. Returns milliseconds for each. */
+export async function postFor(trail, connection, milliseconds) {
+  const latencies = [];
+  const until = performance.now() + milliseconds;
+  while (performance.now() < until) {
+    latencies.push(...(await trail.postSingles([connection], trail.makeSingles(connection, 50))));
+  }
+  return latencies;
 }
 
 /** Peak memory of a fresh service, for each long read, at a hundred thousand events and at all of them. */
@@ -369,7 +371,7 @@ export async function measureMemory(trail, { smallEvents }) {
 }
 
 /** Peak resident memory, MiB, of a service that was started for this and does `work`. */
-async function peakOf(trail, work) {
+export async function peakOf(trail, work) {
   await trail.restartService();
   await work();
   const status = readFileSync(`/proc/${trail.service.pid}/status`, 'utf8');
@@ -401,7 +403,7 @@ function reportPath(events) {
 }
 
 /** Reads an answer of any length to its end and keeps nothing of it. */
-async function drain(trail, path, accept) {
+export async function drain(trail, path, accept) {
   await trail.withConnections(1, async ([connection]) => {
     let bytes = 0;
     const request = connection.encode('GET', path, undefined, accept);

@@ -101,7 +101,8 @@ else the machine does hits both; a figure by itself says as much about the machi
   sockets, but on few cores it still takes from what service and database could use.
 
 \`npm run bench -- --events 10000000\` measures reads on ten million events (about 25 GB in the temporary folder, which TMPDIR
-chooses); \`npm run bench -- --only indexes\` what each index costs the way in; \`node bench/profile.mjs batches\` shows where the
+chooses); \`npm run bench -- --only indexes\` what each index costs the way in; \`npm run bench -- --only reports\` time, memory
+and the effect on POST p99 of each report, with \`--events\` at any size; \`node bench/profile.mjs batches\` shows where the
 service spends its time. Of the rows that are not met, [where-time-goes.md](where-time-goes.md) says why.
 `,
   );
