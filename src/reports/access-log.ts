@@ -11,10 +11,11 @@ const READS = ['read', 'report'];
 
 export const accessLog = defineReport({
   name: 'access-log',
-  version: 1,
+  version: 2,
   isOfServiceLedger: true,
   title: 'Who read what',
-  question: 'Who read what of the ledgers in the period: which report, search, history or bundle, and with what in it?',
+  question:
+    'Who read what of the ledgers in the period: which report, search, history, bundle, event or proof, and with what in it?',
   parameters: [
     textParameter('principal', 'What this principal read alone: a key as key:…, or a subject, exactly', 'key:0197f3a1'),
     textParameter('of_ledger', 'What was read of this ledger alone', 'main'),
@@ -24,13 +25,20 @@ export const accessLog = defineReport({
     { name: 'timestamp', description: 'when, by the clock of the service; UTC' },
     { name: 'principal', description: 'who' },
     { name: 'ledger', description: 'which was read' },
-    { name: 'what', description: 'the name of the report; otherwise search, history or evidence' },
+    { name: 'what', description: 'the name of the report; otherwise search, history, event, proof or evidence' },
     {
       name: 'action',
       description:
-        'read or run (before the first byte), done (a report is whole), fetched (an answer that was made before)',
+        'read or run (before the first byte), done (a report is whole), fetched (an answer that was made before), pages (single events, pages or proofs, counted)',
     },
-    { name: 'parameters', description: 'what was asked for, as JSON' },
+    {
+      name: 'parameters',
+      description:
+        'what was asked for, as JSON; of pages a list of up to 20 different things, and null at its end if there were more',
+    },
+    { name: 'reads', description: 'of pages: how many answers' },
+    { name: 'first_time', description: 'of pages: when the first of them went out, UTC' },
+    { name: 'last_time', description: 'of pages: when the last of them went out' },
     { name: 'as_of', description: 'the sequence up to which was read' },
     { name: 'format', description: 'of a report' },
     { name: 'run', description: 'of a report: id of its run, which has a manifest' },
@@ -52,8 +60,9 @@ export const accessLog = defineReport({
         if (principal !== undefined && content.user_id !== principal) continue;
         if (ledger !== undefined && content.entity_id !== ledger) continue;
         const runId = cellOf(state.run);
+        const pages = content.event_type === 'read' && Array.isArray(state.asked) ? state.asked : undefined;
         if (orderId !== undefined) {
-          if (namesOrder(state.parameters, orderId)) runs.add(runId ?? '');
+          if ((pages ?? [state.parameters]).some((each) => namesOrder(each, orderId))) runs.add(runId ?? '');
           else if (runId === null || !runs.has(runId)) continue;
         }
         const isReport = content.event_type === 'report';
@@ -62,8 +71,11 @@ export const accessLog = defineReport({
           principal: content.user_id,
           ledger: content.entity_id,
           what: isReport ? cellOf(state.report) : content.action,
-          action: isReport ? content.action : 'read',
-          parameters: cellOf(state.parameters),
+          action: isReport ? content.action : pages ? 'pages' : 'read',
+          parameters: cellOf(pages ? [...pages, ...(state.asked_is_cut === true ? [null] : [])] : state.parameters),
+          reads: cellOf(state.reads),
+          first_time: cellOf(state.first),
+          last_time: cellOf(state.last),
           as_of: cellOf(state.as_of),
           format: cellOf(state.format),
           run: runId,
