@@ -14,6 +14,7 @@ import {
   notThereYet,
   NotThereYet,
 } from './read-rows.mjs';
+import { measureReports } from './report-rows.mjs';
 import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
 import { measureProofs, measureRounds } from './checkpoint-rows.mjs';
 import { measureBundle, measureLevels } from './evidence-rows.mjs';
@@ -117,6 +118,7 @@ const ROWS = {
   'month-steps': { what: 'steps of a month while a search runs', measure: measureMonthSteps, extra: true },
   'slow-store': { what: 'POST beside a store that is slow or hangs', measure: measureSlowStore, extra: true },
   'archived-memory': { what: 'memory of reads over archived months', measure: measureArchivedMemory, extra: true },
+  reports: { what: 'each report', measure: measureReports, filled: true, extra: true },
   start: { what: 'ready on a later start', measure: measureStart, filled: true },
 };
 

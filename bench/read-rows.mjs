@@ -303,16 +303,8 @@ export async function measureBusy(trail, { busyRounds, busyMs }) {
 
 /** A row without its target: one client's POST p99 while all of `loads` run over and over, in turns with nothing. */
 async function measureBeside(trail, loads, rounds, roundMs) {
-  const postFor = (connection) => async () => {
-    const latencies = [];
-    const until = performance.now() + roundMs;
-    while (performance.now() < until) {
-      latencies.push(...(await trail.postSingles([connection], trail.makeSingles(connection, 50))));
-    }
-    return latencies;
-  };
   const results = await trail.withConnections(1, ([connection]) => {
-    const post = postFor(connection);
+    const post = () => postFor(trail, connection, roundMs);
     return alternate(
       rounds,
       async () => {
@@ -343,6 +335,16 @@ async function measureBeside(trail, loads, rounds, roundMs) {
     ratio: ours / limit,
     detail: { oursMs: summarize(busy), limitMs: summarize(quiet) },
   };
+}
+
+/** Posts events one by one for so long. Returns milliseconds for each. */
+export async function postFor(trail, connection, milliseconds) {
+  const latencies = [];
+  const until = performance.now() + milliseconds;
+  while (performance.now() < until) {
+    latencies.push(...(await trail.postSingles([connection], trail.makeSingles(connection, 50))));
+  }
+  return latencies;
 }
 
 /** Peak memory of a fresh service, for each long read, at a hundred thousand events and at all of them. */
@@ -386,7 +388,7 @@ export async function peakRows(trail, { row, of, small }) {
 }
 
 /** Peak resident memory, MiB, of a service that was started for this and does `work`. */
-async function peakOf(trail, work) {
+export async function peakOf(trail, work) {
   await trail.restartService();
   await work();
   const status = readFileSync(`/proc/${trail.service.pid}/status`, 'utf8');
@@ -418,7 +420,7 @@ function reportPath(events) {
 }
 
 /** Reads an answer of any length to its end and keeps nothing of it. */
-async function drain(trail, path, accept) {
+export async function drain(trail, path, accept) {
   await trail.withConnections(1, async ([connection]) => {
     let bytes = 0;
     const request = connection.encode('GET', path, undefined, accept);

@@ -813,6 +813,13 @@ describe('what the first month says of retention', () => {
         await run('partition-maintenance');
         const events = Array.from({ length: 10 }, () => sampleEvent({ event_type }));
         await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+        for (const name of [`Branch ${back}`, `Renamed ${back}`]) {
+          await service
+            .http()
+            .post('/v1/reference/legal-entity')
+            .send({ lei: '529900G3SW56SHYNPR95', name, country: 'DE', valid_from: '2015-01-01' })
+            .expect(201);
+        }
         await setClock(monthsAgo(back - 2, 3));
         for (const job of ['partition-maintenance', 'archive-export', 'archive-verification', 'retention'])
           await run(job);
@@ -845,7 +852,7 @@ describe('what the first month says of retention', () => {
       writeFileSync(path, whole.subarray(1));
       const refused = (await run('month-deletion')) as { kept: { reason: string }[] };
       expect(refused).toMatchObject({ done: [], removed: 0 });
-      expect(refused.kept[0]!.reason).toContain('what it says of retention cannot be read');
+      expect(refused.kept[0]!.reason).toContain('what it says of retention and reference data cannot be read');
       writeFileSync(path, whole);
       expect(await run('month-deletion')).toMatchObject({ kept: [], done: [firstOf(FIRST)] });
       const records = await query<{ action: string; act: string }>(
@@ -857,6 +864,8 @@ describe('what the first month says of retention', () => {
       expect(records).toEqual([
         { action: 'carry', act: 'retention_policy add' },
         { action: 'carry', act: 'retention_policy add' },
+        { action: 'carry', act: 'reference_legal-entity set' },
+        { action: 'carry', act: 'reference_legal-entity set' },
         { action: 'carried', act: '' },
       ]);
 
@@ -882,6 +891,10 @@ describe('what the first month says of retention', () => {
         expect(await query(copy, policies)).toEqual(await query(database, policies));
         const deletions = 'SELECT id, month, state, policy, begun_at FROM month_deletions ORDER BY id';
         expect(await query(copy, deletions)).toEqual(await query(database, deletions));
+        // as they were said, at their places and under their revisions
+        const reference = 'SELECT * FROM reference_changes ORDER BY revision';
+        expect(await query(copy, reference)).toEqual(await query(database, reference));
+        expect(await query(copy, reference)).toHaveLength(4);
       });
 
       // an object that is locked for longer than any policy says tells of one that is lost, or was locked by hand

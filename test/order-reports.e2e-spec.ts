@@ -12,6 +12,8 @@ import { readCsv, type PlacedEvent } from './reports/plain-computation.js';
 import { expectedCopies } from './reports/plain-copies.js';
 import { expectedReconstruction, type Envelopes } from './reports/plain-reconstruction.js';
 import { expectedReplay } from './reports/plain-replay.js';
+import { PageReads } from '../src/events/page-reads.js';
+import { ServiceLedger } from '../src/events/service-ledger.js';
 import { startService, type TestService } from './support/app.js';
 import { createKey, query, type TestKey } from './support/keys.js';
 import { Random } from './support/random.js';
@@ -43,7 +45,7 @@ describe('reports on orders', () => {
   const ledgers = new Map<string, PlacedEvent[]>();
 
   beforeAll(async () => {
-    service = await startService();
+    service = await startService({ env: { RECORD_READS_SECONDS: '3600' } }); // in time when the test says so
     await record('desk', MADE_DESK);
     await record('aggregates', MADE_AGGREGATES);
     await record('copies', MADE_COPIES);
@@ -336,12 +338,22 @@ describe('reports on orders', () => {
       await get('desk/orders/CH-1/history').set(lines).expect(200);
       await get('desk/events?entity_type=order&entity_id=P-1').set(lines).expect(200);
       await get('desk/events?entity_type=account&entity_id=P-1').set(lines).expect(200);
-      await get('desk/events?entity_id=P-1&limit=1').expect(200); // a page is not recorded
+      // pages, single events and proofs are counted
+      const { body: page } = await get('desk/events?entity_id=P-1&limit=1').expect(200);
+      await get(`desk/events?cursor=${page.next_cursor}`).expect(200);
+      await get('desk/events?entity_id=CH-1').expect(200);
+      await get('desk/orders/P-1/history').expect(200);
+      await get(`desk/events/${MADE_DESK[0]!.event_id}`).expect(200);
+      await get(`desk/events/${MADE_DESK[0]!.event_id}`).expect(200);
+      await get('desk/events/0197f3a1-6c00-7000-8000-ffffffffffff').expect(404);
+      await get('desk/orders/nothing/history').expect(404);
+      await get('_service/events?limit=3').expect(200);
       const day = 'from_date=2026-06-02&to_date=2026-06-02';
       await get(`desk/reports/order-reconstruction?${day}&order_id=P-1&format=csv`).expect(200);
       await get(`copies/reports/replay?${day}`).expect(200);
       await get(`desk/reports/activity?${day}`).expect(400); // refused: nothing was read
       await get('_service/events?event_type=report').set(lines).expect(200);
+      await service.app.get(PageReads).record();
     });
 
     it('has the reads that a plain look at the trail of the service finds', async () => {
@@ -381,6 +393,10 @@ describe('reports on orders', () => {
         ['copies', 'replay', 'run'],
         ['copies', 'replay', 'done'],
         ['_service', 'search', 'read'],
+        ['desk', 'search', 'pages'],
+        ['desk', 'history', 'pages'],
+        ['desk', 'event', 'pages'],
+        ['_service', 'search', 'pages'],
       ]);
       const path = join(import.meta.dirname, 'reports', 'access-log.json');
       const places = new Map<string, string>();
@@ -389,7 +405,10 @@ describe('reports on orders', () => {
           if (!places.has(id)) places.set(id, `ID-${places.size + 1}`);
           return places.get(id)!;
         })
-        .replaceAll(/"(timestamp|recorded_at|sequence|as_of|bytes|sha256)": "[^"]*"/g, '"$1": "…"');
+        .replaceAll(
+          /"(timestamp|first_time|last_time|recorded_at|sequence|as_of|bytes|sha256)": "[^"]*"/g,
+          '"$1": "…"',
+        );
       if (process.env.UPDATE_GOLDEN_FILES) writeFileSync(path, text);
       expect(readFileSync(path, 'utf8')).toBe(text);
     });
@@ -405,6 +424,53 @@ describe('reports on orders', () => {
         ['search', 'read'],
         ['order-reconstruction', 'run'],
         ['order-reconstruction', 'done'],
+        ['search', 'pages'],
+        ['history', 'pages'],
+      ]);
+    });
+
+    it('counts pages in memory, and names the first things that were asked for', async () => {
+      const { key, id } = await createKey(service, ['events:read'], ['desk']);
+      const reads = service.app.get(PageReads);
+      const get = (path: string) => service.http(key).get(`/v1/ledgers/desk/${path}`);
+      await reads.record(); // what the tests before this one have read
+      for (let i = 0; i < 24; i++) await get(`events?entity_id=N-${i % 22}`).expect(200);
+      await get(`events?entity_id=${'n'.repeat(255)}&user_id=${'n'.repeat(255)}&source=${'%C3%A4'.repeat(255)}`);
+      const size = async (): Promise<number> =>
+        Number((await service.http().get('/v1/ledgers/_service').expect(200)).body.size);
+      const before = await size();
+      await Promise.all([reads.record(), reads.record()]);
+      await reads.record();
+      expect(await size()).toBe(before + 1);
+      const told = (await serviceTrail()).at(-1)!;
+      expect(told).toMatchObject({ event_type: 'read', action: 'search', user_id: `key:${id}` });
+      expect(told.new_state).toMatchObject({ reads: '25', asked_is_cut: true });
+      const asked = Array.from({ length: 20 }, (_, i) => ({ entity_id: `N-${i}` }));
+      expect(told.new_state.asked).toEqual(asked);
+      expect(String(told.new_state.first) <= String(told.new_state.last)).toBe(true);
+      const { body } = await service
+        .http()
+        .get(LOG)
+        .query({ ...EVER_DAYS, principal: `key:${id}` })
+        .expect(200);
+      expect(body.rows).toMatchObject([{ what: 'search', action: 'pages', reads: '25' }]);
+      expect(JSON.parse(body.rows[0].parameters)).toEqual([...asked, null]);
+    });
+
+    it('has pages that could not be recorded the first time', async () => {
+      const { key, id } = await createKey(service, ['events:read'], ['desk']);
+      const reads = service.app.get(PageReads);
+      const ledger = service.app.get(ServiceLedger);
+      await service.http(key).get('/v1/ledgers/desk/orders/P-1/history').expect(200);
+      const record = ledger.record.bind(ledger);
+      ledger.record = () => Promise.reject(new Error('the database is away'));
+      await reads.record();
+      ledger.record = record;
+      await service.http(key).get('/v1/ledgers/desk/orders/CH-1/history').expect(200);
+      await reads.record();
+      const told = (await serviceTrail()).filter(({ user_id: user }) => user === `key:${id}`);
+      expect(told.map(({ new_state: state }) => [state.reads, state.asked])).toEqual([
+        ['2', [{ order_id: 'P-1' }, { order_id: 'CH-1' }]],
       ]);
     });
 

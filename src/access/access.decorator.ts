@@ -11,6 +11,8 @@ export interface RouteAccess {
   everyLedger?: boolean;
   /** hashes and signatures alone: open to all where PUBLIC_PROOFS is true */
   isProof?: boolean;
+  /** answers of it are counted as reads of a ledger, under this name: `event`, `search`, `history`, `proof` */
+  reads?: string;
   /** the most that a body of this route may have after decompression, bytes */
   maxBodyBytes?: number;
   /** its body is application/x-ndjson, read by the handler, and nothing else is taken */

@@ -18,7 +18,13 @@ import { ArchiveThread } from './archive-thread.js';
 import type { RetentionRequest } from './object-retention.js';
 import { isArchived, listObjectsOfMonth, wasCarried } from './object-retention.sql.js';
 import type { ObjectStore } from './object-store.js';
-import { CARRIED_RECORD, inOrder, readRetentionEvents, type RetentionEvent } from './retention-records.js';
+import {
+  CARRIED_RECORD,
+  inOrder,
+  readCarriedRecords,
+  type ReferenceEvent,
+  type RetentionEvent,
+} from './retention-records.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
 /** An append each; a record has a few kilobytes. */
@@ -27,9 +33,9 @@ const EXPORT_JOB = 'archive-export';
 const EXPORT_POLL_MS = 200;
 
 /**
- * Makes the records of retention again that go with a month: which policies there are, which months were deleted and which
- * objects are gone stands in the service's ledger, and a database that is made anew knows it from nowhere else. Each record
- * is carried on once for every month that it is deleted with, as it was made.
+ * Makes the records again that go with a month: which policies there are, which months were deleted, which objects are
+ * gone, and every change of reference data stands in the service's ledger, and a database that is made anew knows it from
+ * nowhere else. Each record is carried on once for every month that it is deleted with, as it was made.
  */
 @Injectable()
 export class RetentionCarrier {
@@ -62,22 +68,29 @@ export class RetentionCarrier {
       );
       last = receipts.at(-1);
     }
-    if (!last) return undefined; // nothing in it is about retention
+    if (!last) return undefined; // nothing in it is of the kind
     const { origin, sequence } = last;
     await this.archive(request.signal);
     if (!(await isArchived(this.pool, origin, sequence))) {
-      return `what it says of retention was recorded again, up to event ${sequence} of ${origin}, and is not archived yet`;
+      return `what it says of retention and reference data was recorded again, up to event ${sequence} of ${origin}, and is not archived yet`;
     }
     const figures = { month, records: String(records.length) };
     await this.serviceLedger.record(this.eventOf('carried', deletion, figures, request.requestedBy));
-    request.log.info({ deletion, ...figures }, 'records of retention were carried on from a month that is to go');
+    request.log.info(
+      { deletion, ...figures },
+      'records of retention and reference data were carried on from a month that is to go',
+    );
     return undefined;
   }
 
-  private async readRecords(store: ObjectStore, month: string, signal: AbortSignal): Promise<RetentionEvent[]> {
+  private async readRecords(
+    store: ObjectStore,
+    month: string,
+    signal: AbortSignal,
+  ): Promise<(RetentionEvent | ReferenceEvent)[]> {
     const folder = await mkdtemp(join(tmpdir(), 'truetrail-retention-'));
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
-    const records: RetentionEvent[] = [];
+    const records: (RetentionEvent | ReferenceEvent)[] = [];
     try {
       for (const object of await listObjectsOfMonth(this.pool, month)) {
         const { kind, object_key: key, version_id: versionId } = object;
@@ -88,7 +101,7 @@ export class RetentionCarrier {
         const { bytes, sha256 } = await thread.run({ kind: 'verify', file });
         if (sha256.toString('hex') !== object.sha256)
           throw new ArchiveObjectError(`${key} is not the catalogued object`);
-        records.push(...(await readRetentionEvents(file, bytes)));
+        records.push(...(await readCarriedRecords(file, bytes)));
       }
       return inOrder(records);
     } finally {

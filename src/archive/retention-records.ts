@@ -8,7 +8,7 @@ import { loadCompression } from './parquet-file.js';
 
 /** The service's own ledger and those that succeeded it. */
 const SERVICE_LINE = /^_service(?:-([1-9][0-9]*))?$/;
-/** Of a record that was made again, since the month that it was made in was to be deleted. */
+/** Of a record, of retention or of reference data, that was made again since the month that it was made in was to be deleted. */
 export const CARRIED_RECORD = 'retention_record';
 
 /**
@@ -72,17 +72,25 @@ export async function readServiceRecords(path: string, bytes: number): Promise<S
           reference.push({ ...event, event_id: row.event_id });
         }
         if (row.event_type !== 'retention') continue;
-        if (isCarried(event)) events.push(state as unknown as RetentionEvent);
-        else if (isKept(event)) events.push(event);
+        if (isCarried(event)) {
+          const carried = state as unknown as RetentionEvent | ReferenceEvent;
+          if (isReference(carried)) reference.push(carried);
+          else events.push(carried);
+        } else if (isKept(event)) events.push(event);
       }
     }
     return { retention: events, reference };
   });
 }
 
-/** Of those the records of retention. */
-export async function readRetentionEvents(path: string, bytes: number): Promise<RetentionEvent[]> {
-  return (await readServiceRecords(path, bytes)).retention;
+/** All of these: what is carried on when the object is to go. */
+export async function readCarriedRecords(path: string, bytes: number): Promise<(RetentionEvent | ReferenceEvent)[]> {
+  const { retention, reference } = await readServiceRecords(path, bytes);
+  return [...retention, ...reference];
+}
+
+function isReference(carried: RetentionEvent | ReferenceEvent): carried is ReferenceEvent {
+  return carried.entity_type.startsWith('reference_');
 }
 
 function isCarried({ entity_type, action }: RetentionEvent): boolean {

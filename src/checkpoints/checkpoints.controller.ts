@@ -144,7 +144,7 @@ export class CheckpointsController {
   }
 
   @Get('events/:event_id/proof')
-  @Access('proofs:read')
+  @Access('proofs:read', { reads: 'proof' })
   @ApiOperation({
     operationId: 'proveEvent',
     summary: 'The proof that an event is in the last checkpoint: as JSON, or as text (C2SP tlog-proof)',

@@ -264,6 +264,12 @@ export const SETTINGS = {
     fallback: '60s',
     why: 'How long a page of a search or report may take to be found before a 504. Until then its snapshot is held, which slows appends down.',
   }),
+  RECORD_READS_SECONDS: integer({
+    min: 0,
+    max: 3_600,
+    fallback: 60,
+    why: 'How often it is recorded in `_service` who read single events, pages and proofs, counted until then; what is counted is lost when the process is killed. 0 records none of these. Reports, evidence and answers in lines are always recorded, before their first byte.',
+  }),
   SHUTDOWN_TIMEOUT: duration({
     minMs: 0,
     maxMs: 3_600_000,

@@ -67,7 +67,7 @@ export class EventsReadController {
   ) {}
 
   @Get('events/:event_id')
-  @Access('events:read')
+  @Access('events:read', { reads: 'event' })
   @ApiOperation({
     operationId: 'readEvent',
     summary: 'Read one event',
@@ -97,7 +97,7 @@ export class EventsReadController {
   }
 
   @Get('events')
-  @Access('events:read')
+  @Access('events:read', { reads: 'search' })
   @ApiOperation({
     operationId: 'searchEvents',
     summary: 'Search events',
@@ -132,7 +132,7 @@ export class EventsReadController {
   }
 
   @Get('orders/:order_id/history')
-  @Access('events:read')
+  @Access('events:read', { reads: 'history' })
   @ApiOperation({
     operationId: 'readOrderHistory',
     summary: 'Read the life of an order',

@@ -18,6 +18,7 @@ import { Ledgers } from './ledgers.js';
 import { LedgersController } from './ledgers.controller.js';
 import { LimitsController } from './limits.controller.js';
 import { OrderHistory } from './order-history.js';
+import { PageReads } from './page-reads.js';
 import { ServiceLedger } from './service-ledger.js';
 
 @Module({
@@ -32,8 +33,9 @@ import { ServiceLedger } from './service-ledger.js';
     LedgerClock,
     plainProvider(Ledgers, [POOL]),
     plainProvider(OrderHistory, [POOL, Ledgers, ARCHIVED_EVENTS]),
+    PageReads,
     ServiceLedger,
   ],
-  exports: [AppendGate, Appender, BulkReads, Ledgers, ServiceLedger],
+  exports: [AppendGate, Appender, BulkReads, Ledgers, PageReads, ServiceLedger],
 })
 export class EventsModule {}

@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { AccessHook } from '../access/access.hook.js';
 import type { RouteAccess } from '../access/access.decorator.js';
+import { PageReads } from '../events/page-reads.js';
 import { Health } from '../operation/health.js';
 import { Metrics } from '../operation/metrics.js';
 import { drainConnections } from './drain.js';
@@ -151,8 +152,10 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
     done();
   });
   const metrics = app.get(Metrics);
+  const pageReads = app.get(PageReads);
   fastify.addHook('onResponse', (request, reply, done) => {
     metrics.countAnswer(request.method, request.routeOptions.url, reply.statusCode);
+    pageReads.answered(request, reply);
     request.log.debug(
       { method: request.method, route: request.routeOptions.url, status: reply.statusCode, ms: reply.elapsedTime },
       'request',

@@ -11,10 +11,11 @@ const READS = ['read', 'report', 'evidence'];
 
 export const accessLog = defineReport({
   name: 'access-log',
-  version: 1,
+  version: 2,
   isOfServiceLedger: true,
   title: 'Who read what',
-  question: 'Who read what of the ledgers in the period: which report, search, history or bundle, and with what in it?',
+  question:
+    'Who read what of the ledgers in the period: which report, search, history, bundle, event or proof, and with what in it?',
   parameters: [
     textParameter('principal', 'What this principal read alone: a key as key:…, or a subject, exactly', 'key:0197f3a1'),
     textParameter('of_ledger', 'What was read of this ledger alone', 'main'),
@@ -26,14 +27,22 @@ export const accessLog = defineReport({
     { name: 'ledger', description: 'which was read' },
     {
       name: 'what',
-      description: 'the name of the report; otherwise search, history, evidence or reference-data (an export)',
+      description:
+        'the name of the report; otherwise search, history, event, proof, evidence or reference-data (an export)',
     },
     {
       name: 'action',
       description:
-        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before)',
+        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before), pages (single events, pages or proofs, counted)',
     },
-    { name: 'parameters', description: 'what was asked for, as JSON' },
+    {
+      name: 'parameters',
+      description:
+        'what was asked for, as JSON; of pages a list of up to 20 different things, and null at its end if there were more',
+    },
+    { name: 'reads', description: 'of pages: how many answers' },
+    { name: 'first_time', description: 'of pages: when the first of them went out, UTC' },
+    { name: 'last_time', description: 'of pages: when the last of them went out' },
     { name: 'as_of', description: 'the sequence up to which was read' },
     { name: 'format', description: 'of a report' },
     { name: 'run', description: 'of a report, which has a manifest by it, and of a bundle that was made as a run' },
@@ -52,15 +61,19 @@ export const accessLog = defineReport({
         const { new_state: state, ...content } = contentOf(row);
         if (principal !== undefined && content.user_id !== principal) continue;
         if (ledger !== undefined && content.entity_id !== ledger) continue;
-        if (orderId !== undefined && !namesOrder(state.parameters, orderId)) continue;
         const type = content.event_type;
+        const pages = type === 'read' && Array.isArray(state.asked) ? state.asked : undefined;
+        if (orderId !== undefined && !(pages ?? [state.parameters]).some((each) => namesOrder(each, orderId))) continue;
         yield {
           timestamp: content.timestamp,
           principal: content.user_id,
           ledger: content.entity_id,
           what: type === 'report' ? cellOf(state.report) : type === 'evidence' ? type : content.action,
-          action: type === 'read' ? type : content.action,
-          parameters: cellOf(state.parameters),
+          action: type === 'read' ? (pages ? 'pages' : type) : content.action,
+          parameters: cellOf(pages ? [...pages, ...(state.asked_is_cut === true ? [null] : [])] : state.parameters),
+          reads: cellOf(state.reads),
+          first_time: cellOf(state.first),
+          last_time: cellOf(state.last),
           as_of: cellOf(state.as_of),
           format: cellOf(state.format),
           run: cellOf(state.run),

@@ -24,6 +24,7 @@ export class Replica {
         BOOTSTRAP_API_KEY: TEST_KEY,
         VERIFICATION_SCHEDULE: 'off',
         CHECKPOINT_SCHEDULE: 'off',
+        RECORD_READS_SECONDS: '0',
         ARCHIVE_URL: 'off',
         ...env,
       },
