@@ -107,8 +107,9 @@ describe('reports on a made day', () => {
       const [header, ...records] = readCsv(text);
       const names = Object.keys(rows()[0]!);
       expect(header).toEqual(names);
+      const first = (cell: string): string => cell.replace(/^'+/, '').charAt(0);
       const guarded = (cell: string): string =>
-        '=+-@\t\r'.includes(cell.charAt(0)) && cell !== '' && !Number.isFinite(Number(cell.replace('+', 'x')))
+        '=+-@\t\r'.includes(first(cell)) && first(cell) !== '' && !Number.isFinite(Number(cell.replace('+', 'x')))
           ? `'${cell}`
           : cell;
       expect(records).toEqual(rows().map((row) => names.map((name) => guarded(row[name] ?? ''))));
