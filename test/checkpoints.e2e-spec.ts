@@ -229,6 +229,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         expect(lock.retainUntil!.getTime()).toBeGreaterThan(Date.now() + 6 * 365 * 86_400_000);
       }
       expect((await runJob(service, 'archive-verification')).outcome).toMatchObject({ verdict: 'valid', findings: [] });
+      const { text } = await service.http().get('/metrics').expect(200);
+      expect(text).toContain(`truetrail_archive_store_faults ${(await test.store.inspect()).length}\n`);
     });
 
     it('are whole after a crash at any step, and no anchor is lost or written twice', async () => {
@@ -350,6 +352,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(outcome.refused).toEqual([
         { ledger: 'main', reason: expect.stringContaining('not those that were signed') },
       ]);
+      expect((await runJob(service, 'checkpoint')).outcome).toMatchObject({ refused: [{ ledger: 'main' }] });
+      const { text } = await service.http().get('/metrics').expect(200);
+      expect(text).toContain('truetrail_checkpoint_refused_ledgers 1\n');
       expect((await latest()).size).toBe(300n);
       expect((await latest('desk-1')).size).toBe(5n);
       const [finding] = await serviceEvents(service.database, 'checkpoint');

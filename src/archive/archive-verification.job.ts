@@ -19,7 +19,6 @@ export class ArchiveVerification implements Job, OnModuleInit {
   readonly summary =
     'Compares the object store with the catalogue, reads objects back and recomputes them (all when run by hand), keeps locks long enough';
   readonly schedule = '15 4 * * *';
-  private faults = 0;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -44,15 +43,17 @@ export class ArchiveVerification implements Job, OnModuleInit {
     );
     this.metrics.gauge(
       'truetrail_archive_store_faults',
-      'What is wrong with the object store, at the last look',
+      'What is wrong with the object store, at the last look of any replica',
       [],
-      () => [{ value: this.faults }],
+      async () => {
+        const last = await this.runner.lastOutcome(this.name);
+        return last === undefined ? [] : [{ value: (last.store_faults as unknown[]).length }];
+      },
     );
   }
 
   async run({ signal, log, runId, requestedBy }: JobContext): Promise<JsonObject> {
     const faults = (await this.store?.inspect()) ?? [];
-    this.faults = faults.length;
     for (const { rule, detail } of faults)
       log.warn({ rule, detail, alarm: 'archive-store' }, 'the object store is not as it should be');
     const complete = requestedBy !== SERVICE;

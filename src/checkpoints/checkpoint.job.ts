@@ -48,9 +48,12 @@ export class CheckpointJob implements Job, OnModuleInit {
     });
     this.metrics.gauge(
       'truetrail_checkpoint_refused_ledgers',
-      'Ledgers that the last round on this replica did not sign, as they are not what was signed before',
+      'Ledgers that the last round, on whichever replica, did not sign, as they are not what was signed before',
       [],
-      () => [{ value: this.round.refused }],
+      async () => {
+        const last = await this.runner.lastOutcome(this.name);
+        return last === undefined ? [] : [{ value: (last.refused as unknown[]).length }];
+      },
     );
   }
 

@@ -84,11 +84,6 @@ export class SigningRound implements OnModuleDestroy {
     await this.endThread();
   }
 
-  /** Ledgers that were left out of the last round on this replica, and why. */
-  get refused(): number {
-    return this.refusals.size;
-  }
-
   /** Throws SigningRefused, SigningKeyError, StoreUnavailable; nothing is signed then. */
   async run({ signal, log, retryAll = false }: RoundRequest): Promise<RoundOutcome> {
     const store = this.store?.within(signal);
