@@ -8,6 +8,7 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import pg from 'pg';
 import { OBJECT_STORE } from '../src/archive/archive-store.js';
+import { yearsAfter } from '../src/archive/lock-of-proofs.js';
 import { readDigests } from '../src/archive/digests-object.js';
 import { StoreUnavailable, type ObjectStore } from '../src/archive/object-store.js';
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
@@ -112,7 +113,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     async function archiveMonths(runExport: () => Promise<unknown> = () => run('archive-export')): Promise<void> {
       const past = new Date();
       past.setUTCFullYear(past.getUTCFullYear() - YEARS);
-      if (where === 'S3') lockEnds = Date.now() + S3_LOCK_MS;
       const first = new Date(past.getTime() + S3_LOCK_MS);
       const months: Recorded[] =
         where === 'S3'
@@ -134,6 +134,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
             to: receipts.length + events,
           };
           idle = await record(service, 3, 'idle');
+          // however long it took until then
+          if (where === 'S3') lockEnds = yearsAfter(new Date(idle.at(-1)!.recorded_at), YEARS).getTime() + 1_000;
         }
         receipts.push(...added);
         expect(await run('checkpoint')).toMatchObject({ refused: [] });
@@ -204,7 +206,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         } = verifyBundle(inMemory(bundle), { keys: [VerifierKey.parse(key)] });
         expect([question, verdict, findings]).toEqual([question, 'valid', []]);
         expect([question, claims]).toMatchObject([question, { events: String(events), deleted }]);
-        if (!HAS_PYTHON) return;
+        if (!HAS_PYTHON || events === 0) return; // it takes its time
         const file = join(folder, 'bundle.zip');
         writeFileSync(file, bundle);
         const { status, stdout } = spawnSync('python3', [SECOND_VERIFIER, file, key], { encoding: 'utf8' });
@@ -216,26 +218,29 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         for (const detail of [...details, `under the policy default (${YEARS} years)`])
           expect([question, body.detail]).toEqual([question, expect.stringContaining(detail)]);
       };
-      const [before, after] = [doomed.from - 1, doomed.to + 1];
-      await refused({ from_sequence: '1', to_sequence: String(last) }, `The events ${doomed.from} to ${doomed.to}`);
-      await refused({ recorded_to: receipts[last - 1]!.recorded_at }, `The events ${doomed.from} to ${doomed.to}`);
+      const { month, from, to } = doomed;
+      const [before, after] = [from - 1, to + 1];
+      await refused({ from_sequence: '1', to_sequence: String(last) }, `The events ${from} to ${to}`);
+      await refused({ recorded_to: receipts[last - 1]!.recorded_at }, `The events ${from} to ${to}`);
+      await refused({ recorded_from: receipts[to - 1]!.recorded_at }, `The events ${from} to ${to}`);
       await refused(
         { recorded_from: receipts[after - 1]!.recorded_at },
-        `Event ${doomed.to}, before which`,
+        `Event ${to}, the last before the range,`,
         `from_sequence ${after}, to_sequence ${last}`,
       );
-      await proven({ from_sequence: String(after), to_sequence: String(last) }, last - doomed.to);
-      await proven({ event_ids: [receipts[doomed.to]!.event_id] }, 1);
+      await proven({ from_sequence: String(after), to_sequence: String(last) }, last - to);
+      await proven({ event_ids: [receipts[to]!.event_id] }, 1);
       // of what was found, and not as a range, the bundle says what was there before
-      const { month, from, to } = doomed;
       const range = { from_sequence: String(from), to_sequence: String(to), month, policy: 'default', years: YEARS };
       await proven({ search: { user_id: 'trader-1' } }, last - (to - before), [range]);
-      await proven({ order_id: 'none' }, 0, [range]);
+      const part = { search: { user_id: 'nobody', from_sequence: String(from + 1), to_sequence: String(to - 1) } };
+      await proven(part, 0, [{ ...range, from_sequence: String(from + 1), to_sequence: String(to - 1) }]);
+      await proven({ order_id: 'none', as_of: String(from) }, 0, [{ ...range, to_sequence: String(from) }]);
       await proven({ search: { user_id: 'trader-1', from_sequence: String(after) } }, last - to);
       if (before === 0) return;
       await refused(
-        { recorded_to: new Date(Date.parse(receipts[doomed.from - 1]!.recorded_at) - 1).toISOString() },
-        `Event ${doomed.from}, after which`,
+        { recorded_to: new Date(Date.parse(receipts[from - 1]!.recorded_at) - 1).toISOString() },
+        `Event ${from}, the first after the range,`,
         `from_sequence 1, to_sequence ${before}`,
       );
       await proven({ from_sequence: '1', to_sequence: String(before) }, before);

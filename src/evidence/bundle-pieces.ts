@@ -13,7 +13,7 @@ import type { Checkpoints } from '../checkpoints/checkpoints.js';
 import type { EventSearch } from '../events/event-search.js';
 import { readPage } from '../events/read-transaction.js';
 import type { SearchQuery } from '../events/search-request.js';
-import { lesser } from '../events/sequences.js';
+import { later, lesser } from '../events/sequences.js';
 import { Problem } from '../http/problem.js';
 import { parseCheckpoint } from '../integrity/checkpoint.js';
 import { BundleError, writeBundle, type BundleEvent } from '../integrity/evidence-bundle.js';
@@ -147,14 +147,18 @@ class BundleMaking {
     return { ledger, origin, asOf, asked, completeness, range, contents, deleted: await this.deleted() };
   }
 
-  /** Of what is not a range, what might have been found and is not there any more. */
+  /** What might have been found and is not there any more. Throws event-deleted for a range. */
   private async deleted(): Promise<DeletedEvents[]> {
-    const { ledger, query, asOf } = this.plan;
-    if (!query || this.isRange) return [];
+    const { ledger, query } = this.plan;
+    const bounds = this.bounds();
+    if (!query || bounds.from > bounds.to) return [];
     const spans = await readDeletedSpans(this.readers.pool, ledger);
-    this.told = spansWithin(spans, query.fromSequence, lesser(query.toSequence, asOf), query);
+    this.told = spansWithin(spans, bounds.from, bounds.to, query);
+    if (this.isRange && this.told[0]) throw deletedOfRange(this.told[0]);
     return this.told.map(({ from_sequence: from, to_sequence: to, deleted_at: deletedAt, ...rest }) => ({
-      ...{ from: BigInt(from), to: BigInt(to), deletedAt },
+      from: later(BigInt(from), bounds.from),
+      to: lesser(BigInt(to), bounds.to),
+      deletedAt,
       ...rest,
     }));
   }
@@ -236,11 +240,7 @@ class BundleMaking {
         throw new Problem('event-deleted', 'Events were deleted while the bundle was made: ask for it again');
       }
       // of a range nothing may be left out; what was found is what is still there to be found
-      if (deleted && this.isRange) {
-        const { from_sequence: from, to_sequence: to } = deleted[0]!;
-        const detail = `The events ${from} to ${to} of the range were ${deletionSentence(deleted[0]!)}`;
-        throw new Problem('event-deleted', `${detail}. Ask for those before and after by their sequences`);
-      }
+      if (deleted && this.isRange) throw deletedOfRange(deleted[0]!);
       yield events;
     }
   }
@@ -279,7 +279,7 @@ class BundleMaking {
   private async beside(sequence: bigint, { from, to }: SequenceRange): Promise<BundleEvent[]> {
     const span = spanAt(await readDeletedSpans(this.readers.pool, this.plan.ledger), sequence);
     if (span) {
-      const what = `Event ${sequence}, ${sequence < from ? 'before' : 'after'} which nothing of this time was recorded,`;
+      const what = `Event ${sequence}, the ${sequence < from ? 'last before' : 'first after'} the range,`;
       const why = `was ${deletionSentence(span.shown)}, and nothing else proves it`;
       const instead = from > to ? '' : `. Proven whole by their sequences: from_sequence ${from}, to_sequence ${to}`;
       throw new Problem('event-deleted', `${what} ${why}${instead}`);
@@ -302,6 +302,12 @@ class BundleMaking {
     }
     this.mayBeTooLarge = false;
   }
+}
+
+function deletedOfRange(deleted: DeletedRange): Problem {
+  const { from_sequence: from, to_sequence: to } = deleted;
+  const detail = `The events ${from} to ${to} of the range were ${deletionSentence(deleted)}`;
+  return new Problem('event-deleted', `${detail}. Ask for those before and after by their sequences`);
 }
 
 /** Ascending sequences as runs of neighbours; past MAX_RUNS of them, gaps are taken for events. */
