@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { SentEvent } from './reports/made-day.js';
 import { MADE_AGGREGATES } from './reports/made-aggregates.js';
 import { MADE_COPIES } from './reports/made-copies.js';
@@ -472,6 +473,27 @@ describe('reports on orders', () => {
       expect(told.map(({ new_state: state }) => [state.reads, state.asked])).toEqual([
         ['2', [{ order_id: 'P-1' }, { order_id: 'CH-1' }]],
       ]);
+    });
+
+    it('has pages within RECORD_READS_SECONDS, and what was counted before a replica stopped', async () => {
+      const { key, id } = await createKey(service, ['events:read'], ['desk']);
+      const told = async (): Promise<unknown[]> =>
+        (await serviceTrail()).filter(({ user_id: user }) => user === `key:${id}`).map(({ new_state: state }) => state);
+      const reading = async (seconds: string, meanwhile: () => Promise<unknown>): Promise<void> => {
+        const env = { RECORD_READS_SECONDS: seconds };
+        const replica = await startService({ database: service.database, env });
+        await replica.http(key).get('/v1/ledgers/desk/orders/P-1/history').expect(200);
+        await meanwhile();
+        await replica.close();
+      };
+      await reading('1', async () => {
+        while ((await told()).length === 0) await pause(50);
+      });
+      expect(await told()).toMatchObject([{ reads: '1', asked: [{ order_id: 'P-1' }], asked_is_cut: false }]);
+      await reading('3600', async () => expect(await told()).toHaveLength(1));
+      expect(await told()).toMatchObject([{ reads: '1' }, { reads: '1' }]);
+      await reading('0', () => Promise.resolve());
+      expect(await told()).toHaveLength(2);
     });
 
     it('is of the ledger of the service alone, for those who may read it', async () => {

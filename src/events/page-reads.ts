@@ -16,6 +16,8 @@ const MOST_TALLIES = 5_000;
 const OTHERS = '(others)';
 /** Tallies of one append. */
 const RECORDED_AT_ONCE = 100;
+/** As JSON has it: PostgreSQL takes none, and one would keep the records of all others from being made. */
+const NUL = '\\u0000';
 /** Of a query what says nothing of what was read. */
 const PAGING: readonly string[] = ['limit', 'cursor'];
 const MAX_PRINCIPAL_CHARACTERS = 255;
@@ -87,7 +89,8 @@ export class PageReads implements OnModuleInit, BeforeApplicationShutdown {
     tally.last = now;
     const json = JSON.stringify(asked);
     if (tally.asked.has(json) || json === '{}') return; // a further page has its cursor alone
-    if (tally.asked.size < MOST_NAMED && json.length <= MOST_CHARACTERS) tally.asked.set(json, asked);
+    if (tally.asked.size < MOST_NAMED && json.length <= MOST_CHARACTERS && !json.includes(NUL))
+      tally.asked.set(json, asked);
     else tally.isCut = true;
     if (this.tallies.size >= EARLY_AT) void this.record();
   }
