@@ -18,7 +18,7 @@ import {
   RetentionRecords,
   type RecordedRange,
   type ReferenceEvent,
-  type RetentionEvent,
+  type ServiceRecords,
 } from './retention-records.js';
 import { ArchiveThread } from './archive-thread.js';
 import { loadCompression } from './parquet-file.js';
@@ -121,8 +121,7 @@ async function findObjects(
   log: (message: string) => void,
 ): Promise<{ objects: KnownObject[]; records: RetentionRecords; reference: ReferenceEvent[] }> {
   const found = new Map<string, FoundObject[]>();
-  const records: RetentionEvent[] = [];
-  const reference: ReferenceEvent[] = [];
+  const recordsIn = new Map<FoundObject, ServiceRecords>();
   for (const kind of ARCHIVE_KINDS) {
     let lastKey = '';
     for await (const version of store.list(`${kind}/`)) {
@@ -132,24 +131,30 @@ async function findObjects(
       await pipeline(Readable.from(store.read(version)), createWriteStream(file));
       const encoded = await thread.run({ kind: 'verify', file });
       const { number } = encoded.manifest;
-      found.set(number, [...(found.get(number) ?? []), { version, encoded }]);
-      if (isManifest(encoded.manifest)) {
-        const found = await readServiceRecords(file, encoded.bytes);
-        for (const each of found.retention) records.push(each);
-        for (const each of found.reference) reference.push(each);
-      }
+      const object = { version, encoded };
+      found.set(number, [...(found.get(number) ?? []), object]);
+      if (isManifest(encoded.manifest)) recordsIn.set(object, await readServiceRecords(file, encoded.bytes));
       log(`${version.key} is whole`);
     }
   }
   if (found.size === 0) throw new Error(`${store.location} holds no object: there is nothing to rebuild from`);
-  const known = recordsOf(records);
-  return { objects: chooseObjects(found, known.removed), records: known, reference: inOrder(reference) };
+  const objects = chooseObjects(found, recordsOf([...recordsIn.values()]).removed);
+  // what those say that do not count is of another history, or nobody's: the bucket may hold anything
+  const counting = objects.flatMap(({ found: object }) => (object && recordsIn.get(object)) ?? []);
+  const records = recordsOf(counting);
+  for (const { removed } of objects) {
+    if (!removed || records.removed.has(removed.number)) continue;
+    throw new Error(
+      `object ${removed.number} of the archive is not there, and only an object that does not count says that it was removed`,
+    );
+  }
+  return { objects, records, reference: inOrder(counting.flatMap(({ reference }) => reference)) };
 }
 
 /** Early objects, those of months and what was carried on hold the same events: each counts once. */
-function recordsOf(events: readonly RetentionEvent[]): RetentionRecords {
+function recordsOf(found: readonly ServiceRecords[]): RetentionRecords {
   const records = new RetentionRecords();
-  for (const event of inOrder(events)) records.take(event);
+  for (const event of inOrder(found.flatMap(({ retention }) => retention))) records.take(event);
   return records;
 }
 
