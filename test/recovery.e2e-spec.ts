@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
+import { SchedulerRegistry } from '@nestjs/schedule';
 import { recover, type RecoverOptions, type RecoveryReport } from '../src/cli/recover.js';
 import type { RecoveredLedger } from '../src/checkpoints/recovery.js';
 import { readConfig } from '../src/config/config.js';
@@ -50,6 +51,8 @@ async function start(url = test.url): Promise<TestService> {
     env: { ARCHIVE_URL: url, SIGNING_KEY_FILE: join(folder, 'key.pem'), ARCHIVE_EXPORT_AGE: '24h' },
     database: server.database,
   });
+  // the run of the minute would take up what a test means to find taken up by its own
+  await service.app.get(SchedulerRegistry).getCronJob('archive-export').stop();
   return service;
 }
 
