@@ -162,6 +162,8 @@ describe('evidence as a run', () => {
     const run = await whenOver<Run>(service, `${RUNS}/${body.id}`);
     await fetched(run.id);
     await fetched(run.id);
+    const head = await service.http().head(`${RUNS}/${run.id}/content`).expect(200); // hands nothing out
+    expect(head.headers).toMatchObject({ 'content-length': run.bytes, etag: `"${run.sha256}"` });
     const events = (await serviceEvents(service.database, 'evidence')).filter(
       ({ new_state: state }) => state.run === run.id,
     );

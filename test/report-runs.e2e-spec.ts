@@ -138,6 +138,7 @@ describe('a report as a run', () => {
       .expect(202);
     const run = await ended((body as Run).id);
     await service.http().get(`${TRADES}/runs/${run.id}/content`).expect(200);
+    await service.http().head(`${TRADES}/runs/${run.id}/content`).expect(200); // hands nothing out
     const events = (await serviceEvents(service.database, 'report')).filter(
       ({ new_state: state }) => (state as { run: string }).run === run.id,
     );

@@ -6,7 +6,7 @@ import type { Principal } from '../access/principal.js';
 import { Ledgers } from '../events/ledgers.js';
 import { BodyPipe, QueryPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
-import { goneSignal, sendPieces } from '../http/streamed-answer.js';
+import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { kindOfAsked } from '../integrity/evidence-claims.js';
 import { Health } from '../operation/health.js';
 import { headersOfKept } from '../runs/kept-answer.js';
@@ -128,10 +128,9 @@ export class EvidenceRunsController {
     const key = keyOf(ledger, id);
     assertMayRead(caller, (await this.runs.find(key)).contents);
     const run = await this.runs.findKept(key);
-    await sendPieces(request, reply, this.runs.content(run, caller, gone), gone, {
-      ...headersOfKept(run),
-      ...headersOfBundle(ledger, kindOfAsked(run.asked)!, run.as_of),
-    });
+    const headers = { ...headersOfKept(run), ...headersOfBundle(ledger, kindOfAsked(run.asked)!, run.as_of) };
+    if (request.method === 'HEAD') sendHead(reply, headers);
+    else await sendPieces(request, reply, this.runs.content(run, caller, gone), gone, headers);
   }
 
   @Post(':id/cancel')

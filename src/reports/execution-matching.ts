@@ -67,19 +67,25 @@ export class ExecutionMatching {
    * further away in time than so many nanoseconds.
    */
   matchByTerms(tolerance: bigint): Match[] {
+    // by spans of time as wide as the tolerance: thousands that are alike but for their times are not gone through for each
+    const width = tolerance + 1n;
+    const keysOf = (told: ToldExecution, ...apart: readonly bigint[]): string[] => {
+      const span = told.nanos / width;
+      return termsOf(told).flatMap((terms) => apart.map((spans) => `${terms}\n${span + spans}`));
+    };
     const others = new Map<string, Set<ToldExecution>>();
     for (const told of this.unmatched[1]) {
-      for (const key of termsOf(told)) others.set(key, (others.get(key) ?? new Set()).add(told));
+      for (const key of keysOf(told, 0n)) others.set(key, (others.get(key) ?? new Set()).add(told));
     }
     const place = new Map([...this.unmatched[1]].map((told, i) => [told, i]));
     const matches: Match[] = [];
     for (const told of [...this.unmatched[0]]) {
-      const candidates = termsOf(told)
+      const candidates = keysOf(told, -1n, 0n, 1n)
         .flatMap((key) => firstNear(others.get(key) ?? [], told, tolerance) ?? [])
         .sort((a, b) => place.get(a)! - place.get(b)!);
       const [found] = candidates;
       if (!found) continue;
-      for (const key of termsOf(found)) others.get(key)!.delete(found);
+      for (const key of keysOf(found, 0n)) others.get(key)!.delete(found);
       this.forget(told);
       this.forget(found);
       matches.push({ by: 'order-quantity-price-time', pair: [told, found] });

@@ -9,7 +9,7 @@ import { QueryPipe, readJsonBody } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { escapePointer, Problem } from '../http/problem.js';
 import type { Parameters } from '../http/parameters.js';
-import { goneSignal, sendPieces } from '../http/streamed-answer.js';
+import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
 import { headersOfKept } from '../runs/kept-answer.js';
 import { runIdOf } from '../runs/run-id.js';
@@ -170,11 +170,13 @@ export class ReportRunsController {
     const gone = goneSignal(reply, this.health.stopping);
     const run = await this.runs.findKept(keyOf(ledger, report, id));
     const format = formatOf(run.format);
-    await sendPieces(request, reply, this.runs.content(run, caller, gone), gone, {
+    const headers = {
       ...headersOfKept(run),
       'content-type': format.contentType,
       'content-disposition': `attachment; filename="${fileName({ ...run, asOf: run.as_of })}"`,
-    });
+    };
+    if (request.method === 'HEAD') sendHead(reply, headers);
+    else await sendPieces(request, reply, this.runs.content(run, caller, gone), gone, headers);
   }
 
   @Post(':id/cancel')
