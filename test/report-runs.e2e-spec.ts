@@ -236,6 +236,35 @@ describe('a report as a run', () => {
     const { body } = await service.http().post(`${TRADES}/runs/${id}/cancel`).expect(200);
     expect(body.status).toBe('cancelled');
     await service.http().get(`${TRADES}/runs/${id}/manifest`).expect(409);
+    await service.http().post(`${TRADES}/runs/${id}/cancel`).expect(200);
+    const recorded = (await serviceEvents(service.database, 'report')).filter(
+      ({ new_state: state }) => state.run === id,
+    );
+    expect(recorded).toMatchObject([{ action: 'cancelled', new_state: { report: 'mifid2-trades' } }]);
+  });
+
+  it('is one of 20 at most that a principal may have under way', async () => {
+    const pool = service.app.get<pg.Pool>(POOL);
+    const { body: first } = await service.http().post(`${TRADES}/runs`).send(DAY).expect(202);
+    await ended(first.id);
+    await pool.query(
+      `INSERT INTO report_runs (id, ledger, report, report_version, tables, format, parameters, as_of, archived_to, deleted,
+                                made_by, is_kept, status, runner, requested_by, created_at, started_at, progress_at)
+         SELECT gen_random_uuid(), 'main', 'mifid2-trades', 1, '[]', 'csv', '{}', 1, 0, '[]', 'crowd', true,
+                'running', gen_random_uuid(), $1, trail_now(), trail_now(), trail_now() FROM generate_series(1, 20)`,
+      [first.requested_by],
+    );
+    try {
+      const { body, headers } = await service.http().post(`${TRADES}/runs`).send(DAY).expect(429);
+      expect(body.type).toBe('/docs/problems/too-many-runs');
+      expect(headers['retry-after']).toBe('30');
+      const { key: other } = await createKey(service, ['reports:read']);
+      await service.http(other).post(`${TRADES}/runs`).send(DAY).expect(202);
+    } finally {
+      await pool.query(
+        `UPDATE report_runs SET status = 'cancelled', runner = NULL, finished_at = trail_now() WHERE made_by = 'crowd'`,
+      );
+    }
   });
 
   it('is refused with the members that are wrong', async () => {

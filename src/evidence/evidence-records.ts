@@ -32,6 +32,11 @@ export class EvidenceRecords {
     return this.record('fetched', run, principal, {});
   }
 
+  /** Action `cancelled`: a run that was not over, by whoever may read it. */
+  cancelled(run: Named, principal: string): Promise<void> {
+    return this.record('cancelled', run, principal, {});
+  }
+
   private async record(
     action: string,
     { id, ledger, asked, contents, envelopes }: Named,

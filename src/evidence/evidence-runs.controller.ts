@@ -49,6 +49,7 @@ export class EvidenceRunsController {
     'event-not-found',
     'not-yet-checkpointed',
     'payload-too-large',
+    'too-many-runs',
     'archive-damaged',
     'archive-unavailable',
     'not-recorded-as-read',
@@ -139,12 +140,16 @@ export class EvidenceRunsController {
   @ApiOperation({
     operationId: 'cancelEvidenceRun',
     summary: 'Stop a run',
-    description: 'One that is over stays as it is.',
+    description: 'One that is over stays as it is. Who cancelled it is recorded in the ledger _service.',
   })
   @ApiAnswer(200, EvidenceRunDto)
-  @ApiProblems('ledger-not-found', 'evidence-run-not-found', 'database-unavailable')
-  async cancel(@Param('ledger') ledger: string, @Param('id') id: string): Promise<EvidenceRunDto> {
-    return shownRun(await this.runs.cancel(keyOf(ledger, id)));
+  @ApiProblems('ledger-not-found', 'evidence-run-not-found', 'not-recorded-as-read', 'database-unavailable')
+  async cancel(
+    @Param('ledger') ledger: string,
+    @Param('id') id: string,
+    @Caller() caller: Principal,
+  ): Promise<EvidenceRunDto> {
+    return shownRun(await this.runs.cancel(keyOf(ledger, id), caller));
   }
 }
 

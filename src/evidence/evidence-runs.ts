@@ -12,6 +12,7 @@ import { LOGGER } from '../operation/logger.js';
 import { piecesOfKept } from '../runs/kept-answer.js';
 import { KeptRunMaker } from '../runs/kept-run-maker.js';
 import { cancelRun } from '../runs/kept-run-rows.js';
+import { assertRoomForRun, isOpen } from '../runs/open-runs.js';
 import type { EvidencePlan } from './evidence-plan.js';
 import { EvidenceRecords } from './evidence-records.js';
 import { readEvidenceRequest } from './evidence-request.js';
@@ -58,8 +59,9 @@ export class EvidenceRuns implements OnModuleInit, OnModuleDestroy {
     return this.maker.stop();
   }
 
-  /** Asks for a bundle to be made and kept. Throws not-recorded-as-read. */
+  /** Asks for a bundle to be made and kept. Throws too-many-runs, not-recorded-as-read. */
   async request(plan: EvidencePlan, caller: Principal): Promise<StoredRun> {
+    await assertRoomForRun(this.pool, sql.EVIDENCE_RUNS, caller.id);
     const id = uuidv7();
     await this.records.run(id, plan, caller.id);
     const madeBy = `truetrail/${BUILD.version}`;
@@ -80,9 +82,11 @@ export class EvidenceRuns implements OnModuleInit, OnModuleDestroy {
     return sql.listRuns(this.pool, ledger, limit);
   }
 
-  /** Cancels a run that is not over. Throws evidence-run-not-found. */
-  async cancel(key: RunKey): Promise<StoredRun> {
-    await this.find(key);
+  /** Cancels a run that is not over. Throws evidence-run-not-found, not-recorded-as-read. */
+  async cancel(key: RunKey, caller: Principal): Promise<StoredRun> {
+    const run = await this.find(key);
+    if (!isOpen(run)) return run;
+    await this.records.cancelled(run, caller.id);
     await cancelRun(this.pool, sql.EVIDENCE_RUNS, key.id);
     return this.find(key);
   }

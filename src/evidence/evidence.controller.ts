@@ -54,6 +54,7 @@ export class EvidenceController {
     'event-deleted',
     'not-yet-checkpointed',
     'payload-too-large',
+    'too-many-runs',
     'damaged-record',
     'archive-damaged',
     'archive-unavailable',

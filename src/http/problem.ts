@@ -247,6 +247,12 @@ export const PROBLEMS = {
     meaning:
       'Events that have left the database are kept in an object that is not there, or not as it was written. Nothing is shown in their place. Run the job `archive-verification`: it names every such object and its events.',
   },
+  'too-many-runs': {
+    status: 429,
+    title: 'Too many runs are under way',
+    meaning:
+      'Of reports, and of evidence, one principal may have 20 runs that wait or are being made. Cancel some, or try again after Retry-After.',
+  },
   'queue-full': {
     status: 503,
     title: 'Too many events are waiting',

@@ -33,7 +33,7 @@ export const accessLog = defineReport({
     {
       name: 'action',
       description:
-        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before), pages (single events, pages or proofs, counted)',
+        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before), cancelled, pages (single events, pages or proofs, counted)',
     },
     {
       name: 'parameters',

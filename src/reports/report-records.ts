@@ -36,6 +36,11 @@ export class ReportRecords {
     return this.record('fetched', run, principal, {});
   }
 
+  /** Action `cancelled`: a run whose answer would have been kept, by whoever may read it. */
+  cancelled(run: Named, principal: string): Promise<void> {
+    return this.record('cancelled', run, principal, {});
+  }
+
   private async record(
     action: string,
     { id, ledger, report, parameters }: Named,

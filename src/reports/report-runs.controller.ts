@@ -55,6 +55,7 @@ export class ReportRunsController {
     'ledger-not-found',
     'report-not-found',
     'not-acceptable',
+    'too-many-runs',
     'not-recorded-as-read',
     'archive-unavailable',
     'database-unavailable',
@@ -185,16 +186,17 @@ export class ReportRunsController {
   @ApiOperation({
     operationId: 'cancelReportRun',
     summary: 'Stop a run whose answer would be kept',
-    description: 'One that is over stays as it is.',
+    description: 'One that is over stays as it is. Who cancelled it is recorded in the ledger _service.',
   })
   @ApiAnswer(200, ReportRunDto)
-  @ApiProblems('ledger-not-found', 'report-run-not-found', 'database-unavailable')
+  @ApiProblems('ledger-not-found', 'report-run-not-found', 'not-recorded-as-read', 'database-unavailable')
   async cancel(
     @Param('ledger') ledger: string,
     @Param('report') report: string,
     @Param('id') id: string,
+    @Caller() caller: Principal,
   ): Promise<ReportRunDto> {
-    return shown(await this.runs.cancel(keyOf(ledger, report, id)));
+    return shown(await this.runs.cancel(keyOf(ledger, report, id), caller));
   }
 
   /** The first checkpoint that covers all that a run was made from, once it is signed. */

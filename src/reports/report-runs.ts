@@ -18,6 +18,7 @@ import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';
 import { piecesOfKept } from '../runs/kept-answer.js';
 import * as kept from '../runs/kept-run-rows.js';
+import { assertRoomForRun, isOpen } from '../runs/open-runs.js';
 import { HEARTBEAT_MS } from '../runs/run-loop.js';
 import { recordedAt } from './recorded-at.js';
 import { ReportRecords } from './report-records.js';
@@ -155,8 +156,9 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** Asks for a run whose answer is kept. Throws not-recorded-as-read. */
+  /** Asks for a run whose answer is kept. Throws too-many-runs, not-recorded-as-read. */
   async request(run: PreparedRun, caller: Principal): Promise<StoredRun> {
+    await assertRoomForRun(this.pool, sql.REPORT_RUNS, caller.id);
     await this.records.run(run, caller.id, { kept: true });
     const stored = await this.insert(run, caller, null);
     this.maker.wake();
@@ -175,9 +177,11 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     return sql.listRuns(this.pool, ledger, report, limit);
   }
 
-  /** Cancels a run that is not over and whose answer would be kept. Throws report-run-not-found. */
-  async cancel(key: RunKey): Promise<StoredRun> {
-    await this.find(key);
+  /** Cancels a run that is not over and whose answer would be kept. Throws report-run-not-found, not-recorded-as-read. */
+  async cancel(key: RunKey, caller: Principal): Promise<StoredRun> {
+    const run = await this.find(key);
+    if (!run.is_kept || !isOpen(run)) return run;
+    await this.records.cancelled(run, caller.id);
     await kept.cancelRun(this.pool, sql.REPORT_RUNS, key.id);
     return this.find(key);
   }

@@ -14,8 +14,21 @@ export interface RunTables {
 
 export type RunStatus = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'expired';
 
+/** Of one principal, in all ledgers, that are not over: more would keep others waiting and fill the room that they share. */
+export const MAX_OPEN_RUNS = 20;
+
+/** How many runs of a principal wait or are being made. */
+export async function countOpenRuns(pool: pg.Pool, { runs, isKept }: RunTables, principal: string): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    `SELECT count(*)::integer AS count FROM ${runs}
+       WHERE ${isKept} AND requested_by = $1 AND status IN ('queued', 'running')`,
+    [principal],
+  );
+  return rows[0]!.count;
+}
+
 /**
- * Gives this replica the run to be kept that has waited longest: a new one, or one whose replica has been silent for so
+ * Gives this replica the run to be kept that has waited longest, of principals in turn: a new one, or one whose replica has been silent for so
  * long that it must have died. What was made of it is thrown away. Undefined when there is none. `columns` are what comes.
  */
 export async function takeRun<Row extends pg.QueryResultRow>(
@@ -27,10 +40,14 @@ export async function takeRun<Row extends pg.QueryResultRow>(
 ): Promise<Row | undefined> {
   const { rows } = await pool.query<Row>(
     `WITH taken AS (
-       SELECT id FROM ${runs}
+       SELECT id FROM ${runs} AS next
          WHERE ${isKept}
            AND (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
-         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
+         ORDER BY (SELECT count(*) FROM ${runs} AS earlier
+                     WHERE ${isKept} AND earlier.requested_by = next.requested_by
+                       AND earlier.status IN ('queued', 'running') AND earlier.created_at < next.created_at),
+                  created_at
+         LIMIT 1 FOR UPDATE SKIP LOCKED
      ), emptied AS (
        DELETE FROM ${pieces} WHERE run IN (SELECT id FROM taken)
      )
