@@ -145,16 +145,18 @@ class RangeVerification {
   }
 
   async run(): Promise<Omit<Outcome, 'deleted'>> {
+    const isSomething = this.range.from <= this.range.to || this.range.toHead;
+    // one task of one thread, and a long one: beside the rows, so that the other threads do not wait for it at the end
+    const comparison = isSomething ? this.compareCheckpoints() : undefined;
+    comparison?.catch(() => undefined); // it is awaited below, unless the rows could not be verified
     await this.inParallel(
       () => this.takePiece(),
       (piece) => this.verifyPiece(piece),
     );
     this.verifyDeleted();
     if (this.range.toHead) await this.verifyEnds();
-    if (this.range.from <= this.range.to || this.range.toHead) {
-      await this.verifyKeys();
-      await this.compareCheckpoints();
-    }
+    if (isSomething) await this.verifyKeys();
+    await comparison?.then((reason) => reason === undefined || this.couldNotRead(reason));
     return {
       verdict: this.verdict(),
       checked: this.checked,
@@ -336,12 +338,14 @@ class RangeVerification {
     }
   }
 
-  /** Level 2: the events of the range against what was signed of them. */
-  private async compareCheckpoints(): Promise<void> {
+  /** Level 2: the events of the range against what was signed of them. Why that could not be read, if so. */
+  private async compareCheckpoints(): Promise<string | undefined> {
     const { from, to, toHead } = this.range;
-    await this.orUnread('checkpoints', from, to, async () => {
+    const unread: Unread[] = [];
+    await this.readThrough(from, from, unread, async () => {
       this.others.append(await this.means.run(this.subject, { kind: 'checkpoints', from, to, toHead }));
     });
+    return unread[0] && `checkpoints: ${unread[0].reason}`;
   }
 
   private async verifyKeys(): Promise<void> {
