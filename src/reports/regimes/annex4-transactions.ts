@@ -1,7 +1,7 @@
 import { isLei } from '../../identifiers/lei.js';
+import { algorithmWhich, byAPerson, isAlgorithm, PARTIES, personWho, type Decision } from './annex4-parties.js';
 import {
   ALWAYS,
-  BEGINNINGS,
   clientOf,
   CODES,
   FILLS,
@@ -12,60 +12,20 @@ import {
   itemsOf,
   known,
   OF_OPTIONS,
-  OF_PERSONS,
   OF_SALES,
   priceOr,
   remainingQuantity,
-  validityBy,
   venueMic,
   WHERE_STATED,
   WITH_A_PRICE,
   type Condition,
-  type FactName,
   type Made,
   type OrderEvent,
   type Regime,
 } from './regime.js';
-import { VALIDITIES } from './rts24.js';
 
-/*
- * Delegated Regulation (EU) 2017/565, Annex IV: what every investment firm records. The annex has no codes and formats;
- * where MiFIR, Articles 25 and 26, have an item too, their standards are to be used (Articles 74 and 75, second
- * paragraphs): those of RTS 24 and RTS 22 (short sales). Items that ask for two things have a second field with a letter.
- */
-
-/** Who decided, by the names that say it. */
-interface Decision {
-  maker: FactName;
-  type: FactName;
-}
-
-const INVESTMENT: Decision = { maker: 'investment_decision_maker', type: 'investment_decision_maker_type' };
 const EXECUTION: Decision = { maker: 'execution_decision_maker', type: 'execution_decision_maker_type' };
 
-/** Who is not said to be an algorithm is taken for a person. */
-function isAlgorithm(event: OrderEvent, { type }: Decision): boolean {
-  return known(event, type) === 'algorithm';
-}
-
-function personWho(decision: Decision): (event: OrderEvent) => Made | undefined {
-  return (event) => (isAlgorithm(event, decision) ? undefined : firstKnown(event, [decision.maker]));
-}
-
-function algorithmWhich(decision: Decision): (event: OrderEvent) => Made | undefined {
-  return (event) => (isAlgorithm(event, decision) ? firstKnown(event, [decision.maker]) : undefined);
-}
-
-function byAPerson(decision: Decision, words: string): Condition {
-  const holds = (event: OrderEvent) => !['client', 'algorithm'].includes(known(event, decision.type) ?? '');
-  return { words, holds };
-}
-
-const DECIDED_BY_A_PERSON = byAPerson(INVESTMENT, 'unless the client or an algorithm decided');
-const DECIDED_BY_AN_ALGORITHM: Condition = {
-  words: 'where an algorithm decided',
-  holds: (event) => isAlgorithm(event, INVESTMENT),
-};
 const BY_A_PERSON = byAPerson(EXECUTION, 'unless the client or an algorithm decided on the execution');
 const EXECUTED_BY_A_PERSON: Condition = {
   words: `in fills, ${BY_A_PERSON.words}`,
@@ -132,17 +92,6 @@ function message({ raw, own }: OrderEvent): Made | undefined {
   return information === undefined ? undefined : { text: information, of: ['order_information'] };
 }
 
-function nameBy(first: FactName, last: FactName): (event: OrderEvent) => Made | undefined {
-  return (event) => {
-    const stated = [first, last].filter((name) => known(event, name) !== undefined);
-    if (stated.length === 0) return undefined;
-    return { text: stated.map((name) => known(event, name)!).join(' '), of: stated };
-  };
-}
-
-const CLIENT_NAME = nameBy('client_first_names', 'client_surnames');
-const REPRESENTATIVE_NAME = nameBy('client_representative_first_names', 'client_representative_surnames');
-
 /** Who buys or sells as far as an order says it: its client, or the firm. The other side is the market's. */
 function partyOn(side: 'buy' | 'sell'): (event: OrderEvent) => Made | undefined {
   return (event) => {
@@ -164,183 +113,6 @@ function shortSale(event: OrderEvent): Made | undefined {
   return OF_SALES.holds(event) ? firstKnown(event, ['short_sale']) : undefined;
 }
 
-/** Section 1. */
-export const ANNEX4_ORDERS: Regime = {
-  name: 'annex4-orders',
-  title: '2017/565 Annex IV: client orders and decisions to deal',
-  source: 'Delegated Regulation (EU) 2017/565, Annex IV, section 1',
-  version: 1,
-  rows: BEGINNINGS,
-  fields: [
-    {
-      number: '1',
-      column: 'client',
-      title: 'Name and designation of the client: its code',
-      terms: ['client_id', 'client_id_type'],
-      make: clientOf,
-      format: 'client',
-      required: FOR_A_CLIENT,
-    },
-    {
-      number: '1n',
-      column: 'client_name',
-      title: 'Name and designation of the client: the name of a person',
-      terms: ['client_first_names', 'client_surnames'],
-      make: CLIENT_NAME,
-      format: 'text',
-      required: OF_PERSONS,
-    },
-    {
-      number: '2',
-      column: 'representative',
-      title: 'Name and designation of the person acting on behalf of the client: its code',
-      terms: ['client_representative_id'],
-      format: 'party',
-      required: WHERE_STATED,
-    },
-    {
-      number: '2n',
-      column: 'representative_name',
-      title: 'Name and designation of the person acting on behalf of the client: the name',
-      terms: ['client_representative_first_names', 'client_representative_surnames'],
-      make: REPRESENTATIVE_NAME,
-      format: 'text',
-      required: WHERE_STATED,
-    },
-    {
-      number: '3',
-      column: 'investment_trader',
-      title: 'Trader responsible for the investment decision',
-      terms: ['investment_decision_maker', 'investment_decision_maker_type'],
-      make: personWho(INVESTMENT),
-      format: 'person',
-      required: DECIDED_BY_A_PERSON,
-    },
-    {
-      number: '4',
-      column: 'investment_algorithm',
-      title: 'Algorithm responsible for the investment decision',
-      terms: ['investment_decision_maker', 'investment_decision_maker_type'],
-      make: algorithmWhich(INVESTMENT),
-      format: 'algorithm',
-      required: DECIDED_BY_AN_ALGORITHM,
-    },
-    {
-      number: '5',
-      column: 'buy_sell',
-      title: 'B/S indicator',
-      terms: ['side'],
-      codes: CODES.side,
-      format: 'code',
-      required: ALWAYS,
-    },
-    {
-      number: '6',
-      column: 'instrument',
-      title: 'Instrument identification',
-      terms: ['isin'],
-      format: 'isin',
-      required: ALWAYS,
-    },
-    {
-      number: '7',
-      column: 'price_notation',
-      title: 'Unit price and price notation: the notation',
-      terms: ['price_notation'],
-      codes: CODES.priceNotation,
-      format: 'code',
-      required: WITH_A_PRICE,
-    },
-    {
-      number: '8',
-      column: 'price',
-      title: 'Price',
-      terms: ['limit_price', 'stop_price', 'price_absent'],
-      make: priceOr(['limit_price', 'stop_price']),
-      format: 'price',
-      required: ALWAYS,
-    },
-    {
-      number: '9',
-      column: 'price_multiplier',
-      title: 'Price multiplier',
-      terms: ['price_multiplier'],
-      format: 'multiplier',
-      required: ALWAYS,
-    },
-    {
-      number: '10',
-      column: 'currency_1',
-      title: 'Currency 1',
-      terms: ['currency'],
-      format: 'currency',
-      required: IN_MONEY,
-    },
-    {
-      number: '11',
-      column: 'currency_2',
-      title: 'Currency 2',
-      terms: ['second_leg_currency'],
-      format: 'currency',
-      required: WHERE_STATED,
-    },
-    {
-      number: '12',
-      column: 'initial_quantity',
-      title: 'Initial quantity and quantity notation: the quantity',
-      terms: ['order_quantity'],
-      format: 'quantity',
-      required: ALWAYS,
-    },
-    {
-      number: '12n',
-      column: 'quantity_notation',
-      title: 'Initial quantity and quantity notation: the notation',
-      terms: ['quantity_notation'],
-      codes: CODES.quantityNotation,
-      format: 'code',
-      required: ALWAYS,
-    },
-    {
-      number: '13',
-      column: 'validity_period',
-      title: 'Validity period',
-      terms: ['validity', 'venue_validity'],
-      make: validityBy(VALIDITIES),
-      format: 'four-characters',
-      required: ALWAYS,
-    },
-    {
-      number: '14',
-      column: 'order_type',
-      title: 'Type of the order',
-      terms: ['venue_order_type', 'order_type'],
-      format: 'text-50',
-      required: ALWAYS,
-    },
-    {
-      number: '15',
-      column: 'other_details',
-      title: 'Other details, conditions and particular instructions from the client',
-      terms: ['client_instructions'],
-      format: 'text',
-      required: WHERE_STATED,
-    },
-    {
-      number: '16',
-      column: 'date_time',
-      title: 'Date and exact time of the receipt or of the decision to deal',
-      terms: ['decision_time'],
-      make: ({ own, timestamp }) => {
-        const decided = own.get('decision_time');
-        return decided === undefined ? { text: timestamp, of: [] } : { text: decided, of: ['decision_time'] };
-      },
-      format: 'time',
-      required: ALWAYS,
-    },
-  ],
-};
-
 /** Section 2. */
 export const ANNEX4_TRANSACTIONS: Regime = {
   name: 'annex4-transactions',
@@ -348,59 +120,7 @@ export const ANNEX4_TRANSACTIONS: Regime = {
   source: 'Delegated Regulation (EU) 2017/565, Annex IV, section 2',
   version: 1,
   fields: [
-    {
-      number: '1',
-      column: 'client',
-      title: 'Name and designation of the client: its code',
-      terms: ['client_id', 'client_id_type'],
-      make: clientOf,
-      format: 'client',
-      required: FOR_A_CLIENT,
-    },
-    {
-      number: '1n',
-      column: 'client_name',
-      title: 'Name and designation of the client: the name of a person',
-      terms: ['client_first_names', 'client_surnames'],
-      make: CLIENT_NAME,
-      format: 'text',
-      required: OF_PERSONS,
-    },
-    {
-      number: '2',
-      column: 'representative',
-      title: 'Name and designation of the person acting on behalf of the client: its code',
-      terms: ['client_representative_id'],
-      format: 'party',
-      required: WHERE_STATED,
-    },
-    {
-      number: '2n',
-      column: 'representative_name',
-      title: 'Name and designation of the person acting on behalf of the client: the name',
-      terms: ['client_representative_first_names', 'client_representative_surnames'],
-      make: REPRESENTATIVE_NAME,
-      format: 'text',
-      required: WHERE_STATED,
-    },
-    {
-      number: '3',
-      column: 'investment_trader',
-      title: 'Trader responsible for the investment decision',
-      terms: ['investment_decision_maker', 'investment_decision_maker_type'],
-      make: personWho(INVESTMENT),
-      format: 'person',
-      required: DECIDED_BY_A_PERSON,
-    },
-    {
-      number: '4',
-      column: 'investment_algorithm',
-      title: 'Algorithm responsible for the investment decision',
-      terms: ['investment_decision_maker', 'investment_decision_maker_type'],
-      make: algorithmWhich(INVESTMENT),
-      format: 'algorithm',
-      required: DECIDED_BY_AN_ALGORITHM,
-    },
+    ...PARTIES,
     {
       number: '5',
       column: 'transaction_reference',
