@@ -301,6 +301,36 @@ describe('evidence as a run', () => {
     expect(unfinished.body.type).toBe('/docs/problems/evidence-run-unfinished');
     const { body } = await service.http().post(`${RUNS}/${other.id}/cancel`).expect(200);
     expect(body).toMatchObject({ status: 'cancelled', bytes: '0' });
+    const said = (await serviceEvents(service.database, 'evidence')).filter(
+      ({ new_state: state }) => state.run === other.id,
+    );
+    expect(said.at(-1)).toMatchObject({
+      action: 'cancelled',
+      new_state: { parameters: { asked: { from_sequence: '1', to_sequence: '4' } } },
+    });
+  });
+
+  it('is one of 20 at most that a principal may have under way', async () => {
+    const { id } = await made({ from_sequence: '1', to_sequence: '3' });
+    const crowd = (
+      await query<{ id: string }>(
+        service.database,
+        `INSERT INTO evidence_runs SELECT (jsonb_populate_record(run, jsonb_build_object('id', gen_random_uuid(), 'status', 'running',
+           'runner', gen_random_uuid(), 'rows', NULL, 'sha256', NULL, 'expires_at', NULL, 'finished_at', NULL,
+           'progress_at', trail_now(), 'pieces', 0, 'packed_bytes', 0))).*
+         FROM evidence_runs AS run, generate_series(1, 20) WHERE id = $1 RETURNING id`,
+        [id],
+      )
+    ).map((run) => run.id);
+    const { body, headers } = await service
+      .http()
+      .post(RUNS)
+      .send({ from_sequence: '1', to_sequence: '3' })
+      .expect(429);
+    expect([body.type, headers['retry-after']]).toEqual(['/docs/problems/too-many-runs', '30']);
+    await service.http().post(`${RUNS}/${crowd[0]}/cancel`).expect(200);
+    await service.http().post(RUNS).send({ from_sequence: '1', to_sequence: '3' }).expect(202);
+    for (const each of crowd.slice(1)) await service.http().post(`${RUNS}/${each}/cancel`).expect(200);
   });
 
   it('fails when kept bundles take all the room they may', async () => {

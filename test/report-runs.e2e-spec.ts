@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { strFromU8, unzipSync } from 'fflate';
 import type pg from 'pg';
@@ -6,6 +6,8 @@ import { POOL } from '../src/database/tokens.js';
 import { JobRunner } from '../src/jobs/job-runner.js';
 import { WorkbookWriter } from '../src/reports/report-workbook.js';
 import { mifid2Trades } from '../src/reports/mifid2-trades.js';
+import { REPORT_RUNS } from '../src/reports/report-runs.sql.js';
+import { takeRun } from '../src/runs/kept-run-rows.js';
 import { SILENT_MS } from '../src/runs/run-loop.js';
 import { MADE_DAY } from './reports/made-day.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
@@ -264,6 +266,35 @@ describe('a report as a run', () => {
       await pool.query(
         `UPDATE report_runs SET status = 'cancelled', runner = NULL, finished_at = trail_now() WHERE made_by = 'crowd'`,
       );
+    }
+  });
+
+  it('waits for others of its principal, and for nobody else', async () => {
+    const client = await service.app.get<pg.Pool>(POOL).connect();
+    try {
+      await client.query('BEGIN'); // in which no replica sees them
+      await client.query(
+        `INSERT INTO report_runs (id, ledger, report, report_version, tables, format, parameters, as_of, archived_to, deleted,
+                                  made_by, is_kept, status, requested_by, created_at)
+           SELECT gen_random_uuid(), 'main', 'mifid2-trades', 1, '[]', 'csv', '{}', 1, 0, '[]', 'test', true,
+                  'queued', principal, trail_now() + minutes * interval '1 minute'
+             FROM (VALUES ('first', 1), ('first', 2), ('first', 3), ('second', 4), ('third', 5)) AS asked (principal, minutes)`,
+      );
+      const taken: (string | undefined)[] = [];
+      for (let i = 0; i < 6; i++) {
+        const run = await takeRun<{ requested_by: string }>(
+          client,
+          REPORT_RUNS,
+          'requested_by',
+          randomUUID(),
+          SILENT_MS,
+        );
+        taken.push(run?.requested_by);
+      }
+      expect(taken).toEqual(['first', 'second', 'third', 'first', 'first', undefined]);
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
     }
   });
 

@@ -32,13 +32,13 @@ export async function countOpenRuns(pool: pg.Pool, { runs, isKept }: RunTables, 
  * long that it must have died. What was made of it is thrown away. Undefined when there is none. `columns` are what comes.
  */
 export async function takeRun<Row extends pg.QueryResultRow>(
-  pool: pg.Pool,
+  database: pg.Pool | pg.ClientBase,
   { runs, pieces, isKept }: RunTables,
   columns: string,
   runner: string,
   silentMs: number,
 ): Promise<Row | undefined> {
-  const { rows } = await pool.query<Row>(
+  const { rows } = await database.query<Row>(
     `WITH taken AS (
        SELECT id FROM ${runs} AS next
          WHERE ${isKept}
