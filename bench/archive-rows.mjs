@@ -1,5 +1,5 @@
 // Rows about the archive: export of what is new, written, read back, recomputed and catalogued.
-import { setTimeout as pause } from 'node:timers/promises';
+import { runExport } from './jobs.mjs';
 import { hashInMemory, startHashWorkers } from './read-rows.mjs';
 import { median } from './statistics.mjs';
 import { rateRow } from './write-rows.mjs';
@@ -41,31 +41,4 @@ export async function measureExport(trail, { exportRounds, exportedEvents, hashe
       met: null,
     },
   ];
-}
-
-/**
- * Exports what is open, so that the service's own export of it does not go on while something else is measured: its
- * thread has the same priority as those that verify, search and report. The row `busy` measures them together.
- */
-export async function settle(trail) {
-  await runExport(trail);
-}
-
-/** Runs the export by hand. Returns what it did, and how long that took. */
-export async function runExport(trail) {
-  const { outcome, started_at: startedAt, finished_at: finishedAt } = await runJob(trail, 'archive-export');
-  const seconds = (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000;
-  return { events: Number(outcome.events), bytes: outcome.bytes, seconds };
-}
-
-/** Runs a job by hand; the run once it is done. Throws when it fails. */
-export async function runJob(trail, job) {
-  const started = await trail.call('POST', `/v1/jobs/${job}/runs`);
-  if (started.status !== 202) throw new Error(`${job}: ${started.status} ${JSON.stringify(started.body)}`);
-  for (;;) {
-    const { body } = await trail.call('GET', `/v1/jobs/${job}/runs/${started.body.id}`);
-    if (body.status === 'failed') throw new Error(`${job}: ${JSON.stringify(body.outcome)}`);
-    if (body.status === 'done') return body;
-    await pause(50);
-  }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { runExport } from './archive-rows.mjs';
+import { runExport } from './jobs.mjs';
 import { runRound } from './checkpoint-rows.mjs';
 import { cpuSeconds } from './cpu-time.mjs';
 import { KEY } from './processes.mjs';

@@ -1,6 +1,6 @@
 // Rows about months: what a long search does to each of their steps, and what long reads take over many that have left.
 import { setTimeout as pause } from 'node:timers/promises';
-import { runExport, runJob } from './archive-rows.mjs';
+import { runExport, runJob } from './jobs.mjs';
 import { fillMonths, holdJobs, monthBefore } from './months.mjs';
 import { peakRows } from './read-rows.mjs';
 import { percentile } from './statistics.mjs';

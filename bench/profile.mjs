@@ -72,7 +72,7 @@ const [{ Cleanup }, { Trail }, reads, { signalToStop }, { cpuSeconds }] = await 
   import('./bench.mjs'),
   import('./cpu-time.mjs'),
 ]);
-const { runExport } = await import('./archive-rows.mjs');
+const { runExport } = await import('./jobs.mjs');
 const { proveEvent, randomEventIds, runRound } = await import('./checkpoint-rows.mjs');
 const { askForBundle } = await import('./evidence-rows.mjs');
 

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { copyOut } from './copy.mjs';
+import { runExport } from './jobs.mjs';
 import { completeOrders, OrderEvents, orderId, STEPS, timeOf } from './order-events.mjs';
 import { median, percentile, summarize } from './statistics.mjs';
 import { alternate, LEDGER, unexpected } from './trail.mjs';
@@ -265,20 +266,8 @@ async function copyEverythingOut(trail) {
 const LOADS = {
   verification: (trail, events) => verify(trail, ...(events === undefined ? [] : [1, events])),
   report: (trail, events = trail.recorded) => drain(trail, reportPath(events), 'text/csv'),
-  export: (trail) => exportOpen(trail),
+  export: (trail) => runExport(trail),
 };
-
-/** Has what is new archived, at once. */
-async function exportOpen(trail) {
-  const { status, body } = await trail.call('POST', '/v1/jobs/archive-export/runs');
-  if (status !== 202) throw new NotThereYet();
-  for (;;) {
-    const run = await trail.call('GET', `/v1/jobs/archive-export/runs/${body.id}`);
-    if (run.body.status === 'failed') throw new Error(`archive-export: ${JSON.stringify(run.body.outcome)}`);
-    if (run.body.status === 'done') return;
-    await pause(100);
-  }
-}
 
 /** POST p99 while the ledger is read as a whole, beside the same when quiet; then beside each of the loads alone. */
 export async function measureBusy(trail, { busyRounds, busyMs }) {
@@ -350,7 +339,8 @@ export async function postFor(trail, connection, milliseconds) {
 /** Peak memory of a fresh service, for each long read, at a hundred thousand events and at all of them. */
 export async function measureMemory(trail, { smallEvents }) {
   const small = Math.min(smallEvents, Math.floor(trail.recorded / 2));
-  return peakRows(trail, { row: 'memory', of: `${trail.recorded} events`, small });
+  const reads = await peakRows(trail, { row: 'memory', of: `${trail.recorded} events`, small });
+  return [...reads, await exportPeakRow(trail, small)];
 }
 
 /** Peak memory of a fresh service, for each long read: over the first `small` events, and over all. `of` says what these are. */
@@ -368,17 +358,7 @@ export async function peakRows(trail, { row, of, small }) {
     try {
       const limit = await peakOf(trail, () => run(small));
       const ours = await peakOf(trail, () => run(trail.recorded));
-      rows.push({
-        row,
-        what,
-        unit: 'MiB',
-        limitName: `peak at ${small} events`,
-        limit,
-        ours,
-        ratio: ours / limit,
-        target: '≤ that + 64 MiB',
-        met: ours <= limit + 64,
-      });
+      rows.push(peakRow({ row, what, small, limit, ours }));
     } catch (error) {
       if (!(error instanceof NotThereYet)) throw error;
       rows.push(notThereYet(row, what));
@@ -387,9 +367,39 @@ export async function peakRows(trail, { row, of, small }) {
   return rows;
 }
 
+/** Settings of a service that leaves events open until it is asked to export them. */
+const NO_EXPORT_OF_ITS_OWN = { ARCHIVE_EXPORT_AGE: '24h', ARCHIVE_EXPORT_EVENTS: '10000000' };
+
+/** The same of the export: of so many events that are open, and of four times as many. */
+async function exportPeakRow(trail, small) {
+  const peakOfExport = async (events) => {
+    await trail.restartService(NO_EXPORT_OF_ITS_OWN);
+    await runExport(trail);
+    await trail.fill(trail.recorded + events);
+    return peakOf(
+      trail,
+      async () => {
+        const { events: exported } = await runExport(trail);
+        if (exported < events) throw new Error(`${exported} events were exported, not ${events}`);
+      },
+      NO_EXPORT_OF_ITS_OWN,
+    );
+  };
+  const limit = await peakOfExport(small);
+  const ours = await peakOfExport(4 * small);
+  return peakRow({ row: 'memory', what: `memory: export, peak at ${4 * small} events`, small, limit, ours });
+}
+
+function peakRow({ row, what, small, limit, ours }) {
+  return {
+    ...{ row, what, unit: 'MiB', limitName: `peak at ${small} events`, limit, ours, ratio: ours / limit },
+    ...{ target: '≤ that + 64 MiB', met: ours <= limit + 64 },
+  };
+}
+
 /** Peak resident memory, MiB, of a service that was started for this and does `work`. */
-export async function peakOf(trail, work) {
-  await trail.restartService();
+export async function peakOf(trail, work, env = {}) {
+  await trail.restartService(env);
   await work();
   const status = readFileSync(`/proc/${trail.service.pid}/status`, 'utf8');
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)[1]) / 1024;

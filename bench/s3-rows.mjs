@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CreateBucketCommand, GetObjectCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
-import { runExport } from './archive-rows.mjs';
+import { runExport } from './jobs.mjs';
 import { hashInMemory, NotThereYet, startHashWorkers } from './read-rows.mjs';
 import { median, percentile } from './statistics.mjs';
 import { LEDGER, Trail } from './trail.mjs';

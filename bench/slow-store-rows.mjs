@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { runJob } from './archive-rows.mjs';
+import { runJob } from './jobs.mjs';
 import { newBucket } from './s3-rows.mjs';
 import { percentile, summarize } from './statistics.mjs';
 import { Trail } from './trail.mjs';

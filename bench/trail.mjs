@@ -46,10 +46,10 @@ export class Trail {
     this.cleanup.add(() => owner.end());
   }
 
-  /** The service anew, with an empty heap. */
-  async restartService() {
+  /** The service anew, with an empty heap, and with other settings where they are given. */
+  async restartService(env = {}) {
     await this.service.stop();
-    this.service = await startService(this);
+    this.service = await startService({ ...this, env: { ...this.env, ...env } });
   }
 
   /** Both anew, with empty caches of their own; `between` runs while neither is there. */
