@@ -550,7 +550,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await archiveMonths();
         const { body: asked } = await ask().expect(201);
         await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
-        // it comes to the checkpoints last, and waits there while the month goes
+        // it waits for the checkpoints while the month goes, and reads rows meanwhile or later
         const overtaken = await connected(service.database.adminUrl, async (client) => {
           await client.query('BEGIN; LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE');
           const verification = verify(service);
