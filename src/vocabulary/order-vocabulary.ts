@@ -28,7 +28,7 @@ export interface Action {
   readonly since?: number;
 }
 
-export const VOCABULARY_VERSION = 2;
+export const VOCABULARY_VERSION = 3;
 
 /** The actions of an order's events that the vocabulary gives a meaning, in the order of an order's way. Others are kept as they are. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
@@ -116,6 +116,7 @@ export const ORDER_VOCABULARY = {
       type: DECIMAL,
       description: 'positive where the seller receives it',
     },
+    upfront_payment_currency: { in: 'new_state', type: CURRENCY, since: 3, description: 'of `upfront_payment`' },
     maturity_date: { in: 'new_state', type: DATE, description: 'of a debt instrument' },
     expiry_date: { in: 'new_state', type: DATE, description: 'of a derivative' },
   },
@@ -200,6 +201,34 @@ export const ORDER_VOCABULARY = {
         },
       },
       description: 'of a sale, under Regulation (EU) No 236/2012',
+    },
+    swap_role: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: {
+          pays_fixed: 'pays the fixed rate',
+          receives_fixed: 'receives the fixed rate',
+          pays_spread: 'pays the spread of a basis swap',
+          receives_spread: 'receives the spread of a basis swap',
+          takes_price_risk: 'takes the risk of the price in an equity swap',
+          gives_price_risk: 'gives the risk of the price away in an equity swap',
+          receives_dividends: 'receives the actual dividends of a dividend swap',
+          pays_dividends: 'pays the actual dividends of a dividend swap',
+          buys_protection: 'buys the protection of a credit derivative',
+          sells_protection: 'sells the protection of a credit derivative',
+          receives_commodity: 'receives the commodity',
+          delivers_commodity: 'delivers the commodity',
+        },
+      },
+      since: 3,
+      description: 'of a swap or the like: what the party of the order does, where `side` alone does not say it',
+    },
+    received_currency: {
+      in: 'new_state',
+      type: CURRENCY,
+      since: 3,
+      description: 'of a currency swap or forward: what the party of the order receives; of a currency swap at its end',
     },
     routing_strategy: { in: 'new_state', type: TEXT, description: "the venue's name of it" },
   },
@@ -351,6 +380,103 @@ export const ORDER_VOCABULARY = {
       },
       description: 'from pre-trade transparency, under which it was executed',
     },
+    otc_flags: {
+      in: 'new_state',
+      type: {
+        is: 'codes',
+        codes: {
+          benchmark: 'at a benchmark price',
+          agency_cross: 'two client orders crossed by the firm',
+          large_in_scale: 'large in scale, published later',
+          illiquid: 'in an illiquid instrument, published later',
+          above_size: 'above a size specific to the instrument, published later',
+          cancellation: 'takes back what was published',
+          amendment: 'changes what was published',
+          special_dividend: 'with a special dividend',
+          price_improvement: 'received price improvement',
+          duplicative: 'reported to more than one publisher',
+          not_price_forming: 'does not contribute to the price, for Article 23 of MiFIR',
+          package: 'part of a package transaction',
+          exchange_for_physical: 'exchange for physical',
+        },
+      },
+      since: 3,
+      description: 'of an execution off a trading venue, for what is published after it',
+    },
+    net_amount: {
+      in: 'new_state',
+      type: DECIMAL,
+      since: 3,
+      description: 'of a debt instrument: clean price times nominal value, and accrued interest; without fees',
+    },
+    accrued_interest: {
+      in: 'new_state',
+      type: DECIMAL,
+      since: 3,
+      description: 'of a debt instrument: the amount that is part of `net_amount`; 0 where there is none',
+    },
+    notional_change: {
+      in: 'new_state',
+      type: { is: 'code', codes: { increase: 'goes up', decrease: 'goes down' } },
+      since: 3,
+      description: 'of a derivative whose notional changes: `side` is that of the trade that is changed',
+    },
+    transaction_nature: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: {
+          trade: 'a purchase, a sale, or a derivative entered, closed, increased or decreased; also when it is not said',
+          securities_financing: 'a securities financing transaction',
+          clearing_or_settlement: 'a contract for clearing or settlement alone',
+          netting: 'settlement of mutual obligations, the net of which is carried forward',
+          custodial: 'a result of custody alone',
+          novation: 'a party of a derivative is replaced by another after the trade',
+          portfolio_compression: 'portfolio compression',
+          fund_units: 'units of a fund made or redeemed by its administrator',
+          embedded_right: 'a right embedded in an instrument is exercised, or a bond converted',
+          predetermined_terms: 'made, expired or redeemed by terms set before, without a decision of the investor',
+          predetermined_notional_change: 'the notional changes by terms set before, without a decision of the investor',
+          index_recomposition: 'an index or basket changes its members after the execution',
+          dividend_reinvestment: 'under a plan to reinvest dividends',
+          employee_plan: 'under an employee plan, or of what is left over, below the limits of the exemption',
+          exchange_or_tender_offer: 'an exchange or tender offer on a bond, with terms published before',
+          collateral_transfer: 'a transfer of collateral alone',
+        },
+      },
+      since: 3,
+      description: 'what it is, as Delegated Regulation (EU) 2017/590, Article 2, tells transactions from others',
+    },
+    sftr_exempt: {
+      in: 'new_state',
+      type: BOOLEAN,
+      since: 3,
+      description: 'of securities financing: whether Regulation (EU) 2015/2365 does not have it reported',
+    },
+    commodity_risk_reducing: {
+      in: 'new_state',
+      type: BOOLEAN,
+      since: 3,
+      description: 'of a commodity derivative: whether it reduces the risk of commercial activity',
+    },
+    complex_trade_id: {
+      in: 'metadata',
+      type: TEXT,
+      since: 3,
+      description: 'what the executions of one combination have in common',
+    },
+    counterparty_id: {
+      in: 'metadata',
+      type: TEXT,
+      since: 3,
+      description: "who is on the other side: an LEI, or a `client_id`; not of anonymous executions on a venue",
+    },
+    central_counterparty: {
+      in: 'metadata',
+      type: { is: 'lei' },
+      since: 3,
+      description: 'that steps in between the sides',
+    },
     execution_id: { in: 'metadata', type: TEXT, description: "the reporter's id of the execution (FIX 17)" },
     venue_transaction_id: {
       in: 'metadata',
@@ -381,6 +507,13 @@ export const ORDER_VOCABULARY = {
     },
     client_first_names: { in: 'metadata', type: TEXT, description: 'of a person, separated by commas' },
     client_surnames: { in: 'metadata', type: TEXT, description: 'of a person, separated by commas' },
+    client_birth_date: { in: 'metadata', type: DATE, since: 3, description: 'of a person' },
+    client_representative_birth_date: {
+      in: 'metadata',
+      type: DATE,
+      since: 3,
+      description: 'of the person who acts for the client',
+    },
     client_representative_id: {
       in: 'metadata',
       type: TEXT,
@@ -455,6 +588,24 @@ export const ORDER_VOCABULARY = {
       in: 'metadata',
       type: TEXT,
       description: 'to whom it was sent: LEI of a firm, or MIC of a venue',
+    },
+    transmission: {
+      in: 'metadata',
+      type: {
+        is: 'code',
+        codes: {
+          complete: 'with all details that Article 4 of 2017/590 names, and agreed: the receiving firm reports',
+          incomplete: 'without them: both firms report',
+        },
+      },
+      since: 3,
+      description: 'of an order that was sent to another firm (`order_receiver`): how',
+    },
+    transmitting_firm: {
+      in: 'metadata',
+      type: { is: 'lei' },
+      since: 3,
+      description: 'who sent the order to the firm, with all details and agreed',
     },
     initiated_by: {
       in: 'metadata',
