@@ -25,6 +25,11 @@ function of(countries: string, ...schemes: PersonIdScheme[]): Record<string, rea
   return Object.fromEntries(countries.split(' ').map((country) => [country, schemes]));
 }
 
+/** The schemes that Annex II has for nationals of a country, the one of highest priority first. */
+export function personIdSchemes(country: string): readonly PersonIdScheme[] {
+  return SCHEMES[country] ?? ALL_OTHERS;
+}
+
 /**
  * The id of a natural person by Delegated Regulation (EU) 2017/590, Article 6, by its shape alone: country, then a
  * national id, or date of birth and five characters each of first name and surname (CONCAT).
@@ -40,7 +45,7 @@ export function isNationalIdShaped(text: string): boolean {
 export function nationalIdMistake(text: string, scheme: PersonIdScheme): string | undefined {
   const country = text.slice(0, 2);
   if (!isCountry(country)) return 'must begin with the country of the nationality, ISO 3166-1 alpha-2';
-  const allowed = SCHEMES[country] ?? ALL_OTHERS;
+  const allowed = personIdSchemes(country);
   if (!allowed.includes(scheme)) return `must be ${allowed.join(' or ')} for nationals of ${country}, not ${scheme}`;
   if (scheme !== 'CONCAT') {
     return isNationalIdShaped(text)

@@ -6,6 +6,7 @@ import { isIsin } from '../identifiers/isin.js';
 import { isLei } from '../identifiers/lei.js';
 import { isMicShaped } from '../identifiers/mic.js';
 import { concatName, nationalIdMistake, PERSON_ID_SCHEMES, type PersonIdScheme } from '../identifiers/national-id.js';
+import { parseUnderlyings } from './underlyings.js';
 import { isEventText } from '../integrity/event.js';
 
 /** What is wrong with a value: the rule's name, and the rest of the sentence that the column's name begins. */
@@ -62,6 +63,35 @@ const VENUE_COUNTRY: Check = [
   'must be a country of ISO 3166-1, alpha-2, or ZZ for none',
 ];
 
+const DECIMAL: Check = [
+  'decimal',
+  (value) => /^-?(0|[1-9][0-9]*)(\.[0-9]+)?$/.test(value),
+  'must be a decimal such as 585.33',
+];
+const DAY: Check = ['day', isDay, 'must be a day, YYYY-MM-DD'];
+const YES_OR_NO: Check = ['code', (value) => value === 'yes' || value === 'no', 'must be yes or no'];
+const COUNTRIES: Check = [
+  'countries',
+  (value) => value.split(' ').every(isCountry),
+  'must be countries of ISO 3166-1, alpha-2, with blanks between them',
+];
+const PLAIN_ID: Check = [
+  'national-id',
+  (value) => /^[A-Z0-9+-]{1,33}$/.test(value),
+  'must have 1 to 33 upper-case letters, digits, plus or minus',
+];
+const UNDERLYINGS: Check = [
+  'underlyings',
+  (value) => parseUnderlyings(value) !== undefined,
+  'must be ISINs and indices with blanks between them; an index as index:EURI@6MNTH, index:name_with_underscores or index:ISIN',
+];
+
+function isDay(value: string): boolean {
+  if (!/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(value)) return false;
+  const time = Date.parse(`${value}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value);
+}
+
 function codes(...allowed: readonly string[]): Check {
   return ['code', (value) => allowed.includes(value), `must be one of ${allowed.join(', ')}`];
 }
@@ -94,6 +124,21 @@ const PERSON_ID_SCHEME = field(
   'which of them it is: CONCAT, CCPT for a passport, NIDN for another national id',
 );
 
+/** Of whom the id is not given as a whole: what it is made of, by the priorities of Annex II. */
+const PERSON_FIELDS: readonly Field[] = [
+  field('nationality', COUNTRIES, 'DE', 'of the person; several with blanks between them'),
+  field('birth_date', DAY, '1970-01-01', 'of the person'),
+  field(
+    'national_id',
+    PLAIN_ID,
+    'RSSMRA70A01H501S',
+    'the national id of the nationality that counts, without the country',
+  ),
+  field('passport', PLAIN_ID, 'P1234567', 'number of the passport of that nationality'),
+  field('no_national_id', YES_OR_NO, 'no', 'yes: the person has no national id'),
+  field('no_passport', YES_OR_NO, 'no', 'yes: the person has no passport'),
+];
+
 /** Of a person's id the scheme, what the nationality allows, and in CONCAT the name. */
 function personMistakes({ person_id: id, person_id_scheme: scheme, first_name, surname }: Attributes) {
   if (id === undefined && scheme === undefined) return [];
@@ -119,6 +164,13 @@ export const KINDS: readonly Kind[] = [
     fields: [
       field('name', TEXT, 'Example Securities AG', 'registered name', REQUIRED),
       field('country', COUNTRY, 'DE', 'of its seat', REQUIRED),
+      field('investment_firm', YES_OR_NO, 'yes', 'whether it is an investment firm under Directive 2014/65/EU'),
+      field(
+        'submitting_entity',
+        LEI,
+        '529900G3SW56SHYNPR95',
+        'LEI of who submits its transaction reports, such as an ARM; left out: itself',
+      ),
     ],
   },
   {
@@ -143,6 +195,7 @@ export const KINDS: readonly Kind[] = [
       { ...PERSON_ID_SCHEME, required: true },
       field('first_name', TEXT, 'Anna', 'first name', REQUIRED),
       field('surname', TEXT, 'Mustermann', 'surname', REQUIRED),
+      field('birth_date', DAY, '1970-01-01', 'of the person'),
       field('branch', TEXT, 'PAR', 'branch_id of the branch that is responsible for the person', {
         refersTo: 'branch',
       }),
@@ -182,6 +235,35 @@ export const KINDS: readonly Kind[] = [
       field('first_name', TEXT, 'Anna', 'of a natural person'),
       field('surname', TEXT, 'Mustermann', 'of a natural person'),
       field('country', COUNTRY, 'DE', 'of its seat or residence'),
+      ...PERSON_FIELDS,
+      field(
+        'joint_holders',
+        TEXT,
+        'C-78 C-79',
+        'of a joint account the clients that hold it, client_ids with blanks between them',
+      ),
+      field(
+        'decision_maker',
+        TEXT,
+        'R-1',
+        'who decides for the client: representative_id, or the LEI of the firm itself under a mandate',
+      ),
+      field('branch', TEXT, 'PAR', 'branch_id of the branch that takes its orders', { refersTo: 'branch' }),
+    ],
+    together: (_, attributes) => [...personMistakes(attributes), ...clientMistakes(attributes)],
+  },
+  {
+    name: 'representative',
+    title: 'Who decides for clients under a power of representation',
+    id: field('representative_id', TEXT, 'R-1', 'what the firm calls the person or entity', REQUIRED),
+    fields: [
+      field('name', TEXT, 'Example Asset Management', 'of the legal entity'),
+      field('lei', LEI, '5493001KJTIIGC8Y1R12', 'of a legal entity'),
+      PERSON_ID,
+      PERSON_ID_SCHEME,
+      field('first_name', TEXT, 'Anna', 'of a natural person'),
+      field('surname', TEXT, 'Mustermann', 'of a natural person'),
+      ...PERSON_FIELDS,
     ],
     together: (_, attributes) => [...personMistakes(attributes), ...clientMistakes(attributes)],
   },
@@ -196,11 +278,40 @@ export const KINDS: readonly Kind[] = [
       field('country', VENUE_COUNTRY, 'DE', 'where it is', REQUIRED),
       field('category', TEXT, 'RMKT', 'market category of ISO 10383'),
       field('lei', LEI, '529900G3SW56SHYNPR95', 'of the operator'),
+      field(
+        'kind',
+        codes('trading_venue', 'systematic_internaliser', 'outside_eea'),
+        'trading_venue',
+        'what it is for transaction reports; left out: by category and country',
+      ),
+      field(
+        'central_counterparty',
+        LEI,
+        '529900G3SW56SHYNPR95',
+        'LEI of the central counterparty of what is executed there',
+      ),
     ],
     together: (mic, { segment, operating_mic: operator }) =>
       segment === 'OPRT' && operator !== undefined && operator !== mic
         ? [{ column: 'operating_mic', rule: 'operating-mic', rest: 'must be the code itself where segment is OPRT' }]
         : [],
+  },
+  {
+    name: 'membership',
+    title: 'Memberships of venues',
+    id: field(
+      'member_venue',
+      ['membership', (value) => /^[A-Z0-9]{18}[0-9]{2}\/[A-Z0-9]{4}$/.test(value), 'must be an LEI, a slash and a MIC'],
+      '529900G3SW56SHYNPR95/XETR',
+      'LEI of the member, a slash, MIC of the venue',
+      REQUIRED,
+    ),
+    fields: [
+      field('reported_by', codes('firm', 'venue'), 'firm', 'who reports transactions there', REQUIRED),
+      field('branch', TEXT, 'PAR', 'branch_id of the branch whose membership it is; left out: the head office', {
+        refersTo: 'branch',
+      }),
+    ],
   },
   {
     name: 'instrument',
@@ -215,16 +326,44 @@ export const KINDS: readonly Kind[] = [
         refersTo: 'venue',
       }),
       field('issuer', LEI, '529900D6BF99LW9R2E68', 'LEI of the issuer'),
+      field(
+        'listed_from',
+        DAY,
+        '2018-01-03',
+        'first day on the reference list of the authorities; left out: not on it',
+      ),
+      field('listed_to', DAY, '2030-12-31', 'last day on it'),
+      field('short_selling', YES_OR_NO, 'yes', 'whether Regulation (EU) No 236/2012 applies; left out: to shares'),
+      field('notional_currency', CURRENCY, 'EUR', 'of a derivative: of its first leg'),
+      field('notional_currency_2', CURRENCY, 'USD', 'of its second leg'),
+      field('price_multiplier', DECIMAL, '100', 'units of the underlying that one contract stands for'),
+      field('underlying', UNDERLYINGS, 'DE0007164600', 'of a derivative: its underlying, or members of the basket'),
+      field('received_by_buyer', UNDERLYINGS, 'index:EURI@6MNTH', 'of a swap: the leg that the buyer receives'),
+      field('paid_by_buyer', UNDERLYINGS, 'index:EURI@3MNTH', 'of a swap: the leg that the buyer pays'),
+      field('option_type', codes('put', 'call', 'other'), 'put', 'of an option'),
+      field('strike_price', DECIMAL, '140', 'of an option'),
+      field(
+        'strike_notation',
+        codes('monetary', 'percentage', 'yield', 'basis_points', 'pending'),
+        'monetary',
+        'of the strike price; left out: monetary',
+      ),
+      field('strike_currency', CURRENCY, 'EUR', 'of the strike price'),
+      field('exercise_style', codes('european', 'american', 'asian', 'bermudan', 'other'), 'european', 'of an option'),
+      field('maturity_date', DAY, '2030-01-01', 'of a debt instrument'),
+      field('expiry_date', DAY, '2030-01-01', 'of a derivative'),
+      field('delivery_type', codes('physical', 'cash', 'optional'), 'cash', 'of a derivative'),
     ],
   },
 ];
 
-function clientMistakes({ lei, person_id: person, name, surname }: Attributes) {
+function clientMistakes({ lei, person_id: person, nationality, joint_holders: joint, name, surname }: Attributes) {
   const mistakes: (Mistake & { column: string })[] = [];
-  if ((lei === undefined) === (person === undefined)) {
-    mistakes.push({ column: 'lei', rule: 'either', rest: 'or person_id is required, and not both' });
+  if ([lei, person ?? nationality, joint].filter((each) => each !== undefined).length !== 1) {
+    const rest = 'or person_id is required, and not both; instead of these nationality, or joint_holders, may stand';
+    mistakes.push({ column: 'lei', rule: 'either', rest });
   }
-  if (name === undefined && surname === undefined) {
+  if (name === undefined && surname === undefined && joint === undefined) {
     mistakes.push({ column: 'name', rule: 'either', rest: 'or first_name and surname are required' });
   }
   return mistakes;

@@ -174,3 +174,18 @@ export async function countChanges(database: Database, upTo: bigint): Promise<Ma
   );
   return new Map(rows.map(({ kind, changes }) => [kind, changes]));
 }
+
+/** Ids of a kind that had these values at any time, in their order. */
+export async function idsHaving(
+  database: Database,
+  kind: string,
+  upTo: bigint,
+  attributes: Attributes,
+): Promise<string[]> {
+  const { rows } = await database.query<{ entry_id: string }>(
+    `SELECT DISTINCT entry_id FROM reference_changes
+       WHERE kind = $1 AND revision <= $2 AND attributes @> $3::jsonb ORDER BY entry_id`,
+    [kind, String(upTo), JSON.stringify(attributes)],
+  );
+  return rows.map(({ entry_id: id }) => id);
+}

@@ -1,0 +1,100 @@
+import type pg from 'pg';
+import { formatMicros, parseTimestamp } from '../integrity/timestamp.js';
+import type { Attributes } from './kinds.js';
+import { changesOf, idsHaving, type RecordedChange } from './reference-changes.sql.js';
+
+/** An entry as it stood, and the change that says so. */
+export interface ReferenceEntry {
+  kind: string;
+  id: string;
+  /** of the change that holds */
+  revision: string;
+  attributes: Attributes;
+}
+
+/** Entries as they stood at one time. */
+export interface ReferenceAt {
+  find(kind: string, id: string): ReferenceEntry | undefined;
+  /** the one instrument that events call so then */
+  findInstrument(symbol: string): ReferenceEntry | undefined;
+}
+
+/** Changes that are kept before all are forgotten: some 50 MB. */
+const MOST_KEPT = 50_000;
+
+/**
+ * All that was said of entries up to a revision, read as they are asked for: what was not read yet is noted as wanted, and
+ * found once `readWanted` was called. So what is pure can ask without waiting, and be asked again.
+ */
+export class ReferenceTimelines {
+  private readonly changes = new Map<string, readonly RecordedChange[]>();
+  private readonly idsOfSymbols = new Map<string, readonly string[]>();
+  private wanted = new Map<string, { kind: string; id: string }>();
+  private wantedSymbols = new Set<string>();
+  private kept = 0;
+
+  /** `read` gives a connection for a short read. */
+  constructor(
+    private readonly read: <T>(work: (client: pg.ClientBase) => Promise<T>) => Promise<T>,
+    private readonly revision: bigint,
+  ) {}
+
+  /** As it stood at a time, RFC 3339, as fine as it likes. */
+  at(time: string): ReferenceAt {
+    const at = formatMicros(parseTimestamp(time).micros);
+    const find = (kind: string, id: string) => this.find(kind, id, at);
+    return {
+      find,
+      findInstrument: (symbol) => {
+        const ids = this.idsOfSymbols.get(symbol);
+        if (!ids) this.wantedSymbols.add(symbol);
+        const found = (ids ?? []).flatMap((id) => find('instrument', id) ?? []);
+        const named = found.filter(({ attributes }) => attributes.symbol === symbol);
+        return named.length === 1 ? named[0] : undefined;
+      },
+    };
+  }
+
+  /** Reads what was asked for and not there; whether there was anything. */
+  async readWanted(): Promise<boolean> {
+    const [wanted, symbols] = [[...this.wanted.values()], [...this.wantedSymbols]];
+    if (wanted.length === 0 && symbols.length === 0) return false;
+    this.wanted = new Map();
+    this.wantedSymbols = new Set();
+    await this.read(async (client) => {
+      for (const kind of new Set(wanted.map((each) => each.kind))) {
+        const ids = wanted.filter((each) => each.kind === kind).map(({ id }) => id);
+        for (const id of ids) this.changes.set(`${kind}\n${id}`, []);
+        for (const change of await changesOf(client, kind, this.revision, ids)) {
+          const key = `${kind}\n${change.entry_id}`;
+          this.changes.set(key, [...this.changes.get(key)!, change]);
+        }
+        this.kept += ids.length;
+      }
+      for (const symbol of symbols) {
+        this.idsOfSymbols.set(symbol, await idsHaving(client, 'instrument', this.revision, { symbol }));
+      }
+      this.kept += symbols.length;
+    });
+    return true;
+  }
+
+  /** Lets go of what was read, once that is much; between two things that are asked again and again, not among them. */
+  forgetIfMany(): void {
+    if (this.kept < MOST_KEPT) return;
+    this.changes.clear();
+    this.idsOfSymbols.clear();
+    this.kept = 0;
+  }
+
+  private find(kind: string, id: string, at: string): ReferenceEntry | undefined {
+    const key = `${kind}\n${id}`;
+    const changes = this.changes.get(key);
+    if (!changes) {
+      this.wanted.set(key, { kind, id });
+      return undefined;
+    }
+    const held = changes.findLast((each) => each.valid_from <= at && (each.valid_to ?? '~') > at);
+    return held?.attributes ? { kind, id, revision: held.revision, attributes: held.attributes } : undefined;
+  }
+}
