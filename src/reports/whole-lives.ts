@@ -24,8 +24,11 @@ const REMEMBERED_ORDERS = 50_000;
 
 /** A part of an order's life: one event as it was recorded, and what came of it. */
 export type LifeEvent =
-  /** an event that corrects nothing; `stated` is what holds in its place, itself or a correction */
-  | { kind: 'event'; row: StoredRow; stated: StoredRow }
+  /**
+   * an event that corrects nothing; `stated` is what holds in its place, itself or a correction; `versions` are the
+   * contents that held, one after the other, from the event itself to `stated`
+   */
+  | { kind: 'event'; row: StoredRow; stated: StoredRow; versions: readonly StoredRow[] }
   /** a correction, told of where its original is; `holds` unless it was corrected itself or another came after it */
   | { kind: 'correction'; row: StoredRow; correctedBy: string | null; holds: boolean }
   /** a correction that corrects nothing, and stands for itself; `stated` as of an event */
@@ -92,12 +95,13 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
       targets: new Set(),
       async *events() {
         for await (const rows of lifePages(run, orderId, start)) {
-          for (const row of rows) yield { kind: 'event', row, stated: row };
+          for (const row of rows) yield { kind: 'event', row, stated: row, versions: [row] };
         }
       },
     };
   }
   const corrections = known ?? (await readCorrections(run, [{ entity_type: ORDER, entity_id: orderId }]));
+  const correctionsOf = grouped(own.values(), (row) => corrections.original(row)?.event_id ?? '');
   const vain = await vainCorrections(
     run,
     [...own.values()].filter((row) => !corrections.original(row)),
@@ -114,11 +118,24 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
           const stated = own.get(correctedBy ?? '') ?? row;
           if (vainly) yield { kind: 'vain', row, stated, vain: vainly };
           else if (isCorrection(row)) yield { kind: 'correction', row, correctedBy, holds: holds(row, corrections) };
-          else yield { kind: 'event', row, stated };
+          else yield { kind: 'event', row, stated, versions: versionsOf(row, correctionsOf.get(row.event_id) ?? []) };
         }
       }
     },
   };
+}
+
+/** The contents that held of an event, by its corrections in the order in which they were recorded. */
+function versionsOf(row: StoredRow, corrections: readonly StoredRow[]): StoredRow[] {
+  const versions = [row];
+  const last = new Map<string, StoredRow>();
+  for (const correction of corrections) {
+    last.set(correction.corrects!, correction);
+    let held = row;
+    for (let next = last.get(held.event_id); next; next = last.get(held.event_id)) held = next;
+    if (held !== versions.at(-1)) versions.push(held);
+  }
+  return versions;
 }
 
 function isCorrection({ corrects }: StoredRow): boolean {

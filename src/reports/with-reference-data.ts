@@ -26,7 +26,7 @@ export function nameOf({ name, version, first_name: firstName, surname }: Attrib
   return name ?? null;
 }
 
-const PARAMETER: ReportParameter = {
+export const REFERENCE_PARAMETER: ReportParameter = {
   name: REFERENCE_AS_OF,
   description:
     'Revision up to which changes of reference data count. Without it: all of them, or with as_of those that were recorded before the event at as_of. The manifest says it',
@@ -54,7 +54,7 @@ export function withReferenceData<Name extends string>(
   const shown = subjects.flatMap(({ shows = [] }) => shows);
   return {
     ...report,
-    parameters: [...report.parameters, PARAMETER],
+    parameters: [...report.parameters, REFERENCE_PARAMETER],
     columns: [
       ...report.columns,
       ...shown.map(({ name, description }) => ({ name, description: `${description}, from the reference data` })),

@@ -1,0 +1,54 @@
+import type { ReferenceEntry } from '../reference-data/reference-timelines.js';
+import type { FactName } from '../reports/regimes/regime.js';
+import type { Rts22CodeList } from './rts22-codes.js';
+
+/** What an event states, and which event it is. */
+export interface Stated {
+  text: string;
+  name: FactName;
+  event_id: string;
+  sequence: string;
+}
+
+/** What a value was made of. */
+export type Source =
+  | { event_id: string; sequence: string; name: string }
+  | { kind: string; id: string; revision: string }
+  | { parameter: string };
+
+/** How a field came to its value: the rule, in words that stay the same, what it was made of, and by which codes. */
+export interface LineageEntry {
+  field: number;
+  rule: string;
+  sources: readonly Source[];
+  codes?: Rts22CodeList;
+}
+
+/** What is to be mended before a report can be sent. */
+export interface ToMend {
+  field: number;
+  rule: string;
+  text: string;
+}
+
+export function fromEvent({ event_id, sequence, name }: Stated): Source {
+  return { event_id, sequence, name };
+}
+
+export function fromEntry({ kind, id, revision }: ReferenceEntry): Source {
+  return { kind, id, revision };
+}
+
+/** Takes down, while a report is derived, where its values come from and what is wrong. */
+export class Trace {
+  readonly lineage: LineageEntry[] = [];
+  readonly toMend: ToMend[] = [];
+
+  say(fields: readonly number[], rule: string, sources: readonly Source[], codes?: Rts22CodeList): void {
+    for (const field of fields) this.lineage.push({ field, rule, sources, ...(codes ? { codes } : {}) });
+  }
+
+  mend(field: number, rule: string, text: string): void {
+    this.toMend.push({ field, rule, text });
+  }
+}
