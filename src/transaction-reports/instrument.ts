@@ -1,0 +1,143 @@
+import type { ReferenceAt, ReferenceEntry } from '../reference-data/reference-timelines.js';
+import { parseUnderlyings, type StatedUnderlying } from '../reference-data/underlyings.js';
+import { itemsOf, type FactName } from '../reports/regimes/regime.js';
+import { isCodeOn } from './rules/code-lists.js';
+import { rts22Code, type Rts22CodeList } from './rts22-codes.js';
+import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
+import type { DescribedInstrument, Instrument, Price, Underlying, UnderlyingInstrument, UnderlyingLeg } from './transaction-report.js';
+import type { Facts } from './transactions.js';
+
+/** An instrument as reference data and, for what they lack, events have it. */
+export class KnownInstrument {
+  readonly entry: ReferenceEntry | undefined;
+  readonly isin: string | undefined;
+  private readonly named: readonly Source[];
+
+  constructor(
+    private readonly facts: Facts,
+    private readonly reference: ReferenceAt,
+    private readonly day: string,
+  ) {
+    const [isin, symbol] = [facts.get('isin'), facts.get('symbol')];
+    this.entry = isin
+      ? reference.find('instrument', isin.text)
+      : symbol && reference.findInstrument(symbol.text);
+    this.isin = isin?.text ?? this.entry?.id;
+    this.named = [...(isin ? [fromEvent(isin)] : this.entry && symbol ? [fromEvent(symbol)] : [])];
+  }
+
+  /** A value of the entry; otherwise what events state. */
+  value(column: string, name?: FactName): { text: string; sources: readonly Source[] } | undefined {
+    const text = this.entry?.attributes[column];
+    if (text !== undefined) return { text, sources: [...this.named, fromEntry(this.entry!)] };
+    const stated = name && this.facts.get(name);
+    return stated ? { text: stated.text, sources: [fromEvent(stated)] } : undefined;
+  }
+
+  get cfi(): string | undefined {
+    return this.value('cfi', 'cfi')?.text;
+  }
+
+  get currencies(): readonly (string | undefined)[] {
+    return [this.value('notional_currency')?.text, this.value('notional_currency_2', 'second_leg_currency')?.text];
+  }
+
+  isListed(): boolean {
+    return isListed(this.entry, this.day);
+  }
+
+  /** Whether an underlying is on the reference list. */
+  hasListedUnderlying(): boolean {
+    const isins = this.legs().flatMap((leg) => leg.flatMap((each) => each.isin ?? []));
+    return isins.map((isin) => isListed(this.reference.find('instrument', isin), this.day)).includes(true);
+  }
+
+  /** Fields 41 to 56. `isByIsin`: executed on a venue, or on the reference list. */
+  report(trace: Trace, isByIsin: boolean): Instrument {
+    const { isin } = this;
+    if (isin !== undefined) trace.say([41], 'the ISIN of the instrument', [...this.named, ...(this.entry ? [fromEntry(this.entry)] : [])]);
+    if (isByIsin && isin !== undefined) return { is: 'identified', isin };
+    const put = (field: number, column: string, name?: FactName, codes?: Rts22CodeList): string | undefined => {
+      const value = this.value(column, name);
+      if (!value) return undefined;
+      trace.say([field], 'as the instrument is described', value.sources, codes);
+      return codes ? rts22Code(codes, value.text) : value.text;
+    };
+    const second = put(45, 'notional_currency_2', 'second_leg_currency');
+    const described: DescribedInstrument = {
+      is: 'described',
+      isin,
+      fullName: put(42, 'name', 'instrument_name'),
+      classification: put(43, 'cfi', 'cfi'),
+      notionalCurrency: put(44, 'notional_currency', 'currency'),
+      otherNotionalCurrency:
+        second === undefined
+          ? undefined
+          : { of: /^(?:SF|JF|HF)/.test(this.cfi ?? '') ? 'currencies' : 'interest', currency: second },
+      priceMultiplier: put(46, 'price_multiplier', 'price_multiplier'),
+      underlying: this.underlying(trace),
+      optionType: put(50, 'option_type', 'option_type', 'optionType'),
+      strikePrice: this.strike(trace),
+      exerciseStyle: put(53, 'exercise_style', 'exercise_style', 'exerciseStyle'),
+      maturityDate: put(54, 'maturity_date', 'maturity_date'),
+      expiryDate: put(55, 'expiry_date', 'expiry_date'),
+      deliveryType: put(56, 'delivery_type', 'delivery_type', 'deliveryType'),
+    };
+    return described;
+  }
+
+  private legs(): (readonly StatedUnderlying[])[] {
+    const columns = ['underlying', 'received_by_buyer', 'paid_by_buyer'].flatMap((column) => this.value(column) ?? []);
+    if (columns.length > 0) return columns.map(({ text }) => parseUnderlyings(text) ?? []);
+    const isins = this.facts.text('underlying_isins');
+    return isins === undefined ? [] : [itemsOf(isins).map((isin) => ({ is: 'instrument', isin }))];
+  }
+
+  private underlying(trace: Trace): Underlying | undefined {
+    const leg = (column: string): UnderlyingLeg | undefined => {
+      const value = this.value(column);
+      const parsed = value && parseUnderlyings(value.text);
+      if (!parsed) return undefined;
+      const fields = new Set(parsed.flatMap((each) => [...(each.isin ? [47] : []), ...(each.is === 'index' ? [48] : []), ...('term' in each ? [49] : [])]));
+      trace.say([...fields], 'as the instrument is described', value.sources);
+      return this.legOf(parsed);
+    };
+    const [received, paid] = [leg('received_by_buyer'), leg('paid_by_buyer')];
+    if (received || paid) return { is: 'swap', received, paid };
+    const own = leg('underlying');
+    if (own) return own;
+    const stated = this.facts.get('underlying_isins');
+    if (!stated) return undefined;
+    trace.say([47], 'as the event states it', [fromEvent(stated)]);
+    return this.legOf(itemsOf(stated.text).map((isin) => ({ is: 'instrument', isin })));
+  }
+
+  private legOf(parsed: readonly StatedUnderlying[]): UnderlyingLeg {
+    const instruments = parsed.map((each): UnderlyingInstrument => {
+      if (each.is === 'instrument') return each;
+      const { isin, name, term } = each;
+      const text = name ?? this.reference.find('instrument', isin!)?.attributes.name ?? isin!;
+      const isCode = isCodeOn(48, text, this.day);
+      return { is: 'index', isin, name: isCode ? { code: text } : { text: text.slice(0, 25) }, term };
+    });
+    return instruments.length === 1 ? instruments[0]! : { is: 'basket', instruments };
+  }
+
+  private strike(trace: Trace): Price | undefined {
+    const notation = this.value('strike_notation')?.text ?? 'monetary';
+    const currency = this.value('strike_currency', 'strike_price_currency');
+    if (notation === 'pending') return { is: 'pending', currency: currency?.text };
+    const value = this.value('strike_price', 'strike_price');
+    if (!value) return undefined;
+    trace.say([51], 'as the instrument is described', value.sources);
+    if (notation === 'percentage' || notation === 'yield') return { is: notation, value: value.text };
+    if (notation === 'basis_points') return { is: 'basis-points', value: value.text };
+    if (currency) trace.say([52], 'as the instrument is described', currency.sources);
+    return { is: 'money', amount: value.text, currency: currency?.text };
+  }
+}
+
+function isListed(entry: ReferenceEntry | undefined, day: string): boolean {
+  const { listed_from: from, listed_to: to } = entry?.attributes ?? {};
+  return from !== undefined && from <= day && (to === undefined || day <= to);
+}
