@@ -129,9 +129,10 @@ function executedXml(report: NewReport): string {
 /** `first` is the number of the id's field. */
 function partyXml(first: number, { owners, decisionMakers }: Party): string {
   if (owners.length === 0) throw missing(first);
-  return [...owners.map((owner) => ownerXml(first, owner)), ...decisionMakers.map((each) => makerXml(first, each))].join(
-    '',
-  );
+  return [
+    ...owners.map((owner) => ownerXml(first, owner)),
+    ...decisionMakers.map((each) => makerXml(first, each)),
+  ].join('');
 }
 
 function ownerXml(first: number, { id, branchCountry }: AccountOwner): string {
