@@ -65,7 +65,7 @@ const REPEATED = ['AcctOwnr', 'DcsnMakr', 'WvrInd', 'OTCPstTradInd'];
 function numbered(child: XmlElement, same: XmlElement[]): string {
   const isInBasket = child.parent?.name === 'Bskt';
   if (!REPEATED.includes(child.name) && !isInBasket) return '';
-  return `[${same.findIndex((each) => each.equals(child)) + 1}]`;
+  return `[${same.findIndex((each) => each.isSameNode(child)) + 1}]`;
 }
 function elementsOf(node: XmlElement): XmlElement[] {
   const children: XmlElement[] = [];
@@ -104,7 +104,7 @@ it('has every field in some of these reports', () => {
   const lacking = REPORT_FIELDS.filter((field) =>
     VALID_REPORTS.every((report) => valuesOf(field, report).every(({ text }) => text === undefined)),
   );
-  // decision makers of the seller are persons in BOND; nothing is left out
+  // a debt instrument that is described is none that the file could hold alone
   expect(lacking.map(({ number }) => number)).toEqual([54]);
 });
 

@@ -57,7 +57,7 @@ class Unwritable extends Error {
  */
 export function transactionXml(report: TransactionReport): string {
   try {
-    return `<Tx>${report.status === 'NEWT' ? newXml(report) : cancellationXml(report)}</Tx>`;
+    return `<Tx>${report.status === 'CANC' ? cancellationXml(report) : newXml(report)}</Tx>`;
   } catch (error) {
     if (error instanceof Unwritable) {
       throw new UnwritableReportError(report.transactionReference, error.field, error.message);

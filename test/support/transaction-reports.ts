@@ -107,6 +107,16 @@ export const JOINT: NewReport = {
   postTradeIndicators: ['BENC', 'SDIV'],
 };
 
+/** The mirror of it: the couple sells. */
+export const SALE: NewReport = {
+  ...JOINT,
+  transactionReference: 'TRN10',
+  buyer: JOINT.seller,
+  seller: JOINT.buyer,
+  transmittingFirmForBuyer: undefined,
+  transmittingFirmForSeller: JOINT.transmittingFirmForBuyer,
+};
+
 /** A bond with a systematic internaliser, sold by a client whose order was transmitted. */
 export const BOND: NewReport = {
   ...SHARE,
@@ -260,5 +270,5 @@ export const CANCELLATION: Cancellation = {
 
 /** Of every product, and each right. */
 export const VALID_REPORTS: readonly NewReport[] = [
-  ...[SHARE, JOINT, BOND, FUTURE, OPTION, SWAP, CREDIT_SWAP, CURRENCY_FORWARD, AGGREGATED],
+  ...[SHARE, JOINT, BOND, FUTURE, OPTION, SWAP, CREDIT_SWAP, CURRENCY_FORWARD, AGGREGATED, SALE],
 ];

@@ -2,7 +2,17 @@ import { isCountry } from '../../identifiers/country.js';
 import { isMicShaped } from '../../identifiers/mic.js';
 import { parseDecimal } from '../../reports/decimal.js';
 import { isCodeOn } from './code-lists.js';
-import { classification, described, isDebt, isDerivative, isEquityLike, isOn, venueKind } from './facts.js';
+import {
+  classification,
+  described,
+  isDebt,
+  isDerivative,
+  isEquityLike,
+  isOn,
+  NOT_ADMITTED,
+  OFF_VENUE,
+  venueKind,
+} from './facts.js';
 import { isCurrencyOn, isPositiveDecimal, isPriceAt, isReference, isSignedDecimal, isTime } from './formats.js';
 import { FIRST_DAY, forbiddenRule, has, requiredRule, rule, valueRule, type Judged, type Rule } from './rule.js';
 
@@ -158,7 +168,8 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     'CON-360',
     36,
     'The venue must be a MIC that is valid on the trade date.',
-    (text, _, { day, context }) => !isMicShaped(text) || context.venueOn?.(text, day) !== null,
+    (text, _, { day, context }) =>
+      !isMicShaped(text) || text === OFF_VENUE || text === NOT_ADMITTED || context.venueOn?.(text, day) !== null,
   ),
   valueRule('TR-037-1', 37, 'The country of the branch membership must be one of ISO 3166-1 alpha-2.', isCountry),
   forbiddenRule(
