@@ -75,7 +75,7 @@ function elementsOf(node: XmlElement): XmlElement[] {
 
 let pack: SchemaPack | undefined;
 beforeAll(async () => {
-  if (HAS_SCHEMAS) pack = await SchemaPack.load(SCHEMAS!, schemaSetOn('2026-06-02')!);
+  if (HAS_SCHEMAS) pack = await SchemaPack.load(SCHEMAS, schemaSetOn('2026-06-02')!);
 });
 afterAll(() => pack?.close());
 

@@ -4,7 +4,7 @@ export class XmlTextError extends Error {
 }
 
 /** What XML 1.0 has no way to write (its production Char), and halves of characters. */
-// eslint-disable-next-line no-control-regex
+
 const NOT_IN_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]|\p{Cs}/u;
 const TO_ESCAPE = /[&<>"'\t\n\r]/g;
 const ESCAPES: Readonly<Record<string, string>> = {
