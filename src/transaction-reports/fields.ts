@@ -269,7 +269,7 @@ export const REPORT_FIELDS: readonly ReportField[] = [
 
 /** The values of a field in a report, also the missing ones of several; none where the report does not have the field. */
 export function valuesOf(field: ReportField, report: TransactionReport): readonly FieldValue[] {
-  return report.status === 'NEWT' ? field.read(report) : (field.readCancellation?.(report) ?? []);
+  return report.status === 'CANC' ? (field.readCancellation?.(report) ?? []) : field.read(report);
 }
 
 /** The values of a field as one text; several with `|` between them, and nothing where one of several has none. */

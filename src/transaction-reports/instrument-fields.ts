@@ -86,7 +86,7 @@ export const INSTRUMENT_FIELDS: readonly ReportField[] = [
     format: 'a code of four letters, or AN-25',
     read: (report) =>
       underlyings(report).map(({ path, instrument }) => {
-        if (instrument.is !== 'index') return { path, text: undefined };
+        if (instrument.is !== 'index') return { path: `${path}/Nm/RefRate`, text: undefined };
         return 'code' in instrument.name
           ? { path: `${path}/Nm/RefRate/Indx`, text: instrument.name.code }
           : { path: `${path}/Nm/RefRate/Nm`, text: instrument.name.text };

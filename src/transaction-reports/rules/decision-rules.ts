@@ -8,7 +8,13 @@ import { elementRule, forbiddenRule, requiredRule, valueRule, type Rule } from '
 /** 57 to 60: who within the firm decided to invest, and on the execution. */
 export const DECISION_RULES: readonly Rule[] = [
   algorithmRule('TR-057-1', 57, 'An algorithm that decided to invest must have 1 to 50 upper-case letters and digits.'),
-  personRule('TR-057-2', 57, 'InvstmtDcsnPrsn', 'The id of a person who decided to invest', (report) => report.investmentDecision),
+  personRule(
+    'TR-057-2',
+    57,
+    'InvstmtDcsnPrsn',
+    'The id of a person who decided to invest',
+    (report) => report.investmentDecision,
+  ),
   requiredRule(
     'TR-057-3',
     [57, 29],
@@ -31,14 +37,25 @@ export const DECISION_RULES: readonly Rule[] = [
       !isAggregated(report),
   ),
   branchRule('TR-058-1', 58, 57, 'InvstmtDcsnPrsn', 'decided to invest', (report) => report.investmentDecision),
-  valueRule('TR-058-2', 58, 'The branch country of the investment decision must be one of ISO 3166-1 alpha-2.', isCountry),
+  valueRule(
+    'TR-058-2',
+    58,
+    'The branch country of the investment decision must be one of ISO 3166-1 alpha-2.',
+    isCountry,
+  ),
   requiredRule('TR-059-1', [59], 'Who decided on the execution must be given: a person, an algorithm, or NORE.'),
   algorithmRule(
     'TR-059-2',
     59,
     'An algorithm that decided on the execution must have 1 to 50 upper-case letters and digits.',
   ),
-  personRule('TR-059-3', 59, 'ExctgPrsn', 'The id of a person who decided on the execution', (report) => report.execution),
+  personRule(
+    'TR-059-3',
+    59,
+    'ExctgPrsn',
+    'The id of a person who decided on the execution',
+    (report) => report.execution,
+  ),
   branchRule('TR-060-1', 60, 59, 'ExctgPrsn', 'decided on the execution', (report) => report.execution),
   valueRule('TR-060-2', 60, 'The branch country of the execution must be one of ISO 3166-1 alpha-2.', isCountry),
 ];

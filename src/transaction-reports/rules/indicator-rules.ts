@@ -56,8 +56,7 @@ export const INDICATOR_RULES: readonly Rule[] = [
     'TR-062-4',
     [62, 16, 29],
     'SSEX must be given only where the firm sells on own account, as a market maker or primary dealer.',
-    ({ report }) =>
-      report.shortSelling === 'SSEX' && (report.tradingCapacity !== 'DEAL' || !isOwner('seller', report)),
+    ({ report }) => report.shortSelling === 'SSEX' && (report.tradingCapacity !== 'DEAL' || !isOwner('seller', report)),
   ),
   rule(
     'TR-062-5',
@@ -65,12 +64,7 @@ export const INDICATOR_RULES: readonly Rule[] = [
     'UNDI must be given only of a client who does not say: the firm knows of itself.',
     ({ report }) => report.shortSelling === 'UNDI' && isOwner('seller', report),
   ),
-  valueRule(
-    'TR-063-1',
-    63,
-    'An OTC post-trade indicator must be one of those that field 63 lists.',
-    isCode(63),
-  ),
+  valueRule('TR-063-1', 63, 'An OTC post-trade indicator must be one of those that field 63 lists.', isCode(63)),
   rule('TR-063-2', [63], 'Each OTC post-trade indicator must be given once.', ({ report }) =>
     hasTwice(report.postTradeIndicators),
   ),

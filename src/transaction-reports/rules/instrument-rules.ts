@@ -64,11 +64,8 @@ export const INSTRUMENT_RULES: readonly Rule[] = [
     (cfi) => cfi.startsWith('S') || isOn(cfi, 'rates') || isOn(cfi, 'credit') || isOn(cfi, 'currencies'),
   ),
   valueRule('TR-044-2', 44, 'Notional currency 1 must be one of ISO 4217 on the trade date.', isCurrency),
-  ofDescribed(
-    'TR-045-1',
-    45,
-    'The second notional currency must be given of derivatives on currencies.',
-    (cfi) => isOn(cfi, 'currencies'),
+  ofDescribed('TR-045-1', 45, 'The second notional currency must be given of derivatives on currencies.', (cfi) =>
+    isOn(cfi, 'currencies'),
   ),
   valueRule('TR-045-2', 45, 'Notional currency 2 must be one of ISO 4217 on the trade date.', isCurrency),
   rule(
@@ -97,8 +94,11 @@ export const INSTRUMENT_RULES: readonly Rule[] = [
     },
   ),
   ofDescribed('TR-046-1', 46, 'The price multiplier must be given.'),
-  valueRule('TR-046-2', 46, 'The price multiplier must be more than zero, with up to 18 digits and 17 decimals.', (text) =>
-    isPositiveDecimal(text, 18, 17),
+  valueRule(
+    'TR-046-2',
+    46,
+    'The price multiplier must be more than zero, with up to 18 digits and 17 decimals.',
+    (text) => isPositiveDecimal(text, 18, 17),
   ),
   rule(
     'TR-046-3',
@@ -120,21 +120,15 @@ export const INSTRUMENT_RULES: readonly Rule[] = [
     },
   ),
   valueRule('TR-047-2', 47, 'The underlying must be an ISIN with a right check digit.', isIsin),
-  rule(
-    'TR-047-3',
-    [47, 43],
-    'What a swap is on must be given for its legs, and only of a swap.',
-    ({ report }) => {
-      const instrument = described(report);
-      const isOfSwap = instrument?.underlying?.is === 'swap';
-      return isOfSwap && isDescribedAs(report, (cfi) => !cfi.startsWith('S'));
-    },
-  ),
-  rule(
-    'TR-047-4',
-    [47, 41],
-    'An instrument must not be its own underlying.',
-    ({ report }) => underlyings(report).some(({ instrument }) => instrument.isin !== undefined && instrument.isin === described(report)?.isin),
+  rule('TR-047-3', [47, 43], 'What a swap is on must be given for its legs, and only of a swap.', ({ report }) => {
+    const instrument = described(report);
+    const isOfSwap = instrument?.underlying?.is === 'swap';
+    return isOfSwap && isDescribedAs(report, (cfi) => !cfi.startsWith('S'));
+  }),
+  rule('TR-047-4', [47, 41], 'An instrument must not be its own underlying.', ({ report }) =>
+    underlyings(report).some(
+      ({ instrument }) => instrument.isin !== undefined && instrument.isin === described(report)?.isin,
+    ),
   ),
   valueRule(
     'TR-048-1',
@@ -278,7 +272,9 @@ function ofDescribed(id: string, field: number, text: string, isSuch?: (cfi: str
 
 /** A field that a described instrument must not have, unless it is such a one. */
 function notOfDescribed(id: string, field: number, text: string, isSuch: (cfi: string) => boolean): Rule {
-  return forbiddenRule(id, [field, 43], text, ({ report }) => isDescribedAs(report, (cfi) => isCfi(cfi) && !isSuch(cfi)));
+  return forbiddenRule(id, [field, 43], text, ({ report }) =>
+    isDescribedAs(report, (cfi) => isCfi(cfi) && !isSuch(cfi)),
+  );
 }
 
 function isOptionOrWarrant(cfi: string): boolean {

@@ -155,21 +155,16 @@ function sideRules(side: 'buyer' | 'seller', first: number): Rule[] {
       `A ${makers} must not be given where the ${side} is the executing entity, which decides for itself, or a venue.`,
       ({ report }) => isOwner(side, report) || hasVenue(partyOf(report)),
     ),
-    elementRule(
-      ids(5, 3),
-      [first + 5, first],
-      `A ${makers} must be another than the ${side}.`,
-      ({ report }) => {
-        const { owners, decisionMakers } = partyOf(report);
-        const known = new Set(owners.map(({ id }) => (id.is === 'person' ? id.id : id.is === 'legal-entity' ? id.lei : '')));
-        return decisionMakers.flatMap((each, i) => {
-          const value = each.is === 'person' ? each.id : each.lei;
-          return owners.length === 1 && known.has(value)
-            ? [{ path: `New/${element}/DcsnMakr[${i + 1}]`, value }]
-            : [];
-        });
-      },
-    ),
+    elementRule(ids(5, 3), [first + 5, first], `A ${makers} must be another than the ${side}.`, ({ report }) => {
+      const { owners, decisionMakers } = partyOf(report);
+      const known = new Set(
+        owners.map(({ id }) => (id.is === 'person' ? id.id : id.is === 'legal-entity' ? id.lei : '')),
+      );
+      return decisionMakers.flatMap((each, i) => {
+        const value = each.is === 'person' ? each.id : each.lei;
+        return owners.length === 1 && known.has(value) ? [{ path: `New/${element}/DcsnMakr[${i + 1}]`, value }] : [];
+      });
+    }),
     ...personRules(first, makers, ids, 5, makersOf),
   ];
 }

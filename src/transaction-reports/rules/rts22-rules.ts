@@ -63,15 +63,15 @@ export function isSendable(findings: readonly Finding[]): boolean {
 }
 
 function offencesOf(rule: Rule, report: TransactionReport, day: string, context: RuleContext): readonly Offence[] {
-  if (report.status === 'NEWT') {
-    return rule.of === 'new' ? rule.check({ report, day, context } satisfies Judged<NewReport>) : [];
+  if (report.status === 'CANC') {
+    return rule.of === 'cancellation' ? rule.check({ report, day, context } satisfies Judged<Cancellation>) : [];
   }
-  return rule.of === 'cancellation' ? rule.check({ report, day, context } satisfies Judged<Cancellation>) : [];
+  return rule.of === 'new' ? rule.check({ report, day, context } satisfies Judged<NewReport>) : [];
 }
 
 /** A time before the rules began is judged by them all the same, and found. */
 function dayOf(report: TransactionReport, { today }: RuleContext): string {
-  const time = report.status === 'NEWT' ? report.tradingTime : undefined;
+  const time = report.status === 'CANC' ? undefined : report.tradingTime;
   if (time === undefined || !isTime(time)) return today;
   const day = time.slice(0, 10);
   return day < FIRST_DAY ? FIRST_DAY : day;

@@ -1,4 +1,5 @@
-import { REPORT_FIELDS, valuesOf, type FieldValue } from '../fields.js';
+import { REPORT_FIELDS, valuesOf } from '../fields.js';
+import type { FieldValue } from '../report-field.js';
 import type { Cancellation, NewReport, TransactionReport } from '../transaction-report.js';
 
 /** The first day of MiFID II, and of the first transactions that were reported by Delegated Regulation (EU) 2017/590. */

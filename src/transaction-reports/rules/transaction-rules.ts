@@ -2,18 +2,25 @@ import { isCountry } from '../../identifiers/country.js';
 import { isMicShaped } from '../../identifiers/mic.js';
 import { parseDecimal } from '../../reports/decimal.js';
 import { isCodeOn } from './code-lists.js';
-import { classification, described, isDebt, isDerivative, isEquityLike, isOn, venueKind } from './facts.js';
+import {
+  classification,
+  described,
+  isDebt,
+  isDerivative,
+  isEquityLike,
+  isOn,
+  NOT_ADMITTED,
+  OFF_VENUE,
+  venueKind,
+} from './facts.js';
 import { isCurrencyOn, isPositiveDecimal, isPriceAt, isReference, isSignedDecimal, isTime } from './formats.js';
 import { FIRST_DAY, forbiddenRule, has, requiredRule, rule, valueRule, type Judged, type Rule } from './rule.js';
 
 /** 28 to 40, and 3: when, how much, at what price, where. */
 export const TRANSACTION_RULES: readonly Rule[] = [
   requiredRule('TR-028-1', [28], 'The trading date time must be given.'),
-  valueRule(
-    'TR-028-2',
-    28,
-    'The trading date time must be a time in UTC, with Z, to the second at least.',
-    (text) => isTime(text),
+  valueRule('TR-028-2', 28, 'The trading date time must be a time in UTC, with Z, to the second at least.', (text) =>
+    isTime(text),
   ),
   valueRule(
     'TR-028-3',
@@ -45,7 +52,8 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     'TR-030-3',
     [30, 33, 43],
     'The quantity of a share or a unit of a fund must be in units.',
-    (judged) => is(judged, isEquityLike) && judged.report.quantity !== undefined && judged.report.quantity.is !== 'units',
+    (judged) =>
+      is(judged, isEquityLike) && judged.report.quantity !== undefined && judged.report.quantity.is !== 'units',
   ),
   rule(
     'TR-030-4',
@@ -83,11 +91,8 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     { severity: 'hint' },
   ),
   valueRule('TR-032-1', 32, 'The change of the notional must be INCR or DECR.', isCode(32)),
-  forbiddenRule(
-    'TR-032-2',
-    [32, 43],
-    'A change of the notional must be given of derivatives alone.',
-    (judged) => isNot(judged, isDerivative),
+  forbiddenRule('TR-032-2', [32, 43], 'A change of the notional must be given of derivatives alone.', (judged) =>
+    isNot(judged, isDerivative),
   ),
   requiredRule('TR-033-1', [33], 'The price must be given, also as pending (PNDG) or not applicable (NOAP).'),
   valueRule(
@@ -133,11 +138,8 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     'The net amount must have up to 18 digits with 5 decimals, and no sign.',
     (text) => isSignedDecimal(text, 18, 5) && !text.startsWith('-'),
   ),
-  forbiddenRule(
-    'TR-035-2',
-    [35, 43],
-    'A net amount must be given of debt instruments alone.',
-    (judged) => isNot(judged, isDebt),
+  forbiddenRule('TR-035-2', [35, 43], 'A net amount must be given of debt instruments alone.', (judged) =>
+    isNot(judged, isDebt),
   ),
   requiredRule(
     'TR-035-3',
@@ -166,7 +168,8 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     'CON-360',
     36,
     'The venue must be a MIC that is valid on the trade date.',
-    (text, _, { day, context }) => !isMicShaped(text) || context.venueOn?.(text, day) !== null,
+    (text, _, { day, context }) =>
+      !isMicShaped(text) || text === OFF_VENUE || text === NOT_ADMITTED || context.venueOn?.(text, day) !== null,
   ),
   valueRule('TR-037-1', 37, 'The country of the branch membership must be one of ISO 3166-1 alpha-2.', isCountry),
   forbiddenRule(
@@ -198,24 +201,28 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     [36, 7, 16],
     'A venue as the buyer or the seller stands for an execution on it, so that field 36 must be a venue.',
     ({ report: { venue, buyer, seller } }) =>
-      (venue === 'XOFF' || venue === 'XXXX') &&
-      [...buyer.owners, ...seller.owners].some(({ id }) => id.is === 'venue'),
+      (venue === 'XOFF' || venue === 'XXXX') && [...buyer.owners, ...seller.owners].some(({ id }) => id.is === 'venue'),
   ),
   valueRule('TR-038-1', 38, 'The up-front payment must have up to 18 digits with 5 decimals.', (text) =>
     isSignedDecimal(text, 18, 5),
   ),
-  forbiddenRule(
-    'TR-038-2',
-    [38, 43],
-    'An up-front payment must be given of derivatives alone.',
-    (judged) => isNot(judged, isDerivative),
+  forbiddenRule('TR-038-2', [38, 43], 'An up-front payment must be given of derivatives alone.', (judged) =>
+    isNot(judged, isDerivative),
   ),
   requiredRule('TR-039-1', [39, 38], 'The currency of an up-front payment must be given.', ({ report }) =>
     has(38, report),
   ),
-  valueRule('TR-039-2', 39, 'The currency of the up-front payment must be one of ISO 4217 on the trade date.', isCurrency),
-  valueRule('TR-040-1', 40, 'The complex trade component id must have 1 to 35 upper-case letters and digits.', (text) =>
-    isReference(text) && text.length <= 35,
+  valueRule(
+    'TR-039-2',
+    39,
+    'The currency of the up-front payment must be one of ISO 4217 on the trade date.',
+    isCurrency,
+  ),
+  valueRule(
+    'TR-040-1',
+    40,
+    'The complex trade component id must have 1 to 35 upper-case letters and digits.',
+    (text) => isReference(text) && text.length <= 35,
   ),
 ];
 
