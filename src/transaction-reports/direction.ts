@@ -22,7 +22,10 @@ export interface Direction {
 export function directionOf(facts: DirectionFacts): Direction | string {
   const direction = withoutChange(facts);
   if (typeof direction === 'string' || facts.notionalChange !== 'decrease') return direction;
-  return { side: direction.side === 'buy' ? 'sell' : 'buy', rule: `${direction.rule}; sides swap where the notional decreases` };
+  return {
+    side: direction.side === 'buy' ? 'sell' : 'buy',
+    rule: `${direction.rule}; sides swap where the notional decreases`,
+  };
 }
 
 function withoutChange({ cfi, side, role, receivedCurrency, currencies }: DirectionFacts): Direction | string {
@@ -38,7 +41,8 @@ function withoutChange({ cfi, side, role, receivedCurrency, currencies }: Direct
   if (role !== undefined) {
     return { side: BUYER_ROLES.has(role) ? 'buy' : 'sell', rule: `the buyer is who ${wordsOf(role)}` };
   }
-  if (side === 'buy' || side === 'sell') return { side, rule: 'the buyer is who acquires; of options who holds the right' };
+  if (side === 'buy' || side === 'sell')
+    return { side, rule: 'the buyer is who acquires; of options who holds the right' };
   return 'side must be buy or sell';
 }
 

@@ -4,7 +4,14 @@ import { itemsOf, type FactName } from '../reports/regimes/regime.js';
 import { isCodeOn } from './rules/code-lists.js';
 import { rts22Code, type Rts22CodeList } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
-import type { DescribedInstrument, Instrument, Price, Underlying, UnderlyingInstrument, UnderlyingLeg } from './transaction-report.js';
+import type {
+  DescribedInstrument,
+  Instrument,
+  Price,
+  Underlying,
+  UnderlyingInstrument,
+  UnderlyingLeg,
+} from './transaction-report.js';
 import type { Facts } from './transactions.js';
 
 /** An instrument as reference data and, for what they lack, events have it. */
@@ -19,9 +26,7 @@ export class KnownInstrument {
     private readonly day: string,
   ) {
     const [isin, symbol] = [facts.get('isin'), facts.get('symbol')];
-    this.entry = isin
-      ? reference.find('instrument', isin.text)
-      : symbol && reference.findInstrument(symbol.text);
+    this.entry = isin ? reference.find('instrument', isin.text) : symbol && reference.findInstrument(symbol.text);
     this.isin = isin?.text ?? this.entry?.id;
     this.named = [...(isin ? [fromEvent(isin)] : this.entry && symbol ? [fromEvent(symbol)] : [])];
   }
@@ -55,7 +60,8 @@ export class KnownInstrument {
   /** Fields 41 to 56. `isByIsin`: executed on a venue, or on the reference list. */
   report(trace: Trace, isByIsin: boolean): Instrument {
     const { isin } = this;
-    if (isin !== undefined) trace.say([41], 'the ISIN of the instrument', [...this.named, ...(this.entry ? [fromEntry(this.entry)] : [])]);
+    if (isin !== undefined)
+      trace.say([41], 'the ISIN of the instrument', [...this.named, ...(this.entry ? [fromEntry(this.entry)] : [])]);
     if (isByIsin && isin !== undefined) return { is: 'identified', isin };
     const put = (field: number, column: string, name?: FactName, codes?: Rts22CodeList): string | undefined => {
       const value = this.value(column, name);
@@ -98,7 +104,13 @@ export class KnownInstrument {
       const value = this.value(column);
       const parsed = value && parseUnderlyings(value.text);
       if (!parsed) return undefined;
-      const fields = new Set(parsed.flatMap((each) => [...(each.isin ? [47] : []), ...(each.is === 'index' ? [48] : []), ...('term' in each ? [49] : [])]));
+      const fields = new Set(
+        parsed.flatMap((each) => [
+          ...(each.isin ? [47] : []),
+          ...(each.is === 'index' ? [48] : []),
+          ...('term' in each ? [49] : []),
+        ]),
+      );
       trace.say([...fields], 'as the instrument is described', value.sources);
       return this.legOf(parsed);
     };

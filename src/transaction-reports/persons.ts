@@ -36,7 +36,8 @@ export function personOf(attributes: Attributes): NaturalPerson | string {
   for (const each of personIdSchemes(country)) {
     const found = idBy(each, attributes);
     if (found !== undefined) return { ...known, id: `${country}${found}`, scheme: each };
-    if (each === 'NIDN' && attributes.no_national_id !== 'yes') return `has no national_id, which nationals of ${country} have, nor no_national_id`;
+    if (each === 'NIDN' && attributes.no_national_id !== 'yes')
+      return `has no national_id, which nationals of ${country} have, nor no_national_id`;
     if (each === 'CCPT' && attributes.no_passport !== 'yes') return 'has no passport, nor no_passport';
   }
   return `has no id that Annex II takes of nationals of ${country}`;

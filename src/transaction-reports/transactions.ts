@@ -13,7 +13,12 @@ const OF_ONE_EXECUTION: ReadonlySet<FactName> = new Set<FactName>([
   ...(['transaction_nature', 'short_sale'] as const),
 ]);
 /** Of these only what the execution itself states counts. */
-const NEVER_LOOKED_UP: ReadonlySet<FactName> = new Set<FactName>(['price', 'price_absent', 'quantity', 'execution_time']);
+const NEVER_LOOKED_UP: ReadonlySet<FactName> = new Set<FactName>([
+  'price',
+  'price_absent',
+  'quantity',
+  'execution_time',
+]);
 
 /** What is known of an order at one of its events: what the event states, then the latest that was stated before. */
 export class Facts {

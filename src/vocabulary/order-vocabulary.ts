@@ -426,7 +426,8 @@ export const ORDER_VOCABULARY = {
       type: {
         is: 'code',
         codes: {
-          trade: 'a purchase, a sale, or a derivative entered, closed, increased or decreased; also when it is not said',
+          trade:
+            'a purchase, a sale, or a derivative entered, closed, increased or decreased; also when it is not said',
           securities_financing: 'a securities financing transaction',
           clearing_or_settlement: 'a contract for clearing or settlement alone',
           netting: 'settlement of mutual obligations, the net of which is carried forward',
@@ -469,7 +470,7 @@ export const ORDER_VOCABULARY = {
       in: 'metadata',
       type: TEXT,
       since: 3,
-      description: "who is on the other side: an LEI, or a `client_id`; not of anonymous executions on a venue",
+      description: 'who is on the other side: an LEI, or a `client_id`; not of anonymous executions on a venue',
     },
     central_counterparty: {
       in: 'metadata',
