@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Pool, PoolClient } from 'pg';
+import { POOL } from '../src/database/tokens.js';
 import { KINDS } from '../src/reference-data/kinds.js';
+import { ReferenceTimelines } from '../src/reference-data/reference-timelines.js';
 import { csvLine } from '../src/http/csv.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
@@ -252,8 +255,8 @@ describe('reference data', () => {
       const { text, headers } = await get('client/export').expect(200);
       expect(headers['content-type']).toContain('text/csv');
       expect(text.split('\r\n').slice(0, 2)).toEqual([
-        'client_id,name,lei,person_id,person_id_scheme,first_name,surname,country,valid_from,valid_to,change,reason',
-        "'=C-78,,,DE19700101ANNA#MUSTE,CONCAT,Anna,Mustermann,,2021-01-01T00:00:00.000000Z,2025-01-01T00:00:00.000000Z,set,",
+        'client_id,name,lei,person_id,person_id_scheme,first_name,surname,country,nationality,birth_date,national_id,passport,no_national_id,no_passport,joint_holders,decision_maker,branch,valid_from,valid_to,change,reason',
+        "'=C-78,,,DE19700101ANNA#MUSTE,CONCAT,Anna,Mustermann,,,,,,,,,,,2021-01-01T00:00:00.000000Z,2025-01-01T00:00:00.000000Z,set,",
       ]);
       expect((await importFile('client', text).expect(200)).body).toMatchObject({ changes: '3', recorded: '0' });
       const read = { entity_id: '_service', action: 'reference-data' };
@@ -395,19 +398,76 @@ describe('reference data', () => {
     expect(body.kinds[0]).toMatchObject({
       id: 'lei',
       changes: '0',
-      columns: [{ name: 'lei', required: true }, {}, {}],
+      columns: [{ name: 'lei', required: true }, {}, {}, { name: 'investment_firm' }, { name: 'submitting_entity' }],
     });
   });
 
   it('has examples that it takes', async () => {
     for (const kind of KINDS) {
       const columns = [kind.id, ...kind.fields].filter(
-        ({ name }) => !(kind.name === 'client' && /person|first_name|surname/.test(name)),
+        ({ name }) =>
+          !(
+            /client|representative/.test(kind.name) && /person|first_name|surname|nationality|joint_holders/.test(name)
+          ),
       );
       const members = Object.fromEntries(columns.map(({ name, example }) => [name, example]));
       const { status, body } = await say(kind.name, { ...members, valid_from: '2015-01-01' });
       expect([kind.name, status, body.errors]).toEqual([kind.name, 201, undefined]);
     }
+  });
+
+  it('takes whom and what transaction reports name, and tells what is wrong with it', async () => {
+    const right: [string, Record<string, string>][] = [
+      [
+        'client',
+        { client_id: 'T-1', first_name: 'Anna', surname: 'Berg', nationality: 'SE US', birth_date: '1970-01-31' },
+      ],
+      ['client', { client_id: 'T-2', joint_holders: 'T-1 T-3' }],
+      ['representative', { representative_id: 'T-R', name: 'Manager', lei: '5493001KJTIIGC8Y1R12' }],
+      ['membership', { member_venue: '529900G3SW56SHYNPR95/XETR', reported_by: 'venue' }],
+      ['instrument', { isin: 'US5949181045', name: 'Swap', paid_by_buyer: 'index:EURI@6MNTH US0378331005' }],
+    ];
+    for (const [kind, members] of right) await say(kind, { ...members, valid_from: '2015-01-01' }).expect(201);
+    const wrong: [string, Record<string, string>, string, string][] = [
+      ['client', { client_id: 'T-4', name: 'X', lei: '5493001KJTIIGC8Y1R12', joint_holders: 'T-1' }, '/lei', 'either'],
+      ['client', { client_id: 'T-4', name: 'X', nationality: 'SE,US' }, '/nationality', 'countries'],
+      ['client', { client_id: 'T-4', name: 'X', nationality: 'SE', birth_date: '1970-02-30' }, '/birth_date', 'day'],
+      ['membership', { member_venue: 'XETR', reported_by: 'firm' }, '/member_venue', 'membership'],
+      ['instrument', { isin: 'US5949181045', name: 'Swap', underlying: 'EURI' }, '/underlying', 'underlyings'],
+      ['instrument', { isin: 'US5949181045', name: 'Option', strike_price: '1e3' }, '/strike_price', 'decimal'],
+    ];
+    for (const [kind, members, pointer, rule] of wrong) {
+      const { body } = await say(kind, { ...members, valid_from: '2015-01-01' }).expect(400);
+      expect(body.errors).toMatchObject([{ pointer, rule }]);
+    }
+  });
+
+  it('is read ahead for what asks without waiting, as it stood and was known', async () => {
+    const isin = 'GB0002634946';
+    const as = (symbol: string, from: string) => say('instrument', { isin, name: 'BAE', symbol, valid_from: from });
+    const { revision: first } = (await as('BA', '2015-01-01').expect(201)).body;
+    const { revision: second } = (await as('BAES', '2020-01-01').expect(201)).body;
+    const pool = service.app.get<Pool>(POOL);
+    const read = async <T>(work: (client: PoolClient) => Promise<T>): Promise<T> => {
+      const client = await pool.connect();
+      return work(client).finally(() => client.release());
+    };
+    const timelines = new ReferenceTimelines(read, BigInt(second));
+    const ask = (time: string) => {
+      const at = timelines.at(time);
+      return [at.find('instrument', isin)?.revision, at.findInstrument('BA')?.id, at.find('venue', 'none')];
+    };
+    expect(ask('2016-01-01T00:00:00Z')).toEqual([undefined, undefined, undefined]);
+    expect(await timelines.readWanted()).toBe(true);
+    expect(ask('2016-01-01T00:00:00.123456789Z')).toEqual([first, isin, undefined]);
+    expect(ask('2020-01-01T00:00:00Z')).toEqual([second, undefined, undefined]);
+    expect(ask('2014-01-01T00:00:00Z')).toEqual([undefined, undefined, undefined]);
+    expect(await timelines.readWanted()).toBe(false);
+
+    const before = new ReferenceTimelines(read, BigInt(first));
+    before.at('2020-01-01T00:00:00Z').find('instrument', isin);
+    await before.readWanted();
+    expect(before.at('2020-01-01T00:00:00Z').find('instrument', isin)?.revision).toBe(first);
   });
 
   it('is found by LEI, ISIN and symbol, as it stood at a time and was known at a time', async () => {

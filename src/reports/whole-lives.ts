@@ -10,6 +10,7 @@ import { eventsInPeriod } from './event-scan.js';
 import { grouped } from './grouped.js';
 import type { EventPlace, VainCorrection } from './lifecycle-steps.js';
 import type { ReportRun } from './report.js';
+import { versionsOf } from './versions.js';
 
 export const ORDER = 'order';
 export const ORDER_LIFECYCLE = 'order_lifecycle';
@@ -123,19 +124,6 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
       }
     },
   };
-}
-
-/** The contents that held of an event, by its corrections in the order in which they were recorded. */
-function versionsOf(row: StoredRow, corrections: readonly StoredRow[]): StoredRow[] {
-  const versions = [row];
-  const last = new Map<string, StoredRow>();
-  for (const correction of corrections) {
-    last.set(correction.corrects!, correction);
-    let held = row;
-    for (let next = last.get(held.event_id); next; next = last.get(held.event_id)) held = next;
-    if (held !== versions.at(-1)) versions.push(held);
-  }
-  return versions;
 }
 
 function isCorrection({ corrects }: StoredRow): boolean {

@@ -1,0 +1,95 @@
+import type { ReferenceAt } from '../reference-data/reference-timelines.js';
+import type { FactName } from '../reports/regimes/regime.js';
+import { KnownInstrument } from './instrument.js';
+import { Trace, type Stated } from './trace.js';
+import { Facts } from './transactions.js';
+
+const SWAP = 'EZ1234567890';
+const ENTRIES: Record<string, Record<string, string>> = {
+  DE0007164600: { name: 'SAP SE', cfi: 'ESVUFR', symbol: 'SAP', listed_from: '2018-01-03', listed_to: '2026-06-02' },
+  DE0008469008: { name: 'DAX PERFORMANCE-INDEX OF THE DAY', listed_from: '2018-01-03' },
+  [SWAP]: {
+    ...{ name: 'IRS EUR 5Y', cfi: 'SRCCSP', notional_currency: 'EUR', price_multiplier: '1' },
+    ...{ received_by_buyer: 'index:EURI@6MNTH', expiry_date: '2031-06-02', delivery_type: 'cash' },
+  },
+};
+const reference: ReferenceAt = {
+  find: (kind, id) => {
+    const attributes = kind === 'instrument' ? ENTRIES[id] : undefined;
+    return attributes && { kind, id, revision: '7', attributes };
+  },
+  findInstrument: (symbol) => (symbol === 'SAP' ? reference.find('instrument', 'DE0007164600') : undefined),
+};
+
+function known(stated: Partial<Record<FactName, string>>, day = '2026-06-02') {
+  const own = Object.entries(stated).map(
+    ([name, text]) =>
+      [name as FactName, { name: name as FactName, text, event_id: 'e', sequence: '5' }] as [FactName, Stated],
+  );
+  return new KnownInstrument(new Facts(new Map(own), new Map()), reference, day);
+}
+
+describe('an instrument', () => {
+  it('is named by its ISIN alone where that is enough, also when events call it otherwise', () => {
+    const trace = new Trace();
+    expect(known({ symbol: 'SAP' }).report(trace, true)).toEqual({ is: 'identified', isin: 'DE0007164600' });
+    expect(trace.lineage).toEqual([
+      {
+        field: 41,
+        rule: 'the ISIN of the instrument',
+        sources: [
+          { event_id: 'e', sequence: '5', name: 'symbol' },
+          { kind: 'instrument', id: 'DE0007164600', revision: '7' },
+        ],
+      },
+    ]);
+  });
+
+  it('is on the reference list from its first to its last day there', () => {
+    const days = ['2018-01-02', '2018-01-03', '2026-06-02', '2026-06-03'];
+    expect(days.map((day) => known({ symbol: 'SAP' }, day).isListed())).toEqual([false, true, true, false]);
+    expect(known({ isin: 'US0378331005' }).isListed()).toBe(false);
+  });
+
+  it('of a swap is described by its legs', () => {
+    const trace = new Trace();
+    expect(known({ isin: SWAP }).report(trace, false)).toMatchObject({
+      ...{ is: 'described', isin: SWAP, fullName: 'IRS EUR 5Y', classification: 'SRCCSP', notionalCurrency: 'EUR' },
+      ...{ priceMultiplier: '1', expiryDate: '2031-06-02', deliveryType: 'CASH' },
+      underlying: {
+        is: 'swap',
+        received: { is: 'index', name: { code: 'EURI' }, term: { value: '6', unit: 'MNTH' } },
+      },
+    });
+    expect([...new Set(trace.lineage.map(({ field }) => field))].sort()).toEqual([41, 42, 43, 44, 46, 48, 49, 55, 56]);
+    expect(known({ isin: SWAP }).hasListedUnderlying()).toBe(false);
+  });
+
+  it('that no entry is of is described by what events state', () => {
+    const stated = {
+      ...{ instrument_name: 'OTC call on a basket', cfi: 'HEBAVC', currency: 'EUR', price_multiplier: '100' },
+      ...{ underlying_isins: '["DE0007164600","US0378331005"]', option_type: 'call', strike_price: '140.5' },
+      ...{ strike_price_currency: 'EUR', exercise_style: 'european', delivery_type: 'cash', expiry_date: '2026-12-18' },
+    };
+    const trace = new Trace();
+    expect(known(stated).report(trace, false)).toEqual({
+      ...{ is: 'described', isin: undefined, fullName: 'OTC call on a basket', classification: 'HEBAVC' },
+      ...{ notionalCurrency: 'EUR', otherNotionalCurrency: undefined, priceMultiplier: '100' },
+      underlying: {
+        is: 'basket',
+        instruments: [
+          { is: 'instrument', isin: 'DE0007164600' },
+          { is: 'instrument', isin: 'US0378331005' },
+        ],
+      },
+      ...{ optionType: 'CALL', strikePrice: { is: 'money', amount: '140.5', currency: 'EUR' }, exerciseStyle: 'EURO' },
+      ...{ maturityDate: undefined, expiryDate: '2026-12-18', deliveryType: 'CASH' },
+    });
+    expect(trace.lineage.find(({ field }) => field === 50)).toEqual({
+      ...{ field: 50, rule: 'as the instrument is described', codes: 'optionType' },
+      sources: [{ event_id: 'e', sequence: '5', name: 'option_type' }],
+    });
+    expect(known(stated).hasListedUnderlying()).toBe(true);
+    expect(known(stated, '2026-06-03').hasListedUnderlying()).toBe(false);
+  });
+});
