@@ -62,3 +62,11 @@ export function formatDecimal({ unscaled, scale }: Decimal): string {
 function unscaledAt({ unscaled, scale }: Decimal, wanted: number): bigint {
   return unscaled * 10n ** BigInt(wanted - scale);
 }
+
+/** DEC-n/m of Delegated Regulation (EU) 2017/590, Annex I, Table 1: `digits` in all, at most `decimals` of them after the point. */
+export function isDecimal(text: string, digits: number, decimals: number): boolean {
+  const match = /^-?(0|[1-9][0-9]*)(?:\.([0-9]+))?$/.exec(text);
+  if (!match) return false;
+  const [, whole = '', fraction = ''] = match;
+  return fraction.length <= decimals && (whole === '0' ? 0 : whole.length) + fraction.length <= digits;
+}

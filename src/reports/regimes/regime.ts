@@ -6,6 +6,7 @@ import { isMicShaped } from '../../identifiers/mic.js';
 import { isNationalIdShaped } from '../../identifiers/national-id.js';
 import { parseTimestamp, TimestampError } from '../../integrity/timestamp.js';
 import type { TermName } from '../../vocabulary/order-vocabulary.js';
+import { isDecimal } from '../decimal.js';
 import { readJson, StrictJsonError } from '../../integrity/strict-json.js';
 
 /**
@@ -235,14 +236,6 @@ const FORMATS: Readonly<Record<Format, (text: string, event: OrderEvent) => bool
 
 function hasAtMost(text: string, codePoints: number): boolean {
   return [...text].length <= codePoints;
-}
-
-/** DEC-n/m: n digits in all, m of them after the point. */
-export function isDecimal(text: string, digits: number, decimals: number): boolean {
-  const match = /^-?(0|[1-9][0-9]*)(?:\.([0-9]+))?$/.exec(text);
-  if (!match) return false;
-  const [, whole = '', fraction = ''] = match;
-  return fraction.length <= decimals && (whole === '0' ? 0 : whole.length) + fraction.length <= digits;
 }
 
 function isPrice(text: string, notation: string | undefined): boolean {

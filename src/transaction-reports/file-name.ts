@@ -1,0 +1,64 @@
+/** A pattern that is none, or whose result is none. */
+export class FileNameError extends Error {
+  override readonly name = 'FileNameError';
+}
+
+/** What a name is made of. Authorities differ in the pattern, not in these. */
+export interface FileNameParts {
+  sender: string;
+  receiver: string;
+  /** of the file, from 1 */
+  sequence: number;
+  /** from 0: how often the file was sent again */
+  version: number;
+  /** of the file before it; 0 for the first */
+  previous: number;
+  /** of its making, `YYYY-MM-DD` */
+  day: string;
+}
+
+/** As three public implementations have it. */
+export const DEFAULT_PATTERN = '{sender}_DATTRA_{receiver}_{sequence:6}-{version}-{previous:6}_{yy}';
+
+/** `BizMsgIdr` takes no more. */
+export const MAX_MESSAGE_ID = 35;
+
+/**
+ * A name by a pattern: text, and in braces `sender`, `receiver`, `sequence`, `version`, `previous`, `yyyy`, `yy`, `mm`,
+ * `dd`; a number after a colon fills numbers up with zeros. The result has letters, digits, `.`, `_` and `-` alone, so that
+ * it is a file name everywhere.
+ *
+ * Throws FileNameError.
+ */
+export function fileName(pattern: string, parts: FileNameParts, maxCharacters = 255): string {
+  const [year = '', month = '', day = ''] = parts.day.split('-');
+  const values: Readonly<Record<string, string | number>> = {
+    sender: parts.sender,
+    receiver: parts.receiver,
+    sequence: parts.sequence,
+    version: parts.version,
+    previous: parts.previous,
+    yyyy: year,
+    yy: year.slice(2),
+    mm: month,
+    dd: day,
+  };
+  const name = pattern.replace(/\{([^{}]*)\}/g, (whole, inside: string) => {
+    const match = /^([a-z]+)(?::([1-9][0-9]?))?$/.exec(inside);
+    const [, key = '', width] = match ?? [];
+    if (!Object.hasOwn(values, key)) throw new FileNameError(`the pattern has ${whole}, which stands for nothing`);
+    const value = values[key]!;
+    if (width === undefined) return String(value);
+    if (typeof value !== 'number') throw new FileNameError(`the pattern has ${whole}: only numbers have a width`);
+    const digits = String(value).padStart(Number(width), '0');
+    if (digits.length > Number(width)) throw new FileNameError(`${key} ${value} has more digits than ${whole} takes`);
+    return digits;
+  });
+  if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) {
+    throw new FileNameError(`the name ${name} must have letters, digits, dots, underscores and hyphens alone`);
+  }
+  if (name.length > maxCharacters) {
+    throw new FileNameError(`the name ${name} has ${name.length} characters, and may have ${maxCharacters}`);
+  }
+  return name;
+}

@@ -1,0 +1,196 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { XmlDocument, XmlElement } from 'libxml2-wasm';
+import { CANCELLATION, FIRM, SHARE, VALID_REPORTS } from '../../test/support/transaction-reports.js';
+import { REPORT_FIELDS, valuesOf } from './fields.js';
+import { DEFAULT_PATTERN, fileName, FileNameError } from './file-name.js';
+import { SchemaPack, SchemaPackError } from './schema-pack.js';
+import { REPORT_NAMESPACE, schemaSetOn } from './schema-sets.js';
+import { InvalidReportFileError, reportFiles, type FileHeader, type FileLimits } from './transaction-report-file.js';
+import { UnwritableReportError } from './transaction-report-xml.js';
+import type { NewReport, TransactionReport } from './transaction-report.js';
+
+const SHARED = process.env.TRUETRAIL_SHARED;
+const SCHEMAS = SHARED === undefined ? undefined : join(SHARED, 'reference/xsd');
+const HAS_SCHEMAS = SCHEMAS !== undefined && existsSync(join(SCHEMAS, 'head.003.001.01.xsd'));
+if (!HAS_SCHEMAS && process.env.CI !== undefined) throw new Error('CI must have the schemas below TRUETRAIL_SHARED');
+const withSchemas = HAS_SCHEMAS ? it : it.skip;
+if (!HAS_SCHEMAS) console.warn('skipped: no schemas of transaction reports below TRUETRAIL_SHARED/reference/xsd');
+
+const NONE: FileLimits = { transactions: Infinity, bytes: Infinity };
+const headerOf = (number: number): FileHeader => ({
+  from: { id: FIRM, scheme: { proprietary: 'LEI' } },
+  to: { id: 'FR', scheme: { proprietary: 'NCA' } },
+  messageId: `TF_DATTRA_FR_00000${number}-0-000000_26`,
+  createdAt: '2026-06-02T18:00:00Z',
+});
+
+async function written(
+  reports: Iterable<TransactionReport>,
+  limits = NONE,
+  validate?: Parameters<typeof reportFiles>[3],
+): Promise<Buffer[]> {
+  const files: Buffer[] = [];
+  for await (const { chunks } of reportFiles(reports, headerOf, limits, validate)) {
+    const all: Buffer[] = [];
+    for await (const chunk of chunks) all.push(chunk);
+    files.push(Buffer.concat(all));
+  }
+  return files;
+}
+
+/** Text of elements and attributes by their path below `Tx`, with numbers where fields.ts has them. */
+function readBack(file: Buffer): Map<string, string>[] {
+  const document = XmlDocument.fromBuffer(file);
+  const transactions = document.find('//t:FinInstrmRptgTxRpt/t:Tx', { t: REPORT_NAMESPACE });
+  const read = transactions.map((transaction) => {
+    const found = new Map<string, string>();
+    const walk = (node: XmlElement, path: string): void => {
+      for (const { name, value } of node.attrs) found.set(`${path}/@${name}`, value);
+      const children = elementsOf(node);
+      if (children.length === 0) found.set(path, node.content);
+      for (const child of children) {
+        const same = children.filter(({ name }) => name === child.name);
+        walk(child, `${path === '' ? '' : `${path}/`}${child.name}${numbered(child, same)}`);
+      }
+    };
+    walk(transaction as XmlElement, '');
+    return found;
+  });
+  document.dispose();
+  return read;
+}
+
+const REPEATED = ['AcctOwnr', 'DcsnMakr', 'WvrInd', 'OTCPstTradInd'];
+function numbered(child: XmlElement, same: XmlElement[]): string {
+  const isInBasket = child.parent?.name === 'Bskt';
+  if (!REPEATED.includes(child.name) && !isInBasket) return '';
+  return `[${same.findIndex((each) => each.isSameNode(child)) + 1}]`;
+}
+function elementsOf(node: XmlElement): XmlElement[] {
+  const children: XmlElement[] = [];
+  for (let child = node.firstChild; child; child = child.next) if (child instanceof XmlElement) children.push(child);
+  return children;
+}
+
+let pack: SchemaPack | undefined;
+beforeAll(async () => {
+  if (HAS_SCHEMAS) pack = await SchemaPack.load(SCHEMAS, schemaSetOn('2026-06-02')!);
+});
+afterAll(() => pack?.close());
+
+const ALL: readonly TransactionReport[] = [...VALID_REPORTS, CANCELLATION];
+
+it('has each value of each report where the table of fields says', async () => {
+  const [file] = await written(ALL);
+  const read = readBack(file!);
+  expect(read).toHaveLength(ALL.length);
+  for (const [i, report] of ALL.entries()) {
+    const found = read[i]!;
+    for (const field of REPORT_FIELDS.filter(({ number }) => number > 1 && number !== 49)) {
+      for (const { path, text } of valuesOf(field, report)) {
+        if (text === undefined) expect([path, found.get(path)]).toEqual([path, undefined]);
+        else {
+          const sign = found.get(path.replace(/Amt$/, 'Sgn'));
+          const value = path.endsWith('/Amt') && sign === 'false' ? `-${found.get(path)}` : found.get(path);
+          expect([path, value]).toEqual([path, text]);
+        }
+      }
+    }
+  }
+});
+
+it('has every field in some of these reports', () => {
+  const lacking = REPORT_FIELDS.filter((field) =>
+    VALID_REPORTS.every((report) => valuesOf(field, report).every(({ text }) => text === undefined)),
+  );
+  // a debt instrument that is described is none that the file could hold alone
+  expect(lacking.map(({ number }) => number)).toEqual([54]);
+});
+
+withSchemas('is valid by the strict schemas for every product, and for a cancellation', async () => {
+  for (const report of ALL) {
+    const [file] = await written([report]);
+    expect([report.transactionReference, pack!.validate(file!)]).toEqual([report.transactionReference, []]);
+  }
+});
+
+withSchemas('keeps decimals digit by digit up to the extremes of their formats', async () => {
+  const cases: Partial<NewReport>[] = [
+    { quantity: { is: 'units', value: '1.00000000000000001' } },
+    { quantity: { is: 'units', value: '999999999999999999' } },
+    { quantity: { is: 'nominal', value: '9999999999999.99999', currency: 'JPY' } },
+    { price: { is: 'money', amount: '-99999.9999999999999', currency: 'EUR' } },
+    { price: { is: 'yield', value: '-9.9999999999' } },
+    { price: { is: 'basis-points', value: '-0.00000000000000001' } },
+    { price: { is: 'not-applicable' } },
+  ];
+  const reports = cases.map((each) => ({ ...SHARE, ...each }));
+  const [file] = await written(reports);
+  expect(pack!.validate(file!)).toEqual([]);
+  const text = file!.toString();
+  for (const value of ['1.00000000000000001', '9999999999999.99999', '>99999.9999999999999<', '-0.00000000000000001']) {
+    expect(text).toContain(value);
+  }
+});
+
+withSchemas('is refused before a byte of the wrong part is handed out', async () => {
+  const wrong = { ...SHARE, executingEntity: 'NOT AN LEI' };
+  const check = (document: Buffer) => pack!.validate(document);
+  await expect(written([SHARE], NONE, check)).resolves.toHaveLength(1);
+  await expect(written([SHARE, wrong], NONE, check)).rejects.toThrow(InvalidReportFileError);
+});
+
+it('is split by the number of transactions and by bytes, and no report is lost or doubled', async () => {
+  const reports = Array.from({ length: 25 }, (_, i) => ({ ...SHARE, transactionReference: `T${i}` }));
+  const references = (files: Buffer[]) =>
+    files.map((file) => [...file.toString().matchAll(/<TxId>(\w+)</g)].map(([, id]) => id!));
+  const byNumber = references(await written(reports, { transactions: 10, bytes: Infinity }));
+  expect(byNumber.map(({ length }) => length)).toEqual([10, 10, 5]);
+  const byBytes = await written(reports, { transactions: Infinity, bytes: 5000 });
+  expect(byBytes.every(({ byteLength }) => byteLength <= 5000)).toBe(true);
+  for (const files of [byNumber, references(byBytes)]) {
+    expect(files.flat()).toEqual(reports.map(({ transactionReference }) => transactionReference));
+  }
+  await expect(written([])).resolves.toEqual([]);
+  await expect(written(reports, { transactions: 10, bytes: 900 })).rejects.toThrow('one report alone');
+});
+
+it.each<[string, Partial<NewReport>, number | undefined]>([
+  ['a mandatory field', { executingEntity: undefined }, 4],
+  ['an owner', { buyer: { owners: [], decisionMakers: [] } }, 7],
+  ['a currency', { price: { is: 'money', amount: '1' } }, 34],
+  ['a decimal without an exponent', { quantity: { is: 'units', value: '1e5' } }, 30],
+  ['a decimal and no markup', { netAmount: '1</NetAmt>' }, 35],
+  ['characters that XML has', { venue: 'X\u0000' }, undefined],
+])('is not written without %s', async (_, change, field) => {
+  const error = await written([{ ...SHARE, ...change }]).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UnwritableReportError);
+  expect((error as UnwritableReportError).field).toBe(field);
+});
+
+it('is named by a pattern', () => {
+  const parts = { sender: 'TF', receiver: 'FR', sequence: 1, version: 0, previous: 0, day: '2026-06-02' };
+  expect(fileName(DEFAULT_PATTERN, parts, 35)).toBe('TF_DATTRA_FR_000001-0-000000_26');
+  expect(fileName('{yyyy}{mm}{dd}-{sequence}.xml', parts)).toBe('20260602-1.xml');
+  for (const pattern of ['{nothing}', '{sender:3}', '../{sender}', '', 'a b', '{constructor}']) {
+    expect(() => fileName(pattern, parts)).toThrow(FileNameError);
+  }
+  expect(() => fileName(DEFAULT_PATTERN, { ...parts, sequence: 1_000_000 })).toThrow('more digits');
+  expect(() => fileName(DEFAULT_PATTERN, { ...parts, sender: 'LONGSENDER' }, 35)).toThrow('may have 35');
+});
+
+it('has a schema set by the day of sending', async () => {
+  expect(schemaSetOn('2019-09-22')).toBeUndefined();
+  expect(schemaSetOn('2019-09-23')?.version).toBe('1.1.0');
+  await expect(SchemaPack.load('/nowhere', schemaSetOn('2026-01-01')!)).rejects.toThrow(SchemaPackError);
+});
+
+withSchemas('judges files of others, and takes no document type definition', () => {
+  const sample = (name: string) => readFileSync(join(SHARED!, 'reference/samples', name));
+  for (const name of ['mifir-new-and-cancel.xml', 'third-party-generated.xml', 'feedback-accepted.xml']) {
+    expect([name, pack!.validate(sample(name))]).toEqual([name, []]);
+  }
+  const bomb = `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>`;
+  expect(pack!.validate(Buffer.from(bomb))).toEqual([expect.objectContaining({ line: 1 })]);
+});
