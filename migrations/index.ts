@@ -25,7 +25,6 @@ import { FindHoldersByPlace1797206400200 } from './1797206400200-find-holders-by
 import { KeepReferenceData1797206400400 } from './1797206400400-keep-reference-data.js';
 import { FindReferenceDataByValue1797292800300 } from './1797292800300-find-reference-data-by-value.js';
 import { CountAttemptsOfRuns1797292800400 } from './1797292800400-count-attempts-of-runs.js';
-import { KeepBackupObjects1797300000000 } from './1797300000000-keep-backup-objects.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -56,5 +55,4 @@ export const MIGRATIONS = [
   KeepReferenceData1797206400400,
   FindReferenceDataByValue1797292800300,
   CountAttemptsOfRuns1797292800400,
-  KeepBackupObjects1797300000000,
 ];

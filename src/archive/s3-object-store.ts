@@ -41,8 +41,6 @@ export interface S3Settings {
   kmsKeyId?: string | undefined;
   /** what any request may take, beside the time for its bytes */
   timeoutMs?: number | undefined;
-  /** what its keys look like, where others than we give them; OBJECT_KEY otherwise */
-  keys?: RegExp | undefined;
 }
 
 const ATTEMPTS = 4;
@@ -188,11 +186,9 @@ export class S3ObjectStore implements ObjectStore {
     });
   }
 
-  /** As in the contract; with `after` only keys that come after that one. */
-  async *list(prefix: string, after?: string): AsyncGenerator<ListedVersion> {
+  async *list(prefix: string): AsyncGenerator<ListedVersion> {
     const { bucket, prefix: own } = this.settings;
-    let marker: { KeyMarker?: string; VersionIdMarker?: string } | undefined =
-      after === undefined ? {} : { KeyMarker: own + after };
+    let marker: { KeyMarker?: string; VersionIdMarker?: string } | undefined = {};
     let ofKey: ListedVersion[] = [];
     while (marker) {
       const at: { KeyMarker?: string; VersionIdMarker?: string } = marker;
@@ -345,7 +341,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   private address(key: string): { Bucket: string; Key: string } {
-    if (!(this.settings.keys ?? OBJECT_KEY).test(key)) throw new Error(`${key} is no key of an object`);
+    if (!OBJECT_KEY.test(key)) throw new Error(`${key} is no key of an object`);
     return { Bucket: this.settings.bucket, Key: this.settings.prefix + key };
   }
 
