@@ -44,7 +44,15 @@ export class Server {
     writeFileSync(passwordFile, PASSWORD);
     chmodSync(passwordFile, 0o644);
     site.run(join(site.bin, 'initdb'), [
-      ...['-D', server.data, '-U', 'drill_admin', `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--data-checksums'],
+      ...[
+        '-D',
+        server.data,
+        '-U',
+        'drill_admin',
+        `--pwfile=${passwordFile}`,
+        '--auth=scram-sha-256',
+        '--data-checksums',
+      ],
       ...['-E', 'UTF8', '--locale=C.UTF-8'],
     ]);
     appendFileSync(
@@ -69,7 +77,10 @@ export class Server {
   /** A base backup of the bucket, and as much of its WAL as there is, or as was there at `target`. */
   static async restore(site, name, target) {
     const server = new Server(site, name);
-    const { stderr } = site.run(join(site.scripts, 'restore'), [server.data, ...(target === undefined ? [] : [target])]);
+    const { stderr } = site.run(join(site.scripts, 'restore'), [
+      server.data,
+      ...(target === undefined ? [] : [target]),
+    ]);
     server.backup = /^base backup (\S+)/m.exec(stderr)?.[1];
     await server.start();
     for (const begun = Date.now(); ; await pause(50)) {
@@ -80,7 +91,9 @@ export class Server {
   }
 
   async makeDatabase(name) {
-    await this.query(`CREATE DATABASE ${name} OWNER truetrail_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'`);
+    await this.query(
+      `CREATE DATABASE ${name} OWNER truetrail_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'`,
+    );
     await this.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`);
     await this.query(`GRANT CONNECT ON DATABASE ${name} TO truetrail_app`);
   }
