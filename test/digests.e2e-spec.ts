@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -22,7 +22,7 @@ import { parseNote, VerifierKey } from '../src/integrity/signed-note.js';
 import { MonthDeletionJob } from '../src/retention/month-deletions.job.js';
 import { verifyArchiveFolder } from '../src/verify/archive-folder.js';
 import { startService, TEST_ORIGIN, type TestService } from './support/app.js';
-import { createTestDatabase } from './support/database.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { asBytes, HAS_PYTHON, inMemory, SECOND_VERIFIER } from './support/evidence.js';
 import { createKey, query } from './support/keys.js';
 import { STORES, type TestStore } from './support/stores.js';
@@ -70,9 +70,17 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     /** the month that may be deleted, and what it holds of main */
     let doomed: { month: string; from: number; to: number };
 
-    beforeEach(async () => {
-      folder = mkdtempSync(join(tmpdir(), 'truetrail-digests-'));
-      test = await make();
+    /** In a folder the months are made once; each test has a copy of the database, and copies of the folders in their place. */
+    let made: {
+      database: TestDatabase;
+      copy: string;
+      clerk: string;
+      officer: string;
+      receipts: Receipt[];
+      idle: Receipt[];
+    };
+
+    async function start(database: TestDatabase): Promise<void> {
       service = await startService({
         env: {
           ARCHIVE_URL: test.url,
@@ -81,22 +89,72 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           SIGNING_KEY_FILE: join(folder, 'key.pem'),
         },
         settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+        database,
       });
-      admin = new pg.Client({ connectionString: service.database.adminUrl, options: '-c TimeZone=UTC' });
+      admin = new pg.Client({ connectionString: database.adminUrl, options: '-c TimeZone=UTC' });
       await admin.connect();
-      clerk = (await createKey(service, ['operations:run'], ['*'])).key;
-      officer = (await createKey(service, ['holds:approve'], ['*'])).key;
       service.app.get(MonthDeletionJob).wake = () => Promise.resolve();
       // the export of the minute would make digests that a test means to be missing
       await service.app.get(SchedulerRegistry).getCronJob('archive-export').stop();
+    }
+
+    async function startAnew(): Promise<void> {
+      await start(await createTestDatabase());
+      clerk = (await createKey(service, ['operations:run'], ['*'])).key;
+      officer = (await createKey(service, ['holds:approve'], ['*'])).key;
       receipts = [];
       lockEnds = 0;
-    }, 60_000);
-    afterEach(async () => {
+    }
+
+    async function stop(): Promise<void> {
       await admin.end();
       await service.close();
-      test.close();
+    }
+
+    function copyFolder(from: string, to: string): void {
+      rmSync(to, { recursive: true, force: true });
+      cpSync(from, to, { recursive: true, preserveTimestamps: true });
+    }
+
+    const ofArchive = (): string => fileURLToPath(test.url);
+
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'truetrail-digests-'));
+      if (where === 'S3') return;
+      test = await make();
+      await startAnew();
+      await archiveMonths();
+      await stop();
+      const copy = mkdtempSync(join(tmpdir(), 'truetrail-digests-made-'));
+      copyFolder(folder, join(copy, 'own'));
+      copyFolder(ofArchive(), join(copy, 'archive'));
+      made = { database: service.database, copy, clerk, officer, receipts, idle };
+    }, TIMEOUT_MS);
+    afterAll(async () => {
       rmSync(folder, { recursive: true });
+      if (where === 'S3') return;
+      await made.database.drop();
+      rmSync(made.copy, { recursive: true });
+      test.close();
+    });
+    beforeEach(async () => {
+      if (where === 'S3') {
+        test = await make();
+        await startAnew();
+        await archiveMonths();
+        return;
+      }
+      copyFolder(join(made.copy, 'own'), folder);
+      copyFolder(join(made.copy, 'archive'), ofArchive());
+      await start(await createTestDatabase(made.database));
+      ({ clerk, officer } = made);
+      receipts = [...made.receipts];
+      idle = [...made.idle];
+    }, TIMEOUT_MS);
+    afterEach(async () => {
+      await stop();
+      await service.database.drop();
+      if (where === 'S3') test.close();
     });
 
     async function run(job: string, of = service): Promise<Record<string, unknown>> {
@@ -259,7 +317,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     it(
       'stay when a month is deleted, and carry proofs, tiles, signing and verification over the gap',
       async () => {
-        await archiveMonths();
         const [digests] = await digestsOfMonth();
         expect(Date.parse(digests!.retain_until)).toBeGreaterThan(Date.parse(digests!.of) + (YEARS * 365 - 2) * DAY_MS);
         const place = { key: digests!.object_key, versionId: digests!.version_id };
@@ -383,7 +440,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     it(
       'are found when the owner of the store changes or hides them, and nothing false is proven',
       async () => {
-        await archiveMonths();
         const [{ object_key: key, version_id: versionId }] = (await digestsOfMonth()) as [
           Awaited<ReturnType<typeof digestsOfMonth>>[0],
         ];
@@ -449,8 +505,15 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     // what follows is of the catalogue, and of steps that a test breaks off by the folder's own methods
     if (where === 'S3') return;
 
-    /** As a version before this one did: months leave, and are not digested. */
+    /** As a version before this one did, from an empty archive on: months leave, and are not digested. */
     async function archiveAsBefore(): Promise<void> {
+      await stop();
+      await service.database.drop();
+      for (const each of [folder, ofArchive()]) {
+        rmSync(each, { recursive: true });
+        mkdirSync(each);
+      }
+      await startAnew();
       const name = 'assert_month_has_digests(date, interval, text, text)';
       const { rows } = await admin.query<{ text: string }>(
         `SELECT pg_get_functiondef('${name}'::regprocedure) AS text`,
@@ -521,7 +584,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     it(
       'were not read lately: then a month is not deleted either',
       async () => {
-        await archiveMonths();
         await tamper(
           service.database.adminUrl,
           `UPDATE archive_object_states SET verified_at = verified_at - interval '40 days'
@@ -547,7 +609,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     it(
       'let a verification that a deletion overtakes end undecided',
       async () => {
-        await archiveMonths();
         const { body: asked } = await ask().expect(201);
         await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
         // it waits for the checkpoints while the month goes, and reads rows meanwhile or later

@@ -11,7 +11,7 @@ import { ObjectHolds, type ObjectHoldsOutcome } from '../src/holds/object-holds.
 import type { JobLock } from '../src/jobs/job-lock.js';
 import { sampleEvent, startService, takeTurn, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
-import { STORES, storeWith, type TestStore } from './support/stores.js';
+import { onFolders, STORES, storeWith, type TestStore } from './support/stores.js';
 import { connected, runJob } from './support/verification.js';
 
 const log = pino({ level: 'silent' });
@@ -52,7 +52,7 @@ async function people(service: TestService) {
 
 const problem = (slug: string) => ({ type: `/docs/problems/${slug}` });
 
-describe('legal holds', () => {
+onFolders('legal holds', () => {
   let service: TestService;
   let team: Awaited<ReturnType<typeof people>>;
   beforeAll(async () => {

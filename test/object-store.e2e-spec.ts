@@ -21,7 +21,7 @@ import {
 } from '../src/archive/object-store.js';
 import { S3ObjectStore } from '../src/archive/s3-object-store.js';
 import { FilesystemObjectStore } from '../src/archive/filesystem-object-store.js';
-import { objectOf, STORES, type TestStore } from './support/stores.js';
+import { objectOf, onFolders, STORES, type TestStore } from './support/stores.js';
 
 const inDays = (days: number): Date => new Date(Math.ceil(Date.now() / 1000) * 1000 + days * 86_400_000);
 
@@ -189,7 +189,7 @@ describe('an object store that does not work', () => {
   }, 30_000);
 });
 
-describe('a folder that several processes change at once', () => {
+onFolders('a folder that several processes change at once', () => {
   const PROCESSES = 4;
   const CHANGES = 40;
   let folder: string;

@@ -14,7 +14,7 @@ import { truetrail } from './support/command-line.js';
 import { FaultProxy } from './support/fault-proxy.js';
 import { createKey, query } from './support/keys.js';
 import { RestorableDatabase } from './support/restorable-database.js';
-import { folderStore, S3_ENVIRONMENT, STORES, type TestStore } from './support/stores.js';
+import { folderStore, onFolders, S3_ENVIRONMENT, STORES, type TestStore } from './support/stores.js';
 import { endRow, publishesItsRows, seen, tampering } from './support/tamper-matrix.js';
 import { record, runJob, verify } from './support/verification.js';
 
@@ -24,9 +24,6 @@ const BEHIND = '/docs/problems/ledger-behind-its-anchor';
 const LEDGERS = ['_service', 'desk-1', 'desk-2', 'main'];
 /** Longer than a replica waits before it looks at a closed ledger again. */
 const PATIENCE_MS = 30_000;
-
-/** What a run on S3 alone need not do again. */
-const onFolders = STORES.includes(folderStore) ? describe : describe.skip;
 
 let folder: string;
 let test: TestStore;

@@ -13,7 +13,7 @@ import type { ObjectStore } from '../src/archive/object-store.js';
 import { sampleEvent, takeTurn, TEST_KEY } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { Replica } from './support/replica.js';
-import { HAS_S3, S3_ENVIRONMENT, s3Store, type TestStore } from './support/stores.js';
+import { HAS_S3, onFolders, S3_ENVIRONMENT, s3Store, type TestStore } from './support/stores.js';
 import { StoreProxy, type StoreFault } from './support/store-proxy.js';
 import { whenOver } from './support/verification.js';
 
@@ -286,7 +286,7 @@ describeS3('an S3 store that misbehaves', () => {
   }, 60_000);
 });
 
-describe('a folder that misbehaves', () => {
+onFolders('a folder that misbehaves', () => {
   let place: string;
   let folder: string;
   let archive: Archive;

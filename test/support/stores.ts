@@ -82,6 +82,9 @@ export function storeWith(
   return proxy;
 }
 
+/** What is of folders, or of no store: a run on S3 alone need not do it again. */
+export const onFolders = STORES.includes(folderStore) ? describe : describe.skip;
+
 /** An object of some bytes, in a file below `folder`. */
 export function objectOf(folder: string, key: string, bytes: Buffer, retainUntil: Date): NewObject {
   const file = join(folder, randomBytes(6).toString('hex'));

@@ -1,0 +1,178 @@
+// A PostgreSQL of the drill, whose WAL and base backups go to a bucket by the scripts of deploy/postgresql.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { appendFileSync, chmodSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+
+const PASSWORD = 'drill-only';
+const PATIENCE_MS = 300_000;
+
+/** What the servers of a drill have in common: `folder` is theirs, and holds a copy of deploy/postgresql. */
+export class Site {
+  constructor({ folder, bin, root, backupUrl, aws }) {
+    Object.assign(this, { folder, bin });
+    this.scripts = join(folder, 'deploy');
+    cpSync(join(root, 'deploy', 'postgresql'), this.scripts, { recursive: true });
+    this.env = { ...aws, PATH: process.env.PATH, LC_ALL: 'C.UTF-8', BACKUP_URL: backupUrl, BACKUP_ENV_FILE: '' };
+    chmodSync(folder, 0o755);
+    if (process.getuid() === 0) execFileSync('chown', ['-R', 'postgres', folder]);
+  }
+
+  /** Runs a program as the user of the server; its output. */
+  run(program, args, env = {}) {
+    const asUser = process.getuid() === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups'] : [];
+    const [command, ...rest] = [...asUser, program, ...args];
+    const ended = spawnSync(command, rest, { cwd: '/', env: { ...this.env, ...env }, encoding: 'utf8' });
+    if (ended.status !== 0) throw new Error(`${program} ended with ${ended.status}: ${ended.stderr}${ended.stdout}`);
+    return ended;
+  }
+}
+
+export class Server {
+  constructor(site, name) {
+    this.site = site;
+    this.data = join(site.folder, name);
+    this.log = join(site.folder, `${name}.log`);
+  }
+
+  /** A new cluster that archives, with the roles of docs/installation.md. */
+  static async make(site, name, archiveTimeoutSeconds) {
+    const server = new Server(site, name);
+    const passwordFile = join(site.folder, 'password');
+    writeFileSync(passwordFile, PASSWORD);
+    chmodSync(passwordFile, 0o644);
+    site.run(join(site.bin, 'initdb'), [
+      ...[
+        '-D',
+        server.data,
+        '-U',
+        'drill_admin',
+        `--pwfile=${passwordFile}`,
+        '--auth=scram-sha-256',
+        '--data-checksums',
+      ],
+      ...['-E', 'UTF8', '--locale=C.UTF-8'],
+    ]);
+    appendFileSync(
+      join(server.data, 'postgresql.conf'),
+      [
+        readFileSync(join(site.scripts, 'archiving.conf'), 'utf8'),
+        `archive_command = '${site.scripts}/archive-wal %p'`,
+        `archive_timeout = ${archiveTimeoutSeconds}`,
+        "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 200\n",
+      ].join('\n'),
+    );
+    await server.start();
+    await server.query('CREATE ROLE truetrail_service NOLOGIN');
+    for (const role of ['owner', 'app']) {
+      await server.query(`CREATE ROLE truetrail_${role} LOGIN PASSWORD '${PASSWORD}' IN ROLE truetrail_service`);
+    }
+    await server.query('GRANT pg_read_all_stats TO truetrail_app');
+    await server.makeDatabase('truetrail');
+    return server;
+  }
+
+  /** A base backup of the bucket, and as much of its WAL as there is, or as was there at `target`. */
+  static async restore(site, name, target) {
+    const server = new Server(site, name);
+    const { stderr } = site.run(join(site.scripts, 'restore'), [
+      server.data,
+      ...(target === undefined ? [] : [target]),
+    ]);
+    server.backup = /^base backup (\S+)/m.exec(stderr)?.[1];
+    await server.start();
+    for (const begun = Date.now(); ; await pause(50)) {
+      const { rows } = await server.query('SELECT pg_is_in_recovery() AS recovering');
+      if (!rows[0].recovering) return server;
+      if (Date.now() - begun > PATIENCE_MS) throw new Error(`${name} does not come to an end of its recovery`);
+    }
+  }
+
+  async makeDatabase(name) {
+    await this.query(
+      `CREATE DATABASE ${name} OWNER truetrail_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'`,
+    );
+    await this.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`);
+    await this.query(`GRANT CONNECT ON DATABASE ${name} TO truetrail_app`);
+  }
+
+  async start() {
+    this.port = await freePort();
+    try {
+      this.site.run(join(this.site.bin, 'pg_ctl'), [
+        ...['-D', this.data, '-l', this.log, '-w', '-t', String(PATIENCE_MS / 1000), '-o', `-p ${this.port}`, 'start'],
+      ]);
+    } catch (error) {
+      throw new Error(`${error.message}\n${existsSync(this.log) ? readFileSync(this.log, 'utf8').slice(-3000) : ''}`, {
+        cause: error,
+      });
+    }
+    this.isRunning = true;
+  }
+
+  url(user = 'drill_admin', database = 'truetrail') {
+    return `postgres://${user}:${PASSWORD}@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** As its administrator. */
+  async query(text, values = [], database = 'postgres') {
+    const client = new pg.Client({ connectionString: this.url('drill_admin', database) });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return await client.query(text, values);
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Begins a base backup; what it resolves to when it is over. */
+  startBaseBackup(run) {
+    return run(join(this.site.scripts, 'base-backup'), ['--immediate-checkpoint'], {
+      PGHOST: '127.0.0.1',
+      PGPORT: String(this.port),
+      PGUSER: 'drill_admin',
+      PGPASSWORD: PASSWORD,
+      PGDATABASE: 'postgres',
+    });
+  }
+
+  /** As when the machine is gone: no process of it does anything any more, and the disk is empty. */
+  async lose() {
+    const postmaster = Number(readFileSync(join(this.data, 'postmaster.pid'), 'utf8').split('\n')[0]);
+    const children = execFileSync('ps', ['--ppid', String(postmaster), '-o', 'pid='], { encoding: 'utf8' });
+    for (const pid of [postmaster, ...children.trim().split(/\s+/).map(Number)]) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch (error) {
+        if (error.code !== 'ESRCH') throw error;
+      }
+    }
+    this.isRunning = false;
+    for (const begun = Date.now(); ; await pause(50)) {
+      rmSync(this.data, { recursive: true, force: true });
+      const { status } = spawnSync('pgrep', ['-f', `^postgres.*${this.data}`]);
+      if (status !== 0 && !existsSync(this.data)) return;
+      if (Date.now() - begun > PATIENCE_MS) throw new Error('the server does not die');
+    }
+  }
+
+  stop() {
+    if (!this.isRunning) return;
+    this.isRunning = false;
+    this.site.run(join(this.site.bin, 'pg_ctl'), ['-D', this.data, '-m', 'immediate', '-w', 'stop']);
+  }
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
