@@ -285,7 +285,7 @@ export const SETTINGS = {
     minMs: 100,
     maxMs: 3_600_000,
     fallback: '60s',
-    why: 'How long a client may take over reading an answer, or a piece of one in lines, and four seconds more for each MiB of it; a slower one is cut off. What it does not take is held in memory.',
+    why: 'How long a client may take over reading an answer, or a piece of one in lines, and as much again for every 16 MiB of it; a slower one is cut off. What it does not take is held in memory.',
   }),
   BODY_TIMEOUT: duration({
     minMs: 100,

@@ -1,13 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** For what is large: two megabits a second. */
-const MS_A_MIB = 4_000;
-const MIB = 1024 * 1024;
-
-/** How long a client may take over so many bytes. */
-export function takingTimeMs(limitMs: number, bytes: number): number {
-  return limitMs + Math.floor(bytes / MIB) * MS_A_MIB;
-}
+/** For so many bytes there is as much time again: with the time-out as it ships, two megabits a second. */
+const MORE_TIME_BYTES = 16 * 1024 * 1024;
 
 /**
  * Cuts a client off that does not take what it asked for: the answer would be held in memory, and its connection open,
@@ -38,7 +32,7 @@ export class SlowTaker {
         // one has lost it when its body was given up, the other before its turn among pipelined answers
         (this.reply.raw.socket ?? this.request.raw.socket)?.destroy();
       },
-      takingTimeMs(this.limitMs, bytes),
+      this.limitMs * (1 + bytes / MORE_TIME_BYTES),
     ).unref();
   }
 
