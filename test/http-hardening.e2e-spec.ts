@@ -268,7 +268,7 @@ describe('the API against clients that are hostile, or broken', () => {
       (_, i) => `tt_${createHash('sha256').update(`no key ${i}`).digest('base64url')}`,
     );
     for (const key of keys) await service.http(key).get('/v1/ledgers').expect(401);
-    await service.http(keys[0]!).get('/v1/ledgers').expect(401);
+    await service.http(keys[0]).get('/v1/ledgers').expect(401);
     await service.http(null).get('/v1/ledgers').expect(401); // no key is no attempt
     expect(await metric('truetrail_refused_credentials_total')).toBe(before + 6);
     for (const key of keys) expect(logged.filter((line) => line.includes(key))).toEqual([]);
