@@ -27,8 +27,7 @@ export const accessLog = defineReport({
     { name: 'ledger', description: 'which was read' },
     {
       name: 'what',
-      description:
-        'the name of the report; otherwise search, history, event, proof, evidence or reference-data',
+      description: 'the name of the report; otherwise search, history, event, proof, evidence or reference-data',
     },
     {
       name: 'action',
