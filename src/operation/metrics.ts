@@ -45,6 +45,16 @@ export class Metrics {
     labelNames: ['method', 'route', 'status'],
     registers: [this.registry],
   });
+  private readonly refusedConnections = new Counter({
+    name: 'truetrail_http_connections_refused_total',
+    help: 'Connections that were not taken, since there were as many as MAX_CONNECTIONS allows',
+    registers: [this.registry],
+  });
+  private readonly refusedCredentials = new Counter({
+    name: 'truetrail_refused_credentials_total',
+    help: 'Requests with a key or token that is none, has expired or was revoked',
+    registers: [this.registry],
+  });
   private readonly verificationFindings = new Counter({
     name: 'truetrail_verification_findings_total',
     help: 'Findings of verifications that this replica ran, of those that runs list',
@@ -92,6 +102,14 @@ export class Metrics {
 
   countAnswer(method: string, route: string | undefined, status: number): void {
     this.httpAnswers.inc({ method, route: route ?? 'none', status });
+  }
+
+  countRefusedConnection(): void {
+    this.refusedConnections.inc();
+  }
+
+  countRefusedCredentials(): void {
+    this.refusedCredentials.inc();
   }
 
   countFinding(ledger: string, kind: string): void {
