@@ -14,6 +14,7 @@ const INTERVAL_MS = 1_000;
 @Injectable()
 export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
   private timer: NodeJS.Timeout | undefined;
+  private underWay: Promise<void> | undefined;
   /** service minus database, ms; undefined before the first measurement */
   differenceMs: number | undefined;
   private withinTolerance = true;
@@ -27,7 +28,10 @@ export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
   async onModuleInit(): Promise<void> {
     await this.measure();
     this.timer = setInterval(() => {
-      this.measure().catch((error: unknown) => this.logger.debug({ err: error }, 'the clocks could not be compared'));
+      // one at a time: a database that hangs must not get a connection with each
+      this.underWay ??= this.measure()
+        .catch((error: unknown) => this.logger.debug({ err: error }, 'the clocks could not be compared'))
+        .finally(() => (this.underWay = undefined));
     }, INTERVAL_MS).unref();
   }
 
