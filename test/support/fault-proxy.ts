@@ -1,11 +1,19 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
+interface Pair {
+  client: Socket;
+  target: Socket;
+  isSilent: boolean;
+}
+
 /** A TCP proxy between a service and its database, whose faults a test switches on and off. */
 export class FaultProxy {
-  private readonly pairs = new Set<{ client: Socket; target: Socket }>();
+  private readonly pairs = new Set<Pair>();
   private readonly server: Server;
   /** answers of the server are swallowed: it works, and nobody hears of it */
   private losesReplies = false;
+  private latencyMs = 0;
+  private stormy: NodeJS.Timeout | undefined;
 
   private constructor(private targetPort: number) {
     this.server = createServer((client) => this.join(client));
@@ -38,24 +46,58 @@ export class FaultProxy {
     this.losesReplies = lose;
   }
 
+  /** What passes from now on comes so much later, each way. */
+  delay(ms: number): void {
+    this.latencyMs = ms;
+  }
+
+  /** As when the server's machine loses its power: on what is open now nothing passes any more, and nobody closes it. */
+  silence(): void {
+    for (const pair of this.pairs) {
+      pair.isSilent = true;
+      pair.target.destroy();
+    }
+  }
+
+  /** Resets one connection after the other, at random, about every so often; 0: no more. */
+  flake(everyMs: number): void {
+    clearInterval(this.stormy);
+    this.stormy = undefined;
+    if (everyMs === 0) return;
+    this.stormy = setInterval(() => {
+      const open = [...this.pairs];
+      const pair = open[Math.floor(Math.random() * open.length)];
+      pair?.client.resetAndDestroy();
+      pair?.target.resetAndDestroy();
+    }, everyMs);
+  }
+
   async close(): Promise<void> {
+    this.flake(0);
     this.cut();
     await new Promise((resolve) => this.server.close(resolve));
   }
 
   private join(client: Socket): void {
     const target = connect(this.targetPort, '127.0.0.1');
-    const pair = { client, target };
+    const pair: Pair = { client, target, isSilent: false };
     this.pairs.add(pair);
     const end = (): void => {
       this.pairs.delete(pair);
       client.destroy();
       target.destroy();
     };
-    for (const socket of [client, target]) socket.on('error', end).on('close', end);
-    client.on('data', (chunk) => target.write(chunk));
+    client.on('error', end).on('close', end);
+    for (const event of ['error', 'close']) target.on(event, () => pair.isSilent || end());
+    client.on('data', (chunk) => this.pass(chunk, target));
     target.on('data', (chunk) => {
-      if (!this.losesReplies) client.write(chunk);
+      if (!this.losesReplies && !pair.isSilent) this.pass(chunk, client);
     });
+  }
+
+  private pass(chunk: Buffer, to: Socket): void {
+    const send = (): void => void (to.destroyed || to.write(chunk));
+    if (this.latencyMs === 0) send();
+    else setTimeout(send, this.latencyMs);
   }
 }
