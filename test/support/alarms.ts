@@ -31,7 +31,8 @@ export class Alarms {
       await Promise.all(Object.entries(this.pods).map(([pod, url]) => this.scrapeOne(pod, url)));
       this.minutes += 1;
       for (const values of this.series.values()) {
-        if (values.length < this.minutes) values.push(values.at(-1) === '_' || values.at(-1) === 'stale' ? '_' : 'stale');
+        if (values.length < this.minutes)
+          values.push(values.at(-1) === '_' || values.at(-1) === 'stale' ? '_' : 'stale');
       }
       await between();
     }
@@ -70,7 +71,9 @@ export class Alarms {
     writeFileSync(file, JSON.stringify(test));
     try {
       if (!HAS_PROMTOOL) {
-        process.stderr.write(`the alarms of "${name}": ${FOLDER ? `left in ${file}` : 'skipped, there is no promtool'}\n`);
+        process.stderr.write(
+          `the alarms of "${name}": ${FOLDER ? `left in ${file}` : 'skipped, there is no promtool'}\n`,
+        );
         return;
       }
       const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
