@@ -66,6 +66,7 @@ export function connectionOptions(settings: ConnectionSettings): pg.PoolConfig {
     keepAliveInitialDelayMillis: KEEPALIVE_MS,
     connectionTimeoutMillis: 10_000,
     types: losslessTypes,
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- a pool waits for it; its types do not say so
     onConnect: (client) => watchForSilence(client, settings.url),
   };
 }
