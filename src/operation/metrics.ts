@@ -38,6 +38,12 @@ export class Metrics {
     labelNames: ['ledger'],
     registers: [this.registry],
   });
+  private readonly appendRetries = new Counter({
+    name: 'truetrail_append_retries_total',
+    help: 'Times that an append went to the database again, as it could not be reached, refused the work for now, or was not heard of',
+    labelNames: ['ledger'],
+    registers: [this.registry],
+  });
 
   private readonly httpAnswers = new Counter({
     name: 'truetrail_http_answers_total',
@@ -98,6 +104,10 @@ export class Metrics {
     this.appendSeconds.observe({ ledger }, seconds);
     this.groupEvents.observe({ ledger }, events);
     this.appendedEvents.inc({ ledger }, events);
+  }
+
+  countAppendRetry(ledger: string, retries = 1): void {
+    this.appendRetries.inc({ ledger }, retries);
   }
 
   countAnswer(method: string, route: string | undefined, status: number): void {
