@@ -128,7 +128,9 @@ function environment(container, configMaps) {
     Object.assign(environment, configMaps.find(({ metadata }) => metadata.name === configMapRef.name).data);
   }
   for (const { name, value, valueFrom } of container.env ?? []) {
-    const example = name.endsWith('_URL') ? 'postgres://user:secret@db.example.com/truetrail' : 'x'.repeat(40);
+    const example = name.endsWith('_URL')
+      ? 'postgres://user:secret@db.example.com/truetrail?sslmode=verify-full'
+      : 'x'.repeat(40);
     environment[name] = valueFrom
       ? example
       : String(value).replaceAll(/\$\((\w+)\)/g, (whole, other) => environment[other] ?? whole);

@@ -209,7 +209,7 @@ describe('truetrail signing-key', () => {
 describe('truetrail config', () => {
   it('shows every setting and where it comes from, without secrets', async () => {
     const secrets = {
-      DATABASE_URL: 'postgres://u:hunter2@h/d',
+      DATABASE_URL: 'postgres://u:hunter2@localhost/d',
       BOOTSTRAP_API_KEY: 'hunter2-hunter2-hunter2-hunter2-hunter2',
     };
     const { code, stdout, stderr } = await truetrail({ ...secrets, PORT: '8080' }, 'config');

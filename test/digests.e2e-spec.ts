@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
-import { SchedulerRegistry } from '@nestjs/schedule';
 import pg from 'pg';
 import { OBJECT_STORE } from '../src/archive/archive-store.js';
 import { yearsAfter } from '../src/archive/lock-of-proofs.js';
@@ -27,7 +26,7 @@ import { asBytes, HAS_PYTHON, inMemory, SECOND_VERIFIER } from './support/eviden
 import { createKey, query } from './support/keys.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
-import { connected, record, runJob, tamper, verify } from './support/verification.js';
+import { connected, record, runJob, runOnRequestAlone, tamper, verify } from './support/verification.js';
 
 const YEARS = 5;
 /** Where many suites run at once, months take their time. */
@@ -95,7 +94,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await admin.connect();
       service.app.get(MonthDeletionJob).wake = () => Promise.resolve();
       // the export of the minute would make digests that a test means to be missing
-      await service.app.get(SchedulerRegistry).getCronJob('archive-export').stop();
+      await runOnRequestAlone(service, 'archive-export');
     }
 
     async function startAnew(): Promise<void> {

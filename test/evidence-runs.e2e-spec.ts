@@ -8,6 +8,7 @@ import type { Worker } from 'node:worker_threads';
 import type pg from 'pg';
 import { POOL } from '../src/database/tokens.js';
 import { MAX_DIRECT_EVENTS } from '../src/evidence/evidence-plan.js';
+import { PageReads } from '../src/events/page-reads.js';
 import { EVIDENCE_RUNS } from '../src/evidence/evidence-runs.sql.js';
 import { LongReads } from '../src/long-reads/long-reads.js';
 import { keepAlive } from '../src/runs/kept-run-rows.js';
@@ -46,7 +47,8 @@ describe('evidence as a run', () => {
   const archive = folderStore();
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'truetrail-evidence-runs-'));
-    service = await startService({ env: { ARCHIVE_URL: archive.url, SIGNING_KEY_FILE: join(folder, 'key.pem') } });
+    const env = { ARCHIVE_URL: archive.url, SIGNING_KEY_FILE: join(folder, 'key.pem'), RECORD_READS_SECONDS: '3600' };
+    service = await startService({ env });
     for (let at = 0; at < SIZE; at += A_BATCH) {
       await record(service, A_BATCH, 'main', (i) => ({
         user_id: i < 3 ? 'trader-1' : 'trader-2',
@@ -308,6 +310,49 @@ describe('evidence as a run', () => {
       action: 'cancelled',
       new_state: { parameters: { asked: { from_sequence: '1', to_sequence: '4' } } },
     });
+  });
+
+  it('stands in the access log beside the proofs of single events, which are counted there', async () => {
+    const prover = await createKey(service, ['proofs:read', 'events:read']);
+    const ask = (path: string) => service.http(prover.key).get(`/v1/ledgers/main/events${path}`);
+    const { body: page } = await service.http().get('/v1/ledgers/main/events?limit=2').expect(200);
+    const [first, second] = page.events.map(({ event_id: id }: { event_id: string }) => id) as [string, string];
+    await ask(`/${first}/proof`).expect(200);
+    await ask(`/${first}/proof`).set('accept', 'text/plain').expect(200);
+    await ask(`/${second}/proof`).expect(200);
+    await ask('/0197f3a1-6c00-7000-8000-ffffffffffff/proof').expect(404);
+    await service.app.get(PageReads).record();
+    const { body } = await service
+      .http()
+      .get('/v1/ledgers/_service/reports/access-log')
+      .query({ from_date: '2026-01-01', to_date: '2199-12-31', principal: `key:${prover.id}` })
+      .expect(200);
+    expect(body.rows).toMatchObject([{ ledger: 'main', what: 'proof', action: 'pages', reads: '3' }]);
+    expect(JSON.parse(body.rows[0].parameters)).toEqual([{ event_id: first }, { event_id: second }]);
+  });
+
+  it('is ended by whoever asked for it or by an operator, and by nobody else who may read proofs', async () => {
+    const own = await createKey(service, ['proofs:read', 'events:read']);
+    const colleague = await createKey(service, ['proofs:read', 'events:read']);
+    const asked = { from_sequence: '1', to_sequence: '3' };
+    const { body: run } = await service.http(own.key).post(RUNS).send(asked).expect(202);
+    await service.http(colleague.key).post(`${RUNS}/${run.id}/cancel`).expect(403);
+    const done = await whenOver<Run>(service, `${RUNS}/${run.id}`);
+    await service.http(colleague.key).delete(`${RUNS}/${run.id}/content`).expect(403);
+    const discard = () => service.http(own.key).delete(`${RUNS}/${run.id}/content`).expect(200);
+    expect((await discard()).body).toMatchObject({ status: 'expired', sha256: done.sha256, events: '3' });
+    expect((await discard()).body.status).toBe('expired');
+    await service.http(own.key).get(`${RUNS}/${run.id}/content`).expect(410);
+    expect(await query(service.database, `SELECT 1 FROM evidence_run_pieces WHERE run = $1`, [run.id])).toEqual([]);
+    const said = (await serviceEvents(service.database, 'evidence')).filter(
+      ({ new_state: state }) => state.run === run.id,
+    );
+    expect(said.map(({ action }) => action)).toEqual(['run', 'done', 'discarded']);
+
+    const other = await made(asked); // by the first key, which is of no colleague of theirs
+    await service.http(own.key).delete(`${RUNS}/${other.id}/content`).expect(403);
+    const operator = await createKey(service, ['proofs:read', 'operations:run']);
+    await service.http(operator.key).delete(`${RUNS}/${other.id}/content`).expect(200);
   });
 
   it('is one of 20 at most that a principal may have under way', async () => {

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SchedulerRegistry } from '@nestjs/schedule';
 import pg from 'pg';
 import { FILES } from '../src/integrity/evidence-bundle.js';
 import type { BundleReport } from '../src/integrity/evidence-verifier.js';
@@ -12,7 +11,7 @@ import { asBytes, HAS_PYTHON, SECOND_VERIFIER, unpack } from './support/evidence
 import { createKey, serviceEvents } from './support/keys.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
-import { runJob } from './support/verification.js';
+import { runJob, runOnRequestAlone } from './support/verification.js';
 
 if (!HAS_PYTHON)
   process.stdout.write('SKIPPED: python3 is not installed; bundles are verified by truetrail-verify alone\n');
@@ -64,7 +63,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
       });
       // what the archive says is in a bundle: the export of the minute would change it between two that must be the same
-      await service.app.get(SchedulerRegistry).getCronJob('archive-export').stop();
+      await runOnRequestAlone(service, 'archive-export');
       admin = new pg.Client({ connectionString: service.database.adminUrl });
       await admin.connect();
       for (const back of MONTHS) {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import { POOL } from '../src/database/tokens.js';
+import { PageReads } from '../src/events/page-reads.js';
 import { KINDS } from '../src/reference-data/kinds.js';
 import { ReferenceTimelines } from '../src/reference-data/reference-timelines.js';
 import { csvLine } from '../src/http/csv.js';
@@ -34,7 +35,7 @@ describe('reference data', () => {
   let write: string;
   let read: string;
   beforeAll(async () => {
-    service = await startService();
+    service = await startService({ env: { RECORD_READS_SECONDS: '3600' } }); // in time when the test says so
     write = (await createKey(service, ['reference:write'], ['*'])).key;
     read = (await createKey(service, ['reference:read'], ['*'])).key;
   });
@@ -521,6 +522,27 @@ describe('reference data', () => {
         expect((await get(path).expect(404)).body.type).toBe('/docs/problems/reference-entry-not-found');
       }
     }
+  });
+
+  it('has its readers on record: lists, entries and histories, counted', async () => {
+    const reader = await createKey(service, ['reference:read'], ['*']);
+    const see = (path: string) => service.http(reader.key).get(`/v1/reference${path}`);
+    await see('/venue?valid_at=2025-02-28&limit=1').expect(200);
+    await see('/venue/entries/XETR').expect(200);
+    await see('/venue/entries/XETR').expect(200);
+    await see('/venue/entries/XETR/history?as_of=2').expect(200);
+    await see('/venue/entries/NONE').expect(404); // nothing was read
+    await see('').expect(200); // which kinds there are is no secret
+    await service.app.get(PageReads).record();
+    const log = service.http().get('/v1/ledgers/_service/reports/access-log');
+    const ever = { from_date: '2026-01-01', to_date: '2199-12-31' };
+    const { body } = await log.query({ ...ever, principal: `key:${reader.id}` }).expect(200);
+    expect(body.rows).toMatchObject([{ ledger: '_service', what: 'reference-data', action: 'pages', reads: '4' }]);
+    expect(JSON.parse(body.rows[0].parameters)).toEqual([
+      { kind: 'venue', valid_at: '2025-02-28' },
+      { kind: 'venue', id: 'XETR' },
+      { kind: 'venue', id: 'XETR', as_of: '2' },
+    ]);
   });
 
   it('keeps nothing else waiting while somebody changes it', async () => {

@@ -11,7 +11,7 @@ import { takeRun } from '../src/runs/kept-run-rows.js';
 import { SILENT_MS } from '../src/runs/run-loop.js';
 import { MADE_DAY } from './reports/made-day.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
-import { createKey, query, serviceEvents } from './support/keys.js';
+import { createKey, query, serviceEvents, type TestKey } from './support/keys.js';
 import { folderStore } from './support/stores.js';
 
 const DAY = { from_date: '2026-06-02', to_date: '2026-06-02' };
@@ -225,24 +225,72 @@ describe('a report as a run', () => {
     expect(sha256(bytes)).toBe(before.sha256);
   });
 
-  it('can be cancelled, and then has no answer', async () => {
+  /** A run that some replica is making; its id. */
+  async function openRun(requestedBy: string): Promise<string> {
     const { rows } = await service.app.get<pg.Pool>(POOL).query<{ id: string }>(
       `INSERT INTO report_runs (id, ledger, report, report_version, tables, format, parameters, as_of, archived_to, deleted,
                                 made_by, is_kept, status, runner, requested_by, created_at, started_at, progress_at)
          SELECT gen_random_uuid(), 'main', 'mifid2-trades', 1, '[]', 'csv', '{"from_date":"2026-06-02","to_date":"2026-06-02"}', 1, 0, '[]', 'test', true,
-                'running', gen_random_uuid(), 'test', trail_now(), trail_now(), trail_now() RETURNING id`,
+                'running', gen_random_uuid(), $1, trail_now(), trail_now(), trail_now() RETURNING id`,
+      [requestedBy],
     );
-    const { id } = rows[0]!;
+    return rows[0]!.id;
+  }
+  const recordedOf = async (id: string) =>
+    (await serviceEvents(service.database, 'report')).filter(({ new_state: state }) => state.run === id);
+
+  it('can be cancelled, and then has no answer', async () => {
+    const id = await openRun('test');
     const unfinished = await service.http().get(`${TRADES}/runs/${id}/content`).expect(409);
     expect(unfinished.body.type).toBe('/docs/problems/report-run-unfinished');
     const { body } = await service.http().post(`${TRADES}/runs/${id}/cancel`).expect(200);
     expect(body.status).toBe('cancelled');
     await service.http().get(`${TRADES}/runs/${id}/manifest`).expect(409);
     await service.http().post(`${TRADES}/runs/${id}/cancel`).expect(200);
-    const recorded = (await serviceEvents(service.database, 'report')).filter(
-      ({ new_state: state }) => state.run === id,
-    );
-    expect(recorded).toMatchObject([{ action: 'cancelled', new_state: { report: 'mifid2-trades' } }]);
+    expect(await recordedOf(id)).toMatchObject([{ action: 'cancelled', new_state: { report: 'mifid2-trades' } }]);
+  });
+
+  it('is ended by whoever asked for it or by an operator, and by nobody else who may read reports', async () => {
+    const own = await createKey(service, ['reports:read']);
+    const colleague = await createKey(service, ['reports:read', 'verifications:run']);
+    const operator = await createKey(service, ['reports:read', 'operations:run']);
+    const cancel = (id: string, { key }: TestKey) => service.http(key).post(`${TRADES}/runs/${id}/cancel`);
+    const discard = (id: string, { key }: TestKey) => service.http(key).delete(`${TRADES}/runs/${id}/content`);
+    const asked = async (): Promise<Run> => {
+      const body = { ...DAY, format: 'csv' };
+      return ended((await service.http(own.key).post(`${TRADES}/runs`).send(body).expect(202)).body.id);
+    };
+
+    const open = await openRun(`key:${own.id}`);
+    expect((await cancel(open, colleague).expect(403)).body.type).toBe('/docs/problems/forbidden');
+    expect((await discard(open, own).expect(409)).body.type).toBe('/docs/problems/report-run-unfinished');
+    expect((await cancel(open, own).expect(200)).body.status).toBe('cancelled');
+    expect((await cancel(await openRun(`key:${own.id}`), operator).expect(200)).body.status).toBe('cancelled');
+
+    const made = await asked();
+    await discard(made.id, colleague).expect(403);
+    await fetched(`${TRADES}/runs/${made.id}/content`);
+    const { body } = await discard(made.id, own).expect(200);
+    expect(body).toMatchObject({ status: 'expired', kept: true, sha256: made.sha256, bytes: made.bytes });
+    await discard(made.id, own).expect(200); // and is not recorded again
+    const gone = await service.http().get(`${TRADES}/runs/${made.id}/content`).expect(410);
+    expect(gone.body.type).toBe('/docs/problems/report-run-expired');
+    const { body: manifest } = await service.http().get(`${TRADES}/runs/${made.id}/manifest`).expect(200);
+    expect(JSON.stringify(manifest)).toContain(made.sha256);
+    expect(await query(service.database, 'SELECT 1 FROM report_run_pieces WHERE run = $1', [made.id])).toEqual([]);
+    expect((await recordedOf(made.id)).map(({ action, user_id: by }) => [action, by])).toEqual([
+      ['run', `key:${own.id}`],
+      ['done', `key:${own.id}`],
+      ['fetched', expect.stringMatching(/^key:/)],
+      ['discarded', `key:${own.id}`],
+    ]);
+    const other = await asked();
+    expect((await discard(other.id, operator).expect(200)).body.status).toBe('expired');
+    expect((await recordedOf(other.id)).at(-1)).toMatchObject({ action: 'discarded', user_id: `key:${operator.id}` });
+
+    const direct = await service.http().get(TRADES).query(DAY).expect(200);
+    const id = direct.headers['truetrail-report-run']!;
+    expect((await discard(id, operator).expect(200)).body).toMatchObject({ status: 'done', kept: false });
   });
 
   it('is one of 20 at most that a principal may have under way', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { once } from 'node:events';
 import { pino } from 'pino';
+import { readConfig } from '../src/config/config.js';
 import { httpAdapter } from '../src/http/http-app.js';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
 
@@ -97,7 +98,7 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/tls.e2e-spec.ts: there is no
 
   it('does not start with files that are not usable, names the setting, and shows nothing of a key', () => {
     const adapter = (cert: string, key: string) => () =>
-      httpAdapter({ TLS_CERT_FILE: file(cert), TLS_KEY_FILE: file(key) }, pino({ level: 'silent' }));
+      httpAdapter(readConfig({ TLS_CERT_FILE: file(cert), TLS_KEY_FILE: file(key) }), pino({ level: 'silent' }));
     writeFileSync(file('broken.key'), 'no key at all');
     expect(adapter('missing.pem', 'one.key')).toThrow(/TLS_CERT_FILE .*ENOENT/);
     expect(adapter('one.pem', 'missing.key')).toThrow(/TLS_KEY_FILE .*ENOENT/);

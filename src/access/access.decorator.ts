@@ -11,7 +11,10 @@ export interface RouteAccess {
   everyLedger?: boolean;
   /** hashes and signatures alone: open to all where PUBLIC_PROOFS is true */
   isProof?: boolean;
-  /** answers of it are counted as reads of a ledger, under this name: `event`, `search`, `history`, `proof` */
+  /**
+   * answers of it are counted as reads of a ledger, under this name: `event`, `search`, `history`, `proof`; and, of the
+   * service's own, `reference-data`
+   */
   reads?: string;
   /** the most that a body of this route may have after decompression, bytes */
   maxBodyBytes?: number;

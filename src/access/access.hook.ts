@@ -5,6 +5,7 @@ import { Problem } from '../http/problem.js';
 import type { RouteAccess } from './access.decorator.js';
 import { ApiKeys } from './api-keys.js';
 import { OidcTokens } from './oidc-tokens.js';
+import { RefusedCredentials } from './refused-credentials.js';
 import { EVERY_LEDGER, mayUseLedger, type Principal } from './principal.js';
 
 const MAX_CREDENTIAL_CHARACTERS = 8192;
@@ -21,13 +22,18 @@ export class AccessHook {
     @Inject(CONFIG) private readonly config: Pick<Config, 'PUBLIC_PROOFS'>,
     private readonly keys: ApiKeys,
     private readonly tokens: OidcTokens,
+    private readonly refused: RefusedCredentials,
   ) {}
 
   /** Sets `request.principal`. Throws unauthorized, forbidden or ledger-not-found. */
   async admit(request: FastifyRequest): Promise<void> {
     const { access, everyLedger, isProof, takesLines } = request.routeOptions.config as RouteAccess;
     if (access === 'open' || (isProof && this.config.PUBLIC_PROOFS === 'true')) return;
-    const principal = await this.authenticate(request.headers.authorization);
+    const principal = await this.authenticate(request.headers.authorization).catch((error: unknown) => {
+      const isRefused = error instanceof Problem && error.slug === 'unauthorized';
+      if (isRefused && request.headers.authorization !== undefined) this.refused.note(request.ip);
+      throw error;
+    });
     request.principal = principal;
     if (access === undefined) throw new Problem('forbidden', 'This operation is open to nobody');
     if (access !== 'any' && !access.some((scope) => principal.scopes.has(scope)))

@@ -2,6 +2,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
+import { watchForSilence } from '../database/silent-connections.js';
 import { ArchiveObjectError } from './archive-format.js';
 import { runArchiveTask, type ArchiveTask } from './archive-tasks.js';
 
@@ -30,6 +31,7 @@ async function connect(): Promise<pg.Client> {
     if (client === made) client = undefined;
   });
   await made.connect();
+  await watchForSilence(made, settings.url);
   client = made;
   return made;
 }

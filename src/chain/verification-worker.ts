@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import { makeArchiveReader, type ArchiveReadSettings } from '../archive/archive-reading.js';
 import { connectionOptions, keepFromCrashing } from '../database/connection.js';
+import { watchForSilence } from '../database/silent-connections.js';
 import { sqlState } from '../database/sqlstate.js';
 import { runTask, type VerificationSubject, type VerificationTask } from './verification-tasks.js';
 
@@ -59,6 +60,7 @@ async function connected(): Promise<pg.Client> {
     if (client === made) client = undefined;
   });
   await made.connect();
+  await watchForSilence(made, settings.url);
   // as many processors as there are threads, and no more
   await made.query('SET max_parallel_workers_per_gather = 0');
   client = made;

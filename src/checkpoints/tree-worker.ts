@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import type { ArchiveReadSettings } from '../archive/archive-reading.js';
 import { connectionOptions } from '../database/connection.js';
+import { watchForSilence } from '../database/silent-connections.js';
 import { sqlState } from '../database/sqlstate.js';
 import { archivedHashesOf, quietPool } from './thread-reading.js';
 import { findRoots, type FoundRoot, type WantedRoot } from './tree-growth.js';
@@ -35,6 +36,7 @@ async function connect(): Promise<pg.Client> {
     if (client === made) client = undefined;
   });
   await made.connect();
+  await watchForSilence(made, settings.url);
   client = made;
   return made;
 }

@@ -23,7 +23,7 @@ function mistakesOf(env: Record<string, string>): readonly string[] {
 }
 
 /** So that no rule between settings is broken by one of them. */
-const GOOD = { DATABASE_URL: 'postgres://u@h/d', OIDC_AUDIENCE: 'x', OIDC_ISSUER: 'https://i.example' };
+const GOOD = { DATABASE_URL: 'postgres://u@localhost/d', OIDC_AUDIENCE: 'x', OIDC_ISSUER: 'https://i.example' };
 const KEY = 'a-bootstrap-key-of-32-characters-or-more';
 
 describe('readConfig', () => {
@@ -38,7 +38,7 @@ describe('readConfig', () => {
   it('reads what is given', () => {
     const url = 'postgres://user:p%40ss@db.example.com:5433/trail?sslmode=verify-full&connect_timeout=5';
     const config = readConfig({
-      ...{ PORT: '0', DATABASE_URL: url, DATABASE_OWNER_URL: 'postgresql://owner@db/trail' },
+      ...{ PORT: '0', DATABASE_URL: url, DATABASE_OWNER_URL: 'postgresql://owner@localhost/trail' },
       ...{ CLOCK_TOLERANCE: '500ms', APPEND_TIMEOUT: '1m', LOG_LEVEL: 'silent', BOOTSTRAP_API_KEY: KEY },
       ...{ OIDC_ISSUER: 'https://login.example.com/a', OIDC_AUDIENCE: 'truetrail' },
     });
@@ -78,8 +78,8 @@ describe('readConfig', () => {
     ['DATABASE_POOL_SIZE', ['0', '201', 'ten']],
     ['APPEND_TIMEOUT', ['30', '30 s', '1.5s', '-1s', '0s', '2h', '1d']],
     ['DATABASE_URL', ['x', '/var/run', 'http://db/x', 'postgres://u:pa/ss@h/d']],
-    ['DATABASE_URL', ['postgres://u@h/d?options=-crole=owner', 'postgres://u@h/d?statement_timeout=1']],
-    ['DATABASE_OWNER_URL', ['postgres://u:100%@h/d', 'postgres://u@h/d?lock_timeout=1']],
+    ['DATABASE_URL', ['postgres://u@localhost/d?options=-crole=owner', 'postgres://u@localhost/d?statement_timeout=1']],
+    ['DATABASE_OWNER_URL', ['postgres://u:100%@localhost/d', 'postgres://u@localhost/d?lock_timeout=1']],
     ['BOOTSTRAP_API_KEY', ['x'.repeat(31), 'x'.repeat(201), `${'x'.repeat(32)} y`, 'ü'.repeat(32)]],
     ['LOG_ORIGIN', ['a b', 'a+b', 'a"b', 'a\\b', 'x'.repeat(201), 'é']],
     ['OIDC_ISSUER', ['login.example.com', 'http://login.example.com', 'https://user:pw@login.example.com']],
@@ -106,16 +106,41 @@ describe('readConfig', () => {
     ['OIDC_ISSUER and OIDC_AUDIENCE', { OIDC_ISSUER: 'https://i.example' }],
     ['OIDC_ISSUER and OIDC_AUDIENCE', { OIDC_AUDIENCE: 'a' }],
     ['OIDC_JWKS_URL', { OIDC_JWKS_URL: 'https://i.example/keys' }],
-    ['DATABASE_OWNER_URL', { DATABASE_OWNER_URL: 'postgres://o@h/d' }],
-    ['DATABASE_OWNER_URL', { DATABASE_OWNER_URL: 'postgres://o@h/d', DATABASE_URL: 'postgres://h/d' }],
+    ['DATABASE_OWNER_URL', { DATABASE_OWNER_URL: 'postgres://o@localhost/d' }],
+    ['DATABASE_OWNER_URL', { DATABASE_OWNER_URL: 'postgres://o@localhost/d', DATABASE_URL: 'postgres://localhost/d' }],
     ['METRICS_PORT', { METRICS_PORT: '3000' }],
   ])('refuses settings that do not go together: %s, by %j', (beginning, env) => {
     const mistakes = mistakesOf(env);
     expect(mistakes).toEqual([RULES.find(({ says }) => says.startsWith(beginning))!.says]);
   });
 
+  it('speaks to a database on another machine by TLS that is verified, and not otherwise', () => {
+    const says = RULES.find(({ of: names }) => names.includes('DATABASE_TLS'))!.says;
+    const own = 'postgres://o@localhost/d';
+    for (const url of [
+      ...['postgres://u@db.example.com/d', 'postgres://u@10.0.0.7/d?sslmode=require', 'postgres://u@db/d?ssl=true'],
+      ...['postgres://u@db/d?sslmode=no-verify', 'postgres://u@db/d?sslmode=verify-full&sslmode=disable'],
+      ...['postgres://u@localhost/d?host=db', 'postgres://u@127.0.0.1.example.com/d', 'postgres:///d'],
+    ]) {
+      expect([url, mistakesOf({ DATABASE_URL: url })]).toEqual([url, [says]]);
+      expect([url, mistakesOf({ DATABASE_URL: url, DATABASE_TLS: 'any' })]).toEqual([url, []]);
+    }
+    const remote = 'postgres://o@db/d';
+    expect(mistakesOf({ DATABASE_URL: 'postgres://u@localhost/d', DATABASE_OWNER_URL: remote })).toEqual([says]);
+    for (const url of [
+      ...[
+        'postgres://u@db/d?sslmode=verify-full&sslrootcert=/ca.crt',
+        'postgres://u@db/d?sslmode=disable&sslmode=verify-full',
+      ],
+      ...['postgres://u@localhost:5433/d', 'postgres://u@127.0.0.2/d', 'postgres://u@[::1]/d'],
+      ...['postgres://u@%2Fvar%2Frun%2Fpostgresql/d', 'postgres://u@db/d?host=/var/run/postgresql'],
+    ]) {
+      expect([url, mistakesOf({ DATABASE_URL: url, DATABASE_OWNER_URL: own })]).toEqual([url, []]);
+    }
+  });
+
   it('says nothing about two settings together while one of them is not usable by itself', () => {
-    expect(mistakesOf({ DATABASE_URL: 'x', DATABASE_OWNER_URL: 'postgres://o@h/d' })).toEqual([
+    expect(mistakesOf({ DATABASE_URL: 'x', DATABASE_OWNER_URL: 'postgres://o@localhost/d' })).toEqual([
       `DATABASE_URL must be ${SETTINGS.DATABASE_URL.accepts}`,
     ]);
   });
@@ -123,8 +148,8 @@ describe('readConfig', () => {
 
 describe('what is shown of a configuration', () => {
   const secrets = {
-    DATABASE_URL: 'postgres://service:first-secret@db/trail',
-    DATABASE_OWNER_URL: 'postgres://owner:second-secret@db/trail',
+    DATABASE_URL: 'postgres://service:first-secret@localhost/trail',
+    DATABASE_OWNER_URL: 'postgres://owner:second-secret@localhost/trail',
     BOOTSTRAP_API_KEY: KEY,
   };
 
@@ -145,14 +170,16 @@ describe('what is shown of a configuration', () => {
 
   it('knows its secrets, so that a log can be kept free of them', () => {
     expect(
-      secretsOf(readConfig({ ...secrets, DATABASE_URL: 'postgres://service:p%40ss%2Fword@db/trail' })).sort(),
+      secretsOf(readConfig({ ...secrets, DATABASE_URL: 'postgres://service:p%40ss%2Fword@localhost/trail' })).sort(),
     ).toEqual(
       [
-        ...['postgres://service:p%40ss%2Fword@db/trail', 'p%40ss%2Fword', 'p@ss/word'],
-        ...['postgres://owner:second-secret@db/trail', 'second-secret', KEY],
+        ...['postgres://service:p%40ss%2Fword@localhost/trail', 'p%40ss%2Fword', 'p@ss/word'],
+        ...['postgres://owner:second-secret@localhost/trail', 'second-secret', KEY],
       ].sort(),
     );
-    expect(secretsOf(readConfig({ DATABASE_URL: 'postgres://db/trail' }))).toEqual(['postgres://db/trail']);
+    expect(secretsOf(readConfig({ DATABASE_URL: 'postgres://localhost/trail' }))).toEqual([
+      'postgres://localhost/trail',
+    ]);
   });
 
   it('has a digest that changes with the visible settings alone', () => {

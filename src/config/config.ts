@@ -26,14 +26,20 @@ function isPercentEncoded(text: string): boolean {
   }
 }
 
+const THIS_MACHINE = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** As pg understands it: of a parameter that is there twice the last one counts, and `host` before the host. */
+function isLocalOrVerified({ hostname, searchParams }: URL): boolean {
+  const host = searchParams.getAll('host').at(-1) ?? decodeURIComponent(hostname);
+  return THIS_MACHINE.test(host) || host.startsWith('/') || searchParams.getAll('sslmode').at(-1) === 'verify-full';
+}
+
 /** Whoever stands between us and the issuer could make tokens, were it not for TLS. */
 const ISSUER = {
   protocols: ['https:', 'http:'],
   and: 'without a user name, and http: only to this machine',
   holds: ({ protocol, hostname, username, password }: URL): boolean =>
-    username === '' &&
-    password === '' &&
-    (protocol === 'https:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)),
+    username === '' && password === '' && (protocol === 'https:' || THIS_MACHINE.test(hostname)),
 };
 
 /** Every setting, in the order in which an operator meets them; docs/configuration.md is made from this table. */
@@ -52,7 +58,7 @@ export const SETTINGS = {
   DATABASE_URL: url({
     ...DATABASE,
     fallbackText: 'an embedded PostgreSQL 18 in DATA_DIR',
-    why: 'PostgreSQL 15 to 18 of your own. Several replicas share one. Add `?sslmode=verify-full` for a server elsewhere.',
+    why: 'PostgreSQL 15 to 18 of your own. Several replicas share one. A server on another machine needs `?sslmode=verify-full`, and `&sslrootcert=` with the file of its CA.',
     secret: true,
   }),
   DATABASE_OWNER_URL: url({
@@ -60,6 +66,11 @@ export const SETTINGS = {
     fallbackText: 'the login of DATABASE_URL',
     why: 'The login that owns the schema and migrates it. Give one, so that the service itself never holds the rights of an owner.',
     secret: true,
+  }),
+  DATABASE_TLS: oneOf({
+    values: ['verify', 'any'],
+    fallback: 'verify',
+    why: '`verify`: of a server on another machine the certificate and the name in it are verified (`sslmode=verify-full` in its URL), or the service does not start. `any`: what the URL says, if that is nothing without TLS; for a network that is encrypted by something else.',
   }),
   DATABASE_POOL_SIZE: integer({
     min: 1,
@@ -252,6 +263,30 @@ export const SETTINGS = {
     fallback: '30s',
     why: 'How long a caller waits for a durable answer before a 504; the append itself is never cancelled.',
   }),
+  MAX_CONNECTIONS: integer({
+    min: 10,
+    max: 100_000,
+    fallback: 4_000,
+    why: 'Connections to the API that are open at once, in each replica. Past it new ones are not taken, and those on which nothing is asked are closed.',
+  }),
+  HEADERS_TIMEOUT: duration({
+    minMs: 100,
+    maxMs: 600_000,
+    fallback: '20s',
+    why: 'How long the handshake of TLS, and then the headers of a request, may take to arrive; a slower client gets 408.',
+  }),
+  KEEP_ALIVE_TIMEOUT: duration({
+    minMs: 1_000,
+    maxMs: 3_600_000,
+    fallback: '75s',
+    why: 'How long a connection stays open without a request. Longer than a load balancer before it keeps one, which otherwise sends requests into connections that are just being closed.',
+  }),
+  ANSWER_TIMEOUT: duration({
+    minMs: 100,
+    maxMs: 3_600_000,
+    fallback: '60s',
+    why: 'How long a client may take over reading an answer, or a piece of one in lines, and as much again for every 16 MiB of it; a slower one is cut off. What it does not take is held in memory.',
+  }),
   BODY_TIMEOUT: duration({
     minMs: 100,
     maxMs: 3_600_000,
@@ -268,7 +303,7 @@ export const SETTINGS = {
     min: 0,
     max: 3_600,
     fallback: 60,
-    why: 'How often it is recorded in `_service` who read single events, pages and proofs, counted until then; what is counted is lost when the process is killed. 0 records none of these. Reports, evidence and answers in lines are always recorded, before their first byte.',
+    why: 'How often it is recorded in `_service` who read single events, pages, proofs and entries of reference data, counted until then; what is counted is lost when the process is killed. 0 records none of these. Reports, evidence and answers in lines are always recorded, before their first byte.',
   }),
   SHUTDOWN_TIMEOUT: duration({
     minMs: 0,
@@ -339,6 +374,12 @@ export const RULES: readonly { of: readonly (keyof Config)[]; says: string; keep
     says: 'DATABASE_OWNER_URL needs DATABASE_URL, and there the name of the user, who is admitted to the schema',
     keeps: ({ DATABASE_OWNER_URL: owner, DATABASE_URL: service }) =>
       owner === undefined || (service !== undefined && new URL(service).username !== ''),
+  },
+  {
+    of: ['DATABASE_URL', 'DATABASE_OWNER_URL', 'DATABASE_TLS'],
+    says: 'DATABASE_URL and DATABASE_OWNER_URL need sslmode=verify-full for a server on another machine (or DATABASE_TLS=any, and then whoever is between may read and change all of it)',
+    keeps: ({ DATABASE_URL: service, DATABASE_OWNER_URL: owner, DATABASE_TLS: asked }) =>
+      asked === 'any' || [service, owner].every((each) => each === undefined || isLocalOrVerified(new URL(each))),
   },
   {
     of: ['METRICS_PORT', 'PORT'],

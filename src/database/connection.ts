@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { watchForSilence } from './silent-connections.js';
 
 /** The role that the service takes on every connection, whatever login it came with. It owns nothing. */
 export const SERVICE_ROLE = 'truetrail_service';
@@ -28,8 +29,14 @@ export interface ConnectionSettings {
   lockTimeoutMs: number;
 }
 
-/** What every connection of ours sets by itself, whatever the server's defaults are. */
-export function connectionOptions(settings: ConnectionSettings): pg.ClientConfig {
+/** An idle connection is asked for a sign of life after so long; then ten more times, once a second (libuv). */
+const KEEPALIVE_MS = 10_000;
+
+/**
+ * What every connection of ours sets by itself, whatever the server's defaults are. For a client, or for a pool, whose
+ * connections are watched for silence.
+ */
+export function connectionOptions(settings: ConnectionSettings): pg.PoolConfig {
   const parameters = [
     ...(settings.asService ? [`role=${SERVICE_ROLE}`] : []),
     'default_transaction_isolation=read\\ committed',
@@ -46,14 +53,21 @@ export function connectionOptions(settings: ConnectionSettings): pg.ClientConfig
     'jit=off',
     'search_path=public',
     `lock_timeout=${settings.lockTimeoutMs}`,
+    // By itself a server holds the locks of a replica whose machine or network is gone for two hours.
+    'tcp_keepalives_idle=10',
+    'tcp_keepalives_interval=5',
+    'tcp_keepalives_count=4',
   ];
   return {
     connectionString: settings.url,
     application_name: settings.applicationName,
     options: parameters.map((parameter) => `-c ${parameter}`).join(' '),
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_MS,
     connectionTimeoutMillis: 10_000,
     types: losslessTypes,
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- a pool waits for it; its types do not say so
+    onConnect: (client) => watchForSilence(client, settings.url),
   };
 }
 

@@ -112,7 +112,7 @@ export class Cluster {
   /** Makes the cluster under another name, and gives it its own when it is whole; clears away what a killed run left. */
   async initialise(adminPassword: string): Promise<void> {
     for (const name of readdirSync(this.dataDir)) {
-      if (/^postgres\.new-/.test(name)) rmSync(join(this.dataDir, name), { recursive: true, force: true });
+      if (/^postgres\.new-/.test(name)) await removeWhileWrittenTo(join(this.dataDir, name));
     }
     this.log(`making a PostgreSQL ${this.program.version.split('.')[0]} cluster in ${this.folder}`);
     // a new name each time: a killed run's initdb may still be writing to its own
@@ -146,7 +146,7 @@ export class Cluster {
         );
       });
       if (failure !== undefined) {
-        rmSync(fresh, { recursive: true, force: true });
+        await removeWhileWrittenTo(fresh);
         throw new EmbeddedPostgresError(
           `No PostgreSQL cluster could be made in ${this.dataDir}: ${failure}.${quoted(output)}\n` +
             'Look for a full disk or missing rights, or choose another folder by DATA_DIR.',
@@ -492,6 +492,19 @@ async function freePort(preferred: number | undefined): Promise<number> {
   const port = (preferred === undefined ? undefined : await listen(preferred)) ?? (await listen(0));
   if (port === undefined) throw new EmbeddedPostgresError('No port is free on 127.0.0.1.');
   return port;
+}
+
+/** Removes a folder in which an initdb whose starter was killed may still be making files, until that one notices. */
+async function removeWhileWrittenTo(folder: string): Promise<void> {
+  for (let attempts = 50; ; attempts -= 1) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || attempts === 0) throw error;
+    }
+    await sleep(100);
+  }
 }
 
 export function syncFolder(folder: string): void {

@@ -105,11 +105,12 @@ export class Appender implements OnApplicationShutdown {
     if (there) return there;
     const queue = new AppendQueue(ledger, origin, this.config.CLOCK_TOLERANCE, {
       append: (group) => this.callFunction(group),
-      onFailure: (error, attempt, unsure) => this.onFailure(error, attempt, unsure),
+      onFailure: (error, attempt, unsure) => this.onFailure(ledger, error, attempt, unsure),
       readArchived: (name, sequences) => this.readArchived(name, sequences),
       observeGroup: (events, requests, seconds) => this.metrics.observeAppend(ledger, events, requests, seconds),
     });
     this.queues.set(ledger, queue);
+    this.metrics.countAppendRetry(ledger, 0); // so that the series is there before the first
     return queue;
   }
 
@@ -188,7 +189,7 @@ export class Appender implements OnApplicationShutdown {
     return { envelopes, deleted };
   }
 
-  private async onFailure(error: unknown, attempt: number, unsure: boolean): Promise<'again' | Error> {
+  private async onFailure(ledger: string, error: unknown, attempt: number, unsure: boolean): Promise<'again' | Error> {
     if (error instanceof Problem) return error;
     const state = sqlState(error);
     const wait = (): Promise<void> => pause(RETRY_PAUSES_MS[Math.min(attempt, RETRY_PAUSES_MS.length) - 1]);
@@ -220,6 +221,7 @@ export class Appender implements OnApplicationShutdown {
     const unavailable = error instanceof NotSent || state === undefined || isDatabaseUnavailable(error);
     if (unavailable && (unsure || attempt < UNREACHABLE_AFTER_ATTEMPTS)) {
       this.logger.warn({ err: error, attempt, unsure }, 'an append goes to the database again');
+      this.metrics.countAppendRetry(ledger);
       await wait();
       return 'again';
     }

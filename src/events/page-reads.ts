@@ -5,6 +5,7 @@ import type { RouteAccess } from '../access/access.decorator.js';
 import { CONFIG, type Config } from '../config/config.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { LOGGER } from '../operation/logger.js';
+import { SERVICE_LEDGER } from './ledgers.js';
 import { ServiceLedger, type ServiceEvent } from './service-ledger.js';
 
 /** Different things that were asked for, which the record of a tally names; and what one of them may take as JSON. */
@@ -38,7 +39,7 @@ interface Tally {
 }
 
 /**
- * Who read single events, pages and proofs: counted in memory after each answer, and recorded in the service's own ledger
+ * Who read single events, pages, proofs and entries of reference data: counted in memory after each answer, and recorded in the service's own ledger
  * every RECORD_READS_SECONDS, one event for each principal, route and ledger. So no reader waits for a record, reading
  * the service's ledger makes an event a period and no more, and what a replica counted since the last record is lost when
  * it is killed. What could not be recorded is kept for the next time; a record whose outcome is unknown may be made twice.
@@ -72,9 +73,10 @@ export class PageReads implements OnModuleInit, BeforeApplicationShutdown {
     if (action === undefined || this.config.RECORD_READS_SECONDS === 0) return;
     if (request.method !== 'GET' || reply.statusCode !== 200 || !request.principal) return;
     if (String(reply.getHeader('content-type')).startsWith('application/x-ndjson')) return; // on record before it began
-    const { ledger, ...named } = request.params as Record<string, string>;
+    // what is of no ledger is kept in that of the service
+    const { ledger = SERVICE_LEDGER, ...named } = request.params as Record<string, string>;
     const query = Object.entries(request.query as Record<string, string>).filter(([name]) => !PAGING.includes(name));
-    this.count(request.principal.id, action, ledger!, { ...Object.fromEntries(query), ...named });
+    this.count(request.principal.id, action, ledger, { ...Object.fromEntries(query), ...named });
   }
 
   /** Records what was counted; resolves also when that failed, and the next time does it. */

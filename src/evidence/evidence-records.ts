@@ -32,9 +32,14 @@ export class EvidenceRecords {
     return this.record('fetched', run, principal, {});
   }
 
-  /** Action `cancelled`: a run that was not over, by whoever may read it. */
+  /** Action `cancelled`: a run that was not over. */
   cancelled(run: Named, principal: string): Promise<void> {
     return this.record('cancelled', run, principal, {});
+  }
+
+  /** Action `discarded`: a kept bundle, thrown away before its time. */
+  discarded(run: Named, principal: string): Promise<void> {
+    return this.record('discarded', run, principal, {});
   }
 
   private async record(

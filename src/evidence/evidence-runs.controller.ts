@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Caller } from '../access/access.decorator.js';
@@ -140,7 +140,8 @@ export class EvidenceRunsController {
   @ApiOperation({
     operationId: 'cancelEvidenceRun',
     summary: 'Stop a run',
-    description: 'One that is over stays as it is. Who cancelled it is recorded in the ledger _service.',
+    description:
+      'By whoever asked for it, or with the scope operations:run. One that is over stays as it is. Who cancelled it is recorded in the ledger _service.',
   })
   @ApiAnswer(200, EvidenceRunDto)
   @ApiProblems('ledger-not-found', 'evidence-run-not-found', 'not-recorded-as-read', 'database-unavailable')
@@ -150,6 +151,30 @@ export class EvidenceRunsController {
     @Caller() caller: Principal,
   ): Promise<EvidenceRunDto> {
     return shownRun(await this.runs.cancel(keyOf(ledger, id), caller));
+  }
+
+  @Delete(':id/content')
+  @Access('proofs:read')
+  @ApiOperation({
+    operationId: 'discardEvidence',
+    summary: 'Throw a kept bundle away before its time',
+    description:
+      'By whoever asked for it, or with the scope operations:run. The run stays, with the digest of what was made. Who did so is recorded in the ledger _service.',
+  })
+  @ApiAnswer(200, EvidenceRunDto)
+  @ApiProblems(
+    'ledger-not-found',
+    'evidence-run-not-found',
+    'evidence-run-unfinished',
+    'not-recorded-as-read',
+    'database-unavailable',
+  )
+  async discard(
+    @Param('ledger') ledger: string,
+    @Param('id') id: string,
+    @Caller() caller: Principal,
+  ): Promise<EvidenceRunDto> {
+    return shownRun(await this.runs.discard(keyOf(ledger, id), caller));
   }
 }
 

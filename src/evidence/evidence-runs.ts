@@ -11,8 +11,9 @@ import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';
 import { piecesOfKept } from '../runs/kept-answer.js';
 import { KeptRunMaker } from '../runs/kept-run-maker.js';
-import { cancelRun } from '../runs/kept-run-rows.js';
+import { cancelRun, discardAnswer } from '../runs/kept-run-rows.js';
 import { assertRoomForRun, isOpen } from '../runs/open-runs.js';
+import { assertMayEnd } from '../runs/run-owner.js';
 import type { EvidencePlan } from './evidence-plan.js';
 import { EvidenceRecords } from './evidence-records.js';
 import { readEvidenceRequest } from './evidence-request.js';
@@ -82,12 +83,27 @@ export class EvidenceRuns implements OnModuleInit, OnModuleDestroy {
     return sql.listRuns(this.pool, ledger, limit);
   }
 
-  /** Cancels a run that is not over. Throws evidence-run-not-found, not-recorded-as-read. */
+  /** Cancels a run that is not over. Throws evidence-run-not-found, forbidden, not-recorded-as-read. */
   async cancel(key: RunKey, caller: Principal): Promise<StoredRun> {
     const run = await this.find(key);
+    assertMayEnd(run, caller);
     if (!isOpen(run)) return run;
     await this.records.cancelled(run, caller.id);
     await cancelRun(this.pool, sql.EVIDENCE_RUNS, key.id);
+    return this.find(key);
+  }
+
+  /**
+   * Throws a kept bundle away before its time. Throws evidence-run-not-found, forbidden, evidence-run-unfinished,
+   * not-recorded-as-read.
+   */
+  async discard(key: RunKey, caller: Principal): Promise<StoredRun> {
+    const run = await this.find(key);
+    assertMayEnd(run, caller);
+    if (run.status === 'expired') return run;
+    assertDone(run);
+    await this.records.discarded(run, caller.id);
+    await discardAnswer(this.pool, sql.EVIDENCE_RUNS, key.id);
     return this.find(key);
   }
 
@@ -97,9 +113,8 @@ export class EvidenceRuns implements OnModuleInit, OnModuleDestroy {
     if (run.status === 'expired') {
       throw new Problem('evidence-run-expired', `The bundle was kept until ${run.expires_at}`);
     }
-    if (run.status === 'done') return run;
-    const why = run.error === null ? '' : `: ${run.error}`;
-    throw new Problem('evidence-run-unfinished', `The run is ${run.status}${why}`);
+    assertDone(run);
+    return run;
   }
 
   /**
@@ -117,6 +132,12 @@ export class EvidenceRuns implements OnModuleInit, OnModuleDestroy {
     const question = readEvidenceRequest(ledger, { ...asked, contents, envelopes, as_of });
     return yield* this.evidence.whole(await this.evidence.prepare(ledger, question), signal);
   }
+}
+
+function assertDone({ status, error }: StoredRun): void {
+  if (status === 'done') return;
+  const why = error === null ? '' : `: ${error}`;
+  throw new Problem('evidence-run-unfinished', `The run is ${status}${why}`);
 }
 
 export function runNotFound(): Problem {

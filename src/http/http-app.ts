@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { constants, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { STATUS_CODES, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http';
 import type { ServerOptions as SecureServerOptions } from 'node:https';
@@ -12,7 +12,9 @@ import { AccessHook } from '../access/access.hook.js';
 import type { RouteAccess } from '../access/access.decorator.js';
 import { PageReads } from '../events/page-reads.js';
 import { Health } from '../operation/health.js';
+import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
+import { limitConnections } from './connection-limits.js';
 import { drainConnections } from './drain.js';
 import { withTimeLimit } from '../operation/time-limit.js';
 import { openApiDocument } from './openapi.js';
@@ -20,23 +22,34 @@ import { Problem } from './problem.js';
 import { invalidParameters, queryError } from './parameters.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { DEFAULT_MAX_BODY_BYTES, readBody } from './request-body.js';
+import { securityHeaders } from './security-headers.js';
+import { SlowTaker } from './slow-takers.js';
 
 export const MAX_URL_BYTES = 8192;
 /** An entity id of 255 code points outside the BMP, each four bytes of three characters when percent-encoded. */
 const MAX_PARAM_CHARACTERS = 255 * 12;
-/** A client that sends its headers more slowly than this is cut off; bodies have BODY_TIMEOUT. */
-const HEADERS_TIMEOUT_MS = 60_000;
-const KEEP_ALIVE_MS = 75_000;
+/** How often Node looks for connections whose headers are late. */
+const MAX_HEADERS_CHECK_MS = 5_000;
 /** How long a client that has its answer may go on sending its body: it should be in a state to read the answer. */
 const LINGER_MS = 5_000;
-/** The answers are data; what would make a browser do anything with them is off. Swagger's UI has scripts of its own. */
-const CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
-const UI_CONTENT_POLICY =
-  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+/** Of TLS 1.2, those that are forward secret and authenticate what they encrypt (RFC 9325, section 4.2); all of TLS 1.3. */
+const CIPHERS = [
+  ...['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'],
+  ...['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305'],
+  ...['ECDHE-RSA-CHACHA20-POLY1305', 'ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256'],
+].join(':');
 
 /** The adapter that every instance of the service listens with. Throws when the TLS files are not usable. */
-export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE'>, logger: Logger): FastifyAdapter {
-  const server: ServerOptions = { maxHeaderSize: 16_384, headersTimeout: HEADERS_TIMEOUT_MS };
+export function httpAdapter(
+  config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE' | 'HEADERS_TIMEOUT' | 'KEEP_ALIVE_TIMEOUT'>,
+  logger: Logger,
+): FastifyAdapter {
+  const server: ServerOptions = {
+    maxHeaderSize: 16_384,
+    headersTimeout: config.HEADERS_TIMEOUT,
+    connectionsCheckingInterval: Math.min(MAX_HEADERS_CHECK_MS, config.HEADERS_TIMEOUT),
+  };
+  const isTls = config.TLS_CERT_FILE !== undefined;
   return new FastifyAdapter({
     ...tlsOptions(config, server),
     loggerInstance: logger as unknown as FastifyBaseLogger,
@@ -44,15 +57,15 @@ export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE
     genReqId: (message: { headers: Record<string, unknown> }) => requestId(message.headers['x-request-id']),
     requestIdHeader: false,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS, ignoreTrailingSlash: false, caseSensitive: true },
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, isTls),
     bodyLimit: Number.MAX_SAFE_INTEGER, // readBody has the limits, by route and after decompression
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT,
     requestTimeout: 0, // a stream of events may last all day; the bodies of other routes have BODY_TIMEOUT
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
     // paths that do not get as far as a route, whose errors would be in a form of Fastify's own
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      sendProblem(error, request, reply.header('x-request-id', request.id));
+      sendProblem(error, request, reply.headers({ 'x-request-id': request.id, ...securityHeaders({ isTls }) }));
     },
     http: server,
   });
@@ -62,7 +75,7 @@ export function httpAdapter(config: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE
  * What is no HTTP gets a problem too, on a connection on which nothing else is being answered: into the middle of an
  * answer nothing may be written.
  */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, isTls: boolean): void {
   const { _httpMessage: answer } = socket as Socket & { _httpMessage?: ServerResponse };
   if (error.code === 'ECONNRESET' || !socket.writable || answer?.headersSent || answer?.req.complete) {
     socket.destroy();
@@ -80,13 +93,14 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     'Content-Type: application/problem+json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
+    ...Object.entries(securityHeaders({ isTls })).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroySoon());
 }
 
 /** Read at the start: a renewed certificate needs a restart. */
 function tlsOptions(
-  { TLS_CERT_FILE, TLS_KEY_FILE }: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE'>,
+  { TLS_CERT_FILE, TLS_KEY_FILE, HEADERS_TIMEOUT }: Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE' | 'HEADERS_TIMEOUT'>,
   server: ServerOptions,
 ): { https?: SecureServerOptions } {
   if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return {};
@@ -97,7 +111,15 @@ function tlsOptions(
     const reason = (cause as Error).message;
     throw new Error(`The files of TLS_CERT_FILE and TLS_KEY_FILE cannot be used: ${reason}`, { cause });
   }
-  return { https: { ...server, ...files, minVersion: 'TLSv1.2' } };
+  const secure: SecureServerOptions = {
+    ...files,
+    minVersion: 'TLSv1.2',
+    ciphers: CIPHERS,
+    honorCipherOrder: true,
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    handshakeTimeout: HEADERS_TIMEOUT,
+  };
+  return { https: { ...server, ...secure } };
 }
 
 function readFile(setting: string, path: string): Buffer {
@@ -117,7 +139,8 @@ function requestId(header: unknown): string {
 export function prepareHttpApp(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   const access = app.get(AccessHook);
-  const { BODY_TIMEOUT } = app.get<Config>(CONFIG);
+  const { BODY_TIMEOUT, ANSWER_TIMEOUT, MAX_CONNECTIONS, TLS_CERT_FILE } = app.get<Config>(CONFIG);
+  const isTls = TLS_CERT_FILE !== undefined;
   app.useGlobalFilters(new ProblemFilter());
 
   fastify.addHook('onRoute', ({ method, url, config }) => {
@@ -129,19 +152,23 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
   const { stopping } = app.get(Health);
   drainConnections(fastify, stopping);
   fastify.decorateRequest('principal', null);
+  fastify.decorate('answerTimeoutMs', ANSWER_TIMEOUT);
+  const headers = securityHeaders({ isTls });
+  const uiHeaders = securityHeaders({ isTls, isApiDocument: true });
   fastify.addHook('onRequest', async (request, reply) => {
     const url = request.routeOptions.url ?? '';
     void reply.header('x-request-id', request.id);
-    void reply.header('x-content-type-options', 'nosniff');
-    void reply.header('cache-control', 'no-store');
-    void reply.header('referrer-policy', 'no-referrer');
-    void reply.header('content-security-policy', isApiDocument(url) ? UI_CONTENT_POLICY : CONTENT_POLICY);
+    void reply.headers(isApiDocument(url) ? uiHeaders : headers);
     if (Buffer.byteLength(request.raw.url ?? '') > MAX_URL_BYTES)
       throw new Problem('uri-too-long', 'URLs may have 8 KiB');
     if (request.is404) throw new Problem('not-found', 'No operation has this method and path'); // its body is not read
     if (!isApiDocument(url)) await access.admit(request);
   });
-  fastify.addHook('onSend', (request, reply, _payload, done) => {
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    // answers in pieces are watched piece by piece (streamed-answer.ts)
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
+      new SlowTaker(request, reply, ANSWER_TIMEOUT).watch(payload.length);
+    }
     const { takesLines } = request.routeOptions.config as RouteAccess;
     if (!request.raw.complete && !(takesLines && reply.statusCode < 400)) {
       dropIfItGoesOn(request, reply);
@@ -152,6 +179,7 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
     done();
   });
   const metrics = app.get(Metrics);
+  limitConnections(fastify.server, MAX_CONNECTIONS, metrics, app.get<Logger>(LOGGER));
   const pageReads = app.get(PageReads);
   fastify.addHook('onResponse', (request, reply, done) => {
     metrics.countAnswer(request.method, request.routeOptions.url, reply.statusCode);
@@ -167,6 +195,10 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
   const uninvited = new WeakMap<IncomingMessage, ServerResponse>();
   fastify.server.on('checkContinue', (message: IncomingMessage, response: ServerResponse) => {
     uninvited.set(message, response);
+    fastify.server.emit('request', message, response);
+  });
+  // What else a client expects is passed over (RFC 9110, section 10.1.1): Node's own 417 would have no headers of ours.
+  fastify.server.on('checkExpectation', (message: IncomingMessage, response: ServerResponse) => {
     fastify.server.emit('request', message, response);
   });
   const invite = (message: IncomingMessage): void => uninvited.get(message)?.writeContinue();
@@ -227,6 +259,13 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
 /** The OpenAPI document and Swagger's UI, whose routes Nest adds without a config. */
 function isApiDocument(url: string): boolean {
   return url === '/openapi.json' || url === '/docs' || (url.startsWith('/docs/') && !url.startsWith('/docs/problems'));
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** ANSWER_TIMEOUT */
+    answerTimeoutMs: number;
+  }
 }
 
 /** A refusal is out before the body is in. The client may end it and read the answer, but not go on for ever. */

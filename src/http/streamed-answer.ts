@@ -1,10 +1,9 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from './problem.js';
+import { SlowTaker } from './slow-takers.js';
 
 const CLIENT_GONE = new Error('the client has gone away');
-/** A client that takes nothing for this long holds memory, and a place that others wait for. */
-const CLIENT_STALL_MS = 60_000;
 
 /** Aborted, with the reason, when the client has gone away or the service stops. To be made before anything is awaited. */
 export function goneSignal(reply: FastifyReply, stopping: AbortSignal): AbortSignal {
@@ -17,7 +16,8 @@ export function goneSignal(reply: FastifyReply, stopping: AbortSignal): AbortSig
 }
 
 /**
- * Sends the pieces of an answer at the client's own speed, as long as it takes any. What fails before the first is thrown, to become a problem;
+ * Sends the pieces of an answer at the client's own speed, as long as it takes each of them in time (ANSWER_TIMEOUT):
+ * until then it holds memory, and a place that others wait for. What fails before the first is thrown, to become a problem;
  * what fails later, and `gone`, cut the connection, since an answer must not end as if it were whole. `headers` are those
  * of the whole answer, and of no problem.
  */
@@ -41,23 +41,17 @@ export async function sendPieces(
     if (gone.reason === CLIENT_GONE) return;
     throw gone.reason;
   }
-  let stalled: NodeJS.Timeout | undefined;
+  const taker = new SlowTaker(request, reply, request.server.answerTimeoutMs);
   async function* all(): AsyncGenerator<Uint8Array> {
+    let before = 0; // bytes of the piece that the connection still has when the next one is asked for
     try {
       for (let piece = first; !piece.done; piece = await pieces.next()) {
-        let taken = reply.raw.socket?.bytesWritten;
-        stalled = setInterval(() => {
-          const now = reply.raw.socket?.bytesWritten;
-          if (now !== taken) {
-            taken = now;
-            return;
-          }
-          request.log.warn('a streamed answer was cut off: its client took nothing for a minute');
-          answer.destroy(new Error('the client takes nothing'));
-        }, CLIENT_STALL_MS).unref();
+        taker.watch(before + piece.value.length);
         yield piece.value;
-        clearInterval(stalled);
+        taker.pause();
+        before = piece.value.length;
       }
+      taker.watch(before); // of the last one
     } catch (error) {
       if (!gone.aborted) request.log.error({ err: error }, 'a streamed answer failed and was cut off');
       throw error;
@@ -65,10 +59,7 @@ export async function sendPieces(
   }
   const answer = Readable.from(all(), { objectMode: true, highWaterMark: 1, signal: gone });
   // not in a `finally` of the generator above: destroyed before it began, it would never get there
-  answer.once('close', () => {
-    clearInterval(stalled);
-    void leave();
-  });
+  answer.once('close', () => void leave());
   void reply.headers(headers).send(answer);
 }
 

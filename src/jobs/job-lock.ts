@@ -1,5 +1,9 @@
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
+import { cutOff } from '../database/silent-connections.js';
+
+/** For the server's farewell; one that is gone never gives it. */
+const RELEASE_TIMEOUT_MS = 5_000;
 
 /**
  * A job's turn over all replicas: an advisory lock of a session of its own, which PostgreSQL gives up when the session
@@ -32,6 +36,8 @@ export class JobLock {
   }
 
   async release(): Promise<void> {
+    const timer = setTimeout(() => cutOff(this.client, 'the server takes no leave'), RELEASE_TIMEOUT_MS);
     await this.client.end().catch(() => undefined); // a lost session has released it
+    clearTimeout(timer);
   }
 }

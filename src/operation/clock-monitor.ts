@@ -14,7 +14,8 @@ const INTERVAL_MS = 1_000;
 @Injectable()
 export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
   private timer: NodeJS.Timeout | undefined;
-  /** service minus database, ms; undefined before the first measurement */
+  private underWay: Promise<void> | undefined;
+  /** service minus database, ms, as far as it is certain; undefined before the first measurement */
   differenceMs: number | undefined;
   private withinTolerance = true;
 
@@ -27,7 +28,10 @@ export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
   async onModuleInit(): Promise<void> {
     await this.measure();
     this.timer = setInterval(() => {
-      this.measure().catch((error: unknown) => this.logger.debug({ err: error }, 'the clocks could not be compared'));
+      // one at a time: a database that hangs must not get a connection with each
+      this.underWay ??= this.measure()
+        .catch((error: unknown) => this.logger.debug({ err: error }, 'the clocks could not be compared'))
+        .finally(() => (this.underWay = undefined));
     }, INTERVAL_MS).unref();
   }
 
@@ -48,8 +52,9 @@ export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
     });
     const after = Date.now();
     const uncertaintyMs = Math.abs(after - before) / 2;
-    this.differenceMs = (before + after) / 2 - Number(rows[0]!.ms);
-    const agrees = Math.abs(this.differenceMs) - uncertaintyMs <= this.config.CLOCK_TOLERANCE;
+    const measuredMs = (before + after) / 2 - Number(rows[0]!.ms);
+    this.differenceMs = Math.sign(measuredMs) * Math.max(0, Math.abs(measuredMs) - uncertaintyMs);
+    const agrees = Math.abs(this.differenceMs) <= this.config.CLOCK_TOLERANCE;
     if (agrees !== this.withinTolerance) {
       this.logger[agrees ? 'info' : 'error'](
         { differenceMs: this.differenceMs, toleranceMs: this.config.CLOCK_TOLERANCE },

@@ -38,11 +38,27 @@ export class Metrics {
     labelNames: ['ledger'],
     registers: [this.registry],
   });
+  private readonly appendRetries = new Counter({
+    name: 'truetrail_append_retries_total',
+    help: 'Times that an append went to the database again, as it could not be reached, refused the work for now, or was not heard of',
+    labelNames: ['ledger'],
+    registers: [this.registry],
+  });
 
   private readonly httpAnswers = new Counter({
     name: 'truetrail_http_answers_total',
     help: 'Answers to requests, whole or cut off; the route is none where no operation has the path',
     labelNames: ['method', 'route', 'status'],
+    registers: [this.registry],
+  });
+  private readonly refusedConnections = new Counter({
+    name: 'truetrail_http_connections_refused_total',
+    help: 'Connections that were not taken, since there were as many as MAX_CONNECTIONS allows',
+    registers: [this.registry],
+  });
+  private readonly refusedCredentials = new Counter({
+    name: 'truetrail_refused_credentials_total',
+    help: 'Requests with a key or token that is none, has expired or was revoked',
     registers: [this.registry],
   });
   private readonly verificationFindings = new Counter({
@@ -90,8 +106,20 @@ export class Metrics {
     this.appendedEvents.inc({ ledger }, events);
   }
 
+  countAppendRetry(ledger: string, retries = 1): void {
+    this.appendRetries.inc({ ledger }, retries);
+  }
+
   countAnswer(method: string, route: string | undefined, status: number): void {
     this.httpAnswers.inc({ method, route: route ?? 'none', status });
+  }
+
+  countRefusedConnection(): void {
+    this.refusedConnections.inc();
+  }
+
+  countRefusedCredentials(): void {
+    this.refusedCredentials.inc();
   }
 
   countFinding(ledger: string, kind: string): void {

@@ -65,7 +65,7 @@ export class ReferenceDataController {
   }
 
   @Get(':kind')
-  @Access('reference:read', { everyLedger: true })
+  @Access('reference:read', { everyLedger: true, reads: 'reference-data' })
   @ApiOperation({
     operationId: 'listReferenceEntries',
     summary: 'Entries of a kind, as they stood at a time and were known at a time',
@@ -207,7 +207,7 @@ export class ReferenceDataController {
   }
 
   @Get(':kind/entries/:id')
-  @Access('reference:read', { everyLedger: true })
+  @Access('reference:read', { everyLedger: true, reads: 'reference-data' })
   @ApiOperation({
     operationId: 'readReferenceEntry',
     summary: 'An entry as it stood at a time and was known at a time',
@@ -226,7 +226,7 @@ export class ReferenceDataController {
   }
 
   @Get(':kind/entries/:id/history')
-  @Access('reference:read', { everyLedger: true })
+  @Access('reference:read', { everyLedger: true, reads: 'reference-data' })
   @ApiOperation({
     operationId: 'readReferenceHistory',
     summary: 'All that was ever said of an entry, when and by whom',

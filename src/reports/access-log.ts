@@ -27,13 +27,12 @@ export const accessLog = defineReport({
     { name: 'ledger', description: 'which was read' },
     {
       name: 'what',
-      description:
-        'the name of the report; otherwise search, history, event, proof, evidence or reference-data (an export)',
+      description: 'the name of the report; otherwise search, history, event, proof, evidence or reference-data',
     },
     {
       name: 'action',
       description:
-        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before), cancelled, pages (single events, pages or proofs, counted)',
+        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before), cancelled, discarded (a kept answer, before its time), pages (single events, pages, proofs or entries of reference data, counted)',
     },
     {
       name: 'parameters',

@@ -36,9 +36,14 @@ export class ReportRecords {
     return this.record('fetched', run, principal, {});
   }
 
-  /** Action `cancelled`: a run whose answer would have been kept, by whoever may read it. */
+  /** Action `cancelled`: a run whose answer would have been kept. */
   cancelled(run: Named, principal: string): Promise<void> {
     return this.record('cancelled', run, principal, {});
+  }
+
+  /** Action `discarded`: a kept answer, thrown away before its time. */
+  discarded(run: Named, principal: string): Promise<void> {
+    return this.record('discarded', run, principal, {});
   }
 
   private async record(

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Caller } from '../access/access.decorator.js';
@@ -186,7 +186,8 @@ export class ReportRunsController {
   @ApiOperation({
     operationId: 'cancelReportRun',
     summary: 'Stop a run whose answer would be kept',
-    description: 'One that is over stays as it is. Who cancelled it is recorded in the ledger _service.',
+    description:
+      'By whoever asked for it, or with the scope operations:run. One that is over stays as it is. Who cancelled it is recorded in the ledger _service.',
   })
   @ApiAnswer(200, ReportRunDto)
   @ApiProblems('ledger-not-found', 'report-run-not-found', 'not-recorded-as-read', 'database-unavailable')
@@ -197,6 +198,31 @@ export class ReportRunsController {
     @Caller() caller: Principal,
   ): Promise<ReportRunDto> {
     return shown(await this.runs.cancel(keyOf(ledger, report, id), caller));
+  }
+
+  @Delete(':id/content')
+  @Access('reports:read')
+  @ApiOperation({
+    operationId: 'discardReport',
+    summary: 'Throw the kept answer of a run away before its time',
+    description:
+      'By whoever asked for it, or with the scope operations:run. The run and its manifest stay; one whose answer is not kept stays as it is. Who did so is recorded in the ledger _service.',
+  })
+  @ApiAnswer(200, ReportRunDto)
+  @ApiProblems(
+    'ledger-not-found',
+    'report-run-not-found',
+    'report-run-unfinished',
+    'not-recorded-as-read',
+    'database-unavailable',
+  )
+  async discard(
+    @Param('ledger') ledger: string,
+    @Param('report') report: string,
+    @Param('id') id: string,
+    @Caller() caller: Principal,
+  ): Promise<ReportRunDto> {
+    return shown(await this.runs.discard(keyOf(ledger, report, id), caller));
   }
 
   /** The first checkpoint that covers all that a run was made from, once it is signed. */

@@ -20,6 +20,7 @@ import { piecesOfKept } from '../runs/kept-answer.js';
 import * as kept from '../runs/kept-run-rows.js';
 import { assertRoomForRun, isOpen } from '../runs/open-runs.js';
 import { HEARTBEAT_MS } from '../runs/run-loop.js';
+import { assertMayEnd } from '../runs/run-owner.js';
 import { recordedAt } from './recorded-at.js';
 import { ReportRecords } from './report-records.js';
 import { ReportReference } from './report-reference.js';
@@ -177,12 +178,29 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     return sql.listRuns(this.pool, ledger, report, limit);
   }
 
-  /** Cancels a run that is not over and whose answer would be kept. Throws report-run-not-found, not-recorded-as-read. */
+  /**
+   * Cancels a run that is not over and whose answer would be kept. Throws report-run-not-found, forbidden,
+   * not-recorded-as-read.
+   */
   async cancel(key: RunKey, caller: Principal): Promise<StoredRun> {
     const run = await this.find(key);
+    assertMayEnd(run, caller);
     if (!run.is_kept || !isOpen(run)) return run;
     await this.records.cancelled(run, caller.id);
     await kept.cancelRun(this.pool, sql.REPORT_RUNS, key.id);
+    return this.find(key);
+  }
+
+  /**
+   * Throws the answer of a run away before its time, where it is kept. Throws report-run-not-found, forbidden,
+   * report-run-unfinished, not-recorded-as-read.
+   */
+  async discard(key: RunKey, caller: Principal): Promise<StoredRun> {
+    const run = await this.findWhole(key);
+    assertMayEnd(run, caller);
+    if (!run.is_kept || run.status !== 'done') return run;
+    await this.records.discarded(run, caller.id);
+    await kept.discardAnswer(this.pool, sql.REPORT_RUNS, key.id);
     return this.find(key);
   }
 

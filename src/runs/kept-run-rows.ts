@@ -208,6 +208,20 @@ export async function cancelRun(pool: pg.Pool, { runs, pieces, isKept }: RunTabl
   );
 }
 
+/** Throws a kept answer away before its time; what the run says of it stays. Nothing else changes. */
+export async function discardAnswer(pool: pg.Pool, { runs, pieces, isKept }: RunTables, id: string): Promise<void> {
+  await pool.query(
+    `WITH discarded AS (
+       UPDATE ${runs}
+         SET status = 'expired', expires_at = trail_now(), pieces = 0, packed_bytes = 0
+         WHERE id = $1 AND ${isKept} AND status = 'done'
+         RETURNING id
+     )
+     DELETE FROM ${pieces} WHERE run IN (SELECT id FROM discarded)`,
+    [id],
+  );
+}
+
 /** Throws away answers whose time is over, and pieces that belong to none. How many answers. */
 export async function expireRuns(pool: pg.Pool, { runs, pieces }: RunTables): Promise<number> {
   const { rowCount } = await pool.query(

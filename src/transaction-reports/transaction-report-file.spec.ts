@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { XmlDocument, XmlElement } from 'libxml2-wasm';
 import { CANCELLATION, FIRM, SHARE, VALID_REPORTS } from '../../test/support/transaction-reports.js';
 import { REPORT_FIELDS, valuesOf } from './fields.js';
@@ -10,12 +10,14 @@ import { InvalidReportFileError, reportFiles, type FileHeader, type FileLimits }
 import { UnwritableReportError } from './transaction-report-xml.js';
 import type { NewReport, TransactionReport } from './transaction-report.js';
 
-const SHARED = process.env.TRUETRAIL_SHARED;
-const SCHEMAS = SHARED === undefined ? undefined : join(SHARED, 'reference/xsd');
-const HAS_SCHEMAS = SCHEMAS !== undefined && existsSync(join(SCHEMAS, 'head.003.001.01.xsd'));
-if (!HAS_SCHEMAS && process.env.CI !== undefined) throw new Error('CI must have the schemas below TRUETRAIL_SHARED');
+const SHARED = resolve(import.meta.dirname, '../..', process.env.TRUETRAIL_SHARED ?? '../shared');
+const SCHEMAS = join(SHARED, 'reference/xsd');
+const HAS_SCHEMAS = existsSync(join(SCHEMAS, 'head.003.001.01.xsd'));
+if (!HAS_SCHEMAS && process.env.CI !== undefined)
+  throw new Error('CI must have ../shared/reference/xsd (or TRUETRAIL_SHARED)');
 const withSchemas = HAS_SCHEMAS ? it : it.skip;
-if (!HAS_SCHEMAS) console.warn('skipped: no schemas of transaction reports below TRUETRAIL_SHARED/reference/xsd');
+if (!HAS_SCHEMAS)
+  console.warn('skipped: no schemas of transaction reports in ../shared/reference/xsd (or TRUETRAIL_SHARED)');
 
 const NONE: FileLimits = { transactions: Infinity, bytes: Infinity };
 const headerOf = (number: number): FileHeader => ({
@@ -187,7 +189,7 @@ it('has a schema set by the day of sending', async () => {
 });
 
 withSchemas('judges files of others, and takes no document type definition', () => {
-  const sample = (name: string) => readFileSync(join(SHARED!, 'reference/samples', name));
+  const sample = (name: string) => readFileSync(join(SHARED, 'reference/samples', name));
   for (const name of ['mifir-new-and-cancel.xml', 'third-party-generated.xml', 'feedback-accepted.xml']) {
     expect([name, pack!.validate(sample(name))]).toEqual([name, []]);
   }

@@ -1,8 +1,14 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
+interface Pair {
+  client: Socket;
+  target: Socket;
+  isSilent: boolean;
+}
+
 /** A TCP proxy between a service and its database, whose faults a test switches on and off. */
 export class FaultProxy {
-  private readonly pairs = new Set<{ client: Socket; target: Socket }>();
+  private readonly pairs = new Set<Pair>();
   private readonly server: Server;
   /** answers of the server are swallowed: it works, and nobody hears of it */
   private losesReplies = false;
@@ -38,6 +44,14 @@ export class FaultProxy {
     this.losesReplies = lose;
   }
 
+  /** As when the server's machine loses its power: on what is open now nothing passes any more, and nobody closes it. */
+  silence(): void {
+    for (const pair of this.pairs) {
+      pair.isSilent = true;
+      pair.target.destroy();
+    }
+  }
+
   async close(): Promise<void> {
     this.cut();
     await new Promise((resolve) => this.server.close(resolve));
@@ -45,17 +59,18 @@ export class FaultProxy {
 
   private join(client: Socket): void {
     const target = connect(this.targetPort, '127.0.0.1');
-    const pair = { client, target };
+    const pair: Pair = { client, target, isSilent: false };
     this.pairs.add(pair);
     const end = (): void => {
       this.pairs.delete(pair);
       client.destroy();
       target.destroy();
     };
-    for (const socket of [client, target]) socket.on('error', end).on('close', end);
+    client.on('error', end).on('close', end);
+    for (const event of ['error', 'close']) target.on(event, () => pair.isSilent || end());
     client.on('data', (chunk) => target.write(chunk));
     target.on('data', (chunk) => {
-      if (!this.losesReplies) client.write(chunk);
+      if (!this.losesReplies && !pair.isSilent) client.write(chunk);
     });
   }
 }

@@ -1,0 +1,199 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { Agent } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.js';
+import { migrate } from '../src/database/migrate.js';
+import { uuidv7 } from '../src/database/uuidv7.js';
+import type { Receipt } from '../src/integrity/event.js';
+import { Alarms } from './support/alarms.js';
+import { sampleEvent } from './support/app.js';
+import { checkTrail } from './support/check-trail.js';
+import { FaultProxy } from './support/fault-proxy.js';
+import { postOnce } from './support/post-once.js';
+import { Replica } from './support/replica.js';
+import { killPostmaster, Standby } from './support/standby.js';
+
+const CLIENTS = 6;
+const PATIENCE_MS = 15_000;
+const MAX_CONNECTIONS = 60;
+const SETTINGS = { shared_buffers: '32MB', max_connections: String(MAX_CONNECTIONS), hot_standby: 'on' };
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Submitters that send each event until it is acknowledged, and what they were answered meanwhile. */
+class Submitters {
+  readonly sent = new Set<string>();
+  readonly acknowledged = new Map<string, Receipt>();
+  /** `status problem`, or `no answer` */
+  answers = new Set<string>();
+  private going = true;
+  private readonly clients: Promise<void>[];
+
+  constructor(private readonly url: string) {
+    this.clients = Array.from({ length: CLIENTS }, () => this.client());
+  }
+
+  async end(): Promise<void> {
+    this.going = false;
+    await Promise.all(this.clients);
+  }
+
+  async progress(events: number): Promise<void> {
+    const goal = this.acknowledged.size + events;
+    for (const until = Date.now() + PATIENCE_MS; this.acknowledged.size < goal; await pause(20)) {
+      if (Date.now() > until) throw new Error(`the submitters do not get on: ${[...this.answers].join(', ')}`);
+    }
+  }
+
+  private async client(): Promise<void> {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    while (this.going) {
+      const event = sampleEvent({ event_id: uuidv7() });
+      this.sent.add(event.event_id);
+      for (const until = Date.now() + 2 * PATIENCE_MS; ;) {
+        const answer = await postOnce(agent, `${this.url}/v1/ledgers/main/events`, event);
+        const problem = answer && answer.status >= 400 ? String(JSON.parse(answer.text).type).split('/').at(-1) : '';
+        this.answers.add(answer ? `${answer.status} ${problem}`.trim() : 'no answer');
+        if (answer?.status === 200 || answer?.status === 201) {
+          this.acknowledged.set(event.event_id, JSON.parse(answer.text) as Receipt);
+          break;
+        }
+        if (Date.now() > until) throw new Error(`${event.event_id} is never acknowledged`);
+        await pause(50);
+      }
+      await pause(20);
+    }
+    agent.destroy();
+  }
+}
+
+describe('when PostgreSQL fails', () => {
+  let root: string;
+  let primary: EmbeddedPostgres;
+  let standby: Standby;
+  let proxy: FaultProxy;
+  let replica: Replica;
+  let metrics: string;
+  /** where the trail is now */
+  let adminUrl: string;
+  const primaryFolder = (): string => join(root, 'primary');
+  const inTrail = (url: string): string => Object.assign(new URL(url), { pathname: '/truetrail' }).href;
+
+  beforeAll(async () => {
+    root = mkdtempSync(join(tmpdir(), 'truetrail-failures-'));
+    chmodSync(root, 0o711);
+    const options = { dataDir: primaryFolder(), log: (): void => undefined, settings: SETTINGS };
+    primary = await startEmbeddedPostgres(options);
+    await migrate({ ownerUrl: primary.ownerUrl, serviceUrl: primary.serviceUrl, log: () => undefined });
+    await primary.stop();
+    Standby.copy(primaryFolder(), join(root, 'standby'), primary.adminUrl);
+    primary = await startEmbeddedPostgres(options);
+    adminUrl = inTrail(primary.adminUrl);
+    standby = await Standby.start(join(root, 'standby'), primary.adminUrl, SETTINGS);
+    await asAdmin(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`, 'SELECT pg_reload_conf()');
+    proxy = await FaultProxy.start(Number(new URL(primary.serviceUrl).port));
+    const port = await freePort();
+    metrics = `http://127.0.0.1:${port}/metrics`;
+    replica = await Replica.start({
+      DATABASE_URL: Object.assign(new URL(primary.serviceUrl), { port: String(proxy.port) }).href,
+      DATA_DIR: join(root, 'data'),
+      ARCHIVE_URL: `file:${join(root, 'archive')}`,
+      SIGNING_KEY_FILE: join(root, 'signing-key.pem'),
+      CHECKPOINT_SCHEDULE: '* * * * * *',
+      METRICS_PORT: String(port),
+      APPEND_TIMEOUT: '1s',
+    });
+  }, 120_000);
+
+  afterAll(async () => {
+    await replica?.end('SIGKILL');
+    await proxy?.close();
+    await standby?.stop();
+    await primary?.stop().catch(() => undefined);
+    rmSync(root, { recursive: true, force: true });
+  }, 60_000);
+
+  async function asAdmin(...statements: string[]): Promise<void> {
+    const admin = new pg.Client({ connectionString: adminUrl });
+    await admin.connect();
+    for (const statement of statements) await admin.query(statement);
+    await admin.end();
+  }
+
+  /**
+   * Has submitters write before, during and after a failure: what was acknowledged is there, what they were answered is
+   * among `answers`, and these alarms fired, by scrapes that `during` takes as well.
+   */
+  async function lasting(
+    name: string,
+    expected: { answers: readonly string[]; alarms: readonly string[]; maybe?: readonly string[] },
+    during: (submitters: Submitters, alarms: Alarms) => Promise<void>,
+  ): Promise<void> {
+    const alarms = new Alarms({ 'truetrail-a': metrics });
+    const submitters = new Submitters(replica.url);
+    try {
+      await submitters.progress(30);
+      await alarms.scrape(3, () => pause(100));
+      submitters.answers = new Set();
+      await during(submitters, alarms);
+      await submitters.progress(60);
+    } finally {
+      await submitters.end();
+    }
+    const { sequences, rows } = await checkTrail(adminUrl);
+    expect(submitters.acknowledged.size).toBe(submitters.sent.size);
+    for (const [id, receipt] of submitters.acknowledged) {
+      expect(sequences.get(id)).toBe(BigInt(receipt.sequence));
+      expect(rows.get(id)!.event_hash.toString('hex')).toBe(receipt.event_hash);
+    }
+    expect([...submitters.answers].filter((each) => !['200', '201', ...expected.answers].includes(each))).toEqual([]);
+    for (let i = 0; (await fetch(`${replica.url}/health/ready`)).status !== 200; i++) {
+      if (i > 100) throw new Error('it does not become ready again');
+      await pause(100);
+    }
+    alarms.expectFired(name, expected.alarms, { maybe: expected.maybe ?? [] });
+  }
+
+  const UNSURE = ['504 append-timeout', '503 database-unavailable'];
+
+  it('its machine is gone without a word: a standby takes its place, and nothing acknowledged is missing there', async () => {
+    await lasting(
+      'failover to a streaming standby',
+      {
+        answers: [...UNSURE, 'no answer', '503 anchors-unavailable'],
+        alarms: ['TruetrailDatabaseDown'],
+        // whether it lasts long enough for these too is a matter of when the standby is promoted
+        maybe: [
+          'TruetrailEventsRefused',
+          'TruetrailDatabaseUnsteady',
+          'TruetrailHeadNotMoving',
+          'TruetrailPoolExhausted',
+        ],
+      },
+      async (submitters, alarms) => {
+        proxy.silence();
+        killPostmaster(primaryFolder());
+        await alarms.scrape(6);
+        await standby.promote();
+        adminUrl = inTrail(standby.url());
+        await asAdmin(`ALTER SYSTEM SET synchronous_standby_names = ''`, 'SELECT pg_reload_conf()');
+        proxy.retarget(standby.port);
+        const began = Date.now();
+        await submitters.progress(1);
+        // by TCP alone it would be a quarter of an hour
+        expect(Date.now() - began).toBeLessThan(20_000);
+        await alarms.scrape(8, () => pause(200));
+      },
+    );
+  }, 120_000);
+});

@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const RULES = join(import.meta.dirname, '../../helm/truetrail/files/alerts.yaml');
+/** What the chart's rules select. */
+const TARGET = 'namespace="truetrail",job="truetrail-metrics"';
+const HAS_PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
+/** Where tests of alarms go that somebody with promtool runs later. */
+const FOLDER = process.env.ALARM_TESTS_DIR;
+const SCRAPE_TIMEOUT_MS = 10_000;
+
+/** A family's one reading in Prometheus' text format. */
+const LINE = /^(\w+)(?:\{(.*)\})? (\S+)$/;
+
+/**
+ * What Prometheus would have scraped of replicas during a failure, and which of the chart's alarms would have fired. Each
+ * `scrape` stands for one of the minute: a failure that the test holds up for twenty scrapes is one of twenty minutes.
+ * Ratios, quantiles and states are what they would be; ages are as old as the test, unless it moves the trail's clock.
+ */
+export class Alarms {
+  private readonly series = new Map<string, string[]>();
+  private minutes = 0;
+
+  /** Metrics by pod: the addresses of /metrics, without a key. */
+  constructor(private readonly pods: Record<string, string>) {}
+
+  async scrape(times = 1, between: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
+    for (let i = 0; i < times; i++) {
+      await Promise.all(Object.entries(this.pods).map(([pod, url]) => this.scrapeOne(pod, url)));
+      this.minutes += 1;
+      for (const values of this.series.values()) {
+        if (values.length < this.minutes)
+          values.push(values.at(-1) === '_' || values.at(-1) === 'stale' ? '_' : 'stale');
+      }
+      await between();
+    }
+  }
+
+  /**
+   * Fails unless each of these alarms fired at some time, no other did, and none fires at the end. Without promtool the
+   * question is left to who has it (ALARM_TESTS_DIR), or said to be skipped.
+   */
+  expectFired(name: string, fired: readonly string[], { maybe = [] }: { maybe?: readonly string[] } = {}): void {
+    const asked = (selector: string): string =>
+      `group by (alertname) (last_over_time(ALERTS{alertstate="firing",${selector}}[10h]))`;
+    const eval_time = `${this.minutes - 1}m`;
+    const test = {
+      rule_files: [RULES],
+      evaluation_interval: '1m',
+      tests: [
+        {
+          name,
+          interval: '1m',
+          input_series: [...this.series].map(([series, values]) => ({ series, values: values.join(' ') })),
+          promql_expr_test: [
+            {
+              expr: asked(`alertname=~"${fired.join('|') || 'none'}"`),
+              eval_time,
+              exp_samples: fired.map((alertname) => ({ labels: `{alertname="${alertname}"}`, value: 1 })),
+            },
+            { expr: asked(`alertname!~"${[...fired, ...maybe].join('|') || 'none'}"`), eval_time, exp_samples: [] },
+          ],
+        },
+      ],
+    };
+    const folder = FOLDER ?? mkdtempSync(join(tmpdir(), 'truetrail-alarms-'));
+    mkdirSync(folder, { recursive: true });
+    const file = join(folder, `${name.replaceAll(/\W+/g, '-')}.json`);
+    writeFileSync(file, JSON.stringify(test));
+    try {
+      if (!HAS_PROMTOOL) {
+        process.stderr.write(
+          `the alarms of "${name}": ${FOLDER ? `left in ${file}` : 'skipped, there is no promtool'}\n`,
+        );
+        return;
+      }
+      const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
+      if (status !== 0) throw new Error(`the alarms of "${name}":\n${stdout}${stderr}`);
+    } finally {
+      if (FOLDER === undefined) rmSync(folder, { recursive: true });
+    }
+  }
+
+  private async scrapeOne(pod: string, url: string): Promise<void> {
+    let text: string | undefined;
+    try {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
+      if (answer.status === 200) text = await answer.text();
+    } catch {
+      // `up` says so
+    }
+    this.add(`up{${TARGET},pod="${pod}"}`, text === undefined ? '0' : '1');
+    for (const line of text?.split('\n') ?? []) {
+      const [, name, labels, value] = LINE.exec(line) ?? [];
+      if (name === undefined || !name.startsWith('truetrail_') || !/^[-+.\de]+$/.test(value!)) continue;
+      const own = (labels ?? '').replaceAll(/(^|,)job="/g, '$1exported_job="');
+      this.add(`${name}{${TARGET},pod="${pod}"${own === '' ? '' : `,${own}`}}`, Number(value).toFixed(6));
+    }
+  }
+
+  private add(series: string, value: string): void {
+    const values = this.series.get(series) ?? Array.from({ length: this.minutes }, () => '_');
+    values.push(value);
+    this.series.set(series, values);
+  }
+}
