@@ -1,0 +1,58 @@
+import type { Finding } from './rules/rts22-rules.js';
+import type { LineageEntry, ToMend } from './trace.js';
+import type { TransactionReport } from './transaction-report.js';
+
+/** An event of the ledger, by id and sequence. */
+export interface EventReference {
+  event_id: string;
+  sequence: string;
+}
+
+/** Which transaction of an execution is told of: the content of the event that holds it, and from where. */
+interface OfExecution {
+  orderId: string;
+  /** of the execution, or of the allocation, as first recorded */
+  eventId: string;
+  /** of its content, counted from 1: the event as first recorded, then what corrections made of it */
+  version: number;
+  /** the event that states this content: the execution itself, or a correction */
+  statedBy: EventReference;
+  /** event time of `statedBy`, canonical */
+  time: string;
+}
+
+/**
+ * A report that is to be sent, or would be if nothing were to be mended. The same event, version and leg have the same
+ * transaction reference always; what else the report says may change when what it was looked up from is corrected:
+ * an earlier event of the order, or reference data.
+ */
+export interface Draft extends OfExecution {
+  is: 'draft';
+  /** 0: the market side; 1: the client side of it, or the one transaction with a client; from 2 on: allocations (legs.ts) */
+  leg: number;
+  /**
+   * the event after which it must be reported: of NEWT the one that states the content, of CANC the correction or
+   * `void` that put an end to it
+   */
+  cause: EventReference;
+  report: TransactionReport;
+  lineage: readonly LineageEntry[];
+  /** values that could not be had; nothing may be sent while there are any */
+  toMend: readonly ToMend[];
+  /** of rules/, judged on the day on which the cause was recorded */
+  findings: readonly Finding[];
+}
+
+/** An execution, or one that a correction made of it, that nothing is to be reported of. */
+export interface NotReportable extends OfExecution {
+  is: 'not-reportable';
+  /** a sentence */
+  reason: string;
+  /** where it stands: `Delegated Regulation (EU) 2017/590, Article 2(5)` */
+  rule: string;
+}
+
+/** That a report may be sent: every value is there, and no rule but hints found anything. */
+export function isReady({ toMend, findings }: Pick<Draft, 'toMend' | 'findings'>): boolean {
+  return toMend.length === 0 && findings.every(({ severity }) => severity === 'hint');
+}
