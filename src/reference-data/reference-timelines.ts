@@ -79,6 +79,11 @@ export class ReferenceTimelines {
     return true;
   }
 
+  /** The entries of a kind of which such attributes were ever said. */
+  idsHaving(kind: string, attributes: Attributes): Promise<readonly string[]> {
+    return this.read((client) => idsHaving(client, kind, this.revision, attributes));
+  }
+
   /** Lets go of what was read, once that is much; between two things that are asked again and again, not among them. */
   forgetIfMany(): void {
     if (this.kept < MOST_KEPT) return;

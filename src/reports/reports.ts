@@ -14,6 +14,7 @@ import { replay } from './replay.js';
 import type { AnyReport } from './report.js';
 import { userActivity } from './user-activity.js';
 import { vocabularyFindingsReport } from './vocabulary-findings.js';
+import { transactions } from '../transaction-reports/transactions-report.js';
 
 /** All reports there are, in the order in which they are listed. */
 export const REPORTS: readonly AnyReport[] = [
@@ -25,6 +26,7 @@ export const REPORTS: readonly AnyReport[] = [
   activity,
   dropCopyReconciliation,
   orderRecords,
+  transactions,
   lifecycleExceptions,
   completeness,
   clockSync,

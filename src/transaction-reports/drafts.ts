@@ -1,19 +1,119 @@
+import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import { isWithin } from '../reports/periods.js';
+import { recordedAt } from '../reports/recorded-at.js';
 import type { ReportRun } from '../reports/report.js';
-import type { Draft, NotReportable } from './draft.js';
+import { ordersInPeriod } from '../reports/whole-lives.js';
+import type { StoredRow } from '../integrity/stored-event.js';
+import type { Draft, EventReference, NotReportable } from './draft.js';
+import { ineligible } from './eligibility.js';
+import { executionOf, type Execution } from './execution.js';
+import { legsOf } from './legs.js';
+import { cancellation, newReport } from './new-report.js';
+import { venueKindOf } from './place.js';
+import type { RuleContext } from './rules/rule.js';
+import { findingsOf } from './rules/rts22-rules.js';
+import { Trace } from './trace.js';
+import { transactionsOf, type Transaction } from './transactions.js';
 
 /** What reports are derived from. */
-export interface DraftRun extends Pick<
-  ReportRun,
-  'ledger' | 'asOf' | 'period' | 'deleted' | 'parameters' | 'read' | 'archive'
-> {
-  /** LEI of the firm whose reports they are; undefined: the only investment firm of the reference data, or as events say */
-  executingEntity: string | undefined;
+export interface DraftRun extends ReportRun {
+  /** LEI of the firm whose reports they are: of executions that no event says another entity made */
+  executingEntity: string;
   /** up to which changes of reference data count */
   referenceRevision: bigint;
 }
 
 /**
- * The reports of all executions and allocations that have an event in the period: by order, along the order's life, each
- * with all versions that it had, of these by leg. The same run gives the same ones. Throws DamagedRowError.
+ * The reports of all executions and allocations that have a version with its event time in the period: by order, along
+ * the order's life, each with all versions that it had, of these by leg. What a version reported the next one takes back,
+ * and reports anew unless nothing is left to report. Reference data are those of the time of the execution. The same run
+ * gives the same ones. Throws DamagedRowError.
  */
-export declare function draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReportable>;
+export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReportable> {
+  const timelines = new ReferenceTimelines((work) => run.read((client) => work(client)), run.referenceRevision);
+  for await (const life of ordersInPeriod(run)) {
+    for await (const transaction of transactionsOf(life)) {
+      if (!transaction.versions.some(({ row }) => isWithin(row, run.period))) continue;
+      let drafts = draftsOfTransaction(transaction, run.executingEntity, timelines);
+      while (await timelines.readWanted()) {
+        drafts = draftsOfTransaction(transaction, run.executingEntity, timelines);
+      }
+      yield* drafts;
+      timelines.forgetIfMany();
+    }
+  }
+}
+
+/** All that is to be reported of a transaction, or why nothing is, by the reference data that were read. */
+export function draftsOfTransaction(
+  transaction: Transaction,
+  firm: string,
+  timelines: Pick<ReferenceTimelines, 'at'>,
+): (Draft | NotReportable)[] {
+  const { orderId, eventId } = transaction;
+  const made: (Draft | NotReportable)[] = [];
+  let reported: Draft[] = [];
+  for (const [i, at] of transaction.versions.entries()) {
+    const cause = referenceTo(at.row);
+    for (const draft of reported) made.push(cancelled(draft, at.row));
+    reported = [];
+    if (!at.content) continue;
+    const execution = executionOf(transaction, i + 1, at, firm, timelines);
+    const base = { orderId, eventId, version: i + 1, statedBy: cause, time: at.content.timestamp };
+    const why = ineligible(execution);
+    if (why) {
+      made.push({ is: 'not-reportable', ...base, ...why });
+      continue;
+    }
+    const context = contextOf(execution, at.row);
+    reported = legsOf(execution).map((leg) => {
+      const trace = new Trace();
+      const report = newReport(execution, leg, trace);
+      const findings = findingsOf(report, context);
+      return { is: 'draft', ...base, leg: leg.leg, cause, report, ...traced(trace), findings };
+    });
+    made.push(...reported);
+  }
+  return made;
+
+  function cancelled(draft: Draft, by: StoredRow): Draft {
+    const execution = executionOf(transaction, draft.version, versionAt(draft.version), firm, timelines);
+    const trace = new Trace();
+    const taken = cancellation(execution, draft.leg, trace);
+    const findings = findingsOf(taken, { today: recordedAt(by).slice(0, 10) });
+    return { ...draft, cause: referenceTo(by), report: taken, ...traced(trace), findings };
+  }
+
+  function versionAt(version: number) {
+    const at = transaction.versions[version - 1]!;
+    if (!at.content) throw new Error(`version ${version} of ${eventId} was reported and is no transaction`);
+    return at;
+  }
+}
+
+function referenceTo({ event_id, sequence }: StoredRow): EventReference {
+  return { event_id, sequence };
+}
+
+function traced({ lineage, toMend }: Trace): Pick<Draft, 'lineage' | 'toMend'> {
+  return { lineage, toMend };
+}
+
+/** What the rules may know: the reference data of the time of the execution, and the day on which the event was recorded. */
+function contextOf({ reference }: Execution, row: StoredRow): RuleContext {
+  return {
+    today: recordedAt(row).slice(0, 10),
+    venueOn: (mic, day) => {
+      const entry = reference.find('venue', mic);
+      const kind = entry && venueKindOf(entry, day);
+      return kind && { kind };
+    },
+    instrumentOn: (isin, day) => {
+      const attributes = reference.find('instrument', isin)?.attributes;
+      if (!attributes) return undefined;
+      const { cfi: classification, listed_from: from, listed_to: to } = attributes;
+      const isListed = from !== undefined && from <= day && (to === undefined || day <= to);
+      return isListed ? { classification } : null;
+    },
+  };
+}

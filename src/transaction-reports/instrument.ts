@@ -53,8 +53,21 @@ export class KnownInstrument {
 
   /** Whether an underlying is on the reference list. */
   hasListedUnderlying(): boolean {
-    const isins = this.legs().flatMap((leg) => leg.flatMap((each) => each.isin ?? []));
-    return isins.map((isin) => isListed(this.reference.find('instrument', isin), this.day)).includes(true);
+    return this.underlyingIsins()
+      .map((isin) => isListed(this.reference.find('instrument', isin), this.day))
+      .includes(true);
+  }
+
+  /** Surely neither admitted or traded on a venue itself, nor on anything that is: all that it names is known. */
+  isOutOfScope(): boolean {
+    if (this.isListed() || this.hasListedUnderlying()) return false;
+    const isKnown = this.entry !== undefined || this.underlyingIsins().length > 0;
+    return isKnown && this.unknownUnderlyings().length === 0;
+  }
+
+  /** Underlyings that reference data do not have, so that it is not known whether they are on the list. */
+  unknownUnderlyings(): readonly string[] {
+    return this.underlyingIsins().filter((isin) => this.reference.find('instrument', isin) === undefined);
   }
 
   /** Fields 41 to 56. `isByIsin`: executed on a venue, or on the reference list. */
@@ -90,6 +103,10 @@ export class KnownInstrument {
       deliveryType: put(56, 'delivery_type', 'delivery_type', 'deliveryType'),
     };
     return described;
+  }
+
+  private underlyingIsins(): readonly string[] {
+    return this.legs().flatMap((leg) => leg.flatMap((each) => each.isin ?? []));
   }
 
   private legs(): (readonly StatedUnderlying[])[] {

@@ -37,7 +37,7 @@ const create = row(
   { client_id: 'C-1', counterparty_id: 'X' },
 );
 const texts = ({ versions }: Transaction, name: 'client_id' | 'price' | 'counterparty_id'): (string | undefined)[] =>
-  versions.map((each) => (each === 'none' ? 'none' : each.facts.text(name)));
+  versions.map((each) => (each.content ? each.facts.text(name) : 'none'));
 
 describe('the transactions along an order', () => {
   it('are its executions, with what was said before; what holds for one execution is not that of the next', async () => {

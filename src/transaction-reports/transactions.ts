@@ -43,12 +43,18 @@ export interface TransactionVersion {
   facts: Facts;
 }
 
+/** From this event on it was no transaction: it never happened, or was something else. */
+export interface NoTransaction {
+  row: StoredRow;
+  content?: undefined;
+}
+
 /** An execution, or the allocation of executions, with all that was ever said of it. */
 export interface Transaction {
   orderId: string;
   /** of the event as first recorded */
   eventId: string;
-  versions: readonly (TransactionVersion | 'none')[];
+  versions: readonly (TransactionVersion | NoTransaction)[];
   /** that the last version stands for: the last execution of the order up to there */
   lastFill: TransactionVersion | undefined;
 }
@@ -63,30 +69,41 @@ export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transacti
     const snapshot = new Map(before);
     const versions = rows.map((row) => versionOf(row, snapshot));
     const held = versions.at(-1)!;
-    if (held === 'none') {
-      if (versions.some((each) => each !== 'none' && isTransaction(each))) yield made(versions);
+    if (!held.content) {
+      if (versions.some(isTransaction)) yield made(versions);
       continue;
     }
-    const isFill = FILLS.includes(held.content.action);
+    const isExecution = isFill(held);
     for (const [name, stated] of ownFacts(held.row, held.content)) {
-      if (!isFill || !OF_ONE_EXECUTION.has(name)) before.set(name, stated);
+      if (!isExecution || !OF_ONE_EXECUTION.has(name)) before.set(name, stated);
     }
-    if (isFill) lastFill = held;
-    if (versions.some((each) => each !== 'none' && isTransaction(each))) yield made(versions);
+    if (isExecution) lastFill = held;
+    if (versions.some(isTransaction)) yield made(versions);
 
     function made(all: Transaction['versions']): Transaction {
-      const ofTransactions = all.map((each) => (each !== 'none' && isTransaction(each) ? each : 'none'));
+      const ofTransactions = all.map((each) => (isTransaction(each) ? each : { row: each.row }));
       return { orderId: life.orderId, eventId: event.row.event_id, versions: ofTransactions, lastFill };
     }
   }
 }
 
-function isTransaction({ content, facts }: TransactionVersion): boolean {
-  return FILLS.includes(content.action) || (facts.get('allocations')?.event_id ?? '') === content.event_id;
+function isTransaction(version: TransactionVersion | NoTransaction): version is TransactionVersion {
+  return version.content !== undefined && (isFill(version) || allocationsOf(version) !== undefined);
 }
 
-function versionOf(row: StoredRow, before: ReadonlyMap<FactName, Stated>): TransactionVersion | 'none' {
-  if (row.action === 'void' || row.event_type !== ORDER_LIFECYCLE) return 'none';
+/** An execution, and not the allocation of some alone. */
+export function isFill({ content }: TransactionVersion): boolean {
+  return FILLS.includes(content.action);
+}
+
+/** What it states itself of who got what. */
+export function allocationsOf({ content, facts }: TransactionVersion): Stated | undefined {
+  const allocations = facts.get('allocations');
+  return allocations?.event_id === content.event_id ? allocations : undefined;
+}
+
+function versionOf(row: StoredRow, before: ReadonlyMap<FactName, Stated>): TransactionVersion | NoTransaction {
+  if (row.action === 'void' || row.event_type !== ORDER_LIFECYCLE) return { row };
   const content = contentOf(row);
   return { row, content, facts: new Facts(ownFacts(row, content), before) };
 }

@@ -42,10 +42,9 @@ export const IDENTIFICATION_RULES: readonly Rule[] = [
   elementRule(
     'TR-004-4',
     [4, 7, 16, 29],
-    'A firm that deals on own account or as matched principal must be the buyer or the seller.',
+    'A firm that deals on own account must be the buyer or the seller.',
     ({ report }) => {
-      const isPrincipal = report.tradingCapacity === 'DEAL' || report.tradingCapacity === 'MTCH';
-      if (!isPrincipal || report.executingEntity === undefined) return [];
+      if (report.tradingCapacity !== 'DEAL' || report.executingEntity === undefined) return [];
       const sides = [report.buyer, report.seller].flatMap(({ owners }) => owners);
       const isThere = sides.some(({ id }) => id.is === 'legal-entity' && id.lei === report.executingEntity);
       return isThere ? [] : [{ path: 'New/ExctgPty', value: report.executingEntity }];

@@ -11,6 +11,8 @@ import { TRANSACTION_RULES } from './transaction-rules.js';
 /** The rules of a regime. */
 export interface RuleTable {
   regime: string;
+  /** changed with every change of what is found */
+  version: number;
   title: string;
   /** the regulation, and where its fields stand */
   source: string;
@@ -19,6 +21,7 @@ export interface RuleTable {
 
 export const RTS22: RuleTable = {
   regime: 'rts22',
+  version: 1,
   title: 'Transaction reports (RTS 22)',
   source: 'Delegated Regulation (EU) 2017/590, Annex I, Table 2',
   rules: [

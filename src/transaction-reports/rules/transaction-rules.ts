@@ -33,9 +33,9 @@ export const TRANSACTION_RULES: readonly Rule[] = [
   rule(
     'TR-029-3',
     [29, 4, 7, 16],
-    'In any other capacity than on own account or as matched principal the executing entity is neither buyer nor seller.',
+    'In another capacity than on own account the executing entity is neither buyer nor seller: one report has the client and the other side.',
     ({ report }) =>
-      report.tradingCapacity === 'AOTC' &&
+      ['AOTC', 'MTCH'].includes(report.tradingCapacity ?? '') &&
       [report.buyer, report.seller].some(({ owners }) =>
         owners.some(({ id }) => id.is === 'legal-entity' && id.lei === report.executingEntity),
       ),

@@ -1,0 +1,60 @@
+import { clientIdOf, isAggregate, type Execution } from './execution.js';
+import { EXCLUSIONS } from './rts22-codes.js';
+import { isFill } from './transactions.js';
+
+/** Why nothing is to be reported, and where that stands. */
+export interface Ineligible {
+  /** a sentence */
+  reason: string;
+  rule: string;
+}
+
+const RTS22 = 'Delegated Regulation (EU) 2017/590';
+
+/**
+ * Why an execution is no transaction of the firm's to report; undefined where it is one, or where that is not known: then
+ * the report is held with what is to be mended. In this order:
+ *
+ * | What | Says so | Rule |
+ * | --- | --- | --- |
+ * | executed by another entity | `executing_entity` | MiFIR 26(1) |
+ * | no transaction | `transaction_nature`; of securities financing unless `sftr_exempt` | 2017/590, 2(5) |
+ * | transmitted, and the receiving firm reports | `transmission` complete | 2017/590, 4(1) |
+ * | the operator of the venue reports | membership, `reported_by` venue | MiFIR 26(5) |
+ * | neither the instrument nor an underlying is admitted or traded on a trading venue | venue, instrument | MiFIR 26(2) |
+ * | allocation of one client's order, which its executions report | client | 2017/590, 2 and 3 |
+ */
+export function ineligible(execution: Execution): Ineligible | undefined {
+  const { at, facts, firm, reference, place, instrument } = execution;
+  const by = facts.text('executing_entity');
+  if (by !== undefined && by !== firm) {
+    const reason = `It was executed by ${by}, and is for that firm to report`;
+    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(1)' };
+  }
+  const nature = facts.text('transaction_nature');
+  const exclusion = EXCLUSIONS.get(nature ?? '');
+  if (exclusion !== undefined && !(nature === 'securities_financing' && facts.text('sftr_exempt') === 'true')) {
+    return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)` };
+  }
+  if (facts.text('transmission') === 'complete') {
+    const receiver = facts.text('order_receiver');
+    const whom = receiver === undefined ? 'the firm that received the order' : receiver;
+    const reason = `The order was transmitted with all details: ${whom} reports`;
+    return { reason, rule: `${RTS22}, Article 4(1)` };
+  }
+  const membership = place.mic === undefined ? undefined : reference.find('membership', `${firm}/${place.mic}`);
+  if (membership?.attributes.reported_by === 'venue') {
+    const reason = `The operator of ${place.mic} reports what the firm executes there`;
+    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(5)' };
+  }
+  if (!['trading-venue', 'unknown'].includes(place.kind) && instrument.isOutOfScope()) {
+    const reason = 'Neither the instrument nor what it is on is admitted to trading or traded on a trading venue';
+    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(2)' };
+  }
+  if (!isFill(at) && !isAggregate(execution) && clientIdOf(execution) !== undefined) {
+    const reason =
+      "It allocates what was executed for one client's order: the reports of the executions name the client";
+    return { reason, rule: `${RTS22}, Articles 2 and 3` };
+  }
+  return undefined;
+}

@@ -1,0 +1,100 @@
+import type { ReferenceAt, ReferenceEntry, ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import { tradeTimeOf } from '../reports/trade-time.js';
+import { KnownInstrument } from './instrument.js';
+import { placeOf, type Place } from './place.js';
+import { fromEntry, fromEvent, type Source } from './trace.js';
+import { isFill, type Facts, type Transaction, type TransactionVersion } from './transactions.js';
+
+/** A transaction at one of its versions, and what is known beside it at the time of the execution. */
+export interface Execution {
+  eventId: string;
+  /** from 1 */
+  version: number;
+  at: TransactionVersion;
+  facts: Facts;
+  /** itself, or the last execution before the allocation; undefined where there is none */
+  fill: TransactionVersion | undefined;
+  /** canonical; of an allocation that of the execution, otherwise its own */
+  time: string;
+  timeSource: Source;
+  day: string;
+  /** LEI of the firm whose report it is */
+  firm: string;
+  firmEntry: ReferenceEntry | undefined;
+  reference: ReferenceAt;
+  instrument: KnownInstrument;
+  place: Place;
+}
+
+/** One version of a transaction, seen with the reference data of its time. */
+export function executionOf(
+  { eventId, lastFill }: Transaction,
+  version: number,
+  at: TransactionVersion,
+  firm: string,
+  timelines: Pick<ReferenceTimelines, 'at'>,
+): Execution {
+  const { facts } = at;
+  const fill = isFill(at) ? at : lastFill;
+  const { content } = fill ?? at;
+  const { time, from } = tradeTimeOf(content);
+  const day = time.slice(0, 10);
+  const reference = timelines.at(time);
+  return {
+    ...{ eventId, version, at, facts, fill, time, day, firm, reference },
+    timeSource: {
+      event_id: content.event_id,
+      sequence: (fill ?? at).row.sequence,
+      name: from === 'execution_time' ? from : 'timestamp',
+    },
+    firmEntry: reference.find('legal-entity', firm),
+    instrument: new KnownInstrument(facts, reference, day),
+    place: placeOf(facts, reference, day),
+  };
+}
+
+/** Whom an order is for: the client that events name; undefined where there is none, or there are several. */
+export function clientIdOf({ facts }: Pick<Execution, 'facts'>): string | undefined {
+  return ['none', 'aggregated', 'pending_allocation'].includes(facts.text('client_id_type') ?? '')
+    ? undefined
+    : facts.text('client_id');
+}
+
+/** That the order is for several clients, or for clients who are named with the allocation. */
+export function isAggregate(execution: Pick<Execution, 'facts'>): boolean {
+  const { facts } = execution;
+  if (['aggregated', 'pending_allocation'].includes(facts.text('client_id_type') ?? '')) return true;
+  if (facts.text('aggregated') === 'true') return true;
+  return clientIdOf(execution) === undefined && facts.get('allocations') !== undefined;
+}
+
+export interface CountryOf {
+  country: string;
+  rule: string;
+  sources: readonly Source[];
+}
+
+/** The country of a branch by its id, or where there is no branch the home country of the firm; a text says what is missing. */
+export function branchCountry(
+  { reference, firmEntry, firm }: Pick<Execution, 'reference' | 'firmEntry' | 'firm'>,
+  branchId: string | undefined,
+): CountryOf | string {
+  const entry = branchId === undefined ? firmEntry : reference.find('branch', branchId);
+  const country = entry?.attributes.country;
+  if (country !== undefined) {
+    const rule =
+      branchId === undefined ? 'the home country of the firm: there is no branch' : 'the country of the branch';
+    return { country, rule, sources: [fromEntry(entry!)] };
+  }
+  return branchId === undefined
+    ? `legal entity ${firm} is not in the reference data, which has its home country`
+    : `branch ${branchId} is not in the reference data`;
+}
+
+/** What an event states, as sources. */
+export function statedIn(facts: Facts, ...names: Parameters<Facts['get']>[0][]): readonly Source[] {
+  return names.flatMap((name) => {
+    const stated = facts.get(name);
+    return stated ? [fromEvent(stated)] : [];
+  });
+}

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { itemsOf } from '../reports/regimes/regime.js';
+import { branchCountry, type Execution } from './execution.js';
+import type { Leg, Role } from './legs.js';
+import { isOnCommodities } from './rules/facts.js';
+import { rts22Code } from './rts22-codes.js';
+import { fromEntry, fromEvent, type Trace } from './trace.js';
+import type { NewReport } from './transaction-report.js';
+
+/** Field 3: of the market side of an execution on a trading venue. */
+export function venueTransactionId({ facts, place }: Execution, trace: Trace, leg: Leg): string | undefined {
+  if (!leg.isMarketSide || place.kind !== 'trading-venue') return undefined;
+  const stated = facts.get('venue_transaction_id');
+  const rule = "the venue's code of the transaction, of its market side";
+  if (stated) trace.say([3], rule, [fromEvent(stated)]);
+  else trace.mend(3, rule, 'venue_transaction_id must be stated of executions on a trading venue');
+  return stated?.text;
+}
+
+/** Field 37: of the market side of an execution on a trading venue, or on a platform outside of the EEA. */
+export function branchMembershipCountry(execution: Execution, trace: Trace, leg: Leg): string | undefined {
+  const { place, firm, reference } = execution;
+  if (!leg.isMarketSide || !['trading-venue', 'outside-eea'].includes(place.kind)) return undefined;
+  const operator = place.entry?.attributes.operating_mic;
+  const membership =
+    reference.find('membership', `${firm}/${place.mic}`) ??
+    (operator === undefined ? undefined : reference.find('membership', `${firm}/${operator}`));
+  const rule = 'the country of the branch whose membership was used';
+  if (!membership) {
+    trace.mend(37, rule, `membership ${firm}/${place.mic} is not in the reference data`);
+    return undefined;
+  }
+  const found = branchCountry(execution, membership.attributes.branch);
+  if (typeof found === 'string') {
+    trace.mend(37, rule, found);
+    return undefined;
+  }
+  trace.say([37], rule, [fromEntry(membership), ...found.sources]);
+  return found.country;
+}
+
+/** Field 40: as events have it where that fits, otherwise made of it, so that one text gives one id always. */
+export function complexTradeId({ facts }: Execution, trace: Trace): string | undefined {
+  const stated = facts.get('complex_trade_id');
+  if (!stated) return undefined;
+  const fits = /^[A-Z0-9]{1,35}$/.test(stated.text);
+  const rule = 'the same of all executions of one combination';
+  trace.say([40], fits ? rule : `${rule}: 35 characters of the SHA-256 in base 36`, [fromEvent(stated)]);
+  if (fits) return stated.text;
+  const digest = createHash('sha256').update(stated.text).digest('hex');
+  return BigInt(`0x${digest}`).toString(36).toUpperCase().padStart(50, '0').slice(0, 35);
+}
+
+/** Field 61, of the market side of an execution on a trading venue. */
+export function waivers({ facts, place }: Execution, trace: Trace, leg: Leg): readonly string[] {
+  const stated = facts.get('waivers');
+  if (!stated || !leg.isMarketSide || place.kind !== 'trading-venue') return [];
+  trace.say([61], 'the waivers of the execution', [fromEvent(stated)], 'waivers');
+  return itemsOf(stated.text).map((code) => rts22Code('waivers', code));
+}
+
+/** Field 62: of instruments that Regulation (EU) No 236/2012 is on, where the seller is the firm or its client. */
+export function shortSelling(execution: Execution, trace: Trace, seller: Role): string | undefined {
+  const { facts, instrument, reference } = execution;
+  const counterparty = facts.text('counterparty_id');
+  const isClient =
+    seller.is === 'client' ||
+    (seller.is === 'market' && counterparty !== undefined && reference.find('client', counterparty) !== undefined);
+  if (seller.is !== 'firm' && !isClient) return undefined;
+  const stated = instrument.entry?.attributes.short_selling;
+  const applies = stated === undefined ? (instrument.cfi?.startsWith('E') ?? false) : stated === 'yes';
+  if (!applies) return undefined;
+  const sale = facts.get('short_sale');
+  const rule = 'whether it is a short sale';
+  if (!sale) {
+    trace.mend(62, rule, 'short_sale must be stated of sales');
+    return undefined;
+  }
+  trace.say([62], rule, [fromEvent(sale)], 'shortSelling');
+  return rts22Code('shortSelling', sale.text);
+}
+
+/** Field 63, of what is executed off a trading venue. */
+export function postTradeIndicators({ facts, place }: Execution, trace: Trace, leg: Leg): readonly string[] {
+  const stated = facts.get('otc_flags');
+  if (!stated || !leg.isAtPlace || place.kind === 'trading-venue') return [];
+  trace.say([63], 'what was said when it was published', [fromEvent(stated)], 'otcFlags');
+  return itemsOf(stated.text).map((code) => rts22Code('otcFlags', code));
+}
+
+/** Field 64, of commodity derivatives. */
+export function reducesRisk({ facts, instrument }: Execution, trace: Trace): boolean | undefined {
+  if (!isOnCommodities(instrument.cfi ?? '')) return undefined;
+  const stated = facts.get('commodity_risk_reducing');
+  const rule = 'whether a commodity derivative reduces the risk of commercial activity';
+  if (!stated) {
+    trace.mend(64, rule, 'commodity_risk_reducing must be stated of commodity derivatives');
+    return undefined;
+  }
+  trace.say([64], rule, [fromEvent(stated)]);
+  return stated.text === 'true';
+}
+
+/** Field 65: securities financing is a transaction only where it is exempt from reports of its own. */
+export function isSecuritiesFinancing({ facts }: Execution, trace: Trace): boolean {
+  const nature = facts.get('transaction_nature');
+  const exempt = facts.get('sftr_exempt');
+  const sources = [...(nature ? [fromEvent(nature)] : []), ...(exempt ? [fromEvent(exempt)] : [])];
+  trace.say([65], 'securities financing that Regulation (EU) 2015/2365 does not have reported', sources);
+  return nature?.text === 'securities_financing' && exempt?.text === 'true';
+}
+
+/** Fields 25 to 27. Those who transmitted an order stand with the client whose order it is. */
+export function transmissionOf(
+  { facts }: Execution,
+  trace: Trace,
+  roles: { buyer: Role; seller: Role },
+): Pick<NewReport, 'isTransmitted' | 'transmittingFirmForBuyer' | 'transmittingFirmForSeller'> {
+  const transmission = facts.get('transmission');
+  trace.say([25], 'transmitted without the details of Article 4', transmission ? [fromEvent(transmission)] : []);
+  const firm = facts.get('transmitting_firm');
+  const of = (role: Role, field: 26 | 27): string | undefined => {
+    if (!firm || role.is !== 'client' || !role.isOfOrder) return undefined;
+    trace.say([field], "who transmitted the client's order with the details of Article 4", [fromEvent(firm)]);
+    return firm.text;
+  };
+  return {
+    isTransmitted: transmission?.text === 'incomplete',
+    transmittingFirmForBuyer: of(roles.buyer, 26),
+    transmittingFirmForSeller: of(roles.seller, 27),
+  };
+}

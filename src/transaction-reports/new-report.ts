@@ -1,0 +1,182 @@
+import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
+import { executionDecision, investmentDecision } from './decisions.js';
+import { directionOf } from './direction.js';
+import { statedIn, type Execution } from './execution.js';
+import {
+  branchMembershipCountry,
+  complexTradeId,
+  isSecuritiesFinancing,
+  postTradeIndicators,
+  reducesRisk,
+  shortSelling,
+  transmissionOf,
+  venueTransactionId,
+  waivers,
+} from './indicators.js';
+import { isOnOwnAccount, type Leg, type Role } from './legs.js';
+import { partyOf } from './parties.js';
+import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
+import { rts22Code } from './rts22-codes.js';
+import { fromEntry, type Trace } from './trace.js';
+import { transactionReference } from './transaction-reference.js';
+import type { Cancellation, Instrument, NewReport } from './transaction-report.js';
+
+/** The report of one transaction of an execution: its 65 fields, right or wrong; the trace says how they came about. */
+export function newReport(execution: Execution, leg: Leg, trace: Trace): NewReport {
+  const { facts } = execution;
+  const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
+  const buyer = partyOf(buying, execution, trace, 7);
+  const seller = partyOf(selling, execution, trace, 16);
+  const isOwnAccount = isOnOwnAccount(execution);
+  const quantity = quantityOf(execution, trace, leg.allocation);
+  const price = priceOf(execution, trace, leg.allocation);
+  const change = facts.get('notional_change');
+  if (change) trace.say([32], 'the change of the notional', statedIn(facts, 'notional_change'), 'notionalChange');
+  return {
+    status: 'NEWT',
+    ...identification(execution, leg.leg, trace),
+    isInvestmentFirm: isInvestmentFirm(execution, trace),
+    venueTransactionId: venueTransactionId(execution, trace, leg),
+    ...{ buyer, seller },
+    ...transmissionOf(execution, trace, { buyer: buying, seller: selling }),
+    tradingTime: tradingTime(execution, trace),
+    tradingCapacity: tradingCapacity(execution, trace),
+    ...{ quantity, price },
+    notionalChange: change && rts22Code('notionalChange', change.text),
+    netAmount: netAmountOf(execution, trace, {
+      price,
+      quantity,
+      ...(leg.allocation ? { allocation: leg.allocation } : {}),
+    }),
+    venue: venueOf(execution, leg, trace),
+    branchMembershipCountry: branchMembershipCountry(execution, trace, leg),
+    upFrontPayment: upFrontPaymentOf(execution, trace),
+    complexTradeId: complexTradeId(execution, trace),
+    instrument: instrumentOf(execution, trace),
+    investmentDecision: investmentDecision(execution, trace, {
+      isOwnAccount,
+      isAllocation: leg.allocation !== undefined,
+      parties: [buyer, seller],
+    }),
+    execution: executionDecision(execution, trace),
+    waivers: waivers(execution, trace, leg),
+    shortSelling: shortSelling(execution, trace, selling),
+    postTradeIndicators: postTradeIndicators(execution, trace, leg),
+    reducesRisk: reducesRisk(execution, trace),
+    isSecuritiesFinancing: isSecuritiesFinancing(execution, trace),
+  };
+}
+
+/** The report that takes back the one of a version and leg. */
+export function cancellation(execution: Execution, leg: number, trace: Trace): Cancellation {
+  return { status: 'CANC', ...identification(execution, leg, trace) };
+}
+
+/** Fields 2, 4 and 6. */
+function identification(
+  { eventId, version, at, firm, firmEntry }: Execution,
+  leg: number,
+  trace: Trace,
+): Pick<NewReport, 'transactionReference' | 'executingEntity' | 'submittingEntity'> {
+  const { event_id, sequence } = { event_id: eventId, sequence: at.row.sequence };
+  trace.say([2], 'event, version of its content, and leg', [{ event_id, sequence, name: 'event_id' }]);
+  trace.say([4], 'the firm', [{ parameter: 'executing_entity' }]);
+  const submitting = firmEntry?.attributes.submitting_entity;
+  const rule = submitting === undefined ? 'the firm submits its reports itself' : "who submits the firm's reports";
+  trace.say([6], rule, firmEntry ? [fromEntry(firmEntry)] : [{ parameter: 'executing_entity' }]);
+  return {
+    transactionReference: transactionReference(eventId, version, leg),
+    executingEntity: firm,
+    submittingEntity: submitting ?? firm,
+  };
+}
+
+function isInvestmentFirm({ firm, firmEntry }: Execution, trace: Trace): boolean | undefined {
+  const stated = firmEntry?.attributes.investment_firm;
+  const rule = 'whether the firm is an investment firm';
+  if (stated === undefined) {
+    const what = firmEntry ? `legal entity ${firm} has no investment_firm` : `legal entity ${firm} is not`;
+    trace.mend(5, rule, `${what} in the reference data`);
+    return undefined;
+  }
+  trace.say([5], rule, [fromEntry(firmEntry!)]);
+  return stated === 'yes';
+}
+
+/** Who buys and who sells: `side` and its like are of the leg's own side. Where that is not known, as if it bought. */
+function sidesOf(execution: Execution, leg: Leg, trace: Trace): { buyer: Role; seller: Role } {
+  const { facts, instrument } = execution;
+  const direction = directionOf({
+    ...{ cfi: instrument.cfi, currencies: instrument.currencies },
+    side: facts.text('side'),
+    role: facts.text('swap_role'),
+    receivedCurrency: facts.text('received_currency'),
+    notionalChange: facts.text('notional_change'),
+  });
+  if (typeof direction === 'string') {
+    for (const field of [7, 16]) trace.mend(field, 'who is the buyer', direction);
+    return { buyer: leg.own, seller: leg.other };
+  }
+  const sources = statedIn(facts, 'side', 'swap_role', 'received_currency', 'notional_change');
+  trace.say([7, 16], direction.rule, sources);
+  return direction.side === 'buy' ? { buyer: leg.own, seller: leg.other } : { buyer: leg.other, seller: leg.own };
+}
+
+function tradingTime({ fill, time, timeSource }: Execution, trace: Trace): string | undefined {
+  const rule = 'the time of the execution; of an allocation that of the last one before it';
+  if (!fill) {
+    trace.mend(28, rule, 'the order has no execution that could be allocated');
+    return undefined;
+  }
+  trace.say([28], rule, [timeSource]);
+  return time;
+}
+
+function tradingCapacity({ facts }: Execution, trace: Trace): string | undefined {
+  const stated = facts.get('trading_capacity');
+  const rule = 'in which capacity the firm acts';
+  if (!stated) {
+    trace.mend(29, rule, 'trading_capacity must be stated');
+    return undefined;
+  }
+  trace.say([29], rule, statedIn(facts, 'trading_capacity'), 'capacity');
+  return rts22Code('capacity', stated.text);
+}
+
+/** Field 36. */
+function venueOf({ place, instrument }: Execution, leg: Leg, trace: Trace): string | undefined {
+  if (place.toMend !== undefined && leg.isAtPlace) {
+    trace.mend(36, place.rule, place.toMend);
+    return place.mic;
+  }
+  if (leg.isAtPlace && place.kind !== 'off-venue') {
+    trace.say([36], place.rule, place.sources);
+    return place.mic;
+  }
+  const isTraded = instrument.isListed() || place.kind === 'trading-venue';
+  const ofInstrument = instrument.entry ? [fromEntry(instrument.entry)] : [];
+  const how = leg.isAtPlace ? place.rule : 'between firm and client, off venue';
+  trace.say([36], `${how}: ${isTraded ? 'XOFF' : 'XXXX'} by the instrument`, [...place.sources, ...ofInstrument]);
+  return isTraded ? OFF_VENUE : NOT_ADMITTED;
+}
+
+/** Fields 41 to 56: by ISIN where it was executed on a venue or with an internaliser, or is on the reference list. */
+function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrument {
+  const isByIsin = ['trading-venue', 'systematic-internaliser'].includes(place.kind) || instrument.isListed();
+  const rule = 'the instrument';
+  const { entry, isin } = instrument;
+  if (isByIsin && isin === undefined) trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
+  if (!entry && isin !== undefined && instrument.cfi === undefined)
+    trace.mend(41, rule, `instrument ${isin} is not in the reference data, and no cfi is stated`);
+  if (!isByIsin) {
+    for (const each of instrument.unknownUnderlyings())
+      trace.mend(47, 'whether the underlying is traded on a venue', `instrument ${each} is not in the reference data`);
+    if (!entry && isin === undefined && !instrument.hasListedUnderlying())
+      trace.mend(
+        41,
+        rule,
+        'an instrument without isin must be described, with an underlying that is traded on a venue',
+      );
+  }
+  return instrument.report(trace, isByIsin);
+}

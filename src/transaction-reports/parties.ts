@@ -1,0 +1,285 @@
+import { isCountry } from '../identifiers/country.js';
+import { isLei } from '../identifiers/lei.js';
+import { isNationalIdShaped, personIdSchemes } from '../identifiers/national-id.js';
+import type { ReferenceEntry } from '../reference-data/reference-timelines.js';
+import { branchCountry, statedIn, type CountryOf, type Execution } from './execution.js';
+import type { Role } from './legs.js';
+import { isConcat, personOf } from './persons.js';
+import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
+import type { AccountOwner, DecisionMaker, LegalEntity, NaturalPerson, Party } from './transaction-report.js';
+
+const NOBODY: Party = { owners: [], decisionMakers: [] };
+
+/** Takes down what is said of one side: of the buyer from field 7 on, of the seller from 16 on. */
+class SideTrace {
+  constructor(
+    private readonly trace: Trace,
+    private readonly first: 7 | 16,
+  ) {}
+
+  /** `at`: 0 the id, 1 the branch, 2 to 4 names and birth, 5 the decision maker, 6 to 8 its names and birth */
+  say(at: number, rule: string, sources: readonly Source[]): void {
+    this.trace.say([this.first + at], rule, sources);
+  }
+
+  mend(at: number, rule: string, text: string): void {
+    this.trace.mend(this.first + at, rule, text);
+  }
+
+  /** A person's names and date of birth, from the same sources as the id. */
+  sayPerson(at: 2 | 6, person: NaturalPerson | LegalEntity, sources: readonly Source[]): void {
+    if (person.is !== 'person') return;
+    const { firstNames, surnames, birthDate } = person;
+    for (const [i, text] of [firstNames, surnames, birthDate].entries()) {
+      if (text !== undefined) this.say(at + i, 'of the natural person', sources);
+    }
+  }
+}
+
+/** Fields 7 to 15 of the buyer, or 16 to 24 of the seller, by who that is. */
+export function partyOf(role: Role, execution: Execution, trace: Trace, first: 7 | 16): Party {
+  const side = new SideTrace(trace, first);
+  switch (role.is) {
+    case 'firm':
+      side.say(0, 'the firm, which deals on own account', [{ parameter: 'executing_entity' }]);
+      return legalEntity(execution.firm);
+    case 'aggregate': {
+      const sources = statedIn(execution.facts, 'client_id_type', 'aggregated', 'allocations');
+      side.say(0, "the firm's aggregate client account", sources);
+      return { owners: [{ id: { is: 'aggregate-account' } }], decisionMakers: [] };
+    }
+    case 'client':
+      return clientOf(role, execution, side);
+    case 'market':
+      return otherSideOf(execution, side);
+  }
+}
+
+function legalEntity(lei: string): Party {
+  return { owners: [{ id: { is: 'legal-entity', lei } }], decisionMakers: [] };
+}
+
+/**
+ * Who is on the other side: the receiving firm of an order that was transmitted without all details; whom the event
+ * names; of an internaliser its operator; of an anonymous execution on a venue the central counterparty, or where there
+ * is none the venue itself.
+ */
+function otherSideOf({ facts, place, reference, ...rest }: Execution, side: SideTrace): Party {
+  const receiver = facts.get('order_receiver');
+  if (facts.text('transmission') === 'incomplete') {
+    const rule = 'the firm that received the transmitted order';
+    if (receiver && isLei(receiver.text)) {
+      side.say(0, rule, [fromEvent(receiver)]);
+      return legalEntity(receiver.text);
+    }
+    side.mend(0, rule, 'order_receiver must be the LEI of the firm that the order was transmitted to');
+    return NOBODY;
+  }
+  const counterparty = facts.get('counterparty_id');
+  if (counterparty) {
+    const known = reference.find('client', counterparty.text);
+    const role = { is: 'client', id: counterparty.text, isOfOrder: false } as const;
+    if (known) return clientOf(role, { facts, place, reference, ...rest }, side, [fromEvent(counterparty)]);
+    const rule = 'the counterparty that the event names';
+    if (!isLei(counterparty.text)) {
+      side.mend(0, rule, `counterparty_id ${counterparty.text} is neither an LEI nor a client of the reference data`);
+      return NOBODY;
+    }
+    side.say(0, rule, [fromEvent(counterparty)]);
+    return legalEntity(counterparty.text);
+  }
+  const ofVenue = place.entry ? [...place.sources] : [];
+  if (place.kind === 'systematic-internaliser') {
+    const lei = place.entry?.attributes.lei;
+    const rule = 'the systematic internaliser';
+    if (lei === undefined) {
+      side.mend(0, rule, `venue ${place.mic} has no lei in the reference data, which says who the internaliser is`);
+      return NOBODY;
+    }
+    side.say(0, rule, ofVenue);
+    return legalEntity(lei);
+  }
+  if (place.kind === 'off-venue') {
+    side.mend(
+      0,
+      'the counterparty that the event names',
+      'counterparty_id must name the other side of what is off venue',
+    );
+    return NOBODY;
+  }
+  const stated = facts.get('central_counterparty');
+  const ccp = stated?.text ?? place.entry?.attributes.central_counterparty;
+  if (ccp !== undefined) {
+    side.say(0, 'the central counterparty of an anonymous execution', stated ? [fromEvent(stated)] : ofVenue);
+    return legalEntity(ccp);
+  }
+  if (place.kind === 'unknown' || place.mic === undefined) {
+    side.mend(
+      0,
+      'the other side of an anonymous execution',
+      'the venue must be known, which is to be mended in field 36',
+    );
+    return NOBODY;
+  }
+  side.say(0, 'the venue of an anonymous execution without a central counterparty', ofVenue);
+  return { owners: [{ id: { is: 'venue', mic: place.mic } }], decisionMakers: [] };
+}
+
+/** A client, with all holders of a joint account, the country of the branch, and who decides for it. */
+function clientOf(
+  { id, isOfOrder }: Extract<Role, { is: 'client' }>,
+  execution: Execution,
+  side: SideTrace,
+  named: readonly Source[] = statedIn(execution.facts, isOfOrder ? 'client_id' : 'allocations'),
+): Party {
+  const { reference, facts } = execution;
+  const rule = 'the client';
+  if (id === undefined) {
+    const text = isOfOrder
+      ? 'client_id must be stated, or client_id_type aggregated, pending_allocation or none'
+      : 'each of allocations must have a client_id';
+    side.mend(0, rule, text);
+    return NOBODY;
+  }
+  const entry = reference.find('client', id);
+  if (!entry) {
+    const owner = isOfOrder || isLei(id) ? unlisted(id, execution) : `client ${id} is not in the reference data`;
+    if (typeof owner === 'string') {
+      side.mend(0, rule, owner);
+      return NOBODY;
+    }
+    side.say(0, 'the client as the event names it', named);
+    side.sayPerson(
+      2,
+      owner,
+      statedIn(facts, 'client_id', 'client_first_names', 'client_surnames', 'client_birth_date'),
+    );
+    const branch = countryFor(undefined, execution, side);
+    const decisionMakers = isOfOrder ? representativeOf(execution, side) : [];
+    return { owners: [{ id: owner, branchCountry: branch }], decisionMakers };
+  }
+  const holders = entry.attributes.joint_holders?.split(' ');
+  const owners: AccountOwner[] = [];
+  const makers: ReferenceEntry[] = [entry];
+  for (const each of holders ?? [id]) {
+    const held = holders ? reference.find('client', each) : entry;
+    const owner = held
+      ? ownerOf(held)
+      : `client ${each}, who is one of joint_holders of ${id}, is not in the reference data`;
+    if (typeof owner === 'string') {
+      side.mend(0, rule, owner);
+      continue;
+    }
+    if (holders) makers.push(held!);
+    const sources = [...named, fromEntry(entry), ...(holders ? [fromEntry(held!)] : [])];
+    side.say(0, holders ? 'the clients that hold the joint account' : rule, sources);
+    side.sayPerson(2, owner, sources);
+    owners.push({
+      id: owner,
+      branchCountry: countryFor(held?.attributes.branch ?? entry.attributes.branch, execution, side),
+    });
+  }
+  const stated = isOfOrder ? representativeOf(execution, side) : [];
+  return { owners, decisionMakers: stated.length > 0 ? stated : makersOf(makers, execution, side) };
+}
+
+/** Of an entry; a text says what is missing. */
+function ownerOf(entry: ReferenceEntry): LegalEntity | NaturalPerson | string {
+  const { lei, joint_holders: joint } = entry.attributes;
+  if (lei !== undefined) return { is: 'legal-entity', lei };
+  if (joint !== undefined) return `${entry.kind} ${entry.id} is a joint account itself, and cannot hold one`;
+  const person = personOf(entry.attributes);
+  return typeof person === 'string' ? `${entry.kind} ${entry.id} ${person}` : person;
+}
+
+/** The order's client without an entry: an LEI, or the id of a person whose scheme is not in doubt. */
+function unlisted(id: string, { facts }: Execution): LegalEntity | NaturalPerson | string {
+  return entityOrPerson(id, `client ${id} is not in the reference data`, {
+    firstNames: facts.text('client_first_names'),
+    surnames: facts.text('client_surnames'),
+    birthDate: facts.text('client_birth_date'),
+  });
+}
+
+function entityOrPerson(
+  id: string,
+  otherwise: string,
+  names: Pick<NaturalPerson, 'firstNames' | 'surnames' | 'birthDate'>,
+): LegalEntity | NaturalPerson | string {
+  if (isLei(id)) return { is: 'legal-entity', lei: id };
+  if (isConcat(id)) return { is: 'person', id, scheme: 'CONCAT', ...names };
+  const country = id.slice(0, 2);
+  const [scheme, ...others] = isCountry(country) ? personIdSchemes(country).filter((each) => each !== 'CONCAT') : [];
+  if (scheme === undefined || others.length > 0 || !isNationalIdShaped(id) || !names.surnames) return otherwise;
+  return { is: 'person', id, scheme, ...names };
+}
+
+/** Fields 8 and 17: of the client's branch, of the one that the event states, or the home country of the firm. */
+function countryFor(branchId: string | undefined, execution: Execution, side: SideTrace): string | undefined {
+  const stated = execution.facts.get('branch');
+  const found: CountryOf | string =
+    branchId === undefined && stated && isCountry(stated.text)
+      ? { country: stated.text, rule: 'the branch that the event states', sources: [fromEvent(stated)] }
+      : branchCountry(execution, branchId);
+  if (typeof found === 'string') {
+    side.mend(1, 'the country of the branch for the client', found);
+    return undefined;
+  }
+  side.say(1, found.rule, found.sources);
+  return found.country;
+}
+
+/** Who acts for the client, as the event states it; none where it does not. */
+function representativeOf(execution: Execution, side: SideTrace): readonly DecisionMaker[] {
+  const { facts, reference } = execution;
+  const stated = facts.get('client_representative_id');
+  if (!stated) return [];
+  const entry = reference.find('representative', stated.text);
+  const maker = entry
+    ? ownerOf(entry)
+    : entityOrPerson(stated.text, `representative ${stated.text} is not in the reference data`, {
+        firstNames: facts.text('client_representative_first_names'),
+        surnames: facts.text('client_representative_surnames'),
+        birthDate: facts.text('client_representative_birth_date'),
+      });
+  const rule = 'who acts for the client, as the event states it';
+  if (typeof maker === 'string') {
+    side.mend(5, rule, maker);
+    return [];
+  }
+  const sources = [fromEvent(stated), ...(entry ? [fromEntry(entry)] : [])];
+  side.say(5, rule, sources);
+  const ofPerson = statedIn(facts, 'client_representative_first_names', 'client_representative_surnames');
+  side.sayPerson(6, maker, entry ? sources : [...sources, ...ofPerson]);
+  return [maker];
+}
+
+/** Who decides for the client by its entries: the firm under a mandate, or a representative; each once. */
+function makersOf(entries: readonly ReferenceEntry[], execution: Execution, side: SideTrace): readonly DecisionMaker[] {
+  const found = new Map<string, DecisionMaker>();
+  for (const entry of entries) {
+    const id = entry.attributes.decision_maker;
+    if (id === undefined || found.has(id)) continue;
+    const rule = 'who decides for the client under a power of representation';
+    if (id === execution.firm) {
+      side.say(5, 'the firm, which decides for the client under a mandate', [fromEntry(entry)]);
+      found.set(id, { is: 'legal-entity', lei: id });
+      continue;
+    }
+    const representative = execution.reference.find('representative', id);
+    const maker = representative
+      ? ownerOf(representative)
+      : isLei(id)
+        ? ({ is: 'legal-entity', lei: id } as const)
+        : `representative ${id} is not in the reference data`;
+    if (typeof maker === 'string') {
+      side.mend(5, rule, maker);
+      continue;
+    }
+    const sources = [fromEntry(entry), ...(representative ? [fromEntry(representative)] : [])];
+    side.say(5, rule, sources);
+    side.sayPerson(6, maker, sources);
+    found.set(id, maker);
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,137 @@
+import { isLei } from '../identifiers/lei.js';
+import { CURRENCIES_VERSION } from '../identifiers/currency.js';
+import { invalidParameters, queryError } from '../http/parameters.js';
+import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import { defineReport, type ReportRun, type Row } from '../reports/report.js';
+import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
+import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
+import { isReady, type Draft, type NotReportable } from './draft.js';
+import { draftsOf } from './drafts.js';
+import { REPORT_FIELDS, textOf } from './fields.js';
+import { RTS22 } from './rules/rts22-rules.js';
+
+const EXECUTING_ENTITY = 'executing_entity';
+
+export const transactions = defineReport<string>({
+  name: 'transactions',
+  version: 1,
+  tables: [
+    { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
+    { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
+    { name: 'iso-4217', version: CURRENCIES_VERSION },
+  ],
+  title: 'Transactions (RTS 22)',
+  question: 'What is to be reported of the executions in the period, field by field, and what keeps a report back?',
+  parameters: [
+    {
+      name: EXECUTING_ENTITY,
+      description:
+        'LEI of the firm whose reports they are; may be left out where one legal entity of the reference data alone is an investment firm',
+      example: '529900G3SW56SHYNPR95',
+      required: false,
+      mistake: (value) =>
+        isLei(value) ? undefined : { rule: 'lei', rest: 'must be an LEI with right check digits (ISO 17442)' },
+    },
+    {
+      name: 'lineage',
+      description: 'yes fills the column lineage',
+      example: 'yes',
+      required: false,
+      mistake: (value) => (value === 'yes' ? undefined : { rule: 'one-of', rest: 'must be yes, or left out' }),
+    },
+    REFERENCE_PARAMETER,
+  ],
+  columns: [
+    { name: 'status', description: 'reportable, held (something is to be mended first) or not_reportable' },
+    { name: 'reason', description: 'why nothing is to be reported' },
+    { name: 'reason_rule', description: 'where that stands' },
+    { name: 'to_mend', description: 'what keeps the report back, each with its field; semicolons between' },
+    { name: 'hints', description: 'what may be wrong, and keeps nothing back' },
+    ...REPORT_FIELDS.map(({ number, title }, i) => ({
+      name: columnOf(i),
+      description: `${title} (${RTS22.source}, field ${number}); of several | between them`,
+    })),
+    { name: 'order_id', description: 'entity_id' },
+    { name: 'event_id', description: 'of the execution or allocation as first recorded' },
+    { name: 'version', description: 'of its content, counted from 1; corrections make the next ones' },
+    { name: 'leg', description: '0 the market side, 1 a client side, from 2 on allocations' },
+    { name: 'time', description: 'event time of the version, UTC, as fine as declared' },
+    { name: 'stated_by', description: 'the event that states the version: itself, or the correction' },
+    { name: 'cause', description: 'the event after which this is to be reported; of CANC the correction or void' },
+    { name: 'cause_sequence', description: 'its position in the ledger' },
+    {
+      name: 'lineage',
+      description:
+        'with lineage=yes: of each field the rule that made it, the list of codes, and what it was made of: events, entries of the reference data with their revision, parameters; JSON',
+    },
+  ],
+  async *rows(run) {
+    const revision = BigInt(run.parameters[REFERENCE_AS_OF] ?? '0');
+    const executingEntity = run.parameters[EXECUTING_ENTITY] ?? (await onlyInvestmentFirm(run, revision));
+    const hasLineage = run.parameters.lineage === 'yes';
+    for await (const each of draftsOf({ ...run, executingEntity, referenceRevision: revision })) {
+      yield each.is === 'draft' ? rowOfDraft(each, hasLineage) : rowOfNone(each);
+    }
+  },
+});
+
+/** Throws invalid-parameter where there is none, or several. */
+async function onlyInvestmentFirm(run: ReportRun, revision: bigint): Promise<string> {
+  const timelines = new ReferenceTimelines((work) => run.read((client) => work(client)), revision);
+  const [firm, ...others] = await timelines.idsHaving('legal-entity', { investment_firm: 'yes' });
+  if (firm !== undefined && others.length === 0) return firm;
+  const rest = `is required: of the legal entities of the reference data ${firm === undefined ? 'none' : 'several'} are investment firms`;
+  throw invalidParameters([queryError(EXECUTING_ENTITY, 'required', rest)]);
+}
+
+function rowOfDraft(draft: Draft, hasLineage: boolean): Row {
+  const { report, lineage, toMend, findings, leg, cause } = draft;
+  const told = new Set(toMend.map(({ field }) => field));
+  const errors = findings.filter(({ severity, fields }) => severity === 'error' && !told.has(fields[0]!));
+  const hints = findings.filter(({ severity }) => severity === 'hint');
+  const found = (all: typeof findings): string[] =>
+    all.map(({ rule, fields, text, value }) => {
+      const shown = value === undefined ? '' : ` (${value})`;
+      return `field ${fields[0]}${shown}: ${text} [${rule}]`;
+    });
+  const mended = toMend.map(({ field, text }) => `field ${field}: ${text}`);
+  return {
+    ...NOTHING,
+    ...placed(draft),
+    status: isReady(draft) ? 'reportable' : 'held',
+    to_mend: joined([...new Set([...mended, ...found(errors)])]),
+    hints: joined(found(hints)),
+    ...Object.fromEntries(REPORT_FIELDS.map((field, i) => [columnOf(i), textOf(field, report) ?? null])),
+    leg: String(leg),
+    cause: cause.event_id,
+    cause_sequence: cause.sequence,
+    lineage: hasLineage ? JSON.stringify(lineage) : null,
+  };
+}
+
+function rowOfNone(none: NotReportable): Row {
+  const { reason, rule } = none;
+  return { ...NOTHING, ...placed(none), status: 'not_reportable', reason, reason_rule: rule };
+}
+
+function placed({ orderId, eventId, version, time, statedBy }: Draft | NotReportable): Row {
+  return {
+    ...{ order_id: orderId, event_id: eventId, version: String(version), time },
+    stated_by: statedBy.event_id,
+  };
+}
+
+function columnOf(index: number): string {
+  const { number, name } = REPORT_FIELDS[index]!;
+  return `f${number}_${name}`;
+}
+
+function joined(texts: readonly string[]): string | null {
+  return texts.length === 0 ? null : texts.join('; ');
+}
+
+const NOTHING: Row = Object.freeze({
+  ...{ reason: null, reason_rule: null, to_mend: null, hints: null, leg: null, cause: null, cause_sequence: null },
+  ...Object.fromEntries(REPORT_FIELDS.map((_, i) => [columnOf(i), null])),
+  lineage: null,
+});
