@@ -34,7 +34,7 @@ export function newReport(execution: Execution, leg: Leg, trace: Trace): NewRepo
   if (change) trace.say([32], 'the change of the notional', statedIn(facts, 'notional_change'), 'notionalChange');
   return {
     status: 'NEWT',
-    ...identification(execution, leg.leg, trace),
+    ...identification(execution, leg.leg, trace, 'the execution is reported'),
     isInvestmentFirm: isInvestmentFirm(execution, trace),
     venueTransactionId: venueTransactionId(execution, trace, leg),
     ...{ buyer, seller },
@@ -69,17 +69,19 @@ export function newReport(execution: Execution, leg: Leg, trace: Trace): NewRepo
 
 /** The report that takes back the one of a version and leg. */
 export function cancellation(execution: Execution, leg: number, trace: Trace): Cancellation {
-  return { status: 'CANC', ...identification(execution, leg, trace) };
+  return { status: 'CANC', ...identification(execution, leg, trace, 'what was reported holds no more') };
 }
 
-/** Fields 2, 4 and 6. */
+/** Fields 1, 2, 4 and 6. */
 function identification(
   { eventId, version, at, firm, firmEntry }: Execution,
   leg: number,
   trace: Trace,
+  why: string,
 ): Pick<NewReport, 'transactionReference' | 'executingEntity' | 'submittingEntity'> {
-  const { event_id, sequence } = { event_id: eventId, sequence: at.row.sequence };
-  trace.say([2], 'event, version of its content, and leg', [{ event_id, sequence, name: 'event_id' }]);
+  const stated = { event_id: at.content.event_id, sequence: at.row.sequence, name: 'event_id' };
+  trace.say([1], why, [stated]);
+  trace.say([2], 'event as first recorded, version of its content, and leg', [stated]);
   trace.say([4], 'the firm', [{ parameter: 'executing_entity' }]);
   const submitting = firmEntry?.attributes.submitting_entity;
   const rule = submitting === undefined ? 'the firm submits its reports itself' : "who submits the firm's reports";
@@ -147,6 +149,7 @@ function tradingCapacity({ facts }: Execution, trace: Trace): string | undefined
 function venueOf({ place, instrument }: Execution, leg: Leg, trace: Trace): string | undefined {
   if (place.toMend !== undefined && leg.isAtPlace) {
     trace.mend(36, place.rule, place.toMend);
+    if (place.mic !== undefined) trace.say([36], place.rule, place.sources);
     return place.mic;
   }
   if (leg.isAtPlace && place.kind !== 'off-venue') {
