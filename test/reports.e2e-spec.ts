@@ -266,6 +266,7 @@ describe('reports on a made day', () => {
       'activity',
       'drop-copy-reconciliation',
       'order-records',
+      'transactions',
       'lifecycle-exceptions',
       'completeness',
       'clock-sync',
