@@ -438,6 +438,12 @@ const HELD: Record<string, [field: number, words: string][]> = {
   'HELD-person': [[7, 'client C-7 has no national_id, which nationals of SE have']],
   'HELD-decided': [[57, '[TR-057-5]']],
   'HELD-code': [[3, 'venue_transaction_id must be stated']],
+  'HELD-codes': [
+    [28, 'execution_time must be a time'],
+    [30, 'quantity_notation lots must be one of units, nominal, monetary'],
+    [33, 'price_notation money must be one of monetary, percentage'],
+    [65, 'transaction_nature give_up must be one of trade'],
+  ],
   'HELD-bond': [
     [30, 'quantity_notation must be stated'],
     [33, 'price_notation must be stated'],

@@ -33,7 +33,8 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   }
   const nature = facts.text('transaction_nature');
   const exclusion = EXCLUSIONS.get(nature ?? '');
-  if (exclusion !== undefined && !(nature === 'securities_financing' && facts.text('sftr_exempt') === 'true')) {
+  const isFinancing = nature === 'securities_financing';
+  if (exclusion !== undefined && !(isFinancing && (facts.text('sftr_exempt') ?? 'false') !== 'false')) {
     return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)` };
   }
   if (facts.text('transmission') === 'complete') {

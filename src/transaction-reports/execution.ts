@@ -17,6 +17,8 @@ export interface Execution {
   /** canonical; of an allocation that of the execution, otherwise its own */
   time: string;
   timeSource: Source;
+  /** false where `execution_time` is stated and is no time: the event time stands for it */
+  isTimeReadable: boolean;
   day: string;
   /** LEI of the firm whose report it is */
   firm: string;
@@ -42,6 +44,7 @@ export function executionOf(
   const reference = timelines.at(time);
   return {
     ...{ eventId, version, at, facts, fill, time, day, firm, reference },
+    isTimeReadable: from !== 'timestamp-as-execution_time-is-unreadable',
     timeSource: {
       event_id: content.event_id,
       sequence: (fill ?? at).row.sequence,

@@ -17,6 +17,7 @@ import { isOnOwnAccount, type Leg, type Role } from './legs.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
+import { mendUnknownCodes } from './stated-codes.js';
 import { fromEntry, type Trace } from './trace.js';
 import { transactionReference } from './transaction-reference.js';
 import type { Cancellation, Instrument, NewReport } from './transaction-report.js';
@@ -24,6 +25,7 @@ import type { Cancellation, Instrument, NewReport } from './transaction-report.j
 /** The report of one transaction of an execution: its 65 fields, right or wrong; the trace says how they came about. */
 export function newReport(execution: Execution, leg: Leg, trace: Trace): NewReport {
   const { facts } = execution;
+  mendUnknownCodes(facts, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
   const buyer = partyOf(buying, execution, trace, 7);
   const seller = partyOf(selling, execution, trace, 16);
@@ -124,8 +126,9 @@ function sidesOf(execution: Execution, leg: Leg, trace: Trace): { buyer: Role; s
   return direction.side === 'buy' ? { buyer: leg.own, seller: leg.other } : { buyer: leg.other, seller: leg.own };
 }
 
-function tradingTime({ fill, time, timeSource }: Execution, trace: Trace): string | undefined {
+function tradingTime({ fill, time, timeSource, isTimeReadable }: Execution, trace: Trace): string | undefined {
   const rule = 'the time of the execution; of an allocation that of the last one before it';
+  if (!isTimeReadable) trace.mend(28, rule, 'execution_time must be a time by RFC 3339');
   if (!fill) {
     trace.mend(28, rule, 'the order has no execution that could be allocated');
     return undefined;

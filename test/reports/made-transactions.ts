@@ -438,4 +438,17 @@ export const MADE_TRANSACTIONS: readonly SentEvent[] = [
     { symbol: 'BND', side: 'buy', ...fill('1') },
     { ...OWN, counterparty_id: BANK },
   ),
+  event(
+    'HELD-codes',
+    'fill',
+    '09:02:08',
+    {
+      ...onVenue('buy'),
+      ...fill('1'),
+      transaction_nature: 'give_up',
+      price_notation: 'money',
+      quantity_notation: 'lots',
+    },
+    { ...OWN, ...code('TV24'), execution_time: 'at noon' },
+  ),
 ];

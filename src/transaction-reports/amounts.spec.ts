@@ -1,0 +1,139 @@
+import { executionWith, type StatedValues } from '../../test/support/executions.js';
+import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
+import { Trace, type ToMend } from './trace.js';
+
+const BOND = { isin: 'DE0001102309' };
+const PERCENT = { ...BOND, price_notation: 'percentage', quantity_notation: 'nominal' };
+const SWAP = { isin: 'EZ0000000003', exchange: 'XOFF' };
+
+function told({ toMend }: Trace): string[] {
+  return toMend.map(({ field, text }: ToMend) => `${field}: ${text}`);
+}
+
+describe('fields 30 and 31', () => {
+  it.each<[StatedValues, object | undefined, string[]]>([
+    [{ quantity: '250' }, { is: 'units', value: '250' }, []],
+    [{ quantity: '18.123456789012345678' }, { is: 'units', value: '18.123456789012345678' }, []],
+    [{}, undefined, ['30: quantity must be stated']],
+    [{ ...PERCENT, quantity: '1000' }, { is: 'nominal', value: '1000', currency: 'EUR' }, []],
+    [{ ...PERCENT, quantity: '1000', quantity_currency: 'USD' }, { is: 'nominal', value: '1000', currency: 'USD' }, []],
+    [
+      { ...BOND, quantity: '1000' },
+      undefined,
+      ['30: quantity_notation must be stated of instruments classified DBFTFB'],
+    ],
+    [{ ...SWAP, quantity: '5', quantity_notation: 'monetary' }, { is: 'monetary', value: '5', currency: 'EUR' }, []],
+    [
+      { isin: 'XS0000000017', quantity: '5', quantity_notation: 'monetary' },
+      { is: 'monetary', value: '5', currency: undefined },
+      ['31: quantity_currency must be stated'],
+    ],
+  ])('of %j are %j', (stated, quantity, toMend) => {
+    const trace = new Trace();
+    expect(quantityOf(executionWith(stated), trace)).toEqual(quantity);
+    expect(told(trace)).toEqual(toMend);
+  });
+
+  it('of an allocation are its own', () => {
+    const execution = executionWith({ quantity: '10', allocations: [{ quantity: '4' }] });
+    const trace = new Trace();
+    const part = { index: 0, quantity: '4', price: undefined };
+    expect(quantityOf(execution, trace, part)).toEqual({ is: 'units', value: '4' });
+    expect(trace.lineage[0]!.sources).toMatchObject([{ name: 'allocations/0/quantity' }]);
+    expect(quantityOf(execution, trace, { ...part, quantity: undefined })).toBeUndefined();
+    expect(told(trace)).toEqual(['30: quantity must be stated in each of allocations']);
+  });
+});
+
+describe('fields 33 and 34', () => {
+  it.each<[StatedValues, object | undefined, string[]]>([
+    [{ price: '61.38' }, { is: 'money', amount: '61.38', currency: 'EUR' }, []],
+    [{ price: '-37.63', currency: 'USD' }, { is: 'money', amount: '-37.63', currency: 'USD' }, []],
+    [{ ...PERCENT, price: '101.25' }, { is: 'percentage', value: '101.25' }, []],
+    [{ price: '1.5', price_notation: 'yield' }, { is: 'yield', value: '1.5' }, []],
+    [{ price: '100', price_notation: 'basis_points' }, { is: 'basis-points', value: '100' }, []],
+    [{ price_absent: 'pending' }, { is: 'pending', currency: 'EUR' }, []],
+    [{ price_absent: 'not_applicable', ...SWAP }, { is: 'not-applicable', currency: undefined }, []],
+    [{}, undefined, ['33: price or price_absent must be stated']],
+    [{ ...BOND, price: '99' }, undefined, ['33: price_notation must be stated of debt instruments']],
+    [
+      { ...SWAP, price: '99' },
+      { is: 'money', amount: '99', currency: undefined },
+      ['34: currency must be stated, or stand in the entry of the instrument'],
+    ],
+  ])('of %j are %j', (stated, price, toMend) => {
+    const trace = new Trace();
+    expect(priceOf(executionWith(stated), trace)).toEqual(price);
+    expect(told(trace)).toEqual(toMend);
+  });
+
+  it('of an allocation within an execution are those of the execution, if it has none of its own', () => {
+    const part = { index: 0, quantity: '4', price: undefined };
+    const within = executionWith({ price: '9', allocations: [{ quantity: '4' }] });
+    expect(priceOf(within, new Trace(), part)).toMatchObject({ amount: '9' });
+    expect(priceOf(within, new Trace(), { ...part, price: '8' })).toMatchObject({ amount: '8' });
+    const trace = new Trace();
+    expect(priceOf({ ...within, fill: undefined }, trace, part)).toBeUndefined();
+    expect(told(trace)).toEqual(['33: price must be stated in each of allocations']);
+  });
+});
+
+describe('field 35', () => {
+  it.each<[string, StatedValues, string | undefined, string[]]>([
+    ['as stated', { ...PERCENT, quantity: '100000', price: '101.25', net_amount: '101350.55' }, '101350.55', []],
+    [
+      'clean price and accrued interest',
+      { ...PERCENT, quantity: '100000', price: '101.25', accrued_interest: '100.55' },
+      '101350.55',
+      [],
+    ],
+    [
+      'rounded to five decimals, a half up',
+      { ...PERCENT, quantity: '1', price: '99.0015', accrued_interest: '0.00000' },
+      '0.99002',
+      [],
+    ],
+    [
+      'of a price in money',
+      {
+        ...BOND,
+        quantity_notation: 'units',
+        price_notation: 'monetary',
+        quantity: '3',
+        price: '1010.5',
+        accrued_interest: '1',
+      },
+      '3032.5',
+      [],
+    ],
+    [
+      'not known without what accrued',
+      { ...PERCENT, quantity: '100000', price: '101.25' },
+      undefined,
+      ['35: net_amount, or accrued_interest with a price in percent or money, must be stated'],
+    ],
+    [
+      'not known of a yield',
+      { ...PERCENT, price_notation: 'yield', quantity: '100000', price: '1', accrued_interest: '1' },
+      undefined,
+      ['35: net_amount, or accrued_interest with a price in percent or money, must be stated'],
+    ],
+    ['none without a price', { ...PERCENT, quantity: '1', price_absent: 'pending', net_amount: '1' }, undefined, []],
+    ['none of a share', { quantity: '1', price: '1', net_amount: '1' }, undefined, []],
+  ])('is %s', (_, stated, amount, toMend) => {
+    const execution = executionWith(stated);
+    const [price, quantity] = [priceOf(execution, new Trace()), quantityOf(execution, new Trace())];
+    const trace = new Trace();
+    expect(netAmountOf(execution, trace, { price, quantity })).toBe(amount);
+    expect(told(trace)).toEqual(toMend);
+  });
+});
+
+it('fields 38 and 39 keep the sign, and take the notional currency where none is stated', () => {
+  const trace = new Trace();
+  expect(upFrontPaymentOf(executionWith({ ...SWAP, upfront_payment: '-1500' }), trace)).toEqual({
+    ...{ amount: '-1500', currency: 'EUR' },
+  });
+  expect(upFrontPaymentOf(executionWith(SWAP), trace)).toBeUndefined();
+  expect(told(trace)).toEqual([]);
+});

@@ -1,0 +1,83 @@
+import { referenceOf, rowOf, transactionOf, versionOf, type StatedValues } from '../../test/support/executions.js';
+import { FIRM } from '../../test/support/transaction-reports.js';
+import type { Draft, NotReportable } from './draft.js';
+import { draftsOfTransaction } from './drafts.js';
+import type { Transaction } from './transactions.js';
+
+const OWN: StatedValues = {
+  ...{ isin: 'FR0000131104', exchange: 'XPAR', side: 'buy', trading_capacity: 'own_account', quantity: '1' },
+  ...{ price: '61.38', venue_transaction_id: 'TV1', investment_decision_maker: 'MM7', execution_decision_maker: 'T-1' },
+};
+const version = (sequence: number, more: StatedValues = {}) => versionOf(sequence, { ...OWN, ...more });
+const nothing = (sequence: number) => ({ row: rowOf(sequence, { action: 'void' }) });
+
+function drafts(...versions: Transaction['versions']): (Draft | NotReportable)[] {
+  return draftsOfTransaction(transactionOf(...versions), FIRM, { at: () => referenceOf() });
+}
+
+function told(each: Draft | NotReportable): string {
+  if (each.is === 'not-reportable') return `none v${each.version} by ${each.statedBy.sequence}`;
+  const { version: of, leg, cause, statedBy } = each;
+  return `${each.report.status} v${of} leg ${leg} of ${statedBy.sequence} after ${cause.sequence}`;
+}
+
+describe('the reports of an execution', () => {
+  it('are one of each version, and a cancellation of each that another took the place of', () => {
+    const made = drafts(version(2), version(5, { price: '61.39' }), version(7, { price: '61.4' }));
+    expect(made.map(told)).toEqual([
+      'NEWT v1 leg 0 of 2 after 2',
+      'CANC v1 leg 0 of 2 after 5',
+      'NEWT v2 leg 0 of 5 after 5',
+      'CANC v2 leg 0 of 5 after 7',
+      'NEWT v3 leg 0 of 7 after 7',
+    ]);
+    const numbers = made.map((each) => (each.is === 'draft' ? each.report.transactionReference : ''));
+    expect([numbers[1], numbers[3]]).toEqual([numbers[0], numbers[2]]);
+    expect(new Set(numbers).size).toBe(3);
+    expect(made.every((each) => each.is === 'draft' && each.toMend.length === 0 && each.findings.length === 0)).toBe(
+      true,
+    );
+    expect(new Set(made.map(({ eventId }) => eventId)).size).toBe(1);
+  });
+
+  it('are cancelled where it never happened, and made again where that is corrected', () => {
+    expect(drafts(version(2), nothing(3), version(4)).map(told)).toEqual([
+      'NEWT v1 leg 0 of 2 after 2',
+      'CANC v1 leg 0 of 2 after 3',
+      'NEWT v3 leg 0 of 4 after 4',
+    ]);
+  });
+
+  it('are none of what is no transaction, from when that is known', () => {
+    const netting = { transaction_nature: 'netting' };
+    expect(drafts(version(2), version(3, netting), version(4)).map(told)).toEqual([
+      'NEWT v1 leg 0 of 2 after 2',
+      'CANC v1 leg 0 of 2 after 3',
+      'none v2 by 3',
+      'NEWT v3 leg 0 of 4 after 4',
+    ]);
+  });
+
+  it('are cancelled leg by leg', () => {
+    const both = { client_id: 'C-1' };
+    expect(drafts(version(2, { ...both, short_sale: 'not_short' }), version(3)).map(told)).toEqual([
+      'NEWT v1 leg 0 of 2 after 2',
+      'NEWT v1 leg 1 of 2 after 2',
+      'CANC v1 leg 0 of 2 after 3',
+      'CANC v1 leg 1 of 2 after 3',
+      'NEWT v2 leg 0 of 3 after 3',
+    ]);
+  });
+
+  it('are judged on the day on which the event was recorded: a time after it is found', () => {
+    const [early] = drafts(version(2, { execution_time: '2026-06-04T08:00:00Z' }));
+    expect(early).toMatchObject({ findings: [{ rule: 'TR-028-3', severity: 'error' }] });
+  });
+
+  it('say what no rule on reports would find: codes that nobody knows', () => {
+    const [draft] = drafts(
+      version(2, { transaction_nature: 'give_up', transmission: 'Complete', price_notation: 'money' }),
+    );
+    expect(draft).toMatchObject({ toMend: [{ field: 25 }, { field: 33 }, { field: 65 }] });
+  });
+});

@@ -1,0 +1,56 @@
+import { executionWith, type StatedValues } from '../../test/support/executions.js';
+import { BANK, FIRM } from '../../test/support/transaction-reports.js';
+import { ineligible } from './eligibility.js';
+import { EXCLUSIONS } from './rts22-codes.js';
+
+const OFF = { exchange: 'XOFF' };
+const UNLISTED = { isin: 'FR0000000028' };
+
+describe('what is not reported', () => {
+  it.each([...EXCLUSIONS])('is %s', (nature, words) => {
+    expect(ineligible(executionWith({ transaction_nature: nature }))).toEqual({
+      ...{ reason: `It is no transaction, but ${words}`, rule: 'Delegated Regulation (EU) 2017/590, Article 2(5)' },
+    });
+  });
+
+  it('has fifteen natures', () => {
+    expect(EXCLUSIONS.size).toBe(15);
+  });
+
+  it.each<[string, StatedValues, RegExp]>([
+    ['executed by another', { executing_entity: BANK }, /26\(1\)$/],
+    ['transmitted with all details', { transmission: 'complete', order_receiver: BANK }, /4\(1\)$/],
+    ['reported by the venue', { exchange: 'XREP' }, /26\(5\)$/],
+    ['on what no venue has', { ...OFF, ...UNLISTED }, /26\(2\)$/],
+    ['on what no venue has, with an internaliser', { exchange: 'XXSI', ...UNLISTED }, /26\(2\)$/],
+    ['on what no venue of the EEA has', { exchange: 'XNYS', ...UNLISTED }, /26\(2\)$/],
+    ['on a described derivative on that', { ...OFF, isin: '', underlying_isins: ['FR0000000028'] }, /26\(2\)$/],
+    [
+      "an allocation of one client's order",
+      { action: 'modify', client_id: 'C-1', allocations: [{}] },
+      /Articles 2 and 3$/,
+    ],
+  ])('is %s', (_, stated, rule) => {
+    expect(ineligible(executionWith(stated))).toMatchObject({ rule: expect.stringMatching(rule) });
+  });
+
+  it.each<[string, StatedValues]>([
+    ['a trade', { transaction_nature: 'trade' }],
+    ['by the firm', { executing_entity: FIRM }],
+    ['transmitted without details', { transmission: 'incomplete' }],
+    [
+      'securities financing that is reported nowhere else',
+      { transaction_nature: 'securities_financing', sftr_exempt: true },
+    ],
+    ['executed on a venue, whatever reference data say', UNLISTED],
+    ['on the reference list, off venue', OFF],
+    ['on something that is on it', { ...OFF, isin: 'EZ0000000003' }],
+    // held instead
+    ['of a nature that nobody knows', { transaction_nature: 'give_up' }],
+    ['an instrument that nobody knows', { ...OFF, isin: 'XS0000000017' }],
+    ['on an underlying that nobody knows', { ...OFF, isin: 'EZ0000000011' }],
+    ['at a venue that nobody knows', { exchange: 'ZZZZ', ...UNLISTED }],
+  ])('is not %s', (_, stated) => {
+    expect(ineligible(executionWith(stated))).toBeUndefined();
+  });
+});

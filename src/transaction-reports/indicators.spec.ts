@@ -1,0 +1,135 @@
+import { executionWith, type StatedValues } from '../../test/support/executions.js';
+import { CCP } from '../../test/support/transaction-reports.js';
+import {
+  branchMembershipCountry,
+  complexTradeId,
+  isSecuritiesFinancing,
+  postTradeIndicators,
+  reducesRisk,
+  shortSelling,
+  transmissionOf,
+  venueTransactionId,
+  waivers,
+} from './indicators.js';
+import type { Leg } from './legs.js';
+import { Trace } from './trace.js';
+
+const MARKET: Leg = { leg: 0, own: { is: 'firm' }, other: { is: 'market' }, isMarketSide: true, isAtPlace: true };
+const CLIENT_SIDE: Leg = { ...MARKET, leg: 1, isMarketSide: false, isAtPlace: false };
+const told = ({ toMend }: Trace): string[] => toMend.map(({ field, text }) => `${field}: ${text}`);
+
+describe('of the market side alone are', () => {
+  const stated = { venue_transaction_id: 'TV1', waivers: ['reference_price', 'odd'] };
+  it.each<[string, StatedValues, Leg, [unknown, unknown, unknown], string[]]>([
+    ['on a venue', stated, MARKET, ['TV1', 'IT', ['RFPT', 'odd']], []],
+    ['on its client side', stated, CLIENT_SIDE, [undefined, undefined, []], []],
+    ['off venue', { ...stated, exchange: 'XOFF' }, MARKET, [undefined, undefined, []], []],
+    ['with an internaliser', { ...stated, exchange: 'XXSI' }, MARKET, [undefined, undefined, []], []],
+    [
+      'outside of the EEA',
+      { ...stated, exchange: 'XNYS' },
+      MARKET,
+      [undefined, undefined, []],
+      ['37: membership 9695TESTFIRM00000112/XNYS is not in the reference data'],
+    ],
+    [
+      'on a venue that gave no code',
+      {},
+      MARKET,
+      [undefined, 'IT', []],
+      ['3: venue_transaction_id must be stated of executions on a trading venue'],
+    ],
+  ])('fields 3, 37 and 61 %s', (_, given, leg, expected, toMend) => {
+    const [trace, execution] = [new Trace(), executionWith(given)];
+    const found = [
+      venueTransactionId(execution, trace, leg),
+      branchMembershipCountry(execution, trace, leg),
+      waivers(execution, trace, leg),
+    ];
+    expect(found).toEqual(expected);
+    expect(told(trace)).toEqual(toMend);
+  });
+});
+
+describe('the id of a combination (field 40)', () => {
+  const of = (text: string) => complexTradeId(executionWith({ complex_trade_id: text }), new Trace());
+  it('is as events have it, where that fits', () => {
+    expect([of('COMBI1'), complexTradeId(executionWith(), new Trace())]).toEqual(['COMBI1', undefined]);
+  });
+  it('is made of it otherwise, always the same, and of another another', () => {
+    expect(of('combi-1')).toMatch(/^[A-Z0-9]{35}$/);
+    expect(of('combi-1')).toBe(of('combi-1'));
+    expect(of('combi-1')).not.toBe(of('combi-2'));
+  });
+});
+
+describe('whether it is a short sale (field 62)', () => {
+  const bond = { isin: 'DE0001102309' };
+  it.each<[string, StatedValues, Parameters<typeof shortSelling>[2], string | undefined, string[]]>([
+    ['of the firm', { short_sale: 'not_exempt' }, { is: 'firm' }, 'SESH', []],
+    ['of a market maker', { short_sale: 'exempt' }, { is: 'firm' }, 'SSEX', []],
+    ['of a client', { short_sale: 'undisclosed' }, { is: 'client', id: 'C-1', isOfOrder: true }, 'UNDI', []],
+    [
+      'of a client who is the counterparty',
+      { short_sale: 'not_short', counterparty_id: 'C-1' },
+      { is: 'market' },
+      'SELL',
+      [],
+    ],
+    ['not told', {}, { is: 'firm' }, undefined, ['62: short_sale must be stated of sales']],
+    ['not asked of others', { short_sale: 'not_exempt', counterparty_id: CCP }, { is: 'market' }, undefined, []],
+    ['not asked of an aggregate', { short_sale: 'not_exempt' }, { is: 'aggregate' }, undefined, []],
+    ['not asked of a bond', { ...bond, short_sale: 'not_exempt' }, { is: 'firm' }, undefined, []],
+  ])('%s', (_, stated, seller, indicator, toMend) => {
+    const trace = new Trace();
+    expect(shortSelling(executionWith(stated), trace, seller)).toBe(indicator);
+    expect(told(trace)).toEqual(toMend);
+  });
+
+  it('is asked of what the entry of the instrument says', () => {
+    const asked = (short_selling: string) => {
+      const entries = { instrument: { DE0001102309: { cfi: 'DBFTFB', short_selling } } };
+      return shortSelling(executionWith({ ...bond, short_sale: 'not_short' }, entries), new Trace(), { is: 'firm' });
+    };
+    expect([asked('yes'), asked('no')]).toEqual(['SELL', undefined]);
+  });
+});
+
+it('field 63 is of what is off a trading venue, where it was executed', () => {
+  const of = (stated: StatedValues, leg: Leg) =>
+    postTradeIndicators(executionWith({ otc_flags: ['benchmark', 'package'], ...stated }), new Trace(), leg);
+  expect(of({ exchange: 'XOFF' }, MARKET)).toEqual(['BENC', 'TPAC']);
+  expect(of({ exchange: 'XXSI' }, MARKET)).toEqual(['BENC', 'TPAC']);
+  expect(of({}, MARKET)).toEqual([]);
+  expect(of({ exchange: 'XOFF' }, CLIENT_SIDE)).toEqual([]);
+});
+
+it('field 64 is of commodity derivatives, of which it must be told', () => {
+  const future = { isin: '', cfi: 'FCEPSX' };
+  const trace = new Trace();
+  expect(reducesRisk(executionWith({ ...future, commodity_risk_reducing: false }), trace)).toBe(false);
+  expect(reducesRisk(executionWith({ ...future, commodity_risk_reducing: true }), trace)).toBe(true);
+  expect(reducesRisk(executionWith({ commodity_risk_reducing: true }), trace)).toBeUndefined();
+  expect(told(trace)).toEqual([]);
+  expect(reducesRisk(executionWith(future), trace)).toBeUndefined();
+  expect(told(trace)).toEqual(['64: commodity_risk_reducing must be stated of commodity derivatives']);
+});
+
+it('field 65 is of securities financing that is reported nowhere else', () => {
+  const of = (stated: StatedValues) => isSecuritiesFinancing(executionWith(stated), new Trace());
+  expect(of({ transaction_nature: 'securities_financing', sftr_exempt: true })).toBe(true);
+  expect(of({ transaction_nature: 'trade', sftr_exempt: true })).toBe(false);
+  expect(of({})).toBe(false);
+});
+
+it('fields 25 to 27: who transmitted the order of the client stands on its side', () => {
+  const client = { is: 'client', id: 'C-1', isOfOrder: true } as const;
+  const of = (stated: StatedValues, buyer: typeof client | { is: 'firm' }, seller: typeof buyer) =>
+    transmissionOf(executionWith(stated), new Trace(), { buyer, seller });
+  const received = { transmitting_firm: CCP };
+  expect(of(received, client, { is: 'firm' })).toMatchObject({ isTransmitted: false, transmittingFirmForBuyer: CCP });
+  expect(of(received, { is: 'firm' }, client)).toEqual({
+    ...{ isTransmitted: false, transmittingFirmForBuyer: undefined, transmittingFirmForSeller: CCP },
+  });
+  expect(of({ transmission: 'incomplete' }, client, { is: 'firm' }).isTransmitted).toBe(true);
+});

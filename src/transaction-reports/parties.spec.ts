@@ -1,0 +1,124 @@
+import { executionWith, type StatedValues } from '../../test/support/executions.js';
+import { BANK, CCP, CLIENT, FIRM } from '../../test/support/transaction-reports.js';
+import { partyOf } from './parties.js';
+import { Trace } from './trace.js';
+
+const told = ({ toMend }: Trace): string[] => toMend.map(({ field, text }) => `${field}: ${text}`);
+const entity = (lei: string) => ({ id: { is: 'legal-entity', lei } });
+const OFF = { exchange: 'XOFF' };
+
+describe('the other side', () => {
+  it.each<[string, StatedValues, object[], string[]]>([
+    ['of an anonymous execution is the central counterparty', {}, [entity(CCP)], []],
+    ['is the one that the event names', { central_counterparty: BANK }, [entity(BANK)], []],
+    ['is the venue where there is none', { exchange: 'XANO' }, [{ id: { is: 'venue', mic: 'XANO' } }], []],
+    ['is the disclosed counterparty', { counterparty_id: BANK }, [entity(BANK)], []],
+    [
+      'is a client of the firm, with the country of its branch',
+      { ...OFF, counterparty_id: 'C-1' },
+      [{ ...entity(CLIENT), branchCountry: 'IT' }],
+      [],
+    ],
+    [
+      'must be known',
+      { ...OFF, counterparty_id: 'SOMEBODY' },
+      [],
+      ['16: counterparty_id SOMEBODY is neither an LEI nor a client of the reference data'],
+    ],
+    ['must be named off venue', OFF, [], ['16: counterparty_id must name the other side of what is off venue']],
+    ['is the internaliser', { exchange: 'XXSI' }, [entity(BANK)], []],
+    [
+      'of an internaliser that nobody knows',
+      { exchange: 'XNOL' },
+      [],
+      ['16: venue XNOL has no lei in the reference data, which says who the internaliser is'],
+    ],
+    [
+      'is the firm that got the order',
+      { transmission: 'incomplete', order_receiver: BANK, counterparty_id: CCP },
+      [entity(BANK)],
+      [],
+    ],
+    [
+      'must be a firm then',
+      { transmission: 'incomplete', order_receiver: 'XPAR' },
+      [],
+      ['16: order_receiver must be the LEI of the firm that the order was transmitted to'],
+    ],
+  ])('%s', (_, stated, owners, toMend) => {
+    const trace = new Trace();
+    expect(partyOf({ is: 'market' }, executionWith(stated), trace, 16).owners).toEqual(owners);
+    expect(told(trace)).toEqual(toMend);
+  });
+});
+
+describe('a client', () => {
+  const client = (id: string | undefined, stated: StatedValues = {}) => {
+    const trace = new Trace();
+    const party = partyOf({ is: 'client', id, isOfOrder: true }, executionWith({ client_id: id, ...stated }), trace, 7);
+    return { party, trace };
+  };
+
+  it.each<[string, StatedValues, string[], object]>([
+    ['C-1', {}, [], { owners: [{ ...entity(CLIENT), branchCountry: 'IT' }], decisionMakers: [] }],
+    ['C-5', {}, [], { decisionMakers: [{ is: 'legal-entity', lei: FIRM }] }],
+    [
+      'C-5',
+      { client_representative_id: BANK },
+      [],
+      { decisionMakers: [{ is: 'legal-entity', lei: BANK }] }, // what the event says goes first
+    ],
+    [CLIENT, {}, [], { owners: [{ ...entity(CLIENT), branchCountry: 'FR' }] }],
+    [CLIENT, { branch: 'ES' }, [], { owners: [{ ...entity(CLIENT), branchCountry: 'ES' }] }],
+    [
+      'DE19700101ANNA#MUSTE',
+      { client_first_names: 'ANNA', client_surnames: 'MUSTERMANN', client_birth_date: '1970-01-01' },
+      [],
+      {
+        owners: [
+          {
+            id: {
+              ...{ is: 'person', id: 'DE19700101ANNA#MUSTE', scheme: 'CONCAT' },
+              ...{ firstNames: 'ANNA', surnames: 'MUSTERMANN', birthDate: '1970-01-01' },
+            },
+            branchCountry: 'FR',
+          },
+        ],
+      },
+    ],
+    // SE has national ids and CONCAT, so that there is no doubt; CZ has passports as well
+    ['SE197001311234', { client_surnames: 'BERG' }, [], { owners: [{ id: { scheme: 'NIDN' } }] }],
+    [
+      'CZ7001311234',
+      { client_surnames: 'NOVAK' },
+      ['7: client CZ7001311234 is not in the reference data'],
+      { owners: [] },
+    ],
+    ['C-404', {}, ['7: client C-404 is not in the reference data'], { owners: [] }],
+    [
+      'C-8',
+      {},
+      ['7: client C-404, who is one of joint_holders of C-8, is not in the reference data'],
+      { owners: [{ ...entity(CLIENT), branchCountry: 'IT' }] },
+    ],
+    ['C-9', {}, ['12: representative R-404 is not in the reference data'], { decisionMakers: [] }],
+  ])('%s that states %j', (id, stated, toMend, party) => {
+    const found = client(id, stated);
+    expect(found.party).toMatchObject(party);
+    expect(told(found.trace)).toEqual(toMend);
+  });
+
+  it('must be named', () => {
+    const { party, trace } = client(undefined);
+    expect(party.owners).toEqual([]);
+    expect(told(trace)).toEqual([
+      '7: client_id must be stated, or client_id_type aggregated, pending_allocation or none',
+    ]);
+  });
+
+  it('of the seller is told of by the fields of the seller', () => {
+    const trace = new Trace();
+    partyOf({ is: 'client', id: 'C-5', isOfOrder: true }, executionWith({ client_id: 'C-5' }), trace, 16);
+    expect(trace.lineage.map(({ field }) => field)).toEqual([16, 17, 21]);
+  });
+});
