@@ -116,6 +116,7 @@ const MUTATIONS: readonly [field: number, rule: string, base: NewReport, change:
   [29, 'TR-029-1', SHARE, { tradingCapacity: undefined }],
   [29, 'TR-029-2', SHARE, { tradingCapacity: 'PRIN' }],
   [29, 'TR-029-3', SHARE, { tradingCapacity: 'AOTC', investmentDecision: undefined }],
+  [29, 'TR-029-3', SHARE, { tradingCapacity: 'MTCH', investmentDecision: undefined }],
   [30, 'TR-030-1', SHARE, { quantity: undefined }],
   [30, 'TR-030-2', SHARE, { quantity: { is: 'units', value: '0' } }],
   [30, 'TR-030-2', SHARE, { quantity: { is: 'units', value: '-1' } }],
