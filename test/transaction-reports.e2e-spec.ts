@@ -354,6 +354,17 @@ const REPORTABLE: Record<string, [leg: number, version: number, fields: Fields][
     ],
     [0, 2, { 1: 'CANC', 4: FIRM, 6: ARM }],
   ],
+  CLIENT: (() => {
+    const common: Fields = { ...IN_SHARES, ...BY_CAMILLE, ...AT_XPAR, 16: CCP };
+    const first: Fields = { ...common, 3: 'TV17', 28: '2025-06-03T08:50:01Z', 30: '1' };
+    const berit: Fields = { 7: 'SE197001311234', 8: 'FR', 9: 'Berit', 10: 'Svensson', 11: '1970-01-31' };
+    return [
+      [0, 1, { ...first, ...COMPANY_BUYS }],
+      [0, 1, { 1: 'CANC', 4: FIRM, 6: ARM }],
+      [0, 2, { ...first, ...berit }],
+      [0, 1, { ...common, ...berit, 3: 'TV18', 28: '2025-06-03T08:50:02Z', 30: '2' }],
+    ];
+  })(),
   VOID: [
     [
       0,
@@ -514,7 +525,13 @@ describe('transaction reports', () => {
       ['CANC', '1', id('FIXED'), id('FIXED-2')],
       ['NEWT', '2', id('FIXED-2'), id('FIXED-2')],
       ['CANC', '2', id('FIXED-2'), id('FIXED-3')],
-      [null, '3', id('FIXED-3'), null],
+      [null, '3', id('FIXED-3'), id('FIXED-3')],
+    ]);
+    expect(links('CLIENT')).toEqual([
+      ['NEWT', '1', id('CLIENT-1'), id('CLIENT-1')],
+      ['CANC', '1', id('CLIENT-1'), id('CLIENT-4')],
+      ['NEWT', '2', id('CLIENT-1'), id('CLIENT-4')],
+      ['NEWT', '1', id('CLIENT-2'), id('CLIENT-2')],
     ]);
     expect(links('VOID')).toEqual([
       ['NEWT', '1', id('VOID'), id('VOID')],
@@ -628,7 +645,7 @@ describe('transaction reports', () => {
     // all that is reportable of the day, cancellations among them, and the one that came late
     expect(reports.length).toBe(rows.filter(({ status }) => status === 'reportable').length + 1);
     const { counts, findings } = await writtenFile(reports, '2025-06-04');
-    expect([findings, counts]).toEqual([[], { new: reports.length - 6, cancelled: 6 }]);
+    expect([findings, counts]).toEqual([[], { new: reports.length - 7, cancelled: 7 }]);
   });
 });
 

@@ -73,7 +73,8 @@ describe('fields 33 and 34', () => {
     expect(priceOf(within, new Trace(), part)).toMatchObject({ amount: '9' });
     expect(priceOf(within, new Trace(), { ...part, price: '8' })).toMatchObject({ amount: '8' });
     const trace = new Trace();
-    expect(priceOf({ ...within, fill: undefined }, trace, part)).toBeUndefined();
+    const apart = executionWith({ action: 'modify', price: '9', allocations: [{ quantity: '4' }] });
+    expect(priceOf(apart, trace, part)).toBeUndefined();
     expect(told(trace)).toEqual(['33: price must be stated in each of allocations']);
   });
 });

@@ -3,7 +3,7 @@ import type { Execution } from './execution.js';
 import type { Allocation } from './legs.js';
 import { isDebt } from './rules/facts.js';
 import { fromEvent, type Source, type Trace } from './trace.js';
-import type { Facts } from './transactions.js';
+import { isFill, type Facts } from './transactions.js';
 import type { Money, Price, Quantity } from './transaction-report.js';
 
 /** Fields 30 and 31: of the execution, or of its part that a client got. */
@@ -40,10 +40,10 @@ function notationOf(cfi: string | undefined): 'units' | undefined {
 
 /** Fields 33 and 34. */
 export function priceOf(execution: Execution, trace: Trace, allocation?: Allocation): Price | undefined {
-  const { facts, instrument, at, fill } = execution;
+  const { facts, instrument, at } = execution;
   const rule = 'the price of the execution';
   const currency = currencyOf(execution);
-  const found = ofLeg(facts, 'price', allocation) ?? (allocation && at === fill ? ofLeg(facts, 'price') : undefined);
+  const found = ofLeg(facts, 'price', allocation) ?? (allocation && isFill(at) ? ofLeg(facts, 'price') : undefined);
   if (!found) {
     const absent = facts.get('price_absent');
     if (!absent || allocation) {

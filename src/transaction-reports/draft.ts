@@ -13,28 +13,31 @@ interface OfExecution {
   orderId: string;
   /** of the execution, or of the allocation, as first recorded */
   eventId: string;
-  /** of its content, counted from 1: the event as first recorded, then what corrections made of it */
+  /**
+   * counted from 1: the event as first recorded, then what each correction made of it, of itself or of an earlier event of
+   * the order from which it takes what it does not state
+   */
   version: number;
   /** the event that states this content: the execution itself, or a correction */
   statedBy: EventReference;
   /** event time of `statedBy`, canonical */
   time: string;
+  /**
+   * the event after which it must be reported: of a new report `statedBy`, or the correction of an earlier event; of a
+   * cancellation the correction or `void` that put an end to it
+   */
+  cause: EventReference;
 }
 
 /**
  * A report that is to be sent, or would be if nothing were to be mended. The same event, version and leg have the same
- * transaction reference always; what else the report says may change when what it was looked up from is corrected:
- * an earlier event of the order, or reference data.
+ * transaction reference always. What else a report says is fixed by the events up to its cause, and by the reference data:
+ * a correction of these changes it under the same reference.
  */
 export interface Draft extends OfExecution {
   is: 'draft';
   /** 0: the market side; 1: the client side of it, or the one transaction with a client; from 2 on: allocations (legs.ts) */
   leg: number;
-  /**
-   * the event after which it must be reported: of NEWT the one that states the content, of CANC the correction or
-   * `void` that put an end to it
-   */
-  cause: EventReference;
   report: TransactionReport;
   lineage: readonly LineageEntry[];
   /** values that could not be had; nothing may be sent while there are any */

@@ -9,13 +9,20 @@ const OWN: StatedValues = {
   ...{ price: '61.38', venue_transaction_id: 'TV1', investment_decision_maker: 'MM7', execution_decision_maker: 'T-1' },
 };
 const version = (sequence: number, more: StatedValues = {}) => versionOf(sequence, { ...OWN, ...more });
-const nothing = (sequence: number) => ({ row: rowOf(sequence, { action: 'void' }) });
+const nothing = (sequence: number) => {
+  const row = rowOf(sequence, { action: 'void' });
+  return { row, cause: row };
+};
 
 function drafts(...versions: Transaction['versions']): (Draft | NotReportable)[] {
   return draftsOfTransaction(transactionOf(...versions), FIRM, { at: () => referenceOf() });
 }
 
-function told(each: Draft | NotReportable): string {
+function venueIn(each: Draft | NotReportable): string | undefined {
+  return each.is === 'draft' && each.report.status === 'NEWT' ? each.report.venue : undefined;
+}
+
+function words(each: Draft | NotReportable): string {
   if (each.is === 'not-reportable') return `none v${each.version} by ${each.statedBy.sequence}`;
   const { version: of, leg, cause, statedBy } = each;
   return `${each.report.status} v${of} leg ${leg} of ${statedBy.sequence} after ${cause.sequence}`;
@@ -24,7 +31,7 @@ function told(each: Draft | NotReportable): string {
 describe('the reports of an execution', () => {
   it('are one of each version, and a cancellation of each that another took the place of', () => {
     const made = drafts(version(2), version(5, { price: '61.39' }), version(7, { price: '61.4' }));
-    expect(made.map(told)).toEqual([
+    expect(made.map(words)).toEqual([
       'NEWT v1 leg 0 of 2 after 2',
       'CANC v1 leg 0 of 2 after 5',
       'NEWT v2 leg 0 of 5 after 5',
@@ -41,7 +48,7 @@ describe('the reports of an execution', () => {
   });
 
   it('are cancelled where it never happened, and made again where that is corrected', () => {
-    expect(drafts(version(2), nothing(3), version(4)).map(told)).toEqual([
+    expect(drafts(version(2), nothing(3), version(4)).map(words)).toEqual([
       'NEWT v1 leg 0 of 2 after 2',
       'CANC v1 leg 0 of 2 after 3',
       'NEWT v3 leg 0 of 4 after 4',
@@ -50,7 +57,7 @@ describe('the reports of an execution', () => {
 
   it('are none of what is no transaction, from when that is known', () => {
     const netting = { transaction_nature: 'netting' };
-    expect(drafts(version(2), version(3, netting), version(4)).map(told)).toEqual([
+    expect(drafts(version(2), version(3, netting), version(4)).map(words)).toEqual([
       'NEWT v1 leg 0 of 2 after 2',
       'CANC v1 leg 0 of 2 after 3',
       'none v2 by 3',
@@ -60,12 +67,22 @@ describe('the reports of an execution', () => {
 
   it('are cancelled leg by leg', () => {
     const both = { client_id: 'C-1' };
-    expect(drafts(version(2, { ...both, short_sale: 'not_short' }), version(3)).map(told)).toEqual([
+    expect(drafts(version(2, { ...both, short_sale: 'not_short' }), version(3)).map(words)).toEqual([
       'NEWT v1 leg 0 of 2 after 2',
       'NEWT v1 leg 1 of 2 after 2',
       'CANC v1 leg 0 of 2 after 3',
       'CANC v1 leg 1 of 2 after 3',
       'NEWT v2 leg 0 of 3 after 3',
+    ]);
+  });
+
+  it('are new ones where an earlier event was corrected, if that makes a difference', () => {
+    const told = (sequence: number, more: StatedValues) => ({ ...version(2, more), cause: rowOf(sequence, {}) });
+    const made = drafts(version(2), told(3, { desk: 'equities' }), told(4, { exchange: 'XANO' }));
+    expect(made.map((each) => [words(each), venueIn(each)])).toEqual([
+      ['NEWT v1 leg 0 of 2 after 2', 'XPAR'],
+      ['CANC v1 leg 0 of 2 after 4', undefined],
+      ['NEWT v3 leg 0 of 2 after 4', 'XANO'],
     ]);
   });
 

@@ -13,7 +13,7 @@ import { venueKindOf } from './place.js';
 import type { RuleContext } from './rules/rule.js';
 import { findingsOf } from './rules/rts22-rules.js';
 import { Trace } from './trace.js';
-import { transactionsOf, type Transaction } from './transactions.js';
+import { transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
 
 /** What reports are derived from. */
 export interface DraftRun extends ReportRun {
@@ -26,7 +26,7 @@ export interface DraftRun extends ReportRun {
 /**
  * The reports of all executions and allocations that have a version with its event time in the period: by order, along
  * the order's life, each with all versions that it had, of these by leg. What a version reported the next one takes back,
- * and reports anew unless nothing is left to report. Reference data are those of the time of the execution. The same run
+ * and reports anew unless nothing is left to report; but for what was corrected elsewhere in the order and is of no account. Reference data are those of the time of the execution. The same run
  * gives the same ones. Throws DamagedRowError.
  */
 export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReportable> {
@@ -52,29 +52,30 @@ export function draftsOfTransaction(
 ): (Draft | NotReportable)[] {
   const { orderId, eventId } = transaction;
   const made: (Draft | NotReportable)[] = [];
-  let reported: Draft[] = [];
+  let last: readonly (Draft | NotReportable)[] = [];
   for (const [i, at] of transaction.versions.entries()) {
-    const cause = referenceTo(at.row);
-    for (const draft of reported) made.push(cancelled(draft, at.row));
-    reported = [];
-    if (!at.content) continue;
-    const execution = executionOf(transaction, i + 1, at, firm, timelines);
-    const base = { orderId, eventId, version: i + 1, statedBy: cause, time: at.content.timestamp };
-    const why = ineligible(execution);
-    if (why) {
-      made.push({ is: 'not-reportable', ...base, ...why });
-      continue;
-    }
-    const context = contextOf(execution, at.row);
-    reported = legsOf(execution).map((leg) => {
-      const trace = new Trace();
-      const report = newReport(execution, leg, trace);
-      const findings = findingsOf(report, context);
-      return { is: 'draft', ...base, leg: leg.leg, cause, report, ...traced(trace), findings };
-    });
-    made.push(...reported);
+    const next = at.content ? ofVersion(at, i + 1) : [];
+    // what an earlier event was corrected to may be of no account for this one
+    if (at.cause !== at.row && saysTheSame(last, next)) continue;
+    for (const each of last) if (each.is === 'draft') made.push(cancelled(each, at.cause));
+    made.push(...next);
+    last = next;
   }
   return made;
+
+  function ofVersion(at: TransactionVersion, version: number): readonly (Draft | NotReportable)[] {
+    const execution = executionOf(transaction, version, at, firm, timelines);
+    const statedBy = referenceTo(at.row);
+    const base = { orderId, eventId, version, statedBy, time: at.content.timestamp, cause: referenceTo(at.cause) };
+    const why = ineligible(execution);
+    if (why) return [{ is: 'not-reportable', ...base, ...why }];
+    const context = contextOf(execution, at.cause);
+    return legsOf(execution).map((leg) => {
+      const trace = new Trace();
+      const report = newReport(execution, leg, trace);
+      return { is: 'draft', ...base, leg: leg.leg, report, ...traced(trace), findings: findingsOf(report, context) };
+    });
+  }
 
   function cancelled(draft: Draft, by: StoredRow): Draft {
     const execution = executionOf(transaction, draft.version, versionAt(draft.version), firm, timelines);
@@ -89,6 +90,15 @@ export function draftsOfTransaction(
     if (!at.content) throw new Error(`version ${version} of ${eventId} was reported and is no transaction`);
     return at;
   }
+}
+
+/** Whether both are the same but for the numbers of reports and where values come from. */
+function saysTheSame(a: readonly (Draft | NotReportable)[], b: readonly (Draft | NotReportable)[]): boolean {
+  const said = (each: Draft | NotReportable): unknown =>
+    each.is === 'draft'
+      ? [each.leg, { ...each.report, transactionReference: '' }, each.toMend, each.findings]
+      : [each.reason, each.rule];
+  return JSON.stringify(a.map(said)) === JSON.stringify(b.map(said));
 }
 
 function referenceTo({ event_id, sequence }: StoredRow): EventReference {

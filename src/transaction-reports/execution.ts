@@ -3,7 +3,7 @@ import { tradeTimeOf } from '../reports/trade-time.js';
 import { KnownInstrument } from './instrument.js';
 import { placeOf, type Place } from './place.js';
 import { fromEntry, fromEvent, type Source } from './trace.js';
-import { isFill, type Facts, type Transaction, type TransactionVersion } from './transactions.js';
+import type { Facts, Transaction, TransactionVersion } from './transactions.js';
 
 /** A transaction at one of its versions, and what is known beside it at the time of the execution. */
 export interface Execution {
@@ -13,7 +13,7 @@ export interface Execution {
   at: TransactionVersion;
   facts: Facts;
   /** itself, or the last execution before the allocation; undefined where there is none */
-  fill: TransactionVersion | undefined;
+  fill: TransactionVersion['fill'];
   /** canonical; of an allocation that of the execution, otherwise its own */
   time: string;
   timeSource: Source;
@@ -30,14 +30,13 @@ export interface Execution {
 
 /** One version of a transaction, seen with the reference data of its time. */
 export function executionOf(
-  { eventId, lastFill }: Transaction,
+  { eventId }: Pick<Transaction, 'eventId'>,
   version: number,
   at: TransactionVersion,
   firm: string,
   timelines: Pick<ReferenceTimelines, 'at'>,
 ): Execution {
-  const { facts } = at;
-  const fill = isFill(at) ? at : lastFill;
+  const { facts, fill } = at;
   const { content } = fill ?? at;
   const { time, from } = tradeTimeOf(content);
   const day = time.slice(0, 10);

@@ -53,11 +53,17 @@ export const transactions = defineReport<string>({
     })),
     { name: 'order_id', description: 'entity_id' },
     { name: 'event_id', description: 'of the execution or allocation as first recorded' },
-    { name: 'version', description: 'of its content, counted from 1; corrections make the next ones' },
+    {
+      name: 'version',
+      description: 'counted from 1; corrections of it, or of what it takes from earlier events, make the next ones',
+    },
     { name: 'leg', description: '0 the market side, 1 a client side, from 2 on allocations' },
     { name: 'time', description: 'event time of the version, UTC, as fine as declared' },
     { name: 'stated_by', description: 'the event that states the version: itself, or the correction' },
-    { name: 'cause', description: 'the event after which this is to be reported; of CANC the correction or void' },
+    {
+      name: 'cause',
+      description: 'the event after which this is so: itself, a correction of it or of an earlier event, or a void',
+    },
     { name: 'cause_sequence', description: 'its position in the ledger' },
     {
       name: 'lineage',
@@ -85,7 +91,7 @@ async function onlyInvestmentFirm(run: ReportRun, revision: bigint): Promise<str
 }
 
 function rowOfDraft(draft: Draft, hasLineage: boolean): Row {
-  const { report, lineage, toMend, findings, leg, cause } = draft;
+  const { report, lineage, toMend, findings, leg } = draft;
   const told = new Set(toMend.map(({ field }) => field));
   const errors = findings.filter(({ severity, fields }) => severity === 'error' && !told.has(fields[0]!));
   const hints = findings.filter(({ severity }) => severity === 'hint');
@@ -103,8 +109,6 @@ function rowOfDraft(draft: Draft, hasLineage: boolean): Row {
     hints: joined(found(hints)),
     ...Object.fromEntries(REPORT_FIELDS.map((field, i) => [columnOf(i), textOf(field, report) ?? null])),
     leg: String(leg),
-    cause: cause.event_id,
-    cause_sequence: cause.sequence,
     lineage: hasLineage ? JSON.stringify(lineage) : null,
   };
 }
@@ -114,10 +118,10 @@ function rowOfNone(none: NotReportable): Row {
   return { ...NOTHING, ...placed(none), status: 'not_reportable', reason, reason_rule: rule };
 }
 
-function placed({ orderId, eventId, version, time, statedBy }: Draft | NotReportable): Row {
+function placed({ orderId, eventId, version, time, statedBy, cause }: Draft | NotReportable): Row {
   return {
     ...{ order_id: orderId, event_id: eventId, version: String(version), time },
-    stated_by: statedBy.event_id,
+    ...{ stated_by: statedBy.event_id, cause: cause.event_id, cause_sequence: cause.sequence },
   };
 }
 
@@ -131,7 +135,7 @@ function joined(texts: readonly string[]): string | null {
 }
 
 const NOTHING: Row = Object.freeze({
-  ...{ reason: null, reason_rule: null, to_mend: null, hints: null, leg: null, cause: null, cause_sequence: null },
+  ...{ reason: null, reason_rule: null, to_mend: null, hints: null, leg: null },
   ...Object.fromEntries(REPORT_FIELDS.map((_, i) => [columnOf(i), null])),
   lineage: null,
 });

@@ -67,6 +67,33 @@ describe('the transactions along an order', () => {
     expect(texts(two!, 'price')).toEqual(['9.5', '9.6', 'none']);
   });
 
+  it('have a version more where an earlier event was corrected since, which says so', async () => {
+    const client = { client_id: 'C-9' };
+    const corrected = row(5, 'create', { side: 'buy', price: '10', isin: 'DE0007164600' }, client, 1);
+    const fill = row(2, 'fill', { quantity: '4', price: '9.5' });
+    const mended = row(7, 'fill', { quantity: '4', price: '9.6' }, {}, 2);
+    const gone = row(8, 'void', {}, {}, 5);
+    const [before, after] = await transactions(
+      [create, corrected, gone],
+      [fill, mended],
+      [row(6, 'fill', { quantity: '1', price: '9.5' })],
+    );
+    expect(texts(before!, 'client_id')).toEqual(['C-1', 'C-9', 'C-9', undefined]);
+    expect(texts(before!, 'price')).toEqual(['9.5', '9.5', '9.6', '9.6']);
+    const rows = before!.versions.map((each) => [each.row.sequence, each.cause.sequence]);
+    expect(rows).toEqual([
+      ['2', '2'],
+      ['2', '5'],
+      ['7', '7'],
+      ['7', '8'],
+    ]);
+    // what was corrected before counts from the beginning
+    expect(texts(after!, 'client_id')).toEqual(['C-9', undefined]);
+    // of the same first event as long as nothing else was recorded
+    const [early] = await transactions([create], [fill]);
+    expect(texts(early!, 'client_id')).toEqual(['C-1']);
+  });
+
   it('are allocations too, by whatever event, and know the last execution', async () => {
     const allocations = [{ client_id: 'C-1', quantity: '4', price: '9.5' }];
     const found = await transactions(
@@ -75,7 +102,10 @@ describe('the transactions along an order', () => {
       [row(3, 'modify', {}, { allocations })],
       [row(4, 'modify', {}, { account: 'A' })],
     );
-    expect(found.map(({ eventId: id, lastFill }) => [id, lastFill?.row.sequence])).toEqual([
+    const fills = found.map(({ eventId: id, versions: [version] }) => [
+      ...[id, version!.content && version!.fill?.row.sequence],
+    ]);
+    expect(fills).toEqual([
       [eventId(2), '2'],
       [eventId(3), '2'],
     ]);

@@ -1,17 +1,10 @@
-import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import type { Content } from '../integrity/event.js';
-import { factsOf } from '../reports/order-facts.js';
+import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
-import { ORDER_LIFECYCLE, type OrderLife } from '../reports/whole-lives.js';
+import type { OrderLife } from '../reports/whole-lives.js';
+import { contentsOf, isExecution, OrderPast, type HeldContent, type KnownThen } from './order-past.js';
 import type { Stated } from './trace.js';
 
-/** What holds for the execution that states it alone, and is not taken over by the next one. */
-const OF_ONE_EXECUTION: ReadonlySet<FactName> = new Set<FactName>([
-  ...(['price', 'price_absent', 'quantity', 'remaining_quantity', 'execution_id', 'execution_time'] as const),
-  ...(['venue_transaction_id', 'waivers', 'otc_flags', 'net_amount', 'accrued_interest', 'upfront_payment'] as const),
-  ...(['upfront_payment_currency', 'notional_change', 'complex_trade_id', 'counterparty_id', 'allocations'] as const),
-  ...(['transaction_nature', 'short_sale'] as const),
-]);
 /** Of these only what the execution itself states counts. */
 const NEVER_LOOKED_UP: ReadonlySet<FactName> = new Set<FactName>([
   'price',
@@ -36,17 +29,22 @@ export class Facts {
   }
 }
 
-/** The content that an event had for a time, with what was known of its order. */
+/** The content that an event had for a time, with what was known of its order then. */
 export interface TransactionVersion {
   row: StoredRow;
   content: Content;
   facts: Facts;
+  /** what brought it about: `row`, or the correction of an earlier event of the order, or its void */
+  cause: StoredRow;
+  /** the execution itself, or the last one before an allocation; undefined where there was none */
+  fill: { row: StoredRow; content: Content } | undefined;
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
 export interface NoTransaction {
   row: StoredRow;
   content?: undefined;
+  cause: StoredRow;
 }
 
 /** An execution, or the allocation of executions, with all that was ever said of it. */
@@ -54,41 +52,21 @@ export interface Transaction {
   orderId: string;
   /** of the event as first recorded */
   eventId: string;
+  /** one after the other: with each correction of the event, and of an earlier one of the order that was recorded later */
   versions: readonly (TransactionVersion | NoTransaction)[];
-  /** that the last version stands for: the last execution of the order up to there */
-  lastFill: TransactionVersion | undefined;
 }
 
-/** The executions and allocations along an order's life, corrected. Throws DamagedRowError. */
+/** The executions and allocations along an order's life, with all their versions. Throws DamagedRowError. */
 export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transaction> {
-  const before = new Map<FactName, Stated>();
-  let lastFill: TransactionVersion | undefined;
+  const past = new OrderPast();
   for await (const event of life.events()) {
     if (event.kind === 'correction') continue;
-    const rows = event.kind === 'event' ? event.versions : [event.stated];
-    const snapshot = new Map(before);
-    const versions = rows.map((row) => versionOf(row, snapshot));
-    const held = versions.at(-1)!;
-    if (!held.content) {
-      if (versions.some(isTransaction)) yield made(versions);
-      continue;
+    const contents = contentsOf(event.kind === 'event' ? event.versions : [event.stated]);
+    if (contents.some(isTransaction)) {
+      yield { orderId: life.orderId, eventId: event.row.event_id, versions: versionsOf(contents, past) };
     }
-    const isExecution = isFill(held);
-    for (const [name, stated] of ownFacts(held.row, held.content)) {
-      if (!isExecution || !OF_ONE_EXECUTION.has(name)) before.set(name, stated);
-    }
-    if (isExecution) lastFill = held;
-    if (versions.some(isTransaction)) yield made(versions);
-
-    function made(all: Transaction['versions']): Transaction {
-      const ofTransactions = all.map((each) => (isTransaction(each) ? each : { row: each.row }));
-      return { orderId: life.orderId, eventId: event.row.event_id, versions: ofTransactions, lastFill };
-    }
+    past.add(contents);
   }
-}
-
-function isTransaction(version: TransactionVersion | NoTransaction): version is TransactionVersion {
-  return version.content !== undefined && (isFill(version) || allocationsOf(version) !== undefined);
 }
 
 /** An execution, and not the allocation of some alone. */
@@ -102,14 +80,40 @@ export function allocationsOf({ content, facts }: TransactionVersion): Stated | 
   return allocations?.event_id === content.event_id ? allocations : undefined;
 }
 
-function versionOf(row: StoredRow, before: ReadonlyMap<FactName, Stated>): TransactionVersion | NoTransaction {
-  if (row.action === 'void' || row.event_type !== ORDER_LIFECYCLE) return { row };
-  const content = contentOf(row);
-  return { row, content, facts: new Facts(ownFacts(row, content), before) };
+function isTransaction(held: HeldContent): boolean {
+  return isExecution(held) || held.stated?.facts.has('allocations') === true;
 }
 
-function ownFacts({ sequence }: StoredRow, content: Content): Map<FactName, Stated> {
-  const { action, timestamp, new_state: state, metadata, event_id } = content;
-  const facts = factsOf(action, timestamp, state, metadata);
-  return new Map([...facts].map(([name, text]) => [name, { text, name, event_id, sequence }]));
+function versionsOf(contents: readonly HeldContent[], past: OrderPast): (TransactionVersion | NoTransaction)[] {
+  const first = contents[0]!;
+  const changes = [...contents.slice(1), ...past.changesAfter(first.from)];
+  const versions: (TransactionVersion | NoTransaction)[] = [];
+  let [held, known] = [first, past.at(first.from)];
+  versions.push(versionOf(held, known, held.row));
+  for (const change of changes.sort((a, b) => Number(a.from - b.from))) {
+    const [before, knownBefore] = [held, known];
+    held = contents.findLast(({ from }) => from <= change.from) ?? first;
+    known = past.at(change.from);
+    if (held === before && (!isTransaction(held) || isSame(known, knownBefore, isExecution(held)))) continue;
+    versions.push(versionOf(held, known, change.row));
+  }
+  return versions;
+}
+
+function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): TransactionVersion | NoTransaction {
+  const { row, stated } = held;
+  if (!stated || !isTransaction(held)) return { row, cause };
+  const fill = isExecution(held) ? held : known.lastFill;
+  const { content } = stated;
+  return {
+    ...{ row, content, cause, facts: new Facts(stated.facts, known.facts) },
+    fill: fill && { row: fill.row, content: fill.stated.content },
+  };
+}
+
+/** To an execution the one before it is of no account. */
+function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
+  if (!toExecution && a.lastFill?.row !== b.lastFill?.row) return false;
+  if (a.facts.size !== b.facts.size) return false;
+  return [...a.facts].every(([name, { text }]) => b.facts.get(name)?.text === text);
 }

@@ -344,6 +344,19 @@ export const MADE_TRANSACTIONS: readonly SentEvent[] = [
       ...{ named: 'FIXED-3', corrects: NUMBERS['FIXED-2'] },
     },
   ),
+  // the client of the order is corrected after the first execution, and its desk after both
+  event('CLIENT', 'create', '08:50:00', onVenue('buy'), agency('C-1'), { named: 'CLIENT' }),
+  event('CLIENT', 'partial_fill', '08:50:01', fill('1'), code('TV17'), { named: 'CLIENT-1' }),
+  event('CLIENT', 'create', '08:50:00', onVenue('buy'), agency('C-4'), { named: 'CLIENT-4', corrects: NUMBERS.CLIENT }),
+  event('CLIENT', 'fill', '08:50:02', fill('2'), code('TV18'), { named: 'CLIENT-2' }),
+  event(
+    'CLIENT',
+    'create',
+    '08:50:00',
+    onVenue('buy'),
+    { ...agency('C-4'), desk: 'equities' },
+    { corrects: NUMBERS['CLIENT-4'] },
+  ),
   // never happened
   event('VOID', 'create', '08:22:00', onVenue('buy'), OWN),
   event('VOID', 'fill', '08:22:01', fill('101'), code('TV15'), { named: 'VOID' }),

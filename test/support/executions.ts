@@ -1,7 +1,7 @@
 import type { StoredRow } from '../../src/integrity/stored-event.js';
 import type { ReferenceAt } from '../../src/reference-data/reference-timelines.js';
 import { factsOf } from '../../src/reports/order-facts.js';
-import type { FactName } from '../../src/reports/regimes/regime.js';
+import { FILLS, type FactName } from '../../src/reports/regimes/regime.js';
 import { executionOf, type Execution } from '../../src/transaction-reports/execution.js';
 import type { Stated } from '../../src/transaction-reports/trace.js';
 import { Facts, type Transaction, type TransactionVersion } from '../../src/transaction-reports/transactions.js';
@@ -87,13 +87,12 @@ export function versionOf(sequence: number, stated: StatedValues): TransactionVe
     name,
     { name, text, event_id, sequence: row.sequence },
   ]);
-  return { row, content, facts: new Facts(new Map(own), new Map()) };
+  const facts = new Facts(new Map(own), new Map());
+  return { row, content, facts, cause: row, fill: FILLS.includes(action) ? { row, content } : undefined };
 }
 
-/** Of versions, the last of which holds. */
 export function transactionOf(...versions: Transaction['versions']): Transaction {
-  const last = versions.findLast((each): each is TransactionVersion => each.content !== undefined);
-  return { orderId: 'O-1', eventId: versions[0]!.row.event_id, versions, lastFill: last };
+  return { orderId: 'O-1', eventId: versions[0]!.row.event_id, versions };
 }
 
 /** An execution on 2 June 2026 of the firm, of a share on a venue unless stated otherwise. */
