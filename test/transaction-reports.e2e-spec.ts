@@ -7,6 +7,7 @@ import { readPage } from '../src/events/read-transaction.js';
 import { ALL_TIME } from '../src/reports/periods.js';
 import { isReady } from '../src/transaction-reports/draft.js';
 import { draftsOf } from '../src/transaction-reports/drafts.js';
+import { FIELD_SOURCES } from '../src/transaction-reports/field-sources.js';
 import { SchemaPack, type SchemaFinding } from '../src/transaction-reports/schema-pack.js';
 import { schemaSetOn } from '../src/transaction-reports/schema-sets.js';
 import type { LineageEntry } from '../src/transaction-reports/trace.js';
@@ -556,6 +557,18 @@ describe('transaction reports', () => {
       ]);
     }
     expect(told.map((row) => ({ ...row, lineage: null }))).toEqual(rows);
+    // nothing else than docs/transaction-report-fields.md says
+    for (const { field, sources: from } of told.flatMap((row) => JSON.parse(row.lineage ?? '[]') as LineageEntry[])) {
+      const { names, entries } = FIELD_SOURCES[field - 1]!;
+      for (const source of from) {
+        const known: readonly string[] = 'kind' in source ? Object.keys(entries) : [...names, 'executing_entity'];
+        const name = 'kind' in source ? source.kind : 'parameter' in source ? source.parameter : source.name;
+        expect([field, known]).toEqual([
+          field,
+          expect.arrayContaining([name.replace(/^allocations\/.*/, 'allocations')]),
+        ]);
+      }
+    }
     const [own] = told.filter((row) => row.order_id === 'OWN');
     const of = (field: number): object[] =>
       (JSON.parse(own!.lineage!) as LineageEntry[]).filter((each) => each.field === field);
