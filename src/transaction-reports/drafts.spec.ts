@@ -91,6 +91,18 @@ describe('the reports of an execution', () => {
     expect(early).toMatchObject({ findings: [{ rule: 'TR-028-3', severity: 'error' }] });
   });
 
+  it('of allocations are held too where neither venue nor list says that the instrument is traded', () => {
+    const allocations = [{ client_id: 'C-1', quantity: '1', price: '9' }];
+    const venue = (isin: string) => {
+      const more = { isin, exchange: 'ZZZZ', trading_capacity: 'any_other', client_id_type: 'aggregated', allocations };
+      const made = drafts(version(2, { ...more, investment_decision_maker: '' }));
+      const [, part] = made as Draft[];
+      return [part!.leg, part!.report.status === 'NEWT' && part!.report.venue, part!.toMend.map(({ field }) => field)];
+    };
+    expect(venue('FR0000131104')).toEqual([2, 'XOFF', []]);
+    expect(venue('FR0000000028')).toEqual([2, 'ZZZZ', [36]]);
+  });
+
   it('say what no rule on reports would find: codes that nobody knows', () => {
     const [draft] = drafts(
       version(2, { transaction_nature: 'give_up', transmission: 'Complete', price_notation: 'money' }),

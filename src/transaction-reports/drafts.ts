@@ -26,8 +26,10 @@ export interface DraftRun extends ReportRun {
 /**
  * The reports of all executions and allocations that have a version with its event time in the period: by order, along
  * the order's life, each with all versions that it had, of these by leg. What a version reported the next one takes back,
- * and reports anew unless nothing is left to report; but for what was corrected elsewhere in the order and is of no account. Reference data are those of the time of the execution. The same run
- * gives the same ones. Throws DamagedRowError.
+ * and reports anew unless nothing is left to report; what was corrected elsewhere in the order counts where it makes a
+ * difference. Reference data are those of the time of the execution. The same run gives the same ones.
+ *
+ * Whether a report was ever sent is not known here. Throws DamagedRowError.
  */
 export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReportable> {
   const timelines = new ReferenceTimelines((work) => run.read((client) => work(client)), run.referenceRevision);

@@ -56,14 +56,14 @@ export function executionOf(
 }
 
 /** Whom an order is for: the client that events name; undefined where there is none, or there are several. */
-export function clientIdOf({ facts }: Pick<Execution, 'facts'>): string | undefined {
-  return ['none', 'aggregated', 'pending_allocation'].includes(facts.text('client_id_type') ?? '')
-    ? undefined
-    : facts.text('client_id');
+export function clientIdOf({ facts, firm }: Pick<Execution, 'facts' | 'firm'>): string | undefined {
+  const id = facts.text('client_id');
+  const isNone = ['none', 'aggregated', 'pending_allocation'].includes(facts.text('client_id_type') ?? '');
+  return isNone || id === firm ? undefined : id;
 }
 
 /** That the order is for several clients, or for clients who are named with the allocation. */
-export function isAggregate(execution: Pick<Execution, 'facts'>): boolean {
+export function isAggregate(execution: Pick<Execution, 'facts' | 'firm'>): boolean {
   const { facts } = execution;
   if (['aggregated', 'pending_allocation'].includes(facts.text('client_id_type') ?? '')) return true;
   if (facts.text('aggregated') === 'true') return true;

@@ -54,7 +54,7 @@ export const FIELD_SOURCES: readonly FieldSources[] = [
   of(['event_id']),
   of(['event_id']),
   of(['venue_transaction_id', 'segment_mic', 'exchange'], { venue: 'kind category country' }),
-  of(['executing_entity']),
+  of(['executing_entity'], { 'legal-entity': 'investment_firm' }),
   of([], { 'legal-entity': 'investment_firm' }),
   of([], { 'legal-entity': 'submitting_entity' }),
   ...SIDE,

@@ -1,5 +1,5 @@
 import { executionWith, type StatedValues } from '../../test/support/executions.js';
-import { BANK } from '../../test/support/transaction-reports.js';
+import { BANK, FIRM } from '../../test/support/transaction-reports.js';
 import { legsOf, type Leg, type Role } from './legs.js';
 
 const role = (of: Role): string => (of.is === 'client' ? (of.id ?? 'nobody') : of.is);
@@ -20,6 +20,7 @@ const allocations = [
 describe('the transactions of an execution', () => {
   it.each<[string, StatedValues, string[]]>([
     ['on own account', { ...OWN, client_id_type: 'none' }, ['0 firm market market there']],
+    ['on own account, the firm named as its own client', { ...OWN, client_id: FIRM }, ['0 firm market market there']],
     ['on own account, off venue', { ...OWN, ...OFF, counterparty_id: BANK }, ['0 firm market market there']],
     ['on own account, facing a client', { ...OWN, ...OFF, ...CLIENT }, ['1 C-1 firm client there']],
     [

@@ -84,10 +84,14 @@ function identification(
   const stated = { event_id: at.content.event_id, sequence: at.row.sequence, name: 'event_id' };
   trace.say([1], why, [stated]);
   trace.say([2], 'event as first recorded, version of its content, and leg', [stated]);
-  trace.say([4], 'the firm', [{ parameter: 'executing_entity' }]);
+  const entry = firmEntry ? [fromEntry(firmEntry)] : [];
+  trace.say([4], 'the firm that is asked for, or the only investment firm', [
+    { parameter: 'executing_entity' },
+    ...entry,
+  ]);
   const submitting = firmEntry?.attributes.submitting_entity;
   const rule = submitting === undefined ? 'the firm submits its reports itself' : "who submits the firm's reports";
-  trace.say([6], rule, firmEntry ? [fromEntry(firmEntry)] : [{ parameter: 'executing_entity' }]);
+  trace.say([6], rule, [{ parameter: 'executing_entity' }, ...entry]);
   return {
     transactionReference: transactionReference(eventId, version, leg),
     executingEntity: firm,
@@ -150,7 +154,7 @@ function tradingCapacity({ facts }: Execution, trace: Trace): string | undefined
 
 /** Field 36. */
 function venueOf({ place, instrument }: Execution, leg: Leg, trace: Trace): string | undefined {
-  if (place.toMend !== undefined && leg.isAtPlace) {
+  if (place.toMend !== undefined && (leg.isAtPlace || !instrument.isListed())) {
     trace.mend(36, place.rule, place.toMend);
     if (place.mic !== undefined) trace.say([36], place.rule, place.sources);
     return place.mic;
