@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
 import { NoArchive } from '../src/archive/archive-reading.js';
@@ -511,6 +511,14 @@ describe('transaction reports', () => {
   it('are all of the day', () => {
     const named = [...Object.keys(REPORTABLE), ...Object.keys(NOT_REPORTABLE), ...Object.keys(HELD)];
     expect([...new Set(rows.map((row) => row.order_id!))].sort()).toEqual([...new Set(named)].sort());
+  });
+
+  it('are what the golden file has, to the letter', () => {
+    const told = rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, text]) => text !== null)));
+    const path = join(import.meta.dirname, 'reports', 'transactions.json');
+    const text = `${JSON.stringify(told, null, 2)}\n`;
+    if (process.env.UPDATE_GOLDEN_FILES) writeFileSync(path, text);
+    expect(readFileSync(path, 'utf8')).toBe(text);
   });
 
   it('have a number of their own; a cancellation that of the report that it takes back, and its cause', () => {

@@ -95,17 +95,17 @@ function rowOfDraft(draft: Draft, hasLineage: boolean): Row {
   const told = new Set(toMend.map(({ field }) => field));
   const errors = findings.filter(({ severity, fields }) => severity === 'error' && !told.has(fields[0]!));
   const hints = findings.filter(({ severity }) => severity === 'hint');
-  const found = (all: typeof findings): string[] =>
+  const found = (all: typeof findings): Told[] =>
     all.map(({ rule, fields, text, value }) => {
       const shown = value === undefined ? '' : ` (${value})`;
-      return `field ${fields[0]}${shown}: ${text} [${rule}]`;
+      return { field: fields[0]!, text: `field ${fields[0]}${shown}: ${text} [${rule}]` };
     });
-  const mended = toMend.map(({ field, text }) => `field ${field}: ${text}`);
+  const mended = toMend.map(({ field, text }) => ({ field, text: `field ${field}: ${text}` }));
   return {
     ...NOTHING,
     ...placed(draft),
     status: isReady(draft) ? 'reportable' : 'held',
-    to_mend: joined([...new Set([...mended, ...found(errors)])]),
+    to_mend: joined([...mended, ...found(errors)]),
     hints: joined(found(hints)),
     ...Object.fromEntries(REPORT_FIELDS.map((field, i) => [columnOf(i), textOf(field, report) ?? null])),
     leg: String(leg),
@@ -130,8 +130,16 @@ function columnOf(index: number): string {
   return `f${number}_${name}`;
 }
 
-function joined(texts: readonly string[]): string | null {
-  return texts.length === 0 ? null : texts.join('; ');
+/** What is told of a field. */
+interface Told {
+  field: number;
+  text: string;
+}
+
+/** In the order of fields, each once. */
+function joined(all: readonly Told[]): string | null {
+  const texts = [...all].sort((a, b) => a.field - b.field).map(({ text }) => text);
+  return texts.length === 0 ? null : [...new Set(texts)].join('; ');
 }
 
 const NOTHING: Row = Object.freeze({
