@@ -10,6 +10,7 @@ import { OrderEvents } from '../bench/order-events.mjs';
 import { Cleanup, importFrom, KEY, startProcess, temporaryFolder } from '../bench/processes.mjs';
 import { percentile } from '../bench/statistics.mjs';
 import { root } from './install.mjs';
+import { checkLog, tamperWithBackups } from './drill-log.mjs';
 import { Server, Site } from './drill-server.mjs';
 
 const AWS_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
@@ -102,6 +103,7 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   await server.startBaseBackup((program, args, env) => runAs(site, program, args, env));
   const backupSeconds = seconds(backupBegun);
   const busy = load.latencies;
+  load.latencies = [];
   say(
     `base backup: ${backupSeconds} s; POST p99 ${ms(quiet)} ms without it (${quiet.length}), ${ms(busy)} ms during it (${busy.length})`,
   );
@@ -213,6 +215,11 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   expect(refused.status === 503 && refused.problem === CLOSED, `an earlier moment is noticed: ${refused.detail}`);
   await wrongService.stop();
   third.stop();
+
+  // The log of what is in the bucket, of both servers
+  await second.archiveNow();
+  await checkLog({ site, bucket: backups, expect });
+  await tamperWithBackups({ site, bucket: backups, expect });
 
   // Nothing but the archive
   await second.makeDatabase('rebuilt');
