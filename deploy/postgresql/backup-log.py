@@ -195,17 +195,27 @@ class Reader:
             pass
 
 
+class Gunzip:
+    """Decompresses what is read through it, its check sum included: tarfile's own way does not look at that."""
+
+    def __init__(self, body):
+        self.body, self.unzip, self.ready = body, zlib.decompressobj(zlib.MAX_WBITS | 16), b""
+
+    def read(self, size=CHUNK_BYTES):
+        while len(self.ready) < size and not self.unzip.eof:
+            chunk = self.body.read(1 << 16)  # a thousand times as much, when it is of zeros
+            if not chunk:
+                raise ValueError("it is cut off")
+            self.ready += self.unzip.decompress(chunk)
+        taken, self.ready = self.ready[:size], self.ready[size:]
+        return taken
+
+
 def read_segment(store, key, version):
-    """Digest and size of what is in an object: decompressed. Raises zlib.error, or ValueError for one that is cut off."""
-    body, unzip = store.open(key, version), zlib.decompressobj(zlib.MAX_WBITS | 16)
-    digest, size = hashlib.sha256(), 0
-    while chunk := body.read(CHUNK_BYTES):
-        content = unzip.decompress(chunk)
-        digest.update(content)
-        size += len(content)
-    if not unzip.eof:
-        raise ValueError("it is cut off")
-    return digest.hexdigest(), size
+    """Digest and size of what is in an object, decompressed. Raises zlib.error, or ValueError for one that is cut off."""
+    reader = Reader(Gunzip(store.open(key, version)))
+    reader.drain()
+    return reader.sha256.hexdigest(), reader.size
 
 
 def read_backup_info(store, key):
@@ -214,8 +224,10 @@ def read_backup_info(store, key):
 
 
 def log_bases(store):
+    """Whether each could be read back; one that cannot keeps no other out of the log."""
     versions = store.versions("base/")
     logged = store.versions("log/base/")
+    is_well = True
     for key in sorted(versions):
         match = re.match(r"^base/([^/]+)/backup\.info$", key)
         if not match or not is_shown(versions[key]) or f"log/base/{match[1]}.json" in logged:
@@ -223,25 +235,34 @@ def log_bases(store):
         info = read_backup_info(store, key)
         if info.get("status") != "DONE":
             continue
-        objects, names = [], set()
-        for each in sorted(versions):
-            if each.startswith(f"base/{match[1]}/") and is_shown(versions[each]):
-                objects.append(read_base_object(store, each, names))
-        lacking = {"backup_label", "global/pg_control", "PG_VERSION"} - names
-        if lacking:
-            sys.exit(f"base backup {match[1]} lacks {', '.join(sorted(lacking))}")
-        taken = {name: info.get(name) for name in ("begin_wal", "end_wal", "begin_time", "end_time", "systemid", "timeline")}
-        store.put(f"log/base/{match[1]}.json", {"name": match[1], **taken, "logged_at": text_of(now()), "objects": objects})
-        print(f"base backup {match[1]}: {sum(each['object_bytes'] for each in objects)} bytes read back", file=sys.stderr)
+        try:
+            log_base(store, match[1], info, [each for each in sorted(versions) if is_shown(versions[each])])
+        except (tarfile.TarError, zlib.error, EOFError, ValueError) as error:
+            print(f"base backup {match[1]} cannot be read back: {error}", file=sys.stderr)
+            is_well = False
+    return is_well
+
+
+def log_base(store, name, info, keys):
+    files = set()
+    objects = [read_base_object(store, key, files) for key in keys if key.startswith(f"base/{name}/")]
+    lacking = {"backup_label", "global/pg_control", "PG_VERSION"} - files
+    if lacking:
+        raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+    taken = {each: info.get(each) for each in ("begin_wal", "end_wal", "begin_time", "end_time", "systemid", "timeline")}
+    store.put(f"log/base/{name}.json", {"name": name, **taken, "logged_at": text_of(now()), "objects": objects})
+    print(f"base backup {name}: {sum(each['object_bytes'] for each in objects)} bytes read back", file=sys.stderr)
 
 
 def read_base_object(store, key, names):
     """Its state and the digest of its bytes. Of a tar it reads every file, whose names it adds; raises for one that is not whole."""
     state = object_state(store, key)
     reader = Reader(store.open(key, state["version_id"]))
-    if ".tar" in key:
-        with tarfile.open(fileobj=reader, mode="r|gz" if key.endswith(".gz") else "r|") as tar:
+    if key.endswith(".tar.gz"):
+        content = Reader(Gunzip(reader))
+        with tarfile.open(fileobj=content, mode="r|") as tar:
             names.update(os.path.normpath(member.name) for member in tar)
+        content.drain()
     reader.drain()
     return {**state, "sha256": reader.sha256.hexdigest()}
 
@@ -455,7 +476,7 @@ def main():
         if verb == "segment":
             archive_segment(store, arguments[0], arguments[1:])
         elif verb == "bases":
-            log_bases(store)
+            return 0 if log_bases(store) else 1
         elif verb == "end":
             end_entries(store)
         elif verb == "list":
