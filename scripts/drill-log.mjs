@@ -1,6 +1,6 @@
 // What `npm run drill` asks of the log of backups: deploy/postgresql/backup-log.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import {
@@ -71,11 +71,38 @@ export async function tamperWithBackups({ site, bucket, expect }) {
       await client.send(new PutObjectCommand({ ...at(key), Body: gzipSync(content) }));
     await client.send(new DeleteObjectCommand(at(hidden)));
     const { stdout } = site.run(join(site.scripts, 'backup-log'), ['check', '--all'], {}, [1]);
-    const named = new Set(stdout.trim().split('\n').map((line) => line.split(' ')[0])); // prettier-ignore
+    const lines = stdout.trim().split('\n');
+    const named = new Set(lines.map((line) => line.split(' ')[0]));
     expect(
       named.size === 3 && [changed, hidden, foreign].every((key) => named.has(key)),
       `a file of WAL that was changed, one that is hidden and one that is foreign are named: ${[...named].join(', ')}`,
     );
+  } finally {
+    client.destroy();
+  }
+}
+
+/** A base backup with one wrong bit, and a file of WAL under a name that is taken, do not get into the log. */
+export async function refuseDamaged({ site, bucket, expect }) {
+  const client = new S3Client({});
+  try {
+    const id = '20000101T000000';
+    for (const key of await keysOf(client, bucket, 'base/')) {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: PREFIX + key }));
+      const bytes = await Body.transformToByteArray();
+      if (key.endsWith('.gz')) bytes[bytes.length >> 1] ^= 1;
+      const copy = PREFIX + key.replace(/^base\/[^/]+/, `base/${id}`);
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: copy, Body: bytes }));
+    }
+    const bases = site.run(join(site.scripts, 'backup-log'), ['bases'], {}, [1]);
+    const isLogged = (await keysOf(client, bucket, 'log/base/')).some((key) => key.includes(id));
+    expect(bases.stderr.includes(`${id} cannot be read back`) && !isLogged, 'a damaged base backup is not logged');
+
+    const segment = (await keysOf(client, bucket, 'wals/')).find((key) => SEGMENT.test(key));
+    const file = join(site.folder, SEGMENT.exec(segment)[1]);
+    writeFileSync(file, 'of another server', { mode: 0o644 });
+    const archived = site.run(join(site.scripts, 'archive-wal'), [file], {}, [1]);
+    expect(archived.stderr.includes('with another content'), 'a file of WAL does not go where another one is');
   } finally {
     client.destroy();
   }

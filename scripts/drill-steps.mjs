@@ -10,7 +10,7 @@ import { OrderEvents } from '../bench/order-events.mjs';
 import { Cleanup, importFrom, KEY, startProcess, temporaryFolder } from '../bench/processes.mjs';
 import { percentile } from '../bench/statistics.mjs';
 import { root } from './install.mjs';
-import { checkLog, tamperWithBackups } from './drill-log.mjs';
+import { checkLog, refuseDamaged, tamperWithBackups } from './drill-log.mjs';
 import { Server, Site } from './drill-server.mjs';
 
 const AWS_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
@@ -222,6 +222,7 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   // The log of what is in the bucket, of both servers
   await second.archiveNow();
   await checkLog({ site, bucket: backups, expect });
+  await refuseDamaged({ site, bucket: backups, expect });
   await tamperWithBackups({ site, bucket: backups, expect });
 
   // Nothing but the archive

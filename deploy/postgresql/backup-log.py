@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 """The log of what is in the bucket of backups; docs/backup-and-restore.md, "The log".
 
-  backup-log.py segment FILE COMMAND...  logs the digest of a file of WAL, brings it to the store by COMMAND, logs that it is there
-  backup-log bases                    reads back base backups that are whole and not in the log yet, and logs them
-  backup-log end                      hides the entries of what is over
   backup-log list                     prints the entries, a line of JSON each, in the order of names
   backup-log check [--sample N | --all]
                                       compares bucket and log, and reads back N segments by chance (20), or everything;
                                       prints a line for each fault
+  backup-log bases                    reads back base backups that are whole and not in the log yet, and logs them
+  backup-log end                      hides the entries of what is over
+  backup-log segment FILE COMMAND...  logs the digest of a file of WAL, brings it to the store by COMMAND, logs that it is there
 
 Reads what settings.sh exports, and is started by the scripts beside it. Ends with 1 for faults, and with 2 when it could
 not do its work. Needs boto3, as barman-cloud does.
@@ -96,7 +96,7 @@ class Store:
         self.client.delete_object(**self.at(key))
 
     def versions(self, prefix=""):
-        """By key: its versions, the oldest first, and whether the last is what a reader gets, or a delete marker hides them."""
+        """By key: its versions, the oldest first. None of them is the latest where a delete marker hides them."""
         found = {}
         pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
         for page in pages:
@@ -162,7 +162,7 @@ def archive_segment(store, path, command):
 
 
 def object_state(store, key, version=None):
-    """What the store says of an object: as what it has it, since when, encrypted how, and locked until when. None for no object."""
+    """Of an object: its version, since when the store has it, encrypted how, and locked until when. None for no object."""
     head = store.head(key, version)
     if head is None:
         return None
@@ -289,7 +289,7 @@ def end_entries(store):
 
 
 class Check:
-    """Finds what is not as the log says. What is hidden in its time, and what was hidden before, are told apart by the log."""
+    """Finds what is not as the log says. `sample`: how many segments are read back; None for everything."""
 
     def __init__(self, store, sample):
         self.store, self.sample, self.faults, self.read = store, sample, [], 0
@@ -313,8 +313,10 @@ class Check:
     def check_entries(self):
         """What was first written counts; that somebody wrote over it is told. An upload that was made again adds to log/stored."""
         for key, versions in self.versions.items():
-            if key.startswith(("log/wals/", "log/base/")) and any(each["ETag"] != versions[0]["ETag"] for each in versions):
-                self.fault(key, "was written again with another content")
+            if key.startswith(("log/wals/", "log/base/")) and len(versions) > 1:
+                said = [json.loads(self.store.open(key, version["VersionId"]).read()) for version in versions]
+                if any({**each, "logged_at": None} != {**said[0], "logged_at": None} for each in said):
+                    self.fault(key, "was written again with another content")
 
     def check_bases(self):
         shown = []
@@ -470,7 +472,8 @@ def list_entries(store):
 def main():
     verb, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
     if verb not in ("segment", "bases", "end", "list", "check"):
-        sys.exit(__doc__)
+        print(__doc__, file=sys.stderr)
+        return 2
     store = Store(os.environ["BACKUP_URL"])
     try:
         if verb == "segment":
