@@ -138,6 +138,7 @@ export class Server {
 
   /** Brings what was written until now to the store. */
   async archiveNow() {
+    await this.query(`SELECT pg_create_restore_point('drill')`); // an empty segment would not end
     const { rows } = await this.query('SELECT pg_walfile_name(pg_switch_wal()) AS name');
     for (const begun = Date.now(); ; await pause(100)) {
       const { rows: archived } = await this.query('SELECT last_archived_wal >= $1 AS is_done FROM pg_stat_archiver', [

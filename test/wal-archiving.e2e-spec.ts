@@ -19,7 +19,7 @@ describe('The lag of the archive of WAL', () => {
     const [open, store] = [join(folder, 'open'), join(folder, 'store')];
     server = await RestorableDatabase.start({
       archive_mode: 'on',
-      archive_command: `test -f ${open} && cp %p ${store}/%f`,
+      archive_command: `{ test -f ${open} || test -f ${open}-%f; } && cp %p ${store}/%f`,
     });
     service = await startService({ database: server.database });
     admin = new pg.Client({ connectionString: server.database.adminUrl });
@@ -49,9 +49,11 @@ describe('The lag of the archive of WAL', () => {
       failures: value('archive_failures')!,
     };
   };
-  /** Ends the segment; its name. */
-  const switchSegment = async (): Promise<string> =>
-    (await admin.query<{ name: string }>('SELECT pg_walfile_name(pg_switch_wal()) AS name')).rows[0]!.name;
+  /** Ends the segment; its name. An empty one would not end. */
+  const switchSegment = async (): Promise<string> => {
+    await admin.query(`SELECT pg_create_restore_point('something')`);
+    return (await admin.query<{ name: string }>('SELECT pg_walfile_name(pg_switch_wal()) AS name')).rows[0]!.name;
+  };
   const archived = async (name: string): Promise<void> => {
     for (;;) {
       const { rows } = await admin.query('SELECT 1 FROM pg_stat_archiver WHERE last_archived_wal >= $1', [name]);
@@ -83,20 +85,31 @@ describe('The lag of the archive of WAL', () => {
     expect(after.lag).toBeLessThan(later.lag);
   });
 
-  it('is of what waits, though others were archived a moment ago', async () => {
+  it('is of what waits, though what came before was archived a moment ago', async () => {
     await archived(await switchSegment());
-    await scrape();
     setOpen(false);
     await post();
-    const before = await scrape();
-    const waiting = await switchSegment();
+    await scrape(); // from here on the replica knows how far WAL had been written
+    const first = await switchSegment();
+    const before = Date.now();
     await post();
-    for (; (await scrape()).failures === 0;) await pause(50);
+    const after = Date.now();
+    await switchSegment();
+    while ((await scrape()).failures === 0) await pause(50);
+
+    writeFileSync(join(folder, `open-${first}`), '');
+    await switchSegment(); // wakes the archiver, whatever it waits for
+    await archived(first);
+    await post();
+    const asked = Date.now();
     const late = await scrape();
-    expect(late.lag).toBeGreaterThan(before.lag);
+    expect(late.lag).toBeGreaterThan((asked - after) / 1000);
+    expect(late.lag).toBeLessThan((Date.now() - before) / 1000);
     expect(late.bytes).toBeGreaterThanOrEqual(16 * 2 ** 20);
+
     setOpen(true);
-    await archived(waiting);
+    await archived(await switchSegment());
+    expect((await scrape()).lag).toBe(0);
   });
 
   it('is found in a ledger of any length', async () => {

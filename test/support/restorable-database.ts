@@ -30,7 +30,7 @@ export class RestorableDatabase {
     const server = await startEmbeddedPostgres({
       dataDir: folder,
       log: () => undefined,
-      settings: { ...SETTINGS, ...settings },
+      settings,
     });
     await migrate({ ownerUrl: server.ownerUrl, serviceUrl: server.serviceUrl, log: () => undefined });
     return new RestorableDatabase(root, folder, server, settings);
