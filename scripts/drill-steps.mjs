@@ -10,6 +10,7 @@ import { OrderEvents } from '../bench/order-events.mjs';
 import { Cleanup, importFrom, KEY, startProcess, temporaryFolder } from '../bench/processes.mjs';
 import { percentile } from '../bench/statistics.mjs';
 import { root } from './install.mjs';
+import { checkLog, refuseDamaged, tamperWithBackups } from './drill-log.mjs';
 import { Server, Site } from './drill-server.mjs';
 
 const AWS_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
@@ -102,6 +103,7 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   await server.startBaseBackup((program, args, env) => runAs(site, program, args, env));
   const backupSeconds = seconds(backupBegun);
   const busy = load.latencies;
+  load.latencies = [];
   say(
     `base backup: ${backupSeconds} s; POST p99 ${ms(quiet)} ms without it (${quiet.length}), ${ms(busy)} ms during it (${busy.length})`,
   );
@@ -120,6 +122,7 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   const exporting = exportEvery(api, load, pace);
   const killAfter = pace.killFrom * 1000 + Math.random() * (pace.killTo - pace.killFrom) * 1000;
   await pause(killAfter);
+  const lag = await lagOf(service.url);
   await server.lose();
   const lostAt = Date.now();
   const crashed = performance.now();
@@ -132,6 +135,9 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
     `killed ${(killAfter / 1000).toFixed(1)} s after a file of WAL reached the store; ${acknowledged.length} events acknowledged, ${exportedTo} of them archived`,
   );
 
+  const bound = pace.archiveTimeout + 10;
+  expect(lag > 0 && lag <= bound, `the service said before that its WAL was ${lag.toFixed(1)} s behind (${bound} s)`);
+
   // Back to the end of the WAL
   const restoring = performance.now();
   const second = await Server.restore(site, 'second');
@@ -143,7 +149,6 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   );
   expect(before.wrong === 0, 'every event that is there is the one that was acknowledged');
   expect(before.size < exportedTo, 'the archive has more than the WAL had');
-  const bound = pace.archiveTimeout + 10;
   expect(before.lostSeconds <= bound, `WAL alone loses at most archive_timeout and its upload (${bound} s)`);
 
   const again = await serve(second);
@@ -213,6 +218,12 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   expect(refused.status === 503 && refused.problem === CLOSED, `an earlier moment is noticed: ${refused.detail}`);
   await wrongService.stop();
   third.stop();
+
+  // The log of what is in the bucket, of both servers
+  await second.archiveNow();
+  await checkLog({ site, bucket: backups, expect });
+  await refuseDamaged({ site, bucket: backups, expect });
+  await tamperWithBackups({ site, bucket: backups, expect });
 
   // Nothing but the archive
   await second.makeDatabase('rebuilt');
@@ -324,6 +335,12 @@ async function tryToPost(url, load) {
   } finally {
     connection.close();
   }
+}
+
+/** What the service publishes, seconds. */
+async function lagOf(url) {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${KEY}` } });
+  return Number(/^truetrail_wal_archive_lag_seconds (\S+)$/m.exec(await answer.text())?.[1]);
 }
 
 /** Waits until the server has brought one more file of WAL to the store. */

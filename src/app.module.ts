@@ -18,6 +18,7 @@ import { MetricsServer } from './operation/metrics-server.js';
 import { OperationModule } from './operation/operation.module.js';
 import { settingsModule, type AppOptions } from './operation/settings.module.js';
 import { Startup } from './operation/startup.js';
+import { WalArchiving } from './operation/wal-archiving.js';
 import { PartitionsModule } from './partitions/partitions.module.js';
 import { ReferenceDataModule } from './reference-data/reference-data.module.js';
 import { ReportsModule } from './reports/reports.module.js';
@@ -49,7 +50,7 @@ export class AppModule {
         VocabularyModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],
-      providers: [Foundation, Gauges, MetricsServer, Startup],
+      providers: [Foundation, Gauges, MetricsServer, Startup, WalArchiving],
     };
   }
 }

@@ -85,6 +85,8 @@ describe('/metrics', () => {
     expect(values.get('truetrail_uptime_seconds')).toBeGreaterThan(0);
     expect(values.get(`truetrail_build_info{version="0.1.0",node="${process.version}"}`)).toBe(1);
     expect(values.get('truetrail_process_resident_memory_bytes')).toBeGreaterThan(0);
+    // the server of the tests archives no WAL
+    expect([...values.keys()].filter((name) => name.startsWith('truetrail_wal_'))).toEqual([]);
   });
 
   it('counts answers by operation and status, and what is no operation as one', async () => {

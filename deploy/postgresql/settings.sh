@@ -11,8 +11,8 @@ server=${BACKUP_URL##*/}
 # boto3 has names of its own for what the AWS SDKs call AWS_REGION and AWS_ENDPOINT_URL_S3
 export AWS_DEFAULT_REGION="${AWS_DEFAULT_REGION:-${AWS_REGION:-}}"
 [ -n "$AWS_DEFAULT_REGION" ] || unset AWS_DEFAULT_REGION
-store() { # the program, its options, then what it is about
-  local program=$1
-  shift
-  "$program" --cloud-provider aws-s3 ${AWS_ENDPOINT_URL_S3:+--endpoint-url "$AWS_ENDPOINT_URL_S3"} "$@"
-}
+# what every program of barman-cloud is given; split into words
+store="--cloud-provider aws-s3${AWS_ENDPOINT_URL_S3:+ --endpoint-url $AWS_ENDPOINT_URL_S3}"
+# of those that write; a store that encrypts all it has, and knows no header for it, is told nothing
+encryption="--encryption ${BACKUP_ENCRYPTION:-AES256}"
+[ "${BACKUP_ENCRYPTION:-}" != off ] || encryption=

@@ -18,15 +18,22 @@ export class RestorableDatabase {
     private readonly root: string,
     private folder: string,
     private server: EmbeddedPostgres,
+    private readonly settings: Record<string, string>,
   ) {}
 
-  static async start(): Promise<RestorableDatabase> {
+  /** `given` are settings of PostgreSQL besides ours. */
+  static async start(given: Record<string, string> = {}): Promise<RestorableDatabase> {
+    const settings = { ...SETTINGS, ...given };
     const root = mkdtempSync(join(tmpdir(), 'truetrail-restore-'));
     chmodSync(root, 0o711);
     const folder = join(root, 'data');
-    const server = await startEmbeddedPostgres({ dataDir: folder, log: () => undefined, settings: SETTINGS });
+    const server = await startEmbeddedPostgres({
+      dataDir: folder,
+      log: () => undefined,
+      settings,
+    });
     await migrate({ ownerUrl: server.ownerUrl, serviceUrl: server.serviceUrl, log: () => undefined });
-    return new RestorableDatabase(root, folder, server);
+    return new RestorableDatabase(root, folder, server, settings);
   }
 
   get database(): TestDatabase {
@@ -70,6 +77,10 @@ export class RestorableDatabase {
   }
 
   private async startAgain(): Promise<void> {
-    this.server = await startEmbeddedPostgres({ dataDir: this.folder, log: () => undefined, settings: SETTINGS });
+    this.server = await startEmbeddedPostgres({
+      dataDir: this.folder,
+      log: () => undefined,
+      settings: this.settings,
+    });
   }
 }
