@@ -1,4 +1,4 @@
-import { FeedbackError } from './feedback-document.js';
+import { MessageFileError } from './message-document.js';
 import { isRefusedWhole, referencesOf, type FileAdvice, type RecordAdvice } from './feedback.js';
 import type { Submission } from './submissions.js';
 
@@ -19,7 +19,7 @@ export interface FeedbackEffects {
  * accepted; a file accepted as a whole or with warnings needs no statistics. Else nothing is said of them: silence is not
  * an acceptance.
  *
- * Throws FeedbackError where one record has two statuses.
+ * Throws MessageFileError where one record has two statuses.
  */
 export function effectsOf(
   advice: FileAdvice,
@@ -31,7 +31,7 @@ export function effectsOf(
   for (const record of advice.records) {
     const reference = referencesOf(record.recordId, executingEntity).find((each) => references.has(each));
     if (reference === undefined) unknown.push(record.recordId);
-    else if (states.has(reference)) throw new FeedbackError(`the record ${record.recordId} has two statuses`);
+    else if (states.has(reference)) throw new MessageFileError(`the record ${record.recordId} has two statuses`);
     else states.set(reference, { state: STATES[record.status], rules: record.rules });
   }
   const rest = unlisted(advice, references.size - states.size, unknown.length);

@@ -1,6 +1,6 @@
 import { feedbackXml } from '../../test/support/feedback.js';
 import { FIRM } from '../../test/support/transaction-reports.js';
-import { FeedbackError, MAX_FEEDBACK_BYTES } from './feedback-document.js';
+import { MessageFileError, MAX_MESSAGE_BYTES } from './message-document.js';
 import { FILE_STATUSES, readFeedback, RECORD_STATUSES, referencesOf, type FileAdvice } from './feedback.js';
 import { SCHEMA_SETS } from './schema-sets.js';
 import { SchemaPack } from './schema-pack.js';
@@ -32,7 +32,7 @@ const mistakeOf = (xml: string): string => {
   try {
     read(xml);
   } catch (error) {
-    if (error instanceof FeedbackError) return error.message;
+    if (error instanceof MessageFileError) return error.message;
     throw error;
   }
   return 'none';
@@ -110,7 +110,7 @@ describe('what is no feedback', () => {
   });
 
   it('is too large', () => {
-    expect(() => readFeedback(Buffer.alloc(MAX_FEEDBACK_BYTES + 1))).toThrow(FeedbackError);
+    expect(() => readFeedback(Buffer.alloc(MAX_MESSAGE_BYTES + 1))).toThrow(MessageFileError);
   });
 
   it.each([

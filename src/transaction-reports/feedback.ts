@@ -1,4 +1,5 @@
-import { Element, FeedbackError, withFeedbackDocument } from './feedback-document.js';
+import { Element, MessageFileError, withMessageDocument } from './message-document.js';
+import { FEEDBACK_NAMESPACE } from './schema-sets.js';
 
 /**
  * Of a whole file: accepted, partially accepted, received, rejected, reminder of one that did not come, accepted with
@@ -60,10 +61,13 @@ export function isRefusedWhole(status: FileStatus): boolean {
  * here, with or without the schemas, and to its own figures: the counts by status add up to the total, none is less than
  * what is listed, and each pending or rejected record of a file that was taken is listed, once.
  *
- * Throws FeedbackError, with the line where there is one.
+ * Throws MessageFileError, with the line where there is one.
  */
 export function readFeedback(file: Uint8Array): Feedback {
-  return withFeedbackDocument(file, ({ messageId, advices }) => ({ messageId, files: advices.map(fileAdvice) }));
+  return withMessageDocument(file, FEEDBACK_NAMESPACE, ({ messageId, document }) => {
+    const [advice] = document.children({ FinInstrmRptgStsAdvc: 'one' }).FinInstrmRptgStsAdvc;
+    return { messageId, files: advice!.children({ StsAdvc: 'some' }).StsAdvc.map(fileAdvice) };
+  });
 }
 
 /**
@@ -86,7 +90,7 @@ function fileAdvice(advice: Element): FileAdvice {
     records: RcrdSts.map(recordAdvice),
   };
   const mistake = contradiction(read);
-  if (mistake) throw new FeedbackError(mistake, advice.line);
+  if (mistake) throw new MessageFileError(mistake, advice.line);
   return read;
 }
 
@@ -110,7 +114,7 @@ function statisticsOf(statistics: Element): FeedbackStatistics {
   for (const each of NbOfRcrdsPerSts) {
     const { DtldNbOfRcrds, DtldSts } = each.children({ DtldNbOfRcrds: 'one', DtldSts: 'one' });
     const status = oneOf(DtldSts[0]!, 'DtldSts', RECORD_STATUSES);
-    if (perStatus[status] !== undefined) throw new FeedbackError(`${status} is counted twice`, each.line);
+    if (perStatus[status] !== undefined) throw new MessageFileError(`${status} is counted twice`, each.line);
     perStatus[status] = count(DtldNbOfRcrds[0]!, 'DtldNbOfRcrds');
   }
   return { total: count(TtlNbOfRcrds[0]!, 'TtlNbOfRcrds'), perStatus };
@@ -142,7 +146,7 @@ function boundedText(element: Element, name: string, most: number): string {
   const text = element.text();
   const length = [...text].length;
   if (length === 0 || length > most) {
-    throw new FeedbackError(`${name} must have 1 to ${most} characters, and has ${length}`, element.line);
+    throw new MessageFileError(`${name} must have 1 to ${most} characters, and has ${length}`, element.line);
   }
   return text;
 }
@@ -150,12 +154,12 @@ function boundedText(element: Element, name: string, most: number): string {
 function oneOf<T extends string>(element: Element, name: string, values: readonly T[]): T {
   const text = element.text();
   const value = values.find((each) => each === text);
-  if (value === undefined) throw new FeedbackError(`${name} must be one of ${values.join(', ')}`, element.line);
+  if (value === undefined) throw new MessageFileError(`${name} must be one of ${values.join(', ')}`, element.line);
   return value;
 }
 
 function count(element: Element, name: string): number {
   const text = element.text();
-  if (!/^[0-9]{1,15}$/.test(text)) throw new FeedbackError(`${name} must have 1 to 15 digits`, element.line);
+  if (!/^[0-9]{1,15}$/.test(text)) throw new MessageFileError(`${name} must have 1 to 15 digits`, element.line);
   return Number(text);
 }
