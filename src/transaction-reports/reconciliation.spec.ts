@@ -29,6 +29,8 @@ describe('reports against the records of a file', () => {
       { is: 'same', transactionReference: 'TRN2' },
       { is: 'extra', transactionReference: 'LIVE1' },
     ]);
+    expect(against([SHARE], fileOf([SHARE, SHARE])).map(({ is }) => is)).toEqual(['same', 'extra']);
+    expect(against([SHARE, SHARE], fileOf([SHARE])).map(({ is }) => is)).toEqual(['same', 'missing']);
     const elsewhere: NewReport = { ...SHARE, executingEntity: '529900G3SW56SHYNPR95' };
     expect(against([SHARE], fileOf([elsewhere])).map(({ is }) => is)).toEqual(['missing', 'extra']);
   });

@@ -23,28 +23,31 @@ export type Reconciled =
 /**
  * Reports made of the front office's records against records that were sent, or that the authority gives as a sample:
  * Delegated Regulation (EU) 2017/590, Article 15(3). `missing`: the other side does not have it, `extra`: nothing of ours
- * has its reference. In the order of `ours`, then of `theirs`; each reference once on each side. Equal numbers and times are
- * the same however they are written.
+ * has its reference, or it is there more often. In the order of `ours`, then of `theirs`. Equal numbers and times are the
+ * same however they are written.
  */
 export function* reconciled(
   ours: Iterable<TransactionReport>,
   theirs: readonly ReportRecord[],
 ): Generator<Reconciled, void, undefined> {
-  const unmet = new Map(theirs.map((record) => [keyOf(record), record]));
+  const unmet = new Map<string, ReportRecord[]>();
+  for (const record of theirs) {
+    const same = unmet.get(keyOf(record));
+    if (same) same.push(record);
+    else unmet.set(keyOf(record), [record]);
+  }
   for (const report of ours) {
     const { transactionReference } = report;
-    const key = keyOf(report);
-    const record = unmet.get(key);
+    const record = unmet.get(keyOf(report))?.shift();
     if (!record) {
       yield { is: 'missing', transactionReference };
       continue;
     }
-    unmet.delete(key);
     const differences = differencesOf(report, record);
     if (differences.length === 0) yield { is: 'same', transactionReference };
     else yield { is: 'different', transactionReference, differences };
   }
-  for (const { transactionReference } of unmet.values()) yield { is: 'extra', transactionReference };
+  for (const { transactionReference } of [...unmet.values()].flat()) yield { is: 'extra', transactionReference };
 }
 
 /** By number of the field. */

@@ -7,9 +7,7 @@ export interface ReportRecord {
   transactionReference: string;
   /** LEI */
   executingEntity: string;
-  /**
-   * texts of elements and attributes by their path, as FieldValue has it; amounts with their sign,
-   * and the term of an index as one */
+  /** by path as FieldValue has it: texts of elements and attributes, amounts with their sign, the term of an index as one */
   values: ReadonlyMap<string, string>;
 }
 
