@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { XmlDocument, XmlElement } from 'libxml2-wasm';
 import { CANCELLATION, FIRM, SHARE, VALID_REPORTS } from '../../test/support/transaction-reports.js';
 import { REPORT_FIELDS, valuesOf } from './fields.js';
 import { DEFAULT_PATTERN, fileName, FileNameError } from './file-name.js';
+import { readReportRecords } from './report-records.js';
 import { SchemaPack, SchemaPackError } from './schema-pack.js';
-import { REPORT_NAMESPACE, schemaSetOn } from './schema-sets.js';
+import { schemaSetOn } from './schema-sets.js';
 import { InvalidReportFileError, reportFiles, type FileHeader, type FileLimits } from './transaction-report-file.js';
 import { UnwritableReportError } from './transaction-report-xml.js';
 import type { NewReport, TransactionReport } from './transaction-report.js';
@@ -41,40 +41,6 @@ async function written(
   return files;
 }
 
-/** Text of elements and attributes by their path below `Tx`, with numbers where fields.ts has them. */
-function readBack(file: Buffer): Map<string, string>[] {
-  const document = XmlDocument.fromBuffer(file);
-  const transactions = document.find('//t:FinInstrmRptgTxRpt/t:Tx', { t: REPORT_NAMESPACE });
-  const read = transactions.map((transaction) => {
-    const found = new Map<string, string>();
-    const walk = (node: XmlElement, path: string): void => {
-      for (const { name, value } of node.attrs) found.set(`${path}/@${name}`, value);
-      const children = elementsOf(node);
-      if (children.length === 0) found.set(path, node.content);
-      for (const child of children) {
-        const same = children.filter(({ name }) => name === child.name);
-        walk(child, `${path === '' ? '' : `${path}/`}${child.name}${numbered(child, same)}`);
-      }
-    };
-    walk(transaction as XmlElement, '');
-    return found;
-  });
-  document.dispose();
-  return read;
-}
-
-const REPEATED = ['AcctOwnr', 'DcsnMakr', 'WvrInd', 'OTCPstTradInd'];
-function numbered(child: XmlElement, same: XmlElement[]): string {
-  const isInBasket = child.parent?.name === 'Bskt';
-  if (!REPEATED.includes(child.name) && !isInBasket) return '';
-  return `[${same.findIndex((each) => each.isSameNode(child)) + 1}]`;
-}
-function elementsOf(node: XmlElement): XmlElement[] {
-  const children: XmlElement[] = [];
-  for (let child = node.firstChild; child; child = child.next) if (child instanceof XmlElement) children.push(child);
-  return children;
-}
-
 let pack: SchemaPack | undefined;
 beforeAll(async () => {
   if (HAS_SCHEMAS) pack = await SchemaPack.load(SCHEMAS, schemaSetOn('2026-06-02')!);
@@ -85,17 +51,15 @@ const ALL: readonly TransactionReport[] = [...VALID_REPORTS, CANCELLATION];
 
 it('has each value of each report where the table of fields says', async () => {
   const [file] = await written(ALL);
-  const read = readBack(file!);
+  const read = readReportRecords(file!);
   expect(read).toHaveLength(ALL.length);
   for (const [i, report] of ALL.entries()) {
-    const found = read[i]!;
+    const found = read[i]!.values;
     for (const field of REPORT_FIELDS.filter(({ number }) => number > 1 && number !== 49)) {
       for (const { path, text } of valuesOf(field, report)) {
         if (text === undefined) expect([path, found.get(path)]).toEqual([path, undefined]);
         else {
-          const sign = found.get(path.replace(/Amt$/, 'Sgn'));
-          const value = path.endsWith('/Amt') && sign === 'false' ? `-${found.get(path)}` : found.get(path);
-          expect([path, value]).toEqual([path, text]);
+          expect([path, found.get(path)]).toEqual([path, text]);
         }
       }
     }
