@@ -178,6 +178,7 @@ describe('when PostgreSQL fails', () => {
           'TruetrailDatabaseUnsteady',
           'TruetrailHeadNotMoving',
           'TruetrailPoolExhausted',
+          'TruetrailNotSigning',
         ],
       },
       async (submitters, alarms) => {
