@@ -3,7 +3,6 @@ import { availableParallelism } from 'node:os';
 // SWC compiles each file by itself; the types are checked by `npm run check`.
 const shared = {
   testEnvironment: '<rootDir>/test/support/environment.cjs',
-  runtime: '<rootDir>/test/support/runtime.cjs',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {

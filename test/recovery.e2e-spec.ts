@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
-import { SchedulerRegistry } from '@nestjs/schedule';
 import { recover, type RecoverOptions, type RecoveryReport } from '../src/cli/recover.js';
 import type { RecoveredLedger } from '../src/checkpoints/recovery.js';
 import { readConfig } from '../src/config/config.js';
@@ -16,7 +15,7 @@ import { createKey, query } from './support/keys.js';
 import { RestorableDatabase } from './support/restorable-database.js';
 import { folderStore, onFolders, S3_ENVIRONMENT, STORES, type TestStore } from './support/stores.js';
 import { endRow, publishesItsRows, seen, tampering } from './support/tamper-matrix.js';
-import { record, runJob, verify } from './support/verification.js';
+import { record, runJob, runOnRequestAlone, verify } from './support/verification.js';
 
 jest.setTimeout(180_000);
 
@@ -49,7 +48,7 @@ async function start(url = test.url): Promise<TestService> {
     database: server.database,
   });
   // the run of the minute would take up what a test means to find taken up by its own
-  await service.app.get(SchedulerRegistry).getCronJob('archive-export').stop();
+  await runOnRequestAlone(service, 'archive-export');
   return service;
 }
 
