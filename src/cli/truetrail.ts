@@ -16,8 +16,9 @@ const HELP = `truetrail COMMAND
   keys revoke ID
         Revokes a key for good. Replicas that run notice within 5 seconds.
   reference-data import KIND FILE [--dry-run]
-        Records the changes of a CSV file, all or none: legal-entity, branch, trader, algorithm, client, venue or
-        instrument. Every mistake is named by its line and column. See docs/reference-data.md.
+        Records the changes of a CSV file, all or none: legal-entity, branch, trader, algorithm, client,
+        representative, venue, membership or instrument. Every mistake is named by its line and column. See
+        docs/reference-data.md.
         --dry-run  says what would be recorded, and records nothing
   reference-data list KIND [--valid-at TIME] [--as-of REVISION] [--json]
         Lists the entries that are there.
