@@ -101,7 +101,7 @@ export const SETTINGS = {
     pattern: /^[!-~]{32,200}$/,
     accepts: '32 to 200 printable ASCII characters without blanks',
     fallbackText: 'made at the first start and printed once',
-    why: 'The first key, with every scope, for scripts. Also works later, as one more key.',
+    why: 'The first key, with every scope, for scripts. Also works later, as one more key. It is kept, and stays good until it is revoked, also when this is left out again.',
     secret: true,
   }),
   ARCHIVE_URL: text({
