@@ -23,7 +23,9 @@ import { S3ObjectStore } from '../src/archive/s3-object-store.js';
 import { FilesystemObjectStore } from '../src/archive/filesystem-object-store.js';
 import { objectOf, onFolders, STORES, type TestStore } from './support/stores.js';
 
-const inDays = (days: number): Date => new Date(Math.ceil(Date.now() / 1000) * 1000 + days * 86_400_000);
+// one start for all: the same number of days is the same moment, also when a second ends between two of them
+const began = Math.ceil(Date.now() / 1000) * 1000;
+const inDays = (days: number): Date => new Date(began + days * 86_400_000);
 
 describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
   'an object store in %s',
