@@ -24,6 +24,9 @@ RUN node --input-type=module -e "import { ensureBuilt } from '/app/scripts/build
 FROM packages AS production
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --offline \
   && find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' \) -delete
+# The bill of materials, held against what is there.
+COPY scripts/sbom.mjs ./scripts/
+RUN node scripts/sbom.mjs --installed . sbom.cdx.json && chmod 0644 sbom.cdx.json
 
 FROM ${NODE_IMAGE}
 ARG VERSION=0.1.0
@@ -34,7 +37,8 @@ LABEL org.opencontainers.image.title="Truetrail" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.revision="${REVISION}" \
   org.opencontainers.image.source="${SOURCE}" \
-  org.opencontainers.image.licenses="LicenseRef-UNLICENSED"
+  org.opencontainers.image.licenses="LicenseRef-UNLICENSED" \
+  org.cyclonedx.sbom="/app/sbom.cdx.json"
 # The package managers of the base are for building. The user has no name, no shell and no home of its own.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/include /opt/yarn-* \
   /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /usr/local/bin/yarn /usr/local/bin/yarnpkg \
@@ -44,6 +48,7 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/include /opt/yarn-* \
 WORKDIR /app
 COPY --chmod=0644 package.json ./
 COPY --from=production /app/node_modules ./node_modules
+COPY --from=production /app/sbom.cdx.json ./
 COPY --chmod=0755 scripts/start.mjs scripts/truetrail.mjs scripts/truetrail-verify.mjs scripts/build.mjs scripts/install.mjs \
   scripts/process-one.mjs scripts/healthcheck.mjs ./scripts/
 COPY --from=build /app/dist ./dist

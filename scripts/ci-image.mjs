@@ -139,6 +139,9 @@ function lookInside() {
     looked.status === 0 && found === '',
     `has nothing to build with, no sources, no PostgreSQL, nothing that its user may write to: ${found}`,
   );
+  const bill = podman('run', '--rm', ...RESTRICTED, image, 'cat', config.Labels['org.cyclonedx.sbom']);
+  const ours = execFileSync(process.execPath, ['scripts/sbom.mjs'], { encoding: 'utf8' });
+  expect(bill === ours.trim(), 'holds the bill of materials of this package-lock.json');
   console.log(`       ${Math.round(about.Size / 1e6)} MB, of which the base has ${Math.round(sizeOfBase() / 1e6)}`);
 }
 

@@ -222,6 +222,25 @@ describe('what the schema is expected to be', () => {
     expect(outcome).toMatchObject({ verdict: 'valid' }); // the change was all that it saw
   });
 
+  it('is as it should be when every check was made anew from what is printed of it, as pg_upgrade does', async () => {
+    const makeAnew = `
+      SELECT format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I %s', conrelid::regclass, conname, conname, pg_get_constraintdef(oid)) AS made
+        FROM pg_constraint WHERE contype = 'c' AND coninhcount = 0 AND connamespace = 'public'::regnamespace AND conrelid <> 0`;
+    await connected(service.database.adminUrl, async (admin) => {
+      const printed = (): Promise<{ rows: { text: string }[] }> =>
+        admin.query(
+          'SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint ORDER BY conrelid::regclass::text, conname',
+        );
+      const before = await printed();
+      const { rows } = await admin.query<{ made: string }>(makeAnew);
+      expect(rows.length).toBeGreaterThan(20);
+      for (const { made } of rows) await admin.query(made);
+      expect((await printed()).rows).not.toEqual(before.rows); // else nothing was shown
+    });
+    const { outcome } = await runJob(service, 'schema-check');
+    expect(outcome).toEqual({ verdict: 'valid', findings: [], findings_total: '0', unread: null });
+  });
+
   it('shows a role that the service is a member of', async () => {
     const expected = JSON.parse(readFileSync(EXPECTED, 'utf8'));
     await connected(service.database.adminUrl, async (admin) => {

@@ -11,6 +11,7 @@ import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { addMonths } from '../partitions/months.js';
+import { flattenConjunctions } from './conjunctions.js';
 import { FindingList, type RecordedFinding } from './findings.js';
 import type { Verdict } from './range-verification.js';
 import { findStrayLedgers } from './trail.sql.js';
@@ -175,11 +176,16 @@ export function differences(
       const present = actual.get(itsAbout);
       actual.delete(itsAbout);
       if (present === undefined) found.push(`${itsAbout}: is not there; it should be: ${wanted}`);
-      else if (present !== wanted) found.push(`${itsAbout}: is: ${present}; it should be: ${wanted}`);
+      else if (!saysTheSame(present, wanted)) found.push(`${itsAbout}: is: ${present}; it should be: ${wanted}`);
     }
   }
   for (const [about, says] of actual) found.push(`${about}: should not be there; it is: ${says}`);
   return found.sort();
+}
+
+/** Also where pg_upgrade or a restored dump made what is there anew. */
+function saysTheSame(present: string, wanted: string): boolean {
+  return present === wanted || flattenConjunctions(present) === flattenConjunctions(wanted);
 }
 
 /** What is printed of the constraint that seal_month makes. */
