@@ -38,7 +38,7 @@ const pool = new pg.Pool({
 });
 keepFromCrashing(pool);
 pool.on('error', () => undefined); // an idle connection was lost; the next read makes a new one
-const reader: ArchivedEvents = makeArchiveReader(pool, archive) ?? new NoArchive();
+const reader: ArchivedEvents = (await makeArchiveReader(pool, archive)) ?? new NoArchive();
 
 parentPort!.on('message', ({ id, method, parameters }: ArchiveReadRequest) => {
   const call = reader[method].bind(reader) as (...all: unknown[]) => Promise<unknown>;

@@ -27,8 +27,11 @@ export function archiveReadSettings(config: Config): ArchiveReadSettings {
 const CACHE_FOLDER = 'archive-cache';
 
 /** The reader of the archive that the settings name; undefined when they name none. For a thread that may be busy. */
-export function makeArchiveReader(pool: pg.Pool, settings: ArchiveReadSettings): ArchiveReader | undefined {
-  const store = openStore(settings);
+export async function makeArchiveReader(
+  pool: pg.Pool,
+  settings: ArchiveReadSettings,
+): Promise<ArchiveReader | undefined> {
+  const store = await openStore(settings);
   if (!store) return undefined;
   // a folder is as near as a cache would be
   const isCached = settings.ARCHIVE_URL?.startsWith('s3:') === true && settings.ARCHIVE_CACHE_MB > 0;

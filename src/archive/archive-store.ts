@@ -12,18 +12,19 @@ import { TIMESTAMP_PREFIX } from '../integrity/timestamp-reply.js';
 import * as sql from './archive-catalogue.sql.js';
 import { FilesystemObjectStore } from './filesystem-object-store.js';
 import { ObjectConflict, type NewObject, type ObjectStore, type PutResult } from './object-store.js';
-import { S3ObjectStore } from './s3-object-store.js';
 
 /** Nest's token for the ObjectStore; null when ARCHIVE_URL is off. */
 export const OBJECT_STORE = Symbol('ObjectStore');
 
-/** The store that ARCHIVE_URL names. */
-export function openStore(
+/** The store that ARCHIVE_URL names; null when it is off. */
+export async function openStore(
   config: Pick<Config, 'ARCHIVE_URL' | 'DATA_DIR' | 'ARCHIVE_STORAGE_CLASS' | 'ARCHIVE_KMS_KEY' | 'ARCHIVE_TIMEOUT'>,
-): ObjectStore | null {
+): Promise<ObjectStore | null> {
   const { ARCHIVE_URL: url, DATA_DIR, ARCHIVE_STORAGE_CLASS: storageClass, ARCHIVE_KMS_KEY: kmsKeyId } = config;
   if (url === undefined || url === 'off') return null;
   if (url.startsWith('s3://')) {
+    // the client is half of what a thread would load, and of no use to a folder
+    const { S3ObjectStore } = await import('./s3-object-store.js');
     return new S3ObjectStore({ ...readS3Url(url), storageClass, kmsKeyId, timeoutMs: config.ARCHIVE_TIMEOUT });
   }
   const folder = url.slice('file:'.length).replace(/^\/\/(?=\/)/, '');

@@ -38,7 +38,7 @@ const NICENESS = 10;
 const settings = workerData as WorkerSettings;
 if (process.platform === 'linux') setPriority(NICENESS);
 let client: pg.Client | undefined;
-const archive = makeArchiveReader(catalogue(), settings.archive);
+const archive = await makeArchiveReader(catalogue(), settings.archive);
 
 /** For the catalogue of the archive, on which nothing is ever under way for long; connects when it is first asked. */
 function catalogue(): pg.Pool {

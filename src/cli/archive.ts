@@ -40,7 +40,7 @@ export async function makeBucket(
   for (const { rule, state, detail } of rules) {
     print(`${rule.padEnd(width)}  ${state.padEnd(stateWidth)}  ${detail}`);
   }
-  const store = openStore(readConfig({ ...process.env, ARCHIVE_URL: request.url }))!;
+  const store = (await openStore(readConfig({ ...process.env, ARCHIVE_URL: request.url })))!;
   const faults = await store.inspect();
   for (const { rule, detail } of faults) print(`the service finds: ${detail} (${rule})`);
   if (faults.length === 0) print('the service finds nothing wrong with it');

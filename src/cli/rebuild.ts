@@ -31,7 +31,7 @@ export async function rebuildFromArchive(
   log: (message: string) => void,
   { acceptLongerLocks = false } = {},
 ): Promise<RebuiltLedgerReport[]> {
-  const store = openStore(config);
+  const store = await openStore(config);
   if (!store) throw new Error('ARCHIVE_URL is off: name the archive that the database is to be rebuilt from');
   const database = await openDatabase(config, log);
   try {

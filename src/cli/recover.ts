@@ -77,7 +77,7 @@ export async function recover(
   { receipts, signedOnly, close }: RecoverOptions,
   log: (message: string) => void,
 ): Promise<RecoveryReport> {
-  const store = openStore(config);
+  const store = await openStore(config);
   if (!store) throw new Error('ARCHIVE_URL is off: name the store that holds the anchors of this database');
   const kept = receipts === undefined ? new Map<never, never>() : await readKeptEvents(receipts);
   const logger = createLogger('warn', { to: STANDARD_ERROR, secrets: secretsOf(config) });
@@ -119,8 +119,8 @@ async function withMeans<T>(
   keepFromCrashing(pool);
   pool.on('error', () => undefined);
   const thread = new ArchiveThread({ url, lockTimeoutMs: LOCK_TIMEOUT_MS });
-  const archive = makeArchiveReader(pool, archiveReadSettings(config));
   try {
+    const archive = await makeArchiveReader(pool, archiveReadSettings(config));
     await owner.connect();
     const archived = async (ledger: string, from: bigint, to: bigint): Promise<Buffer[]> =>
       hashesOf(await archive!.hashes(ledger, from, to));

@@ -48,7 +48,7 @@ keepFromCrashing(pool);
 pool.on('error', () => undefined); // an idle connection was lost; the next read makes a new one
 
 const ledgers = new Ledgers(pool);
-const archive: ArchivedEvents = makeArchiveReader(pool, settings.archive) ?? new NoArchive();
+const archive: ArchivedEvents = (await makeArchiveReader(pool, settings.archive)) ?? new NoArchive();
 const search = new EventSearch(
   pool,
   // searches may have all of these connections: nothing quick waits for one
