@@ -60,7 +60,7 @@ export class AnchorListQueryDto {
 }
 
 export class CosignatureDto {
-  @ApiProperty({ example: 'north.example/w1+2a764ceb+BCmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X' })
+  @ApiProperty({ example: 'north.example/w1+44295065+BCmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X' })
   witness_key: string;
   @ApiProperty({ example: '2026-06-02T08:16:02.000000Z', description: 'When the witness says that it was' })
   cosigned_at: string;

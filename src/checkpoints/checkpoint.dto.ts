@@ -79,7 +79,7 @@ export class KeyHistoryDto {
   @ApiProperty({
     type: [String],
     description: 'Verifier keys (C2SP signed-note), the first one first',
-    example: ['audit.example.com/truetrail/main+70400e91+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4'],
+    example: ['audit.example.com/truetrail/main+a959bdf4+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4'],
   })
   keys: string[];
   @ApiProperty({ type: [KeySuccessionDto] })

@@ -93,7 +93,7 @@ export class CheckpointsController {
     content: {
       'text/plain': {
         schema: { type: 'string' },
-        example: 'audit.example.com/truetrail/main+70400e91+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4\n',
+        example: 'audit.example.com/truetrail/main+a959bdf4+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4\n',
       },
     },
   })

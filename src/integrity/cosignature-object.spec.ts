@@ -9,7 +9,7 @@ import {
 const one: StoredCosignature = {
   anchor: 7n,
   origin: 'audit.example.com/truetrail/main',
-  witnessKey: 'north.example/w1+2a764ceb+BCmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X',
+  witnessKey: 'north.example/w1+44295065+BCmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X',
   line: '— north.example/w1 KnZM6wAAAABo\n',
 };
 const earlier: StoredCosignature = { ...one, anchor: 3n };

@@ -116,6 +116,13 @@ describe('signed notes', () => {
     expect(() => signText('x\n', 'a', privateKey)).toThrow('Ed25519');
   });
 
+  it.each(['openapi.json', 'witnesses.md'])('takes the keys that %s gives as examples', (page) => {
+    const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8');
+    const keys = text.match(/[\w./-]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}/g) ?? [];
+    expect(keys).not.toHaveLength(0);
+    for (const key of keys) expect(() => VerifierKey.parse(key)).not.toThrow();
+  });
+
   it('hold checkpoints that are exact', () => {
     const { text } = parseNote(note);
     expect(parseCheckpoint(`${text}extension\n`)).toEqual(parseCheckpoint(text));
