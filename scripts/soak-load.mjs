@@ -14,6 +14,9 @@ const HASH_BYTES = 32;
 const RECENT = 5_000;
 const KEPT_ONE_IN = 50;
 
+/** Connections that are idle for longer are made anew: the service closes them after KEEP_ALIVE_TIMEOUT. */
+const IDLE_MS = 30_000;
+
 const BATCH_EVENTS = 100;
 const STREAM_LINES = 300;
 /** The part of events that come each way, the rest as single events. */
@@ -110,7 +113,10 @@ export class Load {
         while (NEEDS_EVENTS.has(kind) && this.#samples.length === 0 && !this.#isOver) await this.#wait(100);
         for (let next = performance.now(); !this.#isOver;) {
           try {
-            if ((await work(api)) !== false) this.kinds[kind] += 1;
+            if (ms > IDLE_MS) api = await HttpConnection.open(this.url, KEY);
+            await work(api);
+            this.kinds[kind] += 1;
+            if (ms > IDLE_MS) api.close();
           } catch (error) {
             this.#note(`${kind}: ${error.message}`);
             api.close();

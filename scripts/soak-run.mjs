@@ -62,9 +62,9 @@ async function run({ build, minutes, rate, nodeArgs, cleanup, say }) {
   admin.on('error', () => undefined);
   await admin.connect();
   cleanup.add(() => admin.end());
-  const api = await HttpConnection.open(service.url, KEY);
-  cleanup.add(() => api.close());
-  const { body: listed } = await api.call('GET', '/v1/ledgers/main/reports');
+  const asking = await HttpConnection.open(service.url, KEY);
+  const { body: listed } = await asking.call('GET', '/v1/ledgers/main/reports');
+  asking.close();
   const reports = listed.reports.map(({ name }) => name).filter((name) => !LEFT_OUT.has(name));
 
   const metricsApi = await HttpConnection.open(service.url, KEY);
@@ -87,6 +87,8 @@ async function run({ build, minutes, rate, nodeArgs, cleanup, say }) {
   await sampler.stop();
 
   say('the load is over; everything is verified');
+  const api = await HttpConnection.open(service.url, KEY); // the service closes those that are idle for a minute
+  cleanup.add(() => api.close());
   const facts = await findFacts({ api, admin, load, service });
   const count = Math.floor(seconds / intervalSeconds);
   const series = byInterval(sampler.samples, load.latencies, { from, intervalMs: intervalSeconds * 1000, count });
@@ -114,13 +116,16 @@ async function run({ build, minutes, rate, nodeArgs, cleanup, say }) {
 
 /** Waits for the end of the load, and says once a minute how far it is. */
 async function progress({ seconds, load, sampler, say }) {
+  let told = 0;
   for (let done = 0; done < seconds;) {
     const step = Math.min(60, seconds - done);
     await pause(step * 1000);
     done += step;
     const last = sampler.samples.at(-1);
+    for (const line of load.unexpected.slice(told)) say(`unexpected: ${line}`);
+    told = load.unexpected.length;
     say(
-      `${(done / 60).toFixed(1)} min: ${load.acknowledged.count} events, ${load.requests} requests, RSS ${last?.rss.toFixed(0)} MB, heap ${last?.heap.toFixed(0)} MB, ${last?.files} files, ${load.unexpected.length} unexpected`,
+      `${(done / 60).toFixed(1)} min: ${load.acknowledged.count} events, ${load.requests} requests, RSS ${last?.rss.toFixed(0)} MB, heap ${last?.heap.toFixed(0)} MB, ${last?.files} files`,
     );
   }
 }

@@ -12,6 +12,7 @@ export class Sampler {
   samples = [];
   #isOver = false;
   #working;
+  #failure;
 
   /** `metrics()` gives the text of /metrics, `connections()` how many sessions the service has in PostgreSQL. */
   constructor({ pid, metrics, connections, everyMs }) {
@@ -19,12 +20,14 @@ export class Sampler {
   }
 
   start() {
-    this.#working = this.#work();
+    // a service that is gone can no longer be sampled: stop() says so
+    this.#working = this.#work().catch((error) => (this.#failure = error));
   }
 
   async stop() {
     this.#isOver = true;
     await this.#working;
+    if (this.#failure) throw this.#failure;
   }
 
   async #work() {
