@@ -12,6 +12,8 @@ export class FaultProxy {
   private readonly server: Server;
   /** answers of the server are swallowed: it works, and nobody hears of it */
   private losesReplies = false;
+  private latencyMs = 0;
+  private stormy: NodeJS.Timeout | undefined;
 
   private constructor(private targetPort: number) {
     this.server = createServer((client) => this.join(client));
@@ -44,6 +46,11 @@ export class FaultProxy {
     this.losesReplies = lose;
   }
 
+  /** What passes from now on comes so much later, each way. */
+  delay(ms: number): void {
+    this.latencyMs = ms;
+  }
+
   /** As when the server's machine loses its power: on what is open now nothing passes any more, and nobody closes it. */
   silence(): void {
     for (const pair of this.pairs) {
@@ -52,7 +59,21 @@ export class FaultProxy {
     }
   }
 
+  /** Resets one connection after the other, at random, about every so often; 0: no more. */
+  flake(everyMs: number): void {
+    clearInterval(this.stormy);
+    this.stormy = undefined;
+    if (everyMs === 0) return;
+    this.stormy = setInterval(() => {
+      const open = [...this.pairs];
+      const pair = open[Math.floor(Math.random() * open.length)];
+      pair?.client.resetAndDestroy();
+      pair?.target.resetAndDestroy();
+    }, everyMs);
+  }
+
   async close(): Promise<void> {
+    this.flake(0);
     this.cut();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -68,9 +89,15 @@ export class FaultProxy {
     };
     client.on('error', end).on('close', end);
     for (const event of ['error', 'close']) target.on(event, () => pair.isSilent || end());
-    client.on('data', (chunk) => target.write(chunk));
+    client.on('data', (chunk) => this.pass(chunk, target));
     target.on('data', (chunk) => {
-      if (!this.losesReplies && !pair.isSilent) client.write(chunk);
+      if (!this.losesReplies && !pair.isSilent) this.pass(chunk, client);
     });
+  }
+
+  private pass(chunk: Buffer, to: Socket): void {
+    const send = (): void => void (to.destroyed || to.write(chunk));
+    if (this.latencyMs === 0) send();
+    else setTimeout(send, this.latencyMs);
   }
 }
