@@ -120,9 +120,14 @@ describe('while PostgreSQL or the way to it', () => {
         'a flaky network',
         { answers: UNSURE, alarms: ['TruetrailDatabaseUnsteady'], maybe: [...REFUSED, 'TruetrailDatabaseDown'] },
         async (_, alarms) => {
-          proxy.flake(30);
-          await alarms.scrape(20, () => pause(250));
-          proxy.flake(0);
+          proxy.delay(20); // so that appends are under way when their connection is reset
+          await alarms.scrape(20, async () => {
+            for (let i = 0; i < 4; i++) {
+              await pause(60);
+              proxy.cut();
+            }
+          });
+          proxy.delay(0);
         },
       );
     },

@@ -13,7 +13,6 @@ export class FaultProxy {
   /** answers of the server are swallowed: it works, and nobody hears of it */
   private losesReplies = false;
   private latencyMs = 0;
-  private stormy: NodeJS.Timeout | undefined;
 
   private constructor(private targetPort: number) {
     this.server = createServer((client) => this.join(client));
@@ -59,21 +58,7 @@ export class FaultProxy {
     }
   }
 
-  /** Resets one connection after the other, at random, about every so often; 0: no more. */
-  flake(everyMs: number): void {
-    clearInterval(this.stormy);
-    this.stormy = undefined;
-    if (everyMs === 0) return;
-    this.stormy = setInterval(() => {
-      const open = [...this.pairs];
-      const pair = open[Math.floor(Math.random() * open.length)];
-      pair?.client.resetAndDestroy();
-      pair?.target.resetAndDestroy();
-    }, everyMs);
-  }
-
   async close(): Promise<void> {
-    this.flake(0);
     this.cut();
     await new Promise((resolve) => this.server.close(resolve));
   }
