@@ -99,7 +99,8 @@ export async function startProcess({ args, env, folder, cleanup }) {
     child.once('error', (error) => resolve((ended = error.message)));
     child.once('exit', (code, signal) => resolve((ended = signal ?? `code ${code}`)));
   });
-  const logTail = () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
+  const wholeLog = () => readFileSync(logFile, 'utf8').trimEnd();
+  const logTail = () => wholeLog().split('\n').slice(-15).join('\n');
   let stopped;
   const stop = () =>
     (stopped ??= (async () => {
@@ -120,7 +121,7 @@ export async function startProcess({ args, env, folder, cleanup }) {
     if (url !== undefined && (await isReady(url))) break;
     await pause(5);
   }
-  return { url, pid: child.pid, readyAfterMs: performance.now() - begun, stop, logTail };
+  return { url, pid: child.pid, readyAfterMs: performance.now() - begun, stop, log: wholeLog, logTail };
 }
 
 async function isReady(url) {

@@ -1,5 +1,4 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { Agent } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,18 +6,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.js';
 import { migrate } from '../src/database/migrate.js';
-import { uuidv7 } from '../src/database/uuidv7.js';
-import type { Receipt } from '../src/integrity/event.js';
 import { Alarms } from './support/alarms.js';
-import { sampleEvent } from './support/app.js';
 import { checkTrail } from './support/check-trail.js';
 import { FaultProxy } from './support/fault-proxy.js';
-import { postOnce } from './support/post-once.js';
 import { Replica } from './support/replica.js';
 import { killPostmaster, Standby } from './support/standby.js';
+import { Submitters } from './support/submitters.js';
 
-const CLIENTS = 6;
-const PATIENCE_MS = 15_000;
 const MAX_CONNECTIONS = 60;
 const SETTINGS = { shared_buffers: '32MB', max_connections: String(MAX_CONNECTIONS), hot_standby: 'on' };
 
@@ -28,53 +22,6 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-/** Submitters that send each event until it is acknowledged, and what they were answered meanwhile. */
-class Submitters {
-  readonly sent = new Set<string>();
-  readonly acknowledged = new Map<string, Receipt>();
-  /** `status problem`, or `no answer` */
-  answers = new Set<string>();
-  private going = true;
-  private readonly clients: Promise<void>[];
-
-  constructor(private readonly url: string) {
-    this.clients = Array.from({ length: CLIENTS }, () => this.client());
-  }
-
-  async end(): Promise<void> {
-    this.going = false;
-    await Promise.all(this.clients);
-  }
-
-  async progress(events: number): Promise<void> {
-    const goal = this.acknowledged.size + events;
-    for (const until = Date.now() + PATIENCE_MS; this.acknowledged.size < goal; await pause(20)) {
-      if (Date.now() > until) throw new Error(`the submitters do not get on: ${[...this.answers].join(', ')}`);
-    }
-  }
-
-  private async client(): Promise<void> {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    while (this.going) {
-      const event = sampleEvent({ event_id: uuidv7() });
-      this.sent.add(event.event_id);
-      for (const until = Date.now() + 2 * PATIENCE_MS; ;) {
-        const answer = await postOnce(agent, `${this.url}/v1/ledgers/main/events`, event);
-        const problem = answer && answer.status >= 400 ? String(JSON.parse(answer.text).type).split('/').at(-1) : '';
-        this.answers.add(answer ? `${answer.status} ${problem}`.trim() : 'no answer');
-        if (answer?.status === 200 || answer?.status === 201) {
-          this.acknowledged.set(event.event_id, JSON.parse(answer.text) as Receipt);
-          break;
-        }
-        if (Date.now() > until) throw new Error(`${event.event_id} is never acknowledged`);
-        await pause(50);
-      }
-      await pause(20);
-    }
-    agent.destroy();
-  }
 }
 
 describe('when PostgreSQL fails', () => {

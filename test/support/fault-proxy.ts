@@ -12,6 +12,7 @@ export class FaultProxy {
   private readonly server: Server;
   /** answers of the server are swallowed: it works, and nobody hears of it */
   private losesReplies = false;
+  private latencyMs = 0;
 
   private constructor(private targetPort: number) {
     this.server = createServer((client) => this.join(client));
@@ -44,6 +45,11 @@ export class FaultProxy {
     this.losesReplies = lose;
   }
 
+  /** What passes from now on comes so much later, each way. */
+  delay(ms: number): void {
+    this.latencyMs = ms;
+  }
+
   /** As when the server's machine loses its power: on what is open now nothing passes any more, and nobody closes it. */
   silence(): void {
     for (const pair of this.pairs) {
@@ -68,9 +74,15 @@ export class FaultProxy {
     };
     client.on('error', end).on('close', end);
     for (const event of ['error', 'close']) target.on(event, () => pair.isSilent || end());
-    client.on('data', (chunk) => target.write(chunk));
+    client.on('data', (chunk) => this.pass(chunk, target));
     target.on('data', (chunk) => {
-      if (!this.losesReplies && !pair.isSilent) client.write(chunk);
+      if (!this.losesReplies && !pair.isSilent) this.pass(chunk, client);
     });
+  }
+
+  private pass(chunk: Buffer, to: Socket): void {
+    const send = (): void => void (to.destroyed || to.write(chunk));
+    if (this.latencyMs === 0) send();
+    else setTimeout(send, this.latencyMs);
   }
 }

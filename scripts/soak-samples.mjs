@@ -1,0 +1,93 @@
+// What a soak samples of the service, from /proc and /metrics, and how samples become a value an interval.
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { percentile } from '../bench/statistics.mjs';
+import { middle } from './soak-rules.mjs';
+
+const MB = 1e6;
+
+/** Samples a process until it is stopped, a set of values every `everyMs`. */
+export class Sampler {
+  /** `{ at, rss, heap, external, files, handles, threads, connections, … }`, `at` in ms of performance.now() */
+  samples = [];
+  #isOver = false;
+  #working;
+  #failure;
+
+  /** `metrics()` gives the text of /metrics, `connections()` how many sessions the service has in PostgreSQL. */
+  constructor({ pid, metrics, connections, everyMs }) {
+    Object.assign(this, { pid, metrics, connections, everyMs });
+  }
+
+  start() {
+    // a service that is gone can no longer be sampled: stop() says so
+    this.#working = this.#work().catch((error) => (this.#failure = error));
+  }
+
+  async stop() {
+    this.#isOver = true;
+    await this.#working;
+    if (this.#failure) throw this.#failure;
+  }
+
+  async #work() {
+    while (!this.#isOver) {
+      const begun = performance.now();
+      this.samples.push({ at: begun, ...(await this.#sample()) });
+      await pause(Math.max(0, this.everyMs - (performance.now() - begun)));
+    }
+  }
+
+  async #sample() {
+    const [text, connections] = await Promise.all([this.metrics(), this.connections()]);
+    const of = (name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? NaN);
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    const kB = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? NaN);
+    return {
+      rss: (kB('VmRSS') * 1024) / MB,
+      threads: kB('Threads'),
+      files: readdirSync(`/proc/${this.pid}/fd`).length,
+      heap: of('truetrail_nodejs_heap_size_used_bytes') / MB,
+      external: of('truetrail_nodejs_external_memory_bytes') / MB,
+      handles: of('truetrail_nodejs_active_handles_total'),
+      lag: of('truetrail_nodejs_eventloop_lag_p99_seconds') * 1000,
+      waiting: of('truetrail_pool_waiting'),
+      cpu: of('truetrail_process_cpu_seconds_total'),
+      connections,
+    };
+  }
+}
+
+/**
+ * A value an interval for each series. Memory: the least of the interval, which is what was left when garbage had been
+ * collected; RSS and what is counted: the median. Latencies, `{ at, ms }`: percentiles.
+ */
+export function byInterval(samples, latencies, { from, intervalMs, count }) {
+  const within = (list, i) => list.filter(({ at }) => at >= from + i * intervalMs && at < from + (i + 1) * intervalMs);
+  const each = (reduce) => Array.from({ length: count }, (_, i) => reduce(within(samples, i)));
+  const ofSamples = (name, reduce) =>
+    each((some) => {
+      const values = some.map((sample) => sample[name]).filter(Number.isFinite);
+      return values.length === 0 ? null : reduce(values);
+    });
+  const least = (values) => Math.min(...values);
+  const most = (values) => Math.max(...values);
+  const posts = Array.from({ length: count }, (_, i) => within(latencies, i).map(({ ms }) => ms));
+  const quantile = (q) => posts.map((some) => (some.length === 0 ? null : percentile(some, q)));
+  return {
+    rss: ofSamples('rss', middle),
+    heap: ofSamples('heap', least),
+    external: ofSamples('external', least),
+    files: ofSamples('files', middle),
+    handles: ofSamples('handles', middle),
+    threads: ofSamples('threads', middle),
+    connections: ofSamples('connections', middle),
+    lag: ofSamples('lag', most),
+    waiting: ofSamples('waiting', most),
+    cpu: ofSamples('cpu', (values) => values.at(-1) - values[0]),
+    posts: posts.map((some) => some.length),
+    postP50: quantile(0.5),
+    postP99: quantile(0.99),
+    postMax: quantile(1),
+  };
+}

@@ -1,0 +1,234 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import { Alarms } from './support/alarms.js';
+import { checkTrail } from './support/check-trail.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { FaultProxy } from './support/fault-proxy.js';
+import { Replica } from './support/replica.js';
+import { Submitters } from './support/submitters.js';
+import { moveTrailClock } from './support/trail-clock.js';
+
+// a failure of twenty minutes takes its time even in twenty scrapes
+const HAS_TIME = process.env.TEST_ALL_FAULTS === '1';
+const givenTime = HAS_TIME ? it : it.skip;
+const HAS_TMPFS = HAS_TIME && process.platform === 'linux' && process.getuid?.() === 0;
+if (!HAS_TIME)
+  process.stderr.write('skipped: a slow PostgreSQL, a flaky network, a full disk (TEST_ALL_FAULTS is not 1)\n');
+else if (!HAS_TMPFS) process.stderr.write('skipped: PostgreSQL out of disk (it needs root, to mount)\n');
+
+const UNSURE = ['504 append-timeout', '503 database-unavailable'];
+const CLOCK = '503 clock-out-of-tolerance';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('while PostgreSQL or the way to it', () => {
+  let database: TestDatabase;
+  let admin: pg.Client;
+  let proxy: FaultProxy;
+  let replica: Replica;
+  let metrics: string;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    admin = new pg.Client({ connectionString: database.adminUrl });
+    await admin.connect();
+    proxy = await FaultProxy.start(Number(new URL(database.serviceUrl).port));
+    const port = await freePort();
+    metrics = `http://127.0.0.1:${port}/metrics`;
+    replica = await Replica.start({
+      DATABASE_URL: Object.assign(new URL(database.serviceUrl), { port: String(proxy.port) }).href,
+      METRICS_PORT: String(port),
+      APPEND_TIMEOUT: '1s',
+    });
+  }, 120_000);
+
+  afterAll(async () => {
+    await replica?.end('SIGKILL');
+    await proxy?.close();
+    await admin?.end();
+    await database?.drop();
+  }, 60_000);
+
+  /**
+   * Has submitters write before, during and after a fault, `minutes` of scrapes long: everything sent is acknowledged in
+   * the end and there as it was acknowledged; they were answered `answers` alone; the service is ready again by itself;
+   * and of the alarms those in `alarms` fired, perhaps those in `maybe`, and no other.
+   */
+  async function lasting(
+    name: string,
+    expected: { answers: readonly string[]; alarms: readonly string[]; maybe?: readonly string[] },
+    during: (submitters: Submitters, alarms: Alarms) => Promise<void>,
+  ): Promise<void> {
+    const alarms = new Alarms({ 'truetrail-a': metrics });
+    const submitters = new Submitters(replica.url);
+    try {
+      await submitters.progress(20);
+      await alarms.scrape(3, () => pause(50));
+      submitters.answers = new Set();
+      await during(submitters, alarms);
+      await submitters.progress(40);
+      await alarms.scrape(15, () => pause(20));
+    } finally {
+      await submitters.end();
+    }
+    const { sequences, rows } = await checkTrail(database.adminUrl);
+    expect(submitters.acknowledged.size).toBe(submitters.sent.size);
+    for (const [id, receipt] of submitters.acknowledged) {
+      expect(sequences.get(id)).toBe(BigInt(receipt.sequence));
+      expect(rows.get(id)!.event_hash.toString('hex')).toBe(receipt.event_hash);
+    }
+    expect([...submitters.answers].filter((each) => !['200', '201', ...expected.answers].includes(each))).toEqual([]);
+    for (let i = 0; (await fetch(`${replica.url}/health/ready`)).status !== 200; i++) {
+      if (i > 100) throw new Error('it does not become ready again');
+      await pause(100);
+    }
+    alarms.expectFired(name, expected.alarms, { maybe: expected.maybe ?? [] });
+  }
+
+  const REFUSED = ['TruetrailEventsRefused', 'TruetrailHeadNotMoving', 'TruetrailPoolExhausted', 'TruetrailAppendSlow'];
+
+  givenTime(
+    'is slow, submitters wait, and are told to send again past APPEND_TIMEOUT',
+    async () => {
+      await lasting(
+        'a slow database',
+        { answers: UNSURE, alarms: ['TruetrailAppendSlow'], maybe: REFUSED },
+        async (_, alarms) => {
+          proxy.delay(350);
+          await alarms.scrape(18, () => pause(100));
+          proxy.delay(0);
+        },
+      );
+    },
+    60_000,
+  );
+
+  givenTime(
+    'resets connections all the time, what was under way on them is sent again',
+    async () => {
+      await lasting(
+        'a flaky network',
+        { answers: UNSURE, alarms: ['TruetrailDatabaseUnsteady'], maybe: [...REFUSED, 'TruetrailDatabaseDown'] },
+        async (_, alarms) => {
+          proxy.delay(20); // so that appends are under way when their connection is reset
+          await alarms.scrape(20, async () => {
+            for (let i = 0; i < 4; i++) {
+              await pause(60);
+              proxy.cut();
+            }
+          });
+          proxy.delay(0);
+        },
+      );
+    },
+    60_000,
+  );
+
+  it('loses the answers to commits, nothing is doubled, and every event gets the receipt of that commit', async () => {
+    await lasting(
+      'answers that are lost',
+      { answers: UNSURE, alarms: ['TruetrailDatabaseDown'], maybe: [...REFUSED, 'TruetrailDatabaseUnsteady'] },
+      async (_, alarms) => {
+        for (let i = 0; i < 2; i++) {
+          proxy.loseReplies(true);
+          await alarms.scrape(2);
+          proxy.loseReplies(false);
+          proxy.cut(); // as TCP does in the end
+        }
+      },
+    );
+  }, 60_000);
+
+  it('has no connections left, appends go on over those that there are, and wait once they are gone too', async () => {
+    await lasting(
+      'no connections left',
+      { answers: UNSURE, alarms: ['TruetrailDatabaseDown'], maybe: [...REFUSED, 'TruetrailDatabaseUnsteady'] },
+      async (submitters, alarms) => {
+        await admin.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT 1`);
+        await submitters.progress(40);
+        proxy.cut();
+        await alarms.scrape(6, () => pause(150));
+        await admin.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT -1`);
+      },
+    );
+  }, 60_000);
+
+  it('has a clock that is stepped forth and back, nothing is recorded with a wrong time, and it goes on by itself', async () => {
+    await lasting(
+      'a clock that is stepped',
+      { answers: [...UNSURE, CLOCK], alarms: ['TruetrailClockDifference'], maybe: REFUSED },
+      async (submitters, alarms) => {
+        for (const stepMs of [4_000, -4_000]) {
+          await moveTrailClock(admin, new Date(Date.now() + stepMs));
+          for (let i = 0; !submitters.answers.has(CLOCK); i++) {
+            if (i > 100) throw new Error('nobody notices');
+            await pause(100);
+          }
+          await alarms.scrape(5, () => pause(50));
+          submitters.answers.delete(CLOCK);
+          await moveTrailClock(admin, new Date());
+        }
+      },
+    );
+  }, 60_000);
+
+  const onTmpfs = HAS_TMPFS ? it : it.skip;
+  onTmpfs(
+    'has no room left for events, they are not acknowledged, and are once there is room',
+    async () => {
+      const place = mkdtempSync(join(tmpdir(), 'truetrail-full-'));
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m,mode=755', 'tmpfs', place]);
+      const space = `full_${database.name}`;
+      const months = async (to: string): Promise<void> => {
+        const { rows } = await admin.query<{ name: string }>(
+          `SELECT partition_name AS name FROM months WHERE month = date_trunc('month', trail_now(), 'UTC')::date`,
+        );
+        await admin.query(`ALTER TABLE ${rows[0]!.name} SET TABLESPACE ${to}`);
+      };
+      try {
+        mkdirSync(join(place, 'space'));
+        execFileSync('chown', ['postgres', join(place, 'space')]);
+        await admin.query(`CREATE TABLESPACE ${space} LOCATION '${join(place, 'space')}'`);
+        await months(space);
+        await lasting(
+          'no room for events',
+          { answers: UNSURE, alarms: ['TruetrailEventsRefused'], maybe: [...REFUSED, 'TruetrailDatabaseUnsteady'] },
+          async (submitters, alarms) => {
+            const ballast = join(place, 'ballast');
+            for (;;) {
+              try {
+                writeFileSync(ballast, Buffer.alloc(4_096), { flag: 'a' });
+              } catch (error) {
+                expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+                break;
+              }
+            }
+            for (let i = 0; !UNSURE.some((each) => submitters.answers.has(each)); i++) {
+              if (i > 100) throw new Error('it does not get full');
+              await pause(100);
+            }
+            await alarms.scrape(14, () => pause(250));
+            rmSync(ballast);
+          },
+        );
+        await months('pg_default');
+        await admin.query(`DROP TABLESPACE ${space}`);
+      } finally {
+        execFileSync('umount', ['-l', place]);
+        rmSync(place, { recursive: true, force: true });
+      }
+    },
+    60_000,
+  );
+});
