@@ -1,8 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import { MIGRATIONS } from '../migrations/index.js';
 import { uuidv7 } from '../src/database/uuidv7.js';
 import type { Receipt } from '../src/integrity/event.js';
 import { sampleEvent, TEST_KEY } from './support/app.js';
@@ -54,7 +57,7 @@ class Load {
       this.sent.set(event.event_id, event);
       const until = Date.now() + PATIENCE_MS;
       for (let attempt = 0; ; attempt++) {
-        const { url } = this.replicas[(number + attempt) % REPLICAS]!;
+        const { url } = this.replicas[(number + attempt) % this.replicas.length]!;
         const answer = await postOnce(agent, `${url}/v1/ledgers/main/events`, event);
         if (answer?.status === 200 || answer?.status === 201) {
           this.acknowledged.set(event.event_id, JSON.parse(answer.text) as Receipt);
@@ -192,4 +195,164 @@ describe('three replicas of one database', () => {
     expect(run).toMatchObject({ status: 'done', outcome: { findings_total: 0 } });
     expect(Number(run.outcome.anchors)).toBeGreaterThan(2);
   }, 60_000);
+});
+
+/** As long as migrations wait for a lock. */
+const LOCK_TIMEOUT = '5s';
+
+/**
+ * The present build without its latest migrations: it starts on, and makes, the schema before them. What it does with what
+ * they made fails there, but not what is older.
+ */
+function buildBefore(folder: string, count: number): string {
+  const root = join(import.meta.dirname, '..');
+  const build = join(folder, 'older');
+  cpSync(process.env.TRUETRAIL_BUILD!, build, { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  copyFileSync(join(root, 'package.json'), join(folder, 'package.json'));
+  const file = join(build, 'migrations/index.js');
+  let list = readFileSync(file, 'utf8');
+  for (const { name } of MIGRATIONS.slice(-count)) {
+    const without = list.replace(new RegExp(`^\\s+${name},?$`, 'm'), '');
+    if (without === list) throw new Error(`${name} is not in the list of the build`);
+    list = without;
+  }
+  writeFileSync(file, list);
+  return build;
+}
+
+describe('replicas of two releases on one database', () => {
+  let folder: string;
+  let older: string;
+  let admin: pg.Client;
+  let owner: pg.Client;
+  const name = `truetrail_test_${process.env.TEST_RUN_ID}_${randomBytes(4).toString('hex')}`;
+  const inIt = (url: string): string => Object.assign(new URL(url), { pathname: `/${name}` }).href;
+  const adminUrl = inIt(process.env.TEST_ADMIN_URL!);
+  const replicas: Replica[] = [];
+
+  const start = (build?: string): Promise<Replica> =>
+    Replica.start(
+      {
+        DATABASE_URL: inIt(process.env.TEST_SERVICE_URL_BASE!),
+        DATABASE_OWNER_URL: inIt(process.env.TEST_OWNER_URL_BASE!),
+        DATA_DIR: join(folder, 'data'),
+        ARCHIVE_URL: `file:${join(folder, 'archive')}`,
+        SIGNING_KEY_FILE: join(folder, 'signing-key.pem'),
+        CHECKPOINT_SCHEDULE: '* * * * * *',
+      },
+      build,
+    );
+  const done = async (): Promise<string[]> =>
+    (await owner.query<{ name: string }>('SELECT name FROM schema_migrations ORDER BY id')).rows.map((row) => row.name);
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'truetrail-releases-'));
+    older = buildBefore(folder, 2);
+    admin = new pg.Client({ connectionString: process.env.TEST_ADMIN_URL });
+    await admin.connect();
+    await admin.query(`CREATE DATABASE ${name} OWNER truetrail_owner`);
+    await admin.query(`GRANT CONNECT ON DATABASE ${name} TO PUBLIC`);
+    owner = new pg.Client({ connectionString: inIt(process.env.TEST_OWNER_URL_BASE!) });
+    await owner.connect();
+    replicas.push(await start(older));
+    replicas.push(await start(older));
+  }, 120_000);
+
+  afterAll(async () => {
+    for (const replica of replicas) await replica.end('SIGKILL');
+    await owner?.end();
+    await admin?.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    await admin?.end();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  async function holds(load: Load): Promise<void> {
+    expect(load.wrong).toEqual([]);
+    expect(load.acknowledged.size).toBe(load.sent.size);
+    const { sequences, rows } = await checkTrail(adminUrl);
+    for (const [id, receipt] of load.acknowledged) {
+      expect(sequences.get(id)).toBe(BigInt(receipt.sequence));
+      expect(rows.get(id)!.event_hash.toString('hex')).toBe(receipt.event_hash);
+    }
+  }
+
+  /** What is read and done besides appends. */
+  async function work(by: readonly Replica[]): Promise<void> {
+    const headers = { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' };
+    for (const { url } of by) {
+      for (const path of [
+        '/health/ready',
+        '/v1/ledgers/main/events?entity_id=client-1&limit=5',
+        '/v1/ledgers/main/orders/client-1/history',
+        '/v1/ledgers/main/reports/mifid2-trades?from_date=2026-06-02&to_date=2026-06-02',
+        '/v1/partitions',
+        '/v1/legal-holds',
+        '/v1/reference/venue',
+      ]) {
+        const answer = await fetch(url + path, { headers });
+        await answer.arrayBuffer(); // what nobody takes keeps a replica from ending
+        expect(`${path} ${answer.status}`).toBe(`${path} 200`);
+      }
+      for (const runs of ['/v1/ledgers/main/verifications', '/v1/jobs/archive-export/runs']) {
+        const asked = await fetch(url + runs, { method: 'POST', headers, body: '{}' });
+        expect(asked.status).toBe(202);
+        const { id } = (await asked.json()) as { id: string };
+        let run: { status: string; verdict?: string };
+        do {
+          await pause(50);
+          run = (await (await fetch(`${url}${runs}/${id}`, { headers })).json()) as typeof run;
+        } while (run.status === 'queued' || run.status === 'running');
+        expect({ runs, ...run }).toMatchObject({ status: 'done', ...('verdict' in run ? { verdict: 'valid' } : {}) });
+      }
+    }
+  }
+
+  it('go on while a new one migrates, side by side with it, and after a roll-back', async () => {
+    expect(await done()).toHaveLength(MIGRATIONS.length - 2);
+    const load = new Load(replicas);
+    try {
+      await load.progress(60);
+      replicas.push(await start()); // migrates as it starts
+      expect(await done()).toHaveLength(MIGRATIONS.length);
+      await load.progress(60);
+      await work(replicas.slice(1)); // an older one and the new one
+      expect(await replicas[0]!.end('SIGTERM')).toBe(0);
+      replicas[0] = await start(older); // on the newer schema
+      await load.progress(60);
+    } finally {
+      await load.end();
+    }
+    await holds(load);
+  }, 120_000);
+
+  it('go on while everything is expanded as a later release may: columns, indexes, functions made anew', async () => {
+    const load = new Load(replicas);
+    try {
+      await load.progress(30);
+      await work(replicas.slice(1, 2)); // so that its connections have their prepared statements
+      const { rows: tables } = await owner.query<{ name: string }>(
+        `SELECT oid::regclass::text AS name FROM pg_class
+          WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`,
+      );
+      const { rows: functions } = await owner.query<{ text: string }>(
+        `SELECT pg_get_functiondef(oid) AS text FROM pg_proc
+          WHERE pronamespace = 'public'::regnamespace AND proowner = current_user::regrole`,
+      );
+      expect([tables.length, functions.length]).toEqual([expect.any(Number), expect.any(Number)]);
+      expect(Math.min(tables.length, functions.length)).toBeGreaterThan(20);
+      const changes = [
+        ...tables.map((table) => `ALTER TABLE ${table.name} ADD COLUMN of_a_later_release text NOT NULL DEFAULT ''`),
+        ...functions.map(({ text }) => text),
+        'CREATE INDEX of_a_later_release_idx ON months (of_a_later_release)',
+      ];
+      await owner.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
+      for (const change of changes) await owner.query(change);
+      await load.progress(60);
+      await work(replicas.slice(1, 2));
+    } finally {
+      await load.end();
+    }
+    await holds(load);
+  }, 120_000);
 });

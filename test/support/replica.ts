@@ -11,9 +11,8 @@ export class Replica {
     private readonly output: () => string,
   ) {}
 
-  /** Resolves once it listens. */
-  static async start(env: Record<string, string>): Promise<Replica> {
-    const build = process.env.TRUETRAIL_BUILD;
+  /** Resolves once it listens. `build` is another one than that of the present sources. */
+  static async start(env: Record<string, string>, build = process.env.TRUETRAIL_BUILD): Promise<Replica> {
     if (!build) throw new Error('TRUETRAIL_BUILD is not set: run the tests by `npm test`');
     const child = spawn(process.execPath, [join(build, 'src/main.js')], {
       env: {
