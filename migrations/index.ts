@@ -25,6 +25,7 @@ import { FindHoldersByPlace1797206400200 } from './1797206400200-find-holders-by
 import { KeepReferenceData1797206400400 } from './1797206400400-keep-reference-data.js';
 import { FindReferenceDataByValue1797292800300 } from './1797292800300-find-reference-data-by-value.js';
 import { CountAttemptsOfRuns1797292800400 } from './1797292800400-count-attempts-of-runs.js';
+import { KeepTransactionReporting1797300000100 } from './1797300000100-keep-transaction-reporting.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -55,4 +56,5 @@ export const MIGRATIONS = [
   KeepReferenceData1797206400400,
   FindReferenceDataByValue1797292800300,
   CountAttemptsOfRuns1797292800400,
+  KeepTransactionReporting1797300000100,
 ];

@@ -1317,6 +1317,201 @@ CREATE INDEX report_runs_report_idx ON public.report_runs USING btree (ledger, r
 
 GRANT INSERT, SELECT, UPDATE ON report_runs TO truetrail_service;
 
+CREATE TABLE reporting_acts (
+  act integer NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  subject text COLLATE "C" NOT NULL,
+  maker uuid NOT NULL,
+  principal text COLLATE "C" NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  summary jsonb NOT NULL,
+  CONSTRAINT reporting_acts_maker_key UNIQUE (maker),
+  CONSTRAINT reporting_acts_subject_key UNIQUE (kind, subject),
+  CONSTRAINT reporting_acts_pkey PRIMARY KEY (act),
+  CONSTRAINT reporting_acts_act_check CHECK ((act >= 1)),
+  CONSTRAINT reporting_acts_kind_check CHECK ((kind = ANY (ARRAY['submission'::text, 'feedback'::text])))
+);
+
+COMMENT ON TABLE reporting_acts IS 'Submissions and feedback in their order: each is one event that makes those before it count';
+
+COMMENT ON COLUMN reporting_acts.act IS 'From 1, without a gap; its event''s id follows from it';
+
+COMMENT ON COLUMN reporting_acts.subject IS 'Of a submission the id of its run, of feedback the SHA-256 of the file in hex';
+
+COMMENT ON COLUMN reporting_acts.maker IS 'Names the events of single reports that belong to it; those of a maker without an act count for nothing';
+
+COMMENT ON COLUMN reporting_acts.summary IS 'new_state of the event';
+
+GRANT INSERT, SELECT ON reporting_acts TO truetrail_service;
+
+CREATE TABLE reporting_advices (
+  maker uuid NOT NULL,
+  number integer NOT NULL,
+  act integer,
+  executing_entity text COLLATE "C" NOT NULL,
+  transaction_reference text COLLATE "C" NOT NULL,
+  message_id text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  rules jsonb NOT NULL,
+  contradicts boolean NOT NULL,
+  CONSTRAINT reporting_advices_pkey PRIMARY KEY (maker, number),
+  CONSTRAINT reporting_advices_act_fkey FOREIGN KEY (act) REFERENCES reporting_acts(act),
+  CONSTRAINT reporting_advices_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'accepted'::text, 'rejected'::text])))
+);
+
+COMMENT ON TABLE reporting_advices IS 'What feedback said of single records that was news';
+
+COMMENT ON COLUMN reporting_advices.contradicts IS 'The record has a final state already, and keeps it';
+
+CREATE INDEX reporting_advices_record_idx ON public.reporting_advices USING btree (message_id, executing_entity, transaction_reference, act) WHERE (act IS NOT NULL);
+
+GRANT INSERT, SELECT, UPDATE ON reporting_advices TO truetrail_service;
+
+CREATE TABLE reporting_decisions (
+  run uuid NOT NULL,
+  maker uuid NOT NULL,
+  number integer NOT NULL,
+  transaction_reference text COLLATE "C" NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  decision text COLLATE "C" NOT NULL,
+  to_mend text COLLATE "C",
+  digest bytea,
+  message_id text COLLATE "C",
+  order_id text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  version integer NOT NULL,
+  leg integer NOT NULL,
+  trading_time text COLLATE "C",
+  CONSTRAINT reporting_decisions_pkey PRIMARY KEY (run, maker, number),
+  CONSTRAINT reporting_decisions_run_fkey FOREIGN KEY (run) REFERENCES reporting_runs(id),
+  CONSTRAINT reporting_decisions_sent_check CHECK ((((decision = 'send'::text) = (digest IS NOT NULL)) AND ((decision = 'send'::text) = (message_id IS NOT NULL)))),
+  CONSTRAINT reporting_decisions_status_check CHECK ((status = ANY (ARRAY['NEWT'::text, 'CANC'::text])))
+);
+
+COMMENT ON TABLE reporting_decisions IS 'What a submission did about each transaction reference of its period';
+
+COMMENT ON COLUMN reporting_decisions.decision IS 'send, or why it was not sent';
+
+COMMENT ON COLUMN reporting_decisions.to_mend IS 'Of what is held: fields and causes, as in the report transactions';
+
+GRANT DELETE, INSERT, SELECT ON reporting_decisions TO truetrail_service;
+
+CREATE TABLE reporting_progress (
+  ledger text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT reporting_progress_pkey PRIMARY KEY (ledger),
+  CONSTRAINT reporting_progress_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger)
+);
+
+COMMENT ON TABLE reporting_progress IS 'Up to which event each ledger of the line _reporting was read';
+
+GRANT INSERT, SELECT, UPDATE ON reporting_progress TO truetrail_service;
+
+CREATE TABLE reporting_records (
+  maker uuid NOT NULL,
+  act integer,
+  executing_entity text COLLATE "C" NOT NULL,
+  transaction_reference text COLLATE "C" NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  digest bytea NOT NULL,
+  message_id text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  trading_time text COLLATE "C",
+  sent_at timestamp with time zone,
+  CONSTRAINT reporting_records_pkey PRIMARY KEY (maker, executing_entity, transaction_reference),
+  CONSTRAINT reporting_records_act_fkey FOREIGN KEY (act) REFERENCES reporting_acts(act),
+  CONSTRAINT reporting_records_digest_check CHECK ((octet_length(digest) = 32)),
+  CONSTRAINT reporting_records_sent_check CHECK (((act IS NULL) = (sent_at IS NULL))),
+  CONSTRAINT reporting_records_status_check CHECK ((status = ANY (ARRAY['NEWT'::text, 'CANC'::text])))
+);
+
+COMMENT ON TABLE reporting_records IS 'Records of files of transaction reports';
+
+COMMENT ON COLUMN reporting_records.act IS 'The submission by which it counts as sent; null: it was written and never sent';
+
+COMMENT ON COLUMN reporting_records.digest IS 'SHA-256 of the record as it stands in the file';
+
+COMMENT ON COLUMN reporting_records.event_id IS 'The execution or allocation, as first recorded';
+
+CREATE INDEX reporting_records_event_idx ON public.reporting_records USING btree (event_id, executing_entity) WHERE (act IS NOT NULL);
+
+CREATE INDEX reporting_records_message_idx ON public.reporting_records USING btree (message_id, executing_entity, transaction_reference) WHERE (act IS NOT NULL);
+
+CREATE INDEX reporting_records_reference_idx ON public.reporting_records USING btree (executing_entity, transaction_reference, act) WHERE (act IS NOT NULL);
+
+GRANT INSERT, SELECT, UPDATE ON reporting_records TO truetrail_service;
+
+CREATE TABLE reporting_run_pieces (
+  run uuid NOT NULL,
+  piece integer NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT reporting_run_pieces_pkey PRIMARY KEY (run, piece),
+  CONSTRAINT reporting_run_pieces_run_fkey FOREIGN KEY (run) REFERENCES reporting_runs(id),
+  CONSTRAINT reporting_run_pieces_piece_check CHECK ((piece >= 1))
+);
+
+COMMENT ON TABLE reporting_run_pieces IS 'Kept zips of files, in order; each piece in the format of gzip, and stored in it as it is';
+
+GRANT DELETE, INSERT, SELECT ON reporting_run_pieces TO truetrail_service;
+
+CREATE TABLE reporting_runs (
+  id uuid NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  executing_entity text COLLATE "C" NOT NULL,
+  parameters jsonb NOT NULL,
+  as_of bigint NOT NULL,
+  made_by text COLLATE "C" NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  decided_by uuid,
+  rows bigint,
+  bytes bigint NOT NULL DEFAULT 0,
+  sha256 bytea,
+  pieces integer NOT NULL DEFAULT 0,
+  packed_bytes bigint NOT NULL DEFAULT 0,
+  error text,
+  requested_by text COLLATE "C" NOT NULL,
+  runner uuid,
+  created_at timestamp with time zone NOT NULL,
+  started_at timestamp with time zone,
+  progress_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  CONSTRAINT reporting_runs_pkey PRIMARY KEY (id),
+  CONSTRAINT reporting_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT reporting_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
+  CONSTRAINT reporting_runs_expires_check CHECK (((status = ANY (ARRAY['done'::text, 'expired'::text])) = (expires_at IS NOT NULL))),
+  CONSTRAINT reporting_runs_running_check CHECK (((status = 'running'::text) = (runner IS NOT NULL))),
+  CONSTRAINT reporting_runs_sha256_check CHECK ((octet_length(sha256) = 32)),
+  CONSTRAINT reporting_runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text, 'expired'::text])))
+);
+
+COMMENT ON TABLE reporting_runs IS 'A row for each submission of transaction reports that was asked for';
+
+COMMENT ON COLUMN reporting_runs.attempts IS 'How often it was begun and not put back for no fault of its own';
+
+COMMENT ON COLUMN reporting_runs.decided_by IS 'Under which maker what it decided stands';
+
+COMMENT ON COLUMN reporting_runs.rows IS 'Records in its files';
+
+COMMENT ON COLUMN reporting_runs.bytes IS 'Of the zip of its files, as far as it is made';
+
+COMMENT ON COLUMN reporting_runs.sha256 IS 'Of the whole zip';
+
+COMMENT ON COLUMN reporting_runs.packed_bytes IS 'What its pieces take';
+
+COMMENT ON COLUMN reporting_runs.progress_at IS 'Last sign of life; a run silent for long is begun again by another replica';
+
+CREATE INDEX reporting_runs_expires_idx ON public.reporting_runs USING btree (expires_at) WHERE (status = 'done'::text);
+
+CREATE INDEX reporting_runs_ledger_idx ON public.reporting_runs USING btree (ledger, created_at DESC);
+
+CREATE INDEX reporting_runs_open_idx ON public.reporting_runs USING btree (created_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
+GRANT INSERT, SELECT, UPDATE ON reporting_runs TO truetrail_service;
+
 CREATE TABLE retention_policies (
   id uuid NOT NULL,
   record_class text COLLATE "C" NOT NULL,

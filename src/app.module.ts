@@ -21,6 +21,7 @@ import { Startup } from './operation/startup.js';
 import { WalArchiving } from './operation/wal-archiving.js';
 import { PartitionsModule } from './partitions/partitions.module.js';
 import { ReferenceDataModule } from './reference-data/reference-data.module.js';
+import { ReportingModule } from './reporting/reporting.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { RetentionModule } from './retention/retention.module.js';
 import { VocabularyModule } from './vocabulary/vocabulary.module.js';
@@ -41,6 +42,7 @@ export class AppModule {
         EventsModule,
         ReferenceDataModule,
         ReportsModule,
+        ReportingModule,
         ChainModule,
         ArchiveModule,
         CheckpointsModule,

@@ -22,6 +22,14 @@ const TABLES: Record<string, readonly string[]> = {
   job_runs: ['INSERT', 'SELECT', 'UPDATE'],
   report_run_pieces: ['DELETE', 'INSERT', 'SELECT'],
   report_runs: ['INSERT', 'SELECT', 'UPDATE'],
+  // made again from the ledger _reporting, which alone is the record
+  reporting_acts: ['INSERT', 'SELECT'],
+  reporting_advices: ['INSERT', 'SELECT', 'UPDATE'],
+  reporting_progress: ['INSERT', 'SELECT', 'UPDATE'],
+  reporting_records: ['INSERT', 'SELECT', 'UPDATE'],
+  reporting_decisions: ['DELETE', 'INSERT', 'SELECT'],
+  reporting_run_pieces: ['DELETE', 'INSERT', 'SELECT'],
+  reporting_runs: ['INSERT', 'SELECT', 'UPDATE'],
   verifications: ['INSERT', 'SELECT', 'UPDATE'],
   // of the migrations alone
   schema_migrations_id_seq: [],

@@ -10,6 +10,7 @@ export const SCOPES = [
   'operations:run',
   'reference:read',
   'reference:write',
+  'transaction-reports:submit',
   'keys:manage',
 ] as const;
 

@@ -140,6 +140,41 @@ export const SETTINGS = {
     fallback: 4096,
     why: 'What kept answers of reports may take in the database, packed. Past it runs fail, so that appends never want for room.',
   }),
+  REPORTING_SENDER: text({
+    pattern: /^[A-Za-z0-9]{1,20}$/,
+    accepts: '1 to 20 letters and digits: an LEI, or a code that the authority gave',
+    fallbackText: 'none: no transaction reports are submitted',
+    why: 'Who sends files of transaction reports, in their headers and names. See docs/transaction-report-states.md.',
+  }),
+  REPORTING_RECEIVER: text({
+    pattern: /^[A-Za-z0-9]{1,20}$/,
+    accepts: '1 to 20 letters and digits',
+    fallbackText: 'none: no transaction reports are submitted',
+    why: 'Which authority gets them, in their headers and names: mostly the code of its country.',
+  }),
+  REPORTING_FILE_NAME: text({
+    pattern: /^(?=.*\{sequence(?::[1-9][0-9]?)?\})[A-Za-z0-9._{}:-]{1,200}$/,
+    accepts: 'a pattern with {sequence}, as {sender}_{receiver}_{sequence:6}',
+    fallback: '{sender}_DATTRA_{receiver}_{sequence:6}-{version}-{previous:6}_{yy}',
+    why: 'How files are named; the name is also the message id, which has 35 characters at most. In braces: sender, receiver, sequence, version, previous, yyyy, yy, mm, dd; a number after a colon fills up with zeros.',
+  }),
+  REPORTING_FILE_REPORTS: integer({
+    min: 1,
+    max: 1_000_000,
+    fallback: 100_000,
+    why: 'How many reports a file has at most: what is more goes into the next.',
+  }),
+  REPORTING_FILE_MB: integer({
+    min: 1,
+    max: 200,
+    fallback: 64,
+    why: 'How large a file is at most, unpacked. While it is written it is held in memory.',
+  }),
+  REPORTING_SCHEMAS: text({
+    accepts: 'a folder',
+    fallbackText: 'none: files are not held against schemas',
+    why: "A folder with the authority's schemas, named as they are published: every file is held against them before it counts as sent. Which ones: docs/transaction-report-states.md.",
+  }),
   EVIDENCE_RUN_DAYS: integer({
     min: 1,
     max: 365,
@@ -380,6 +415,11 @@ export const RULES: readonly { of: readonly (keyof Config)[]; says: string; keep
     says: 'DATABASE_URL and DATABASE_OWNER_URL need sslmode=verify-full for a server on another machine (or DATABASE_TLS=any, and then whoever is between may read and change all of it)',
     keeps: ({ DATABASE_URL: service, DATABASE_OWNER_URL: owner, DATABASE_TLS: asked }) =>
       asked === 'any' || [service, owner].every((each) => each === undefined || isLocalOrVerified(new URL(each))),
+  },
+  {
+    of: ['REPORTING_SENDER', 'REPORTING_RECEIVER'],
+    says: 'REPORTING_SENDER and REPORTING_RECEIVER must be given together',
+    keeps: (config) => (config.REPORTING_SENDER === undefined) === (config.REPORTING_RECEIVER === undefined),
   },
   {
     of: ['METRICS_PORT', 'PORT'],

@@ -6,6 +6,7 @@ import { MAX_LISTED_ERRORS, Problem } from '../http/problem.js';
 import { ConflictError, type Appended } from './append-queue.js';
 import { Appender } from './appender.js';
 import type { ReadEvent } from './event-reader.js';
+import { isOwnLedger } from './ledgers.js';
 import { prepareEvent, type PreparedEvent } from './prepared-event.js';
 import { ServiceLedger, type ServiceEvent } from './service-ledger.js';
 
@@ -19,7 +20,7 @@ export class EventIntake {
 
   /** Throws forbidden for the service's own ledgers. */
   assertPostable(ledger: string): void {
-    if (ledger.startsWith('_')) throw new Problem('forbidden', "Nobody posts to the service's own ledgers");
+    if (isOwnLedger(ledger)) throw new Problem('forbidden', "Nobody posts to the service's own ledgers");
   }
 
   hasRoom(ledger: string): boolean {

@@ -5,6 +5,8 @@ import type { LedgerState } from './ledgers.sql.js';
 
 /** The ledger of the service's own events; nobody can post to it. */
 export const SERVICE_LEDGER = '_service';
+/** The ledger of what was sent to authorities, and of their answers; there from the first of these on. */
+export const REPORTING_LEDGER = '_reporting';
 /** Is there from the start. */
 export const DEFAULT_LEDGER = 'main';
 
@@ -12,9 +14,14 @@ const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/;
 /** What a ledger's name can be, the service's own included; anything else need not be looked up (U+0000 could not be). */
 const ANY_SLUG = /^(_|[a-z0-9])[a-z0-9-]{0,62}$/;
 
-/** The service's own, or one of its successors: no other name may begin so. */
-export function isServiceLedger(ledger: string): boolean {
+/** One that the service alone writes to: no other name may begin so. */
+export function isOwnLedger(ledger: string): boolean {
   return ledger.startsWith('_');
+}
+
+/** The ledger of the service's own events, or one of its successors. */
+export function isServiceLedger(ledger: string): boolean {
+  return /^_service(?:-[1-9][0-9]*)?$/.test(ledger);
 }
 
 /** A slug has room for it unless the first one has used it up. */
@@ -61,11 +68,22 @@ export class Ledgers {
 
   /** The last ledger of those that succeed each other from this one on: itself, `<ledger>-2`, `<ledger>-3` ... */
   async lastSuccessor(ledger: string): Promise<string> {
-    for (let last = ledger, number = 2; ; number++) {
-      const next = successorName(ledger, number);
-      if (!(await sql.findLedger(this.pool, next))) return last;
-      last = next;
+    return (await this.lineOf(ledger)).at(-1) ?? ledger;
+  }
+
+  /** Those that succeed each other from this one on: itself, `<ledger>-2`, `<ledger>-3` ...; none where it is not there. */
+  async lineOf(ledger: string): Promise<string[]> {
+    const line: string[] = [];
+    for (let next = ledger; await sql.findLedger(this.pool, next);) {
+      line.push(next);
+      next = successorName(ledger, line.length + 1);
     }
+    return line;
+  }
+
+  /** Makes one of the service's own ledgers unless it is there. */
+  async openOwn(ledger: typeof REPORTING_LEDGER): Promise<void> {
+    await sql.createLedger(this.pool, ledger, `${this.logOrigin}/${ledger}`);
   }
 
   /**

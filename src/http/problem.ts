@@ -95,6 +95,11 @@ export const PROBLEMS = {
     title: 'No such run of evidence',
     meaning: '`GET /v1/ledgers/{ledger}/evidence/runs` lists the bundles that are made and kept.',
   },
+  'submission-not-found': {
+    status: 404,
+    title: 'No such submission',
+    meaning: '`GET /v1/ledgers/{ledger}/transaction-reports/submissions` lists the submissions of a ledger.',
+  },
   'reference-kind-not-found': {
     status: 404,
     title: 'No such kind of reference data',
@@ -175,6 +180,41 @@ export const PROBLEMS = {
     meaning:
       'The run is queued, running, failed or cancelled: `GET …/evidence/runs/{id}` says which. A bundle is there once it is `done`. One that failed or was cancelled never gets there: ask for another.',
   },
+  'submission-unfinished': {
+    status: 409,
+    title: 'The submission has no files',
+    meaning:
+      'It is queued, running or failed: `GET …/submissions/{id}` says which. Files are there once it is `done`. One that failed sent nothing, unless it has an `act`: then `POST …/submissions/{id}/files` makes its files once more.',
+  },
+  'submission-not-sent': {
+    status: 409,
+    title: 'The submission did not send anything',
+    meaning: 'Only the files of a submission that counts as sent are made once more. Ask for a new submission.',
+  },
+  'reporting-not-configured': {
+    status: 409,
+    title: 'Submissions are not set up',
+    meaning:
+      'The operator has to give REPORTING_SENDER and REPORTING_RECEIVER, by which files and their headers are made.',
+  },
+  'invalid-report-file': {
+    status: 409,
+    title: 'A file would not be valid by its schemas',
+    meaning:
+      'The schemas in REPORTING_SCHEMAS do not allow a record of the file, although no rule found anything: the error names it. Nothing was sent. Tell whoever maintains the service.',
+  },
+  'message-id-taken': {
+    status: 409,
+    title: 'A file would have the name of another',
+    meaning:
+      'REPORTING_FILE_NAME gives a name that a file has that was sent already, or one that is too long. Nothing was sent. Mend the pattern and ask again.',
+  },
+  'schema-pack-unusable': {
+    status: 409,
+    title: 'The schemas cannot be used',
+    meaning:
+      'REPORTING_SCHEMAS is a folder that lacks a schema of the version in force, or holds one that cannot be read. Nothing was sent. Put the files there as the authority publishes them and ask again.',
+  },
   'retention-shortened': {
     status: 409,
     title: 'Records would be kept for a shorter time',
@@ -210,6 +250,12 @@ export const PROBLEMS = {
     title: 'The bundle is not kept any more',
     meaning:
       'Bundles are kept for EVIDENCE_RUN_DAYS. Its digest is still there. Ask for another run with the same `as_of`: events and proof are the same.',
+  },
+  'submission-expired': {
+    status: 410,
+    title: 'The files are not kept any more',
+    meaning:
+      'Files are kept for REPORT_RUN_DAYS. Their digests are still there. `POST …/submissions/{id}/files` makes the same files once more.',
   },
   'event-deleted': {
     status: 410,

@@ -12,6 +12,7 @@ import { piecesOfBundle } from '../evidence/bundle-pieces.js';
 import { errorAsData } from '../http/error-data.js';
 import { linesOfPages } from '../http/ndjson.js';
 import { piecesOfReport } from '../reports/report-pieces.js';
+import type { SubmissionRead } from '../reporting/submission-read.js';
 import type { LongRead, Piece, ReadTotals } from './long-read.js';
 import type { LongReadAnswer, LongReadRequest, LongReadSettings } from './thread-messages.js';
 
@@ -67,9 +68,17 @@ function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece, Read
       return linesOfPages(histories.pages(read.ledger, read.orderId, read.request));
     case 'evidence':
       return piecesOfBundle({ pool, timeoutMs: settings.readTimeoutMs, archive, search, checkpoints }, read.plan, gone);
+    case 'submission':
+      return submissionOf(read.plan, gone);
     case 'report':
       return piecesOfReport(pool, archive, settings.readTimeoutMs, read, gone);
   }
+}
+
+/** Loaded when it is first needed: it brings a reader of XML. */
+async function* submissionOf(plan: SubmissionRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals> {
+  const { piecesOfSubmission } = await import('../reporting/submission-pieces.js');
+  return yield* piecesOfSubmission(pool, archive, settings.readTimeoutMs, plan, gone);
 }
 
 interface Reading {

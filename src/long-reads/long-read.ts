@@ -3,12 +3,14 @@ import type { EvidencePlan } from '../evidence/evidence-plan.js';
 import type { HistoryRequest, SearchRequest } from '../events/search-request.js';
 import type { Parameters } from '../http/parameters.js';
 import type { Period } from '../reports/report.js';
+import type { SubmissionRead, SubmissionTotals } from '../reporting/submission-read.js';
 
 /** A read of any length, as data: it is done on the thread for long reads. */
 export type LongRead =
   | { kind: 'search'; ledger: string; request: SearchRequest }
   | { kind: 'history'; ledger: string; orderId: string; request: HistoryRequest }
   | { kind: 'evidence'; plan: EvidencePlan }
+  | { kind: 'submission'; plan: SubmissionRead }
   | {
       kind: 'report';
       ledger: string;
@@ -38,4 +40,5 @@ export interface ReadTotals {
   rows?: number;
   /** of a bundle that is larger than it may be: no piece of it was made */
   isTooLarge?: boolean;
+  submission?: SubmissionTotals;
 }

@@ -5,10 +5,9 @@ import { Access, Caller } from '../access/access.decorator.js';
 import type { Principal } from '../access/principal.js';
 import { Checkpoints, type SignedCheckpoint } from '../checkpoints/checkpoints.js';
 import { Ledgers } from '../events/ledgers.js';
-import { QueryPipe, readJsonBody } from '../http/dto.pipe.js';
+import { QueryPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
-import { escapePointer, Problem } from '../http/problem.js';
-import type { Parameters } from '../http/parameters.js';
+import { Problem } from '../http/problem.js';
 import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
 import { headersOfKept } from '../runs/kept-answer.js';
@@ -16,12 +15,11 @@ import { runIdOf } from '../runs/run-id.js';
 import { fileName } from './report-file-name.js';
 import { chooseFormat, formatOf } from './report-formats.js';
 import { manifestOf } from './report-manifest.js';
-import { readReportRequest, type ReportRequest } from './report-parameters.js';
+import { asBody, readRequest } from './report-request-body.js';
 import { DEFAULT_RUNS_LISTED, RunListQueryDto } from '../runs/kept-run.dto.js';
 import { ReportManifestDto, ReportRunDto, ReportRunListDto, ReportRunRequestDto } from './report-run.dto.js';
 import { ReportRuns, type RunKey } from './report-runs.js';
 import type { StoredRun } from './report-runs.sql.js';
-import type { AnyReport } from './report.js';
 import { findReport, REPORTS } from './reports.js';
 
 const EXAMPLE = { from_date: '2026-06-02', to_date: '2026-06-02', format: 'csv' };
@@ -243,30 +241,6 @@ function keyOf(ledger: string, report: string, id: string): RunKey {
     throw new Problem('report-run-not-found', 'There is no such run of this report in this ledger');
   }
   return { ledger, report, id: known };
-}
-
-/** Throws invalid-json, invalid-body, and invalid-parameter for what is wrong with single parameters. */
-function readRequest(report: AnyReport, body: unknown): ReportRequest {
-  const value = readJsonBody(body);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Problem('invalid-body', 'The body must be a JSON object');
-  }
-  const errors = Object.entries(value)
-    .filter(([, member]) => typeof member !== 'string')
-    .map(([name]) => ({ pointer: `/${escapePointer(name)}`, rule: 'string', detail: `${name} must be a string` }));
-  if (errors.length > 0) throw new Problem('invalid-body', errors[0]!.detail, { errors });
-  return readReportRequest(report, value as Parameters);
-}
-
-/** What is said of query parameters, said of the members of a body. */
-async function asBody<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof Problem) || error.slug !== 'invalid-parameter') throw error;
-    const errors = (error.errors ?? []).map((each) => ({ ...each, pointer: each.pointer.replace(/^\/query/, '') }));
-    throw new Problem('invalid-body', error.message, { errors });
-  }
 }
 
 function shown(run: StoredRun): ReportRunDto {

@@ -16,5 +16,6 @@ import { ReportsController } from './reports.controller.js';
   imports: [ArchivedReadsModule, CheckpointsModule, EventsModule, LongReadsModule, ReferenceDataModule],
   controllers: [ReportsController, ReportRunsController],
   providers: [ReportExpiry, ReportRecords, ReportReference, ReportRunMaker, ReportRuns],
+  exports: [ReportRuns],
 })
 export class ReportsModule {}

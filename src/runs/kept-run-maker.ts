@@ -18,6 +18,11 @@ const MOST_ATTEMPTS = 5;
 
 const pack = promisify(gzip);
 
+/** What an answer was made from is not so any more: thrown by `recordDone`, it has the run made anew. */
+export class RunOutdated extends Error {
+  override readonly name = 'RunOutdated';
+}
+
 /** An answer that was made and kept. */
 export interface MadeAnswer {
   rows: number;
@@ -46,7 +51,7 @@ export interface RunKind<Run extends { id: string }> {
   named: (run: Run) => Record<string, string>;
   /** The answer. The same run gives the same each time. */
   pieces: (run: Run, signal: AbortSignal) => AsyncGenerator<Uint8Array, ReadTotals>;
-  /** Puts on record what was made, before anybody can fetch it. */
+  /** Puts on record what was made, before anybody can fetch it. Throws RunOutdated. */
   recordDone: (run: Run, made: MadeAnswer) => Promise<void>;
 }
 
@@ -115,6 +120,11 @@ export class KeptRunMaker<Run extends { id: string }> {
     const { what, alarm, tables } = this.kind;
     if (error instanceof RunLost) {
       log.info(`${what} was cancelled, or taken up elsewhere`);
+      return true;
+    }
+    if (error instanceof RunOutdated) {
+      log.info(`${what} is made anew: ${error.message}`);
+      await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt: false });
       return true;
     }
     if (isDatabaseUnavailable(error)) {

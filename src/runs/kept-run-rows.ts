@@ -6,8 +6,8 @@ import type pg from 'pg';
  * finished_at, expires_at; of pieces run, piece, bytes. All are names in SQL, never anything that came from outside.
  */
 export interface RunTables {
-  readonly runs: 'report_runs' | 'evidence_runs';
-  readonly pieces: 'report_run_pieces' | 'evidence_run_pieces';
+  readonly runs: 'report_runs' | 'evidence_runs' | 'reporting_runs';
+  readonly pieces: 'report_run_pieces' | 'evidence_run_pieces' | 'reporting_run_pieces';
   /** of a run, whether its answer is kept */
   readonly isKept: 'is_kept' | 'true';
 }

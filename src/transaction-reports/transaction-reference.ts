@@ -12,3 +12,9 @@ export function transactionReference(eventId: string, version: number, leg: numb
     part(BigInt(leg), LENGTHS.leg),
   ].join('');
 }
+
+/** The version and the leg that a number of this kind was made of. */
+export function partsOfReference(reference: string): { version: number; leg: number } {
+  const version = reference.slice(LENGTHS.event, LENGTHS.event + LENGTHS.version);
+  return { version: parseInt(version, 36), leg: parseInt(reference.slice(LENGTHS.event + LENGTHS.version), 36) };
+}

@@ -2,15 +2,26 @@ import { isLei } from '../identifiers/lei.js';
 import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
-import { defineReport, type ReportRun, type Row } from '../reports/report.js';
+import { defineReport, type ReportParameter, type ReportRun, type Row } from '../reports/report.js';
 import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { isReady, type Draft, type NotReportable } from './draft.js';
+import { toldOf } from './told-of-drafts.js';
 import { draftsOf } from './drafts.js';
 import { REPORT_FIELDS, textOf } from './fields.js';
 import { RTS22 } from './rules/rts22-rules.js';
 
-const EXECUTING_ENTITY = 'executing_entity';
+export const EXECUTING_ENTITY = 'executing_entity';
+
+export const EXECUTING_ENTITY_PARAMETER: ReportParameter = {
+  name: EXECUTING_ENTITY,
+  description:
+    'LEI of the firm whose reports they are; may be left out where one legal entity of the reference data alone is an investment firm',
+  example: '529900G3SW56SHYNPR95',
+  required: false,
+  mistake: (value) =>
+    isLei(value) ? undefined : { rule: 'lei', rest: 'must be an LEI with right check digits (ISO 17442)' },
+};
 
 export const transactions = defineReport<string>({
   name: 'transactions',
@@ -23,15 +34,7 @@ export const transactions = defineReport<string>({
   title: 'Transactions (RTS 22)',
   question: 'What is to be reported of the executions in the period, field by field, and what keeps a report back?',
   parameters: [
-    {
-      name: EXECUTING_ENTITY,
-      description:
-        'LEI of the firm whose reports they are; may be left out where one legal entity of the reference data alone is an investment firm',
-      example: '529900G3SW56SHYNPR95',
-      required: false,
-      mistake: (value) =>
-        isLei(value) ? undefined : { rule: 'lei', rest: 'must be an LEI with right check digits (ISO 17442)' },
-    },
+    EXECUTING_ENTITY_PARAMETER,
     {
       name: 'lineage',
       description: 'yes fills the column lineage',
@@ -81,8 +84,11 @@ export const transactions = defineReport<string>({
   },
 });
 
-/** Throws invalid-parameter where there is none, or several. */
-async function onlyInvestmentFirm(run: ReportRun, revision: bigint): Promise<string> {
+/**
+ * The one legal entity of the reference data that is an investment firm. Throws invalid-parameter where there is none, or
+ * several.
+ */
+export async function onlyInvestmentFirm(run: Pick<ReportRun, 'read'>, revision: bigint): Promise<string> {
   const timelines = new ReferenceTimelines((work) => run.read((client) => work(client)), revision);
   const [firm, ...others] = await timelines.idsHaving('legal-entity', { investment_firm: 'yes' });
   if (firm !== undefined && others.length === 0) return firm;
@@ -91,22 +97,14 @@ async function onlyInvestmentFirm(run: ReportRun, revision: bigint): Promise<str
 }
 
 function rowOfDraft(draft: Draft, hasLineage: boolean): Row {
-  const { report, lineage, toMend, findings, leg } = draft;
-  const told = new Set(toMend.map(({ field }) => field));
-  const errors = findings.filter(({ severity, fields }) => severity === 'error' && !told.has(fields[0]!));
-  const hints = findings.filter(({ severity }) => severity === 'hint');
-  const found = (all: typeof findings): Told[] =>
-    all.map(({ rule, fields, text, value }) => {
-      const shown = value === undefined ? '' : ` (${value})`;
-      return { field: fields[0]!, text: `field ${fields[0]}${shown}: ${text} [${rule}]` };
-    });
-  const mended = toMend.map(({ field, text }) => ({ field, text: `field ${field}: ${text}` }));
+  const { report, lineage, leg } = draft;
+  const { toMend, hints } = toldOf(draft);
   return {
     ...NOTHING,
     ...placed(draft),
     status: isReady(draft) ? 'reportable' : 'held',
-    to_mend: joined([...mended, ...found(errors)]),
-    hints: joined(found(hints)),
+    to_mend: toMend,
+    hints,
     ...Object.fromEntries(REPORT_FIELDS.map((field, i) => [columnOf(i), textOf(field, report) ?? null])),
     leg: String(leg),
     lineage: hasLineage ? JSON.stringify(lineage) : null,
@@ -128,18 +126,6 @@ function placed({ orderId, eventId, version, time, statedBy, cause }: Draft | No
 function columnOf(index: number): string {
   const { number, name } = REPORT_FIELDS[index]!;
   return `f${number}_${name}`;
-}
-
-/** What is told of a field. */
-interface Told {
-  field: number;
-  text: string;
-}
-
-/** In the order of fields, each once. */
-function joined(all: readonly Told[]): string | null {
-  const texts = [...all].sort((a, b) => a.field - b.field).map(({ text }) => text);
-  return texts.length === 0 ? null : [...new Set(texts)].join('; ');
 }
 
 const NOTHING: Row = Object.freeze({

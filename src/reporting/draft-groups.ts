@@ -1,0 +1,76 @@
+import type pg from 'pg';
+import type { Draft, NotReportable } from '../transaction-reports/draft.js';
+import { isLive } from '../transaction-reports/submissions.js';
+import * as sql from './reporting-book.sql.js';
+import type { SentRecord } from './reporting-book.sql.js';
+
+/** So many executions are looked up at once. */
+const GROUPS_AT_ONCE = 100;
+
+/** All that events say of one transaction reference, and what was sent under it, both in their order. */
+export interface OfReference {
+  transactionReference: string;
+  orderId: string;
+  eventId: string;
+  /** none of one that was sent, and that nothing is to be reported of any more, by reference data that were changed */
+  drafts: readonly Draft[];
+  sent: readonly SentRecord[];
+}
+
+/** What was made of one execution or allocation. */
+interface Group {
+  orderId: string;
+  eventId: string;
+  drafts: Draft[];
+}
+
+/**
+ * Drafts by their transaction references, of each the drafts and what was sent up to an act; and after them references
+ * that were sent for the same executions, are live still, and have no draft.
+ */
+export async function* byReference(
+  pool: pg.Pool,
+  all: AsyncIterable<Draft | NotReportable>,
+  executingEntity: string,
+  upToAct: number,
+): AsyncGenerator<OfReference> {
+  for await (const groups of inGroups(all)) {
+    const eventIds = groups.map(({ eventId }) => eventId);
+    const sent = new Map<string, SentRecord[]>();
+    for (const record of await sql.sentRecords(pool, executingEntity, { eventIds }, upToAct)) {
+      sent.set(record.transactionReference, [...(sent.get(record.transactionReference) ?? []), record]);
+    }
+    for (const { orderId, eventId, drafts } of groups) {
+      const references = new Map<string, Draft[]>();
+      for (const draft of drafts) {
+        const { transactionReference } = draft.report;
+        references.set(transactionReference, [...(references.get(transactionReference) ?? []), draft]);
+      }
+      for (const [transactionReference, ofReference] of references) {
+        const records = sent.get(transactionReference) ?? [];
+        yield { transactionReference, orderId, eventId, drafts: ofReference, sent: records };
+      }
+      for (const [transactionReference, records] of sent) {
+        if (records[0]!.eventId !== eventId || references.has(transactionReference) || !isLive(records)) continue;
+        yield { transactionReference, orderId, eventId, drafts: [], sent: records };
+      }
+    }
+  }
+}
+
+async function* inGroups(all: AsyncIterable<Draft | NotReportable>): AsyncGenerator<Group[]> {
+  let groups: Group[] = [];
+  for await (const each of all) {
+    let group = groups.at(-1);
+    if (group?.eventId !== each.eventId) {
+      if (groups.length >= GROUPS_AT_ONCE) {
+        yield groups;
+        groups = [];
+      }
+      group = { orderId: each.orderId, eventId: each.eventId, drafts: [] };
+      groups.push(group);
+    }
+    if (each.is === 'draft') group.drafts.push(each);
+  }
+  if (groups.length > 0) yield groups;
+}

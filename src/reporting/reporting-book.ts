@@ -1,0 +1,137 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { POOL } from '../database/tokens.js';
+import { readPage } from '../events/read-transaction.js';
+import { readStoredRows } from '../events/stored-events.js';
+import { contentOf, type StoredRow } from '../integrity/stored-event.js';
+import { recordedAt } from '../reports/recorded-at.js';
+import { actEvent, factOf, type Act, type ActKind, type ReportingFact } from './reporting-events.js';
+import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
+import * as sql from './reporting-book.sql.js';
+import type { RecordedAct } from './reporting-book.sql.js';
+
+/** Events that are taken in at once. */
+const PAGE_ROWS = 500;
+const PAGE_BYTES = 4 * 1024 * 1024;
+
+/** What the ledger `_reporting` says, as tables in which it can be looked up. They follow the ledger, and no one else. */
+@Injectable()
+export class ReportingBook {
+  private readonly timeoutMs: number;
+
+  constructor(
+    @Inject(CONFIG) config: Config,
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
+    private readonly ledger: ReportingLedger,
+  ) {
+    this.timeoutMs = config.READ_TIMEOUT;
+  }
+
+  /** Takes in all that was recorded until now. The number of the last act. */
+  async catchUp(): Promise<number> {
+    for (const ledger of await this.ledger.line()) {
+      while (await this.takePage(ledger));
+    }
+    return sql.lastAct(this.pool);
+  }
+
+  /**
+   * Makes an act the next one after `upToAct`: the one by which it was decided. What its maker recorded before counts
+   * from now on. Throws OvertakenError where another one came first.
+   */
+  async record(act: Omit<Act, 'act'>, upToAct: number, at: string): Promise<RecordedAct> {
+    if ((await this.catchUp()) !== upToAct) throw new OvertakenError('another act came first');
+    await this.ledger.append([actEvent({ ...act, act: upToAct + 1 }, at)]);
+    await this.catchUp();
+    return (await this.find(act.kind, act.subject))!;
+  }
+
+  find(kind: ActKind, subject: string): Promise<RecordedAct | undefined> {
+    return sql.findAct(this.pool, kind, subject);
+  }
+
+  /** The latest ones first. */
+  list(kind: ActKind, limit: number): Promise<RecordedAct[]> {
+    return sql.listActs(this.pool, kind, limit);
+  }
+
+  /** The number of the last file of all that were sent; 0 before the first. */
+  lastFileNumber(): Promise<number> {
+    return sql.lastFileNumber(this.pool);
+  }
+
+  /** Those of some message ids that files have that were sent. */
+  sentMessages(messageIds: readonly string[]): Promise<Set<string>> {
+    return sql.sentMessages(this.pool, messageIds);
+  }
+
+  /** False when there is nothing more. Of two replicas at it the second one finds that the first took it in. */
+  private async takePage(ledger: string): Promise<boolean> {
+    const after = await sql.readProgress(this.pool, ledger);
+    const rows = await this.rowsAfter(ledger, BigInt(after));
+    const last = rows.at(-1);
+    if (!last) return false;
+    const facts = rows.map((row): [StoredRow, ReportingFact | undefined] => [row, factOf(contentOf(row))]);
+    const client = await this.pool.connect();
+    try {
+      await client.query('BEGIN');
+      if ((await sql.lockProgress(client, ledger)) === after) {
+        await takeFacts(client, ledger, facts);
+        await sql.moveProgress(client, ledger, last.sequence);
+      }
+      await client.query('COMMIT');
+      client.release();
+    } catch (error) {
+      client.release(true); // ends the transaction with the connection
+      throw error;
+    }
+    return true;
+  }
+
+  /** From the archive where they have left the database. */
+  private async rowsAfter(ledger: string, after: bigint): Promise<StoredRow[]> {
+    const { rows, archivedTo, size } = await readPage(this.pool, this.timeoutMs, ledger, async (client, extent) => ({
+      ...extent,
+      rows: after < extent.archivedTo ? [] : await readStoredRows(client, ledger, after + 1n, extent.size, PAGE_ROWS),
+    }));
+    if (after >= archivedTo) return rows;
+    const archived = await this.archive.search({
+      ...{ ledger, upTo: archivedTo, after: undefined, maxRows: PAGE_ROWS, maxBytes: PAGE_BYTES },
+      query: {
+        ...{ equal: [], metadata: [], from: undefined, to: undefined, recordedFrom: undefined, recordedTo: undefined },
+        ...{ fromSequence: after + 1n, toSequence: archivedTo, sort: 'sequence', order: 'asc' },
+      },
+    });
+    if (archived.rows.length > 0 || size === archivedTo) return archived.rows;
+    // what is left of the archived part was deleted
+    return readPage(this.pool, this.timeoutMs, ledger, (client) =>
+      readStoredRows(client, ledger, archivedTo + 1n, size, PAGE_ROWS),
+    );
+  }
+}
+
+/** In their order: what belongs to an act is there before it. */
+async function takeFacts(
+  client: pg.ClientBase,
+  ledger: string,
+  facts: readonly [StoredRow, ReportingFact | undefined][],
+): Promise<void> {
+  let written: Extract<ReportingFact, { is: 'written' }>[] = [];
+  let advised: Extract<ReportingFact, { is: 'advised' }>[] = [];
+  const flush = async (): Promise<void> => {
+    if (written.length > 0) await sql.insertWritten(client, written);
+    if (advised.length > 0) await sql.insertAdvised(client, advised);
+    [written, advised] = [[], []];
+  };
+  for (const [row, fact] of facts) {
+    if (fact?.is === 'written') written.push(fact);
+    if (fact?.is === 'advised') advised.push(fact);
+    if (fact?.is !== 'act') continue;
+    await flush();
+    await sql.insertAct(client, fact, { ledger, sequence: row.sequence, recordedAt: recordedAt(row) });
+  }
+  await flush();
+}

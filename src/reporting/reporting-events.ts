@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import { uuidv7 } from '../database/uuidv7.js';
+import { prepareEvent, type PreparedEvent } from '../events/prepared-event.js';
+import { toContent, type Content, type RawMessage } from '../integrity/event.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import type { BrokenRule } from '../transaction-reports/feedback.js';
+import type { Submission } from '../transaction-reports/submissions.js';
+
+/*
+ * What the ledger `_reporting` holds. An act is a submission or a file of feedback. First come the events of single
+ * reports, which name their maker, then the event of the act, which names the same maker: by it, and from it on, they
+ * count. Those of a maker without an act, left by a process that died or came second, count for nothing.
+ *
+ * Acts are numbered, and the id of an act's event follows from its number. An id counts once in a ledger: of two that
+ * decided by the same acts before them only one gets its own in, and the other has to decide anew.
+ */
+
+/** `event_type` of all of them. */
+const EVENT_TYPE = 'transaction_reporting';
+const OF_REPORT = 'transaction_report';
+const OF_SUBMISSION = 'transaction_report_submission';
+const OF_FEEDBACK = 'transaction_report_feedback';
+
+export type ActKind = 'submission' | 'feedback';
+
+const ENTITY_TYPES: Readonly<Record<ActKind, string>> = { submission: OF_SUBMISSION, feedback: OF_FEEDBACK };
+const ACTIONS: Readonly<Record<ActKind, string>> = { submission: 'sent', feedback: 'received' };
+
+/** A record of a file. */
+export interface WrittenRecord {
+  executingEntity: string;
+  transactionReference: string;
+  status: Submission['status'];
+  /** SHA-256 of the record as it stands in the file, hex */
+  digest: string;
+  messageId: string;
+  /** of the execution or allocation, as first recorded */
+  eventId: string;
+  version: number;
+  leg: number;
+  /** field 28, of a new report */
+  tradingTime: string | null;
+}
+
+/** What feedback says of a record, where it is news. */
+export interface AdvisedRecord {
+  executingEntity: string;
+  transactionReference: string;
+  messageId: string;
+  state: Exclude<Submission['state'], 'sent'>;
+  rules: readonly BrokenRule[];
+  /** the record has another final state already, and keeps it */
+  contradicts: boolean;
+}
+
+/** An act, as its event has it. */
+export interface Act {
+  /** from 1 */
+  act: number;
+  kind: ActKind;
+  /** of a submission the id of its run, of feedback the SHA-256 of the file in hex */
+  subject: string;
+  maker: string;
+  principal: string;
+  /** `new_state` of the event */
+  summary: JsonObject;
+}
+
+/** What an event of the ledger says; undefined for a part of a raw file. */
+export type ReportingFact =
+  | { is: 'written'; maker: string; record: WrittenRecord }
+  | { is: 'advised'; maker: string; number: number; record: AdvisedRecord }
+  | ({ is: 'act' } & Act);
+
+/** The id of the event that is an act: a UUID of version 8 (RFC 9562, section 5.8), of its number alone. */
+export function actEventId(act: number): string {
+  const bytes = createHash('sha256').update(`truetrail transaction reporting, act ${act}`).digest().subarray(0, 16);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+interface Made {
+  maker: string;
+  principal: string;
+  /** RFC 3339 */
+  at: string;
+}
+
+/** That a record was written into a file. */
+export function writtenEvent(record: WrittenRecord, { maker, principal, at }: Made): PreparedEvent {
+  const { executingEntity, transactionReference, status, digest, messageId, eventId, version, leg, tradingTime } =
+    record;
+  return prepared({
+    ...{ event_id: uuidv7(), timestamp: at, entity_type: OF_REPORT, entity_id: transactionReference },
+    ...{ action: 'written', user_id: principal, metadata: { maker } },
+    new_state: {
+      ...{ executing_entity: executingEntity, status, sha256: digest, message_id: messageId, event_id: eventId },
+      ...{ version: String(version), leg: String(leg), trading_time: tradingTime },
+    },
+  });
+}
+
+/** What feedback says of a record: action `advised`, or `contradicted`. `number` is its place among those of its maker. */
+export function advisedEvent(record: AdvisedRecord, number: number, { maker, principal, at }: Made): PreparedEvent {
+  const { executingEntity, transactionReference, messageId, state, rules, contradicts } = record;
+  return prepared({
+    ...{ event_id: uuidv7(), timestamp: at, entity_type: OF_REPORT, entity_id: transactionReference },
+    ...{ action: contradicts ? 'contradicted' : 'advised', user_id: principal },
+    metadata: { maker, number: String(number) },
+    new_state: {
+      ...{ executing_entity: executingEntity, message_id: messageId, state },
+      rules: rules.map(({ id, description }) => ({ id, description })),
+    },
+  });
+}
+
+/** A part of a file of feedback, as it came. */
+export function partEvent(
+  sha256: string,
+  part: number,
+  raw: RawMessage,
+  { maker, principal, at }: Made,
+): PreparedEvent {
+  return prepared({
+    ...{ event_id: uuidv7(), timestamp: at, entity_type: OF_FEEDBACK, entity_id: sha256, action: 'part' },
+    ...{ user_id: principal, new_state: { part: String(part) }, metadata: { maker }, raw },
+  });
+}
+
+/** The event that is an act. */
+export function actEvent({ act, kind, subject, maker, principal, summary }: Act, at: string): PreparedEvent {
+  return prepared({
+    ...{ event_id: actEventId(act), timestamp: at, entity_type: ENTITY_TYPES[kind], entity_id: subject },
+    ...{ action: ACTIONS[kind], user_id: principal, new_state: summary, metadata: { maker, act: String(act) } },
+  });
+}
+
+/** What an event says. Throws Error for one that no version of the service has written. */
+export function factOf(content: Content): ReportingFact | undefined {
+  const { entity_type: type, entity_id: id, action, user_id: principal, new_state: state, metadata } = content;
+  const maker = textIn(metadata, 'maker');
+  if (type === OF_REPORT) {
+    const common = {
+      ...{ executingEntity: textIn(state, 'executing_entity'), transactionReference: id },
+      messageId: textIn(state, 'message_id'),
+    };
+    if (action === 'written') {
+      const { trading_time: tradingTime } = state;
+      const record: WrittenRecord = {
+        ...{ ...common, status: textIn(state, 'status') as WrittenRecord['status'], digest: textIn(state, 'sha256') },
+        ...{ eventId: textIn(state, 'event_id'), version: Number(state.version), leg: Number(state.leg) },
+        tradingTime: typeof tradingTime === 'string' ? tradingTime : null,
+      };
+      return { is: 'written', maker, record };
+    }
+    const record: AdvisedRecord = {
+      ...{ ...common, state: textIn(state, 'state') as AdvisedRecord['state'] },
+      rules: state.rules as unknown as readonly BrokenRule[],
+      contradicts: action === 'contradicted',
+    };
+    return { is: 'advised', maker, number: Number(textIn(metadata, 'number')), record };
+  }
+  const kind = (['submission', 'feedback'] as const).find((each) => ENTITY_TYPES[each] === type);
+  if (kind === undefined) throw new Error(`${type} is nothing that is reported`);
+  if (action !== ACTIONS[kind]) return undefined;
+  const act = Number(textIn(metadata, 'act'));
+  return { is: 'act', act, kind, subject: id, maker, principal, summary: state };
+}
+
+function textIn(object: JsonObject, name: string): string {
+  const value = object[name];
+  if (typeof value !== 'string') throw new Error(`an event of transaction reporting has no ${name}`);
+  return value;
+}
+
+function prepared(event: Omit<Parameters<typeof toContent>[0], 'event_type'>): PreparedEvent {
+  return prepareEvent(toContent({ event_type: EVENT_TYPE, ...event }), 'service');
+}

@@ -1,0 +1,200 @@
+import type pg from 'pg';
+import type { Parameters } from '../http/parameters.js';
+import { readJson } from '../integrity/strict-json.js';
+import * as kept from '../runs/kept-run-rows.js';
+import type { RunStatus, RunTables } from '../runs/kept-run-rows.js';
+import type { Submission } from '../transaction-reports/submissions.js';
+
+export const REPORTING_RUNS: RunTables = { runs: 'reporting_runs', pieces: 'reporting_run_pieces', isKept: 'true' };
+
+/** A submission that was asked for. Sequences and counts are decimal strings, hashes lower-case hex, times RFC 3339. */
+export interface StoredRun {
+  id: string;
+  ledger: string;
+  executing_entity: string;
+  /** canonical; with as_of, what it is made of */
+  parameters: Parameters;
+  as_of: string;
+  made_by: string;
+  status: RunStatus;
+  /** under which maker its decisions stand; null before they do */
+  decided_by: string | null;
+  /** records in its files */
+  rows: string | null;
+  bytes: string;
+  sha256: string | null;
+  pieces: number;
+  error: string | null;
+  requested_by: string;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  expires_at: string | null;
+}
+
+const time = (column: string): string =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
+const COLUMNS = `id, ledger, executing_entity, parameters, as_of, made_by, status, decided_by, rows, bytes,
+  encode(sha256, 'hex') AS sha256, pieces, error, requested_by,
+  ${['created_at', 'started_at', 'finished_at', 'expires_at'].map(time).join(', ')}`;
+
+/** As pg gives it: jsonb is text. */
+type Row = Omit<StoredRun, 'parameters'> & { parameters: string };
+
+function runOf(row: Row): StoredRun {
+  return { ...row, parameters: readJson(row.parameters) as Parameters };
+}
+
+export interface NewRun {
+  id: string;
+  ledger: string;
+  executingEntity: string;
+  parameters: Parameters;
+  asOf: bigint;
+  madeBy: string;
+  requestedBy: string;
+}
+
+export async function insertRun(pool: pg.Pool, run: NewRun): Promise<StoredRun> {
+  const { rows } = await pool.query<Row>(
+    `INSERT INTO reporting_runs (id, ledger, executing_entity, parameters, as_of, made_by, requested_by, status, created_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', trail_now())
+       RETURNING ${COLUMNS}`,
+    [
+      ...[run.id, run.ledger, run.executingEntity, JSON.stringify(run.parameters), String(run.asOf)],
+      ...[run.madeBy, run.requestedBy],
+    ],
+  );
+  return runOf(rows[0]!);
+}
+
+export async function findRun(
+  pool: pg.Pool,
+  { ledger, id }: Pick<StoredRun, 'ledger' | 'id'>,
+): Promise<StoredRun | undefined> {
+  const { rows } = await pool.query<Row>(`SELECT ${COLUMNS} FROM reporting_runs WHERE ledger = $1 AND id = $2`, [
+    ledger,
+    id,
+  ]);
+  return rows[0] && runOf(rows[0]);
+}
+
+/** The latest ones first. */
+export async function listRuns(pool: pg.Pool, ledger: string, limit: number): Promise<StoredRun[]> {
+  const { rows } = await pool.query<Row>(
+    `SELECT ${COLUMNS} FROM reporting_runs AS r WHERE ledger = $1 ORDER BY r.created_at DESC, id DESC LIMIT $2`,
+    [ledger, limit],
+  );
+  return rows.map(runOf);
+}
+
+/** As takeRun of all runs that are kept. */
+export async function takeRun(pool: pg.Pool, runner: string, silentMs: number): Promise<StoredRun | undefined> {
+  const row = await kept.takeRun<Row>(pool, REPORTING_RUNS, COLUMNS, runner, silentMs);
+  return row && runOf(row);
+}
+
+/** Has a run made once more that is over; false where it is not. */
+export async function requeue(pool: pg.Pool, id: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `UPDATE reporting_runs
+       SET status = 'queued', attempts = 0, error = NULL, expires_at = NULL, finished_at = NULL
+       WHERE id = $1 AND status IN ('failed', 'expired')`,
+    [id],
+  );
+  return rowCount === 1;
+}
+
+/** What was decided about a transaction reference. */
+export interface Decision {
+  /** from 1, in the order of the report `transactions` */
+  number: number;
+  transactionReference: string;
+  status: Submission['status'];
+  /** `send`, or why not */
+  decision: string;
+  toMend: string | null;
+  /** hex; of what is sent, as the next one */
+  digest: string | null;
+  messageId: string | null;
+  orderId: string;
+  eventId: string;
+  version: number;
+  leg: number;
+  tradingTime: string | null;
+}
+
+export async function insertDecisions(
+  pool: pg.Pool,
+  run: string,
+  maker: string,
+  all: readonly Decision[],
+): Promise<void> {
+  const of = <T>(value: (each: Decision) => T): T[] => all.map(value);
+  await pool.query(
+    `INSERT INTO reporting_decisions (run, maker, number, transaction_reference, status, decision, to_mend, digest,
+                                      message_id, order_id, event_id, version, leg, trading_time)
+       SELECT $1, $2, number, reference, status, decision, to_mend, decode(digest, 'hex'), message_id, order_id, event_id,
+              version, leg, trading_time
+         FROM unnest($3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                     $11::uuid[], $12::integer[], $13::integer[], $14::text[])
+           AS d (number, reference, status, decision, to_mend, digest, message_id, order_id, event_id, version, leg,
+                 trading_time)`,
+    [
+      ...[run, maker],
+      ...[of(({ number }) => number), of(({ transactionReference }) => transactionReference)],
+      ...[of(({ status }) => status), of(({ decision }) => decision), of(({ toMend }) => toMend)],
+      ...[of(({ digest }) => digest), of(({ messageId }) => messageId), of(({ orderId }) => orderId)],
+      ...[of(({ eventId }) => eventId), of(({ version }) => version), of(({ leg }) => leg)],
+      of(({ tradingTime }) => tradingTime),
+    ],
+  );
+}
+
+interface DecisionRow {
+  number: number;
+  transaction_reference: string;
+  status: Submission['status'];
+  decision: string;
+  to_mend: string | null;
+  digest: string | null;
+  message_id: string | null;
+  order_id: string;
+  event_id: string;
+  version: number;
+  leg: number;
+  trading_time: string | null;
+}
+
+/** Decisions of a maker after a number, in their order; those of one kind alone where `decision` says so. */
+export async function decisionsAfter(
+  pool: pg.Pool,
+  {
+    run,
+    maker,
+    after,
+    limit,
+    decision,
+  }: { run: string; maker: string; after: number; limit: number; decision?: string },
+): Promise<Decision[]> {
+  const { rows } = await pool.query<DecisionRow>(
+    `SELECT number, transaction_reference, status, decision, to_mend, encode(digest, 'hex') AS digest, message_id,
+            order_id, event_id, version, leg, trading_time
+       FROM reporting_decisions
+       WHERE run = $1 AND maker = $2 AND number > $3 AND ($5::text IS NULL OR decision = $5)
+       ORDER BY number LIMIT $4`,
+    [run, maker, after, limit, decision ?? null],
+  );
+  return rows.map((row) => ({
+    ...{ number: row.number, transactionReference: row.transaction_reference, status: row.status },
+    ...{ decision: row.decision, toMend: row.to_mend, digest: row.digest, messageId: row.message_id },
+    ...{ orderId: row.order_id, eventId: row.event_id, version: row.version, leg: row.leg },
+    tradingTime: row.trading_time,
+  }));
+}
+
+/** Whose decisions are those of a run; those of attempts that came to nothing go. */
+export async function settleDecisions(pool: pg.Pool, run: string, maker: string): Promise<void> {
+  await pool.query('UPDATE reporting_runs SET decided_by = $2 WHERE id = $1', [run, maker]);
+  await pool.query('DELETE FROM reporting_decisions WHERE run = $1 AND maker <> $2', [run, maker]);
+}

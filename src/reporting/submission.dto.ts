@@ -1,0 +1,141 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Absentable, rule } from '../events/event.dto.js';
+import { KeptRunDto } from '../runs/kept-run.dto.js';
+import type { RecordedAct } from './reporting-book.sql.js';
+import type { Decision, StoredRun } from './submission-runs.sql.js';
+
+const MAX_DECISIONS = 1_000;
+
+/** What a submission is asked for: a period, as a report's, and what follows. */
+export class SubmissionRequestDto {
+  @ApiPropertyOptional({ example: '2026-06-02' })
+  from_date?: string;
+  @ApiPropertyOptional({ example: '2026-06-02' })
+  to_date?: string;
+  @ApiPropertyOptional({ description: 'Instead of days', example: '2026-06-02T08:00:00Z' })
+  from?: string;
+  @ApiPropertyOptional({ example: '2026-06-02T16:30:00Z' })
+  to?: string;
+  @ApiPropertyOptional({ description: 'LEI; as in the report transactions', example: '529900G3SW56SHYNPR95' })
+  executing_entity?: string;
+  @ApiPropertyOptional({ description: 'yes sends again what was rejected, though it says the same', example: 'yes' })
+  repeat_rejected?: string;
+  @ApiPropertyOptional({ description: 'Revision of the reference data', example: '12' })
+  reference_as_of?: string;
+  @ApiPropertyOptional({ description: 'Sequence up to which events count; the size when left out', example: '1000' })
+  as_of?: string;
+}
+
+class SubmittedFileDto {
+  @ApiProperty({
+    description: 'Its BizMsgIdr; its name in the zip is this with .xml',
+    example: 'TF_DATTRA_FR_000001-0-000000_26',
+  })
+  message_id: string;
+  @ApiProperty({ description: 'New reports in it', example: '12' })
+  new: string;
+  @ApiProperty({ description: 'Cancellations in it', example: '1' })
+  cancelled: string;
+  @ApiProperty({ example: '18220' })
+  bytes: string;
+  @ApiProperty({ example: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae' })
+  sha256: string;
+}
+
+export class SubmissionDto extends KeptRunDto {
+  @ApiProperty({ example: '529900G3SW56SHYNPR95' })
+  executing_entity: string;
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, example: { from_date: '2026-06-02' } })
+  parameters: Record<string, string>;
+  @ApiProperty({ type: String, nullable: true, description: 'Records in its files, once they are made', example: '13' })
+  records: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description:
+      'The number of the act in the ledger _reporting by which it counts as sent; null as long as nothing does',
+    example: '1',
+  })
+  act: string | null;
+  @ApiProperty({ type: [SubmittedFileDto], description: 'Once it counts as sent' })
+  files: SubmittedFileDto[];
+}
+
+export class SubmissionListDto {
+  @ApiProperty({ type: [SubmissionDto] })
+  submissions: SubmissionDto[];
+}
+
+export class DecisionQueryDto {
+  @ApiPropertyOptional({ description: 'Decisions of this kind alone', example: 'held' })
+  @Absentable()
+  @rule('text', (value) => typeof value === 'string' && /^[a-z-]{1,20}$/.test(value), 'must be the name of a decision')
+  decision?: string;
+  @ApiPropertyOptional({ description: 'Decisions after this number', example: '100' })
+  @Absentable()
+  @rule('number', (value) => typeof value === 'string' && /^(?:0|[1-9][0-9]{0,8})$/.test(value), 'must be a number')
+  after?: string;
+  @ApiPropertyOptional({ description: `1 to ${MAX_DECISIONS}; 100 when left out`, example: '100' })
+  @Absentable()
+  @rule(
+    'limit',
+    (value) => typeof value === 'string' && /^[1-9][0-9]{0,3}$/.test(value) && Number(value) <= MAX_DECISIONS,
+    `must be a whole number from 1 to ${MAX_DECISIONS}`,
+  )
+  limit?: string;
+}
+
+class DecisionDto {
+  @ApiProperty({ description: 'Its place, from 1', example: '1' })
+  number: string;
+  @ApiProperty({ example: '01J8Z0000000000000000000010010000' })
+  transaction_reference: string;
+  @ApiProperty({ enum: ['NEWT', 'CANC'], example: 'NEWT' })
+  status: string;
+  @ApiProperty({ description: 'send, or why it was not sent', example: 'held' })
+  decision: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'What keeps it back',
+    example: 'field 29: trading_capacity must be stated',
+  })
+  to_mend: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'SHA-256 of the record in the file', example: null })
+  sha256: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'Of the file that it is in', example: null })
+  message_id: string | null;
+  @ApiProperty({ example: 'O-1' })
+  order_id: string;
+  @ApiProperty({ example: '0197f3a1-6c00-7000-8000-0000000000e1' })
+  event_id: string;
+  @ApiProperty({ example: '1' })
+  version: string;
+  @ApiProperty({ example: '0' })
+  leg: string;
+}
+
+export class DecisionListDto {
+  @ApiProperty({ type: [DecisionDto] })
+  decisions: DecisionDto[];
+}
+
+export function shownSubmission(run: StoredRun, act: RecordedAct | undefined): SubmissionDto {
+  const { id, ledger, executing_entity, parameters, as_of, status, rows: records, bytes, sha256, error } = run;
+  const { requested_by, created_at, started_at, finished_at, expires_at } = run;
+  return {
+    ...{ id, ledger, executing_entity, parameters: { ...parameters }, as_of, status, records, bytes, sha256, error },
+    ...{ requested_by, created_at, started_at, finished_at, expires_at },
+    act: act ? String(act.act) : null,
+    files: (act?.summary.files ?? []) as unknown as SubmittedFileDto[],
+  };
+}
+
+export function shownDecision(decision: Decision): DecisionDto {
+  return {
+    ...{ number: String(decision.number), transaction_reference: decision.transactionReference },
+    ...{ status: decision.status, decision: decision.decision, to_mend: decision.toMend, sha256: decision.digest },
+    ...{ message_id: decision.messageId, order_id: decision.orderId, event_id: decision.eventId },
+    ...{ version: String(decision.version), leg: String(decision.leg) },
+  };
+}

@@ -1,0 +1,263 @@
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { Principal } from '../access/principal.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { POOL } from '../database/tokens.js';
+import { uuidv7 } from '../database/uuidv7.js';
+import { readPage } from '../events/read-transaction.js';
+import { Problem } from '../http/problem.js';
+import type { ReadTotals } from '../long-reads/long-read.js';
+import { LongReads } from '../long-reads/long-reads.js';
+import { BUILD } from '../operation/build.js';
+import { LOGGER } from '../operation/logger.js';
+import { readReportRequest, type ReportRequest } from '../reports/report-parameters.js';
+import { formatOf } from '../reports/report-formats.js';
+import { ReportRuns } from '../reports/report-runs.js';
+import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
+import { piecesOfKept } from '../runs/kept-answer.js';
+import { KeptRunMaker, RunOutdated, type MadeAnswer } from '../runs/kept-run-maker.js';
+import { assertRoomForRun } from '../runs/open-runs.js';
+import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/transactions-report.js';
+import { fileMakingOf } from './file-making.js';
+import { ReportingBook } from './reporting-book.js';
+import type { RecordedAct } from './reporting-book.sql.js';
+import { writtenEvent, type WrittenRecord } from './reporting-events.js';
+import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
+import { ReportingRecords } from './reporting-records.js';
+import type { SubmissionTotals } from './submission-read.js';
+import { REPEAT_REJECTED, SUBMISSION } from './submission-request.js';
+import * as sql from './submission-runs.sql.js';
+import type { Decision, StoredRun } from './submission-runs.sql.js';
+
+/** Records that are appended to the ledger at once. */
+const RECORDS_AT_ONCE = 500;
+
+/** Which run: an id counts under its own ledger alone. */
+export type RunKey = Pick<StoredRun, 'ledger' | 'id'>;
+
+/** One making of a run, from its first piece until it is on record. */
+interface Making {
+  /** what was sent and answered up to here was known to it */
+  upToAct: number;
+  maker: string;
+  /** it counted as sent before */
+  act: RecordedAct | undefined;
+  totals?: SubmissionTotals | undefined;
+}
+
+/**
+ * Submissions of transaction reports: what is to be sent is decided, written into files, recorded in `_reporting`, and only
+ * then handed out, in this order. What decides is one event of that ledger: until it is there nothing counts as sent; once
+ * it is there the files can be made again to the letter.
+ */
+@Injectable()
+export class Submissions implements OnModuleInit, OnModuleDestroy {
+  private readonly maker: KeptRunMaker<StoredRun>;
+  private readonly makings = new Map<string, Making>();
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(LOGGER) logger: Logger,
+    private readonly longReads: LongReads,
+    private readonly reports: ReportRuns,
+    private readonly book: ReportingBook,
+    private readonly ledger: ReportingLedger,
+    private readonly records: ReportingRecords,
+  ) {
+    this.maker = new KeptRunMaker(pool, logger, {
+      what: 'a submission of transaction reports',
+      alarm: 'submission-failed',
+      tables: sql.REPORTING_RUNS,
+      packLevel: 0, // a zip is deflated already
+      keepDays: config.REPORT_RUN_DAYS,
+      maxMb: config.REPORT_RUNS_MAX_MB,
+      full: { slug: 'reports-full', setting: 'REPORT_RUNS_MAX_MB' },
+      take: (runner, silentMs) => sql.takeRun(pool, runner, silentMs),
+      named: ({ ledger }) => ({ ledger }),
+      pieces: (run, signal) => this.pieces(run, signal),
+      recordDone: (run, made) => this.recordDone(run, made),
+    });
+  }
+
+  onModuleInit(): void {
+    this.maker.start();
+  }
+
+  /** What is under way is put back. */
+  onModuleDestroy(): Promise<void> {
+    return this.maker.stop();
+  }
+
+  /** Asks for a submission. Throws reporting-not-configured, invalid-parameter, too-many-runs, not-recorded-as-read. */
+  async request(ledger: string, request: ReportRequest, caller: Principal): Promise<StoredRun> {
+    fileMakingOf(this.config, '', 1);
+    await assertRoomForRun(this.pool, sql.REPORTING_RUNS, caller.id);
+    const prepared = await this.reports.prepare(ledger, formatOf('json'), request);
+    const { id, asOf, parameters } = prepared;
+    const executingEntity = await this.executingEntityOf(ledger, parameters);
+    const run = { id, ledger, executing_entity: executingEntity, parameters, as_of: String(asOf) };
+    await this.records.run(run, caller.id);
+    const madeBy = `truetrail/${BUILD.version}`;
+    const stored = await sql.insertRun(this.pool, {
+      ...{ id, ledger, executingEntity, parameters, asOf, madeBy, requestedBy: caller.id },
+    });
+    this.maker.wake();
+    return stored;
+  }
+
+  /** The firm that is asked for, or the only one. Throws invalid-parameter. */
+  executingEntityOf(ledger: string, parameters: Readonly<Record<string, string>>): Promise<string> {
+    const given = parameters[EXECUTING_ENTITY];
+    if (given !== undefined) return Promise.resolve(given);
+    return onlyInvestmentFirm(
+      { read: (work) => readPage(this.pool, this.config.READ_TIMEOUT, ledger, work) },
+      BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
+    );
+  }
+
+  /** Throws submission-not-found. */
+  async find(key: RunKey): Promise<StoredRun> {
+    const run = await sql.findRun(this.pool, key);
+    if (!run) throw submissionNotFound();
+    return run;
+  }
+
+  /** The latest ones first. */
+  list(ledger: string, limit: number): Promise<StoredRun[]> {
+    return sql.listRuns(this.pool, ledger, limit);
+  }
+
+  /** The act by which a run counts as sent; undefined as long as nothing of it does. */
+  actOf(run: RunKey): Promise<RecordedAct | undefined> {
+    return this.book.find('submission', run.id);
+  }
+
+  /** What a run decided, after a number. Throws submission-not-found; none before it decided anything. */
+  async decisions(key: RunKey, page: { after: number; limit: number; decision?: string }): Promise<Decision[]> {
+    const { decided_by: maker } = await this.find(key);
+    return maker === null ? [] : sql.decisionsAfter(this.pool, { run: key.id, maker, ...page });
+  }
+
+  /**
+   * Has the files of a submission that counts as sent made once more, where they are not kept any more or never were.
+   * Throws submission-not-found, submission-not-sent, not-recorded-as-read.
+   */
+  async makeAgain(key: RunKey, caller: Principal): Promise<StoredRun> {
+    const run = await this.find(key);
+    await this.book.catchUp();
+    if (!(await this.actOf(key))) throw new Problem('submission-not-sent', `The run is ${run.status} and sent nothing`);
+    if (run.status === 'failed' || run.status === 'expired') {
+      await this.records.again(run, caller.id);
+      if (await sql.requeue(this.pool, run.id)) this.maker.wake();
+    }
+    return this.find(key);
+  }
+
+  /** A run whose files can be fetched. Throws submission-not-found, submission-unfinished, submission-expired. */
+  async findKept(key: RunKey): Promise<StoredRun> {
+    const run = await this.find(key);
+    if (run.status === 'expired') {
+      throw new Problem('submission-expired', `The files were kept until ${run.expires_at}`);
+    }
+    if (run.status === 'done') return run;
+    const why = run.error === null ? '' : `: ${run.error}`;
+    throw new Problem('submission-unfinished', `The submission is ${run.status}${why}`);
+  }
+
+  /** The zip of the files in pieces. The first comes once the fetching is on record. Throws not-recorded-as-read. */
+  async *content(run: StoredRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+    await this.records.fetched(run, caller.id);
+    yield* piecesOfKept(this.pool, sql.REPORTING_RUNS, run, gone);
+  }
+
+  private async *pieces(run: StoredRun, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
+    const upToAct = await this.book.catchUp();
+    const act = await this.actOf(run);
+    const making: Making = { upToAct, maker: uuidv7(), act };
+    this.makings.set(run.id, making);
+    const { period, parameters } = readReportRequest(SUBMISSION, run.parameters);
+    const firstNumber = act ? Number(act.summary.first_file) : (await this.book.lastFileNumber()) + 1;
+    const plan = {
+      ...{ run: run.id, maker: making.maker, ledger: run.ledger, asOf: BigInt(run.as_of), period, parameters, upToAct },
+      executingEntity: run.executing_entity,
+      referenceRevision: BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
+      isRepeatingRejected: parameters[REPEAT_REJECTED] === 'yes',
+      sentBy: act?.maker,
+      files: fileMakingOf(this.config, run.created_at, firstNumber),
+    };
+    const totals = yield* this.longReads.pieces({ kind: 'submission', plan }, signal, () => Promise.resolve());
+    making.totals = totals.submission;
+    return totals;
+  }
+
+  /**
+   * Crashing before the act leaves nothing that counts; crashing after it leaves a run whose files are made again. Throws
+   * RunOutdated where another act came first.
+   */
+  private async recordDone(run: StoredRun, made: MadeAnswer): Promise<void> {
+    const making = this.makings.get(run.id)!;
+    this.makings.delete(run.id);
+    if (making.act) assertSame(making);
+    else await this.recordSent(run, making);
+    await this.records.done(run, run.requested_by, made);
+  }
+
+  private async recordSent(run: StoredRun, { maker, upToAct, totals }: Making): Promise<void> {
+    const { files, decisions } = totals!;
+    if (files.length === 0) return sql.settleDecisions(this.pool, run.id, maker);
+    const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
+    if (taken !== undefined) throw new Problem('message-id-taken', `A file ${taken} was sent before`);
+    try {
+      await this.recordWritten(run, maker);
+      const { ledger, executing_entity: executingEntity, parameters, as_of: asOf, requested_by: principal } = run;
+      const summary = {
+        ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: asOf },
+        ...{ first_file: String(files[0]!.number), last_file: String(files.at(-1)!.number) },
+        files: files.map((file) => ({
+          ...{ message_id: file.messageId, new: String(file.newReports), cancelled: String(file.cancellations) },
+          ...{ bytes: String(file.bytes), sha256: file.sha256 },
+        })),
+        decisions: Object.fromEntries(Object.entries(decisions).map(([name, count]) => [name, String(count)])),
+      };
+      const act = { kind: 'submission' as const, subject: run.id, maker, principal: principal.slice(0, 255), summary };
+      await this.book.record(act, upToAct, run.created_at);
+    } catch (error) {
+      throw error instanceof OvertakenError ? new RunOutdated('another act came first', { cause: error }) : error;
+    }
+    await sql.settleDecisions(this.pool, run.id, maker);
+  }
+
+  private async recordWritten(run: StoredRun, maker: string): Promise<void> {
+    const made = { maker, principal: run.requested_by.slice(0, 255), at: run.created_at };
+    for (let after = 0; ;) {
+      const page = { run: run.id, maker, after, limit: RECORDS_AT_ONCE, decision: 'send' };
+      const decisions = await sql.decisionsAfter(this.pool, page);
+      if (decisions.length === 0) return;
+      await this.ledger.append(decisions.map((each) => writtenEvent(recordOf(each, run.executing_entity), made)));
+      after = decisions.at(-1)!.number;
+    }
+  }
+}
+
+function recordOf(decision: Decision, executingEntity: string): WrittenRecord {
+  const { transactionReference, status, digest, messageId, eventId, version, leg, tradingTime } = decision;
+  return {
+    ...{ executingEntity, transactionReference, status, eventId, version, leg, tradingTime },
+    ...{ digest: digest!, messageId: messageId! },
+  };
+}
+
+/** Throws Error where files that were made once more are not those that were sent. */
+function assertSame({ act, totals }: Making): void {
+  const sent = (act!.summary.files as { message_id: string; sha256: string }[]).map(
+    ({ message_id: id, sha256 }) => `${id} ${sha256}`,
+  );
+  const made = totals!.files.map(({ messageId, sha256 }) => `${messageId} ${sha256}`);
+  if (sent.join() !== made.join()) throw new Error('the files that were made once more are not those that were sent');
+}
+
+export function submissionNotFound(): Problem {
+  return new Problem('submission-not-found', 'There is no such submission in this ledger');
+}
