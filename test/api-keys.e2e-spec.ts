@@ -152,7 +152,7 @@ describe('API keys', () => {
 
   it.each<[string, object, string, string]>([
     ['an unknown scope', { scopes: ['events:read', 'events:erase', 'x'] }, '/scopes', '"events:erase", "x"'],
-    ['no scope', { scopes: [] }, '/scopes', '1 to 11'],
+    ['no scope', { scopes: [] }, '/scopes', '1 to 12'],
     ['a scope twice', { scopes: ['events:read', 'events:read'] }, '/scopes', 'only once'],
     ['scopes that are no list', { scopes: 'events:read' }, '/scopes', 'list'],
     ['no ledger', { ledgers: [] }, '/ledgers', '1 to 100'],
