@@ -22,6 +22,8 @@ export interface RouteAccess {
   takesLines?: boolean;
   /** its body is text/csv, given to the handler as its bytes, and nothing else is taken */
   takesCsv?: boolean;
+  /** its body is application/xml or text/xml, given to the handler as its bytes, and nothing else is taken */
+  takesXml?: boolean;
 }
 
 /** The scope that a route needs; of several any one will do. A route without this and without `Open` is answered 403. */

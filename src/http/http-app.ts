@@ -214,8 +214,8 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
       () => new Problem('request-timeout', `The body did not arrive within ${BODY_TIMEOUT} ms (BODY_TIMEOUT)`),
     );
   };
-  const typeOf = ({ takesLines, takesCsv }: RouteAccess): string =>
-    takesLines ? 'application/x-ndjson' : takesCsv ? 'text/csv' : 'application/json';
+  const typeOf = ({ takesLines, takesCsv, takesXml }: RouteAccess): string =>
+    takesLines ? 'application/x-ndjson' : takesCsv ? 'text/csv' : takesXml ? 'application/xml' : 'application/json';
   const refusal = (request: FastifyRequest, type: string): Problem | null => {
     const taken = typeOf(request.routeOptions.config as RouteAccess);
     return taken === type ? null : new Problem('unsupported-media-type', `This operation takes ${taken}`);
@@ -223,6 +223,7 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
   for (const [pattern, type] of [
     [/^application\/json\s*(;|$)/i, 'application/json'],
     [/^text\/csv\s*(;|$)/i, 'text/csv'],
+    [/^(?:application|text)\/xml\s*(;|$)/i, 'application/xml'],
   ] as const) {
     fastify.addContentTypeParser(pattern, async (request: FastifyRequest) => {
       const refused = refusal(request, type);

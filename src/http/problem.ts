@@ -100,6 +100,12 @@ export const PROBLEMS = {
     title: 'No such submission',
     meaning: '`GET /v1/ledgers/{ledger}/transaction-reports/submissions` lists the submissions of a ledger.',
   },
+  'feedback-not-found': {
+    status: 404,
+    title: 'No such feedback',
+    meaning:
+      'A file of feedback is known by the SHA-256 of its bytes, in lower-case hex. `GET /v1/transaction-report-feedback` lists what was handed in.',
+  },
   'reference-kind-not-found': {
     status: 404,
     title: 'No such kind of reference data',

@@ -12,6 +12,7 @@ import { piecesOfBundle } from '../evidence/bundle-pieces.js';
 import { errorAsData } from '../http/error-data.js';
 import { linesOfPages } from '../http/ndjson.js';
 import { piecesOfReport } from '../reports/report-pieces.js';
+import type { FeedbackRead } from '../reporting/feedback-read.js';
 import type { SubmissionRead } from '../reporting/submission-read.js';
 import type { LongRead, Piece, ReadTotals } from './long-read.js';
 import type { LongReadAnswer, LongReadRequest, LongReadSettings } from './thread-messages.js';
@@ -70,6 +71,8 @@ function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece, Read
       return piecesOfBundle({ pool, timeoutMs: settings.readTimeoutMs, archive, search, checkpoints }, read.plan, gone);
     case 'submission':
       return submissionOf(read.plan, gone);
+    case 'feedback':
+      return feedbackOf(read.plan, gone);
     case 'report':
       return piecesOfReport(pool, archive, settings.readTimeoutMs, read, gone);
   }
@@ -79,6 +82,12 @@ function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece, Read
 async function* submissionOf(plan: SubmissionRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals> {
   const { piecesOfSubmission } = await import('../reporting/submission-pieces.js');
   return yield* piecesOfSubmission(pool, archive, settings.readTimeoutMs, plan, gone);
+}
+
+/** As submissionOf. */
+async function* feedbackOf(plan: FeedbackRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals> {
+  const { piecesOfFeedback } = await import('../reporting/feedback-pieces.js');
+  return yield* piecesOfFeedback(pool, plan, gone);
 }
 
 interface Reading {

@@ -3,6 +3,7 @@ import type { EvidencePlan } from '../evidence/evidence-plan.js';
 import type { HistoryRequest, SearchRequest } from '../events/search-request.js';
 import type { Parameters } from '../http/parameters.js';
 import type { Period } from '../reports/report.js';
+import type { FeedbackRead, FeedbackTotals } from '../reporting/feedback-read.js';
 import type { SubmissionRead, SubmissionTotals } from '../reporting/submission-read.js';
 
 /** A read of any length, as data: it is done on the thread for long reads. */
@@ -11,6 +12,7 @@ export type LongRead =
   | { kind: 'history'; ledger: string; orderId: string; request: HistoryRequest }
   | { kind: 'evidence'; plan: EvidencePlan }
   | { kind: 'submission'; plan: SubmissionRead }
+  | { kind: 'feedback'; plan: FeedbackRead }
   | {
       kind: 'report';
       ledger: string;
@@ -41,4 +43,5 @@ export interface ReadTotals {
   /** of a bundle that is larger than it may be: no piece of it was made */
   isTooLarge?: boolean;
   submission?: SubmissionTotals;
+  feedback?: FeedbackTotals;
 }

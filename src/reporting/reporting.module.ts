@@ -3,6 +3,8 @@ import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { ReportsModule } from '../reports/reports.module.js';
+import { FeedbackController } from './feedback.controller.js';
+import { ReceivedFeedback } from './received-feedback.js';
 import { ReportingBook } from './reporting-book.js';
 import { ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
@@ -13,7 +15,7 @@ import { Submissions } from './submissions.js';
 /** Transaction reports on their way to the authority. */
 @Module({
   imports: [ArchivedReadsModule, EventsModule, LongReadsModule, ReportsModule],
-  controllers: [SubmissionsController],
-  providers: [ReportingBook, ReportingLedger, ReportingRecords, SubmissionExpiry, Submissions],
+  controllers: [FeedbackController, SubmissionsController],
+  providers: [ReceivedFeedback, ReportingBook, ReportingLedger, ReportingRecords, SubmissionExpiry, Submissions],
 })
 export class ReportingModule {}

@@ -1,8 +1,9 @@
 import { feedbackXml } from '../../test/support/feedback.js';
 import { FIRM } from '../../test/support/transaction-reports.js';
-import { MessageFileError, MAX_MESSAGE_BYTES } from './message-document.js';
-import { FILE_STATUSES, readFeedback, RECORD_STATUSES, referencesOf, type FileAdvice } from './feedback.js';
-import { SCHEMA_SETS } from './schema-sets.js';
+import { MessageFileError } from './message-document.js';
+import { readFeedback, referencesOf, type FileAdvice } from './feedback.js';
+import { FILE_STATUSES, RECORD_STATUSES } from './feedback-statuses.js';
+import { MAX_MESSAGE_BYTES, SCHEMA_SETS } from './schema-sets.js';
 import { SchemaPack } from './schema-pack.js';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

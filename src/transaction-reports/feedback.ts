@@ -1,16 +1,6 @@
+import { FILE_STATUSES, RECORD_STATUSES, type FileStatus, type RecordStatus } from './feedback-statuses.js';
 import { Element, MessageFileError, withMessageDocument } from './message-document.js';
 import { FEEDBACK_NAMESPACE } from './schema-sets.js';
-
-/**
- * Of a whole file: accepted, partially accepted, received, rejected, reminder of one that did not come, accepted with
- * warnings, wrong name, corrupted.
- */
-export const FILE_STATUSES = ['ACPT', 'PART', 'RCVD', 'RJCT', 'RMDR', 'WARN', 'INCF', 'CRPT'] as const;
-export type FileStatus = (typeof FILE_STATUSES)[number];
-
-/** Of one record: accepted, not yet judged by all rules, received, rejected. */
-export const RECORD_STATUSES = ['ACPT', 'PDNG', 'RCVD', 'RJCT'] as const;
-export type RecordStatus = (typeof RECORD_STATUSES)[number];
 
 /** A rule of the authority that was not met. Ids are the authority's, and are not interpreted. */
 export interface BrokenRule {

@@ -1,5 +1,5 @@
 import { ParseOption, XmlCData, XmlDocument, XmlElement, XmlLibError, XmlText } from 'libxml2-wasm';
-import { ENVELOPE_NAMESPACE, HEADER_NAMESPACE } from './schema-sets.js';
+import { ENVELOPE_NAMESPACE, HEADER_NAMESPACE, MAX_MESSAGE_BYTES } from './schema-sets.js';
 
 /** A file that is not the message that it should be, or that contradicts itself. Nothing of it counts. */
 export class MessageFileError extends Error {
@@ -14,8 +14,6 @@ export class MessageFileError extends Error {
   }
 }
 
-/** A file is held as a tree of many times its size, in memory that WebAssembly does not give back. */
-export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Nothing is loaded from outside, whatever a file says. */
 const PARSING = ParseOption.XML_PARSE_NO_XXE | ParseOption.XML_PARSE_NONET;
 

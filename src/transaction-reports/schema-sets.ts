@@ -9,6 +9,9 @@ export interface SchemaSet {
   files: Readonly<Record<string, string>>;
 }
 
+/** A file is held as a tree of many times its size, in memory that WebAssembly does not give back. */
+export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
 const NAMESPACE = 'urn:iso:std:iso:20022:tech:xsd:';
 /** Of the envelope, its header, the reports and the feedback. */
 export const ENVELOPE_NAMESPACE = `${NAMESPACE}head.003.001.01`;

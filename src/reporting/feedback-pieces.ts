@@ -1,0 +1,142 @@
+import type pg from 'pg';
+import { Problem } from '../http/problem.js';
+import type { Piece, ReadTotals } from '../long-reads/long-read.js';
+import { effectsOf } from '../transaction-reports/feedback-effects.js';
+import { readFeedback, type FileAdvice } from '../transaction-reports/feedback.js';
+import { MessageFileError } from '../transaction-reports/message-document.js';
+import { withAdvice, type Submission, type Submissions } from '../transaction-reports/submissions.js';
+import type { FeedbackRead, FeedbackTotals, JudgedFile } from './feedback-read.js';
+import * as sql from './reporting-book.sql.js';
+import type { AdvisedRecord } from './reporting-events.js';
+
+/** References that are looked up, and records that are handed on, at once. */
+const RECORDS_AT_ONCE = 500;
+/** Of records that no file has, these many are named. */
+const NAMED_RECORDS = 100;
+
+/**
+ * What a file of feedback says that is news, by what was sent and answered up to an act: pieces of JSON, lists of
+ * AdvisedRecord. Throws invalid-body where it is no feedback, or contradicts itself; the database's errors.
+ */
+export async function* piecesOfFeedback(
+  pool: pg.Pool,
+  { file, upToAct }: FeedbackRead,
+  gone: AbortSignal,
+): AsyncGenerator<Piece, ReadTotals> {
+  try {
+    const feedback = readFeedback(file);
+    const judging = new Judging(pool, upToAct);
+    for (const advice of feedback.files) {
+      for await (const news of judging.news(advice)) {
+        gone.throwIfAborted();
+        if (news.length > 0) yield { text: JSON.stringify(news), asOf: String(upToAct) };
+      }
+    }
+    return { feedback: { messageId: feedback.messageId, files: judging.files } };
+  } catch (error) {
+    throw error instanceof MessageFileError ? asProblem(error) : error;
+  }
+}
+
+class Judging {
+  readonly files: FeedbackTotals['files'][number][] = [];
+  /** as this very file has left them: it may answer a file twice */
+  private readonly answered = new Map<string, Submissions>();
+  private named = 0;
+
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly upToAct: number,
+  ) {}
+
+  async *news(advice: FileAdvice): AsyncGenerator<AdvisedRecord[]> {
+    const { answers: messageId, status } = advice;
+    const sent =
+      messageId === undefined ? undefined : await sql.referencesOfMessage(this.pool, messageId, this.upToAct);
+    const judged: JudgedFile = {
+      ...{
+        messageId,
+        status,
+        executingEntity: sent?.executingEntity,
+        changed: { pending: 0, accepted: 0, rejected: 0 },
+      },
+      ...{ unchanged: 0, contradictions: 0, unknown: 0, unknownRecords: [] },
+    };
+    this.files.push(judged);
+    if (messageId === undefined || !sent) {
+      this.unknown(
+        judged,
+        advice.records.map(({ recordId }) => recordId),
+      );
+      return;
+    }
+    const { states, unknown } = effectsOf(advice, sent.references, sent.executingEntity);
+    this.unknown(judged, unknown);
+    const references = [...states.keys()];
+    for (let at = 0; at < references.length; at += RECORDS_AT_ONCE) {
+      const some = references.slice(at, at + RECORDS_AT_ONCE);
+      const known = await this.submissionsOf(sent.executingEntity, some);
+      const news: AdvisedRecord[] = [];
+      for (const transactionReference of some) {
+        const advised = states.get(transactionReference)!;
+        const { submissions, change } = withAdvice(known.get(transactionReference) ?? [], messageId, advised);
+        const { state, rules } = advised;
+        if (change === 'none' || change === 'unknown' || state === 'sent') {
+          judged.unchanged += 1;
+          continue;
+        }
+        const contradicts = change === 'contradicts';
+        news.push({
+          executingEntity: sent.executingEntity,
+          transactionReference,
+          messageId,
+          state,
+          rules,
+          contradicts,
+        });
+        if (contradicts) {
+          judged.contradictions += 1;
+        } else {
+          judged.changed[state] += 1;
+          this.answered.set(keyOf(sent.executingEntity, transactionReference), submissions);
+        }
+      }
+      yield news;
+    }
+  }
+
+  private unknown(judged: JudgedFile, records: readonly string[]): void {
+    judged.unknown = records.length;
+    judged.unknownRecords = records.slice(0, NAMED_RECORDS - this.named);
+    this.named += judged.unknownRecords.length;
+  }
+
+  private async submissionsOf(
+    executingEntity: string,
+    references: readonly string[],
+  ): Promise<Map<string, Submission[]>> {
+    const known = new Map<string, Submission[]>();
+    for (const record of await sql.sentRecords(this.pool, executingEntity, { references }, this.upToAct)) {
+      const { transactionReference } = record;
+      known.set(transactionReference, [...(known.get(transactionReference) ?? []), record]);
+    }
+    for (const reference of references) {
+      const answered = this.answered.get(keyOf(executingEntity, reference));
+      if (answered) known.set(reference, [...answered]);
+    }
+    return known;
+  }
+}
+
+/** An LEI has no blank. */
+function keyOf(executingEntity: string, transactionReference: string): string {
+  return `${executingEntity} ${transactionReference}`;
+}
+
+function asProblem(error: MessageFileError): Problem {
+  const pointer = error.line === undefined ? '' : `/lines/${error.line}`;
+  return new Problem('invalid-body', `The file is no feedback that can be taken: ${error.message}`, {
+    errors: [{ pointer, rule: 'feedback', detail: error.message }],
+    cause: error,
+  });
+}

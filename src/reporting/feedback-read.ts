@@ -1,0 +1,35 @@
+import type { FileStatus } from '../transaction-reports/feedback-statuses.js';
+import type { AdvisedRecord } from './reporting-events.js';
+
+/** A file of feedback to be read, as data: it is read on the thread for long reads. */
+export interface FeedbackRead {
+  file: Uint8Array;
+  /** what was sent and answered up to here counts */
+  upToAct: number;
+}
+
+/** What feedback said of one file, and what of that was news. */
+export interface JudgedFile {
+  /** of the file that is answered; undefined where the authority does not say */
+  messageId: string | undefined;
+  status: FileStatus;
+  /** undefined where no such file was sent */
+  executingEntity: string | undefined;
+  /** records that are in another state now */
+  changed: Record<AdvisedRecord['state'], number>;
+  /** records of which it says what was known, or true before */
+  unchanged: number;
+  /** records with another final state, which they keep */
+  contradictions: number;
+  /** records that the file does not have */
+  unknown: number;
+  /** some of them, as the authority writes them */
+  unknownRecords: string[];
+}
+
+/** What is known of feedback once it is read. */
+export interface FeedbackTotals {
+  /** its own; undefined where it came without an envelope */
+  messageId: string | undefined;
+  files: readonly JudgedFile[];
+}

@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../access/principal.js';
+import { uuidv7 } from '../database/uuidv7.js';
+import { Problem } from '../http/problem.js';
+import { MAX_RAW_BYTES } from '../integrity/event.js';
+import type { JsonObject } from '../integrity/strict-json.js';
+import { LongReads } from '../long-reads/long-reads.js';
+import type { FeedbackTotals, JudgedFile } from './feedback-read.js';
+import { ReportingBook } from './reporting-book.js';
+import type { RecordedAct } from './reporting-book.sql.js';
+import { advisedEvent, partEvent, type AdvisedRecord } from './reporting-events.js';
+import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
+
+/** Of a file that others overtake each time. */
+const MOST_ATTEMPTS = 5;
+const RETRY_AFTER_SECONDS = 1;
+const MEDIA_TYPE = 'application/xml';
+/** A megabyte of the file. */
+const PARTS_AT_ONCE = 16;
+/** Files that one file of feedback answers, in its event. */
+const LISTED_FILES = 100;
+
+/**
+ * What authorities answered. A file of feedback is one act of `_reporting`: before it stand what it says of single records,
+ * where that is news, and the file itself, as it came.
+ */
+@Injectable()
+export class ReceivedFeedback {
+  constructor(
+    private readonly longReads: LongReads,
+    private readonly book: ReportingBook,
+    private readonly ledger: ReportingLedger,
+  ) {}
+
+  /**
+   * Takes a file in, once: the same file again changes nothing. Durable once resolved. Throws invalid-body,
+   * reads-overloaded, and what appending throws; then nothing of it counts.
+   */
+  async take(file: Buffer, caller: Principal, gone: AbortSignal): Promise<{ act: RecordedAct; isNew: boolean }> {
+    const sha256 = createHash('sha256').update(file).digest('hex');
+    for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
+      const upToAct = await this.book.catchUp();
+      const known = await this.book.find('feedback', sha256);
+      if (known) return { act: known, isNew: false };
+      try {
+        return { act: await this.record(file, sha256, upToAct, caller, gone), isNew: true };
+      } catch (error) {
+        if (!(error instanceof OvertakenError)) throw error;
+      }
+    }
+    throw new Problem('reads-overloaded', 'Other submissions and feedback came first each time: send it again', {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
+  }
+
+  /** By the SHA-256 of the file, hex. Throws feedback-not-found. */
+  async find(sha256: string): Promise<RecordedAct> {
+    await this.book.catchUp();
+    const act = await this.book.find('feedback', sha256);
+    if (!act) throw new Problem('feedback-not-found', 'No such file of feedback was handed in');
+    return act;
+  }
+
+  /** The latest ones first. */
+  async list(limit: number): Promise<RecordedAct[]> {
+    await this.book.catchUp();
+    return this.book.list('feedback', limit);
+  }
+
+  private async record(
+    file: Buffer,
+    sha256: string,
+    upToAct: number,
+    caller: Principal,
+    gone: AbortSignal,
+  ): Promise<RecordedAct> {
+    const at = new Date().toISOString();
+    const made = { maker: uuidv7(), principal: caller.id.slice(0, 255), at };
+    const pieces = this.longReads.pieces({ kind: 'feedback', plan: { file, upToAct } }, gone, () => Promise.resolve());
+    let number = 0;
+    let next = await pieces.next();
+    for (; !next.done; next = await pieces.next()) {
+      const records = JSON.parse(Buffer.from(next.value).toString('utf8')) as AdvisedRecord[];
+      await this.ledger.append(records.map((record) => advisedEvent(record, (number += 1), made)));
+    }
+    const parts = Math.ceil(file.length / MAX_RAW_BYTES);
+    for (let part = 0; part < parts; part += PARTS_AT_ONCE) {
+      const some = Array.from({ length: Math.min(PARTS_AT_ONCE, parts - part) }, (_, i) => {
+        const bytes = file.subarray((part + i) * MAX_RAW_BYTES, (part + i + 1) * MAX_RAW_BYTES);
+        const raw = { media_type: MEDIA_TYPE, data: bytes.toString('base64') };
+        return partEvent(sha256, part + i + 1, raw, made);
+      });
+      await this.ledger.append(some);
+    }
+    const summary = summaryOf(file.length, parts, next.value.feedback!);
+    const act = { kind: 'feedback' as const, subject: sha256, maker: made.maker, principal: made.principal, summary };
+    return this.book.record(act, upToAct, at);
+  }
+}
+
+function summaryOf(bytes: number, parts: number, { messageId, files }: FeedbackTotals): JsonObject {
+  return {
+    ...{ bytes: String(bytes), parts: String(parts), message_id: messageId ?? null },
+    files_total: String(files.length),
+    files: files.slice(0, LISTED_FILES).map(fileSummary),
+  };
+}
+
+function fileSummary(file: JudgedFile): JsonObject {
+  const { pending, accepted, rejected } = file.changed;
+  return {
+    ...{ message_id: file.messageId ?? null, status: file.status, executing_entity: file.executingEntity ?? null },
+    ...{ pending: String(pending), accepted: String(accepted), rejected: String(rejected) },
+    ...{ unchanged: String(file.unchanged), contradictions: String(file.contradictions) },
+    ...{ unknown: String(file.unknown), unknown_records: file.unknownRecords },
+  };
+}

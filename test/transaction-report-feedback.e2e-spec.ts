@@ -1,0 +1,199 @@
+import type { FileAdvice } from '../src/transaction-reports/feedback.js';
+import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { startService, type TestService } from './support/app.js';
+import { feedbackXml } from './support/feedback.js';
+import { createKey } from './support/keys.js';
+import { FIRM } from './support/transaction-reports.js';
+import { whenOver } from './support/verification.js';
+
+const SUBMISSIONS = '/v1/ledgers/main/transaction-reports/submissions';
+const FEEDBACK = '/v1/transaction-report-feedback';
+const DAY = { from_date: '2025-06-03', to_date: '2025-06-03' };
+const BROKEN = [{ id: 'CON-411', description: 'Field 41 is not on the list of instruments' }];
+
+interface Submission {
+  id: string;
+  status: string;
+  records: string;
+  files: { message_id: string; new: string; cancelled: string }[];
+}
+interface Event {
+  entity_type: string;
+  entity_id: string;
+  action: string;
+  user_id: string;
+  new_state: Record<string, unknown>;
+  metadata: Record<string, string>;
+  raw?: { media_type: string; data: string };
+}
+
+describe('feedback on transaction reports', () => {
+  let service: TestService;
+  let first: Submission;
+  /** transaction references of the first file, in order */
+  let references: string[];
+
+  beforeAll(async () => {
+    service = await startService({ env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' } });
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+    first = await submitted();
+    expect([first.status, first.files.length]).toEqual(['done', 1]);
+    const { body } = await service
+      .http()
+      .get(`${SUBMISSIONS}/${first.id}/decisions?limit=1000&decision=send`)
+      .expect(200);
+    references = (body.decisions as { transaction_reference: string }[]).map((each) => each.transaction_reference);
+    expect(references.length).toBeGreaterThan(5);
+  }, 60_000);
+  afterAll(() => service.close());
+
+  async function submitted(more: Record<string, string> = {}): Promise<Submission> {
+    const asked = await service
+      .http()
+      .post(SUBMISSIONS)
+      .send({ ...DAY, ...more })
+      .expect(202);
+    return whenOver<Submission>(service, asked.headers.location!);
+  }
+
+  const handIn = (xml: string, type = 'application/xml') =>
+    service.http().post(FEEDBACK).set('content-type', type).send(xml);
+
+  const answering = (advice: Partial<FileAdvice>, messageId?: string): string =>
+    feedbackXml([{ answers: first.files[0]!.message_id, ...advice }], messageId);
+
+  const ledger = async (): Promise<Event[]> =>
+    (await service.http().get('/v1/ledgers/_reporting/events?limit=1000').expect(200)).body.events as Event[];
+
+  const NOTHING = { pending: '0', accepted: '0', rejected: '0', unchanged: '0', contradictions: '0', unknown: '0' };
+
+  it('is refused where it is no feedback: the line is told, and nothing is recorded', async () => {
+    const before = (await ledger()).length;
+    const whole = answering({ status: 'ACPT' });
+    for (const [wrong, detail] of [
+      ['', 'XML'],
+      [whole.slice(0, -20), 'XML'],
+      [whole.replaceAll('auth.031.001.01', 'auth.016.001.01'), 'auth.031.001.01'],
+      [whole.replace('ACPT', 'FINE'), 'Sts must be one of'],
+      [`<!DOCTYPE Document [<!ENTITY a "b">]>${whole}`, 'document type definition'],
+      [
+        answering({
+          status: 'PART',
+          statistics: { total: 2, perStatus: { RJCT: 2 } },
+          records: [{ recordId: FIRM + references[0]!, status: 'RJCT', rules: BROKEN }],
+        }),
+        '2 are RJCT, and 1 are listed',
+      ],
+    ] as const) {
+      const { body } = await handIn(wrong).expect(400);
+      expect(body.type).toBe('/docs/problems/invalid-body');
+      expect(body.detail).toContain(detail === 'XML' && wrong === '' ? '' : detail);
+    }
+    await handIn(whole, 'application/json').expect(415);
+    const reader = await createKey(service, ['reports:read']);
+    await service.http(reader.key).post(FEEDBACK).set('content-type', 'application/xml').send(whole).expect(403);
+    const ofOne = await createKey(service, ['transaction-reports:submit'], ['main']);
+    await service.http(ofOne.key).post(FEEDBACK).set('content-type', 'application/xml').send(whole).expect(403);
+    expect(await ledger()).toHaveLength(before);
+    await service
+      .http()
+      .get(`${FEEDBACK}/${'0'.repeat(64)}`)
+      .expect(404);
+  });
+
+  it('of a file that was never sent changes nothing, and is kept', async () => {
+    const { body } = await handIn(feedbackXml([{ answers: 'NEVER-SENT', status: 'RJCT', rules: BROKEN }])).expect(201);
+    expect(body.files).toEqual([
+      { ...NOTHING, message_id: 'NEVER-SENT', status: 'RJCT', executing_entity: null, unknown_records: [] },
+    ]);
+    expect((await submitted({ repeat_rejected: 'yes' })).records).toBe('0');
+  });
+
+  it('ties each status to its record, keeps the file as it came, and counts once', async () => {
+    const rejected = references.slice(0, 2);
+    const xml = answering(
+      {
+        status: 'PART',
+        statistics: {
+          total: references.length,
+          perStatus: { ACPT: references.length - 3, PDNG: 1, RJCT: 2 },
+        },
+        records: [
+          ...rejected.map((each) => ({ recordId: FIRM + each, status: 'RJCT' as const, rules: BROKEN })),
+          { recordId: references[2]!, status: 'PDNG' as const, rules: [] },
+        ],
+      },
+      'FR-FEEDBACK-1',
+    );
+    // two at once: one takes it in, the other finds it
+    const both = await Promise.all([handIn(xml), handIn(xml, 'text/xml; charset=utf-8')]);
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 201]);
+    const { body } = both[0];
+    expect(both[1].body).toEqual(body);
+    expect(body.message_id).toBe('FR-FEEDBACK-1');
+    expect(body.files).toEqual([
+      {
+        ...NOTHING,
+        ...{ message_id: first.files[0]!.message_id, status: 'PART', executing_entity: FIRM, unknown_records: [] },
+        ...{ accepted: String(references.length - 3), pending: '1', rejected: '2' },
+      },
+    ]);
+    expect((await service.http().get(both[0].headers.location!).expect(200)).body).toEqual(body);
+    expect((await service.http().get(FEEDBACK).expect(200)).body.feedback[0]).toEqual(body);
+
+    const events = await ledger();
+    const act = events.find(({ action, entity_id: id }) => action === 'received' && id === body.sha256)!;
+    const own = events.filter(({ metadata }) => metadata.maker === act.metadata.maker);
+    const advised = own.filter(({ action }) => action === 'advised');
+    expect(advised.map(({ entity_id: id, new_state: { state } }) => `${id} ${state as string}`).sort()).toEqual(
+      references.map((each, i) => `${each} ${i < 2 ? 'rejected' : i === 2 ? 'pending' : 'accepted'}`).sort(),
+    );
+    expect(advised.find(({ entity_id: id }) => id === rejected[0])!.new_state.rules).toEqual(BROKEN);
+    const parts = own.filter(({ action }) => action === 'part');
+    expect(parts.map(({ new_state: { part } }) => part)).toEqual(parts.map((_, i) => String(i + 1)));
+    expect(Buffer.concat(parts.map(({ raw }) => Buffer.from(raw!.data, 'base64'))).toString('utf8')).toBe(xml);
+    expect(act.user_id).toMatch(/^key:/);
+  });
+
+  it('says the same again and nothing changes; what contradicts a final state is listed and changes nothing', async () => {
+    const contrary = answering({
+      status: 'PART',
+      records: [
+        { recordId: references[0]!, status: 'ACPT', rules: [] },
+        { recordId: references[1]!, status: 'RJCT', rules: BROKEN },
+        { recordId: 'NOBODYS', status: 'ACPT', rules: [] },
+      ],
+    });
+    const { body } = await handIn(contrary).expect(201);
+    expect(body.files).toMatchObject([
+      { ...NOTHING, unchanged: '1', contradictions: '1', unknown: '1', unknown_records: ['NOBODYS'] },
+    ]);
+    const contradicted = (await ledger()).filter(({ action }) => action === 'contradicted');
+    expect(contradicted.map(({ entity_id: id }) => id)).toEqual([references[0]]);
+  });
+
+  it('has what was rejected sent again by request, and that is answered by itself', async () => {
+    expect((await submitted()).records).toBe('0');
+    const again = await submitted({ repeat_rejected: 'yes' });
+    expect(again.records).toBe('2');
+    expect((await submitted({ repeat_rejected: 'yes' })).records).toBe('0'); // they are sent now
+    const { body } = await handIn(feedbackXml([{ answers: again.files[0]!.message_id, status: 'ACPT' }])).expect(201);
+    expect(body.files).toMatchObject([{ ...NOTHING, accepted: '2' }]);
+    expect((await submitted({ repeat_rejected: 'yes' })).records).toBe('0');
+    // the pending one is accepted in the end
+    const late = answering({ status: 'PART', records: [{ recordId: references[2]!, status: 'ACPT', rules: [] }] });
+    expect((await handIn(late).expect(201)).body.files).toMatchObject([{ ...NOTHING, accepted: '1' }]);
+  });
+
+  it('takes a file of many parts, and the ledger is whole', async () => {
+    const long = `${answering({ status: 'RCVD' }, 'FR-LONG')}<!--${'x'.repeat(300_000)}-->`;
+    const { body } = await handIn(long).expect(201);
+    expect([body.parts, body.bytes]).toEqual(['5', String(Buffer.byteLength(long))]);
+    const asked = await service.http().post('/v1/ledgers/_reporting/verifications').send({}).expect(202);
+    const run = await whenOver<{ status: string; verdict: string }>(service, asked.headers.location!);
+    expect(run.verdict).toBe('valid');
+  });
+});
