@@ -76,6 +76,14 @@ describe('the chart', () => {
     expect(read('Dockerfile')).toContain(`\nARG VERSION=${version}\n`);
   });
 
+  it('has patterns that Helm can read: it knows neither look-around nor back-references', () => {
+    const patterns = [...read(join(CHART, 'values.schema.json')).matchAll(/"pattern": ("(?:[^"\\]|\\.)*")/g)].map(
+      ([, pattern]) => JSON.parse(pattern!) as string,
+    );
+    expect(patterns.length).toBeGreaterThan(10);
+    expect(patterns.filter((pattern) => /\(\?(?!:)|\\[1-9]/.test(pattern))).toEqual([]);
+  });
+
   it('takes every setting of docs/configuration.md, and no other', () => {
     const { properties } = JSON.parse(read(join(CHART, 'values.schema.json'))) as {
       properties: { settings: { properties: object } };

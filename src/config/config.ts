@@ -153,7 +153,7 @@ export const SETTINGS = {
     why: 'Which authority gets them, in their headers and names: mostly the code of its country.',
   }),
   REPORTING_FILE_NAME: text({
-    pattern: /^(?=.*\{sequence(?::[1-9][0-9]?)?\})[A-Za-z0-9._{}:-]{1,200}$/,
+    pattern: /^[A-Za-z0-9._{}:-]{0,100}\{sequence(?::[1-9][0-9]?)?\}[A-Za-z0-9._{}:-]{0,100}$/,
     accepts: 'a pattern with {sequence}, as {sender}_{receiver}_{sequence:6}',
     fallback: '{sender}_DATTRA_{receiver}_{sequence:6}-{version}-{previous:6}_{yy}',
     why: 'How files are named; the name is also the message id, which has 35 characters at most. In braces: sender, receiver, sequence, version, previous, yyyy, yy, mm, dd; a number after a colon fills up with zeros.',

@@ -4,7 +4,7 @@ import type { Principal } from '../access/principal.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { Problem } from '../http/problem.js';
 import { MAX_RAW_BYTES } from '../integrity/event.js';
-import type { JsonObject } from '../integrity/strict-json.js';
+import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import type { FeedbackTotals, JudgedFile } from './feedback-read.js';
 import { ReportingBook } from './reporting-book.js';
@@ -81,7 +81,7 @@ export class ReceivedFeedback {
     let number = 0;
     let next = await pieces.next();
     for (; !next.done; next = await pieces.next()) {
-      const records = JSON.parse(Buffer.from(next.value).toString('utf8')) as AdvisedRecord[];
+      const records = readJson(Buffer.from(next.value)) as unknown as AdvisedRecord[];
       await this.ledger.append(records.map((record) => advisedEvent(record, (number += 1), made)));
     }
     const parts = Math.ceil(file.length / MAX_RAW_BYTES);
