@@ -37,18 +37,9 @@ export class ReportingRecords {
     return this.ofRun('again', run, principal, {});
   }
 
-  /** Action `reconciled`: a file was held against what events say. */
-  reconciled(ledger: string, principal: string, state: JsonObject): Promise<void> {
-    return this.record('reconciled', ledger, principal, state);
-  }
-
-  private ofRun(action: string, run: Named, principal: string, more: JsonObject): Promise<void> {
+  private async ofRun(action: string, run: Named, principal: string, more: JsonObject): Promise<void> {
     const { id, ledger, executing_entity: entity, parameters, as_of: asOf } = run;
     const state = { run: id, executing_entity: entity, parameters: { ...parameters }, as_of: asOf, ...more };
-    return this.record(action, ledger, principal, state);
-  }
-
-  private async record(action: string, ledger: string, principal: string, state: JsonObject): Promise<void> {
     try {
       await this.serviceLedger.record({
         ...{ event_type: 'transaction_reports', entity_type: 'ledger', entity_id: ledger, action },
