@@ -23,7 +23,12 @@ describe('a thread', () => {
   /** A task that needs the database, and fails there. */
   async function work(thread: ArchiveThread): Promise<void> {
     const range = { ledger: 'main', origin: 'example.com', from: 1n, to: 1n, previousEventHash: null };
-    const task = { kind: 'encode' as const, file: '/dev/null', object: { kind: 'early' as const, number: 1n }, ranges: [range] };
+    const task = {
+      kind: 'encode' as const,
+      file: '/dev/null',
+      object: { kind: 'early' as const, number: 1n },
+      ranges: [range],
+    };
     await expect(thread.run(task)).rejects.toThrow();
   }
 
