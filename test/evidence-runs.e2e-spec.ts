@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Worker } from 'node:worker_threads';
 import type pg from 'pg';
 import { POOL } from '../src/database/tokens.js';
 import { MAX_DIRECT_EVENTS } from '../src/evidence/evidence-plan.js';
@@ -13,6 +12,7 @@ import { EVIDENCE_RUNS } from '../src/evidence/evidence-runs.sql.js';
 import { LongReads } from '../src/long-reads/long-reads.js';
 import { keepAlive } from '../src/runs/kept-run-rows.js';
 import { SILENT_MS } from '../src/runs/run-loop.js';
+import type { Thread } from '../src/threads/thread.js';
 import { startService, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
 import { folderStore } from './support/stores.js';
@@ -266,10 +266,10 @@ describe('evidence as a run', () => {
   it('fails when it ends whoever makes it, time and again, and what was asked for later is made', async () => {
     const { body: poison } = await service.http().post(RUNS).send({ from_sequence: '1' }).expect(202);
     const later: string[] = [];
-    const reads = service.app.get<{ underWay: number; worker: Worker }>(LongReads);
+    const reads = service.app.get<{ underWay: number; thread: Thread<unknown, unknown> }>(LongReads);
     for (let attempt = 0; attempt < 5; attempt++) {
       await until(() => Promise.resolve(reads.underWay > 0));
-      await reads.worker.terminate();
+      await reads.thread.end();
       await until(async () => (await service.http().get(`${RUNS}/${poison.id}`)).body.status !== 'running');
       later.push((await service.http().post(RUNS).send({ from_sequence: '1', to_sequence: '2' })).body.id); // wakes it
     }

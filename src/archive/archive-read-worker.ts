@@ -1,8 +1,9 @@
 import { setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import pg from 'pg';
 import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { errorAsData, type ErrorAsData } from '../http/error-data.js';
+import { serveTenants } from '../threads/tenancy.js';
 import { makeArchiveReader, NoArchive, type ArchiveReadSettings } from './archive-reading.js';
 import type { ArchivedEvents } from './archived-events.js';
 
@@ -30,20 +31,23 @@ const NICENESS = 5;
 /** For look-ups in the catalogue. */
 const CONNECTIONS = 2;
 
-const { url, lockTimeoutMs, archive } = workerData as ArchiveReadWorkerSettings;
 if (process.platform === 'linux') setPriority(NICENESS);
-const pool = new pg.Pool({
-  ...connectionOptions({ url, asService: true, applicationName: 'truetrail archive reads', lockTimeoutMs }),
-  max: CONNECTIONS,
-});
-keepFromCrashing(pool);
-pool.on('error', () => undefined); // an idle connection was lost; the next read makes a new one
-const reader: ArchivedEvents = (await makeArchiveReader(pool, archive)) ?? new NoArchive();
 
-parentPort!.on('message', ({ id, method, parameters }: ArchiveReadRequest) => {
-  const call = reader[method].bind(reader) as (...all: unknown[]) => Promise<unknown>;
-  void call(...parameters)
-    .then((result): ArchiveReadAnswer => ({ id, result }))
-    .catch((error: unknown): ArchiveReadAnswer => ({ id, error: errorAsData(error) }))
-    .then((answer) => parentPort!.postMessage(answer));
+serveTenants(async ({ url, lockTimeoutMs, archive }: ArchiveReadWorkerSettings, port: MessagePort) => {
+  const pool = new pg.Pool({
+    ...connectionOptions({ url, asService: true, applicationName: 'truetrail archive reads', lockTimeoutMs }),
+    max: CONNECTIONS,
+  });
+  keepFromCrashing(pool);
+  pool.on('error', () => undefined); // an idle connection was lost; the next read makes a new one
+  const reader: ArchivedEvents = (await makeArchiveReader(pool, archive)) ?? new NoArchive();
+
+  port.on('message', ({ id, method, parameters }: ArchiveReadRequest) => {
+    const call = reader[method].bind(reader) as (...all: unknown[]) => Promise<unknown>;
+    void call(...parameters)
+      .then((result): ArchiveReadAnswer => ({ id, result }))
+      .catch((error: unknown): ArchiveReadAnswer => ({ id, error: errorAsData(error) }))
+      .then((answer) => port.postMessage(answer));
+  });
+  return () => pool.end();
 });

@@ -1,5 +1,4 @@
-import { Worker } from 'node:worker_threads';
-import { threadFile } from '../operation/thread-file.js';
+import { Thread } from '../threads/thread.js';
 import { ArchiveObjectError } from './archive-format.js';
 import type { ArchiveTask, ResultOf } from './archive-tasks.js';
 import type { ArchiveWorkerAnswer, ArchiveWorkerSettings } from './archive-worker.js';
@@ -9,7 +8,7 @@ const MAX_HEAP_MB = 512;
 
 /** A thread that encodes and verifies objects, one task at a time; made when there is a first task. To be closed. */
 export class ArchiveThread {
-  private worker: Worker | undefined;
+  private thread: Thread<ArchiveTask, ArchiveWorkerAnswer> | undefined;
   private failure: Error | undefined;
   private settle: { resolve: (result: unknown) => void; reject: (error: Error) => void } | undefined;
 
@@ -18,10 +17,10 @@ export class ArchiveThread {
   /** Rejects with ArchiveObjectError, or the database's error with its SQLSTATE. */
   async run<T extends ArchiveTask>(task: T): Promise<ResultOf<T>> {
     if (this.failure) throw this.failure;
-    const worker = (this.worker ??= this.start());
+    const thread = (this.thread ??= this.start());
     const result = (await new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
-      worker.postMessage(task);
+      thread.postMessage(task);
     }).finally(() => (this.settle = undefined))) as ResultOf<T>;
     if (result === undefined || !('sha256' in result)) return result;
     // a Buffer comes out of a message as a bare array
@@ -30,26 +29,25 @@ export class ArchiveThread {
 
   async close(): Promise<void> {
     this.failure ??= new Error('the thread is closed');
-    await this.worker?.terminate();
+    if (this.settle) await this.thread?.end();
+    else this.thread?.giveBack();
   }
 
-  private start(): Worker {
-    const worker = new Worker(threadFile('archive/archive-worker.js'), {
-      workerData: this.settings,
-      name: 'archive',
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-    });
-    worker.on('message', ({ result, error }: ArchiveWorkerAnswer) => {
-      if (!error) this.settle?.resolve(result);
-      else if (error.isDamage) this.settle?.reject(new ArchiveObjectError(error.message, error.at));
-      else this.settle?.reject(Object.assign(new Error(error.message), { code: error.code }));
-    });
-    const died = (error: Error): void => {
-      this.failure ??= error;
-      this.settle?.reject(error);
-    };
-    worker.on('error', died);
-    worker.on('exit', () => died(new Error('the thread has ended')));
-    return worker;
+  private start(): Thread<ArchiveTask, ArchiveWorkerAnswer> {
+    return new Thread<ArchiveTask, ArchiveWorkerAnswer>(
+      this.settings,
+      { file: 'archive/archive-worker.js', name: 'archive', maxHeapMb: MAX_HEAP_MB, isAwaited: true },
+      {
+        onMessage: ({ result, error }) => {
+          if (!error) this.settle?.resolve(result);
+          else if (error.isDamage) this.settle?.reject(new ArchiveObjectError(error.message, error.at));
+          else this.settle?.reject(Object.assign(new Error(error.message), { code: error.code }));
+        },
+        onEnd: (error) => {
+          this.failure ??= error;
+          this.settle?.reject(error);
+        },
+      },
+    );
   }
 }

@@ -1,8 +1,9 @@
 import { setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
 import { watchForSilence } from '../database/silent-connections.js';
+import { serveTenants } from '../threads/tenancy.js';
 import { ArchiveObjectError } from './archive-format.js';
 import { runArchiveTask, type ArchiveTask } from './archive-tasks.js';
 
@@ -20,23 +21,32 @@ export interface ArchiveWorkerAnswer {
 /** Whoever posts events comes first: on Linux, and nowhere else, a priority is a thread's own. */
 const NICENESS = 10;
 
-const settings = workerData as ArchiveWorkerSettings;
 if (process.platform === 'linux') setPriority(NICENESS);
-let client: pg.Client | undefined;
 
-async function connect(): Promise<pg.Client> {
-  if (client) return client;
-  const made = new pg.Client(connectionOptions({ ...settings, asService: true, applicationName: 'truetrail archive' }));
-  made.on('error', () => {
-    if (client === made) client = undefined;
+serveTenants((settings: ArchiveWorkerSettings, port: MessagePort) => {
+  let client: pg.Client | undefined;
+
+  async function connect(): Promise<pg.Client> {
+    if (client) return client;
+    const made = new pg.Client(
+      connectionOptions({ ...settings, asService: true, applicationName: 'truetrail archive' }),
+    );
+    made.on('error', () => {
+      if (client === made) client = undefined;
+    });
+    await made.connect();
+    await watchForSilence(made, settings.url);
+    client = made;
+    return made;
+  }
+
+  port.on('message', (task: ArchiveTask) => {
+    void answer(connect, task).then((message) => port.postMessage(message));
   });
-  await made.connect();
-  await watchForSilence(made, settings.url);
-  client = made;
-  return made;
-}
+  return Promise.resolve(async () => client?.end());
+});
 
-async function answer(task: ArchiveTask): Promise<ArchiveWorkerAnswer> {
+async function answer(connect: () => Promise<pg.Client>, task: ArchiveTask): Promise<ArchiveWorkerAnswer> {
   try {
     return { result: await runArchiveTask(connect, task) };
   } catch (error) {
@@ -52,7 +62,3 @@ async function answer(task: ArchiveTask): Promise<ArchiveWorkerAnswer> {
     };
   }
 }
-
-parentPort!.on('message', (task: ArchiveTask) => {
-  void answer(task).then((message) => parentPort!.postMessage(message));
-});

@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads';
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { BoundedRows } from '../database/bounded-query.js';
 import { CONFIG, type Config } from '../config/config.js';
@@ -6,7 +5,7 @@ import { DATABASE_URL } from '../database/tokens.js';
 import { errorOfData } from '../http/error-data.js';
 import { Problem } from '../http/problem.js';
 import type { StoredRow } from '../integrity/stored-event.js';
-import { threadFile } from '../operation/thread-file.js';
+import { Thread } from '../threads/thread.js';
 import { archiveReadSettings } from './archive-reading.js';
 import type { ArchiveReadAnswer, ArchiveReadRequest, ArchiveReadWorkerSettings } from './archive-read-worker.js';
 import type { ArchivedEvents, ArchivedSearch, AuditedEvent, EntityLife } from './archived-events.js';
@@ -23,7 +22,7 @@ const MAX_HEAP_MB = 512;
  */
 @Injectable()
 export class ArchivedReads implements ArchivedEvents, OnModuleDestroy {
-  private worker: Worker | undefined;
+  private current: Thread<ArchiveReadRequest, ArchiveReadAnswer> | undefined;
   private readonly calls = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
   private lastId = 0;
 
@@ -55,7 +54,10 @@ export class ArchivedReads implements ArchivedEvents, OnModuleDestroy {
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.worker?.terminate();
+    const thread = this.current;
+    this.current = undefined;
+    if (this.calls.size > 0) await thread?.end();
+    else thread?.giveBack();
   }
 
   private call(method: keyof ArchivedEvents, ...parameters: unknown[]): Promise<unknown> {
@@ -64,44 +66,41 @@ export class ArchivedReads implements ArchivedEvents, OnModuleDestroy {
         retryAfterSeconds: RETRY_AFTER_SECONDS,
       });
     }
-    const worker = this.thread();
+    const thread = this.thread();
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       this.calls.set(id, { resolve, reject });
-      worker.postMessage({ id, method, parameters } satisfies ArchiveReadRequest);
+      thread.postMessage({ id, method, parameters });
     }).finally(() => this.calls.delete(id));
   }
 
-  private thread(): Worker {
-    if (this.worker) return this.worker;
+  private thread(): Thread<ArchiveReadRequest, ArchiveReadAnswer> {
+    if (this.current) return this.current;
     const settings: ArchiveReadWorkerSettings = {
       url: this.url,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
       archive: archiveReadSettings(this.config),
     };
-    const worker = new Worker(threadFile('archive/archive-read-worker.js'), {
-      workerData: settings,
-      name: 'archive reads',
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-    });
-    worker.on('message', ({ id, result, error }: ArchiveReadAnswer) => {
-      if (error) this.calls.get(id)?.reject(errorOfData(error));
-      else this.calls.get(id)?.resolve(result);
-    });
-    const died = (cause: Error): void => {
-      if (this.worker !== worker) return;
-      this.worker = undefined; // the next read gets a new one
-      const problem = new Problem('reads-overloaded', 'The thread for reads of the archive has ended: ask again', {
-        cause,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
-      for (const { reject } of this.calls.values()) reject(problem);
-    };
-    worker.on('error', died);
-    worker.on('exit', () => died(new Error('the thread has ended')));
-    worker.unref();
-    this.worker = worker;
-    return worker;
+    const thread = new Thread<ArchiveReadRequest, ArchiveReadAnswer>(
+      settings,
+      { file: 'archive/archive-read-worker.js', name: 'archive reads', maxHeapMb: MAX_HEAP_MB },
+      {
+        onMessage: ({ id, result, error }) => {
+          if (error) this.calls.get(id)?.reject(errorOfData(error));
+          else this.calls.get(id)?.resolve(result);
+        },
+        onEnd: (cause) => {
+          if (this.current === thread) this.current = undefined; // the next read gets a new one
+          const problem = new Problem('reads-overloaded', 'The thread for reads of the archive has ended: ask again', {
+            cause,
+            retryAfterSeconds: RETRY_AFTER_SECONDS,
+          });
+          for (const { reject } of this.calls.values()) reject(problem);
+        },
+      },
+    );
+    this.current = thread;
+    return thread;
   }
 }
 

@@ -1,5 +1,4 @@
-import { Worker } from 'node:worker_threads';
-import { threadFile } from '../operation/thread-file.js';
+import { Thread as WorkerThread } from '../threads/thread.js';
 import type { ResultOf, VerificationSubject, VerificationTask } from './verification-tasks.js';
 import type { Reach, WorkerAnswer, WorkerRequest, WorkerSettings } from './verification-worker.js';
 
@@ -20,7 +19,7 @@ export class TaskError extends Error {
 const IDLE_MS = 10_000;
 
 interface Thread {
-  worker: Worker;
+  carrier: WorkerThread<WorkerRequest, WorkerAnswer>;
   /** somebody has it */
   isTaken: boolean;
   /** set while it works */
@@ -47,7 +46,7 @@ export class VerificationThreads {
     try {
       return await new Promise<ResultOf<T>>((resolve, reject) => {
         thread.settle = { resolve: resolve as (result: unknown) => void, reject };
-        thread.worker.postMessage({ subject, task } satisfies WorkerRequest);
+        thread.carrier.postMessage({ subject, task });
       });
     } finally {
       thread.settle = undefined;
@@ -90,23 +89,26 @@ export class VerificationThreads {
   }
 
   private start(): Thread {
-    const worker = new Worker(threadFile('chain/verification-worker.js'), {
-      workerData: this.settings,
-      name: 'verification',
-    });
-    const thread: Thread = { worker, isTaken: false, settle: undefined, idle: undefined };
-    const died = (error: Error): void => {
-      this.threads.delete(thread);
-      clearTimeout(thread.idle);
-      thread.settle?.reject(new TaskError(error.message, undefined, 'connection-lost'));
+    const thread: Thread = {
+      carrier: new WorkerThread<WorkerRequest, WorkerAnswer>(
+        this.settings,
+        { file: 'chain/verification-worker.js', name: 'verification' },
+        {
+          onMessage: ({ result, error }) => {
+            if (error) thread.settle?.reject(new TaskError(error.message, error.code, error.reach));
+            else thread.settle?.resolve(result);
+          },
+          onEnd: (error) => {
+            this.threads.delete(thread);
+            clearTimeout(thread.idle);
+            thread.settle?.reject(new TaskError(error.message, undefined, 'connection-lost'));
+          },
+        },
+      ),
+      isTaken: false,
+      settle: undefined,
+      idle: undefined,
     };
-    worker.on('message', ({ result, error }: WorkerAnswer) => {
-      if (error) thread.settle?.reject(new TaskError(error.message, error.code, error.reach));
-      else thread.settle?.resolve(result);
-    });
-    worker.on('error', died);
-    worker.on('exit', () => died(new Error('the thread has ended')));
-    worker.unref();
     this.threads.add(thread);
     return thread;
   }
@@ -114,6 +116,6 @@ export class VerificationThreads {
   private end(thread: Thread): void {
     this.threads.delete(thread);
     clearTimeout(thread.idle);
-    thread.worker.postMessage(null);
+    thread.carrier.giveBack();
   }
 }

@@ -1,10 +1,11 @@
 import { setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import pg from 'pg';
 import { makeArchiveReader, type ArchiveReadSettings } from '../archive/archive-reading.js';
 import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { watchForSilence } from '../database/silent-connections.js';
 import { sqlState } from '../database/sqlstate.js';
+import { serveTenants } from '../threads/tenancy.js';
 import { runTask, type VerificationSubject, type VerificationTask } from './verification-tasks.js';
 
 /** What the thread is made with. */
@@ -31,58 +32,52 @@ export interface WorkerAnswer {
 /** Answering requests comes first: on Linux, and nowhere else, a priority is a thread's own. */
 const NICENESS = 10;
 
+if (process.platform === 'linux') setPriority(NICENESS);
+
 /*
  * A thread of verification: its own connection, one task at a time, each read and checked here, so that no row crosses
- * threads. `null` asks it to end.
+ * threads.
  */
-const settings = workerData as WorkerSettings;
-if (process.platform === 'linux') setPriority(NICENESS);
-let client: pg.Client | undefined;
-const archive = await makeArchiveReader(catalogue(), settings.archive);
+serveTenants(async (settings: WorkerSettings, port: MessagePort) => {
+  const options = connectionOptions({ ...settings, asService: true, applicationName: 'truetrail verification' });
+  /** For the catalogue of the archive, on which nothing is ever under way for long; connects when it is first asked. */
+  const catalogue = new pg.Pool({ ...options, max: 1 });
+  keepFromCrashing(catalogue);
+  catalogue.on('error', () => undefined);
+  const archive = await makeArchiveReader(catalogue, settings.archive);
+  let client: pg.Client | undefined;
 
-/** For the catalogue of the archive, on which nothing is ever under way for long; connects when it is first asked. */
-function catalogue(): pg.Pool {
-  const pool = new pg.Pool({
-    ...connectionOptions({ ...settings, asService: true, applicationName: 'truetrail verification' }),
-    max: 1,
-  });
-  keepFromCrashing(pool);
-  pool.on('error', () => undefined);
-  return pool;
-}
-
-async function connected(): Promise<pg.Client> {
-  if (client) return client;
-  const made = new pg.Client(
-    connectionOptions({ ...settings, asService: true, applicationName: 'truetrail verification' }),
-  );
-  made.on('error', () => {
-    if (client === made) client = undefined;
-  });
-  await made.connect();
-  await watchForSilence(made, settings.url);
-  // as many processors as there are threads, and no more
-  await made.query('SET max_parallel_workers_per_gather = 0');
-  client = made;
-  return made;
-}
-
-async function answer({ subject, task }: WorkerRequest): Promise<WorkerAnswer> {
-  let used: pg.Client | undefined;
-  try {
-    used = await connected();
-    return { result: await runTask(used, archive, subject, task) };
-  } catch (error) {
-    const { message } = error as Error;
-    const reach = used === undefined ? 'not-connected' : client === used ? 'answered' : 'connection-lost';
-    return { error: { message, code: sqlState(error), reach } };
+  async function connected(): Promise<pg.Client> {
+    if (client) return client;
+    const made = new pg.Client(options);
+    made.on('error', () => {
+      if (client === made) client = undefined;
+    });
+    await made.connect();
+    await watchForSilence(made, settings.url);
+    // as many processors as there are threads, and no more
+    await made.query('SET max_parallel_workers_per_gather = 0');
+    client = made;
+    return made;
   }
-}
 
-parentPort!.on('message', (request: WorkerRequest | null) => {
-  if (request === null) {
-    process.exit();
-    return;
+  async function answer({ subject, task }: WorkerRequest): Promise<WorkerAnswer> {
+    let used: pg.Client | undefined;
+    try {
+      used = await connected();
+      return { result: await runTask(used, archive, subject, task) };
+    } catch (error) {
+      const { message } = error as Error;
+      const reach = used === undefined ? 'not-connected' : client === used ? 'answered' : 'connection-lost';
+      return { error: { message, code: sqlState(error), reach } };
+    }
   }
-  void answer(request).then((message) => parentPort!.postMessage(message));
+
+  port.on('message', (request: WorkerRequest) => {
+    void answer(request).then((message) => port.postMessage(message));
+  });
+  return async () => {
+    await client?.end();
+    await catalogue.end();
+  };
 });

@@ -1,5 +1,4 @@
-import { Worker } from 'node:worker_threads';
-import { threadFile } from '../operation/thread-file.js';
+import { Thread } from '../threads/thread.js';
 import type { WantedRoot } from './tree-growth.js';
 import type { TreeWorkerAnswer, TreeWorkerSettings } from './tree-worker.js';
 
@@ -7,24 +6,22 @@ const MAX_HEAP_MB = 512;
 
 /** A thread that grows trees: hashing a minute of events takes seconds at full load, during which nobody could post. To be closed. */
 export class TreeThread {
-  private readonly worker: Worker;
+  private readonly thread: Thread<readonly WantedRoot[], TreeWorkerAnswer>;
   private failure: Error | undefined;
   private settle: { resolve: (answer: TreeWorkerAnswer) => void; reject: (error: Error) => void } | undefined;
 
   constructor(settings: TreeWorkerSettings) {
-    this.worker = new Worker(threadFile('checkpoints/tree-worker.js'), {
-      workerData: settings,
-      name: 'checkpoints',
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-    });
-    this.worker.on('message', (answer: TreeWorkerAnswer) => this.settle?.resolve(answer));
-    const died = (error: Error): void => {
-      this.failure ??= error;
-      this.settle?.reject(error);
-    };
-    this.worker.on('error', died);
-    this.worker.on('exit', () => died(new Error('the thread has ended')));
-    this.worker.unref();
+    this.thread = new Thread<readonly WantedRoot[], TreeWorkerAnswer>(
+      settings,
+      { file: 'checkpoints/tree-worker.js', name: 'checkpoints', maxHeapMb: MAX_HEAP_MB },
+      {
+        onMessage: (answer) => this.settle?.resolve(answer),
+        onEnd: (error) => {
+          this.failure ??= error;
+          this.settle?.reject(error);
+        },
+      },
+    );
   }
 
   /** The root of each tree, grown to the size that is wanted, in the same order. Rejects when something could not be read. */
@@ -32,7 +29,7 @@ export class TreeThread {
     if (this.failure) throw this.failure;
     const { roots, error } = await new Promise<TreeWorkerAnswer>((resolve, reject) => {
       this.settle = { resolve, reject };
-      this.worker.postMessage(wanted);
+      this.thread.postMessage(wanted);
     }).finally(() => (this.settle = undefined));
     if (error) throw Object.assign(new Error(error.message), { code: error.code });
     // a Buffer comes out of a message as a bare array
@@ -40,6 +37,7 @@ export class TreeThread {
   }
 
   async close(): Promise<void> {
-    await this.worker.terminate();
+    if (this.settle) await this.thread.end();
+    else this.thread.giveBack();
   }
 }

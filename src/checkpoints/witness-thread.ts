@@ -1,5 +1,4 @@
-import { Worker } from 'node:worker_threads';
-import { threadFile } from '../operation/thread-file.js';
+import { Thread } from '../threads/thread.js';
 import type { UncosignedCheckpoint } from './cosignatures.sql.js';
 import type { AskedWitness, Offered } from './offering.js';
 import type { WitnessWorkerAnswer, WitnessWorkerSettings, WitnessWorkerTask } from './witness-worker.js';
@@ -16,31 +15,29 @@ interface Waiting {
  * processor, which those who post events must not wait for. To be closed.
  */
 export class WitnessThread {
-  private readonly worker: Worker;
+  private readonly thread: Thread<WitnessWorkerTask, WitnessWorkerAnswer>;
   private readonly waiting = new Map<number, Waiting>();
   private failure: Error | undefined;
   private next = 0;
 
   constructor(settings: WitnessWorkerSettings) {
-    this.worker = new Worker(threadFile('checkpoints/witness-worker.js'), {
-      workerData: settings,
-      name: 'witnesses',
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-    });
-    this.worker.on('message', ({ id, offered, error }: WitnessWorkerAnswer) => {
-      const asked = this.waiting.get(id);
-      this.waiting.delete(id);
-      if (offered) asked?.resolve(offered);
-      else asked?.reject(new Error(error));
-    });
-    const died = (error: Error): void => {
-      this.failure ??= error;
-      for (const { reject } of this.waiting.values()) reject(error);
-      this.waiting.clear();
-    };
-    this.worker.on('error', died);
-    this.worker.on('exit', () => died(new Error('the thread has ended')));
-    this.worker.unref();
+    this.thread = new Thread<WitnessWorkerTask, WitnessWorkerAnswer>(
+      settings,
+      { file: 'checkpoints/witness-worker.js', name: 'witnesses', maxHeapMb: MAX_HEAP_MB },
+      {
+        onMessage: ({ id, offered, error }) => {
+          const asked = this.waiting.get(id);
+          this.waiting.delete(id);
+          if (offered) asked?.resolve(offered);
+          else asked?.reject(new Error(error));
+        },
+        onEnd: (error) => {
+          this.failure ??= error;
+          for (const { reject } of this.waiting.values()) reject(error);
+          this.waiting.clear();
+        },
+      },
+    );
   }
 
   get hasEnded(): boolean {
@@ -53,11 +50,12 @@ export class WitnessThread {
     return new Promise((resolve, reject) => {
       const id = this.next++;
       this.waiting.set(id, { resolve, reject });
-      this.worker.postMessage({ id, witness, checkpoints } satisfies WitnessWorkerTask);
+      this.thread.postMessage({ id, witness, checkpoints });
     });
   }
 
   async close(): Promise<void> {
-    await this.worker.terminate();
+    if (this.waiting.size > 0) await this.thread.end();
+    else this.thread.giveBack();
   }
 }

@@ -1,8 +1,9 @@
 import { setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { ArchiveReadSettings } from '../archive/archive-reading.js';
 import { connectionOptions } from '../database/connection.js';
 import { consistencyProof } from '../integrity/tiles.js';
+import { serveTenants } from '../threads/tenancy.js';
 import type { UncosignedCheckpoint } from './cosignatures.sql.js';
 import { offerAll, type AskedWitness, type Offered } from './offering.js';
 import { archivedHashesOf, quietPool } from './thread-reading.js';
@@ -31,21 +32,24 @@ const NICENESS = 10;
 /** Proofs that are read at once, over all witnesses. */
 const CONNECTIONS = 2;
 
-const settings = workerData as WitnessWorkerSettings;
 if (process.platform === 'linux') setPriority(NICENESS);
-const options = connectionOptions({ ...settings, asService: true, applicationName: 'truetrail witnesses' });
-const pool = quietPool(options, CONNECTIONS);
-const archivedHashes = archivedHashesOf(pool, settings.archive);
 /** The thread is ended when it is to stop. */
 const never = new AbortController().signal;
 
-function prove(ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
-  return consistencyProof(from, to, tileReader(pool, ledger, archivedHashes));
-}
+serveTenants((settings: WitnessWorkerSettings, port: MessagePort) => {
+  const options = connectionOptions({ ...settings, asService: true, applicationName: 'truetrail witnesses' });
+  const pool = quietPool(options, CONNECTIONS);
+  const archivedHashes = archivedHashesOf(pool, settings.archive);
 
-parentPort!.on('message', ({ id, witness, checkpoints }: WitnessWorkerTask) => {
-  void offerAll(witness, checkpoints, prove, never).then(
-    (offered) => parentPort!.postMessage({ id, offered } satisfies WitnessWorkerAnswer),
-    (error: Error) => parentPort!.postMessage({ id, error: error.message } satisfies WitnessWorkerAnswer),
-  );
+  function prove(ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
+    return consistencyProof(from, to, tileReader(pool, ledger, archivedHashes));
+  }
+
+  port.on('message', ({ id, witness, checkpoints }: WitnessWorkerTask) => {
+    void offerAll(witness, checkpoints, prove, never).then(
+      (offered) => port.postMessage({ id, offered } satisfies WitnessWorkerAnswer),
+      (error: Error) => port.postMessage({ id, error: error.message } satisfies WitnessWorkerAnswer),
+    );
+  });
+  return Promise.resolve(() => pool.end());
 });

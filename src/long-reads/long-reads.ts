@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { archiveReadSettings } from '../archive/archive-reading.js';
@@ -8,7 +7,7 @@ import { errorOfData } from '../http/error-data.js';
 import { Problem } from '../http/problem.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
-import { threadFile } from '../operation/thread-file.js';
+import { Thread } from '../threads/thread.js';
 import type { LongRead, ReadTotals } from './long-read.js';
 import type { LongReadAnswer, LongReadRequest, LongReadSettings } from './thread-messages.js';
 
@@ -27,7 +26,7 @@ const RETRY_AFTER_SECONDS = 5;
  */
 @Injectable()
 export class LongReads implements OnModuleInit, OnModuleDestroy {
-  private worker: Worker | undefined;
+  private thread: Thread<LongReadRequest, LongReadAnswer> | undefined;
   private readonly inboxes = new Map<number, Inbox>();
   private lastId = 0;
   private readonly mostReads: number;
@@ -69,8 +68,8 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
     }
     const id = ++this.lastId;
     const inbox = new Inbox();
-    const worker = this.thread();
-    const send = (message: LongReadRequest): void => worker.postMessage(message);
+    const thread = this.startedThread();
+    const send = (message: LongReadRequest): void => thread.postMessage(message);
     const leave = (): void => inbox.put(gone.reason instanceof Error ? gone.reason : new Error('nobody waits for it'));
     this.inboxes.set(id, inbox);
     gone.addEventListener('abort', leave, { once: true });
@@ -92,11 +91,14 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.worker?.terminate();
+    const { thread } = this;
+    this.thread = undefined;
+    if (this.inboxes.size > 0) await thread?.end();
+    else thread?.giveBack();
   }
 
-  private thread(): Worker {
-    if (this.worker) return this.worker;
+  private startedThread(): Thread<LongReadRequest, LongReadAnswer> {
+    if (this.thread) return this.thread;
     const settings: LongReadSettings = {
       url: this.url,
       connections: this.config.LONG_READ_CONNECTIONS,
@@ -104,28 +106,26 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
       readTimeoutMs: this.config.READ_TIMEOUT,
       archive: archiveReadSettings(this.config),
     };
-    const worker = new Worker(threadFile('long-reads/long-read-worker.js'), {
-      workerData: settings,
-      name: 'long reads',
-      // a read that would need more ends this thread, and not the service
-      resourceLimits: { maxOldGenerationSizeMb: LEAST_HEAP_MB + HEAP_MB_A_READ * this.mostReads },
-    });
-    const died = (error: Error): void => {
-      if (this.worker !== worker) return;
-      this.worker = undefined; // the next read gets a new one
-      if (this.inboxes.size > 0) this.logger.error({ err: error }, 'the thread for long reads has ended');
-      const problem = new Problem('reads-overloaded', 'The thread for long reads has ended: ask again', {
-        cause: error,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
-      for (const inbox of this.inboxes.values()) inbox.put(problem);
-    };
-    worker.on('message', (answer: LongReadAnswer) => this.inboxes.get(answer.id)?.put(answer));
-    worker.on('error', died);
-    worker.on('exit', () => died(new Error('the thread for long reads has ended')));
-    worker.unref();
-    this.worker = worker;
-    return worker;
+    // a read that would need more ends this thread, and not the service
+    const maxHeapMb = LEAST_HEAP_MB + HEAP_MB_A_READ * this.mostReads;
+    const thread = new Thread<LongReadRequest, LongReadAnswer>(
+      settings,
+      { file: 'long-reads/long-read-worker.js', name: 'long reads', maxHeapMb },
+      {
+        onMessage: (answer) => this.inboxes.get(answer.id)?.put(answer),
+        onEnd: (error) => {
+          if (this.thread === thread) this.thread = undefined; // the next read gets a new one
+          if (this.inboxes.size > 0) this.logger.error({ err: error }, 'the thread for long reads has ended');
+          const problem = new Problem('reads-overloaded', 'The thread for long reads has ended: ask again', {
+            cause: error,
+            retryAfterSeconds: RETRY_AFTER_SECONDS,
+          });
+          for (const inbox of this.inboxes.values()) inbox.put(problem);
+        },
+      },
+    );
+    this.thread = thread;
+    return thread;
   }
 }
 

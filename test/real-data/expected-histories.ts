@@ -42,8 +42,9 @@ function member(object: unknown, name: string): unknown {
 
 /** Whether the independent reading can run here. */
 export function python3IsThere(): boolean {
-  return spawnSync('python3', ['--version']).status === 0;
+  return (isPython3There ??= spawnSync('python3', ['--version']).status === 0);
 }
+let isPython3There: boolean | undefined;
 
 /**
  * The histories that expected_histories.py reads from the files of `source`, by entity id, in the order in which the
