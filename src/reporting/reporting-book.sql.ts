@@ -236,3 +236,32 @@ export async function digestsOfMaker(database: Database, maker: string): Promise
   );
   return new Map(rows.map(({ transaction_reference: reference, digest }) => [reference, digest]));
 }
+
+/** The time by which acts are recorded, RFC 3339. */
+export async function now(database: Database): Promise<string> {
+  const { rows } = await database.query<{ now: string }>(
+    `SELECT to_char(trail_now() AT TIME ZONE 'UTC', ${RFC_3339}) AS now`,
+  );
+  return rows[0]!.now;
+}
+
+/** The number of the last act that was recorded by a time; 0 when there is none. */
+export async function lastActUpTo(database: Database, at: string): Promise<number> {
+  const { rows } = await database.query<{ act: number }>(
+    'SELECT coalesce(max(act), 0) AS act FROM reporting_acts WHERE recorded_at <= $1',
+    [at],
+  );
+  return rows[0]!.act;
+}
+
+/** Where an act stands. */
+export async function placeOfAct(
+  database: Database,
+  act: number,
+): Promise<{ ledger: string; sequence: string } | undefined> {
+  const { rows } = await database.query<{ ledger: string; sequence: string }>(
+    'SELECT ledger, sequence FROM reporting_acts WHERE act = $1',
+    [act],
+  );
+  return rows[0];
+}
