@@ -1,13 +1,17 @@
+import { createHash } from 'node:crypto';
+import { ZipReader } from '../src/integrity/zip.js';
 import { ReportingCalendar } from '../src/transaction-reports/reporting-calendar.js';
 import { transactionReference } from '../src/transaction-reports/transaction-reference.js';
 import { order, type SentEvent } from './reports/made-day.js';
-import { TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { CCP, CLIENT, FIRM, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
+import { createKey, serviceEvents } from './support/keys.js';
 import { whenOver } from './support/verification.js';
 
 const SUBMISSIONS = '/v1/ledgers/main/transaction-reports/submissions';
 const REPORTS = '/v1/ledgers/main/reports';
+const RECONCILIATIONS = '/v1/ledgers/main/transaction-reports/reconciliations';
 const PARIS = 'Europe/Paris';
 /** A Tuesday. The day after it is a holiday of the authority here. */
 const DAY = { from_date: '2025-06-03', to_date: '2025-06-03' };
@@ -16,6 +20,11 @@ const DEADLINE = '2025-06-05T22:00:00.000000Z';
 const BROKEN = [{ id: 'CON-411', description: 'Field 41 is not on the list of instruments' }];
 
 type Row = Record<string, string | null>;
+interface Submission {
+  id: string;
+  status: string;
+  files: { message_id: string }[];
+}
 
 describe('what is to be reported, sent and answered', () => {
   let service: TestService;
@@ -24,6 +33,8 @@ describe('what is to be reported, sent and answered', () => {
   const hourAgo = new Date(now.getTime() - 3_600_000).toISOString();
   const today = { from: new Date(now.getTime() - 7_200_000).toISOString(), to: now.toISOString() };
   const all = { from: `${DAY.from_date}T00:00:00Z`, to: today.to };
+  /** the submission of DAY */
+  let old: Submission;
   /** names of executions by their transaction references */
   const names = new Map<string, string>();
   let number = 70_000;
@@ -44,12 +55,9 @@ describe('what is to be reported, sent and answered', () => {
   const post = (events: readonly SentEvent[]) =>
     service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
 
-  async function submitted(asked: object): Promise<{ id: string; files: { message_id: string }[] }> {
+  async function submitted(asked: object): Promise<Submission> {
     const answer = await service.http().post(SUBMISSIONS).send(asked).expect(202);
-    const run = await whenOver<{ id: string; status: string; files: { message_id: string }[] }>(
-      service,
-      answer.headers.location!,
-    );
+    const run = await whenOver<Submission>(service, answer.headers.location!);
     expect(run.status).toBe('done');
     return run;
   }
@@ -128,7 +136,7 @@ describe('what is to be reported, sent and answered', () => {
     });
 
     it('tells what was sent and answered: in time, late, awaited, rejected', async () => {
-      const old = await submitted(DAY);
+      old = await submitted(DAY);
       await post([...traded('NEW', hourAgo), ...traded('UNANSWERED', hourAgo), ...traded('NEW-HELD', hourAgo, 'C-99')]);
       const recent = await submitted(today);
       expect([old.files.length, recent.files.length]).toEqual([1, 1]);
@@ -249,6 +257,230 @@ describe('what is to be reported, sent and answered', () => {
         const { body } = await ageing({ ...DAY, ...wrong }).expect(400);
         expect(body.errors[0].pointer).toBe(`/query/${name}`);
       }
+    });
+  });
+
+  /** As the ageing list leaves it: one is held, one pending, two are accepted, one was taken back. */
+  describe('a reconciliation', () => {
+    /** the file of DAY as it was sent */
+    let file: string;
+
+    beforeAll(async () => {
+      const { body } = await service
+        .http()
+        .get(`${SUBMISSIONS}/${old.id}/content`)
+        .buffer(true)
+        .parse((answer, done) => {
+          const chunks: Buffer[] = [];
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+          answer.on('end', () => done(null, Buffer.concat(chunks)));
+        })
+        .expect(200);
+      const bytes = body as Buffer;
+      const source = { size: bytes.length, read: (at: number, length: number) => bytes.subarray(at, at + length) };
+      const zip = ZipReader.open(source);
+      const [entry] = zip.entries;
+      file = ZipReader.unpack(entry!, zip.packed(entry!)).toString('utf8');
+    });
+
+    const reconcile = (asked: object, key?: string) => service.http(key).post(RECONCILIATIONS).send(asked);
+    const reconcileSample = (xml: string, query: object = DAY, key?: string) =>
+      service
+        .http(key)
+        .post(`${RECONCILIATIONS}/samples`)
+        .query(query)
+        .set('content-type', 'application/xml')
+        .send(xml);
+
+    /** Of the references with a name, what a column says of each. */
+    const said = (rows: Row[], ...columns: string[]): Record<string, string> =>
+      Object.fromEntries(
+        rows
+          .filter(({ kind }) => kind === 'reference')
+          .map((row) => [
+            names.get(row.transaction_reference!) ?? row.transaction_reference!,
+            columns.map((column) => row[column] ?? '-').join(' '),
+          ]),
+      );
+    const counted = (rows: Row[]): Record<string, string> =>
+      Object.fromEntries(rows.filter(({ kind }) => kind === 'total').map(({ total_of: of, count }) => [of!, count!]));
+    const positions = (rows: Row[]): Row[] => rows.filter(({ kind }) => kind === 'position');
+
+    async function evidence(): Promise<{ entity_id: string; user_id: string; new_state: Record<string, unknown> }[]> {
+      const query = { entity_type: 'transaction_report_reconciliation', limit: '100' };
+      const { body } = await service.http().get('/v1/ledgers/_reporting/events').query(query).expect(200);
+      return body.events;
+    }
+
+    it('finds what is missing, late and unanswered, and sums positions', async () => {
+      const books = [
+        { party: CLIENT, instrument: SHARE, quantity: '30.0' },
+        { instrument: SHARE, quantity: '5' },
+      ];
+      const { body, headers } = await reconcile({ ...DAY, positions: books }).expect(200);
+      const rows = body.rows as Row[];
+      expect(said(rows, 'result', 'state', 'timeliness')).toEqual({
+        ...{ HELD: 'missing held overdue', LATE: 'same accepted late', AGAIN: 'same accepted late' },
+        ...{ PENDING: 'unanswered pending overdue', VOID: 'same cancelled cancelled' },
+      });
+      expect(counted(rows)).toEqual({
+        ...{ same: '3', unanswered: '1', missing: '1', different: '0', extra: '0', late: '2', overdue: '2' },
+        ...{ 'not compared': '0', 'positions same': '0', 'positions different': '3' },
+      });
+      const share = { instrument: SHARE, quantity_in: 'units', in_sample: null, result: 'different' };
+      expect(positions(rows)).toMatchObject([
+        // of the one that is held nobody knows who bought
+        { ...share, party: CLIENT, derived: '30', accepted: '20', given: '30.0' },
+        { ...share, party: CCP, derived: '-40', accepted: '-20', given: null },
+        { ...share, party: FIRM, derived: '0', accepted: '0', given: '5' },
+      ]);
+      expect(headers['content-disposition']).toContain('main-transaction-reconciliation-2025-06-03-to-2025-06-03');
+    });
+
+    it('leaves out what is in order where that is asked for', async () => {
+      const { text } = await reconcile({ ...today, list: 'differences', format: 'csv' }).expect(200);
+      const [head, ...lines] = text.trim().split('\r\n');
+      expect(head).toMatch(/^kind,transaction_reference,result,/);
+      const kinds = lines.map((line) => line.split(',')[0]);
+      expect(kinds.filter((kind) => kind === 'reference')).toHaveLength(1);
+      expect(lines[0]).toContain(referenceOf('NEW-HELD'));
+    });
+
+    it('holds reports against a sample: the same, missing, extra, different by field', async () => {
+      const transactions = file.match(/<Tx><(New|Cxl)>.*?<\/\1><\/Tx>/gs)!;
+      expect(transactions).toHaveLength(4);
+      const of = (name: string): string => transactions.find((each) => each.includes(referenceOf(name)))!;
+      const sample = file
+        .replace(of('PENDING'), '')
+        .replace(of('AGAIN'), of('AGAIN').replace('>61.38<', '>61.390<'))
+        .replace(
+          of('LATE'),
+          of('LATE').replace('>61.38<', '>61.380<') + of('LATE').replace(referenceOf('LATE'), 'NOBODYS'),
+        );
+      const { body, headers } = await reconcileSample(sample).expect(200);
+      const rows = body.rows as Row[];
+      expect(said(rows, 'sample', 'sample_differing')).toEqual({
+        ...{ HELD: 'missing -', LATE: 'same -', AGAIN: 'different 33', PENDING: 'missing -', VOID: 'extra -' },
+        NOBODYS: 'extra -',
+      });
+      const again = rows.find(({ transaction_reference: id }) => id === referenceOf('AGAIN'))!;
+      expect(JSON.parse(again.sample_differences!)).toMatchObject([
+        { field: 33, name: 'price', ours: '61.38', theirs: '61.390' },
+      ]);
+      expect(counted(rows)).toMatchObject({
+        ...{ 'sample same': '1', 'sample missing': '2', 'sample different': '1', 'sample extra': '2' },
+      });
+      expect(positions(rows)).toMatchObject([
+        { party: CLIENT, derived: '30', accepted: '20', in_sample: '40', given: null },
+        { party: CCP, derived: '-40', accepted: '-20', in_sample: '-40', given: null },
+      ]);
+      const part = await reconcileSample(sample, { ...DAY, sample_is: 'part' }).expect(200);
+      expect(said(part.body.rows, 'sample')).toMatchObject({ HELD: '-', PENDING: '-', LATE: 'same' });
+
+      const id = headers['truetrail-reconciliation'];
+      const event = (await evidence()).find((each) => each.entity_id === id)!;
+      expect(event.user_id).toMatch(/^key:/);
+      expect(event.new_state).toMatchObject({
+        ...{ ledger: 'main', executing_entity: FIRM, parameters: { ...DAY, time_zone: PARIS }, positions_given: '0' },
+        sample: {
+          sha256: createHash('sha256').update(sample).digest('hex'),
+          ...{ bytes: String(Buffer.byteLength(sample)), records: '4', message_id: old.files[0]!.message_id },
+        },
+        counts: counted(rows),
+        answer: { format: 'json', rows: String(rows.length) },
+      });
+      const asked = (await serviceEvents(service.database, 'transaction_reports')).filter(
+        ({ action, new_state: { run } }) => action === 'reconcile' && run === id,
+      );
+      expect(asked).toHaveLength(1);
+    });
+
+    it('has the file that was sent as the same where nothing was corrected since', async () => {
+      const { body } = await reconcileSample(file).expect(200);
+      expect(said(body.rows, 'sample')).toMatchObject({ LATE: 'same', AGAIN: 'same', PENDING: 'same' });
+    });
+
+    it('finds by field what reference data say otherwise than when it was sent, and what is to be taken back', async () => {
+      const trader = TRANSACTION_REFERENCE.trader!.replace('DE19800307CAMILTESTE', 'DE19800308CAMILTESTE');
+      const imports = '/v1/reference/trader/imports';
+      await service.http().post(imports).set('content-type', 'text/csv').send(trader).expect(201);
+      const { body } = await reconcile(DAY).expect(200);
+      const rows = body.rows as Row[];
+      expect(said(rows, 'result', 'differing')).toMatchObject({
+        ...{ HELD: 'missing -', LATE: 'different 59', PENDING: 'different 59', VOID: 'same -' },
+      });
+      const late = rows.find(({ transaction_reference: id }) => id === referenceOf('LATE'))!;
+      expect(JSON.parse(late.differences!)).toMatchObject([
+        { field: 59, ours: 'DE19800308CAMILTESTE', theirs: 'DE19800307CAMILTESTE' },
+      ]);
+      expect(counted(rows)).toMatchObject({ different: '3', 'not compared': '0' });
+      // what was accepted counts as it was sent
+      expect(positions(rows)[0]).toMatchObject({ party: CLIENT, derived: '30', accepted: '20' });
+
+      const { body: found } = await service.http().get('/v1/ledgers/main/events?entity_id=LATE&limit=10').expect(200);
+      const fill = (found.events as { action: string; event_id: string }[]).find(({ action }) => action === 'fill')!;
+      const voided = order((number += 1), 'LATE', 'void', `${DAY.from_date}T11:00:00Z`, { metadata: { reason: 'x' } });
+      await post([{ ...voided, corrects: fill.event_id }]);
+      const after = (await reconcile(DAY).expect(200)).body.rows as Row[];
+      expect(said(after, 'result', 'state', 'timeliness')).toMatchObject({ LATE: 'extra accepted over-reported' });
+      expect(positions(after)[0]).toMatchObject({ party: CLIENT, derived: '20', accepted: '20', result: 'same' });
+    });
+
+    it('refuses a broken sample by its line, and what it does not know; nothing is recorded', async () => {
+      const before = (await evidence()).length;
+      const broken = file.replaceAll('><', '>\n<');
+      const line = broken.split('\n').findIndex((each) => each.startsWith('<TxId>')) + 1;
+      for (const [wrong, pointer] of [
+        [broken.replace('<TxId>', '<TxRef>').replace('</TxId>', '</TxRef>'), `/lines/${line - 1}`],
+        [broken.slice(0, -20), /^\/lines\/[0-9]+$/],
+        [file.replaceAll('auth.016.001.01', 'auth.031.001.01'), /^\/lines\/[0-9]+$/],
+      ] as const) {
+        const { body } = await reconcileSample(wrong).expect(400);
+        expect(body.type).toBe('/docs/problems/invalid-body');
+        if (typeof pointer === 'string') expect(body.errors[0].pointer).toBe(pointer);
+        else expect(body.errors[0].pointer).toMatch(pointer);
+      }
+      await reconcileSample('').expect(400);
+      await reconcileSample(file, {}).expect(400);
+      await service.http().post(`${RECONCILIATIONS}/samples`).query(DAY).send({}).expect(415);
+      for (const [wrong, pointer] of [
+        [{ ...DAY, list: 'some' }, '/list'],
+        [{ ...DAY, list: 1 }, '/list'],
+        [{ from_date: DAY.from_date }, '/to_date'],
+        [{ ...DAY, positions: {} }, '/positions'],
+        [{ ...DAY, positions: [{ instrument: SHARE, quantity: 'ten' }] }, '/positions/0/quantity'],
+        [{ ...DAY, positions: [{ instrument: SHARE, quantity: 10 }] }, '/positions/0/quantity'],
+        [{ ...DAY, positions: [{ instrument: SHARE, quantity: '10', price: '1' }] }, '/positions/0/price'],
+        [{ ...DAY, positions: [{ quantity: '10', quantity_in: 'lots' }] }, '/positions/0/instrument'],
+      ] as const) {
+        const { body } = await reconcile(wrong).expect(400);
+        expect(body.type).toBe('/docs/problems/invalid-body');
+        expect(body.errors[0].pointer).toBe(pointer);
+      }
+      expect(await evidence()).toHaveLength(before);
+    });
+
+    it('is for keys of the ledger that may submit', async () => {
+      const reader = await createKey(service, ['reports:read']);
+      const elsewhere = await createKey(service, ['transaction-reports:submit', 'reports:read'], ['desk-1']);
+      await reconcile(DAY, reader.key).expect(403);
+      await reconcileSample(file, DAY, reader.key).expect(403);
+      await reconcile(DAY, elsewhere.key).expect(404);
+      await reconcileSample(file, DAY, elsewhere.key).expect(404);
+      await ageing(DAY, elsewhere.key).expect(404);
+      await ageing(DAY, reader.key).expect(200);
+      const own = await createKey(service, ['transaction-reports:submit']);
+      await reconcile(DAY, own.key).expect(200);
+      expect((await evidence()).some(({ user_id: by }) => by === `key:${own.id}`)).toBe(true);
+    });
+
+    it('hinders no submission, and the ledger is whole', async () => {
+      // LATE is taken back
+      const { files } = await submitted(DAY);
+      expect(files).toMatchObject([{ new: '0', cancelled: '1' }]);
+      const asked = await service.http().post('/v1/ledgers/_reporting/verifications').send({}).expect(202);
+      const run = await whenOver<{ status: string; verdict: string }>(service, asked.headers.location!);
+      expect(run.verdict).toBe('valid');
     });
   });
 });

@@ -13,6 +13,7 @@ import { errorAsData } from '../http/error-data.js';
 import { linesOfPages } from '../http/ndjson.js';
 import { piecesOfReport } from '../reports/report-pieces.js';
 import type { FeedbackRead } from '../reporting/feedback-read.js';
+import type { ReconciliationRead } from '../reporting/reconciliation-read.js';
 import type { SubmissionRead } from '../reporting/submission-read.js';
 import type { LongRead, Piece, ReadTotals } from './long-read.js';
 import type { LongReadAnswer, LongReadRequest, LongReadSettings } from './thread-messages.js';
@@ -73,6 +74,8 @@ function piecesOf(read: LongRead, gone: AbortSignal): AsyncGenerator<Piece, Read
       return submissionOf(read.plan, gone);
     case 'feedback':
       return feedbackOf(read.plan, gone);
+    case 'reconciliation':
+      return reconciliationOf(read.plan, gone);
     case 'report':
       return piecesOfReport(pool, archive, settings.readTimeoutMs, read, gone);
   }
@@ -88,6 +91,12 @@ async function* submissionOf(plan: SubmissionRead, gone: AbortSignal): AsyncGene
 async function* feedbackOf(plan: FeedbackRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals> {
   const { piecesOfFeedback } = await import('../reporting/feedback-pieces.js');
   return yield* piecesOfFeedback(pool, plan, gone);
+}
+
+/** As submissionOf. */
+async function* reconciliationOf(plan: ReconciliationRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals> {
+  const { piecesOfReconciliation } = await import('../reporting/reconciliation-pieces.js');
+  return yield* piecesOfReconciliation(pool, archive, settings.readTimeoutMs, plan, gone);
 }
 
 interface Reading {

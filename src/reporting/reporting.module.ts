@@ -5,6 +5,8 @@ import { ReportsModule } from '../reports/reports.module.js';
 import { FeedbackController } from './feedback.controller.js';
 import { ReceivedFeedback } from './received-feedback.js';
 import { ReportingBookModule } from './reporting-book.module.js';
+import { ReconciliationsController } from './reconciliations.controller.js';
+import { Reconciliations } from './reconciliations.js';
 import { ReportingRecords } from './reporting-records.js';
 import { SubmissionExpiry } from './submission-expiry.job.js';
 import { SubmissionsController } from './submissions.controller.js';
@@ -13,7 +15,7 @@ import { Submissions } from './submissions.js';
 /** Transaction reports on their way to the authority. */
 @Module({
   imports: [EventsModule, LongReadsModule, ReportingBookModule, ReportsModule],
-  controllers: [FeedbackController, SubmissionsController],
-  providers: [ReceivedFeedback, ReportingRecords, SubmissionExpiry, Submissions],
+  controllers: [FeedbackController, ReconciliationsController, SubmissionsController],
+  providers: [ReceivedFeedback, Reconciliations, ReportingRecords, SubmissionExpiry, Submissions],
 })
 export class ReportingModule {}
