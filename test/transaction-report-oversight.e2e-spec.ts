@@ -350,29 +350,31 @@ describe('what is to be reported, sent and answered', () => {
       const transactions = file.match(/<Tx><(New|Cxl)>.*?<\/\1><\/Tx>/gs)!;
       expect(transactions).toHaveLength(4);
       const of = (name: string): string => transactions.find((each) => each.includes(referenceOf(name)))!;
+      const late = of('LATE');
       const sample = file
         .replace(of('PENDING'), '')
         .replace(of('AGAIN'), of('AGAIN').replace('>61.38<', '>61.390<'))
         .replace(
-          of('LATE'),
-          of('LATE').replace('>61.38<', '>61.380<') + of('LATE').replace(referenceOf('LATE'), 'NOBODYS'),
+          late,
+          late.replace('>61.38<', '>61.380<') +
+            ['NOBODYS', referenceOf('NEW')].map((each) => late.replace(referenceOf('LATE'), each)).join(''),
         );
       const { body, headers } = await reconcileSample(sample).expect(200);
       const rows = body.rows as Row[];
-      expect(said(rows, 'sample', 'sample_differing')).toEqual({
-        ...{ HELD: 'missing -', LATE: 'same -', AGAIN: 'different 33', PENDING: 'missing -', VOID: 'extra -' },
-        NOBODYS: 'extra -',
+      expect(said(rows, 'sample', 'sample_differing', 'state')).toEqual({
+        ...{ HELD: 'missing - held', LATE: 'same - accepted', AGAIN: 'different 33 accepted' },
+        ...{ PENDING: 'missing - pending', VOID: 'extra - cancelled', NOBODYS: 'extra - -', NEW: 'extra - accepted' },
       });
       const again = rows.find(({ transaction_reference: id }) => id === referenceOf('AGAIN'))!;
       expect(JSON.parse(again.sample_differences!)).toMatchObject([
         { field: 33, name: 'price', ours: '61.38', theirs: '61.390' },
       ]);
       expect(counted(rows)).toMatchObject({
-        ...{ 'sample same': '1', 'sample missing': '2', 'sample different': '1', 'sample extra': '2' },
+        ...{ 'sample same': '1', 'sample missing': '2', 'sample different': '1', 'sample extra': '3' },
       });
       expect(positions(rows)).toMatchObject([
-        { party: CLIENT, derived: '30', accepted: '20', in_sample: '40', given: null },
-        { party: CCP, derived: '-40', accepted: '-20', in_sample: '-40', given: null },
+        { party: CLIENT, derived: '30', accepted: '20', in_sample: '50', given: null },
+        { party: CCP, derived: '-40', accepted: '-20', in_sample: '-50', given: null },
       ]);
       const part = await reconcileSample(sample, { ...DAY, sample_is: 'part' }).expect(200);
       expect(said(part.body.rows, 'sample')).toMatchObject({ HELD: '-', PENDING: '-', LATE: 'same' });
@@ -384,7 +386,7 @@ describe('what is to be reported, sent and answered', () => {
         ...{ ledger: 'main', executing_entity: FIRM, parameters: { ...DAY, time_zone: PARIS }, positions_given: '0' },
         sample: {
           sha256: createHash('sha256').update(sample).digest('hex'),
-          ...{ bytes: String(Buffer.byteLength(sample)), records: '4', message_id: old.files[0]!.message_id },
+          ...{ bytes: String(Buffer.byteLength(sample)), records: '5', message_id: old.files[0]!.message_id },
         },
         counts: counted(rows),
         answer: { format: 'json', rows: String(rows.length) },
@@ -393,6 +395,16 @@ describe('what is to be reported, sent and answered', () => {
         ({ action, new_state: { run } }) => action === 'reconcile' && run === id,
       );
       expect(asked).toHaveLength(1);
+    });
+
+    it('tells a ledger nothing of what was sent of another', async () => {
+      await service.http().put('/v1/ledgers/desk-1').expect(201);
+      const path = '/v1/ledgers/desk-1/transaction-reports/reconciliations/samples';
+      const sent = service.http().post(path).query(DAY).set('content-type', 'application/xml').send(file);
+      const { body } = await sent.expect(200);
+      expect(Object.values(said(body.rows, 'sample', 'state', 'message_id', 'sent_at'))).toEqual(
+        Array<string>(4).fill('extra - - -'),
+      );
     });
 
     it('has the file that was sent as the same where nothing was corrected since', async () => {

@@ -161,12 +161,15 @@ export class Reconciliation {
     yield* await this.rowsOfSampleAlone(some);
   }
 
-  /** With what was sent under their references, of whatever period. */
+  /** With what was sent of this ledger under their references, of whatever period. */
   private async rowsOfSampleAlone(records: readonly ReportRecord[]): Promise<Row[]> {
     const references = records.map(({ transactionReference }) => transactionReference);
-    const sent = await this.read((client) =>
-      sql.sentRecords(client, this.by.executingEntity, { references }, this.upToAct),
-    );
+    const sent = await this.read(async (client) => {
+      const all = await sql.sentRecords(client, this.by.executingEntity, { references }, this.upToAct);
+      const acts = all.map(({ act }) => act);
+      const own = await sql.actsOfLedger(client, acts, this.run.ledger);
+      return all.filter(({ act }) => own.has(act));
+    });
     return records.map(({ transactionReference, executingEntity, values }) => {
       const own =
         executingEntity === this.by.executingEntity

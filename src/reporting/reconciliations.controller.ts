@@ -18,6 +18,8 @@ import { ApiReconciliation, ApiReconciliationParameters, ReconciliationRequestDt
 import { readReconciliation, readReconciliationBody } from './reconciliation-request.js';
 import { Reconciliations, type PreparedReconciliation, type ReconcileBy } from './reconciliations.js';
 
+/** 10,000 positions. */
+const MAX_POSITIONS_BYTES = 4 * 1024 * 1024;
 const EXAMPLE = { from_date: '2026-06-02', to_date: '2026-06-02', list: 'differences' };
 const PROBLEMS = [
   ...(['ledger-not-found', 'not-acceptable', 'damaged-record', 'not-recorded-as-read', 'read-timeout'] as const),
@@ -37,7 +39,7 @@ export class ReconciliationsController {
 
   @Post()
   @HttpCode(200)
-  @Access('transaction-reports:submit')
+  @Access('transaction-reports:submit', { maxBodyBytes: MAX_POSITIONS_BYTES })
   @ApiOperation({
     operationId: 'reconcileTransactionReports',
     summary: 'Hold what events give now against what was sent and accepted, by reference and by position',
@@ -46,7 +48,7 @@ export class ReconciliationsController {
   })
   @ApiBody({ type: ReconciliationRequestDto, examples: { day: { value: EXAMPLE } } })
   @ApiReconciliation()
-  @ApiProblems('invalid-json', 'invalid-body', ...PROBLEMS)
+  @ApiProblems('invalid-json', 'invalid-body', 'payload-too-large', ...PROBLEMS)
   async reconcile(
     @Param('ledger') ledger: string,
     @Body() body: unknown,

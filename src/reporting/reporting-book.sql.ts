@@ -278,3 +278,16 @@ export async function referenceRevisionOfAct(database: Database, act: number): P
   );
   return rows[0]?.revision ?? '0';
 }
+
+/** Those of some acts by which reports of a ledger were sent. */
+export async function actsOfLedger(
+  database: Database,
+  acts: readonly number[],
+  ledger: string,
+): Promise<ReadonlySet<number>> {
+  const { rows } = await database.query<{ act: number }>(
+    `SELECT act FROM reporting_acts WHERE act = ANY ($1::integer[]) AND summary->>'ledger' = $2`,
+    [[...new Set(acts)], ledger],
+  );
+  return new Set(rows.map(({ act }) => act));
+}

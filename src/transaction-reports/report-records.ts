@@ -54,11 +54,11 @@ function recordOf(transaction: Element): ReportRecord {
 
 function collect(element: Element, path: string, values: Map<string, string>): void {
   for (const [name, value] of element.attributes) values.set(`${path}/@${name}`, value);
-  if (!element.hasElements()) {
-    values.set(path, element.text());
+  const children = element.elementsOrText();
+  if (typeof children === 'string') {
+    values.set(path, children);
     return;
   }
-  const children = element.elements();
   const counts = new Map<string, number>();
   for (const child of children) {
     const count = (counts.get(child.name) ?? 0) + 1;
