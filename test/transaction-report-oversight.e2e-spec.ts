@@ -3,7 +3,7 @@ import { ZipReader } from '../src/integrity/zip.js';
 import { ReportingCalendar } from '../src/transaction-reports/reporting-calendar.js';
 import { transactionReference } from '../src/transaction-reports/transaction-reference.js';
 import { order, type SentEvent } from './reports/made-day.js';
-import { CCP, CLIENT, FIRM, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { CCP, CLIENT, FIRM, MADE_TRANSACTIONS, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
 import { createKey, serviceEvents } from './support/keys.js';
@@ -240,6 +240,28 @@ describe('what is to be reported, sent and answered', () => {
       expect(manifest.parameters).toMatchObject({ reporting_as_of: '0', time_zone: PARIS });
       // what was recorded by the time of an event of long ago
       expect((await ageing({ ...DAY, as_of: '1' }).expect(200)).body.parameters.reporting_as_of).toBe('0');
+    });
+
+    it('has exactly what the report of transactions has to be reported, held as there', async () => {
+      await service.http().put('/v1/ledgers/desk-2').expect(201);
+      await service.http().post('/v1/ledgers/desk-2/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+      const report = async (name: string): Promise<Row[]> =>
+        (await service.http().get(`/v1/ledgers/desk-2/reports/${name}`).query(DAY).expect(200)).body.rows;
+      // of each reference the last row counts: what was corrected or voided ends with a cancellation
+      const last = new Map<string, string>();
+      for (const row of await report('transactions')) {
+        const reference = row.f2_transaction_reference;
+        if (reference) last.set(reference, row.f1_report_status === 'CANC' ? 'none' : row.status!);
+      }
+      const expected = [...last].filter(([, status]) => status !== 'none').sort();
+      const listed = (await report('transaction-ageing')).filter(({ kind }) => kind === 'report');
+      const found = listed.map(({ transaction_reference: reference, state }) => [
+        reference,
+        state === 'held' ? 'held' : 'reportable',
+      ]);
+      expect(found.sort()).toEqual(expected);
+      expect(expected.filter(([, status]) => status === 'held').length).toBeGreaterThan(5);
+      expect(expected.length).toBeLessThan(last.size);
     });
 
     it('is a table in CSV as well, and refuses what it does not know', async () => {
@@ -484,6 +506,19 @@ describe('what is to be reported, sent and answered', () => {
       const own = await createKey(service, ['transaction-reports:submit']);
       await reconcile(DAY, own.key).expect(200);
       expect((await evidence()).some(({ user_id: by }) => by === `key:${own.id}`)).toBe(true);
+    });
+
+    it('cannot tell deadlines by holidays without a working day between, as the ageing list cannot', async () => {
+      const days = Array.from({ length: 50 }, (_, i) => new Date(Date.UTC(2025, 7, 1 + i)).toISOString().slice(0, 10));
+      const holidays = `day,name,valid_from\n${days.map((day) => `${day},Off,2018-01-03\n`).join('')}`;
+      const imports = '/v1/reference/authority-holiday/imports';
+      await service.http().post(imports).set('content-type', 'text/csv').send(holidays).expect(201);
+      const { body } = await ageing(DAY).expect(400);
+      expect(body.errors[0]).toMatchObject({ pointer: '/query/reference_as_of', rule: 'holidays' });
+      expect((await reconcile(DAY).expect(400)).body.errors[0].detail).toContain('no working day follows');
+      const mend = `day,name,valid_from,change\n${days.map((day) => `${day},,2018-01-03,end\n`).join('')}`;
+      await service.http().post(imports).set('content-type', 'text/csv').send(mend).expect(201);
+      await ageing(DAY).expect(200);
     });
 
     it('hinders no submission, and the ledger is whole', async () => {

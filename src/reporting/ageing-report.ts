@@ -18,7 +18,7 @@ import { byReference, type OfReference } from './draft-groups.js';
 import * as sql from './reporting-book.sql.js';
 import { AT, REPORTING_AS_OF, STANDING_PARAMETERS, TIME_ZONE } from './reporting-parameters.js';
 
-/** References that are held at once, to be put in their order: some 100 MB. */
+/** References that are held at once, to be put in their order: some 85 MB. */
 const MOST_HELD = 100_000;
 
 export const transactionAgeing = defineReport({

@@ -24,7 +24,7 @@ import { LIST, RECONCILIATION, RESULTS, SAMPLE_IS, SAMPLE_RESULTS } from './reco
 import * as sql from './reporting-book.sql.js';
 import { AT, REPORTING_AS_OF, TIME_ZONE } from './reporting-parameters.js';
 
-/** Positions that are held at once: some 50 MB. */
+/** Positions that are held at once: some 70 MB. */
 const MOST_POSITIONS = 100_000;
 /** References of the file that nothing derives, looked up at once. */
 const LOOKED_UP_AT_ONCE = 500;
