@@ -494,6 +494,17 @@ describe('what is to be reported, sent and answered', () => {
       expect(await evidence()).toHaveLength(before);
     });
 
+    it('holds few samples at once', async () => {
+      const answers = await Promise.all(Array.from({ length: 6 }, () => reconcileSample(file)));
+      const refused = answers.filter(({ status }) => status === 503);
+      expect(refused.length).toBeGreaterThan(0);
+      for (const { body, headers } of refused) {
+        expect([body.type, headers['retry-after']]).toEqual(['/docs/problems/reads-overloaded', '5']);
+      }
+      expect(answers.filter(({ status }) => status === 200).length).toBe(6 - refused.length);
+      await reconcileSample(file).expect(200);
+    });
+
     it('is for keys of the ledger that may submit', async () => {
       const reader = await createKey(service, ['reports:read']);
       const elsewhere = await createKey(service, ['transaction-reports:submit', 'reports:read'], ['desk-1']);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../access/principal.js';
+import { Problem } from '../http/problem.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
@@ -12,6 +13,13 @@ import { reconciledEvent } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
 import { Submissions } from './submissions.js';
+
+/**
+ * Samples that are held at once: one of 64 MiB is there twice, and was read into some 400 MB on the thread for long reads,
+ * which reads one at a time.
+ */
+const MOST_SAMPLES = 2;
+const RETRY_AFTER_SECONDS = 5;
 
 /** A reconciliation as it is asked for, before anything is recorded of it. */
 export interface PreparedReconciliation extends PreparedRun {
@@ -32,6 +40,8 @@ export interface ReconcileBy {
  */
 @Injectable()
 export class Reconciliations {
+  private samples = 0;
+
   constructor(
     private readonly longReads: LongReads,
     private readonly reports: ReportRuns,
@@ -55,10 +65,29 @@ export class Reconciliations {
 
   /**
    * The answer in pieces. The first comes once it is on record that it is asked for, the last once it is on record what
-   * came of it. Throws invalid-body for a sample that cannot be taken, not-recorded-as-read, DamagedRowError, what
+   * came of it. Throws invalid-body for a sample that cannot be taken, reads-overloaded, not-recorded-as-read, DamagedRowError, what
    * appending throws.
    */
   async *handOut(
+    prepared: PreparedReconciliation,
+    caller: Principal,
+    gone: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void> {
+    if (!prepared.sample) return yield* this.madeOf(prepared, caller, gone);
+    if (this.samples >= MOST_SAMPLES) {
+      throw new Problem('reads-overloaded', `This replica has ${MOST_SAMPLES} samples under way`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    this.samples += 1;
+    try {
+      yield* this.madeOf(prepared, caller, gone);
+    } finally {
+      this.samples -= 1;
+    }
+  }
+
+  private async *madeOf(
     prepared: PreparedReconciliation,
     caller: Principal,
     gone: AbortSignal,
