@@ -377,4 +377,5 @@ const NEEDED = {
   'order-records': () => ({ regime: 'rts24' }),
   // one that is in no reference data: the report then says of each field what it lacks
   transactions: () => ({ executing_entity: '5493001KJTIIGC8Y1R12' }),
+  'transaction-ageing': () => ({ executing_entity: '5493001KJTIIGC8Y1R12', time_zone: 'Europe/Paris' }),
 };

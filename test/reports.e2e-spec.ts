@@ -267,6 +267,7 @@ describe('reports on a made day', () => {
       'drop-copy-reconciliation',
       'order-records',
       'transactions',
+      'transaction-ageing',
       'lifecycle-exceptions',
       'completeness',
       'clock-sync',

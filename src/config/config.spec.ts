@@ -45,6 +45,15 @@ describe('readConfig', () => {
     expect(config).toMatchObject({ PORT: 0, DATABASE_URL: url, CLOCK_TOLERANCE: 500, APPEND_TIMEOUT: 60_000 });
   });
 
+  it('takes time zones by their names alone, which know of summer time', () => {
+    expect(readConfig({ REPORTING_TIME_ZONE: 'Europe/Paris' }).REPORTING_TIME_ZONE).toBe('Europe/Paris');
+    for (const wrong of ['Europe/Nowhere', '+02:00', 'CET ']) {
+      expect(mistakesOf({ REPORTING_TIME_ZONE: wrong })).toEqual([
+        'REPORTING_TIME_ZONE must be a time zone of the IANA list, as Europe/Paris or UTC',
+      ]);
+    }
+  });
+
   it('names every mistake at once, each by its setting and its rule', () => {
     const mistakes = mistakesOf({
       ...{ PORT: '65536', DATABASE_URL: 'mysql://x', LOG_LEVEL: 'loud', APPEND_TIMEOUT: '30', LOG_ORIGIN: 'a b' },

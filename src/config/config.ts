@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { duration, integer, oneOf, text, url, urls, type Setting } from './settings.js';
+import { duration, integer, oneOf, text, timeZone, url, urls, type Setting } from './settings.js';
 
 /**
  * pg lets the parameters of a URL win over ours. Those would take away the service's role, or have the server cancel an
@@ -174,6 +174,10 @@ export const SETTINGS = {
     accepts: 'a folder',
     fallbackText: 'none: files are not held against schemas',
     why: "A folder with the authority's schemas, named as they are published: every file is held against them before it counts as sent. Which ones: docs/transaction-report-states.md.",
+  }),
+  REPORTING_TIME_ZONE: timeZone({
+    fallbackText: 'none: the report `transaction-ageing` has to be asked with one',
+    why: 'Whose days and midnights count for the deadline of a transaction report: those of the authority. Its holidays are reference data (kind `authority-holiday`).',
   }),
   EVIDENCE_RUN_DAYS: integer({
     min: 1,

@@ -68,6 +68,29 @@ export function text(options: {
   };
 }
 
+/** A time zone of the IANA list that this build of Node knows. */
+export function timeZone(options: { fallbackText: string; why: string }): Setting<string | undefined> {
+  const accepts = 'a time zone of the IANA list, as Europe/Paris or UTC';
+  return {
+    ...{ accepts, why: options.why, fallback: undefined, fallbackText: options.fallbackText },
+    parse(value) {
+      if (!isTimeZone(value)) throw new Unacceptable(accepts);
+      return value;
+    },
+  };
+}
+
+/** Not an offset: that would not know of summer time. */
+export function isTimeZone(text: string): boolean {
+  if (!/^[A-Za-z]/.test(text)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Absolute URLs with blanks between; undefined for none. */
 export function urls(options: {
   protocols: readonly string[];

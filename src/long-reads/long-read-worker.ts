@@ -13,6 +13,7 @@ import { errorAsData } from '../http/error-data.js';
 import { linesOfPages } from '../http/ndjson.js';
 import { piecesOfReport } from '../reports/report-pieces.js';
 import type { FeedbackRead } from '../reporting/feedback-read.js';
+import type { ReconciliationRead } from '../reporting/reconciliation-read.js';
 import type { SubmissionRead } from '../reporting/submission-read.js';
 import { serveTenants } from '../threads/tenancy.js';
 import type { LongRead, Piece, ReadTotals } from './long-read.js';
@@ -132,6 +133,12 @@ async function makeReads(pool: pg.Pool, settings: LongReadSettings): Promise<Pie
     return yield* piecesOfFeedback(pool, plan, gone);
   }
 
+  /** As submissionOf. */
+  async function* reconciliationOf(plan: ReconciliationRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals> {
+    const { piecesOfReconciliation } = await import('../reporting/reconciliation-pieces.js');
+    return yield* piecesOfReconciliation(pool, archive, timeoutMs, plan, gone);
+  }
+
   return (read, gone) => {
     switch (read.kind) {
       case 'search':
@@ -144,6 +151,8 @@ async function makeReads(pool: pg.Pool, settings: LongReadSettings): Promise<Pie
         return submissionOf(read.plan, gone);
       case 'feedback':
         return feedbackOf(read.plan, gone);
+      case 'reconciliation':
+        return reconciliationOf(read.plan, gone);
       case 'report':
         return piecesOfReport(pool, archive, timeoutMs, read, gone);
     }

@@ -4,6 +4,7 @@ import type { HistoryRequest, SearchRequest } from '../events/search-request.js'
 import type { Parameters } from '../http/parameters.js';
 import type { Period } from '../reports/report.js';
 import type { FeedbackRead, FeedbackTotals } from '../reporting/feedback-read.js';
+import type { ReconciliationRead, ReconciliationTotals } from '../reporting/reconciliation-read.js';
 import type { SubmissionRead, SubmissionTotals } from '../reporting/submission-read.js';
 
 /** A read of any length, as data: it is done on the thread for long reads. */
@@ -13,6 +14,7 @@ export type LongRead =
   | { kind: 'evidence'; plan: EvidencePlan }
   | { kind: 'submission'; plan: SubmissionRead }
   | { kind: 'feedback'; plan: FeedbackRead }
+  | { kind: 'reconciliation'; plan: ReconciliationRead }
   | {
       kind: 'report';
       ledger: string;
@@ -44,4 +46,5 @@ export interface ReadTotals {
   isTooLarge?: boolean;
   submission?: SubmissionTotals;
   feedback?: FeedbackTotals;
+  reconciliation?: ReconciliationTotals;
 }

@@ -355,6 +355,12 @@ export const KINDS: readonly Kind[] = [
       field('delivery_type', codes('physical', 'cash', 'optional'), 'cash', 'of a derivative'),
     ],
   },
+  {
+    name: 'authority-holiday',
+    title: 'Days off of the authority that gets transaction reports',
+    id: field('day', DAY, '2026-12-25', 'besides Saturdays and Sundays; valid on that very day', REQUIRED),
+    fields: [field('name', TEXT, 'Christmas Day', 'what it is called', REQUIRED)],
+  },
 ];
 
 function clientMistakes({ lei, person_id: person, nationality, joint_holders: joint, name, surname }: Attributes) {

@@ -1,7 +1,5 @@
-import type pg from 'pg';
 import type { Draft, NotReportable } from '../transaction-reports/draft.js';
 import { isLive } from '../transaction-reports/submissions.js';
-import * as sql from './reporting-book.sql.js';
 import type { SentRecord } from './reporting-book.sql.js';
 
 /** So many executions are looked up at once. */
@@ -25,19 +23,17 @@ interface Group {
 }
 
 /**
- * Drafts by their transaction references, of each the drafts and what was sent up to an act; and after them references
- * that were sent for the same executions, are live still, and have no draft.
+ * Drafts by their transaction references, of each the drafts and what was sent; and after them references that were sent
+ * for the same executions, are live still, and have no draft. `sentOf` gives what was sent of some executions, in order.
  */
 export async function* byReference(
-  pool: pg.Pool,
   all: AsyncIterable<Draft | NotReportable>,
-  executingEntity: string,
-  upToAct: number,
+  sentOf: (eventIds: readonly string[]) => Promise<readonly SentRecord[]>,
 ): AsyncGenerator<OfReference> {
   for await (const groups of inGroups(all)) {
     const eventIds = groups.map(({ eventId }) => eventId);
     const sent = new Map<string, SentRecord[]>();
-    for (const record of await sql.sentRecords(pool, executingEntity, { eventIds }, upToAct)) {
+    for (const record of await sentOf(eventIds)) {
       sent.set(record.transactionReference, [...(sent.get(record.transactionReference) ?? []), record]);
     }
     for (const { orderId, eventId, drafts } of groups) {

@@ -1,11 +1,11 @@
 import type pg from 'pg';
-import { Problem } from '../http/problem.js';
 import type { Piece, ReadTotals } from '../long-reads/long-read.js';
 import { effectsOf } from '../transaction-reports/feedback-effects.js';
 import { readFeedback, type FileAdvice } from '../transaction-reports/feedback.js';
 import { MessageFileError } from '../transaction-reports/message-document.js';
 import { withAdvice, type Submission, type Submissions } from '../transaction-reports/submissions.js';
 import type { FeedbackRead, FeedbackTotals, JudgedFile } from './feedback-read.js';
+import { refusedFile } from './refused-file.js';
 import * as sql from './reporting-book.sql.js';
 import type { AdvisedRecord } from './reporting-events.js';
 
@@ -34,7 +34,7 @@ export async function* piecesOfFeedback(
     }
     return { feedback: { messageId: feedback.messageId, files: judging.files } };
   } catch (error) {
-    throw error instanceof MessageFileError ? asProblem(error) : error;
+    throw error instanceof MessageFileError ? refusedFile(error, 'feedback') : error;
   }
 }
 
@@ -131,12 +131,4 @@ class Judging {
 /** An LEI has no blank. */
 function keyOf(executingEntity: string, transactionReference: string): string {
   return `${executingEntity} ${transactionReference}`;
-}
-
-function asProblem(error: MessageFileError): Problem {
-  const pointer = error.line === undefined ? '' : `/lines/${error.line}`;
-  return new Problem('invalid-body', `The file is no feedback that can be taken: ${error.message}`, {
-    errors: [{ pointer, rule: 'feedback', detail: error.message }],
-    cause: error,
-  });
 }

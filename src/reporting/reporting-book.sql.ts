@@ -163,9 +163,12 @@ export interface SentRecord extends Submission {
   tradingTime: string | null;
   /** RFC 3339 */
   sentAt: string;
+  /** by which it counts as sent */
+  act: number;
 }
 
 interface SentRow {
+  act: number;
   transaction_reference: string;
   status: Submission['status'];
   digest: string;
@@ -189,7 +192,7 @@ export async function sentRecords(
       ? ['r.transaction_reference = ANY ($2::text[])', by.references]
       : ['r.event_id = ANY ($2::uuid[])', by.eventIds];
   const { rows } = await database.query<SentRow>(
-    `SELECT r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest, r.message_id, r.event_id,
+    `SELECT r.act, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest, r.message_id, r.event_id,
             r.trading_time, to_char(r.sent_at AT TIME ZONE 'UTC', ${RFC_3339}) AS sent_at, a.state, a.rules
        FROM reporting_records AS r
        LEFT JOIN LATERAL (
@@ -205,6 +208,7 @@ export async function sentRecords(
   return rows.map((row) => ({
     ...{ transactionReference: row.transaction_reference, status: row.status, digest: row.digest },
     ...{ messageId: row.message_id, eventId: row.event_id, tradingTime: row.trading_time, sentAt: row.sent_at },
+    act: row.act,
     state: row.state ?? 'sent',
     rules: row.rules === null ? [] : (readJson(row.rules) as unknown as BrokenRule[]),
   }));
@@ -235,4 +239,55 @@ export async function digestsOfMaker(database: Database, maker: string): Promise
     [maker],
   );
   return new Map(rows.map(({ transaction_reference: reference, digest }) => [reference, digest]));
+}
+
+/** The time by which acts are recorded, RFC 3339. */
+export async function now(database: Database): Promise<string> {
+  const { rows } = await database.query<{ now: string }>(
+    `SELECT to_char(trail_now() AT TIME ZONE 'UTC', ${RFC_3339}) AS now`,
+  );
+  return rows[0]!.now;
+}
+
+/** The number of the last act that was recorded by a time; 0 when there is none. */
+export async function lastActUpTo(database: Database, at: string): Promise<number> {
+  const { rows } = await database.query<{ act: number }>(
+    'SELECT coalesce(max(act), 0) AS act FROM reporting_acts WHERE recorded_at <= $1',
+    [at],
+  );
+  return rows[0]!.act;
+}
+
+/** Where an act stands. */
+export async function placeOfAct(
+  database: Database,
+  act: number,
+): Promise<{ ledger: string; sequence: string } | undefined> {
+  const { rows } = await database.query<{ ledger: string; sequence: string }>(
+    'SELECT ledger, sequence FROM reporting_acts WHERE act = $1',
+    [act],
+  );
+  return rows[0];
+}
+
+/** The revision of the reference data of which a submission was made; '0' for none. */
+export async function referenceRevisionOfAct(database: Database, act: number): Promise<string> {
+  const { rows } = await database.query<{ revision: string | null }>(
+    `SELECT summary->'parameters'->>$2 AS revision FROM reporting_acts WHERE act = $1`,
+    [act, 'reference_as_of'],
+  );
+  return rows[0]?.revision ?? '0';
+}
+
+/** Those of some acts by which reports of a ledger were sent. */
+export async function actsOfLedger(
+  database: Database,
+  acts: readonly number[],
+  ledger: string,
+): Promise<ReadonlySet<number>> {
+  const { rows } = await database.query<{ act: number }>(
+    `SELECT act FROM reporting_acts WHERE act = ANY ($1::integer[]) AND summary->>'ledger' = $2`,
+    [[...new Set(acts)], ledger],
+  );
+  return new Set(rows.map(({ act }) => act));
 }

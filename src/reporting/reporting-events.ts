@@ -13,6 +13,8 @@ import type { Submission } from '../transaction-reports/submissions.js';
  *
  * Acts are numbered, and the id of an act's event follows from its number. An id counts once in a ledger: of two that
  * decided by the same acts before them only one gets its own in, and the other has to decide anew.
+ *
+ * That reports were reconciled is an event by itself, and no act: nothing is decided by it.
  */
 
 /** `event_type` of all of them. */
@@ -20,6 +22,7 @@ const EVENT_TYPE = 'transaction_reporting';
 const OF_REPORT = 'transaction_report';
 const OF_SUBMISSION = 'transaction_report_submission';
 const OF_FEEDBACK = 'transaction_report_feedback';
+const OF_RECONCILIATION = 'transaction_report_reconciliation';
 
 export type ActKind = 'submission' | 'feedback';
 
@@ -66,7 +69,7 @@ export interface Act {
   summary: JsonObject;
 }
 
-/** What an event of the ledger says; undefined for a part of a raw file. */
+/** What an event of the ledger says, if others are decided by it. */
 export type ReportingFact =
   | { is: 'written'; maker: string; record: WrittenRecord }
   | { is: 'advised'; maker: string; number: number; record: AdvisedRecord }
@@ -136,9 +139,18 @@ export function actEvent({ act, kind, subject, maker, principal, summary }: Act,
   });
 }
 
+/** That reports were reconciled: what with, and what came of it. */
+export function reconciledEvent(id: string, principal: string, at: string, state: JsonObject): PreparedEvent {
+  return prepared({
+    ...{ event_id: uuidv7(), timestamp: at, entity_type: OF_RECONCILIATION, entity_id: id, action: 'reconciled' },
+    ...{ user_id: principal, new_state: state, metadata: {} },
+  });
+}
+
 /** What an event says. Throws Error for one that no version of the service has written. */
 export function factOf(content: Content): ReportingFact | undefined {
   const { entity_type: type, entity_id: id, action, user_id: principal, new_state: state, metadata } = content;
+  if (type === OF_RECONCILIATION) return undefined;
   const maker = textIn(metadata, 'maker');
   if (type === OF_REPORT) {
     const common = {

@@ -37,6 +37,11 @@ export class ReportingRecords {
     return this.ofRun('again', run, principal, {});
   }
 
+  /** Action `reconcile`: reports are compared with what was sent, and with a file whose SHA-256 is `sample`. */
+  reconcile(run: Named, principal: string, sample: string | null): Promise<void> {
+    return this.ofRun('reconcile', run, principal, { sample_sha256: sample });
+  }
+
   private async ofRun(action: string, run: Named, principal: string, more: JsonObject): Promise<void> {
     const { id, ledger, executing_entity: entity, parameters, as_of: asOf } = run;
     const state = { run: id, executing_entity: entity, parameters: { ...parameters }, as_of: asOf, ...more };

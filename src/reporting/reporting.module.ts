@@ -1,12 +1,12 @@
 import { Module } from '@nestjs/common';
-import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { ReportsModule } from '../reports/reports.module.js';
 import { FeedbackController } from './feedback.controller.js';
 import { ReceivedFeedback } from './received-feedback.js';
-import { ReportingBook } from './reporting-book.js';
-import { ReportingLedger } from './reporting-ledger.js';
+import { ReportingBookModule } from './reporting-book.module.js';
+import { ReconciliationsController } from './reconciliations.controller.js';
+import { Reconciliations } from './reconciliations.js';
 import { ReportingRecords } from './reporting-records.js';
 import { SubmissionExpiry } from './submission-expiry.job.js';
 import { SubmissionsController } from './submissions.controller.js';
@@ -14,8 +14,8 @@ import { Submissions } from './submissions.js';
 
 /** Transaction reports on their way to the authority. */
 @Module({
-  imports: [ArchivedReadsModule, EventsModule, LongReadsModule, ReportsModule],
-  controllers: [FeedbackController, SubmissionsController],
-  providers: [ReceivedFeedback, ReportingBook, ReportingLedger, ReportingRecords, SubmissionExpiry, Submissions],
+  imports: [EventsModule, LongReadsModule, ReportingBookModule, ReportsModule],
+  controllers: [FeedbackController, ReconciliationsController, SubmissionsController],
+  providers: [ReceivedFeedback, Reconciliations, ReportingRecords, SubmissionExpiry, Submissions],
 })
 export class ReportingModule {}

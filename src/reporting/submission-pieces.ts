@@ -48,7 +48,9 @@ export async function* piecesOfSubmission(
     ...{ executingEntity: read.executingEntity, referenceRevision: read.referenceRevision },
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   });
-  const references = byReference(pool, drafts, read.executingEntity, read.upToAct);
+  const references = byReference(drafts, (eventIds) =>
+    bookSql.sentRecords(pool, read.executingEntity, { eventIds }, read.upToAct),
+  );
   const making = new SubmissionMaking(pool, read);
   const schemas = await schemasOf(read.files);
   try {

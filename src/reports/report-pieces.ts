@@ -3,9 +3,9 @@ import type { ArchivedEvents } from '../archive/archived-events.js';
 import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
 import { readPage } from '../events/read-transaction.js';
 import type { Piece } from '../long-reads/long-read.js';
-import type { ReportRun } from './report.js';
+import type { Report, ReportRun } from './report.js';
 import { formOf } from './report-forms.js';
-import { formatOf } from './report-formats.js';
+import { formatOf, type ReportFormat } from './report-formats.js';
 import { REPORTS } from './reports.js';
 
 /** An answer is made in pieces of about this many characters, or bytes. */
@@ -32,7 +32,6 @@ export async function* piecesOfReport(
     REPORTS.find(({ name }) => name === reportName)!,
     parameters,
   )!;
-  const format = formatOf(formatName);
   const run: ReportRun = {
     ledger,
     asOf,
@@ -42,6 +41,17 @@ export async function* piecesOfReport(
     archive,
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   };
+  return yield* piecesOfRun(pool, report, formatOf(formatName), run);
+}
+
+/** As piecesOfReport, of a report that need not be one of REPORTS. */
+export async function* piecesOfRun(
+  pool: pg.Pool,
+  report: Report,
+  format: ReportFormat,
+  run: ReportRun,
+): AsyncGenerator<Piece, { rows: number }> {
+  const { ledger, asOf, deleted } = run;
   const writer = format.begin(report, run);
   const piece = new PieceInMaking(String(asOf));
   let rows = 0;

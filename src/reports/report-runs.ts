@@ -21,6 +21,7 @@ import * as kept from '../runs/kept-run-rows.js';
 import { assertRoomForRun, isOpen } from '../runs/open-runs.js';
 import { HEARTBEAT_MS } from '../runs/run-loop.js';
 import { assertMayEnd } from '../runs/run-owner.js';
+import { ReportingStanding } from '../reporting/reporting-standing.js';
 import { recordedAt } from './recorded-at.js';
 import { ReportRecords } from './report-records.js';
 import { ReportReference } from './report-reference.js';
@@ -75,6 +76,7 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     private readonly records: ReportRecords,
     private readonly maker: ReportRunMaker,
     private readonly reference: ReportReference,
+    private readonly standing: ReportingStanding,
   ) {}
 
   onModuleInit(): void {
@@ -104,10 +106,11 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     const place = await this.placeOf(ledger, asOf);
     const asOfTime = request.asOf === undefined ? undefined : (place.recordedAt ?? BEFORE_ALL);
     const reference = await this.reference.of(report, parameters, asOfTime);
+    const standing = await this.standing.of(report, parameters, asOfTime);
     return {
       ...{ id: uuidv7(), ledger, report: report.name, format: format.name, asOf, period, deleted },
-      ...{ parameters: { ...parameters, ...reference.parameters } },
-      ...{ reportVersion: report.version, tables: [...(report.tables ?? []), ...reference.tables] },
+      ...{ parameters: { ...parameters, ...reference.parameters, ...standing.parameters } },
+      ...{ reportVersion: report.version, tables: [...(report.tables ?? []), ...reference.tables, ...standing.tables] },
       ...{ asOfEventHash: place.hash, archivedTo: place.archivedTo },
     };
   }

@@ -4,6 +4,7 @@ import { CheckpointsModule } from '../checkpoints/checkpoints.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
 import { ReferenceDataModule } from '../reference-data/reference-data.module.js';
+import { ReportingBookModule } from '../reporting/reporting-book.module.js';
 import { ReportExpiry } from './report-expiry.job.js';
 import { ReportRecords } from './report-records.js';
 import { ReportReference } from './report-reference.js';
@@ -13,7 +14,10 @@ import { ReportRuns } from './report-runs.js';
 import { ReportsController } from './reports.controller.js';
 
 @Module({
-  imports: [ArchivedReadsModule, CheckpointsModule, EventsModule, LongReadsModule, ReferenceDataModule],
+  imports: [
+    ...[ArchivedReadsModule, CheckpointsModule, EventsModule, LongReadsModule, ReferenceDataModule],
+    ReportingBookModule,
+  ],
   controllers: [ReportsController, ReportRunsController],
   providers: [ReportExpiry, ReportRecords, ReportReference, ReportRunMaker, ReportRuns],
   exports: [ReportRuns],

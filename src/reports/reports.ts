@@ -14,6 +14,7 @@ import { replay } from './replay.js';
 import type { AnyReport } from './report.js';
 import { userActivity } from './user-activity.js';
 import { vocabularyFindingsReport } from './vocabulary-findings.js';
+import { transactionAgeing } from '../reporting/ageing-report.js';
 import { transactions } from '../transaction-reports/transactions-report.js';
 
 /** All reports there are, in the order in which they are listed. */
@@ -27,6 +28,7 @@ export const REPORTS: readonly AnyReport[] = [
   dropCopyReconciliation,
   orderRecords,
   transactions,
+  transactionAgeing,
   lifecycleExceptions,
   completeness,
   clockSync,

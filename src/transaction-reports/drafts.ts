@@ -2,7 +2,7 @@ import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import { isWithin } from '../reports/periods.js';
 import { recordedAt } from '../reports/recorded-at.js';
 import type { ReportRun } from '../reports/report.js';
-import { ordersInPeriod } from '../reports/whole-lives.js';
+import { lifeOfOrder, ordersInPeriod } from '../reports/whole-lives.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { Draft, EventReference, NotReportable } from './draft.js';
 import { ineligible } from './eligibility.js';
@@ -36,14 +36,37 @@ export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReport
   for await (const life of ordersInPeriod(run)) {
     for await (const transaction of transactionsOf(life)) {
       if (!transaction.versions.some(({ row }) => isWithin(row, run.period))) continue;
-      let drafts = draftsOfTransaction(transaction, run.executingEntity, timelines);
-      while (await timelines.readWanted()) {
-        drafts = draftsOfTransaction(transaction, run.executingEntity, timelines);
-      }
-      yield* drafts;
-      timelines.forgetIfMany();
+      yield* await wholeDrafts(transaction, run.executingEntity, timelines);
     }
   }
+}
+
+/** As draftsOf, of one execution or allocation of an order; none where the order has no such one. */
+export async function draftsOfExecution(
+  run: DraftRun,
+  orderId: string,
+  eventId: string,
+  timelines: ReferenceTimelines,
+): Promise<(Draft | NotReportable)[]> {
+  const life = await lifeOfOrder(run, orderId);
+  if (!life) return [];
+  for await (const transaction of transactionsOf(life)) {
+    if (transaction.eventId !== eventId) continue;
+    return wholeDrafts(transaction, run.executingEntity, timelines);
+  }
+  return [];
+}
+
+/** With all reference data that they need. */
+async function wholeDrafts(
+  transaction: Transaction,
+  firm: string,
+  timelines: ReferenceTimelines,
+): Promise<(Draft | NotReportable)[]> {
+  let drafts = draftsOfTransaction(transaction, firm, timelines);
+  while (await timelines.readWanted()) drafts = draftsOfTransaction(transaction, firm, timelines);
+  timelines.forgetIfMany();
+  return drafts;
 }
 
 /** All that is to be reported of a transaction, or why nothing is, by the reference data that were read. */

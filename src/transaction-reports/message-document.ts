@@ -154,9 +154,18 @@ export class Element {
     return found[0]!;
   }
 
-  hasElements(): boolean {
-    for (const node of this.nodes()) if (node instanceof XmlElement) return true;
-    return false;
+  /** All its children, or its text where it has none; looked at once, as a file has many. Throws MessageFileError for both. */
+  elementsOrText(): readonly Element[] | string {
+    const elements: Element[] = [];
+    const texts: (XmlText | XmlCData)[] = [];
+    for (const node of this.nodes()) {
+      if (node instanceof XmlElement) elements.push(new Element(node));
+      else if (node instanceof XmlText || node instanceof XmlCData) texts.push(node);
+    }
+    if (elements.length === 0) return this.element.content.trim();
+    const wrong = texts.find(({ content }) => content.trim() !== '');
+    if (wrong) throw new MessageFileError(`${this.element.name} may not have text`, wrong.line);
+    return elements;
   }
 
   /** All its children; there may be no text beside them. Throws MessageFileError. */

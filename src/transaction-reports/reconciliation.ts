@@ -30,15 +30,11 @@ export function* reconciled(
   ours: Iterable<TransactionReport>,
   theirs: readonly ReportRecord[],
 ): Generator<Reconciled, void, undefined> {
-  const unmet = new Map<string, ReportRecord[]>();
-  for (const record of theirs) {
-    const same = unmet.get(keyOf(record));
-    if (same) same.push(record);
-    else unmet.set(keyOf(record), [record]);
-  }
+  const records = new RecordsToMeet();
+  for (const record of theirs) records.add(record);
   for (const report of ours) {
     const { transactionReference } = report;
-    const record = unmet.get(keyOf(report))?.shift();
+    const record = records.take(report);
     if (!record) {
       yield { is: 'missing', transactionReference };
       continue;
@@ -47,11 +43,89 @@ export function* reconciled(
     if (differences.length === 0) yield { is: 'same', transactionReference };
     else yield { is: 'different', transactionReference, differences };
   }
-  for (const { transactionReference } of [...unmet.values()].flat()) yield { is: 'extra', transactionReference };
+  for (const { transactionReference } of records.rest()) yield { is: 'extra', transactionReference };
 }
 
-/** By number of the field. */
-function differencesOf(report: TransactionReport, { status, values }: ReportRecord): FieldDifference[] {
+/** In no XML, and so in no value. */
+const SEPARATOR = '\u0000';
+
+/** Which report a record is of. */
+type RecordKey = Pick<TransactionReport, 'executingEntity' | 'transactionReference'>;
+
+/**
+ * Records of a file that reports meet one after the other, each once. Held as one text each, with paths as numbers: a
+ * tenth of what they take as maps.
+ */
+export class RecordsToMeet {
+  private readonly unmet = new Map<string, string[]>();
+  private readonly paths: string[] = [];
+  private readonly numbers = new Map<string, number>();
+  private count = 0;
+
+  /** How many were added. */
+  get size(): number {
+    return this.count;
+  }
+
+  add(record: ReportRecord): void {
+    this.count += 1;
+    const key = keyOf(record);
+    const same = this.unmet.get(key);
+    if (same) same.push(this.packed(record));
+    else this.unmet.set(key, [this.packed(record)]);
+  }
+
+  /** The next record of a report that was not met yet. */
+  take(report: RecordKey): ReportRecord | undefined {
+    const key = keyOf(report);
+    const packed = this.unmet.get(key);
+    const first = packed?.shift();
+    if (packed?.length === 0) this.unmet.delete(key);
+    return first === undefined ? undefined : this.unpacked(key, first);
+  }
+
+  /** Those that were not met. */
+  *rest(): Generator<ReportRecord, void, undefined> {
+    for (const [key, all] of this.unmet) for (const packed of all) yield this.unpacked(key, packed);
+  }
+
+  private packed({ status, values }: ReportRecord): string {
+    return [status, ...[...values].flatMap(([path, text]) => [this.numberOf(path), text])].join(SEPARATOR);
+  }
+
+  private unpacked(key: string, packed: string): ReportRecord {
+    const [status, ...pairs] = packed.split(SEPARATOR);
+    const values = new Map<string, string>();
+    for (let i = 0; i < pairs.length; i += 2) values.set(this.paths[Number(pairs[i])]!, pairs[i + 1]!);
+    const [executingEntity = '', ...reference] = key.split(' ');
+    return {
+      ...{ status: status as ReportRecord['status'], executingEntity, transactionReference: reference.join(' ') },
+      values,
+    };
+  }
+
+  private numberOf(path: string): number {
+    let number = this.numbers.get(path);
+    if (number === undefined) {
+      number = this.paths.push(path) - 1;
+      this.numbers.set(path, number);
+    }
+    return number;
+  }
+}
+
+/** A report as a record that says the same. */
+export function recordOfReport(report: TransactionReport): ReportRecord {
+  const values = new Map<string, string>();
+  for (const field of REPORT_FIELDS) {
+    for (const { path, text } of valuesOf(field, report)) if (text !== undefined) values.set(path, text);
+  }
+  const { status, transactionReference, executingEntity = '' } = report;
+  return { status, transactionReference, executingEntity, values };
+}
+
+/** What is another in a record than in a report of the same reference, by number of the field. */
+export function differencesOf(report: TransactionReport, { status, values }: ReportRecord): FieldDifference[] {
   if (report.status !== status) {
     return [{ field: 1, name: 'report_status', path: '.', ours: report.status, theirs: status }];
   }
@@ -95,9 +169,7 @@ function microsOf(text: string): number {
   }
 }
 
-function keyOf({
-  executingEntity,
-  transactionReference,
-}: Pick<TransactionReport, 'executingEntity' | 'transactionReference'>) {
+/** An LEI has no blank. */
+function keyOf({ executingEntity, transactionReference }: RecordKey): string {
   return `${executingEntity ?? ''} ${transactionReference}`;
 }

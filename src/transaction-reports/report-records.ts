@@ -22,9 +22,17 @@ const BASKET = 'Bskt';
  * Throws MessageFileError.
  */
 export function readReportRecords(file: Uint8Array): ReportRecord[] {
-  return withMessageDocument(file, REPORT_NAMESPACE, ({ document }) => {
+  const records: ReportRecord[] = [];
+  takeReportRecords(file, (record) => records.push(record));
+  return records;
+}
+
+/** As readReportRecords, one after the other: they are larger in memory than in the file. Its message id, if it has one. */
+export function takeReportRecords(file: Uint8Array, take: (record: ReportRecord) => void): string | undefined {
+  return withMessageDocument(file, REPORT_NAMESPACE, ({ document, messageId }) => {
     const [reports] = document.children({ FinInstrmRptgTxRpt: 'one' }).FinInstrmRptgTxRpt;
-    return reports!.elements().map(recordOf);
+    for (const transaction of reports!.elements()) take(recordOf(transaction));
+    return messageId;
   });
 }
 
@@ -46,11 +54,11 @@ function recordOf(transaction: Element): ReportRecord {
 
 function collect(element: Element, path: string, values: Map<string, string>): void {
   for (const [name, value] of element.attributes) values.set(`${path}/@${name}`, value);
-  if (!element.hasElements()) {
-    values.set(path, element.text());
+  const children = element.elementsOrText();
+  if (typeof children === 'string') {
+    values.set(path, children);
     return;
   }
-  const children = element.elements();
   const counts = new Map<string, number>();
   for (const child of children) {
     const count = (counts.get(child.name) ?? 0) + 1;

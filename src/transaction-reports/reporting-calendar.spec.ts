@@ -20,6 +20,7 @@ describe('the deadline of a report', () => {
       '2026-06-02T21:59:59.999999999Z',
       '2026-06-03T22:00:00.000000Z',
     ],
+    ['at the end of all times is their last instant', PARIS, '2199-12-31T12:00:00Z', '2199-12-31T23:59:59.999999Z'],
     ['in winter', PARIS, '2026-01-13T09:00:00Z', '2026-01-14T23:00:00.000000Z'],
     ['over a weekend on which clocks go forward', PARIS, '2026-03-27T22:59:59Z', '2026-03-30T22:00:00.000000Z'],
     ['over a weekend on which clocks go back', PARIS, '2026-10-23T21:59:59Z', '2026-10-26T23:00:00.000000Z'],

@@ -4,6 +4,8 @@ const MICROS_PER_MINUTE = 60_000_000;
 /** No zone is further from UTC, and none changes its offset in the middle of a minute any more. */
 const MOST_MINUTES_FROM_UTC = 15 * 60;
 const MS_PER_DAY = 86_400_000;
+/** No time is later. */
+const LAST_MICROS = parseTimestamp('2199-12-31T23:59:59.999999Z').micros;
 /** Holidays in a row that cannot be meant. */
 const MOST_DAYS_OFF = 31;
 
@@ -20,6 +22,8 @@ export class ReportingCalendar {
   private readonly local: Intl.DateTimeFormat;
   private readonly holidays: ReadonlySet<string>;
   private readonly ends = new Map<string, string>();
+  /** by both days; most transactions of a list have the same few */
+  private readonly lateBetween = new Map<string, number>();
 
   /** Throws RangeError for a zone that is not known and a holiday that is no day. */
   constructor({ timeZone, holidays }: AuthorityDays) {
@@ -60,7 +64,7 @@ export class ReportingCalendar {
     const day = this.nextWorkingDay(this.dayOf(tradingTime));
     let end = this.ends.get(day);
     if (end === undefined) {
-      end = formatMicros(this.startOf(dayAfter(day)));
+      end = formatMicros(Math.min(this.startOf(dayAfter(day)), LAST_MICROS));
       this.ends.set(day, end);
     }
     return end;
@@ -72,8 +76,14 @@ export class ReportingCalendar {
    */
   workingDaysLate(tradingTime: string, at: string): number {
     const end = this.dayOf(at);
-    let late = 0;
-    for (let day = this.nextWorkingDay(this.dayOf(tradingTime)); day < end; late++) day = this.nextWorkingDay(day);
+    const due = this.nextWorkingDay(this.dayOf(tradingTime));
+    const between = `${due} ${end}`;
+    let late = this.lateBetween.get(between);
+    if (late === undefined) {
+      late = 0;
+      for (let day = due; day < end; late++) day = this.nextWorkingDay(day);
+      this.lateBetween.set(between, late);
+    }
     return late;
   }
 

@@ -1,0 +1,73 @@
+import { isReady } from '../transaction-reports/draft.js';
+import type { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
+import { decide } from '../transaction-reports/submission-plan.js';
+import { stateOf, type Submissions } from '../transaction-reports/submissions.js';
+import { ageingOf, type Reported } from '../transaction-reports/timeliness.js';
+import type { OfReference } from './draft-groups.js';
+import type { SentRecord } from './reporting-book.sql.js';
+
+/**
+ * How a transaction reference stands, what is most pressing first: the timeliness of what must be reported, and
+ * - `over-reported`: nothing is to be reported of it any more, and the authority has it, or may have it
+ * - `cancelled`: nothing is to be reported of it any more, and the authority took it back
+ */
+export const STANDINGS = ['overdue', 'over-reported', 'due', 'awaiting', 'late', 'in-time', 'cancelled'] as const;
+export type Standing = (typeof STANDINGS)[number];
+
+/** The states of a report, what needs somebody first; `unsent` is told apart by whether it could be sent. */
+export const AGEING_STATES = [
+  ...(['held', 'rejected', 'drafted', 'cancelled', 'cancelling', 'pending', 'sent', 'accepted'] as const),
+];
+export type AgeingState = (typeof AGEING_STATES)[number];
+
+export interface Aged {
+  standing: Standing;
+  state: AgeingState;
+  /** the first instant at which it is late, canonical; null where nothing is to be reported any more */
+  deadline: string | null;
+  workingDaysLate: number | null;
+  /** field 28, or the time of the event where it is not there; null of what is not derived any more */
+  tradingTime: string | null;
+  /** when the last new report was sent */
+  sentAt: string | null;
+  /** what the next submission would do: `send`, or why not, as it is said of a submission */
+  next: string;
+  /** ids of the authority's rules by which it was last rejected, or is pending */
+  rules: readonly string[];
+}
+
+/**
+ * How a reference stands at a time. Undefined where nothing is to be reported of it, and the authority never had it.
+ * Throws TimestampError.
+ */
+export function agedOf({ drafts, sent }: OfReference, at: string, calendar: ReportingCalendar): Aged | undefined {
+  const [first, ...rest] = drafts;
+  const state = stateOf(sent);
+  const lastNew = sent.findLast(({ status }) => status === 'NEWT');
+  const told = sent.findLast((each) => each.state === 'rejected' || each.state === 'pending');
+  const common = { sentAt: lastNew?.sentAt ?? null, rules: told?.rules.map(({ id }) => id) ?? [] };
+  const decision = first && decide([first, ...rest], sent);
+  const next = !decision ? 'underived' : decision.is === 'send' ? 'send' : decision.why;
+  const report = decision?.draft.report;
+  if (!decision || report?.status !== 'NEWT') {
+    if (state === 'unsent' || state === 'rejected') return undefined;
+    const standing = state === 'cancelled' ? 'cancelled' : 'over-reported';
+    const tradingTime = lastNew?.tradingTime ?? null;
+    return { ...common, standing, state, next, tradingTime, deadline: null, workingDaysLate: null };
+  }
+  const tradingTime = report.tradingTime ?? decision.draft.time;
+  const reported = { tradingTime, state: stateBeforeCancelling(sent), sentAt: lastNew?.sentAt };
+  const { timeliness, deadline, workingDaysLate } = ageingOf(reported, at, calendar);
+  const shown = state === 'unsent' ? (isReady(decision.draft) ? 'drafted' : 'held') : state;
+  return { ...common, standing: timeliness, state: shown, deadline, workingDaysLate, tradingTime, next };
+}
+
+/** Of a report: a cancellation on its way changes nothing yet. */
+function stateBeforeCancelling(sent: readonly SentRecord[]): Reported['state'] {
+  let submissions: Submissions = sent;
+  for (;;) {
+    const state = stateOf(submissions);
+    if (state !== 'cancelling') return state;
+    submissions = submissions.slice(0, -1);
+  }
+}

@@ -1,0 +1,267 @@
+import type pg from 'pg';
+import { invalidParameters, queryError } from '../http/parameters.js';
+import { compare, parseDecimal } from '../reports/decimal.js';
+import type { ReportRun, Row } from '../reports/report.js';
+import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
+import { draftsOf } from '../transaction-reports/drafts.js';
+import { PositionSums, positionChangesOf, type PositionKey } from '../transaction-reports/position-changes.js';
+import {
+  differencesOf,
+  recordOfReport,
+  type FieldDifference,
+  type RecordsToMeet,
+} from '../transaction-reports/reconciliation.js';
+import type { ReportRecord } from '../transaction-reports/report-records.js';
+import { stateOf } from '../transaction-reports/submissions.js';
+import { toldOf } from '../transaction-reports/told-of-drafts.js';
+import type { NewReport } from '../transaction-reports/transaction-report.js';
+import { agedOf, type Aged } from './ageing.js';
+import { authorityCalendar } from './authority-calendar.js';
+import { ContentsAsSent } from './contents-as-sent.js';
+import { byReference, type OfReference } from './draft-groups.js';
+import type { GivenPosition } from './reconciliation-read.js';
+import { LIST, RECONCILIATION, RESULTS, SAMPLE_IS, SAMPLE_RESULTS } from './reconciliation-report.js';
+import * as sql from './reporting-book.sql.js';
+import { AT, REPORTING_AS_OF, TIME_ZONE } from './reporting-parameters.js';
+
+/** Positions that are held at once: some 70 MB. */
+const MOST_POSITIONS = 100_000;
+/** References of the file that nothing derives, looked up at once. */
+const LOOKED_UP_AT_ONCE = 500;
+const LATE = ['late', 'overdue'] as const;
+
+/** What reports are reconciled with, besides what was sent and answered. */
+export interface ReconciledWith {
+  executingEntity: string;
+  sample: RecordsToMeet | undefined;
+  positions: readonly GivenPosition[];
+}
+
+/** Whose sums of positions are compared. */
+type PositionSide = 'derived' | 'accepted' | 'sample';
+type Result = (typeof RESULTS)[number];
+type SampleResult = (typeof SAMPLE_RESULTS)[number];
+type Read = <T>(work: (client: pg.ClientBase) => Promise<T>) => Promise<T>;
+
+/** What was found of a reference. */
+interface Found {
+  aged?: Aged | undefined;
+  result?: Result | undefined;
+  differences?: readonly FieldDifference[] | undefined;
+  sample?: SampleResult | undefined;
+  sampleDifferences?: readonly FieldDifference[] | undefined;
+}
+
+/**
+ * A reconciliation, Delegated Regulation (EU) 2017/590, Article 15(3) and (5): what events give now against what was sent
+ * and answered, and against a file; and by positions. Rows as RECONCILIATION has them: references as they are derived,
+ * those that the file alone has, positions, totals.
+ */
+export class Reconciliation {
+  /** by what they count, as the totals name it */
+  readonly counts: Record<string, number>;
+  private readonly sums = new PositionSums<PositionSide>();
+  private readonly isListingAll: boolean;
+  private readonly isWholeSample: boolean;
+  private readonly upToAct: number;
+  private readonly read: Read;
+
+  constructor(
+    private readonly run: ReportRun,
+    private readonly by: ReconciledWith,
+  ) {
+    this.isListingAll = run.parameters[LIST] !== 'differences';
+    this.isWholeSample = run.parameters[SAMPLE_IS] !== 'part';
+    this.upToAct = Number(run.parameters[REPORTING_AS_OF]);
+    this.read = (work) => run.read((client) => work(client));
+    const named = [
+      ...[...RESULTS, ...LATE, 'not compared'],
+      ...(by.sample ? SAMPLE_RESULTS.map((result) => `sample ${result}`) : []),
+      ...['positions same', 'positions different'],
+    ];
+    this.counts = Object.fromEntries(named.map((name) => [name, 0]));
+  }
+
+  async *rows(): AsyncGenerator<Row> {
+    yield* this.derivedReferences();
+    yield* this.referencesOfSampleAlone();
+    yield* this.positions();
+    for (const [of, count] of Object.entries(this.counts)) {
+      yield { ...NOTHING, kind: 'total', total_of: of, count: String(count) };
+    }
+  }
+
+  private async *derivedReferences(): AsyncGenerator<Row> {
+    const { run, by } = this;
+    const { executingEntity } = by;
+    const referenceRevision = BigInt(run.parameters[REFERENCE_AS_OF] ?? '0');
+    const calendar = await authorityCalendar(this.read, referenceRevision, run.parameters[TIME_ZONE]!);
+    const draftRun = { ...run, executingEntity, referenceRevision };
+    const asSent = new ContentsAsSent(draftRun, this.read);
+    const sentOf = (eventIds: readonly string[]) =>
+      this.read((client) => sql.sentRecords(client, executingEntity, { eventIds }, this.upToAct));
+    for await (const of of byReference(draftsOf(draftRun), sentOf)) {
+      const found = await this.found(of, agedOf(of, run.parameters[AT]!, calendar), asSent);
+      if (!found) continue;
+      this.count(found);
+      if (this.isListed(found)) yield rowOf(of, found);
+    }
+    this.counts['not compared'] = asSent.notFound;
+  }
+
+  /** Undefined where neither side has anything. */
+  private async found(of: OfReference, aged: Aged | undefined, asSent: ContentsAsSent): Promise<Found | undefined> {
+    const derived = of.drafts.at(-1)?.report;
+    const report = derived?.status === 'NEWT' ? derived : undefined;
+    if (report) this.addPositions('derived', recordOfReport(report));
+    const { executingEntity } = this.by;
+    const record = this.by.sample?.take({ executingEntity, transactionReference: of.transactionReference });
+    if (record) this.addPositions('sample', record);
+    const ofSample = this.ofSample(report, record);
+    if (!aged) return ofSample.sample === undefined ? undefined : ofSample;
+    const isAccepted = stateOf(of.sent) === 'accepted';
+    if (!report) {
+      const content = isAccepted ? await asSent.of(of) : undefined;
+      if (content) this.addPositions('accepted', recordOfReport(content));
+      return { aged, result: aged.standing === 'cancelled' ? 'same' : 'extra', ...ofSample };
+    }
+    const isThere = ['sent', 'pending', 'accepted', 'cancelling'].includes(aged.state);
+    if (!isThere) return { aged, result: 'missing', ...ofSample };
+    const isAsSent = aged.next === 'as-sent';
+    const content = isAsSent ? report : await asSent.of(of);
+    if (content && isAccepted) this.addPositions('accepted', recordOfReport(content));
+    const differences = content && !isAsSent ? differencesOf(report, recordOfReport(content)) : undefined;
+    const isSame = content !== undefined && (differences ?? []).length === 0;
+    const result = !isSame ? 'different' : isAccepted ? 'same' : 'unanswered';
+    return { aged, result, differences, ...ofSample };
+  }
+
+  private ofSample(
+    report: NewReport | undefined,
+    record: ReportRecord | undefined,
+  ): Pick<Found, 'sample' | 'sampleDifferences'> {
+    if (!this.by.sample) return {};
+    if (!record) return report && this.isWholeSample ? { sample: 'missing' } : {};
+    if (!report) return { sample: record.status === 'CANC' ? 'same' : 'extra' };
+    const sampleDifferences = differencesOf(report, record);
+    return sampleDifferences.length === 0 ? { sample: 'same' } : { sample: 'different', sampleDifferences };
+  }
+
+  private async *referencesOfSampleAlone(): AsyncGenerator<Row> {
+    if (!this.by.sample) return;
+    let some: ReportRecord[] = [];
+    for (const record of this.by.sample.rest()) {
+      this.addPositions('sample', record);
+      this.count({ sample: 'extra' });
+      some.push(record);
+      if (some.length < LOOKED_UP_AT_ONCE) continue;
+      yield* await this.rowsOfSampleAlone(some);
+      some = [];
+    }
+    yield* await this.rowsOfSampleAlone(some);
+  }
+
+  /** With what was sent of this ledger under their references, of whatever period. */
+  private async rowsOfSampleAlone(records: readonly ReportRecord[]): Promise<Row[]> {
+    const references = records.map(({ transactionReference }) => transactionReference);
+    const sent = await this.read(async (client) => {
+      const all = await sql.sentRecords(client, this.by.executingEntity, { references }, this.upToAct);
+      const acts = all.map(({ act }) => act);
+      const own = await sql.actsOfLedger(client, acts, this.run.ledger);
+      return all.filter(({ act }) => own.has(act));
+    });
+    return records.map(({ transactionReference, executingEntity, values }) => {
+      const own =
+        executingEntity === this.by.executingEntity
+          ? sent.filter((each) => each.transactionReference === transactionReference)
+          : [];
+      const state = stateOf(own);
+      return {
+        ...NOTHING,
+        ...{ kind: 'reference', transaction_reference: transactionReference, sample: 'extra' },
+        ...{ state: state === 'unsent' ? null : state, message_id: own.at(-1)?.messageId ?? null },
+        ...{ trading_time: values.get('New/Tx/TradDt') ?? null, event_id: own.at(-1)?.eventId ?? null },
+        sent_at: own.findLast(({ status }) => status === 'NEWT')?.sentAt ?? null,
+      };
+    });
+  }
+
+  private *positions(): Generator<Row> {
+    const given = new Map(this.by.positions.map((position) => [nameOf(position), position]));
+    for (const { key, sumOf } of this.sums.all()) {
+      const books = given.get(nameOf(key));
+      given.delete(nameOf(key));
+      yield* this.position(key, sumOf, books?.quantity);
+    }
+    for (const position of given.values()) yield* this.position(position, () => undefined, position.quantity);
+  }
+
+  /** What a side says nothing of has not changed there. */
+  private *position(
+    { party, instrument, quantityIn }: PositionKey,
+    sumOf: (side: PositionSide) => string | undefined,
+    given: string | undefined,
+  ): Generator<Row> {
+    const derived = sumOf('derived') ?? '0';
+    const accepted = sumOf('accepted') ?? '0';
+    const others = given === undefined ? [accepted] : [accepted, given];
+    const isSame = others.every((each) => compare(parseDecimal(derived)!, parseDecimal(each)!) === 0);
+    this.counts[isSame ? 'positions same' : 'positions different']! += 1;
+    if (isSame && !this.isListingAll) return;
+    yield {
+      ...NOTHING,
+      ...{ kind: 'position', result: isSame ? 'same' : 'different', party, instrument, quantity_in: quantityIn },
+      ...{ derived, accepted, in_sample: this.by.sample ? (sumOf('sample') ?? '0') : null, given: given ?? null },
+    };
+  }
+
+  private addPositions(side: PositionSide, { status, values }: ReportRecord): void {
+    if (status === 'CANC') return;
+    for (const change of positionChangesOf(values)) this.sums.add(side, change);
+    if (this.sums.size <= MOST_POSITIONS) return;
+    const rest = `has more than ${MOST_POSITIONS} positions: ask for a shorter period`;
+    throw invalidParameters([queryError('from', 'too-many', rest)]);
+  }
+
+  private count({ aged, result, sample }: Found): void {
+    const late = LATE.find((each) => each === aged?.standing);
+    for (const name of [result, late, sample && `sample ${sample}`]) if (name) this.counts[name]! += 1;
+  }
+
+  private isListed({ aged, result, sample }: Found): boolean {
+    const isGood = [undefined, 'same', 'unanswered'].includes(result) && [undefined, 'same'].includes(sample);
+    return this.isListingAll || !isGood || LATE.some((each) => each === aged?.standing);
+  }
+}
+
+function rowOf(of: OfReference, { aged, result, differences, sample, sampleDifferences }: Found): Row {
+  const draft = of.drafts.at(-1);
+  return {
+    ...NOTHING,
+    ...{ kind: 'reference', transaction_reference: of.transactionReference, result: result ?? null },
+    ...{ state: aged?.state ?? null, timeliness: aged?.standing ?? null, sample: sample ?? null },
+    working_days_late: aged && aged.workingDaysLate !== null ? String(aged.workingDaysLate) : null,
+    ...{ differing: numbersOf(differences), differences: shown(differences) },
+    ...{ sample_differing: numbersOf(sampleDifferences), sample_differences: shown(sampleDifferences) },
+    ...{ to_mend: draft ? toldOf(draft).toMend : null, trading_time: aged?.tradingTime ?? null },
+    ...{ sent_at: aged?.sentAt ?? null, message_id: of.sent.at(-1)?.messageId ?? null },
+    ...{ order_id: of.orderId, event_id: of.eventId },
+  };
+}
+
+function numbersOf(differences: readonly FieldDifference[] | undefined): string | null {
+  return [...new Set(differences?.map(({ field }) => field))].join(' ') || null;
+}
+
+function shown(differences: readonly FieldDifference[] | undefined): string | null {
+  if (!differences || differences.length === 0) return null;
+  return JSON.stringify(
+    differences.map(({ ours = null, theirs = null, field, name, path }) => ({ field, name, path, ours, theirs })),
+  );
+}
+
+function nameOf({ party, instrument, quantityIn }: PositionKey): string {
+  return JSON.stringify([party, instrument, quantityIn]);
+}
+
+const NOTHING: Row = Object.freeze(Object.fromEntries(RECONCILIATION.columns.map(({ name }) => [name, null])));

@@ -1,0 +1,46 @@
+import { isTimeZone } from '../config/settings.js';
+import { parseTimestamp, TimestampError } from '../integrity/timestamp.js';
+import type { ReportParameter } from '../reports/report.js';
+
+export const REPORTING_AS_OF = 'reporting_as_of';
+export const AT = 'at';
+export const TIME_ZONE = 'time_zone';
+
+/** What fixes a run to what was sent and answered, besides `as_of` and `reference_as_of`: reporting-standing.ts. */
+export const STANDING_PARAMETERS: readonly ReportParameter[] = [
+  {
+    name: AT,
+    description:
+      'When it is looked at, for what is overdue: an RFC 3339 time. Without it now, or with as_of the time at which that event was recorded',
+    example: '2026-06-03T06:00:00Z',
+    required: false,
+    mistake: (value) => {
+      try {
+        parseTimestamp(value);
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof TimestampError)) throw error;
+        return { rule: error.rule, rest: error.message };
+      }
+    },
+  },
+  {
+    name: REPORTING_AS_OF,
+    description:
+      'Number of the act in the ledger _reporting up to which submissions and feedback count; 0 for none. Without it all of them, or with at or as_of those that were recorded by then',
+    example: '12',
+    required: false,
+    mistake: (value) =>
+      /^(?:0|[1-9][0-9]{0,8})$/.test(value) ? undefined : { rule: 'act', rest: 'must be the number of an act, or 0' },
+  },
+  {
+    name: TIME_ZONE,
+    description: 'Time zone of the authority, of the IANA list; REPORTING_TIME_ZONE when left out',
+    example: 'Europe/Paris',
+    required: false,
+    mistake: (value) =>
+      isTimeZone(value)
+        ? undefined
+        : { rule: 'time-zone', rest: 'must be a time zone of the IANA list, as Europe/Paris' },
+  },
+];
