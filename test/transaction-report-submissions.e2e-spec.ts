@@ -1,33 +1,21 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Response } from 'supertest';
-import { ZipReader } from '../src/integrity/zip.js';
 import { readReportRecords } from '../src/transaction-reports/report-records.js';
 import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { createKey, query } from './support/keys.js';
+import { decisionsOf, filesOf, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
 import { whenOver } from './support/verification.js';
 
 const SCHEMAS = join(resolve(import.meta.dirname, '..', process.env.TRUETRAIL_SHARED ?? '../shared'), 'reference/xsd');
 const HAS_SCHEMAS = existsSync(join(SCHEMAS, 'head.003.001.01.xsd'));
 if (!HAS_SCHEMAS) process.stderr.write('skipped: schemas of submitted files (they are missing here)\n');
-const SUBMISSIONS = '/v1/ledgers/main/transaction-reports/submissions';
 const DAY = { from_date: '2025-06-03', to_date: '2025-06-03' };
-
-interface Submission {
-  id: string;
-  status: string;
-  records: string | null;
-  act: string | null;
-  error: string | null;
-  sha256: string;
-  files: { message_id: string; new: string; cancelled: string }[];
-}
-type Decision = Record<string, string | null>;
 
 describe('a submission of transaction reports', () => {
   let service: TestService;
-  let first: Submission;
+  let first: ShownSubmission;
   beforeAll(async () => {
     const env = { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', REPORTING_FILE_REPORTS: '20' };
     service = await startService({ env: { ...env, ...(HAS_SCHEMAS ? { REPORTING_SCHEMAS: SCHEMAS } : {}) } });
@@ -48,28 +36,11 @@ describe('a submission of transaction reports', () => {
   afterAll(() => service.close());
 
   const asked = () => service.http().post(SUBMISSIONS).send(DAY).expect(202);
-  const over = (answer: Response): Promise<Submission> => whenOver<Submission>(service, answer.headers.location!);
-  const decisionsOf = async (id: string): Promise<Decision[]> =>
-    (await service.http().get(`${SUBMISSIONS}/${id}/decisions?limit=1000`).expect(200)).body.decisions as Decision[];
-  async function filesOf(id: string): Promise<Map<string, Buffer>> {
-    const { body } = await service
-      .http()
-      .get(`${SUBMISSIONS}/${id}/content`)
-      .buffer(true)
-      .parse((answer, done) => {
-        const chunks: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('end', () => done(null, Buffer.concat(chunks)));
-      })
-      .expect(200);
-    const bytes = body as Buffer;
-    const source = { size: bytes.length, read: (at: number, length: number) => bytes.subarray(at, at + length) };
-    const zip = ZipReader.open(source);
-    return new Map(zip.entries.map((entry) => [entry.name, ZipReader.unpack(entry, zip.packed(entry))]));
-  }
+  const over = (answer: Response): Promise<ShownSubmission> =>
+    whenOver<ShownSubmission>(service, answer.headers.location!);
 
   it('sends each reference once, in files that are numbered and split, and says why it did not send the others', async () => {
-    const decisions = await decisionsOf(first.id);
+    const decisions = await decisionsOf(service, first.id);
     const sent = decisions.filter(({ decision }) => decision === 'send');
     expect(String(sent.length)).toBe(first.records);
     expect(new Set(decisions.map((each) => each.transaction_reference)).size).toBe(decisions.length);
@@ -80,7 +51,7 @@ describe('a submission of transaction reports', () => {
     const cancelled = decisions.filter(({ status }) => status === 'CANC');
     expect(new Set(cancelled.map(({ decision }) => decision))).toEqual(new Set(['not-there']));
 
-    const files = await filesOf(first.id);
+    const files = await filesOf(service, first.id);
     const year = new Date().getUTCFullYear() % 100;
     expect([...files.keys()]).toEqual([
       `TF_DATTRA_FR_000001-0-000000_${year}.xml`,
@@ -100,7 +71,7 @@ describe('a submission of transaction reports', () => {
       ({ metadata }) => (metadata as { maker: string }).maker === maker && metadata !== act!.metadata,
     );
     expect(written.map((each) => each.entity_id)).toEqual(
-      (await decisionsOf(first.id))
+      (await decisionsOf(service, first.id))
         .filter(({ decision }) => decision === 'send')
         .map((each) => each.transaction_reference),
     );
@@ -123,20 +94,20 @@ describe('a submission of transaction reports', () => {
       .expect(201);
     const next = await over(await asked());
     expect([next.records, next.act]).toEqual(['2', '2']);
-    const [file] = (await filesOf(next.id)).values();
+    const [file] = (await filesOf(service, next.id)).values();
     expect(readReportRecords(file!).map(({ status }) => status)).toEqual(['CANC', 'NEWT']);
     expect((await over(await asked())).records).toBe('0');
   });
 
   it('has the same files once more where they are not kept any more', async () => {
-    const before = await filesOf(first.id);
+    const before = await filesOf(service, first.id);
     await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${first.id}'`);
     await service.http().get(`${SUBMISSIONS}/${first.id}/content`).expect(410);
     const asked = await service.http().post(`${SUBMISSIONS}/${first.id}/files`).expect(202);
-    expect((asked.body as Submission).id).toBe(first.id);
-    const made = await whenOver<Submission>(service, `${SUBMISSIONS}/${first.id}`);
+    expect((asked.body as ShownSubmission).id).toBe(first.id);
+    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${first.id}`);
     expect([made.status, made.sha256]).toEqual(['done', first.sha256]);
-    expect(await filesOf(first.id)).toEqual(before);
+    expect(await filesOf(service, first.id)).toEqual(before);
   });
 
   it('needs a scope of its own, and refuses what it does not know', async () => {
