@@ -1,10 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
 import type { Response } from 'supertest';
+import { actEventId } from '../src/reporting/reporting-events.js';
 import { readReportRecords } from '../src/transaction-reports/report-records.js';
 import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
-import { startService, type TestService } from './support/app.js';
+import { startService, TEST_KEY, type TestService } from './support/app.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { createKey, query } from './support/keys.js';
+import { Replica } from './support/replica.js';
 import { decisionsOf, filesOf, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
 import { whenOver } from './support/verification.js';
 
@@ -121,4 +126,123 @@ describe('a submission of transaction reports', () => {
       .expect(400);
     expect(wrong.body.errors).toMatchObject([{ pointer: '/repeat_rejected', rule: 'one-of' }]);
   });
+});
+
+describe('a submission whose replica is killed before its act, while others are asked for', () => {
+  const replicas: Replica[] = [];
+  let database: TestDatabase;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    admin = new pg.Client({ connectionString: database.adminUrl });
+    await admin.connect();
+    replicas.push(await startReplica());
+    const [first] = replicas;
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await post(first!, `/v1/reference/${kind}/imports`, text, 'text/csv');
+    }
+    await post(first!, '/v1/ledgers/main/events/batch', JSON.stringify({ events: MADE_TRANSACTIONS }));
+  }, 60_000);
+  afterAll(async () => {
+    for (const replica of replicas) await replica.end('SIGKILL');
+    await admin?.end();
+    await database?.drop();
+  });
+
+  const startReplica = (): Promise<Replica> =>
+    Replica.start({
+      ...{ DATABASE_URL: database.serviceUrl, DATABASE_OWNER_URL: database.ownerUrl },
+      ...{ REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', DATABASE_TLS: 'any' },
+    });
+  async function send(replica: Replica, path: string, init: RequestInit = {}): Promise<unknown> {
+    const headers = { authorization: `Bearer ${TEST_KEY}`, ...(init.headers as Record<string, string>) };
+    const answer = await fetch(`${replica.url}${path}`, { ...init, headers });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
+    return JSON.parse(text);
+  }
+  const post = (replica: Replica, path: string, body: string, type = 'application/json') =>
+    send(replica, path, { method: 'POST', body, headers: { 'content-type': type } });
+  const ask = async (replica: Replica): Promise<string> =>
+    ((await post(replica, SUBMISSIONS, JSON.stringify(DAY))) as ShownSubmission).id;
+  async function whenDone(replica: Replica, id: string): Promise<ShownSubmission> {
+    for (const until = Date.now() + 60_000; ; await pause(100)) {
+      const run = (await send(replica, `${SUBMISSIONS}/${id}`)) as ShownSubmission;
+      if (run.status !== 'queued' && run.status !== 'running') return run;
+      if (Date.now() > until) throw new Error(`the submission is still ${run.status}:\n${replica.log}`);
+    }
+  }
+  const count = async (what: string): Promise<number> =>
+    Number((await admin.query<{ count: string }>(`SELECT count(*) AS count ${what}`)).rows[0]!.count);
+  const waiting = () => count(`FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+  const written = () => count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'written'`);
+  async function until(is: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 30_000; !(await is()); await pause(50)) {
+      if (Date.now() > end) throw new Error('it does not come to that');
+    }
+  }
+  /** Whoever records this act waits as long as `work` goes on: its id is taken, and not for good. */
+  async function withoutAct(act: number, work: () => Promise<void>): Promise<void> {
+    const other = new pg.Client({ connectionString: database.adminUrl });
+    await other.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query(`INSERT INTO event_keys (ledger, event_id, sequence) VALUES ('_reporting', $1, 0)`, [
+        actEventId(act),
+      ]);
+      await work();
+    } finally {
+      await other.query('ROLLBACK');
+      await other.end();
+    }
+  }
+
+  it('sends each report once: of what was written before, nothing counts', async () => {
+    const [killed] = replicas;
+    let abandoned = '';
+    let records = 0;
+    await withoutAct(1, async () => {
+      abandoned = await ask(killed!);
+      await until(async () => (await written()) > 0 && (await waiting()) > 0);
+      records = await written();
+      await killed!.end('SIGKILL');
+      // what it had asked of the database would still be done
+      await admin.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name LIKE 'truetrail%'`,
+      );
+      await until(async () => (await waiting()) === 0);
+    });
+    expect(records).toBeGreaterThan(20);
+    expect(await count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'sent'`)).toBe(0);
+    expect(await count('FROM reporting_records WHERE act IS NOT NULL')).toBe(0);
+
+    // two more at once, both of which have decided when the first of them records its act; and the abandoned one
+    replicas.push(...(await Promise.all([startReplica(), startReplica()])));
+    const [, one, other] = replicas;
+    let ids: string[] = [];
+    await withoutAct(1, async () => {
+      ids = await Promise.all([ask(one!), ask(other!)]);
+      await until(async () => (await waiting()) > 1);
+      await admin.query(`UPDATE reporting_runs SET progress_at = progress_at - interval '1 hour' WHERE id = $1`, [
+        abandoned,
+      ]);
+    });
+    const runs = [];
+    for (const id of [...ids, abandoned]) runs.push(await whenDone(one!, id));
+    expect(runs.map(({ status, error }) => [status, error])).toEqual(runs.map(() => ['done', null]));
+    expect(runs.map((run) => run.records).sort()).toEqual(['0', '0', String(records)].sort());
+    expect(runs.filter(({ act }) => act !== null).map(({ act }) => act)).toEqual(['1']);
+
+    const sent = runs.find(({ act }) => act !== null)!;
+    expect(sent.files.map((file) => file.message_id)).toEqual([expect.stringMatching(/^TF_DATTRA_FR_000001-/)]);
+    const { rows } = await admin.query<{ reference: string; times: string }>(
+      `SELECT transaction_reference AS reference, count(*) AS times FROM reporting_records
+         WHERE act IS NOT NULL GROUP BY transaction_reference`,
+    );
+    expect([rows.length, new Set(rows.map(({ times }) => times))]).toEqual([records, new Set(['1'])]);
+    // of every one that came to nothing the records stand in the ledger, and count for nothing
+    expect(await written()).toBeGreaterThanOrEqual(2 * records);
+    expect((await whenDone(other!, await ask(other!))).records).toBe('0');
+  }, 120_000);
 });
