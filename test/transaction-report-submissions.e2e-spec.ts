@@ -128,7 +128,7 @@ describe('a submission of transaction reports', () => {
   });
 });
 
-describe('a submission whose replica is killed before its act, while others are asked for', () => {
+describe('a submission whose replica is killed', () => {
   const replicas: Replica[] = [];
   let database: TestDatabase;
   let admin: pg.Client;
@@ -197,7 +197,20 @@ describe('a submission whose replica is killed before its act, while others are 
     }
   }
 
-  it('sends each report once: of what was written before, nothing counts', async () => {
+  /** With all that waits in the database: what a replica had asked of it would still be done. */
+  async function kill(replica: Replica): Promise<void> {
+    await replica.end('SIGKILL');
+    await admin.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    await until(async () => (await waiting()) === 0);
+  }
+  /** As if its replica had been silent for long. */
+  const abandon = (run: string) =>
+    admin.query(`UPDATE reporting_runs SET progress_at = progress_at - interval '1 hour' WHERE id = $1`, [run]);
+
+  it('before its act, sends each report once, with others asked for meanwhile: nothing that was written counts', async () => {
     const [killed] = replicas;
     let abandoned = '';
     let records = 0;
@@ -205,13 +218,7 @@ describe('a submission whose replica is killed before its act, while others are 
       abandoned = await ask(killed!);
       await until(async () => (await written()) > 0 && (await waiting()) > 0);
       records = await written();
-      await killed!.end('SIGKILL');
-      // what it had asked of the database would still be done
-      await admin.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE datname = current_database() AND application_name LIKE 'truetrail%'`,
-      );
-      await until(async () => (await waiting()) === 0);
+      await kill(killed!);
     });
     expect(records).toBeGreaterThan(20);
     expect(await count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'sent'`)).toBe(0);
@@ -224,9 +231,7 @@ describe('a submission whose replica is killed before its act, while others are 
     await withoutAct(1, async () => {
       ids = await Promise.all([ask(one!), ask(other!)]);
       await until(async () => (await waiting()) > 1);
-      await admin.query(`UPDATE reporting_runs SET progress_at = progress_at - interval '1 hour' WHERE id = $1`, [
-        abandoned,
-      ]);
+      await abandon(abandoned);
     });
     const runs = [];
     for (const id of [...ids, abandoned]) runs.push(await whenDone(one!, id));
@@ -244,5 +249,38 @@ describe('a submission whose replica is killed before its act, while others are 
     // of every one that came to nothing the records stand in the ledger, and count for nothing
     expect(await written()).toBeGreaterThanOrEqual(2 * records);
     expect((await whenDone(other!, await ask(other!))).records).toBe('0');
+  }, 120_000);
+
+  it('after its act, counts: whoever takes it up makes the files, and nothing is sent again', async () => {
+    const [, killed, other] = replicas;
+    const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
+    const corrected = {
+      ...{ ...own, event_id: '0197f3a1-6c00-7000-8000-00000000f003', corrects: own.event_id },
+      new_state: { ...own.new_state, price: '61.37' },
+    };
+    await post(other!, '/v1/ledgers/main/events', JSON.stringify(corrected));
+    const service = new pg.Client({ connectionString: database.adminUrl });
+    await service.connect();
+    try {
+      let run = '';
+      await withoutAct(2, async () => {
+        run = await ask(killed!);
+        await until(async () => (await waiting()) > 0);
+        // that it is done cannot be recorded
+        await service.query('BEGIN');
+        await service.query(`SELECT FROM ledger_heads WHERE ledger = '_service' FOR UPDATE`);
+      });
+      const acts = () => count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'sent'`);
+      await until(async () => (await acts()) === 2 && (await waiting()) > 0);
+      await kill(killed!);
+      await service.query('ROLLBACK');
+      await abandon(run);
+      const made = await whenDone(other!, run);
+      expect([made.status, made.error, made.act, made.records]).toEqual(['done', null, '2', '2']);
+      expect((await whenDone(other!, await ask(other!))).records).toBe('0');
+      expect([await acts(), await count('FROM reporting_records WHERE act = 2')]).toEqual([2, 2]);
+    } finally {
+      await service.end();
+    }
   }, 120_000);
 });
