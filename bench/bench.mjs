@@ -16,6 +16,7 @@ import {
   NotThereYet,
 } from './read-rows.mjs';
 import { measureReports } from './report-rows.mjs';
+import { measureReportFiles, measureSubmissions } from './reporting-rows.mjs';
 import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
 import { measureProofs, measureRounds } from './checkpoint-rows.mjs';
 import { measureBundle, measureLevels } from './evidence-rows.mjs';
@@ -57,6 +58,9 @@ const FULL = {
   searchMs: 60_000,
   archivedMonths: 24,
   archivedMonthEvents: 20_000,
+  reportedInFile: 1_000_000,
+  reportedASplit: 100_000,
+  submitted: 50_000,
   dropCaches: true,
 };
 /** Enough to see that everything runs. */
@@ -91,6 +95,9 @@ const QUICK = {
   searchMs: 1_500,
   archivedMonths: 4,
   archivedMonthEvents: 500,
+  reportedInFile: 2_000,
+  reportedASplit: 500,
+  submitted: 500,
   dropCaches: false,
 };
 
@@ -120,6 +127,8 @@ const ROWS = {
   'slow-store': { what: 'POST beside a store that is slow or hangs', measure: measureSlowStore, extra: true },
   'archived-memory': { what: 'memory of reads over archived months', measure: measureArchivedMemory, extra: true },
   reports: { what: 'each report', measure: measureReports, filled: true, extra: true },
+  'report-files': { what: 'files of very many transaction reports', measure: measureReportFiles, extra: true },
+  submissions: { what: 'submissions of very many executions', measure: measureSubmissions, extra: true },
   start: { what: 'ready on a later start', measure: measureStart, filled: true },
 };
 

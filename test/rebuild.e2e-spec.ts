@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
 import { readConfig } from '../src/config/config.js';
+import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { feedbackXml } from './support/feedback.js';
 import { folderStore, objectOf, STORES, type TestStore } from './support/stores.js';
+import { filesOf, SUBMISSIONS, submitted, type ShownSubmission } from './support/submissions.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
-import { runJob } from './support/verification.js';
+import { FIRM } from './support/transaction-reports.js';
+import { runJob, whenOver } from './support/verification.js';
 
 function monthsAgo(back: number): Date {
   const now = new Date();
@@ -31,12 +35,26 @@ const CONTENTS: Record<string, string> = {
   'reference data': 'SELECT * FROM reference_changes ORDER BY revision',
 };
 
-async function contents(database: TestDatabase): Promise<Record<string, unknown[]>> {
+/** What follows from the ledger of what was sent and answered. */
+const REPORTED: Record<string, string> = {
+  acts: 'SELECT * FROM reporting_acts ORDER BY act',
+  records: 'SELECT * FROM reporting_records ORDER BY maker, transaction_reference',
+  advices: 'SELECT * FROM reporting_advices ORDER BY maker, number',
+  progress: 'SELECT * FROM reporting_progress ORDER BY ledger',
+  submissions: `SELECT id, ledger, executing_entity, parameters, as_of, requested_by, rows, created_at
+                  FROM reporting_runs WHERE id IN (SELECT subject::uuid FROM reporting_acts WHERE kind = 'submission')
+                  ORDER BY created_at`,
+};
+
+async function contents(
+  database: TestDatabase,
+  queries: Readonly<Record<string, string>> = CONTENTS,
+): Promise<Record<string, unknown[]>> {
   const client = new pg.Client({ connectionString: database.adminUrl });
   await client.connect();
   try {
     const found: Record<string, unknown[]> = {};
-    for (const [name, text] of Object.entries(CONTENTS)) {
+    for (const [name, text] of Object.entries(queries)) {
       const { rows } = await client.query<Record<string, unknown>>(text);
       found[name] = rows;
     }
@@ -193,3 +211,101 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     }, 120_000);
   },
 );
+
+describe('a rebuild of what was reported to authorities', () => {
+  const day = { from_date: '2025-06-03', to_date: '2025-06-03' };
+  let test: TestStore;
+  let service: TestService;
+  let copy: TestDatabase;
+  let folder: string;
+  const env = () => ({ ARCHIVE_URL: test.url, REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' });
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'truetrail-rebuild-test-'));
+    test = folderStore();
+    service = await startService({ env: { ...env(), REPORTING_FILE_REPORTS: '20' } });
+    copy = await createTestDatabase();
+  });
+  afterAll(async () => {
+    await service.close();
+    await copy.drop();
+    test.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const handIn = (to: TestService, xml: string) =>
+    to.http().post('/v1/transaction-report-feedback').set('content-type', 'application/xml').send(xml);
+
+  it('has the same states, acts and numbers, goes on from there, and makes the same files', async () => {
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+    const first = await submitted(service, day);
+    const files = await filesOf(service, first.id);
+    expect(files.size).toBe(2);
+    // one is rejected; another is corrected, and taken back by the next submission
+    const rejected = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'BOND' && action === 'fill')!;
+    const corrected = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'AOTC' && action === 'fill')!;
+    const { body } = await service.http().get(`${SUBMISSIONS}/${first.id}/decisions?limit=1000`).expect(200);
+    const decisions = body.decisions as { event_id: string; transaction_reference: string; message_id: string }[];
+    const ofBond = decisions.find(({ event_id: id }) => id === rejected.event_id)!;
+    const records = [
+      {
+        recordId: `${FIRM}${ofBond.transaction_reference}`,
+        status: 'RJCT' as const,
+        rules: [{ id: 'CON-412', description: 'Field 41 is not valid' }],
+      },
+    ];
+    const feedback = feedbackXml([{ answers: ofBond.message_id, status: 'PART', records }]);
+    await handIn(service, feedback).expect(201);
+    const correction = {
+      ...{ ...corrected, event_id: '0197f3a1-6c00-7000-8000-00000000f002', corrects: corrected.event_id },
+      new_state: { ...corrected.new_state, price: '61.37' },
+    };
+    await service.http().post('/v1/ledgers/main/events').send(correction).expect(201);
+    const second = await submitted(service, day);
+    expect([first.act, second.act, second.records]).toEqual(['1', '3', '2']);
+    const secondFiles = await filesOf(service, second.id);
+    // what was asked for and sent nothing is in no act
+    expect((await submitted(service, day)).records).toBe('0');
+    await runJob(service, 'archive-export');
+    const before = await contents(service.database, REPORTED);
+    expect(before.submissions).toHaveLength(2);
+
+    const config = readConfig({
+      ...{ DATABASE_URL: copy.serviceUrl, DATABASE_OWNER_URL: copy.ownerUrl, ARCHIVE_URL: test.url },
+      ...{ DATA_DIR: folder, LOG_LEVEL: 'silent' },
+    });
+    const ledgers = await rebuildFromArchive(config, () => undefined);
+    expect(ledgers.find(({ ledger }) => ledger === '_reporting')?.verdict).toBe('valid');
+    const rebuilt = await startService({ env: { ...env(), REPORTING_FILE_REPORTS: '20' }, database: copy });
+    try {
+      const { submissions } = (await rebuilt.http().get(SUBMISSIONS).expect(200)).body as {
+        submissions: ShownSubmission[];
+      };
+      const shown = submissions.map(({ id, status, act, records: count, files: of }) => [id, status, act, count, of]);
+      expect(shown).toEqual([
+        [second.id, 'failed', second.act, second.records, second.files],
+        [first.id, 'failed', first.act, first.records, first.files],
+      ]);
+      expect(await contents(copy, REPORTED)).toEqual(before);
+      for (const [{ id }, expected] of [
+        [first, files],
+        [second, secondFiles],
+      ] as const) {
+        await rebuilt.http().post(`${SUBMISSIONS}/${id}/files`).expect(202);
+        const made = await whenOver<ShownSubmission>(rebuilt, `${SUBMISSIONS}/${id}`);
+        expect([made.status, made.error]).toEqual(['done', null]);
+        expect(await filesOf(rebuilt, id)).toEqual(expected);
+      }
+      // the same feedback says nothing new, and the same day sends nothing, but for what was rejected, by request
+      await handIn(rebuilt, feedback).expect(200);
+      expect((await submitted(rebuilt, day)).records).toBe('0');
+      const again = await submitted(rebuilt, day, { repeat_rejected: 'yes' });
+      expect([again.records, again.act]).toEqual(['1', '4']);
+      expect(again.files[0]!.message_id).toMatch(/^TF_DATTRA_FR_000004-0-000003_/);
+    } finally {
+      await rebuilt.close();
+    }
+  }, 120_000);
+});

@@ -1,33 +1,26 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
 import type { Response } from 'supertest';
-import { ZipReader } from '../src/integrity/zip.js';
+import { actEventId } from '../src/reporting/reporting-events.js';
 import { readReportRecords } from '../src/transaction-reports/report-records.js';
 import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
-import { startService, type TestService } from './support/app.js';
+import { startService, TEST_KEY, type TestService } from './support/app.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { createKey, query } from './support/keys.js';
+import { Replica } from './support/replica.js';
+import { decisionsOf, filesOf, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
 import { whenOver } from './support/verification.js';
 
 const SCHEMAS = join(resolve(import.meta.dirname, '..', process.env.TRUETRAIL_SHARED ?? '../shared'), 'reference/xsd');
 const HAS_SCHEMAS = existsSync(join(SCHEMAS, 'head.003.001.01.xsd'));
 if (!HAS_SCHEMAS) process.stderr.write('skipped: schemas of submitted files (they are missing here)\n');
-const SUBMISSIONS = '/v1/ledgers/main/transaction-reports/submissions';
 const DAY = { from_date: '2025-06-03', to_date: '2025-06-03' };
-
-interface Submission {
-  id: string;
-  status: string;
-  records: string | null;
-  act: string | null;
-  error: string | null;
-  sha256: string;
-  files: { message_id: string; new: string; cancelled: string }[];
-}
-type Decision = Record<string, string | null>;
 
 describe('a submission of transaction reports', () => {
   let service: TestService;
-  let first: Submission;
+  let first: ShownSubmission;
   beforeAll(async () => {
     const env = { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', REPORTING_FILE_REPORTS: '20' };
     service = await startService({ env: { ...env, ...(HAS_SCHEMAS ? { REPORTING_SCHEMAS: SCHEMAS } : {}) } });
@@ -48,28 +41,11 @@ describe('a submission of transaction reports', () => {
   afterAll(() => service.close());
 
   const asked = () => service.http().post(SUBMISSIONS).send(DAY).expect(202);
-  const over = (answer: Response): Promise<Submission> => whenOver<Submission>(service, answer.headers.location!);
-  const decisionsOf = async (id: string): Promise<Decision[]> =>
-    (await service.http().get(`${SUBMISSIONS}/${id}/decisions?limit=1000`).expect(200)).body.decisions as Decision[];
-  async function filesOf(id: string): Promise<Map<string, Buffer>> {
-    const { body } = await service
-      .http()
-      .get(`${SUBMISSIONS}/${id}/content`)
-      .buffer(true)
-      .parse((answer, done) => {
-        const chunks: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('end', () => done(null, Buffer.concat(chunks)));
-      })
-      .expect(200);
-    const bytes = body as Buffer;
-    const source = { size: bytes.length, read: (at: number, length: number) => bytes.subarray(at, at + length) };
-    const zip = ZipReader.open(source);
-    return new Map(zip.entries.map((entry) => [entry.name, ZipReader.unpack(entry, zip.packed(entry))]));
-  }
+  const over = (answer: Response): Promise<ShownSubmission> =>
+    whenOver<ShownSubmission>(service, answer.headers.location!);
 
   it('sends each reference once, in files that are numbered and split, and says why it did not send the others', async () => {
-    const decisions = await decisionsOf(first.id);
+    const decisions = await decisionsOf(service, first.id);
     const sent = decisions.filter(({ decision }) => decision === 'send');
     expect(String(sent.length)).toBe(first.records);
     expect(new Set(decisions.map((each) => each.transaction_reference)).size).toBe(decisions.length);
@@ -80,7 +56,7 @@ describe('a submission of transaction reports', () => {
     const cancelled = decisions.filter(({ status }) => status === 'CANC');
     expect(new Set(cancelled.map(({ decision }) => decision))).toEqual(new Set(['not-there']));
 
-    const files = await filesOf(first.id);
+    const files = await filesOf(service, first.id);
     const year = new Date().getUTCFullYear() % 100;
     expect([...files.keys()]).toEqual([
       `TF_DATTRA_FR_000001-0-000000_${year}.xml`,
@@ -100,7 +76,7 @@ describe('a submission of transaction reports', () => {
       ({ metadata }) => (metadata as { maker: string }).maker === maker && metadata !== act!.metadata,
     );
     expect(written.map((each) => each.entity_id)).toEqual(
-      (await decisionsOf(first.id))
+      (await decisionsOf(service, first.id))
         .filter(({ decision }) => decision === 'send')
         .map((each) => each.transaction_reference),
     );
@@ -123,20 +99,20 @@ describe('a submission of transaction reports', () => {
       .expect(201);
     const next = await over(await asked());
     expect([next.records, next.act]).toEqual(['2', '2']);
-    const [file] = (await filesOf(next.id)).values();
+    const [file] = (await filesOf(service, next.id)).values();
     expect(readReportRecords(file!).map(({ status }) => status)).toEqual(['CANC', 'NEWT']);
     expect((await over(await asked())).records).toBe('0');
   });
 
   it('has the same files once more where they are not kept any more', async () => {
-    const before = await filesOf(first.id);
+    const before = await filesOf(service, first.id);
     await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${first.id}'`);
     await service.http().get(`${SUBMISSIONS}/${first.id}/content`).expect(410);
     const asked = await service.http().post(`${SUBMISSIONS}/${first.id}/files`).expect(202);
-    expect((asked.body as Submission).id).toBe(first.id);
-    const made = await whenOver<Submission>(service, `${SUBMISSIONS}/${first.id}`);
+    expect((asked.body as ShownSubmission).id).toBe(first.id);
+    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${first.id}`);
     expect([made.status, made.sha256]).toEqual(['done', first.sha256]);
-    expect(await filesOf(first.id)).toEqual(before);
+    expect(await filesOf(service, first.id)).toEqual(before);
   });
 
   it('needs a scope of its own, and refuses what it does not know', async () => {
@@ -150,4 +126,161 @@ describe('a submission of transaction reports', () => {
       .expect(400);
     expect(wrong.body.errors).toMatchObject([{ pointer: '/repeat_rejected', rule: 'one-of' }]);
   });
+});
+
+describe('a submission whose replica is killed', () => {
+  const replicas: Replica[] = [];
+  let database: TestDatabase;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    admin = new pg.Client({ connectionString: database.adminUrl });
+    await admin.connect();
+    replicas.push(await startReplica());
+    const [first] = replicas;
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await post(first!, `/v1/reference/${kind}/imports`, text, 'text/csv');
+    }
+    await post(first!, '/v1/ledgers/main/events/batch', JSON.stringify({ events: MADE_TRANSACTIONS }));
+  }, 60_000);
+  afterAll(async () => {
+    for (const replica of replicas) await replica.end('SIGKILL');
+    await admin?.end();
+    await database?.drop();
+  });
+
+  const startReplica = (): Promise<Replica> =>
+    Replica.start({
+      ...{ DATABASE_URL: database.serviceUrl, DATABASE_OWNER_URL: database.ownerUrl },
+      ...{ REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', DATABASE_TLS: 'any' },
+    });
+  async function send(replica: Replica, path: string, init: RequestInit = {}): Promise<unknown> {
+    const headers = { authorization: `Bearer ${TEST_KEY}`, ...(init.headers as Record<string, string>) };
+    const answer = await fetch(`${replica.url}${path}`, { ...init, headers });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
+    return JSON.parse(text);
+  }
+  const post = (replica: Replica, path: string, body: string, type = 'application/json') =>
+    send(replica, path, { method: 'POST', body, headers: { 'content-type': type } });
+  const ask = async (replica: Replica): Promise<string> =>
+    ((await post(replica, SUBMISSIONS, JSON.stringify(DAY))) as ShownSubmission).id;
+  async function whenDone(replica: Replica, id: string): Promise<ShownSubmission> {
+    for (const until = Date.now() + 60_000; ; await pause(100)) {
+      const run = (await send(replica, `${SUBMISSIONS}/${id}`)) as ShownSubmission;
+      if (run.status !== 'queued' && run.status !== 'running') return run;
+      if (Date.now() > until) throw new Error(`the submission is still ${run.status}:\n${replica.log}`);
+    }
+  }
+  const count = async (what: string): Promise<number> =>
+    Number((await admin.query<{ count: string }>(`SELECT count(*) AS count ${what}`)).rows[0]!.count);
+  const waiting = () => count(`FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+  const written = () => count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'written'`);
+  async function until(is: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 30_000; !(await is()); await pause(50)) {
+      if (Date.now() > end) throw new Error('it does not come to that');
+    }
+  }
+  /** Whoever records this act waits as long as `work` goes on: its id is taken, and not for good. */
+  async function withoutAct(act: number, work: () => Promise<void>): Promise<void> {
+    const other = new pg.Client({ connectionString: database.adminUrl });
+    await other.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query(`INSERT INTO event_keys (ledger, event_id, sequence) VALUES ('_reporting', $1, 0)`, [
+        actEventId(act),
+      ]);
+      await work();
+    } finally {
+      await other.query('ROLLBACK');
+      await other.end();
+    }
+  }
+
+  /** With all that waits in the database: what a replica had asked of it would still be done. */
+  async function kill(replica: Replica): Promise<void> {
+    await replica.end('SIGKILL');
+    await admin.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    await until(async () => (await waiting()) === 0);
+  }
+  /** As if its replica had been silent for long. */
+  const abandon = (run: string) =>
+    admin.query(`UPDATE reporting_runs SET progress_at = progress_at - interval '1 hour' WHERE id = $1`, [run]);
+
+  it('before its act, sends each report once, with others asked for meanwhile: nothing that was written counts', async () => {
+    const [killed] = replicas;
+    let abandoned = '';
+    let records = 0;
+    await withoutAct(1, async () => {
+      abandoned = await ask(killed!);
+      await until(async () => (await written()) > 0 && (await waiting()) > 0);
+      records = await written();
+      await kill(killed!);
+    });
+    expect(records).toBeGreaterThan(20);
+    expect(await count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'sent'`)).toBe(0);
+    expect(await count('FROM reporting_records WHERE act IS NOT NULL')).toBe(0);
+
+    // two more at once, both of which have decided when the first of them records its act; and the abandoned one
+    replicas.push(...(await Promise.all([startReplica(), startReplica()])));
+    const [, one, other] = replicas;
+    let ids: string[] = [];
+    await withoutAct(1, async () => {
+      ids = await Promise.all([ask(one!), ask(other!)]);
+      await until(async () => (await waiting()) > 1);
+      await abandon(abandoned);
+    });
+    const runs = [];
+    for (const id of [...ids, abandoned]) runs.push(await whenDone(one!, id));
+    expect(runs.map(({ status, error }) => [status, error])).toEqual(runs.map(() => ['done', null]));
+    expect(runs.map((run) => run.records).sort()).toEqual(['0', '0', String(records)].sort());
+    expect(runs.filter(({ act }) => act !== null).map(({ act }) => act)).toEqual(['1']);
+
+    const sent = runs.find(({ act }) => act !== null)!;
+    expect(sent.files.map((file) => file.message_id)).toEqual([expect.stringMatching(/^TF_DATTRA_FR_000001-/)]);
+    const { rows } = await admin.query<{ reference: string; times: string }>(
+      `SELECT transaction_reference AS reference, count(*) AS times FROM reporting_records
+         WHERE act IS NOT NULL GROUP BY transaction_reference`,
+    );
+    expect([rows.length, new Set(rows.map(({ times }) => times))]).toEqual([records, new Set(['1'])]);
+    // of every one that came to nothing the records stand in the ledger, and count for nothing
+    expect(await written()).toBeGreaterThanOrEqual(2 * records);
+    expect((await whenDone(other!, await ask(other!))).records).toBe('0');
+  }, 120_000);
+
+  it('after its act, counts: whoever takes it up makes the files, and nothing is sent again', async () => {
+    const [, killed, other] = replicas;
+    const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
+    const corrected = {
+      ...{ ...own, event_id: '0197f3a1-6c00-7000-8000-00000000f003', corrects: own.event_id },
+      new_state: { ...own.new_state, price: '61.37' },
+    };
+    await post(other!, '/v1/ledgers/main/events', JSON.stringify(corrected));
+    const service = new pg.Client({ connectionString: database.adminUrl });
+    await service.connect();
+    try {
+      let run = '';
+      await withoutAct(2, async () => {
+        run = await ask(killed!);
+        await until(async () => (await waiting()) > 0);
+        // that it is done cannot be recorded
+        await service.query('BEGIN');
+        await service.query(`SELECT FROM ledger_heads WHERE ledger = '_service' FOR UPDATE`);
+      });
+      const acts = () => count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'sent'`);
+      await until(async () => (await acts()) === 2 && (await waiting()) > 0);
+      await kill(killed!);
+      await service.query('ROLLBACK');
+      await abandon(run);
+      const made = await whenDone(other!, run);
+      expect([made.status, made.error, made.act, made.records]).toEqual(['done', null, '2', '2']);
+      expect((await whenDone(other!, await ask(other!))).records).toBe('0');
+      expect([await acts(), await count('FROM reporting_records WHERE act = 2')]).toEqual([2, 2]);
+    } finally {
+      await service.end();
+    }
+  }, 120_000);
 });

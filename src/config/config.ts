@@ -166,9 +166,9 @@ export const SETTINGS = {
   }),
   REPORTING_FILE_MB: integer({
     min: 1,
-    max: 200,
+    max: 4_000,
     fallback: 64,
-    why: 'How large a file is at most, unpacked. While it is written it is held in memory.',
+    why: 'How large a file is at most, unpacked. A piece of it is in memory at a time, however large it is.',
   }),
   REPORTING_SCHEMAS: text({
     accepts: 'a folder',

@@ -146,6 +146,7 @@ describe('the id of a natural person', () => {
     ['Sinead', "O'Neill", 'SINEAONEIL'],
     ['Ae', 'Ærøskøbing', 'AE###AROSK'],
     ['Li', 'O', 'LI###O####'],
+    ['Eva,Maria', 'Muster', 'EVA##MUSTE'], // as field 9 has several names
   ])('%s %s is %s in CONCAT', (firstName, surname, name) => {
     expect(concatName(firstName, surname)).toBe(name);
   });

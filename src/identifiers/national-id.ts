@@ -86,7 +86,7 @@ const LETTERS: Readonly<Record<string, string>> = {
  * Delegated Regulation (EU) 2017/590, Article 6(4), and the guidelines of ESMA on it.
  */
 export function concatName(firstName: string, surname: string): string | undefined {
-  const [first = ''] = withoutTitles(firstName).split(/\s+/);
+  const [first = ''] = withoutTitles(firstName).split(/[\s,]+/);
   const parts = [first, withoutPrefix(withoutTitles(surname))].map(fiveLetters);
   return parts.includes('#####') ? undefined : parts.join('');
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
+import { unzipped } from '../../test/support/unzipped.js';
 import { MAX_ENTRY_BYTES, ZipError, ZipReader, ZipWriter, type RandomAccess } from './zip.js';
 
 /** Chunks one after the other, without a copy of them. */
@@ -77,11 +78,53 @@ describe('a zip', () => {
     expect(() => contents(access([header, packed, header, packed, end]))).toThrow(ZipError);
     // a stream that goes on after its end, with headers that know of it
     const stream = Buffer.concat([deflateRawSync(Buffer.from('aaaa')), Buffer.from('more')]);
-    const entry = { name: 'a', isDeflated: true, crc: 0xad98e545, packedBytes: stream.length, bytes: 4, offset: 0 };
+    const sizes = { crc: 0xad98e545, packedBytes: stream.length, bytes: 4, offset: 0 };
+    const entry = { name: 'a', isDeflated: true, isStreamed: false, ...sizes };
     expect(() => ZipReader.unpack(entry, stream)).toThrow(ZipError);
   });
 
   const hasPython = spawnSync('python3', ['--version']).status === 0;
+  it('has entries that are made while their content comes in, which other programs read and ZipReader refuses', async () => {
+    const contents = [Buffer.from('one '.repeat(100_000)), Buffer.from('two'), Buffer.alloc(0)];
+    const zip = new ZipWriter();
+    const chunks: Buffer[] = [];
+    for (const [i, content] of contents.entries()) {
+      const parts = async function* (): AsyncGenerator<Buffer> {
+        for (let at = 0; at < content.length; at += 1000) yield await Promise.resolve(content.subarray(at, at + 1000));
+      };
+      for await (const chunk of zip.addStreamed(`${i}.txt`, parts())) chunks.push(chunk);
+    }
+    chunks.push(zip.end());
+    const bytes = Buffer.concat(chunks);
+    const read = [...unzipped(bytes)].map(([name, content]) => [name, content.toString()]);
+    expect(read).toEqual(contents.map((content, i) => [`${i}.txt`, content.toString()]));
+    expect(() => ZipReader.open(access([bytes]))).toThrow(ZipError);
+    if (!hasPython) return;
+    const folder = mkdtempSync(join(tmpdir(), 'truetrail-'));
+    try {
+      writeFileSync(join(folder, 'streamed.zip'), bytes);
+      const code =
+        'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(z.testzip(), [len(z.read(n)) for n in z.namelist()])';
+      const { stdout } = spawnSync('python3', ['-c', code, join(folder, 'streamed.zip')]);
+      expect(stdout.toString()).toBe('None [400000, 3, 0]\n');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('has no streamed entry whose content broke off: what broke is thrown', async () => {
+    const broken = async function* (): AsyncGenerator<Buffer> {
+      yield await Promise.resolve(Buffer.from('one'));
+      throw new RangeError('broken off');
+    };
+    const zip = new ZipWriter();
+    const taken = async (): Promise<void> => {
+      for await (const chunk of zip.addStreamed('a', broken())) expect(chunk.length).toBeGreaterThan(0);
+    };
+    await expect(taken()).rejects.toThrow(new RangeError('broken off'));
+    expect(zip.entries).toEqual([]);
+  });
+
   it('may have more than 65,535 entries', () => {
     const many = Array.from({ length: 66_000 }, (_, at): [string, Buffer, boolean] => [
       `f/${at}`,

@@ -1,15 +1,21 @@
+import { pipeline } from 'node:stream';
 import { promisify } from 'node:util';
-import { crc32, deflateRaw, deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
+import { crc32, createDeflateRaw, deflateRaw, deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 
 /**
  * A zip of which there is one way to write it: entries one after the other from the first byte on, sizes and CRC in front
  * of them, no comment, no time, no extra field but where an offset passes 4 GiB. A reader that writes the headers again
  * from what it read and compares them bit by bit leaves no field that could say something else to another program.
+ *
+ * Of an entry that is streamed, sizes and CRC stand after it (APPNOTE.TXT, 4.3.9): what is too large to be held can be
+ * written so. ZipReader takes none of these.
  */
 
 export interface ZipEntry {
   name: string;
   isDeflated: boolean;
+  /** sizes and CRC stand after its content, and not in front of it */
+  isStreamed: boolean;
   crc: number;
   /** as it stands in the zip */
   packedBytes: number;
@@ -32,6 +38,7 @@ export interface RandomAccess {
 
 const LOCAL_HEADER = 0x04034b50;
 const CENTRAL_HEADER = 0x02014b50;
+const DATA_DESCRIPTOR = 0x08074b50;
 const END = 0x06054b50;
 const ZIP64_END = 0x06064b50;
 const ZIP64_LOCATOR = 0x07064b50;
@@ -39,6 +46,9 @@ const END_BYTES = 22;
 const ZIP64_END_BYTES = 56;
 const ZIP64_LOCATOR_BYTES = 20;
 const CENTRAL_HEADER_BYTES = 46;
+const DATA_DESCRIPTOR_BYTES = 16;
+/** general purpose bit 3 */
+const HAS_DATA_DESCRIPTOR = 0x0008;
 const STORED = 0;
 const DEFLATED = 8;
 const VERSION_2 = 20;
@@ -85,6 +95,41 @@ export class ZipWriter {
     return this.put(name, content, packed, true);
   }
 
+  /**
+   * The bytes of the next entry, made while its content comes in, so that next to nothing of it is held. They are taken to
+   * their end before anything else is added. Throws what the content throws, and RangeError past 4 GiB.
+   */
+  async *addStreamed(name: string, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+    const { offset } = this;
+    const entry: ZipEntry = {
+      ...{ name, isDeflated: true, isStreamed: true, crc: 0, packedBytes: 0, bytes: 0, offset },
+    };
+    const counted = async function* (): AsyncGenerator<Buffer, void, undefined> {
+      for await (const chunk of content) {
+        entry.crc = crc32(chunk, entry.crc);
+        entry.bytes += chunk.length;
+        if (entry.bytes > MAX_32) throw new RangeError(`${name} has more than ${MAX_32} bytes`);
+        yield chunk;
+      }
+    };
+    const header = localHeader(entry);
+    yield header;
+    // whatever goes wrong on the way is thrown by the iteration
+    const deflated = pipeline(counted(), createDeflateRaw({ level: DEFLATE_LEVEL }), () => undefined);
+    for await (const packed of deflated as AsyncIterable<Buffer>) {
+      entry.packedBytes += packed.length;
+      yield packed;
+    }
+    const descriptor = Buffer.alloc(DATA_DESCRIPTOR_BYTES);
+    descriptor.writeUInt32LE(DATA_DESCRIPTOR, 0);
+    descriptor.writeUInt32LE(entry.crc, 4);
+    descriptor.writeUInt32LE(entry.packedBytes, 8);
+    descriptor.writeUInt32LE(entry.bytes, 12);
+    yield descriptor;
+    this.entries.push(entry);
+    this.offset += header.length + entry.packedBytes + descriptor.length;
+  }
+
   private put(name: string, content: Buffer, packed: Buffer, isDeflated: boolean): { header: Buffer; packed: Buffer } {
     if (content.length > MAX_ENTRY_BYTES || packed.length > MAX_ENTRY_BYTES) {
       throw new RangeError(`${name} has ${content.length} bytes; an entry has at most ${MAX_ENTRY_BYTES}`);
@@ -92,6 +137,7 @@ export class ZipWriter {
     const entry: ZipEntry = {
       name,
       isDeflated,
+      isStreamed: false,
       crc: crc32(content),
       packedBytes: packed.length,
       bytes: content.length,
@@ -175,21 +221,22 @@ function inflate(packed: Buffer, bytes: number): Buffer {
   return buffer;
 }
 
-function localHeader({ name, isDeflated, crc, packedBytes, bytes, offset }: ZipEntry): Buffer {
+function localHeader({ name, isDeflated, isStreamed, crc, packedBytes, bytes, offset }: ZipEntry): Buffer {
   const nameBytes = Buffer.from(name, 'latin1');
   const header = Buffer.alloc(30);
   header.writeUInt32LE(LOCAL_HEADER, 0);
   header.writeUInt16LE(versionOf(offset), 4);
+  header.writeUInt16LE(isStreamed ? HAS_DATA_DESCRIPTOR : 0, 6);
   header.writeUInt16LE(isDeflated ? DEFLATED : STORED, 8);
   header.writeUInt16LE(DATE, 12);
-  header.writeUInt32LE(crc, 14);
-  header.writeUInt32LE(packedBytes, 18);
-  header.writeUInt32LE(bytes, 22);
+  header.writeUInt32LE(isStreamed ? 0 : crc, 14);
+  header.writeUInt32LE(isStreamed ? 0 : packedBytes, 18);
+  header.writeUInt32LE(isStreamed ? 0 : bytes, 22);
   header.writeUInt16LE(nameBytes.length, 26);
   return Buffer.concat([header, nameBytes]);
 }
 
-function centralHeader({ name, isDeflated, crc, packedBytes, bytes, offset }: ZipEntry): Buffer {
+function centralHeader({ name, isDeflated, isStreamed, crc, packedBytes, bytes, offset }: ZipEntry): Buffer {
   const nameBytes = Buffer.from(name, 'latin1');
   const extra = offset < MAX_32 ? Buffer.alloc(0) : Buffer.alloc(12);
   if (extra.length > 0) {
@@ -201,6 +248,7 @@ function centralHeader({ name, isDeflated, crc, packedBytes, bytes, offset }: Zi
   header.writeUInt32LE(CENTRAL_HEADER, 0);
   header.writeUInt16LE(versionOf(offset), 4);
   header.writeUInt16LE(versionOf(offset), 6);
+  header.writeUInt16LE(isStreamed ? HAS_DATA_DESCRIPTOR : 0, 8);
   header.writeUInt16LE(isDeflated ? DEFLATED : STORED, 10);
   header.writeUInt16LE(DATE, 14);
   header.writeUInt32LE(crc, 16);
@@ -277,6 +325,7 @@ function readDirectory(bytes: Buffer, count: number): ZipEntry[] {
     const entry: ZipEntry = {
       name: bytes.toString('latin1', nameAt, nameEnd),
       isDeflated: bytes.readUInt16LE(at + 10) !== STORED,
+      isStreamed: false,
       crc: bytes.readUInt32LE(at + 16),
       packedBytes: bytes.readUInt32LE(at + 20),
       bytes: bytes.readUInt32LE(at + 24),

@@ -158,6 +158,8 @@ export async function sentMessages(database: Database, messageIds: readonly stri
 
 /** A record that was sent, with what is known of it. */
 export interface SentRecord extends Submission {
+  /** of the submission that sent it */
+  maker: string;
   transactionReference: string;
   eventId: string;
   tradingTime: string | null;
@@ -169,6 +171,7 @@ export interface SentRecord extends Submission {
 
 interface SentRow {
   act: number;
+  maker: string;
   transaction_reference: string;
   status: Submission['status'];
   digest: string;
@@ -192,7 +195,7 @@ export async function sentRecords(
       ? ['r.transaction_reference = ANY ($2::text[])', by.references]
       : ['r.event_id = ANY ($2::uuid[])', by.eventIds];
   const { rows } = await database.query<SentRow>(
-    `SELECT r.act, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest, r.message_id, r.event_id,
+    `SELECT r.act, r.maker, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest, r.message_id, r.event_id,
             r.trading_time, to_char(r.sent_at AT TIME ZONE 'UTC', ${RFC_3339}) AS sent_at, a.state, a.rules
        FROM reporting_records AS r
        LEFT JOIN LATERAL (
@@ -206,6 +209,7 @@ export async function sentRecords(
     [executingEntity, ids, upToAct],
   );
   return rows.map((row) => ({
+    maker: row.maker,
     ...{ transactionReference: row.transaction_reference, status: row.status, digest: row.digest },
     ...{ messageId: row.message_id, eventId: row.event_id, tradingTime: row.trading_time, sentAt: row.sent_at },
     act: row.act,
@@ -231,14 +235,13 @@ export async function referencesOfMessage(
   };
 }
 
-/** What a submission sent, by transaction reference: the digest of the record. */
-export async function digestsOfMaker(database: Database, maker: string): Promise<Map<string, string>> {
-  const { rows } = await database.query<{ transaction_reference: string; digest: string }>(
-    `SELECT transaction_reference, encode(digest, 'hex') AS digest FROM reporting_records
-       WHERE maker = $1 AND act IS NOT NULL`,
+/** How many records a submission sent. */
+export async function countOfMaker(database: Database, maker: string): Promise<number> {
+  const { rows } = await database.query<{ count: string }>(
+    'SELECT count(*) AS count FROM reporting_records WHERE maker = $1 AND act IS NOT NULL',
     [maker],
   );
-  return new Map(rows.map(({ transaction_reference: reference, digest }) => [reference, digest]));
+  return Number(rows[0]!.count);
 }
 
 /** The time by which acts are recorded, RFC 3339. */

@@ -7,10 +7,18 @@ import { readPage } from '../events/read-transaction.js';
 import { readStoredRows } from '../events/stored-events.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { recordedAt } from '../reports/recorded-at.js';
-import { actEvent, factOf, type Act, type ActKind, type ReportingFact } from './reporting-events.js';
+import {
+  actEvent,
+  factOf,
+  type Act,
+  type ActKind,
+  type ReportingFact,
+  type SubmissionSummary,
+} from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import * as sql from './reporting-book.sql.js';
 import type { RecordedAct } from './reporting-book.sql.js';
+import { insertRunOfAct } from './submission-runs.sql.js';
 
 /** Events that are taken in at once. */
 const PAGE_ROWS = 500;
@@ -132,6 +140,27 @@ async function takeFacts(
     if (fact?.is !== 'act') continue;
     await flush();
     await sql.insertAct(client, fact, { ledger, sequence: row.sequence, recordedAt: recordedAt(row) });
+    if (fact.kind === 'submission') await keepRun(client, fact, contentOf(row).timestamp);
   }
   await flush();
+}
+
+async function keepRun(
+  client: pg.ClientBase,
+  { subject: id, principal, summary }: Act,
+  createdAt: string,
+): Promise<void> {
+  const { ledger, executing_entity: executingEntity, parameters, as_of: asOf, files } = summary as SubmissionSummary;
+  const records = files.reduce((sum, file) => sum + Number(file.new) + Number(file.cancelled), 0);
+  const run = {
+    id,
+    ledger,
+    executingEntity,
+    parameters,
+    asOf: BigInt(asOf),
+    requestedBy: principal,
+    createdAt,
+    records,
+  };
+  await insertRunOfAct(client, run);
 }

@@ -69,6 +69,20 @@ export interface Act {
   summary: JsonObject;
 }
 
+/** What `summary` of a submission says. Counts and sequences are decimal strings, hashes lower-case hex. */
+export interface SubmissionSummary extends JsonObject {
+  /** whose executions it reports */
+  ledger: string;
+  executing_entity: string;
+  parameters: Record<string, string>;
+  as_of: string;
+  /** numbers of files */
+  first_file: string;
+  last_file: string;
+  files: { message_id: string; new: string; cancelled: string; bytes: string; sha256: string }[];
+  decisions: Record<string, string>;
+}
+
 /** What an event of the ledger says, if others are decided by it. */
 export type ReportingFact =
   | { is: 'written'; maker: string; record: WrittenRecord }

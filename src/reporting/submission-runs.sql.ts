@@ -68,6 +68,32 @@ export async function insertRun(pool: pg.Pool, run: NewRun): Promise<StoredRun> 
   return runOf(rows[0]!);
 }
 
+/** What is known of a run by its act alone. */
+export type RunOfAct = Pick<NewRun, 'id' | 'ledger' | 'executingEntity' | 'parameters' | 'asOf' | 'requestedBy'> & {
+  /** canonical */
+  createdAt: string;
+  records: number;
+};
+
+/**
+ * The run of an act whose row is lost, as in a database that was rebuilt from the archive: over, and without its files,
+ * which can be made once more. Nothing where the row is there, or its ledger is not any more.
+ */
+export async function insertRunOfAct(client: pg.ClientBase, run: RunOfAct): Promise<void> {
+  await client.query(
+    `INSERT INTO reporting_runs (id, ledger, executing_entity, parameters, as_of, made_by, requested_by, status, rows,
+                                 error, created_at)
+       SELECT $1, ledger, $3, $4, $5, 'not known any more', $6, 'failed', $7,
+              'it was sent; its files are not in this database, and can be made once more', $8
+         FROM ledgers WHERE ledger = $2
+       ON CONFLICT (id) DO NOTHING`,
+    [
+      ...[run.id, run.ledger, run.executingEntity, JSON.stringify(run.parameters), String(run.asOf), run.requestedBy],
+      ...[run.records, run.createdAt],
+    ],
+  );
+}
+
 export async function findRun(
   pool: pg.Pool,
   { ledger, id }: Pick<StoredRun, 'ledger' | 'id'>,

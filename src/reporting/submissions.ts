@@ -22,7 +22,7 @@ import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/tra
 import { fileMakingOf } from './file-making.js';
 import { ReportingBook } from './reporting-book.js';
 import type { RecordedAct } from './reporting-book.sql.js';
-import { writtenEvent, type WrittenRecord } from './reporting-events.js';
+import { writtenEvent, type SubmissionSummary, type WrittenRecord } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
 import type { SubmissionTotals } from './submission-read.js';
@@ -120,12 +120,16 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   /** Throws submission-not-found. */
   async find(key: RunKey): Promise<StoredRun> {
     const run = await sql.findRun(this.pool, key);
-    if (!run) throw submissionNotFound();
-    return run;
+    if (run) return run;
+    await this.book.catchUp(); // in a database that was rebuilt, the ledger has it
+    const known = await sql.findRun(this.pool, key);
+    if (!known) throw submissionNotFound();
+    return known;
   }
 
   /** The latest ones first. */
-  list(ledger: string, limit: number): Promise<StoredRun[]> {
+  async list(ledger: string, limit: number): Promise<StoredRun[]> {
+    await this.book.catchUp();
     return sql.listRuns(this.pool, ledger, limit);
   }
 
@@ -212,7 +216,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     try {
       await this.recordWritten(run, maker);
       const { ledger, executing_entity: executingEntity, parameters, as_of: asOf, requested_by: principal } = run;
-      const summary = {
+      const summary: SubmissionSummary = {
         ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: asOf },
         ...{ first_file: String(files[0]!.number), last_file: String(files.at(-1)!.number) },
         files: files.map((file) => ({
@@ -251,9 +255,7 @@ function recordOf(decision: Decision, executingEntity: string): WrittenRecord {
 
 /** Throws Error where files that were made once more are not those that were sent. */
 function assertSame({ act, totals }: Making): void {
-  const sent = (act!.summary.files as { message_id: string; sha256: string }[]).map(
-    ({ message_id: id, sha256 }) => `${id} ${sha256}`,
-  );
+  const sent = (act!.summary as SubmissionSummary).files.map(({ message_id: id, sha256 }) => `${id} ${sha256}`);
   const made = totals!.files.map(({ messageId, sha256 }) => `${messageId} ${sha256}`);
   if (sent.join() !== made.join()) throw new Error('the files that were made once more are not those that were sent');
 }

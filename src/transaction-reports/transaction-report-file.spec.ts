@@ -1,9 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { CANCELLATION, FIRM, SHARE, VALID_REPORTS } from '../../test/support/transaction-reports.js';
+import {
+  CANCELLATION,
+  CCP,
+  CONTEXT,
+  FIRM,
+  firm,
+  SHARE,
+  VALID_REPORTS,
+} from '../../test/support/transaction-reports.js';
 import { REPORT_FIELDS, valuesOf } from './fields.js';
 import { DEFAULT_PATTERN, fileName, FileNameError } from './file-name.js';
+import { reconciled } from './reconciliation.js';
 import { readReportRecords } from './report-records.js';
+import { findingsOf } from './rules/rts22-rules.js';
 import { SchemaPack, SchemaPackError } from './schema-pack.js';
 import { schemaSetOn } from './schema-sets.js';
 import { InvalidReportFileError, reportFiles, type FileHeader, type FileLimits } from './transaction-report-file.js';
@@ -122,6 +132,22 @@ it('is split by the number of transactions and by bytes, and no report is lost o
   await expect(written(reports, { transactions: 10, bytes: 900 })).rejects.toThrow('one report alone');
 });
 
+it('lets go of the reports where no more of them is taken', async () => {
+  let isOver = false;
+  const endless = function* (): Generator<TransactionReport> {
+    try {
+      for (let i = 0; ; i++) yield { ...SHARE, transactionReference: `T${i}` };
+    } finally {
+      isOver = true;
+    }
+  };
+  for await (const { chunks } of reportFiles(endless(), headerOf, NONE)) {
+    for await (const chunk of chunks) if (chunk.byteLength > 100_000) break;
+    break;
+  }
+  expect(isOver).toBe(true);
+});
+
 it.each<[string, Partial<NewReport>, number | undefined]>([
   ['a mandatory field', { executingEntity: undefined }, 4],
   ['an owner', { buyer: { owners: [], decisionMakers: [] } }, 7],
@@ -159,4 +185,55 @@ withSchemas('judges files of others, and takes no document type definition', () 
   }
   const bomb = `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>`;
   expect(pack!.validate(Buffer.from(bomb))).toEqual([expect.objectContaining({ line: 1 })]);
+});
+
+withSchemas('reads files of others as their records stand there, and judges these by the rules', () => {
+  // by hand, from the files
+  const ours: NewReport = {
+    ...{ ...SHARE, transactionReference: 'TRN20260602000001', tradingTime: '2026-06-02T08:15:30.123456Z' },
+    buyer: {
+      owners: [
+        {
+          id: {
+            ...{ is: 'person', id: 'FR19800307CAMILTESTE', scheme: 'CONCAT', firstNames: 'CAMILLE' },
+            ...{ surnames: 'TESTEUR', birthDate: '1980-03-07' },
+          },
+          branchCountry: 'FR',
+        },
+      ],
+      decisionMakers: [],
+    },
+    ...{ seller: firm(CCP), tradingCapacity: 'AOTC', investmentDecision: undefined },
+    ...{ waivers: [], shortSelling: undefined },
+  };
+  const taken = { ...CANCELLATION, transactionReference: 'TRN20260601000009' };
+  const [member, other] = ['5493001KJTIIGC8Y1R12', '529900CL4KFEG8W2RZ19'];
+  const first: NewReport = {
+    ...{ ...ours, transactionReference: 'T1', venueTransactionId: undefined, executingEntity: member },
+    ...{ isInvestmentFirm: false, submittingEntity: member, buyer: firm(member), seller: firm(other) },
+    ...{ tradingTime: '2024-10-01T09:01:02Z', tradingCapacity: 'DEAL', quantity: { is: 'units', value: '100' } },
+    ...{ price: { is: 'money', amount: '123.45', currency: 'EUR' }, branchMembershipCountry: undefined },
+    execution: { is: 'client' },
+  };
+  const second: NewReport = {
+    ...{ ...first, transactionReference: 'T2', buyer: firm(other), seller: firm(member), venue: 'XOFF' },
+    ...{ tradingTime: '2024-10-01T09:05:00Z', quantity: { is: 'units', value: '250' } },
+    ...{ price: { is: 'money', amount: '50.10', currency: 'GBP' } },
+    instrument: { is: 'identified', isin: 'GB00B03MLX29' },
+  };
+  const read = (name: string) => readReportRecords(readFileSync(join(SHARED, 'reference/samples', name)));
+  expect([...reconciled([ours, taken], read('mifir-new-and-cancel.xml'))].map(({ is }) => is)).toEqual([
+    'same',
+    'same',
+  ]);
+  expect([...reconciled([first, second], read('third-party-generated.xml'))].map(({ is }) => is)).toEqual([
+    'same',
+    'same',
+  ]);
+  const judged = (report: NewReport) => findingsOf(report, CONTEXT).map(({ rule }) => rule);
+  expect(judged(ours)).toEqual([]);
+  // schema-valid: an LEI with wrong check digits, and own account without who decided
+  expect(judged(first)).toEqual(['TR-016-2', 'TR-057-3']);
+  // and an instrument that reference data do not have
+  expect(judged(second)).toEqual(['TR-007-2', 'CON-412', 'TR-057-3']);
 });

@@ -74,6 +74,19 @@ export async function* reportFiles(
   validate?: (document: Buffer) => readonly SchemaFinding[],
 ): AsyncGenerator<ReportFile, void, undefined> {
   const source = texts(reports);
+  try {
+    yield* filesOf(source, headerOf, limits, validate);
+  } finally {
+    await source.return(); // also where nobody takes more of them
+  }
+}
+
+async function* filesOf(
+  source: ReturnType<typeof texts>,
+  headerOf: (number: number) => FileHeader,
+  limits: FileLimits,
+  validate: ((document: Buffer) => readonly SchemaFinding[]) | undefined,
+): AsyncGenerator<ReportFile, void, undefined> {
   let next = await source.next();
   for (let number = 1; !next.done; number++) {
     const header = headerOf(number);
