@@ -21,7 +21,13 @@ const REPORT = draftOf({ ...SHARE, tradingTime: TUESDAY });
 const CANCELLED = draftOf({ ...CANCELLATION, transactionReference: SHARE.transactionReference });
 
 const sentAs = (status: Submission['status'], state: Submission['state'], sentAt = IN_TIME): SentRecord => ({
-  ...{ transactionReference: SHARE.transactionReference, eventId: EVENT.event_id, messageId: 'M', act: 1 },
+  ...{
+    transactionReference: SHARE.transactionReference,
+    eventId: EVENT.event_id,
+    messageId: 'M',
+    maker: 'submission-1',
+    act: 1,
+  },
   ...{ tradingTime: TUESDAY, sentAt, status, state, digest: recordDigest(REPORT) },
   rules: state === 'rejected' ? [{ id: 'CON-411', description: 'x' }] : [],
 });
