@@ -94,6 +94,8 @@ describe('a client', () => {
       ['7: client CZ7001311234 is not in the reference data'],
       { owners: [] },
     ],
+    // NO has national ids, each with digits: this is a name of the firm's own that begins as one
+    ['NOBODY', { client_surnames: 'BERG' }, ['7: client NOBODY is not in the reference data'], { owners: [] }],
     ['C-404', {}, ['7: client C-404 is not in the reference data'], { owners: [] }],
     [
       'C-8',

@@ -211,6 +211,8 @@ function entityOrPerson(
   const country = id.slice(0, 2);
   const [scheme, ...others] = isCountry(country) ? personIdSchemes(country).filter((each) => each !== 'CONCAT') : [];
   if (scheme === undefined || others.length > 0 || !isNationalIdShaped(id) || !names.surnames) return otherwise;
+  // none of the ids of Annex II is without digits
+  if (!/[0-9]/.test(id)) return otherwise;
   return { is: 'person', id, scheme, ...names };
 }
 
