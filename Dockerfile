@@ -4,14 +4,13 @@
 #   --build-arg NODE_IMAGE=docker.io/library/node:24-bookworm-slim@sha256:...
 ARG NODE_IMAGE=docker.io/library/node:24-bookworm-slim
 
-# The packages of package-lock.json but the embedded PostgreSQL. No script of a package is run.
+# The packages of package-lock.json, of which the compiler is an optional one. No script of a package is run.
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=optional --ignore-scripts
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
 
 FROM packages AS build
-COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY migrations ./migrations
 COPY src ./src
@@ -19,7 +18,7 @@ RUN node --input-type=module -e "import { ensureBuilt } from '/app/scripts/build
   # whatever the rights of the files were here
   && chmod -R u=rwX,go=rX dist
 
-# What runs: without the packages for development, and without TypeScript and source maps of packages, which nothing
+# What runs: without the packages for development and the embedded PostgreSQL, and without TypeScript and source maps of packages, which nothing
 # reads: a quarter of their size.
 FROM packages AS production
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --offline \

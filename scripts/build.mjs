@@ -1,6 +1,5 @@
 // Compiles src/ and migrations/ into dist/<digest of all that goes in>. A running replica keeps the folder that it was
 // started from, two starts at once do not disturb each other, and a start without a change compiles nothing.
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
@@ -16,13 +15,28 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureInstalled, root } from './install.mjs';
 
 const dist = join(root, 'dist');
 /** Written last, inside the folder that is then moved into place: a folder that has it is whole. */
 const marker = 'build-complete';
+/**
+ * How TypeScript becomes JavaScript, file by file, in builds and in tests alike: options of SWC. They follow tsconfig.json,
+ * by which `npm run check` checks the types; nothing else does.
+ */
+export const COMPILER_OPTIONS = {
+  swcrc: false,
+  module: { type: 'es6' },
+  jsc: {
+    target: 'es2023',
+    keepClassNames: true,
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+  },
+};
 const dayMs = 24 * 60 * 60 * 1000;
 
 /**
@@ -37,10 +51,10 @@ export function ensureBuilt({ hold = false } = {}) {
     if (existsSync(join(current, marker))) return current;
     throw new Error(`${root} has neither src/ nor a build in dist/current.`);
   }
-  const { digest, assets } = readSources();
+  const { digest, ...files } = readSources();
   const folder = join(dist, digest);
   if (!existsSync(join(folder, marker))) {
-    compile(folder, assets);
+    compile(folder, files);
     removeOldBuilds(digest);
   }
   if (hold) unlessReadOnly(() => holdBuild(folder));
@@ -54,11 +68,7 @@ export function ensureBuilt({ hold = false } = {}) {
  * is there to be read at run time and is copied; Markdown and what begins with a dot is not.
  */
 function readSources() {
-  const files = [
-    'package-lock.json',
-    'scripts/build.mjs',
-    ...readdirSync(root).filter((name) => /^tsconfig.*\.json$/.test(name)),
-  ];
+  const sources = [];
   const assets = [];
   const walk = (folder) => {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
@@ -66,41 +76,27 @@ function readSources() {
       if (entry.name.startsWith('.')) continue;
       if (entry.isDirectory()) walk(path);
       else if (!/\.(spec\.ts|md)$/.test(path)) {
-        files.push(path);
-        if (!path.endsWith('.ts')) assets.push(path);
+        (path.endsWith('.ts') ? sources : assets).push(path);
       }
     }
   };
   for (const folder of ['src', 'migrations']) if (existsSync(join(root, folder))) walk(folder);
   const hash = createHash('sha256');
-  for (const path of files.sort()) {
+  for (const path of ['package-lock.json', 'scripts/build.mjs', ...sources, ...assets].sort()) {
     const bytes = readFileSync(join(root, path));
     hash.update(`${path}\0${bytes.length}\0`).update(bytes);
   }
-  return { digest: hash.digest('hex').slice(0, 16), assets };
+  return { digest: hash.digest('hex').slice(0, 16), sources, assets };
 }
 
-function compile(folder, assets) {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  if (!existsSync(tsc)) {
-    throw new Error(
-      'There is no build of these sources, and no TypeScript in node_modules to make one.\n' +
-        'Run `npm ci --include=dev`, or deploy with the dist/ folder that `npm run build` has made.',
-    );
-  }
+function compile(folder, { sources, assets }) {
+  const { transformSync } = compiler();
   const temporary = `${folder}.${process.pid}.tmp`;
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true });
   console.error('Compiling …');
   try {
-    const compiler = spawnSync(
-      process.execPath,
-      [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', temporary, '--noEmitOnError'],
-      { cwd: root, stdio: ['ignore', 2, 2] }, // stdout is the caller's
-    );
-    if (compiler.error) throw compiler.error;
-    if (compiler.signal) throw new Error(`The compiler was ended by ${compiler.signal}.`);
-    if (compiler.status !== 0) throw new Error('The sources do not compile; the lines above say where.');
+    for (const path of sources) compileFile(transformSync, path, join(temporary, path.replace(/\.ts$/, '.js')));
     for (const path of assets) {
       mkdirSync(dirname(join(temporary, path)), { recursive: true });
       copyFileSync(join(root, path), join(temporary, path));
@@ -117,6 +113,39 @@ function compile(folder, assets) {
     }
     throw error;
   }
+}
+
+function compiler() {
+  try {
+    return createRequire(import.meta.url)('@swc/core');
+  } catch (error) {
+    throw new Error(
+      `There is no build of these sources, and no compiler to make one: ${error.message.split('\n', 1)[0]}\n` +
+        'Run `npm ci --include=dev --include=optional`, or deploy with the dist/ folder that `npm run build` has made.',
+    );
+  }
+}
+
+function compileFile(transformSync, path, output) {
+  const source = join(root, path);
+  const sourceFileName = relative(dirname(output), source);
+  const options = {
+    ...COMPILER_OPTIONS,
+    filename: source,
+    sourceFileName,
+    sourceMaps: true,
+    inlineSourcesContent: false,
+  };
+  let compiled;
+  try {
+    compiled = transformSync(readFileSync(source, 'utf8'), options);
+  } catch (error) {
+    console.error(`${path}: ${error.message}`);
+    throw new Error('The sources do not compile; the lines above say where.');
+  }
+  mkdirSync(dirname(output), { recursive: true });
+  writeFileSync(output, `${compiled.code}//# sourceMappingURL=${basename(output)}.map\n`);
+  writeFileSync(`${output}.map`, compiled.map);
 }
 
 /** By rename, so that there is never a moment without it. */

@@ -152,7 +152,7 @@ async function npmCi() {
     `${existsSync(modules) ? 'node_modules is not that of package-lock.json' : 'No node_modules yet'}: npm ci …`,
   );
   // The npm that runs us, if one does: a machine may have several. Development packages too, whatever NODE_ENV says:
-  // the TypeScript compiler is one.
+  // the compiler is one.
   const own = process.env.npm_execpath;
   const [command, args] = own && basename(own) === 'npm-cli.js' ? [process.execPath, [own]] : ['npm', []];
   const child = spawn(command, [...args, 'ci', '--include=dev', '--include=optional'], { cwd: root, stdio: 'inherit' });
