@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { ZipReader } from '../src/integrity/zip.js';
 import { ReportingCalendar } from '../src/transaction-reports/reporting-calendar.js';
 import { transactionReference } from '../src/transaction-reports/transaction-reference.js';
 import { order, type SentEvent } from './reports/made-day.js';
@@ -7,6 +6,7 @@ import { CCP, CLIENT, FIRM, MADE_TRANSACTIONS, SHARE, TRANSACTION_REFERENCE } fr
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
 import { createKey, serviceEvents } from './support/keys.js';
+import { filesOf } from './support/submissions.js';
 import { whenOver } from './support/verification.js';
 
 const SUBMISSIONS = '/v1/ledgers/main/transaction-reports/submissions';
@@ -288,21 +288,8 @@ describe('what is to be reported, sent and answered', () => {
     let file: string;
 
     beforeAll(async () => {
-      const { body } = await service
-        .http()
-        .get(`${SUBMISSIONS}/${old.id}/content`)
-        .buffer(true)
-        .parse((answer, done) => {
-          const chunks: Buffer[] = [];
-          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-          answer.on('end', () => done(null, Buffer.concat(chunks)));
-        })
-        .expect(200);
-      const bytes = body as Buffer;
-      const source = { size: bytes.length, read: (at: number, length: number) => bytes.subarray(at, at + length) };
-      const zip = ZipReader.open(source);
-      const [entry] = zip.entries;
-      file = ZipReader.unpack(entry!, zip.packed(entry!)).toString('utf8');
+      const [sent] = (await filesOf(service, old.id)).values();
+      file = sent!.toString('utf8');
     });
 
     const reconcile = (asked: object, key?: string) => service.http(key).post(RECONCILIATIONS).send(asked);
@@ -486,6 +473,10 @@ describe('what is to be reported, sent and answered', () => {
         [{ ...DAY, positions: [{ instrument: SHARE, quantity: 10 }] }, '/positions/0/quantity'],
         [{ ...DAY, positions: [{ instrument: SHARE, quantity: '10', price: '1' }] }, '/positions/0/price'],
         [{ ...DAY, positions: [{ quantity: '10', quantity_in: 'lots' }] }, '/positions/0/instrument'],
+        [
+          { ...DAY, positions: [FIRM, undefined].map((party) => ({ party, instrument: SHARE, quantity: '10' })) },
+          '/positions/1',
+        ],
       ] as const) {
         const { body } = await reconcile(wrong).expect(400);
         expect(body.type).toBe('/docs/problems/invalid-body');
@@ -536,6 +527,10 @@ describe('what is to be reported, sent and answered', () => {
       // LATE is taken back
       const { files } = await submitted(DAY);
       expect(files).toMatchObject([{ new: '0', cancelled: '1' }]);
+      // until the authority takes the cancellation it has the report
+      const rows = (await reconcile(DAY).expect(200)).body.rows as Row[];
+      expect(said(rows, 'result', 'state')).toMatchObject({ LATE: 'extra cancelling' });
+      expect(positions(rows)[0]).toMatchObject({ party: CLIENT, derived: '20', accepted: '20', result: 'same' });
       const asked = await service.http().post('/v1/ledgers/_reporting/verifications').send({}).expect(202);
       const run = await whenOver<{ status: string; verdict: string }>(service, asked.headers.location!);
       expect(run.verdict).toBe('valid');

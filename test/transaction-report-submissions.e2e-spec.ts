@@ -125,6 +125,9 @@ describe('a submission of transaction reports', () => {
       .send({ ...DAY, repeat_rejected: 'no' })
       .expect(400);
     expect(wrong.body.errors).toMatchObject([{ pointer: '/repeat_rejected', rule: 'one-of' }]);
+    const decisions = `${SUBMISSIONS}/${first.id}/decisions`;
+    const { body } = await service.http().get(`${decisions}?decision=sent`).expect(400);
+    expect(body.errors).toMatchObject([{ pointer: '/query/decision', rule: 'one-of' }]);
   });
 });
 

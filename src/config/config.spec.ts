@@ -54,6 +54,17 @@ describe('readConfig', () => {
     }
   });
 
+  it('refuses names of files of transaction reports that could not be their message ids', () => {
+    const given = { REPORTING_SENDER: '529900G3SW56SHYNPR95', REPORTING_RECEIVER: 'FR' };
+    const withPattern = (pattern: string) => mistakesOf({ ...given, REPORTING_FILE_NAME: pattern });
+    expect(withPattern('{sender}_{receiver}_{sequence:6}')).toEqual([]);
+    expect(mistakesOf({ ...given, REPORTING_SENDER: 'TF' })).toEqual([]);
+    const mistake = [expect.stringMatching(/^REPORTING_FILE_NAME must give names of 35 characters at most/)];
+    for (const mistakes of [mistakesOf(given), withPattern('{day}_{sequence}'), withPattern('{yy:4}_{sequence}')]) {
+      expect(mistakes).toEqual(mistake);
+    }
+  });
+
   it('names every mistake at once, each by its setting and its rule', () => {
     const mistakes = mistakesOf({
       ...{ PORT: '65536', DATABASE_URL: 'mysql://x', LOG_LEVEL: 'loud', APPEND_TIMEOUT: '30', LOG_ORIGIN: 'a b' },

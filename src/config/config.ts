@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
+import { DEFAULT_PATTERN, fileName, FileNameError, MAX_MESSAGE_ID } from './file-name.js';
 import { duration, integer, oneOf, text, timeZone, url, urls, type Setting } from './settings.js';
 
 /**
@@ -142,7 +143,8 @@ export const SETTINGS = {
   }),
   REPORTING_SENDER: text({
     pattern: /^[A-Za-z0-9]{1,20}$/,
-    accepts: '1 to 20 letters and digits: an LEI, or a code that the authority gave',
+    accepts:
+      '1 to 20 letters and digits: an LEI (with a shorter REPORTING_FILE_NAME), or a code that the authority gave',
     fallbackText: 'none: no transaction reports are submitted',
     why: 'Who sends files of transaction reports, in their headers and names. See docs/transaction-report-states.md.',
   }),
@@ -155,7 +157,7 @@ export const SETTINGS = {
   REPORTING_FILE_NAME: text({
     pattern: /^[A-Za-z0-9._{}:-]{0,100}\{sequence(?::[1-9][0-9]?)?\}[A-Za-z0-9._{}:-]{0,100}$/,
     accepts: 'a pattern with {sequence}, as {sender}_{receiver}_{sequence:6}',
-    fallback: '{sender}_DATTRA_{receiver}_{sequence:6}-{version}-{previous:6}_{yy}',
+    fallback: DEFAULT_PATTERN,
     why: 'How files are named; the name is also the message id, which has 35 characters at most. In braces: sender, receiver, sequence, version, previous, yyyy, yy, mm, dd; a number after a colon fills up with zeros.',
   }),
   REPORTING_FILE_REPORTS: integer({
@@ -426,11 +428,30 @@ export const RULES: readonly { of: readonly (keyof Config)[]; says: string; keep
     keeps: (config) => (config.REPORTING_SENDER === undefined) === (config.REPORTING_RECEIVER === undefined),
   },
   {
+    of: ['REPORTING_FILE_NAME', 'REPORTING_SENDER', 'REPORTING_RECEIVER'],
+    says: `REPORTING_FILE_NAME must give names of ${MAX_MESSAGE_ID} characters at most, with this REPORTING_SENDER and REPORTING_RECEIVER; its braces hold sender, receiver, sequence, version, previous, yyyy, yy, mm and dd alone, with a width only for numbers`,
+    keeps: namesFiles,
+  },
+  {
     of: ['METRICS_PORT', 'PORT'],
     says: 'METRICS_PORT must not be PORT',
     keeps: (config) => config.METRICS_PORT === 0 || config.METRICS_PORT !== config.PORT,
   },
 ];
+
+/** Whether the first file of transaction reports can be named: an LEI as the sender leaves little room for the rest. */
+function namesFiles(config: Config): boolean {
+  const { REPORTING_FILE_NAME: pattern, REPORTING_SENDER: sender, REPORTING_RECEIVER: receiver } = config;
+  if (pattern === undefined || sender === undefined || receiver === undefined) return true;
+  const first = { sender, receiver, sequence: 1, version: 0, previous: 0, day: '2026-01-01' };
+  try {
+    fileName(pattern, first, MAX_MESSAGE_ID);
+    return true;
+  } catch (error) {
+    if (!(error instanceof FileNameError)) throw error;
+    return false;
+  }
+}
 
 /** Shorter passwords would be found in half of all words. */
 const MIN_SECRET_LENGTH = 6;

@@ -69,6 +69,16 @@ describe('how a reference stands', () => {
     expect(shown([held], [sentAs('NEWT', 'rejected')])).toBe('overdue rejected held');
   });
 
+  it('is due by the time of its event where the trading time is to be mended', () => {
+    const wrong = { ...REPORT, report: { ...SHARE, tradingTime: '2062-06-02T08:00:00Z' } };
+    const finding = { rule: 'TR-028-3', severity: 'error', fields: [28], text: 'x', value: '2062' } as const;
+    expect(aged([{ ...wrong, findings: [finding] }], [])).toMatchObject({
+      ...{ standing: 'overdue', state: 'held', deadline: LATE, tradingTime: wrong.report.tradingTime },
+    });
+    const hint = { ...finding, severity: 'hint' } as const;
+    expect(aged([{ ...wrong, findings: [hint] }], [])).toMatchObject({ standing: 'due', state: 'drafted' });
+  });
+
   it('has what nothing is to be reported of any more as over-reported until it was taken back', () => {
     const both = [REPORT, CANCELLED];
     expect(shown(both, [])).toBeUndefined();

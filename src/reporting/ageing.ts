@@ -1,4 +1,4 @@
-import { isReady } from '../transaction-reports/draft.js';
+import { isReady, isToBeMended } from '../transaction-reports/draft.js';
 import type { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
 import { decide } from '../transaction-reports/submission-plan.js';
 import { stateOf, type Submissions } from '../transaction-reports/submissions.js';
@@ -19,6 +19,9 @@ export const AGEING_STATES = [
   ...(['held', 'rejected', 'drafted', 'cancelled', 'cancelling', 'pending', 'sent', 'accepted'] as const),
 ];
 export type AgeingState = (typeof AGEING_STATES)[number];
+
+/** Its number among the 65. */
+const TRADING_TIME = 28;
 
 export interface Aged {
   standing: Standing;
@@ -55,15 +58,18 @@ export function agedOf({ drafts, sent }: OfReference, at: string, calendar: Repo
     const tradingTime = lastNew?.tradingTime ?? null;
     return { ...common, standing, state, next, tradingTime, deadline: null, workingDaysLate: null };
   }
-  const tradingTime = report.tradingTime ?? decision.draft.time;
-  const reported = { tradingTime, state: stateBeforeCancelling(sent), sentAt: lastNew?.sentAt };
+  const { time } = decision.draft;
+  const tradingTime = report.tradingTime ?? time;
+  // a year mistyped must not put off the deadline
+  const dueBy = isToBeMended(decision.draft, TRADING_TIME) ? time : tradingTime;
+  const reported = { tradingTime: dueBy, state: stateBeforeCancelling(sent), sentAt: lastNew?.sentAt };
   const { timeliness, deadline, workingDaysLate } = ageingOf(reported, at, calendar);
   const shown = state === 'unsent' ? (isReady(decision.draft) ? 'drafted' : 'held') : state;
   return { ...common, standing: timeliness, state: shown, deadline, workingDaysLate, tradingTime, next };
 }
 
 /** Of a report: a cancellation on its way changes nothing yet. */
-function stateBeforeCancelling(sent: readonly SentRecord[]): Reported['state'] {
+export function stateBeforeCancelling(sent: readonly SentRecord[]): Reported['state'] {
   let submissions: Submissions = sent;
   for (;;) {
     const state = stateOf(submissions);

@@ -44,6 +44,24 @@ export function readReconciliationBody(body: unknown): { parameters: Parameters;
   return { parameters: parameters as Parameters, positions: given as GivenPosition[] };
 }
 
+/**
+ * Positions with their parties: the executing entity where none was given. Throws invalid-body where one is there twice,
+ * since nobody could tell which of both counts.
+ */
+export function positionsOf(given: readonly GivenPosition[], executingEntity: string): GivenPosition[] {
+  const positions = given.map((each) => (each.party === '' ? { ...each, party: executingEntity } : each));
+  const first = new Map<string, number>();
+  const errors: FieldError[] = [];
+  for (const [i, { party, instrument, quantityIn }] of positions.entries()) {
+    const key = JSON.stringify([party, instrument, quantityIn]);
+    const same = first.get(key);
+    if (same === undefined) first.set(key, i);
+    else errors.push(mistake(`/positions/${i}`, 'once', `is the position of positions/${same}: give each once`));
+  }
+  if (errors.length === 0) return positions;
+  throw new Problem('invalid-body', errors[0]!.detail, { errors: errors.slice(0, MOST_ERRORS) });
+}
+
 const POSITION: Readonly<Record<string, { isRight: (value: string) => boolean; rest: string; isOptional?: true }>> = {
   party: {
     isRight: (value) => /^[^\p{Cc}]{1,1000}$/u.test(value),

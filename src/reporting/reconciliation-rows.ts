@@ -15,7 +15,7 @@ import type { ReportRecord } from '../transaction-reports/report-records.js';
 import { stateOf } from '../transaction-reports/submissions.js';
 import { toldOf } from '../transaction-reports/told-of-drafts.js';
 import type { NewReport } from '../transaction-reports/transaction-report.js';
-import { agedOf, type Aged } from './ageing.js';
+import { agedOf, stateBeforeCancelling, type Aged } from './ageing.js';
 import { authorityCalendar } from './authority-calendar.js';
 import { ContentsAsSent } from './contents-as-sent.js';
 import { byReference, type OfReference } from './draft-groups.js';
@@ -120,8 +120,10 @@ export class Reconciliation {
     const ofSample = this.ofSample(report, record);
     if (!aged) return ofSample.sample === undefined ? undefined : ofSample;
     const isAccepted = stateOf(of.sent) === 'accepted';
+    // the authority has it until it takes the cancellation
+    const isHad = stateBeforeCancelling(of.sent) === 'accepted';
     if (!report) {
-      const content = isAccepted ? await asSent.of(of) : undefined;
+      const content = isHad ? await asSent.of(of) : undefined;
       if (content) this.addPositions('accepted', recordOfReport(content));
       return { aged, result: aged.standing === 'cancelled' ? 'same' : 'extra', ...ofSample };
     }
@@ -129,7 +131,7 @@ export class Reconciliation {
     if (!isThere) return { aged, result: 'missing', ...ofSample };
     const isAsSent = aged.next === 'as-sent';
     const content = isAsSent ? report : await asSent.of(of);
-    if (content && isAccepted) this.addPositions('accepted', recordOfReport(content));
+    if (content && isHad) this.addPositions('accepted', recordOfReport(content));
     const differences = content && !isAsSent ? differencesOf(report, recordOfReport(content)) : undefined;
     const isSame = content !== undefined && (differences ?? []).length === 0;
     const result = !isSame ? 'different' : isAccepted ? 'same' : 'unanswered';

@@ -9,6 +9,7 @@ import type { ReportFormat } from '../reports/report-formats.js';
 import type { ReportRequest } from '../reports/report-parameters.js';
 import { ReportRuns, type PreparedRun } from '../reports/report-runs.js';
 import type { GivenPosition } from './reconciliation-read.js';
+import { positionsOf } from './reconciliation-request.js';
 import { reconciledEvent } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
@@ -50,7 +51,7 @@ export class Reconciliations {
     private readonly records: ReportingRecords,
   ) {}
 
-  /** Throws ledger-not-found, invalid-parameter. */
+  /** Throws ledger-not-found, invalid-parameter, invalid-body. */
   async prepare(
     ledger: string,
     format: ReportFormat,
@@ -59,8 +60,7 @@ export class Reconciliations {
   ): Promise<PreparedReconciliation> {
     const run = await this.reports.prepare(ledger, format, request);
     const executingEntity = await this.submissions.executingEntityOf(ledger, run.parameters);
-    const whole = positions.map((each) => (each.party === '' ? { ...each, party: executingEntity } : each));
-    return { ...run, executingEntity, sample, positions: whole };
+    return { ...run, executingEntity, sample, positions: positionsOf(positions, executingEntity) };
   }
 
   /**

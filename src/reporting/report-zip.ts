@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Problem } from '../http/problem.js';
 import { ZipWriter } from '../integrity/zip.js';
-import { fileName, MAX_MESSAGE_ID } from '../transaction-reports/file-name.js';
+import { fileName, MAX_MESSAGE_ID } from '../config/file-name.js';
 import { SchemaPack, SchemaPackError } from '../transaction-reports/schema-pack.js';
 import { schemaSetOn } from '../transaction-reports/schema-sets.js';
 import {

@@ -1,10 +1,13 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
 import { KeptRunDto } from '../runs/kept-run.dto.js';
+import { UNSENT } from '../transaction-reports/submission-plan.js';
 import type { RecordedAct } from './reporting-book.sql.js';
 import type { Decision, StoredRun } from './submission-runs.sql.js';
 
 const MAX_DECISIONS = 1_000;
+/** As docs/transaction-report-states.md has them. */
+const DECISIONS = ['send', ...UNSENT, 'underived'];
 
 /** What a submission is asked for: a period, as a report's, and what follows. */
 export class SubmissionRequestDto {
@@ -67,9 +70,9 @@ export class SubmissionListDto {
 }
 
 export class DecisionQueryDto {
-  @ApiPropertyOptional({ description: 'Decisions of this kind alone', example: 'held' })
+  @ApiPropertyOptional({ description: 'Decisions of this kind alone', enum: DECISIONS, example: 'held' })
   @Absentable()
-  @rule('text', (value) => typeof value === 'string' && /^[a-z-]{1,20}$/.test(value), 'must be the name of a decision')
+  @rule('one-of', (value) => DECISIONS.some((each) => each === value), `must be ${DECISIONS.join(', ')}`)
   decision?: string;
   @ApiPropertyOptional({ description: 'Decisions after this number', example: '100' })
   @Absentable()
@@ -92,7 +95,7 @@ class DecisionDto {
   transaction_reference: string;
   @ApiProperty({ enum: ['NEWT', 'CANC'], example: 'NEWT' })
   status: string;
-  @ApiProperty({ description: 'send, or why it was not sent', example: 'held' })
+  @ApiProperty({ description: 'send, or why it was not sent', enum: DECISIONS, example: 'held' })
   decision: string;
   @ApiProperty({
     type: String,

@@ -59,3 +59,9 @@ export interface NotReportable extends OfExecution {
 export function isReady({ toMend, findings }: Pick<Draft, 'toMend' | 'findings'>): boolean {
   return toMend.length === 0 && findings.every(({ severity }) => severity === 'hint');
 }
+
+/** Whether a field keeps the report back: its value could not be had, or breaks a rule. */
+export function isToBeMended({ toMend, findings }: Pick<Draft, 'toMend' | 'findings'>, field: number): boolean {
+  const isBroken = findings.some(({ severity, fields }) => severity !== 'hint' && fields[0] === field);
+  return isBroken || toMend.some((each) => each.field === field);
+}

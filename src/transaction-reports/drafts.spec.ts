@@ -47,6 +47,21 @@ describe('the reports of an execution', () => {
     expect(new Set(made.map(({ eventId }) => eventId)).size).toBe(1);
   });
 
+  it('are held where a correction corrects nothing, or nobody can tell whose they are', () => {
+    const lone = version(2);
+    const corrects = '0197f3a1-6c00-7000-8000-000000000999';
+    const [held] = drafts({ ...lone, row: { ...lone.row, corrects } });
+    expect(held).toMatchObject({ toMend: [{ field: 1, text: expect.stringContaining(`corrects ${corrects}`) }] });
+    const row = { ...version(5).row, corrects: lone.row.event_id };
+    expect(drafts(lone, { ...version(5), row, cause: row })).toMatchObject([
+      { toMend: [] },
+      { toMend: [] },
+      { toMend: [] },
+    ]);
+    const text = 'executing_entity ZZ must be an LEI';
+    expect(drafts(version(2, { executing_entity: 'ZZ' }))).toMatchObject([{ toMend: [{ field: 4, text }] }]);
+  });
+
   it('are cancelled where it never happened, and made again where that is corrected', () => {
     expect(drafts(version(2), nothing(3), version(4)).map(words)).toEqual([
       'NEWT v1 leg 0 of 2 after 2',

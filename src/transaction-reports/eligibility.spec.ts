@@ -37,6 +37,7 @@ describe('what is not reported', () => {
   it.each<[string, StatedValues]>([
     ['a trade', { transaction_nature: 'trade' }],
     ['by the firm', { executing_entity: FIRM }],
+    ['by what is no LEI, which is held instead', { executing_entity: `${BANK}0` }],
     ['transmitted without details', { transmission: 'incomplete' }],
     [
       'securities financing that is reported nowhere else',

@@ -1,3 +1,4 @@
+import { isLei } from '../identifiers/lei.js';
 import { clientIdOf, isAggregate, type Execution } from './execution.js';
 import { EXCLUSIONS } from './rts22-codes.js';
 import { isFill } from './transactions.js';
@@ -27,7 +28,8 @@ const RTS22 = 'Delegated Regulation (EU) 2017/590';
 export function ineligible(execution: Execution): Ineligible | undefined {
   const { at, facts, firm, reference, place, instrument } = execution;
   const by = facts.text('executing_entity');
-  if (by !== undefined && by !== firm) {
+  // what is no LEI is nobody's: the report is held
+  if (by !== undefined && by !== firm && isLei(by)) {
     const reason = `It was executed by ${by}, and is for that firm to report`;
     return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(1)' };
   }

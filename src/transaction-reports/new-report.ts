@@ -26,6 +26,7 @@ import type { Cancellation, Instrument, NewReport } from './transaction-report.j
 export function newReport(execution: Execution, leg: Leg, trace: Trace): NewReport {
   const { facts } = execution;
   mendUnknownCodes(facts, trace);
+  mendWhose(execution, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
   const buyer = partyOf(buying, execution, trace, 7);
   const seller = partyOf(selling, execution, trace, 16);
@@ -67,6 +68,17 @@ export function newReport(execution: Execution, leg: Leg, trace: Trace): NewRepo
     reducesRisk: reducesRisk(execution, trace),
     isSecuritiesFinancing: isSecuritiesFinancing(execution, trace),
   };
+}
+
+/** What would have a transaction reported by the wrong firm, or twice. */
+function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void {
+  const { event_id: id, corrects } = at.row;
+  if (id === eventId && corrects !== null) {
+    const text = `the event corrects ${corrects}, which is no earlier event of its order: correct that one, and void this`;
+    trace.mend(1, 'whether it is an execution of its own', text);
+  }
+  const by = facts.text('executing_entity');
+  if (by !== undefined && by !== firm) trace.mend(4, 'who executed it', `executing_entity ${by} must be an LEI`);
 }
 
 /** The report that takes back the one of a version and leg. */

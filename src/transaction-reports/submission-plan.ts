@@ -13,7 +13,8 @@ import { transactionXml } from './transaction-report-xml.js';
  * - `not-there`: it is to be cancelled, and the authority has none
  * - `rejected`: it was rejected, and says the same still
  */
-export type Unsent = 'held' | 'as-sent' | 'differs' | 'cancelling' | 'not-there' | 'rejected';
+export const UNSENT = ['held', 'as-sent', 'differs', 'cancelling', 'not-there', 'rejected'] as const;
+export type Unsent = (typeof UNSENT)[number];
 
 export type Decision = { is: 'send'; draft: Draft; digest: string } | { is: 'not-sent'; draft: Draft; why: Unsent };
 

@@ -10,7 +10,7 @@ import {
   VALID_REPORTS,
 } from '../../test/support/transaction-reports.js';
 import { REPORT_FIELDS, valuesOf } from './fields.js';
-import { DEFAULT_PATTERN, fileName, FileNameError } from './file-name.js';
+import { DEFAULT_PATTERN, fileName, FileNameError } from '../config/file-name.js';
 import { reconciled } from './reconciliation.js';
 import { readReportRecords } from './report-records.js';
 import { findingsOf } from './rules/rts22-rules.js';
