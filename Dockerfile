@@ -22,7 +22,8 @@ RUN node --input-type=module -e "import { ensureBuilt } from '/app/scripts/build
 # reads: a quarter of their size.
 FROM packages AS production
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --offline \
-  && find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' \) -delete
+  && find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' \) -delete \
+  && find node_modules -type d -empty -delete
 # The bill of materials, held against what is there.
 COPY scripts/sbom.mjs ./scripts/
 RUN node scripts/sbom.mjs --installed . sbom.cdx.json && chmod 0644 sbom.cdx.json
