@@ -50,13 +50,17 @@ export async function* recordStream(intake: EventIntake, options: StreamOptions)
 
   const read = async (): Promise<void> => {
     const groups = linesOf(body, MAX_EVENT_BYTES)[Symbol.asyncIterator]();
-    const stopped = new Promise<'stopped'>((resolve) => {
-      if (stopping.aborted) resolve('stopped');
-      stopping.addEventListener('abort', () => resolve('stopped'), { once: true });
-    });
+    // Of each wait anew: a promise that lasts as long as the service would keep what every race against it came to.
+    let stopWaiting: (stopped: 'stopped') => void = () => undefined;
+    const stop = (): void => stopWaiting('stopped');
+    stopping.addEventListener('abort', stop);
     try {
       for (;;) {
-        const next = await Promise.race([groups.next(), stopped]);
+        const next = await new Promise<IteratorResult<Line[]> | 'stopped'>((resolve, reject) => {
+          stopWaiting = resolve;
+          if (stopping.aborted) stop();
+          else groups.next().then(resolve, reject);
+        });
         if (next === 'stopped' || next.done) {
           // The body is left as it is: destroying it would take the connection with it, and the answer's end.
           reason = next === 'stopped' ? 'shutting-down' : 'complete';
@@ -72,6 +76,7 @@ export async function* recordStream(intake: EventIntake, options: StreamOptions)
     } catch {
       reason = 'body-failed';
     } finally {
+      stopping.removeEventListener('abort', stop);
       wake();
     }
   };
