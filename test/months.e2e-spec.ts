@@ -188,7 +188,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         }
       }
       await turn.release();
-      expect(crashes).toBeGreaterThan(8);
+      // a slow store gets the next object while the one before is read back, and then a crash leaves more behind
+      expect(crashes).toBeGreaterThan(4);
       const { rows } = await admin.query<{ kind: string; from: string; to: string }>(
         `SELECT kind, min(from_sequence) AS from, max(to_sequence) AS to, sum(to_sequence - from_sequence + 1) AS events
            FROM archive_ranges WHERE ledger = 'main' GROUP BY kind ORDER BY kind`,
