@@ -156,7 +156,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
             if (typeof member !== 'function') return member;
             return (...parameters: unknown[]): unknown => {
               calls += 1;
-              if (calls === at && (!after || name === 'list' || name === 'read')) throw new Crash();
+              // who has crashed asks the store for nothing more, also not for the object that it wrote meanwhile
+              if (calls > at || (calls === at && (!after || name === 'list' || name === 'read'))) throw new Crash();
               const result = (member as (...all: unknown[]) => unknown).apply(target, parameters);
               if (calls !== at || !(result instanceof Promise)) return result;
               return result.then(() => {
@@ -188,8 +189,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         }
       }
       await turn.release();
-      // a slow store gets the next object while the one before is read back, and then a crash leaves more behind
-      expect(crashes).toBeGreaterThan(4);
+      expect(crashes).toBeGreaterThan(8);
       const { rows } = await admin.query<{ kind: string; from: string; to: string }>(
         `SELECT kind, min(from_sequence) AS from, max(to_sequence) AS to, sum(to_sequence - from_sequence + 1) AS events
            FROM archive_ranges WHERE ledger = 'main' GROUP BY kind ORDER BY kind`,
