@@ -5,6 +5,7 @@ import { MISTAKEN_REFERENCE, MISTAKES, REFUSED } from './reports/made-mistakes.j
 import { TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { madeId, order, type SentEvent } from './reports/made-day.js';
 import { ARM, BANK, BOND, CCP, CLIENT, FIRM, FUND, OTHER_BANK, SHARE } from './reports/made-transactions.js';
+import { madeIsin } from './support/made-isin.js';
 import { startService, type TestService } from './support/app.js';
 import { decisionsOf, filesOf, submitted } from './support/submissions.js';
 
@@ -19,7 +20,12 @@ const PERIOD = { from_date: DAY, to_date: DAY };
 const LISTED = { listed_from: '2018-01-03' };
 const SWAPPED = { notional_currency: 'EUR', price_multiplier: '1', expiry_date: '2030-06-03', delivery_type: 'cash' };
 const INDEX = 'DE0008469008';
-const instrument = (n: number, name: string, cfi: string, more: object = {}) => ({ isin: isin(n), name, cfi, ...more });
+const instrument = (n: number, name: string, cfi: string, more: object = {}) => ({
+  isin: madeIsin(100 + n),
+  name,
+  cfi,
+  ...more,
+});
 const INSTRUMENTS: Record<string, object & { isin: string }> = {
   etf: instrument(1, 'A fund', 'CEOGES', { ...LISTED, currency: 'EUR' }),
   sovereign: instrument(2, 'A sovereign bond', 'DBFTFB', { ...LISTED, currency: 'EUR', short_selling: 'yes' }),
@@ -38,11 +44,22 @@ const INSTRUMENTS: Record<string, object & { isin: string }> = {
     ...{ exercise_style: 'bermudan', price_multiplier: '5', expiry_date: '2026-12-18', delivery_type: 'cash' },
   }),
   basketOption: instrument(10, 'An option on a basket', 'HEBAVC', {
-    ...{ underlying: `${SHARE} ${isin(1)}`, option_type: 'other', exercise_style: 'asian', price_multiplier: '1' },
+    ...{
+      underlying: `${SHARE} ${madeIsin(100 + 1)}`,
+      option_type: 'other',
+      exercise_style: 'asian',
+      price_multiplier: '1',
+    },
     ...{ expiry_date: '2026-12-18', delivery_type: 'optional' },
   }),
   receiverSwaption: instrument(11, 'A receiver swaption', 'HRCAVP', {
-    ...{ ...SWAPPED, underlying: isin(12), option_type: 'put', strike_price: '2.5', strike_notation: 'percentage' },
+    ...{
+      ...SWAPPED,
+      underlying: madeIsin(100 + 12),
+      option_type: 'put',
+      strike_price: '2.5',
+      strike_notation: 'percentage',
+    },
     ...{ exercise_style: 'european', expiry_date: '2026-12-18' },
   }),
   rateSwap: instrument(12, 'A rate swap', 'SRCCSP', { ...LISTED, notional_currency: 'EUR' }),
@@ -299,7 +316,7 @@ const PRODUCTS: Record<string, Case> = {
         ...described('basketOption', 'An option on a basket', 'HEBAVC', '1', 'OPTL'),
         [`${GENERAL}/NtnlCcy`]: 'EUR',
       },
-      ...{ [`${TERMS}/UndrlygInstrm/Othr/Bskt/ISIN`]: `${SHARE}|${isin(1)}`, [`${TERMS}/OptnTp`]: 'OTHR' },
+      ...{ [`${TERMS}/UndrlygInstrm/Othr/Bskt/ISIN`]: `${SHARE}|${madeIsin(100 + 1)}`, [`${TERMS}/OptnTp`]: 'OTHR' },
       ...{ [`${TERMS}/OptnExrcStyle`]: 'ASIA', [`${TERMS}/XpryDt`]: '2026-12-18' },
     },
   },
@@ -309,7 +326,7 @@ const PRODUCTS: Record<string, Case> = {
     expected: {
       ...{ ...FIRM_BUYS, ...nominal('5000000'), ...money('12500'), 'Tx/TradVn': 'XXXX' },
       ...described('receiverSwaption', 'A receiver swaption', 'HRCAVP', '1', 'CASH'),
-      ...{ [`${GENERAL}/NtnlCcy`]: 'EUR', [`${TERMS}/UndrlygInstrm/Othr/Sngl/ISIN`]: isin(12) },
+      ...{ [`${GENERAL}/NtnlCcy`]: 'EUR', [`${TERMS}/UndrlygInstrm/Othr/Sngl/ISIN`]: madeIsin(100 + 12) },
       ...{ [`${TERMS}/OptnTp`]: 'PUTO', [`${TERMS}/StrkPric/Pric/Pctg`]: '2.5', [`${TERMS}/OptnExrcStyle`]: 'EURO' },
       [`${TERMS}/XpryDt`]: '2026-12-18',
     },
@@ -603,17 +620,6 @@ function ofSwap(
       },
     },
   };
-}
-
-/** An ISIN with a right check digit (ISO 6166). */
-function isin(n: number): string {
-  const base = `XS${String(100 + n).padStart(9, '0')}`;
-  const digits = [...base].map((each) => parseInt(each, 36)).join('');
-  const sum = [...digits].reverse().reduce((total, digit, at) => {
-    const doubled = at % 2 === 0 ? Number(digit) * 2 : Number(digit);
-    return total + (doubled > 9 ? doubled - 9 : doubled);
-  }, 0);
-  return `${base}${(10 - (sum % 10)) % 10}`;
 }
 
 const NAMES = Object.keys(PRODUCTS);

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Response } from 'supertest';
 import { actEventId } from '../src/reporting/reporting-events.js';
-import { readReportRecords } from '../src/transaction-reports/report-records.js';
+import { readReportRecords } from './support/report-records.js';
 import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';

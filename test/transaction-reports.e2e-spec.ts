@@ -32,6 +32,7 @@ import {
 import { madeId } from './reports/made-day.js';
 import type { EventContent } from './real-data/content.js';
 import { sources } from './real-data/sources.js';
+import { madeIsin } from './support/made-isin.js';
 import { startService, type TestService } from './support/app.js';
 
 type Row = Record<string, string | null>;
@@ -780,16 +781,6 @@ function madeLei(i: number): string {
   const base = `9695TESTCLIENT${String(i).padStart(4, '0')}`;
   const digits = [...`${base}00`].map((each) => parseInt(each, 36)).join('');
   return `${base}${String(98n - (BigInt(digits) % 97n)).padStart(2, '0')}`;
-}
-
-function madeIsin(i: number): string {
-  const base = `XS${String(i).padStart(9, '0')}`;
-  const digits = [...base].map((each) => parseInt(each, 36)).join('');
-  const sum = [...digits].reverse().reduce((total, digit, at) => {
-    const doubled = at % 2 === 0 ? Number(digit) * 2 : Number(digit);
-    return total + (doubled > 9 ? doubled - 9 : doubled);
-  }, 0);
-  return `${base}${(10 - (sum % 10)) % 10}`;
 }
 
 /** What may be sent, of all time, as what submits it gets it. */

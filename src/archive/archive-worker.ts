@@ -1,8 +1,7 @@
 import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
-import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
-import { watchForSilence } from '../database/silent-connections.js';
+import { KeptConnection } from '../database/kept-connection.js';
 import { serveTenants } from '../threads/tenancy.js';
 import { ArchiveObjectError } from './archive-format.js';
 import { runArchiveTask, type ArchiveTask } from './archive-tasks.js';
@@ -24,31 +23,18 @@ const NICENESS = 10;
 if (process.platform === 'linux') setPriority(NICENESS);
 
 serveTenants((settings: ArchiveWorkerSettings, port: MessagePort) => {
-  let client: pg.Client | undefined;
-
-  async function connect(): Promise<pg.Client> {
-    if (client) return client;
-    const made = new pg.Client(
-      connectionOptions({ ...settings, asService: true, applicationName: 'truetrail archive' }),
-    );
-    made.on('error', () => {
-      if (client === made) client = undefined;
-    });
-    await made.connect();
-    await watchForSilence(made, settings.url);
-    client = made;
-    return made;
-  }
+  const options = connectionOptions({ ...settings, asService: true, applicationName: 'truetrail archive' });
+  const connection = new KeptConnection(options, settings.url);
 
   port.on('message', (task: ArchiveTask) => {
-    void answer(connect, task).then((message) => port.postMessage(message));
+    void answer(connection, task).then((message) => port.postMessage(message));
   });
-  return Promise.resolve(async () => client?.end());
+  return Promise.resolve(() => connection.end());
 });
 
-async function answer(connect: () => Promise<pg.Client>, task: ArchiveTask): Promise<ArchiveWorkerAnswer> {
+async function answer(connection: KeptConnection, task: ArchiveTask): Promise<ArchiveWorkerAnswer> {
   try {
-    return { result: await runArchiveTask(connect, task) };
+    return { result: await runArchiveTask(() => connection.connected(), task) };
   } catch (error) {
     const { message, code } = error as Error & { code?: unknown };
     const isDamage = error instanceof ArchiveObjectError;

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import pg from 'pg';
 import { makeArchiveReader, type ArchiveReadSettings } from '../archive/archive-reading.js';
 import { connectionOptions, keepFromCrashing } from '../database/connection.js';
-import { watchForSilence } from '../database/silent-connections.js';
+import { KeptConnection } from '../database/kept-connection.js';
 import { sqlState } from '../database/sqlstate.js';
 import { serveTenants } from '../threads/tenancy.js';
 import { runTask, type VerificationSubject, type VerificationTask } from './verification-tasks.js';
@@ -45,30 +45,19 @@ serveTenants(async (settings: WorkerSettings, port: MessagePort) => {
   keepFromCrashing(catalogue);
   catalogue.on('error', () => undefined);
   const archive = await makeArchiveReader(catalogue, settings.archive);
-  let client: pg.Client | undefined;
-
-  async function connected(): Promise<pg.Client> {
-    if (client) return client;
-    const made = new pg.Client(options);
-    made.on('error', () => {
-      if (client === made) client = undefined;
-    });
-    await made.connect();
-    await watchForSilence(made, settings.url);
+  const connection = new KeptConnection(options, settings.url, (client) =>
     // as many processors as there are threads, and no more
-    await made.query('SET max_parallel_workers_per_gather = 0');
-    client = made;
-    return made;
-  }
+    client.query('SET max_parallel_workers_per_gather = 0'),
+  );
 
   async function answer({ subject, task }: WorkerRequest): Promise<WorkerAnswer> {
     let used: pg.Client | undefined;
     try {
-      used = await connected();
+      used = await connection.connected();
       return { result: await runTask(used, archive, subject, task) };
     } catch (error) {
       const { message } = error as Error;
-      const reach = used === undefined ? 'not-connected' : client === used ? 'answered' : 'connection-lost';
+      const reach = used === undefined ? 'not-connected' : connection.has(used) ? 'answered' : 'connection-lost';
       return { error: { message, code: sqlState(error), reach } };
     }
   }
@@ -77,7 +66,7 @@ serveTenants(async (settings: WorkerSettings, port: MessagePort) => {
     void answer(request).then((message) => port.postMessage(message));
   });
   return async () => {
-    await client?.end();
+    await connection.end();
     await catalogue.end();
   };
 });

@@ -1,9 +1,8 @@
 import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
-import pg from 'pg';
 import type { ArchiveReadSettings } from '../archive/archive-reading.js';
 import { connectionOptions } from '../database/connection.js';
-import { watchForSilence } from '../database/silent-connections.js';
+import { KeptConnection } from '../database/kept-connection.js';
 import { sqlState } from '../database/sqlstate.js';
 import { serveTenants } from '../threads/tenancy.js';
 import { archivedHashesOf, quietPool } from './thread-reading.js';
@@ -30,27 +29,14 @@ serveTenants((settings: TreeWorkerSettings, port: MessagePort) => {
   const options = connectionOptions({ ...settings, asService: true, applicationName: 'truetrail checkpoints' });
   const catalogue = quietPool(options, 1);
   const archivedHashes = archivedHashesOf(catalogue, settings.archive);
-  let client: pg.Client | undefined;
-
-  async function connect(): Promise<pg.Client> {
-    if (client) return client;
-    const made = new pg.Client(options);
-    made.on('error', () => {
-      if (client === made) client = undefined;
-    });
-    await made.connect();
-    await watchForSilence(made, settings.url);
-    client = made;
-    return made;
-  }
+  const connection = new KeptConnection(options, settings.url);
 
   async function answer(wanted: readonly WantedRoot[]): Promise<TreeWorkerAnswer> {
     try {
-      return { roots: await findRoots(await connect(), archivedHashes, wanted) };
+      return { roots: await findRoots(await connection.connected(), archivedHashes, wanted) };
     } catch (error) {
       // whatever was under way on it
-      await client?.end().catch(() => undefined);
-      client = undefined;
+      await connection.end().catch(() => undefined);
       return { error: { message: (error as Error).message, code: sqlState(error) } };
     }
   }
@@ -59,7 +45,7 @@ serveTenants((settings: TreeWorkerSettings, port: MessagePort) => {
     void answer(wanted).then((message) => port.postMessage(message));
   });
   return Promise.resolve(async () => {
-    await client?.end();
+    await connection.end();
     await catalogue.end();
   });
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { DEFAULT_PATTERN, fileName, FileNameError, MAX_MESSAGE_ID } from './file-name.js';
+import { DEFAULT_PATTERN, messageIdOf, MessageIdError, MAX_MESSAGE_ID } from './message-id.js';
 import { duration, integer, oneOf, text, timeZone, url, urls, type Setting } from './settings.js';
 
 /**
@@ -445,10 +445,10 @@ function namesFiles(config: Config): boolean {
   if (pattern === undefined || sender === undefined || receiver === undefined) return true;
   const first = { sender, receiver, sequence: 1, version: 0, previous: 0, day: '2026-01-01' };
   try {
-    fileName(pattern, first, MAX_MESSAGE_ID);
+    messageIdOf(pattern, first, MAX_MESSAGE_ID);
     return true;
   } catch (error) {
-    if (!(error instanceof FileNameError)) throw error;
+    if (!(error instanceof MessageIdError)) throw error;
     return false;
   }
 }

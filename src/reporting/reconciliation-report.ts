@@ -15,7 +15,7 @@ export const SAMPLE_RESULTS = ['same', 'missing', 'different', 'extra'] as const
 export const SAMPLE_IS = 'sample_is';
 export const LIST = 'list';
 
-/** A reconciliation is asked for as a report is, and its answer is one; its rows are made in reconciliation.ts. */
+/** A reconciliation is asked for as a report is, and its answer is one; its rows are made in reconciliation-rows.ts. */
 export const RECONCILIATION: Omit<Report, 'rows'> = {
   name: 'transaction-reconciliation',
   version: 1,

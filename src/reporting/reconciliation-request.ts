@@ -5,6 +5,7 @@ import { parseDecimal } from '../reports/decimal.js';
 import { readReportRequest, type ReportRequest } from '../reports/report-parameters.js';
 import type { Parameters } from '../http/parameters.js';
 import type { Report } from '../reports/report.js';
+import { positionName } from '../transaction-reports/position-changes.js';
 import type { GivenPosition } from './reconciliation-read.js';
 import { RECONCILIATION } from './reconciliation-report.js';
 
@@ -52,8 +53,8 @@ export function positionsOf(given: readonly GivenPosition[], executingEntity: st
   const positions = given.map((each) => (each.party === '' ? { ...each, party: executingEntity } : each));
   const first = new Map<string, number>();
   const errors: FieldError[] = [];
-  for (const [i, { party, instrument, quantityIn }] of positions.entries()) {
-    const key = JSON.stringify([party, instrument, quantityIn]);
+  for (const [i, position] of positions.entries()) {
+    const key = positionName(position);
     const same = first.get(key);
     if (same === undefined) first.set(key, i);
     else errors.push(mistake(`/positions/${i}`, 'once', `is the position of positions/${same}: give each once`));

@@ -4,7 +4,12 @@ import { compare, parseDecimal } from '../reports/decimal.js';
 import type { ReportRun, Row } from '../reports/report.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { draftsOf } from '../transaction-reports/drafts.js';
-import { PositionSums, positionChangesOf, type PositionKey } from '../transaction-reports/position-changes.js';
+import {
+  PositionSums,
+  positionChangesOf,
+  positionName,
+  type PositionKey,
+} from '../transaction-reports/position-changes.js';
 import {
   differencesOf,
   recordOfReport,
@@ -189,10 +194,10 @@ export class Reconciliation {
   }
 
   private *positions(): Generator<Row> {
-    const given = new Map(this.by.positions.map((position) => [nameOf(position), position]));
+    const given = new Map(this.by.positions.map((position) => [positionName(position), position]));
     for (const { key, sumOf } of this.sums.all()) {
-      const books = given.get(nameOf(key));
-      given.delete(nameOf(key));
+      const books = given.get(positionName(key));
+      given.delete(positionName(key));
       yield* this.position(key, sumOf, books?.quantity);
     }
     for (const position of given.values()) yield* this.position(position, () => undefined, position.quantity);
@@ -260,10 +265,6 @@ function shown(differences: readonly FieldDifference[] | undefined): string | nu
   return JSON.stringify(
     differences.map(({ ours = null, theirs = null, field, name, path }) => ({ field, name, path, ours, theirs })),
   );
-}
-
-function nameOf({ party, instrument, quantityIn }: PositionKey): string {
-  return JSON.stringify([party, instrument, quantityIn]);
 }
 
 const NOTHING: Row = Object.freeze(Object.fromEntries(RECONCILIATION.columns.map(({ name }) => [name, null])));

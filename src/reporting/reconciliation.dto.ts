@@ -9,6 +9,7 @@ import {
 } from '@nestjs/swagger';
 import { REPORT_FORMATS } from '../reports/report-formats.js';
 import { parametersOf } from '../reports/report-parameters.js';
+import { PeriodRequestDto } from '../reports/report-run.dto.js';
 import { ReportAnswerDto } from '../reports/report.dto.js';
 import { NAMED_RECONCILIATION } from './reconciliation-request.js';
 
@@ -30,15 +31,7 @@ class GivenPositionDto {
 }
 
 /** What a reconciliation is asked for: a period, as a report's, and what follows. */
-export class ReconciliationRequestDto {
-  @ApiPropertyOptional({ example: '2026-06-02' })
-  from_date?: string;
-  @ApiPropertyOptional({ example: '2026-06-02' })
-  to_date?: string;
-  @ApiPropertyOptional({ description: 'Instead of days', example: '2026-06-02T08:00:00Z' })
-  from?: string;
-  @ApiPropertyOptional({ example: '2026-06-02T16:30:00Z' })
-  to?: string;
+export class ReconciliationRequestDto extends PeriodRequestDto {
   @ApiPropertyOptional({ description: 'LEI; as in the report transactions', example: '529900G3SW56SHYNPR95' })
   executing_entity?: string;
   @ApiPropertyOptional({ description: 'all, or differences alone', example: 'differences' })
@@ -51,8 +44,6 @@ export class ReconciliationRequestDto {
   time_zone?: string;
   @ApiPropertyOptional({ description: 'Revision of the reference data', example: '12' })
   reference_as_of?: string;
-  @ApiPropertyOptional({ description: 'Sequence up to which events count; the size when left out', example: '1000' })
-  as_of?: string;
   @ApiPropertyOptional({ enum: REPORT_FORMATS.map(({ name }) => name), example: 'csv' })
   format?: string;
   @ApiPropertyOptional({ type: [GivenPositionDto], description: 'What the books say of positions; up to 10,000' })

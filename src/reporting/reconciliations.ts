@@ -4,6 +4,7 @@ import type { Principal } from '../access/principal.js';
 import { Problem } from '../http/problem.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
+import { AnswerDigest, lastOnRecord } from '../long-reads/last-on-record.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import type { ReportFormat } from '../reports/report-formats.js';
 import type { ReportRequest } from '../reports/report-parameters.js';
@@ -95,32 +96,16 @@ export class Reconciliations {
     const { id, ledger, executingEntity, parameters, asOf, sample } = prepared;
     const run = { id, ledger, executing_entity: executingEntity, parameters, as_of: String(asOf) };
     const sampleDigest = sample ? sha256(sample) : null;
-    const digest = createHash('sha256');
-    let bytes = 0;
-    let held: Uint8Array | undefined;
     const { format, period, deleted, positions } = prepared;
     const plan = { ledger, format, asOf, period, deleted, parameters, executingEntity, sample, positions };
     const pieces = this.longReads.pieces({ kind: 'reconciliation', plan }, gone, () =>
       this.records.reconcile(run, caller.id, sampleDigest),
     );
-    try {
-      for (;;) {
-        const next = await pieces.next();
-        if (next.done) {
-          const answer = { format, bytes: String(bytes), sha256: digest.digest('hex') };
-          await this.recordDone(prepared, caller, sampleDigest, next.value, answer);
-          if (held) yield held;
-          return;
-        }
-        digest.update(next.value);
-        bytes += next.value.length;
-        // one is held back, so that nobody has the whole answer before it is on record
-        if (held) yield held;
-        held = next.value;
-      }
-    } finally {
-      await pieces.return({});
-    }
+    const digest = new AnswerDigest();
+    yield* lastOnRecord(pieces, digest, (totals) => {
+      const answer = { format, bytes: String(digest.bytes), sha256: digest.sha256().toString('hex') };
+      return this.recordDone(prepared, caller, sampleDigest, totals, answer);
+    });
   }
 
   private async recordDone(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Problem } from '../http/problem.js';
 import { ZipWriter } from '../integrity/zip.js';
-import { fileName, MAX_MESSAGE_ID } from '../config/file-name.js';
+import { messageIdOf, MAX_MESSAGE_ID } from '../config/message-id.js';
 import { SchemaPack, SchemaPackError } from '../transaction-reports/schema-pack.js';
 import { schemaSetOn } from '../transaction-reports/schema-sets.js';
 import {
@@ -78,7 +78,7 @@ function headersOf({ pattern, sender, receiver, from, to, createdAt, firstNumber
   return (n: number): FileHeader => {
     const sequence = firstNumber + n - 1;
     const parts = { sender, receiver, sequence, version: 0, previous: sequence - 1, day: createdAt.slice(0, 10) };
-    return { from, to, messageId: fileName(pattern, parts, MAX_MESSAGE_ID), createdAt };
+    return { from, to, messageId: messageIdOf(pattern, parts, MAX_MESSAGE_ID), createdAt };
   };
 }
 

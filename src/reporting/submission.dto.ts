@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
+import { PeriodRequestDto } from '../reports/report-run.dto.js';
 import { KeptRunDto } from '../runs/kept-run.dto.js';
 import { UNSENT } from '../transaction-reports/submission-plan.js';
 import type { RecordedAct } from './reporting-book.sql.js';
@@ -10,23 +11,13 @@ const MAX_DECISIONS = 1_000;
 const DECISIONS = ['send', ...UNSENT, 'underived'];
 
 /** What a submission is asked for: a period, as a report's, and what follows. */
-export class SubmissionRequestDto {
-  @ApiPropertyOptional({ example: '2026-06-02' })
-  from_date?: string;
-  @ApiPropertyOptional({ example: '2026-06-02' })
-  to_date?: string;
-  @ApiPropertyOptional({ description: 'Instead of days', example: '2026-06-02T08:00:00Z' })
-  from?: string;
-  @ApiPropertyOptional({ example: '2026-06-02T16:30:00Z' })
-  to?: string;
+export class SubmissionRequestDto extends PeriodRequestDto {
   @ApiPropertyOptional({ description: 'LEI; as in the report transactions', example: '529900G3SW56SHYNPR95' })
   executing_entity?: string;
   @ApiPropertyOptional({ description: 'yes sends again what was rejected, though it says the same', example: 'yes' })
   repeat_rejected?: string;
   @ApiPropertyOptional({ description: 'Revision of the reference data', example: '12' })
   reference_as_of?: string;
-  @ApiPropertyOptional({ description: 'Sequence up to which events count; the size when left out', example: '1000' })
-  as_of?: string;
 }
 
 class SubmittedFileDto {

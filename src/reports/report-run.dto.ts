@@ -2,8 +2,8 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
 import { KeptRunDto } from '../runs/kept-run.dto.js';
 
-/** What a report is asked for, as its query parameters: those of the report, as_of and format. */
-export class ReportRunRequestDto {
+/** The period of a report, and up to where the ledger counts. */
+export class PeriodRequestDto {
   @ApiPropertyOptional({ example: '2026-06-02' })
   from_date?: string;
   @ApiPropertyOptional({ example: '2026-06-02' })
@@ -14,6 +14,10 @@ export class ReportRunRequestDto {
   to?: string;
   @ApiPropertyOptional({ description: 'Sequence up to which events count; the size when left out', example: '1000' })
   as_of?: string;
+}
+
+/** What a report is asked for, as its query parameters: those of the report, as_of and format. */
+export class ReportRunRequestDto extends PeriodRequestDto {
   @ApiPropertyOptional({ enum: ['json', 'csv', 'ndjson', 'xlsx', 'html'], example: 'csv' })
   format?: string;
 }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
@@ -13,6 +13,7 @@ import { readPage } from '../events/read-transaction.js';
 import { toProblem } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
+import { AnswerDigest, lastOnRecord } from '../long-reads/last-on-record.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';
@@ -120,11 +121,9 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
    * once its digest is. Throws not-recorded-as-read, DamagedRowError.
    */
   async *handOut(run: PreparedRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
-    const digest = createHash('sha256');
+    const digest = new AnswerDigest();
     const { id } = run;
-    let bytes = 0;
     let isRecorded = false;
-    let held: Uint8Array | undefined;
     const pieces = this.longReads.pieces({ kind: 'report', ...run }, gone, async () => {
       await this.records.run(run, caller.id, { kept: false });
       await this.insert(run, caller, this.runner);
@@ -132,31 +131,20 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     });
     this.underWay += 1;
     try {
-      for (;;) {
-        const next = await pieces.next();
-        if (next.done) {
-          const { rows = 0 } = next.value;
-          const sha256 = digest.digest();
-          await this.records.done(run, caller.id, { rows, bytes, sha256 });
-          await kept.finishRun(this.pool, sql.REPORT_RUNS, id, this.runner, { rows, bytes, sha256, keepMs: 0 });
-          isRecorded = false; // and over
-          if (held) yield held;
-          return;
-        }
-        digest.update(next.value);
-        bytes += next.value.length;
-        // one is held back, so that nobody has the whole answer before its digest is on record
-        if (held) yield held;
-        held = next.value;
-      }
+      yield* lastOnRecord(pieces, digest, async ({ rows = 0 }) => {
+        const { bytes } = digest;
+        const sha256 = digest.sha256();
+        await this.records.done(run, caller.id, { rows, bytes, sha256 });
+        await kept.finishRun(this.pool, sql.REPORT_RUNS, id, this.runner, { rows, bytes, sha256, keepMs: 0 });
+        isRecorded = false; // and over
+      });
     } catch (error) {
-      if (isRecorded && !gone.aborted) await this.endEarly(id, 'failed', toProblem(error).message, bytes);
+      if (isRecorded && !gone.aborted) await this.endEarly(id, 'failed', toProblem(error).message, digest.bytes);
       isRecorded = isRecorded && gone.aborted;
       throw error;
     } finally {
       this.underWay -= 1;
-      await pieces.return({});
-      if (isRecorded) await this.endEarly(id, 'cancelled', 'not taken to its end', bytes);
+      if (isRecorded) await this.endEarly(id, 'cancelled', 'not taken to its end', digest.bytes);
     }
   }
 

@@ -10,7 +10,7 @@ import {
 import { formatDecimal } from '../reports/decimal.js';
 import { positionChangesOf, PositionSums } from './position-changes.js';
 import { recordOfReport } from './reconciliation.js';
-import { readReportRecords } from './report-records.js';
+import { readReportRecords } from '../../test/support/report-records.js';
 import { REPORT_NAMESPACE } from './schema-sets.js';
 import { transactionXml } from './transaction-report-xml.js';
 import type { NewReport } from './transaction-report.js';

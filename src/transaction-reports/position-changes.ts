@@ -10,6 +10,11 @@ export interface PositionKey {
   quantityIn: string;
 }
 
+/** Of a position, the same for the same: by party, instrument and unit. */
+export function positionName({ party, instrument, quantityIn }: PositionKey): string {
+  return JSON.stringify([party, instrument, quantityIn]);
+}
+
 /** How a transaction changes a position: more than zero for what is bought. */
 export interface PositionChange extends PositionKey {
   quantity: Decimal;
@@ -64,10 +69,11 @@ export class PositionSums<Side extends string> {
   }
 
   add(side: Side, { party, instrument, quantityIn, quantity }: PositionChange): void {
-    const name = JSON.stringify([party, instrument, quantityIn]);
+    const key = { party, instrument, quantityIn };
+    const name = positionName(key);
     let position = this.positions.get(name);
     if (!position) {
-      position = { key: { party, instrument, quantityIn }, sums: new Map<Side, Decimal>() };
+      position = { key, sums: new Map<Side, Decimal>() };
       this.positions.set(name, position);
     }
     position.sums.set(side, add(position.sums.get(side) ?? ZERO, quantity));

@@ -1,7 +1,7 @@
 import { CANCELLATION, FIRM, JOINT, SHARE, VALID_REPORTS } from '../../test/support/transaction-reports.js';
+import { readReportRecords, reconciled, type Reconciled } from '../../test/support/report-records.js';
 import { MessageFileError } from './message-document.js';
-import { reconciled, type FieldDifference, type Reconciled } from './reconciliation.js';
-import { readReportRecords } from './report-records.js';
+import type { FieldDifference } from './reconciliation.js';
 import { REPORT_NAMESPACE } from './schema-sets.js';
 import { transactionXml } from './transaction-report-xml.js';
 import type { NewReport, TransactionReport } from './transaction-report.js';

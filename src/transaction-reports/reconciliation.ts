@@ -15,37 +15,6 @@ export interface FieldDifference {
   theirs: string | undefined;
 }
 
-/** One transaction reference, as the front office's records and the other side have it. */
-export type Reconciled =
-  | { is: 'same' | 'missing' | 'extra'; transactionReference: string }
-  | { is: 'different'; transactionReference: string; differences: readonly FieldDifference[] };
-
-/**
- * Reports made of the front office's records against records that were sent, or that the authority gives as a sample:
- * Delegated Regulation (EU) 2017/590, Article 15(3). `missing`: the other side does not have it, `extra`: nothing of ours
- * has its reference, or it is there more often. In the order of `ours`, then of `theirs`. Equal numbers and times are the
- * same however they are written.
- */
-export function* reconciled(
-  ours: Iterable<TransactionReport>,
-  theirs: readonly ReportRecord[],
-): Generator<Reconciled, void, undefined> {
-  const records = new RecordsToMeet();
-  for (const record of theirs) records.add(record);
-  for (const report of ours) {
-    const { transactionReference } = report;
-    const record = records.take(report);
-    if (!record) {
-      yield { is: 'missing', transactionReference };
-      continue;
-    }
-    const differences = differencesOf(report, record);
-    if (differences.length === 0) yield { is: 'same', transactionReference };
-    else yield { is: 'different', transactionReference, differences };
-  }
-  for (const { transactionReference } of records.rest()) yield { is: 'extra', transactionReference };
-}
-
 /** In no XML, and so in no value. */
 const SEPARATOR = '\u0000';
 
@@ -53,7 +22,8 @@ const SEPARATOR = '\u0000';
 type RecordKey = Pick<TransactionReport, 'executingEntity' | 'transactionReference'>;
 
 /**
- * Records of a file that reports meet one after the other, each once. Held as one text each, with paths as numbers: a
+ * Records of a file that reports of the front office's records meet one after the other, each once: Delegated Regulation
+ * (EU) 2017/590, Article 15(3). Held as one text each, with paths as numbers: a
  * tenth of what they take as maps.
  */
 export class RecordsToMeet {
@@ -124,7 +94,10 @@ export function recordOfReport(report: TransactionReport): ReportRecord {
   return { status, transactionReference, executingEntity, values };
 }
 
-/** What is another in a record than in a report of the same reference, by number of the field. */
+/**
+ * What is another in a record than in a report of the same reference, by number of the field. Equal numbers and times are
+ * the same however they are written.
+ */
 export function differencesOf(report: TransactionReport, { status, values }: ReportRecord): FieldDifference[] {
   if (report.status !== status) {
     return [{ field: 1, name: 'report_status', path: '.', ours: report.status, theirs: status }];

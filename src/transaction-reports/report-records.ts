@@ -16,18 +16,12 @@ const REPEATED: ReadonlySet<string> = new Set(['AcctOwnr', 'DcsnMakr', 'WvrInd',
 const BASKET = 'Bskt';
 
 /**
- * The records of a file of reports (`auth.016.001.01`), in its envelope or bare: one that was sent, or a sample that the
- * authority gives out of what it has. What is in a record is taken as it is.
+ * Hands on the records of a file of reports (`auth.016.001.01`), in its envelope or bare, one after the other, since they
+ * are larger in memory than in the file: one that was sent, or a sample that the authority gives out of what it has. What is
+ * in a record is taken as it is. Returns the message id, if there is one.
  *
  * Throws MessageFileError.
  */
-export function readReportRecords(file: Uint8Array): ReportRecord[] {
-  const records: ReportRecord[] = [];
-  takeReportRecords(file, (record) => records.push(record));
-  return records;
-}
-
-/** As readReportRecords, one after the other: they are larger in memory than in the file. Its message id, if it has one. */
 export function takeReportRecords(file: Uint8Array, take: (record: ReportRecord) => void): string | undefined {
   return withMessageDocument(file, REPORT_NAMESPACE, ({ document, messageId }) => {
     const [reports] = document.children({ FinInstrmRptgTxRpt: 'one' }).FinInstrmRptgTxRpt;

@@ -10,9 +10,8 @@ import {
   VALID_REPORTS,
 } from '../../test/support/transaction-reports.js';
 import { REPORT_FIELDS, valuesOf } from './fields.js';
-import { DEFAULT_PATTERN, fileName, FileNameError } from '../config/file-name.js';
-import { reconciled } from './reconciliation.js';
-import { readReportRecords } from './report-records.js';
+import { DEFAULT_PATTERN, messageIdOf, MessageIdError } from '../config/message-id.js';
+import { readReportRecords, reconciled } from '../../test/support/report-records.js';
 import { findingsOf } from './rules/rts22-rules.js';
 import { SchemaPack, SchemaPackError } from './schema-pack.js';
 import { schemaSetOn } from './schema-sets.js';
@@ -163,13 +162,13 @@ it.each<[string, Partial<NewReport>, number | undefined]>([
 
 it('is named by a pattern', () => {
   const parts = { sender: 'TF', receiver: 'FR', sequence: 1, version: 0, previous: 0, day: '2026-06-02' };
-  expect(fileName(DEFAULT_PATTERN, parts, 35)).toBe('TF_DATTRA_FR_000001-0-000000_26');
-  expect(fileName('{yyyy}{mm}{dd}-{sequence}.xml', parts)).toBe('20260602-1.xml');
+  expect(messageIdOf(DEFAULT_PATTERN, parts, 35)).toBe('TF_DATTRA_FR_000001-0-000000_26');
+  expect(messageIdOf('{yyyy}{mm}{dd}-{sequence}.xml', parts)).toBe('20260602-1.xml');
   for (const pattern of ['{nothing}', '{sender:3}', '../{sender}', '', 'a b', '{constructor}']) {
-    expect(() => fileName(pattern, parts)).toThrow(FileNameError);
+    expect(() => messageIdOf(pattern, parts)).toThrow(MessageIdError);
   }
-  expect(() => fileName(DEFAULT_PATTERN, { ...parts, sequence: 1_000_000 })).toThrow('more digits');
-  expect(() => fileName(DEFAULT_PATTERN, { ...parts, sender: 'LONGSENDER' }, 35)).toThrow('may have 35');
+  expect(() => messageIdOf(DEFAULT_PATTERN, { ...parts, sequence: 1_000_000 })).toThrow('more digits');
+  expect(() => messageIdOf(DEFAULT_PATTERN, { ...parts, sender: 'LONGSENDER' }, 35)).toThrow('may have 35');
 });
 
 it('has a schema set by the day of sending', async () => {

@@ -1,5 +1,5 @@
 import { parseTimestamp } from '../integrity/timestamp.js';
-import { MAX_MESSAGE_ID } from '../config/file-name.js';
+import { MAX_MESSAGE_ID } from '../config/message-id.js';
 import { ENVELOPE_NAMESPACE, HEADER_NAMESPACE, REPORT_MESSAGE, REPORT_NAMESPACE } from './schema-sets.js';
 import type { SchemaFinding } from './schema-pack.js';
 import { transactionXml } from './transaction-report-xml.js';

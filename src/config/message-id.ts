@@ -1,10 +1,10 @@
 /** A pattern that is none, or whose result is none. */
-export class FileNameError extends Error {
-  override readonly name = 'FileNameError';
+export class MessageIdError extends Error {
+  override readonly name = 'MessageIdError';
 }
 
-/** What a name is made of. Authorities differ in the pattern, not in these. */
-export interface FileNameParts {
+/** What the id of a message is made of, which is the name of its file, too. Authorities differ in the pattern, not in these. */
+export interface MessageIdParts {
   sender: string;
   receiver: string;
   /** of the file, from 1 */
@@ -28,9 +28,9 @@ export const MAX_MESSAGE_ID = 35;
  * `dd`; a number after a colon fills numbers up with zeros. The result has letters, digits, `.`, `_` and `-` alone, so that
  * it is a file name everywhere.
  *
- * Throws FileNameError.
+ * Throws MessageIdError.
  */
-export function fileName(pattern: string, parts: FileNameParts, maxCharacters = 255): string {
+export function messageIdOf(pattern: string, parts: MessageIdParts, maxCharacters = 255): string {
   const [year = '', month = '', day = ''] = parts.day.split('-');
   const values: Readonly<Record<string, string | number>> = {
     sender: parts.sender,
@@ -46,19 +46,19 @@ export function fileName(pattern: string, parts: FileNameParts, maxCharacters = 
   const name = pattern.replace(/\{([^{}]*)\}/g, (whole, inside: string) => {
     const match = /^([a-z]+)(?::([1-9][0-9]?))?$/.exec(inside);
     const [, key = '', width] = match ?? [];
-    if (!Object.hasOwn(values, key)) throw new FileNameError(`the pattern has ${whole}, which stands for nothing`);
+    if (!Object.hasOwn(values, key)) throw new MessageIdError(`the pattern has ${whole}, which stands for nothing`);
     const value = values[key]!;
     if (width === undefined) return String(value);
-    if (typeof value !== 'number') throw new FileNameError(`the pattern has ${whole}: only numbers have a width`);
+    if (typeof value !== 'number') throw new MessageIdError(`the pattern has ${whole}: only numbers have a width`);
     const digits = String(value).padStart(Number(width), '0');
-    if (digits.length > Number(width)) throw new FileNameError(`${key} ${value} has more digits than ${whole} takes`);
+    if (digits.length > Number(width)) throw new MessageIdError(`${key} ${value} has more digits than ${whole} takes`);
     return digits;
   });
   if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) {
-    throw new FileNameError(`the name ${name} must have letters, digits, dots, underscores and hyphens alone`);
+    throw new MessageIdError(`the name ${name} must have letters, digits, dots, underscores and hyphens alone`);
   }
   if (name.length > maxCharacters) {
-    throw new FileNameError(`the name ${name} has ${name.length} characters, and may have ${maxCharacters}`);
+    throw new MessageIdError(`the name ${name} has ${name.length} characters, and may have ${maxCharacters}`);
   }
   return name;
 }
