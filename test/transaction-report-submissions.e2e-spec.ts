@@ -5,12 +5,12 @@ import pg from 'pg';
 import type { Response } from 'supertest';
 import { actEventId } from '../src/reporting/reporting-events.js';
 import { readReportRecords } from './support/report-records.js';
-import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { BANK, FIRM, MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { createKey, query } from './support/keys.js';
 import { Replica } from './support/replica.js';
-import { decisionsOf, filesOf, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
+import { decisionsOf, filesOf, submitted, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
 import { whenOver } from './support/verification.js';
 
 const SCHEMAS = join(resolve(import.meta.dirname, '..', process.env.TRUETRAIL_SHARED ?? '../shared'), 'reference/xsd');
@@ -115,6 +115,26 @@ describe('a submission of transaction reports', () => {
     expect(await filesOf(service, first.id)).toEqual(before);
   });
 
+  it('stands in the access log: who asked for it, and who fetched its files', async () => {
+    const reader = await createKey(service, ['reports:read']);
+    const fetched = await service.http(reader.key).get(`${SUBMISSIONS}/${first.id}/content`).buffer(true).expect(200);
+    expect(fetched.headers['content-type']).toBe('application/zip');
+    const today = new Date();
+    const { body } = await service
+      .http()
+      .get('/v1/ledgers/_service/reports/access-log')
+      .query({
+        from: new Date(today.getTime() - 3_600_000).toISOString(),
+        to: new Date(today.getTime() + 3_600_000).toISOString(),
+      })
+      .expect(200);
+    const { rows } = body as { rows: Record<string, string | null>[] };
+    const ofRun = rows.filter(({ what, run }) => what === 'transaction-reports' && run === first.id);
+    expect(ofRun.map(({ action }) => action)).toEqual(expect.arrayContaining(['run', 'done', 'fetched']));
+    expect(ofRun.find(({ action }) => action === 'done')).toMatchObject({ rows: first.records, sha256: first.sha256 });
+    expect(ofRun.at(-1)).toMatchObject({ action: 'fetched', principal: `key:${reader.id}`, ledger: 'main' });
+  });
+
   it('needs a scope of its own, and refuses what it does not know', async () => {
     const reader = await createKey(service, ['reports:read']);
     await service.http(reader.key).post(SUBMISSIONS).send(DAY).expect(403);
@@ -125,9 +145,60 @@ describe('a submission of transaction reports', () => {
       .send({ ...DAY, repeat_rejected: 'no' })
       .expect(400);
     expect(wrong.body.errors).toMatchObject([{ pointer: '/repeat_rejected', rule: 'one-of' }]);
+    for (const [member, value] of Object.entries({ format: 'csv', limit: 5 })) {
+      const refused = await service
+        .http()
+        .post(SUBMISSIONS)
+        .send({ ...DAY, [member]: value })
+        .expect(400);
+      expect(refused.body.errors).toMatchObject([{ pointer: `/${member}`, rule: 'unknown' }]);
+    }
     const decisions = `${SUBMISSIONS}/${first.id}/decisions`;
     const { body } = await service.http().get(`${decisions}?decision=sent`).expect(400);
     expect(body.errors).toMatchObject([{ pointer: '/query/decision', rule: 'one-of' }]);
+  });
+
+  it('sends nothing for one firm that is reported for another, unless an event says who executed it', async () => {
+    const other = { executing_entity: BANK };
+    const both = `lei,name,country,investment_firm,valid_from\n${BANK},A bank,DE,yes,2018-01-03\n`;
+    await service
+      .http()
+      .post('/v1/reference/legal-entity/imports')
+      .set('content-type', 'text/csv')
+      .send(both)
+      .expect(201);
+    const decided = async (of: string) => {
+      const run = await submitted(service, DAY, { executing_entity: of });
+      expect([run.status, run.error]).toEqual(['done', null]);
+      return decisionsOf(service, run.id);
+    };
+    const orderOf = ({ order_id: order }: Record<string, string | null>) => order;
+    const forBank = await decided(BANK);
+    const isFor = (what: string) => forBank.filter(({ decision }) => decision === what);
+    expect(isFor('other-entity').length).toBeGreaterThan(10);
+    expect(isFor('other-entity').map(orderOf)).toContain('OWNSI');
+    expect(isFor('send')).toEqual([]);
+    // nor is what another has an execution of the first one now
+    expect((await decided(FIRM)).filter(({ decision }) => decision === 'send')).toEqual([]);
+
+    const aged = await service
+      .http()
+      .get('/v1/ledgers/main/reports/transaction-ageing')
+      .query({ ...DAY, ...other, time_zone: 'UTC' })
+      .expect(200);
+    const { rows } = aged.body as { rows: Record<string, string | null>[] };
+    expect(rows.filter((row) => row.next === 'other-entity').length).toBe(isFor('other-entity').length);
+
+    const filled = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWNSI' && action === 'fill')!;
+    const corrected = {
+      ...{ ...filled, event_id: '0197f3a1-6c00-7000-8000-00000000f007', corrects: filled.event_id },
+      metadata: { ...(filled.metadata as object), ...other },
+    };
+    await service.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+    const next = (await decided(BANK)).filter(({ decision }) => decision === 'send');
+    expect(next.map(orderOf)).toEqual(['OWNSI']);
+    const taken = (await decided(FIRM)).filter(({ decision }) => decision === 'send');
+    expect(taken.map(({ order_id: order, status }) => [order, status])).toEqual([['OWNSI', 'CANC']]);
   });
 });
 

@@ -15,13 +15,14 @@ const EVENT = { event_id: '0197f3a1-6c00-7000-8000-000000000001', sequence: '1' 
 
 const draftOf = (report: Draft['report'], toMend: Draft['toMend'] = []): Draft => ({
   ...{ is: 'draft', orderId: 'O-1', eventId: EVENT.event_id, version: 1, statedBy: EVENT, time: TUESDAY },
-  ...{ cause: EVENT, leg: 0, report, lineage: [], toMend, findings: [] },
+  ...{ cause: EVENT, leg: 0, isFirmStated: false, report, lineage: [], toMend, findings: [] },
 });
 const REPORT = draftOf({ ...SHARE, tradingTime: TUESDAY });
 const CANCELLED = draftOf({ ...CANCELLATION, transactionReference: SHARE.transactionReference });
 
 const sentAs = (status: Submission['status'], state: Submission['state'], sentAt = IN_TIME): SentRecord => ({
   ...{
+    executingEntity: 'the firm',
     transactionReference: SHARE.transactionReference,
     eventId: EVENT.event_id,
     messageId: 'M',
@@ -35,6 +36,7 @@ const sentAs = (status: Submission['status'], state: Submission['state'], sentAt
 function aged(drafts: readonly Draft[], sent: readonly SentRecord[], at = LATE): Aged | undefined {
   const of: OfReference = {
     ...{ transactionReference: SHARE.transactionReference, orderId: 'O-1', eventId: EVENT.event_id, drafts, sent },
+    isReportedForOther: false,
   };
   return agedOf(of, at, CALENDAR);
 }

@@ -43,13 +43,17 @@ export interface Aged {
  * How a reference stands at a time. Undefined where nothing is to be reported of it, and the authority never had it.
  * Throws TimestampError.
  */
-export function agedOf({ drafts, sent }: OfReference, at: string, calendar: ReportingCalendar): Aged | undefined {
+export function agedOf(
+  { drafts, sent, isReportedForOther }: OfReference,
+  at: string,
+  calendar: ReportingCalendar,
+): Aged | undefined {
   const [first, ...rest] = drafts;
   const state = stateOf(sent);
   const lastNew = sent.findLast(({ status }) => status === 'NEWT');
   const told = sent.findLast((each) => each.state === 'rejected' || each.state === 'pending');
   const common = { sentAt: lastNew?.sentAt ?? null, rules: told?.rules.map(({ id }) => id) ?? [] };
-  const decision = first && decide([first, ...rest], sent);
+  const decision = first && decide([first, ...rest], sent, { isReportedForOther });
   const next = !decision ? 'underived' : decision.is === 'send' ? 'send' : decision.why;
   const report = decision?.draft.report;
   if (!decision || report?.status !== 'NEWT') {

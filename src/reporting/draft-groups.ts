@@ -1,4 +1,5 @@
 import type { Draft, NotReportable } from '../transaction-reports/draft.js';
+import { grouped } from '../reports/grouped.js';
 import { isLive } from '../transaction-reports/submissions.js';
 import type { SentRecord } from './reporting-book.sql.js';
 
@@ -13,6 +14,8 @@ export interface OfReference {
   /** none of one that was sent, and that nothing is to be reported of any more, by reference data that were changed */
   drafts: readonly Draft[];
   sent: readonly SentRecord[];
+  /** the authority has a report of the same execution for another executing entity, or may have */
+  isReportedForOther: boolean;
 }
 
 /** What was made of one execution or allocation. */
@@ -24,19 +27,22 @@ interface Group {
 
 /**
  * Drafts by their transaction references, of each the drafts and what was sent; and after them references that were sent
- * for the same executions, are live still, and have no draft. `sentOf` gives what was sent of some executions, in order.
+ * for the same executions, are live still, and have no draft. `sentOf` gives what was sent of some executions, in order,
+ * whoever executed them.
  */
 export async function* byReference(
   all: AsyncIterable<Draft | NotReportable>,
+  executingEntity: string,
   sentOf: (eventIds: readonly string[]) => Promise<readonly SentRecord[]>,
 ): AsyncGenerator<OfReference> {
   for await (const groups of inGroups(all)) {
     const eventIds = groups.map(({ eventId }) => eventId);
-    const sent = new Map<string, SentRecord[]>();
-    for (const record of await sentOf(eventIds)) {
-      sent.set(record.transactionReference, [...(sent.get(record.transactionReference) ?? []), record]);
-    }
+    const records = await sentOf(eventIds);
+    const isOwn = (record: SentRecord): boolean => record.executingEntity === executingEntity;
+    const sent = grouped(records.filter(isOwn), (record) => record.transactionReference);
+    const elsewhere = eventsWithLiveReports(records.filter((record) => !isOwn(record)));
     for (const { orderId, eventId, drafts } of groups) {
+      const of = { orderId, eventId, isReportedForOther: elsewhere.has(eventId) };
       const references = new Map<string, Draft[]>();
       for (const draft of drafts) {
         const { transactionReference } = draft.report;
@@ -44,14 +50,19 @@ export async function* byReference(
       }
       for (const [transactionReference, ofReference] of references) {
         const records = sent.get(transactionReference) ?? [];
-        yield { transactionReference, orderId, eventId, drafts: ofReference, sent: records };
+        yield { ...of, transactionReference, drafts: ofReference, sent: records };
       }
       for (const [transactionReference, records] of sent) {
         if (records[0]!.eventId !== eventId || references.has(transactionReference) || !isLive(records)) continue;
-        yield { transactionReference, orderId, eventId, drafts: [], sent: records };
+        yield { ...of, transactionReference, drafts: [], sent: records };
       }
     }
   }
+}
+
+function eventsWithLiveReports(records: readonly SentRecord[]): ReadonlySet<string> {
+  const reports = grouped(records, (each) => `${each.executingEntity} ${each.transactionReference}`);
+  return new Set([...reports.values()].filter(isLive).map(([first]) => first!.eventId));
 }
 
 async function* inGroups(all: AsyncIterable<Draft | NotReportable>): AsyncGenerator<Group[]> {

@@ -116,7 +116,7 @@ class Judging {
     references: readonly string[],
   ): Promise<Map<string, Submission[]>> {
     const known = new Map<string, Submission[]>();
-    for (const record of await sql.sentRecords(this.pool, executingEntity, { references }, this.upToAct)) {
+    for (const record of await sql.sentRecords(this.pool, { executingEntity, references }, this.upToAct)) {
       const { transactionReference } = record;
       known.set(transactionReference, [...(known.get(transactionReference) ?? []), record]);
     }

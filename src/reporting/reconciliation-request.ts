@@ -2,6 +2,7 @@ import { readJsonBody } from '../http/dto.pipe.js';
 import { Problem, type FieldError } from '../http/problem.js';
 import type { JsonValue } from '../integrity/strict-json.js';
 import { parseDecimal } from '../reports/decimal.js';
+import { mistypedParameters } from '../reports/report-request-body.js';
 import { readReportRequest, type ReportRequest } from '../reports/report-parameters.js';
 import type { Parameters } from '../http/parameters.js';
 import type { Report } from '../reports/report.js';
@@ -33,9 +34,7 @@ export function readReconciliationBody(body: unknown): { parameters: Parameters;
   const value = readJsonBody(body);
   if (!isObject(value)) throw new Problem('invalid-body', 'The body must be a JSON object');
   const { positions = [], ...parameters } = value;
-  const errors: FieldError[] = Object.entries(parameters)
-    .filter(([, member]) => typeof member !== 'string')
-    .map(([name]) => mistake(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, 'string', 'must be a string'));
+  const errors = mistypedParameters(NAMED_RECONCILIATION, parameters);
   const read = Array.isArray(positions) && positions.length <= MOST_POSITIONS ? positions : undefined;
   if (!read) errors.push(mistake('/positions', 'positions', `must be a list of up to ${MOST_POSITIONS} positions`));
   const given = read?.map((each, i) => readPosition(each, `/positions/${i}`, errors)) ?? [];
@@ -74,7 +73,7 @@ const POSITION: Readonly<Record<string, { isRight: (value: string) => boolean; r
     rest: 'must be an instrument as field 41 has it, or field 42',
   },
   quantity_in: {
-    isRight: (value) => /^(units|(nominal|monetary)( [A-Z]{3})?)$/.test(value),
+    isRight: (value) => /^(units|(nominal|monetary) [A-Z]{3})$/.test(value),
     rest: 'must be units, or nominal or monetary with a currency behind; units when left out',
     isOptional: true,
   },

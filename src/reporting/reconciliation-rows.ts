@@ -104,8 +104,8 @@ export class Reconciliation {
     const draftRun = { ...run, executingEntity, referenceRevision };
     const asSent = new ContentsAsSent(draftRun, this.read);
     const sentOf = (eventIds: readonly string[]) =>
-      this.read((client) => sql.sentRecords(client, executingEntity, { eventIds }, this.upToAct));
-    for await (const of of byReference(draftsOf(draftRun), sentOf)) {
+      this.read((client) => sql.sentRecords(client, { eventIds }, this.upToAct));
+    for await (const of of byReference(draftsOf(draftRun), executingEntity, sentOf)) {
       const found = await this.found(of, agedOf(of, run.parameters[AT]!, calendar), asSent);
       if (!found) continue;
       this.count(found);
@@ -172,7 +172,7 @@ export class Reconciliation {
   private async rowsOfSampleAlone(records: readonly ReportRecord[]): Promise<Row[]> {
     const references = records.map(({ transactionReference }) => transactionReference);
     const sent = await this.read(async (client) => {
-      const all = await sql.sentRecords(client, this.by.executingEntity, { references }, this.upToAct);
+      const all = await sql.sentRecords(client, { executingEntity: this.by.executingEntity, references }, this.upToAct);
       const acts = all.map(({ act }) => act);
       const own = await sql.actsOfLedger(client, acts, this.run.ledger);
       return all.filter(({ act }) => own.has(act));

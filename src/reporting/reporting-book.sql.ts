@@ -160,6 +160,7 @@ export async function sentMessages(database: Database, messageIds: readonly stri
 export interface SentRecord extends Submission {
   /** of the submission that sent it */
   maker: string;
+  executingEntity: string;
   transactionReference: string;
   eventId: string;
   tradingTime: string | null;
@@ -172,6 +173,7 @@ export interface SentRecord extends Submission {
 interface SentRow {
   act: number;
   maker: string;
+  executing_entity: string;
   transaction_reference: string;
   status: Submission['status'];
   digest: string;
@@ -183,33 +185,35 @@ interface SentRow {
   rules: string | null;
 }
 
-/** What was sent of some references, or of some executions, of an executing entity: as it stood after an act, in order. */
+/**
+ * What was sent of some references of an executing entity, or of some executions, whoever executed them: as it stood after
+ * an act, in order.
+ */
 export async function sentRecords(
   database: Database,
-  executingEntity: string,
-  by: { references: readonly string[] } | { eventIds: readonly string[] },
+  by: { executingEntity: string; references: readonly string[] } | { eventIds: readonly string[] },
   upToAct: number,
 ): Promise<SentRecord[]> {
-  const [condition, ids] =
+  const [condition, values] =
     'references' in by
-      ? ['r.transaction_reference = ANY ($2::text[])', by.references]
-      : ['r.event_id = ANY ($2::uuid[])', by.eventIds];
+      ? ['r.executing_entity = $2 AND r.transaction_reference = ANY ($3::text[])', [by.executingEntity, by.references]]
+      : ['r.event_id = ANY ($2::uuid[])', [by.eventIds]];
   const { rows } = await database.query<SentRow>(
-    `SELECT r.act, r.maker, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest, r.message_id, r.event_id,
+    `SELECT r.act, r.maker, r.executing_entity, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest, r.message_id, r.event_id,
             r.trading_time, to_char(r.sent_at AT TIME ZONE 'UTC', ${RFC_3339}) AS sent_at, a.state, a.rules
        FROM reporting_records AS r
        LEFT JOIN LATERAL (
          SELECT a.state, a.rules FROM reporting_advices AS a
            WHERE a.message_id = r.message_id AND a.executing_entity = r.executing_entity
-             AND a.transaction_reference = r.transaction_reference AND NOT a.contradicts AND a.act <= $3
+             AND a.transaction_reference = r.transaction_reference AND NOT a.contradicts AND a.act <= $1
            ORDER BY a.act DESC, a.number DESC LIMIT 1
        ) AS a ON true
-       WHERE r.executing_entity = $1 AND ${condition} AND r.act <= $3
+       WHERE ${condition} AND r.act <= $1
        ORDER BY r.act`,
-    [executingEntity, ids, upToAct],
+    [upToAct, ...values],
   );
   return rows.map((row) => ({
-    maker: row.maker,
+    ...{ maker: row.maker, executingEntity: row.executing_entity },
     ...{ transactionReference: row.transaction_reference, status: row.status, digest: row.digest },
     ...{ messageId: row.message_id, eventId: row.event_id, tradingTime: row.trading_time, sentAt: row.sent_at },
     act: row.act,

@@ -37,8 +37,8 @@ export async function* piecesOfSubmission(
     ...{ executingEntity: read.executingEntity, referenceRevision: read.referenceRevision },
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   });
-  const references = byReference(drafts, (eventIds) =>
-    bookSql.sentRecords(pool, read.executingEntity, { eventIds }, read.upToAct),
+  const references = byReference(drafts, read.executingEntity, (eventIds) =>
+    bookSql.sentRecords(pool, { eventIds }, read.upToAct),
   );
   const making = new SubmissionMaking(pool, read);
   const reports = read.sentBy === undefined ? making.decided(references) : making.again(references, read.sentBy);
@@ -77,7 +77,7 @@ class SubmissionMaking implements ZipProgress {
   async *decided(references: AsyncIterable<OfReference>): AsyncGenerator<TransactionReport> {
     for await (const of of references) {
       if (this.settled.length >= DECISIONS_AT_ONCE) await this.flush();
-      const { drafts, sent, transactionReference, orderId, eventId } = of;
+      const { drafts, sent, transactionReference, orderId, eventId, isReportedForOther } = of;
       const [first, ...rest] = drafts;
       const base = { transactionReference, orderId, eventId, toMend: null, digest: null, messageId: null };
       if (!first) {
@@ -86,7 +86,8 @@ class SubmissionMaking implements ZipProgress {
         this.settled.push(this.numbered({ ...base, ...parts, status: 'NEWT', decision: 'underived', tradingTime }));
         continue;
       }
-      const decision = decide([first, ...rest], sent, this.read.isRepeatingRejected);
+      const { isRepeatingRejected: isToBeRepeated } = this.read;
+      const decision = decide([first, ...rest], sent, { isToBeRepeated, isReportedForOther });
       const { report, version, leg } = decision.draft;
       const tradingTime = report.status === 'NEWT' ? (report.tradingTime ?? null) : null;
       const noted = { ...base, status: report.status, version, leg, tradingTime };

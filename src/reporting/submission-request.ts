@@ -1,3 +1,6 @@
+import { invalidParameters, queryError } from '../http/parameters.js';
+import type { ReportRequest } from '../reports/report-parameters.js';
+import { readRequest } from '../reports/report-request-body.js';
 import { defineReport, type Report } from '../reports/report.js';
 import { REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
 import { EXECUTING_ENTITY_PARAMETER, transactions } from '../transaction-reports/transactions-report.js';
@@ -20,3 +23,10 @@ export const SUBMISSION: Report = defineReport({
     REFERENCE_PARAMETER,
   ],
 });
+
+/** What a body asks for. Throws invalid-json, invalid-body, invalid-parameter. */
+export function readSubmissionRequest(body: unknown): ReportRequest {
+  const request = readRequest(SUBMISSION, body);
+  if (request.format !== undefined) throw invalidParameters([queryError('format', 'unknown', 'is not known here')]);
+  return request;
+}

@@ -8,7 +8,7 @@ import { QueryPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
-import { asBody, readRequest } from '../reports/report-request-body.js';
+import { asBody } from '../reports/report-request-body.js';
 import { headersOfKept } from '../runs/kept-answer.js';
 import { DEFAULT_RUNS_LISTED, RunListQueryDto } from '../runs/kept-run.dto.js';
 import { runIdOf } from '../runs/run-id.js';
@@ -21,7 +21,7 @@ import {
   SubmissionListDto,
   SubmissionRequestDto,
 } from './submission.dto.js';
-import { SUBMISSION } from './submission-request.js';
+import { readSubmissionRequest } from './submission-request.js';
 import { submissionNotFound, Submissions, type RunKey } from './submissions.js';
 
 const EXAMPLE = { from_date: '2026-06-02', to_date: '2026-06-02' };
@@ -60,7 +60,7 @@ export class SubmissionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SubmissionDto> {
     await this.ledgers.origin(ledger);
-    const run = await asBody(() => this.submissions.request(ledger, readRequest(SUBMISSION, body), caller));
+    const run = await asBody(() => this.submissions.request(ledger, readSubmissionRequest(body), caller));
     const path = ['v1', 'ledgers', ledger, 'transaction-reports', 'submissions', run.id].map(encodeURIComponent);
     void reply.header('location', `/${path.join('/')}`);
     return shownSubmission(run, undefined);

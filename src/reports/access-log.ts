@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../integrity/canonical-json.js';
+import type { Content } from '../integrity/event.js';
 import { contentOf } from '../integrity/stored-event.js';
 import { cellOf } from './cell.js';
 import { eventsInPeriod } from './event-scan.js';
@@ -7,11 +8,14 @@ import { defineReport } from './report.js';
 import { textParameter } from './text-parameter.js';
 
 /** Event types of the service's own ledger that tell of reading. */
-const READS = ['read', 'report', 'evidence'];
+const READS = ['read', 'report', 'evidence', 'transaction_reports'];
+
+/** Where the content of an answer is not counted in rows. */
+const COUNTS: Readonly<Record<string, string>> = { evidence: 'events', transaction_reports: 'records' };
 
 export const accessLog = defineReport({
   name: 'access-log',
-  version: 2,
+  version: 3,
   isOfServiceLedger: true,
   title: 'Who read what',
   question:
@@ -27,12 +31,13 @@ export const accessLog = defineReport({
     { name: 'ledger', description: 'which was read' },
     {
       name: 'what',
-      description: 'the name of the report; otherwise search, history, event, proof, evidence or reference-data',
+      description:
+        'the name of the report; otherwise search, history, event, proof, evidence, reference-data or transaction-reports',
     },
     {
       name: 'action',
       description:
-        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before), cancelled, discarded (a kept answer, before its time), pages (single events, pages, proofs or entries of reference data, counted)',
+        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before), cancelled, discarded (a kept answer, before its time), again (files of transaction reports made once more), reconcile (before the first byte), pages (single events, pages, proofs or entries of reference data, counted)',
     },
     {
       name: 'parameters',
@@ -45,7 +50,7 @@ export const accessLog = defineReport({
     { name: 'as_of', description: 'the sequence up to which was read' },
     { name: 'format', description: 'of a report' },
     { name: 'run', description: 'of a report, which has a manifest by it, and of a bundle that was made as a run' },
-    { name: 'rows', description: 'of a report that is done; of a bundle its events' },
+    { name: 'rows', description: 'of a report that is done; of a bundle its events, of a submission its records' },
     { name: 'bytes', description: 'of a report or bundle that is done' },
     { name: 'sha256', description: 'of the bytes of a report or bundle that is done' },
     { name: 'event_id', description: 'the event of this ledger that says so' },
@@ -67,7 +72,7 @@ export const accessLog = defineReport({
           timestamp: content.timestamp,
           principal: content.user_id,
           ledger: content.entity_id,
-          what: type === 'report' ? cellOf(state.report) : type === 'evidence' ? type : content.action,
+          what: whatWasRead(content, state),
           action: type === 'read' ? (pages ? 'pages' : type) : content.action,
           parameters: cellOf(pages ? [...pages, ...(state.asked_is_cut === true ? [null] : [])] : state.parameters),
           reads: cellOf(state.reads),
@@ -76,7 +81,7 @@ export const accessLog = defineReport({
           as_of: cellOf(state.as_of),
           format: cellOf(state.format),
           run: cellOf(state.run),
-          rows: cellOf(type === 'evidence' ? state.events : state.rows),
+          rows: cellOf(state[COUNTS[type] ?? 'rows']),
           bytes: cellOf(state.bytes),
           sha256: cellOf(state.sha256),
           event_id: content.event_id,
@@ -87,6 +92,15 @@ export const accessLog = defineReport({
     }
   },
 });
+
+function whatWasRead(
+  { event_type: type, action }: Pick<Content, 'event_type' | 'action'>,
+  state: JsonObject,
+): string | null {
+  if (type === 'report') return cellOf(state.report);
+  if (type === 'evidence') return type;
+  return type === 'transaction_reports' ? 'transaction-reports' : action;
+}
 
 /** Whether what was asked for names an order: in a history, a report, a search, or a bundle of either. */
 function namesOrder(parameters: JsonValue | undefined, orderId: string): boolean {

@@ -1,7 +1,7 @@
 import { readJsonBody } from '../http/dto.pipe.js';
 import type { Parameters } from '../http/parameters.js';
-import { escapePointer, Problem } from '../http/problem.js';
-import { readReportRequest, type ReportRequest } from './report-parameters.js';
+import { escapePointer, Problem, type FieldError } from '../http/problem.js';
+import { parametersOf, readReportRequest, type ReportRequest } from './report-parameters.js';
 import type { AnyReport } from './report.js';
 
 /** Throws invalid-json, invalid-body, and invalid-parameter for what is wrong with single parameters. */
@@ -10,11 +10,20 @@ export function readRequest(report: AnyReport, body: unknown): ReportRequest {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Problem('invalid-body', 'The body must be a JSON object');
   }
-  const errors = Object.entries(value)
-    .filter(([, member]) => typeof member !== 'string')
-    .map(([name]) => ({ pointer: `/${escapePointer(name)}`, rule: 'string', detail: `${name} must be a string` }));
+  const errors = mistypedParameters(report, value);
   if (errors.length > 0) throw new Problem('invalid-body', errors[0]!.detail, { errors });
   return readReportRequest(report, value as Parameters);
+}
+
+/** Members that cannot be parameters of a report, whatever they say. */
+export function mistypedParameters(report: AnyReport, members: object): FieldError[] {
+  const known = new Set(parametersOf(report).map(({ name }) => name));
+  return Object.entries(members)
+    .filter(([, member]) => typeof member !== 'string')
+    .map(([name]) => {
+      const [rule, rest] = known.has(name) ? ['string', 'must be a string'] : ['unknown', 'is not known here'];
+      return { pointer: `/${escapePointer(name)}`, rule, detail: `${name} ${rest}` };
+    });
 }
 
 /** What is said of query parameters, said of the members of a body. */

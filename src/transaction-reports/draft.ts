@@ -38,6 +38,8 @@ export interface Draft extends OfExecution {
   is: 'draft';
   /** 0: the market side; 1: the client side of it, or the one transaction with a client; from 2 on: allocations (legs.ts) */
   leg: number;
+  /** whether an event says that the firm executed it; otherwise that is taken for granted */
+  isFirmStated: boolean;
   report: TransactionReport;
   lineage: readonly LineageEntry[];
   /** values that could not be had; nothing may be sent while there are any */

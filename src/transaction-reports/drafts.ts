@@ -6,7 +6,7 @@ import { lifeOfOrder, ordersInPeriod } from '../reports/whole-lives.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { Draft, EventReference, NotReportable } from './draft.js';
 import { ineligible } from './eligibility.js';
-import { executionOf, type Execution } from './execution.js';
+import { executionOf, isFirmStated, type Execution } from './execution.js';
 import { legsOf } from './legs.js';
 import { cancellation, newReport } from './new-report.js';
 import { venueKindOf } from './place.js';
@@ -98,7 +98,16 @@ export function draftsOfTransaction(
     return legsOf(execution).map((leg) => {
       const trace = new Trace();
       const report = newReport(execution, leg, trace);
-      return { is: 'draft', ...base, leg: leg.leg, report, ...traced(trace), findings: findingsOf(report, context) };
+      const findings = findingsOf(report, context);
+      return {
+        is: 'draft',
+        ...base,
+        leg: leg.leg,
+        isFirmStated: isFirmStated(execution),
+        report,
+        ...traced(trace),
+        findings,
+      };
     });
   }
 

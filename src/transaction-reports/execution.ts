@@ -55,6 +55,11 @@ export function executionOf(
   };
 }
 
+/** Whether an event says that the firm executed it; otherwise that is taken for granted. */
+export function isFirmStated({ facts, firm }: Pick<Execution, 'facts' | 'firm'>): boolean {
+  return facts.text('executing_entity') === firm;
+}
+
 /** Whom an order is for: the client that events name; undefined where there is none, or there are several. */
 export function clientIdOf({ facts, firm }: Pick<Execution, 'facts' | 'firm'>): string | undefined {
   const id = facts.text('client_id');

@@ -1,7 +1,7 @@
 import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
 import { executionDecision, investmentDecision } from './decisions.js';
 import { directionOf } from './direction.js';
-import { statedIn, type Execution } from './execution.js';
+import { isFirmStated, statedIn, type Execution } from './execution.js';
 import {
   branchMembershipCountry,
   complexTradeId,
@@ -88,19 +88,20 @@ export function cancellation(execution: Execution, leg: number, trace: Trace): C
 
 /** Fields 1, 2, 4 and 6. */
 function identification(
-  { eventId, version, at, firm, firmEntry }: Execution,
+  execution: Execution,
   leg: number,
   trace: Trace,
   why: string,
 ): Pick<NewReport, 'transactionReference' | 'executingEntity' | 'submittingEntity'> {
+  const { eventId, version, at, facts, firm, firmEntry } = execution;
   const stated = { event_id: at.content.event_id, sequence: at.row.sequence, name: 'event_id' };
   trace.say([1], why, [stated]);
   trace.say([2], 'event as first recorded, version of its content, and leg', [stated]);
   const entry = firmEntry ? [fromEntry(firmEntry)] : [];
-  trace.say([4], 'the firm that is asked for, or the only investment firm', [
-    { parameter: 'executing_entity' },
-    ...entry,
-  ]);
+  const whose = isFirmStated(execution)
+    ? 'who executed it, as an event states'
+    : 'the firm that is asked for, or the only investment firm';
+  trace.say([4], whose, [...statedIn(facts, 'executing_entity'), { parameter: 'executing_entity' }, ...entry]);
   const submitting = firmEntry?.attributes.submitting_entity;
   const rule = submitting === undefined ? 'the firm submits its reports itself' : "who submits the firm's reports";
   trace.say([6], rule, [{ parameter: 'executing_entity' }, ...entry]);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isReady, type Draft } from './draft.js';
-import { stateOf, type Submissions } from './submissions.js';
+import { isLive, stateOf, type Submissions } from './submissions.js';
 import { transactionXml } from './transaction-report-xml.js';
 
 /**
@@ -12,8 +12,9 @@ import { transactionXml } from './transaction-report-xml.js';
  * - `cancelling`: a cancellation must be answered first
  * - `not-there`: it is to be cancelled, and the authority has none
  * - `rejected`: it was rejected, and says the same still
+ * - `other-entity`: the execution is reported for another entity already, and no event says who executed it
  */
-export const UNSENT = ['held', 'as-sent', 'differs', 'cancelling', 'not-there', 'rejected'] as const;
+export const UNSENT = ['held', 'as-sent', 'differs', 'cancelling', 'not-there', 'rejected', 'other-entity'] as const;
 export type Unsent = (typeof UNSENT)[number];
 
 export type Decision = { is: 'send'; draft: Draft; digest: string } | { is: 'not-sent'; draft: Draft; why: Unsent };
@@ -28,12 +29,13 @@ export function recordDigest({ report }: Pick<Draft, 'report'>): string {
  * what the authority must have in the end. So a report that was corrected before it was sent is never sent.
  *
  * The same drafts and submissions give the same decision, and after it was carried out there is nothing left to send.
- * `isToBeRepeated`: a rejected record is sent again though it says the same.
+ * `isToBeRepeated`: a rejected record is sent again though it says the same. `isReportedForOther`: another executing entity
+ * has a live report of the same execution.
  */
 export function decide(
   drafts: readonly [Draft, ...Draft[]],
   submissions: Submissions,
-  isToBeRepeated = false,
+  { isToBeRepeated = false, isReportedForOther = false } = {},
 ): Decision {
   const draft = drafts.at(-1)!;
   const why = draft.report.status === 'CANC' ? cancelling() : reporting();
@@ -43,6 +45,7 @@ export function decide(
     const state = stateOf(submissions);
     if (state === 'cancelling') return 'cancelling';
     if (!isReady(draft)) return 'held';
+    if (!isLive(submissions) && isReportedForOther && !draft.isFirmStated) return 'other-entity';
     if (state === 'unsent' || state === 'cancelled') return undefined;
     const isSame = submissions.findLast(({ status }) => status === 'NEWT')?.digest === recordDigest(draft);
     if (state === 'rejected') return isSame && !isToBeRepeated ? 'rejected' : undefined;

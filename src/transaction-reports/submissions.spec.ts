@@ -22,6 +22,7 @@ const draftOf = (report: Draft['report'], isHeld = false): Draft => ({
   time: '2026-06-02T08:15:30Z',
   cause: EVENT,
   leg: 0,
+  isFirmStated: false,
   report,
   lineage: [],
   toMend: isHeld ? [{ field: 7, rule: 'unknown', text: 'nobody knows the client' }] : [],
@@ -108,9 +109,23 @@ describe('what is sent', () => {
     const decision = decide(drafts, submissions);
     expect(decision.is === 'send' ? 'send' : decision.why).toBe(expected);
     expect(decision.draft).toBe(drafts.at(-1));
-    const repeated = decide(drafts, submissions, true);
+    const repeated = decide(drafts, submissions, { isToBeRepeated: true });
     if (expected === 'rejected') expect(repeated.is).toBe('send');
     else expect(repeated).toEqual(decision);
+  });
+
+  it.each<[string, Draft, Submissions, 'send' | Unsent]>([
+    ['nobody knows who executed it', NEW, of(), 'other-entity'],
+    ['an event says who executed it', { ...NEW, isFirmStated: true }, of(), 'send'],
+    ['something is to be mended too', HELD, of(), 'held'],
+    ['both have it already', NEW, of(['NEWT', 'accepted']), 'as-sent'],
+    ['the firm took it back', NEW, of(['NEWT', 'accepted'], ['CANC', 'accepted']), 'other-entity'],
+    ['its own was rejected', CORRECTED, of(['NEWT', 'rejected']), 'other-entity'],
+  ])('is not what is reported for another entity: %s', (_, draft, submissions, expected) => {
+    const decision = decide([draft], submissions, { isReportedForOther: true });
+    expect(decision.is === 'send' ? 'send' : decision.why).toBe(expected);
+    const cancelled = of(['NEWT', 'accepted']);
+    expect(decide([draft, CANC], cancelled, { isReportedForOther: true }).is).toBe('send');
   });
 
   /** The authority as CON-023 and CON-024 have it; it judges what was sent in the order of sending. */
@@ -142,7 +157,7 @@ describe('what is sent', () => {
         submissions = advised.submissions;
       };
       const send = (drafts: [Draft, ...Draft[]], isToBeRepeated: boolean): void => {
-        const decision = decide(drafts, submissions, isToBeRepeated);
+        const decision = decide(drafts, submissions, { isToBeRepeated });
         if (decision.is === 'not-sent') return;
         const { status } = decision.draft.report;
         seen.sent++;
@@ -156,7 +171,7 @@ describe('what is sent', () => {
         }
         // throws where the decision was wrong
         submissions = withSent(submissions, { messageId: `M${submissions.length}`, status, digest: decision.digest });
-        expect(decide(drafts, submissions, isToBeRepeated).is).toBe('not-sent');
+        expect(decide(drafts, submissions, { isToBeRepeated }).is).toBe('not-sent');
       };
       const wanted = (): [Draft, ...Draft[]] => {
         const draft = newDraft(random.of(['250', '251']), random.chance(8));
