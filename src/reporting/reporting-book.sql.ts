@@ -199,8 +199,9 @@ export async function sentRecords(
       ? ['r.executing_entity = $2 AND r.transaction_reference = ANY ($3::text[])', [by.executingEntity, by.references]]
       : ['r.event_id = ANY ($2::uuid[])', [by.eventIds]];
   const { rows } = await database.query<SentRow>(
-    `SELECT r.act, r.maker, r.executing_entity, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest, r.message_id, r.event_id,
-            r.trading_time, to_char(r.sent_at AT TIME ZONE 'UTC', ${RFC_3339}) AS sent_at, a.state, a.rules
+    `SELECT r.act, r.maker, r.executing_entity, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest,
+            r.message_id, r.event_id, r.trading_time,
+            to_char(r.sent_at AT TIME ZONE 'UTC', ${RFC_3339}) AS sent_at, a.state, a.rules
        FROM reporting_records AS r
        LEFT JOIN LATERAL (
          SELECT a.state, a.rules FROM reporting_advices AS a
