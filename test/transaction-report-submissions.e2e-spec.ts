@@ -178,7 +178,6 @@ describe('a submission of transaction reports', () => {
     expect(isFor('other-entity').length).toBeGreaterThan(10);
     expect(isFor('other-entity').map(orderOf)).toContain('OWNSI');
     expect(isFor('send')).toEqual([]);
-    // nor is what another has an execution of the first one now
     expect((await decided(FIRM)).filter(({ decision }) => decision === 'send')).toEqual([]);
 
     const aged = await service
@@ -199,6 +198,18 @@ describe('a submission of transaction reports', () => {
     expect(next.map(orderOf)).toEqual(['OWNSI']);
     const taken = (await decided(FIRM)).filter(({ decision }) => decision === 'send');
     expect(taken.map(({ order_id: order, status }) => [order, status])).toEqual([['OWNSI', 'CANC']]);
+
+    // events of the same ids in another ledger are others
+    await service.http().put('/v1/ledgers/bank').expect(201);
+    const less = MADE_TRANSACTIONS.filter(({ entity_id: id }) => id === 'LESS');
+    await service.http().post('/v1/ledgers/bank/events/batch').send({ events: less }).expect(201);
+    const elsewhere = await service
+      .http()
+      .post('/v1/ledgers/bank/transaction-reports/submissions')
+      .send({ ...DAY, ...other })
+      .expect(202);
+    const ofBank = await over(elsewhere);
+    expect([ofBank.status, ofBank.records]).toEqual(['done', '1']);
   });
 });
 

@@ -116,7 +116,8 @@ async function* agedReferences(run: ReportRun): AsyncGenerator<Listed> {
   const read: Parameters<typeof authorityCalendar>[0] = (work) => run.read((client) => work(client));
   const calendar = await authorityCalendar(read, referenceRevision, run.parameters[TIME_ZONE]!);
   const drafts = draftsOf({ ...run, executingEntity, referenceRevision });
-  const sentOf = (eventIds: readonly string[]) => read((client) => sql.sentRecords(client, { eventIds }, upToAct));
+  const sentOf = (eventIds: readonly string[]) =>
+    read((client) => sql.sentOfExecutions(client, { ledger: run.ledger, executingEntity, eventIds }, upToAct));
   for await (const of of byReference(drafts, executingEntity, sentOf)) {
     const aged = agedOf(of, at, calendar);
     if (aged) yield listedOf(of, aged);

@@ -14,7 +14,7 @@ export interface OfReference {
   /** none of one that was sent, and that nothing is to be reported of any more, by reference data that were changed */
   drafts: readonly Draft[];
   sent: readonly SentRecord[];
-  /** the authority has a report of the same execution for another executing entity, or may have */
+  /** another executing entity was the first to report the execution, or the authority has its report, or may have */
   isReportedForOther: boolean;
 }
 
@@ -28,7 +28,7 @@ interface Group {
 /**
  * Drafts by their transaction references, of each the drafts and what was sent; and after them references that were sent
  * for the same executions, are live still, and have no draft. `sentOf` gives what was sent of some executions, in order,
- * whoever executed them.
+ * also for other executing entities.
  */
 export async function* byReference(
   all: AsyncIterable<Draft | NotReportable>,
@@ -38,11 +38,11 @@ export async function* byReference(
   for await (const groups of inGroups(all)) {
     const eventIds = groups.map(({ eventId }) => eventId);
     const records = await sentOf(eventIds);
-    const isOwn = (record: SentRecord): boolean => record.executingEntity === executingEntity;
-    const sent = grouped(records.filter(isOwn), (record) => record.transactionReference);
-    const elsewhere = eventsWithLiveReports(records.filter((record) => !isOwn(record)));
+    const own = records.filter((record) => record.executingEntity === executingEntity);
+    const sent = grouped(own, (record) => record.transactionReference);
+    const ofEvent = grouped(records, (record) => record.eventId);
     for (const { orderId, eventId, drafts } of groups) {
-      const of = { orderId, eventId, isReportedForOther: elsewhere.has(eventId) };
+      const of = { orderId, eventId, isReportedForOther: isForOther(ofEvent.get(eventId) ?? [], executingEntity) };
       const references = new Map<string, Draft[]>();
       for (const draft of drafts) {
         const { transactionReference } = draft.report;
@@ -60,9 +60,13 @@ export async function* byReference(
   }
 }
 
-function eventsWithLiveReports(records: readonly SentRecord[]): ReadonlySet<string> {
-  const reports = grouped(records, (each) => `${each.executingEntity} ${each.transactionReference}`);
-  return new Set([...reports.values()].filter(isLive).map(([first]) => first!.eventId));
+/** Of the records of one execution, in order: what was rejected or cancelled does not make it another's. */
+function isForOther(records: readonly SentRecord[], executingEntity: string): boolean {
+  const [first] = records;
+  if (first && first.executingEntity !== executingEntity) return true;
+  const others = records.filter((record) => record.executingEntity !== executingEntity);
+  const reports = grouped(others, (record) => `${record.executingEntity} ${record.transactionReference}`);
+  return [...reports.values()].some(isLive);
 }
 
 async function* inGroups(all: AsyncIterable<Draft | NotReportable>): AsyncGenerator<Group[]> {

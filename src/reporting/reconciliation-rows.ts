@@ -104,7 +104,9 @@ export class Reconciliation {
     const draftRun = { ...run, executingEntity, referenceRevision };
     const asSent = new ContentsAsSent(draftRun, this.read);
     const sentOf = (eventIds: readonly string[]) =>
-      this.read((client) => sql.sentRecords(client, { eventIds }, this.upToAct));
+      this.read((client) =>
+        sql.sentOfExecutions(client, { ledger: run.ledger, executingEntity, eventIds }, this.upToAct),
+      );
     for await (const of of byReference(draftsOf(draftRun), executingEntity, sentOf)) {
       const found = await this.found(of, agedOf(of, run.parameters[AT]!, calendar), asSent);
       if (!found) continue;

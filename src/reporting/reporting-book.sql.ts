@@ -223,6 +223,27 @@ export async function sentRecords(
   }));
 }
 
+/**
+ * What was sent of some executions of a ledger for an executing entity; and for others of the same ledger, since an event
+ * of the same id elsewhere is another one. As it stood after an act, in order.
+ */
+export async function sentOfExecutions(
+  database: Database,
+  { ledger, executingEntity, eventIds }: { ledger: string; executingEntity: string; eventIds: readonly string[] },
+  upToAct: number,
+): Promise<SentRecord[]> {
+  const all = await sentRecords(database, { eventIds }, upToAct);
+  const isOwn = (record: SentRecord): boolean => record.executingEntity === executingEntity;
+  const others = all.filter((record) => !isOwn(record));
+  if (others.length === 0) return all;
+  const acts = await actsOfLedger(
+    database,
+    others.map(({ act }) => act),
+    ledger,
+  );
+  return all.filter((record) => isOwn(record) || acts.has(record.act));
+}
+
 /** The references of a file that was sent, and whose they are; none where no such file was. */
 export async function referencesOfMessage(
   database: Database,

@@ -38,7 +38,7 @@ export async function* piecesOfSubmission(
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   });
   const references = byReference(drafts, read.executingEntity, (eventIds) =>
-    bookSql.sentRecords(pool, { eventIds }, read.upToAct),
+    bookSql.sentOfExecutions(pool, { ledger, executingEntity: read.executingEntity, eventIds }, read.upToAct),
   );
   const making = new SubmissionMaking(pool, read);
   const reports = read.sentBy === undefined ? making.decided(references) : making.again(references, read.sentBy);

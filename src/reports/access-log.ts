@@ -37,7 +37,7 @@ export const accessLog = defineReport({
     {
       name: 'action',
       description:
-        'read or run (before the first byte), done (a report or bundle is whole), fetched (an answer that was made before), cancelled, discarded (a kept answer, before its time), again (files of transaction reports made once more), reconcile (before the first byte), pages (single events, pages, proofs or entries of reference data, counted)',
+        'read or run (before the first byte), done (a report, bundle or submission is whole; of whoever asked for it first), fetched (an answer that was made before), cancelled, discarded (a kept answer, before its time), again (files of transaction reports made once more), reconcile (before the first byte), pages (single events, pages, proofs or entries of reference data, counted)',
     },
     {
       name: 'parameters',
@@ -49,10 +49,10 @@ export const accessLog = defineReport({
     { name: 'last_time', description: 'of pages: when the last of them went out' },
     { name: 'as_of', description: 'the sequence up to which was read' },
     { name: 'format', description: 'of a report' },
-    { name: 'run', description: 'of a report, which has a manifest by it, and of a bundle that was made as a run' },
+    { name: 'run', description: 'of a report, which has a manifest by it, and of a bundle or submission that was made as a run' },
     { name: 'rows', description: 'of a report that is done; of a bundle its events, of a submission its records' },
-    { name: 'bytes', description: 'of a report or bundle that is done' },
-    { name: 'sha256', description: 'of the bytes of a report or bundle that is done' },
+    { name: 'bytes', description: 'of a report, bundle or submission that is done' },
+    { name: 'sha256', description: 'of the bytes of a report, bundle or submission that is done' },
     { name: 'event_id', description: 'the event of this ledger that says so' },
     { name: 'sequence', description: 'its position in this ledger' },
     { name: 'recorded_at', description: 'UTC' },

@@ -101,6 +101,18 @@ describe('the reports of an execution', () => {
     ]);
   });
 
+  it('stay the same where an earlier event says whose they are, or says so no more: that is known of them then', () => {
+    const told = (sequence: number, more: StatedValues) => ({ ...version(2, more), cause: rowOf(sequence, {}) });
+    const stated = { executing_entity: FIRM };
+    const isStated = (...versions: Transaction['versions']) =>
+      drafts(...versions).map((each) => [words(each), each.is === 'draft' && each.isFirmStated]);
+    const only = 'NEWT v1 leg 0 of 2 after 2';
+    expect(isStated(version(2))).toEqual([[only, false]]);
+    expect(isStated(version(2, stated))).toEqual([[only, true]]);
+    expect(isStated(version(2), told(3, stated))).toEqual([[only, true]]);
+    expect(isStated(version(2, stated), told(3, {}))).toEqual([[only, false]]);
+  });
+
   it('are judged on the day on which the event was recorded: a time after it is found', () => {
     const [early] = drafts(version(2, { execution_time: '2026-06-04T08:00:00Z' }));
     expect(early).toMatchObject({ findings: [{ rule: 'TR-028-3', severity: 'error' }] });

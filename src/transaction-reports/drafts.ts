@@ -81,7 +81,14 @@ export function draftsOfTransaction(
   for (const [i, at] of transaction.versions.entries()) {
     const next = at.content ? ofVersion(at, i + 1) : [];
     // what an earlier event was corrected to may be of no account for this one
-    if (at.cause !== at.row && saysTheSame(last, next)) continue;
+    if (at.cause !== at.row && saysTheSame(last, next)) {
+      // the report is the same; whose it is may be stated now, or no more
+      for (const [i, each] of last.entries()) {
+        const now = next[i]!;
+        if (each.is === 'draft' && now.is === 'draft') each.isFirmStated = now.isFirmStated;
+      }
+      continue;
+    }
     for (const each of last) if (each.is === 'draft') made.push(cancelled(each, at.cause));
     made.push(...next);
     last = next;

@@ -12,7 +12,7 @@ import { transactionXml } from './transaction-report-xml.js';
  * - `cancelling`: a cancellation must be answered first
  * - `not-there`: it is to be cancelled, and the authority has none
  * - `rejected`: it was rejected, and says the same still
- * - `other-entity`: the execution is reported for another entity already, and no event says who executed it
+ * - `other-entity`: the execution was reported for another entity before, and no event says who executed it
  */
 export const UNSENT = ['held', 'as-sent', 'differs', 'cancelling', 'not-there', 'rejected', 'other-entity'] as const;
 export type Unsent = (typeof UNSENT)[number];
@@ -30,7 +30,7 @@ export function recordDigest({ report }: Pick<Draft, 'report'>): string {
  *
  * The same drafts and submissions give the same decision, and after it was carried out there is nothing left to send.
  * `isToBeRepeated`: a rejected record is sent again though it says the same. `isReportedForOther`: another executing entity
- * has a live report of the same execution.
+ * reported the same execution first, or has a live report of it.
  */
 export function decide(
   drafts: readonly [Draft, ...Draft[]],
