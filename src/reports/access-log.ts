@@ -49,7 +49,10 @@ export const accessLog = defineReport({
     { name: 'last_time', description: 'of pages: when the last of them went out' },
     { name: 'as_of', description: 'the sequence up to which was read' },
     { name: 'format', description: 'of a report' },
-    { name: 'run', description: 'of a report, which has a manifest by it, and of a bundle or submission that was made as a run' },
+    {
+      name: 'run',
+      description: 'of a report, which has a manifest by it, and of a bundle or submission that was made as a run',
+    },
     { name: 'rows', description: 'of a report that is done; of a bundle its events, of a submission its records' },
     { name: 'bytes', description: 'of a report, bundle or submission that is done' },
     { name: 'sha256', description: 'of the bytes of a report, bundle or submission that is done' },
