@@ -12,16 +12,21 @@ export class KeptConnection {
     private readonly prepare?: (client: pg.Client) => Promise<unknown>,
   ) {}
 
-  /** Throws what connecting throws. */
+  /** Throws what connecting and preparing throw; then there is none. */
   async connected(): Promise<pg.Client> {
     if (this.client) return this.client;
     const made = new pg.Client(this.options);
     made.on('error', () => {
       if (this.client === made) this.client = undefined;
     });
-    await made.connect();
-    await watchForSilence(made, this.url);
-    await this.prepare?.(made);
+    try {
+      await made.connect();
+      await watchForSilence(made, this.url);
+      await this.prepare?.(made);
+    } catch (error) {
+      void made.end().catch(() => undefined); // of no use to anybody, and the server's to hold
+      throw error;
+    }
     this.client = made;
     return made;
   }
