@@ -6,17 +6,20 @@ import { parseArgs } from 'node:util';
 import { ensureBuilt } from '../scripts/build.mjs';
 import { ensureInstalled, root } from '../scripts/install.mjs';
 
-const USAGE = `node bench/profile.mjs single|clients|batches|history|verification|proofs|bundles|export [--seconds N] [--top N] [--events N]
+const USAGE = `node bench/profile.mjs single|clients|batches|history|report|verification|proofs|bundles|export
+                            [--seconds N] [--top N] [--events N]
 
   --seconds N   how long the work goes on (10)
   --top N       how many functions are shown (30)
   --build DIR   a build that was made earlier (dist/<digest>), to compare two
-  --events N    size of the ledger for history, verification, proofs and bundles, and events that are exported (100000)
+  --events N    size of the ledger for history, report, verification, proofs and bundles, and events that are exported
+                (100000)
+  --report NAME which report is made, of all events (mifid2-trades)
 `;
 const WARM_UP_EVENTS = 2_000;
 
 /** Rows that are measured on a ledger that was filled, and the one that runs once, for it leaves nothing to do again. */
-const FILLED = ['history', 'verification', 'proofs', 'bundles'];
+const FILLED = ['history', 'report', 'verification', 'proofs', 'bundles'];
 const ONCE = 'export';
 
 const { values, positionals } = parseArgs({
@@ -26,6 +29,7 @@ const { values, positionals } = parseArgs({
     top: { type: 'string', default: '30' },
     events: { type: 'string', default: '100000' },
     build: { type: 'string' },
+    report: { type: 'string', default: 'mifid2-trades' },
   },
 });
 const [seconds, top, events] = [Number(values.seconds), Number(values.top), Number(values.events)];
@@ -41,6 +45,11 @@ const WORK = {
   history: async (trail, { measureHistory }) => {
     await measureHistory(trail, { rounds: 1, orders: 1_000 });
     return 1_000;
+  },
+  report: async (trail, { drain }) => {
+    const period = new URLSearchParams({ format: 'csv', from: timeOf(0), to: timeOf(events) });
+    await drain(trail, `/v1/ledgers/${LEDGER}/reports/${values.report}?${period}`, 'text/csv');
+    return events;
   },
   verification: async (trail, { verify }) => (await verify(trail)).checked,
   export: async (trail, { runExport }) => (await runExport(trail)).events,
@@ -65,13 +74,14 @@ if (positionals.length !== 1 || !WORK[positionals[0]] || !(seconds > 0 && top > 
 
 await ensureInstalled();
 const build = values.build === undefined ? ensureBuilt({ hold: true }) : resolve(values.build);
-const [{ Cleanup }, { Trail }, reads, { signalToStop }, { cpuSeconds }] = await Promise.all([
+const [{ Cleanup }, { Trail, LEDGER }, reads, { signalToStop }, { cpuSeconds }] = await Promise.all([
   import('./processes.mjs'),
   import('./trail.mjs'),
   import('./read-rows.mjs'),
   import('./bench.mjs'),
   import('./cpu-time.mjs'),
 ]);
+const { timeOf } = await import('./order-events.mjs');
 const { runExport } = await import('./jobs.mjs');
 const { proveEvent, randomEventIds, runRound } = await import('./checkpoint-rows.mjs');
 const { askForBundle } = await import('./evidence-rows.mjs');

@@ -48,7 +48,10 @@ async function measureReport(trail, name, { query = {}, hasPeriod = true, most =
     await drain(trail, pathOf(events), 'text/csv');
     seconds = (performance.now() - begun) / 1000;
   });
+  trail.log(`    ${seconds.toFixed(1)} s, peak ${peak.toFixed(0)} MiB, at ${small} events ${limit.toFixed(0)} MiB`);
   const row = { row: 'reports' };
+  const beside = await postBeside(trail, pathOf(events), sizes);
+  trail.log(`    POST p99 ${beside.ours.toFixed(1)} ms, ${beside.limit.toFixed(1)} ms when quiet`);
   return [
     { ...row, what, unit: 's', ours: seconds, target: 'printed', met: null },
     {
@@ -58,11 +61,7 @@ async function measureReport(trail, name, { query = {}, hasPeriod = true, most =
       ...{ limitName: `peak at ${small} events`, limit, ours: peak, ratio: peak / limit },
       ...{ target: '≤ that + 64 MiB', met: peak <= limit + 64 },
     },
-    {
-      ...row,
-      what: 'the same: POST p99 while it runs, over and over',
-      ...(await postBeside(trail, pathOf(events), sizes)),
-    },
+    { ...row, what: 'the same: POST p99 while it runs, over and over', ...beside },
   ];
 }
 

@@ -122,7 +122,15 @@ describe('what is to be reported, sent and answered', () => {
       expect(after.at(-1)!.working_days_late).toBe('1');
       expect(totals(after)).toEqual({
         ...{ overdue: '5', 'overdue held': '1', 'overdue drafted': '4' },
-        ...{ 'over-reported': '0', due: '0', awaiting: '0', late: '0', 'in-time': '0', cancelled: '0' },
+        ...{
+          'over-reported': '0',
+          due: '0',
+          awaiting: '0',
+          late: '0',
+          'in-time': '0',
+          cancelled: '0',
+          'other-entity': '0',
+        },
       });
     });
 
@@ -334,7 +342,7 @@ describe('what is to be reported, sent and answered', () => {
       });
       expect(counted(rows)).toEqual({
         ...{ same: '3', unanswered: '1', missing: '1', different: '0', extra: '0', late: '2', overdue: '2' },
-        ...{ 'not compared': '0', 'positions same': '0', 'positions different': '3' },
+        ...{ 'other-entity': '0', 'not compared': '0', 'positions same': '0', 'positions different': '3' },
       });
       const share = { instrument: SHARE, quantity_in: 'units', in_sample: null, result: 'different' };
       expect(positions(rows)).toMatchObject([

@@ -186,7 +186,24 @@ describe('a submission of transaction reports', () => {
       .query({ ...DAY, ...other, time_zone: 'UTC' })
       .expect(200);
     const { rows } = aged.body as { rows: Record<string, string | null>[] };
-    expect(rows.filter((row) => row.next === 'other-entity').length).toBe(isFor('other-entity').length);
+    const others = rows.filter(({ next }) => next === 'other-entity');
+    expect(others.length).toBe(isFor('other-entity').length);
+    for (const row of others) expect(row).toMatchObject({ timeliness: 'other-entity', deadline: null });
+    const reconcile = async (with_: object) => {
+      const answer = await service
+        .http()
+        .post('/v1/ledgers/main/transaction-reports/reconciliations')
+        .send({ ...DAY, ...other, time_zone: 'UTC', ...with_ })
+        .expect(200);
+      return (answer.body as { rows: Record<string, string | null>[] }).rows;
+    };
+    const reconciled = await reconcile({});
+    const totals = Object.fromEntries(reconciled.map(({ total_of: of, count }) => [of, count]));
+    const held = String(isFor('held').length); // for both, so that nobody has reported them
+    expect(totals).toMatchObject({ 'other-entity': String(others.length), missing: held, overdue: held });
+    expect(reconciled.filter(({ result }) => result === 'other-entity').length).toBe(others.length);
+    const toBeLookedAt = (await reconcile({ list: 'differences' })).filter(({ kind }) => kind === 'reference');
+    expect(new Set(toBeLookedAt.map(({ result }) => result))).toEqual(new Set(['missing']));
 
     const filled = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWNSI' && action === 'fill')!;
     const corrected = {

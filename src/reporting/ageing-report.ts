@@ -23,7 +23,7 @@ const MOST_HELD = 100_000;
 
 export const transactionAgeing = defineReport({
   name: 'transaction-ageing',
-  version: 1,
+  version: 2,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
@@ -51,7 +51,8 @@ export const transactionAgeing = defineReport({
     },
     {
       name: 'deadline',
-      description: 'the first instant at which the report is late, UTC; empty where nothing is to be reported any more',
+      description:
+        'the first instant at which the report is late, UTC; empty where nothing is to be reported (any more)',
     },
     {
       name: 'working_days_late',

@@ -33,10 +33,15 @@ const sentAs = (status: Submission['status'], state: Submission['state'], sentAt
   rules: state === 'rejected' ? [{ id: 'CON-411', description: 'x' }] : [],
 });
 
-function aged(drafts: readonly Draft[], sent: readonly SentRecord[], at = LATE): Aged | undefined {
+function aged(
+  drafts: readonly Draft[],
+  sent: readonly SentRecord[],
+  at = LATE,
+  isReportedForOther = false,
+): Aged | undefined {
   const of: OfReference = {
     ...{ transactionReference: SHARE.transactionReference, orderId: 'O-1', eventId: EVENT.event_id, drafts, sent },
-    isReportedForOther: false,
+    isReportedForOther,
   };
   return agedOf(of, at, CALENDAR);
 }
@@ -79,6 +84,17 @@ describe('how a reference stands', () => {
     });
     const hint = { ...finding, severity: 'hint' } as const;
     expect(aged([{ ...wrong, findings: [hint] }], [])).toMatchObject({ standing: 'due', state: 'drafted' });
+  });
+
+  it('neither is due nor late where another firm reported the execution, and nobody states whose it is', () => {
+    const held = draftOf(SHARE, [{ field: 57, rule: 'r', text: 'must be stated' }]);
+    for (const [draft, state] of [[REPORT, 'drafted'] as const, [held, 'held'] as const]) {
+      expect(aged([draft], [], LATE, true)).toMatchObject({
+        ...{ standing: 'other-entity', state, next: 'other-entity', deadline: null, workingDaysLate: null },
+      });
+      expect(aged([{ ...draft, isFirmStated: true }], [], LATE, true)).toMatchObject({ standing: 'overdue' });
+    }
+    expect(shown([REPORT], [sentAs('NEWT', 'accepted')], LATE, true)).toBe('in-time accepted as-sent');
   });
 
   it('has what nothing is to be reported of any more as over-reported until it was taken back', () => {

@@ -10,8 +10,11 @@ import type { SentRecord } from './reporting-book.sql.js';
  * How a transaction reference stands, what is most pressing first: the timeliness of what must be reported, and
  * - `over-reported`: nothing is to be reported of it any more, and the authority has it, or may have it
  * - `cancelled`: nothing is to be reported of it any more, and the authority took it back
+ * - `other-entity`: it was reported for another executing entity, and no event says who executed it
  */
-export const STANDINGS = ['overdue', 'over-reported', 'due', 'awaiting', 'late', 'in-time', 'cancelled'] as const;
+export const STANDINGS = [
+  ...(['overdue', 'over-reported', 'due', 'awaiting', 'late', 'in-time', 'cancelled', 'other-entity'] as const),
+];
 export type Standing = (typeof STANDINGS)[number];
 
 /** The states of a report, what needs somebody first; `unsent` is told apart by whether it could be sent. */
@@ -26,7 +29,7 @@ const TRADING_TIME = 28;
 export interface Aged {
   standing: Standing;
   state: AgeingState;
-  /** the first instant at which it is late, canonical; null where nothing is to be reported any more */
+  /** the first instant at which it is late, canonical; null where nothing is to be reported (any more) */
   deadline: string | null;
   workingDaysLate: number | null;
   /** field 28, or the time of the event where it is not there; null of what is not derived any more */
@@ -64,11 +67,14 @@ export function agedOf(
   }
   const { time } = decision.draft;
   const tradingTime = report.tradingTime ?? time;
+  const shown = state === 'unsent' ? (isReady(decision.draft) ? 'drafted' : 'held') : state;
+  if (next === 'other-entity') {
+    return { ...common, standing: next, state: shown, next, tradingTime, deadline: null, workingDaysLate: null };
+  }
   // a year mistyped must not put off the deadline
   const dueBy = isToBeMended(decision.draft, TRADING_TIME) ? time : tradingTime;
   const reported = { tradingTime: dueBy, state: stateBeforeCancelling(sent), sentAt: lastNew?.sentAt };
   const { timeliness, deadline, workingDaysLate } = ageingOf(reported, at, calendar);
-  const shown = state === 'unsent' ? (isReady(decision.draft) ? 'drafted' : 'held') : state;
   return { ...common, standing: timeliness, state: shown, deadline, workingDaysLate, tradingTime, next };
 }
 

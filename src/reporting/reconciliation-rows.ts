@@ -119,13 +119,15 @@ export class Reconciliation {
   /** Undefined where neither side has anything. */
   private async found(of: OfReference, aged: Aged | undefined, asSent: ContentsAsSent): Promise<Found | undefined> {
     const derived = of.drafts.at(-1)?.report;
-    const report = derived?.status === 'NEWT' ? derived : undefined;
+    const isOfOther = aged?.next === 'other-entity';
+    const report = derived?.status === 'NEWT' && !isOfOther ? derived : undefined;
     if (report) this.addPositions('derived', recordOfReport(report));
     const { executingEntity } = this.by;
     const record = this.by.sample?.take({ executingEntity, transactionReference: of.transactionReference });
     if (record) this.addPositions('sample', record);
     const ofSample = this.ofSample(report, record);
     if (!aged) return ofSample.sample === undefined ? undefined : ofSample;
+    if (isOfOther) return { aged, result: 'other-entity', ...ofSample };
     const isAccepted = stateOf(of.sent) === 'accepted';
     // the authority has it until it takes the cancellation
     const isHad = stateBeforeCancelling(of.sent) === 'accepted';
@@ -238,7 +240,8 @@ export class Reconciliation {
   }
 
   private isListed({ aged, result, sample }: Found): boolean {
-    const isGood = [undefined, 'same', 'unanswered'].includes(result) && [undefined, 'same'].includes(sample);
+    const isGood =
+      [undefined, 'same', 'unanswered', 'other-entity'].includes(result) && [undefined, 'same'].includes(sample);
     return this.isListingAll || !isGood || LATE.some((each) => each === aged?.standing);
   }
 }

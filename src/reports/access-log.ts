@@ -15,7 +15,7 @@ const COUNTS: Readonly<Record<string, string>> = { evidence: 'events', transacti
 
 export const accessLog = defineReport({
   name: 'access-log',
-  version: 3,
+  version: 4,
   isOfServiceLedger: true,
   title: 'Who read what',
   question:
@@ -55,7 +55,15 @@ export const accessLog = defineReport({
     },
     { name: 'rows', description: 'of a report that is done; of a bundle its events, of a submission its records' },
     { name: 'bytes', description: 'of a report, bundle or submission that is done' },
-    { name: 'sha256', description: 'of the bytes of a report, bundle or submission that is done' },
+    {
+      name: 'sha256',
+      description:
+        'of the bytes of a report, bundle or submission that is done; of a reconciliation against a file, of that file',
+    },
+    {
+      name: 'executing_entity',
+      description: 'of transaction reports: LEI of the firm whose they are, also where it was not asked for by name',
+    },
     { name: 'event_id', description: 'the event of this ledger that says so' },
     { name: 'sequence', description: 'its position in this ledger' },
     { name: 'recorded_at', description: 'UTC' },
@@ -86,7 +94,8 @@ export const accessLog = defineReport({
           run: cellOf(state.run),
           rows: cellOf(state[COUNTS[type] ?? 'rows']),
           bytes: cellOf(state.bytes),
-          sha256: cellOf(state.sha256),
+          sha256: cellOf(state.sha256 ?? state.sample_sha256),
+          executing_entity: cellOf(state.executing_entity),
           event_id: content.event_id,
           sequence: row.sequence,
           recorded_at: recordedAt(row),

@@ -44,8 +44,8 @@ export function decide(
   function reporting(): Unsent | undefined {
     const state = stateOf(submissions);
     if (state === 'cancelling') return 'cancelling';
-    if (!isReady(draft)) return 'held';
     if (!isLive(submissions) && isReportedForOther && !draft.isFirmStated) return 'other-entity';
+    if (!isReady(draft)) return 'held';
     if (state === 'unsent' || state === 'cancelled') return undefined;
     const isSame = submissions.findLast(({ status }) => status === 'NEWT')?.digest === recordDigest(draft);
     if (state === 'rejected') return isSame && !isToBeRepeated ? 'rejected' : undefined;

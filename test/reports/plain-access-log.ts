@@ -42,6 +42,7 @@ export function expectedAccessLog(
       rows: text(state.rows),
       bytes: text(state.bytes),
       sha256: text(state.sha256),
+      executing_entity: null,
       event_id: event.event_id,
       sequence: String(event.sequence),
       recorded_at: event.recorded_at,
