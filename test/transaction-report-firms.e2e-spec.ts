@@ -22,8 +22,8 @@ interface Sent {
 
 /** What the test itself knows: what it stated, what it found in files, and what it answered. */
 class Bookkeeping {
-  /** by order: the firm that its fill states now, and whether any version of it ever stated one */
-  readonly stated = new Map<string, { firm: string | undefined; wasEver: boolean }>();
+  /** by order: the firms that its fill and its creation state now, and whether any version of them ever stated one */
+  readonly stated = new Map<string, { fill?: string | undefined; create?: string | undefined; wasEver: boolean }>();
   readonly sent: Sent[] = [];
 
   /** The authority has it, or may have it. */
@@ -59,28 +59,31 @@ describe('two investment firms in one ledger, of which events come, are correcte
   afterAll(() => service.close());
 
   const idOf = (n: number): string => `0197f3a1-6c00-7000-8000-${n.toString(16).padStart(12, '0')}`;
-  const fillOf = (order: string): string => idOf(Number(order.slice(2)) * 2 + 1);
+  const eventOf = (order: string, what: 'create' | 'fill'): string =>
+    idOf(Number(order.slice(2)) * 2 + (what === 'fill' ? 1 : 0));
   const record = (event: object) => service.http().post('/v1/ledgers/main/events').send(event).expect(201);
 
-  function filled(order: string, firm: string | undefined): Record<string, unknown> {
-    const event = TEMPLATE.at(-1)!;
-    book.stated.set(order, { firm, wasEver: firm !== undefined || book.stated.get(order)?.wasEver === true });
+  /** The creation of an order, or its fill, as it states the firm now. */
+  function stating(order: string, what: 'create' | 'fill', firm: string | undefined): Record<string, unknown> {
+    const event = TEMPLATE.find(({ action }) => action === what)!;
+    const before = book.stated.get(order);
+    const wasEver = firm !== undefined || before?.wasEver === true;
+    book.stated.set(order, { ...before, [what]: firm, wasEver });
     const metadata = { ...(event.metadata as object), ...(firm === undefined ? {} : { executing_entity: firm }) };
-    return { ...event, entity_id: order, event_id: fillOf(order), metadata };
+    return { ...event, entity_id: order, event_id: eventOf(order, what), metadata };
   }
 
   async function begin(): Promise<void> {
     const order = `O-${made++}`;
-    for (const event of TEMPLATE.slice(0, -1)) {
-      await record({ ...event, entity_id: order, event_id: idOf(Number(order.slice(2)) * 2) });
-    }
-    await record(filled(order, random.of([undefined, undefined, undefined, ...FIRMS])));
+    await record(stating(order, 'create', undefined));
+    await record(stating(order, 'fill', random.of([undefined, undefined, undefined, ...FIRMS])));
   }
 
   async function correct(): Promise<void> {
     const order = `O-${random.below(made)}`;
-    const correction = filled(order, random.of([undefined, ...FIRMS]));
-    await record({ ...correction, event_id: idOf(0xf0_0000 + corrections++), corrects: fillOf(order) });
+    const what = random.of(['create', 'fill'] as const);
+    const correction = stating(order, what, random.of([undefined, ...FIRMS]));
+    await record({ ...correction, event_id: idOf(0xf0_0000 + corrections++), corrects: eventOf(order, what) });
   }
   let corrections = 0;
 
@@ -142,10 +145,27 @@ describe('two investment firms in one ledger, of which events come, are correcte
         const firms = new Set(book.sent.filter(({ reference }) => orderOf.get(reference) === order).map((s) => s.firm));
         if (!wasEver) expect([order, [...firms].length <= 1]).toEqual([order, true]);
       }
+      if (round % 3 === 0) expect(await leftToEachOther()).toEqual([]);
     }
     expect(made).toBeGreaterThan(10);
     expect(new Set(book.sent.map(({ state, status }) => `${status} ${state}`)).size).toBe(6);
   }, 120_000);
+
+  /** References that each firm has as the other one's. */
+  async function leftToEachOther(): Promise<string[]> {
+    const [ofFirm, ofBank] = await Promise.all(
+      FIRMS.map(async (firm) => {
+        const { body } = await service
+          .http()
+          .get('/v1/ledgers/main/reports/transaction-ageing')
+          .query({ ...DAY, executing_entity: firm, time_zone: 'UTC', timeliness: 'other-entity' })
+          .expect(200);
+        const rows = (body as { rows: Record<string, string | null>[] }).rows.filter(({ kind }) => kind === 'report');
+        return rows.map((row) => row.event_id!);
+      }),
+    );
+    return ofFirm!.filter((each) => ofBank!.includes(each));
+  }
 
   it('has exactly one report of each in the end, of the firm that is stated', async () => {
     isAccepting = true;
@@ -167,7 +187,8 @@ describe('two investment firms in one ledger, of which events come, are correcte
     const live = [...orderOf].flatMap(([reference, order]) =>
       FIRMS.filter((firm) => book.isLive(firm, reference)).map((firm) => ({ order, firm })),
     );
-    for (const [order, { firm }] of book.stated) {
+    for (const [order, { fill, create }] of book.stated) {
+      const firm = fill ?? create;
       const having = live.filter((each) => each.order === order).map((each) => each.firm);
       expect([order, having.length]).toEqual([order, 1]);
       if (firm !== undefined) expect([order, having]).toEqual([order, [firm]]);

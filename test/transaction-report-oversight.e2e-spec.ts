@@ -342,7 +342,13 @@ describe('what is to be reported, sent and answered', () => {
       });
       expect(counted(rows)).toEqual({
         ...{ same: '3', unanswered: '1', missing: '1', different: '0', extra: '0', late: '2', overdue: '2' },
-        ...{ 'other-entity': '0', 'not compared': '0', 'positions same': '0', 'positions different': '3' },
+        ...{
+          'other-entity': '0',
+          'other-ledger': '0',
+          'not compared': '0',
+          'positions same': '0',
+          'positions different': '3',
+        },
       });
       const share = { instrument: SHARE, quantity_in: 'units', in_sample: null, result: 'different' };
       expect(positions(rows)).toMatchObject([

@@ -145,7 +145,7 @@ describe('a submission of transaction reports', () => {
       .send({ ...DAY, repeat_rejected: 'no' })
       .expect(400);
     expect(wrong.body.errors).toMatchObject([{ pointer: '/repeat_rejected', rule: 'one-of' }]);
-    for (const [member, value] of Object.entries({ format: 'csv', limit: 5 })) {
+    for (const [member, value] of Object.entries({ format: 'csv', limit: 5, as_of: '2', reference_as_of: '1' })) {
       const refused = await service
         .http()
         .post(SUBMISSIONS)
@@ -227,6 +227,59 @@ describe('a submission of transaction reports', () => {
       .expect(202);
     const ofBank = await over(elsewhere);
     expect([ofBank.status, ofBank.records]).toEqual(['done', '1']);
+  });
+
+  it('leaves a reference to the ledger of which it was used first', async () => {
+    const copied = '/v1/ledgers/copy';
+    await service.http().put(copied).expect(201);
+    const less = MADE_TRANSACTIONS.filter(({ entity_id: id }) => id === 'LESS');
+    await service.http().post(`${copied}/events/batch`).send({ events: less }).expect(201);
+    const decided = async () => {
+      const submissions = `${copied}/transaction-reports/submissions`;
+      const asked = await service
+        .http()
+        .post(submissions)
+        .send({ ...DAY, executing_entity: FIRM })
+        .expect(202);
+      const { id, records } = await over(asked);
+      const { body } = await service.http().get(`${submissions}/${id}/decisions`).expect(200);
+      return { records, ...body } as { records: string; decisions: Record<string, string>[] };
+    };
+    const first = await decided();
+    expect(first.records).toBe('0');
+    expect(first.decisions.map(({ decision }) => decision)).toEqual(['other-ledger']);
+    const aged = await service
+      .http()
+      .get(`${copied}/reports/transaction-ageing`)
+      .query({ ...DAY, executing_entity: FIRM, time_zone: 'UTC', timeliness: 'other-ledger' })
+      .expect(200);
+    const listed = (aged.body as { rows: Record<string, string>[] }).rows.filter(({ kind }) => kind === 'report');
+    expect(listed).toMatchObject([{ order_id: 'LESS', next: 'other-ledger', state: 'drafted', message_id: null }]);
+    // nor does it take anything back there
+    const filled = less.at(-1)!;
+    const id = '0197f3a1-6c00-7000-8000-00000000f009';
+    await service
+      .http()
+      .post(`${copied}/events`)
+      .send({ ...filled, event_id: id, corrects: filled.event_id, action: 'void' })
+      .expect(201);
+    expect((await decided()).records).toBe('0');
+  });
+
+  it('is of all that was known when it is made, however long ago it was asked for', async () => {
+    const id = '0197f3a1-6c00-7000-8000-00000000f00a';
+    await query(
+      service.database,
+      `INSERT INTO reporting_runs (id, ledger, executing_entity, parameters, as_of, made_by, requested_by, status, created_at)
+         SELECT '${id}', ledger, executing_entity, parameters || '{"reference_as_of": "1"}', 1, made_by, requested_by, 'queued', created_at
+           FROM reporting_runs WHERE id = '${first.id}'`,
+    );
+    await submitted(service, DAY, { executing_entity: FIRM });
+    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${id}`);
+    expect([made.status, made.records]).toEqual(['done', '0']);
+    const { body } = await service.http().get(`${SUBMISSIONS}/${id}`).expect(200);
+    expect(Number(body.as_of)).toBeGreaterThan(MADE_TRANSACTIONS.length);
+    expect(Number(body.parameters.reference_as_of)).toBeGreaterThan(1);
   });
 });
 

@@ -41,7 +41,7 @@ function aged(
 ): Aged | undefined {
   const of: OfReference = {
     ...{ transactionReference: SHARE.transactionReference, orderId: 'O-1', eventId: EVENT.event_id, drafts, sent },
-    isReportedForOther,
+    ...{ isReportedForOther, isReportedElsewhere: false },
   };
   return agedOf(of, at, CALENDAR);
 }

@@ -11,9 +11,11 @@ import type { SentRecord } from './reporting-book.sql.js';
  * - `over-reported`: nothing is to be reported of it any more, and the authority has it, or may have it
  * - `cancelled`: nothing is to be reported of it any more, and the authority took it back
  * - `other-entity`: it was reported for another executing entity, and no event says who executed it
+ * - `other-ledger`: its reference was used for an event of the same id in another ledger
  */
 export const STANDINGS = [
-  ...(['overdue', 'over-reported', 'due', 'awaiting', 'late', 'in-time', 'cancelled', 'other-entity'] as const),
+  ...(['overdue', 'over-reported', 'due', 'awaiting', 'late', 'in-time', 'cancelled'] as const),
+  ...(['other-entity', 'other-ledger'] as const),
 ];
 export type Standing = (typeof STANDINGS)[number];
 
@@ -47,7 +49,7 @@ export interface Aged {
  * Throws TimestampError.
  */
 export function agedOf(
-  { drafts, sent, isReportedForOther }: OfReference,
+  { drafts, sent, isReportedForOther, isReportedElsewhere }: OfReference,
   at: string,
   calendar: ReportingCalendar,
 ): Aged | undefined {
@@ -56,7 +58,7 @@ export function agedOf(
   const lastNew = sent.findLast(({ status }) => status === 'NEWT');
   const told = sent.findLast((each) => each.state === 'rejected' || each.state === 'pending');
   const common = { sentAt: lastNew?.sentAt ?? null, rules: told?.rules.map(({ id }) => id) ?? [] };
-  const decision = first && decide([first, ...rest], sent, { isReportedForOther });
+  const decision = first && decide([first, ...rest], sent, { isReportedForOther, isReportedElsewhere });
   const next = !decision ? 'underived' : decision.is === 'send' ? 'send' : decision.why;
   const report = decision?.draft.report;
   if (!decision || report?.status !== 'NEWT') {
@@ -68,7 +70,7 @@ export function agedOf(
   const { time } = decision.draft;
   const tradingTime = report.tradingTime ?? time;
   const shown = state === 'unsent' ? (isReady(decision.draft) ? 'drafted' : 'held') : state;
-  if (next === 'other-entity') {
+  if (next === 'other-entity' || next === 'other-ledger') {
     return { ...common, standing: next, state: shown, next, tradingTime, deadline: null, workingDaysLate: null };
   }
   // a year mistyped must not put off the deadline

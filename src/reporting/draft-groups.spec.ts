@@ -25,7 +25,9 @@ async function isReportedForOther(...sent: SentRecord[]): Promise<Record<string,
   const found: Record<string, boolean> = {};
   for await (const of of byReference(drafts(), OWN, () => Promise.resolve(sent))) {
     found[of.eventId] = of.isReportedForOther;
-    expect(of.sent).toEqual(of.eventId === 'e' ? sent.filter((each) => each.executingEntity === OWN) : []);
+    const own = sent.filter((each) => each.executingEntity === OWN && !each.isOfOtherLedger);
+    expect(of.sent).toEqual(of.eventId === 'e' ? own : []);
+    expect(of.isReportedElsewhere).toBe(of.eventId === 'e' && sent.some((each) => each.isOfOtherLedger));
   }
   return found;
 }
@@ -50,7 +52,11 @@ describe('an execution of which nobody says who executed it', () => {
     ['both have it', [own.accepted, other.accepted], true],
     ['the other one, which was second, cancelled', [own.rejected, other.accepted, other.cancelled], false],
     ['the firm was second', [other.accepted, other.cancelled, own.rejected], true],
-  ])('is the first one’s that it is reported for: %s', async (_, sent, expected) => {
+    ['the firm was second, and alone has it', [other.accepted, other.cancelled, own.accepted], false],
+    ['the other one was second, and alone has it', [own.accepted, own.cancelled, other.accepted], true],
+    ['the firm was the last of both that have it', [other.accepted, own.accepted], false],
+    ['in another ledger an event has the same id', [{ ...own.accepted, isOfOtherLedger: true }], false],
+  ])('is the one’s that has it, else the first one’s that it was reported for: %s', async (_, sent, expected) => {
     expect(await isReportedForOther(...sent)).toEqual({ e: expected, f: false });
   });
 });

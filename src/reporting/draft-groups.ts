@@ -14,8 +14,10 @@ export interface OfReference {
   /** none of one that was sent, and that nothing is to be reported of any more, by reference data that were changed */
   drafts: readonly Draft[];
   sent: readonly SentRecord[];
-  /** another executing entity was the first to report the execution, or the authority has its report, or may have */
+  /** as far as no event says whose it is, the execution is another executing entity's */
   isReportedForOther: boolean;
+  /** under the reference something was sent of an event of the same id in another ledger */
+  isReportedElsewhere: boolean;
 }
 
 /** What was made of one execution or allocation. */
@@ -28,7 +30,7 @@ interface Group {
 /**
  * Drafts by their transaction references, of each the drafts and what was sent; and after them references that were sent
  * for the same executions, are live still, and have no draft. `sentOf` gives what was sent of some executions, in order,
- * also for other executing entities.
+ * also for other executing entities, and of other ledgers.
  */
 export async function* byReference(
   all: AsyncIterable<Draft | NotReportable>,
@@ -37,7 +39,11 @@ export async function* byReference(
 ): AsyncGenerator<OfReference> {
   for await (const groups of inGroups(all)) {
     const eventIds = groups.map(({ eventId }) => eventId);
-    const records = await sentOf(eventIds);
+    const everywhere = await sentOf(eventIds);
+    const records = everywhere.filter(({ isOfOtherLedger }) => !isOfOtherLedger);
+    const elsewhere = new Set(
+      everywhere.flatMap((record) => (record.isOfOtherLedger ? [record.transactionReference] : [])),
+    );
     const own = records.filter((record) => record.executingEntity === executingEntity);
     const sent = grouped(own, (record) => record.transactionReference);
     const ofEvent = grouped(records, (record) => record.eventId);
@@ -50,23 +56,26 @@ export async function* byReference(
       }
       for (const [transactionReference, ofReference] of references) {
         const records = sent.get(transactionReference) ?? [];
-        yield { ...of, transactionReference, drafts: ofReference, sent: records };
+        const isReportedElsewhere = elsewhere.has(transactionReference);
+        yield { ...of, transactionReference, drafts: ofReference, sent: records, isReportedElsewhere };
       }
       for (const [transactionReference, records] of sent) {
         if (records[0]!.eventId !== eventId || references.has(transactionReference) || !isLive(records)) continue;
-        yield { ...of, transactionReference, drafts: [], sent: records };
+        yield { ...of, transactionReference, drafts: [], sent: records, isReportedElsewhere: false };
       }
     }
   }
 }
 
-/** Of the records of one execution, in order: what was rejected or cancelled does not make it another's. */
+/**
+ * Whose an execution is, by its records in order: the firm's that has a live report, of several the last one that was
+ * sent; else, also once that was rejected or cancelled, the first one's that it was reported for.
+ */
 function isForOther(records: readonly SentRecord[], executingEntity: string): boolean {
-  const [first] = records;
-  if (first && first.executingEntity !== executingEntity) return true;
-  const others = records.filter((record) => record.executingEntity !== executingEntity);
-  const reports = grouped(others, (record) => `${record.executingEntity} ${record.transactionReference}`);
-  return [...reports.values()].some(isLive);
+  const nameOf = (record: SentRecord): string => `${record.executingEntity} ${record.transactionReference}`;
+  const live = new Set([...grouped(records, nameOf)].flatMap(([name, ofReport]) => (isLive(ofReport) ? [name] : [])));
+  const having = records.findLast((record) => live.has(nameOf(record))) ?? records[0];
+  return having !== undefined && having.executingEntity !== executingEntity;
 }
 
 async function* inGroups(all: AsyncIterable<Draft | NotReportable>): AsyncGenerator<Group[]> {

@@ -8,7 +8,9 @@ import { AGEING_STATES, STANDINGS } from './ageing.js';
 import { STANDING_PARAMETERS } from './reporting-parameters.js';
 
 /** What comes of the reports that events give now against those that were sent. */
-export const RESULTS = ['same', 'unanswered', 'missing', 'different', 'extra', 'other-entity'] as const;
+export const RESULTS = [
+  ...(['same', 'unanswered', 'missing', 'different', 'extra', 'other-entity', 'other-ledger'] as const),
+];
 /** The same against a file. */
 export const SAMPLE_RESULTS = ['same', 'missing', 'different', 'extra'] as const;
 

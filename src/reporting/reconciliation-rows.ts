@@ -34,6 +34,8 @@ const MOST_POSITIONS = 100_000;
 /** References of the file that nothing derives, looked up at once. */
 const LOOKED_UP_AT_ONCE = 500;
 const LATE = ['late', 'overdue'] as const;
+/** What a submission would leave to others. */
+const OF_OTHERS = ['other-entity', 'other-ledger'] as const;
 
 /** What reports are reconciled with, besides what was sent and answered. */
 export interface ReconciledWith {
@@ -119,15 +121,15 @@ export class Reconciliation {
   /** Undefined where neither side has anything. */
   private async found(of: OfReference, aged: Aged | undefined, asSent: ContentsAsSent): Promise<Found | undefined> {
     const derived = of.drafts.at(-1)?.report;
-    const isOfOther = aged?.next === 'other-entity';
-    const report = derived?.status === 'NEWT' && !isOfOther ? derived : undefined;
+    const ofOther = OF_OTHERS.find((each) => each === aged?.next);
+    const report = derived?.status === 'NEWT' && !ofOther ? derived : undefined;
     if (report) this.addPositions('derived', recordOfReport(report));
     const { executingEntity } = this.by;
     const record = this.by.sample?.take({ executingEntity, transactionReference: of.transactionReference });
     if (record) this.addPositions('sample', record);
     const ofSample = this.ofSample(report, record);
     if (!aged) return ofSample.sample === undefined ? undefined : ofSample;
-    if (isOfOther) return { aged, result: 'other-entity', ...ofSample };
+    if (ofOther) return { aged, result: ofOther, ...ofSample };
     const isAccepted = stateOf(of.sent) === 'accepted';
     // the authority has it until it takes the cancellation
     const isHad = stateBeforeCancelling(of.sent) === 'accepted';
@@ -241,7 +243,7 @@ export class Reconciliation {
 
   private isListed({ aged, result, sample }: Found): boolean {
     const isGood =
-      [undefined, 'same', 'unanswered', 'other-entity'].includes(result) && [undefined, 'same'].includes(sample);
+      [undefined, 'same', 'unanswered', ...OF_OTHERS].includes(result) && [undefined, 'same'].includes(sample);
     return this.isListingAll || !isGood || LATE.some((each) => each === aged?.standing);
   }
 }

@@ -168,6 +168,8 @@ export interface SentRecord extends Submission {
   sentAt: string;
   /** by which it counts as sent */
   act: number;
+  /** where that is so: of another ledger than the one that is asked for, which has an event of the same id */
+  isOfOtherLedger?: true;
 }
 
 interface SentRow {
@@ -224,8 +226,9 @@ export async function sentRecords(
 }
 
 /**
- * What was sent of some executions of a ledger for an executing entity; and for others of the same ledger, since an event
- * of the same id elsewhere is another one. As it stood after an act, in order.
+ * What was sent of some executions of a ledger, whoever executed them; and of events of the same ids in other ledgers,
+ * which are others, what was sent for the same executing entity: their references are taken. As it stood after an act, in
+ * order.
  */
 export async function sentOfExecutions(
   database: Database,
@@ -233,15 +236,16 @@ export async function sentOfExecutions(
   upToAct: number,
 ): Promise<SentRecord[]> {
   const all = await sentRecords(database, { eventIds }, upToAct);
-  const isOwn = (record: SentRecord): boolean => record.executingEntity === executingEntity;
-  const others = all.filter((record) => !isOwn(record));
-  if (others.length === 0) return all;
+  if (all.length === 0) return all;
   const acts = await actsOfLedger(
     database,
-    others.map(({ act }) => act),
+    all.map(({ act }) => act),
     ledger,
   );
-  return all.filter((record) => isOwn(record) || acts.has(record.act));
+  return all.flatMap((record) => {
+    if (acts.has(record.act)) return [record];
+    return record.executingEntity === executingEntity ? [{ ...record, isOfOtherLedger: true as const }] : [];
+  });
 }
 
 /** The references of a file that was sent, and whose they are; none where no such file was. */

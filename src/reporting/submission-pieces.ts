@@ -77,7 +77,7 @@ class SubmissionMaking implements ZipProgress {
   async *decided(references: AsyncIterable<OfReference>): AsyncGenerator<TransactionReport> {
     for await (const of of references) {
       if (this.settled.length >= DECISIONS_AT_ONCE) await this.flush();
-      const { drafts, sent, transactionReference, orderId, eventId, isReportedForOther } = of;
+      const { drafts, sent, transactionReference, orderId, eventId } = of;
       const [first, ...rest] = drafts;
       const base = { transactionReference, orderId, eventId, toMend: null, digest: null, messageId: null };
       if (!first) {
@@ -87,7 +87,7 @@ class SubmissionMaking implements ZipProgress {
         continue;
       }
       const { isRepeatingRejected: isToBeRepeated } = this.read;
-      const decision = decide([first, ...rest], sent, { isToBeRepeated, isReportedForOther });
+      const decision = decide([first, ...rest], sent, { ...of, isToBeRepeated });
       const { report, version, leg } = decision.draft;
       const tradingTime = report.status === 'NEWT' ? (report.tradingTime ?? null) : null;
       const noted = { ...base, status: report.status, version, leg, tradingTime };

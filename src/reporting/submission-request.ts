@@ -2,7 +2,7 @@ import { invalidParameters, queryError } from '../http/parameters.js';
 import type { ReportRequest } from '../reports/report-parameters.js';
 import { readRequest } from '../reports/report-request-body.js';
 import { defineReport, type Report } from '../reports/report.js';
-import { REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
+import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
 import { EXECUTING_ENTITY_PARAMETER, transactions } from '../transaction-reports/transactions-report.js';
 
 export const REPEAT_REJECTED = 'repeat_rejected';
@@ -24,9 +24,19 @@ export const SUBMISSION: Report = defineReport({
   ],
 });
 
-/** What a body asks for. Throws invalid-json, invalid-body, invalid-parameter. */
+/**
+ * What a body asks for. A submission is of all that is known when it is made: of what was known once it would send what
+ * has been corrected since. Throws invalid-json, invalid-body, invalid-parameter.
+ */
 export function readSubmissionRequest(body: unknown): ReportRequest {
   const request = readRequest(SUBMISSION, body);
-  if (request.format !== undefined) throw invalidParameters([queryError('format', 'unknown', 'is not known here')]);
+  const given: Record<string, unknown> = { format: request.format, as_of: request.asOf };
+  given[REFERENCE_AS_OF] = request.parameters[REFERENCE_AS_OF];
+  const errors = Object.entries(given).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    const rest = name === 'format' ? 'is not known here' : 'is not known here: a submission is of all that is known';
+    return [queryError(name, 'unknown', rest)];
+  });
+  if (errors.length > 0) throw invalidParameters(errors);
   return request;
 }

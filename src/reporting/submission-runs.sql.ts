@@ -68,6 +68,17 @@ export async function insertRun(pool: pg.Pool, run: NewRun): Promise<StoredRun> 
   return runOf(rows[0]!);
 }
 
+/** What a run is made of now. */
+export async function fixRun(
+  pool: pg.Pool,
+  id: string,
+  { parameters, asOf }: Pick<NewRun, 'parameters' | 'asOf'>,
+): Promise<void> {
+  await pool.query('UPDATE reporting_runs SET parameters = $2, as_of = $3 WHERE id = $1', [
+    ...[id, JSON.stringify(parameters), String(asOf)],
+  ]);
+}
+
 /** What is known of a run by its act alone. */
 export type RunOfAct = Pick<NewRun, 'id' | 'ledger' | 'executingEntity' | 'parameters' | 'asOf' | 'requestedBy'> & {
   /** canonical */

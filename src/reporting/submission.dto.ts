@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
 import { PeriodRequestDto } from '../reports/report-run.dto.js';
 import { KeptRunDto } from '../runs/kept-run.dto.js';
@@ -10,14 +10,12 @@ const MAX_DECISIONS = 1_000;
 /** As docs/transaction-report-states.md has them. */
 const DECISIONS = ['send', ...UNSENT, 'underived'];
 
-/** What a submission is asked for: a period, as a report's, and what follows. */
-export class SubmissionRequestDto extends PeriodRequestDto {
+/** What a submission is asked for: a period, as a report's, and what follows. It is of all that is known. */
+export class SubmissionRequestDto extends OmitType(PeriodRequestDto, ['as_of']) {
   @ApiPropertyOptional({ description: 'LEI; as in the report transactions', example: '529900G3SW56SHYNPR95' })
   executing_entity?: string;
   @ApiPropertyOptional({ description: 'yes sends again what was rejected, though it says the same', example: 'yes' })
   repeat_rejected?: string;
-  @ApiPropertyOptional({ description: 'Revision of the reference data', example: '12' })
-  reference_as_of?: string;
 }
 
 class SubmittedFileDto {

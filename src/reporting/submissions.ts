@@ -6,6 +6,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { readPage } from '../events/read-transaction.js';
+import type { Parameters } from '../http/parameters.js';
 import { Problem } from '../http/problem.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
@@ -38,6 +39,9 @@ export type RunKey = Pick<StoredRun, 'ledger' | 'id'>;
 
 /** One making of a run, from its first piece until it is on record. */
 interface Making {
+  /** what it is made of: of one that counted as sent before, what that was made of */
+  parameters: Parameters;
+  asOf: bigint;
   /** what was sent and answered up to here was known to it */
   upToAct: number;
   maker: string;
@@ -179,12 +183,12 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   private async *pieces(run: StoredRun, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
     const upToAct = await this.book.catchUp();
     const act = await this.actOf(run);
-    const making: Making = { upToAct, maker: uuidv7(), act };
+    const making: Making = { ...(await this.fixed(run, act)), upToAct, maker: uuidv7(), act };
     this.makings.set(run.id, making);
-    const { period, parameters } = readReportRequest(SUBMISSION, run.parameters);
+    const { period, parameters } = readReportRequest(SUBMISSION, making.parameters);
     const firstNumber = act ? Number(act.summary.first_file) : (await this.book.lastFileNumber()) + 1;
     const plan = {
-      ...{ run: run.id, maker: making.maker, ledger: run.ledger, asOf: BigInt(run.as_of), period, parameters, upToAct },
+      ...{ run: run.id, maker: making.maker, ledger: run.ledger, asOf: making.asOf, period, parameters, upToAct },
       executingEntity: run.executing_entity,
       referenceRevision: BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
       isRepeatingRejected: parameters[REPEAT_REJECTED] === 'yes',
@@ -197,6 +201,22 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
+   * What a run is made of. After the acts that it decides by: what one of them knew of the ledger, it knows too, so that
+   * nothing is sent of what was corrected before it.
+   */
+  private async fixed(run: StoredRun, act: RecordedAct | undefined): Promise<Pick<Making, 'parameters' | 'asOf'>> {
+    if (act) {
+      const { parameters, as_of: asOf } = act.summary as SubmissionSummary;
+      return { parameters, asOf: BigInt(asOf) };
+    }
+    const { [REFERENCE_AS_OF]: _, ...asked } = run.parameters;
+    const request = readReportRequest(SUBMISSION, asked);
+    const { parameters, asOf } = await this.reports.prepare(run.ledger, formatOf('json'), request);
+    await sql.fixRun(this.pool, run.id, { parameters, asOf });
+    return { parameters, asOf };
+  }
+
+  /**
    * Crashing before the act leaves nothing that counts; crashing after it leaves a run whose files are made again. Throws
    * RunOutdated where another act came first.
    */
@@ -205,19 +225,20 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     this.makings.delete(run.id);
     if (making.act) assertSame(making);
     else await this.recordSent(run, making);
-    await this.records.done(run, run.requested_by, made);
+    const { parameters, asOf } = making;
+    await this.records.done({ ...run, parameters, as_of: String(asOf) }, run.requested_by, made);
   }
 
-  private async recordSent(run: StoredRun, { maker, upToAct, totals }: Making): Promise<void> {
+  private async recordSent(run: StoredRun, { parameters, asOf, maker, upToAct, totals }: Making): Promise<void> {
     const { files, decisions } = totals!;
     if (files.length === 0) return sql.settleDecisions(this.pool, run.id, maker);
     const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
     if (taken !== undefined) throw new Problem('message-id-taken', `A file ${taken} was sent before`);
     try {
       await this.recordWritten(run, maker);
-      const { ledger, executing_entity: executingEntity, parameters, as_of: asOf, requested_by: principal } = run;
+      const { ledger, executing_entity: executingEntity, requested_by: principal } = run;
       const summary: SubmissionSummary = {
-        ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: asOf },
+        ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: String(asOf) },
         ...{ first_file: String(files[0]!.number), last_file: String(files.at(-1)!.number) },
         files: files.map((file) => ({
           ...{ message_id: file.messageId, new: String(file.newReports), cancelled: String(file.cancellations) },

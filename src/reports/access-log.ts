@@ -62,7 +62,8 @@ export const accessLog = defineReport({
     },
     {
       name: 'executing_entity',
-      description: 'of transaction reports: LEI of the firm whose they are, also where it was not asked for by name',
+      description:
+        'of submissions and reconciliations: LEI of the firm whose reports they are, also where it was not asked for by name',
     },
     { name: 'event_id', description: 'the event of this ledger that says so' },
     { name: 'sequence', description: 'its position in this ledger' },

@@ -1,4 +1,4 @@
-import { CANCELLATION, FIRM, JOINT, SHARE, VALID_REPORTS } from '../../test/support/transaction-reports.js';
+import { CANCELLATION, FIRM, JOINT, OPTION, SHARE, VALID_REPORTS } from '../../test/support/transaction-reports.js';
 import { readReportRecords, reconciled, type Reconciled } from '../../test/support/report-records.js';
 import { MessageFileError } from './message-document.js';
 import type { FieldDifference } from './reconciliation.js';
@@ -21,6 +21,18 @@ const differences = (ours: TransactionReport, xml: string): Pick<FieldDifference
 describe('reports against the records of a file', () => {
   it('are the same where the file has each of them', () => {
     expect(against(ALL, fileOf(ALL)).map(({ is }) => is)).toEqual(ALL.map(() => 'same'));
+  });
+
+  it('are the same but for blanks at the ends of a text', () => {
+    const named = (fullName: string): NewReport => ({
+      ...OPTION,
+      instrument: { ...OPTION.instrument, fullName } as NewReport['instrument'],
+    });
+    expect(fileOf([named(' A CALL ')])).toContain('> A CALL <');
+    for (const [ours, theirs] of [[' A CALL ', ' A CALL '] as const, ['A CALL', ' A CALL'] as const]) {
+      expect(against([named(ours)], fileOf([named(theirs)])).map(({ is }) => is)).toEqual(['same']);
+    }
+    expect(against([named('A CALL')], fileOf([named('A  CALL')])).map(({ is }) => is)).toEqual(['different']);
   });
 
   it('are missing or too many, of one executing entity', () => {

@@ -88,7 +88,7 @@ export class RecordsToMeet {
 export function recordOfReport(report: TransactionReport): ReportRecord {
   const values = new Map<string, string>();
   for (const field of REPORT_FIELDS) {
-    for (const { path, text } of valuesOf(field, report)) if (text !== undefined) values.set(path, text);
+    for (const { path, text } of readValuesOf(field, report)) if (text !== undefined) values.set(path, text);
   }
   const { status, transactionReference, executingEntity = '' } = report;
   return { status, transactionReference, executingEntity, values };
@@ -105,7 +105,7 @@ export function differencesOf(report: TransactionReport, { status, values }: Rep
   const met = new Set<string>();
   const differences: FieldDifference[] = [];
   for (const field of REPORT_FIELDS.slice(1)) {
-    const stated = [...valuesOf(field, report)];
+    const stated = [...readValuesOf(field, report)];
     for (const { path } of stated) met.add(path);
     const theirsAlone = pathsOf(field, values).filter((path) => !met.has(path));
     for (const path of theirsAlone) met.add(path);
@@ -116,6 +116,12 @@ export function differencesOf(report: TransactionReport, { status, values }: Rep
     }
   }
   return differences;
+}
+
+/** As a record is read: without blanks at the ends, which text may have in XML wherever it is written. */
+function* readValuesOf(field: ReportField, report: TransactionReport): Generator<{ path: string; text?: string }> {
+  for (const { path, text } of valuesOf(field, report))
+    yield { path, ...(text === undefined ? {} : { text: text.trim() }) };
 }
 
 /** Paths of the record that are places of the field. */

@@ -13,8 +13,11 @@ import { transactionXml } from './transaction-report-xml.js';
  * - `not-there`: it is to be cancelled, and the authority has none
  * - `rejected`: it was rejected, and says the same still
  * - `other-entity`: the execution was reported for another entity before, and no event says who executed it
+ * - `other-ledger`: the reference was used for an event of the same id in another ledger
  */
-export const UNSENT = ['held', 'as-sent', 'differs', 'cancelling', 'not-there', 'rejected', 'other-entity'] as const;
+export const UNSENT = [
+  ...(['held', 'as-sent', 'differs', 'cancelling', 'not-there', 'rejected', 'other-entity', 'other-ledger'] as const),
+];
 export type Unsent = (typeof UNSENT)[number];
 
 export type Decision = { is: 'send'; draft: Draft; digest: string } | { is: 'not-sent'; draft: Draft; why: Unsent };
@@ -29,16 +32,17 @@ export function recordDigest({ report }: Pick<Draft, 'report'>): string {
  * what the authority must have in the end. So a report that was corrected before it was sent is never sent.
  *
  * The same drafts and submissions give the same decision, and after it was carried out there is nothing left to send.
- * `isToBeRepeated`: a rejected record is sent again though it says the same. `isReportedForOther`: another executing entity
- * reported the same execution first, or has a live report of it.
+ * `isToBeRepeated`: a rejected record is sent again though it says the same. `isReportedForOther`: the same execution is
+ * another executing entity's, as long as no event says whose. `isReportedElsewhere`: of another ledger something was sent
+ * under this reference.
  */
 export function decide(
   drafts: readonly [Draft, ...Draft[]],
   submissions: Submissions,
-  { isToBeRepeated = false, isReportedForOther = false } = {},
+  { isToBeRepeated = false, isReportedForOther = false, isReportedElsewhere = false } = {},
 ): Decision {
   const draft = drafts.at(-1)!;
-  const why = draft.report.status === 'CANC' ? cancelling() : reporting();
+  const why = isReportedElsewhere ? 'other-ledger' : draft.report.status === 'CANC' ? cancelling() : reporting();
   return why === undefined ? { is: 'send', draft, digest: recordDigest(draft) } : { is: 'not-sent', draft, why };
 
   function reporting(): Unsent | undefined {

@@ -117,7 +117,7 @@ describe('what is sent', () => {
   it.each<[string, Draft, Submissions, 'send' | Unsent]>([
     ['nobody knows who executed it', NEW, of(), 'other-entity'],
     ['an event says who executed it', { ...NEW, isFirmStated: true }, of(), 'send'],
-    ['something is to be mended too', HELD, of(), 'held'],
+    ['something is to be mended too', HELD, of(), 'other-entity'],
     ['both have it already', NEW, of(['NEWT', 'accepted']), 'as-sent'],
     ['the firm took it back', NEW, of(['NEWT', 'accepted'], ['CANC', 'accepted']), 'other-entity'],
     ['its own was rejected', CORRECTED, of(['NEWT', 'rejected']), 'other-entity'],
@@ -126,6 +126,15 @@ describe('what is sent', () => {
     expect(decision.is === 'send' ? 'send' : decision.why).toBe(expected);
     const cancelled = of(['NEWT', 'accepted']);
     expect(decide([draft, CANC], cancelled, { isReportedForOther: true }).is).toBe('send');
+  });
+
+  it('neither reports nor cancels under a reference of another ledger', () => {
+    for (const drafts of [[NEW], [HELD], [NEW, CANC]] as const) {
+      expect(decide(drafts, of(), { isReportedElsewhere: true })).toMatchObject({
+        is: 'not-sent',
+        why: 'other-ledger',
+      });
+    }
   });
 
   /** The authority as CON-023 and CON-024 have it; it judges what was sent in the order of sending. */
