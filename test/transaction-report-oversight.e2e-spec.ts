@@ -130,6 +130,7 @@ describe('what is to be reported, sent and answered', () => {
           'in-time': '0',
           cancelled: '0',
           'other-entity': '0',
+          'other-ledger': '0',
         },
       });
     });
