@@ -255,8 +255,17 @@ describe('a submission of transaction reports', () => {
       .expect(200);
     const listed = (aged.body as { rows: Record<string, string>[] }).rows.filter(({ kind }) => kind === 'report');
     expect(listed).toMatchObject([{ order_id: 'LESS', next: 'other-ledger', state: 'drafted', message_id: null }]);
-    // nor does it take anything back there
+    // nor does it report a correction, or take anything back there
     const filled = less.at(-1)!;
+    const corrected = { ...filled, event_id: '0197f3a1-6c00-7000-8000-00000000f008', corrects: filled.event_id };
+    const state = { ...(filled.new_state as object), quantity: '90000' };
+    await service
+      .http()
+      .post(`${copied}/events`)
+      .send({ ...corrected, new_state: state })
+      .expect(201);
+    const next = await decided();
+    expect([next.records, next.decisions.length]).toEqual(['0', 2]);
     const id = '0197f3a1-6c00-7000-8000-00000000f009';
     await service
       .http()

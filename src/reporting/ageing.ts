@@ -11,7 +11,7 @@ import type { SentRecord } from './reporting-book.sql.js';
  * - `over-reported`: nothing is to be reported of it any more, and the authority has it, or may have it
  * - `cancelled`: nothing is to be reported of it any more, and the authority took it back
  * - `other-entity`: it was reported for another executing entity, and no event says who executed it
- * - `other-ledger`: its reference was used for an event of the same id in another ledger
+ * - `other-ledger`: an event of the same id was reported of another ledger before
  */
 export const STANDINGS = [
   ...(['overdue', 'over-reported', 'due', 'awaiting', 'late', 'in-time', 'cancelled'] as const),

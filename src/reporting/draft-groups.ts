@@ -16,7 +16,7 @@ export interface OfReference {
   sent: readonly SentRecord[];
   /** as far as no event says whose it is, the execution is another executing entity's */
   isReportedForOther: boolean;
-  /** under the reference something was sent of an event of the same id in another ledger */
+  /** the first report of an event of its id was sent of another ledger */
   isReportedElsewhere: boolean;
 }
 
@@ -41,14 +41,17 @@ export async function* byReference(
     const eventIds = groups.map(({ eventId }) => eventId);
     const everywhere = await sentOf(eventIds);
     const records = everywhere.filter(({ isOfOtherLedger }) => !isOfOtherLedger);
-    const elsewhere = new Set(
-      everywhere.flatMap((record) => (record.isOfOtherLedger ? [record.transactionReference] : [])),
+    const ownOfEvent = grouped(
+      everywhere.filter((record) => record.executingEntity === executingEntity),
+      (record) => record.eventId,
     );
     const own = records.filter((record) => record.executingEntity === executingEntity);
     const sent = grouped(own, (record) => record.transactionReference);
     const ofEvent = grouped(records, (record) => record.eventId);
     for (const { orderId, eventId, drafts } of groups) {
-      const of = { orderId, eventId, isReportedForOther: isForOther(ofEvent.get(eventId) ?? [], executingEntity) };
+      const isReportedForOther = isForOther(ofEvent.get(eventId) ?? [], executingEntity);
+      const isReportedElsewhere = ownOfEvent.get(eventId)?.[0]?.isOfOtherLedger === true;
+      const of = { orderId, eventId, isReportedForOther, isReportedElsewhere };
       const references = new Map<string, Draft[]>();
       for (const draft of drafts) {
         const { transactionReference } = draft.report;
@@ -56,12 +59,11 @@ export async function* byReference(
       }
       for (const [transactionReference, ofReference] of references) {
         const records = sent.get(transactionReference) ?? [];
-        const isReportedElsewhere = elsewhere.has(transactionReference);
-        yield { ...of, transactionReference, drafts: ofReference, sent: records, isReportedElsewhere };
+        yield { ...of, transactionReference, drafts: ofReference, sent: records };
       }
       for (const [transactionReference, records] of sent) {
         if (records[0]!.eventId !== eventId || references.has(transactionReference) || !isLive(records)) continue;
-        yield { ...of, transactionReference, drafts: [], sent: records, isReportedElsewhere: false };
+        yield { ...of, transactionReference, drafts: [], sent: records };
       }
     }
   }

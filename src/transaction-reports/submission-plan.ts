@@ -13,7 +13,7 @@ import { transactionXml } from './transaction-report-xml.js';
  * - `not-there`: it is to be cancelled, and the authority has none
  * - `rejected`: it was rejected, and says the same still
  * - `other-entity`: the execution was reported for another entity before, and no event says who executed it
- * - `other-ledger`: the reference was used for an event of the same id in another ledger
+ * - `other-ledger`: an event of the same id was reported of another ledger before
  */
 export const UNSENT = [
   ...(['held', 'as-sent', 'differs', 'cancelling', 'not-there', 'rejected', 'other-entity', 'other-ledger'] as const),
@@ -33,8 +33,8 @@ export function recordDigest({ report }: Pick<Draft, 'report'>): string {
  *
  * The same drafts and submissions give the same decision, and after it was carried out there is nothing left to send.
  * `isToBeRepeated`: a rejected record is sent again though it says the same. `isReportedForOther`: the same execution is
- * another executing entity's, as long as no event says whose. `isReportedElsewhere`: of another ledger something was sent
- * under this reference.
+ * another executing entity's, as long as no event says whose. `isReportedElsewhere`: an event of the same id was
+ * reported of another ledger first.
  */
 export function decide(
   drafts: readonly [Draft, ...Draft[]],
