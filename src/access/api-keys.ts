@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { POOL } from '../database/tokens.js';
@@ -32,14 +32,14 @@ export class ApiKeys {
 
   /** The principal of a key that is known, not expired and not revoked; null for any other. */
   async authenticate(key: string): Promise<Principal | null> {
-    const hash = hashKey(key);
-    const id = hash.toString('base64');
+    const hashed = hashKey(key);
+    const id = hashed.toString('base64');
     const remembered = this.believed.get(id) ?? this.refused.get(id);
     if (remembered && remembered.until > performance.now()) return remembered.principal;
     const underWay = this.lookUps.get(id);
     if (underWay) return underWay;
     const lookUps = this.lookUps;
-    const lookUp = this.lookUp(hash, id).finally(() => lookUps.delete(id));
+    const lookUp = this.lookUp(hashed, id).finally(() => lookUps.delete(id));
     lookUps.set(id, lookUp);
     return lookUp;
   }
@@ -68,5 +68,5 @@ export class ApiKeys {
 
 /** Keys are 32 random bytes, so a plain SHA-256 is enough: there is nothing to guess. */
 export function hashKey(key: string): Buffer {
-  return createHash('sha256').update(key, 'utf8').digest();
+  return hash('sha256', key, 'buffer');
 }
