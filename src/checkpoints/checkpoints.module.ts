@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnModuleInit } from '@nestjs/common';
 import { ArchiveModule } from '../archive/archive.module.js';
 import { ARCHIVED_EVENTS } from '../archive/archived-events.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
@@ -6,6 +6,7 @@ import { plainProvider } from '../database/plain-provider.js';
 import { POOL } from '../database/tokens.js';
 import { EventsModule } from '../events/events.module.js';
 import { Ledgers } from '../events/ledgers.js';
+import { Metrics } from '../operation/metrics.js';
 import { HeldAgainstAnchors } from './held-against-anchors.js';
 import { AnchorVerification } from './anchor-verification.job.js';
 import { AnchorVerifier } from './anchor-verifier.js';
@@ -45,4 +46,14 @@ import { Witnessing } from './witnessing.job.js';
   ],
   exports: [Anchors, Checkpoints],
 })
-export class CheckpointsModule {}
+export class CheckpointsModule implements OnModuleInit {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly checkpoints: Checkpoints,
+  ) {}
+
+  onModuleInit(): void {
+    const help = 'Tiles of signed trees that are kept in memory for proofs, 16 MiB at most';
+    this.metrics.gauge('truetrail_kept_tile_bytes', help, [], () => [{ value: this.checkpoints.keptTileBytes }]);
+  }
+}

@@ -71,6 +71,11 @@ export class Checkpoints {
     private readonly ledgers: Ledgers,
   ) {}
 
+  /** Bytes of the tiles that are kept in memory. */
+  get keptTileBytes(): number {
+    return this.verified.bytes;
+  }
+
   /** The last one of a ledger. Throws ledger-not-found, not-yet-checkpointed. */
   async latest(ledger: string): Promise<SignedCheckpoint> {
     await this.ledgers.origin(ledger);

@@ -44,5 +44,6 @@ describe('tiles that were verified', () => {
     read = [];
     await tiles.over('main', source).read([tile(0), tile(1), tile(2)]);
     expect(read).toEqual(['0/1/256']);
+    expect(tiles.bytes).toBe('tile 0'.length + 'tile 2'.length);
   });
 });

@@ -8,9 +8,15 @@ import type { ReadTiles, Tile } from '../integrity/tiles.js';
 export class VerifiedTiles {
   /** by name, the one that was used last at the end */
   private readonly kept = new Map<string, Buffer>();
+  private keptBytes = 0;
 
   /** `limit`: tiles of up to 8 KiB. */
   constructor(private readonly limit: number) {}
+
+  /** What is in memory, hashes alone. */
+  get bytes(): number {
+    return this.keptBytes;
+  }
 
   /** Reads tiles of a ledger's tree, none of them twice; what it has read is kept from `keep` on, and not before. */
   over(ledger: string, read: ReadTiles): { read: ReadTiles; keep: () => void } {
@@ -31,14 +37,20 @@ export class VerifiedTiles {
       },
       keep: () => {
         for (const [name, hashes] of used) {
-          this.kept.delete(name);
+          this.forget(name);
           this.kept.set(name, hashes);
+          this.keptBytes += hashes.length;
         }
         for (const name of this.kept.keys()) {
           if (this.kept.size <= this.limit) break;
-          this.kept.delete(name);
+          this.forget(name);
         }
       },
     };
+  }
+
+  private forget(name: string): void {
+    this.keptBytes -= this.kept.get(name)?.length ?? 0;
+    this.kept.delete(name);
   }
 }
