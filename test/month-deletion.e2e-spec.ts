@@ -2,6 +2,7 @@ import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SchedulerRegistry } from '@nestjs/schedule';
 import pg from 'pg';
 import { OBJECT_STORE } from '../src/archive/archive-store.js';
 import { StoreUnavailable, type ObjectStore, type ObjectVersion } from '../src/archive/object-store.js';
@@ -49,6 +50,8 @@ describe('a month at the end of its retention', () => {
       settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
       database,
     });
+    // jobs are run by the tests: one that is due by itself meanwhile would do their work, or record something in between
+    for (const timer of service.app.get(SchedulerRegistry).getCronJobs().values()) await timer.stop();
     admin = new pg.Client({ connectionString: database.adminUrl, options: '-c TimeZone=UTC' });
     await admin.connect();
   }
