@@ -48,7 +48,7 @@ export class Sampler {
       threads: kB('Threads'),
       files: readdirSync(`/proc/${this.pid}/fd`).length,
       heap: of('truetrail_nodejs_heap_size_used_bytes') / MB,
-      // without a cache that is bounded by itself, and fills within the first hour
+      // without a cache that is bounded by itself
       external: (of('truetrail_nodejs_external_memory_bytes') - of('truetrail_kept_tile_bytes')) / MB,
       handles: of('truetrail_nodejs_active_handles_total'),
       lag: of('truetrail_nodejs_eventloop_lag_p99_seconds') * 1000,
