@@ -376,6 +376,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         const prove = (at: number) => service.http().get(`/v1/ledgers/main/events/${receipts[at]!.event_id}/proof`);
         const before = [(await prove(6).expect(200)).body, (await prove(7).expect(200)).body];
         expect((await prove(6).expect(200)).body).toEqual(before[0]);
+        const { text: metrics } = await service.http().get('/metrics').expect(200);
+        expect(metrics).toMatch(/^truetrail_kept_tile_bytes [1-9][0-9]*$/m);
         const { rows } = await admin.query<{ name: string }>(
           `SELECT tableoid::regclass::text AS name FROM audit_events WHERE ledger = 'main' LIMIT 1`,
         );
