@@ -211,15 +211,17 @@ describe('a report as a run', () => {
 
   it('is begun again when its replica died, and ends with the same bytes', async () => {
     const before = await ended((await request({ ...DAY, format: 'csv' })).id);
-    const pool = service.app.get<pg.Pool>(POOL);
     const dead = '00000000-0000-4000-8000-000000000001';
-    await query(
+    // the pieces are counted in the statement itself: from its commit on, the run is taken up at any moment
+    const [stalled] = await query(
       service.database,
-      `UPDATE report_runs SET status = 'running', runner = '${dead}', rows = NULL, sha256 = NULL, expires_at = NULL,
-              finished_at = NULL, progress_at = trail_now() - ${SILENT_MS + 1_000} * interval '1 millisecond'
-         WHERE id = '${before.id}'`,
+      `WITH stalled AS (
+         UPDATE report_runs SET status = 'running', runner = '${dead}', rows = NULL, sha256 = NULL, expires_at = NULL,
+                finished_at = NULL, progress_at = trail_now() - ${SILENT_MS + 1_000} * interval '1 millisecond'
+           WHERE id = '${before.id}' RETURNING id)
+       SELECT count(*)::int AS pieces FROM report_run_pieces JOIN stalled ON run = id`,
     );
-    expect((await pool.query('SELECT 1 FROM report_run_pieces WHERE run = $1', [before.id])).rowCount).toBe(1);
+    expect(stalled).toEqual({ pieces: 1 });
     expect(await ended(before.id)).toMatchObject({ status: 'done', sha256: before.sha256, rows: before.rows });
     const { bytes } = await fetched(`${TRADES}/runs/${before.id}/content`);
     expect(sha256(bytes)).toBe(before.sha256);
