@@ -18,7 +18,9 @@ const GROUPS: Readonly<Record<string, string>> = {
 
 /**
  * ISO 10962: a letter for the category, one for a group that the category has, four for attributes (X where one does not
- * apply). Which letters an attribute takes depends on the group, and is not looked at.
+ * apply). Which letters an attribute takes depends on the group and on the edition that was in force when the code was
+ * assigned: `SRCCSP`, in use for swaps, ends with a letter that the edition of 2021 does not list there. They are not
+ * looked at, since a code that is refused here holds a report back that authorities take.
  */
 export function isCfi(text: string): boolean {
   if (!/^[A-Z]{6}$/.test(text)) return false;
