@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,6 +8,7 @@ import { Alarms } from './support/alarms.js';
 import { checkTrail } from './support/check-trail.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { FaultProxy } from './support/fault-proxy.js';
+import { freePort } from './support/free-port.js';
 import { Replica } from './support/replica.js';
 import { Submitters } from './support/submitters.js';
 import { moveTrailClock } from './support/trail-clock.js';
@@ -23,14 +23,6 @@ else if (!HAS_TMPFS) process.stderr.write('skipped: PostgreSQL out of disk (it n
 
 const UNSURE = ['504 append-timeout', '503 database-unavailable'];
 const CLOCK = '503 clock-out-of-tolerance';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe('while PostgreSQL or the way to it', () => {
   let database: TestDatabase;

@@ -1,5 +1,4 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,20 +8,13 @@ import { migrate } from '../src/database/migrate.js';
 import { Alarms } from './support/alarms.js';
 import { checkTrail } from './support/check-trail.js';
 import { FaultProxy } from './support/fault-proxy.js';
+import { freePort } from './support/free-port.js';
 import { Replica } from './support/replica.js';
 import { killPostmaster, Standby } from './support/standby.js';
 import { Submitters } from './support/submitters.js';
 
 const MAX_CONNECTIONS = 60;
 const SETTINGS = { shared_buffers: '32MB', max_connections: String(MAX_CONNECTIONS), hot_standby: 'on' };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe('when PostgreSQL fails', () => {
   let root: string;

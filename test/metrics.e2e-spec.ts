@@ -1,9 +1,7 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
+import { freePort } from './support/free-port.js';
 import { createKey, query } from './support/keys.js';
 
 /** Values by name and labels, as `truetrail_ledger_size{ledger="main"}`. Throws at a line that is not of the format. */
@@ -18,15 +16,6 @@ function parse(text: string): Map<string, number> {
     values.set(match[1]!, Number(match[2]));
   }
   return values;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function connected(url: string): Promise<pg.Client> {

@@ -82,7 +82,7 @@ export class EventsController {
   @ApiBody({ type: EventBatchDto })
   @ApiAnswer(201, BatchReceiptsDto)
   @ApiAnswer(200, BatchReceiptsDto)
-  @ApiProblems(...WRITE_PROBLEMS)
+  @ApiProblems(...WRITE_PROBLEMS, 'bodies-overloaded')
   async recordBatch(
     @Param('ledger') ledger: string,
     @Body() body: unknown,

@@ -21,7 +21,7 @@ import { openApiDocument } from './openapi.js';
 import { Problem } from './problem.js';
 import { invalidParameters, queryError } from './parameters.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
-import { DEFAULT_MAX_BODY_BYTES, readBody } from './request-body.js';
+import { BodyRoom, DEFAULT_MAX_BODY_BYTES, readBody, type BodyPart } from './request-body.js';
 import { securityHeaders } from './security-headers.js';
 import { SlowTaker } from './slow-takers.js';
 
@@ -204,13 +204,24 @@ export function prepareHttpApp(app: NestFastifyApplication): void {
   const invite = (message: IncomingMessage): void => uninvited.get(message)?.writeContinue();
 
   fastify.removeAllContentTypeParsers();
+  const room = new BodyRoom();
+  const parts = new WeakMap<FastifyRequest, BodyPart>();
+  fastify.addHook('preParsing', (request, reply, _payload, done) => {
+    const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = request.routeOptions.config as RouteAccess;
+    if (maxBodyBytes > DEFAULT_MAX_BODY_BYTES) {
+      const part = room.part();
+      parts.set(request, part);
+      reply.raw.once('close', () => part.giveBack());
+    }
+    done();
+  });
   const wholeBody = (request: FastifyRequest): Promise<Buffer> => {
     const { maxBodyBytes } = request.routeOptions.config as RouteAccess;
     const maxBytes = maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
     if (Number(request.headers['content-length'] ?? 0) <= maxBytes) invite(request.raw);
     return withTimeLimit(
       BODY_TIMEOUT,
-      readBody(request.raw, maxBytes),
+      readBody(request.raw, maxBytes, parts.get(request)),
       () => new Problem('request-timeout', `The body did not arrive within ${BODY_TIMEOUT} ms (BODY_TIMEOUT)`),
     );
   };

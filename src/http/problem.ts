@@ -311,6 +311,12 @@ export const PROBLEMS = {
     meaning:
       'The bounded queue of this ledger is full. Nothing of this request was taken. Try again after Retry-After, with the same event_id.',
   },
+  'bodies-overloaded': {
+    status: 503,
+    title: 'Too many large bodies are being taken',
+    meaning:
+      'Bodies past 262144 bytes have 134217728 bytes between them in each replica, from their first byte until they are answered. Nothing of this request was taken. Try again after Retry-After, with the same event_id; send fewer batches at once, or smaller ones. A single event is never refused for it.',
+  },
   'archive-unavailable': {
     status: 503,
     title: 'The archive does not answer',

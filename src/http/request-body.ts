@@ -7,25 +7,73 @@ import { Problem } from './problem.js';
 /** What a body may have where a route says nothing else: an event, bytes after decompression. */
 export const DEFAULT_MAX_BODY_BYTES = 262_144;
 
-/** Reads a whole body, plain or gzip. Throws payload-too-large as soon as either form is past the limit. */
-export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** Bytes that all larger bodies of a process may have together. */
+const ROOM_BYTES = 134_217_728;
+
+/**
+ * The room for bodies past DEFAULT_MAX_BODY_BYTES, which all requests of a process share: as many clients as there are
+ * connections may send the largest batches at once, and it would have no memory left.
+ */
+export class BodyRoom {
+  private taken = 0;
+
+  /** What one body takes of it, as it grows, until it is given back. */
+  part(): BodyPart {
+    let own = 0;
+    return {
+      hold: (bytes) => {
+        if (bytes <= Math.max(own, DEFAULT_MAX_BODY_BYTES)) return undefined;
+        const others = this.taken - own;
+        if (others + bytes > ROOM_BYTES) {
+          const detail = `Larger bodies of ${others} bytes are being taken, and all of them may have ${ROOM_BYTES} together`;
+          return new Problem('bodies-overloaded', detail);
+        }
+        this.taken = others + bytes;
+        own = bytes;
+        return undefined;
+      },
+      giveBack: () => {
+        this.taken -= own;
+        own = 0;
+      },
+    };
+  }
+}
+
+export interface BodyPart {
+  /** Takes room for a body of so many bytes, or says why there is none: bodies-overloaded. */
+  hold(bytes: number): Problem | undefined;
+  giveBack(): void;
+}
+
+/**
+ * Reads a whole body, plain or gzip. Throws payload-too-large as soon as either form is past the limit, and
+ * bodies-overloaded as soon as its part of a room has no room for it.
+ */
+export async function readBody(message: IncomingMessage, maxBytes: number, part?: BodyPart): Promise<Buffer> {
   const encoding = contentEncoding(message);
   const announced = Number(message.headers['content-length'] ?? 0);
-  if (announced > maxBytes) throw tooLarge(maxBytes);
-  const body = await collect(message, maxBytes);
-  return encoding === 'gzip' ? inflate(body, maxBytes) : body;
+  const refused = announced > maxBytes ? tooLarge(maxBytes) : part?.hold(announced);
+  if (refused) throw refused;
+  const body = await collect(message, maxBytes, part);
+  if (encoding !== 'gzip') return body;
+  const inflated = await inflate(body, maxBytes);
+  const tooMuch = part?.hold(inflated.length);
+  if (tooMuch) throw tooMuch;
+  return inflated;
 }
 
 /** By events: an async iterator over a body of one chunk costs more than the rest of its reading. */
-function collect(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function collect(message: IncomingMessage, maxBytes: number, part?: BodyPart): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     message
       .on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size <= maxBytes) chunks.push(chunk);
-        else reject(tooLarge(maxBytes));
+        const refused = size > maxBytes ? tooLarge(maxBytes) : part?.hold(size);
+        if (refused) reject(refused);
+        else chunks.push(chunk);
       })
       .once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
       .once('error', reject)

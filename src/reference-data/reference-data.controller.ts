@@ -151,6 +151,7 @@ export class ReferenceDataController {
     'payload-too-large',
     'unsupported-media-type',
     'queue-full',
+    'bodies-overloaded',
     'append-timeout',
     'database-unavailable',
   )

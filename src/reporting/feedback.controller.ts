@@ -38,7 +38,7 @@ export class FeedbackController {
   @ApiAnswer(200, FeedbackDto, 'It was handed in before')
   @ApiProblems(
     ...(['invalid-body', 'payload-too-large', 'unsupported-media-type', 'reads-overloaded', 'queue-full'] as const),
-    ...(['append-timeout', 'shutting-down', 'database-unavailable'] as const),
+    ...(['append-timeout', 'shutting-down', 'database-unavailable', 'bodies-overloaded'] as const),
   )
   async take(
     @Body() body: unknown,

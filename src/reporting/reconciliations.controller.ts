@@ -24,6 +24,7 @@ const EXAMPLE = { from_date: '2026-06-02', to_date: '2026-06-02', list: 'differe
 const PROBLEMS = [
   ...(['ledger-not-found', 'not-acceptable', 'damaged-record', 'not-recorded-as-read', 'read-timeout'] as const),
   ...(['reads-overloaded', 'queue-full', 'append-timeout', 'shutting-down', 'database-unavailable'] as const),
+  'bodies-overloaded',
 ] as const;
 
 /** Transaction reports that are held against what was sent, what the authority accepted, and what it has. */
