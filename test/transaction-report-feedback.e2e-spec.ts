@@ -68,6 +68,15 @@ describe('feedback on transaction reports', () => {
   const ledger = async (): Promise<Event[]> =>
     (await service.http().get('/v1/ledgers/_reporting/events?limit=1000').expect(200)).body.events as Event[];
 
+  /** References of which the list of what is due says that the authority contradicts itself. */
+  async function contradicted(): Promise<string[]> {
+    const query = { ...DAY, timeliness: 'contradicted', time_zone: 'Europe/Paris' };
+    const { body } = await service.http().get('/v1/ledgers/main/reports/transaction-ageing').query(query).expect(200);
+    const rows = (body.rows as Record<string, string>[]).filter(({ kind }) => kind === 'report');
+    for (const row of rows) expect([row.timeliness, row.next]).toEqual(['contradicted', 'contradicted']);
+    return rows.map((row) => row.transaction_reference!);
+  }
+
   const NOTHING = { pending: '0', accepted: '0', rejected: '0', unchanged: '0', contradictions: '0', unknown: '0' };
 
   it('is refused where it is no feedback: the line is told, and nothing is recorded', async () => {
@@ -158,7 +167,7 @@ describe('feedback on transaction reports', () => {
     expect(act.user_id).toMatch(/^key:/);
   });
 
-  it('says the same again and nothing changes; what contradicts a final state is listed and changes nothing', async () => {
+  it('says the same again and nothing changes; what contradicts a final state keeps the report back until it is said again', async () => {
     const contrary = answering({
       status: 'PART',
       records: [
@@ -171,8 +180,13 @@ describe('feedback on transaction reports', () => {
     expect(body.files).toMatchObject([
       { ...NOTHING, unchanged: '1', contradictions: '1', unknown: '1', unknown_records: ['NOBODYS'] },
     ]);
-    const contradicted = (await ledger()).filter(({ action }) => action === 'contradicted');
-    expect(contradicted.map(({ entity_id: id }) => id)).toEqual([references[0]]);
+    const told = (await ledger()).filter(({ action }) => action === 'contradicted');
+    expect(told.map(({ entity_id: id }) => id)).toEqual([references[0]]);
+    expect(await contradicted()).toEqual([references[0]]);
+    const rejected = { recordId: references[0]!, status: 'RJCT' as const, rules: BROKEN };
+    const settled = await handIn(answering({ status: 'PART', records: [rejected] }, 'FR-SETTLED')).expect(201);
+    expect(settled.body.files).toMatchObject([{ ...NOTHING, rejected: '1' }]);
+    expect(await contradicted()).toEqual([]);
   });
 
   it('has what was rejected sent again by request, and that is answered by itself', async () => {

@@ -131,6 +131,8 @@ describe('what is to be reported, sent and answered', () => {
           cancelled: '0',
           'other-entity': '0',
           'other-ledger': '0',
+          contradicted: '0',
+          unanswered: '0',
         },
       });
     });
@@ -275,7 +277,7 @@ describe('what is to be reported, sent and answered', () => {
 
     it('is a table in CSV as well, and refuses what it does not know', async () => {
       const { text } = await ageing({ ...DAY, format: 'csv' }).expect(200);
-      expect(text.split('\r\n')[1]).toMatch(/^total,overdue,,[0-9]+,/);
+      expect(text.split('\r\n')[1]).toMatch(/^total,contradicted,,[0-9]+,/);
       for (const [wrong, name] of [
         [{ timeliness: 'overdue,soon' }, 'timeliness'],
         [{ state: 'unsent' }, 'state'],
@@ -344,6 +346,7 @@ describe('what is to be reported, sent and answered', () => {
       expect(counted(rows)).toEqual({
         ...{ same: '3', unanswered: '1', missing: '1', different: '0', extra: '0', late: '2', overdue: '2' },
         ...{
+          contradicted: '0',
           'other-entity': '0',
           'other-ledger': '0',
           'not compared': '0',

@@ -23,7 +23,7 @@ const MOST_HELD = 100_000;
 
 export const transactionAgeing = defineReport({
   name: 'transaction-ageing',
-  version: 2,
+  version: 3,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },

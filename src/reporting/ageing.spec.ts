@@ -1,10 +1,9 @@
 import { CANCELLATION, SHARE } from '../../test/support/transaction-reports.js';
 import type { Draft } from '../transaction-reports/draft.js';
 import { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
-import { recordDigest } from '../transaction-reports/submission-plan.js';
+import { decide, recordDigest } from '../transaction-reports/submission-plan.js';
 import type { Submission } from '../transaction-reports/submissions.js';
 import { agedOf, type Aged } from './ageing.js';
-import type { OfReference } from './draft-groups.js';
 import type { SentRecord } from './reporting-book.sql.js';
 
 const CALENDAR = new ReportingCalendar({ timeZone: 'UTC', holidays: [] });
@@ -39,11 +38,7 @@ function aged(
   at = LATE,
   isReportedForOther = false,
 ): Aged | undefined {
-  const of: OfReference = {
-    ...{ transactionReference: SHARE.transactionReference, orderId: 'O-1', eventId: EVENT.event_id, drafts, sent },
-    ...{ isReportedForOther, isReportedElsewhere: false },
-  };
-  return agedOf(of, at, CALENDAR);
+  return agedOf({ decision: decide(drafts, sent, { isReportedForOther }), sent }, at, CALENDAR);
 }
 const shown = (...from: Parameters<typeof aged>): string | undefined => {
   const found = aged(...from);
@@ -104,7 +99,7 @@ describe('how a reference stands', () => {
     expect(shown(both, [sentAs('NEWT', 'sent')])).toBe('over-reported sent send');
     const accepted = sentAs('NEWT', 'accepted');
     expect(shown(both, [accepted, sentAs('CANC', 'pending')])).toBe('over-reported cancelling as-sent');
-    expect(shown(both, [accepted, sentAs('CANC', 'rejected')])).toBe('over-reported accepted rejected');
+    expect(shown(both, [accepted, sentAs('CANC', 'rejected')])).toBe('over-reported accepted send');
     expect(shown(both, [accepted, sentAs('CANC', 'accepted')])).toBe('cancelled cancelled as-sent');
     expect(shown([], [accepted])).toBe('over-reported accepted underived');
   });

@@ -1,6 +1,5 @@
 import { isReady, isToBeMended } from '../transaction-reports/draft.js';
 import type { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
-import { decide } from '../transaction-reports/submission-plan.js';
 import { stateOf, type Submissions } from '../transaction-reports/submissions.js';
 import { ageingOf, type Reported } from '../transaction-reports/timeliness.js';
 import type { OfReference } from './draft-groups.js';
@@ -8,13 +7,15 @@ import type { SentRecord } from './reporting-book.sql.js';
 
 /**
  * How a transaction reference stands, what is most pressing first: the timeliness of what must be reported, and
+ * - `contradicted`: the authority said both that it has a report and that it has not
  * - `over-reported`: nothing is to be reported of it any more, and the authority has it, or may have it
  * - `cancelled`: nothing is to be reported of it any more, and the authority took it back
  * - `other-entity`: it was reported for another executing entity, and no event says who executed it
  * - `other-ledger`: an event of the same id was reported of another ledger before
  */
 export const STANDINGS = [
-  ...(['overdue', 'over-reported', 'due', 'awaiting', 'late', 'in-time', 'cancelled'] as const),
+  ...(['contradicted', 'overdue', 'over-reported', 'unanswered', 'due', 'awaiting'] as const),
+  ...(['late', 'in-time', 'cancelled'] as const),
   ...(['other-entity', 'other-ledger'] as const),
 ];
 export type Standing = (typeof STANDINGS)[number];
@@ -49,32 +50,35 @@ export interface Aged {
  * Throws TimestampError.
  */
 export function agedOf(
-  { drafts, sent, isReportedForOther, isReportedElsewhere }: OfReference,
+  { decision, sent }: Pick<OfReference, 'decision' | 'sent'>,
   at: string,
   calendar: ReportingCalendar,
 ): Aged | undefined {
-  const [first, ...rest] = drafts;
   const state = stateOf(sent);
   const lastNew = sent.findLast(({ status }) => status === 'NEWT');
   const told = sent.findLast((each) => each.state === 'rejected' || each.state === 'pending');
   const common = { sentAt: lastNew?.sentAt ?? null, rules: told?.rules.map(({ id }) => id) ?? [] };
-  const decision = first && decide([first, ...rest], sent, { isReportedForOther, isReportedElsewhere });
-  const next = !decision ? 'underived' : decision.is === 'send' ? 'send' : decision.why;
-  const report = decision?.draft.report;
-  if (!decision || report?.status !== 'NEWT') {
+  const next = decision.is === 'send' ? 'send' : decision.why;
+  const { draft } = decision;
+  const report = draft?.report;
+  if (next === 'contradicted' && state !== 'unsent') {
+    const tradingTime = (report?.status === 'NEWT' ? report.tradingTime : undefined) ?? lastNew?.tradingTime ?? null;
+    return { ...common, standing: next, state, next, tradingTime, deadline: null, workingDaysLate: null };
+  }
+  if (!draft || report?.status !== 'NEWT') {
     if (state === 'unsent' || state === 'rejected') return undefined;
     const standing = state === 'cancelled' ? 'cancelled' : 'over-reported';
     const tradingTime = lastNew?.tradingTime ?? null;
     return { ...common, standing, state, next, tradingTime, deadline: null, workingDaysLate: null };
   }
-  const { time } = decision.draft;
+  const { time } = draft;
   const tradingTime = report.tradingTime ?? time;
-  const shown = state === 'unsent' ? (isReady(decision.draft) ? 'drafted' : 'held') : state;
+  const shown = state === 'unsent' ? (isReady(draft) ? 'drafted' : 'held') : state;
   if (next === 'other-entity' || next === 'other-ledger') {
     return { ...common, standing: next, state: shown, next, tradingTime, deadline: null, workingDaysLate: null };
   }
   // a year mistyped must not put off the deadline
-  const dueBy = isToBeMended(decision.draft, TRADING_TIME) ? time : tradingTime;
+  const dueBy = isToBeMended(draft, TRADING_TIME) ? time : tradingTime;
   const reported = { tradingTime: dueBy, state: stateBeforeCancelling(sent), sentAt: lastNew?.sentAt };
   const { timeliness, deadline, workingDaysLate } = ageingOf(reported, at, calendar);
   return { ...common, standing: timeliness, state: shown, deadline, workingDaysLate, tradingTime, next };

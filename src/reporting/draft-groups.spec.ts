@@ -1,7 +1,8 @@
 import { SHARE } from '../../test/support/transaction-reports.js';
 import type { Draft } from '../transaction-reports/draft.js';
 import type { Submission } from '../transaction-reports/submissions.js';
-import { byReference } from './draft-groups.js';
+import { decide } from '../transaction-reports/submission-plan.js';
+import { byReference, claimsOf } from './draft-groups.js';
 import type { SentRecord } from './reporting-book.sql.js';
 
 const EVENT = { event_id: '0197f3a1-6c00-7000-8000-000000000001', sequence: '1' };
@@ -24,10 +25,13 @@ async function isReportedForOther(...sent: SentRecord[]): Promise<Record<string,
   }
   const found: Record<string, boolean> = {};
   for await (const of of byReference(drafts(), OWN, () => Promise.resolve(sent))) {
-    found[of.eventId] = of.isReportedForOther;
-    const own = sent.filter((each) => each.executingEntity === OWN && !each.isOfOtherLedger);
-    expect(of.sent).toEqual(of.eventId === 'e' ? own : []);
-    expect(of.isReportedElsewhere).toBe(of.eventId === 'e' && sent[0]?.isOfOtherLedger === true);
+    const ofEvent = of.eventId === 'e' ? sent : [];
+    const own = ofEvent.filter((each) => each.executingEntity === OWN && !each.isOfOtherLedger);
+    expect(of.sent).toEqual(own);
+    const { isReportedForOther, isReportedElsewhere } = claimsOf(ofEvent, OWN);
+    found[of.eventId] = isReportedForOther;
+    expect(isReportedElsewhere).toBe(ofEvent[0]?.isOfOtherLedger === true);
+    expect(of.decision).toEqual(decide(of.drafts, own, { isReportedForOther, isReportedElsewhere }));
   }
   return found;
 }

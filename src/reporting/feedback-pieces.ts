@@ -94,12 +94,9 @@ class Judging {
           rules,
           contradicts,
         });
-        if (contradicts) {
-          judged.contradictions += 1;
-        } else {
-          judged.changed[state] += 1;
-          this.answered.set(keyOf(sent.executingEntity, transactionReference), submissions);
-        }
+        if (contradicts) judged.contradictions += 1;
+        else judged.changed[state] += 1;
+        this.answered.set(keyOf(sent.executingEntity, transactionReference), submissions);
       }
       yield news;
     }

@@ -9,7 +9,7 @@ import { STANDING_PARAMETERS } from './reporting-parameters.js';
 
 /** What comes of the reports that events give now against those that were sent. */
 export const RESULTS = [
-  ...(['same', 'unanswered', 'missing', 'different', 'extra', 'other-entity', 'other-ledger'] as const),
+  ...(['same', 'unanswered', 'missing', 'different', 'extra', 'contradicted', 'other-entity', 'other-ledger'] as const),
 ];
 /** The same against a file. */
 export const SAMPLE_RESULTS = ['same', 'missing', 'different', 'extra'] as const;
@@ -20,7 +20,7 @@ export const LIST = 'list';
 /** A reconciliation is asked for as a report is, and its answer is one; its rows are made in reconciliation-rows.ts. */
 export const RECONCILIATION: Omit<Report, 'rows'> = {
   name: 'transaction-reconciliation',
-  version: 2,
+  version: 3,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },

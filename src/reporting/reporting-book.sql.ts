@@ -185,6 +185,8 @@ interface SentRow {
   sent_at: string;
   state: Submission['state'] | null;
   rules: string | null;
+  /** whether the last answer contradicts the state */
+  contradicted: boolean;
 }
 
 /**
@@ -203,7 +205,7 @@ export async function sentRecords(
   const { rows } = await database.query<SentRow>(
     `SELECT r.act, r.maker, r.executing_entity, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest,
             r.message_id, r.event_id, r.trading_time,
-            to_char(r.sent_at AT TIME ZONE 'UTC', ${RFC_3339}) AS sent_at, a.state, a.rules
+            to_char(r.sent_at AT TIME ZONE 'UTC', ${RFC_3339}) AS sent_at, a.state, a.rules, coalesce(c.is_last, false) AS contradicted
        FROM reporting_records AS r
        LEFT JOIN LATERAL (
          SELECT a.state, a.rules FROM reporting_advices AS a
@@ -211,6 +213,12 @@ export async function sentRecords(
              AND a.transaction_reference = r.transaction_reference AND NOT a.contradicts AND a.act <= $1
            ORDER BY a.act DESC, a.number DESC LIMIT 1
        ) AS a ON true
+       LEFT JOIN LATERAL (
+         SELECT c.contradicts AS is_last FROM reporting_advices AS c
+           WHERE c.message_id = r.message_id AND c.executing_entity = r.executing_entity
+             AND c.transaction_reference = r.transaction_reference AND c.act <= $1
+           ORDER BY c.act DESC, c.number DESC LIMIT 1
+       ) AS c ON true
        WHERE ${condition} AND r.act <= $1
        ORDER BY r.act`,
     [upToAct, ...values],
@@ -220,6 +228,7 @@ export async function sentRecords(
     ...{ transactionReference: row.transaction_reference, status: row.status, digest: row.digest },
     ...{ messageId: row.message_id, eventId: row.event_id, tradingTime: row.trading_time, sentAt: row.sent_at },
     act: row.act,
+    ...(row.contradicted && { isContradicted: true }),
     state: row.state ?? 'sent',
     rules: row.rules === null ? [] : (readJson(row.rules) as unknown as BrokenRule[]),
   }));

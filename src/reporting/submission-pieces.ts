@@ -3,8 +3,10 @@ import type { ArchivedEvents } from '../archive/archived-events.js';
 import { readPage } from '../events/read-transaction.js';
 import type { Piece, ReadTotals } from '../long-reads/long-read.js';
 import { deletedUpTo } from '../reports/report-pieces.js';
+import type { Draft } from '../transaction-reports/draft.js';
 import { draftsOf } from '../transaction-reports/drafts.js';
-import { decide, recordDigest } from '../transaction-reports/submission-plan.js';
+import { cancellationOf, recordDigest } from '../transaction-reports/submission-plan.js';
+import { isLive } from '../transaction-reports/submissions.js';
 import { toldOf } from '../transaction-reports/told-of-drafts.js';
 import type { TransactionReport } from '../transaction-reports/transaction-report.js';
 import { partsOfReference } from '../transaction-reports/transaction-reference.js';
@@ -37,9 +39,10 @@ export async function* piecesOfSubmission(
     ...{ executingEntity: read.executingEntity, referenceRevision: read.referenceRevision },
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   });
-  const references = byReference(drafts, read.executingEntity, (eventIds) =>
-    bookSql.sentOfExecutions(pool, { ledger, executingEntity: read.executingEntity, eventIds }, read.upToAct),
-  );
+  const { executingEntity, upToAct } = read;
+  const sentOf = (eventIds: readonly string[]) =>
+    bookSql.sentOfExecutions(pool, { ledger, executingEntity, eventIds }, upToAct);
+  const references = byReference(drafts, executingEntity, sentOf, read);
   const making = new SubmissionMaking(pool, read);
   const reports = read.sentBy === undefined ? making.decided(references) : making.again(references, read.sentBy);
   // one behind: the last piece goes out once all holds
@@ -77,25 +80,21 @@ class SubmissionMaking implements ZipProgress {
   async *decided(references: AsyncIterable<OfReference>): AsyncGenerator<TransactionReport> {
     for await (const of of references) {
       if (this.settled.length >= DECISIONS_AT_ONCE) await this.flush();
-      const { drafts, sent, transactionReference, orderId, eventId } = of;
-      const [first, ...rest] = drafts;
-      const base = { transactionReference, orderId, eventId, toMend: null, digest: null, messageId: null };
-      if (!first) {
-        const parts = partsOfReference(transactionReference);
-        const { tradingTime } = sent.at(-1)!;
-        this.settled.push(this.numbered({ ...base, ...parts, status: 'NEWT', decision: 'underived', tradingTime }));
-        continue;
-      }
-      const { isRepeatingRejected: isToBeRepeated } = this.read;
-      const decision = decide([first, ...rest], sent, { ...of, isToBeRepeated });
-      const { report, version, leg } = decision.draft;
-      const tradingTime = report.status === 'NEWT' ? (report.tradingTime ?? null) : null;
-      const noted = { ...base, status: report.status, version, leg, tradingTime };
+      const { decision, sent, transactionReference, orderId, eventId } = of;
+      if (!decision.draft && !isLive(sent)) continue; // it is over
+      const report = decision.draft?.report;
+      const status = report?.status ?? 'NEWT';
+      const tradingTime =
+        report?.status === 'NEWT' ? report.tradingTime : report ? undefined : sent.at(-1)!.tradingTime;
+      const noted = {
+        ...{ transactionReference, ...partsOfReference(transactionReference), orderId, eventId, status },
+        ...{ tradingTime: tradingTime ?? null, toMend: null, digest: null, messageId: null },
+      };
       if (decision.is === 'send') {
         this.onTheWay.push(this.numbered({ ...noted, decision: 'send', digest: decision.digest }));
-        yield report;
+        yield decision.draft.report;
       } else {
-        const toMend = decision.why === 'held' ? toldOf(decision.draft).toMend : null;
+        const toMend = decision.draft && decision.why === 'held' ? toldOf(decision.draft).toMend : null;
         this.settled.push(this.numbered({ ...noted, decision: decision.why, toMend }));
       }
     }
@@ -104,10 +103,15 @@ class SubmissionMaking implements ZipProgress {
   /** What was sent already, once more. Throws Error where it cannot be had to the letter. */
   async *again(references: AsyncIterable<OfReference>, sentBy: string): AsyncGenerator<TransactionReport> {
     let missing = await bookSql.countOfMaker(this.pool, sentBy);
-    for await (const { transactionReference, drafts, sent } of references) {
+    for await (const { transactionReference, derived, sent } of references) {
       const record = sent.find(({ maker }) => maker === sentBy);
       if (!record) continue;
-      const draft = drafts.findLast((each) => recordDigest(each) === record.digest);
+      const draft = [cancellationOf(derived.at(-1)!, transactionReference), ...derived].findLast(
+        (each): each is Draft =>
+          each.is === 'draft' &&
+          each.report.transactionReference === transactionReference &&
+          recordDigest(each) === record.digest,
+      );
       if (!draft) throw new Error(`the report ${transactionReference} cannot be made again as it was sent`);
       missing -= 1;
       yield draft.report;

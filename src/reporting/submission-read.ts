@@ -16,6 +16,7 @@ export interface SubmissionRead {
   /** what was sent and answered up to here counts */
   upToAct: number;
   isRepeatingRejected: boolean;
+  isCancellingUnderived: boolean;
   /** of one that counts as sent already: its files are made once more, of what this maker sent, and nothing is decided */
   sentBy: string | undefined;
   files: FileMaking;

@@ -1,11 +1,12 @@
 import { invalidParameters, queryError } from '../http/parameters.js';
 import type { ReportRequest } from '../reports/report-parameters.js';
 import { readRequest } from '../reports/report-request-body.js';
-import { defineReport, type Report } from '../reports/report.js';
+import { defineReport, type Report, type ReportParameter } from '../reports/report.js';
 import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
 import { EXECUTING_ENTITY_PARAMETER, transactions } from '../transaction-reports/transactions-report.js';
 
 export const REPEAT_REJECTED = 'repeat_rejected';
+export const CANCEL_UNDERIVED = 'cancel_underived';
 
 /** A submission is asked for as a report is: by a period, whose executions it reports, and these parameters. */
 export const SUBMISSION: Report = defineReport({
@@ -13,16 +14,18 @@ export const SUBMISSION: Report = defineReport({
   name: 'submission',
   parameters: [
     EXECUTING_ENTITY_PARAMETER,
-    {
-      name: REPEAT_REJECTED,
-      description: 'yes sends again what was rejected, though it says the same',
-      example: 'yes',
-      required: false,
-      mistake: (value) => (value === 'yes' ? undefined : { rule: 'one-of', rest: 'must be yes, or left out' }),
-    },
+    yesParameter(REPEAT_REJECTED, 'yes sends again what was rejected, though it says the same'),
+    yesParameter(CANCEL_UNDERIVED, 'yes cancels what is underived: nothing is to be reported of it by reference data'),
     REFERENCE_PARAMETER,
   ],
 });
+
+function yesParameter(name: string, description: string): ReportParameter {
+  return {
+    ...{ name, description, example: 'yes', required: false },
+    mistake: (value) => (value === 'yes' ? undefined : { rule: 'one-of', rest: 'must be yes, or left out' }),
+  };
+}
 
 /**
  * What a body asks for. A submission is of all that is known when it is made: of what was known once it would send what

@@ -8,7 +8,7 @@ import type { Decision, StoredRun } from './submission-runs.sql.js';
 
 const MAX_DECISIONS = 1_000;
 /** As docs/transaction-report-states.md has them. */
-const DECISIONS = ['send', ...UNSENT, 'underived'];
+const DECISIONS = ['send', ...UNSENT];
 
 /** What a submission is asked for: a period, as a report's, and what follows. It is of all that is known. */
 export class SubmissionRequestDto extends OmitType(PeriodRequestDto, ['as_of']) {
@@ -16,6 +16,12 @@ export class SubmissionRequestDto extends OmitType(PeriodRequestDto, ['as_of']) 
   executing_entity?: string;
   @ApiPropertyOptional({ description: 'yes sends again what was rejected, though it says the same', example: 'yes' })
   repeat_rejected?: string;
+  @ApiPropertyOptional({
+    description:
+      'yes cancels what is `underived`: nothing is to be reported of it by reference data that were corrected',
+    example: 'yes',
+  })
+  cancel_underived?: string;
 }
 
 class SubmittedFileDto {

@@ -32,8 +32,8 @@ export type LifeEvent =
   | { kind: 'event'; row: StoredRow; stated: StoredRow; versions: readonly StoredRow[] }
   /** a correction, told of where its original is; `holds` unless it was corrected itself or another came after it */
   | { kind: 'correction'; row: StoredRow; correctedBy: string | null; holds: boolean }
-  /** a correction that corrects nothing, and stands for itself; `stated` as of an event */
-  | { kind: 'vain'; row: StoredRow; stated: StoredRow; vain: VainCorrection };
+  /** a correction that corrects nothing, and stands for itself; `stated` and `versions` as of an event */
+  | { kind: 'vain'; row: StoredRow; stated: StoredRow; versions: readonly StoredRow[]; vain: VainCorrection };
 
 /** All that is recorded of an order up to a run's `asOf`, however much that is. */
 export interface OrderLife {
@@ -117,9 +117,13 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
           const vainly = vain.get(row.event_id);
           const correctedBy = corrections.inForce(row)?.event_id ?? null;
           const stated = own.get(correctedBy ?? '') ?? row;
-          if (vainly) yield { kind: 'vain', row, stated, vain: vainly };
-          else if (isCorrection(row)) yield { kind: 'correction', row, correctedBy, holds: holds(row, corrections) };
-          else yield { kind: 'event', row, stated, versions: versionsOf(row, correctionsOf.get(row.event_id) ?? []) };
+          if (isCorrection(row) && !vainly) {
+            yield { kind: 'correction', row, correctedBy, holds: holds(row, corrections) };
+            continue;
+          }
+          const versions = versionsOf(row, correctionsOf.get(row.event_id) ?? []);
+          if (vainly) yield { kind: 'vain', row, stated, versions, vain: vainly };
+          else yield { kind: 'event', row, stated, versions };
         }
       }
     },

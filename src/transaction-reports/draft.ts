@@ -55,6 +55,12 @@ export interface NotReportable extends OfExecution {
   reason: string;
   /** where it stands: `Delegated Regulation (EU) 2017/590, Article 2(5)` */
   rule: string;
+  /** LEI of the firm that was asked for */
+  executingEntity: string;
+  /** LEI of who submits for it */
+  submittingEntity: string;
+  /** the `void` by which it never happened, or the correction after which it is no transaction; where there is one */
+  endedBy?: EventReference;
 }
 
 /** That a report may be sent: every value is there, and no rule but hints found anything. */

@@ -8,7 +8,7 @@ import type { Draft, EventReference, NotReportable } from './draft.js';
 import { ineligible } from './eligibility.js';
 import { executionOf, isFirmStated, type Execution } from './execution.js';
 import { legsOf } from './legs.js';
-import { cancellation, newReport } from './new-report.js';
+import { cancellation, newReport, submittedBy } from './new-report.js';
 import { venueKindOf } from './place.js';
 import type { RuleContext } from './rules/rule.js';
 import { findingsOf } from './rules/rts22-rules.js';
@@ -89,7 +89,10 @@ export function draftsOfTransaction(
       }
       continue;
     }
-    for (const each of last) if (each.is === 'draft') made.push(cancelled(each, at.cause));
+    for (const each of last) {
+      if (each.is === 'draft') made.push(cancelled(each, at.cause));
+      else if (next.length === 0) each.endedBy = referenceTo(at.cause);
+    }
     made.push(...next);
     last = next;
   }
@@ -100,7 +103,7 @@ export function draftsOfTransaction(
     const statedBy = referenceTo(at.row);
     const base = { orderId, eventId, version, statedBy, time: at.content.timestamp, cause: referenceTo(at.cause) };
     const why = ineligible(execution);
-    if (why) return [{ is: 'not-reportable', ...base, ...why }];
+    if (why) return [{ is: 'not-reportable', ...base, ...why, ...submittedBy(execution) }];
     const context = contextOf(execution, at.cause);
     return legsOf(execution).map((leg) => {
       const trace = new Trace();

@@ -117,7 +117,11 @@ export function transmissionOf(
   roles: { buyer: Role; seller: Role },
 ): Pick<NewReport, 'isTransmitted' | 'transmittingFirmForBuyer' | 'transmittingFirmForSeller'> {
   const transmission = facts.get('transmission');
-  trace.say([25], 'transmitted without the details of Article 4', transmission ? [fromEvent(transmission)] : []);
+  trace.say(
+    [25],
+    'transmitted without the details of Article 4',
+    transmission && transmission.text !== 'none' ? [fromEvent(transmission)] : [],
+  );
   const firm = facts.get('transmitting_firm');
   const of = (role: Role, field: 26 | 27): string | undefined => {
     if (!firm || role.is !== 'client' || !role.isOfOrder) return undefined;

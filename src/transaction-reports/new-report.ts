@@ -93,7 +93,7 @@ function identification(
   trace: Trace,
   why: string,
 ): Pick<NewReport, 'transactionReference' | 'executingEntity' | 'submittingEntity'> {
-  const { eventId, version, at, facts, firm, firmEntry } = execution;
+  const { eventId, version, at, facts, firmEntry } = execution;
   const stated = { event_id: at.content.event_id, sequence: at.row.sequence, name: 'event_id' };
   trace.say([1], why, [stated]);
   trace.say([2], 'event as first recorded, version of its content, and leg', [stated]);
@@ -102,14 +102,18 @@ function identification(
     ? 'who executed it, as an event states'
     : 'the firm that is asked for, or the only investment firm';
   trace.say([4], whose, [...statedIn(facts, 'executing_entity'), { parameter: 'executing_entity' }, ...entry]);
-  const submitting = firmEntry?.attributes.submitting_entity;
-  const rule = submitting === undefined ? 'the firm submits its reports itself' : "who submits the firm's reports";
+  const isByItself = firmEntry?.attributes.submitting_entity === undefined;
+  const rule = isByItself ? 'the firm submits its reports itself' : "who submits the firm's reports";
   trace.say([6], rule, [{ parameter: 'executing_entity' }, ...entry]);
   return {
     transactionReference: transactionReference(eventId, version, leg),
-    executingEntity: firm,
-    submittingEntity: submitting ?? firm,
+    ...submittedBy(execution),
   };
+}
+
+/** Whose report it is, and who submits it. */
+export function submittedBy({ firm, firmEntry }: Execution): { executingEntity: string; submittingEntity: string } {
+  return { executingEntity: firm, submittingEntity: firmEntry?.attributes.submitting_entity ?? firm };
 }
 
 function isInvestmentFirm({ firm, firmEntry }: Execution, trace: Trace): boolean | undefined {

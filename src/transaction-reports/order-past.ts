@@ -5,12 +5,16 @@ import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
 import type { Stated } from './trace.js';
 
+/** Where an execution took place: of its allocations, too, and of no other one. */
+export const OF_PLACE: readonly FactName[] = ['exchange', 'segment_mic', 'central_counterparty'];
+
 /** What holds for the execution that states it alone, and is not taken over by the next one. */
 const OF_ONE_EXECUTION: ReadonlySet<FactName> = new Set<FactName>([
   ...(['price', 'price_absent', 'quantity', 'remaining_quantity', 'execution_id', 'execution_time'] as const),
   ...(['venue_transaction_id', 'waivers', 'otc_flags', 'net_amount', 'accrued_interest', 'upfront_payment'] as const),
   ...(['upfront_payment_currency', 'notional_change', 'complex_trade_id', 'counterparty_id', 'allocations'] as const),
   ...(['transaction_nature', 'short_sale'] as const),
+  ...OF_PLACE,
 ]);
 
 /** A content that an event had. */
@@ -92,10 +96,19 @@ function after(known: KnownThen, held: HeldContent): KnownThen {
   const facts = known === NOTHING ? new Map<FactName, Stated>() : (known.facts as Map<FactName, Stated>);
   if (!held.stated) return { facts, lastFill: known.lastFill };
   const isFill = isExecution(held);
+  if (isTransmittedNoMore(held.stated)) {
+    const { event_id } = held.stated.content;
+    facts.set('transmission', { text: 'none', name: 'transmission', event_id, sequence: held.row.sequence });
+  }
   for (const [name, stated] of held.stated.facts) {
     if (!isFill || !OF_ONE_EXECUTION.has(name)) facts.set(name, stated);
   }
   return { facts, lastFill: isFill ? held : known.lastFill };
+}
+
+/** It was cancelled, or goes to somebody else now, and nothing is said of how. */
+function isTransmittedNoMore({ content: { action }, facts }: NonNullable<HeldContent['stated']>): boolean {
+  return action === 'cancel' || (facts.has('order_receiver') && !FILLS.includes(action));
 }
 
 function statedIn(row: StoredRow): HeldContent['stated'] {

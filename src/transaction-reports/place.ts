@@ -52,7 +52,7 @@ export function placeOf(facts: Facts, reference: ReferenceAt, day: string): Plac
       sources: [fromEvent(transmission)],
     };
   }
-  const stated = facts.get('segment_mic') ?? facts.get('exchange');
+  const stated = facts.nearest('segment_mic', 'exchange');
   const counterparty = facts.get('counterparty_id');
   if (!stated) {
     if (counterparty) {

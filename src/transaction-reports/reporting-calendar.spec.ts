@@ -80,8 +80,10 @@ describe('how a report stands against its deadline', () => {
   it.each<[Reported['state'], string | undefined, string, string, number]>([
     ['accepted', IN_TIME, WEDNESDAY, 'in-time', 0],
     ['accepted', LATE, WEDNESDAY, 'late', 1],
-    ['sent', IN_TIME, WEDNESDAY, 'awaiting', 0],
-    ['pending', IN_TIME, WEDNESDAY, 'awaiting', 0],
+    ['sent', IN_TIME, '2026-06-09T21:59:59Z', 'awaiting', 0],
+    ['sent', IN_TIME, '2026-06-09T22:00:00Z', 'unanswered', 0],
+    ['pending', IN_TIME, '2026-06-15T21:59:59Z', 'awaiting', 0],
+    ['pending', IN_TIME, '2026-06-15T22:00:00Z', 'unanswered', 0],
     ['pending', LATE, WEDNESDAY, 'overdue', 2],
     ['rejected', IN_TIME, IN_TIME, 'due', 0],
     ['rejected', IN_TIME, LATE, 'overdue', 1],

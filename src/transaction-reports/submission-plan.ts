@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { isReady, type Draft } from './draft.js';
-import { isLive, stateOf, type Submissions } from './submissions.js';
+import { isReady, type Draft, type NotReportable } from './draft.js';
+import { findingsOf } from './rules/rts22-rules.js';
+import { isLive, stateOf, type Submission, type Submissions } from './submissions.js';
+import { partsOfReference } from './transaction-reference.js';
 import { transactionXml } from './transaction-report-xml.js';
 
 /**
@@ -10,17 +12,42 @@ import { transactionXml } from './transaction-report-xml.js';
  * - `differs`: another content was sent under the same reference, because reference data were corrected since: a person
  *   decides whether it is cancelled and reported anew
  * - `cancelling`: a cancellation must be answered first
+ * - `uncancelled`: another report of the execution holds no more, and cannot be cancelled yet
  * - `not-there`: it is to be cancelled, and the authority has none
  * - `rejected`: it was rejected, and says the same still
+ * - `contradicted`: the authority said both that it has a report of the execution and that it has not: its next answer decides
+ * - `underived`: it was sent, and by reference data that were corrected since nothing is to be reported of it: a person decides
  * - `other-entity`: the execution was reported for another entity before, and no event says who executed it
  * - `other-ledger`: an event of the same id was reported of another ledger before
  */
 export const UNSENT = [
-  ...(['held', 'as-sent', 'differs', 'cancelling', 'not-there', 'rejected', 'other-entity', 'other-ledger'] as const),
+  ...(['held', 'as-sent', 'differs', 'cancelling', 'uncancelled', 'not-there', 'rejected', 'contradicted'] as const),
+  ...(['underived', 'other-entity', 'other-ledger'] as const),
 ];
 export type Unsent = (typeof UNSENT)[number];
 
-export type Decision = { is: 'send'; draft: Draft; digest: string } | { is: 'not-sent'; draft: Draft; why: Unsent };
+export type Decision = { is: 'send'; draft: Draft; digest: string } | { is: 'not-sent'; draft?: Draft; why: Unsent };
+
+/** How it is decided. */
+export interface DecidedBy {
+  /** a rejected record is sent again though it says the same */
+  isRepeatingRejected?: boolean;
+  /** what nothing is to be reported of any more, by reference data, is cancelled */
+  isCancellingUnderived?: boolean;
+  /** the same execution is another executing entity's, as long as no event says whose */
+  isReportedForOther?: boolean;
+  /** an event of the same id was reported of another ledger first */
+  isReportedElsewhere?: boolean;
+}
+
+/** What is to be done about one transaction reference. */
+export interface ReferencePlan<Sent extends Submission = Submission> {
+  transactionReference: string;
+  /** the last one says what the authority must have in the end; none where nothing is derived any more */
+  drafts: readonly Draft[];
+  sent: readonly Sent[];
+  decision: Decision;
+}
 
 /** SHA-256 of the record as it is written into a file, hex. Throws UnwritableReportError. */
 export function recordDigest({ report }: Pick<Draft, 'report'>): string {
@@ -28,40 +55,131 @@ export function recordDigest({ report }: Pick<Draft, 'report'>): string {
 }
 
 /**
- * What is to be done about one transaction reference: `drafts` are those of it, in their order, of which the last one says
- * what the authority must have in the end. So a report that was corrected before it was sent is never sent.
+ * What is to be done about an execution or allocation: `derived` is all that its versions give, in order, `sent` what was
+ * sent of it by transaction reference. After it was carried out, and answered well, the authority has one report of each
+ * of its legs, and nothing is left to send. The same gives the same.
  *
- * The same drafts and submissions give the same decision, and after it was carried out there is nothing left to send.
- * `isToBeRepeated`: a rejected record is sent again though it says the same. `isReportedForOther`: the same execution is
- * another executing entity's, as long as no event says whose. `isReportedElsewhere`: an event of the same id was
- * reported of another ledger first.
+ * - A report that was corrected before it was sent is never sent.
+ * - What is live and is no more to be had is cancelled, again with each submission until the authority takes it. Nothing
+ *   else of its versions is sent before, or without it.
+ * - Reference data that were corrected since may have made a version of what was none, or the other way round. What is live
+ *   under a later version then is the report of what is derived now.
  */
-export function decide(
-  drafts: readonly [Draft, ...Draft[]],
-  submissions: Submissions,
-  { isToBeRepeated = false, isReportedForOther = false, isReportedElsewhere = false } = {},
-): Decision {
-  const draft = drafts.at(-1)!;
-  const why = isReportedElsewhere ? 'other-ledger' : draft.report.status === 'CANC' ? cancelling() : reporting();
+export function planOf<Sent extends Submission>(
+  derived: readonly (Draft | NotReportable)[],
+  sent: ReadonlyMap<string, readonly Sent[]>,
+  by: DecidedBy = {},
+): ReferencePlan<Sent>[] {
+  const references = withWhatIsLive(derived, sent, by);
+  const isContradicted = [...sent.values()].some((records) => records.some((each) => each.isContradicted === true));
+  const plans = [...references].map(([transactionReference, drafts]): ReferencePlan<Sent> => {
+    const records = sent.get(transactionReference) ?? [];
+    const decision = isContradicted ? contradicted(drafts) : decide(drafts, records, by);
+    return { transactionReference, drafts, sent: records, decision };
+  });
+  return plans.map((plan) => {
+    const { decision } = plan;
+    if (decision.is !== 'send' || decision.draft.report.status === 'CANC') return plan;
+    const isInTheWay = plans.some((other) => other !== plan && staysThough(other, decision.draft));
+    return isInTheWay ? { ...plan, decision: { is: 'not-sent', draft: decision.draft, why: 'uncancelled' } } : plan;
+  });
+}
+
+/** Whether a report of another version is had, and is not being cancelled. */
+function staysThough({ transactionReference, sent, decision }: ReferencePlan, next: Draft): boolean {
+  if (!isLive(sent) || partsOfReference(transactionReference).version === next.version) return false;
+  const isCancelledNow = decision.is === 'send' && decision.draft.report.status === 'CANC';
+  return !isCancelledNow && stateOf(sent) !== 'cancelling';
+}
+
+function contradicted(drafts: readonly Draft[]): Decision {
+  const draft = drafts.at(-1);
+  return { is: 'not-sent', ...(draft && { draft }), why: 'contradicted' };
+}
+
+/** Drafts by reference, and what was sent and has none: of what is live with the draft that says what is to become of it. */
+function withWhatIsLive(
+  derived: readonly (Draft | NotReportable)[],
+  sent: ReadonlyMap<string, Submissions>,
+  { isCancellingUnderived = false }: DecidedBy,
+): Map<string, Draft[]> {
+  const references = new Map<string, Draft[]>();
+  for (const each of derived) {
+    if (each.is !== 'draft') continue;
+    const { transactionReference } = each.report;
+    references.set(transactionReference, [...(references.get(transactionReference) ?? []), each]);
+  }
+  const current = [...references.values()].flatMap((drafts) => {
+    const last = drafts.at(-1)!;
+    return last.report.status === 'NEWT' ? [last] : [];
+  });
+  const last = derived.at(-1);
+  const isOver = last?.is === 'draft' || last?.endedBy !== undefined;
+  for (const [reference, records] of sent) {
+    if (references.has(reference)) continue;
+    references.set(reference, []);
+    if (!isLive(records) || !last) continue;
+    const { version, leg } = partsOfReference(reference);
+    const now = current.find((each) => each.leg === leg && each.version < version);
+    const nowReference = now?.report.transactionReference ?? '';
+    if (now && !isLive(sent.get(nowReference) ?? [])) {
+      // it goes by the reference that the authority has
+      const report = { ...now.report, transactionReference: reference };
+      references.set(reference, [{ ...now, version, report }]);
+      const before = references.get(nowReference)!.slice(0, -1);
+      if (before.length > 0 || sent.has(nowReference)) references.set(nowReference, before);
+      else references.delete(nowReference);
+      current.splice(current.indexOf(now), 1);
+    } else if (current.some((each) => each.version > version) || (current.length === 0 && isOver)) {
+      references.set(reference, [cancellationOf(last, reference)]);
+    } else if (isCancellingUnderived) {
+      references.set(reference, [cancellationOf(last, reference)]);
+    }
+  }
+  return references;
+}
+
+/** The cancellation of a report of an execution that its versions do not give any more. */
+export function cancellationOf(of: Draft | NotReportable, transactionReference: string): Draft {
+  const { orderId, eventId, statedBy, time, cause } = of;
+  const { executingEntity, submittingEntity } = of.is === 'draft' ? of.report : of;
+  const report = { status: 'CANC' as const, transactionReference, executingEntity, submittingEntity };
+  return {
+    ...{ is: 'draft', orderId, eventId, ...partsOfReference(transactionReference), statedBy, time, cause },
+    ...{ isFirmStated: false, report, lineage: [], toMend: [] },
+    findings: findingsOf(report, { today: time.slice(0, 10) }),
+  };
+}
+
+/**
+ * What is to be done about one transaction reference, by what was sent under it. The same drafts and submissions give the
+ * same decision.
+ */
+export function decide(drafts: readonly Draft[], submissions: Submissions, by: DecidedBy = {}): Decision {
+  const draft = drafts.at(-1);
+  if (!draft) return { is: 'not-sent', why: by.isReportedElsewhere === true ? 'other-ledger' : 'underived' };
+  const why = by.isReportedElsewhere
+    ? 'other-ledger'
+    : draft.report.status === 'CANC'
+      ? cancelling(draft)
+      : reporting(draft);
   return why === undefined ? { is: 'send', draft, digest: recordDigest(draft) } : { is: 'not-sent', draft, why };
 
-  function reporting(): Unsent | undefined {
+  function reporting(draft: Draft): Unsent | undefined {
     const state = stateOf(submissions);
     if (state === 'cancelling') return 'cancelling';
-    if (!isLive(submissions) && isReportedForOther && !draft.isFirmStated) return 'other-entity';
+    if (!isLive(submissions) && by.isReportedForOther && !draft.isFirmStated) return 'other-entity';
     if (!isReady(draft)) return 'held';
     if (state === 'unsent' || state === 'cancelled') return undefined;
     const isSame = submissions.findLast(({ status }) => status === 'NEWT')?.digest === recordDigest(draft);
-    if (state === 'rejected') return isSame && !isToBeRepeated ? 'rejected' : undefined;
+    if (state === 'rejected') return isSame && !by.isRepeatingRejected ? 'rejected' : undefined;
     return isSame ? 'as-sent' : 'differs';
   }
 
-  function cancelling(): Unsent | undefined {
+  function cancelling(draft: Draft): Unsent | undefined {
     const state = stateOf(submissions);
     if (state === 'unsent' || state === 'rejected') return 'not-there';
     if (state === 'cancelling' || state === 'cancelled') return 'as-sent';
-    // the report is as it was before a cancellation that was rejected
-    if (submissions.at(-1)?.status === 'CANC' && !isToBeRepeated) return 'rejected';
     return isReady(draft) ? undefined : 'held';
   }
 }

@@ -77,10 +77,13 @@ describe('the state of a report', () => {
     for (const state of ['sent', 'pending', 'accepted'] as const) {
       expect(withAdvice(accepted, 'M0', { state, rules })).toEqual({ submissions: accepted, change: 'none' });
     }
-    expect(withAdvice(accepted, 'M0', { state: 'rejected', rules })).toEqual({
-      submissions: accepted,
-      change: 'contradicts',
-    });
+    const { submissions: unsure, change } = withAdvice(accepted, 'M0', { state: 'rejected', rules });
+    expect([change, unsure]).toEqual(['contradicts', [{ ...accepted[0], isContradicted: true }]]);
+    for (const state of ['accepted', 'rejected'] as const) {
+      const settled = [{ ...accepted[0], state, rules }];
+      expect(withAdvice(unsure, 'M0', { state, rules })).toEqual({ submissions: settled, change: 'changed' });
+    }
+    expect(withAdvice(unsure, 'M0', { state: 'pending', rules }).change).toBe('none');
     expect(withAdvice(accepted, 'M9', { state: 'rejected', rules }).change).toBe('unknown');
   });
 });
@@ -104,12 +107,12 @@ describe('what is sent', () => {
     ['a cancellation of what was rejected', [NEW, CANC], of(['NEWT', 'rejected']), 'not-there'],
     ['a cancellation that was sent', [NEW, CANC], of(['NEWT', 'accepted'], ['CANC', 'sent']), 'as-sent'],
     ['a cancellation that was accepted', [NEW, CANC], of(['NEWT', 'accepted'], ['CANC', 'accepted']), 'as-sent'],
-    ['a cancellation that was rejected', [NEW, CANC], of(['NEWT', 'accepted'], ['CANC', 'rejected']), 'rejected'],
+    ['a cancellation that was rejected', [NEW, CANC], of(['NEWT', 'accepted'], ['CANC', 'rejected']), 'send'],
   ])('%s', (_, drafts, submissions, expected) => {
     const decision = decide(drafts, submissions);
     expect(decision.is === 'send' ? 'send' : decision.why).toBe(expected);
     expect(decision.draft).toBe(drafts.at(-1));
-    const repeated = decide(drafts, submissions, { isToBeRepeated: true });
+    const repeated = decide(drafts, submissions, { isRepeatingRejected: true });
     if (expected === 'rejected') expect(repeated.is).toBe('send');
     else expect(repeated).toEqual(decision);
   });
@@ -165,8 +168,8 @@ describe('what is sent', () => {
         expect(['changed', 'none']).toContain(advised.change);
         submissions = advised.submissions;
       };
-      const send = (drafts: [Draft, ...Draft[]], isToBeRepeated: boolean): void => {
-        const decision = decide(drafts, submissions, { isToBeRepeated });
+      const send = (drafts: [Draft, ...Draft[]], isRepeatingRejected: boolean): void => {
+        const decision = decide(drafts, submissions, { isRepeatingRejected });
         if (decision.is === 'not-sent') return;
         const { status } = decision.draft.report;
         seen.sent++;
@@ -180,7 +183,7 @@ describe('what is sent', () => {
         }
         // throws where the decision was wrong
         submissions = withSent(submissions, { messageId: `M${submissions.length}`, status, digest: decision.digest });
-        expect(decide(drafts, submissions, { isToBeRepeated }).is).toBe('not-sent');
+        expect(decide(drafts, submissions, { isRepeatingRejected }).is).toBe('not-sent');
       };
       const wanted = (): [Draft, ...Draft[]] => {
         const draft = newDraft(random.of(['250', '251']), random.chance(8));

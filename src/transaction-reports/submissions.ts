@@ -13,6 +13,8 @@ export interface Submission {
   state: SubmissionState;
   /** why it is pending or rejected */
   rules: readonly BrokenRule[];
+  /** where that is so: after its final state the authority said the other one, and nothing since */
+  isContradicted?: boolean;
 }
 
 /** All that was sent under one transaction reference of one executing entity, in the order of sending. */
@@ -70,8 +72,8 @@ export function withSent(
 export interface Advised {
   submissions: Submissions;
   /**
-   * `none`: it says what was known, or what was true before. `contradicts`: a final state is to be another, which is left to
-   * a person: nothing is changed. `unknown`: no such file has this reference.
+   * `none`: it says what was known, or what was true before. `contradicts`: a final state is to be another: nothing is
+   * changed, and the next answer decides. `unknown`: no such file has this reference.
    */
   change: 'changed' | 'none' | 'contradicts' | 'unknown';
 }
@@ -87,13 +89,15 @@ export function withAdvice(
   const current = submissions[index];
   if (!current) return { submissions, change: 'unknown' };
   const { state, rules } = advised;
+  const saysFinally = state === 'accepted' || state === 'rejected';
   const isFinal = current.state === 'accepted' || current.state === 'rejected';
-  if (isFinal && state !== current.state && (state === 'accepted' || state === 'rejected')) {
-    return { submissions, change: 'contradicts' };
+  if (isFinal && saysFinally && state !== current.state && !current.isContradicted) {
+    return { submissions: submissions.with(index, { ...current, isContradicted: true }), change: 'contradicts' };
   }
-  const isNews = !isFinal && state !== 'sent' && !saysTheSame(current, advised);
-  if (!isNews) return { submissions, change: 'none' };
-  return { submissions: submissions.with(index, { ...current, state, rules }), change: 'changed' };
+  const isNews = isFinal ? saysFinally && current.isContradicted === true : !saysTheSame(current, advised);
+  if (!isNews || state === 'sent') return { submissions, change: 'none' };
+  const { isContradicted: _, ...known } = current;
+  return { submissions: submissions.with(index, { ...known, state, rules }), change: 'changed' };
 }
 
 function saysTheSame(a: Pick<Submission, 'state' | 'rules'>, b: Pick<Submission, 'state' | 'rules'>): boolean {

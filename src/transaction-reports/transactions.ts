@@ -2,7 +2,7 @@ import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { contentsOf, isExecution, OrderPast, type HeldContent, type KnownThen } from './order-past.js';
+import { contentsOf, isExecution, OF_PLACE, OrderPast, type HeldContent, type KnownThen } from './order-past.js';
 import type { Stated } from './trace.js';
 
 /** Of these only what the execution itself states counts. */
@@ -22,6 +22,12 @@ export class Facts {
 
   get(name: FactName): Stated | undefined {
     return this.own.get(name) ?? (NEVER_LOOKED_UP.has(name) ? undefined : this.before.get(name));
+  }
+
+  /** Of several names the first that the event states itself, else the first that was stated before. */
+  nearest(...names: readonly FactName[]): Stated | undefined {
+    const own = names.find((name) => this.own.has(name));
+    return own ? this.own.get(own) : names.map((name) => this.get(name)).find((stated) => stated !== undefined);
   }
 
   text(name: FactName): string | undefined {
@@ -61,7 +67,7 @@ export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transacti
   const past = new OrderPast();
   for await (const event of life.events()) {
     if (event.kind === 'correction') continue;
-    const contents = contentsOf(event.kind === 'event' ? event.versions : [event.stated]);
+    const contents = contentsOf(event.versions);
     if (contents.some(isTransaction)) {
       yield { orderId: life.orderId, eventId: event.row.event_id, versions: versionsOf(contents, past) };
     }
@@ -106,9 +112,18 @@ function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): Trans
   const fill = isExecution(held) ? held : known.lastFill;
   const { content } = stated;
   return {
-    ...{ row, content, cause, facts: new Facts(stated.facts, known.facts) },
+    ...{ row, content, cause, facts: new Facts(stated.facts, isExecution(held) ? known.facts : withPlace(known)) },
     fill: fill && { row: fill.row, content: fill.stated.content },
   };
+}
+
+/** To an allocation, where the last execution took place. */
+function withPlace({ facts, lastFill }: KnownThen): KnownThen['facts'] {
+  const places = OF_PLACE.flatMap((name) => {
+    const stated = lastFill?.stated.facts.get(name);
+    return stated ? [[name, stated] as const] : [];
+  });
+  return places.length === 0 ? facts : new Map([...facts, ...places]);
 }
 
 /** To an execution the one before it is of no account. */

@@ -597,10 +597,12 @@ export const ORDER_VOCABULARY = {
         codes: {
           complete: 'with all details that Article 4 of 2017/590 names, and agreed: the receiving firm reports',
           incomplete: 'without them: both firms report',
+          none: 'it was not, or is not any more: the firm executes itself, or a venue does',
         },
       },
       since: 3,
-      description: 'of an order that was sent to another firm (`order_receiver`): how',
+      description:
+        'of an order that was sent to another firm (`order_receiver`): how. It ends with a cancel, and where the order is sent to somebody else',
     },
     transmitting_firm: {
       in: 'metadata',

@@ -1,0 +1,194 @@
+import { Random } from '../../test/support/random.js';
+import { FIRM, SHARE } from '../../test/support/transaction-reports.js';
+import { grouped } from '../reports/grouped.js';
+import type { Draft, NotReportable } from './draft.js';
+import { planOf, recordDigest, type DecidedBy } from './submission-plan.js';
+import { isLive, stateOf, withAdvice, withSent, type Submission, type Submissions } from './submissions.js';
+import { partsOfReference, transactionReference } from './transaction-reference.js';
+
+const EVENT_ID = '0197f3a1-6c00-7000-8000-000000000001';
+const EVENT = { event_id: EVENT_ID, sequence: '1' };
+
+/** What a version says: a quantity, nothing that is reported, or that it never happened. */
+type Said = number | 'nothing' | 'void';
+type Derived = (Draft | NotReportable)[];
+
+const base = (version: number) => ({
+  ...{ orderId: 'o', eventId: EVENT_ID, version, statedBy: EVENT, time: '2026-06-02T08:15:30Z', cause: EVENT },
+});
+const referenceOf = (version: number): string => transactionReference(EVENT_ID, version, 0);
+
+/** As drafts.ts makes them of versions: one that says what the one before it said is none. */
+function derivedOf(versions: readonly Said[]): Derived {
+  const made: Derived = [];
+  let last: Said = 'void';
+  let lastVersion = 0;
+  versions.forEach((said, i) => {
+    if (i > 0 && said === last) return;
+    if (typeof last === 'number') {
+      const report = { status: 'CANC' as const, executingEntity: FIRM, submittingEntity: FIRM };
+      made.push(draftOf(lastVersion, { ...report, transactionReference: referenceOf(lastVersion) }));
+    } else if (said === 'void' && made.length > 0) {
+      (made.at(-1) as NotReportable).endedBy = EVENT;
+    }
+    if (typeof said === 'number') {
+      const quantity = { is: 'units' as const, value: String(said) };
+      made.push(draftOf(i + 1, { ...SHARE, transactionReference: referenceOf(i + 1), quantity }));
+    } else if (said === 'nothing') {
+      const firm = { executingEntity: FIRM, submittingEntity: FIRM };
+      made.push({ is: 'not-reportable', ...base(i + 1), ...firm, reason: 'x', rule: 'y' });
+    }
+    [last, lastVersion] = [said, i + 1];
+  });
+  return made;
+}
+
+function draftOf(version: number, report: Draft['report']): Draft {
+  const traced = { lineage: [], toMend: [], findings: [] };
+  return { is: 'draft', ...base(version), leg: 0, isFirmStated: false, report, ...traced };
+}
+
+/** Records by version, status and state. */
+function sentOf(...all: [number, Submission['status'], Submission['state'], Said?][]): Map<string, Submissions> {
+  const records = all.map(([version, status, state, said = 1], i) => {
+    const [report] = derivedOf([...Array.from({ length: version - 1 }, (): Said => 'void'), said]);
+    const digest = status === 'NEWT' ? recordDigest(report as Draft) : '00';
+    return { reference: referenceOf(version), messageId: `M${i}`, status, digest, state, rules: [] };
+  });
+  return new Map([...grouped(records, ({ reference }) => reference)]);
+}
+
+const shown = (versions: readonly Said[], sent: Map<string, Submissions>, by: DecidedBy = {}): string[] =>
+  planOf(derivedOf(versions), sent, by).map(({ transactionReference: reference, decision }) => {
+    const status = decision.draft?.report.status ?? 'none';
+    return `${status} v${partsOfReference(reference).version} ${decision.is === 'send' ? 'send' : decision.why}`;
+  });
+
+describe('what is to be done about an execution', () => {
+  const accepted = sentOf([1, 'NEWT', 'accepted']);
+
+  it('is to cancel what was corrected, and to report it anew, in one file', () => {
+    expect(shown([1, 2], accepted)).toEqual(['CANC v1 send', 'NEWT v2 send']);
+    expect(shown([1, 'void'], accepted)).toEqual(['CANC v1 send']);
+    expect(shown([1, 2], sentOf())).toEqual(['CANC v1 not-there', 'NEWT v2 send']);
+  });
+
+  it('is to cancel again what was refused, with whatever is reported next', () => {
+    const refused = sentOf([1, 'NEWT', 'accepted'], [1, 'CANC', 'rejected'], [2, 'NEWT', 'rejected', 2]);
+    expect(shown([1, 2], refused)).toEqual(['CANC v1 send', 'NEWT v2 rejected']);
+    expect(shown([1, 2, 3], refused)).toEqual(['CANC v1 send', 'CANC v2 not-there', 'NEWT v3 send']);
+    expect(shown([1, 'void'], sentOf([1, 'NEWT', 'accepted'], [1, 'CANC', 'rejected']))).toEqual(['CANC v1 send']);
+  });
+
+  it('is nothing new while a report of it cannot be cancelled', () => {
+    const derived = derivedOf([1, 2]);
+    const held = { ...(derived[1] as Draft), toMend: [{ field: 6, rule: 'r', text: 'x' }] };
+    const plans = planOf([derived[0]!, held, derived[2]!], accepted);
+    expect(plans.map(({ decision }) => decision.is === 'not-sent' && decision.why)).toEqual(['held', 'uncancelled']);
+  });
+
+  it('goes by the later reference that the authority has, where reference data make it an earlier version', () => {
+    const late = sentOf([2, 'NEWT', 'accepted', 2]);
+    expect(shown([2, 2], late)).toEqual(['NEWT v2 as-sent']);
+    expect(shown([3, 3], late)).toEqual(['NEWT v2 differs']);
+    expect(shown([2, 2, 4], late)).toEqual(['CANC v1 not-there', 'NEWT v3 send', 'CANC v2 send']);
+    expect(shown([2, 2, 'void'], late)).toEqual(['CANC v1 not-there', 'CANC v2 send']);
+    const both = sentOf([1, 'NEWT', 'accepted'], [1, 'CANC', 'accepted'], [2, 'NEWT', 'accepted', 2]);
+    expect(shown([2, 2], both)).toEqual(['none v1 underived', 'NEWT v2 as-sent']);
+  });
+
+  it('is for a person where nothing is to be reported by reference data alone, and what that person says', () => {
+    expect(shown(['nothing'], accepted)).toEqual(['none v1 underived']);
+    expect(shown(['nothing', 'nothing'], accepted)).toEqual(['none v1 underived']);
+    expect(shown(['nothing'], accepted, { isCancellingUnderived: true })).toEqual(['CANC v1 send']);
+    expect(shown(['nothing', 'void'], accepted)).toEqual(['CANC v1 send']);
+    expect(shown(['nothing', 2], accepted)).toEqual(['NEWT v2 send', 'CANC v1 send']);
+  });
+
+  it('is nothing while the authority contradicts itself', () => {
+    const [records] = accepted.values();
+    const unsure = new Map([[referenceOf(1), [{ ...records![0]!, isContradicted: true }]]]);
+    expect(shown([1, 2], unsure)).toEqual(['CANC v1 contradicted', 'NEWT v2 contradicted']);
+    expect(shown(['nothing'], unsure)).toEqual(['none v1 contradicted']);
+  });
+
+  /** The authority as CON-023 and CON-024 have it: it judges in the order of sending, and may refuse for other reasons. */
+  it('leaves one report of it at the authority in the end, whatever was corrected, refused and answered late', () => {
+    const seen = { sent: 0, rehomed: 0, refused: 0, cancelled: 0, underived: 0 };
+    for (let seed = 1; seed <= 600; seed++) {
+      const random = new Random(seed);
+      const versions: Said[] = [1];
+      // reference data: what each thing that is said comes to by them, today
+      let meaning: Said[] = [1, 2, 3];
+      let sent = new Map<string, Submissions>();
+      const atAuthority = new Map<string, string>();
+      const answers: { reference: string; messageId: string; state: Submission['state'] }[] = [];
+      let files = 0;
+      const derived = (): Derived =>
+        derivedOf(versions.map((said) => (typeof said === 'number' ? meaning[said - 1]! : said)));
+      const submit = (by: DecidedBy, isMild: boolean): number => {
+        const messageId = `M${(files += 1)}`;
+        let count = 0;
+        for (const { transactionReference: reference, decision } of planOf(derived(), sent, by)) {
+          if (decision.is === 'not-sent') {
+            if (decision.why === 'underived') seen.underived++;
+            const { version } = partsOfReference(reference);
+            if (decision.why === 'as-sent' && !derived().some((each) => each.version === version)) seen.rehomed++;
+            continue;
+          }
+          count++;
+          seen.sent++;
+          const { status } = decision.draft.report;
+          // throws where it may not be
+          const records = withSent(sent.get(reference) ?? [], { messageId, status, digest: decision.digest });
+          sent = new Map(sent).set(reference, records);
+        }
+        // a submission decided again sends nothing
+        const again = planOf(derived(), sent, by).filter(({ decision }) => decision.is === 'send');
+        expect(again).toEqual([]);
+        for (const [reference, records] of sent) {
+          const record = records.find((each) => each.messageId === messageId);
+          if (!record) continue;
+          const isRight = (record.status === 'NEWT') === !atAuthority.has(reference);
+          const isAccepted = isRight && (isMild || !random.chance(4));
+          if (!isAccepted) seen.refused++;
+          if (isAccepted && record.status === 'CANC') seen.cancelled++;
+          if (isAccepted && record.status === 'NEWT') atAuthority.set(reference, record.digest);
+          if (isAccepted && record.status === 'CANC') atAuthority.delete(reference);
+          answers.push({ reference, messageId, state: isAccepted ? 'accepted' : 'rejected' });
+        }
+        return count;
+      };
+      const answer = (index: number): void => {
+        const [told] = answers.splice(index, 1);
+        if (!told) return;
+        const { submissions, change } = withAdvice(sent.get(told.reference)!, told.messageId, { ...told, rules: [] });
+        expect(change).toBe('changed');
+        sent = new Map(sent).set(told.reference, submissions);
+      };
+      for (let step = 0; step < 25; step++) {
+        const action = random.below(4);
+        if (action === 0) versions.push(random.of<Said>([1, 2, 3, 'nothing', 'void']));
+        else if (action === 1) meaning = [1, 2, 3].map(() => random.of<Said>([1, 2, 3, 'nothing']));
+        else if (action === 2) submit({ isRepeatingRejected: random.chance(2) }, false);
+        else answer(random.below(answers.length + 1));
+      }
+      const by = { isRepeatingRejected: true, isCancellingUnderived: true };
+      let rounds = 0;
+      do while (answers.length > 0) answer(0);
+      while (submit(by, true) > 0 && (rounds += 1) < 10);
+      expect(rounds).toBeLessThan(10);
+      const last = derived().at(-1);
+      const wanted = last?.is === 'draft' && last.report.status === 'NEWT' ? 1 : 0;
+      expect([seed, atAuthority.size]).toEqual([seed, wanted]);
+      for (const plan of planOf(derived(), sent, by)) {
+        const isHad = atAuthority.has(plan.transactionReference);
+        expect(isLive(plan.sent)).toBe(isHad);
+        if (!isHad) continue;
+        expect(stateOf(plan.sent)).toBe('accepted');
+        expect(plan.decision).toMatchObject({ why: expect.stringMatching(/^(as-sent|differs)$/) });
+      }
+    }
+    for (const times of Object.values(seen)) expect(times).toBeGreaterThan(50);
+  });
+});

@@ -1,0 +1,233 @@
+import { uuidv7 } from '../src/database/uuidv7.js';
+import { BANK, CLIENT, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { startService, type TestService } from './support/app.js';
+import { feedbackXml } from './support/feedback.js';
+import { query } from './support/keys.js';
+import { readReportRecords } from './support/report-records.js';
+import { decisionsOf, filesOf, submitted, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
+import { whenOver } from './support/verification.js';
+
+type Members = Record<string, unknown>;
+
+const OWN = {
+  ...{ trading_capacity: 'own_account', client_id_type: 'none' },
+  ...{ investment_decision_maker: 'MM7', investment_decision_maker_type: 'algorithm' },
+  ...{ execution_decision_maker: 'SOR7V3', execution_decision_maker_type: 'algorithm' },
+};
+const agency = (client: string) => ({
+  ...{ trading_capacity: 'any_other', client_id: client },
+  ...{ investment_decision_maker_type: 'client', execution_decision_maker: 'T-2' },
+});
+const LISTED = 'FR0000120271';
+const instrument = (listedTo: string): string =>
+  `isin,name,symbol,cfi,currency,listed_from,listed_to,valid_from\n${LISTED},Two,TWO,ESVUFR,EUR,2018-01-03,${listedTo},2018-01-03\n`;
+const FILL = { quantity: '100', price: '61.38' };
+
+/** The reports of single executions, each on a day of its own, from the events to what the authority has in the end. */
+describe('the reports of an execution', () => {
+  let service: TestService;
+  let day: string;
+  /** of the day's first event, ms */
+  let start: number;
+  let trade: number;
+  let days = 0;
+  /** by the numbers of its versions, what the authority has of the day's execution */
+  let had: Set<string>;
+  let answered = 0;
+
+  beforeAll(async () => {
+    service = await startService({
+      env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', REPORTING_TIME_ZONE: 'Europe/Paris' },
+    });
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) await importData(kind, text);
+    await importData('instrument', instrument(''));
+  }, 60_000);
+  afterAll(() => service.close());
+  beforeEach(() => {
+    start = Date.UTC(2025, 5, 2, 8) + 7 * 86_400_000 * (days += 1);
+    day = new Date(start).toISOString().slice(0, 10);
+    trade = 0;
+    had = new Set();
+  });
+
+  const importData = (kind: string, text: string) =>
+    service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+
+  /** An event of the day's order; its id. */
+  async function post(action: string, state: Members, metadata: Members = {}, corrects?: string): Promise<string> {
+    trade += 1;
+    const event = {
+      ...{
+        event_id: uuidv7(),
+        timestamp: new Date(start + trade * 1_000).toISOString(),
+        event_type: 'order_lifecycle',
+        entity_type: 'order',
+      },
+      ...{ entity_id: `ORDER ${day}`, action, user_id: 'T-2', ...(corrects && { corrects }) },
+      ...{ new_state: state, metadata },
+    };
+    await service.http().post('/v1/ledgers/main/events').send(event).expect(201);
+    return event.event_id;
+  }
+  const create = (metadata: Members = OWN, state: Members = {}) =>
+    post('create', { symbol: 'SHR', side: 'buy', exchange: 'XPAR', quantity: '1000', ...state }, metadata);
+  const code = () => ({ venue_transaction_id: `TV${day.replaceAll('-', '')}${trade}` });
+  const fill = (state: Members = {}, metadata: Members = code()) => post('fill', { ...FILL, ...state }, metadata);
+  const corrected = (id: string, state: Members = {}, metadata: Members = code()) =>
+    post('fill', { ...FILL, ...state }, metadata, id);
+
+  /** Submits the day; what was decided, as `status version decision`. */
+  async function submit(more: Record<string, string> = {}): Promise<[string[], ShownSubmission]> {
+    const run = await submitted(service, { from_date: day, to_date: day }, more);
+    expect(run).toMatchObject({ status: 'done', error: null });
+    const decisions = await decisionsOf(service, run.id);
+    return [decisions.map((each) => `${each.status} v${each.version} ${each.decision}`), run];
+  }
+
+  /** Submits, and has the authority answer the file as a whole. */
+  async function submitAnd(status: 'ACPT' | 'RJCT', more: Record<string, string> = {}): Promise<string[]> {
+    const [decisions, run] = await submit(more);
+    const [file] = run.files;
+    if (!file) return decisions;
+    const records = readReportRecords([...(await filesOf(service, run.id)).values()][0]!);
+    for (const { status: of, transactionReference } of records) {
+      if (status === 'RJCT') continue;
+      // as CON-023 and CON-024 have it
+      expect(had.has(transactionReference)).toBe(of === 'CANC');
+      if (of === 'CANC') had.delete(transactionReference);
+      else had.add(transactionReference);
+    }
+    const rules = status === 'RJCT' ? [{ id: 'FIL-105', description: `the file is wrong ${answered}` }] : [];
+    const xml = feedbackXml([{ answers: file.message_id, status, rules }], `FR-${(answered += 1)}`);
+    const path = '/v1/transaction-report-feedback';
+    await service.http().post(path).set('content-type', 'application/xml').send(xml).expect(201);
+    return decisions;
+  }
+
+  /** The rows of the day's references in the list of what is due. */
+  async function ageing(at?: string): Promise<string[]> {
+    const asked = { from_date: day, to_date: day, ...(at && { at }) };
+    const { body } = await service.http().get('/v1/ledgers/main/reports/transaction-ageing').query(asked).expect(200);
+    const rows = (body.rows as Record<string, string>[]).filter(({ kind }) => kind === 'report');
+    return rows.map((row) => `v${row.version} ${row.timeliness} ${row.state} ${row.next}`);
+  }
+
+  /** A row of the report `transactions` of the last one of the day. */
+  async function lastDraft(): Promise<Record<string, string | null>> {
+    const asked = { from_date: day, to_date: day };
+    const { body } = await service.http().get('/v1/ledgers/main/reports/transactions').query(asked).expect(200);
+    return (body.rows as Record<string, string | null>[]).at(-1)!;
+  }
+
+  it('are cancelled again when the file with the cancellation was refused, before anything else is reported', async () => {
+    await create();
+    const id = await fill();
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 send']);
+    await corrected(id, { price: '60' });
+    expect(await submitAnd('RJCT')).toEqual(['CANC v1 send', 'NEWT v2 send']);
+    expect(await ageing()).toEqual(['v2 overdue rejected rejected', 'v1 over-reported accepted send']);
+    await corrected(id, { price: '59' });
+    expect(await submitAnd('ACPT')).toEqual(['CANC v1 send', 'CANC v2 not-there', 'NEWT v3 send']);
+    expect(had.size).toBe(1);
+    await post('void', {}, {}, id);
+    expect(await submitAnd('RJCT')).toEqual(['CANC v1 as-sent', 'CANC v2 not-there', 'CANC v3 send']);
+    expect(await submitAnd('ACPT')).toEqual(['CANC v1 as-sent', 'CANC v2 not-there', 'CANC v3 send']);
+    expect(had.size).toBe(0);
+  }, 60_000);
+
+  it('stay as they were sent where reference data, corrected since, make their version one that came before', async () => {
+    const alias = `ALIAS-${day}`;
+    await create(agency(alias));
+    const created = (await service.http().get(`/v1/ledgers/main/orders/ORDER%20${day}/history`).expect(200)).body;
+    const id = await fill();
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 held']);
+    const first = (created.events as { event_id: string }[])[0]!.event_id;
+    const state = { symbol: 'SHR', side: 'buy', exchange: 'XPAR', quantity: '1000' };
+    await post('create', state, agency('C-1'), first);
+    expect(await submitAnd('ACPT')).toEqual(['CANC v1 not-there', 'NEWT v2 send']);
+    await importData('client', `client_id,name,lei,branch,valid_from\n${alias},A company,${CLIENT},MIL,2018-01-03\n`);
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v2 as-sent']);
+    expect(await ageing()).toEqual(['v2 late accepted as-sent']);
+    await corrected(id, { price: '60' });
+    expect(await submitAnd('ACPT')).toEqual(['CANC v1 not-there', 'NEWT v3 send', 'CANC v2 send']);
+    expect(had.size).toBe(1);
+    await post('void', {}, {}, id);
+    expect((await submitAnd('ACPT')).filter((each) => each.endsWith('send'))).toEqual(['CANC v3 send']);
+    expect(had.size).toBe(0);
+  }, 60_000);
+
+  it('are those of all versions of a correction that corrects nothing, too', async () => {
+    await create();
+    const vain = await corrected(uuidv7());
+    const mended = await corrected(vain);
+    expect(await submitAnd('ACPT')).toEqual(['CANC v1 not-there', 'NEWT v2 send']);
+    await post('void', {}, {}, mended);
+    expect(await submitAnd('ACPT')).toEqual(['CANC v1 not-there', 'CANC v2 send']);
+    expect(had.size).toBe(0);
+  }, 60_000);
+
+  it('are for a person where nothing is to be reported any more by reference data, until an event or that person says so', async () => {
+    const offVenue = { exchange: 'XOFF', isin: LISTED, symbol: undefined };
+    await create(OWN, offVenue);
+    const other = { counterparty_id: BANK };
+    const ids = [await fill({}, other), await fill({}, other), await fill({}, other), await fill({}, other)];
+    expect(await submitAnd('ACPT')).toEqual(ids.map(() => 'NEWT v1 send'));
+    await importData('instrument', instrument('2025-01-01'));
+    expect(await submitAnd('ACPT')).toEqual(ids.map(() => 'NEWT v1 underived'));
+    await post('void', {}, {}, ids[0]);
+    await corrected(ids[1]!, { price: '60' }, other);
+    await corrected(ids[3]!, { isin: 'FR0000131104' }, other);
+    const [decisions, run] = await submit();
+    expect(decisions).toEqual([
+      ...['CANC v1 send', 'NEWT v1 underived', 'NEWT v1 underived', 'NEWT v2 send', 'CANC v1 send'],
+    ]);
+    // the files can be made once more to the letter
+    await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${run.id}'`);
+    await service.http().post(`${SUBMISSIONS}/${run.id}/files`).expect(202);
+    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${run.id}`);
+    expect([made.status, made.sha256]).toEqual(['done', run.sha256]);
+    const path = '/v1/transaction-report-feedback';
+    const xml = feedbackXml([{ answers: run.files[0]!.message_id, status: 'ACPT' }], 'FR-UNDERIVED');
+    await service.http().post(path).set('content-type', 'application/xml').send(xml).expect(201);
+    const [said] = await submit({ cancel_underived: 'yes' });
+    expect(said.filter((each) => each.endsWith('send'))).toEqual(['CANC v1 send', 'CANC v1 send']);
+    await importData('instrument', instrument(''));
+  }, 60_000);
+
+  it('are those of the firm again once the order that it transmitted was cancelled, or went to a venue', async () => {
+    await create();
+    const route = (to: Members) => post('route', {}, to);
+    await route({ order_receiver: BANK, transmission: 'complete' });
+    const id = await fill();
+    expect(await lastDraft()).toMatchObject({ status: 'not_reportable', reason: expect.stringContaining(BANK) });
+    await post('fill', FILL, { ...code(), transmission: 'none' }, id);
+    expect((await lastDraft()).status).not.toBe('not_reportable');
+    await route({ order_receiver: BANK, transmission: 'complete' });
+    await route({ order_receiver: 'XPAR' });
+    await fill();
+    expect((await lastDraft()).status).not.toBe('not_reportable');
+    await route({ order_receiver: BANK, transmission: 'complete' });
+    await post('cancel', {});
+    await fill();
+    expect((await lastDraft()).status).not.toBe('not_reportable');
+  }, 60_000);
+
+  it('have the venue that the execution states, and nothing of where the one before it was', async () => {
+    await create(OWN, { segment_mic: 'XPAR' });
+    await fill({ exchange: 'XANO' }, {});
+    expect(await lastDraft()).toMatchObject({ f36_venue: 'XANO' });
+    await fill();
+    expect(await lastDraft()).toMatchObject({ f36_venue: 'XPAR' });
+  }, 60_000);
+
+  it('are unanswered when nothing is heard of a file after the day on which an answer should have come', async () => {
+    start = Date.now() - 60_000;
+    day = new Date(start).toISOString().slice(0, 10);
+    await create();
+    await fill();
+    await submit();
+    const later = (after: number): string => new Date(Date.now() + after * 86_400_000).toISOString();
+    expect(await ageing(later(0))).toEqual(['v1 awaiting sent as-sent']);
+    expect(await ageing(later(10))).toEqual(['v1 unanswered sent as-sent']);
+  }, 60_000);
+});
