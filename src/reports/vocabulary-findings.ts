@@ -9,7 +9,7 @@ import { defineReport } from './report.js';
 
 export const vocabularyFindingsReport = defineReport({
   name: 'vocabulary-findings',
-  version: 2,
+  version: 3,
   tables: [
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
     { name: 'iso-4217', version: CURRENCIES_VERSION },
@@ -31,13 +31,16 @@ export const vocabularyFindingsReport = defineReport({
       description:
         'names that the vocabulary does not have, or has in the other of new_state and metadata; one blank between two',
     },
-    { name: 'ill_typed', description: 'names with what their values must be and are not; semicolons between them' },
+    {
+      name: 'ill_typed',
+      description:
+        'names with what their values must be and are not, entity_type and action among them; semicolons between them',
+    },
     { name: 'corrected_by', description: 'event_id of the correction in force; empty when there is none' },
   ],
   async *rows(run) {
     for await (const page of eventsInPeriod(run, { by: { column: 'event_type', value: 'order_lifecycle' } })) {
       const found = page
-        .filter((row) => row.entity_type === 'order')
         .map((row) => ({ row, content: contentOf(row) }))
         .map(({ row, content }) => ({ row, content, ...vocabularyFindings(content) }))
         .filter(({ unknown, illTyped }) => unknown.length > 0 || illTyped.length > 0);

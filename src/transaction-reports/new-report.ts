@@ -149,7 +149,7 @@ function sidesOf(execution: Execution, leg: Leg, trace: Trace): { buyer: Role; s
 
 function tradingTime({ fill, time, timeSource, isTimeReadable }: Execution, trace: Trace): string | undefined {
   const rule = 'the time of the execution; of an allocation that of the last one before it';
-  if (!isTimeReadable) trace.mend(28, rule, 'execution_time must be a time by RFC 3339');
+  if (!isTimeReadable) trace.mend(28, rule, 'execution_time must be a time by RFC 3339, of the years 1970 to 2199');
   if (!fill) {
     trace.mend(28, rule, 'the order has no execution that could be allocated');
     return undefined;

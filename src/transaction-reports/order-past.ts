@@ -55,10 +55,15 @@ export interface KnownThen {
  */
 export class OrderPast {
   private readonly parts: (KnownThen | readonly HeldContent[])[] = [];
+  /** corrections that change what an execution takes over */
+  private readonly telling = new Set<HeldContent>();
 
   add(contents: readonly HeldContent[]): void {
     if (contents.length > 1) {
       this.parts.push(contents);
+      for (const [i, held] of contents.slice(1).entries()) {
+        if (!saysTheSame(after(NOTHING, contents[i]!), after(NOTHING, held))) this.telling.add(held);
+      }
       return;
     }
     const last = this.parts.at(-1);
@@ -68,9 +73,13 @@ export class OrderPast {
     else this.parts[this.parts.length - 1] = next;
   }
 
-  /** The corrections of these events that were recorded after a sequence and changed what holds, in no order. */
-  changesAfter(sequence: bigint): readonly HeldContent[] {
-    return this.parts.flatMap((part) => ('facts' in part ? [] : part.slice(1).filter(({ from }) => from > sequence)));
+  /**
+   * The corrections of these events that were recorded after a sequence and changed what holds, in no order: for an
+   * execution, to which others are of no account, those alone that change what it takes over.
+   */
+  changesAfter(sequence: bigint, isForExecution: boolean): readonly HeldContent[] {
+    const counts = (held: HeldContent): boolean => held.from > sequence && (!isForExecution || this.telling.has(held));
+    return this.parts.flatMap((part) => ('facts' in part ? [] : part.slice(1).filter(counts)));
   }
 
   at(sequence: bigint): KnownThen {
@@ -109,6 +118,12 @@ function after(known: KnownThen, held: HeldContent): KnownThen {
 /** It was cancelled, or goes to somebody else now, and nothing is said of how. */
 function isTransmittedNoMore({ content: { action }, facts }: NonNullable<HeldContent['stated']>): boolean {
   return action === 'cancel' || (facts.has('order_receiver') && !FILLS.includes(action));
+}
+
+/** Whether the same is known by both; not whether by the same execution. */
+export function saysTheSame(a: KnownThen, b: KnownThen): boolean {
+  if (a.facts.size !== b.facts.size) return false;
+  return [...a.facts].every(([name, { text }]) => b.facts.get(name)?.text === text);
 }
 
 function statedIn(row: StoredRow): HeldContent['stated'] {

@@ -2,7 +2,7 @@ import { add, formatDecimal, parseDecimal, subtract, ZERO, type Decimal } from '
 
 /** What a position is of. */
 export interface PositionKey {
-  /** as fields 7 and 16 have it: LEI, MIC, person's id or INTC; of a joint account all, with | between them */
+  /** as fields 7 and 16 have it: LEI, MIC, person's id or INTC; of a joint account all by their ids, with | between them */
   party: string;
   /** field 41, else field 42 */
   instrument: string;
@@ -54,7 +54,7 @@ function partyOf(values: ReadonlyMap<string, string>, side: string): string | un
   const owners: string[] = [];
   for (let i = 1; ; i++) {
     const owner = PARTY_IDS.map((id) => values.get(`New/${side}/AcctOwnr[${i}]/Id/${id}`)).find((id) => id);
-    if (owner === undefined) return owners.length === 0 ? undefined : owners.join('|');
+    if (owner === undefined) return owners.length === 0 ? undefined : owners.sort().join('|');
     owners.push(owner);
   }
 }

@@ -35,6 +35,24 @@ describe('reports against the records of a file', () => {
     expect(against([named('A CALL')], fileOf([named('A  CALL')])).map(({ is }) => is)).toEqual(['different']);
   });
 
+  it('are the same in whatever order owners and waivers are, and however truth is written', () => {
+    const [first, second] = JOINT.buyer.owners;
+    const turned: NewReport = { ...JOINT, buyer: { ...JOINT.buyer, owners: [second!, first!] } };
+    expect(first).not.toEqual(second);
+    expect(differences(JOINT, fileOf([turned]))).toEqual([]);
+    const one: NewReport = { ...SHARE, waivers: ['OILQ', 'RFPT'] };
+    expect(differences(one, fileOf([{ ...one, waivers: ['RFPT', 'OILQ'] }]))).toEqual([]);
+    expect(differences(one, fileOf([{ ...one, waivers: ['RFPT', 'LRGS'] }]))).toEqual([
+      { field: 61, ours: 'OILQ', theirs: 'LRGS' },
+    ]);
+    const xml = fileOf([SHARE]);
+    expect(xml).toContain('<InvstmtPtyInd>true<');
+    expect(differences(SHARE, xml.replace('<InvstmtPtyInd>true<', '<InvstmtPtyInd>1<'))).toEqual([]);
+    expect(differences(SHARE, xml.replace('<InvstmtPtyInd>true<', '<InvstmtPtyInd>0<'))).toEqual([
+      { field: 5, ours: 'true', theirs: '0' },
+    ]);
+  });
+
   it('are missing or too many, of one executing entity', () => {
     expect(against([SHARE, JOINT], fileOf([JOINT, CANCELLATION]))).toEqual([
       { is: 'missing', transactionReference: 'TRN1' },

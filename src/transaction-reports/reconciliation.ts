@@ -17,6 +17,11 @@ export interface FieldDifference {
 
 /** In no XML, and so in no value. */
 const SEPARATOR = '\u0000';
+const NUMBERED = /^(.*?)\[([0-9]+)\](.*)$/;
+/** As XML Schema has truth values too. */
+const TRUTH: Readonly<Record<string, string>> = { '1': 'true', '0': 'false' };
+
+const PATHS: ReadonlySet<string> = new Set(REPORT_FIELDS.flatMap(({ paths }) => paths));
 
 /** Which report a record is of. */
 type RecordKey = Pick<TransactionReport, 'executingEntity' | 'transactionReference'>;
@@ -104,18 +109,67 @@ export function differencesOf(report: TransactionReport, { status, values }: Rep
   }
   const met = new Set<string>();
   const differences: FieldDifference[] = [];
+  const there = inOrderOf(recordOfReport(report).values, values);
   for (const field of REPORT_FIELDS.slice(1)) {
     const stated = [...readValuesOf(field, report)];
     for (const { path } of stated) met.add(path);
-    const theirsAlone = pathsOf(field, values).filter((path) => !met.has(path));
+    const theirsAlone = pathsOf(field, there).filter((path) => !met.has(path));
     for (const path of theirsAlone) met.add(path);
     for (const { path, text } of [...stated, ...theirsAlone.map((path) => ({ path, text: undefined }))]) {
-      const theirs = values.get(path);
+      const theirs = there.get(path);
       if (isSame(field, text, theirs)) continue;
       differences.push({ field: field.number, name: field.name, path, ours: text, theirs });
     }
   }
   return differences;
+}
+
+/**
+ * Their values with the numbers that ours have: of elements of which there may be several the order says nothing. What is
+ * the same on both sides has our number, what is not the numbers that are left.
+ */
+function inOrderOf(ours: ReadonlyMap<string, string>, theirs: ReadonlyMap<string, string>): Map<string, string> {
+  const own = severalIn(ours);
+  const numbers = new Map<string, number>();
+  for (const [name, held] of severalIn(theirs)) {
+    const left = new Map(own.get(name));
+    const others: number[] = [];
+    for (const [number, text] of held) {
+      const [same] = [...left].find(([, each]) => each === text) ?? [];
+      if (same === undefined) others.push(number);
+      else numbers.set(`${name}[${number}]`, same);
+      left.delete(same ?? NaN);
+    }
+    const taken = new Set([...(own.get(name)?.keys() ?? [])].filter((number) => !left.has(number)));
+    let next = 1;
+    for (const number of others) {
+      while (taken.has(next)) next += 1;
+      numbers.set(`${name}[${number}]`, next);
+      next += 1;
+    }
+  }
+  return new Map(
+    [...theirs].map(([path, text]) => {
+      const [, name, number, rest] = NUMBERED.exec(path) ?? [];
+      return [name === undefined ? path : `${name}[${numbers.get(`${name}[${number}]`)}]${rest}`, text];
+    }),
+  );
+}
+
+/** Of each element of which there are several what they hold of fields, by their numbers: the same for the same. */
+function severalIn(values: ReadonlyMap<string, string>): Map<string, Map<number, string>> {
+  const several = new Map<string, Map<number, string[]>>();
+  for (const [path, text] of values) {
+    const [, name, number, rest] = NUMBERED.exec(path) ?? [];
+    if (name === undefined) continue;
+    const held = several.get(name) ?? new Map<number, string[]>();
+    const texts = held.get(Number(number)) ?? [];
+    if (PATHS.has(placeOf(path))) texts.push(`${rest}=${text}`);
+    several.set(name, held.set(Number(number), texts));
+  }
+  const joined = (held: Map<number, string[]>): Map<number, string> =>
+    new Map([...held].map(([number, texts]) => [number, texts.sort().join(SEPARATOR)]));
+  return new Map([...several].map(([name, held]) => [name, joined(held)]));
 }
 
 /** As a record is read: without blanks at the ends, which text may have in XML wherever it is written. */
@@ -126,12 +180,18 @@ function* readValuesOf(field: ReportField, report: TransactionReport): Generator
 
 /** Paths of the record that are places of the field. */
 function pathsOf({ paths }: ReportField, values: ReadonlyMap<string, string>): string[] {
-  return [...values.keys()].filter((path) => paths.includes(path.replace(/^New\//, '').replace(/\[[0-9]+\]/g, '')));
+  return [...values.keys()].filter((path) => paths.includes(placeOf(path)));
+}
+
+/** A path as fields have it, of whichever of several elements. */
+function placeOf(path: string): string {
+  return path.replace(/^New\//, '').replace(/\[[0-9]+\]/g, '');
 }
 
 function isSame({ format }: ReportField, ours: string | undefined, theirs: string | undefined): boolean {
   if (ours === theirs) return true;
   if (ours === undefined || theirs === undefined) return false;
+  if (ours === 'true' || ours === 'false') return TRUTH[theirs] === ours;
   if (format.startsWith('DEC')) {
     const [a, b] = [parseDecimal(ours), parseDecimal(theirs)];
     return a !== undefined && b !== undefined && compare(a, b) === 0;

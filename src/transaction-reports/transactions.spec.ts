@@ -1,13 +1,17 @@
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
-import { transactionsOf, type Transaction } from './transactions.js';
+import { transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
 
 const eventId = (sequence: number): string => `0197f3a1-6c00-7000-8000-${String(sequence).padStart(12, '0')}`;
 
 function row(sequence: number, action: string, state: object, metadata: object = {}, corrects?: number): StoredRow {
   return {
     ...{ sequence: String(sequence), recorded_at: '2026-06-02 08:00:00+00' },
-    ...{ timestamp: `2026-06-02 08:00:0${sequence}+00`, timestamp_nanos: 0, timestamp_digits: 0 },
+    ...{
+      timestamp: `2026-06-02 08:00:${String(sequence).padStart(2, '0')}+00`,
+      timestamp_nanos: 0,
+      timestamp_digits: 0,
+    },
     ...{ event_id: eventId(sequence), corrects: corrects === undefined ? null : eventId(corrects) },
     ...{ event_type: 'order_lifecycle', entity_type: 'order', entity_id: 'O-1', action, user_id: 'trader-1' },
     ...{ previous_state: null, new_state: JSON.stringify(state), metadata: JSON.stringify(metadata) },
@@ -92,6 +96,59 @@ describe('the transactions along an order', () => {
     // of the same first event as long as nothing else was recorded
     const [early] = await transactions([create], [fill]);
     expect(texts(early!, 'client_id')).toEqual(['C-1']);
+  });
+
+  it('have no version more by corrections of other executions, unless these say what they take over', async () => {
+    const executions = Array.from({ length: 4 }, (_, i) => {
+      const fill = row(2 + i, 'partial_fill', { quantity: '1', price: '9.5' });
+      return [
+        fill,
+        row(20 + i, 'partial_fill', { quantity: '1', price: `9.${i}` }, i === 1 ? { client_id: 'C-9' } : {}, 2 + i),
+      ];
+    });
+    const found = await transactions([create], ...executions);
+    expect(found.map((each) => texts(each, 'client_id'))).toEqual([
+      ...[
+        ['C-1', 'C-1'],
+        ['C-1', 'C-9'],
+        ['C-1', 'C-9', 'C-9'],
+        ['C-1', 'C-9', 'C-9'],
+      ],
+    ]);
+  });
+
+  it('are at the place that the event states, and of allocations at that of the execution', async () => {
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    const found = await transactions(
+      [row(1, 'create', { exchange: 'XPAR', segment_mic: 'SEGM' })],
+      [row(2, 'partial_fill', { quantity: '4', price: '9.5', exchange: 'XANO' })],
+      [row(3, 'modify', {}, { allocations })],
+      [row(4, 'fill', { quantity: '4', price: '9.5' })],
+    );
+    const places = found.map(({ versions: [version] }) => {
+      const { facts } = version as TransactionVersion;
+      return [facts.nearest('segment_mic', 'exchange')?.text, facts.text('exchange')];
+    });
+    expect(places).toEqual([
+      ['XANO', 'XANO'],
+      ['SEGM', 'XANO'],
+      ['SEGM', 'XPAR'],
+    ]);
+  });
+
+  it('were not transmitted where the order was cancelled since, or went to somebody else', async () => {
+    const complete = { order_receiver: 'A', transmission: 'complete' };
+    const after = async (...more: [string, object][]): Promise<string | undefined> => {
+      const events = more.map(([action, metadata], i) => [row(3 + i, action, {}, metadata)]);
+      const [fill] = await transactions([create], [row(2, 'route', {}, complete)], ...events, [row(9, 'fill', {})]);
+      return (fill!.versions[0] as TransactionVersion).facts.text('transmission');
+    };
+    expect(await after()).toBe('complete');
+    expect(await after(['modify', {}])).toBe('complete');
+    expect(await after(['cancel', {}])).toBe('none');
+    expect(await after(['route', { order_receiver: 'XPAR' }])).toBe('none');
+    expect(await after(['cancel', {}], ['route', complete])).toBe('complete');
+    expect(await after(['modify', { transmission: 'none' }])).toBe('none');
   });
 
   it('are allocations too, by whatever event, and know the last execution', async () => {

@@ -2,7 +2,15 @@ import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { contentsOf, isExecution, OF_PLACE, OrderPast, type HeldContent, type KnownThen } from './order-past.js';
+import {
+  contentsOf,
+  isExecution,
+  OF_PLACE,
+  OrderPast,
+  saysTheSame,
+  type HeldContent,
+  type KnownThen,
+} from './order-past.js';
 import type { Stated } from './trace.js';
 
 /** Of these only what the execution itself states counts. */
@@ -92,7 +100,8 @@ function isTransaction(held: HeldContent): boolean {
 
 function versionsOf(contents: readonly HeldContent[], past: OrderPast): (TransactionVersion | NoTransaction)[] {
   const first = contents[0]!;
-  const changes = [...contents.slice(1), ...past.changesAfter(first.from)];
+  const isAlwaysExecution = contents.every((held) => !held.stated || isExecution(held));
+  const changes = [...contents.slice(1), ...past.changesAfter(first.from, isAlwaysExecution)];
   const versions: (TransactionVersion | NoTransaction)[] = [];
   let [held, known] = [first, past.at(first.from)];
   versions.push(versionOf(held, known, held.row));
@@ -128,7 +137,5 @@ function withPlace({ facts, lastFill }: KnownThen): KnownThen['facts'] {
 
 /** To an execution the one before it is of no account. */
 function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
-  if (!toExecution && a.lastFill?.row !== b.lastFill?.row) return false;
-  if (a.facts.size !== b.facts.size) return false;
-  return [...a.facts].every(([name, { text }]) => b.facts.get(name)?.text === text);
+  return (toExecution || a.lastFill?.row === b.lastFill?.row) && saysTheSame(a, b);
 }

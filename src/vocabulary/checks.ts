@@ -5,7 +5,7 @@ import { isLei } from '../identifiers/lei.js';
 import { isMicShaped } from '../identifiers/mic.js';
 import { canonicalize, type JsonObject, type JsonValue } from '../integrity/canonical-json.js';
 import { parseTimestamp, TimestampError } from '../integrity/timestamp.js';
-import { TERMS, type Term, type TermName, type ValueType } from './order-vocabulary.js';
+import { ACTIONS, TERMS, type Term, type TermName, type ValueType } from './order-vocabulary.js';
 
 /** A decimal as text, in its plain form. */
 export const DECIMAL_PATTERN = '^-?(0|[1-9][0-9]*)(\\.[0-9]+)?$';
@@ -21,9 +21,19 @@ export interface VocabularyFindings {
   illTyped: string[];
 }
 
-/** Holds `new_state` and `metadata` of an order's event against the vocabulary; both lists in the names' order. */
-export function vocabularyFindings(event: { new_state: JsonObject; metadata: JsonObject }): VocabularyFindings {
+/** Holds an order's event against the vocabulary: action, `new_state` and `metadata`; both lists in the names' order. */
+export function vocabularyFindings(event: {
+  entity_type: string;
+  action: string;
+  new_state: JsonObject;
+  metadata: JsonObject;
+}): VocabularyFindings {
   const findings: VocabularyFindings = { unknown: [], illTyped: [] };
+  if (event.entity_type !== 'order')
+    findings.illTyped.push('entity_type: must be order, for reports to read the event');
+  if (!Object.hasOwn(ACTIONS, event.action)) {
+    findings.illTyped.push(`action: must be one of ${Object.keys(ACTIONS).join(', ')}`);
+  }
   for (const part of ['new_state', 'metadata'] as const) {
     for (const [name, value] of Object.entries(event[part]).sort(([a], [b]) => (a < b ? -1 : 1))) {
       const term: Term | undefined = Object.hasOwn(TERMS, name) ? TERMS[name as TermName] : undefined;

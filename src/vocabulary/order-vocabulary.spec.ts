@@ -27,6 +27,8 @@ function accepts(part: 'new_state' | 'metadata', members: Record<string, JsonVal
   return validate({ event_type: 'order_lifecycle', entity_type: 'order', new_state: {}, [part]: members });
 }
 
+const ORDER = { entity_type: 'order', action: 'create' };
+
 describe('the vocabulary of order events', () => {
   it('has the names of the HTTP interface where they are, and each name once', () => {
     for (const part of ['new_state', 'metadata'] as const) {
@@ -43,15 +45,27 @@ describe('the vocabulary of order events', () => {
     const context: OrderContext = { client_id_type: 'none', allocations: [{ client_id: 'C-1', quantity: '7' }] };
     // @ts-expect-error an unknown code
     const wrong: OrderState = { side: 'BUYI' };
-    expect(vocabularyFindings({ new_state: state, metadata: context })).toEqual({ unknown: [], illTyped: [] });
-    expect(vocabularyFindings({ new_state: wrong, metadata: {} }).illTyped).toEqual([
+    expect(vocabularyFindings({ ...ORDER, new_state: state, metadata: context })).toEqual({
+      unknown: [],
+      illTyped: [],
+    });
+    expect(vocabularyFindings({ ...ORDER, new_state: wrong, metadata: {} }).illTyped).toEqual([
       'new_state.side: must be one of buy, sell',
+    ]);
+  });
+
+  it('tells an action that it does not have, and what is no order', () => {
+    const found = vocabularyFindings({ entity_type: 'execution', action: 'filled', new_state: {}, metadata: {} });
+    expect(found.illTyped).toEqual([
+      'entity_type: must be order, for reports to read the event',
+      expect.stringMatching(/^action: must be one of decide, create, .*, void$/),
     ]);
   });
 
   it('tells unknown names, names in the wrong part, and values of another type', () => {
     expect(
       vocabularyFindings({
+        ...ORDER,
         new_state: { zeta: 1, client_id: 'C-1', price: 1.1, isin: 'US0378331006', quantity: null, symbol: '' },
         metadata: {
           'odd "name"': 'x',
@@ -70,7 +84,7 @@ describe('the vocabulary of order events', () => {
       ],
     });
     // what every object has is no name of the vocabulary
-    expect(vocabularyFindings({ new_state: { constructor: 'x' }, metadata: {} }).unknown).toEqual([
+    expect(vocabularyFindings({ ...ORDER, new_state: { constructor: 'x' }, metadata: {} }).unknown).toEqual([
       'new_state.constructor',
     ]);
   });
