@@ -149,7 +149,7 @@ describe('the reports of an execution', () => {
     expect(await submitAnd('ACPT')).toEqual(['NEWT v2 as-sent']);
     expect(await ageing()).toEqual(['v2 late accepted as-sent']);
     await corrected(id, { price: '60' });
-    expect(await submitAnd('ACPT')).toEqual(['CANC v1 not-there', 'NEWT v3 send', 'CANC v2 send']);
+    expect(await submitAnd('ACPT')).toEqual(['CANC v2 send', 'CANC v1 not-there', 'NEWT v3 send']);
     expect(had.size).toBe(1);
     await post('void', {}, {}, id);
     expect((await submitAnd('ACPT')).filter((each) => each.endsWith('send'))).toEqual(['CANC v3 send']);
@@ -179,7 +179,7 @@ describe('the reports of an execution', () => {
     await corrected(ids[3]!, { isin: 'FR0000131104' }, other);
     const [decisions, run] = await submit();
     expect(decisions).toEqual([
-      ...['CANC v1 send', 'NEWT v1 underived', 'NEWT v1 underived', 'NEWT v2 send', 'CANC v1 send'],
+      ...['CANC v1 send', 'NEWT v1 underived', 'NEWT v1 underived', 'CANC v1 send', 'NEWT v2 send'],
     ]);
     // the files can be made once more to the letter
     await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${run.id}'`);

@@ -91,10 +91,10 @@ describe('what is to be done about an execution', () => {
     const late = sentOf([2, 'NEWT', 'accepted', 2]);
     expect(shown([2, 2], late)).toEqual(['NEWT v2 as-sent']);
     expect(shown([3, 3], late)).toEqual(['NEWT v2 differs']);
-    expect(shown([2, 2, 4], late)).toEqual(['CANC v1 not-there', 'NEWT v3 send', 'CANC v2 send']);
-    expect(shown([2, 2, 'void'], late)).toEqual(['CANC v1 not-there', 'CANC v2 send']);
+    expect(shown([2, 2, 4], late)).toEqual(['CANC v2 send', 'CANC v1 not-there', 'NEWT v3 send']);
+    expect(shown([2, 2, 'void'], late)).toEqual(['CANC v2 send', 'CANC v1 not-there']);
     const both = sentOf([1, 'NEWT', 'accepted'], [1, 'CANC', 'accepted'], [2, 'NEWT', 'accepted', 2]);
-    expect(shown([2, 2], both)).toEqual(['none v1 underived', 'NEWT v2 as-sent']);
+    expect(shown([2, 2], both)).toEqual(['NEWT v2 as-sent', 'none v1 as-sent']);
   });
 
   it('is for a person where nothing is to be reported by reference data alone, and what that person says', () => {
@@ -102,7 +102,7 @@ describe('what is to be done about an execution', () => {
     expect(shown(['nothing', 'nothing'], accepted)).toEqual(['none v1 underived']);
     expect(shown(['nothing'], accepted, { isCancellingUnderived: true })).toEqual(['CANC v1 send']);
     expect(shown(['nothing', 'void'], accepted)).toEqual(['CANC v1 send']);
-    expect(shown(['nothing', 2], accepted)).toEqual(['NEWT v2 send', 'CANC v1 send']);
+    expect(shown(['nothing', 2], accepted)).toEqual(['CANC v1 send', 'NEWT v2 send']);
   });
 
   it('is nothing while the authority contradicts itself', () => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { grouped } from '../reports/grouped.js';
 import { isReady, type Draft, type NotReportable } from './draft.js';
 import { findingsOf } from './rules/rts22-rules.js';
 import { isLive, stateOf, type Submission, type Submissions } from './submissions.js';
@@ -97,28 +98,27 @@ function contradicted(drafts: readonly Draft[]): Decision {
   return { is: 'not-sent', ...(draft && { draft }), why: 'contradicted' };
 }
 
-/** Drafts by reference, and what was sent and has none: of what is live with the draft that says what is to become of it. */
+/**
+ * What was sent and has no draft, then drafts by reference: of what is live with the draft that says what is to become of
+ * it. Cancellations come before what is reported instead, and in the same order again when files are made once more.
+ */
 function withWhatIsLive(
   derived: readonly (Draft | NotReportable)[],
   sent: ReadonlyMap<string, Submissions>,
   { isCancellingUnderived = false }: DecidedBy,
 ): Map<string, Draft[]> {
-  const references = new Map<string, Draft[]>();
-  for (const each of derived) {
-    if (each.is !== 'draft') continue;
-    const { transactionReference } = each.report;
-    references.set(transactionReference, [...(references.get(transactionReference) ?? []), each]);
-  }
-  const current = [...references.values()].flatMap((drafts) => {
-    const last = drafts.at(-1)!;
+  const drafts = derived.filter((each) => each.is === 'draft');
+  const ofReference = grouped(drafts, ({ report }) => report.transactionReference);
+  const withoutDraft = [...sent.keys()].filter((reference) => !ofReference.has(reference));
+  const references = new Map([...withoutDraft.map((each): [string, Draft[]] => [each, []]), ...ofReference]);
+  const current = [...ofReference.values()].flatMap((all) => {
+    const last = all.at(-1)!;
     return last.report.status === 'NEWT' ? [last] : [];
   });
   const last = derived.at(-1);
   const isOver = last?.is === 'draft' || last?.endedBy !== undefined;
-  for (const [reference, records] of sent) {
-    if (references.has(reference)) continue;
-    references.set(reference, []);
-    if (!isLive(records) || !last) continue;
+  for (const reference of withoutDraft) {
+    if (!isLive(sent.get(reference)!) || !last) continue;
     const { version, leg } = partsOfReference(reference);
     const now = current.find((each) => each.leg === leg && each.version < version);
     const nowReference = now?.report.transactionReference ?? '';
@@ -157,7 +157,12 @@ export function cancellationOf(of: Draft | NotReportable, transactionReference: 
  */
 export function decide(drafts: readonly Draft[], submissions: Submissions, by: DecidedBy = {}): Decision {
   const draft = drafts.at(-1);
-  if (!draft) return { is: 'not-sent', why: by.isReportedElsewhere === true ? 'other-ledger' : 'underived' };
+  if (!draft) {
+    return {
+      is: 'not-sent',
+      why: by.isReportedElsewhere ? 'other-ledger' : isLive(submissions) ? 'underived' : 'as-sent',
+    };
+  }
   const why = by.isReportedElsewhere
     ? 'other-ledger'
     : draft.report.status === 'CANC'
