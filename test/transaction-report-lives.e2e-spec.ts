@@ -105,8 +105,8 @@ describe('the reports of an execution', () => {
   }
 
   /** The rows of the day's references in the list of what is due. */
-  async function ageing(at?: string): Promise<string[]> {
-    const asked = { from_date: day, to_date: day, ...(at && { at }) };
+  async function ageing(more: Record<string, string> = {}): Promise<string[]> {
+    const asked = { from_date: day, to_date: day, ...more };
     const { body } = await service.http().get('/v1/ledgers/main/reports/transaction-ageing').query(asked).expect(200);
     const rows = (body.rows as Record<string, string>[]).filter(({ kind }) => kind === 'report');
     return rows.map((row) => `v${row.version} ${row.timeliness} ${row.state} ${row.next}`);
@@ -126,6 +126,7 @@ describe('the reports of an execution', () => {
     await corrected(id, { price: '60' });
     expect(await submitAnd('RJCT')).toEqual(['CANC v1 send', 'NEWT v2 send']);
     expect(await ageing()).toEqual(['v2 overdue rejected rejected', 'v1 over-reported accepted send']);
+    expect(await ageing({ next: 'send,differs' })).toEqual(['v1 over-reported accepted send']);
     await corrected(id, { price: '59' });
     expect(await submitAnd('ACPT')).toEqual(['CANC v1 send', 'CANC v2 not-there', 'NEWT v3 send']);
     expect(had.size).toBe(1);
@@ -227,7 +228,7 @@ describe('the reports of an execution', () => {
     await fill();
     await submit();
     const later = (after: number): string => new Date(Date.now() + after * 86_400_000).toISOString();
-    expect(await ageing(later(0))).toEqual(['v1 awaiting sent as-sent']);
-    expect(await ageing(later(10))).toEqual(['v1 unanswered sent as-sent']);
+    expect(await ageing({ at: later(0) })).toEqual(['v1 awaiting sent as-sent']);
+    expect(await ageing({ at: later(10) })).toEqual(['v1 unanswered sent as-sent']);
   }, 60_000);
 });

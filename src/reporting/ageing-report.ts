@@ -5,6 +5,7 @@ import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-
 import { draftsOf } from '../transaction-reports/drafts.js';
 import { RTS22 } from '../transaction-reports/rules/rts22-rules.js';
 import { toldOf } from '../transaction-reports/told-of-drafts.js';
+import { UNSENT } from '../transaction-reports/submission-plan.js';
 import { partsOfReference } from '../transaction-reports/transaction-reference.js';
 import {
   EXECUTING_ENTITY,
@@ -35,6 +36,7 @@ export const transactionAgeing = defineReport({
     EXECUTING_ENTITY_PARAMETER,
     listParameter('timeliness', STANDINGS, 'overdue,due'),
     listParameter('state', AGEING_STATES, 'held,rejected'),
+    listParameter('next', ['send', ...UNSENT], 'send,differs'),
     ...STANDING_PARAMETERS,
     REFERENCE_PARAMETER,
   ],
@@ -79,12 +81,14 @@ export const transactionAgeing = defineReport({
   ],
   async *rows(run) {
     const counts = new Map<string, number>();
-    const [standings, states] = [listed(run.parameters.timeliness), listed(run.parameters.state)];
+    const { timeliness, state: stateWanted, next } = run.parameters;
+    const [standings, states, nexts] = [timeliness, stateWanted, next].map(listed);
     const held: Listed[] = [];
     for await (const each of agedReferences(run)) {
       const { standing, state } = each.aged;
       for (const key of [standing, `${standing} ${state}`]) counts.set(key, (counts.get(key) ?? 0) + 1);
       if ((standings && !standings.has(standing)) || (states && !states.has(state))) continue;
+      if (nexts && !nexts.has(each.aged.next)) continue;
       if (held.length === MOST_HELD) throw tooMany();
       held.push(each);
     }
@@ -167,7 +171,7 @@ const NOTHING = Object.freeze({
 });
 
 function tooMany(): Error {
-  const rest = `leaves more than ${MOST_HELD} references to be listed: ask for a shorter period, or by timeliness or state`;
+  const rest = `leaves more than ${MOST_HELD} references to be listed: ask for a shorter period, or by timeliness, state or next`;
   return invalidParameters([queryError('timeliness', 'too-many', rest)]);
 }
 
