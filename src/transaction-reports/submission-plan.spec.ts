@@ -105,6 +105,22 @@ describe('what is to be done about an execution', () => {
     expect(shown(['nothing', 2], accepted)).toEqual(['CANC v1 send', 'NEWT v2 send']);
   });
 
+  it('is nothing new while another leg of it is live that nothing is derived of any more', () => {
+    const [first] = derivedOf([1]) as [Draft];
+    const reference = transactionReference(EVENT_ID, 1, 1);
+    const [records] = accepted.values();
+    const of = (by: DecidedBy) =>
+      planOf([first], new Map([[reference, records!]]), by).map(({ decision }) =>
+        decision.is === 'send' ? decision.draft.report.status : decision.why,
+      );
+    expect(of({})).toEqual(['underived', 'uncancelled']);
+    expect(of({ isCancellingUnderived: true })).toEqual(['CANC', 'NEWT']);
+    // a leg that is reported beside it is none
+    const other = { ...first, leg: 1, report: { ...first.report, transactionReference: reference } };
+    const both = planOf([first, other], new Map([[reference, records!]]));
+    expect(both.map(({ decision }) => decision.is)).toEqual(['send', 'not-sent']);
+  });
+
   it('is nothing while the authority contradicts itself', () => {
     const [records] = accepted.values();
     const unsure = new Map([[referenceOf(1), [{ ...records![0]!, isContradicted: true }]]]);

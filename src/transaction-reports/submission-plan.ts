@@ -62,7 +62,7 @@ export function recordDigest({ report }: Pick<Draft, 'report'>): string {
  *
  * - A report that was corrected before it was sent is never sent.
  * - What is live and is no more to be had is cancelled, again with each submission until the authority takes it. Nothing
- *   else of its versions is sent before, or without it.
+ *   else of the execution is reported before, or without it.
  * - Reference data that were corrected since may have made a version of what was none, or the other way round. What is live
  *   under a later version then is the report of what is derived now.
  */
@@ -81,16 +81,15 @@ export function planOf<Sent extends Submission>(
   return plans.map((plan) => {
     const { decision } = plan;
     if (decision.is !== 'send' || decision.draft.report.status === 'CANC') return plan;
-    const isInTheWay = plans.some((other) => other !== plan && staysThough(other, decision.draft));
+    const isInTheWay = plans.some((other) => other !== plan && staysThough(other));
     return isInTheWay ? { ...plan, decision: { is: 'not-sent', draft: decision.draft, why: 'uncancelled' } } : plan;
   });
 }
 
-/** Whether a report of another version is had, and is not being cancelled. */
-function staysThough({ transactionReference, sent, decision }: ReferencePlan, next: Draft): boolean {
-  if (!isLive(sent) || partsOfReference(transactionReference).version === next.version) return false;
-  const isCancelledNow = decision.is === 'send' && decision.draft.report.status === 'CANC';
-  return !isCancelledNow && stateOf(sent) !== 'cancelling';
+/** Whether a report is had that is not one of those to be had, and is not being cancelled. */
+function staysThough({ sent, decision }: ReferencePlan): boolean {
+  if (!isLive(sent) || decision.draft?.report.status === 'NEWT') return false;
+  return decision.is !== 'send' && stateOf(sent) !== 'cancelling';
 }
 
 function contradicted(drafts: readonly Draft[]): Decision {
