@@ -1,5 +1,6 @@
 import { isReady, isToBeMended } from '../transaction-reports/draft.js';
 import type { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
+import { isContradicted } from '../transaction-reports/submission-plan.js';
 import { stateOf, type Submissions } from '../transaction-reports/submissions.js';
 import { ageingOf, type Reported } from '../transaction-reports/timeliness.js';
 import type { OfReference } from './draft-groups.js';
@@ -61,9 +62,9 @@ export function agedOf(
   const next = decision.is === 'send' ? 'send' : decision.why;
   const { draft } = decision;
   const report = draft?.report;
-  if (next === 'contradicted' && state !== 'unsent') {
+  if (isContradicted(sent) && state !== 'unsent') {
     const tradingTime = (report?.status === 'NEWT' ? report.tradingTime : undefined) ?? lastNew?.tradingTime ?? null;
-    return { ...common, standing: next, state, next, tradingTime, deadline: null, workingDaysLate: null };
+    return { ...common, standing: 'contradicted', state, next, tradingTime, deadline: null, workingDaysLate: null };
   }
   if (!draft || report?.status !== 'NEWT') {
     if (state === 'unsent' || state === 'rejected') return undefined;

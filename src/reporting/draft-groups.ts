@@ -66,7 +66,7 @@ export function claimsOf(
 function isForOther(records: readonly SentRecord[], executingEntity: string): boolean {
   const nameOf = (record: SentRecord): string => `${record.executingEntity} ${record.transactionReference}`;
   const live = new Set([...grouped(records, nameOf)].flatMap(([name, ofReport]) => (isLive(ofReport) ? [name] : [])));
-  const having = records.findLast((record) => live.has(nameOf(record))) ?? records[0];
+  const having = records.findLast((record) => record.status === 'NEWT' && live.has(nameOf(record))) ?? records[0];
   return having !== undefined && having.executingEntity !== executingEntity;
 }
 

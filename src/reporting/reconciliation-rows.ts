@@ -130,10 +130,14 @@ export class Reconciliation {
     const ofSample = this.ofSample(report, record);
     if (!aged) return ofSample.sample === undefined ? undefined : ofSample;
     if (ofOther) return { aged, result: ofOther, ...ofSample };
-    if (aged.standing === 'contradicted') return { aged, result: 'contradicted', ...ofSample };
     const isAccepted = stateOf(of.sent) === 'accepted';
     // the authority has it until it takes the cancellation
     const isHad = stateBeforeCancelling(of.sent) === 'accepted';
+    if (aged.standing === 'contradicted') {
+      const content = isHad ? await asSent.of(of) : undefined;
+      if (content) this.addPositions('accepted', recordOfReport(content));
+      return { aged, result: 'contradicted', ...ofSample };
+    }
     if (!report) {
       const content = isHad ? await asSent.of(of) : undefined;
       if (content) this.addPositions('accepted', recordOfReport(content));

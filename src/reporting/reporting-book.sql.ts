@@ -220,7 +220,7 @@ export async function sentRecords(
            ORDER BY c.act DESC, c.number DESC LIMIT 1
        ) AS c ON true
        WHERE ${condition} AND r.act <= $1
-       ORDER BY r.act`,
+       ORDER BY r.act, r.transaction_reference`,
     [upToAct, ...values],
   );
   return rows.map((row) => ({

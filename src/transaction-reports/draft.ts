@@ -55,6 +55,8 @@ export interface NotReportable extends OfExecution {
   reason: string;
   /** where it stands: `Delegated Regulation (EU) 2017/590, Article 2(5)` */
   rule: string;
+  /** whether events alone say so, and no reference data */
+  isByEvents: boolean;
   /** LEI of the firm that was asked for */
   executingEntity: string;
   /** LEI of who submits for it */

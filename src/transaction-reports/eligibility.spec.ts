@@ -10,6 +10,7 @@ describe('what is not reported', () => {
   it.each([...EXCLUSIONS])('is %s', (nature, words) => {
     expect(ineligible(executionWith({ transaction_nature: nature }))).toEqual({
       ...{ reason: `It is no transaction, but ${words}`, rule: 'Delegated Regulation (EU) 2017/590, Article 2(5)' },
+      isByEvents: true,
     });
   });
 

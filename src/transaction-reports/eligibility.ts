@@ -8,6 +8,8 @@ export interface Ineligible {
   /** a sentence */
   reason: string;
   rule: string;
+  /** whether events alone say so, and no reference data */
+  isByEvents: boolean;
 }
 
 const RTS22 = 'Delegated Regulation (EU) 2017/590';
@@ -31,33 +33,33 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   // what is no LEI is nobody's: the report is held
   if (by !== undefined && by !== firm && isLei(by)) {
     const reason = `It was executed by ${by}, and is for that firm to report`;
-    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(1)' };
+    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(1)', isByEvents: true };
   }
   const nature = facts.text('transaction_nature');
   const exclusion = EXCLUSIONS.get(nature ?? '');
   const isFinancing = nature === 'securities_financing';
   if (exclusion !== undefined && !(isFinancing && (facts.text('sftr_exempt') ?? 'false') !== 'false')) {
-    return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)` };
+    return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)`, isByEvents: true };
   }
   if (facts.text('transmission') === 'complete') {
     const receiver = facts.text('order_receiver');
     const whom = receiver === undefined ? 'the firm that received the order' : receiver;
     const reason = `The order was transmitted with all details: ${whom} reports`;
-    return { reason, rule: `${RTS22}, Article 4(1)` };
+    return { reason, rule: `${RTS22}, Article 4(1)`, isByEvents: true };
   }
   const membership = place.mic === undefined ? undefined : reference.find('membership', `${firm}/${place.mic}`);
   if (membership?.attributes.reported_by === 'venue') {
     const reason = `The operator of ${place.mic} reports what the firm executes there`;
-    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(5)' };
+    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(5)', isByEvents: false };
   }
   if (!['trading-venue', 'unknown'].includes(place.kind) && instrument.isOutOfScope()) {
     const reason = 'Neither the instrument nor what it is on is admitted to trading or traded on a trading venue';
-    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(2)' };
+    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(2)', isByEvents: false };
   }
   if (!isFill(at) && !isAggregate(execution) && clientIdOf(execution) !== undefined) {
     const reason =
       "It allocates what was executed for one client's order: the reports of the executions name the client";
-    return { reason, rule: `${RTS22}, Articles 2 and 3` };
+    return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: true };
   }
   return undefined;
 }

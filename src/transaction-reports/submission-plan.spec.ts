@@ -9,8 +9,8 @@ import { partsOfReference, transactionReference } from './transaction-reference.
 const EVENT_ID = '0197f3a1-6c00-7000-8000-000000000001';
 const EVENT = { event_id: EVENT_ID, sequence: '1' };
 
-/** What a version says: a quantity, nothing that is reported, or that it never happened. */
-type Said = number | 'nothing' | 'void';
+/** What a version says: a quantity; nothing that is reported, by reference data or by the event itself; that it never happened. */
+type Said = number | 'nothing' | 'ended' | 'void';
 type Derived = (Draft | NotReportable)[];
 
 const base = (version: number) => ({
@@ -34,9 +34,16 @@ function derivedOf(versions: readonly Said[]): Derived {
     if (typeof said === 'number') {
       const quantity = { is: 'units' as const, value: String(said) };
       made.push(draftOf(i + 1, { ...SHARE, transactionReference: referenceOf(i + 1), quantity }));
-    } else if (said === 'nothing') {
+    } else if (said === 'nothing' || said === 'ended') {
       const firm = { executingEntity: FIRM, submittingEntity: FIRM };
-      made.push({ is: 'not-reportable', ...base(i + 1), ...firm, reason: 'x', rule: 'y' });
+      made.push({
+        is: 'not-reportable',
+        ...base(i + 1),
+        ...firm,
+        reason: said,
+        rule: 'y',
+        isByEvents: said === 'ended',
+      });
     }
     [last, lastVersion] = [said, i + 1];
   });
@@ -102,6 +109,7 @@ describe('what is to be done about an execution', () => {
     expect(shown(['nothing', 'nothing'], accepted)).toEqual(['none v1 underived']);
     expect(shown(['nothing'], accepted, { isCancellingUnderived: true })).toEqual(['CANC v1 send']);
     expect(shown(['nothing', 'void'], accepted)).toEqual(['CANC v1 send']);
+    expect(shown(['nothing', 'ended'], accepted)).toEqual(['CANC v1 send']);
     expect(shown(['nothing', 2], accepted)).toEqual(['CANC v1 send', 'NEWT v2 send']);
   });
 
@@ -121,11 +129,45 @@ describe('what is to be done about an execution', () => {
     expect(both.map(({ decision }) => decision.is)).toEqual(['send', 'not-sent']);
   });
 
+  it('is to report a leg beside one that goes by the reference of a later version', () => {
+    const [first] = derivedOf([1]) as [Draft];
+    const legOf = (leg: number): Draft => {
+      const reference = transactionReference(EVENT_ID, 1, leg);
+      return { ...first, leg, report: { ...first.report, transactionReference: reference } };
+    };
+    const gone = [...sentOf([1, 'NEWT', 'accepted'], [1, 'CANC', 'accepted']).values()][0]!;
+    const sent = new Map([
+      ...[0, 1].map((leg): [string, Submissions] => [transactionReference(EVENT_ID, 1, leg), gone]),
+      ...sentOf([2, 'NEWT', 'accepted', 1]),
+    ]);
+    const plans = planOf([legOf(0), legOf(1)], sent);
+    expect(plans.map(({ transactionReference: reference, decision }) => [reference.slice(-7), decision.is])).toEqual([
+      ['0020000', 'not-sent'],
+      ['0010000', 'not-sent'],
+      ['0010001', 'send'],
+    ]);
+    expect(plans[0]!.decision).toMatchObject({ why: 'as-sent' });
+  });
+
+  it('is to cancel the later one of two that are live of one leg', () => {
+    const both = sentOf([1, 'NEWT', 'accepted'], [1, 'CANC', 'rejected'], [2, 'NEWT', 'accepted', 1]);
+    expect(shown([1, 1], both)).toEqual(['CANC v2 send', 'NEWT v1 as-sent']);
+  });
+
   it('is nothing while the authority contradicts itself', () => {
     const [records] = accepted.values();
     const unsure = new Map([[referenceOf(1), [{ ...records![0]!, isContradicted: true }]]]);
     expect(shown([1, 2], unsure)).toEqual(['CANC v1 contradicted', 'NEWT v2 contradicted']);
     expect(shown(['nothing'], unsure)).toEqual(['none v1 contradicted']);
+    // of another leg it has said nothing of the kind
+    const [first] = derivedOf([1]) as [Draft];
+    const reference = transactionReference(EVENT_ID, 1, 1);
+    const other = { ...first, leg: 1, report: { ...first.report, transactionReference: reference } };
+    const sent = new Map([...unsure, [reference, [{ ...records![0]!, digest: recordDigest(other) }]]]);
+    expect(planOf([first, other], sent).map(({ decision }) => decision)).toMatchObject([
+      { why: 'contradicted' },
+      { why: 'as-sent' },
+    ]);
   });
 
   /** The authority as CON-023 and CON-024 have it: it judges in the order of sending, and may refuse for other reasons. */
@@ -184,7 +226,7 @@ describe('what is to be done about an execution', () => {
       };
       for (let step = 0; step < 25; step++) {
         const action = random.below(4);
-        if (action === 0) versions.push(random.of<Said>([1, 2, 3, 'nothing', 'void']));
+        if (action === 0) versions.push(random.of<Said>([1, 2, 3, 'nothing', 'ended', 'void']));
         else if (action === 1) meaning = [1, 2, 3].map(() => random.of<Said>([1, 2, 3, 'nothing']));
         else if (action === 2) submit({ isRepeatingRejected: random.chance(2) }, false);
         else answer(random.below(answers.length + 1));

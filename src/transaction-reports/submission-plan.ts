@@ -16,7 +16,8 @@ import { transactionXml } from './transaction-report-xml.js';
  * - `uncancelled`: another report of the execution holds no more, and cannot be cancelled yet
  * - `not-there`: it is to be cancelled, and the authority has none
  * - `rejected`: it was rejected, and says the same still
- * - `contradicted`: the authority said both that it has a report of the execution and that it has not: its next answer decides
+ * - `contradicted`: the authority said both that it has this report and that it has not, or has said so of another one of the
+ *   execution: its next answer decides
  * - `underived`: it was sent, and by reference data that were corrected since nothing is to be reported of it: a person decides
  * - `other-entity`: the execution was reported for another entity before, and no event says who executed it
  * - `other-ledger`: an event of the same id was reported of another ledger before
@@ -72,11 +73,13 @@ export function planOf<Sent extends Submission>(
   by: DecidedBy = {},
 ): ReferencePlan<Sent>[] {
   const references = withWhatIsLive(derived, sent, by);
-  const isContradicted = [...sent.values()].some((records) => records.some((each) => each.isContradicted === true));
+  const isUnsure = [...sent.values()].some(isContradicted);
   const plans = [...references].map(([transactionReference, drafts]): ReferencePlan<Sent> => {
     const records = sent.get(transactionReference) ?? [];
-    const decision = isContradicted ? contradicted(drafts) : decide(drafts, records, by);
-    return { transactionReference, drafts, sent: records, decision };
+    const decision = decide(drafts, records, by);
+    // of the others nothing is sent
+    const isHeldUp = isContradicted(records) || (isUnsure && decision.is === 'send');
+    return { transactionReference, drafts, sent: records, decision: isHeldUp ? contradicted(drafts) : decision };
   });
   return plans.map((plan) => {
     const { decision } = plan;
@@ -90,6 +93,11 @@ export function planOf<Sent extends Submission>(
 function staysThough({ sent, decision }: ReferencePlan): boolean {
   if (!isLive(sent) || decision.draft?.report.status === 'NEWT') return false;
   return decision.is !== 'send' && stateOf(sent) !== 'cancelling';
+}
+
+/** Whether the authority contradicts itself of a reference. */
+export function isContradicted(submissions: Submissions): boolean {
+  return submissions.some((each) => each.isContradicted === true);
 }
 
 function contradicted(drafts: readonly Draft[]): Decision {
@@ -115,13 +123,16 @@ function withWhatIsLive(
     return last.report.status === 'NEWT' ? [last] : [];
   });
   const last = derived.at(-1);
-  const isOver = last?.is === 'draft' || last?.endedBy !== undefined;
+  const isOver = last?.is === 'draft' || last?.endedBy !== undefined || last?.isByEvents === true;
   for (const reference of withoutDraft) {
     if (!isLive(sent.get(reference)!) || !last) continue;
     const { version, leg } = partsOfReference(reference);
     const now = current.find((each) => each.leg === leg && each.version < version);
     const nowReference = now?.report.transactionReference ?? '';
-    if (now && !isLive(sent.get(nowReference) ?? [])) {
+    if (now && isLive(sent.get(nowReference) ?? [])) {
+      // two of one leg: the one that is derived stays
+      references.set(reference, [cancellationOf(last, reference)]);
+    } else if (now) {
       // it goes by the reference that the authority has
       const report = { ...now.report, transactionReference: reference };
       references.set(reference, [{ ...now, version, report }]);

@@ -1,6 +1,6 @@
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
-import { transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
+import { transactionsOf, type Facts, type Transaction, type TransactionVersion } from './transactions.js';
 
 const eventId = (sequence: number): string => `0197f3a1-6c00-7000-8000-${String(sequence).padStart(12, '0')}`;
 
@@ -117,38 +117,83 @@ describe('the transactions along an order', () => {
     ]);
   });
 
+  const factsIn = (found: readonly Transaction[]): Facts[] =>
+    found.map(({ versions: [version] }) => (version as TransactionVersion).facts);
+
   it('are at the place that the event states, and of allocations at that of the execution', async () => {
     const allocations = [{ client_id: 'C-1', quantity: '4' }];
     const found = await transactions(
-      [row(1, 'create', { exchange: 'XPAR', segment_mic: 'SEGM' })],
+      [row(1, 'create', { exchange: 'XPAR', segment_mic: 'SEGM' }, { central_counterparty: 'CCP' })],
       [row(2, 'partial_fill', { quantity: '4', price: '9.5', exchange: 'XANO' })],
       [row(3, 'modify', {}, { allocations })],
-      [row(4, 'fill', { quantity: '4', price: '9.5' })],
+      [row(4, 'partial_fill', { quantity: '4', price: '9.5' })],
+      [row(5, 'fill', { quantity: '4', price: '9.5', exchange: 'XANO' }, { central_counterparty: 'OWN' })],
+      [row(6, 'modify', {}, { allocations })],
     );
-    const places = found.map(({ versions: [version] }) => {
-      const { facts } = version as TransactionVersion;
-      return [facts.nearest('segment_mic', 'exchange')?.text, facts.text('exchange')];
-    });
+    const places = factsIn(found).map((facts) => [
+      ...[facts.nearest('segment_mic', 'exchange')?.text, facts.text('central_counterparty')],
+    ]);
     expect(places).toEqual([
-      ['XANO', 'XANO'],
-      ['SEGM', 'XANO'],
-      ['SEGM', 'XPAR'],
+      ['XANO', undefined],
+      ['XANO', undefined],
+      ['SEGM', 'CCP'],
+      ['XANO', 'OWN'],
+      ['XANO', 'OWN'],
     ]);
   });
 
-  it('were not transmitted where the order was cancelled since, or went to somebody else', async () => {
+  describe('of an order that was transmitted', () => {
     const complete = { order_receiver: 'A', transmission: 'complete' };
-    const after = async (...more: [string, object][]): Promise<string | undefined> => {
-      const events = more.map(([action, metadata], i) => [row(3 + i, action, {}, metadata)]);
-      const [fill] = await transactions([create], [row(2, 'route', {}, complete)], ...events, [row(9, 'fill', {})]);
-      return (fill!.versions[0] as TransactionVersion).facts.text('transmission');
-    };
-    expect(await after()).toBe('complete');
-    expect(await after(['modify', {}])).toBe('complete');
-    expect(await after(['cancel', {}])).toBe('none');
-    expect(await after(['route', { order_receiver: 'XPAR' }])).toBe('none');
-    expect(await after(['cancel', {}], ['route', complete])).toBe('complete');
-    expect(await after(['modify', { transmission: 'none' }])).toBe('none');
+    type Part = [action: string, metadata: object];
+    /** How it was to a fill after these events: of a life without corrections, and of one in which each was corrected. */
+    async function after(...more: Part[]): Promise<(string | undefined)[]> {
+      const events = more.map(([action, metadata], i) => row(3 + i, action, {}, metadata));
+      const whole = await transactions([create], [row(2, 'route', {}, complete)], ...events.map((each) => [each]), [
+        row(9, 'fill', {}),
+      ]);
+      const corrected = events.map((each) => [each, { ...each, sequence: '8', corrects: each.event_id }]);
+      const late = row(7, 'create', { side: 'buy', isin: 'DE0007164600' }, { client_id: 'C-1' }, 1);
+      const pieces = await transactions([create, late], [row(2, 'route', {}, complete)], ...corrected, [
+        row(9, 'fill', {}),
+      ]);
+      return [...factsIn(whole), ...factsIn(pieces)].map((facts) => facts.text('transmission'));
+    }
+
+    it.each<[string, Part[], string]>([
+      ['nothing more', [], 'complete'],
+      ['a change', [['modify', {}]], 'complete'],
+      ['a change that goes to the same receiver', [['route', { order_receiver: 'A' }]], 'complete'],
+      ['a cancel', [['cancel', {}]], 'none'],
+      ['another receiver', [['route', { order_receiver: 'XPAR' }]], 'none'],
+      [
+        'a cancel, and transmitted again',
+        [
+          ['cancel', {}],
+          ['route', complete],
+        ],
+        'complete',
+      ],
+      ['what says so', [['modify', { transmission: 'none' }]], 'none'],
+    ])('after %s', async (_, more, expected) => {
+      expect(await after(...more)).toEqual([expected, expected]);
+    });
+
+    it('is what it was at the time of the execution, also for what is recorded later, and for its allocations', async () => {
+      const allocations = [{ client_id: 'C-1', quantity: '4' }];
+      const found = await transactions(
+        [create],
+        [row(2, 'route', {}, complete)],
+        [row(3, 'partial_fill', {})],
+        [row(5, 'cancel', {})],
+        [row(6, 'modify', {}, { allocations })],
+        [row(7, 'partial_fill', {}, { execution_time: '2026-06-02T08:00:04Z' })],
+        [row(8, 'modify', {}, { allocations })],
+        [row(9, 'partial_fill', {})],
+        [row(10, 'modify', {}, { allocations })],
+      );
+      const said = factsIn(found).map((facts) => facts.text('transmission'));
+      expect(said).toEqual(['complete', 'complete', 'complete', 'complete', 'none', 'none']);
+    });
   });
 
   it('are allocations too, by whatever event, and know the last execution', async () => {

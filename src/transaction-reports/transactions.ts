@@ -5,9 +5,9 @@ import type { OrderLife } from '../reports/whole-lives.js';
 import {
   contentsOf,
   isExecution,
-  OF_PLACE,
   OrderPast,
   saysTheSame,
+  takenOver,
   type HeldContent,
   type KnownThen,
 } from './order-past.js';
@@ -121,21 +121,14 @@ function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): Trans
   const fill = isExecution(held) ? held : known.lastFill;
   const { content } = stated;
   return {
-    ...{ row, content, cause, facts: new Facts(stated.facts, isExecution(held) ? known.facts : withPlace(known)) },
+    ...{ row, content, cause, facts: new Facts(stated.facts, takenOver(held, known)) },
     fill: fill && { row: fill.row, content: fill.stated.content },
   };
 }
 
-/** To an allocation, where the last execution took place. */
-function withPlace({ facts, lastFill }: KnownThen): KnownThen['facts'] {
-  const places = OF_PLACE.flatMap((name) => {
-    const stated = lastFill?.stated.facts.get(name);
-    return stated ? [[name, stated] as const] : [];
-  });
-  return places.length === 0 ? facts : new Map([...facts, ...places]);
-}
-
 /** To an execution the one before it is of no account. */
 function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
-  return (toExecution || a.lastFill?.row === b.lastFill?.row) && saysTheSame(a, b);
+  const isSameFill =
+    a.lastFill?.row === b.lastFill?.row && a.lastFill?.transmission?.text === b.lastFill?.transmission?.text;
+  return (toExecution || isSameFill) && saysTheSame(a, b);
 }
