@@ -68,12 +68,14 @@ function collect(message: IncomingMessage, maxBytes: number, part?: BodyPart): P
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let refused: Problem | undefined;
     message
       .on('data', (chunk: Buffer) => {
         size += chunk.length;
-        const refused = size > maxBytes ? tooLarge(maxBytes) : part?.hold(size);
-        if (refused) reject(refused);
-        else chunks.push(chunk);
+        refused ??= size > maxBytes ? tooLarge(maxBytes) : part?.hold(size);
+        if (!refused) return void chunks.push(chunk);
+        chunks.length = 0; // nothing of what still comes is kept
+        reject(refused);
       })
       .once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
       .once('error', reject)
