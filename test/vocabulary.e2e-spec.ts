@@ -116,6 +116,11 @@ describe('the vocabulary of order events', () => {
         ill_typed:
           'metadata.aggregated: must be true or false; metadata.execution_time: must be YYYY-MM-DDThh:mm:ss, then up to nine decimals, then Z or an offset ±hh:mm',
       },
+      {
+        event_id: madeId(8),
+        unknown: null,
+        ill_typed: 'entity_type: must be order, for reports to read the event',
+      },
     ]);
   });
 

@@ -29,8 +29,10 @@ export function vocabularyFindings(event: {
   metadata: JsonObject;
 }): VocabularyFindings {
   const findings: VocabularyFindings = { unknown: [], illTyped: [] };
-  if (event.entity_type !== 'order')
+  if (event.entity_type !== 'order') {
     findings.illTyped.push('entity_type: must be order, for reports to read the event');
+    return findings;
+  }
   if (!Object.hasOwn(ACTIONS, event.action)) {
     findings.illTyped.push(`action: must be one of ${Object.keys(ACTIONS).join(', ')}`);
   }

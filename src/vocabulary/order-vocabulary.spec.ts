@@ -55,11 +55,13 @@ describe('the vocabulary of order events', () => {
   });
 
   it('tells an action that it does not have, and what is no order', () => {
-    const found = vocabularyFindings({ entity_type: 'execution', action: 'filled', new_state: {}, metadata: {} });
-    expect(found.illTyped).toEqual([
-      'entity_type: must be order, for reports to read the event',
-      expect.stringMatching(/^action: must be one of decide, create, .*, void$/),
-    ]);
+    const filled = { action: 'filled', new_state: { other: 'x' }, metadata: {} };
+    expect(vocabularyFindings({ ...filled, entity_type: 'order' })).toEqual({
+      unknown: ['new_state.other'],
+      illTyped: [expect.stringMatching(/^action: must be one of decide, create, .*, void$/)],
+    });
+    const illTyped = ['entity_type: must be order, for reports to read the event'];
+    expect(vocabularyFindings({ ...filled, entity_type: 'execution' })).toEqual({ unknown: [], illTyped });
   });
 
   it('tells unknown names, names in the wrong part, and values of another type', () => {
