@@ -1,5 +1,5 @@
 import { uuidv7 } from '../src/database/uuidv7.js';
-import { BANK, CLIENT, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { agency, BANK, CLIENT, OWN, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
 import { query } from './support/keys.js';
@@ -9,15 +9,6 @@ import { whenOver } from './support/verification.js';
 
 type Members = Record<string, unknown>;
 
-const OWN = {
-  ...{ trading_capacity: 'own_account', client_id_type: 'none' },
-  ...{ investment_decision_maker: 'MM7', investment_decision_maker_type: 'algorithm' },
-  ...{ execution_decision_maker: 'SOR7V3', execution_decision_maker_type: 'algorithm' },
-};
-const agency = (client: string) => ({
-  ...{ trading_capacity: 'any_other', client_id: client },
-  ...{ investment_decision_maker_type: 'client', execution_decision_maker: 'T-2' },
-});
 const LISTED = 'FR0000120271';
 const instrument = (listedTo: string): string =>
   `isin,name,symbol,cfi,currency,listed_from,listed_to,valid_from\n${LISTED},Two,TWO,ESVUFR,EUR,2018-01-03,${listedTo},2018-01-03\n`;

@@ -1,7 +1,6 @@
 import { isReady, isToBeMended } from '../transaction-reports/draft.js';
 import type { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
-import { isContradicted } from '../transaction-reports/submission-plan.js';
-import { stateOf, type Submissions } from '../transaction-reports/submissions.js';
+import { isContradicted, stateOf, type Submissions } from '../transaction-reports/submissions.js';
 import { ageingOf, type Reported } from '../transaction-reports/timeliness.js';
 import type { OfReference } from './draft-groups.js';
 import type { SentRecord } from './reporting-book.sql.js';

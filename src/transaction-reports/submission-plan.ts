@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { grouped } from '../reports/grouped.js';
 import { isReady, type Draft, type NotReportable } from './draft.js';
 import { findingsOf } from './rules/rts22-rules.js';
-import { isLive, stateOf, type Submission, type Submissions } from './submissions.js';
+import { isContradicted, isLive, stateOf, type Submission, type Submissions } from './submissions.js';
 import { partsOfReference } from './transaction-reference.js';
 import { transactionXml } from './transaction-report-xml.js';
 
@@ -93,11 +93,6 @@ export function planOf<Sent extends Submission>(
 function staysThough({ sent, decision }: ReferencePlan): boolean {
   if (!isLive(sent) || decision.draft?.report.status === 'NEWT') return false;
   return decision.is !== 'send' && stateOf(sent) !== 'cancelling';
-}
-
-/** Whether the authority contradicts itself of a reference. */
-export function isContradicted(submissions: Submissions): boolean {
-  return submissions.some((each) => each.isContradicted === true);
 }
 
 function contradicted(drafts: readonly Draft[]): Decision {

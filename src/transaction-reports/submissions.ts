@@ -53,6 +53,11 @@ export function isLive(submissions: Submissions): boolean {
   return ['sent', 'pending', 'accepted', 'cancelling'].includes(stateOf(submissions));
 }
 
+/** Whether the authority said both that it has one of these and that it has not, and nothing since. */
+export function isContradicted(submissions: Submissions): boolean {
+  return submissions.some((each) => each.isContradicted === true);
+}
+
 /** With one more that was sent. Throws SubmissionError where that may not be. */
 export function withSent(
   submissions: Submissions,

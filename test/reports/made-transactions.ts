@@ -88,13 +88,13 @@ function event(
 }
 
 /** Of the firm for itself, by machines. */
-const OWN = {
+export const OWN = {
   ...{ trading_capacity: 'own_account', client_id_type: 'none' },
   ...{ investment_decision_maker: 'MM7', investment_decision_maker_type: 'algorithm' },
   ...{ execution_decision_maker: 'SOR7V3', execution_decision_maker_type: 'algorithm' },
 };
 /** Of a client, executed by a person. */
-const agency = (client: string) => ({
+export const agency = (client: string) => ({
   ...{ trading_capacity: 'any_other', client_id: client },
   ...{ investment_decision_maker_type: 'client', execution_decision_maker: 'T-2' },
 });
