@@ -186,6 +186,40 @@ describe('the reports of an execution', () => {
     await importData('instrument', instrument(''));
   }, 60_000);
 
+  it('are cancelled and reported anew where reference data, corrected since, give another content, once a person says so', async () => {
+    const alias = `DIFFERS-${day}`;
+    const client = (lei: string) => `client_id,name,lei,branch,valid_from\n${alias},A company,${lei},MIL,2018-01-03\n`;
+    await importData('client', client(CLIENT));
+    await create(agency(alias));
+    await fill();
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 send']);
+    await importData('client', client(BANK));
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 differs']);
+    expect(await submitAnd('RJCT', { correct_differing: 'yes' })).toEqual(['CANC v1 send']);
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 differs']);
+    const [decisions, run] = await submit({ correct_differing: 'yes' });
+    expect(decisions).toEqual(['CANC v1 send']);
+    // nothing goes out under the reference before the authority took that
+    expect(await submitAnd('ACPT', { correct_differing: 'yes' })).toEqual(['NEWT v1 cancelling']);
+    await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${run.id}'`);
+    await service.http().post(`${SUBMISSIONS}/${run.id}/files`).expect(202);
+    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${run.id}`);
+    expect([made.status, made.sha256]).toEqual(['done', run.sha256]);
+    const xml = feedbackXml([{ answers: run.files[0]!.message_id, status: 'ACPT' }], `FR-DIFFERS`);
+    const path = '/v1/transaction-report-feedback';
+    await service.http().post(path).set('content-type', 'application/xml').send(xml).expect(201);
+    had.clear();
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 send']);
+    expect(await ageing()).toEqual(['v1 late accepted as-sent']);
+    expect(had.size).toBe(1);
+    const asked = { from_date: day, to_date: day };
+    const reconciliations = '/v1/ledgers/main/transaction-reports/reconciliations';
+    const { body } = await service.http().post(reconciliations).send(asked).expect(200);
+    expect((body.rows as Record<string, string>[]).find(({ kind }) => kind === 'reference')).toMatchObject({
+      result: 'same',
+    });
+  }, 60_000);
+
   it('are those of the firm again once the order that it transmitted was cancelled, or went to a venue', async () => {
     await create();
     const route = (to: Members) => post('route', {}, to);

@@ -31,7 +31,7 @@ export async function* byReference(
   all: AsyncIterable<Draft | NotReportable>,
   executingEntity: string,
   sentOf: (eventIds: readonly string[]) => Promise<readonly SentRecord[]>,
-  by: Pick<DecidedBy, 'isRepeatingRejected' | 'isCancellingUnderived'> = {},
+  by: Pick<DecidedBy, 'isRepeatingRejected' | 'isCancellingUnderived' | 'isCorrectingDiffering'> = {},
 ): AsyncGenerator<OfReference> {
   for await (const groups of inGroups(all)) {
     const ofEvent = grouped(await sentOf(groups.map(({ eventId }) => eventId)), (record) => record.eventId);

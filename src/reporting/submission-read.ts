@@ -17,6 +17,7 @@ export interface SubmissionRead {
   upToAct: number;
   isRepeatingRejected: boolean;
   isCancellingUnderived: boolean;
+  isCorrectingDiffering: boolean;
   /** of one that counts as sent already: its files are made once more, of what this maker sent, and nothing is decided */
   sentBy: string | undefined;
   files: FileMaking;

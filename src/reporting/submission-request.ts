@@ -7,6 +7,7 @@ import { EXECUTING_ENTITY_PARAMETER, transactions } from '../transaction-reports
 
 export const REPEAT_REJECTED = 'repeat_rejected';
 export const CANCEL_UNDERIVED = 'cancel_underived';
+export const CORRECT_DIFFERING = 'correct_differing';
 
 /** A submission is asked for as a report is: by a period, whose executions it reports, and these parameters. */
 export const SUBMISSION: Report = defineReport({
@@ -16,6 +17,10 @@ export const SUBMISSION: Report = defineReport({
     EXECUTING_ENTITY_PARAMETER,
     yesParameter(REPEAT_REJECTED, 'yes sends again what was rejected, though it says the same'),
     yesParameter(CANCEL_UNDERIVED, 'yes cancels what is underived: nothing is to be reported of it by reference data'),
+    yesParameter(
+      CORRECT_DIFFERING,
+      'yes cancels what differs by reference data, so that it is reported anew once that is accepted',
+    ),
     REFERENCE_PARAMETER,
   ],
 });

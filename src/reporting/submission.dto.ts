@@ -22,6 +22,12 @@ export class SubmissionRequestDto extends OmitType(PeriodRequestDto, ['as_of']) 
     example: 'yes',
   })
   cancel_underived?: string;
+  @ApiPropertyOptional({
+    description:
+      'yes cancels what `differs`: it was sent with another content, by reference data that were corrected. The next submission reports it anew once the authority has taken that',
+    example: 'yes',
+  })
+  correct_differing?: string;
 }
 
 class SubmittedFileDto {

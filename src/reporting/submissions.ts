@@ -27,7 +27,7 @@ import { writtenEvent, type SubmissionSummary, type WrittenRecord } from './repo
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
 import type { SubmissionTotals } from './submission-read.js';
-import { CANCEL_UNDERIVED, REPEAT_REJECTED, SUBMISSION } from './submission-request.js';
+import { CANCEL_UNDERIVED, CORRECT_DIFFERING, REPEAT_REJECTED, SUBMISSION } from './submission-request.js';
 import * as sql from './submission-runs.sql.js';
 import type { Decision, StoredRun } from './submission-runs.sql.js';
 
@@ -193,6 +193,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       referenceRevision: BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
       isRepeatingRejected: parameters[REPEAT_REJECTED] === 'yes',
       isCancellingUnderived: parameters[CANCEL_UNDERIVED] === 'yes',
+      isCorrectingDiffering: parameters[CORRECT_DIFFERING] === 'yes',
       sentBy: act?.maker,
       files: fileMakingOf(this.config, run.created_at, firstNumber),
     };

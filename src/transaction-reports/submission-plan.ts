@@ -11,7 +11,7 @@ import { transactionXml } from './transaction-report-xml.js';
  * - `held`: something is to be mended first
  * - `as-sent`: it was sent so already
  * - `differs`: another content was sent under the same reference, because reference data were corrected since: a person
- *   decides whether it is cancelled and reported anew
+ *   decides whether it is cancelled, and then reported anew
  * - `cancelling`: a cancellation must be answered first
  * - `uncancelled`: another report of the execution holds no more, and cannot be cancelled yet
  * - `not-there`: it is to be cancelled, and the authority has none
@@ -36,6 +36,8 @@ export interface DecidedBy {
   isRepeatingRejected?: boolean;
   /** what nothing is to be reported of any more, by reference data, is cancelled */
   isCancellingUnderived?: boolean;
+  /** what the authority has with another content, by reference data, is cancelled, so that it can be reported anew */
+  isCorrectingDiffering?: boolean;
   /** the same execution is another executing entity's, as long as no event says whose */
   isReportedForOther?: boolean;
   /** an event of the same id was reported of another ledger first */
@@ -173,7 +175,12 @@ export function decide(drafts: readonly Draft[], submissions: Submissions, by: D
     : draft.report.status === 'CANC'
       ? cancelling(draft)
       : reporting(draft);
-  return why === undefined ? { is: 'send', draft, digest: recordDigest(draft) } : { is: 'not-sent', draft, why };
+  if (why === 'differs' && by.isCorrectingDiffering) {
+    // the reference is free again once the authority took this
+    const cancellation = cancellationOf(draft, draft.report.transactionReference);
+    if (isReady(cancellation)) return sending(cancellation);
+  }
+  return why === undefined ? sending(draft) : { is: 'not-sent', draft, why };
 
   function reporting(draft: Draft): Unsent | undefined {
     const state = stateOf(submissions);
@@ -192,4 +199,8 @@ export function decide(drafts: readonly Draft[], submissions: Submissions, by: D
     if (state === 'cancelling' || state === 'cancelled') return 'as-sent';
     return isReady(draft) ? undefined : 'held';
   }
+}
+
+function sending(draft: Draft): Decision {
+  return { is: 'send', draft, digest: recordDigest(draft) };
 }
