@@ -221,7 +221,7 @@ describe('the reports of an execution', () => {
   }, 60_000);
 
   it('are those of the firm again once the order that it transmitted was cancelled, or went to a venue', async () => {
-    await create();
+    await create(agency('C-1'));
     const route = (to: Members) => post('route', {}, to);
     await route({ order_receiver: BANK, transmission: 'complete' });
     const id = await fill();

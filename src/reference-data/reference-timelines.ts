@@ -15,8 +15,8 @@ export interface ReferenceEntry {
 /** Entries as they stood at one time. */
 export interface ReferenceAt {
   find(kind: string, id: string): ReferenceEntry | undefined;
-  /** the one instrument that events call so then */
-  findInstrument(symbol: string): ReferenceEntry | undefined;
+  /** all that have this value of an attribute then */
+  findHaving(kind: string, attribute: string, value: string): readonly ReferenceEntry[];
 }
 
 /** Changes that are kept before all are forgotten: some 50 MB. */
@@ -28,9 +28,10 @@ const MOST_KEPT = 50_000;
  */
 export class ReferenceTimelines {
   private readonly changes = new Map<string, readonly RecordedChange[]>();
-  private readonly idsOfSymbols = new Map<string, readonly string[]>();
+  /** of entries that ever had a value, by kind, attribute and value */
+  private readonly idsOfValues = new Map<string, readonly string[]>();
   private wanted = new Map<string, { kind: string; id: string }>();
-  private wantedSymbols = new Set<string>();
+  private wantedValues = new Map<string, { kind: string; attribute: string; value: string }>();
   private kept = 0;
 
   /** `read` gives a connection for a short read. */
@@ -45,22 +46,22 @@ export class ReferenceTimelines {
     const find = (kind: string, id: string) => this.find(kind, id, at);
     return {
       find,
-      findInstrument: (symbol) => {
-        const ids = this.idsOfSymbols.get(symbol);
-        if (!ids) this.wantedSymbols.add(symbol);
-        const found = (ids ?? []).flatMap((id) => find('instrument', id) ?? []);
-        const named = found.filter(({ attributes }) => attributes.symbol === symbol);
-        return named.length === 1 ? named[0] : undefined;
+      findHaving: (kind, attribute, value) => {
+        const key = `${kind}\n${attribute}\n${value}`;
+        const ids = this.idsOfValues.get(key);
+        if (!ids) this.wantedValues.set(key, { kind, attribute, value });
+        const found = (ids ?? []).flatMap((id) => find(kind, id) ?? []);
+        return found.filter(({ attributes }) => attributes[attribute] === value);
       },
     };
   }
 
   /** Reads what was asked for and not there; whether there was anything. */
   async readWanted(): Promise<boolean> {
-    const [wanted, symbols] = [[...this.wanted.values()], [...this.wantedSymbols]];
-    if (wanted.length === 0 && symbols.length === 0) return false;
+    const [wanted, values] = [[...this.wanted.values()], [...this.wantedValues]];
+    if (wanted.length === 0 && values.length === 0) return false;
     this.wanted = new Map();
-    this.wantedSymbols = new Set();
+    this.wantedValues = new Map();
     await this.read(async (client) => {
       for (const kind of new Set(wanted.map((each) => each.kind))) {
         const ids = wanted.filter((each) => each.kind === kind).map(({ id }) => id);
@@ -71,10 +72,10 @@ export class ReferenceTimelines {
         }
         this.kept += ids.length;
       }
-      for (const symbol of symbols) {
-        this.idsOfSymbols.set(symbol, await idsHaving(client, 'instrument', this.revision, { symbol }));
+      for (const [key, { kind, attribute, value }] of values) {
+        this.idsOfValues.set(key, await idsHaving(client, kind, this.revision, { [attribute]: value }));
       }
-      this.kept += symbols.length;
+      this.kept += values.length;
     });
     return true;
   }
@@ -88,7 +89,7 @@ export class ReferenceTimelines {
   forgetIfMany(): void {
     if (this.kept < MOST_KEPT) return;
     this.changes.clear();
-    this.idsOfSymbols.clear();
+    this.idsOfValues.clear();
     this.kept = 0;
   }
 

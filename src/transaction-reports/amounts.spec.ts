@@ -1,5 +1,7 @@
 import { executionWith, type StatedValues } from '../../test/support/executions.js';
 import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
+import type { Execution } from './execution.js';
+import { executionOfLeg, legsOf } from './legs.js';
 import { Trace, type ToMend } from './trace.js';
 
 const BOND = { isin: 'DE0001102309' };
@@ -8,6 +10,12 @@ const SWAP = { isin: 'EZ0000000003', exchange: 'XOFF' };
 
 function told({ toMend }: Trace): string[] {
   return toMend.map(({ field, text }: ToMend) => `${field}: ${text}`);
+}
+
+/** What is known of each of the allocations. */
+function partsOf(stated: StatedValues): Execution[] {
+  const execution = executionWith({ client_id_type: 'aggregated', ...stated });
+  return legsOf(execution).flatMap((leg) => (leg.allocation ? [executionOfLeg(execution, leg)] : []));
 }
 
 describe('fields 30 and 31', () => {
@@ -35,12 +43,11 @@ describe('fields 30 and 31', () => {
   });
 
   it('of an allocation are its own', () => {
-    const execution = executionWith({ quantity: '10', allocations: [{ quantity: '4' }] });
+    const [part, other] = partsOf({ quantity: '10', allocations: [{ quantity: '4' }, {}] });
     const trace = new Trace();
-    const part = { index: 0, quantity: '4', price: undefined };
-    expect(quantityOf(execution, trace, part)).toEqual({ is: 'units', value: '4' });
+    expect(quantityOf(part!, trace, true)).toEqual({ is: 'units', value: '4' });
     expect(trace.lineage[0]!.sources).toMatchObject([{ name: 'allocations/0/quantity' }]);
-    expect(quantityOf(execution, trace, { ...part, quantity: undefined })).toBeUndefined();
+    expect(quantityOf(other!, trace, true)).toBeUndefined();
     expect(told(trace)).toEqual(['30: quantity must be stated in each of allocations']);
   });
 });
@@ -68,13 +75,14 @@ describe('fields 33 and 34', () => {
   });
 
   it('of an allocation within an execution are those of the execution, if it has none of its own', () => {
-    const part = { index: 0, quantity: '4', price: undefined };
-    const within = executionWith({ price: '9', allocations: [{ quantity: '4' }] });
-    expect(priceOf(within, new Trace(), part)).toMatchObject({ amount: '9' });
-    expect(priceOf(within, new Trace(), { ...part, price: '8' })).toMatchObject({ amount: '8' });
+    const allocations = [{ quantity: '4' }, { quantity: '6', price: '8' }];
+    const prices = partsOf({ price: '9', allocations }).map((part) => priceOf(part, new Trace(), true));
+    expect(prices).toMatchObject([{ amount: '9' }, { amount: '8' }]);
+    const [pending] = partsOf({ price_absent: 'pending', allocations });
+    expect(priceOf(pending!, new Trace(), true)).toMatchObject({ is: 'pending' });
     const trace = new Trace();
-    const apart = executionWith({ action: 'modify', price: '9', allocations: [{ quantity: '4' }] });
-    expect(priceOf(apart, trace, part)).toBeUndefined();
+    const [apart] = partsOf({ action: 'modify', price: '9', price_absent: 'pending', allocations });
+    expect(priceOf(apart!, trace, true)).toBeUndefined();
     expect(told(trace)).toEqual(['33: price must be stated in each of allocations']);
   });
 });
@@ -127,6 +135,62 @@ describe('field 35', () => {
     const trace = new Trace();
     expect(netAmountOf(execution, trace, { price, quantity })).toBe(amount);
     expect(told(trace)).toEqual(toMend);
+  });
+});
+
+describe('field 35 of an allocation', () => {
+  const PART = { ...PERCENT, price: '99.5' };
+  it.each<[string, StatedValues, (string | undefined)[]]>([
+    ['is its own', { allocations: [{ quantity: '400', net_amount: '402.5' }] }, ['402.5']],
+    ['is made of what accrued on it', { allocations: [{ quantity: '400', accrued_interest: '5' }] }, ['403']],
+    [
+      'has of what accrued on all what is in proportion',
+      {
+        quantity: '1000',
+        accrued_interest: '10',
+        allocations: [{ quantity: '400' }, { quantity: '600', price: '100' }],
+      },
+      ['402', '606'],
+    ],
+    [
+      'has of the net amount of all what it is more than the clean one, in proportion',
+      { quantity: '1000', net_amount: '985', allocations: [{ quantity: '400' }, { quantity: '600' }] },
+      ['394', '591'],
+    ],
+    [
+      'is rounded once',
+      {
+        quantity: '3',
+        accrued_interest: '1',
+        allocations: [
+          { quantity: '1', price: '0' },
+          { quantity: '2', price: '0' },
+        ],
+      },
+      ['0.33333', '0.66667'],
+    ],
+    ['is not that of all', { quantity: '1000', allocations: [{ quantity: '400' }] }, [undefined]],
+    [
+      'is not known of what is allocated later without it',
+      { action: 'modify', net_amount: '1007.5', accrued_interest: '1', allocations: [{ quantity: '4', price: '99' }] },
+      [undefined],
+    ],
+  ])('%s', (_, stated, amounts) => {
+    const whole = executionWith({ ...PART, client_id_type: 'aggregated', ...stated });
+    const parts = partsOf({ ...PART, ...stated });
+    const trace = new Trace();
+    const found = parts.map((part) => {
+      const [price, quantity] = [priceOf(part, new Trace(), true), quantityOf(part, new Trace(), true)];
+      return netAmountOf(part, trace, { price, quantity, whole });
+    });
+    expect(found).toEqual(amounts);
+    expect(told(trace)).toEqual(
+      amounts.includes(undefined)
+        ? [
+            '35: net_amount, or accrued_interest with a price in percent or money, must be stated in each of allocations, or of the execution that states these',
+          ]
+        : [],
+    );
   });
 });
 

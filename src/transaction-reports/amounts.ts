@@ -1,22 +1,20 @@
 import { add, divide, formatDecimal, multiply, parseDecimal, type Decimal } from '../reports/decimal.js';
 import type { Execution } from './execution.js';
-import type { Allocation } from './legs.js';
 import { isDebt } from './rules/facts.js';
-import { fromEvent, type Source, type Trace } from './trace.js';
-import { isFill, type Facts } from './transactions.js';
+import { fromEvent, type Source, type Stated, type Trace } from './trace.js';
+import { isFill } from './transactions.js';
 import type { Money, Price, Quantity } from './transaction-report.js';
 
-/** Fields 30 and 31: of the execution, or of its part that a client got. */
-export function quantityOf(execution: Execution, trace: Trace, allocation?: Allocation): Quantity | undefined {
-  const { facts, instrument } = execution;
+/** Fields 30 and 31: of the execution, or of a part of it. */
+export function quantityOf({ facts, instrument }: Execution, trace: Trace, isPart = false): Quantity | undefined {
   const rule = 'the quantity that was executed';
-  const found = ofLeg(facts, 'quantity', allocation);
+  const found = facts.get('quantity');
   if (!found) {
-    trace.mend(30, rule, `quantity must be stated${allocation ? ' in each of allocations' : ''}`);
+    trace.mend(30, rule, `quantity must be stated${isPart ? IN_EACH : ''}`);
     return undefined;
   }
   const notation = facts.get('quantity_notation');
-  const sources = [...found.sources, ...(notation ? [fromEvent(notation)] : [])];
+  const sources = [fromEvent(found), ...(notation ? [fromEvent(notation)] : [])];
   const is = notation?.text ?? notationOf(instrument.cfi);
   if (is === undefined) {
     trace.mend(30, rule, `quantity_notation must be stated of instruments classified ${instrument.cfi}`);
@@ -39,16 +37,15 @@ function notationOf(cfi: string | undefined): 'units' | undefined {
 }
 
 /** Fields 33 and 34. */
-export function priceOf(execution: Execution, trace: Trace, allocation?: Allocation): Price | undefined {
-  const { facts, instrument, at } = execution;
+export function priceOf(execution: Execution, trace: Trace, isPart = false): Price | undefined {
+  const { facts, instrument } = execution;
   const rule = 'the price of the execution';
   const currency = currencyOf(execution);
-  const found = ofLeg(facts, 'price', allocation) ?? (allocation && isFill(at) ? ofLeg(facts, 'price') : undefined);
+  const found = facts.get('price');
   if (!found) {
     const absent = facts.get('price_absent');
-    if (!absent || allocation) {
-      const text = allocation ? 'price must be stated in each of allocations' : 'price or price_absent must be stated';
-      trace.mend(33, rule, text);
+    if (!absent) {
+      trace.mend(33, rule, isPart ? `price must be stated${IN_EACH}` : 'price or price_absent must be stated');
       return undefined;
     }
     trace.say([33], 'there is no price', [fromEvent(absent)]);
@@ -60,7 +57,7 @@ export function priceOf(execution: Execution, trace: Trace, allocation?: Allocat
     trace.mend(33, rule, 'price_notation must be stated of debt instruments');
     return undefined;
   }
-  trace.say([33], rule, [...found.sources, ...(notation ? [fromEvent(notation)] : [])]);
+  trace.say([33], rule, [fromEvent(found), ...(notation ? [fromEvent(notation)] : [])]);
   if (notation?.text === 'percentage' || notation?.text === 'yield') return { is: notation.text, value: found.text };
   if (notation?.text === 'basis_points') return { is: 'basis-points', value: found.text };
   if (currency) trace.say([34], 'the currency of the price', currency.sources);
@@ -68,50 +65,85 @@ export function priceOf(execution: Execution, trace: Trace, allocation?: Allocat
   return { is: 'money', amount: found.text, currency: currency?.text };
 }
 
-/** Field 35, of debt instruments: as stated, or clean price times quantity with what interest accrued. */
+/**
+ * Field 35, of debt instruments: as stated, or clean price times quantity with what interest accrued. What accrued on a
+ * part of an execution is in proportion to it, where it is stated of the whole alone.
+ */
 export function netAmountOf(
-  execution: Execution,
+  { facts, instrument }: Execution,
   trace: Trace,
-  {
-    price,
-    quantity,
-    allocation,
-  }: { price: Price | undefined; quantity: Quantity | undefined; allocation?: Allocation },
+  { price, quantity, whole }: { price: Price | undefined; quantity: Quantity | undefined; whole?: Execution },
 ): string | undefined {
-  const { facts, instrument } = execution;
   if (!isDebt(instrument.cfi ?? '') || !price || price.is === 'pending' || price.is === 'not-applicable')
     return undefined;
   const rule = 'net amount: clean price times nominal value, and accrued interest';
-  const stated = allocation ? undefined : facts.get('net_amount');
+  const stated = facts.get('net_amount');
   if (stated) {
     trace.say([35], rule, [fromEvent(stated)]);
     return stated.text;
   }
-  const accrued = allocation ? undefined : facts.get('accrued_interest');
+  const accrued = facts.get('accrued_interest');
   const clean = quantity && cleanAmount(price, quantity);
-  const interest = accrued && parseDecimal(accrued.text);
+  const interest = accrued
+    ? interestOn(ONE, accrued, ONE)
+    : whole && quantity && interestOfPart(whole, quantity, price);
   if (!clean || !interest) {
-    const text = allocation
-      ? 'the net amount of a part is not known: the client must be named by an execution of its own'
-      : 'net_amount, or accrued_interest with a price in percent or money, must be stated';
-    trace.mend(35, rule, text);
+    const text = 'net_amount, or accrued_interest with a price in percent or money, must be stated';
+    trace.mend(35, rule, `${text}${whole ? `${IN_EACH}, or of the execution that states these` : ''}`);
     return undefined;
   }
   const names = ['price', 'quantity'] as const;
-  const sources: Source[] = [...names.flatMap((name) => facts.get(name) ?? []).map(fromEvent), fromEvent(accrued)];
-  trace.say([35], `${rule}, rounded to five decimals, halves up`, sources);
-  return formatDecimal(divide(add(clean, interest), ONE, 5));
+  const sources = [...names.flatMap((name) => facts.get(name) ?? []), ...interest.sources].map(fromEvent);
+  const how = interest.part === ONE ? rule : `${rule} in proportion to the part`;
+  trace.say([35], `${how}, rounded to five decimals, halves up`, sources);
+  return formatDecimal(
+    divide(add(multiply(clean, interest.whole), multiply(interest.total, interest.part)), interest.whole, 5),
+  );
 }
 
 const ONE: Decimal = { unscaled: 1n, scale: 0 };
+const IN_EACH = ' in each of allocations';
+
+/** What accrued on a part, `total × part / whole`. */
+interface Interest {
+  total: Decimal;
+  part: Decimal;
+  whole: Decimal;
+  sources: readonly Stated[];
+}
+
+function interestOn(part: Decimal, accrued: Stated, whole: Decimal): Interest | undefined {
+  const total = parseDecimal(accrued.text);
+  return total && { total, part, whole, sources: [accrued] };
+}
+
+/** By what the execution states of itself: what accrued, or its net amount, less its clean price times quantity. */
+function interestOfPart({ facts, at }: Execution, { value }: Quantity, { is }: Price): Interest | undefined {
+  const [quantity, price] = [facts.get('quantity'), facts.get('price')];
+  const [whole, part] = [parseDecimal(quantity?.text ?? ''), parseDecimal(value)];
+  if (!isFill(at) || !quantity || !whole || whole.unscaled === 0n || !part) return undefined;
+  const [accrued, net] = [facts.get('accrued_interest'), facts.get('net_amount')];
+  if (accrued) {
+    const interest = interestOn(part, accrued, whole);
+    return interest && { ...interest, sources: [accrued, quantity] };
+  }
+  const clean = price && cleanOf(is, price.text, quantity.text);
+  const amount = net && parseDecimal(net.text);
+  if (!clean || !amount) return undefined;
+  const total = add(amount, { ...clean, unscaled: -clean.unscaled });
+  return { total, part, whole, sources: [net, price, quantity] };
+}
 
 /** Undefined where the price is neither money nor percent of the nominal value. */
 function cleanAmount(price: Price, quantity: Quantity): Decimal | undefined {
-  const size = parseDecimal(quantity.value);
-  const value = parseDecimal(price.is === 'money' ? price.amount : 'value' in price ? price.value : '');
+  return cleanOf(price.is, price.is === 'money' ? price.amount : 'value' in price ? price.value : '', quantity.value);
+}
+
+function cleanOf(notation: Price['is'], price: string, quantity: string): Decimal | undefined {
+  const [size, value] = [parseDecimal(quantity), parseDecimal(price)];
   if (!size || !value) return undefined;
-  if (price.is === 'money') return multiply(size, value);
-  return price.is === 'percentage' ? multiply(multiply(size, value), { unscaled: 1n, scale: 2 }) : undefined;
+  if (notation === 'money') return multiply(size, value);
+  return notation === 'percentage' ? multiply(multiply(size, value), { unscaled: 1n, scale: 2 }) : undefined;
 }
 
 /** Fields 38 and 39: more than zero where the seller receives it. */
@@ -132,19 +164,4 @@ export function upFrontPaymentOf({ facts, instrument }: Execution, trace: Trace)
 function currencyOf({ facts, instrument }: Execution): { text: string; sources: readonly Source[] } | undefined {
   const stated = facts.get('currency');
   return stated ? { text: stated.text, sources: [fromEvent(stated)] } : instrument.value('currency');
-}
-
-/** A member of the event, or of the allocation within it. */
-function ofLeg(
-  facts: Facts,
-  name: 'price' | 'quantity',
-  allocation?: Allocation,
-): { text: string; sources: readonly Source[] } | undefined {
-  if (!allocation) {
-    const stated = facts.get(name);
-    return stated && { text: stated.text, sources: [fromEvent(stated)] };
-  }
-  const [text, stated] = [allocation[name], facts.get('allocations')];
-  if (text === undefined || !stated) return undefined;
-  return { text, sources: [{ ...fromEvent(stated), name: `allocations/${allocation.index}/${name}` }] };
 }

@@ -52,5 +52,10 @@ describe('who is the buyer (Annex I, fields 7 and 16)', () => {
     const swap = { ...NOTHING, cfi: 'SFCXXP', side: 'buy' };
     expect(directionOf({ ...swap, currencies: ['EUR', 'USD'] })).toMatch(/^received_currency must say/);
     expect(directionOf({ ...swap, receivedCurrency: 'EUR' })).toMatch(/^the two currencies/);
+    expect(directionOf({ ...swap, receivedCurrency: 'EUR', currencies: ['USD', undefined] })).toMatch(/^the two curr/);
+    for (const receivedCurrency of ['GBP', 'eur', 'both']) {
+      const told = `received_currency ${receivedCurrency} must be EUR or USD`;
+      expect(directionOf({ ...swap, receivedCurrency, currencies: ['USD', 'EUR'] })).toBe(told);
+    }
   });
 });

@@ -29,10 +29,12 @@ export function directionOf(facts: DirectionFacts): Direction | string {
 }
 
 function withoutChange({ cfi, side, role, receivedCurrency, currencies }: DirectionFacts): Direction | string {
-  const [first] = currencies.filter((each) => each !== undefined).sort();
   if (isOfCurrencies(cfi, currencies)) {
+    const both = currencies.filter((each) => each !== undefined).sort();
+    const [first, second] = both;
     if (receivedCurrency === undefined) return 'received_currency must say which of the two currencies is received';
-    if (first === undefined) return 'the two currencies of the instrument must be known';
+    if (first === undefined || second === undefined) return 'the two currencies of the instrument must be known';
+    if (!both.includes(receivedCurrency)) return `received_currency ${receivedCurrency} must be ${first} or ${second}`;
     return {
       side: receivedCurrency === first ? 'buy' : 'sell',
       rule: 'the buyer receives the currency that is first in the alphabet',

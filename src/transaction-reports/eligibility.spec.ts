@@ -20,7 +20,11 @@ describe('what is not reported', () => {
 
   it.each<[string, StatedValues, RegExp]>([
     ['executed by another', { executing_entity: BANK }, /26\(1\)$/],
-    ['transmitted with all details', { transmission: 'complete', order_receiver: BANK }, /4\(1\)$/],
+    [
+      'transmitted with all details',
+      { transmission: 'complete', order_receiver: BANK, trading_capacity: 'any_other', client_id: 'C-1' },
+      /4\(1\)$/,
+    ],
     ['reported by the venue', { exchange: 'XREP' }, /26\(5\)$/],
     ['on what no venue has', { ...OFF, ...UNLISTED }, /26\(2\)$/],
     ['on what no venue has, with an internaliser', { exchange: 'XXSI', ...UNLISTED }, /26\(2\)$/],
@@ -40,6 +44,10 @@ describe('what is not reported', () => {
     ['by the firm', { executing_entity: FIRM }],
     ['by what is no LEI, which is held instead', { executing_entity: `${BANK}0` }],
     ['transmitted without details', { transmission: 'incomplete' }],
+    [
+      'on own account, whatever is said of who received it',
+      { transmission: 'complete', trading_capacity: 'own_account' },
+    ],
     [
       'securities financing that is reported nowhere else',
       { transaction_nature: 'securities_financing', sftr_exempt: true },

@@ -1,5 +1,6 @@
 import { isLei } from '../identifiers/lei.js';
 import { clientIdOf, isAggregate, type Execution } from './execution.js';
+import { isOnOwnAccount } from './legs.js';
 import { EXCLUSIONS } from './rts22-codes.js';
 import { isFill } from './transactions.js';
 
@@ -22,7 +23,7 @@ const RTS22 = 'Delegated Regulation (EU) 2017/590';
  * | --- | --- | --- |
  * | executed by another entity | `executing_entity` | MiFIR 26(1) |
  * | no transaction | `transaction_nature`; of securities financing unless `sftr_exempt` | 2017/590, 2(5) |
- * | transmitted, and the receiving firm reports | `transmission` complete | 2017/590, 4(1) |
+ * | transmitted, and the receiving firm reports | `transmission` complete, of an order for clients | 2017/590, 4(1) |
  * | the operator of the venue reports | membership, `reported_by` venue | MiFIR 26(5) |
  * | neither the instrument nor an underlying is admitted or traded on a trading venue | venue, instrument | MiFIR 26(2) |
  * | allocation of one client's order, which its executions report | client | 2017/590, 2 and 3 |
@@ -41,7 +42,7 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   if (exclusion !== undefined && !(isFinancing && (facts.text('sftr_exempt') ?? 'false') !== 'false')) {
     return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)`, isByEvents: true };
   }
-  if (facts.text('transmission') === 'complete') {
+  if (facts.text('transmission') === 'complete' && !isOnOwnAccount(execution)) {
     const receiver = facts.text('order_receiver');
     const whom = receiver === undefined ? 'the firm that received the order' : receiver;
     const reason = `The order was transmitted with all details: ${whom} reports`;

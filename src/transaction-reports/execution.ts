@@ -1,4 +1,5 @@
 import type { ReferenceAt, ReferenceEntry, ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import { isLei } from '../identifiers/lei.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { KnownInstrument } from './instrument.js';
 import { placeOf, type Place } from './place.js';
@@ -60,15 +61,22 @@ export function isFirmStated({ facts, firm }: Pick<Execution, 'facts' | 'firm'>)
   return facts.text('executing_entity') === firm;
 }
 
+type ForWhom = Pick<Execution, 'facts' | 'firm' | 'reference'>;
+
 /** Whom an order is for: the client that events name; undefined where there is none, or there are several. */
-export function clientIdOf({ facts, firm }: Pick<Execution, 'facts' | 'firm'>): string | undefined {
+export function clientIdOf({ facts, firm, reference }: ForWhom): string | undefined {
   const id = facts.text('client_id');
   const isNone = ['none', 'aggregated', 'pending_allocation'].includes(facts.text('client_id_type') ?? '');
-  return isNone || id === firm ? undefined : id;
+  return isNone || id === undefined || leiOf(id, reference) === firm ? undefined : id;
+}
+
+/** The LEI of whom events name by it, or as a client; undefined where that is not known. */
+export function leiOf(id: string, reference: ReferenceAt): string | undefined {
+  return isLei(id) ? id : reference.find('client', id)?.attributes.lei;
 }
 
 /** That the order is for several clients, or for clients who are named with the allocation. */
-export function isAggregate(execution: Pick<Execution, 'facts' | 'firm'>): boolean {
+export function isAggregate(execution: ForWhom): boolean {
   const { facts } = execution;
   if (['aggregated', 'pending_allocation'].includes(facts.text('client_id_type') ?? '')) return true;
   if (facts.text('aggregated') === 'true') return true;

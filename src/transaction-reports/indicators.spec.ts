@@ -11,7 +11,7 @@ import {
   venueTransactionId,
   waivers,
 } from './indicators.js';
-import type { Leg } from './legs.js';
+import type { Leg, Role } from './legs.js';
 import { Trace } from './trace.js';
 
 const MARKET: Leg = { leg: 0, own: { is: 'firm' }, other: { is: 'market' }, isMarketSide: true, isAtPlace: true };
@@ -65,7 +65,8 @@ describe('the id of a combination (field 40)', () => {
 
 describe('whether it is a short sale (field 62)', () => {
   const bond = { isin: 'DE0001102309' };
-  it.each<[string, StatedValues, Parameters<typeof shortSelling>[2], string | undefined, string[]]>([
+  const BESIDE = { side: 'sell', trading_capacity: 'own_account', client_id: 'C-1' };
+  it.each<[string, StatedValues, Role, string | undefined, string[]]>([
     ['of the firm', { short_sale: 'not_exempt' }, { is: 'firm' }, 'SESH', []],
     ['of a market maker', { short_sale: 'exempt' }, { is: 'firm' }, 'SSEX', []],
     ['of a client', { short_sale: 'undisclosed' }, { is: 'client', id: 'C-1', isOfOrder: true }, 'UNDI', []],
@@ -76,22 +77,43 @@ describe('whether it is a short sale (field 62)', () => {
       'SELL',
       [],
     ],
+    [
+      'of the firm, beside that of its client',
+      { ...BESIDE, short_sale: 'undisclosed', firm_short_sale: 'exempt' },
+      { is: 'firm' },
+      'SSEX',
+      [],
+    ],
+    [
+      'of the firm, beside that of its client which alone is told',
+      { ...BESIDE, short_sale: 'not_short' },
+      { is: 'firm' },
+      undefined,
+      ["62: firm_short_sale must be stated of the firm's sale beside that of the client"],
+    ],
     ['not told', {}, { is: 'firm' }, undefined, ['62: short_sale must be stated of sales']],
     ['not asked of others', { short_sale: 'not_exempt', counterparty_id: CCP }, { is: 'market' }, undefined, []],
     ['not asked of an aggregate', { short_sale: 'not_exempt' }, { is: 'aggregate' }, undefined, []],
     ['not asked of a bond', { ...bond, short_sale: 'not_exempt' }, { is: 'firm' }, undefined, []],
   ])('%s', (_, stated, seller, indicator, toMend) => {
     const trace = new Trace();
-    expect(shortSelling(executionWith(stated), trace, seller)).toBe(indicator);
+    expect(shortSelling(executionWith(stated), trace, { ...MARKET, own: seller }, seller)).toBe(indicator);
     expect(told(trace)).toEqual(toMend);
   });
 
   it('is asked of what the entry of the instrument says', () => {
     const asked = (short_selling: string) => {
       const entries = { instrument: { DE0001102309: { cfi: 'DBFTFB', short_selling } } };
-      return shortSelling(executionWith({ ...bond, short_sale: 'not_short' }, entries), new Trace(), { is: 'firm' });
+      const execution = executionWith({ ...bond, short_sale: 'not_short' }, entries);
+      return shortSelling(execution, new Trace(), MARKET, MARKET.own);
     };
     expect([asked('yes'), asked('no')]).toEqual(['SELL', undefined]);
+  });
+
+  it('is that of the firm where it sells to a client, who buys', () => {
+    const leg: Leg = { ...CLIENT_SIDE, own: { is: 'client', id: 'C-1', isOfOrder: true }, other: { is: 'firm' } };
+    const execution = executionWith({ ...BESIDE, side: 'buy', short_sale: 'not_exempt' });
+    expect(shortSelling(execution, new Trace(), leg, leg.other)).toBe('SESH');
   });
 });
 
@@ -131,5 +153,16 @@ it('fields 25 to 27: who transmitted the order of the client stands on its side'
   expect(of(received, { is: 'firm' }, client)).toEqual({
     ...{ isTransmitted: false, transmittingFirmForBuyer: undefined, transmittingFirmForSeller: CCP },
   });
-  expect(of({ transmission: 'incomplete' }, client, { is: 'firm' }).isTransmitted).toBe(true);
+  const incomplete = { transmission: 'incomplete', trading_capacity: 'any_other', client_id: 'C-1' };
+  expect(of(incomplete, client, { is: 'firm' }).isTransmitted).toBe(true);
+  expect(of({ ...incomplete, trading_capacity: 'own_account' }, client, { is: 'firm' }).isTransmitted).toBe(false);
+});
+
+it('field 25: what is on own account is for nobody else to report', () => {
+  const trace = new Trace();
+  const roles = { buyer: MARKET.own, seller: MARKET.other };
+  transmissionOf(executionWith({ transmission: 'complete', trading_capacity: 'own_account' }), trace, roles);
+  expect(told(trace)).toEqual([
+    '25: transmission must not be complete of an order on own account, which no other firm reports',
+  ]);
 });

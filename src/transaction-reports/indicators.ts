@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { itemsOf } from '../reports/regimes/regime.js';
-import { branchCountry, type Execution } from './execution.js';
-import type { Leg, Role } from './legs.js';
+import { branchCountry, clientIdOf, isAggregate, type Execution } from './execution.js';
+import { isOnOwnAccount, type Leg, type Role } from './legs.js';
 import { isOnCommodities } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Trace } from './trace.js';
@@ -59,8 +59,11 @@ export function waivers({ facts, place }: Execution, trace: Trace, leg: Leg): re
   return itemsOf(stated.text).map((code) => rts22Code('waivers', code));
 }
 
-/** Field 62: of instruments that Regulation (EU) No 236/2012 is on, where the seller is the firm or its client. */
-export function shortSelling(execution: Execution, trace: Trace, seller: Role): string | undefined {
+/**
+ * Field 62: of instruments that Regulation (EU) No 236/2012 is on, where the seller is the firm or its client. Where both
+ * sell, the client and then the firm on own account, `short_sale` is of the client.
+ */
+export function shortSelling(execution: Execution, trace: Trace, leg: Leg, seller: Role): string | undefined {
   const { facts, instrument, reference } = execution;
   const counterparty = facts.text('counterparty_id');
   const isClient =
@@ -70,10 +73,16 @@ export function shortSelling(execution: Execution, trace: Trace, seller: Role): 
   const stated = instrument.entry?.attributes.short_selling;
   const applies = stated === undefined ? (instrument.cfi?.startsWith('E') ?? false) : stated === 'yes';
   if (!applies) return undefined;
-  const sale = facts.get('short_sale');
+  const ofFirm = seller.is === 'firm' ? facts.get('firm_short_sale') : undefined;
+  const isForClient = clientIdOf(execution) !== undefined || isAggregate(execution);
+  const isBesideClient = seller.is === 'firm' && seller === leg.own && !leg.allocation && isForClient;
+  const sale = ofFirm ?? (isBesideClient ? undefined : facts.get('short_sale'));
   const rule = 'whether it is a short sale';
   if (!sale) {
-    trace.mend(62, rule, 'short_sale must be stated of sales');
+    const what = isBesideClient
+      ? "firm_short_sale must be stated of the firm's sale beside that of the client"
+      : 'short_sale must be stated of sales';
+    trace.mend(62, rule, what);
     return undefined;
   }
   trace.say([62], rule, [fromEvent(sale)], 'shortSelling');
@@ -110,26 +119,34 @@ export function isSecuritiesFinancing({ facts }: Execution, trace: Trace): boole
   return nature?.text === 'securities_financing' && exempt?.text === 'true';
 }
 
-/** Fields 25 to 27. Those who transmitted an order stand with the client whose order it is. */
+/**
+ * Fields 25 to 27. Those who transmitted an order stand with the client whose order it is. The firm transmits orders of
+ * clients, or that it made for clients under a mandate, and none on own account (2017/590, Article 4(1)(a)).
+ */
 export function transmissionOf(
-  { facts }: Execution,
+  execution: Execution,
   trace: Trace,
   roles: { buyer: Role; seller: Role },
 ): Pick<NewReport, 'isTransmitted' | 'transmittingFirmForBuyer' | 'transmittingFirmForSeller'> {
+  const { facts } = execution;
   const transmission = facts.get('transmission');
-  trace.say(
-    [25],
-    'transmitted without the details of Article 4',
-    transmission && transmission.text !== 'none' ? [fromEvent(transmission)] : [],
-  );
+  const isOwn = isOnOwnAccount(execution);
+  const rule = isOwn ? 'an order on own account is not transmitted' : 'transmitted without the details of Article 4';
+  const capacity = isOwn ? facts.get('trading_capacity') : undefined;
+  const sources = transmission && transmission.text !== 'none' ? [transmission, ...(capacity ? [capacity] : [])] : [];
+  trace.say([25], rule, sources.map(fromEvent));
+  if (isOwn && transmission?.text === 'complete') {
+    const text = 'transmission must not be complete of an order on own account, which no other firm reports';
+    trace.mend(25, rule, text);
+  }
   const firm = facts.get('transmitting_firm');
   const of = (role: Role, field: 26 | 27): string | undefined => {
-    if (!firm || role.is !== 'client' || !role.isOfOrder) return undefined;
+    if (!firm || role.is !== 'client') return undefined;
     trace.say([field], "who transmitted the client's order with the details of Article 4", [fromEvent(firm)]);
     return firm.text;
   };
   return {
-    isTransmitted: transmission?.text === 'incomplete',
+    isTransmitted: !isOwn && transmission?.text === 'incomplete',
     transmittingFirmForBuyer: of(roles.buyer, 26),
     transmittingFirmForSeller: of(roles.seller, 27),
   };

@@ -18,7 +18,7 @@ const reference: ReferenceAt = {
     const attributes = kind === 'instrument' ? ENTRIES[id] : undefined;
     return attributes && { kind, id, revision: '7', attributes };
   },
-  findInstrument: (symbol) => (symbol === 'SAP' ? reference.find('instrument', 'DE0007164600') : undefined),
+  findHaving: (_, __, symbol) => (symbol === 'SAP' ? [reference.find('instrument', 'DE0007164600')!] : []),
 };
 
 function known(stated: Partial<Record<FactName, string>>, day = '2026-06-02') {

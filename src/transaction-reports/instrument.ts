@@ -26,7 +26,9 @@ export class KnownInstrument {
     private readonly day: string,
   ) {
     const [isin, symbol] = [facts.get('isin'), facts.get('symbol')];
-    this.entry = isin ? reference.find('instrument', isin.text) : symbol && reference.findInstrument(symbol.text);
+    const named = symbol ? reference.findHaving('instrument', 'symbol', symbol.text) : [];
+    // a symbol of several names none
+    this.entry = isin ? reference.find('instrument', isin.text) : named.length === 1 ? named[0] : undefined;
     this.isin = isin?.text ?? this.entry?.id;
     this.named = [...(isin ? [fromEvent(isin)] : this.entry && symbol ? [fromEvent(symbol)] : [])];
   }
@@ -44,7 +46,10 @@ export class KnownInstrument {
   }
 
   get currencies(): readonly (string | undefined)[] {
-    return [this.value('notional_currency')?.text, this.value('notional_currency_2', 'second_leg_currency')?.text];
+    return [
+      this.value('notional_currency', 'currency')?.text,
+      this.value('notional_currency_2', 'second_leg_currency')?.text,
+    ];
   }
 
   isListed(): boolean {
@@ -92,7 +97,7 @@ export class KnownInstrument {
       otherNotionalCurrency:
         second === undefined
           ? undefined
-          : { of: /^(?:SF|JF|HF)/.test(this.cfi ?? '') ? 'currencies' : 'interest', currency: second },
+          : { of: isOnCurrencies(this.cfi ?? '') ? 'currencies' : 'interest', currency: second },
       priceMultiplier: put(46, 'price_multiplier', 'price_multiplier'),
       underlying: this.underlying(trace),
       optionType: put(50, 'option_type', 'option_type', 'optionType'),
@@ -147,15 +152,20 @@ export class KnownInstrument {
       const { isin, name, term } = each;
       const text = name ?? this.reference.find('instrument', isin!)?.attributes.name ?? isin!;
       const isCode = isCodeOn(48, text, this.day);
-      return { is: 'index', isin, name: isCode ? { code: text } : { text: text.slice(0, 25) }, term };
+      return { is: 'index', isin, name: isCode ? { code: text } : { text: firstCharacters(text, 25) }, term };
     });
     return instruments.length === 1 ? instruments[0]! : { is: 'basket', instruments };
   }
 
   private strike(trace: Trace): Price | undefined {
-    const notation = this.value('strike_notation')?.text ?? 'monetary';
+    const stated = this.value('strike_notation');
+    const notation = stated?.text ?? 'monetary';
     const currency = this.value('strike_currency', 'strike_price_currency');
-    if (notation === 'pending') return { is: 'pending', currency: currency?.text };
+    if (notation === 'pending') {
+      trace.say([51], 'as the instrument is described', stated!.sources);
+      if (currency) trace.say([52], 'as the instrument is described', currency.sources);
+      return { is: 'pending', currency: currency?.text };
+    }
     const value = this.value('strike_price', 'strike_price');
     if (!value) return undefined;
     trace.say([51], 'as the instrument is described', value.sources);
@@ -164,6 +174,15 @@ export class KnownInstrument {
     if (currency) trace.say([52], 'as the instrument is described', currency.sources);
     return { is: 'money', amount: value.text, currency: currency?.text };
   }
+}
+
+/** Swaps, forwards, options and futures on currencies, by ISO 10962. */
+function isOnCurrencies(cfi: string): boolean {
+  return /^(?:[SJH]F|FFC|O..C)/.test(cfi);
+}
+
+function firstCharacters(text: string, count: number): string {
+  return [...text].slice(0, count).join('').trimEnd();
 }
 
 function isListed(entry: ReferenceEntry | undefined, day: string): boolean {

@@ -1,5 +1,5 @@
 import { executionWith, type StatedValues } from '../../test/support/executions.js';
-import { BANK, FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, CLIENT as CLIENT_LEI, FIRM } from '../../test/support/transaction-reports.js';
 import { legsOf, type Leg, type Role } from './legs.js';
 
 const role = (of: Role): string => (of.is === 'client' ? (of.id ?? 'nobody') : of.is);
@@ -27,6 +27,21 @@ describe('the transactions of an execution', () => {
       'the same, the client named twice',
       { ...OWN, ...OFF, ...CLIENT, counterparty_id: 'C-1' },
       ['1 C-1 firm client there'],
+    ],
+    [
+      'the same, the client named by its LEI',
+      { ...OWN, ...OFF, ...CLIENT, counterparty_id: CLIENT_LEI },
+      ['1 C-1 firm client there'],
+    ],
+    [
+      'the same, the firm named, which is opposite the client',
+      { ...OWN, ...OFF, ...CLIENT, counterparty_id: FIRM },
+      ['1 C-1 firm client there'],
+    ],
+    [
+      'on own account for a client, transmitted without details',
+      { ...OWN, ...CLIENT, order_receiver: BANK, transmission: 'incomplete' },
+      ['0 firm market market there', '1 C-1 firm client off'],
     ],
     [
       "on own account, on the firm's own internaliser",
@@ -73,6 +88,30 @@ describe('the transactions of an execution', () => {
       { ...MATCHED, allocations },
       ['0 aggregate market market there', '2 C-1 aggregate client off', '3 C-2 aggregate client off'],
     ],
+    [
+      'in another capacity for a client and the firm itself',
+      {
+        ...OTHER,
+        ...SEVERAL,
+        allocations: [
+          { client_id: 'C-1', quantity: '4' },
+          { client_id: FIRM, quantity: '6' },
+        ],
+      },
+      ['0 aggregate market market there', '2 C-1 aggregate client off', '3 firm aggregate client off'],
+    ],
+    [
+      'on own account for a client of several and the firm itself',
+      {
+        ...OWN,
+        ...SEVERAL,
+        allocations: [
+          { client_id: FIRM, quantity: '6' },
+          { client_id: 'C-1', quantity: '4' },
+        ],
+      },
+      ['0 firm market market there', '3 C-1 firm client off'],
+    ],
     ["of one client's order have no allocations", { ...OTHER, ...CLIENT, allocations }, ['0 C-1 market market there']],
     ['without a capacity, for a client', CLIENT, ['0 C-1 market market there']],
     ['without a capacity and a client', {}, ['0 firm market market there']],
@@ -84,9 +123,9 @@ describe('the transactions of an execution', () => {
     const stated = { ...OTHER, ...SEVERAL, action: 'modify', allocations };
     const legs = legsOf(executionWith(stated));
     expect(legs.map(told)).toEqual(['2 C-1 aggregate client off', '3 C-2 aggregate client off']);
-    expect(legs.map(({ allocation }) => allocation)).toEqual([
-      { index: 0, quantity: '4', price: '9' },
-      { index: 1, quantity: '6', price: undefined },
+    expect(legs.map(({ allocation }) => [...allocation!.values()].map(({ name, text }) => `${name} ${text}`))).toEqual([
+      ['allocations/0/quantity 4', 'allocations/0/price 9'],
+      ['allocations/1/quantity 6'],
     ]);
   });
 

@@ -1,6 +1,8 @@
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import { cellOf } from '../reports/cell.js';
-import { clientIdOf, isAggregate, type Execution } from './execution.js';
+import type { FactName } from '../reports/regimes/regime.js';
+import { clientIdOf, isAggregate, leiOf, type Execution } from './execution.js';
+import type { Stated } from './trace.js';
 import { allocationsOf, isFill } from './transactions.js';
 
 /** Who is on a side of a transaction. */
@@ -14,13 +16,19 @@ export type Role =
   /** who the market has on the other side: counterparty, central counterparty, venue */
   | { is: 'market' };
 
-/** What one client got of an aggregated execution, as events have it. */
-export interface Allocation {
-  /** place in `allocations`, from 0 */
-  index: number;
-  quantity: string | undefined;
-  price: string | undefined;
-}
+/** What an event says of one part of an aggregated execution. */
+export type Allocation = ReadonlyMap<FactName, Stated>;
+
+/** What may be said of a part; the client is the leg's. */
+const OF_ALLOCATION = [
+  ...(['quantity', 'price', 'net_amount', 'accrued_interest', 'short_sale', 'transmitting_firm'] as const),
+  ...(['investment_decision_maker', 'investment_decision_maker_type'] as const),
+];
+
+/** What the whole says of these is no part's. */
+const OF_THE_WHOLE: readonly FactName[] = ['quantity', 'net_amount', 'accrued_interest'];
+/** A part of an execution was at its price; who allocates later says at which. */
+const OF_A_FILL: readonly FactName[] = ['price', 'price_absent'];
 
 /** One transaction of an execution: one report. */
 export interface Leg {
@@ -46,13 +54,15 @@ export interface Leg {
  * | own account | no client | venue or counterparty | 0: firm, market |
  * | own account | one client | none: off venue, or the firm itself is the internaliser | 1: client, firm |
  * | own account | one client | venue or another counterparty | 0: firm, market; 1 (off venue): client, firm |
+ * | own account | one client | the firm that an order was transmitted to, without details | 0: firm, market; 1 (off venue): client, firm |
  * | own account | several clients | venue or counterparty | 0: firm, market; from 2 on (off venue): each client, firm |
  * | matched principal, any other | one client | venue or counterparty | 0: client, market |
  * | matched principal, any other | several clients | venue or counterparty | 0: INTC, market; from 2 on (off venue): each client, INTC |
  *
  * Several clients: `client_id_type` aggregated or pending_allocation, `aggregated`, or `allocations` and no client. What
- * event states `allocations` reports them; a fill that does so has both. Where no capacity is stated an order with a
- * client is taken for one in any other capacity, and field 29 is to be mended.
+ * event states `allocations` reports them; a fill that does so has both. A part that the firm itself gets is on own
+ * account: of an order on own account nothing more than leg 0, of another one it is between the firm and INTC. Where no
+ * capacity is stated an order with a client is taken for one in any other capacity, and field 29 is to be mended.
  */
 export function legsOf(execution: Execution): readonly Leg[] {
   const { at } = execution;
@@ -70,7 +80,7 @@ export function isOnOwnAccount(execution: Execution): boolean {
 }
 
 function executedLegs(execution: Execution, isOwn: boolean, isForSeveral: boolean): readonly Leg[] {
-  const { facts, place, firm } = execution;
+  const { facts, place, firm, reference } = execution;
   const clientId = clientIdOf(execution);
   const client: Role = { is: 'client', id: clientId, isOfOrder: true };
   const market = { leg: 0, other: { is: 'market' }, isMarketSide: true, isAtPlace: true } as const;
@@ -79,26 +89,51 @@ function executedLegs(execution: Execution, isOwn: boolean, isForSeveral: boolea
   if (isForSeveral || clientId === undefined) return [ofMarket];
   const counterparty = facts.text('counterparty_id');
   const isInternaliser = place.kind === 'systematic-internaliser' && place.entry?.attributes.lei === firm;
+  const isTransmitted = facts.text('transmission') === 'incomplete';
+  const isPlaceOfClient = !isTransmitted && (place.kind === 'off-venue' || isInternaliser);
   const isWithClient =
-    counterparty === clientId || (counterparty === undefined && (place.kind === 'off-venue' || isInternaliser));
+    counterparty === undefined ? isPlaceOfClient : isSame(counterparty, clientId) || isSame(counterparty, firm);
   const ofClient = { leg: 1, own: client, other: { is: 'firm' } } as const;
   return isWithClient
     ? [{ ...ofClient, isMarketSide: false, isAtPlace: true }]
     : [ofMarket, { ...ofClient, isMarketSide: false, isAtPlace: false }];
+
+  function isSame(one: string, other: string): boolean {
+    const lei = leiOf(one, reference);
+    return one === other || (lei !== undefined && lei === leiOf(other, reference));
+  }
 }
 
 function allocationLegs(execution: Execution, isOwn: boolean): readonly Leg[] {
   const stated = allocationsOf(execution.at);
   if (!stated) return [];
-  return recordsIn(stated.text).map((record, index) => {
+  return recordsIn(stated.text).flatMap((record, index): Leg[] => {
     const text = (name: string): string | undefined => cellOf(record[name]) ?? undefined;
-    return {
-      ...{ leg: 2 + index, isMarketSide: false, isAtPlace: false },
-      own: { is: 'client', id: text('client_id'), isOfOrder: false },
-      other: { is: isOwn ? 'firm' : 'aggregate' },
-      allocation: { index, quantity: text('quantity'), price: text('price') },
-    };
+    const id = text('client_id');
+    const isOfFirm = id !== undefined && leiOf(id, execution.reference) === execution.firm;
+    if (isOfFirm && isOwn) return [];
+    const said = OF_ALLOCATION.flatMap((name): [FactName, Stated][] => {
+      const value = text(name);
+      return value === undefined ? [] : [[name, { ...stated, text: value, name: `allocations/${index}/${name}` }]];
+    });
+    return [
+      {
+        ...{ leg: 2 + index, isMarketSide: false, isAtPlace: false },
+        own: isOfFirm ? { is: 'firm' } : { is: 'client', id, isOfOrder: false },
+        other: { is: isOwn ? 'firm' : 'aggregate' },
+        allocation: new Map(said),
+      },
+    ];
   });
+}
+
+/** What is known of the execution to the report of a leg: of an allocation by what is said of that part. */
+export function executionOfLeg(execution: Execution, { allocation }: Leg): Execution {
+  if (!allocation) return execution;
+  const notOfPart = new Set([...OF_THE_WHOLE, ...(isFill(execution.at) ? [] : OF_A_FILL)]);
+  // who decided on this part is told apart from who decided on the whole
+  if (allocation.has('investment_decision_maker')) notOfPart.add('investment_decision_maker_type');
+  return { ...execution, facts: execution.facts.ofPart(allocation, notOfPart) };
 }
 
 /** What is no list of records is one record that says nothing, so that it is told. */

@@ -13,7 +13,7 @@ import {
   venueTransactionId,
   waivers,
 } from './indicators.js';
-import { isOnOwnAccount, type Leg, type Role } from './legs.js';
+import { executionOfLeg, isOnOwnAccount, type Leg, type Role } from './legs.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
@@ -23,16 +23,18 @@ import { transactionReference } from './transaction-reference.js';
 import type { Cancellation, Instrument, NewReport } from './transaction-report.js';
 
 /** The report of one transaction of an execution: its 65 fields, right or wrong; the trace says how they came about. */
-export function newReport(execution: Execution, leg: Leg, trace: Trace): NewReport {
+export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
+  const execution = executionOfLeg(whole, leg);
   const { facts } = execution;
+  const isPart = leg.allocation !== undefined;
   mendUnknownCodes(facts, trace);
   mendWhose(execution, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
   const buyer = partyOf(buying, execution, trace, 7);
   const seller = partyOf(selling, execution, trace, 16);
-  const isOwnAccount = isOnOwnAccount(execution);
-  const quantity = quantityOf(execution, trace, leg.allocation);
-  const price = priceOf(execution, trace, leg.allocation);
+  const isOwnAccount = leg.own.is === 'firm' || isOnOwnAccount(execution);
+  const quantity = quantityOf(execution, trace, isPart);
+  const price = priceOf(execution, trace, isPart);
   const change = facts.get('notional_change');
   if (change) trace.say([32], 'the change of the notional', statedIn(facts, 'notional_change'), 'notionalChange');
   return {
@@ -43,14 +45,10 @@ export function newReport(execution: Execution, leg: Leg, trace: Trace): NewRepo
     ...{ buyer, seller },
     ...transmissionOf(execution, trace, { buyer: buying, seller: selling }),
     tradingTime: tradingTime(execution, trace),
-    tradingCapacity: tradingCapacity(execution, trace),
+    tradingCapacity: tradingCapacity(execution, leg, trace),
     ...{ quantity, price },
     notionalChange: change && rts22Code('notionalChange', change.text),
-    netAmount: netAmountOf(execution, trace, {
-      price,
-      quantity,
-      ...(leg.allocation ? { allocation: leg.allocation } : {}),
-    }),
+    netAmount: netAmountOf(execution, trace, { price, quantity, ...(isPart ? { whole } : {}) }),
     venue: venueOf(execution, leg, trace),
     branchMembershipCountry: branchMembershipCountry(execution, trace, leg),
     upFrontPayment: upFrontPaymentOf(execution, trace),
@@ -58,12 +56,12 @@ export function newReport(execution: Execution, leg: Leg, trace: Trace): NewRepo
     instrument: instrumentOf(execution, trace),
     investmentDecision: investmentDecision(execution, trace, {
       isOwnAccount,
-      isAllocation: leg.allocation !== undefined,
+      isAllocation: isPart,
       parties: [buyer, seller],
     }),
     execution: executionDecision(execution, trace),
     waivers: waivers(execution, trace, leg),
-    shortSelling: shortSelling(execution, trace, selling),
+    shortSelling: shortSelling(execution, trace, leg, selling),
     postTradeIndicators: postTradeIndicators(execution, trace, leg),
     reducesRisk: reducesRisk(execution, trace),
     isSecuritiesFinancing: isSecuritiesFinancing(execution, trace),
@@ -158,9 +156,13 @@ function tradingTime({ fill, time, timeSource, isTimeReadable }: Execution, trac
   return time;
 }
 
-function tradingCapacity({ facts }: Execution, trace: Trace): string | undefined {
+function tradingCapacity({ facts }: Execution, leg: Leg, trace: Trace): string | undefined {
   const stated = facts.get('trading_capacity');
   const rule = 'in which capacity the firm acts';
+  if (leg.allocation && leg.own.is === 'firm') {
+    trace.say([29], 'on own account: the part that the firm itself gets', statedIn(facts, 'allocations'), 'capacity');
+    return rts22Code('capacity', 'own_account');
+  }
   if (!stated) {
     trace.mend(29, rule, 'trading_capacity must be stated');
     return undefined;

@@ -15,7 +15,7 @@ const OF_ONE_EXECUTION: ReadonlySet<FactName> = new Set<FactName>([
   ...(['price', 'price_absent', 'quantity', 'remaining_quantity', 'execution_id', 'execution_time'] as const),
   ...(['venue_transaction_id', 'waivers', 'otc_flags', 'net_amount', 'accrued_interest', 'upfront_payment'] as const),
   ...(['upfront_payment_currency', 'notional_change', 'complex_trade_id', 'counterparty_id', 'allocations'] as const),
-  ...(['transaction_nature', 'short_sale'] as const),
+  ...(['transaction_nature', 'short_sale', 'firm_short_sale'] as const),
   ...OF_PLACE,
   'central_counterparty',
 ]);

@@ -68,8 +68,25 @@ describe('a client', () => {
       [],
       { decisionMakers: [{ is: 'legal-entity', lei: BANK }] }, // what the event says goes first
     ],
-    [CLIENT, {}, [], { owners: [{ ...entity(CLIENT), branchCountry: 'FR' }] }],
-    [CLIENT, { branch: 'ES' }, [], { owners: [{ ...entity(CLIENT), branchCountry: 'ES' }] }],
+    [CCP, {}, [], { owners: [{ ...entity(CCP), branchCountry: 'FR' }] }],
+    [CCP, { branch: 'ES' }, [], { owners: [{ ...entity(CCP), branchCountry: 'ES' }] }],
+    [
+      BANK,
+      {},
+      [],
+      {
+        owners: [{ ...entity(BANK), branchCountry: 'IT' }],
+        decisionMakers: [{ is: 'legal-entity', lei: FIRM }],
+      },
+    ],
+    [
+      CLIENT,
+      {},
+      [
+        `7: client ${CLIENT} is C-1, C-5, C-9 in the reference data, with other branches or decision makers: name one of these`,
+      ],
+      { owners: [] },
+    ],
     [
       'DE19700101ANNA#MUSTE',
       { client_first_names: 'ANNA', client_surnames: 'MUSTERMANN', client_birth_date: '1970-01-01' },

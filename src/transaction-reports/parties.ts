@@ -1,7 +1,7 @@
 import { isCountry } from '../identifiers/country.js';
 import { isLei } from '../identifiers/lei.js';
 import { isNationalIdShaped, personIdSchemes } from '../identifiers/national-id.js';
-import type { ReferenceEntry } from '../reference-data/reference-timelines.js';
+import type { ReferenceAt, ReferenceEntry } from '../reference-data/reference-timelines.js';
 import { branchCountry, statedIn, type CountryOf, type Execution } from './execution.js';
 import type { Role } from './legs.js';
 import { isConcat, personOf } from './persons.js';
@@ -141,7 +141,11 @@ function clientOf(
     side.mend(0, rule, text);
     return NOBODY;
   }
-  const entry = reference.find('client', id);
+  const entry = clientEntry(id, reference);
+  if (typeof entry === 'string') {
+    side.mend(0, rule, entry);
+    return NOBODY;
+  }
   if (!entry) {
     const owner = isOfOrder || isLei(id) ? unlisted(id, execution) : `client ${id} is not in the reference data`;
     if (typeof owner === 'string') {
@@ -164,7 +168,7 @@ function clientOf(
   for (const each of holders ?? [id]) {
     const held = holders ? reference.find('client', each) : entry;
     const owner = held
-      ? ownerOf(held)
+      ? ownerOf(held, execution.day)
       : `client ${each}, who is one of joint_holders of ${id}, is not in the reference data`;
     if (typeof owner === 'string') {
       side.mend(0, rule, owner);
@@ -183,12 +187,28 @@ function clientOf(
   return { owners, decisionMakers: stated.length > 0 ? stated : makersOf(makers, execution, side) };
 }
 
+/**
+ * The entry of a client by its id, or by its LEI; of several with one LEI the first, if branch and decision maker are the
+ * same. A text says what is wrong.
+ */
+function clientEntry(id: string, reference: ReferenceAt): ReferenceEntry | string | undefined {
+  const entry = reference.find('client', id);
+  if (entry || !isLei(id)) return entry;
+  const [first, ...others] = reference.findHaving('client', 'lei', id);
+  const says = ({ attributes: { branch, decision_maker: maker } }: ReferenceEntry): string => `${branch} ${maker}`;
+  if (others.some((other) => says(other) !== says(first!))) {
+    const ids = [first!, ...others].map((each) => each.id).join(', ');
+    return `client ${id} is ${ids} in the reference data, with other branches or decision makers: name one of these`;
+  }
+  return first;
+}
+
 /** Of an entry; a text says what is missing. */
-function ownerOf(entry: ReferenceEntry): LegalEntity | NaturalPerson | string {
+function ownerOf(entry: ReferenceEntry, day: string): LegalEntity | NaturalPerson | string {
   const { lei, joint_holders: joint } = entry.attributes;
   if (lei !== undefined) return { is: 'legal-entity', lei };
   if (joint !== undefined) return `${entry.kind} ${entry.id} is a joint account itself, and cannot hold one`;
-  const person = personOf(entry.attributes);
+  const person = personOf(entry.attributes, day);
   return typeof person === 'string' ? `${entry.kind} ${entry.id} ${person}` : person;
 }
 
@@ -233,12 +253,12 @@ function countryFor(branchId: string | undefined, execution: Execution, side: Si
 
 /** Who acts for the client, as the event states it; none where it does not. */
 function representativeOf(execution: Execution, side: SideTrace): readonly DecisionMaker[] {
-  const { facts, reference } = execution;
+  const { facts, reference, day } = execution;
   const stated = facts.get('client_representative_id');
   if (!stated) return [];
   const entry = reference.find('representative', stated.text);
   const maker = entry
-    ? ownerOf(entry)
+    ? ownerOf(entry, day)
     : entityOrPerson(stated.text, `representative ${stated.text} is not in the reference data`, {
         firstNames: facts.text('client_representative_first_names'),
         surnames: facts.text('client_representative_surnames'),
@@ -270,7 +290,7 @@ function makersOf(entries: readonly ReferenceEntry[], execution: Execution, side
     }
     const representative = execution.reference.find('representative', id);
     const maker = representative
-      ? ownerOf(representative)
+      ? ownerOf(representative, execution.day)
       : isLei(id)
         ? ({ is: 'legal-entity', lei: id } as const)
         : `representative ${id} is not in the reference data`;

@@ -8,8 +8,13 @@ describe('the nationality that counts', () => {
     [['US'], 'US'],
     [[], undefined],
   ])('of %j is %s', (nationalities, counting) => {
-    expect(countingNationality(nationalities)).toBe(counting);
+    expect(countingNationality(nationalities, '2026-06-02')).toBe(counting);
   });
+});
+
+it('of the United Kingdom counted as one of the EEA until 2020', () => {
+  expect(countingNationality(['AU', 'GB'], '2020-12-31')).toBe('GB');
+  expect(countingNationality(['AU', 'GB'], '2021-01-01')).toBe('AU');
 });
 
 describe('the id of a person, by the priorities of Annex II', () => {
@@ -54,14 +59,14 @@ describe('the id of a person, by the priorities of Annex II', () => {
       'CONCAT',
     ],
   ])('is %s', (_, attributes, id, scheme) => {
-    expect(personOf(attributes)).toMatchObject({ is: 'person', id, scheme });
+    expect(personOf(attributes, '2026-06-02')).toMatchObject({ is: 'person', id, scheme });
   });
 
   it('has the date of birth that is given, or of CONCAT', () => {
-    expect(personOf({ ...anna, nationality: 'DE' })).toMatchObject({
+    expect(personOf({ ...anna, nationality: 'DE' }, '2026-06-02')).toMatchObject({
       ...{ firstNames: 'Anna', surnames: 'von Mustermann', birthDate: '1970-01-31' },
     });
-    expect(personOf({ person_id: 'IE19810214SEAN#COOKE', person_id_scheme: 'CONCAT' })).toMatchObject({
+    expect(personOf({ person_id: 'IE19810214SEAN#COOKE', person_id_scheme: 'CONCAT' }, '2026-06-02')).toMatchObject({
       birthDate: '1981-02-14',
     });
   });
@@ -73,7 +78,7 @@ describe('the id of a person, by the priorities of Annex II', () => {
     [{ first_name: 'Anna', surname: 'M', nationality: 'DE' }, 'has no id that Annex II takes of nationals of DE'],
     [{ first_name: 'Anna' }, 'has neither person_id nor nationality'],
   ])('of %j is missing: %s', (attributes, text) => {
-    expect(personOf(attributes)).toBe(text);
+    expect(personOf(attributes, '2026-06-02')).toBe(text);
   });
 
   it('is told to be CONCAT by its shape', () => {

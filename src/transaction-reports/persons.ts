@@ -7,31 +7,34 @@ const EEA: ReadonlySet<string> = new Set(
   'AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK'.split(' '),
 );
 
-export function isInEea(country: string): boolean {
-  return EEA.has(country);
+/** The last day on which the United Kingdom counted as a member state. */
+const GB_UNTIL = '2020-12-31';
+
+export function isInEea(country: string, day: string): boolean {
+  return EEA.has(country) || (country === 'GB' && day <= GB_UNTIL);
 }
 
 /**
  * Whose id counts, of several nationalities: of those of the EEA the first in the order of their codes, otherwise the
  * first (Article 6(2) and (3); of several outside of the EEA the text gives no order).
  */
-export function countingNationality(nationalities: readonly string[]): string | undefined {
+export function countingNationality(nationalities: readonly string[], day: string): string | undefined {
   const sorted = [...nationalities].sort();
-  return sorted.find(isInEea) ?? sorted[0];
+  return sorted.find((each) => isInEea(each, day)) ?? sorted[0];
 }
 
 /**
- * The person of an entry: by the id that it gives, or by the one of highest priority that Annex II has for the
+ * The person of an entry on a day: by the id that it gives, or by the one of highest priority that Annex II has for the
  * nationality and the person has. CONCAT counts only where the entry says that there is no other id: that the firm does
  * not know it is no reason. A text says what is missing.
  */
-export function personOf(attributes: Attributes): NaturalPerson | string {
+export function personOf(attributes: Attributes, day: string): NaturalPerson | string {
   const { person_id: id, person_id_scheme: scheme, first_name, surname, birth_date } = attributes;
   const known = { is: 'person', firstNames: first_name, surnames: surname, birthDate: birth_date } as const;
   if (id !== undefined) {
     return { ...known, birthDate: birth_date ?? birthDateOf(id), id, scheme: scheme as PersonIdScheme };
   }
-  const country = countingNationality(attributes.nationality?.split(' ') ?? []);
+  const country = countingNationality(attributes.nationality?.split(' ') ?? [], day);
   if (country === undefined) return 'has neither person_id nor nationality';
   for (const each of personIdSchemes(country)) {
     const found = idBy(each, attributes);

@@ -6,8 +6,6 @@ import type { VenueFacts } from './rules/rule.js';
 import { fromEntry, fromEvent, type Source } from './trace.js';
 import type { Facts } from './transactions.js';
 
-/** The last day on which the United Kingdom counted as a member state. */
-const GB_UNTIL = '2020-12-31';
 /** Market categories of ISO 10383 of trading venues in the EEA. */
 const TRADING_VENUES: ReadonlySet<string> = new Set(['RMKT', 'MLTF', 'OTFS']);
 const KINDS: Readonly<Record<string, VenueFacts['kind']>> = {
@@ -33,7 +31,7 @@ export function venueKindOf({ attributes }: ReferenceEntry, day: string): VenueF
   const { kind, category = '', country = 'ZZ' } = attributes;
   if (kind !== undefined) return KINDS[kind];
   if (country === 'ZZ') return undefined;
-  if (!isInEea(country) && !(country === 'GB' && day <= GB_UNTIL)) return 'outside-eea';
+  if (!isInEea(country, day)) return 'outside-eea';
   if (category === 'SINT') return 'systematic-internaliser';
   return TRADING_VENUES.has(category) ? 'trading-venue' : undefined;
 }

@@ -1,11 +1,11 @@
 import type { ReferenceEntry } from '../reference-data/reference-timelines.js';
-import type { FactName } from '../reports/regimes/regime.js';
 import type { Rts22CodeList } from './rts22-codes.js';
 
 /** What an event states, and which event it is. */
 export interface Stated {
   text: string;
-  name: FactName;
+  /** of the vocabulary, or where it stands within one: `allocations/0/price` */
+  name: string;
   event_id: string;
   sequence: string;
 }

@@ -41,6 +41,12 @@ export class Facts {
   text(name: FactName): string | undefined {
     return this.get(name)?.text;
   }
+
+  /** Of a part of an execution: what is said of the part itself, and of the whole all but some names. */
+  ofPart(part: ReadonlyMap<FactName, Stated>, notOfPart: ReadonlySet<FactName>): Facts {
+    const rest = (of: ReadonlyMap<FactName, Stated>) => [...of].filter(([name]) => !notOfPart.has(name));
+    return new Facts(new Map([...rest(this.own), ...part]), new Map(rest(this.before)));
+  }
 }
 
 /** The content that an event had for a time, with what was known of its order then. */

@@ -200,7 +200,21 @@ export const ORDER_VOCABULARY = {
           undisclosed: 'the client did not say',
         },
       },
-      description: 'of a sale, under Regulation (EU) No 236/2012',
+      description:
+        'of a sale, under Regulation (EU) No 236/2012: of the client, or on own account without one of the firm',
+    },
+    firm_short_sale: {
+      in: 'new_state',
+      type: {
+        is: 'code',
+        codes: {
+          not_exempt: 'a short sale without an exemption',
+          exempt: 'a short sale with an exemption',
+          not_short: 'no short sale',
+        },
+      },
+      description:
+        "the same of the firm's own sale, where a client sells as well: the firm deals with the client on own account",
     },
     swap_role: {
       in: 'new_state',
@@ -648,8 +662,21 @@ export const ORDER_VOCABULARY = {
     aggregated_clients: { in: 'metadata', type: INTEGER, description: 'of how many clients' },
     allocations: {
       in: 'metadata',
-      type: { is: 'records', members: { client_id: 'text', account: 'text', quantity: 'decimal', price: 'decimal' } },
-      description: 'what of an aggregated execution went to whom',
+      type: {
+        is: 'records',
+        members: {
+          ...({ client_id: 'text', account: 'text', quantity: 'decimal', price: 'decimal' } as const),
+          ...({
+            net_amount: 'decimal',
+            accrued_interest: 'decimal',
+            short_sale: 'text',
+            transmitting_firm: 'text',
+          } as const),
+          ...({ investment_decision_maker: 'text', investment_decision_maker_type: 'text' } as const),
+        },
+      },
+      description:
+        'what of an aggregated execution went to whom; what else a part has of its own goes before what the event says of the whole',
     },
   },
   'Why and when': {

@@ -370,7 +370,7 @@ export const MADE_TRANSACTIONS: readonly SentEvent[] = [
     'PART',
     'fill',
     '08:23:01',
-    { ...fill('10'), short_sale: 'not_short' },
+    { ...fill('10'), short_sale: 'not_short', firm_short_sale: 'not_short' },
     {
       ...code('TV16'),
       allocations: [
@@ -384,7 +384,7 @@ export const MADE_TRANSACTIONS: readonly SentEvent[] = [
     'PART',
     'fill',
     '08:23:01',
-    { ...fill('10'), short_sale: 'not_short' },
+    { ...fill('10'), short_sale: 'not_short', firm_short_sale: 'not_short' },
     {
       ...code('TV16'),
       allocations: [{ client_id: 'C-5', quantity: '10', price: '61.38' }],

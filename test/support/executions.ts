@@ -26,6 +26,7 @@ export const ENTRIES: Entries = {
   client: {
     'C-1': { name: 'A company', lei: CLIENT, branch: 'MIL' },
     'C-5': { name: 'A fund', lei: CLIENT, decision_maker: FIRM },
+    'C-6': { name: 'A bank', lei: BANK, branch: 'MIL', decision_maker: FIRM },
     'C-8': { joint_holders: 'C-1 C-404' },
     'C-9': { name: 'X', lei: CLIENT, decision_maker: 'R-404' },
   },
@@ -57,7 +58,10 @@ export function referenceOf(entries: Entries = ENTRIES): ReferenceAt {
       const attributes = entries[kind]?.[id];
       return attributes && { kind, id, revision: '1', attributes };
     },
-    findInstrument: () => undefined,
+    findHaving: (kind, attribute, value) =>
+      Object.entries(entries[kind] ?? {}).flatMap(([id, attributes]) =>
+        attributes[attribute] === value ? [{ kind, id, revision: '1', attributes }] : [],
+      ),
   };
 }
 
