@@ -456,7 +456,11 @@ describe('reference data', () => {
     const timelines = new ReferenceTimelines(read, BigInt(second));
     const ask = (time: string) => {
       const at = timelines.at(time);
-      return [at.find('instrument', isin)?.revision, at.findHaving('instrument', 'symbol', 'BA')[0]?.id, at.find('venue', 'none')];
+      return [
+        at.find('instrument', isin)?.revision,
+        at.findHaving('instrument', 'symbol', 'BA')[0]?.id,
+        at.find('venue', 'none'),
+      ];
     };
     expect(ask('2016-01-01T00:00:00Z')).toEqual([undefined, undefined, undefined]);
     expect(await timelines.readWanted()).toBe(true);

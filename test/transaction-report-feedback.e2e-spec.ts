@@ -111,6 +111,7 @@ describe('feedback on transaction reports', () => {
       .http()
       .get(`${FEEDBACK}/${'0'.repeat(64)}`)
       .expect(404);
+    await service.http().get(`${FEEDBACK}/a%00b`).expect(404);
   });
 
   it('of a file that was never sent changes nothing, and is kept', async () => {

@@ -57,7 +57,7 @@ export class ReceivedFeedback {
   /** By the SHA-256 of the file, hex. Throws feedback-not-found. */
   async find(sha256: string): Promise<RecordedAct> {
     await this.book.catchUp();
-    const act = await this.book.find('feedback', sha256);
+    const act = /^[0-9a-f]{64}$/.test(sha256) ? await this.book.find('feedback', sha256) : undefined;
     if (!act) throw new Problem('feedback-not-found', 'No such file of feedback was handed in');
     return act;
   }

@@ -1,6 +1,7 @@
 import { compare, formatDecimal, subtract, ZERO, type Decimal } from './decimal.js';
 import {
   executedQuantity,
+  executionKey,
   happenedAfter,
   isCertainlyBefore,
   isEnd,
@@ -86,6 +87,18 @@ export const LIFECYCLE_RULES: readonly LifecycleRule[] = [
       const quantity = step.quantity?.value;
       const isWrong = isFill(step) && quantity !== undefined && compare(quantity, ZERO) <= 0;
       return found(isWrong, [step], 'a quantity above 0', `quantity ${stated(step.quantity)}`);
+    },
+  },
+  {
+    id: 'execution-twice',
+    severity: 'warning',
+    text: 'An execution with the execution_id that the same source gave to an earlier one of the order',
+    atStep: (order, step) => {
+      const key = executionKey(step);
+      const first = key === undefined ? undefined : order.executions.get(key);
+      return (
+        first && finding([step, first], 'an execution_id of its own', `execution_id ${shortened(step.executionId!)}`)
+      );
     },
   },
   // what came when

@@ -27,6 +27,8 @@ export interface Step extends EventPlace {
   time: EventTime;
   /** of the system that sent it; the empty text for events that name none, which count as of one source */
   source: string;
+  /** metadata.execution_id of an execution */
+  executionId: string | undefined;
   quantity: StatedNumber | undefined;
   price: StatedNumber | undefined;
   remaining: StatedNumber | undefined;
@@ -77,10 +79,17 @@ export interface OrderSoFar {
   latest: ReadonlyMap<string, Step>;
   /** what was seen already, by its digest */
   seen: ReadonlyMap<string, EventPlace>;
+  /** the first one of each source and execution_id, by `executionKey` */
+  executions: ReadonlyMap<string, EventPlace>;
 }
 
 const FILLS: readonly string[] = ['fill', 'partial_fill'];
 const ENDS: readonly string[] = ['cancel', 'reject', 'expire'];
+
+/** The same for two executions that one source calls the same; undefined where it has no id. */
+export function executionKey({ source, executionId }: Step): string | undefined {
+  return executionId === undefined ? undefined : JSON.stringify([source, executionId]);
+}
 
 export function isFill({ action }: Pick<Step, 'action'>): boolean {
   return FILLS.includes(action);
@@ -107,6 +116,7 @@ export function stepOf(content: Content, sequence: string): Step {
       granularity: 10n ** BigInt(9 - digits),
     },
     source: content.source ?? '',
+    executionId: FILLS.includes(content.action) ? textOf(content.metadata, 'execution_id') : undefined,
     quantity: numberOf(state, 'quantity'),
     price: numberOf(state, 'price'),
     remaining: numberOf(state, 'remaining_quantity'),
@@ -119,8 +129,12 @@ export function stepOf(content: Content, sequence: string): Step {
 }
 
 function numberOf(state: JsonObject | null, name: string): StatedNumber | undefined {
-  const text = state && Object.hasOwn(state, name) ? cellOf(state[name]) : null;
-  return text === null ? undefined : { text, value: parseDecimal(text) };
+  const text = textOf(state, name);
+  return text === undefined ? undefined : { text, value: parseDecimal(text) };
+}
+
+function textOf(members: JsonObject | null, name: string): string | undefined {
+  return members && Object.hasOwn(members, name) ? (cellOf(members[name]) ?? undefined) : undefined;
 }
 
 /** Whether an instant lies before another whatever the digits that either of them does not have. */
@@ -174,6 +188,7 @@ export function newOrder(): OrderSoFar {
     lastFill: undefined,
     latest: new Map(),
     seen: new Map(),
+    executions: new Map(),
   };
 }
 
@@ -184,7 +199,10 @@ export function newOrder(): OrderSoFar {
 export function orderAfter(order: OrderSoFar, step: Step): OrderSoFar {
   const latestOfSource = order.latest.get(step.source);
   // grows along one order's life alone: a copy for each step would cost the square of its length
-  (order.seen as Map<string, EventPlace>).set(step.digest, { sequence: step.sequence, event_id: step.event_id });
+  const place = { sequence: step.sequence, event_id: step.event_id };
+  (order.seen as Map<string, EventPlace>).set(step.digest, place);
+  const key = executionKey(step);
+  if (key !== undefined && !order.executions.has(key)) (order.executions as Map<string, EventPlace>).set(key, place);
   if (!latestOfSource || !isCertainlyBefore(step.time, latestOfSource.time)) {
     (order.latest as Map<string, Step>).set(step.source, step);
   }

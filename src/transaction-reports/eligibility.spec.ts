@@ -25,6 +25,7 @@ describe('what is not reported', () => {
       { transmission: 'complete', order_receiver: BANK, trading_capacity: 'any_other', client_id: 'C-1' },
       /4\(1\)$/,
     ],
+    ['a copy of what is told by another source', { drop_copy: true }, /15\(1\)$/],
     ['reported by the venue', { exchange: 'XREP' }, /26\(5\)$/],
     ['on what no venue has', { ...OFF, ...UNLISTED }, /26\(2\)$/],
     ['on what no venue has, with an internaliser', { exchange: 'XXSI', ...UNLISTED }, /26\(2\)$/],

@@ -22,6 +22,7 @@ const RTS22 = 'Delegated Regulation (EU) 2017/590';
  * | What | Says so | Rule |
  * | --- | --- | --- |
  * | executed by another entity | `executing_entity` | MiFIR 26(1) |
+ * | told twice: by the venue or broker as well | `drop_copy` | 2017/590, 15(1) |
  * | no transaction | `transaction_nature`; of securities financing unless `sftr_exempt` | 2017/590, 2(5) |
  * | transmitted, and the receiving firm reports | `transmission` complete, of an order for clients | 2017/590, 4(1) |
  * | the operator of the venue reports | membership, `reported_by` venue | MiFIR 26(5) |
@@ -35,6 +36,10 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   if (by !== undefined && by !== firm && isLei(by)) {
     const reason = `It was executed by ${by}, and is for that firm to report`;
     return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(1)', isByEvents: true };
+  }
+  if (facts.text('drop_copy') === 'true') {
+    const reason = "It is a copy of what another source tells of: the other one's execution is reported";
+    return { reason, rule: `${RTS22}, Article 15(1)`, isByEvents: true };
   }
   const nature = facts.text('transaction_nature');
   const exclusion = EXCLUSIONS.get(nature ?? '');

@@ -8,6 +8,7 @@ import type { Facts } from './transactions.js';
  * knows; with the field that would be wrong.
  */
 const DECIDING: readonly (readonly [TermName, number])[] = [
+  ['drop_copy', 1],
   ['client_id_type', 7],
   ['aggregated', 7],
   ['swap_role', 7],

@@ -493,6 +493,12 @@ export const ORDER_VOCABULARY = {
       description: 'that steps in between the sides',
     },
     execution_id: { in: 'metadata', type: TEXT, description: "the reporter's id of the execution (FIX 17)" },
+    drop_copy: {
+      in: 'metadata',
+      type: BOOLEAN,
+      description:
+        'whether the events of the order, or this one, are a copy from venue or broker of what another `source` tells of: its executions are not reported once more',
+    },
     venue_transaction_id: {
       in: 'metadata',
       type: TEXT,

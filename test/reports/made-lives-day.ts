@@ -114,6 +114,12 @@ export const LIVES_DAY: readonly SentEvent[] = [
     .add('void', {}, { corrects: later[0]!.event_id }).events,
   // nothing wrong any more: a fill of too much is corrected, a second one is voided
   ...corrected(),
+  // one execution, told twice by the same system; that another one tells of it too is nothing wrong
+  ...life('executed-once')
+    .add('create', create)
+    .add('partial_fill', { quantity: '40', price: '10' }, { metadata: { execution_id: 'X-1' } })
+    .add('partial_fill', { quantity: '40', price: '10' }, { metadata: { execution_id: 'X-1', liquidity: 'active' } })
+    .add('fill', { quantity: '20', price: '10' }, { source: 'drop-copy', metadata: { execution_id: 'X-1' } }).events,
 ];
 
 function corrected(): SentEvent[] {

@@ -143,6 +143,12 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
       (event) => isFill(event) && withRemaining(event),
       (event) => states(event, { quantity: random.of(['0', '-5', '0.000']) }),
     ),
+  'execution-twice': (life) => {
+    const [first, second] = life.filter(isFill);
+    if (!second) return undefined;
+    const told = { metadata: { execution_id: 'X-1' } };
+    return life.map((event) => (event === first || event === second ? { ...event, ...told } : event));
+  },
   'time-backwards': (life, random) =>
     changed(
       life,

@@ -9,6 +9,7 @@ const SEVERITY: Record<string, string> = {
   'fill-without-quantity': 'error',
   'fill-without-price': 'error',
   'fill-quantity-not-positive': 'error',
+  'execution-twice': 'warning',
   'time-backwards': 'warning',
   'created-twice': 'warning',
   'fill-after-end': 'error',
@@ -233,6 +234,15 @@ function atStep(
     if (said('price') === null) tell('fill-without-price', [step], 'new_state.price', 'nothing');
     if (quantity !== undefined && quantity <= 0n)
       tell('fill-quantity-not-positive', [step], 'a quantity above 0', `quantity ${short(said('quantity'))}`);
+    const id = text(step.metadata.execution_id);
+    const first = life.find(
+      (earlier) =>
+        isFill(earlier) &&
+        id !== null &&
+        text(earlier.metadata.execution_id) === id &&
+        (earlier.source ?? '') === (step.source ?? ''),
+    );
+    if (first) tell('execution-twice', [step, first], 'an execution_id of its own', `execution_id ${short(id)}`);
   }
   // the last of those of the source that were not themselves said to be before another
   let latest: PlacedEvent | undefined;
