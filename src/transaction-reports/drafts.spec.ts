@@ -58,6 +58,10 @@ describe('the reports of an execution', () => {
       { toMend: [] },
       { toMend: [] },
     ]);
+    const both = { client_id: 'C-1', client_id_type: 'none' };
+    const told = 'client_id C-1 must not be stated with client_id_type none';
+    expect(drafts(version(2, both))).toMatchObject([{ toMend: [{ field: 7, text: told }] }]);
+    expect(drafts(version(2, { ...both, client_id: FIRM }))).toMatchObject([{ toMend: [] }]);
     const text = 'executing_entity ZZ must be an LEI';
     expect(drafts(version(2, { executing_entity: 'ZZ' }))).toMatchObject([{ toMend: [{ field: 4, text }] }]);
   });

@@ -8,6 +8,14 @@ const SWAP = 'EZ1234567890';
 const ENTRIES: Record<string, Record<string, string>> = {
   DE0007164600: { name: 'SAP SE', cfi: 'ESVUFR', symbol: 'SAP', listed_from: '2018-01-03', listed_to: '2026-06-02' },
   DE0008469008: { name: 'DAX PERFORMANCE-INDEX OF THE DAY', listed_from: '2018-01-03' },
+  DE0001102309: { name: `${'x'.repeat(24)}\u{1f600} and more` },
+  DE0000000001: { name: 'One', symbol: 'TWICE' },
+  DE0000000002: { name: 'Another', symbol: 'TWICE' },
+  EZ0000000019: {
+    ...{ name: 'An option on a currency, and on an index', cfi: 'OCECPS', notional_currency: 'EUR' },
+    ...{ notional_currency_2: 'USD', strike_notation: 'pending', strike_currency: 'USD' },
+    underlying: 'index:DE0001102309',
+  },
   [SWAP]: {
     ...{ name: 'IRS EUR 5Y', cfi: 'SRCCSP', notional_currency: 'EUR', price_multiplier: '1' },
     ...{ received_by_buyer: 'index:EURI@6MNTH', expiry_date: '2031-06-02', delivery_type: 'cash' },
@@ -18,7 +26,8 @@ const reference: ReferenceAt = {
     const attributes = kind === 'instrument' ? ENTRIES[id] : undefined;
     return attributes && { kind, id, revision: '7', attributes };
   },
-  findHaving: (_, __, symbol) => (symbol === 'SAP' ? [reference.find('instrument', 'DE0007164600')!] : []),
+  findHaving: (kind, attribute, value) =>
+    Object.keys(ENTRIES).flatMap((id) => (ENTRIES[id]![attribute] === value ? [reference.find(kind, id)!] : [])),
 };
 
 function known(stated: Partial<Record<FactName, string>>, day = '2026-06-02') {
@@ -43,6 +52,22 @@ describe('an instrument', () => {
         ],
       },
     ]);
+  });
+
+  it('is not named by a symbol that several have', () => {
+    const { entry, isin, ambiguousSymbol } = known({ symbol: 'TWICE' });
+    expect([entry, isin, ambiguousSymbol]).toEqual([undefined, undefined, 'TWICE']);
+    expect(known({ symbol: 'TWICE', isin: 'DE0000000001' }).ambiguousSymbol).toBeUndefined();
+  });
+
+  it('of a strike that is pending says where that stands; what is on currencies has another currency of these', () => {
+    const trace = new Trace();
+    expect(known({ isin: 'EZ0000000019' }).report(trace, false)).toMatchObject({
+      strikePrice: { is: 'pending', currency: 'USD' },
+      otherNotionalCurrency: { of: 'currencies', currency: 'USD' },
+      underlying: { is: 'index', name: { text: `${'x'.repeat(24)}\u{1f600}` } },
+    });
+    expect(trace.lineage.map(({ field }) => field)).toEqual(expect.arrayContaining([51, 52]));
   });
 
   it('is on the reference list from its first to its last day there', () => {

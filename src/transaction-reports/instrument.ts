@@ -18,6 +18,8 @@ import type { Facts } from './transactions.js';
 export class KnownInstrument {
   readonly entry: ReferenceEntry | undefined;
   readonly isin: string | undefined;
+  /** where events name the instrument by it alone, and several have it */
+  readonly ambiguousSymbol: string | undefined;
   private readonly named: readonly Source[];
 
   constructor(
@@ -26,9 +28,10 @@ export class KnownInstrument {
     private readonly day: string,
   ) {
     const [isin, symbol] = [facts.get('isin'), facts.get('symbol')];
-    const named = symbol ? reference.findHaving('instrument', 'symbol', symbol.text) : [];
+    const named = symbol && !isin ? reference.findHaving('instrument', 'symbol', symbol.text) : [];
     // a symbol of several names none
     this.entry = isin ? reference.find('instrument', isin.text) : named.length === 1 ? named[0] : undefined;
+    this.ambiguousSymbol = named.length > 1 ? symbol?.text : undefined;
     this.isin = isin?.text ?? this.entry?.id;
     this.named = [...(isin ? [fromEvent(isin)] : this.entry && symbol ? [fromEvent(symbol)] : [])];
   }

@@ -1,7 +1,7 @@
 import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
 import { executionDecision, investmentDecision } from './decisions.js';
 import { directionOf } from './direction.js';
-import { isFirmStated, statedIn, type Execution } from './execution.js';
+import { isFirmStated, leiOf, statedIn, type Execution } from './execution.js';
 import {
   branchMembershipCountry,
   complexTradeId,
@@ -29,6 +29,7 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   const isPart = leg.allocation !== undefined;
   mendUnknownCodes(facts, trace);
   mendWhose(execution, trace);
+  mendWhether(execution, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
   const buyer = partyOf(buying, execution, trace, 7);
   const seller = partyOf(selling, execution, trace, 16);
@@ -77,6 +78,13 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
   }
   const by = facts.text('executing_entity');
   if (by !== undefined && by !== firm) trace.mend(4, 'who executed it', `executing_entity ${by} must be an LEI`);
+}
+
+/** What would leave a client out: one event that names one, and says that there is none. */
+function mendWhether({ facts, firm, reference }: Execution, trace: Trace): void {
+  const [client, type] = [facts.get('client_id'), facts.get('client_id_type')];
+  if (type?.text !== 'none' || client?.event_id !== type.event_id || leiOf(client.text, reference) === firm) return;
+  trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with client_id_type none`);
 }
 
 /** The report that takes back the one of a version and leg. */
@@ -194,7 +202,11 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
   const isByIsin = ['trading-venue', 'systematic-internaliser'].includes(place.kind) || instrument.isListed();
   const rule = 'the instrument';
   const { entry, isin } = instrument;
-  if (isByIsin && isin === undefined) trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
+  if (isByIsin && isin === undefined) {
+    const { ambiguousSymbol: symbol } = instrument;
+    const why = symbol === undefined ? '' : `: several instruments have the symbol ${symbol}`;
+    trace.mend(41, rule, `isin, or a symbol that an entry has, must be stated${why}`);
+  }
   if (!entry && isin !== undefined && instrument.cfi === undefined)
     trace.mend(41, rule, `instrument ${isin} is not in the reference data, and no cfi is stated`);
   if (!isByIsin) {
