@@ -40,20 +40,24 @@ const create = row(
   { side: 'buy', price: '10', isin: 'DE0007164600' },
   { client_id: 'C-1', counterparty_id: 'X' },
 );
-const texts = ({ versions }: Transaction, name: 'client_id' | 'price' | 'counterparty_id'): (string | undefined)[] =>
-  versions.map((each) => (each.content ? each.facts.text(name) : 'none'));
+const texts = (
+  { versions }: Transaction,
+  name: 'client_id' | 'price' | 'counterparty_id' | 'drop_copy',
+): (string | undefined)[] => versions.map((each) => (each.content ? each.facts.text(name) : 'none'));
 
 describe('the transactions along an order', () => {
   it('are its executions, with what was said before; what holds for one execution is not that of the next', async () => {
     const [first, second, ...others] = await transactions(
       [create],
-      [row(2, 'partial_fill', { quantity: '4', price: '9.5' }, { counterparty_id: 'Y' })],
-      [row(3, 'modify', { price: '11' }, { client_id: 'C-2' })],
+      [row(2, 'partial_fill', { quantity: '4', price: '9.5' }, { counterparty_id: 'Y', drop_copy: true })],
+      [row(3, 'modify', { price: '11' }, { client_id: 'C-2', drop_copy: true })],
       [row(4, 'fill', { quantity: '6' })],
     );
     expect(others).toEqual([]);
     expect([first, second].map((each) => texts(each!, 'client_id'))).toEqual([['C-1'], ['C-2']]);
     expect([first, second].map((each) => texts(each!, 'counterparty_id'))).toEqual([['Y'], ['X']]);
+    // what is a copy says so itself
+    expect([first, second].map((each) => texts(each!, 'drop_copy'))).toEqual([['true'], [undefined]]);
     // the limit of the order is no price of an execution
     expect([first, second].map((each) => texts(each!, 'price'))).toEqual([['9.5'], [undefined]]);
     expect(first!.versions[0]).toMatchObject({ facts: expect.anything(), row: { sequence: '2' } });

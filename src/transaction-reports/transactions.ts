@@ -19,6 +19,7 @@ const NEVER_LOOKED_UP: ReadonlySet<FactName> = new Set<FactName>([
   'price_absent',
   'quantity',
   'execution_time',
+  'drop_copy',
 ]);
 
 /** What is known of an order at one of its events: what the event states, then the latest that was stated before. */

@@ -497,7 +497,7 @@ export const ORDER_VOCABULARY = {
       in: 'metadata',
       type: BOOLEAN,
       description:
-        'whether the events of the order, or this one, are a copy from venue or broker of what another `source` tells of: its executions are not reported once more',
+        'whether the event is a copy from venue or broker of what another `source` tells of: an execution is not reported once more',
     },
     venue_transaction_id: {
       in: 'metadata',
