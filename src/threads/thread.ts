@@ -8,9 +8,6 @@ import type { Tenancy } from './tenancy.js';
  */
 const IDLE_MS = 10_000;
 
-/** Of each thread; V8's own bound is twice that on Node 20, for every thread (docs/where-time-goes.md, Memory). */
-const YOUNG_GENERATION_MB = 24;
-
 export interface ThreadOptions {
   /** the compiled module, below src/; it calls `serveTenants` */
   file: string;
@@ -101,10 +98,7 @@ const kindOf = (file: string, maxHeapMb: number | undefined): string => `${file}
 function started(file: string, name: string, maxHeapMb: number | undefined): Carrier {
   const worker = new Worker(threadFile(file), {
     name,
-    resourceLimits: {
-      maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
-      ...(maxHeapMb !== undefined && { maxOldGenerationSizeMb: maxHeapMb }),
-    },
+    ...(maxHeapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } }),
   });
   const kind = kindOf(file, maxHeapMb);
   const carrier: Carrier = { worker, kind, onEnd: undefined, end: undefined, isEnding: false };

@@ -32,8 +32,7 @@ const reference: ReferenceAt = {
 
 function known(stated: Partial<Record<FactName, string>>, day = '2026-06-02') {
   const own = Object.entries(stated).map(
-    ([name, text]) =>
-      [name as FactName, { name: name as FactName, text, event_id: 'e', sequence: '5' }] as [FactName, Stated],
+    ([name, text]) => [name as FactName, { name: name, text, event_id: 'e', sequence: '5' }] as [FactName, Stated],
   );
   return new KnownInstrument(new Facts(new Map(own), new Map()), reference, day);
 }
