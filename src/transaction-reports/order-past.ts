@@ -11,7 +11,7 @@ import type { Stated } from './trace.js';
 const OF_PLACE: readonly FactName[] = ['segment_mic', 'exchange'];
 
 /** What holds for the execution that states it alone, and is not taken over by the next one. */
-const OF_ONE_EXECUTION: ReadonlySet<FactName> = new Set<FactName>([
+export const OF_ONE_EXECUTION: ReadonlySet<FactName> = new Set<FactName>([
   ...(['price', 'price_absent', 'quantity', 'remaining_quantity', 'execution_id', 'execution_time'] as const),
   ...(['venue_transaction_id', 'waivers', 'otc_flags', 'net_amount', 'accrued_interest', 'upfront_payment'] as const),
   ...(['upfront_payment_currency', 'notional_change', 'complex_trade_id', 'counterparty_id', 'allocations'] as const),
@@ -59,102 +59,168 @@ export interface KnownThen {
   lastFill: (HeldFill & { transmission: Stated | undefined }) | undefined;
 }
 
+/** A value that holds from the sequence of a content on, which brought it about. */
+interface Step<T> {
+  by: HeldContent;
+  value: T;
+}
+
+/** A value as it was known from one sequence on to the next; each step differs from the one before. */
+type Timeline<T> = readonly Step<T>[];
+
+/** An execution, and how the order was transmitted before it. */
+interface PastFill {
+  fill: HeldFill;
+  transmissions: Timeline<Stated | undefined>;
+}
+
 /**
- * The events of an order up to one of them, as they were known at any sequence: what was corrected counts as it was before
- * the correction was recorded. Holds of events that were never corrected what they come to, of others all they ever said.
+ * The events of an order up to one of them, as they were known at any sequence from then on: what was corrected counts as
+ * it was before the correction was recorded. Holds of each name what may count still. What an event states hides all that
+ * earlier ones said of it, their corrections among them; so it costs little to ask, however many were corrected.
  */
 export class OrderPast {
-  private readonly parts: (KnownThen | readonly HeldContent[])[] = [];
-  /** corrections that change what an execution takes over */
-  private readonly telling = new Set<HeldContent>();
+  private readonly stated = new Map<FactName, Timeline<Stated | undefined>>();
+  private fills: Timeline<PastFill | undefined> = [];
 
+  /** The event after those that were added before, with all its contents. */
   add(contents: readonly HeldContent[]): void {
-    if (contents.length > 1) {
-      this.parts.push(contents);
-      for (const [i, held] of contents.slice(1).entries()) {
-        if (!saysTheSame(after(NOTHING, contents[i]!), after(NOTHING, held))) this.telling.add(held);
-      }
-      return;
+    const transmissions = this.timelineOf('transmission');
+    if (contents.some(isExecution)) {
+      this.fills = continued(this.fills, contents, (held, before) =>
+        isExecution(held) ? { fill: held, transmissions } : before,
+      );
     }
-    const [held] = contents as [HeldContent];
-    const last = this.parts.at(-1);
-    const [known, isAll] =
-      last && 'facts' in last ? [last, this.parts.length === 1] : [NOTHING, this.parts.length === 0];
-    if (!isAll && isOfTransmission(held)) {
-      // what it comes to depends on all that is known before it
-      this.parts.push(contents);
-      return;
+    if (contents.some(maySayTransmission)) {
+      const receivers = this.timelineOf('order_receiver');
+      const before = combined(transmissions, receivers, (transmission, receiver) => ({ transmission, receiver }));
+      this.stated.set('transmission', continued(before, contents, transmissionAfter));
     }
-    const next = after(known, held);
-    if (known === NOTHING) this.parts.push(next);
-    else this.parts[this.parts.length - 1] = next;
+    for (const name of new Set(contents.flatMap(namesOfOrder))) {
+      if (name === 'transmission') continue;
+      const before = this.timelineOf(name);
+      this.stated.set(
+        name,
+        continued(before, contents, (held, known) => ofOrder(held, name) ?? known),
+      );
+    }
   }
 
   /**
-   * The corrections of these events that were recorded after a sequence and changed what holds, in no order: for an
-   * execution, to which others are of no account, those alone that change what it takes over.
+   * The corrections of these events that were recorded after a sequence and may have changed what is known, in no order;
+   * for an execution, to which others are of no account, without those that changed the last one alone.
    */
-  changesAfter(sequence: bigint, isForExecution: boolean): readonly HeldContent[] {
-    const counts = (held: HeldContent): boolean => held.from > sequence && (!isForExecution || this.telling.has(held));
-    return this.parts.flatMap((part) => ('facts' in part ? [] : part.slice(1).filter(counts)));
+  changesAfter(sequence: bigint, isForExecution: boolean): Iterable<HeldContent> {
+    const changes = new Set<HeldContent>();
+    const note = <T>(timeline: Timeline<T>, isSame: (a: T, b: T) => boolean): void => {
+      for (let i = timeline.length - 1; i > 0 && timeline[i]!.by.from > sequence; i -= 1) {
+        if (!isSame(timeline[i]!.value, timeline[i - 1]!.value)) changes.add(timeline[i]!.by);
+      }
+    };
+    for (const timeline of this.stated.values()) note(timeline, (a, b) => a?.text === b?.text);
+    if (isForExecution) return changes;
+    note(this.fills, () => false);
+    for (const { value } of this.fills) if (value) note(value.transmissions, () => false);
+    return changes;
   }
 
   at(sequence: bigint): KnownThen {
-    const [only, ...more] = this.parts;
-    if (only && 'facts' in only && more.length === 0) return { ...only, facts: new Map(only.facts) };
-    let known: KnownThen = { facts: new Map(), lastFill: undefined };
-    for (const part of this.parts) {
-      if ('facts' in part) {
-        const lastFill = part.lastFill && { ...part.lastFill };
-        if (lastFill) lastFill.transmission ??= transmissionAt(known.facts.get('transmission'), lastFill);
-        known = { facts: new Map([...known.facts, ...part.facts]), lastFill: lastFill ?? known.lastFill };
-        continue;
-      }
-      const held = part.findLast(({ from }) => from <= sequence);
-      if (held) known = after(known, held);
+    const facts = new Map<FactName, Stated>();
+    for (const [name, timeline] of this.stated) {
+      const stated = valueAt(timeline, sequence);
+      if (stated) facts.set(name, stated);
     }
-    return known;
+    const last = valueAt(this.fills, sequence);
+    if (!last) return { facts, lastFill: undefined };
+    const { fill, transmissions } = last;
+    const transmission =
+      fill.stated.facts.get('transmission') ?? transmissionAt(valueAt(transmissions, sequence), fill);
+    return { facts, lastFill: { ...fill, transmission } };
+  }
+
+  private timelineOf(name: FactName): Timeline<Stated | undefined> {
+    return this.stated.get(name) ?? [];
   }
 }
 
-const NOTHING: KnownThen = { facts: new Map(), lastFill: undefined };
-
-/** What is known after an event; the map of `known` is taken over, but for that of nothing. */
-function after(known: KnownThen, held: HeldContent): KnownThen {
-  const facts = known === NOTHING ? new Map<FactName, Stated>() : (known.facts as Map<FactName, Stated>);
-  if (!held.stated) return { facts, lastFill: known.lastFill };
-  const isFill = isExecution(held);
-  const before = facts.get('transmission');
-  const end = endOfTransmission(facts, held);
-  if (end) facts.set('transmission', end);
-  for (const [name, stated] of held.stated.facts) {
-    if (!isFill || !OF_ONE_EXECUTION.has(name)) facts.set(name, stated);
+function valueAt<T>(timeline: Timeline<T>, sequence: bigint): T | undefined {
+  let [low, high] = [0, timeline.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (timeline[middle]!.by.from <= sequence) low = middle + 1;
+    else high = middle;
   }
-  if (!isFill) return { facts, lastFill: known.lastFill };
-  const transmission = held.stated.facts.get('transmission') ?? transmissionAt(before, held);
-  return { facts, lastFill: { ...held, transmission } };
+  return timeline[low - 1]?.value;
 }
 
-/** Whether an event may say, or change, how its order was transmitted. */
-function isOfTransmission({ stated }: HeldContent): boolean {
+/** A timeline after an event, from which on it is asked: what comes of each of its contents and of what was known before. */
+function continued<B, T>(
+  before: Timeline<B>,
+  contents: readonly HeldContent[],
+  valueAfter: (held: HeldContent, known: B | undefined) => T,
+): Timeline<T> {
+  const first = contents[0]!;
+  const held = contents.map((each) => ({ by: each, value: each }));
+  const known = [{ by: first, value: valueAt(before, first.from) }, ...before.filter(({ by }) => by.from > first.from)];
+  return combined(held, known, (content, value) => valueAfter(content!, value));
+}
+
+/** What comes of two values, whenever one of them changes. */
+function combined<A, B, T>(
+  a: Timeline<A>,
+  b: Timeline<B>,
+  valueOf: (a: A | undefined, b: B | undefined) => T,
+): Timeline<T> {
+  const steps: Step<T>[] = [];
+  let [ofA, ofB] = [0, 0];
+  while (ofA < a.length || ofB < b.length) {
+    const [nextA, nextB] = [a[ofA]?.by, b[ofB]?.by];
+    const by = nextA && !(nextB && nextB.from < nextA.from) ? nextA : nextB!;
+    while (ofA < a.length && a[ofA]!.by.from <= by.from) ofA += 1;
+    while (ofB < b.length && b[ofB]!.by.from <= by.from) ofB += 1;
+    const value = valueOf(a[ofA - 1]?.value, b[ofB - 1]?.value);
+    if (steps.length === 0 || steps.at(-1)!.value !== value) steps.push({ by, value });
+  }
+  return steps;
+}
+
+/** By what names an event says something of its order. */
+function namesOfOrder(held: HeldContent): readonly FactName[] {
+  const names = [...(held.stated?.facts.keys() ?? [])];
+  return isExecution(held) ? names.filter((name) => !OF_ONE_EXECUTION.has(name)) : names;
+}
+
+/** What an event says of its order, and not of itself alone. */
+function ofOrder(held: HeldContent, name: FactName): Stated | undefined {
+  return isExecution(held) && OF_ONE_EXECUTION.has(name) ? undefined : held.stated?.facts.get(name);
+}
+
+/** Whether an event says, or ends, how its order was transmitted, or may by what was known before. */
+function maySayTransmission({ stated }: HeldContent): boolean {
   if (!stated) return false;
   const { content, facts } = stated;
-  return content.action === 'cancel' || facts.has('transmission') || facts.has('order_receiver');
+  if (facts.has('transmission')) return true;
+  return !FILLS.includes(content.action) && (content.action === 'cancel' || facts.has('order_receiver'));
 }
 
-/** It was cancelled, or goes to somebody else now, and nothing is said of how. */
-function endOfTransmission(
-  known: ReadonlyMap<FactName, Stated>,
+/**
+ * How the order is transmitted after an event: as it says; not, where it was cancelled, or goes to somebody else now, and
+ * nothing is said of how; otherwise as before.
+ */
+function transmissionAfter(
   { row: { sequence }, stated }: HeldContent,
-): TransmissionEnd | undefined {
-  if (!stated) return undefined;
+  known: { transmission: Stated | undefined; receiver: Stated | undefined } | undefined,
+): Stated | TransmissionEnd | undefined {
+  const before = known?.transmission;
+  if (!stated) return before;
   const { content, facts } = stated;
   const { action, event_id, timestamp: since } = content;
-  if (FILLS.includes(action) || facts.has('transmission')) return undefined;
-  const [before, receiver] = [known.get('order_receiver')?.text, facts.get('order_receiver')];
-  const isToAnother = before !== undefined && receiver !== undefined && receiver.text !== before;
-  if (action !== 'cancel' && !isToAnother) return undefined;
-  return { text: 'none', name: 'transmission', event_id, sequence, since, before: known.get('transmission') };
+  const said = facts.get('transmission');
+  if (said || FILLS.includes(action)) return said ?? before;
+  const receiver = facts.get('order_receiver');
+  const isToAnother = known?.receiver && receiver && receiver.text !== known.receiver.text;
+  if (action !== 'cancel' && !isToAnother) return before;
+  return { text: 'none', name: 'transmission', event_id, sequence, since, before };
 }
 
 /** How the order was transmitted to what was executed then: what ended it later counts for later executions. */
@@ -162,8 +228,9 @@ function transmissionAt(
   stated: Stated | TransmissionEnd | undefined,
   { stated: { content } }: HeldFill,
 ): Stated | undefined {
+  if (!stated || !('since' in stated)) return stated;
   const { micros, nanos } = parseTimestamp(tradeTimeOf(content).time);
-  let then = stated;
+  let then: Stated | TransmissionEnd | undefined = stated;
   while (then && 'since' in then) {
     const end = parseTimestamp(then.since);
     if ((micros - end.micros || nanos - end.nanos) >= 0) break;

@@ -198,6 +198,21 @@ describe('the transactions along an order', () => {
       const said = factsIn(found).map((facts) => facts.text('transmission'));
       expect(said).toEqual(['complete', 'complete', 'complete', 'complete', 'none', 'none']);
     });
+
+    it('ends for what was executed later where an execution turns out to have been a route to somebody else', async () => {
+      const toAnother = { order_receiver: 'B' };
+      const [, fill] = await transactions(
+        [create],
+        [row(2, 'route', {}, complete)],
+        [row(3, 'partial_fill', {}, toAnother), row(5, 'route', {}, toAnother, 3)],
+        [row(4, 'partial_fill', {}, { execution_time: '2026-06-02T08:00:06Z' })],
+      );
+      const said = fill!.versions.map((each) => each.content && [each.facts.text('transmission'), each.cause.sequence]);
+      expect(said).toEqual([
+        ['complete', '4'],
+        ['none', '5'],
+      ]);
+    });
   });
 
   it('are allocations too, by whatever event, and know the last execution', async () => {

@@ -1,0 +1,197 @@
+import { rowOf, referenceOf, type StatedValues } from '../../test/support/executions.js';
+import { Random } from '../../test/support/random.js';
+import { FIRM } from '../../test/support/transaction-reports.js';
+import type { StoredRow } from '../integrity/stored-event.js';
+import { parseTimestamp } from '../integrity/timestamp.js';
+import type { FactName } from '../reports/regimes/regime.js';
+import { tradeTimeOf } from '../reports/trade-time.js';
+import { versionsOf } from '../reports/versions.js';
+import type { LifeEvent } from '../reports/whole-lives.js';
+import { draftsOfTransaction } from './drafts.js';
+import {
+  contentsOf,
+  isExecution,
+  OF_ONE_EXECUTION,
+  takenOver,
+  type HeldContent,
+  type HeldFill,
+  type KnownThen,
+} from './order-past.js';
+import type { Stated } from './trace.js';
+import { Facts, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
+
+const ACTIONS = ['create', 'modify', 'route', 'cancel', 'change_status', 'partial_fill', 'partial_fill', 'fill'];
+const ALLOCATIONS = ['1', '2'].map((quantity) => [{ client_id: 'C-1', quantity, price: '9' }]);
+/** Of each name two or three values: what is said again, and what becomes another, are both to happen. */
+const VALUES: Readonly<StatedValues> = {
+  ...{ isin: ['FR0000131104', 'EZ0000000003'], side: ['buy', 'sell'], quantity: ['1', '2'], price: ['9', '10'] },
+  ...{ exchange: ['XPAR', 'XANO', 'XOFF'], segment_mic: ['XPAR', 'XREP'], central_counterparty: ['A', 'B'] },
+  ...{ filled_quantity: ['1', '2'], order_type: ['limit', 'market'], desk: ['a', 'b'], currency: ['EUR', 'USD'] },
+  ...{ order_receiver: ['A', 'B'], transmission: ['complete', 'incomplete', 'none'] },
+  ...{ client_id: ['C-1', 'C-5'], client_id_type: ['aggregated', 'none'], counterparty_id: ['C-1', 'C-9'] },
+  ...{ trading_capacity: ['own_account', 'any_other'], execution_decision_maker: ['T-1', 'MM7'] },
+  ...{ executing_entity: [FIRM], transaction_nature: ['netting', 'trade'], allocations: ALLOCATIONS },
+  // before some cancels and after others, and after some of the days on which corrections are recorded
+  execution_time: ['2026-06-02T08:00:03Z', '2026-06-02T08:00:06Z', '2026-06-04T08:00:00Z'],
+};
+const NAMES = Object.keys(VALUES) as FactName[];
+
+/** The events of an order with all the contents that they had: corrections come between events, and are corrected too. */
+function randomOrder(random: Random): StoredRow[][] {
+  const rows: StoredRow[] = [];
+  const originals = new Map<string, StoredRow>();
+  const likely = NAMES.filter(() => !random.chance(3));
+  for (let left = 4 + random.below(14); left > 0; left -= 1) {
+    const corrected = rows.length > 1 && !random.chance(2) ? random.of(rows) : undefined;
+    const action = corrected ? random.of(['void', random.of(ACTIONS), ...Array<string>(4).fill(corrected.action)]) : '';
+    const stated = likely.filter(() => random.chance(4)).map((name) => [name, random.of(VALUES[name] as unknown[])]);
+    const again = [corrected?.new_state, corrected?.metadata].flatMap((text = '{}') =>
+      Object.entries(JSON.parse(text) as object),
+    );
+    const row = rowOf(
+      rows.length + 1,
+      { action: action || random.of(ACTIONS), ...Object.fromEntries([...again, ...stated]) },
+      `08:00:0${random.below(10)}`,
+    );
+    row.corrects = corrected?.event_id ?? null;
+    row.recorded_at = `2026-06-0${3 + Math.floor(rows.length / 8)} 08:00:00+00`;
+    if (random.chance(20)) row.event_type = 'other';
+    originals.set(row.event_id, corrected ? originals.get(corrected.event_id)! : row);
+    rows.push(row);
+  }
+  return rows
+    .filter(({ corrects }) => corrects === null)
+    .map((row) =>
+      versionsOf(
+        row,
+        rows.filter((each) => each !== row && originals.get(each.event_id) === row),
+      ),
+    );
+}
+
+async function transactionsIn(lives: readonly StoredRow[][]): Promise<Transaction[]> {
+  const events = async function* (): AsyncGenerator<LifeEvent> {
+    for (const versions of lives) {
+      yield await Promise.resolve({ kind: 'event', row: versions[0]!, stated: versions.at(-1)!, versions });
+    }
+  };
+  const found: Transaction[] = [];
+  for await (const each of transactionsOf({ orderId: 'O-1', targets: new Set(), events })) found.push(each);
+  return found;
+}
+
+/** As transactionsOf: at each correction of it or of an earlier event the whole order again, from its first event on. */
+function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
+  const all = lives.map(contentsOf);
+  return all.flatMap((contents, i): Transaction[] => {
+    if (!contents.some(isTransaction)) return [];
+    const [first] = contents as [HeldContent];
+    const corrections = [...contents.slice(1), ...all.slice(0, i).flatMap((each) => each.slice(1))]
+      .filter(({ from }) => from > first.from)
+      .sort((a, b) => Number(a.from - b.from));
+    const versions: Transaction['versions'][number][] = [];
+    let said = '';
+    for (const { from, row: cause } of [first, ...corrections]) {
+      const held = contents.findLast((each) => each.from <= from)!;
+      const known = knownOf(all.slice(0, i), from);
+      const now = JSON.stringify([held.row.sequence, isTransaction(held) && wordsOf(known, isExecution(held))]);
+      if (now === said) continue;
+      said = now;
+      const { row, stated } = held;
+      if (!stated || !isTransaction(held)) {
+        versions.push({ row, cause });
+        continue;
+      }
+      const { content } = stated;
+      const fill = isExecution(held) ? held : known.lastFill;
+      versions.push({
+        ...{ row, content, cause, facts: new Facts(stated.facts, takenOver(held, known)) },
+        fill: fill && { row: fill.row, content: fill.stated.content },
+      });
+    }
+    return [{ orderId: 'O-1', eventId: first.row.event_id, versions }];
+  });
+}
+
+function isTransaction(held: HeldContent): boolean {
+  return isExecution(held) || held.stated?.facts.has('allocations') === true;
+}
+
+function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknown {
+  const texts = [...facts].map(([name, { text }]) => `${name} ${text}`).sort();
+  return isToExecution ? texts : [texts, lastFill?.row.sequence, lastFill?.transmission?.text];
+}
+
+function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint): KnownThen {
+  const facts = new Map<FactName, Stated>();
+  let lastFill: KnownThen['lastFill'];
+  for (const contents of events) {
+    const held = contents.findLast(({ from }) => from <= sequence)!;
+    if (!held.stated) continue;
+    const before = facts.get('transmission');
+    if (isExecution(held)) {
+      lastFill = { ...held, transmission: held.stated.facts.get('transmission') ?? transmissionAt(before, held) };
+    } else if (endsTransmission(held, facts.get('order_receiver'))) {
+      const { event_id, timestamp: since } = held.stated.content;
+      const end = { text: 'none', name: 'transmission', event_id, sequence: held.row.sequence, since, before } as const;
+      facts.set('transmission', end);
+    }
+    for (const [name, stated] of held.stated.facts) {
+      if (!isExecution(held) || !OF_ONE_EXECUTION.has(name)) facts.set(name, stated);
+    }
+  }
+  return { facts, lastFill };
+}
+
+function endsTransmission({ stated }: HeldContent, receiver: Stated | undefined): boolean {
+  const { content, facts } = stated!;
+  if (facts.has('transmission')) return false;
+  const next = facts.get('order_receiver');
+  return content.action === 'cancel' || (!!receiver && !!next && receiver.text !== next.text);
+}
+
+function transmissionAt(stated: Stated | undefined, { stated: { content } }: HeldFill): Stated | undefined {
+  const { micros } = parseTimestamp(tradeTimeOf(content).time);
+  let then = stated as (Stated & { since?: string; before?: Stated }) | undefined;
+  while (then?.since !== undefined && micros < parseTimestamp(then.since).micros) then = then.before;
+  return then;
+}
+
+const SAID = [...NAMES, 'order_quantity', 'limit_price', 'created_at'] as const;
+
+/** All that the versions say, a line each. */
+function told({ versions }: Transaction): string[] {
+  return versions.map(({ row, cause, ...version }) => {
+    const { facts, fill } = version as Partial<TransactionVersion>;
+    const said = SAID.map((name) => facts?.get(name)).filter((stated) => stated !== undefined);
+    const stated = said.map(({ name, text, sequence }) => `${name} ${text} of ${sequence}`);
+    return [row.sequence, cause.sequence, fill?.row.sequence, ...stated].join(', ');
+  });
+}
+
+describe('what is known of an order whose events were corrected', () => {
+  it('is what all of its events come to, from the first on, at the time of each correction', async () => {
+    const random = new Random(20_261_128);
+    for (let n = 0; n < 1_500; n += 1) {
+      const lives = randomOrder(random);
+      const found = await transactionsIn(lives);
+      expect(found.map(told)).toEqual(transactionsAnew(lives).map(told));
+    }
+  });
+
+  it('gives the reports that come of it where each version is derived', async () => {
+    const random = new Random(20_261_129);
+    const timelines = { at: () => referenceOf() };
+    for (let n = 0; n < 200; n += 1) {
+      for (const transaction of await transactionsIn(randomOrder(random))) {
+        // of copied rows nothing is known to be the same
+        const versions = transaction.versions.map((version) => {
+          const row = { ...version.row };
+          return { ...version, row, cause: version.cause === version.row ? row : version.cause };
+        });
+        const found = draftsOfTransaction(transaction, FIRM, timelines);
+        expect(found).toEqual(draftsOfTransaction({ ...transaction, versions }, FIRM, timelines));
+      }
+    }
+  });
+});
