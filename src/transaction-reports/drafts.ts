@@ -78,7 +78,10 @@ export function draftsOfTransaction(
   const { orderId, eventId } = transaction;
   const made: (Draft | NotReportable)[] = [];
   let last: readonly (Draft | NotReportable)[] = [];
+  let derived: TransactionVersion | undefined;
   for (const [i, at] of transaction.versions.entries()) {
+    if (derived && at.content && givesTheSame(derived, at)) continue;
+    derived = at.content && at;
     const next = at.content ? ofVersion(at, i + 1) : [];
     // what an earlier event was corrected to may be of no account for this one
     if (at.cause !== at.row && saysTheSame(last, next)) {
@@ -125,7 +128,7 @@ export function draftsOfTransaction(
     const execution = executionOf(transaction, draft.version, versionAt(draft.version), firm, timelines);
     const trace = new Trace();
     const taken = cancellation(execution, draft.leg, trace);
-    const findings = findingsOf(taken, { today: recordedAt(by).slice(0, 10) });
+    const findings = findingsOf(taken, { today: dayOf(by) });
     return { ...draft, cause: referenceTo(by), report: taken, ...traced(trace), findings };
   }
 
@@ -134,6 +137,24 @@ export function draftsOfTransaction(
     if (!at.content) throw new Error(`version ${version} of ${eventId} was reported and is no transaction`);
     return at;
   }
+}
+
+/**
+ * Whether the same comes of a later version as of one that was derived: of all that this was made of nothing was corrected.
+ * To look costs microseconds, to derive it half a millisecond, and an order's versions can be many times its executions.
+ */
+function givesTheSame(derived: TransactionVersion, { row, cause, fill, facts }: TransactionVersion): boolean {
+  return (
+    row === derived.row &&
+    fill?.row === derived.fill?.row &&
+    dayOf(cause) === dayOf(derived.cause) &&
+    derived.facts.isAnsweredBy(facts)
+  );
+}
+
+/** The day on which it was recorded, by which reports are judged. */
+function dayOf(row: StoredRow): string {
+  return recordedAt(row).slice(0, 10);
 }
 
 /** Whether both are the same but for the numbers of reports and where values come from. */
@@ -156,7 +177,7 @@ function traced({ lineage, toMend }: Trace): Pick<Draft, 'lineage' | 'toMend'> {
 /** What the rules may know: the reference data of the time of the execution, and the day on which the event was recorded. */
 function contextOf({ reference }: Execution, row: StoredRow): RuleContext {
   return {
-    today: recordedAt(row).slice(0, 10),
+    today: dayOf(row),
     venueOn: (mic, day) => {
       const entry = reference.find('venue', mic);
       const kind = entry && venueKindOf(entry, day);

@@ -27,10 +27,12 @@ export class Facts {
   constructor(
     private readonly own: ReadonlyMap<FactName, Stated>,
     private readonly before: ReadonlyMap<FactName, Stated>,
+    private readonly asked = new Set<FactName>(),
   ) {}
 
   get(name: FactName): Stated | undefined {
-    return this.own.get(name) ?? (NEVER_LOOKED_UP.has(name) ? undefined : this.before.get(name));
+    this.asked.add(name);
+    return this.own.get(name) ?? this.taken(name);
   }
 
   /** Of several names the first that the event states itself, else the first that was stated before. */
@@ -43,10 +45,24 @@ export class Facts {
     return this.get(name)?.text;
   }
 
-  /** Of a part of an execution: what is said of the part itself, and of the whole all but some names. */
+  /**
+   * Of a part of an execution: what is said of the part itself, and of the whole all but some names. What these are asked
+   * for, the whole was asked for.
+   */
   ofPart(part: ReadonlyMap<FactName, Stated>, notOfPart: ReadonlySet<FactName>): Facts {
     const rest = (of: ReadonlyMap<FactName, Stated>) => [...of].filter(([name]) => !notOfPart.has(name));
-    return new Facts(new Map([...rest(this.own), ...part]), new Map(rest(this.before)));
+    return new Facts(new Map([...rest(this.own), ...part]), new Map(rest(this.before)), this.asked);
+  }
+
+  /** Whether others, of the same content, say the same by every name that these were asked for so far: not who says so. */
+  isAnsweredBy(others: Facts): boolean {
+    for (const name of this.asked) if (this.taken(name)?.text !== others.taken(name)?.text) return false;
+    return true;
+  }
+
+  /** What is taken over of the order, where the event does not state it. */
+  private taken(name: FactName): Stated | undefined {
+    return this.own.has(name) || NEVER_LOOKED_UP.has(name) ? undefined : this.before.get(name);
   }
 }
 
