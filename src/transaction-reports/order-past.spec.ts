@@ -118,8 +118,13 @@ function isTransaction(held: HeldContent): boolean {
 }
 
 function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknown {
-  const texts = [...facts].map(([name, { text }]) => `${name} ${text}`).sort();
+  const texts = [...facts].map(([name, stated]) => `${name} ${endsOf(stated)}`).sort();
   return isToExecution ? texts : [texts, lastFill?.row.sequence, lastFill?.transmission?.text];
+}
+
+/** With when it ended, of a transmission, and what held before. */
+function endsOf({ text, since, before }: Stated & { since?: string; before?: Stated }): string {
+  return since === undefined ? text : `${text} since ${since} before ${before ? endsOf(before) : ''}`;
 }
 
 function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint): KnownThen {

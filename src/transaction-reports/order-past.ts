@@ -117,7 +117,7 @@ export class OrderPast {
         if (!isSame(timeline[i]!.value, timeline[i - 1]!.value)) changes.add(timeline[i]!.by);
       }
     };
-    for (const timeline of this.stated.values()) note(timeline, (a, b) => a?.text === b?.text);
+    for (const timeline of this.stated.values()) note(timeline, isSaidAgain);
     if (isForExecution) return changes;
     note(this.fills, () => false);
     for (const { value } of this.fills) if (value) note(value.transmissions, () => false);
@@ -267,7 +267,18 @@ export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): Re
 /** Whether the same is known by both; not whether by the same execution. */
 export function saysTheSame(a: KnownThen, b: KnownThen): boolean {
   if (a.facts.size !== b.facts.size) return false;
-  return [...a.facts].every(([name, { text }]) => b.facts.get(name)?.text === text);
+  return [...a.facts].every(([name, stated]) => isSaidAgain(stated, b.facts.get(name)));
+}
+
+function endIn(stated: Stated | TransmissionEnd | undefined): TransmissionEnd | undefined {
+  return stated && 'since' in stated ? stated : undefined;
+}
+
+/** Whether both say the same, also of when a transmission ended, and of what held before. */
+function isSaidAgain(a: Stated | TransmissionEnd | undefined, b: Stated | TransmissionEnd | undefined): boolean {
+  if (a?.text !== b?.text) return false;
+  const [end, other] = [endIn(a), endIn(b)];
+  return end && other ? end.since === other.since && isSaidAgain(end.before, other.before) : end === other;
 }
 
 function statedIn(row: StoredRow): HeldContent['stated'] {

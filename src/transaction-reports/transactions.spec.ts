@@ -199,6 +199,19 @@ describe('the transactions along an order', () => {
       expect(said).toEqual(['complete', 'complete', 'complete', 'complete', 'none', 'none']);
     });
 
+    it('ends when a correction says that it did, also for what was executed before that was recorded', async () => {
+      const [fill] = await transactions(
+        [create],
+        [row(2, 'route', {}, complete)],
+        [row(5, 'cancel', {}), { ...row(9, 'cancel', {}, {}, 5), timestamp: '2026-06-02 08:00:03+00' }],
+        [row(6, 'partial_fill', {}, { execution_time: '2026-06-02T08:00:04Z' })],
+      );
+      expect(fill!.versions.map((each) => each.content && each.facts.text('transmission'))).toEqual([
+        'complete',
+        'none',
+      ]);
+    });
+
     it('ends for what was executed later where an execution turns out to have been a route to somebody else', async () => {
       const toAnother = { order_receiver: 'B' };
       const [, fill] = await transactions(
