@@ -58,6 +58,15 @@ describe('the reports of an execution', () => {
       { toMend: [] },
       { toMend: [] },
     ]);
+    const aggregate = { trading_capacity: 'any_other', client_id_type: 'aggregated', quantity: '10' };
+    const allocated = (...quantities: string[]) =>
+      drafts(version(2, { ...aggregate, allocations: quantities.map((quantity) => ({ client_id: 'C-1', quantity })) }))
+        .filter((each) => each.is === 'draft' && each.leg > 0)
+        .map((each) => each.is === 'draft' && each.toMend.map((mend) => `${mend.field}: ${mend.text}`));
+    expect(allocated('4', '6.0')).toEqual([[], []]);
+    expect(allocated('4', '6.1')).toEqual(
+      Array(2).fill(['30: allocations come to 10.1, which is more than the 10 that was executed']),
+    );
     const both = { client_id: 'C-1', client_id_type: 'none' };
     const told = 'client_id C-1 must not be stated with client_id_type none';
     expect(drafts(version(2, both))).toMatchObject([{ toMend: [{ field: 7, text: told }] }]);

@@ -1,5 +1,6 @@
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import { cellOf } from '../reports/cell.js';
+import { add, compare, formatDecimal, parseDecimal, ZERO } from '../reports/decimal.js';
 import type { FactName } from '../reports/regimes/regime.js';
 import { clientIdOf, isAggregate, leiOf, type Execution } from './execution.js';
 import type { Stated } from './trace.js';
@@ -42,6 +43,8 @@ export interface Leg {
   /** whether it is where the execution was; otherwise off venue */
   isAtPlace: boolean;
   allocation?: Allocation;
+  /** where a fill is allocated itself: what its allocations come to, if that is more than was executed */
+  overAllocated?: string;
 }
 
 /**
@@ -107,7 +110,9 @@ function executedLegs(execution: Execution, isOwn: boolean, isForSeveral: boolea
 function allocationLegs(execution: Execution, isOwn: boolean): readonly Leg[] {
   const stated = allocationsOf(execution.at);
   if (!stated) return [];
-  return recordsIn(stated.text).flatMap((record, index): Leg[] => {
+  const records = recordsIn(stated.text);
+  const overAllocated = overAllocation(execution, records);
+  return records.flatMap((record, index): Leg[] => {
     const text = (name: string): string | undefined => cellOf(record[name]) ?? undefined;
     const id = text('client_id');
     const isOfFirm = id !== undefined && leiOf(id, execution.reference) === execution.firm;
@@ -122,9 +127,19 @@ function allocationLegs(execution: Execution, isOwn: boolean): readonly Leg[] {
         own: isOfFirm ? { is: 'firm' } : { is: 'client', id, isOfOrder: false },
         other: { is: isOwn ? 'firm' : 'aggregate' },
         allocation: new Map(said),
+        ...(overAllocated !== undefined && { overAllocated }),
       },
     ];
   });
+}
+
+/** Of what is allocated by other events than fills the report aggregation-allocation tells. */
+function overAllocation({ at, facts }: Execution, records: readonly JsonObject[]): string | undefined {
+  const executed = isFill(at) ? parseDecimal(facts.text('quantity') ?? '') : undefined;
+  if (!executed) return undefined;
+  const parts = records.flatMap((record) => parseDecimal(cellOf(record.quantity) ?? '') ?? []);
+  const total = parts.reduce(add, ZERO);
+  return compare(total, executed) > 0 ? formatDecimal(total) : undefined;
 }
 
 /** What is known of the execution to the report of a leg: of an allocation by what is said of that part. */

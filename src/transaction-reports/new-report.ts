@@ -35,6 +35,10 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   const seller = partyOf(selling, execution, trace, 16);
   const isOwnAccount = leg.own.is === 'firm' || isOnOwnAccount(execution);
   const quantity = quantityOf(execution, trace, isPart);
+  if (leg.overAllocated !== undefined) {
+    const text = `allocations come to ${leg.overAllocated}, which is more than the ${whole.facts.text('quantity')} that was executed`;
+    trace.mend(30, 'the quantity that was executed', text);
+  }
   const price = priceOf(execution, trace, isPart);
   const change = facts.get('notional_change');
   if (change) trace.say([32], 'the change of the notional', statedIn(facts, 'notional_change'), 'notionalChange');
