@@ -22,7 +22,8 @@ export interface StoredAnchor {
 const MAX_ANCHOR_BYTES = 64 * 1024 * 1024;
 /** Digits of a hundred in the name of an anchor: those of one hundred begin alike. */
 const HUNDRED_DIGITS = 2;
-const READ_AT_ONCE = 16;
+/** Anchors that are read side by side. */
+export const READ_AT_ONCE = 16;
 const PUBLIC_KEY_METADATA = 'public-key';
 const CONTENT_TYPE = 'application/json';
 

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../archive/object-store.js';
 import { POOL } from '../database/tokens.js';
 import { AnchorError, anchorKey } from '../integrity/anchor.js';
 import { NoteError } from '../integrity/signed-note.js';
-import { AnchorStore, isAnchorUpTo, type StoredAnchor } from './anchor-store.js';
+import { AnchorStore, isAnchorUpTo, READ_AT_ONCE, type StoredAnchor } from './anchor-store.js';
 import * as sql from './anchors.sql.js';
 import { keysOf, verifyAnchor } from './anchor-intake.js';
 
@@ -62,11 +62,15 @@ export class AnchorVerifier {
     await claimStore(store, this.pool);
     const anchors = new AnchorStore(store);
     outcome.anchors = (await sql.readLastAnchor(this.pool))?.number ?? 0n;
-    for (const number of sampledNumbers(after, outcome.anchors)) {
+    for (const numbers of inChunks(sampledNumbers(after, outcome.anchors), READ_AT_ONCE)) {
       signal.throwIfAborted();
       if (outcome.findings.length >= MAX_FINDINGS) break;
-      outcome.findings.push(...(await this.verify(anchors, number)));
-      outcome.read += 1;
+      // the store is waited for, and the database is one that others wait for
+      const read = await Promise.allSettled(numbers.map((number) => anchors.read(number)));
+      for (const [i, number] of numbers.entries()) {
+        outcome.findings.push(...(await this.verify(number, read[i]!)));
+        outcome.read += 1;
+      }
     }
     // rounds have gone on meanwhile: what is there is looked at first, and then how many anchors there are by now
     const strangers = await anchors.strangers(outcome.anchors);
@@ -78,7 +82,7 @@ export class AnchorVerifier {
     return outcome;
   }
 
-  private async verify(anchors: AnchorStore, number: bigint): Promise<AnchorFinding[]> {
+  private async verify(number: bigint, read: PromiseSettledResult<StoredAnchor | undefined>): Promise<AnchorFinding[]> {
     const findings: AnchorFinding[] = [];
     const say = (kind: AnchorFindingKind, detail: string): void =>
       void findings.push({ kind, object_key: anchorKey(number), detail });
@@ -87,14 +91,12 @@ export class AnchorVerifier {
       say('catalogue', 'the database does not know it, although it knows later ones');
       return findings;
     }
-    let stored: StoredAnchor | undefined;
-    try {
-      stored = await anchors.read(number);
-    } catch (error) {
-      if (!(error instanceof AnchorError)) throw error;
-      say('anchor-invalid', error.message);
+    if (read.status === 'rejected') {
+      if (!(read.reason instanceof AnchorError)) throw read.reason;
+      say('anchor-invalid', read.reason.message);
       return findings;
     }
+    const stored = read.value;
     if (!stored) {
       say('anchor-missing', 'it is not in the store');
       return findings;
@@ -128,6 +130,17 @@ export class AnchorVerifier {
     }
     return findings;
   }
+}
+
+function* inChunks<T>(all: Iterable<T>, size: number): Generator<T[]> {
+  let chunk: T[] = [];
+  for (const each of all) {
+    chunk.push(each);
+    if (chunk.length < size) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 /** Those after `after`, the first one and a sample of the others; `after` 0: all from 1 on. */

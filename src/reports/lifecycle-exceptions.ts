@@ -21,7 +21,7 @@ export interface LifecycleException extends Finding {
 
 export const lifecycleExceptions = defineReport({
   name: 'lifecycle-exceptions',
-  version: 1,
+  version: 2,
   title: 'Lifecycle exceptions',
   question: "Which orders' records contradict themselves or are unfinished?",
   parameters: [

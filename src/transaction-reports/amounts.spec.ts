@@ -140,9 +140,9 @@ describe('field 35', () => {
 
 describe('field 35 of an allocation', () => {
   const PART = { ...PERCENT, price: '99.5' };
-  it.each<[string, StatedValues, (string | undefined)[]]>([
-    ['is its own', { allocations: [{ quantity: '400', net_amount: '402.5' }] }, ['402.5']],
-    ['is made of what accrued on it', { allocations: [{ quantity: '400', accrued_interest: '5' }] }, ['403']],
+  it.each<[string, StatedValues, (string | undefined)[], string[]]>([
+    ['is its own', { allocations: [{ quantity: '400', net_amount: '402.5' }] }, ['402.5'], []],
+    ['is made of what accrued on it', { allocations: [{ quantity: '400', accrued_interest: '5' }] }, ['403'], []],
     [
       'has of what accrued on all what is in proportion',
       {
@@ -151,11 +151,13 @@ describe('field 35 of an allocation', () => {
         allocations: [{ quantity: '400' }, { quantity: '600', price: '100' }],
       },
       ['402', '606'],
+      [],
     ],
     [
       'has of the net amount of all what it is more than the clean one, in proportion',
       { quantity: '1000', net_amount: '985', allocations: [{ quantity: '400' }, { quantity: '600' }] },
       ['394', '591'],
+      [],
     ],
     [
       'is rounded once',
@@ -168,14 +170,23 @@ describe('field 35 of an allocation', () => {
         ],
       },
       ['0.33333', '0.66667'],
+      [],
     ],
-    ['is not that of all', { quantity: '1000', allocations: [{ quantity: '400' }] }, [undefined]],
+    [
+      'is not that of all',
+      { quantity: '1000', allocations: [{ quantity: '400' }] },
+      [undefined],
+      [
+        '35: net_amount, or accrued_interest with a price in percent or money, must be stated in each of allocations, or of all',
+      ],
+    ],
     [
       'is not known of what is allocated later without it',
       { action: 'modify', net_amount: '1007.5', accrued_interest: '1', allocations: [{ quantity: '4', price: '99' }] },
       [undefined],
+      ['35: net_amount, or accrued_interest with a price in percent or money, must be stated in each of allocations'],
     ],
-  ])('%s', (_, stated, amounts) => {
+  ])('%s', (_, stated, amounts, toMend) => {
     const whole = executionWith({ ...PART, client_id_type: 'aggregated', ...stated });
     const parts = partsOf({ ...PART, ...stated });
     const trace = new Trace();
@@ -184,14 +195,20 @@ describe('field 35 of an allocation', () => {
       return netAmountOf(part, trace, { price, quantity, whole });
     });
     expect(found).toEqual(amounts);
-    expect(told(trace)).toEqual(
-      amounts.includes(undefined)
-        ? [
-            '35: net_amount, or accrued_interest with a price in percent or money, must be stated in each of allocations, or of the execution that states these',
-          ]
-        : [],
-    );
+    expect(told(trace)).toEqual(toMend);
   });
+});
+
+it('field 38 of an allocation is its own, and asked for where the whole has one', () => {
+  const allocations = [{ quantity: '4', upfront_payment: '-200' }, { quantity: '6' }];
+  const stated = { ...SWAP, quantity: '10', upfront_payment: '-500', upfront_payment_currency: 'EUR', allocations };
+  const whole = executionWith({ client_id_type: 'aggregated', ...stated });
+  const trace = new Trace();
+  expect(partsOf(stated).map((part) => upFrontPaymentOf(part, trace, whole))).toEqual([
+    { amount: '-200', currency: 'EUR' },
+    undefined,
+  ]);
+  expect(told(trace)).toEqual(['38: upfront_payment must be stated in each of allocations, as it is of the whole']);
 });
 
 it('fields 38 and 39 keep the sign, and take the notional currency where none is stated', () => {

@@ -89,7 +89,8 @@ export function netAmountOf(
     : whole && quantity && interestOfPart(whole, quantity, price);
   if (!clean || !interest) {
     const text = 'net_amount, or accrued_interest with a price in percent or money, must be stated';
-    trace.mend(35, rule, `${text}${whole ? `${IN_EACH}, or of the execution that states these` : ''}`);
+    const orOfAll = whole && isFill(whole.at) ? ', or of all' : '';
+    trace.mend(35, rule, `${text}${whole ? IN_EACH : ''}${orOfAll}`);
     return undefined;
   }
   const names = ['price', 'quantity'] as const;
@@ -147,9 +148,13 @@ function cleanOf(notation: Price['is'], price: string, quantity: string): Decima
 }
 
 /** Fields 38 and 39: more than zero where the seller receives it. */
-export function upFrontPaymentOf({ facts, instrument }: Execution, trace: Trace): Money | undefined {
+export function upFrontPaymentOf({ facts, instrument }: Execution, trace: Trace, whole?: Execution): Money | undefined {
   const amount = facts.get('upfront_payment');
-  if (!amount) return undefined;
+  if (!amount) {
+    if (whole?.facts.get('upfront_payment'))
+      trace.mend(38, 'the up-front payment', `upfront_payment must be stated${IN_EACH}, as it is of the whole`);
+    return undefined;
+  }
   trace.say([38], 'the up-front payment', [fromEvent(amount)]);
   const stated = facts.get('upfront_payment_currency');
   const currency = stated

@@ -53,9 +53,15 @@ describe('who decided on the execution (fields 59, 60)', () => {
 describe('who decided to invest (fields 57, 58)', () => {
   const decided = { investment_decision_maker: 'T-1' };
   const client = { investment_decision_maker_type: 'client' };
-  const own = { isOwnAccount: true, isAllocation: false, parties: [NOBODY] };
+  const own = { isOwnAccount: true, parties: [NOBODY] };
   const agency = { ...own, isOwnAccount: false };
-  const allocation = { ...agency, isAllocation: true };
+  const OWN_PART = new Map([
+    [
+      'investment_decision_maker' as const,
+      { text: 'T-1', name: 'allocations/0/investment_decision_maker', event_id: 'e', sequence: '1' },
+    ],
+  ]);
+  const allocation = { ...agency, part: new Map() };
   it.each<[string, StatedValues, Parameters<typeof investmentDecision>[2], object | undefined, string[]]>([
     ['on own account', decided, own, TRADER, []],
     ['on own account, not told', {}, own, undefined, ['57: investment_decision_maker must be stated']],
@@ -79,6 +85,13 @@ describe('who decided to invest (fields 57, 58)', () => {
       ['57: investment_decision_maker must be stated'],
     ],
     ["of a client's allocation", decided, allocation, undefined, []],
+    [
+      "of a client's allocation that says it itself",
+      decided,
+      { ...allocation, part: OWN_PART },
+      undefined,
+      ['57: investment_decision_maker must not be stated of a part whose client the firm does not decide for'],
+    ],
     ["of a client's allocation under a mandate", decided, { ...allocation, parties: [MANDATE, NOBODY] }, TRADER, []],
   ])('%s', (_, stated, how, decision, toMend) => {
     const trace = new Trace();

@@ -1,4 +1,5 @@
 import { branchCountry, type Execution } from './execution.js';
+import type { Allocation } from './legs.js';
 import { isConcat } from './persons.js';
 import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
 import type { ClientDecision, DecisionMaker, DecisionWithinFirm, Party } from './transaction-report.js';
@@ -22,16 +23,20 @@ const DECISIONS = {
 /**
  * Fields 57 and 58. On own account, or where the firm is the decision maker of buyer or seller, it must be stated; else it
  * is what events state: a rule refuses it where nothing shows that the firm may decide. Not of a client's allocation
- * without such a mandate, since events state it of the aggregate.
+ * without such a mandate: of the aggregate events may state it, of the part they must not.
  */
 export function investmentDecision(
   execution: Execution,
   trace: Trace,
-  { isOwnAccount, isAllocation, parties }: { isOwnAccount: boolean; isAllocation: boolean; parties: readonly Party[] },
+  { isOwnAccount, part, parties }: { isOwnAccount: boolean; part?: Allocation | undefined; parties: readonly Party[] },
 ): DecisionWithinFirm | undefined {
   const isFirm = (maker: DecisionMaker): boolean => maker.is === 'legal-entity' && maker.lei === execution.firm;
   const isMandate = parties.some(({ decisionMakers }) => decisionMakers.some(isFirm));
-  if (isAllocation && !isOwnAccount && !isMandate) return undefined;
+  if (part && !isOwnAccount && !isMandate) {
+    const text = 'investment_decision_maker must not be stated of a part whose client the firm does not decide for';
+    if (part.has('investment_decision_maker')) trace.mend(57, DECISIONS.investment.rule, text);
+    return undefined;
+  }
   const decision = decisionOf('investment', execution, trace, isOwnAccount || isMandate);
   return decision?.is === 'client' ? undefined : decision;
 }

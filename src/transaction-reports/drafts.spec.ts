@@ -1,5 +1,5 @@
 import { referenceOf, rowOf, transactionOf, versionOf, type StatedValues } from '../../test/support/executions.js';
-import { FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, FIRM } from '../../test/support/transaction-reports.js';
 import type { Draft, NotReportable } from './draft.js';
 import { draftsOfTransaction } from './drafts.js';
 import type { Transaction } from './transactions.js';
@@ -73,6 +73,32 @@ describe('the reports of an execution', () => {
     expect(drafts(version(2, { ...both, client_id: FIRM }))).toMatchObject([{ toMend: [] }]);
     const text = 'executing_entity ZZ must be an LEI';
     expect(drafts(version(2, { executing_entity: 'ZZ' }))).toMatchObject([{ toMend: [{ field: 4, text }] }]);
+  });
+
+  it('of the part of an aggregate that the firm itself gets are on own account', () => {
+    const of = (part: Record<string, string>) =>
+      drafts(
+        version(2, {
+          ...{ trading_capacity: 'any_other', client_id_type: 'aggregated', side: 'sell', short_sale: 'not_exempt' },
+          ...{ quantity: '10', transmission: 'incomplete', order_receiver: BANK },
+          allocations: [
+            { client_id: 'C-1', quantity: '4' },
+            { client_id: FIRM, quantity: '6', ...part },
+          ],
+        }),
+      ).flatMap((each) => {
+        if (each.is !== 'draft' || each.leg === 0 || each.report.status !== 'NEWT') return [];
+        const { isTransmitted, tradingCapacity, investmentDecision, shortSelling, quantity } = each.report;
+        return [
+          [isTransmitted, tradingCapacity, investmentDecision?.is, shortSelling, quantity?.value, each.toMend.length],
+        ];
+      });
+    expect(of({ short_sale: 'not_short' })).toEqual([
+      [true, 'AOTC', undefined, 'SESH', '4', 0],
+      [false, 'DEAL', 'algorithm', 'SELL', '6', 0],
+    ]);
+    // what is said of the clients' sale is not said of the firm's
+    expect(of({})[1]).toEqual([false, 'DEAL', 'algorithm', undefined, '6', 1]);
   });
 
   it('are cancelled where it never happened, and made again where that is corrected', () => {

@@ -1,6 +1,6 @@
 import { isLei } from '../identifiers/lei.js';
 import { clientIdOf, isAggregate, type Execution } from './execution.js';
-import { isOnOwnAccount } from './legs.js';
+import { isOnOwnAccount, legsOf } from './legs.js';
 import { EXCLUSIONS } from './rts22-codes.js';
 import { isFill } from './transactions.js';
 
@@ -27,7 +27,7 @@ const RTS22 = 'Delegated Regulation (EU) 2017/590';
  * | transmitted, and the receiving firm reports | `transmission` complete, of an order for clients | 2017/590, 4(1) |
  * | the operator of the venue reports | membership, `reported_by` venue | MiFIR 26(5) |
  * | neither the instrument nor an underlying is admitted or traded on a trading venue | venue, instrument | MiFIR 26(2) |
- * | allocation of one client's order, which its executions report | client | 2017/590, 2 and 3 |
+ * | allocation of one client's order, which its executions report; or to the firm itself alone | client | 2017/590, 2 and 3 |
  */
 export function ineligible(execution: Execution): Ineligible | undefined {
   const { at, facts, firm, reference, place, instrument } = execution;
@@ -47,7 +47,7 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   if (exclusion !== undefined && !(isFinancing && (facts.text('sftr_exempt') ?? 'false') !== 'false')) {
     return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)`, isByEvents: true };
   }
-  if (facts.text('transmission') === 'complete' && !isOnOwnAccount(execution)) {
+  if (facts.text('transmission') === 'complete' && isOfClientsAlone(execution)) {
     const receiver = facts.text('order_receiver');
     const whom = receiver === undefined ? 'the firm that received the order' : receiver;
     const reason = `The order was transmitted with all details: ${whom} reports`;
@@ -67,5 +67,18 @@ export function ineligible(execution: Execution): Ineligible | undefined {
       "It allocates what was executed for one client's order: the reports of the executions name the client";
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: true };
   }
+  if (legsOf(execution).length === 0) {
+    const reason = 'It allocates nothing to anybody but the firm itself, which the reports of the executions have';
+    return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: false };
+  }
   return undefined;
 }
+
+/** Whether all of it is for clients: of what is on own account, and of a capacity that nobody knows, nobody else reports. */
+function isOfClientsAlone(execution: Execution): boolean {
+  const capacity = execution.facts.text('trading_capacity');
+  if (capacity === undefined ? isOnOwnAccount(execution) : !OF_CLIENTS.includes(capacity)) return false;
+  return !legsOf(execution).some(({ own }) => own.is === 'firm');
+}
+
+const OF_CLIENTS = ['matched_principal', 'any_other'];

@@ -146,23 +146,26 @@ it('field 65 is of securities financing that is reported nowhere else', () => {
 
 it('fields 25 to 27: who transmitted the order of the client stands on its side', () => {
   const client = { is: 'client', id: 'C-1', isOfOrder: true } as const;
-  const of = (stated: StatedValues, buyer: typeof client | { is: 'firm' }, seller: typeof buyer) =>
-    transmissionOf(executionWith(stated), new Trace(), { buyer, seller });
+  const of = (
+    stated: StatedValues,
+    buyer: typeof client | { is: 'firm' },
+    seller: typeof buyer,
+    isOwnAccount = false,
+  ) => transmissionOf(executionWith(stated), new Trace(), { buyer, seller, isOwnAccount });
   const received = { transmitting_firm: CCP };
   expect(of(received, client, { is: 'firm' })).toMatchObject({ isTransmitted: false, transmittingFirmForBuyer: CCP });
   expect(of(received, { is: 'firm' }, client)).toEqual({
     ...{ isTransmitted: false, transmittingFirmForBuyer: undefined, transmittingFirmForSeller: CCP },
   });
-  const incomplete = { transmission: 'incomplete', trading_capacity: 'any_other', client_id: 'C-1' };
-  expect(of(incomplete, client, { is: 'firm' }).isTransmitted).toBe(true);
-  expect(of({ ...incomplete, trading_capacity: 'own_account' }, client, { is: 'firm' }).isTransmitted).toBe(false);
+  expect(of({ transmission: 'incomplete' }, client, { is: 'firm' }).isTransmitted).toBe(true);
+  expect(of({ transmission: 'incomplete' }, client, { is: 'firm' }, true).isTransmitted).toBe(false);
 });
 
 it('field 25: what is on own account is for nobody else to report', () => {
   const trace = new Trace();
-  const roles = { buyer: MARKET.own, seller: MARKET.other };
+  const roles = { buyer: MARKET.own, seller: MARKET.other, isOwnAccount: true };
   transmissionOf(executionWith({ transmission: 'complete', trading_capacity: 'own_account' }), trace, roles);
   expect(told(trace)).toEqual([
-    '25: transmission must not be complete of an order on own account, which no other firm reports',
+    '25: transmission must not be complete of what is on own account, or of both that and an order of clients',
   ]);
 });

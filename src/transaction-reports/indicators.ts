@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { itemsOf } from '../reports/regimes/regime.js';
 import { branchCountry, clientIdOf, isAggregate, type Execution } from './execution.js';
-import { isOnOwnAccount, type Leg, type Role } from './legs.js';
+import type { Leg, Role } from './legs.js';
 import { isOnCommodities } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Trace } from './trace.js';
@@ -73,10 +73,10 @@ export function shortSelling(execution: Execution, trace: Trace, leg: Leg, selle
   const stated = instrument.entry?.attributes.short_selling;
   const applies = stated === undefined ? (instrument.cfi?.startsWith('E') ?? false) : stated === 'yes';
   if (!applies) return undefined;
-  const ofFirm = seller.is === 'firm' ? facts.get('firm_short_sale') : undefined;
   const isForClient = clientIdOf(execution) !== undefined || isAggregate(execution);
-  const isBesideClient = seller.is === 'firm' && seller === leg.own && !leg.allocation && isForClient;
-  const sale = ofFirm ?? (isBesideClient ? undefined : facts.get('short_sale'));
+  const isBesideClient = seller.is === 'firm' && seller === leg.own && isForClient;
+  const ofFirm = seller.is === 'firm' ? facts.get('firm_short_sale') : undefined;
+  const sale = leg.allocation?.get('short_sale') ?? ofFirm ?? (isBesideClient ? undefined : facts.get('short_sale'));
   const rule = 'whether it is a short sale';
   if (!sale) {
     const what = isBesideClient
@@ -124,19 +124,19 @@ export function isSecuritiesFinancing({ facts }: Execution, trace: Trace): boole
  * clients, or that it made for clients under a mandate, and none on own account (2017/590, Article 4(1)(a)).
  */
 export function transmissionOf(
-  execution: Execution,
+  { facts }: Execution,
   trace: Trace,
-  roles: { buyer: Role; seller: Role },
+  { isOwnAccount, ...roles }: { buyer: Role; seller: Role; isOwnAccount: boolean },
 ): Pick<NewReport, 'isTransmitted' | 'transmittingFirmForBuyer' | 'transmittingFirmForSeller'> {
-  const { facts } = execution;
   const transmission = facts.get('transmission');
-  const isOwn = isOnOwnAccount(execution);
-  const rule = isOwn ? 'an order on own account is not transmitted' : 'transmitted without the details of Article 4';
-  const capacity = isOwn ? facts.get('trading_capacity') : undefined;
+  const rule = isOwnAccount
+    ? 'what is on own account is not transmitted'
+    : 'transmitted without the details of Article 4';
+  const capacity = isOwnAccount ? facts.get('trading_capacity') : undefined;
   const sources = transmission && transmission.text !== 'none' ? [transmission, ...(capacity ? [capacity] : [])] : [];
   trace.say([25], rule, sources.map(fromEvent));
-  if (isOwn && transmission?.text === 'complete') {
-    const text = 'transmission must not be complete of an order on own account, which no other firm reports';
+  if (transmission?.text === 'complete') {
+    const text = 'transmission must not be complete of what is on own account, or of both that and an order of clients';
     trace.mend(25, rule, text);
   }
   const firm = facts.get('transmitting_firm');
@@ -146,7 +146,7 @@ export function transmissionOf(
     return firm.text;
   };
   return {
-    isTransmitted: !isOwn && transmission?.text === 'incomplete',
+    isTransmitted: !isOwnAccount && transmission?.text === 'incomplete',
     transmittingFirmForBuyer: of(roles.buyer, 26),
     transmittingFirmForSeller: of(roles.seller, 27),
   };

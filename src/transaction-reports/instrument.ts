@@ -2,6 +2,7 @@ import type { ReferenceAt, ReferenceEntry } from '../reference-data/reference-ti
 import { parseUnderlyings, type StatedUnderlying } from '../reference-data/underlyings.js';
 import { itemsOf, type FactName } from '../reports/regimes/regime.js';
 import { isCodeOn } from './rules/code-lists.js';
+import { isOn } from './rules/facts.js';
 import { rts22Code, type Rts22CodeList } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
 import type {
@@ -179,9 +180,9 @@ export class KnownInstrument {
   }
 }
 
-/** Swaps, forwards, options and futures on currencies, by ISO 10962. */
+/** Also futures and listed options. */
 function isOnCurrencies(cfi: string): boolean {
-  return /^(?:[SJH]F|FFC|O..C)/.test(cfi);
+  return isOn(cfi, 'currencies') || /^(?:FFC|O..C)/.test(cfi);
 }
 
 function firstCharacters(text: string, count: number): string {

@@ -22,21 +22,31 @@ describe('the transactions of an execution', () => {
     ['on own account', { ...OWN, client_id_type: 'none' }, ['0 firm market market there']],
     ['on own account, the firm named as its own client', { ...OWN, client_id: FIRM }, ['0 firm market market there']],
     ['on own account, off venue', { ...OWN, ...OFF, counterparty_id: BANK }, ['0 firm market market there']],
-    ['on own account, facing a client', { ...OWN, ...OFF, ...CLIENT }, ['1 C-1 firm client there']],
+    ['on own account, facing a client', { ...OWN, ...OFF, ...CLIENT }, ['1 C-1 firm market there']],
     [
       'the same, the client named twice',
       { ...OWN, ...OFF, ...CLIENT, counterparty_id: 'C-1' },
-      ['1 C-1 firm client there'],
+      ['1 C-1 firm market there'],
     ],
     [
       'the same, the client named by its LEI',
       { ...OWN, ...OFF, ...CLIENT, counterparty_id: CLIENT_LEI },
-      ['1 C-1 firm client there'],
+      ['1 C-1 firm market there'],
     ],
     [
       'the same, the firm named, which is opposite the client',
       { ...OWN, ...OFF, ...CLIENT, counterparty_id: FIRM },
-      ['1 C-1 firm client there'],
+      ['1 C-1 firm market there'],
+    ],
+    [
+      'the same on a venue, where it has what a market side has',
+      { ...OWN, ...CLIENT, counterparty_id: CLIENT_LEI },
+      ['1 C-1 firm market there'],
+    ],
+    [
+      'on own account for a client, transmitted without details, whoever is named beside that',
+      { ...OWN, ...CLIENT, order_receiver: BANK, transmission: 'incomplete', counterparty_id: 'C-1' },
+      ['0 firm market market there', '1 C-1 firm client off'],
     ],
     [
       'on own account for a client, transmitted without details',
@@ -46,7 +56,7 @@ describe('the transactions of an execution', () => {
     [
       "on own account, on the firm's own internaliser",
       { ...OWN, ...CLIENT, exchange: 'XOWN' },
-      ['1 C-1 firm client there'],
+      ['1 C-1 firm market there'],
     ],
     [
       "on own account for a client, on another's internaliser",

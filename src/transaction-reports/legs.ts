@@ -23,11 +23,11 @@ export type Allocation = ReadonlyMap<FactName, Stated>;
 /** What may be said of a part; the client is the leg's. */
 const OF_ALLOCATION = [
   ...(['quantity', 'price', 'net_amount', 'accrued_interest', 'short_sale', 'transmitting_firm'] as const),
-  ...(['investment_decision_maker', 'investment_decision_maker_type'] as const),
+  ...(['investment_decision_maker', 'investment_decision_maker_type', 'upfront_payment'] as const),
 ];
 
 /** What the whole says of these is no part's. */
-const OF_THE_WHOLE: readonly FactName[] = ['quantity', 'net_amount', 'accrued_interest'];
+const OF_THE_WHOLE: readonly FactName[] = ['quantity', 'net_amount', 'accrued_interest', 'upfront_payment'];
 /** A part of an execution was at its price; who allocates later says at which. */
 const OF_A_FILL: readonly FactName[] = ['price', 'price_absent'];
 
@@ -92,13 +92,13 @@ function executedLegs(execution: Execution, isOwn: boolean, isForSeveral: boolea
   if (isForSeveral || clientId === undefined) return [ofMarket];
   const counterparty = facts.text('counterparty_id');
   const isInternaliser = place.kind === 'systematic-internaliser' && place.entry?.attributes.lei === firm;
-  const isTransmitted = facts.text('transmission') === 'incomplete';
-  const isPlaceOfClient = !isTransmitted && (place.kind === 'off-venue' || isInternaliser);
   const isWithClient =
-    counterparty === undefined ? isPlaceOfClient : isSame(counterparty, clientId) || isSame(counterparty, firm);
+    counterparty === undefined
+      ? place.kind === 'off-venue' || isInternaliser
+      : isSame(counterparty, clientId) || isSame(counterparty, firm);
   const ofClient = { leg: 1, own: client, other: { is: 'firm' } } as const;
-  return isWithClient
-    ? [{ ...ofClient, isMarketSide: false, isAtPlace: true }]
+  return isWithClient && facts.text('transmission') !== 'incomplete'
+    ? [{ ...ofClient, isMarketSide: true, isAtPlace: true }]
     : [ofMarket, { ...ofClient, isMarketSide: false, isAtPlace: false }];
 
   function isSame(one: string, other: string): boolean {

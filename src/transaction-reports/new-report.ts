@@ -48,7 +48,7 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
     isInvestmentFirm: isInvestmentFirm(execution, trace),
     venueTransactionId: venueTransactionId(execution, trace, leg),
     ...{ buyer, seller },
-    ...transmissionOf(execution, trace, { buyer: buying, seller: selling }),
+    ...transmissionOf(execution, trace, { buyer: buying, seller: selling, isOwnAccount }),
     tradingTime: tradingTime(execution, trace),
     tradingCapacity: tradingCapacity(execution, leg, trace),
     ...{ quantity, price },
@@ -56,12 +56,12 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
     netAmount: netAmountOf(execution, trace, { price, quantity, ...(isPart ? { whole } : {}) }),
     venue: venueOf(execution, leg, trace),
     branchMembershipCountry: branchMembershipCountry(execution, trace, leg),
-    upFrontPayment: upFrontPaymentOf(execution, trace),
+    upFrontPayment: upFrontPaymentOf(execution, trace, isPart ? whole : undefined),
     complexTradeId: complexTradeId(execution, trace),
     instrument: instrumentOf(execution, trace),
     investmentDecision: investmentDecision(execution, trace, {
       isOwnAccount,
-      isAllocation: isPart,
+      part: leg.allocation,
       parties: [buyer, seller],
     }),
     execution: executionDecision(execution, trace),
@@ -84,10 +84,10 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
   if (by !== undefined && by !== firm) trace.mend(4, 'who executed it', `executing_entity ${by} must be an LEI`);
 }
 
-/** What would leave a client out: one event that names one, and says that there is none. */
+/** What would leave a client out: where one is named, and it is said that there is none. */
 function mendWhether({ facts, firm, reference }: Execution, trace: Trace): void {
   const [client, type] = [facts.get('client_id'), facts.get('client_id_type')];
-  if (type?.text !== 'none' || client?.event_id !== type.event_id || leiOf(client.text, reference) === firm) return;
+  if (type?.text !== 'none' || !client || leiOf(client.text, reference) === firm) return;
   trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with client_id_type none`);
 }
 
@@ -206,11 +206,9 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
   const isByIsin = ['trading-venue', 'systematic-internaliser'].includes(place.kind) || instrument.isListed();
   const rule = 'the instrument';
   const { entry, isin } = instrument;
-  if (isByIsin && isin === undefined) {
-    const { ambiguousSymbol: symbol } = instrument;
-    const why = symbol === undefined ? '' : `: several instruments have the symbol ${symbol}`;
-    trace.mend(41, rule, `isin, or a symbol that an entry has, must be stated${why}`);
-  }
+  const { ambiguousSymbol: symbol } = instrument;
+  if (symbol !== undefined) trace.mend(41, rule, `isin must be stated: several instruments have the symbol ${symbol}`);
+  else if (isByIsin && isin === undefined) trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
   if (!entry && isin !== undefined && instrument.cfi === undefined)
     trace.mend(41, rule, `instrument ${isin} is not in the reference data, and no cfi is stated`);
   if (!isByIsin) {

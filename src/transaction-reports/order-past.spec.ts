@@ -1,6 +1,6 @@
 import { rowOf, referenceOf, type StatedValues } from '../../test/support/executions.js';
 import { Random } from '../../test/support/random.js';
-import { FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, FIRM } from '../../test/support/transaction-reports.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import type { FactName } from '../reports/regimes/regime.js';
@@ -31,6 +31,7 @@ const VALUES: Readonly<StatedValues> = {
   ...{ client_id: ['C-1', 'C-5'], client_id_type: ['aggregated', 'none'], counterparty_id: ['C-1', 'C-9'] },
   ...{ trading_capacity: ['own_account', 'any_other'], execution_decision_maker: ['T-1', 'MM7'] },
   ...{ executing_entity: [FIRM], transaction_nature: ['netting', 'trade'], allocations: ALLOCATIONS },
+  ...{ short_sale: ['exempt', 'not_short'], transmitting_firm: [BANK], drop_copy: [true, false, false, false] },
   // before some cancels and after others, and after some of the days on which corrections are recorded
   execution_time: ['2026-06-02T08:00:03Z', '2026-06-02T08:00:06Z', '2026-06-04T08:00:00Z'],
 };
@@ -132,11 +133,15 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let lastFill: KnownThen['lastFill'];
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
-    if (!held.stated) continue;
+    if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const before = facts.get('transmission');
     if (isExecution(held)) {
       lastFill = { ...held, transmission: held.stated.facts.get('transmission') ?? transmissionAt(before, held) };
-    } else if (endsTransmission(held, facts.get('order_receiver'))) {
+    } else if (
+      before &&
+      endsTransmission(held, facts.get('order_receiver')) &&
+      !isNoneBy(before, held.stated.content.timestamp)
+    ) {
       const { event_id, timestamp: since } = held.stated.content;
       const end = { text: 'none', name: 'transmission', event_id, sequence: held.row.sequence, since, before } as const;
       facts.set('transmission', end);
@@ -146,6 +151,11 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     }
   }
   return { facts, lastFill };
+}
+
+/** Whether it was not transmitted by then already. */
+function isNoneBy({ text, since }: Stated & { since?: string }, time: string): boolean {
+  return text === 'none' && (since === undefined || parseTimestamp(since).micros <= parseTimestamp(time).micros);
 }
 
 function endsTransmission({ stated }: HeldContent, receiver: Stated | undefined): boolean {

@@ -65,7 +65,7 @@ interface Step<T> {
   value: T;
 }
 
-/** A value as it was known from one sequence on to the next; each step differs from the one before. */
+/** A value as it was known from one sequence on to the next; each step is another than the one before. */
 type Timeline<T> = readonly Step<T>[];
 
 /** An execution, and how the order was transmitted before it. */
@@ -83,18 +83,19 @@ export class OrderPast {
   private readonly stated = new Map<FactName, Timeline<Stated | undefined>>();
   private fills: Timeline<PastFill | undefined> = [];
 
-  /** The event after those that were added before, with all its contents. */
-  add(contents: readonly HeldContent[]): void {
+  /** The event after those that were added before, with all its contents. A copy of another's event says nothing new. */
+  add(all: readonly HeldContent[]): void {
+    const contents = all.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
     const transmissions = this.timelineOf('transmission');
-    if (contents.some(isExecution)) {
-      this.fills = continued(this.fills, contents, (held, before) =>
-        isExecution(held) ? { fill: held, transmissions } : before,
-      );
-    }
+    const pastFills = new Map(
+      contents.filter(isExecution).map((fill): [HeldContent, PastFill] => [fill, { fill, transmissions }]),
+    );
+    if (pastFills.size > 0)
+      this.fills = continued(this.fills, contents, (held, before) => pastFills.get(held) ?? before);
     if (contents.some(maySayTransmission)) {
       const receivers = this.timelineOf('order_receiver');
       const before = combined(transmissions, receivers, (transmission, receiver) => ({ transmission, receiver }));
-      this.stated.set('transmission', continued(before, contents, transmissionAfter));
+      this.stated.set('transmission', continued(before, contents, transmissionAfter, areOne));
     }
     for (const name of new Set(contents.flatMap(namesOfOrder))) {
       if (name === 'transmission') continue;
@@ -158,11 +159,12 @@ function continued<B, T>(
   before: Timeline<B>,
   contents: readonly HeldContent[],
   valueAfter: (held: HeldContent, known: B | undefined) => T,
+  isSame?: (a: T, b: T) => boolean,
 ): Timeline<T> {
   const first = contents[0]!;
   const held = contents.map((each) => ({ by: each, value: each }));
   const known = [{ by: first, value: valueAt(before, first.from) }, ...before.filter(({ by }) => by.from > first.from)];
-  return combined(held, known, (content, value) => valueAfter(content!, value));
+  return combined(held, known, (content, value) => valueAfter(content!, value), isSame);
 }
 
 /** What comes of two values, whenever one of them changes. */
@@ -170,6 +172,7 @@ function combined<A, B, T>(
   a: Timeline<A>,
   b: Timeline<B>,
   valueOf: (a: A | undefined, b: B | undefined) => T,
+  isSame: (a: T, b: T) => boolean = Object.is,
 ): Timeline<T> {
   const steps: Step<T>[] = [];
   let [ofA, ofB] = [0, 0];
@@ -179,7 +182,7 @@ function combined<A, B, T>(
     while (ofA < a.length && a[ofA]!.by.from <= by.from) ofA += 1;
     while (ofB < b.length && b[ofB]!.by.from <= by.from) ofB += 1;
     const value = valueOf(a[ofA - 1]?.value, b[ofB - 1]?.value);
-    if (steps.length === 0 || steps.at(-1)!.value !== value) steps.push({ by, value });
+    if (steps.length === 0 || !isSame(steps.at(-1)!.value, value)) steps.push({ by, value });
   }
   return steps;
 }
@@ -220,6 +223,8 @@ function transmissionAfter(
   const receiver = facts.get('order_receiver');
   const isToAnother = known?.receiver && receiver && receiver.text !== known.receiver.text;
   if (action !== 'cancel' && !isToAnother) return before;
+  // it had ended by then, or never was
+  if (!before || (before.text === 'none' && !isAfter(endIn(before)?.since, since))) return before;
   return { text: 'none', name: 'transmission', event_id, sequence, since, before };
 }
 
@@ -229,14 +234,17 @@ function transmissionAt(
   { stated: { content } }: HeldFill,
 ): Stated | undefined {
   if (!stated || !('since' in stated)) return stated;
-  const { micros, nanos } = parseTimestamp(tradeTimeOf(content).time);
+  const { time } = tradeTimeOf(content);
   let then: Stated | TransmissionEnd | undefined = stated;
-  while (then && 'since' in then) {
-    const end = parseTimestamp(then.since);
-    if ((micros - end.micros || nanos - end.nanos) >= 0) break;
-    then = then.before;
-  }
+  for (let end = endIn(then); end && isAfter(end.since, time); end = endIn(then)) then = end.before;
   return then;
+}
+
+/** Whether one instant, if there is one, lies after another; both canonical. */
+function isAfter(one: string | undefined, other: string): boolean {
+  if (one === undefined) return false;
+  const [a, b] = [parseTimestamp(one), parseTimestamp(other)];
+  return (a.micros - b.micros || a.nanos - b.nanos) > 0;
 }
 
 /**
@@ -274,11 +282,31 @@ function endIn(stated: Stated | TransmissionEnd | undefined): TransmissionEnd | 
   return stated && 'since' in stated ? stated : undefined;
 }
 
+/** Whether both are one statement, or the end of one by the same event. */
+function areOne(a: Stated | TransmissionEnd | undefined, b: Stated | TransmissionEnd | undefined): boolean {
+  let [one, other] = [a, b];
+  while (one !== other) {
+    const [end, otherEnd] = [endIn(one), endIn(other)];
+    if (!end || end.sequence !== otherEnd?.sequence || end.since !== otherEnd.since) return false;
+    [one, other] = [end.before, otherEnd.before];
+  }
+  return true;
+}
+
 /** Whether both say the same, also of when a transmission ended, and of what held before. */
 function isSaidAgain(a: Stated | TransmissionEnd | undefined, b: Stated | TransmissionEnd | undefined): boolean {
-  if (a?.text !== b?.text) return false;
-  const [end, other] = [endIn(a), endIn(b)];
-  return end && other ? end.since === other.since && isSaidAgain(end.before, other.before) : end === other;
+  let [one, other] = [a, b];
+  while (one !== other) {
+    const [end, otherEnd] = [endIn(one), endIn(other)];
+    if (one?.text !== other?.text || end?.since !== otherEnd?.since) return false;
+    [one, other] = [end?.before, otherEnd?.before];
+  }
+  return true;
+}
+
+/** Whether it is of a drop copy. */
+function isCopy({ stated }: HeldContent): boolean {
+  return stated?.facts.get('drop_copy')?.text === 'true';
 }
 
 function statedIn(row: StoredRow): HeldContent['stated'] {

@@ -135,6 +135,18 @@ describe('what is to be done about an execution', () => {
     expect(planOf([held], accepted, by)[0]!.decision).toMatchObject({ why: 'held' });
   });
 
+  it('is not to cancel what differs while another report of it is in the way of reporting that anew', () => {
+    const [first] = derivedOf([2]) as [Draft];
+    const [records] = accepted.values();
+    const sent = new Map([...accepted, [transactionReference(EVENT_ID, 1, 1), records!]]);
+    const why = (by: DecidedBy) =>
+      planOf([first], sent, by).map(({ decision }) =>
+        decision.is === 'send' ? decision.draft.report.status : decision.why,
+      );
+    expect(why({ isCorrectingDiffering: true })).toEqual(['underived', 'differs']);
+    expect(why({ isCorrectingDiffering: true, isCancellingUnderived: true })).toEqual(['CANC', 'CANC']);
+  });
+
   it('is nothing new while another leg of it is live that nothing is derived of any more', () => {
     const [first] = derivedOf([1]) as [Draft];
     const reference = transactionReference(EVENT_ID, 1, 1);

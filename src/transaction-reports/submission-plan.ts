@@ -84,10 +84,13 @@ export function planOf<Sent extends Submission>(
     return { transactionReference, drafts, sent: records, decision: isHeldUp ? contradicted(drafts) : decision };
   });
   return plans.map((plan) => {
-    const { decision } = plan;
-    if (decision.is !== 'send' || decision.draft.report.status === 'CANC') return plan;
+    const { decision, drafts } = plan;
+    const draft = drafts.at(-1);
+    if (decision.is !== 'send' || draft?.report.status !== 'NEWT') return plan;
     const isInTheWay = plans.some((other) => other !== plan && staysThough(other));
-    return isInTheWay ? { ...plan, decision: { is: 'not-sent', draft: decision.draft, why: 'uncancelled' } } : plan;
+    // what cannot be reported anew is not taken back
+    const why = decision.draft === draft ? 'uncancelled' : 'differs';
+    return isInTheWay ? { ...plan, decision: { is: 'not-sent', draft, why } } : plan;
   });
 }
 

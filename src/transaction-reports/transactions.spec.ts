@@ -49,18 +49,32 @@ describe('the transactions along an order', () => {
   it('are its executions, with what was said before; what holds for one execution is not that of the next', async () => {
     const [first, second, ...others] = await transactions(
       [create],
-      [row(2, 'partial_fill', { quantity: '4', price: '9.5' }, { counterparty_id: 'Y', drop_copy: true })],
-      [row(3, 'modify', { price: '11' }, { client_id: 'C-2', drop_copy: true })],
+      [row(2, 'partial_fill', { quantity: '4', price: '9.5' }, { counterparty_id: 'Y' })],
+      [row(3, 'modify', { price: '11' }, { client_id: 'C-2' })],
       [row(4, 'fill', { quantity: '6' })],
     );
     expect(others).toEqual([]);
     expect([first, second].map((each) => texts(each!, 'client_id'))).toEqual([['C-1'], ['C-2']]);
     expect([first, second].map((each) => texts(each!, 'counterparty_id'))).toEqual([['Y'], ['X']]);
-    // what is a copy says so itself
-    expect([first, second].map((each) => texts(each!, 'drop_copy'))).toEqual([['true'], [undefined]]);
     // the limit of the order is no price of an execution
     expect([first, second].map((each) => texts(each!, 'price'))).toEqual([['9.5'], [undefined]]);
     expect(first!.versions[0]).toMatchObject({ facts: expect.anything(), row: { sequence: '2' } });
+  });
+
+  it('take nothing over from copies of what others tell of, which say so themselves', async () => {
+    const found = await transactions(
+      [create],
+      [row(2, 'partial_fill', { quantity: '4' })],
+      [row(3, 'partial_fill', { quantity: '4' }, { client_id: 'C-3', drop_copy: true })],
+      [row(4, 'modify', {}, { client_id: 'C-4', drop_copy: true })],
+      [row(5, 'partial_fill', { quantity: '6' })],
+      [row(6, 'partial_fill', { quantity: '6' }, { drop_copy: true })],
+      [row(7, 'modify', {}, { allocations: [{ client_id: 'C-1', quantity: '4' }] })],
+    );
+    expect(found.map((each) => texts(each, 'client_id'))).toEqual([['C-1'], ['C-3'], ['C-1'], ['C-1'], ['C-1']]);
+    expect(found.map((each) => texts(each, 'drop_copy')[0])).toEqual([undefined, 'true', undefined, 'true', undefined]);
+    const allocation = found.at(-1)!.versions[0]!;
+    expect(allocation.content && allocation.fill!.row.sequence).toBe('5');
   });
 
   it('have all versions of what was corrected, up to one that never happened', async () => {

@@ -28,7 +28,7 @@ export interface Action {
   readonly since?: number;
 }
 
-export const VOCABULARY_VERSION = 3;
+export const VOCABULARY_VERSION = 4;
 
 /** The actions of an order's events that the vocabulary gives a meaning, in the order of an order's way. Others are kept as they are. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
@@ -205,6 +205,7 @@ export const ORDER_VOCABULARY = {
     },
     firm_short_sale: {
       in: 'new_state',
+      since: 4,
       type: {
         is: 'code',
         codes: {
@@ -496,6 +497,7 @@ export const ORDER_VOCABULARY = {
     drop_copy: {
       in: 'metadata',
       type: BOOLEAN,
+      since: 4,
       description:
         'whether the event is a copy from venue or broker of what another `source` tells of: an execution is not reported once more',
     },
@@ -679,6 +681,7 @@ export const ORDER_VOCABULARY = {
             transmitting_firm: 'text',
           } as const),
           ...({ investment_decision_maker: 'text', investment_decision_maker_type: 'text' } as const),
+          ...({ upfront_payment: 'decimal' } as const),
         },
       },
       description:
