@@ -1,4 +1,4 @@
-import { executionWith, type StatedValues } from '../../test/support/executions.js';
+import { ENTRIES, executionWith, type StatedValues } from '../../test/support/executions.js';
 import { BANK, FIRM } from '../../test/support/transaction-reports.js';
 import { ineligible } from './eligibility.js';
 import { EXCLUSIONS } from './rts22-codes.js';
@@ -36,11 +36,37 @@ describe('what is not reported', () => {
       { action: 'modify', client_id: 'C-1', allocations: [{}] },
       /Articles 2 and 3$/,
     ],
+    [
+      'an allocation to the firm alone, of what it did on own account',
+      {
+        ...{ action: 'modify', trading_capacity: 'own_account', client_id_type: 'aggregated' },
+        allocations: [{ client_id: FIRM }],
+      },
+      /Articles 2 and 3$/,
+    ],
   ])('is %s', (_, stated, rule) => {
     expect(ineligible(executionWith(stated))).toMatchObject({ rule: expect.stringMatching(rule) });
   });
 
+  it('is by events alone where these name the firm, and no entry does', () => {
+    const own = { action: 'modify', trading_capacity: 'own_account', client_id_type: 'aggregated' };
+    const entries = { ...ENTRIES, client: { HOUSE: { lei: FIRM } } };
+    const by = (id: string) => ineligible(executionWith({ ...own, allocations: [{ client_id: id }] }, entries));
+    expect([by(FIRM)?.isByEvents, by('HOUSE')?.isByEvents]).toEqual([true, false]);
+  });
+
   it.each<[string, StatedValues]>([
+    [
+      'transmitted in a capacity that nobody knows',
+      { transmission: 'complete', trading_capacity: 'DEAL', client_id: 'C-1' },
+    ],
+    [
+      'transmitted, for clients and the firm itself',
+      {
+        ...{ transmission: 'complete', trading_capacity: 'any_other', client_id_type: 'aggregated' },
+        allocations: [{ client_id: 'C-1' }, { client_id: FIRM }],
+      },
+    ],
     ['a trade', { transaction_nature: 'trade' }],
     ['by the firm', { executing_entity: FIRM }],
     ['by what is no LEI, which is held instead', { executing_entity: `${BANK}0` }],

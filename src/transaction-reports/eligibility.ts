@@ -1,6 +1,6 @@
 import { isLei } from '../identifiers/lei.js';
 import { clientIdOf, isAggregate, type Execution } from './execution.js';
-import { isOnOwnAccount, legsOf } from './legs.js';
+import { isOnOwnAccount, legsOf, namesFirmAlone } from './legs.js';
 import { EXCLUSIONS } from './rts22-codes.js';
 import { isFill } from './transactions.js';
 
@@ -67,9 +67,9 @@ export function ineligible(execution: Execution): Ineligible | undefined {
       "It allocates what was executed for one client's order: the reports of the executions name the client";
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: true };
   }
-  if (legsOf(execution).length === 0) {
+  if (!isFill(at) && legsOf(execution).length === 0) {
     const reason = 'It allocates nothing to anybody but the firm itself, which the reports of the executions have';
-    return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: false };
+    return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: namesFirmAlone(execution) };
   }
   return undefined;
 }

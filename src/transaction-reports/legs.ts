@@ -151,6 +151,11 @@ export function executionOfLeg(execution: Execution, { allocation }: Leg): Execu
   return { ...execution, facts: execution.facts.ofPart(allocation, notOfPart) };
 }
 
+/** Whether events themselves say that all of an allocation goes to the firm, and no reference data. */
+export function namesFirmAlone({ at, firm }: Execution): boolean {
+  return recordsIn(allocationsOf(at)?.text ?? '[]').every(({ client_id: id }) => id === firm);
+}
+
 /** What is no list of records is one record that says nothing, so that it is told. */
 function recordsIn(text: string): readonly JsonObject[] {
   const value = text.startsWith('[') ? readJson(text) : undefined;

@@ -119,13 +119,18 @@ function isTransaction(held: HeldContent): boolean {
 }
 
 function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknown {
-  const texts = [...facts].map(([name, stated]) => `${name} ${endsOf(stated)}`).sort();
-  return isToExecution ? texts : [texts, lastFill?.row.sequence, lastFill?.transmission?.text];
+  const texts = [...facts].map(([name, stated]) => `${name} ${changesOf(stated)}`).sort();
+  const { row, transmission, receiver } = lastFill ?? {};
+  return isToExecution ? texts : [texts, row?.sequence, transmission?.text, receiver?.text];
 }
 
-/** With when it ended, of a transmission, and what held before. */
-function endsOf({ text, since, before }: Stated & { since?: string; before?: Stated }): string {
-  return since === undefined ? text : `${text} since ${since} before ${before ? endsOf(before) : ''}`;
+type Changed = Stated & { since?: string; before?: Stated | undefined; receiver?: Stated | undefined };
+
+/** With when it changed, of a transmission, and what held before. */
+function changesOf({ text, since, before, receiver }: Changed): string {
+  return since === undefined
+    ? text
+    : `${text} since ${since} before ${before ? changesOf(before) : ''} to ${receiver?.text}`;
 }
 
 function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint): KnownThen {
@@ -134,42 +139,51 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
-    const before = facts.get('transmission');
+    const { content, facts: own } = held.stated;
+    const [before, receiver] = [facts.get('transmission') as Changed | undefined, facts.get('order_receiver')];
+    const transmission = isExecution(held) ? own.get('transmission') : saidOfTransmission(held, before, receiver);
     if (isExecution(held)) {
-      lastFill = { ...held, transmission: held.stated.facts.get('transmission') ?? transmissionAt(before, held) };
-    } else if (
-      before &&
-      endsTransmission(held, facts.get('order_receiver')) &&
-      !isNoneBy(before, held.stated.content.timestamp)
-    ) {
-      const { event_id, timestamp: since } = held.stated.content;
-      const end = { text: 'none', name: 'transmission', event_id, sequence: held.row.sequence, since, before } as const;
-      facts.set('transmission', end);
+      const said = own.get('transmission');
+      lastFill = { ...held, ...(said ? { transmission: said, receiver: undefined } : transmissionAt(before, held)) };
     }
-    for (const [name, stated] of held.stated.facts) {
+    for (const [name, stated] of own) {
       if (!isExecution(held) || !OF_ONE_EXECUTION.has(name)) facts.set(name, stated);
     }
+    if (transmission) facts.set('transmission', transmission);
+    else if (own.has('transmission')) throw new Error(`nothing came of ${content.event_id}`);
   }
   return { facts, lastFill };
 }
 
-/** Whether it was not transmitted by then already. */
-function isNoneBy({ text, since }: Stated & { since?: string }, time: string): boolean {
-  return text === 'none' && (since === undefined || parseTimestamp(since).micros <= parseTimestamp(time).micros);
-}
-
-function endsTransmission({ stated }: HeldContent, receiver: Stated | undefined): boolean {
+/** What an event that is no execution makes of how the order is transmitted; undefined where that stays. */
+function saidOfTransmission(
+  { row, stated }: HeldContent,
+  before: Changed | undefined,
+  receiver: Stated | undefined,
+): Changed | undefined {
   const { content, facts } = stated!;
-  if (facts.has('transmission')) return false;
+  const { timestamp: since, event_id } = content;
+  const said = facts.get('transmission');
   const next = facts.get('order_receiver');
-  return content.action === 'cancel' || (!!receiver && !!next && receiver.text !== next.text);
+  const isToAnother = !!receiver && !!next && receiver.text !== next.text;
+  const wasTransmitted = before !== undefined && before.text !== 'none';
+  if (said) {
+    if (wasTransmitted ? said.text === before.text && !isToAnother : before?.since === undefined) return said;
+    return { ...said, since, before, receiver };
+  }
+  if (content.action !== 'cancel' && !isToAnother) return undefined;
+  const isNoneLater = before?.since !== undefined && parseTimestamp(before.since).micros > parseTimestamp(since).micros;
+  if (!wasTransmitted && !isNoneLater) return undefined;
+  return { text: 'none', name: 'transmission', event_id, sequence: row.sequence, since, before, receiver };
 }
 
-function transmissionAt(stated: Stated | undefined, { stated: { content } }: HeldFill): Stated | undefined {
+function transmissionAt(stated: Changed | undefined, { stated: { content } }: HeldFill) {
   const { micros } = parseTimestamp(tradeTimeOf(content).time);
-  let then = stated as (Stated & { since?: string; before?: Stated }) | undefined;
-  while (then?.since !== undefined && micros < parseTimestamp(then.since).micros) then = then.before;
-  return then;
+  let [transmission, receiver]: [Changed | undefined, Stated | undefined] = [stated, undefined];
+  while (transmission?.since !== undefined && micros < parseTimestamp(transmission.since).micros) {
+    [transmission, receiver] = [transmission.before, transmission.receiver];
+  }
+  return { transmission, receiver };
 }
 
 const SAID = [...NAMES, 'order_quantity', 'limit_price', 'created_at'] as const;

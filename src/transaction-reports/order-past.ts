@@ -46,17 +46,25 @@ export function isExecution(held: HeldContent | undefined): held is HeldFill {
   return held?.stated !== undefined && FILLS.includes(held.stated.content.action);
 }
 
-/** That an order is transmitted no more, since when, and what held before. */
-interface TransmissionEnd extends Stated {
+/** That an order is transmitted no more, or otherwise, since when, and what held before. */
+interface TransmissionChange extends Stated {
   since: string;
   before: Stated | undefined;
+  /** to whom it was transmitted before */
+  receiver: Stated | undefined;
+}
+
+/** How an order was transmitted to what was executed at some time, and to whom; `receiver` only where that changed since. */
+interface TransmissionThen {
+  transmission: Stated | undefined;
+  receiver: Stated | undefined;
 }
 
 /** What was known of an order at a sequence: the latest that was stated by name, and the last execution. */
 export interface KnownThen {
   facts: ReadonlyMap<FactName, Stated>;
   /** with how its order was transmitted */
-  lastFill: (HeldFill & { transmission: Stated | undefined }) | undefined;
+  lastFill: (HeldFill & TransmissionThen) | undefined;
 }
 
 /** A value that holds from the sequence of a content on, which brought it about. */
@@ -134,9 +142,7 @@ export class OrderPast {
     const last = valueAt(this.fills, sequence);
     if (!last) return { facts, lastFill: undefined };
     const { fill, transmissions } = last;
-    const transmission =
-      fill.stated.facts.get('transmission') ?? transmissionAt(valueAt(transmissions, sequence), fill);
-    return { facts, lastFill: { ...fill, transmission } };
+    return { facts, lastFill: { ...fill, ...transmissionTo(fill, valueAt(transmissions, sequence)) } };
   }
 
   private timelineOf(name: FactName): Timeline<Stated | undefined> {
@@ -213,30 +219,42 @@ function maySayTransmission({ stated }: HeldContent): boolean {
 function transmissionAfter(
   { row: { sequence }, stated }: HeldContent,
   known: { transmission: Stated | undefined; receiver: Stated | undefined } | undefined,
-): Stated | TransmissionEnd | undefined {
+): Stated | TransmissionChange | undefined {
   const before = known?.transmission;
   if (!stated) return before;
   const { content, facts } = stated;
   const { action, event_id, timestamp: since } = content;
   const said = facts.get('transmission');
-  if (said || FILLS.includes(action)) return said ?? before;
+  if (FILLS.includes(action)) return said ?? before;
   const receiver = facts.get('order_receiver');
-  const isToAnother = known?.receiver && receiver && receiver.text !== known.receiver.text;
+  const isToAnother = known?.receiver !== undefined && receiver !== undefined && receiver.text !== known.receiver.text;
+  const isNone = !before || before.text === 'none';
+  const change = { since, before, receiver: known?.receiver };
+  if (said) {
+    // what was never transmitted, or is as it was, is so whenever it was executed
+    const isAsBefore = isNone ? !changeIn(before) : said.text === before.text && !isToAnother;
+    return isAsBefore ? said : { ...said, ...change };
+  }
   if (action !== 'cancel' && !isToAnother) return before;
   // it had ended by then, or never was
-  if (!before || (before.text === 'none' && !isAfter(endIn(before)?.since, since))) return before;
-  return { text: 'none', name: 'transmission', event_id, sequence, since, before };
+  if (isNone && !isAfter(changeIn(before)?.since, since)) return before;
+  return { text: 'none', name: 'transmission', event_id, sequence, ...change };
 }
 
-/** How the order was transmitted to what was executed then: what ended it later counts for later executions. */
-function transmissionAt(
-  stated: Stated | TransmissionEnd | undefined,
-  { stated: { content } }: HeldFill,
-): Stated | undefined {
-  if (!stated || !('since' in stated)) return stated;
+/** To an execution: as it says itself, or as it was at its time. What changed later counts for later executions. */
+function transmissionTo(
+  { stated: { content, facts } }: HeldFill,
+  stated: Stated | TransmissionChange | undefined,
+): TransmissionThen {
+  const own = facts.get('transmission');
+  if (own) return { transmission: own, receiver: undefined };
   const { time } = tradeTimeOf(content);
-  let then: Stated | TransmissionEnd | undefined = stated;
-  for (let end = endIn(then); end && isAfter(end.since, time); end = endIn(then)) then = end.before;
+  let then: TransmissionThen = { transmission: stated, receiver: undefined };
+  let change = changeIn(stated);
+  while (change && isAfter(change.since, time)) {
+    then = { transmission: change.before, receiver: change.receiver };
+    change = changeIn(change.before);
+  }
   return then;
 }
 
@@ -255,9 +273,10 @@ export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): Re
   const taken = new Map(facts);
   const fill = isExecution(held) ? held : lastFill;
   if (!fill) return taken;
-  const transmission = fill === lastFill ? lastFill.transmission : transmissionAt(facts.get('transmission'), fill);
+  const { transmission, receiver } = fill === lastFill ? lastFill : transmissionTo(fill, facts.get('transmission'));
   if (transmission) taken.set('transmission', transmission);
   else taken.delete('transmission');
+  if (receiver) taken.set('order_receiver', receiver);
   const own = fill.stated.facts;
   const place = (of: ReadonlyMap<FactName, Stated>) => OF_PLACE.map((name) => of.get(name)).find((each) => each);
   if (place(own)) {
@@ -278,28 +297,30 @@ export function saysTheSame(a: KnownThen, b: KnownThen): boolean {
   return [...a.facts].every(([name, stated]) => isSaidAgain(stated, b.facts.get(name)));
 }
 
-function endIn(stated: Stated | TransmissionEnd | undefined): TransmissionEnd | undefined {
+function changeIn(stated: Stated | TransmissionChange | undefined): TransmissionChange | undefined {
   return stated && 'since' in stated ? stated : undefined;
 }
 
-/** Whether both are one statement, or the end of one by the same event. */
-function areOne(a: Stated | TransmissionEnd | undefined, b: Stated | TransmissionEnd | undefined): boolean {
+/** Whether both are one statement, or one change by the same event. */
+function areOne(a: Stated | TransmissionChange | undefined, b: Stated | TransmissionChange | undefined): boolean {
   let [one, other] = [a, b];
   while (one !== other) {
-    const [end, otherEnd] = [endIn(one), endIn(other)];
-    if (!end || end.sequence !== otherEnd?.sequence || end.since !== otherEnd.since) return false;
-    [one, other] = [end.before, otherEnd.before];
+    const [change, otherChange] = [changeIn(one), changeIn(other)];
+    if (!change || change.sequence !== otherChange?.sequence || change.receiver !== otherChange.receiver) return false;
+    if (change.text !== otherChange.text || change.since !== otherChange.since) return false;
+    [one, other] = [change.before, otherChange.before];
   }
   return true;
 }
 
-/** Whether both say the same, also of when a transmission ended, and of what held before. */
-function isSaidAgain(a: Stated | TransmissionEnd | undefined, b: Stated | TransmissionEnd | undefined): boolean {
+/** Whether both say the same, also of when a transmission changed, and of what held before. */
+function isSaidAgain(a: Stated | TransmissionChange | undefined, b: Stated | TransmissionChange | undefined): boolean {
   let [one, other] = [a, b];
   while (one !== other) {
-    const [end, otherEnd] = [endIn(one), endIn(other)];
-    if (one?.text !== other?.text || end?.since !== otherEnd?.since) return false;
-    [one, other] = [end?.before, otherEnd?.before];
+    const [change, otherChange] = [changeIn(one), changeIn(other)];
+    if (one?.text !== other?.text || change?.since !== otherChange?.since) return false;
+    if (change?.receiver?.text !== otherChange?.receiver?.text) return false;
+    [one, other] = [change?.before, otherChange?.before];
   }
   return true;
 }

@@ -213,6 +213,29 @@ describe('the transactions along an order', () => {
       expect(said).toEqual(['complete', 'complete', 'complete', 'complete', 'none', 'none']);
     });
 
+    it('is to whom it went at the time of the execution, also where another statement or receiver came since', async () => {
+      const toBank = { transmission: 'incomplete', order_receiver: 'BANK' };
+      const early = { execution_time: '2026-06-02T08:00:02.5Z' };
+      const said = async (change: object) => {
+        const found = await transactions(
+          [create],
+          [row(2, 'route', {}, toBank)],
+          [row(3, 'route', {}, change)],
+          [row(4, 'partial_fill', {}, early)],
+          [row(5, 'modify', {}, { allocations: [{ client_id: 'C-1', quantity: '4' }] })],
+          [row(6, 'partial_fill', {})],
+        );
+        return factsIn(found).map((facts) => `${facts.text('transmission')} ${facts.text('order_receiver')}`);
+      };
+      const before = ['incomplete BANK', 'incomplete BANK'];
+      expect(await said({ order_receiver: 'FUND' })).toEqual([...before, 'none FUND']);
+      expect(await said({ ...toBank, order_receiver: 'FUND' })).toEqual([...before, 'incomplete FUND']);
+      expect(await said({ transmission: 'complete', order_receiver: 'FUND' })).toEqual([...before, 'complete FUND']);
+      expect(await said({ transmission: 'none' })).toEqual([...before, 'none BANK']);
+      // said again
+      expect(await said(toBank)).toEqual([...before, 'incomplete BANK']);
+    });
+
     it('ends when a correction says that it did, also for what was executed before that was recorded', async () => {
       const [fill] = await transactions(
         [create],

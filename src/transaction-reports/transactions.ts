@@ -152,6 +152,8 @@ function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): Trans
 /** To an execution the one before it is of no account. */
 function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
   const isSameFill =
-    a.lastFill?.row === b.lastFill?.row && a.lastFill?.transmission?.text === b.lastFill?.transmission?.text;
+    a.lastFill?.row === b.lastFill?.row &&
+    a.lastFill?.transmission?.text === b.lastFill?.transmission?.text &&
+    a.lastFill?.receiver?.text === b.lastFill?.receiver?.text;
   return (toExecution || isSameFill) && saysTheSame(a, b);
 }
