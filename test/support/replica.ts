@@ -45,6 +45,10 @@ export class Replica {
     return new Replica(child, url, () => output);
   }
 
+  get pid(): number {
+    return this.process.pid!;
+  }
+
   get log(): string {
     return this.output();
   }
