@@ -107,7 +107,7 @@ what POSTs take beside a store that is slow or hangs; \`--only archived-memory\`
 months; \`--only reports\` time, memory and the effect on POST p99 of each report, with \`--events\` at any size;
 \`--only report-files,submissions\` time and memory of files of a million transaction reports, and of a submission of 50,000;
 \`node bench/profile.mjs batches\` shows where the service spends its time. Of the rows that are not met,
-[where-time-goes.md](where-time-goes.md) says why.
+[where-time-goes.md](where-time-goes.md) says why. An hour of mixed load, and whether memory, handles and latency stay flat: [soak.md](soak.md).
 `,
   );
 }
