@@ -30,6 +30,12 @@ export interface Action {
 
 export const VOCABULARY_VERSION = 4;
 
+const SHORT_SALES = {
+  not_exempt: 'a short sale without an exemption',
+  exempt: 'a short sale with an exemption',
+  not_short: 'no short sale',
+} as const;
+
 /** The actions of an order's events that the vocabulary gives a meaning, in the order of an order's way. Others are kept as they are. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
   decide: { meaning: 'the decision to deal is made, or the client order received, before there is an order', since: 2 },
@@ -194,9 +200,7 @@ export const ORDER_VOCABULARY = {
       type: {
         is: 'code',
         codes: {
-          not_exempt: 'a short sale without an exemption',
-          exempt: 'a short sale with an exemption',
-          not_short: 'no short sale',
+          ...SHORT_SALES,
           undisclosed: 'the client did not say',
         },
       },
@@ -208,11 +212,7 @@ export const ORDER_VOCABULARY = {
       since: 4,
       type: {
         is: 'code',
-        codes: {
-          not_exempt: 'a short sale without an exemption',
-          exempt: 'a short sale with an exemption',
-          not_short: 'no short sale',
-        },
+        codes: SHORT_SALES,
       },
       description:
         "the same of the firm's own sale, where a client sells as well: the firm deals with the client on own account",
