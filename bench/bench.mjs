@@ -137,7 +137,7 @@ const ROW_TIMEOUT_MS = 900_000;
 const ROW_TIMEOUT_MS_AN_EVENT = 1.5;
 
 /** Measures, prints, and cleans up, whatever happens. Returns the exit code. Throws for unknown rows alone. */
-export async function runBench({ build, startScript, root, command, json, quick, writeDocs, events, only }) {
+export async function runBench({ build, startScript, root, command, json, quick, writeDocs, events, nodeArgs, only }) {
   const names = Object.keys(ROWS).filter((name) => (only ? only.includes(name) : !ROWS[name].extra));
   const unknown = only?.filter((name) => !ROWS[name]) ?? [];
   if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}; there are ${Object.keys(ROWS).join(', ')}`);
@@ -147,7 +147,7 @@ export async function runBench({ build, startScript, root, command, json, quick,
   const cleanup = new Cleanup();
   try {
     const measured = (async () => {
-      const trail = await Trail.start({ build, startScript, cleanup, log });
+      const trail = await Trail.start({ build, startScript, cleanup, log, nodeArgs });
       const about = await environment(trail, command);
       return { about, rows: await measureRows(trail, names, sizes) };
     })();

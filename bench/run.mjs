@@ -11,6 +11,7 @@ const USAGE = `npm run bench -- [options]      (npm run -s bench -- --json: with
   --only ROW[,ROW]   these rows alone; an unknown name lists them. indexes, month-steps, slow-store, archived-memory,
                      reports, report-files and submissions are in no run that does not name them
   --events N         events of the ledger that reads are measured on: 1000000, and 16000 at least
+  --node-arg ARG     an argument of Node before the service's script, such as --max-semi-space-size=4; may be repeated
   --build FOLDER     measures a build that was made earlier (dist/<digest>), to compare two
   --write-docs       rewrites docs/performance.md from the results, with the command that gave them
 
@@ -27,6 +28,7 @@ function readOptions() {
       only: { type: 'string' },
       events: { type: 'string' },
       build: { type: 'string' },
+      'node-arg': { type: 'string', multiple: true, default: [] },
       'write-docs': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -37,11 +39,12 @@ function readOptions() {
     throw new Error('--events must be a whole number of at least 16000');
   }
   const writeDocs = values['write-docs'];
-  if (writeDocs && (quick || values.build !== undefined)) {
-    throw new Error('--write-docs takes a run of the present sources in their full sizes');
+  const nodeArgs = values['node-arg'];
+  if (writeDocs && (quick || values.build !== undefined || nodeArgs.length > 0)) {
+    throw new Error('--write-docs takes a run of the present sources in their full sizes, as they ship');
   }
   const build = values.build === undefined ? undefined : resolve(values.build);
-  return { json, quick, help, writeDocs, events, build, only: values.only?.split(',') };
+  return { json, quick, help, writeDocs, events, build, nodeArgs, only: values.only?.split(',') };
 }
 
 try {

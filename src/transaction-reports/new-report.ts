@@ -29,7 +29,7 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   const isPart = leg.allocation !== undefined;
   mendUnknownCodes(facts, trace);
   mendWhose(execution, trace);
-  mendWhether(execution, trace);
+  mendContradictedClient(execution, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
   const buyer = partyOf(buying, execution, trace, 7);
   const seller = partyOf(selling, execution, trace, 16);
@@ -85,7 +85,7 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
 }
 
 /** What would leave a client out: where one is named, and it is said that there is none. */
-function mendWhether({ facts, firm, reference }: Execution, trace: Trace): void {
+function mendContradictedClient({ facts, firm, reference }: Execution, trace: Trace): void {
   const [client, type] = [facts.get('client_id'), facts.get('client_id_type')];
   if (type?.text !== 'none' || !client || leiOf(client.text, reference) === firm) return;
   trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with client_id_type none`);

@@ -16,10 +16,10 @@ type Derived = (Draft | NotReportable)[];
 const base = (version: number) => ({
   ...{ orderId: 'o', eventId: EVENT_ID, version, statedBy: EVENT, time: '2026-06-02T08:15:30Z', cause: EVENT },
 });
-const referenceOf = (version: number): string => transactionReference(EVENT_ID, version, 0);
+const referenceOf = (version: number, leg = 0): string => transactionReference(EVENT_ID, version, leg);
 
 /** As drafts.ts makes them of versions: one that says what the one before it said is none. */
-function derivedOf(versions: readonly Said[]): Derived {
+function derivedOf(versions: readonly Said[], legsOf: (said: number) => readonly number[] = () => [0]): Derived {
   const made: Derived = [];
   let last: Said = 'void';
   let lastVersion = 0;
@@ -27,13 +27,15 @@ function derivedOf(versions: readonly Said[]): Derived {
     if (i > 0 && said === last) return;
     if (typeof last === 'number') {
       const report = { status: 'CANC' as const, executingEntity: FIRM, submittingEntity: FIRM };
-      made.push(draftOf(lastVersion, { ...report, transactionReference: referenceOf(lastVersion) }));
+      for (const leg of legsOf(last))
+        made.push(draftOf(lastVersion, { ...report, transactionReference: referenceOf(lastVersion, leg) }, leg));
     } else if (said === 'void' && made.length > 0) {
       (made.at(-1) as NotReportable).endedBy = EVENT;
     }
     if (typeof said === 'number') {
       const quantity = { is: 'units' as const, value: String(said) };
-      made.push(draftOf(i + 1, { ...SHARE, transactionReference: referenceOf(i + 1), quantity }));
+      for (const leg of legsOf(said))
+        made.push(draftOf(i + 1, { ...SHARE, transactionReference: referenceOf(i + 1, leg), quantity }, leg));
     } else if (said === 'nothing' || said === 'ended') {
       const firm = { executingEntity: FIRM, submittingEntity: FIRM };
       made.push({
@@ -50,9 +52,9 @@ function derivedOf(versions: readonly Said[]): Derived {
   return made;
 }
 
-function draftOf(version: number, report: Draft['report']): Draft {
+function draftOf(version: number, report: Draft['report'], leg = 0): Draft {
   const traced = { lineage: [], toMend: [], findings: [] };
-  return { is: 'draft', ...base(version), leg: 0, isFirmStated: false, report, ...traced };
+  return { is: 'draft', ...base(version), leg, isFirmStated: false, report, ...traced };
 }
 
 /** Records by version, status and state. */
@@ -205,7 +207,9 @@ describe('what is to be done about an execution', () => {
   });
 
   /** The authority as CON-023 and CON-024 have it: it judges in the order of sending, and may refuse for other reasons. */
-  it('leaves one report of it at the authority in the end, whatever was corrected, refused and answered late', () => {
+  it('leaves one report of each leg at the authority in the end, whatever was corrected, refused and answered late', () => {
+    // the firm with the market, with its client, or both
+    const legsOf = (said: number) => [[0], [0, 1], [1]][said - 1]!;
     const seen = { sent: 0, rehomed: 0, refused: 0, cancelled: 0, underived: 0 };
     for (let seed = 1; seed <= 600; seed++) {
       const random = new Random(seed);
@@ -217,7 +221,10 @@ describe('what is to be done about an execution', () => {
       const answers: { reference: string; messageId: string; state: Submission['state'] }[] = [];
       let files = 0;
       const derived = (): Derived =>
-        derivedOf(versions.map((said) => (typeof said === 'number' ? meaning[said - 1]! : said)));
+        derivedOf(
+          versions.map((said) => (typeof said === 'number' ? meaning[said - 1]! : said)),
+          legsOf,
+        );
       const submit = (by: DecidedBy, isMild: boolean): number => {
         const messageId = `M${(files += 1)}`;
         let count = 0;
@@ -263,7 +270,13 @@ describe('what is to be done about an execution', () => {
         if (action === 0) versions.push(random.of<Said>([1, 2, 3, 'nothing', 'ended', 'void']));
         else if (action === 1) meaning = [1, 2, 3].map(() => random.of<Said>([1, 2, 3, 'nothing']));
         else if (action === 2)
-          submit({ isRepeatingRejected: random.chance(2), isCorrectingDiffering: random.chance(3) }, false);
+          submit(
+            {
+              ...{ isRepeatingRejected: random.chance(2), isCorrectingDiffering: random.chance(3) },
+              isCancellingUnderived: random.chance(4),
+            },
+            false,
+          );
         else answer(random.below(answers.length + 1));
       }
       const by = { isRepeatingRejected: true, isCancellingUnderived: true, isCorrectingDiffering: true };
@@ -271,9 +284,17 @@ describe('what is to be done about an execution', () => {
       do while (answers.length > 0) answer(0);
       while (submit(by, true) > 0 && (rounds += 1) < 10);
       expect(rounds).toBeLessThan(10);
-      const last = derived().at(-1);
-      const wanted = last?.is === 'draft' && last.report.status === 'NEWT' ? 1 : 0;
-      expect([seed, atAuthority.size]).toEqual([seed, wanted]);
+      const last = derived().at(-1)!;
+      const wanted =
+        last.is === 'draft' && last.report.status === 'NEWT'
+          ? derived()
+              .filter(
+                ({ version, ...of }) => of.is === 'draft' && of.report.status === 'NEWT' && version === last.version,
+              )
+              .map((of) => of.is === 'draft' && of.leg)
+          : [];
+      const had = [...atAuthority.keys()].map((reference) => partsOfReference(reference).leg);
+      expect([seed, had.sort()]).toEqual([seed, wanted]);
       for (const plan of planOf(derived(), sent, by)) {
         const isHad = atAuthority.has(plan.transactionReference);
         expect(isLive(plan.sent)).toBe(isHad);
