@@ -140,6 +140,14 @@ describe('jobs', () => {
     expect(text).toContain('truetrail_months_ahead 3');
   });
 
+  it('have an age before they ever ended well, if they have a schedule: that of the installation', async () => {
+    const [scheduled] = register([service], '0 0 29 2 *') as [TestJob];
+    const [byHand] = register([service]) as [TestJob];
+    const { text } = await service.http().get('/metrics').expect(200);
+    expect(text).toMatch(new RegExp(`truetrail_job_last_success_age_seconds\\{job="${scheduled.name}"\\} \\d`));
+    expect(text).not.toContain(`truetrail_job_last_success_age_seconds{job="${byHand.name}"}`);
+  });
+
   it('whose process died are found by the next one that has the turn', async () => {
     const [job] = register([service]) as [TestJob];
     const id = '0197f3a1-0000-7000-8000-00000000dead';

@@ -75,8 +75,10 @@ describe('/metrics', () => {
     expect(values.get('truetrail_uptime_seconds')).toBeGreaterThan(0);
     expect(values.get(`truetrail_build_info{version="0.1.0",node="${process.version}"}`)).toBe(1);
     expect(values.get('truetrail_process_resident_memory_bytes')).toBeGreaterThan(0);
+    expect(values.get('truetrail_internal_errors_total')).toBe(0); // there before the first
     // the server of the tests archives no WAL
-    expect([...values.keys()].filter((name) => name.startsWith('truetrail_wal_'))).toEqual([]);
+    expect([...values.keys()].filter((name) => name.startsWith('truetrail_wal_'))).toEqual(['truetrail_wal_archiving']);
+    expect(values.get('truetrail_wal_archiving')).toBe(0);
   });
 
   it('counts answers by operation and status, and what is no operation as one', async () => {

@@ -436,6 +436,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       try {
         const { body } = await other.http().get('/v1/ledgers/main/events?limit=5').expect(500);
         expect(body.type).toBe('/docs/problems/archive-damaged');
+        const { text: metrics } = await other.http().get('/metrics').expect(200);
+        expect(metrics).toContain('truetrail_internal_errors_total 1');
         const { body: audit } = await other
           .http()
           .post('/v1/ledgers/main/archive/audits')

@@ -243,11 +243,17 @@ describe('verification of a range', () => {
 
   it('shows in the metrics', async () => {
     const ledger = await newLedger();
+    const age = new RegExp(`truetrail_verification_age_seconds\\{ledger="${ledger}"\\} \\d`);
+    const before = await service.http().get('/metrics').expect(200);
+    expect(before.text).not.toMatch(age);
     await record(service, 3, ledger);
+    const unverified = await service.http().get('/metrics').expect(200);
+    expect(unverified.text).toMatch(age); // since it was made
+    expect(unverified.text).not.toContain(`truetrail_verification_valid{ledger="${ledger}"}`);
     await verify(service, {}, ledger);
     const { text } = await service.http().get('/metrics').expect(200);
     expect(text).toContain(`truetrail_verification_valid{ledger="${ledger}"} 1`);
-    expect(text).toMatch(new RegExp(`truetrail_verification_age_seconds\\{ledger="${ledger}"\\} \\d`));
+    expect(text).toMatch(age);
   });
 });
 

@@ -37,13 +37,14 @@ describe('The lag of the archive of WAL', () => {
   const post = async (): Promise<void> => {
     await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
   };
-  const scrape = async (): Promise<{ lag: number; bytes: number | undefined; failures: number }> => {
+  const scrape = async (): Promise<{ archiving: number; lag: number; bytes: number | undefined; failures: number }> => {
     const { text } = await service.http().get('/metrics').expect(200);
     const value = (name: string): number | undefined => {
       const found = new RegExp(`^truetrail_wal_${name} (\\S+)$`, 'm').exec(text)?.[1];
       return found === undefined ? undefined : Number(found);
     };
     return {
+      archiving: value('archiving')!,
       lag: value('archive_lag_seconds')!,
       bytes: value('unarchived_bytes'),
       failures: value('archive_failures')!,
@@ -65,6 +66,7 @@ describe('The lag of the archive of WAL', () => {
   it('grows with the first event that is not archived, and is nothing when all are', async () => {
     await post();
     const first = await scrape();
+    expect(first.archiving).toBe(1);
     expect(first.lag).toBeGreaterThan(0);
     await pause(300);
     await post(); // a later one changes nothing

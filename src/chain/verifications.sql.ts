@@ -208,19 +208,34 @@ export async function cancelVerification(pool: pg.Pool, ledger: string, id: stri
 /** The last finished verification of each ledger as a whole. */
 export async function lastWholeVerifications(
   pool: pg.Pool,
-): Promise<{ ledger: string; verdict: Verdict; findings_total: string; age_seconds: number }[]> {
+): Promise<{ ledger: string; verdict: Verdict; findings_total: string }[]> {
   const { rows } = await pool.query<{
     ledger: string;
     verdict: Verdict;
     findings_total: string;
-    age_seconds: number;
   }>(
-    `SELECT l.ledger, last.verdict, last.findings_total, last.age_seconds
+    `SELECT l.ledger, last.verdict, last.findings_total
        FROM ledgers AS l CROSS JOIN LATERAL (
-         SELECT v.verdict, v.findings_total, extract(epoch FROM trail_now() - v.finished_at)::float8 AS age_seconds
+         SELECT v.verdict, v.findings_total
            FROM verifications AS v
            WHERE v.ledger = l.ledger AND v.status = 'done' AND v.to_head AND v.from_sequence = 1
            ORDER BY v.created_at DESC LIMIT 1) AS last`,
+  );
+  return rows;
+}
+
+/**
+ * For each ledger how long ago a verification of it as a whole finished; where none did, how long ago it was
+ * made. Not of ledgers without events.
+ */
+export async function verificationAges(pool: pg.Pool): Promise<{ ledger: string; age_seconds: number }[]> {
+  const { rows } = await pool.query<{ ledger: string; age_seconds: number }>(
+    `SELECT l.ledger, extract(epoch FROM trail_now() - coalesce(last.finished_at, l.created_at))::float8 AS age_seconds
+       FROM ledgers AS l JOIN ledger_heads AS h ON h.ledger = l.ledger AND h.size > 0
+       LEFT JOIN LATERAL (
+         SELECT v.finished_at FROM verifications AS v
+           WHERE v.ledger = l.ledger AND v.status = 'done' AND v.to_head AND v.from_sequence = 1
+           ORDER BY v.created_at DESC LIMIT 1) AS last ON true`,
   );
   return rows;
 }

@@ -288,9 +288,13 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     );
     this.metrics.gauge(
       'truetrail_verification_age_seconds',
-      'Time since a verification of the whole ledger finished',
+      'Time since a verification of the whole ledger finished; of one that was never verified, since it was made',
       ['ledger'],
-      whole(({ age_seconds }) => age_seconds),
+      async () =>
+        (await sql.verificationAges(this.pool)).map(({ ledger, age_seconds: value }) => ({
+          labels: { ledger },
+          value,
+        })),
     );
     this.metrics.gauge(
       'truetrail_verification_last_findings',

@@ -60,12 +60,13 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
     this.adapter.listen$.subscribe(() => this.start());
     this.metrics.gauge(
       'truetrail_job_last_success_age_seconds',
-      'Time since a run of the job last ended well, on any replica',
+      'Time since a run of the job last ended well, on any replica; of a scheduled one that never did, since the installation',
       ['job'],
-      async () =>
-        (await sql.successAges(this.pool))
-          .filter(({ job }) => this.jobs.has(job))
-          .map(({ job, age_seconds: value }) => ({ labels: { job }, value })),
+      async () => {
+        const scheduled = [...this.jobs.values()].filter(({ schedule }) => schedule).map(({ job }) => job.name);
+        const ages = await sql.successAges(this.pool, scheduled);
+        return ages.map(({ job, age_seconds: value }) => ({ labels: { job }, value }));
+      },
     );
   }
 

@@ -156,11 +156,17 @@ export async function requeueRun(pool: pg.Pool, id: string): Promise<void> {
   ]);
 }
 
-/** For each job that ever ended well: how long ago. */
-export async function successAges(pool: pg.Pool): Promise<{ job: string; age_seconds: number }[]> {
+/** How long ago a run of each job last ended well; where none did, how long ago the installation was made. */
+export async function successAges(
+  pool: pg.Pool,
+  jobs: readonly string[],
+): Promise<{ job: string; age_seconds: number }[]> {
   const { rows } = await pool.query<{ job: string; age_seconds: number }>(
-    `SELECT job, extract(epoch FROM trail_now() - max(finished_at))::float8 AS age_seconds
-       FROM job_runs WHERE status = 'done' GROUP BY job`,
+    `SELECT j.job, extract(epoch FROM trail_now() - coalesce(
+         (SELECT max(finished_at) FROM job_runs AS r WHERE r.job = j.job AND r.status = 'done'),
+         (SELECT created_at FROM deployment), trail_now()))::float8 AS age_seconds
+       FROM unnest($1::text[]) AS j (job)`,
+    [jobs],
   );
   return rows;
 }

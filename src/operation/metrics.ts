@@ -51,6 +51,11 @@ export class Metrics {
     labelNames: ['method', 'route', 'status'],
     registers: [this.registry],
   });
+  private readonly internalErrors = new Counter({
+    name: 'truetrail_internal_errors_total',
+    help: 'Answers with the status 500: the log has the cause of each',
+    registers: [this.registry],
+  });
   private readonly refusedConnections = new Counter({
     name: 'truetrail_http_connections_refused_total',
     help: 'Connections that were not taken, since there were as many as MAX_CONNECTIONS allows',
@@ -112,6 +117,7 @@ export class Metrics {
 
   countAnswer(method: string, route: string | undefined, status: number): void {
     this.httpAnswers.inc({ method, route: route ?? 'none', status });
+    if (status === 500) this.internalErrors.inc();
   }
 
   countRefusedConnection(): void {

@@ -2,6 +2,8 @@ import type pg from 'pg';
 
 /** What the server says of its WAL. Times in seconds since 1970. */
 export interface WalArchiver {
+  /** whether it archives at all */
+  archives: boolean;
   /** by the trail's clock */
   now: number;
   /** up to where WAL was written, or is about to be */
@@ -15,17 +17,18 @@ export interface WalArchiver {
   failed: string;
 }
 
-/** What anybody may ask: no right is granted for it. Undefined for a server that archives nothing, or follows another. */
+/** What anybody may ask: no right is granted for it. Undefined for a server that follows another. */
 export async function readWalArchiver(pool: pg.Pool): Promise<WalArchiver | undefined> {
   const { rows } = await pool.query<WalArchiver>(
-    `SELECT extract(epoch FROM trail_now())::float8 AS now,
+    `SELECT current_setting('archive_mode') <> 'off' AS archives,
+            extract(epoch FROM trail_now())::float8 AS now,
             (CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') END)::text AS position,
             (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size') AS segment_bytes,
             last_archived_wal AS last_name,
             extract(epoch FROM coalesce(last_archived_time, stats_reset, pg_postmaster_start_time()))::float8 AS last_at,
             failed_count::text AS failed
        FROM pg_stat_archiver
-       WHERE current_setting('archive_mode') <> 'off' AND NOT pg_is_in_recovery()`,
+       WHERE NOT pg_is_in_recovery()`,
   );
   return rows[0];
 }
