@@ -2,14 +2,16 @@
 //   node scripts/ci-chart.mjs HELM CHECK MODELS [OUT]
 // HELM is the program, CHECK a strict check of manifests that is run in MODELS, a folder with the Kubernetes types in its
 // node_modules. The manifests of helm/truetrail/ci/*-values.yaml go to OUT, a folder.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { load, loadAll } from 'js-yaml';
 import { ensureBuilt } from './build.mjs';
 import { restrictedFindings } from './pod-security.mjs';
+import { startStandInCluster } from './stand-in-cluster.mjs';
 
 const CHART = 'helm/truetrail';
 const KUBE_VERSIONS = ['1.30.0', '1.35.0'];
@@ -42,6 +44,7 @@ expect(strict.status === 0, `${strict.stdout}${strict.stderr}`);
 console.log(strict.stdout.trim().split('\n').at(-1));
 refusals();
 restrictedCheckFinds();
+await besideACluster();
 
 for (const failure of failures) console.error(`FAILED ${failure}`);
 console.log(failures.length === 0 ? `the chart holds; manifests in ${out}` : `${failures.length} failures`);
@@ -117,6 +120,20 @@ function examine(documents, values) {
     if (grace <= seconds + parseInt(drain, 10))
       found.push(`${metadata.name}: the grace period ends before SHUTDOWN_TIMEOUT`);
   }
+  for (const { metadata, spec } of of('Cluster')) {
+    const { recovery, initdb } = spec.bootstrap;
+    if (Boolean(recovery) === Boolean(initdb)) found.push(`${metadata.name}: made anew and restored, or neither`);
+    if (!recovery) continue;
+    const origin = spec.externalClusters.find(({ name }) => name === recovery.source);
+    const [archiver] = spec.plugins.filter(({ isWALArchiver }) => isWALArchiver);
+    const stores = of('ObjectStore').map((store) => store.metadata.name);
+    for (const { parameters } of [origin.plugin, archiver]) {
+      if (!stores.includes(parameters.barmanObjectName)) found.push(`${parameters.barmanObjectName} is no ObjectStore`);
+    }
+    if (origin.plugin.parameters.serverName === archiver.parameters.serverName) {
+      found.push(`${metadata.name} archives among what it is restored from`);
+    }
+  }
   if (of('Secret').length > 0) found.push('there is a Secret: they are to be named, not made');
   return found;
 }
@@ -172,7 +189,51 @@ function refusals() {
   refused([...good, '--set', 'settings.DATABASE_POOL_SIZE=0'], /DATABASE_POOL_SIZE/);
   refused([...good, '--set', 'settings.DATABASE_URL=postgres://a'], /DATABASE_URL/);
   refused([...good, '--set', 'image.digest=latest'], /digest/);
+  const ownDatabase = 'postgresql.enabled=true,postgresql.backup.destinationPath=s3://bucket/q';
   refused([...good, '--set', 'postgresql.enabled=true'], /destinationPath is where backups/);
+  refused(
+    [...good, '--set', `${ownDatabase},postgresql.recovery.serverName=audit-truetrail-db`],
+    /under which the new cluster would archive as well/,
+  );
+  refused(
+    [...good, '--set', `${ownDatabase},postgresql.name=db2,postgresql.recovery.targetTime=2026-11-27 08:30:00`],
+    /targetTime/,
+  );
+  refused([...good, '--set', 'settings.ARCHIVE_CACHE_MB=2048'], /must be less than cache.sizeLimit/);
+  refused([...good, '--set', 'replicaCount=-1'], /replicaCount/);
+}
+
+/** What the chart makes of what is there already: a Deployment of five replicas and a cluster of CloudNativePG. */
+async function besideACluster() {
+  const values = [
+    ...['--set', 'settings.LOG_ORIGIN=a.example/b,settings.ARCHIVE_URL=s3://bucket/p,autoscaling.enabled=true'],
+    ...['--set', 'postgresql.enabled=true,postgresql.backup.destinationPath=s3://bucket/q'],
+  ];
+  const cluster = await startStandInCluster('audit', 'audit', [
+    ['apps/v1', 'Deployment', 'audit-truetrail', { replicas: 5 }],
+    ['postgresql.cnpg.io/v1', 'Cluster', 'audit-truetrail-db', {}],
+  ]);
+  const render = async (...more) => {
+    const args = template(['--dry-run=server', '--kube-apiserver', cluster.url, ...values, ...more]);
+    // beside this process, which answers
+    const { stdout } = await promisify(execFile)(helm, args, { env: { ...process.env, KUBECONFIG: '/dev/null' } });
+    const documents = loadAll(stdout).filter((each) => each);
+    const migration = documents.find(({ kind, metadata }) => kind === 'Job' && metadata.name.includes('migrate'));
+    const { spec } = documents.find(({ kind }) => kind === 'Deployment');
+    const isHook = Boolean(migration.metadata.annotations?.['helm.sh/hook']);
+    return { replicas: spec.replicas, isHook, job: migration.metadata.name };
+  };
+  try {
+    const upgraded = await render();
+    expect(upgraded.replicas === 5, 'autoscaling leaves as many replicas as there are');
+    expect(upgraded.isHook, 'the migration is a hook where the database is there');
+    const restored = await render('--set', 'postgresql.name=db2,postgresql.recovery.serverName=audit-truetrail-db');
+    expect(!restored.isHook, 'the migration is none where the database is not there yet');
+    const next = await render('--set', 'postgresql.name=db2,image.tag=9.9.9');
+    expect(next.job !== restored.job, 'a Job that runs another image has another name');
+  } finally {
+    cluster.close();
+  }
 }
 
 /** The check of the level `restricted` sees each of these. */

@@ -45,7 +45,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
 {{- define "truetrail.postgresql" -}}
-{{ include "truetrail.fullname" . }}-db
+{{ include "truetrail.fullname" . }}-{{ .Values.postgresql.name }}
 {{- end -}}
 
 {{/* A setting as the environment has it: a number is a whole one, and must not become 1e+06. */}}
@@ -134,4 +134,96 @@ seccompProfile:
 {{- $text := .text | replace (printf "namespace=%struetrail%s" $q $q) (printf "namespace=%s%s%s" $q .root.Release.Namespace $q) -}}
 {{- $text = $text | replace "truetrail-metrics" (printf "%s-metrics" (include "truetrail.fullname" .root)) -}}
 {{- $text | replace "truetrail-db-" (printf "%s-" (include "truetrail.postgresql" .root)) -}}
+{{- end -}}
+
+{{/* Variables of whatever acts on the trail, beside those of the ConfigMap. */}}
+{{- define "truetrail.serviceEnv" -}}
+{{ include "truetrail.databaseEnv" . }}
+{{- if .Values.aws.existingSecret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.aws.existingSecret }}
+      key: {{ .Values.aws.accessKeyIdKey }}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.aws.existingSecret }}
+      key: {{ .Values.aws.secretAccessKeyKey }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Where what those variables name is. */}}
+{{- define "truetrail.volumeMounts" -}}
+- { name: data, mountPath: /var/lib/truetrail }
+- { name: tmp, mountPath: /tmp }
+{{- if ne .Values.settings.ARCHIVE_URL "off" }}
+- { name: signing-key, mountPath: /etc/truetrail/signing-key, readOnly: true }
+{{- end }}
+{{- if include "truetrail.databaseCaSecret" . }}
+- { name: database-ca, mountPath: /etc/truetrail/database-ca, readOnly: true }
+{{- end }}
+{{- if .Values.tls.existingSecret }}
+- { name: tls, mountPath: /etc/truetrail/tls, readOnly: true }
+{{- end }}
+{{- if .Values.witnesses.existingConfigMap }}
+- { name: witnesses, mountPath: /etc/truetrail/witnesses, readOnly: true }
+{{- end }}
+{{- if .Values.timestampCa.existingConfigMap }}
+- { name: timestamp-ca, mountPath: /etc/truetrail/timestamp-ca, readOnly: true }
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* All but `tmp`, which is of another size in each. */}}
+{{- define "truetrail.volumes" -}}
+- name: data
+  emptyDir: { sizeLimit: {{ .Values.cache.sizeLimit }} }
+{{- if ne .Values.settings.ARCHIVE_URL "off" }}
+- name: signing-key
+  secret:
+    secretName: {{ .Values.signingKey.existingSecret }}
+    defaultMode: 0440
+{{- end }}
+{{- with include "truetrail.databaseCaSecret" . }}
+- name: database-ca
+  secret:
+    secretName: {{ . }}
+    items: [{ key: ca.crt, path: ca.crt }]
+{{- end }}
+{{- with .Values.tls.existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- with .Values.witnesses.existingConfigMap }}
+- name: witnesses
+  configMap:
+    name: {{ . }}
+{{- end }}
+{{- with .Values.timestampCa.existingConfigMap }}
+- name: timestamp-ca
+  configMap:
+    name: {{ . }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* 2Gi in MiB. */}}
+{{- define "truetrail.mebibytes" -}}
+{{- $number := regexFind "^[0-9]+" . | int64 -}}
+{{- $unit := regexFind "[KMGT]i$" . -}}
+{{- if eq $unit "Ki" -}}{{ div $number 1024 }}
+{{- else if eq $unit "Mi" -}}{{ $number }}
+{{- else if eq $unit "Gi" -}}{{ mul $number 1024 }}
+{{- else -}}{{ mul $number 1048576 }}
+{{- end -}}
 {{- end -}}
