@@ -28,6 +28,11 @@ const URL_BASE = 'http://127.0.0.1:3000';
 const METRICS = 'http://127.0.0.1:9464/metrics';
 const API_KEY = randomBytes(24).toString('base64url');
 const READY_TIMEOUT_MS = 90_000;
+const EVENT = {
+  ...{ timestamp: '2026-06-02T08:15:30.123456Z', event_type: 'order_lifecycle' },
+  ...{ entity_type: 'order', entity_id: 'O-1', action: 'create', user_id: 'trader-1' },
+  ...{ new_state: { symbol: 'AAPL', side: 'buy', quantity: '100', price: '585.33', exchange: 'XNAS' } },
+};
 /** Every container is held down as the chart's security contexts say. */
 const RESTRICTED = [
   ...['--read-only', '--tmpfs', '/tmp', '--cap-drop', 'all', '--security-opt', 'no-new-privileges'],
@@ -60,6 +65,7 @@ try {
   migrates(documents);
   await endsWhileItStarts();
   await serves(documents);
+  await isRecovered(documents);
 } finally {
   tried('kube', 'play', '--down', manifest);
   for (const name of ['truetrail-database', 'truetrail-first-key']) tried('secret', 'rm', name);
@@ -153,10 +159,20 @@ function render() {
   const values = {
     image: { repository: image.split(':')[0], tag: image.split(':')[1], pullPolicy: 'Never' },
     replicaCount: 1,
-    settings: { LOG_ORIGIN: 'ci.example/truetrail', ARCHIVE_URL: 'file:archive', CHECKPOINT_SCHEDULE: '*/2 * * * * *' },
+    settings: {
+      LOG_ORIGIN: 'ci.example/truetrail',
+      ARCHIVE_URL: 'file:/archive',
+      CHECKPOINT_SCHEDULE: '*/2 * * * * *',
+    },
     database: { caSecret: 'truetrail-database-ca' },
     bootstrapApiKey: { existingSecret: 'truetrail-first-key' },
+    maintenance: { command: ['truetrail', 'recover'] },
+    // an archive that is there when the pod is not
+    extraVolumes: [{ name: 'archive', hostPath: { path: join(folder, 'archive'), type: 'Directory' } }],
+    extraVolumeMounts: [{ name: 'archive', mountPath: '/archive' }],
   };
+  mkdirSync(join(folder, 'archive'));
+  chmodSync(join(folder, 'archive'), 0o777);
   writeFileSync(join(folder, 'values.json'), JSON.stringify(values));
   const text = execFileSync(helm, [
     'template',
@@ -170,7 +186,7 @@ function render() {
 
 /** The Job of the chart, by `podman run`: what it says, no more. */
 function migrates(documents) {
-  const { spec } = documents.find(({ kind }) => kind === 'Job').spec.template;
+  const { spec } = jobOf(documents, 'migration').spec.template;
   const [container] = spec.containers;
   const secrets = container.env.flatMap(({ name, valueFrom }) => {
     const { name: secret, key } = valueFrom.secretKeyRef;
@@ -193,6 +209,12 @@ function migrates(documents) {
   );
   const second = run();
   expect(second.status === 0 && !/migrated:/.test(second.stderr), 'finds nothing left to migrate the second time');
+}
+
+function jobOf(documents, component) {
+  return documents.find(
+    ({ kind, metadata }) => kind === 'Job' && metadata.labels['app.kubernetes.io/component'] === component,
+  );
 }
 
 function lastLine(text) {
@@ -219,19 +241,9 @@ async function serves(documents) {
   for (const url of [URL_BASE, METRICS]) {
     if (await fetch(url).catch(() => undefined)) throw new Error(`somebody else listens at ${url}`);
   }
-  const { deployment, text } = played(documents);
-  writeFileSync(manifest, text);
-  const play = tried('kube', 'play', '--network', 'host', manifest);
-  if (play.status !== 0) throw new Error(play.stderr);
-  const name = podman('ps', '-a', '--format', '{{.Names}}')
-    .split('\n')
-    .find((each) => each.endsWith('-truetrail') && each.startsWith(RELEASE));
-  const ready = await becomesReady();
-  expect(ready, 'becomes ready');
-  if (!ready) {
-    console.log(tried('logs', name).stdout, tried('logs', name).stderr);
-    return;
-  }
+  const deployment = documents.find(({ kind }) => kind === 'Deployment');
+  const name = play(documents, deployment);
+  if (!(await becomesReady(name, 'becomes ready'))) return;
   const [{ HostConfig: host, EffectiveCaps: caps }] = JSON.parse(podman('inspect', name));
   expect(host.ReadonlyRootfs, 'its root file system is read-only');
   expect((caps ?? []).length === 0, 'it has no capabilities');
@@ -247,11 +259,7 @@ async function serves(documents) {
   const health = tried('exec', name, ...healthCheck);
   expect(health.status === 0, `its health check passes: ${health.stderr}`);
 
-  const event = {
-    ...{ event_id: randomUUID(), timestamp: '2026-06-02T08:15:30.123456Z', event_type: 'order_lifecycle' },
-    ...{ entity_type: 'order', entity_id: 'O-1', action: 'create', user_id: 'trader-1' },
-    ...{ new_state: { symbol: 'AAPL', side: 'buy', quantity: '100', price: '585.33', exchange: 'XNAS' } },
-  };
+  const event = { ...EVENT, event_id: randomUUID() };
   const posted = await request('POST', '/v1/ledgers/main/events', event);
   expect(posted.status === 201, `takes an event: ${posted.status}`);
   const read = await request('GET', `/v1/ledgers/main/events/${event.event_id}`);
@@ -298,27 +306,97 @@ async function postUntilNobodyAnswers(event) {
 }
 
 /**
- * The manifests as podman 4 takes them: without what it knows nothing of, one replica, and folders of this machine in the
- * place of volumes made of Secrets (it finds no keys in those).
+ * The Job of the chart that recovers, for a database that was put back to where it was before the last events: the replica
+ * that follows has them all, and takes more.
  */
-function played(documents) {
-  const deployment = structuredClone(documents.find(({ kind }) => kind === 'Deployment'));
-  const { spec } = deployment.spec.template;
-  spec.volumes = spec.volumes.map((volume) =>
+async function isRecovered(documents) {
+  tried('kube', 'play', '--down', manifest);
+  const admin = new pg.Client({ connectionString: `${adminUrl}?sslmode=no-verify` });
+  await admin.connect();
+  try {
+    await admin.query('CREATE DATABASE truetrail_backup OWNER truetrail_owner TEMPLATE truetrail');
+    const deployment = documents.find(({ kind }) => kind === 'Deployment');
+    const name = play(documents, deployment);
+    if (!(await becomesReady(name, 'starts again'))) return;
+    const lost = Array.from({ length: 5 }, () => randomUUID());
+    for (const id of lost) await request('POST', '/v1/ledgers/main/events', { ...EVENT, event_id: id });
+    expect(await isSigned(lost.at(-1)), 'signs what is recorded after the backup');
+    expect(await isArchived(lost.at(-1)), 'archives it');
+    tried('kube', 'play', '--down', manifest);
+    await admin.query('DROP DATABASE truetrail WITH (FORCE)');
+    await admin.query('ALTER DATABASE truetrail_backup RENAME TO truetrail');
+
+    const closed = play(documents, deployment);
+    if (!(await becomesReady(closed, 'starts on the backup, and answers reads'))) return;
+    const refused = await request('POST', '/v1/ledgers/main/events', { ...EVENT, event_id: randomUUID() });
+    const { type } = await refused.json();
+    expect(
+      refused.status === 503 && type.endsWith('ledger-behind-its-anchor'),
+      `takes nothing there: ${refused.status} ${type}`,
+    );
+    tried('kube', 'play', '--down', manifest);
+
+    const pod = play(documents, jobOf(documents, 'maintenance'));
+    const code = podman('wait', pod);
+    const said = tried('logs', pod);
+    expect(code === '0', `the maintenance Job recovers: code ${code}, ${lastLine(said.stdout + said.stderr)}`);
+    tried('kube', 'play', '--down', manifest);
+
+    const recovered = play(documents, deployment);
+    if (!(await becomesReady(recovered, 'starts on what was recovered'))) return;
+    const answers = await Promise.all(lost.map((id) => request('GET', `/v1/ledgers/main/events/${id}`)));
+    expect(
+      answers.every(({ status }) => status === 200),
+      `has what was recorded after the backup: ${answers.map(({ status }) => status)}`,
+    );
+    const posted = await request('POST', '/v1/ledgers/main/events', { ...EVENT, event_id: randomUUID() });
+    expect(posted.status === 201, `takes events again: ${posted.status}`);
+  } finally {
+    await admin.end();
+  }
+}
+
+/** Plays what the pods of a Deployment or a Job are; the container's name. */
+function play(documents, owner) {
+  writeFileSync(manifest, played(documents, owner));
+  const { status, stderr } = tried('kube', 'play', '--network', 'host', manifest);
+  if (status !== 0) throw new Error(stderr);
+  const [{ name }] = owner.spec.template.spec.containers;
+  return podman('ps', '-a', '--format', '{{.Names}}')
+    .split('\n')
+    .find((each) => each.endsWith(`-${name}`) && each.startsWith(RELEASE));
+}
+
+/**
+ * The manifests as podman 4 takes them: without what it knows nothing of, one replica, and folders of this machine in the
+ * place of volumes made of Secrets (it finds no keys in those). A Job, which it does not know, is the pod that it makes.
+ */
+function played(documents, owner) {
+  const { template } = structuredClone(owner.spec);
+  template.spec.volumes = template.spec.volumes.map((volume) =>
     volume.secret
       ? { name: volume.name, hostPath: { path: join(folder, volume.secret.secretName), type: 'Directory' } }
       : volume,
   );
-  for (const container of spec.containers) delete container.ports; // podman has none on the machine's own network
+  for (const container of template.spec.containers) delete container.ports; // podman has none on the machine's own network
   const configMap = documents.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.endsWith('truetrail'));
-  return { deployment, text: [configMap, deployment].map((each) => dump(each)).join('---\n') };
+  const metadata = { ...template.metadata, name: owner.metadata.name };
+  const pods =
+    owner.kind === 'Job'
+      ? { apiVersion: 'v1', kind: 'Pod', metadata, spec: template.spec }
+      : { ...owner, spec: { ...owner.spec, template } };
+  return [configMap, pods].map((each) => dump(each)).join('---\n');
 }
 
-async function becomesReady() {
+async function becomesReady(name, what) {
   for (const until = Date.now() + READY_TIMEOUT_MS; Date.now() < until; await pause(200)) {
     const answer = await fetch(`${URL_BASE}/health/ready`).catch(() => undefined);
-    if (answer?.status === 200) return true;
+    if (answer?.status !== 200) continue;
+    expect(true, what);
+    return true;
   }
+  expect(false, what);
+  console.log(tried('logs', name).stdout, tried('logs', name).stderr);
   return false;
 }
 
@@ -326,6 +404,15 @@ async function isSigned(eventId) {
   for (const until = Date.now() + READY_TIMEOUT_MS; Date.now() < until; await pause(300)) {
     const { status } = await request('GET', `/v1/ledgers/main/events/${eventId}/proof`);
     if (status === 200) return true;
+  }
+  return false;
+}
+
+async function isArchived(eventId) {
+  for (const until = Date.now() + READY_TIMEOUT_MS; Date.now() < until; await pause(1_000)) {
+    await request('POST', '/v1/jobs/archive-export/runs');
+    const answer = await request('GET', `/v1/ledgers/main/events/${eventId}/archive`);
+    if ((await answer.json()).objects?.length > 0) return true;
   }
   return false;
 }
