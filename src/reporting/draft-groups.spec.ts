@@ -54,14 +54,22 @@ describe('an execution of which nobody says who executed it', () => {
     ['another cancels', [other.accepted, other.cancelling], true],
     ['another cancelled', [other.accepted, other.cancelled], true],
     ['both have it', [own.accepted, other.accepted], true],
-    ['the other one, which was second, cancelled', [own.rejected, other.accepted, other.cancelled], false],
+    ['the other one, which was second, cancelled', [own.rejected, other.accepted, other.cancelled], true],
+    [
+      'the other one cancelled, and was then rejected',
+      [own.rejected, other.accepted, other.cancelled, other.rejected],
+      true,
+    ],
     ['the firm was second', [other.accepted, other.cancelled, own.rejected], true],
     ['the firm was second, and alone has it', [other.accepted, other.cancelled, own.accepted], false],
     ['the other one was second, and alone has it', [own.accepted, own.cancelled, other.accepted], true],
     ['the firm was the last of both that have it', [other.accepted, own.accepted], false],
     ['in another ledger an event has the same id', [{ ...own.accepted, isOfOtherLedger: true }], false],
     ['the same, and was second', [own.accepted, { ...own.accepted, isOfOtherLedger: true }], false],
-  ])('is the one’s that has it, else the first one’s that it was reported for: %s', async (_, sent, expected) => {
-    expect(await isReportedForOther(...sent)).toEqual({ e: expected, f: false });
-  });
+  ])(
+    'is the one’s that has it, or had it last, else the first one’s that it was reported for: %s',
+    async (_, sent, expected) => {
+      expect(await isReportedForOther(...sent)).toEqual({ e: expected, f: false });
+    },
+  );
 });

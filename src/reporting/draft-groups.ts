@@ -49,7 +49,8 @@ export async function* byReference(
 /**
  * Whether others have an execution, by its records in order. It is the ledger's of which it was reported first for the
  * firm. In a ledger it is the firm's that has a live report, of several the last one that was sent; else, also once that
- * was rejected or cancelled, the first one's that it was reported for.
+ * was rejected or cancelled, the last one's for whom the authority took a report, and where it took none the first one's
+ * that it was reported for.
  */
 export function claimsOf(
   everywhere: readonly SentRecord[],
@@ -66,7 +67,11 @@ export function claimsOf(
 function isForOther(records: readonly SentRecord[], executingEntity: string): boolean {
   const nameOf = (record: SentRecord): string => `${record.executingEntity} ${record.transactionReference}`;
   const live = new Set([...grouped(records, nameOf)].flatMap(([name, ofReport]) => (isLive(ofReport) ? [name] : [])));
-  const having = records.findLast((record) => record.status === 'NEWT' && live.has(nameOf(record))) ?? records[0];
+  const news = records.filter(({ status }) => status === 'NEWT');
+  const having =
+    news.findLast((record) => live.has(nameOf(record))) ??
+    news.findLast(({ state }) => state !== 'rejected') ??
+    records[0];
   return having !== undefined && having.executingEntity !== executingEntity;
 }
 

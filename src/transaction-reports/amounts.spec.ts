@@ -81,9 +81,20 @@ describe('fields 33 and 34', () => {
     const [pending] = partsOf({ price_absent: 'pending', allocations });
     expect(priceOf(pending!, new Trace(), true)).toMatchObject({ is: 'pending' });
     const trace = new Trace();
-    const [apart] = partsOf({ action: 'modify', price: '9', price_absent: 'pending', allocations });
+    const [apart] = partsOf({ action: 'modify', price: '9', allocations });
     expect(priceOf(apart!, trace, true)).toBeUndefined();
-    expect(told(trace)).toEqual(['33: price must be stated in each of allocations']);
+    expect(told(trace)).toEqual(['33: price or price_absent must be stated in each of allocations']);
+  });
+
+  it('of an allocation may be pending, all of it or a part', () => {
+    const priced = [
+      { quantity: '4', price_absent: 'pending' },
+      { quantity: '6', price: '8' },
+    ];
+    const prices = partsOf({ action: 'modify', allocations: priced }).map((part) => priceOf(part, new Trace(), true));
+    expect(prices).toMatchObject([{ is: 'pending' }, { amount: '8' }]);
+    const whole = partsOf({ action: 'modify', price_absent: 'pending', allocations: [{ quantity: '4' }, priced[1]!] });
+    expect(whole.map((part) => priceOf(part, new Trace(), true))).toMatchObject([{ is: 'pending' }, { amount: '8' }]);
   });
 });
 

@@ -45,7 +45,11 @@ export function priceOf(execution: Execution, trace: Trace, isPart = false): Pri
   if (!found) {
     const absent = facts.get('price_absent');
     if (!absent) {
-      trace.mend(33, rule, isPart ? `price must be stated${IN_EACH}` : 'price or price_absent must be stated');
+      trace.mend(
+        33,
+        rule,
+        isPart ? `price or price_absent must be stated${IN_EACH}` : 'price or price_absent must be stated',
+      );
       return undefined;
     }
     trace.say([33], 'there is no price', [fromEvent(absent)]);

@@ -40,12 +40,17 @@ function withoutChange({ cfi, side, role, receivedCurrency, currencies }: Direct
       rule: 'the buyer receives the currency that is first in the alphabet',
     };
   }
-  if (role !== undefined) {
+  if (role !== undefined && hasRoles(cfi)) {
     return { side: BUYER_ROLES.has(role) ? 'buy' : 'sell', rule: `the buyer is who ${wordsOf(role)}` };
   }
   if (side === 'buy' || side === 'sell')
     return { side, rule: 'the buyer is who acquires; of options who holds the right' };
   return 'side must be buy or sell';
+}
+
+/** Swaps and forwards; of an option, also on a swap, the buyer holds the right, and of a security acquires it. */
+function hasRoles(cfi: string | undefined): boolean {
+  return cfi === undefined || 'SJ'.includes(cfi.charAt(0));
 }
 
 /** Currency swaps and forwards, and rate swaps in two currencies. */

@@ -64,6 +64,9 @@ describe('the reports of an execution', () => {
         .filter((each) => each.is === 'draft' && each.leg > 0)
         .map((each) => each.is === 'draft' && each.toMend.map((mend) => `${mend.field}: ${mend.text}`));
     expect(allocated('4', '6.0')).toEqual([[], []]);
+    expect(allocated('4', '9', '-3')[1]).toEqual([
+      '30: allocations come to 13, which is more than the 10 that was executed',
+    ]);
     expect(allocated('4', '6.1')).toEqual(
       Array(2).fill(['30: allocations come to 10.1, which is more than the 10 that was executed']),
     );
@@ -71,6 +74,11 @@ describe('the reports of an execution', () => {
     const told = 'client_id C-1 must not be stated with client_id_type none';
     expect(drafts(version(2, both))).toMatchObject([{ toMend: [{ field: 7, text: told }] }]);
     expect(drafts(version(2, { ...both, client_id: FIRM }))).toMatchObject([{ toMend: [] }]);
+    for (const type of ['aggregated', 'pending_allocation']) {
+      const [of] = drafts(version(2, { trading_capacity: 'any_other', client_id: 'C-1', client_id_type: type }));
+      const text = `client_id C-1 must not be stated with client_id_type ${type}`;
+      expect(of).toMatchObject({ toMend: [{ field: 7, text }] });
+    }
     const text = 'executing_entity ZZ must be an LEI';
     expect(drafts(version(2, { executing_entity: 'ZZ' }))).toMatchObject([{ toMend: [{ field: 4, text }] }]);
   });

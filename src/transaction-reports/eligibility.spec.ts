@@ -27,6 +27,7 @@ describe('what is not reported', () => {
     ],
     ['a copy of what is told by another source', { drop_copy: true }, /15\(1\)$/],
     ['reported by the venue', { exchange: 'XREP' }, /26\(5\)$/],
+    ['reported by the operator of the segment', { exchange: 'XREP', segment_mic: 'REPS' }, /26\(5\)$/],
     ['on what no venue has', { ...OFF, ...UNLISTED }, /26\(2\)$/],
     ['on what no venue has, with an internaliser', { exchange: 'XXSI', ...UNLISTED }, /26\(2\)$/],
     ['on what no venue of the EEA has', { exchange: 'XNYS', ...UNLISTED }, /26\(2\)$/],

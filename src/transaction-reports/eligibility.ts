@@ -1,6 +1,7 @@
 import { isLei } from '../identifiers/lei.js';
 import { clientIdOf, isAggregate, type Execution } from './execution.js';
 import { isOnOwnAccount, legsOf, namesFirmAlone } from './legs.js';
+import { membershipOf } from './place.js';
 import { EXCLUSIONS } from './rts22-codes.js';
 import { isFill } from './transactions.js';
 
@@ -53,8 +54,7 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     const reason = `The order was transmitted with all details: ${whom} reports`;
     return { reason, rule: `${RTS22}, Article 4(1)`, isByEvents: true };
   }
-  const membership = place.mic === undefined ? undefined : reference.find('membership', `${firm}/${place.mic}`);
-  if (membership?.attributes.reported_by === 'venue') {
+  if (membershipOf(firm, place, reference)?.attributes.reported_by === 'venue') {
     const reason = `The operator of ${place.mic} reports what the firm executes there`;
     return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(5)', isByEvents: false };
   }

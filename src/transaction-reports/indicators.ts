@@ -3,6 +3,7 @@ import { itemsOf } from '../reports/regimes/regime.js';
 import { branchCountry, clientIdOf, isAggregate, type Execution } from './execution.js';
 import type { Leg, Role } from './legs.js';
 import { isOnCommodities } from './rules/facts.js';
+import { membershipOf } from './place.js';
 import { rts22Code } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Trace } from './trace.js';
 import type { NewReport } from './transaction-report.js';
@@ -21,10 +22,7 @@ export function venueTransactionId({ facts, place }: Execution, trace: Trace, le
 export function branchMembershipCountry(execution: Execution, trace: Trace, leg: Leg): string | undefined {
   const { place, firm, reference } = execution;
   if (!leg.isMarketSide || !['trading-venue', 'outside-eea'].includes(place.kind)) return undefined;
-  const operator = place.entry?.attributes.operating_mic;
-  const membership =
-    reference.find('membership', `${firm}/${place.mic}`) ??
-    (operator === undefined ? undefined : reference.find('membership', `${firm}/${operator}`));
+  const membership = membershipOf(firm, place, reference);
   const rule = 'the country of the branch whose membership was used';
   if (!membership) {
     trace.mend(37, rule, `membership ${firm}/${place.mic} is not in the reference data`);

@@ -139,7 +139,7 @@ describe('the transactions of an execution', () => {
     ]);
   });
 
-  it.each([['to whom'], [['C-1']], [[{ quantity: '1' }]]])(
+  it.each([['to whom'], [['C-1']], [[{ quantity: '1' }]], ['[C-1: 40]'], ['[]x'], ['[{"a":1,"a":2}]']])(
     'of allocations %j have nobody, so that it is told',
     (stated) => {
       expect(legsOf(executionWith({ ...OTHER, ...SEVERAL, allocations: stated })).map(told)).toEqual([

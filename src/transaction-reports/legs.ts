@@ -23,13 +23,13 @@ export type Allocation = ReadonlyMap<FactName, Stated>;
 /** What may be said of a part; the client is the leg's. */
 const OF_ALLOCATION = [
   ...(['quantity', 'price', 'net_amount', 'accrued_interest', 'short_sale', 'transmitting_firm'] as const),
-  ...(['investment_decision_maker', 'investment_decision_maker_type', 'upfront_payment'] as const),
+  ...(['investment_decision_maker', 'investment_decision_maker_type', 'upfront_payment', 'price_absent'] as const),
 ];
 
 /** What the whole says of these is no part's. */
 const OF_THE_WHOLE: readonly FactName[] = ['quantity', 'net_amount', 'accrued_interest', 'upfront_payment'];
-/** A part of an execution was at its price; who allocates later says at which. */
-const OF_A_FILL: readonly FactName[] = ['price', 'price_absent'];
+/** A part of an execution was at its price; who allocates later says at which, or that there is none yet. */
+const OF_A_FILL: readonly FactName[] = ['price'];
 
 /** One transaction of an execution: one report. */
 export interface Leg {
@@ -137,7 +137,10 @@ function allocationLegs(execution: Execution, isOwn: boolean): readonly Leg[] {
 function overAllocation({ at, facts }: Execution, records: readonly JsonObject[]): string | undefined {
   const executed = isFill(at) ? parseDecimal(facts.text('quantity') ?? '') : undefined;
   if (!executed) return undefined;
-  const parts = records.flatMap((record) => parseDecimal(cellOf(record.quantity) ?? '') ?? []);
+  // a part of less than nothing is told by itself, and makes no room for others
+  const parts = records
+    .flatMap((record) => parseDecimal(cellOf(record.quantity) ?? '') ?? [])
+    .filter(({ unscaled }) => unscaled > 0n);
   const total = parts.reduce(add, ZERO);
   return compare(total, executed) > 0 ? formatDecimal(total) : undefined;
 }
@@ -146,6 +149,8 @@ function overAllocation({ at, facts }: Execution, records: readonly JsonObject[]
 export function executionOfLeg(execution: Execution, { allocation }: Leg): Execution {
   if (!allocation) return execution;
   const notOfPart = new Set([...OF_THE_WHOLE, ...(isFill(execution.at) ? [] : OF_A_FILL)]);
+  // that a part has no price yet is said of it, whatever the whole has
+  if (allocation.has('price_absent') && !allocation.has('price')) notOfPart.add('price');
   // who decided on this part is told apart from who decided on the whole
   if (allocation.has('investment_decision_maker')) notOfPart.add('investment_decision_maker_type');
   return { ...execution, facts: execution.facts.ofPart(allocation, notOfPart) };
@@ -158,8 +163,18 @@ export function namesFirmAlone({ at, firm }: Execution): boolean {
 
 /** What is no list of records is one record that says nothing, so that it is told. */
 function recordsIn(text: string): readonly JsonObject[] {
-  const value = text.startsWith('[') ? readJson(text) : undefined;
+  const value = listIn(text);
   const isObject = (item: unknown): item is JsonObject =>
     item !== null && typeof item === 'object' && !Array.isArray(item);
   return Array.isArray(value) ? value.map((item) => (isObject(item) ? item : {})) : [{}];
+}
+
+/** Undefined for a text that is no JSON by our rules, such as one with a name twice. */
+function listIn(text: string): unknown {
+  if (!text.startsWith('[')) return undefined;
+  try {
+    return readJson(text);
+  } catch {
+    return undefined;
+  }
 }

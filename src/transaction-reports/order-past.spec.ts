@@ -12,6 +12,7 @@ import {
   contentsOf,
   isExecution,
   OF_ONE_EXECUTION,
+  ownFacts,
   takenOver,
   type HeldContent,
   type HeldFill,
@@ -24,6 +25,7 @@ const ACTIONS = ['create', 'modify', 'route', 'cancel', 'change_status', 'partia
 const ALLOCATIONS = ['1', '2'].map((quantity) => [{ client_id: 'C-1', quantity, price: '9' }]);
 /** Of each name two or three values: what is said again, and what becomes another, are both to happen. */
 const VALUES: Readonly<StatedValues> = {
+  ...{ symbol: ['SHARE', 'SWAP'], notional_change: ['increase', 'decrease'], complex_trade_id: ['X1', 'X2'] },
   ...{ isin: ['FR0000131104', 'EZ0000000003'], side: ['buy', 'sell'], quantity: ['1', '2'], price: ['9', '10'] },
   ...{ exchange: ['XPAR', 'XANO', 'XOFF'], segment_mic: ['XPAR', 'XREP'], central_counterparty: ['A', 'B'] },
   ...{ filled_quantity: ['1', '2'], order_type: ['limit', 'market'], desk: ['a', 'b'], currency: ['EUR', 'USD'] },
@@ -106,7 +108,7 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
       const { content } = stated;
       const fill = isExecution(held) ? held : known.lastFill;
       versions.push({
-        ...{ row, content, cause, facts: new Facts(stated.facts, takenOver(held, known)) },
+        ...{ row, content, cause, facts: new Facts(ownFacts(held, known), takenOver(held, known)) },
         fill: fill && { row: fill.row, content: fill.stated.content },
       });
     }
@@ -141,18 +143,28 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
     const [before, receiver] = [facts.get('transmission') as Changed | undefined, facts.get('order_receiver')];
-    const transmission = isExecution(held) ? own.get('transmission') : saidOfTransmission(held, before, receiver);
+    const transmission = isExecution(held) ? before : saidOfTransmission(held, before, receiver);
     if (isExecution(held)) {
       const said = own.get('transmission');
       lastFill = { ...held, ...(said ? { transmission: said, receiver: undefined } : transmissionAt(before, held)) };
     }
+    const [symbol, isSymbolAlone] = [own.get('symbol'), own.has('symbol') && !own.has('isin')];
+    if (isSymbolAlone && symbol?.text !== facts.get('symbol')?.text) facts.delete('isin');
+    const allocates = own.has('allocations') && events.slice(0, events.indexOf(contents)).some(wereExecution);
     for (const [name, stated] of own) {
-      if (!isExecution(held) || !OF_ONE_EXECUTION.has(name)) facts.set(name, stated);
+      const isOfOne = OF_ONE_EXECUTION.has(name) && (isExecution(held) || (allocates && name !== 'allocations'));
+      if (!isOfOne) facts.set(name, stated);
     }
-    if (transmission) facts.set('transmission', transmission);
-    else if (own.has('transmission')) throw new Error(`nothing came of ${content.event_id}`);
+    if (isExecution(held)) facts.delete('transmission');
+    if (transmission ?? before) facts.set('transmission', (transmission ?? before)!);
+    else if (own.has('transmission') && !isExecution(held)) throw new Error(`nothing came of ${content.event_id}`);
   }
   return { facts, lastFill };
+}
+
+/** Whether it was an execution at any time, and no copy. */
+function wereExecution(contents: readonly HeldContent[]): boolean {
+  return contents.some((held) => isExecution(held) && held.stated.facts.get('drop_copy')?.text !== 'true');
 }
 
 /** What an event that is no execution makes of how the order is transmitted; undefined where that stays. */

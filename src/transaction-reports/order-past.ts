@@ -15,7 +15,8 @@ export const OF_ONE_EXECUTION: ReadonlySet<FactName> = new Set<FactName>([
   ...(['price', 'price_absent', 'quantity', 'remaining_quantity', 'execution_id', 'execution_time'] as const),
   ...(['venue_transaction_id', 'waivers', 'otc_flags', 'net_amount', 'accrued_interest', 'upfront_payment'] as const),
   ...(['upfront_payment_currency', 'notional_change', 'complex_trade_id', 'counterparty_id', 'allocations'] as const),
-  ...(['transaction_nature', 'short_sale', 'firm_short_sale'] as const),
+  ...(['transaction_nature', 'sftr_exempt', 'short_sale', 'firm_short_sale', 'executing_entity'] as const),
+  ...(['trading_capacity', 'currency'] as const),
   ...OF_PLACE,
   'central_counterparty',
 ]);
@@ -95,6 +96,7 @@ export class OrderPast {
   add(all: readonly HeldContent[]): void {
     const contents = all.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
     const transmissions = this.timelineOf('transmission');
+    const hasFills = this.fills.length > 0;
     const pastFills = new Map(
       contents.filter(isExecution).map((fill): [HeldContent, PastFill] => [fill, { fill, transmissions }]),
     );
@@ -105,12 +107,17 @@ export class OrderPast {
       const before = combined(transmissions, receivers, (transmission, receiver) => ({ transmission, receiver }));
       this.stated.set('transmission', continued(before, contents, transmissionAfter, areOne));
     }
-    for (const name of new Set(contents.flatMap(namesOfOrder))) {
-      if (name === 'transmission') continue;
+    const isNamedAnew = contents.some(namesBySymbol);
+    if (isNamedAnew) {
+      const known = combined(this.timelineOf('isin'), this.timelineOf('symbol'), (isin, symbol) => ({ isin, symbol }));
+      this.stated.set('isin', continued(known, contents, isinAfter));
+    }
+    for (const name of new Set(contents.flatMap((held) => namesOfOrder(held, hasFills)))) {
+      if (name === 'transmission' || (isNamedAnew && name === 'isin')) continue;
       const before = this.timelineOf(name);
       this.stated.set(
         name,
-        continued(before, contents, (held, known) => ofOrder(held, name) ?? known),
+        continued(before, contents, (held, known) => ofOrder(held, name, hasFills) ?? known),
       );
     }
   }
@@ -194,22 +201,43 @@ function combined<A, B, T>(
 }
 
 /** By what names an event says something of its order. */
-function namesOfOrder(held: HeldContent): readonly FactName[] {
-  const names = [...(held.stated?.facts.keys() ?? [])];
-  return isExecution(held) ? names.filter((name) => !OF_ONE_EXECUTION.has(name)) : names;
+function namesOfOrder(held: HeldContent, hasFills: boolean): readonly FactName[] {
+  return [...(held.stated?.facts.keys() ?? [])].filter((name) => isOfOrder(held, name, hasFills));
 }
 
 /** What an event says of its order, and not of itself alone. */
-function ofOrder(held: HeldContent, name: FactName): Stated | undefined {
-  return isExecution(held) && OF_ONE_EXECUTION.has(name) ? undefined : held.stated?.facts.get(name);
+function ofOrder(held: HeldContent, name: FactName, hasFills: boolean): Stated | undefined {
+  return isOfOrder(held, name, hasFills) ? held.stated?.facts.get(name) : undefined;
+}
+
+/** An execution, and what allocates earlier ones, says some things of that execution alone. */
+function isOfOrder(held: HeldContent, name: FactName, hasFills: boolean): boolean {
+  if (!OF_ONE_EXECUTION.has(name)) return true;
+  if (isExecution(held)) return false;
+  return name === 'allocations' || !(hasFills && held.stated?.facts.has('allocations'));
+}
+
+/** Whether an event names its instrument by a symbol alone. */
+function namesBySymbol({ stated }: HeldContent): boolean {
+  return stated !== undefined && stated.facts.has('symbol') && !stated.facts.has('isin');
+}
+
+/** The ISIN after an event: another symbol alone is another instrument. */
+function isinAfter(
+  held: HeldContent,
+  known: { isin: Stated | undefined; symbol: Stated | undefined } | undefined,
+): Stated | undefined {
+  const own = held.stated?.facts.get('isin');
+  if (own || !namesBySymbol(held)) return own ?? known?.isin;
+  return held.stated!.facts.get('symbol')!.text === known?.symbol?.text ? known?.isin : undefined;
 }
 
 /** Whether an event says, or ends, how its order was transmitted, or may by what was known before. */
 function maySayTransmission({ stated }: HeldContent): boolean {
   if (!stated) return false;
   const { content, facts } = stated;
-  if (facts.has('transmission')) return true;
-  return !FILLS.includes(content.action) && (content.action === 'cancel' || facts.has('order_receiver'));
+  if (FILLS.includes(content.action)) return false;
+  return facts.has('transmission') || content.action === 'cancel' || facts.has('order_receiver');
 }
 
 /**
@@ -224,8 +252,8 @@ function transmissionAfter(
   if (!stated) return before;
   const { content, facts } = stated;
   const { action, event_id, timestamp: since } = content;
+  if (FILLS.includes(action)) return before;
   const said = facts.get('transmission');
-  if (FILLS.includes(action)) return said ?? before;
   const receiver = facts.get('order_receiver');
   const isToAnother = known?.receiver !== undefined && receiver !== undefined && receiver.text !== known.receiver.text;
   const isNone = !before || before.text === 'none';
@@ -265,12 +293,21 @@ function isAfter(one: string | undefined, other: string): boolean {
   return (a.micros - b.micros || a.nanos - b.nanos) > 0;
 }
 
+/** What an execution or allocation states itself; where an allocation was, the execution says. */
+export function ownFacts(held: HeldContent, { lastFill }: KnownThen): ReadonlyMap<FactName, Stated> {
+  const facts = held.stated?.facts ?? new Map<FactName, Stated>();
+  if (isExecution(held) || !lastFill) return facts;
+  return new Map([...facts].filter(([name]) => !OF_PLACE.includes(name) && name !== 'central_counterparty'));
+}
+
 /**
  * What an execution or allocation takes over of its order: what was known then, but of where it took place nothing where
- * it says that itself. An allocation is of the last execution: where that was, and as it was transmitted.
+ * it says that itself, and no ISIN where it names another symbol. An allocation is of the last execution, with all that
+ * this says of itself, and as it was transmitted.
  */
 export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): ReadonlyMap<FactName, Stated> {
   const taken = new Map(facts);
+  if (namesBySymbol(held) && held.stated!.facts.get('symbol')!.text !== facts.get('symbol')?.text) taken.delete('isin');
   const fill = isExecution(held) ? held : lastFill;
   if (!fill) return taken;
   const { transmission, receiver } = fill === lastFill ? lastFill : transmissionTo(fill, facts.get('transmission'));
@@ -284,8 +321,8 @@ export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): Re
     // one that was named for another venue
     if (place(own)!.text !== place(facts)?.text) taken.delete('central_counterparty');
   }
-  for (const name of [...OF_PLACE, 'central_counterparty'] as const) {
-    const stated = own.get(name);
+  for (const name of OF_ONE_EXECUTION) {
+    const stated = name === 'allocations' ? undefined : own.get(name);
     if (stated) taken.set(name, stated);
   }
   return taken;

@@ -25,6 +25,12 @@ describe('the other side', () => {
       [],
       ['16: counterparty_id SOMEBODY is neither an LEI nor a client of the reference data'],
     ],
+    [
+      'is the central counterparty of the market that the venue is a segment of',
+      { exchange: 'PARS' },
+      [entity(CCP)],
+      [],
+    ],
     ['must be named off venue', OFF, [], ['16: counterparty_id must name the other side of what is off venue']],
     ['is the internaliser', { exchange: 'XXSI' }, [entity(BANK)], []],
     [
@@ -104,15 +110,33 @@ describe('a client', () => {
       },
     ],
     // SE has national ids and CONCAT, so that there is no doubt; CZ has passports as well
-    ['SE197001311234', { client_surnames: 'BERG' }, [], { owners: [{ id: { scheme: 'NIDN' } }] }],
+    [
+      'SE197001311234',
+      { client_id_type: 'natural_person', client_surnames: 'BERG' },
+      [],
+      { owners: [{ id: { scheme: 'NIDN' } }] },
+    ],
+    [
+      'SE197001311234',
+      { client_surnames: 'BERG' },
+      [
+        "7: client SE197001311234 is not in the reference data: state client_id_type natural_person if it is the id of a person, and no number of the firm's own",
+      ],
+      { owners: [] },
+    ],
     [
       'CZ7001311234',
-      { client_surnames: 'NOVAK' },
+      { client_id_type: 'natural_person', client_surnames: 'NOVAK' },
       ['7: client CZ7001311234 is not in the reference data'],
       { owners: [] },
     ],
     // NO has national ids, each with digits: this is a name of the firm's own that begins as one
-    ['NOBODY', { client_surnames: 'BERG' }, ['7: client NOBODY is not in the reference data'], { owners: [] }],
+    [
+      'NOBODY',
+      { client_id_type: 'natural_person', client_surnames: 'BERG' },
+      ['7: client NOBODY is not in the reference data'],
+      { owners: [] },
+    ],
     ['C-404', {}, ['7: client C-404 is not in the reference data'], { owners: [] }],
     [
       'C-8',

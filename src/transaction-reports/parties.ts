@@ -5,6 +5,7 @@ import type { ReferenceAt, ReferenceEntry } from '../reference-data/reference-ti
 import { branchCountry, statedIn, type CountryOf, type Execution } from './execution.js';
 import type { Role } from './legs.js';
 import { isConcat, personOf } from './persons.js';
+import { withCentralCounterparty } from './place.js';
 import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
 import type { AccountOwner, DecisionMaker, LegalEntity, NaturalPerson, Party } from './transaction-report.js';
 
@@ -108,9 +109,11 @@ function otherSideOf({ facts, place, reference, ...rest }: Execution, side: Side
     return NOBODY;
   }
   const stated = facts.get('central_counterparty');
-  const ccp = stated?.text ?? place.entry?.attributes.central_counterparty;
+  const having = stated ? undefined : withCentralCounterparty(place, reference);
+  const ccp = stated?.text ?? having?.attributes.central_counterparty;
   if (ccp !== undefined) {
-    side.say(0, 'the central counterparty of an anonymous execution', stated ? [fromEvent(stated)] : ofVenue);
+    const ofEntry = having && having !== place.entry ? [...ofVenue, fromEntry(having)] : ofVenue;
+    side.say(0, 'the central counterparty of an anonymous execution', stated ? [fromEvent(stated)] : ofEntry);
     return legalEntity(ccp);
   }
   if (place.kind === 'unknown' || place.mic === undefined) {
@@ -214,11 +217,16 @@ function ownerOf(entry: ReferenceEntry, day: string): LegalEntity | NaturalPerso
 
 /** The order's client without an entry: an LEI, or the id of a person whose scheme is not in doubt. */
 function unlisted(id: string, { facts }: Execution): LegalEntity | NaturalPerson | string {
-  return entityOrPerson(id, `client ${id} is not in the reference data`, {
+  const otherwise = `client ${id} is not in the reference data`;
+  const found = entityOrPerson(id, otherwise, {
     firstNames: facts.text('client_first_names'),
     surnames: facts.text('client_surnames'),
     birthDate: facts.text('client_birth_date'),
   });
+  const isDoubtful = typeof found !== 'string' && found.is === 'person' && found.scheme !== 'CONCAT';
+  if (isDoubtful && facts.text('client_id_type') !== 'natural_person')
+    return `${otherwise}: state client_id_type natural_person if it is the id of a person, and no number of the firm's own`;
+  return found;
 }
 
 function entityOrPerson(

@@ -74,3 +74,20 @@ export function placeOf(facts: Facts, reference: ReferenceAt, day: string): Plac
       : `venue ${stated.text} is not in the reference data`;
   return { ...made, kind: 'unknown', toMend };
 }
+
+/** The firm's membership of the venue of an execution, or of the market that this is a segment of. */
+export function membershipOf(firm: string, { mic, entry }: Place, reference: ReferenceAt): ReferenceEntry | undefined {
+  const operator = entry?.attributes.operating_mic;
+  return (
+    (mic === undefined ? undefined : reference.find('membership', `${firm}/${mic}`)) ??
+    (operator === undefined ? undefined : reference.find('membership', `${firm}/${operator}`))
+  );
+}
+
+/** The entry of the venue, or of the market that it is a segment of, that names a central counterparty. */
+export function withCentralCounterparty({ entry }: Place, reference: ReferenceAt): ReferenceEntry | undefined {
+  const operator = entry?.attributes.operating_mic;
+  return [entry, operator === undefined ? undefined : reference.find('venue', operator)].find(
+    (each) => each?.attributes.central_counterparty !== undefined,
+  );
+}

@@ -1,4 +1,5 @@
 import type { StoredRow } from '../integrity/stored-event.js';
+import type { FactName } from '../reports/regimes/regime.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
 import { transactionsOf, type Facts, type Transaction, type TransactionVersion } from './transactions.js';
 
@@ -59,6 +60,58 @@ describe('the transactions along an order', () => {
     // the limit of the order is no price of an execution
     expect([first, second].map((each) => texts(each!, 'price'))).toEqual([['9.5'], [undefined]]);
     expect(first!.versions[0]).toMatchObject({ facts: expect.anything(), row: { sequence: '2' } });
+  });
+
+  it('have facts of their own, whatever states those of another execution or of an allocation', async () => {
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    const own = { trading_capacity: 'matched_principal', executing_entity: 'X', transmission: 'complete' };
+    const found = await transactions(
+      [row(1, 'create', { exchange: 'XPAR', accrued_interest: '5' }, { trading_capacity: 'own_account' })],
+      [row(2, 'partial_fill', { currency: 'USD' }, own)],
+      [row(3, 'modify', { exchange: 'XOFF', net_amount: '9' }, { allocations, counterparty_id: 'Y' })],
+      [row(4, 'partial_fill', {})],
+    );
+    const names = ['trading_capacity', 'executing_entity', 'transmission', 'currency', 'exchange'] as const;
+    const [first, , last] = factsIn(found).map((facts) => names.map((name) => facts.text(name)));
+    expect(first).toEqual(['matched_principal', 'X', 'complete', 'USD', 'XPAR']);
+    expect(last).toEqual(['own_account', undefined, undefined, undefined, 'XPAR']);
+    const amounts = ['counterparty_id', 'net_amount', 'accrued_interest'] as const;
+    expect(amounts.map((name) => factsIn(found).at(-1)!.text(name))).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('allocate with all that the last execution says of itself, at its place', async () => {
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    const state = { notional_change: 'decrease', transaction_nature: 'netting', upfront_payment: '7', currency: 'USD' };
+    const said = { complex_trade_id: 'STRATEGY', executing_entity: 'X', counterparty_id: 'Y' };
+    const found = await transactions(
+      [row(1, 'create', { exchange: 'XPAR' }, { trading_capacity: 'own_account' })],
+      [row(2, 'partial_fill', state, { ...said, trading_capacity: 'any_other' })],
+      [row(3, 'change_status', { exchange: 'XOFF', short_sale: 'exempt' }, { allocations })],
+      [row(4, 'partial_fill', {}, {})],
+      [row(5, 'change_status', {}, { allocations })],
+    );
+    const names = [...Object.keys({ ...state, ...said }), 'trading_capacity', 'exchange', 'short_sale'] as FactName[];
+    const [, one, , other] = factsIn(found).map((facts) => names.map((name) => facts.text(name)));
+    expect(one).toEqual([...Object.values({ ...state, ...said }), 'any_other', 'XPAR', 'exempt']);
+    expect(other).toEqual([
+      ...Object.values({ ...state, ...said }).map(() => undefined),
+      'own_account',
+      'XPAR',
+      undefined,
+    ]);
+  });
+
+  it.each<[string, object, object, object, [isin: string | undefined, symbol: string | undefined]]>([
+    ['another symbol alone', { isin: 'A' }, {}, { symbol: 'B' }, [undefined, 'B']],
+    ['another symbol alone, before', { isin: 'A' }, { symbol: 'B' }, {}, [undefined, 'B']],
+    ['the symbol that it had', { isin: 'A', symbol: 'B' }, {}, { symbol: 'B' }, ['A', 'B']],
+    ['the symbol that it had, before', { isin: 'A', symbol: 'B' }, { symbol: 'B' }, {}, ['A', 'B']],
+    ['another symbol and ISIN', { isin: 'A', symbol: 'B' }, {}, { isin: 'C', symbol: 'D' }, ['C', 'D']],
+    ['an ISIN after a symbol', { isin: 'A' }, { symbol: 'B' }, { isin: 'A' }, ['A', 'B']],
+  ])('are in the instrument that was named last: %s', async (_, first, second, third, expected) => {
+    const found = await transactions([row(1, 'create', first)], [row(2, 'modify', second)], [row(3, 'fill', third)]);
+    const [facts] = factsIn(found);
+    expect([facts!.text('isin'), facts!.text('symbol')]).toEqual(expected);
   });
 
   it('take nothing over from copies of what others tell of, which say so themselves', async () => {

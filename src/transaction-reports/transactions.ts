@@ -6,6 +6,7 @@ import {
   contentsOf,
   isExecution,
   OrderPast,
+  ownFacts,
   saysTheSame,
   takenOver,
   type HeldContent,
@@ -15,11 +16,8 @@ import type { Stated } from './trace.js';
 
 /** Of these only what the execution itself states counts. */
 const NEVER_LOOKED_UP: ReadonlySet<FactName> = new Set<FactName>([
-  'price',
-  'price_absent',
-  'quantity',
-  'execution_time',
-  'drop_copy',
+  ...(['price', 'price_absent', 'quantity'] as const),
+  ...(['execution_time', 'venue_transaction_id', 'net_amount', 'accrued_interest', 'drop_copy'] as const),
 ]);
 
 /** What is known of an order at one of its events: what the event states, then the latest that was stated before. */
@@ -144,7 +142,7 @@ function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): Trans
   const fill = isExecution(held) ? held : known.lastFill;
   const { content } = stated;
   return {
-    ...{ row, content, cause, facts: new Facts(stated.facts, takenOver(held, known)) },
+    ...{ row, content, cause, facts: new Facts(ownFacts(held, known), takenOver(held, known)) },
     fill: fill && { row: fill.row, content: fill.stated.content },
   };
 }

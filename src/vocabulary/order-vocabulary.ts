@@ -681,7 +681,7 @@ export const ORDER_VOCABULARY = {
             transmitting_firm: 'text',
           } as const),
           ...({ investment_decision_maker: 'text', investment_decision_maker_type: 'text' } as const),
-          ...({ upfront_payment: 'decimal' } as const),
+          ...({ upfront_payment: 'decimal', price_absent: 'text' } as const),
         },
       },
       description:

@@ -36,7 +36,12 @@ const OPTION = {
 const WITH_BANK = { ...OWN, counterparty_id: BANK };
 /** Persons without an entry, by a national id. */
 const PERSON = {
-  ...{ client_id: 'ES12345678Z', client_first_names: 'Ana', client_surnames: 'Ejemplo' },
+  ...{
+    client_id: 'ES12345678Z',
+    client_id_type: 'natural_person',
+    client_first_names: 'Ana',
+    client_surnames: 'Ejemplo',
+  },
   client_birth_date: '1970-01-31',
 };
 const REPRESENTATIVE = {

@@ -38,6 +38,8 @@ export const ENTRIES: Entries = {
     XNOL: { operating_mic: 'XNOL', country: 'DE', category: 'SINT' },
     XNYS: { operating_mic: 'XNYS', country: 'US', category: 'NSPD' },
     XREP: { operating_mic: 'XREP', country: 'DE', category: 'OTFS' },
+    REPS: { operating_mic: 'XREP', country: 'DE', category: 'OTFS' },
+    PARS: { operating_mic: 'XPAR', country: 'FR', category: 'RMKT' },
   },
   membership: {
     [`${FIRM}/XPAR`]: { reported_by: 'firm', branch: 'MIL' },
