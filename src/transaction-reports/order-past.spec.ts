@@ -126,7 +126,12 @@ function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknow
   return isToExecution ? texts : [texts, row?.sequence, transmission?.text, receiver?.text];
 }
 
-type Changed = Stated & { since?: string; before?: Stated | undefined; receiver?: Stated | undefined };
+type Changed = Stated & {
+  since?: string;
+  sinceNanos?: bigint;
+  before?: Stated | undefined;
+  receiver?: Stated | undefined;
+};
 
 /** With when it changed, of a transmission, and what held before. */
 function changesOf({ text, since, before, receiver }: Changed): string {
@@ -175,18 +180,19 @@ function saidOfTransmission(
 ): Changed | undefined {
   const { content, facts } = stated!;
   const { timestamp: since, event_id } = content;
+  const sinceNanos = BigInt(parseTimestamp(since).micros) * 1_000n;
   const said = facts.get('transmission');
   const next = facts.get('order_receiver');
   const isToAnother = !!receiver && !!next && receiver.text !== next.text;
   const wasTransmitted = before !== undefined && before.text !== 'none';
   if (said) {
     if (wasTransmitted ? said.text === before.text && !isToAnother : before?.since === undefined) return said;
-    return { ...said, since, before, receiver };
+    return { ...said, since, sinceNanos, before, receiver };
   }
   if (content.action !== 'cancel' && !isToAnother) return undefined;
   const isNoneLater = before?.since !== undefined && parseTimestamp(before.since).micros > parseTimestamp(since).micros;
   if (!wasTransmitted && !isNoneLater) return undefined;
-  return { text: 'none', name: 'transmission', event_id, sequence: row.sequence, since, before, receiver };
+  return { text: 'none', name: 'transmission', event_id, sequence: row.sequence, since, sinceNanos, before, receiver };
 }
 
 function transmissionAt(stated: Changed | undefined, { stated: { content } }: HeldFill) {

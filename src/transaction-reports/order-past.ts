@@ -50,9 +50,27 @@ export function isExecution(held: HeldContent | undefined): held is HeldFill {
 /** That an order is transmitted no more, or otherwise, since when, and what held before. */
 interface TransmissionChange extends Stated {
   since: string;
+  /** `since` in nanoseconds since 1970 */
+  sinceNanos: bigint;
   before: Stated | undefined;
   /** to whom it was transmitted before */
   receiver: Stated | undefined;
+  /** the same of all that say the same, also of what held before: an order may have had many changes, each of them corrected */
+  said: number;
+  /** the same of what is one statement, or one change by the same event */
+  one: number;
+}
+
+/** Numbers for texts, the same for the same. */
+class Numbered {
+  private readonly numbers = new Map<string, number>();
+
+  of(...parts: readonly unknown[]): number {
+    const text = JSON.stringify(parts);
+    const known = this.numbers.get(text) ?? this.numbers.size;
+    this.numbers.set(text, known);
+    return known;
+  }
 }
 
 /** How an order was transmitted to what was executed at some time, and to whom; `receiver` only where that changed since. */
@@ -91,6 +109,7 @@ interface PastFill {
 export class OrderPast {
   private readonly stated = new Map<FactName, Timeline<Stated | undefined>>();
   private fills: Timeline<PastFill | undefined> = [];
+  private readonly changes = new Numbered();
 
   /** The event after those that were added before, with all its contents. A copy of another's event says nothing new. */
   add(all: readonly HeldContent[]): void {
@@ -105,7 +124,9 @@ export class OrderPast {
     if (contents.some(maySayTransmission)) {
       const receivers = this.timelineOf('order_receiver');
       const before = combined(transmissions, receivers, (transmission, receiver) => ({ transmission, receiver }));
-      this.stated.set('transmission', continued(before, contents, transmissionAfter, areOne));
+      const after = (held: HeldContent, known: TransmissionThen | undefined): Stated | undefined =>
+        transmissionAfter(held, known, this.changes);
+      this.stated.set('transmission', continued(before, contents, after, areOne));
     }
     const isNamedAnew = contents.some(namesBySymbol);
     if (isNamedAnew) {
@@ -246,7 +267,8 @@ function maySayTransmission({ stated }: HeldContent): boolean {
  */
 function transmissionAfter(
   { row: { sequence }, stated }: HeldContent,
-  known: { transmission: Stated | undefined; receiver: Stated | undefined } | undefined,
+  known: TransmissionThen | undefined,
+  changes: Numbered,
 ): Stated | TransmissionChange | undefined {
   const before = known?.transmission;
   if (!stated) return before;
@@ -257,16 +279,31 @@ function transmissionAfter(
   const receiver = facts.get('order_receiver');
   const isToAnother = known?.receiver !== undefined && receiver !== undefined && receiver.text !== known.receiver.text;
   const isNone = !before || before.text === 'none';
-  const change = { since, before, receiver: known?.receiver };
+  const toChange = (stated: Stated): TransmissionChange => changed(stated, since, known, changes);
   if (said) {
     // what was never transmitted, or is as it was, is so whenever it was executed
     const isAsBefore = isNone ? !changeIn(before) : said.text === before.text && !isToAnother;
-    return isAsBefore ? said : { ...said, ...change };
+    return isAsBefore ? said : toChange(said);
   }
   if (action !== 'cancel' && !isToAnother) return before;
   // it had ended by then, or never was
-  if (isNone && !isAfter(changeIn(before)?.since, since)) return before;
-  return { text: 'none', name: 'transmission', event_id, sequence, ...change };
+  if (isNone && !isLater(changeIn(before), nanosOf(since))) return before;
+  return toChange({ text: 'none', name: 'transmission', event_id, sequence });
+}
+
+function changed(
+  stated: Stated,
+  since: string,
+  known: TransmissionThen | undefined,
+  changes: Numbered,
+): TransmissionChange {
+  const [before, receiver] = [known?.transmission, known?.receiver];
+  const earlier = changeIn(before);
+  return {
+    ...{ ...stated, since, sinceNanos: nanosOf(since), before, receiver },
+    said: changes.of(stated.text, since, receiver?.text, before?.text, earlier?.said),
+    one: changes.of(stated.sequence, stated.text, since, receiver?.sequence, before?.sequence, earlier?.one),
+  };
 }
 
 /** To an execution: as it says itself, or as it was at its time. What changed later counts for later executions. */
@@ -276,21 +313,24 @@ function transmissionTo(
 ): TransmissionThen {
   const own = facts.get('transmission');
   if (own) return { transmission: own, receiver: undefined };
-  const { time } = tradeTimeOf(content);
+  const time = nanosOf(tradeTimeOf(content).time);
   let then: TransmissionThen = { transmission: stated, receiver: undefined };
   let change = changeIn(stated);
-  while (change && isAfter(change.since, time)) {
+  while (change && isLater(change, time)) {
     then = { transmission: change.before, receiver: change.receiver };
     change = changeIn(change.before);
   }
   return then;
 }
 
-/** Whether one instant, if there is one, lies after another; both canonical. */
-function isAfter(one: string | undefined, other: string): boolean {
-  if (one === undefined) return false;
-  const [a, b] = [parseTimestamp(one), parseTimestamp(other)];
-  return (a.micros - b.micros || a.nanos - b.nanos) > 0;
+function isLater(change: TransmissionChange | undefined, nanos: bigint): boolean {
+  return change !== undefined && change.sinceNanos > nanos;
+}
+
+/** Nanoseconds since 1970 of a time by RFC 3339. */
+function nanosOf(time: string): bigint {
+  const { micros, nanos } = parseTimestamp(time);
+  return BigInt(micros) * 1_000n + BigInt(nanos);
 }
 
 /** What an execution or allocation states itself; where an allocation was, the execution says. */
@@ -339,27 +379,13 @@ function changeIn(stated: Stated | TransmissionChange | undefined): Transmission
 }
 
 /** Whether both are one statement, or one change by the same event. */
-function areOne(a: Stated | TransmissionChange | undefined, b: Stated | TransmissionChange | undefined): boolean {
-  let [one, other] = [a, b];
-  while (one !== other) {
-    const [change, otherChange] = [changeIn(one), changeIn(other)];
-    if (!change || change.sequence !== otherChange?.sequence || change.receiver !== otherChange.receiver) return false;
-    if (change.text !== otherChange.text || change.since !== otherChange.since) return false;
-    [one, other] = [change.before, otherChange.before];
-  }
-  return true;
+function areOne(a: Stated | undefined, b: Stated | undefined): boolean {
+  return a === b || (changeIn(a) !== undefined && changeIn(a)?.one === changeIn(b)?.one);
 }
 
 /** Whether both say the same, also of when a transmission changed, and of what held before. */
-function isSaidAgain(a: Stated | TransmissionChange | undefined, b: Stated | TransmissionChange | undefined): boolean {
-  let [one, other] = [a, b];
-  while (one !== other) {
-    const [change, otherChange] = [changeIn(one), changeIn(other)];
-    if (one?.text !== other?.text || change?.since !== otherChange?.since) return false;
-    if (change?.receiver?.text !== otherChange?.receiver?.text) return false;
-    [one, other] = [change?.before, otherChange?.before];
-  }
-  return true;
+function isSaidAgain(a: Stated | undefined, b: Stated | undefined): boolean {
+  return a?.text === b?.text && changeIn(a)?.said === changeIn(b)?.said;
 }
 
 /** Whether it is of a drop copy. */
