@@ -798,6 +798,7 @@ async function readyReports(
   const reports: TransactionReport[] = [];
   const drafts = draftsOf({
     ...{ ledger, executingEntity, asOf: BigInt(rows[0]!.size), period: ALL_TIME, deleted: [], parameters: {} },
+    submittedAt: new Date().toISOString(),
     referenceRevision: BigInt(rows[0]!.revision),
     archive: new NoArchive(),
     read: (work) => readPage(pool, 60_000, ledger, work, new AbortController().signal),

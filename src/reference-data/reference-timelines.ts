@@ -17,6 +17,8 @@ export interface ReferenceAt {
   find(kind: string, id: string): ReferenceEntry | undefined;
   /** all that have this value of an attribute then */
   findHaving(kind: string, attribute: string, value: string): readonly ReferenceEntry[];
+  /** all values that an attribute of an entry has, or had, at any time */
+  valuesEver(kind: string, id: string, attribute: string): readonly string[];
 }
 
 /** Changes that are kept before all are forgotten: some 50 MB. */
@@ -52,6 +54,10 @@ export class ReferenceTimelines {
         if (!ids) this.wantedValues.set(key, { kind, attribute, value });
         const found = (ids ?? []).flatMap((id) => find(kind, id) ?? []);
         return found.filter(({ attributes }) => attributes[attribute] === value);
+      },
+      valuesEver: (kind, id, attribute) => {
+        const values = this.changesOf(kind, id).flatMap(({ attributes }) => attributes?.[attribute] ?? []);
+        return [...new Set(values)];
       },
     };
   }
@@ -93,14 +99,15 @@ export class ReferenceTimelines {
     this.kept = 0;
   }
 
-  private find(kind: string, id: string, at: string): ReferenceEntry | undefined {
+  private changesOf(kind: string, id: string): readonly RecordedChange[] {
     const key = `${kind}\n${id}`;
     const changes = this.changes.get(key);
-    if (!changes) {
-      this.wanted.set(key, { kind, id });
-      return undefined;
-    }
-    const held = changes.findLast((each) => each.valid_from <= at && (each.valid_to ?? '~') > at);
+    if (!changes) this.wanted.set(key, { kind, id });
+    return changes ?? [];
+  }
+
+  private find(kind: string, id: string, at: string): ReferenceEntry | undefined {
+    const held = this.changesOf(kind, id).findLast((each) => each.valid_from <= at && (each.valid_to ?? '~') > at);
     return held?.attributes ? { kind, id, revision: held.revision, attributes: held.attributes } : undefined;
   }
 }

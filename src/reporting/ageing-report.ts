@@ -120,7 +120,7 @@ async function* agedReferences(run: ReportRun): AsyncGenerator<Listed> {
   const [at, upToAct] = [run.parameters[AT]!, Number(run.parameters[REPORTING_AS_OF])];
   const read: Parameters<typeof authorityCalendar>[0] = (work) => run.read((client) => work(client));
   const calendar = await authorityCalendar(read, referenceRevision, run.parameters[TIME_ZONE]!);
-  const drafts = draftsOf({ ...run, executingEntity, referenceRevision });
+  const drafts = draftsOf({ ...run, executingEntity, referenceRevision, submittedAt: at });
   const sentOf = (eventIds: readonly string[]) =>
     read((client) => sql.sentOfExecutions(client, { ledger: run.ledger, executingEntity, eventIds }, upToAct));
   for await (const of of byReference(drafts, executingEntity, sentOf)) {

@@ -35,7 +35,12 @@ export class ContentsAsSent {
     if (this.derived < MOST_DERIVED) {
       this.derived += 1;
       const revision = await this.read((client) => sql.referenceRevisionOfAct(client, lastNew.act));
-      const then = await draftsOfExecution(this.run, orderId, eventId, this.timelinesOf(revision));
+      const then = await draftsOfExecution(
+        { ...this.run, submittedAt: lastNew.sentAt },
+        orderId,
+        eventId,
+        this.timelinesOf(revision),
+      );
       const ofReference = then.filter(
         (each): each is Draft => each.is === 'draft' && each.report.transactionReference === transactionReference,
       );

@@ -103,7 +103,7 @@ export class Reconciliation {
     const { executingEntity } = by;
     const referenceRevision = BigInt(run.parameters[REFERENCE_AS_OF] ?? '0');
     const calendar = await authorityCalendar(this.read, referenceRevision, run.parameters[TIME_ZONE]!);
-    const draftRun = { ...run, executingEntity, referenceRevision };
+    const draftRun = { ...run, executingEntity, referenceRevision, submittedAt: run.parameters[AT]! };
     const asSent = new ContentsAsSent(draftRun, this.read);
     const sentOf = (eventIds: readonly string[]) =>
       this.read((client) =>
@@ -127,7 +127,7 @@ export class Reconciliation {
     const { executingEntity } = this.by;
     const record = this.by.sample?.take({ executingEntity, transactionReference: of.transactionReference });
     if (record) this.addPositions('sample', record);
-    const ofSample = this.ofSample(report, record);
+    const ofSample = this.ofSample(report, record, of.drafts.at(-1)?.submitters);
     if (!aged) return ofSample.sample === undefined ? undefined : ofSample;
     if (ofOther) return { aged, result: ofOther, ...ofSample };
     const isAccepted = stateOf(of.sent) === 'accepted';
@@ -148,20 +148,25 @@ export class Reconciliation {
     const isAsSent = aged.next === 'as-sent';
     const content = isAsSent ? report : await asSent.of(of);
     if (content && isHad) this.addPositions('accepted', recordOfReport(content));
-    const differences = content && !isAsSent ? differencesOf(report, recordOfReport(content)) : undefined;
+    const asSubmitted = { ...report, submittingEntity: content?.submittingEntity };
+    const differences = content && !isAsSent ? differencesOf(asSubmitted, recordOfReport(content)) : undefined;
     const isSame = content !== undefined && (differences ?? []).length === 0;
     const result = !isSame ? 'different' : isAccepted ? 'same' : 'unanswered';
     return { aged, result, differences, ...ofSample };
   }
 
+  /** Who submitted for the firm is no difference: that may have changed since. */
   private ofSample(
     report: NewReport | undefined,
     record: ReportRecord | undefined,
+    submitters: readonly string[] = [],
   ): Pick<Found, 'sample' | 'sampleDifferences'> {
     if (!this.by.sample) return {};
     if (!record) return report && this.isWholeSample ? { sample: 'missing' } : {};
     if (!report) return { sample: record.status === 'CANC' ? 'same' : 'extra' };
-    const sampleDifferences = differencesOf(report, record);
+    const by = record.values.get('New/SubmitgPty') ?? '';
+    const asSubmitted = submitters.includes(by) ? { ...report, submittingEntity: by } : report;
+    const sampleDifferences = differencesOf(asSubmitted, record);
     return sampleDifferences.length === 0 ? { sample: 'same' } : { sample: 'different', sampleDifferences };
   }
 

@@ -37,6 +37,7 @@ export async function* piecesOfSubmission(
   const drafts = draftsOf({
     ...{ ledger, asOf, period: read.period, deleted, parameters: read.parameters, archive },
     ...{ executingEntity: read.executingEntity, referenceRevision: read.referenceRevision },
+    submittedAt: read.files.createdAt,
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   });
   const { executingEntity, upToAct } = read;

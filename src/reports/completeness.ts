@@ -4,6 +4,7 @@ import { cellOf } from './cell.js';
 import { holds, readCorrections } from './corrections-of.js';
 import { scanPeriod } from './event-scan.js';
 import { STORED_COLUMNS } from '../events/stored-events.js';
+import { recordedAtOfHead } from './recorded-at.js';
 import { defineReport, type ReportParameter, type ReportRun } from './report.js';
 import { SessionCounters, type SeenAt } from './source-counters.js';
 
@@ -107,6 +108,7 @@ export const completeness = defineReport({
     for await (const page of scanPeriod<CountedRow>(widened, {}, COUNTED_COLUMNS)) {
       for (const row of page) traffic.add(row);
     }
+    // later hours have not been
     const knownTo = await recordedAtOfHead(run);
     const rows = [
       ...traffic.counterRows(days),
@@ -433,21 +435,6 @@ function verdictOf(rows: readonly CompletenessRow[], day: SourceDay | undefined)
 function statedEvents(expected: string | null): bigint {
   const digits = /^[0-9]+/.exec(expected ?? '')?.[0];
   return digits === undefined ? -1n : BigInt(digits);
-}
-
-/** When the event at `asOf` was recorded, in microseconds since 1970: later hours have not been. */
-async function recordedAtOfHead({ ledger, asOf, read, archive }: ReportRun): Promise<number> {
-  if (asOf === 0n) return 0;
-  const online = await read(async (client) => {
-    const { rows } = await client.query<{ recorded_at: string }>({
-      text: `SELECT recorded_at FROM audit_events
-               WHERE ledger = $1 AND sequence BETWEEN $2 AND $2 ORDER BY sequence LIMIT 1`,
-      values: [ledger, String(asOf)],
-    });
-    return rows[0]?.recorded_at;
-  });
-  const recordedAt = online ?? (await archive.at(ledger, [String(asOf)]))[0]!.recorded_at;
-  return microsOf(recordedAt);
 }
 
 function counterRange(from: bigint, to: bigint): Pick<CompletenessRow, 'from' | 'to' | 'count'> {

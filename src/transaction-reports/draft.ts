@@ -41,6 +41,8 @@ export interface Draft extends OfExecution {
   /** whether an event says that the firm executed it; otherwise that is taken for granted */
   isFirmStated: boolean;
   report: TransactionReport;
+  /** LEIs of all who ever submitted for the firm, by the reference data: who does now is in the report */
+  submitters?: readonly string[];
   lineage: readonly LineageEntry[];
   /** values that could not be had; nothing may be sent while there are any */
   toMend: readonly ToMend[];

@@ -1,5 +1,12 @@
-import { referenceOf, rowOf, transactionOf, versionOf, type StatedValues } from '../../test/support/executions.js';
-import { BANK, FIRM } from '../../test/support/transaction-reports.js';
+import {
+  ENTRIES,
+  referenceOf,
+  rowOf,
+  transactionOf,
+  versionOf,
+  type StatedValues,
+} from '../../test/support/executions.js';
+import { BANK, CLIENT, FIRM } from '../../test/support/transaction-reports.js';
 import type { Draft, NotReportable } from './draft.js';
 import { draftsOfTransaction } from './drafts.js';
 import type { Transaction } from './transactions.js';
@@ -8,6 +15,7 @@ const OWN: StatedValues = {
   ...{ isin: 'FR0000131104', exchange: 'XPAR', side: 'buy', trading_capacity: 'own_account', quantity: '1' },
   ...{ price: '61.38', venue_transaction_id: 'TV1', investment_decision_maker: 'MM7', execution_decision_maker: 'T-1' },
 };
+const AT = '2026-06-02T23:00:00Z';
 const version = (sequence: number, more: StatedValues = {}) => versionOf(sequence, { ...OWN, ...more });
 const nothing = (sequence: number) => {
   const row = rowOf(sequence, { action: 'void' });
@@ -15,7 +23,7 @@ const nothing = (sequence: number) => {
 };
 
 function drafts(...versions: Transaction['versions']): (Draft | NotReportable)[] {
-  return draftsOfTransaction(transactionOf(...versions), FIRM, { at: () => referenceOf() });
+  return draftsOfTransaction(transactionOf(...versions), FIRM, { at: () => referenceOf() }, AT);
 }
 
 function venueIn(each: Draft | NotReportable): string | undefined {
@@ -81,6 +89,20 @@ describe('the reports of an execution', () => {
     }
     const text = 'executing_entity ZZ must be an LEI';
     expect(drafts(version(2, { executing_entity: 'ZZ' }))).toMatchObject([{ toMend: [{ field: 4, text }] }]);
+  });
+
+  it('name who submits for the firm when they are sent, and know who ever did', () => {
+    const submitted = (at: string) => {
+      const entries = (by: string) => ({
+        ...ENTRIES,
+        'legal-entity': { [FIRM]: { country: 'FR', submitting_entity: by } },
+      });
+      const timelines = { at: (time: string) => referenceOf(entries(time < '2027' ? BANK : CLIENT)) };
+      const [first] = draftsOfTransaction(transactionOf(version(2)), FIRM, timelines, at) as [Draft];
+      return [first.report.submittingEntity, first.submitters];
+    };
+    expect(submitted('2026-06-03T08:00:00Z')).toEqual([BANK, [FIRM, BANK]]);
+    expect(submitted('2027-06-03T08:00:00Z')).toEqual([CLIENT, [FIRM, CLIENT]]);
   });
 
   it('of the part of an aggregate that the firm itself gets are on own account', () => {

@@ -21,6 +21,8 @@ export interface DraftRun extends ReportRun {
   executingEntity: string;
   /** up to which changes of reference data count */
   referenceRevision: bigint;
+  /** RFC 3339: when they are submitted; by whom, the firm's entry says for that time */
+  submittedAt: string;
 }
 
 /**
@@ -36,7 +38,7 @@ export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReport
   for await (const life of ordersInPeriod(run)) {
     for await (const transaction of transactionsOf(life)) {
       if (!transaction.versions.some(({ row }) => isWithin(row, run.period))) continue;
-      yield* await wholeDrafts(transaction, run.executingEntity, timelines);
+      yield* await wholeDrafts(transaction, run, timelines);
     }
   }
 }
@@ -52,7 +54,7 @@ export async function draftsOfExecution(
   if (!life) return [];
   for await (const transaction of transactionsOf(life)) {
     if (transaction.eventId !== eventId) continue;
-    return wholeDrafts(transaction, run.executingEntity, timelines);
+    return wholeDrafts(transaction, run, timelines);
   }
   return [];
 }
@@ -60,11 +62,12 @@ export async function draftsOfExecution(
 /** With all reference data that they need. */
 async function wholeDrafts(
   transaction: Transaction,
-  firm: string,
+  { executingEntity, submittedAt }: DraftRun,
   timelines: ReferenceTimelines,
 ): Promise<(Draft | NotReportable)[]> {
-  let drafts = draftsOfTransaction(transaction, firm, timelines);
-  while (await timelines.readWanted()) drafts = draftsOfTransaction(transaction, firm, timelines);
+  const derive = () => draftsOfTransaction(transaction, executingEntity, timelines, submittedAt);
+  let drafts = derive();
+  while (await timelines.readWanted()) drafts = derive();
   timelines.forgetIfMany();
   return drafts;
 }
@@ -74,8 +77,11 @@ export function draftsOfTransaction(
   transaction: Transaction,
   firm: string,
   timelines: Pick<ReferenceTimelines, 'at'>,
+  submittedAt: string,
 ): (Draft | NotReportable)[] {
   const { orderId, eventId } = transaction;
+  const named = timelines.at(submittedAt).valuesEver('legal-entity', firm, 'submitting_entity');
+  const submitters = [firm, ...named];
   const made: (Draft | NotReportable)[] = [];
   let last: readonly (Draft | NotReportable)[] = [];
   let derived: TransactionVersion | undefined;
@@ -102,7 +108,7 @@ export function draftsOfTransaction(
   return made;
 
   function ofVersion(at: TransactionVersion, version: number): readonly (Draft | NotReportable)[] {
-    const execution = executionOf(transaction, version, at, firm, timelines);
+    const execution = executionOf(transaction, version, at, firm, timelines, submittedAt);
     const statedBy = referenceTo(at.row);
     const base = { orderId, eventId, version, statedBy, time: at.content.timestamp, cause: referenceTo(at.cause) };
     const why = ineligible(execution);
@@ -117,7 +123,7 @@ export function draftsOfTransaction(
         ...base,
         leg: leg.leg,
         isFirmStated: isFirmStated(execution),
-        report,
+        ...{ report, submitters },
         ...traced(trace),
         findings,
       };
@@ -125,7 +131,7 @@ export function draftsOfTransaction(
   }
 
   function cancelled(draft: Draft, by: StoredRow): Draft {
-    const execution = executionOf(transaction, draft.version, versionAt(draft.version), firm, timelines);
+    const execution = executionOf(transaction, draft.version, versionAt(draft.version), firm, timelines, submittedAt);
     const trace = new Trace();
     const taken = cancellation(execution, draft.leg, trace);
     const findings = findingsOf(taken, { today: dayOf(by) });

@@ -24,6 +24,8 @@ export interface Execution {
   /** LEI of the firm whose report it is */
   firm: string;
   firmEntry: ReferenceEntry | undefined;
+  /** the firm's entry when reports are submitted, which says who does that for it */
+  submittingEntry: ReferenceEntry | undefined;
   reference: ReferenceAt;
   instrument: KnownInstrument;
   place: Place;
@@ -36,6 +38,7 @@ export function executionOf(
   at: TransactionVersion,
   firm: string,
   timelines: Pick<ReferenceTimelines, 'at'>,
+  submittedAt: string,
 ): Execution {
   const { facts, fill } = at;
   const { content } = fill ?? at;
@@ -51,6 +54,7 @@ export function executionOf(
       name: from === 'execution_time' ? from : 'timestamp',
     },
     firmEntry: reference.find('legal-entity', firm),
+    submittingEntry: timelines.at(submittedAt).find('legal-entity', firm),
     instrument: new KnownInstrument(facts, reference, day),
     place: placeOf(facts, reference, day),
   };

@@ -28,6 +28,7 @@ const reference: ReferenceAt = {
   },
   findHaving: (kind, attribute, value) =>
     Object.keys(ENTRIES).flatMap((id) => (ENTRIES[id]![attribute] === value ? [reference.find(kind, id)!] : [])),
+  valuesEver: () => [],
 };
 
 function known(stated: Partial<Record<FactName, string>>, day = '2026-06-02') {

@@ -103,7 +103,7 @@ function identification(
   trace: Trace,
   why: string,
 ): Pick<NewReport, 'transactionReference' | 'executingEntity' | 'submittingEntity'> {
-  const { eventId, version, at, facts, firmEntry } = execution;
+  const { eventId, version, at, facts, firmEntry, submittingEntry } = execution;
   const stated = { event_id: at.content.event_id, sequence: at.row.sequence, name: 'event_id' };
   trace.say([1], why, [stated]);
   trace.say([2], 'event as first recorded, version of its content, and leg', [stated]);
@@ -112,9 +112,10 @@ function identification(
     ? 'who executed it, as an event states'
     : 'the firm that is asked for, or the only investment firm';
   trace.say([4], whose, [...statedIn(facts, 'executing_entity'), { parameter: 'executing_entity' }, ...entry]);
-  const isByItself = firmEntry?.attributes.submitting_entity === undefined;
-  const rule = isByItself ? 'the firm submits its reports itself' : "who submits the firm's reports";
-  trace.say([6], rule, [{ parameter: 'executing_entity' }, ...entry]);
+  const isByItself = submittingEntry?.attributes.submitting_entity === undefined;
+  const rule = isByItself ? 'the firm submits its reports itself' : "who submits the firm's reports when they are";
+  const ofSubmitter = submittingEntry ? [fromEntry(submittingEntry)] : [];
+  trace.say([6], rule, [{ parameter: 'executing_entity' }, ...ofSubmitter]);
   return {
     transactionReference: transactionReference(eventId, version, leg),
     ...submittedBy(execution),
@@ -122,8 +123,11 @@ function identification(
 }
 
 /** Whose report it is, and who submits it. */
-export function submittedBy({ firm, firmEntry }: Execution): { executingEntity: string; submittingEntity: string } {
-  return { executingEntity: firm, submittingEntity: firmEntry?.attributes.submitting_entity ?? firm };
+export function submittedBy({ firm, submittingEntry }: Execution): {
+  executingEntity: string;
+  submittingEntity: string;
+} {
+  return { executingEntity: firm, submittingEntity: submittingEntry?.attributes.submitting_entity ?? firm };
 }
 
 function isInvestmentFirm({ firm, firmEntry }: Execution, trace: Trace): boolean | undefined {

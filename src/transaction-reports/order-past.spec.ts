@@ -204,6 +204,7 @@ function transmissionAt(stated: Changed | undefined, { stated: { content } }: He
   return { transmission, receiver };
 }
 
+const AT = '2026-06-30T12:00:00Z';
 const SAID = [...NAMES, 'order_quantity', 'limit_price', 'created_at'] as const;
 
 /** All that the versions say, a line each. */
@@ -239,10 +240,10 @@ describe('what is known of an order whose events were corrected', () => {
           return { ...version, row, cause: version.cause === version.row ? row : version.cause };
         });
         const before = derivations;
-        const found = draftsOfTransaction(transaction, FIRM, timelines);
+        const found = draftsOfTransaction(transaction, FIRM, timelines, AT);
         counted.fast += derivations - before;
         const between = derivations;
-        expect(found).toEqual(draftsOfTransaction({ ...transaction, versions }, FIRM, timelines));
+        expect(found).toEqual(draftsOfTransaction({ ...transaction, versions }, FIRM, timelines, AT));
         counted.all += derivations - between;
       }
     }

@@ -1,5 +1,5 @@
 import { Random } from '../../test/support/random.js';
-import { FIRM, SHARE } from '../../test/support/transaction-reports.js';
+import { BANK, FIRM, SHARE } from '../../test/support/transaction-reports.js';
 import { grouped } from '../reports/grouped.js';
 import type { Draft, NotReportable } from './draft.js';
 import { planOf, recordDigest, type DecidedBy } from './submission-plan.js';
@@ -135,6 +135,19 @@ describe('what is to be done about an execution', () => {
     // what cannot be reported anew stays
     const held = { ...(derivedOf([2])[0] as Draft), toMend: [{ field: 6, rule: 'r', text: 'x' }] };
     expect(planOf([held], accepted, by)[0]!.decision).toMatchObject({ why: 'held' });
+  });
+
+  it('is nothing where another one submitted for the firm then, of whom reference data tell', () => {
+    const [draft] = derivedOf([1]) as [Draft];
+    const before = recordDigest({ report: { ...draft.report, submittingEntity: BANK } });
+    const sent = new Map([
+      [
+        referenceOf(1),
+        [{ messageId: 'M', status: 'NEWT', digest: before, state: 'accepted', rules: [] } as Submission],
+      ],
+    ]);
+    const why = (submitters: readonly string[]) => planOf([{ ...draft, submitters }], sent)[0]!.decision;
+    expect([why([FIRM, BANK]), why([FIRM])]).toMatchObject([{ why: 'as-sent' }, { why: 'differs' }]);
   });
 
   it('is not to cancel what differs while another report of it is in the way of reporting that anew', () => {

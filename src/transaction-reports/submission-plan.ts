@@ -58,6 +58,14 @@ export function recordDigest({ report }: Pick<Draft, 'report'>): string {
   return createHash('sha256').update(transactionXml(report)).digest('hex');
 }
 
+/** Whether a draft was sent as a record of a digest, whoever submitted for the firm then. */
+export function wasSentAs({ report, submitters = [] }: Pick<Draft, 'report' | 'submitters'>, digest: string): boolean {
+  const others = submitters.filter((each) => each !== report.submittingEntity);
+  return [report, ...others.map((submittingEntity) => ({ ...report, submittingEntity }))].some(
+    (each) => recordDigest({ report: each }) === digest,
+  );
+}
+
 /**
  * What is to be done about an execution or allocation: `derived` is all that its versions give, in order, `sent` what was
  * sent of it by transaction reference. After it was carried out, and answered well, the authority has one report of each
@@ -191,7 +199,7 @@ export function decide(drafts: readonly Draft[], submissions: Submissions, by: D
     if (!isLive(submissions) && by.isReportedForOther && !draft.isFirmStated) return 'other-entity';
     if (!isReady(draft)) return 'held';
     if (state === 'unsent' || state === 'cancelled') return undefined;
-    const isSame = submissions.findLast(({ status }) => status === 'NEWT')?.digest === recordDigest(draft);
+    const isSame = wasSentAs(draft, submissions.findLast(({ status }) => status === 'NEWT')!.digest);
     if (state === 'rejected') return isSame && !by.isRepeatingRejected ? 'rejected' : undefined;
     return isSame ? 'as-sent' : 'differs';
   }

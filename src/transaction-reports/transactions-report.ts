@@ -1,7 +1,9 @@
 import { isLei } from '../identifiers/lei.js';
 import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
+import { formatMicros } from '../integrity/timestamp.js';
 import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import { recordedAtOfHead } from '../reports/recorded-at.js';
 import { defineReport, type ReportParameter, type ReportRun, type Row } from '../reports/report.js';
 import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
@@ -77,8 +79,10 @@ export const transactions = defineReport<string>({
   async *rows(run) {
     const revision = BigInt(run.parameters[REFERENCE_AS_OF] ?? '0');
     const executingEntity = run.parameters[EXECUTING_ENTITY] ?? (await onlyInvestmentFirm(run, revision));
+    // as if they were submitted when the last of these events was recorded
+    const submittedAt = formatMicros(await recordedAtOfHead(run));
     const hasLineage = run.parameters.lineage === 'yes';
-    for await (const each of draftsOf({ ...run, executingEntity, referenceRevision: revision })) {
+    for await (const each of draftsOf({ ...run, executingEntity, referenceRevision: revision, submittedAt })) {
       yield each.is === 'draft' ? rowOfDraft(each, hasLineage) : rowOfNone(each);
     }
   },
