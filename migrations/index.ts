@@ -26,6 +26,7 @@ import { KeepReferenceData1797206400400 } from './1797206400400-keep-reference-d
 import { FindReferenceDataByValue1797292800300 } from './1797292800300-find-reference-data-by-value.js';
 import { CountAttemptsOfRuns1797292800400 } from './1797292800400-count-attempts-of-runs.js';
 import { KeepTransactionReporting1797300000100 } from './1797300000100-keep-transaction-reporting.js';
+import { ForgetJobRuns1797379200000 } from './1797379200000-forget-job-runs.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -57,4 +58,5 @@ export const MIGRATIONS = [
   FindReferenceDataByValue1797292800300,
   CountAttemptsOfRuns1797292800400,
   KeepTransactionReporting1797300000100,
+  ForgetJobRuns1797379200000,
 ];

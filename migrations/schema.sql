@@ -818,6 +818,8 @@ COMMENT ON TABLE job_runs IS 'A row for each run of a job: what it did and how i
 
 COMMENT ON COLUMN job_runs.scheduled_for IS 'The time of its schedule for which it runs, once over all replicas; null when it was asked for';
 
+CREATE INDEX job_runs_done_idx ON public.job_runs USING btree (job, finished_at DESC) WHERE (status = 'done'::text);
+
 CREATE INDEX job_runs_job_idx ON public.job_runs USING btree (job, created_at DESC);
 
 CREATE INDEX job_runs_open_idx ON public.job_runs USING btree (job) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
@@ -2793,6 +2795,30 @@ COMMENT ON FUNCTION finish_object_removal(bigint) IS 'Notes that the store has s
 REVOKE ALL ON FUNCTION finish_object_removal(bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION finish_object_removal(bigint) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.forget_job_runs(p_jobs text[])
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+          WITH old AS (
+            SELECT r.id
+              FROM unnest(p_jobs) AS j (job)
+              CROSS JOIN LATERAL (
+                SELECT created_at FROM job_runs WHERE job = j.job ORDER BY created_at DESC OFFSET 1000 LIMIT 1) AS last
+              JOIN job_runs AS r ON r.job = j.job AND r.created_at <= last.created_at
+              WHERE r.finished_at < trail_now() - interval '90 days'
+              LIMIT 50000),
+          forgotten AS (DELETE FROM job_runs USING old WHERE job_runs.id = old.id RETURNING 1)
+          SELECT count(*) FROM forgotten
+        $function$;
+
+COMMENT ON FUNCTION forget_job_runs(text[]) IS 'Forgets runs of these jobs that ended 90 days ago or earlier, but of each job its last 1,000; at most 50,000 at a time';
+
+REVOKE ALL ON FUNCTION forget_job_runs(text[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION forget_job_runs(text[]) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.forget_tree(p_ledger text)
  RETURNS void

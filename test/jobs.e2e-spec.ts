@@ -148,6 +148,40 @@ describe('jobs', () => {
     expect(text).not.toContain(`truetrail_job_last_success_age_seconds{job="${byHand.name}"}`);
   });
 
+  it('are forgotten after 90 days, but for the last thousand of each job, and years of them are asked in no time', async () => {
+    const jobs = ['partition-maintenance', 'schema-check'];
+    await connected(service.database.adminUrl, (admin) =>
+      admin.query(
+        `INSERT INTO job_runs (id, job, status, requested_by, created_at, started_at, finished_at, outcome)
+           SELECT gen_random_uuid(), j, 'done', 'service', at, at, at, '{}'
+             FROM unnest($1::text[], '{12000,400}'::integer[]) AS given (j, n)
+             CROSS JOIN LATERAL (SELECT now() - interval '200 days' + i * interval '1 minute' AS at FROM generate_series(1, n) AS i)`,
+        [jobs],
+      ),
+    );
+    const count = async (job: string): Promise<number> =>
+      connected(service.database.adminUrl, async (admin) => {
+        const { rows } = await admin.query<{ n: number }>(
+          'SELECT count(*)::integer AS n FROM job_runs WHERE job = $1',
+          [job],
+        );
+        return rows[0]!.n;
+      });
+    const plan = await connected(service.database.adminUrl, async (admin) => {
+      await admin.query('ANALYZE job_runs');
+      const asked = `SELECT finished_at FROM job_runs WHERE job = 'partition-maintenance' AND status = 'done' ORDER BY finished_at DESC LIMIT 1`;
+      const { rows } = await admin.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${asked}`);
+      return rows.map((row) => row['QUERY PLAN']).join('\n');
+    });
+    expect(plan).toContain('job_runs_done_idx');
+    const location = await request(service, 'job-run-expiry');
+    const { outcome } = (await whenOver(service, location)) as unknown as { outcome: { forgotten: number } };
+    expect(outcome.forgotten).toBeGreaterThanOrEqual(10_999);
+    expect(outcome.forgotten).toBeLessThanOrEqual(11_010);
+    expect(Math.abs((await count('partition-maintenance')) - 1_005)).toBeLessThanOrEqual(5);
+    expect(await count('schema-check')).toBeGreaterThanOrEqual(400);
+  });
+
   it('whose process died are found by the next one that has the turn', async () => {
     const [job] = register([service]) as [TestJob];
     const id = '0197f3a1-0000-7000-8000-00000000dead';

@@ -42,7 +42,7 @@ const CALLED = [
   ...['accept_clock_ahead', 'act_on_legal_hold', 'act_on_month_deletion', 'add_retention_policy', 'append_events'],
   ...['begin_object_removal', 'catalogue_anchor', 'catalogue_archive_contents', 'catalogue_archive_object'],
   ...['catalogue_cosignature_object', 'claim_archive_store', 'close_month', 'create_ledger', 'create_month'],
-  ...['declare_default_retention', 'drop_month', 'early_objects_of_month', 'finish_object_removal', 'forget_tree'],
+  ...['declare_default_retention', 'drop_month', 'early_objects_of_month', 'finish_object_removal', 'forget_job_runs', 'forget_tree'],
   ...['grow_trees', 'keep_cosignatures', 'keep_timestamp', 'kept_until', 'ledger_line', 'month_holds'],
   ...['name_deployment', 'note_archive_finding', 'note_archive_object', 'note_checked_server'],
   ...['note_ledger_successions', 'note_object_holds', 'note_witnessed', 'objects_of_month', 'objects_under_hold'],

@@ -156,6 +156,12 @@ export async function requeueRun(pool: pg.Pool, id: string): Promise<void> {
   ]);
 }
 
+/** Forgets what these jobs did long ago, as the owner's function has it; how many runs. */
+export async function forgetRuns(pool: pg.Pool, jobs: readonly string[]): Promise<number> {
+  const { rows } = await pool.query<{ forgotten: number }>('SELECT forget_job_runs($1)::integer AS forgotten', [jobs]);
+  return rows[0]!.forgotten;
+}
+
 /** How long ago a run of each job last ended well; where none did, how long ago the installation was made. */
 export async function successAges(
   pool: pg.Pool,
@@ -163,7 +169,7 @@ export async function successAges(
 ): Promise<{ job: string; age_seconds: number }[]> {
   const { rows } = await pool.query<{ job: string; age_seconds: number }>(
     `SELECT j.job, extract(epoch FROM trail_now() - coalesce(
-         (SELECT max(finished_at) FROM job_runs AS r WHERE r.job = j.job AND r.status = 'done'),
+         (SELECT finished_at FROM job_runs AS r WHERE r.job = j.job AND r.status = 'done' ORDER BY finished_at DESC LIMIT 1),
          (SELECT created_at FROM deployment), trail_now()))::float8 AS age_seconds
        FROM unnest($1::text[]) AS j (job)`,
     [jobs],
