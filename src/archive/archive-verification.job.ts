@@ -34,11 +34,20 @@ export class ArchiveVerification implements Job, OnModuleInit {
     this.runner.register(this);
     this.metrics.gauge(
       'truetrail_archive_findings',
-      'Findings of the last verification of the archive',
+      'Findings of the last verification of the archive, but for objects that could not be read',
       [],
       async () => {
         const last = await this.runner.lastOutcome(this.name);
-        return last === undefined ? [] : [{ value: Number(last.findings_total) }];
+        return last === undefined ? [] : [{ value: Number(last.findings_total) - Number(last.unreadable ?? 0) }];
+      },
+    );
+    this.metrics.gauge(
+      'truetrail_archive_unread_objects',
+      'Objects that the last verification of the archive could not read',
+      [],
+      async () => {
+        const last = await this.runner.lastOutcome(this.name);
+        return last === undefined ? [] : [{ value: Number(last.unread) }];
       },
     );
     this.metrics.gauge(
@@ -58,21 +67,21 @@ export class ArchiveVerification implements Job, OnModuleInit {
       log.warn({ rule, detail, alarm: 'archive-store' }, 'the object store is not as it should be');
     const complete = requestedBy !== SERVICE;
     const { findings, reason, ...figures } = await this.verifier.run(complete, signal);
+    const unreadable = findings.filter(({ kind }) => kind === 'object-unreadable').length;
     const listed = findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each }));
     const outcome = {
-      verdict: findings.some(({ kind }) => kind !== 'object-unreadable')
-        ? 'invalid'
-        : figures.unread > 0
-          ? 'undecided'
-          : 'valid',
+      verdict: findings.length > unreadable ? 'invalid' : figures.unread > 0 ? 'undecided' : 'valid',
       ...figures,
       reason,
-      findings_total: findings.length,
+      ...{ findings_total: findings.length, unreadable },
       findings: listed,
       store_faults: faults.map((each) => ({ ...each })),
     };
     if (findings.length > 0) {
-      log.error({ findings: listed.slice(0, 10), alarm: 'archive-invalid' }, 'the archive is damaged');
+      const first = listed.slice(0, 10);
+      if (findings.length > unreadable)
+        log.error({ findings: first, alarm: 'archive-invalid' }, 'the archive is damaged');
+      else log.warn({ findings: first, alarm: 'archive-unread' }, 'objects of the archive cannot be read');
       await this.serviceLedger.record({
         event_type: 'archive_verification',
         entity_type: 'job_run',

@@ -205,16 +205,17 @@ export async function cancelVerification(pool: pg.Pool, ledger: string, id: stri
   );
 }
 
-/** The last finished verification of each ledger as a whole. */
+/** The last finished verification of each ledger as a whole; `is_open`: it was not closed with something missing. */
 export async function lastWholeVerifications(
   pool: pg.Pool,
-): Promise<{ ledger: string; verdict: Verdict; findings_total: string }[]> {
+): Promise<{ ledger: string; is_open: boolean; verdict: Verdict; findings_total: string }[]> {
   const { rows } = await pool.query<{
     ledger: string;
+    is_open: boolean;
     verdict: Verdict;
     findings_total: string;
   }>(
-    `SELECT l.ledger, last.verdict, last.findings_total
+    `SELECT l.ledger, l.state = 'open' AS is_open, last.verdict, last.findings_total
        FROM ledgers AS l CROSS JOIN LATERAL (
          SELECT v.verdict, v.findings_total
            FROM verifications AS v

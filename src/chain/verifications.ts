@@ -274,17 +274,30 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
   }
 
   private publishMetrics(): void {
+    type Last = Awaited<ReturnType<typeof sql.lastWholeVerifications>>[number];
     const whole =
-      (read: (last: Awaited<ReturnType<typeof sql.lastWholeVerifications>>[number]) => number) => async () =>
-        (await sql.lastWholeVerifications(this.pool)).map((last) => ({
-          labels: { ledger: last.ledger },
-          value: read(last),
-        }));
+      (read: (last: Last) => number, isOf: (last: Last) => boolean = () => true) =>
+      async () => {
+        const all = (await sql.lastWholeVerifications(this.pool)).filter(isOf);
+        return all.map((last) => ({ labels: { ledger: last.ledger }, value: read(last) }));
+      };
     this.metrics.gauge(
       'truetrail_verification_valid',
-      'Whether the last finished verification of the whole ledger said valid; 0: invalid or undecided',
+      'Whether the last finished verification of the whole ledger said valid; 0: invalid or undecided; not of closed ones',
       ['ledger'],
-      whole(({ verdict }) => (verdict === 'valid' ? 1 : 0)),
+      whole(
+        ({ verdict }) => (verdict === 'valid' ? 1 : 0),
+        ({ is_open }) => is_open,
+      ),
+    );
+    this.metrics.gauge(
+      'truetrail_closed_ledger_findings',
+      'Findings of the last finished verification of a closed ledger as a whole: what it lacked when it was closed, and more if somebody changed it since',
+      ['ledger'],
+      whole(
+        ({ findings_total }) => Number(findings_total),
+        ({ is_open }) => !is_open,
+      ),
     );
     this.metrics.gauge(
       'truetrail_verification_age_seconds',

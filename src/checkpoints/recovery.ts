@@ -39,6 +39,8 @@ export type KeptEvents = ReadonlyMap<string, ReadonlyMap<bigint, StoredRow<numbe
 /** What became of a ledger. Both ends of ranges included. */
 export interface RecoveredLedger {
   ledger: string;
+  /** false where it was closed before: it is not brought back, whatever it lacks */
+  isOpen: boolean;
   /** brought back now; null for none */
   recovered: { from: bigint; to: bigint } | null;
   /** of what was brought back, that for which no root was signed; null for none */
@@ -124,7 +126,8 @@ async function recoverLedger(
 ): Promise<RecoveredLedger> {
   const { owner, log } = means;
   const before = (await sql.readHead(owner, ledger))!;
-  const outcome: RecoveredLedger = { ledger, recovered: null, unsigned: null, missing: null, refusal: null };
+  const { isOpen } = before;
+  const outcome: RecoveredLedger = { ledger, isOpen, recovered: null, unsigned: null, missing: null, refusal: null };
   const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
   let end = before.size;
   if (before.isOpen) {

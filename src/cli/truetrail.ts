@@ -129,9 +129,12 @@ async function recoverTrail(args: string[]): Promise<void> {
   const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
   if (json) print(JSON.stringify({ ledgers, closed }, bigintAsText, 2));
   const ended = new Set(closed.map(({ ledger }) => ledger));
-  const open = ledgers.filter(({ ledger, missing, refusal }) => (missing ?? refusal) !== null && !ended.has(ledger));
-  for (const { ledger, recovered, missing, refusal } of json ? [] : ledgers) {
+  const open = ledgers.filter(
+    ({ ledger, isOpen, missing, refusal }) => isOpen && (missing ?? refusal) !== null && !ended.has(ledger),
+  );
+  for (const { ledger, isOpen, recovered, missing, refusal } of json ? [] : ledgers) {
     const parts = [
+      ...(isOpen ? [] : ['it was closed before']),
       recovered ? `events ${recovered.from} to ${recovered.to} are back` : 'nothing was brought back',
       missing ? `events ${missing.from} to ${missing.to} were signed and are missing` : 'lacks nothing that was signed',
       ...(refusal === null ? [] : [refusal]),

@@ -47,9 +47,14 @@ export class AppendGate {
     this.check = check;
   }
 
-  /** Ledgers that are closed to appends here, as far as this replica has looked. */
+  /** Ledgers that are closed to appends here, as far as this replica has looked; where there are some it looks again. */
   get behind(): number {
-    return this.held?.behind.size ?? 0;
+    const { held } = this;
+    if (!held || held.behind.size === 0) return 0;
+    if (performance.now() - held.at > RECHECK_MS) {
+      this.ask().catch((error: unknown) => this.logger.warn({ err: error }, 'the ledgers could not be looked at again'));
+    }
+    return held.behind.size;
   }
 
   /** To be called with every new connection that will append, before it does. */
