@@ -386,6 +386,13 @@ onFolders('a database that was restored behind its anchors', () => {
     ]);
     expect(body.events[0].new_state.checkpoint).toMatch(/\/main\n340\n/);
     expect(body.events[0].new_state.origin).toMatch(/\/main$/);
+    // what it lacks is found by each verification, and is no alarm
+    expect(await verify(service!, {}, 'main')).toMatchObject({ verdict: 'invalid' });
+    const { text } = await http().get('/metrics').expect(200);
+    expect(text).toMatch(/truetrail_closed_ledger_findings\{ledger="main"\} [1-9]/);
+    expect(text).not.toContain('truetrail_verification_valid{ledger="main"}');
+    const again = (await runRecovery({})).ledgers.filter(({ isOpen }) => !isOpen);
+    expect(again.map(({ ledger }) => ledger)).toEqual(['_service', 'main']);
     await record(service!, 3, 'main-2');
     await createKey(service!, ['events:read']);
     const [own] = await query<{ events: string }>(
