@@ -44,6 +44,7 @@ expect(strict.status === 0, `${strict.stdout}${strict.stderr}`);
 console.log(strict.stdout.trim().split('\n').at(-1));
 refusals();
 restrictedCheckFinds();
+namesOfAlarms();
 await besideACluster();
 
 for (const failure of failures) console.error(`FAILED ${failure}`);
@@ -196,6 +197,18 @@ function refusals() {
     /under which the new cluster would archive as well/,
   );
   refused(
+    [...good, '--set', `${ownDatabase},postgresql.name=db2,postgresql.recovery.serverName=audit-truetrail-db`],
+    /imageName must be given/,
+  );
+  refused([...good, '--set', `${ownDatabase},postgresql.instances=1`], /synchronous.number/);
+  refused([...good, '--set', 'settings.ARCHIVE_URL=file:archive'], /a folder that ends with its pod/);
+  refused([...good, '--set', 'autoscaling.enabled=true,autoscaling.minReplicas=9'], /minReplicas/);
+  refused([...good, '--set', 'ingress.enabled=true'], /ingress.hosts/);
+  expect(
+    succeeds(template([...good, '--set', 'settings.ARCHIVE_CACHE_MB=0,cache.sizeLimit=64Mi'])),
+    'no cache takes no room',
+  );
+  refused(
     [...good, '--set', `${ownDatabase},postgresql.name=db2,postgresql.recovery.targetTime=2026-11-27 08:30:00`],
     /targetTime/,
   );
@@ -203,14 +216,26 @@ function refusals() {
   refused([...good, '--set', 'replicaCount=-1'], /replicaCount/);
 }
 
-/** What the chart makes of what is there already: a Deployment of five replicas and a cluster of CloudNativePG. */
+/** A release may be named as parts of others are: its alarms are on its own series. */
+function namesOfAlarms() {
+  const path = join(CHART, 'ci', 'cloudnativepg-values.yaml');
+  const args = ['template', 'truetrail-db', CHART, '--namespace', 'truetrail', '-f', path, '--show-only'];
+  const rules = execFileSync(helm, [...args, 'templates/prometheusrule.yaml']).toString();
+  const jobs = new Set([...rules.matchAll(/job="([^"]*-metrics)"/g)].map(([, job]) => job));
+  const pods = new Set([...rules.matchAll(/pod=~"([^"]*)"/g)].map(([, pod]) => pod));
+  expect([...jobs].join() === 'truetrail-db-metrics', `alarms on ${[...jobs]}`);
+  expect([...pods].join() === 'truetrail-db-db-[0-9]+', `alarms on ${[...pods]}`);
+}
+
+/** What the chart makes of what is there already: a Deployment of five replicas, or none, and a cluster of CloudNativePG. */
 async function besideACluster() {
   const values = [
     ...['--set', 'settings.LOG_ORIGIN=a.example/b,settings.ARCHIVE_URL=s3://bucket/p,autoscaling.enabled=true'],
     ...['--set', 'postgresql.enabled=true,postgresql.backup.destinationPath=s3://bucket/q'],
   ];
+  const deployment = { replicas: 5 };
   const cluster = await startStandInCluster('audit', 'audit', [
-    ['apps/v1', 'Deployment', 'audit-truetrail', { replicas: 5 }],
+    ['apps/v1', 'Deployment', 'audit-truetrail', deployment],
     ['postgresql.cnpg.io/v1', 'Cluster', 'audit-truetrail-db', {}],
   ]);
   const render = async (...more) => {
@@ -227,9 +252,14 @@ async function besideACluster() {
     const upgraded = await render();
     expect(upgraded.replicas === 5, 'autoscaling leaves as many replicas as there are');
     expect(upgraded.isHook, 'the migration is a hook where the database is there');
-    const restored = await render('--set', 'postgresql.name=db2,postgresql.recovery.serverName=audit-truetrail-db');
+    const own = 'postgresql.name=db2,postgresql.recovery.serverName=audit-truetrail-db,postgresql.imageName=pg:18.1';
+    const restored = await render('--set', own);
     expect(!restored.isHook, 'the migration is none where the database is not there yet');
     const next = await render('--set', 'postgresql.name=db2,image.tag=9.9.9');
+    deployment.replicas = 0;
+    expect((await render()).replicas === 3, 'autoscaling begins again with the least where there were none');
+    const stopped = await render('--set', 'replicaCount=0');
+    expect(stopped.replicas === 0, 'autoscaling or not, none are none');
     expect(next.job !== restored.job, 'a Job that runs another image has another name');
   } finally {
     cluster.close();

@@ -55,10 +55,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "truetrail.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
+{{- with .Values.runAs.user }}
+runAsUser: {{ int64 . }}
+{{- end }}
+{{- with .Values.runAs.group }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
 fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
@@ -128,12 +132,22 @@ seccompProfile:
 {{- if .Values.autoscaling.enabled -}}{{ int .Values.autoscaling.minReplicas }}{{- else -}}{{ int .Values.replicaCount }}{{- end -}}
 {{- end -}}
 
-{{/* Queries of files/, whose namespace and names are examples, for the series of this release. */}}
+{{/*
+Queries of files/, whose namespace and names are examples, for the series of this release. By way of names that no release
+has, since the one may stand in the other.
+*/}}
 {{- define "truetrail.ofThisRelease" -}}
 {{- $q := ternary "\\\"" "\"" (hasSuffix ".json" (default "" .file)) -}}
-{{- $text := .text | replace (printf "namespace=%struetrail%s" $q $q) (printf "namespace=%s%s%s" $q .root.Release.Namespace $q) -}}
-{{- $text = $text | replace "truetrail-metrics" (printf "%s-metrics" (include "truetrail.fullname" .root)) -}}
-{{- $text | replace "truetrail-db-" (printf "%s-" (include "truetrail.postgresql" .root)) -}}
+{{- $text := .text | replace (printf "namespace=%struetrail%s" $q $q) "@namespace@" | replace "truetrail-metrics" "@metrics@" | replace "truetrail-db-" "@postgresql@" -}}
+{{- $text = $text | replace "@namespace@" (printf "namespace=%s%s%s" $q .root.Release.Namespace $q) -}}
+{{- $text = $text | replace "@metrics@" (printf "%s-metrics" (include "truetrail.fullname" .root)) -}}
+{{- $text | replace "@postgresql@" (printf "%s-" (include "truetrail.postgresql" .root)) -}}
+{{- end -}}
+
+{{/* Neither Helm nor Argo CD takes it away. */}}
+{{- define "truetrail.kept" -}}
+helm.sh/resource-policy: keep
+argocd.argoproj.io/sync-options: Prune=false,Delete=false
 {{- end -}}
 
 {{/* Variables of whatever acts on the trail, beside those of the ConfigMap. */}}
