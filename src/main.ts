@@ -8,6 +8,7 @@ import { startEmbeddedPostgres } from './database/embedded-postgres.js';
 import { migrate } from './database/migrate.js';
 import { httpAdapter, prepareHttpApp } from './http/http-app.js';
 import { serveApiDocs } from './http/openapi.js';
+import { adviceOn } from './operation/advice.js';
 import { Health } from './operation/health.js';
 import { createLogger, NestLogger, withoutCredentials } from './operation/logger.js';
 import { Startup } from './operation/startup.js';
@@ -127,6 +128,7 @@ try {
     error instanceof ConfigError
       ? error.message
       : withoutCredentials(error instanceof Error ? (error.stack ?? error.message) : String(error), secrets);
-  process.stderr.write(`Truetrail did not start. ${reason}\n`);
+  const advice = adviceOn(error);
+  process.stderr.write(`Truetrail did not start. ${reason}\n${advice === undefined ? '' : `${advice}\n`}`);
   process.exit(1);
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { describeConfig, readConfig } from '../config/config.js';
 import { Problem, type FieldError } from '../http/problem.js';
+import { adviceOn } from '../operation/advice.js';
 import { withoutCredentials } from '../operation/logger.js';
 
 const HELP = `truetrail COMMAND
@@ -278,7 +279,8 @@ function explain(error: unknown): string {
   }
   if (!(error instanceof Error)) return String(error);
   const cause = error instanceof Problem && error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  return withoutCredentials(`${error.message || error.name}${cause}`);
+  const advice = adviceOn(error);
+  return withoutCredentials(`${error.message || error.name}${cause}${advice === undefined ? '' : `. ${advice}`}`);
 }
 
 async function main(args: string[]): Promise<number> {

@@ -42,7 +42,7 @@ export async function migrate(options: {
   } catch (cause) {
     if (sqlState(cause) === SqlState.insufficientPrivilege) {
       throw new Error(
-        `The login that migrates may not do so (${(cause as Error).message}). It must own the database's schema and be allowed to create roles; ` +
+        `The login that migrates may not do so (${(cause as Error).message}). Is DATABASE_OWNER_URL given? It must own the database's schema and be allowed to create roles; ` +
           `or have an administrator create the role ${SERVICE_ROLE} and grant it to that login`,
         { cause },
       );
