@@ -78,6 +78,9 @@ export class Server {
       await server.query(`CREATE ROLE truetrail_${role} LOGIN PASSWORD '${PASSWORD}' IN ROLE truetrail_service`);
     }
     await server.query('GRANT pg_read_all_stats TO truetrail_app');
+    // as in a server that was restored to a moment once, and kept: it must not end a later restore
+    await server.query(`ALTER SYSTEM SET recovery_target_time = '2001-01-01 00:00:00+00'`);
+    await server.query(`ALTER SYSTEM SET recovery_target_action = 'promote'`);
     await server.makeDatabase('truetrail');
     return server;
   }
