@@ -52,7 +52,9 @@ export class AppendGate {
     const { held } = this;
     if (!held || held.behind.size === 0) return 0;
     if (performance.now() - held.at > RECHECK_MS) {
-      this.ask().catch((error: unknown) => this.logger.warn({ err: error }, 'the ledgers could not be looked at again'));
+      this.ask().catch((error: unknown) =>
+        this.logger.warn({ err: error }, 'the ledgers could not be looked at again'),
+      );
     }
     return held.behind.size;
   }

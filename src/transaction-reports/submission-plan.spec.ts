@@ -140,12 +140,8 @@ describe('what is to be done about an execution', () => {
   it('is nothing where another one submitted for the firm then, of whom reference data tell', () => {
     const [draft] = derivedOf([1]) as [Draft];
     const before = recordDigest({ report: { ...draft.report, submittingEntity: BANK } });
-    const sent = new Map([
-      [
-        referenceOf(1),
-        [{ messageId: 'M', status: 'NEWT', digest: before, state: 'accepted', rules: [] } as Submission],
-      ],
-    ]);
+    const record: Submission = { messageId: 'M', status: 'NEWT', digest: before, state: 'accepted', rules: [] };
+    const sent = new Map([[referenceOf(1), [record]]]);
     const why = (submitters: readonly string[]) => planOf([{ ...draft, submitters }], sent)[0]!.decision;
     expect([why([FIRM, BANK]), why([FIRM])]).toMatchObject([{ why: 'as-sent' }, { why: 'differs' }]);
   });

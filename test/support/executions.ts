@@ -105,5 +105,12 @@ export function transactionOf(...versions: Transaction['versions']): Transaction
 /** An execution on 2 June 2026 of the firm, of a share on a venue unless stated otherwise. */
 export function executionWith(stated: StatedValues = {}, entries: Entries = ENTRIES): Execution {
   const version = versionOf(2, { isin: 'FR0000131104', exchange: 'XPAR', side: 'buy', ...stated });
-  return executionOf(transactionOf(version), 1, version, FIRM, { at: () => referenceOf(entries) }, '2026-06-02T23:00:00Z');
+  return executionOf(
+    transactionOf(version),
+    1,
+    version,
+    FIRM,
+    { at: () => referenceOf(entries) },
+    '2026-06-02T23:00:00Z',
+  );
 }
