@@ -3,7 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /**
  * What jobs did is kept for 90 days, and of each job its last 1,000 runs: those that run each minute would fill a table
  * of their own size in some years, and every scrape asks it. The service may not say otherwise. Makes an index on
- * job_runs: on an installation of years that takes seconds, in which no job begins a run.
+ * job_runs: on an installation of years that takes seconds, in which no job begins or ends a run.
  */
 export class ForgetJobRuns1797379200000 implements MigrationInterface {
   name = 'ForgetJobRuns1797379200000';
@@ -21,7 +21,7 @@ export class ForgetJobRuns1797379200000 implements MigrationInterface {
               CROSS JOIN LATERAL (
                 SELECT created_at FROM job_runs WHERE job = j.job ORDER BY created_at DESC OFFSET 1000 LIMIT 1) AS last
               JOIN job_runs AS r ON r.job = j.job AND r.created_at <= last.created_at
-              WHERE r.finished_at < trail_now() - interval '90 days'
+              WHERE r.finished_at < trail_now() - interval '90 days' AND r.created_at < trail_now() - interval '90 days'
               LIMIT 50000),
           forgotten AS (DELETE FROM job_runs USING old WHERE job_runs.id = old.id RETURNING 1)
           SELECT count(*) FROM forgotten

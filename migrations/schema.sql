@@ -2808,7 +2808,7 @@ AS $function$
               CROSS JOIN LATERAL (
                 SELECT created_at FROM job_runs WHERE job = j.job ORDER BY created_at DESC OFFSET 1000 LIMIT 1) AS last
               JOIN job_runs AS r ON r.job = j.job AND r.created_at <= last.created_at
-              WHERE r.finished_at < trail_now() - interval '90 days'
+              WHERE r.finished_at < trail_now() - interval '90 days' AND r.created_at < trail_now() - interval '90 days'
               LIMIT 50000),
           forgotten AS (DELETE FROM job_runs USING old WHERE job_runs.id = old.id RETURNING 1)
           SELECT count(*) FROM forgotten

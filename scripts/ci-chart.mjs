@@ -122,6 +122,8 @@ function examine(documents, values) {
       found.push(`${metadata.name}: the grace period ends before SHUTDOWN_TIMEOUT`);
   }
   for (const { metadata, spec } of of('Cluster')) {
+    // the operator would take it away
+    if (of('PodMonitor').some((each) => each.metadata.name === metadata.name)) found.push('a PodMonitor of its name');
     const { recovery, initdb } = spec.bootstrap;
     if (Boolean(recovery) === Boolean(initdb)) found.push(`${metadata.name}: made anew and restored, or neither`);
     if (!recovery) continue;

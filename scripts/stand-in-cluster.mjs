@@ -10,7 +10,9 @@ const KINDS = {
   'autoscaling/v2': { horizontalpodautoscalers: 'HorizontalPodAutoscaler' },
   'barmancloud.cnpg.io/v1': { objectstores: 'ObjectStore' },
   'batch/v1': { jobs: 'Job' },
-  'monitoring.coreos.com/v1': { servicemonitors: 'ServiceMonitor', prometheusrules: 'PrometheusRule' },
+  'monitoring.coreos.com/v1': {
+    ...{ servicemonitors: 'ServiceMonitor', podmonitors: 'PodMonitor', prometheusrules: 'PrometheusRule' },
+  },
   'networking.k8s.io/v1': { ingresses: 'Ingress', networkpolicies: 'NetworkPolicy' },
   'policy/v1': { poddisruptionbudgets: 'PodDisruptionBudget' },
   'postgresql.cnpg.io/v1': { clusters: 'Cluster', scheduledbackups: 'ScheduledBackup' },

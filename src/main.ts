@@ -128,7 +128,7 @@ try {
     error instanceof ConfigError
       ? error.message
       : withoutCredentials(error instanceof Error ? (error.stack ?? error.message) : String(error), secrets);
-  const advice = adviceOn(error);
+  const advice = adviceOn(error, 'service');
   process.stderr.write(`Truetrail did not start. ${reason}\n${advice === undefined ? '' : `${advice}\n`}`);
   process.exit(1);
 }

@@ -78,7 +78,8 @@ export class ArchiveVerification implements Job, OnModuleInit {
       store_faults: faults.map((each) => ({ ...each })),
     };
     if (findings.length > 0) {
-      const first = listed.slice(0, 10);
+      const isUnread = ({ kind }: (typeof findings)[number]): boolean => kind === 'object-unreadable';
+      const first = [...findings.filter((each) => !isUnread(each)), ...findings.filter(isUnread)].slice(0, 10);
       if (findings.length > unreadable)
         log.error({ findings: first, alarm: 'archive-invalid' }, 'the archive is damaged');
       else log.warn({ findings: first, alarm: 'archive-unread' }, 'objects of the archive cannot be read');

@@ -205,19 +205,28 @@ export async function cancelVerification(pool: pg.Pool, ledger: string, id: stri
   );
 }
 
-/** The last finished verification of each ledger as a whole; `is_open`: it was not closed with something missing. */
+/**
+ * The last finished verification of each ledger as a whole. `as_closed`, of one that was closed with something missing: whether
+ * it came to the same as the first one after that; null of an open one.
+ */
 export async function lastWholeVerifications(
   pool: pg.Pool,
-): Promise<{ ledger: string; is_open: boolean; verdict: Verdict; findings_total: string }[]> {
+): Promise<{ ledger: string; as_closed: boolean | null; verdict: Verdict; findings_total: string }[]> {
   const { rows } = await pool.query<{
     ledger: string;
-    is_open: boolean;
+    as_closed: boolean | null;
     verdict: Verdict;
     findings_total: string;
   }>(
-    `SELECT l.ledger, l.state = 'open' AS is_open, last.verdict, last.findings_total
+    `SELECT l.ledger, last.verdict, last.findings_total,
+            CASE WHEN l.state <> 'open' THEN coalesce((
+              SELECT (v.verdict, v.to_sequence, v.findings_total, v.findings) = (last.verdict, last.to_sequence, last.findings_total, last.findings)
+                FROM verifications AS v
+                WHERE v.ledger = l.ledger AND v.status = 'done' AND v.to_head AND v.from_sequence = 1 AND v.verdict <> 'undecided'
+                  AND v.created_at > (SELECT min(n.noted_at) FROM ledger_successions AS n WHERE n.predecessor = l.ledger)
+                ORDER BY v.created_at LIMIT 1), true) END AS as_closed
        FROM ledgers AS l CROSS JOIN LATERAL (
-         SELECT v.verdict, v.findings_total
+         SELECT v.verdict, v.to_sequence, v.findings_total, v.findings
            FROM verifications AS v
            WHERE v.ledger = l.ledger AND v.status = 'done' AND v.to_head AND v.from_sequence = 1
            ORDER BY v.created_at DESC LIMIT 1) AS last`,
@@ -227,16 +236,21 @@ export async function lastWholeVerifications(
 
 /**
  * For each ledger how long ago a verification of it as a whole finished; where none did, how long ago it was
- * made. Not of ledgers without events.
+ * made, if verifications are scheduled. Not of ledgers without events.
  */
-export async function verificationAges(pool: pg.Pool): Promise<{ ledger: string; age_seconds: number }[]> {
+export async function verificationAges(
+  pool: pg.Pool,
+  isScheduled: boolean,
+): Promise<{ ledger: string; age_seconds: number }[]> {
   const { rows } = await pool.query<{ ledger: string; age_seconds: number }>(
     `SELECT l.ledger, extract(epoch FROM trail_now() - coalesce(last.finished_at, l.created_at))::float8 AS age_seconds
        FROM ledgers AS l JOIN ledger_heads AS h ON h.ledger = l.ledger AND h.size > 0
        LEFT JOIN LATERAL (
          SELECT v.finished_at FROM verifications AS v
            WHERE v.ledger = l.ledger AND v.status = 'done' AND v.to_head AND v.from_sequence = 1
-           ORDER BY v.created_at DESC LIMIT 1) AS last ON true`,
+           ORDER BY v.created_at DESC LIMIT 1) AS last ON true
+       WHERE $1 OR last.finished_at IS NOT NULL`,
+    [isScheduled],
   );
   return rows;
 }

@@ -287,16 +287,16 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
       ['ledger'],
       whole(
         ({ verdict }) => (verdict === 'valid' ? 1 : 0),
-        ({ is_open }) => is_open,
+        ({ as_closed }) => as_closed === null,
       ),
     );
     this.metrics.gauge(
-      'truetrail_closed_ledger_findings',
-      'Findings of the last finished verification of a closed ledger as a whole: what it lacked when it was closed, and more if somebody changed it since',
+      'truetrail_closed_ledger_changed',
+      'Whether the last finished verification of a closed ledger as a whole came to something else than the first one after it was closed, or could not read it',
       ['ledger'],
       whole(
-        ({ findings_total }) => Number(findings_total),
-        ({ is_open }) => !is_open,
+        ({ as_closed, verdict }) => (as_closed && verdict !== 'undecided' ? 0 : 1),
+        ({ as_closed }) => as_closed !== null,
       ),
     );
     this.metrics.gauge(
@@ -304,10 +304,13 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
       'Time since a verification of the whole ledger finished; of one that was never verified, since it was made',
       ['ledger'],
       async () =>
-        (await sql.verificationAges(this.pool)).map(({ ledger, age_seconds: value }) => ({
-          labels: { ledger },
-          value,
-        })),
+        // where none is scheduled, there is none to wait for
+        (await sql.verificationAges(this.pool, this.config.VERIFICATION_SCHEDULE !== 'off')).map(
+          ({ ledger, age_seconds: value }) => ({
+            labels: { ledger },
+            value,
+          }),
+        ),
     );
     this.metrics.gauge(
       'truetrail_verification_last_findings',

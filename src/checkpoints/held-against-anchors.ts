@@ -49,7 +49,7 @@ export class HeldAgainstAnchors implements AnchorCheck, OnModuleInit {
       'truetrail_ledgers_behind_anchor',
       'Ledgers that take no events, as they lack some that were signed: the database was restored, or cut',
       [],
-      () => [{ value: this.gate.behind }],
+      () => [{ value: this.gate.countBehind() }],
     );
   }
 

@@ -279,7 +279,7 @@ function explain(error: unknown): string {
   }
   if (!(error instanceof Error)) return String(error);
   const cause = error instanceof Problem && error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  const advice = adviceOn(error);
+  const advice = adviceOn(error, 'command');
   return withoutCredentials(`${error.message || error.name}${cause}${advice === undefined ? '' : `. ${advice}`}`);
 }
 

@@ -48,7 +48,7 @@ export class AppendGate {
   }
 
   /** Ledgers that are closed to appends here, as far as this replica has looked; where there are some it looks again. */
-  get behind(): number {
+  countBehind(): number {
     const { held } = this;
     if (!held || held.behind.size === 0) return 0;
     if (performance.now() - held.at > RECHECK_MS) {

@@ -11,11 +11,15 @@ describe('what an operator can do', () => {
     ['a file that is not there', failure({ code: 'ENOENT', path: '/etc/ca.crt' }), /\/etc\/ca\.crt.*sslrootcert/],
     ['a full disk', failure({ code: 'ENOSPC' }), /DATA_DIR/],
   ])('about %s is said', (_, error, expected) => {
-    expect(adviceOn(error)).toMatch(expected);
+    expect(adviceOn(error, 'command')).toMatch(expected);
+  });
+
+  it('never has the service take the login of the owner', () => {
+    expect(adviceOn(failure({ code: '42501' }), 'service')).not.toContain('OWNER');
   });
 
   it('is not made up', () => {
     for (const error of [new Error('x'), failure({ code: 'XX000' }), failure({ code: 'ENOENT' }), undefined, 'x'])
-      expect(adviceOn(error)).toBeUndefined();
+      expect(adviceOn(error, 'command')).toBeUndefined();
   });
 });

@@ -50,7 +50,7 @@ function withoutChange({ cfi, side, role, receivedCurrency, currencies }: Direct
 
 /** Swaps and forwards; of an option, also on a swap, the buyer holds the right, and of a security acquires it. */
 function hasRoles(cfi: string | undefined): boolean {
-  return cfi === undefined || 'SJ'.includes(cfi.charAt(0));
+  return cfi === undefined || /^[SJ]/.test(cfi);
 }
 
 /** Currency swaps and forwards, and rate swaps in two currencies. */

@@ -60,6 +60,21 @@ describe('an instrument', () => {
     expect(known({ symbol: 'TWICE', isin: 'DE0000000001' }).ambiguousSymbol).toBeUndefined();
   });
 
+  it('is in doubt where a symbol that came later is that of another', () => {
+    const stated = (name: FactName, text: string, event_id: string): [FactName, Stated] => [
+      name,
+      { name, text, event_id, sequence: '5' },
+    ];
+    const isin = stated('isin', 'DE0000000001', 'first');
+    const other = (own: [FactName, Stated][], before: [FactName, Stated][]) =>
+      new KnownInstrument(new Facts(new Map(own), new Map(before)), reference, '2026-06-02').otherSymbol;
+    expect(other([stated('symbol', 'SAP', 'next')], [isin])).toEqual({ text: 'SAP', isin: 'DE0007164600' });
+    expect(other([stated('symbol', 'TWICE', 'next')], [isin])).toBeUndefined();
+    expect(other([stated('symbol', 'UNKNOWN', 'next')], [isin])).toBeUndefined();
+    expect(other([isin], [stated('symbol', 'SAP', 'before')])).toBeUndefined();
+    expect(other([], [isin, stated('symbol', 'SAP', 'first')])).toBeUndefined();
+  });
+
   it('of a strike that is pending says where that stands; what is on currencies has another currency of these', () => {
     const trace = new Trace();
     expect(known({ isin: 'EZ0000000019' }).report(trace, false)).toMatchObject({

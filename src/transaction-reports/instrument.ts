@@ -21,6 +21,8 @@ export class KnownInstrument {
   readonly isin: string | undefined;
   /** where events name the instrument by it alone, and several have it */
   readonly ambiguousSymbol: string | undefined;
+  /** where events name another instrument by it than by the ISIN, which does not stand beside it */
+  readonly otherSymbol: { text: string; isin: string } | undefined;
   private readonly named: readonly Source[];
 
   constructor(
@@ -29,7 +31,11 @@ export class KnownInstrument {
     private readonly day: string,
   ) {
     const [isin, symbol] = [facts.get('isin'), facts.get('symbol')];
-    const named = symbol && !isin ? reference.findHaving('instrument', 'symbol', symbol.text) : [];
+    const having = symbol ? reference.findHaving('instrument', 'symbol', symbol.text) : [];
+    const isBeside = isin && symbol && (facts.isOwn('isin') || isin.event_id === symbol.event_id);
+    const isOther = isin && !isBeside && having.length > 0 && !having.some(({ id }) => id === isin.text);
+    this.otherSymbol = isOther ? { text: symbol!.text, isin: having[0]!.id } : undefined;
+    const named = isin ? [] : having;
     // a symbol of several names none
     this.entry = isin ? reference.find('instrument', isin.text) : named.length === 1 ? named[0] : undefined;
     this.ambiguousSymbol = named.length > 1 ? symbol?.text : undefined;

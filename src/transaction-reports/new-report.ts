@@ -210,7 +210,11 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
   const isByIsin = ['trading-venue', 'systematic-internaliser'].includes(place.kind) || instrument.isListed();
   const rule = 'the instrument';
   const { entry, isin } = instrument;
-  const { ambiguousSymbol: symbol } = instrument;
+  const { ambiguousSymbol: symbol, otherSymbol: other } = instrument;
+  if (other !== undefined) {
+    const text = `isin must be stated beside symbol ${other.text}, which is of ${other.isin}, and not of the ISIN that was stated before`;
+    trace.mend(41, rule, text);
+  }
   if (symbol !== undefined) trace.mend(41, rule, `isin must be stated: several instruments have the symbol ${symbol}`);
   else if (isByIsin && isin === undefined) trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
   if (!entry && isin !== undefined && instrument.cfi === undefined)

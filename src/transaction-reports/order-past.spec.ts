@@ -147,15 +147,21 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
+    const lastFillBefore = lastFill;
     const [before, receiver] = [facts.get('transmission') as Changed | undefined, facts.get('order_receiver')];
     const transmission = isExecution(held) ? before : saidOfTransmission(held, before, receiver);
     if (isExecution(held)) {
       const said = own.get('transmission');
       lastFill = { ...held, ...(said ? { transmission: said, receiver: undefined } : transmissionAt(before, held)) };
     }
-    const [symbol, isSymbolAlone] = [own.get('symbol'), own.has('symbol') && !own.has('isin')];
-    if (isSymbolAlone && symbol?.text !== facts.get('symbol')?.text) facts.delete('isin');
-    const allocates = own.has('allocations') && events.slice(0, events.indexOf(contents)).some(wereExecution);
+    const allocates = own.has('allocations') && lastFillBefore !== undefined;
+    for (const [name, other] of [
+      ['isin', 'symbol'],
+      ['symbol', 'isin'],
+    ] as const) {
+      const known = facts.get(other);
+      if (!own.has(name) && own.has(other) && known && known.text !== own.get(other)!.text) facts.delete(name);
+    }
     for (const [name, stated] of own) {
       const isOfOne = OF_ONE_EXECUTION.has(name) && (isExecution(held) || (allocates && name !== 'allocations'));
       if (!isOfOne) facts.set(name, stated);
@@ -165,11 +171,6 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     else if (own.has('transmission') && !isExecution(held)) throw new Error(`nothing came of ${content.event_id}`);
   }
   return { facts, lastFill };
-}
-
-/** Whether it was an execution at any time, and no copy. */
-function wereExecution(contents: readonly HeldContent[]): boolean {
-  return contents.some((held) => isExecution(held) && held.stated.facts.get('drop_copy')?.text !== 'true');
 }
 
 /** What an event that is no execution makes of how the order is transmitted; undefined where that stays. */

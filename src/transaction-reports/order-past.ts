@@ -115,7 +115,7 @@ export class OrderPast {
   add(all: readonly HeldContent[]): void {
     const contents = all.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
     const transmissions = this.timelineOf('transmission');
-    const hasFills = this.fills.length > 0;
+    const fills = this.fills;
     const pastFills = new Map(
       contents.filter(isExecution).map((fill): [HeldContent, PastFill] => [fill, { fill, transmissions }]),
     );
@@ -128,17 +128,23 @@ export class OrderPast {
         transmissionAfter(held, known, this.changes);
       this.stated.set('transmission', continued(before, contents, after, areOne));
     }
-    const isNamedAnew = contents.some(namesBySymbol);
-    if (isNamedAnew) {
+    if (contents.some(({ stated }) => NAMES.some((name) => stated?.facts.has(name)))) {
       const known = combined(this.timelineOf('isin'), this.timelineOf('symbol'), (isin, symbol) => ({ isin, symbol }));
-      this.stated.set('isin', continued(known, contents, isinAfter));
+      for (const name of NAMES)
+        this.stated.set(
+          name,
+          continued(known, contents, (held, then) => namedAfter(held, then, name)),
+        );
     }
-    for (const name of new Set(contents.flatMap((held) => namesOfOrder(held, hasFills)))) {
-      if (name === 'transmission' || (isNamedAnew && name === 'isin')) continue;
-      const before = this.timelineOf(name);
+    for (const name of new Set(contents.flatMap(namesOfOrder))) {
+      if (name === 'transmission' || name === 'isin' || name === 'symbol') continue;
+      // whether what is allocated was executed by then, as far as was known
+      const known = combined(this.timelineOf(name), OF_ONE_EXECUTION.has(name) ? fills : [], (stated, fill) => ({
+        ...{ stated, hasFill: fill !== undefined },
+      }));
       this.stated.set(
         name,
-        continued(before, contents, (held, known) => ofOrder(held, name, hasFills) ?? known),
+        continued(known, contents, (held, then) => ofOrder(held, name, then?.hasFill ?? false) ?? then?.stated),
       );
     }
   }
@@ -221,36 +227,38 @@ function combined<A, B, T>(
   return steps;
 }
 
-/** By what names an event says something of its order. */
-function namesOfOrder(held: HeldContent, hasFills: boolean): readonly FactName[] {
-  return [...(held.stated?.facts.keys() ?? [])].filter((name) => isOfOrder(held, name, hasFills));
+/** By what names an event says something of its order, or may. */
+function namesOfOrder(held: HeldContent): readonly FactName[] {
+  return [...(held.stated?.facts.keys() ?? [])].filter((name) => isOfOrder(held, name, false));
 }
 
 /** What an event says of its order, and not of itself alone. */
-function ofOrder(held: HeldContent, name: FactName, hasFills: boolean): Stated | undefined {
-  return isOfOrder(held, name, hasFills) ? held.stated?.facts.get(name) : undefined;
+function ofOrder(held: HeldContent, name: FactName, hasFill: boolean): Stated | undefined {
+  return isOfOrder(held, name, hasFill) ? held.stated?.facts.get(name) : undefined;
 }
 
 /** An execution, and what allocates earlier ones, says some things of that execution alone. */
-function isOfOrder(held: HeldContent, name: FactName, hasFills: boolean): boolean {
+function isOfOrder(held: HeldContent, name: FactName, hasFill: boolean): boolean {
   if (!OF_ONE_EXECUTION.has(name)) return true;
   if (isExecution(held)) return false;
-  return name === 'allocations' || !(hasFills && held.stated?.facts.has('allocations'));
+  return name === 'allocations' || !(hasFill && held.stated?.facts.has('allocations'));
 }
 
-/** Whether an event names its instrument by a symbol alone. */
-function namesBySymbol({ stated }: HeldContent): boolean {
-  return stated !== undefined && stated.facts.has('symbol') && !stated.facts.has('isin');
-}
+/** By what an event names its instrument: what it states alone, the other one is not known of it. */
+const NAMES = ['isin', 'symbol'] as const;
+type Named = Readonly<Partial<Record<(typeof NAMES)[number], Stated | undefined>>>;
 
-/** The ISIN after an event: another symbol alone is another instrument. */
-function isinAfter(
-  held: HeldContent,
-  known: { isin: Stated | undefined; symbol: Stated | undefined } | undefined,
-): Stated | undefined {
-  const own = held.stated?.facts.get('isin');
-  if (own || !namesBySymbol(held)) return own ?? known?.isin;
-  return held.stated!.facts.get('symbol')!.text === known?.symbol?.text ? known?.isin : undefined;
+/**
+ * What an order's instrument is called after an event: one name that is another than before is of another instrument,
+ * whatever the other name was.
+ */
+function namedAfter(held: HeldContent, known: Named | undefined, name: (typeof NAMES)[number]): Stated | undefined {
+  const own = held.stated?.facts;
+  const stated = own?.get(name);
+  const other = NAMES.find((each) => each !== name)!;
+  const [next, before] = [own?.get(other), known?.[other]];
+  if (stated) return stated;
+  return next && before && next.text !== before.text ? undefined : known?.[name];
 }
 
 /** Whether an event says, or ends, how its order was transmitted, or may by what was known before. */
@@ -342,12 +350,13 @@ export function ownFacts(held: HeldContent, { lastFill }: KnownThen): ReadonlyMa
 
 /**
  * What an execution or allocation takes over of its order: what was known then, but of where it took place nothing where
- * it says that itself, and no ISIN where it names another symbol. An allocation is of the last execution, with all that
+ * it says that itself, and no ISIN where it names another symbol, or the other way round. An allocation is of the last execution, with all that
  * this says of itself, and as it was transmitted.
  */
 export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): ReadonlyMap<FactName, Stated> {
   const taken = new Map(facts);
-  if (namesBySymbol(held) && held.stated!.facts.get('symbol')!.text !== facts.get('symbol')?.text) taken.delete('isin');
+  const named = { isin: facts.get('isin'), symbol: facts.get('symbol') };
+  for (const name of NAMES) if (!namedAfter(held, named, name)) taken.delete(name);
   const fill = isExecution(held) ? held : lastFill;
   if (!fill) return taken;
   const { transmission, receiver } = fill === lastFill ? lastFill : transmissionTo(fill, facts.get('transmission'));

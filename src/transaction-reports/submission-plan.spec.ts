@@ -144,6 +144,8 @@ describe('what is to be done about an execution', () => {
     const sent = new Map([[referenceOf(1), [record]]]);
     const why = (submitters: readonly string[]) => planOf([{ ...draft, submitters }], sent)[0]!.decision;
     expect([why([FIRM, BANK]), why([FIRM])]).toMatchObject([{ why: 'as-sent' }, { why: 'differs' }]);
+    record.state = 'rejected';
+    expect(why([FIRM, BANK])).toMatchObject({ is: 'send' });
   });
 
   it('is not to cancel what differs while another report of it is in the way of reporting that anew', () => {

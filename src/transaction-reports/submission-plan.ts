@@ -199,9 +199,10 @@ export function decide(drafts: readonly Draft[], submissions: Submissions, by: D
     if (!isLive(submissions) && by.isReportedForOther && !draft.isFirmStated) return 'other-entity';
     if (!isReady(draft)) return 'held';
     if (state === 'unsent' || state === 'cancelled') return undefined;
-    const isSame = wasSentAs(draft, submissions.findLast(({ status }) => status === 'NEWT')!.digest);
-    if (state === 'rejected') return isSame && !by.isRepeatingRejected ? 'rejected' : undefined;
-    return isSame ? 'as-sent' : 'differs';
+    const { digest } = submissions.findLast(({ status }) => status === 'NEWT')!;
+    // what was rejected is another one if somebody else submits it
+    if (state === 'rejected') return digest === recordDigest(draft) && !by.isRepeatingRejected ? 'rejected' : undefined;
+    return wasSentAs(draft, digest) ? 'as-sent' : 'differs';
   }
 
   function cancelling(draft: Draft): Unsent | undefined {

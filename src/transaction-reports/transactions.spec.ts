@@ -101,13 +101,31 @@ describe('the transactions along an order', () => {
     ]);
   });
 
+  it('count what an allocation states as of the order as long as no execution was known before it', async () => {
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    const allocated = [row(3, 'modify', { exchange: 'XOFF' }, { allocations })];
+    const life = (...later: StoredRow[]) =>
+      transactions([row(1, 'create', { exchange: 'XPAR' })], [row(2, 'modify', {}), ...later], allocated, [
+        row(5, 'fill', {}),
+      ]);
+    const placeOf = async (...later: StoredRow[]) =>
+      (await life(...later)).at(-1)!.versions.map((each) => each.content && each.facts.text('exchange'));
+    expect(await placeOf()).toEqual(['XOFF']);
+    // what was corrected later counts from then on
+    expect(await placeOf(row(6, 'partial_fill', {}, {}, 2))).toEqual(['XOFF', 'XPAR']);
+  });
+
   it.each<[string, object, object, object, [isin: string | undefined, symbol: string | undefined]]>([
-    ['another symbol alone', { isin: 'A' }, {}, { symbol: 'B' }, [undefined, 'B']],
-    ['another symbol alone, before', { isin: 'A' }, { symbol: 'B' }, {}, [undefined, 'B']],
+    ['a first symbol', { isin: 'A' }, {}, { symbol: 'B' }, ['A', 'B']],
+    ['a first symbol, before', { isin: 'A' }, { symbol: 'B' }, {}, ['A', 'B']],
+    ['another symbol alone', { isin: 'A', symbol: 'S' }, {}, { symbol: 'B' }, [undefined, 'B']],
+    ['another symbol alone, before', { isin: 'A', symbol: 'S' }, { symbol: 'B' }, {}, [undefined, 'B']],
+    ['another ISIN alone', { isin: 'A', symbol: 'S' }, {}, { isin: 'C' }, ['C', undefined]],
+    ['another ISIN alone, before', { isin: 'A', symbol: 'S' }, { isin: 'C' }, {}, ['C', undefined]],
     ['the symbol that it had', { isin: 'A', symbol: 'B' }, {}, { symbol: 'B' }, ['A', 'B']],
     ['the symbol that it had, before', { isin: 'A', symbol: 'B' }, { symbol: 'B' }, {}, ['A', 'B']],
     ['another symbol and ISIN', { isin: 'A', symbol: 'B' }, {}, { isin: 'C', symbol: 'D' }, ['C', 'D']],
-    ['an ISIN after a symbol', { isin: 'A' }, { symbol: 'B' }, { isin: 'A' }, ['A', 'B']],
+    ['the ISIN that it had', { isin: 'A' }, { symbol: 'B' }, { isin: 'A' }, ['A', 'B']],
   ])('are in the instrument that was named last: %s', async (_, first, second, third, expected) => {
     const found = await transactions([row(1, 'create', first)], [row(2, 'modify', second)], [row(3, 'fill', third)]);
     const [facts] = factsIn(found);

@@ -33,6 +33,11 @@ export class Facts {
     return this.own.get(name) ?? this.taken(name);
   }
 
+  /** Whether the event states it itself. */
+  isOwn(name: FactName): boolean {
+    return this.own.has(name);
+  }
+
   /** Of several names the first that the event states itself, else the first that was stated before. */
   nearest(...names: readonly FactName[]): Stated | undefined {
     const own = names.find((name) => this.own.has(name));

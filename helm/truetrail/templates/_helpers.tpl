@@ -55,13 +55,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "truetrail.podSecurityContext" -}}
 runAsNonRoot: true
-{{- with .Values.runAs.user }}
-runAsUser: {{ int64 . }}
-{{- end }}
-{{- with .Values.runAs.group }}
-runAsGroup: {{ int64 . }}
-fsGroup: {{ int64 . }}
+{{- with .Values.runAs }}
+{{- if .user }}
+runAsUser: {{ int64 .user }}
+runAsGroup: {{ int64 .group }}
+fsGroup: {{ int64 .group }}
 fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 {{- end }}
 seccompProfile:
   type: RuntimeDefault
