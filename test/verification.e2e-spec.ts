@@ -244,12 +244,20 @@ describe('verification of a range', () => {
   it('shows in the metrics', async () => {
     const ledger = await newLedger();
     const age = new RegExp(`truetrail_verification_age_seconds\\{ledger="${ledger}"\\} \\d`);
-    const before = await service.http().get('/metrics').expect(200);
-    expect(before.text).not.toMatch(age);
-    await record(service, 3, ledger);
-    const unverified = await service.http().get('/metrics').expect(200);
-    expect(unverified.text).toMatch(age); // since it was made
-    expect(unverified.text).not.toContain(`truetrail_verification_valid{ledger="${ledger}"}`);
+    const scheduled = await startService({
+      env: { VERIFICATION_SCHEDULE: '0 0 29 2 *' },
+      database: service.database,
+    });
+    const textOf = async (of: TestService): Promise<string> => (await of.http().get('/metrics').expect(200)).text;
+    try {
+      expect(await textOf(scheduled)).not.toMatch(age);
+      await record(service, 3, ledger);
+      expect(await textOf(scheduled)).toMatch(age); // since it was made
+      expect(await textOf(service)).not.toMatch(age); // where none is scheduled, there is none to wait for
+    } finally {
+      await scheduled.close();
+    }
+    expect(await textOf(service)).not.toContain(`truetrail_verification_valid{ledger="${ledger}"}`);
     await verify(service, {}, ledger);
     const { text } = await service.http().get('/metrics').expect(200);
     expect(text).toContain(`truetrail_verification_valid{ledger="${ledger}"} 1`);
