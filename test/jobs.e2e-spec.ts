@@ -155,7 +155,7 @@ describe('jobs', () => {
         `INSERT INTO job_runs (id, job, status, requested_by, created_at, started_at, finished_at, outcome)
            SELECT gen_random_uuid(), j, 'done', 'service', at, at, at, '{}'
              FROM unnest($1::text[], '{12000,400}'::integer[]) AS given (j, n)
-             CROSS JOIN LATERAL (SELECT now() - interval '200 days' + i * interval '1 minute' AS at FROM generate_series(1, n) AS i)`,
+             CROSS JOIN LATERAL (SELECT now() - interval '200 days' + i * interval '1 minute' AS at FROM generate_series(1, n) AS i) AS runs`,
         [jobs],
       ),
     );
