@@ -15,7 +15,7 @@ import { createKey, query } from './support/keys.js';
 import { RestorableDatabase } from './support/restorable-database.js';
 import { folderStore, onFolders, S3_ENVIRONMENT, STORES, type TestStore } from './support/stores.js';
 import { endRow, publishesItsRows, seen, tampering } from './support/tamper-matrix.js';
-import { record, runJob, runOnRequestAlone, verify } from './support/verification.js';
+import { connected, record, runJob, runOnRequestAlone, verify } from './support/verification.js';
 
 jest.setTimeout(180_000);
 
@@ -425,6 +425,27 @@ onFolders('a database that was restored behind its anchors', () => {
     for (const ledger of ['main', 'main-2', '_service', '_service-2', 'desk-1']) {
       await checkTrail(server.database.adminUrl, ledger);
     }
+
+    // the same again is no news; a tail that is cut off further is
+    const changed = async (): Promise<string | undefined> => {
+      await verify(service!, {}, 'main');
+      return /truetrail_closed_ledger_changed\{ledger="main"\} (\S+)/.exec((await http().get('/metrics')).text)?.[1];
+    };
+    expect(await changed()).toBe('0');
+    await connected(server.database.adminUrl, async (admin) => {
+      const { rows } = await admin.query<{ leaf: string }>(
+        `SELECT DISTINCT tableoid::regclass::text AS leaf FROM audit_events WHERE ledger = 'main'`,
+      );
+      await admin.query('SET session_replication_role = replica');
+      for (const { leaf } of rows) await admin.query(`ALTER TABLE ${leaf} DISABLE TRIGGER ALL`);
+      await admin.query('ALTER TABLE audit_events DISABLE TRIGGER ALL; ALTER TABLE ledger_heads DISABLE TRIGGER ALL');
+      await admin.query(`DELETE FROM audit_events WHERE ledger = 'main' AND sequence > 35`);
+      await admin.query(
+        `UPDATE ledger_heads AS h SET size = 35, event_hash = e.event_hash
+           FROM audit_events AS e WHERE h.ledger = 'main' AND e.ledger = 'main' AND e.sequence = 35`,
+      );
+    });
+    expect(await changed()).toBe('1');
   });
 });
 
