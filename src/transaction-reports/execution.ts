@@ -68,12 +68,12 @@ export function isFirmStated({ facts, firm }: Pick<Execution, 'facts' | 'firm'>)
 type ForWhom = Pick<Execution, 'facts' | 'firm' | 'reference'>;
 
 /** Values of `client_id_type` with which there is no `client_id`. */
-export const NAMELESS: readonly string[] = ['none', 'aggregated', 'pending_allocation'];
+export const WITHOUT_CLIENT_ID: readonly string[] = ['none', 'aggregated', 'pending_allocation'];
 
 /** Whom an order is for: the client that events name; undefined where there is none, or there are several. */
 export function clientIdOf({ facts, firm, reference }: ForWhom): string | undefined {
   const id = facts.text('client_id');
-  const isNone = NAMELESS.includes(facts.text('client_id_type') ?? '');
+  const isNone = WITHOUT_CLIENT_ID.includes(facts.text('client_id_type') ?? '');
   return isNone || id === undefined || leiOf(id, reference) === firm ? undefined : id;
 }
 

@@ -1,7 +1,7 @@
 import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
 import { executionDecision, investmentDecision } from './decisions.js';
 import { directionOf } from './direction.js';
-import { isFirmStated, leiOf, NAMELESS, statedIn, type Execution } from './execution.js';
+import { isFirmStated, leiOf, WITHOUT_CLIENT_ID, statedIn, type Execution } from './execution.js';
 import {
   branchMembershipCountry,
   complexTradeId,
@@ -87,7 +87,7 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
 /** What would leave a client out: where one is named, and it is said that there is none, or several. */
 function mendContradictedClient({ facts, firm, reference }: Execution, trace: Trace): void {
   const [client, type] = [facts.get('client_id'), facts.get('client_id_type')];
-  if (!client || !NAMELESS.includes(type?.text ?? '') || leiOf(client.text, reference) === firm) return;
+  if (!client || !WITHOUT_CLIENT_ID.includes(type?.text ?? '') || leiOf(client.text, reference) === firm) return;
   trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with client_id_type ${type!.text}`);
 }
 

@@ -56,9 +56,9 @@ interface TransmissionChange extends Stated {
   /** to whom it was transmitted before */
   receiver: Stated | undefined;
   /** the same of all that say the same, also of what held before: an order may have had many changes, each of them corrected */
-  said: number;
+  meaning: number;
   /** the same of what is one statement, or one change by the same event */
-  one: number;
+  identity: number;
 }
 
 /** Numbers for texts, the same for the same. */
@@ -128,9 +128,9 @@ export class OrderPast {
         transmissionAfter(held, known, this.changes);
       this.stated.set('transmission', continued(before, contents, after, areOne));
     }
-    if (contents.some(({ stated }) => NAMES.some((name) => stated?.facts.has(name)))) {
+    if (contents.some(({ stated }) => INSTRUMENT_NAMES.some((name) => stated?.facts.has(name)))) {
       const known = combined(this.timelineOf('isin'), this.timelineOf('symbol'), (isin, symbol) => ({ isin, symbol }));
-      for (const name of NAMES)
+      for (const name of INSTRUMENT_NAMES)
         this.stated.set(
           name,
           continued(known, contents, (held, then) => namedAfter(held, then, name)),
@@ -244,18 +244,22 @@ function isOfOrder(held: HeldContent, name: FactName, hasFill: boolean): boolean
   return name === 'allocations' || !(hasFill && held.stated?.facts.has('allocations'));
 }
 
-/** By what an event names its instrument: what it states alone, the other one is not known of it. */
-const NAMES = ['isin', 'symbol'] as const;
-type Named = Readonly<Partial<Record<(typeof NAMES)[number], Stated | undefined>>>;
+/** By what an event names its instrument. */
+const INSTRUMENT_NAMES = ['isin', 'symbol'] as const;
+type Named = Readonly<Partial<Record<(typeof INSTRUMENT_NAMES)[number], Stated | undefined>>>;
 
 /**
  * What an order's instrument is called after an event: one name that is another than before is of another instrument,
  * whatever the other name was.
  */
-function namedAfter(held: HeldContent, known: Named | undefined, name: (typeof NAMES)[number]): Stated | undefined {
+function namedAfter(
+  held: HeldContent,
+  known: Named | undefined,
+  name: (typeof INSTRUMENT_NAMES)[number],
+): Stated | undefined {
   const own = held.stated?.facts;
   const stated = own?.get(name);
-  const other = NAMES.find((each) => each !== name)!;
+  const other = INSTRUMENT_NAMES.find((each) => each !== name)!;
   const [next, before] = [own?.get(other), known?.[other]];
   if (stated) return stated;
   return next && before && next.text !== before.text ? undefined : known?.[name];
@@ -309,8 +313,8 @@ function changed(
   const earlier = changeIn(before);
   return {
     ...{ ...stated, since, sinceNanos: nanosOf(since), before, receiver },
-    said: changes.of(stated.text, since, receiver?.text, before?.text, earlier?.said),
-    one: changes.of(stated.sequence, stated.text, since, receiver?.sequence, before?.sequence, earlier?.one),
+    meaning: changes.of(stated.text, since, receiver?.text, before?.text, earlier?.meaning),
+    identity: changes.of(stated.sequence, stated.text, since, receiver?.sequence, before?.sequence, earlier?.identity),
   };
 }
 
@@ -356,7 +360,7 @@ export function ownFacts(held: HeldContent, { lastFill }: KnownThen): ReadonlyMa
 export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): ReadonlyMap<FactName, Stated> {
   const taken = new Map(facts);
   const named = { isin: facts.get('isin'), symbol: facts.get('symbol') };
-  for (const name of NAMES) if (!namedAfter(held, named, name)) taken.delete(name);
+  for (const name of INSTRUMENT_NAMES) if (!namedAfter(held, named, name)) taken.delete(name);
   const fill = isExecution(held) ? held : lastFill;
   if (!fill) return taken;
   const { transmission, receiver } = fill === lastFill ? lastFill : transmissionTo(fill, facts.get('transmission'));
@@ -389,12 +393,12 @@ function changeIn(stated: Stated | TransmissionChange | undefined): Transmission
 
 /** Whether both are one statement, or one change by the same event. */
 function areOne(a: Stated | undefined, b: Stated | undefined): boolean {
-  return a === b || (changeIn(a) !== undefined && changeIn(a)?.one === changeIn(b)?.one);
+  return a === b || (changeIn(a) !== undefined && changeIn(a)?.identity === changeIn(b)?.identity);
 }
 
 /** Whether both say the same, also of when a transmission changed, and of what held before. */
 function isSaidAgain(a: Stated | undefined, b: Stated | undefined): boolean {
-  return a?.text === b?.text && changeIn(a)?.said === changeIn(b)?.said;
+  return a?.text === b?.text && changeIn(a)?.meaning === changeIn(b)?.meaning;
 }
 
 /** Whether it is of a drop copy. */
