@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { compareHistory, expectedHistories, python3IsThere } from './real-data/expected-histories.js';
+import { compareHistory, expectedHistories } from './real-data/expected-histories.js';
 import { sources } from './real-data/sources.js';
 import { startService, TEST_KEY, type TestService } from './support/app.js';
+import { HAS_PYTHON, PYTHON } from './support/python.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
 import { runJob, verify } from './support/verification.js';
@@ -17,7 +18,7 @@ const READERS = 4;
 const COMPARED = 1_200;
 
 const source = sources.find(({ name }) => name.startsWith('bitstamp'))!;
-const isThere = source.folder() !== undefined && python3IsThere();
+const isThere = source.folder() !== undefined && HAS_PYTHON;
 if (!isThere && !process.env.CI) {
   process.stderr.write('skipped: recorded order flow over two years (its data or python3 are missing here)\n');
 }
@@ -129,7 +130,7 @@ describe('recorded order flow, over two years', () => {
       const folder = mkdtempSync(join(tmpdir(), 'truetrail-ndjson-'));
       try {
         writeFileSync(join(folder, 'events.ndjson'), after);
-        const second = spawnSync('python3', ['test/vectors/verify.py', '--whole', join(folder, 'events.ndjson')], {
+        const second = spawnSync(PYTHON, ['test/vectors/verify.py', '--whole', join(folder, 'events.ndjson')], {
           encoding: 'utf8',
         });
         expect([second.status, second.stderr]).toEqual([0, '']);

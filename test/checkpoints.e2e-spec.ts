@@ -30,8 +30,9 @@ import type { JobLock } from '../src/jobs/job-lock.js';
 import { verifyArchiveFolder } from '../src/verify/archive-folder.js';
 import { watchLedger } from '../src/verify/ledger-monitor.js';
 import { sampleEvent, startService, takeTurn, TEST_KEY, TEST_ORIGIN, type TestService } from './support/app.js';
-import { asBytes, HAS_PYTHON, inMemory, SECOND_VERIFIER, unpack } from './support/evidence.js';
+import { asBytes, inMemory, SECOND_VERIFIER, unpack } from './support/evidence.js';
 import { createKey, serviceEvents } from './support/keys.js';
+import { HAS_PYTHON, PYTHON } from './support/python.js';
 import { folderStore, STORES, storeWith, type TestStore } from './support/stores.js';
 import { runJob, tamper } from './support/verification.js';
 
@@ -569,7 +570,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         if (HAS_PYTHON) {
           const file = join(folder, 'bundle.zip');
           writeFileSync(file, bundle);
-          const { status, stdout } = spawnSync('python3', [SECOND_VERIFIER, file, String(given)], { encoding: 'utf8' });
+          const { status, stdout } = spawnSync(PYTHON, [SECOND_VERIFIER, file, String(given)], { encoding: 'utf8' });
           expect([status, stdout]).toEqual([0, expect.stringContaining(': 0 findings')]);
         }
       }

@@ -22,8 +22,9 @@ import { MonthDeletionJob } from '../src/retention/month-deletions.job.js';
 import { verifyArchiveFolder } from '../src/verify/archive-folder.js';
 import { startService, TEST_ORIGIN, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
-import { asBytes, HAS_PYTHON, inMemory, SECOND_VERIFIER } from './support/evidence.js';
+import { asBytes, inMemory, SECOND_VERIFIER } from './support/evidence.js';
 import { createKey, query } from './support/keys.js';
+import { HAS_PYTHON, PYTHON } from './support/python.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
 import { connected, record, runJob, runOnRequestAlone, tamper, verify } from './support/verification.js';
@@ -266,7 +267,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         if (!HAS_PYTHON || events === 0) return; // it takes its time
         const file = join(folder, 'bundle.zip');
         writeFileSync(file, bundle);
-        const { status, stdout } = spawnSync('python3', [SECOND_VERIFIER, file, key], { encoding: 'utf8' });
+        const { status, stdout } = spawnSync(PYTHON, [SECOND_VERIFIER, file, key], { encoding: 'utf8' });
         expect([question, status, stdout]).toEqual([question, 0, expect.stringContaining(': 0 findings')]);
       };
       const refused = async (question: object, ...details: string[]): Promise<void> => {

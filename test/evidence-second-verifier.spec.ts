@@ -17,7 +17,6 @@ import {
   LEDGER_KEY,
   makeBundle,
   makeLedger,
-  HAS_PYTHON,
   numbers,
   pack,
   recordedAtOf,
@@ -27,6 +26,7 @@ import {
   unpack,
   type BundlePlan,
 } from './support/evidence.js';
+import { HAS_PYTHON, PYTHON } from './support/python.js';
 
 // The second implementation, which shares no code with the first: it says whether the documents say what the format is.
 const skip = !HAS_PYTHON && process.env.CI === undefined;
@@ -46,7 +46,7 @@ if (skip) {
   function verify(bytes: Buffer, by = key.toString()): { status: number | null; output: string } {
     const file = join(folder, 'bundle.zip');
     writeFileSync(file, bytes);
-    const { status, stdout, stderr } = spawnSync('python3', [SECOND_VERIFIER, file, by], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(PYTHON, [SECOND_VERIFIER, file, by], { encoding: 'utf8' });
     return { status, output: stdout + stderr };
   }
 

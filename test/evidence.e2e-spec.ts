@@ -7,8 +7,9 @@ import pg from 'pg';
 import { FILES } from '../src/integrity/evidence-bundle.js';
 import type { BundleReport } from '../src/integrity/evidence-verifier.js';
 import { sampleEvent, startService, TEST_ORIGIN, type TestService } from './support/app.js';
-import { asBytes, HAS_PYTHON, SECOND_VERIFIER, unpack } from './support/evidence.js';
+import { asBytes, SECOND_VERIFIER, unpack } from './support/evidence.js';
 import { createKey, serviceEvents } from './support/keys.js';
+import { HAS_PYTHON, PYTHON } from './support/python.js';
 import { STORES, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
 import { runJob, runOnRequestAlone } from './support/verification.js';
@@ -116,7 +117,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const report = JSON.parse(stdout) as BundleReport;
       expect(code).toBe({ valid: 0, invalid: 1, undecided: 2 }[report.verdict]);
       if (HAS_PYTHON) {
-        const other = await run('python3', SECOND_VERIFIER, file, by);
+        const other = await run(PYTHON, SECOND_VERIFIER, file, by);
         const code = { valid: 0, invalid: 1, undecided: 2 }[report.verdict];
         expect([other.code, other.stdout]).toEqual([code, expect.any(String)]);
       }

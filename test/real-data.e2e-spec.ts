@@ -11,17 +11,12 @@ import {
   type Receipt,
   type SentContent,
 } from '../src/integrity/event.js';
-import {
-  byEventTime,
-  compareHistory,
-  expectedHistories,
-  python3IsThere,
-  type ExpectedEvent,
-} from './real-data/expected-histories.js';
+import { byEventTime, compareHistory, expectedHistories, type ExpectedEvent } from './real-data/expected-histories.js';
 import { comparableExceptions, exceptionsOfFiles } from './real-data/exceptions-of-files.js';
 import { sampleSources, sharedDataFolder, sources, type Source } from './real-data/sources.js';
 import { startService, TEST_KEY, type TestService } from './support/app.js';
 import { checkTrail } from './support/check-trail.js';
+import { HAS_PYTHON, PYTHON } from './support/python.js';
 import { verify } from './support/verification.js';
 
 const BATCH = 500;
@@ -34,7 +29,7 @@ const HISTORIES = process.env.TEST_ALL_HISTORIES ? Infinity : 1_000;
 
 const missing = [
   ...(sharedDataFolder() === undefined ? ['the recorded data (TRUETRAIL_SHARED, by default ../shared)'] : []),
-  ...(python3IsThere() ? [] : ['python3']),
+  ...(HAS_PYTHON ? [] : ['python3']),
 ];
 if (missing.length > 0 && !process.env.CI) {
   process.stderr.write(`test/real-data: not all order flow goes in, missing here: ${missing.join(' and ')}\n`);
@@ -131,7 +126,7 @@ describe('recorded order flow', () => {
   describe.each([...sampleSources, ...sources].map((source) => [source.name, source] as const))(
     '%s',
     (name, source) => {
-      const withBoth = source.folder() === undefined || !python3IsThere() ? it.skip : it;
+      const withBoth = source.folder() === undefined || !HAS_PYTHON ? it.skip : it;
 
       withBoth(
         "goes in; every order's history is what the file says; the chain verifies; exceptions are the file's",
@@ -190,7 +185,7 @@ describe('recorded order flow', () => {
     },
   );
 
-  const withPython = python3IsThere() ? it : it.skip;
+  const withPython = HAS_PYTHON ? it : it.skip;
   withPython('verifies by the second implementation, from what the API says', async () => {
     const ledger = `data-${sampleSources[0]!.name}`.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
     await service.http().put(`/v1/ledgers/${ledger}`);
@@ -205,7 +200,7 @@ describe('recorded order flow', () => {
     try {
       writeFileSync(join(folder, 'events.ndjson'), text);
       const verify = (file: string) =>
-        spawnSync('python3', ['test/vectors/verify.py', '--whole', join(folder, file)], { encoding: 'utf8' });
+        spawnSync(PYTHON, ['test/vectors/verify.py', '--whole', join(folder, file)], { encoding: 'utf8' });
       const whole = verify('events.ndjson');
       expect([whole.status, whole.stderr]).toEqual([0, '']);
       writeFileSync(join(folder, 'changed.ndjson'), text.replace('"action":"create"', '"action":"cancel"'));

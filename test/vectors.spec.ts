@@ -15,13 +15,13 @@ import {
   type Receipt,
 } from '../src/integrity/event.js';
 import { formatMicros } from '../src/integrity/timestamp.js';
+import { HAS_PYTHON, PYTHON } from './support/python.js';
 
 // The second implementation, which shares no code with the first: a fault of either shows as soon as they differ.
 const verifier = fileURLToPath(new URL('vectors/verify.py', import.meta.url));
 const vectors = fileURLToPath(new URL('vectors', import.meta.url));
 
-const hasPython = spawnSync('python3', ['--version']).status === 0;
-const skip = !hasPython && process.env.CI === undefined;
+const skip = !HAS_PYTHON && process.env.CI === undefined;
 if (skip)
   process.stdout.write(
     'SKIPPED: python3 is not installed, so test/vectors/verify.py was not compared with src/integrity\n',
@@ -30,7 +30,7 @@ if (skip)
 type Event = Content & Receipt;
 
 function verify(...args: string[]): { status: number | null; output: string } {
-  const { status, stdout, stderr, error } = spawnSync('python3', [verifier, ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr, error } = spawnSync(PYTHON, [verifier, ...args], { encoding: 'utf8' });
   if (error) throw new Error('python3 cannot be run', { cause: error });
   return { status, output: stdout + stderr };
 }

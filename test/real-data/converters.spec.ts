@@ -1,5 +1,6 @@
 import type { Action, EventContent } from './content.js';
-import { compareHistory, expectedHistories, python3IsThere } from './expected-histories.js';
+import { HAS_PYTHON } from '../support/python.js';
+import { compareHistory, expectedHistories } from './expected-histories.js';
 import { fixMessages } from './fix.js';
 import { sampleSources, sharedDataFolder, sources, type Source } from './sources.js';
 
@@ -8,7 +9,7 @@ const SLOW_MS = 60_000;
 
 const missing = [
   ...(sharedDataFolder() === undefined ? ['the recorded data (TRUETRAIL_SHARED, by default ../shared)'] : []),
-  ...(python3IsThere() ? [] : ['python3']),
+  ...(HAS_PYTHON ? [] : ['python3']),
 ];
 if (missing.length > 0 && !process.env['CI']) {
   process.stderr.write(`test/real-data: not everything is compared, missing here: ${missing.join(' and ')}\n`);
@@ -53,7 +54,7 @@ async function sampleHistory(name: string, entityId: string): Promise<EventConte
 
 describe.each([...sources, ...sampleSources].map((source) => [source.name, source] as const))('%s', (_name, source) => {
   const withData = source.folder() === undefined ? it.skip : it;
-  const withBoth = source.folder() === undefined || !python3IsThere() ? it.skip : it;
+  const withBoth = source.folder() === undefined || !HAS_PYTHON ? it.skip : it;
 
   withData(
     'gives as many events of each action as its README says',

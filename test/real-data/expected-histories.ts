@@ -1,9 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { PYTHON } from '../support/python.js';
 import { sampleFolder, sampleSources, sharedDataFolder, type Source } from './sources.js';
 
 /**
@@ -40,12 +41,6 @@ function member(object: unknown, name: string): unknown {
   return typeof object === 'object' && object !== null ? (object as Members)[name] : undefined;
 }
 
-/** Whether the independent reading can run here. */
-export function python3IsThere(): boolean {
-  return (isPython3There ??= spawnSync('python3', ['--version']).status === 0);
-}
-let isPython3There: boolean | undefined;
-
 /**
  * The histories that expected_histories.py reads from the files of `source`, by entity id, in the order in which the
  * orders first appear. Throws if the files are not on this machine or Python fails.
@@ -55,7 +50,7 @@ export async function expectedHistories(source: Source): Promise<Map<string, Exp
   if (folder === undefined) throw new Error(`${source.name}: the data are not on this machine`);
   const script = join(dirname(fileURLToPath(import.meta.url)), 'expected_histories.py');
   // -B: leave no bytecode beside the script
-  const python = spawn('python3', ['-B', script, folder, source.name], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const python = spawn(PYTHON, ['-B', script, folder, source.name], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(python, 'close');
 
   const histories = new Map<string, ExpectedEvent[]>();

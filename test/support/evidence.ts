@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { createPrivateKey, hash, type KeyObject } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { anchorBytes, anchorHash } from '../../src/integrity/anchor.js';
@@ -304,9 +303,8 @@ export function repacked(
   return pack(files, manifest);
 }
 
-/** The second verifier of bundles, which is not ours in anything but its tests, and whether there is what runs it. */
+/** The second verifier of bundles, which is not ours in anything but its tests. */
 export const SECOND_VERIFIER = fileURLToPath(new URL('../bundle/verify_bundle.py', import.meta.url));
-export const HAS_PYTHON = spawnSync('python3', ['--version']).status === 0;
 
 /** For supertest: an answer's body as it comes. */
 export function asBytes(answer: unknown, done: (error: Error | null, body: Buffer) => void): void {
