@@ -17,8 +17,8 @@ import { Startup } from './operation/startup.js';
 async function openDatabase(config: Config, logger: Logger): Promise<{ url: string; close(): Promise<void> }> {
   const log = (message: string): void => logger.info(message);
   if (config.DATABASE_URL !== undefined) {
-    const { DATABASE_URL: url, DATABASE_OWNER_URL: owner } = config;
-    await migrate({ ownerUrl: owner ?? url, ...(owner === undefined ? {} : { serviceUrl: url }), log });
+    const { DATABASE_URL: url, DATABASE_OWNER_URL: owner, DATABASE_WAIT: patienceMs } = config;
+    await migrate({ ownerUrl: owner ?? url, ...(owner === undefined ? {} : { serviceUrl: url }), patienceMs, log });
     return { url, close: () => Promise.resolve() };
   }
   const postgres = await startEmbeddedPostgres({

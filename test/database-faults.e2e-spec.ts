@@ -224,3 +224,32 @@ describe('while PostgreSQL or the way to it', () => {
     60_000,
   );
 });
+
+describe('when a replica starts while there is no database', () => {
+  const wait = (url: string, patience: string): Promise<Replica> =>
+    Replica.start({ DATABASE_URL: url, DATABASE_WAIT: patience, LOG_LEVEL: 'info' });
+
+  it('it waits for it', async () => {
+    const database = await createTestDatabase();
+    const proxy = await FaultProxy.start(await freePort());
+    try {
+      const starting = wait(Object.assign(new URL(database.serviceUrl), { port: String(proxy.port) }).href, '60s');
+      starting.catch(() => undefined); // it is awaited below
+      await pause(4_000);
+      proxy.retarget(Number(new URL(database.serviceUrl).port));
+      const replica = await starting;
+      expect(replica.log).toMatch(/no database yet \([^)]+\): trying for another 60 s/);
+      await replica.end('SIGTERM');
+    } finally {
+      await proxy.close();
+      await database.drop();
+    }
+  }, 90_000);
+
+  it('it says what to look at when it has waited long enough', async () => {
+    const nobody = `postgres://truetrail_app@127.0.0.1:${await freePort()}/truetrail`;
+    const began = Date.now();
+    await expect(wait(nobody, '2s')).rejects.toThrow(/trying for another 2 s[^]*ECONNREFUSED[^]*Is PostgreSQL up/);
+    expect(Date.now() - began).toBeGreaterThan(2_000);
+  }, 30_000);
+});

@@ -123,6 +123,13 @@ describe('when PostgreSQL fails', () => {
       async (submitters, alarms) => {
         proxy.silence();
         killPostmaster(primaryFolder());
+        const early = Replica.start({
+          DATABASE_URL: standby.url(primary.serviceUrl),
+          DATABASE_WAIT: '60s',
+          DATA_DIR: join(root, 'early'),
+          LOG_LEVEL: 'info',
+        });
+        early.catch(() => undefined); // it is awaited below
         await alarms.scrape(6);
         await standby.promote();
         adminUrl = inTrail(standby.url());
@@ -133,6 +140,9 @@ describe('when PostgreSQL fails', () => {
         // by TCP alone it would be a quarter of an hour
         expect(Date.now() - began).toBeLessThan(20_000);
         await alarms.scrape(8, () => pause(200));
+        const { log } = await early;
+        expect(log).toContain('no database yet (the server follows another one): trying for another 60 s');
+        await (await early).end('SIGTERM');
       },
     );
   }, 120_000);

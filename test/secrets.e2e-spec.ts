@@ -76,7 +76,7 @@ describe('secrets', () => {
       const build = process.env.TRUETRAIL_BUILD;
       if (!build) throw new Error('TRUETRAIL_BUILD is not set: run the tests by `npm test`');
       const child = spawn(process.execPath, [join(build, 'src/main.js')], {
-        env: { PATH: process.env.PATH, LOG_LEVEL: 'trace', PORT: '0', ...env },
+        env: { PATH: process.env.PATH, LOG_LEVEL: 'trace', PORT: '0', DATABASE_WAIT: '0s', ...env },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       let output = '';

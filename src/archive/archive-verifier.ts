@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { isDatabaseUnavailable } from '../http/problem.filter.js';
+import { isDatabaseUnavailable } from '../database/availability.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { readStoredRows } from '../events/stored-events.js';
 import { ARCHIVE_KINDS, ArchiveObjectError, objectKey, type RangeFacts } from './archive-format.js';

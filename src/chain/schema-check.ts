@@ -6,7 +6,7 @@ import { POOL } from '../database/tokens.js';
 import { SERVICE_ROLE } from '../database/connection.js';
 import { sqlState } from '../database/sqlstate.js';
 import { ServiceLedger } from '../events/service-ledger.js';
-import { isDatabaseUnavailable } from '../http/problem.filter.js';
+import { isDatabaseUnavailable } from '../database/availability.js';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';

@@ -11,7 +11,7 @@ import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { Appender } from '../events/appender.js';
 import { ServiceLedger } from '../events/service-ledger.js';
-import { isDatabaseUnavailable } from '../http/problem.filter.js';
+import { isDatabaseUnavailable } from '../database/availability.js';
 import { Problem } from '../http/problem.js';
 import { microsOf } from '../integrity/stored-event.js';
 import type { JsonObject } from '../integrity/strict-json.js';

@@ -48,7 +48,7 @@ export async function migrateDatabase(
   log: (message: string) => void,
 ): Promise<void> {
   const hasOwnLogin = config.DATABASE_URL === undefined || config.DATABASE_OWNER_URL !== undefined;
-  await migrate({ ownerUrl, ...(hasOwnLogin ? { serviceUrl: url } : {}), log });
+  await migrate({ ownerUrl, ...(hasOwnLogin ? { serviceUrl: url } : {}), patienceMs: config.DATABASE_WAIT, log });
 }
 
 /** Throws with what to do when the schema is not that of this release. */

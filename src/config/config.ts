@@ -73,6 +73,12 @@ export const SETTINGS = {
     fallback: 'verify',
     why: '`verify`: of a server on another machine the certificate and the name in it are verified (`sslmode=verify-full` in its URL), or the service does not start. `any`: what the URL says, if that is nothing without TLS; for a network that is encrypted by something else.',
   }),
+  DATABASE_WAIT: duration({
+    minMs: 0,
+    maxMs: 3_600_000,
+    fallback: '2m',
+    why: 'How long a start, and `truetrail migrate`, wait for a server that cannot be reached, is starting up, or follows another one. Keep it under what your platform gives a start.',
+  }),
   DATABASE_POOL_SIZE: integer({
     min: 1,
     max: 200,

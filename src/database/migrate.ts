@@ -2,6 +2,7 @@ import pg from 'pg';
 import { connectionOptions, SERVICE_ROLE } from './connection.js';
 import { ownerDataSource } from './data-source.js';
 import { MIGRATIONS } from '../../migrations/index.js';
+import { connectPatiently } from './patient-connection.js';
 import { sqlState, SqlState } from './sqlstate.js';
 
 const MIGRATION_LOCK = `hashtextextended('truetrail.migrations', 0)`;
@@ -15,18 +16,13 @@ const MIGRATION_LOCK = `hashtextextended('truetrail.migrations', 0)`;
 export async function migrate(options: {
   ownerUrl: string;
   serviceUrl?: string;
+  /** how long a server that cannot be reached is waited for; not at all by itself */
+  patienceMs?: number;
   log?: (message: string) => void;
 }): Promise<void> {
-  const { ownerUrl, serviceUrl, log = () => undefined } = options;
-  const lock = new pg.Client({
-    ...connectionOptions({
-      url: ownerUrl,
-      asService: false,
-      applicationName: 'truetrail migrations',
-      lockTimeoutMs: 0,
-    }),
-  });
-  await lock.connect();
+  const { ownerUrl, serviceUrl, patienceMs = 0, log = () => undefined } = options;
+  const login = { url: ownerUrl, asService: false, applicationName: 'truetrail migrations', lockTimeoutMs: 0 };
+  const lock = await connectPatiently(connectionOptions(login), { patienceMs, log });
   try {
     await lock.query(`SELECT pg_advisory_lock(${MIGRATION_LOCK})`);
     if (!(await isUpToDate(lock))) {

@@ -8,7 +8,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { DATABASE_URL } from '../database/tokens.js';
 import { sqlState, SqlState } from '../database/sqlstate.js';
-import { isDatabaseUnavailable } from '../http/problem.filter.js';
+import { isDatabaseUnavailable } from '../database/availability.js';
 import { Problem } from '../http/problem.js';
 import { ClockMonitor } from '../operation/clock-monitor.js';
 import { envelopeOf } from '../integrity/stored-event.js';

@@ -1,6 +1,6 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { sqlState } from '../database/sqlstate.js';
+import { isDatabaseUnavailable } from '../database/availability.js';
 import { DamagedRowError } from '../integrity/stored-event.js';
 import { Problem } from './problem.js';
 
@@ -79,27 +79,4 @@ export function toProblem(error: unknown): Problem {
   return new Problem('internal-error', 'The service failed; its log has the cause under this request id', {
     cause: error,
   });
-}
-
-const CONNECTION_ERRORS = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  'EAI_AGAIN',
-]);
-
-/** Whether an error of pg says that the server is away, going away, or out of room, rather than that we did wrong. */
-export function isDatabaseUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const state = sqlState(error);
-  if (state !== undefined) return /^(08|53|57P|55P03|40|58)/.test(state);
-  return (
-    CONNECTION_ERRORS.has(String((error as { code?: unknown }).code)) ||
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
-      error.message,
-    )
-  );
 }

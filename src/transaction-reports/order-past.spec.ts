@@ -32,6 +32,8 @@ const VALUES: Readonly<StatedValues> = {
   ...{ order_receiver: ['A', 'B'], transmission: ['complete', 'incomplete', 'none'] },
   ...{ client_id: ['C-1', 'C-5'], client_id_type: ['aggregated', 'none'], counterparty_id: ['C-1', 'C-9'] },
   ...{ trading_capacity: ['own_account', 'any_other'], execution_decision_maker: ['T-1', 'MM7'] },
+  ...{ execution_decision_maker_type: ['algorithm', 'client'], swap_role: ['pays_fixed', 'receives_fixed'] },
+  ...{ price_notation: ['percentage', 'yield'], cfi: ['SRCCSP', 'DBFTFB'] },
   ...{ executing_entity: [FIRM], transaction_nature: ['netting', 'trade'], allocations: ALLOCATIONS },
   ...{ short_sale: ['exempt', 'not_short'], transmitting_firm: [BANK], drop_copy: [true, false, false, false] },
   // before some cancels and after others, and after some of the days on which corrections are recorded
@@ -155,16 +157,29 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       lastFill = { ...held, ...(said ? { transmission: said, receiver: undefined } : transmissionAt(before, held)) };
     }
     const allocates = own.has('allocations') && lastFillBefore !== undefined;
-    for (const [name, other] of [
-      ['isin', 'symbol'],
-      ['symbol', 'isin'],
-    ] as const) {
-      const known = facts.get(other);
-      if (!own.has(name) && own.has(other) && known && known.text !== own.get(other)!.text) facts.delete(name);
-    }
+    // of who and what is named elsewhere: what was said of another one
+    const isAnother = (name: FactName): boolean =>
+      own.has(name) && facts.has(name) && own.get(name)!.text !== facts.get(name)!.text;
+    const isOtherInstrument = isAnother('isin') || isAnother('symbol');
+    const isOtherOfExecution = isOtherInstrument && isExecution(held);
+    const ofInstrument: FactName[] = ['isin', 'symbol', 'swap_role', 'price_notation', 'currency', 'cfi'];
+    const lost: FactName[] = [
+      ...(isOtherInstrument && !isOtherOfExecution ? ofInstrument : []),
+      ...(isAnother('side') && !isOtherOfExecution ? (['swap_role'] as const) : []),
+      ...(isAnother('client_id') ? (['client_id_type', 'transmitting_firm'] as const) : []),
+      ...(isAnother('execution_decision_maker') ? (['execution_decision_maker_type'] as const) : []),
+    ];
+    const isFirstMaker = own.has('execution_decision_maker') && !facts.has('execution_decision_maker');
+    if (isFirstMaker && facts.get('execution_decision_maker_type')?.text === 'client')
+      lost.push('execution_decision_maker_type');
+    // of two names of the instrument the one that is said again stays
+    const stays = (name: FactName): boolean => !own.has(name) && !isAnother(name === 'isin' ? 'symbol' : 'isin');
+    for (const name of lost)
+      if (!own.has(name) && !((name === 'isin' || name === 'symbol') && stays(name))) facts.delete(name);
     for (const [name, stated] of own) {
       const isOfOne = OF_ONE_EXECUTION.has(name) && (isExecution(held) || (allocates && name !== 'allocations'));
-      if (!isOfOne) facts.set(name, stated);
+      const isOfOther = isOtherOfExecution && [...ofInstrument, 'side'].includes(name);
+      if (!isOfOne && !isOfOther) facts.set(name, stated);
     }
     if (isExecution(held)) facts.delete('transmission');
     if (transmission ?? before) facts.set('transmission', (transmission ?? before)!);

@@ -5,6 +5,7 @@ import { factsOf } from '../reports/order-facts.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
+import { INSTRUMENT_NAMES, isOfAnother, leadersOf, namesAnother, OF_THAT_INSTRUMENT, saidWith } from './said-with.js';
 import type { Stated } from './trace.js';
 
 /** By what an execution says where it took place. */
@@ -128,25 +129,55 @@ export class OrderPast {
         transmissionAfter(held, known, this.changes);
       this.stated.set('transmission', continued(before, contents, after, areOne));
     }
-    if (contents.some(({ stated }) => INSTRUMENT_NAMES.some((name) => stated?.facts.has(name)))) {
-      const known = combined(this.timelineOf('isin'), this.timelineOf('symbol'), (isin, symbol) => ({ isin, symbol }));
-      for (const name of INSTRUMENT_NAMES)
-        this.stated.set(
-          name,
-          continued(known, contents, (held, then) => namedAfter(held, then, name)),
-        );
-    }
-    for (const name of new Set(contents.flatMap(namesOfOrder))) {
-      if (name === 'transmission' || name === 'isin' || name === 'symbol') continue;
+    const anew = new Map<FactName, Timeline<Stated | undefined>>();
+    const perhapsOfAnother = this.perhapsOfAnother(contents);
+    for (const name of new Set([...contents.flatMap(namesOfOrder), ...perhapsOfAnother])) {
+      if (name === 'transmission') continue;
+      const leaders = perhapsOfAnother.has(name) ? this.timelinesOf([...leadersOf(name), ...INSTRUMENT_NAMES]) : [];
       // whether what is allocated was executed by then, as far as was known
-      const known = combined(this.timelineOf(name), OF_ONE_EXECUTION.has(name) ? fills : [], (stated, fill) => ({
+      const stated = combined(this.timelineOf(name), OF_ONE_EXECUTION.has(name) ? fills : [], (stated, fill) => ({
         ...{ stated, hasFill: fill !== undefined },
       }));
-      this.stated.set(
+      const known = combined(stated, leaders, (then, others) => ({ then, others }));
+      const after = (held: HeldContent, { then, others }: NonNullable<(typeof known)[number]['value']>) => {
+        const before = then?.stated;
+        const stated = (other: FactName): Stated | undefined => (other === name ? before : others?.get(other));
+        // of another instrument an execution says it of itself alone
+        if (isExecution(held) && OF_THAT_INSTRUMENT.has(name) && namesAnother(held.stated.facts, stated)) return before;
+        const own = ofOrder(held, name, then?.hasFill ?? false);
+        return own ?? (isOfAnother(name, held.stated?.facts, stated) ? undefined : before);
+      };
+      anew.set(
         name,
-        continued(known, contents, (held, then) => ofOrder(held, name, then?.hasFill ?? false) ?? then?.stated),
+        continued(known, contents, (held, then) => after(held, then ?? { then: undefined, others: undefined })),
       );
     }
+    for (const [name, timeline] of anew) this.stated.set(name, timeline);
+  }
+
+  /** Names by which something is known that may hold no more after an event: it names another one of whom that was said. */
+  private perhapsOfAnother(contents: readonly HeldContent[]): ReadonlySet<FactName> {
+    const others = new Set<FactName>();
+    for (const { stated } of contents) {
+      for (const [name, { text }] of stated?.facts ?? []) {
+        const timeline = this.timelineOf(name);
+        if (timeline.length === 0 || timeline.some(({ value }) => value?.text !== text)) others.add(name);
+      }
+    }
+    if (others.size === 0) return others;
+    const names = saidWith(others).filter((name) => this.timelineOf(name).length > 0);
+    // what an execution in another instrument states of itself alone
+    const isOfInstrument = INSTRUMENT_NAMES.some((name) => others.has(name));
+    const stated = isOfInstrument ? contents.flatMap((held) => [...(held.stated?.facts.keys() ?? [])]) : [];
+    return new Set([...names, ...stated.filter((name) => OF_THAT_INSTRUMENT.has(name))]);
+  }
+
+  /** What was known by several names, whenever one of it changes. */
+  private timelinesOf(names: readonly FactName[]): Timeline<ReadonlyMap<FactName, Stated | undefined>> {
+    return [...new Set(names)].reduce<Timeline<ReadonlyMap<FactName, Stated | undefined>>>(
+      (all, name) => combined(all, this.timelineOf(name), (known, stated) => new Map(known).set(name, stated)),
+      [],
+    );
   }
 
   /**
@@ -244,38 +275,20 @@ function isOfOrder(held: HeldContent, name: FactName, hasFill: boolean): boolean
   return name === 'allocations' || !(hasFill && held.stated?.facts.has('allocations'));
 }
 
-/** By what an event names its instrument. */
-const INSTRUMENT_NAMES = ['isin', 'symbol'] as const;
-type Named = Readonly<Partial<Record<(typeof INSTRUMENT_NAMES)[number], Stated | undefined>>>;
-
-/**
- * What an order's instrument is called after an event: one name that is another than before is of another instrument,
- * whatever the other name was.
- */
-function namedAfter(
-  held: HeldContent,
-  known: Named | undefined,
-  name: (typeof INSTRUMENT_NAMES)[number],
-): Stated | undefined {
-  const own = held.stated?.facts;
-  const stated = own?.get(name);
-  const other = INSTRUMENT_NAMES.find((each) => each !== name)!;
-  const [next, before] = [own?.get(other), known?.[other]];
-  if (stated) return stated;
-  return next && before && next.text !== before.text ? undefined : known?.[name];
-}
+/** With these the order is nobody's any more to whom it was sent. */
+const ENDS: readonly string[] = ['cancel', 'expire', 'reject'];
 
 /** Whether an event says, or ends, how its order was transmitted, or may by what was known before. */
 function maySayTransmission({ stated }: HeldContent): boolean {
   if (!stated) return false;
   const { content, facts } = stated;
   if (FILLS.includes(content.action)) return false;
-  return facts.has('transmission') || content.action === 'cancel' || facts.has('order_receiver');
+  return facts.has('transmission') || ENDS.includes(content.action) || facts.has('order_receiver');
 }
 
 /**
- * How the order is transmitted after an event: as it says; not, where it was cancelled, or goes to somebody else now, and
- * nothing is said of how; otherwise as before.
+ * How the order is transmitted after an event: as it says; not, where it was cancelled, refused or ran out, or goes to
+ * somebody else now, and nothing is said of how; otherwise as before.
  */
 function transmissionAfter(
   { row: { sequence }, stated }: HeldContent,
@@ -297,7 +310,7 @@ function transmissionAfter(
     const isAsBefore = isNone ? !changeIn(before) : said.text === before.text && !isToAnother;
     return isAsBefore ? said : toChange(said);
   }
-  if (action !== 'cancel' && !isToAnother) return before;
+  if (!ENDS.includes(action) && !isToAnother) return before;
   // it had ended by then, or never was
   if (isNone && !isLater(changeIn(before), nanosOf(since))) return before;
   return toChange({ text: 'none', name: 'transmission', event_id, sequence });
@@ -354,14 +367,18 @@ export function ownFacts(held: HeldContent, { lastFill }: KnownThen): ReadonlyMa
 
 /**
  * What an execution or allocation takes over of its order: what was known then, but of where it took place nothing where
- * it says that itself, and no ISIN where it names another symbol, or the other way round. An allocation is of the last execution, with all that
- * this says of itself, and as it was transmitted.
+ * it says that itself, and nothing that was said of another instrument, client or decision maker than it names. An
+ * allocation is of the last execution, with all that this says of itself, and as it was transmitted.
  */
 export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): ReadonlyMap<FactName, Stated> {
   const taken = new Map(facts);
-  const named = { isin: facts.get('isin'), symbol: facts.get('symbol') };
-  for (const name of INSTRUMENT_NAMES) if (!namedAfter(held, named, name)) taken.delete(name);
+  const known = (name: FactName): Stated | undefined => facts.get(name);
+  for (const name of facts.keys()) if (isOfAnother(name, held.stated?.facts, known)) taken.delete(name);
   const fill = isExecution(held) ? held : lastFill;
+  if (fill && fill !== held && namesAnother(fill.stated.facts, known)) {
+    for (const name of facts.keys()) if (isOfAnother(name, fill.stated.facts, known)) taken.delete(name);
+    for (const [name, stated] of fill.stated.facts) if (OF_THAT_INSTRUMENT.has(name)) taken.set(name, stated);
+  }
   if (!fill) return taken;
   const { transmission, receiver } = fill === lastFill ? lastFill : transmissionTo(fill, facts.get('transmission'));
   if (transmission) taken.set('transmission', transmission);
