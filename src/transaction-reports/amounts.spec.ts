@@ -222,6 +222,19 @@ it('field 38 of an allocation is its own, and asked for where the whole has one'
   expect(told(trace)).toEqual(['38: upfront_payment must be stated in each of allocations, as it is of the whole']);
 });
 
+it('fields 33 and 38 are to be mended where the order alone says what is of each execution', () => {
+  const execution = executionWith({ ...SWAP, price: '99', price_notation: 'yield', upfront_payment: '2500' });
+  const { at } = execution;
+  const ofOrder = { ...execution, at: { ...at, content: { ...at.content, event_id: 'of the fill' } }, fill: undefined };
+  const trace = new Trace();
+  priceOf(ofOrder, trace);
+  upFrontPaymentOf(ofOrder, trace);
+  expect(told(trace)).toEqual([
+    '33: price_notation must be stated of an execution whose order has its limit as a yield',
+    '38: upfront_payment must be stated of each execution: what its order says is of all of them',
+  ]);
+});
+
 it('fields 38 and 39 keep the sign, and take the notional currency where none is stated', () => {
   const trace = new Trace();
   expect(upFrontPaymentOf(executionWith({ ...SWAP, upfront_payment: '-1500' }), trace)).toEqual({

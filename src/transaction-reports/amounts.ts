@@ -61,12 +61,21 @@ export function priceOf(execution: Execution, trace: Trace, isPart = false): Pri
     trace.mend(33, rule, 'price_notation must be stated of debt instruments');
     return undefined;
   }
+  if (notation?.text === 'yield' && !isSaidOfExecution(notation, execution)) {
+    const text = 'price_notation must be stated of an execution whose order has its limit as a yield';
+    trace.mend(33, rule, text);
+  }
   trace.say([33], rule, [fromEvent(found), ...(notation ? [fromEvent(notation)] : [])]);
   if (notation?.text === 'percentage' || notation?.text === 'yield') return { is: notation.text, value: found.text };
   if (notation?.text === 'basis_points') return { is: 'basis-points', value: found.text };
   if (currency) trace.say([34], 'the currency of the price', currency.sources);
   else trace.mend(34, 'the currency of the price', 'currency must be stated, or stand in the entry of the instrument');
   return { is: 'money', amount: found.text, currency: currency?.text };
+}
+
+/** By an execution or allocation itself, or by the execution that is allocated. */
+function isSaidOfExecution({ event_id: id }: Stated, { at, fill }: Execution): boolean {
+  return id === at.content.event_id || id === fill?.content.event_id;
 }
 
 /**
@@ -152,8 +161,13 @@ function cleanOf(notation: Price['is'], price: string, quantity: string): Decima
 }
 
 /** Fields 38 and 39: more than zero where the seller receives it. */
-export function upFrontPaymentOf({ facts, instrument }: Execution, trace: Trace, whole?: Execution): Money | undefined {
+export function upFrontPaymentOf(execution: Execution, trace: Trace, whole?: Execution): Money | undefined {
+  const { facts, instrument } = execution;
   const amount = facts.get('upfront_payment');
+  if (amount && !isSaidOfExecution(amount, execution)) {
+    const text = 'upfront_payment must be stated of each execution: what its order says is of all of them';
+    trace.mend(38, 'the up-front payment', text);
+  }
   if (!amount) {
     if (whole?.facts.get('upfront_payment'))
       trace.mend(38, 'the up-front payment', `upfront_payment must be stated${IN_EACH}, as it is of the whole`);

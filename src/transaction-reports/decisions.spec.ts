@@ -1,5 +1,5 @@
 import { executionWith, type StatedValues } from '../../test/support/executions.js';
-import { FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, FIRM } from '../../test/support/transaction-reports.js';
 import { executionDecision, investmentDecision } from './decisions.js';
 import { Trace } from './trace.js';
 import type { Party } from './transaction-report.js';
@@ -81,6 +81,20 @@ describe('who decided to invest (fields 57, 58)', () => {
       'under a mandate, not told',
       {},
       { ...agency, parties: [NOBODY, MANDATE] },
+      undefined,
+      ['57: investment_decision_maker must be stated'],
+    ],
+    [
+      'at the firm that transmitted the order, of the branch of that',
+      { investment_decision_maker: 'DE19700101ANNA#MUSTE', transmitting_firm: BANK },
+      { ...agency, parties: [{ owners: [], decisionMakers: [{ is: 'legal-entity', lei: BANK }] }] },
+      { is: 'person', id: 'DE19700101ANNA#MUSTE', scheme: 'CONCAT', branchCountry: undefined },
+      [`58: legal entity ${BANK} is not in the reference data, which has its home country`],
+    ],
+    [
+      'at the firm that transmitted the order, not told',
+      { transmitting_firm: BANK },
+      { ...agency, parties: [{ owners: [], decisionMakers: [{ is: 'legal-entity', lei: BANK }] }] },
       undefined,
       ['57: investment_decision_maker must be stated'],
     ],

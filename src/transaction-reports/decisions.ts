@@ -1,4 +1,4 @@
-import { branchCountry, type Execution } from './execution.js';
+import { branchCountry, transmittingFirmOf, type Execution } from './execution.js';
 import type { Allocation } from './legs.js';
 import { isConcat } from './persons.js';
 import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
@@ -21,7 +21,8 @@ const DECISIONS = {
 } as const;
 
 /**
- * Fields 57 and 58. On own account, or where the firm is the decision maker of buyer or seller, it must be stated; else it
+ * Fields 57 and 58. On own account, or where the firm, or who transmitted the order to it, is the decision maker of buyer or
+ * seller, it must be stated; else it
  * is what events state: a rule refuses it where nothing shows that the firm may decide. Not of a client's allocation
  * without such a mandate: of the aggregate events may state it, of the part they must not.
  */
@@ -30,27 +31,28 @@ export function investmentDecision(
   trace: Trace,
   { isOwnAccount, part, parties }: { isOwnAccount: boolean; part?: Allocation | undefined; parties: readonly Party[] },
 ): DecisionWithinFirm | undefined {
-  const isFirm = (maker: DecisionMaker): boolean => maker.is === 'legal-entity' && maker.lei === execution.firm;
-  const isMandate = parties.some(({ decisionMakers }) => decisionMakers.some(isFirm));
+  const deciding = [execution.firm, execution.facts.text('transmitting_firm')];
+  const decides = (maker: DecisionMaker): boolean => maker.is === 'legal-entity' && deciding.includes(maker.lei);
+  const isMandate = parties.some(({ decisionMakers }) => decisionMakers.some(decides));
   if (part && !isOwnAccount && !isMandate) {
     const text = 'investment_decision_maker must not be stated of a part whose client the firm does not decide for';
     if (part.has('investment_decision_maker')) trace.mend(57, DECISIONS.investment.rule, text);
     return undefined;
   }
-  const decision = decisionOf('investment', execution, trace, isOwnAccount || isMandate);
+  const decision = decisionOf('investment', execution, trace, { isRequired: isOwnAccount || isMandate, isOwnAccount });
   return decision?.is === 'client' ? undefined : decision;
 }
 
 /** Fields 59 and 60, of every report. */
 export function executionDecision(execution: Execution, trace: Trace): DecisionWithinFirm | ClientDecision | undefined {
-  return decisionOf('execution', execution, trace, true);
+  return decisionOf('execution', execution, trace, { isRequired: true, isOwnAccount: false });
 }
 
 function decisionOf(
   which: keyof typeof DECISIONS,
   execution: Execution,
   trace: Trace,
-  isRequired: boolean,
+  { isRequired, isOwnAccount }: { isRequired: boolean; isOwnAccount: boolean },
 ): DecisionWithinFirm | ClientDecision | undefined {
   const { facts, reference } = execution;
   const { maker: name, type: typeName, field, rule } = DECISIONS[which];
@@ -84,7 +86,8 @@ function decisionOf(
   return undefined;
 
   function country(branch: string | undefined, sources: readonly Source[]): string | undefined {
-    const found = branchCountry(execution, branch);
+    const transmitting = which === 'investment' && !isOwnAccount ? transmittingFirmOf(execution) : undefined;
+    const found = branchCountry(execution, branch, transmitting);
     const whose = 'the country of the branch that is responsible for the person';
     if (typeof found === 'string') {
       trace.mend(field + 1, whose, found);

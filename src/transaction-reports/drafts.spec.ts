@@ -87,6 +87,16 @@ describe('the reports of an execution', () => {
       const text = `client_id C-1 must not be stated with client_id_type ${type}`;
       expect(of).toMatchObject({ toMend: [{ field: 7, text }] });
     }
+    const [ofSeveral] = drafts(version(2, { trading_capacity: 'any_other', client_id: 'C-1', aggregated: true }));
+    expect(ofSeveral).toMatchObject({
+      toMend: [{ field: 7, text: 'client_id C-1 must not be stated with aggregated' }],
+    });
+    const grouped = { trading_capacity: 'any_other', client_id: 'C-1', aggregation_group: 'G-1' };
+    const inGroup = (more: StatedValues) =>
+      drafts(version(2, { ...grouped, investment_decision_maker: undefined, ...more }));
+    expect(inGroup({})).toMatchObject([{ toMend: [{ field: 7, text: expect.stringMatching(/^drop_copy must say/) }] }]);
+    expect(inGroup({ drop_copy: false })).toMatchObject([{ toMend: [] }]);
+    expect(inGroup({ drop_copy: true })).toMatchObject([{ is: 'not-reportable' }]);
     const text = 'executing_entity ZZ must be an LEI';
     expect(drafts(version(2, { executing_entity: 'ZZ' }))).toMatchObject([{ toMend: [{ field: 4, text }] }]);
   });

@@ -149,10 +149,14 @@ export function draftsOfTransaction(
  * Whether the same comes of a later version as of one that was derived: of all that this was made of nothing was corrected.
  * To look costs microseconds, to derive it half a millisecond, and an order's versions can be many times its executions.
  */
-function givesTheSame(derived: TransactionVersion, { row, cause, fill, facts }: TransactionVersion): boolean {
+function givesTheSame(
+  derived: TransactionVersion,
+  { row, cause, fill, differing, facts }: TransactionVersion,
+): boolean {
   return (
     row === derived.row &&
     fill?.row === derived.fill?.row &&
+    differing.join(' ') === derived.differing.join(' ') &&
     dayOf(cause) === dayOf(derived.cause) &&
     derived.facts.isAnsweredBy(facts)
   );

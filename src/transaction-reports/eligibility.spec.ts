@@ -69,6 +69,7 @@ describe('what is not reported', () => {
       },
     ],
     ['a trade', { transaction_nature: 'trade' }],
+    ['on an index that is named alone', { ...OFF, isin: 'EZ0000000099' }],
     ['by the firm', { executing_entity: FIRM }],
     ['by what is no LEI, which is held instead', { executing_entity: `${BANK}0` }],
     ['transmitted without details', { transmission: 'incomplete' }],

@@ -3,7 +3,7 @@ import { clientIdOf, isAggregate, type Execution } from './execution.js';
 import { isOnOwnAccount, legsOf, namesFirmAlone } from './legs.js';
 import { membershipOf } from './place.js';
 import { EXCLUSIONS } from './rts22-codes.js';
-import { isFill } from './transactions.js';
+import { isFill, unknownOfAllocation } from './transactions.js';
 
 /** Why nothing is to be reported, and where that stands. */
 export interface Ineligible {
@@ -31,6 +31,8 @@ const RTS22 = 'Delegated Regulation (EU) 2017/590';
  * | allocation of one client's order, which its executions report; or to the firm itself alone | client | 2017/590, 2 and 3 |
  */
 export function ineligible(execution: Execution): Ineligible | undefined {
+  // of which executions it is decides: the report is held
+  if (unknownOfAllocation(execution.at).length > 0) return undefined;
   const { at, facts, firm, reference, place, instrument } = execution;
   const by = facts.text('executing_entity');
   // what is no LEI is nobody's: the report is held

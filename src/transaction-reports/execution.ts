@@ -96,21 +96,37 @@ export interface CountryOf {
   sources: readonly Source[];
 }
 
-/** The country of a branch by its id, or where there is no branch the home country of the firm; a text says what is missing. */
+/** Who transmitted the client's order to the firm with the details of Article 4, and the entry, if it is known. */
+export interface TransmittingFirm {
+  lei: string;
+  entry: ReferenceEntry | undefined;
+}
+
+export function transmittingFirmOf({ facts, reference }: Execution): TransmittingFirm | undefined {
+  const lei = facts.text('transmitting_firm');
+  return lei === undefined ? undefined : { lei, entry: reference.find('legal-entity', lei) };
+}
+
+/**
+ * The country of a branch by its id, or where there is no branch the home country of the firm; a text says what is missing.
+ * What was decided, or received of a client, at the firm that transmitted the order was at a branch of that.
+ */
 export function branchCountry(
   { reference, firmEntry, firm }: Pick<Execution, 'reference' | 'firmEntry' | 'firm'>,
   branchId: string | undefined,
+  transmitting?: TransmittingFirm,
 ): CountryOf | string {
-  const entry = branchId === undefined ? firmEntry : reference.find('branch', branchId);
-  const country = entry?.attributes.country;
-  if (country !== undefined) {
-    const rule =
-      branchId === undefined ? 'the home country of the firm: there is no branch' : 'the country of the branch';
-    return { country, rule, sources: [fromEntry(entry!)] };
+  const branch = branchId === undefined ? undefined : reference.find('branch', branchId);
+  if (branchId !== undefined && !branch) return `branch ${branchId} is not in the reference data`;
+  if (branch && (!transmitting || branch.attributes.legal_entity === transmitting.lei)) {
+    return { country: branch.attributes.country!, rule: 'the country of the branch', sources: [fromEntry(branch)] };
   }
-  return branchId === undefined
-    ? `legal entity ${firm} is not in the reference data, which has its home country`
-    : `branch ${branchId} is not in the reference data`;
+  const entry = transmitting ? transmitting.entry : firmEntry;
+  const country = entry?.attributes.country;
+  if (country === undefined)
+    return `legal entity ${transmitting?.lei ?? firm} is not in the reference data, which has its home country`;
+  const whose = transmitting ? 'who transmitted the order' : 'the firm';
+  return { country, rule: `the home country of ${whose}: there is no branch`, sources: [fromEntry(entry!)] };
 }
 
 /** What an event states, as sources. */

@@ -1,5 +1,5 @@
 import { executionWith, type StatedValues } from '../../test/support/executions.js';
-import { CCP } from '../../test/support/transaction-reports.js';
+import { BANK, CCP, FIRM } from '../../test/support/transaction-reports.js';
 import {
   branchMembershipCountry,
   complexTradeId,
@@ -159,6 +159,24 @@ it('fields 25 to 27: who transmitted the order of the client stands on its side'
   });
   expect(of({ transmission: 'incomplete' }, client, { is: 'firm' }).isTransmitted).toBe(true);
   expect(of({ transmission: 'incomplete' }, client, { is: 'firm' }, true).isTransmitted).toBe(false);
+});
+
+it('field 25 is to be mended where another firm received the order, and nobody says how', () => {
+  const roles = { buyer: { is: 'client', id: 'C-1', isOfOrder: true }, seller: { is: 'market' } } as const;
+  const told = (stated: StatedValues, isOwnAccount = false): string[] => {
+    const trace = new Trace();
+    transmissionOf(executionWith(stated), trace, { ...roles, isOwnAccount });
+    return trace.toMend.map(({ field, text }) => `${field}: ${text}`);
+  };
+  const asked = [
+    `25: transmission must say how the order was sent to order_receiver ${BANK}: complete, incomplete or none`,
+  ];
+  expect(told({ order_receiver: BANK })).toEqual(asked);
+  expect(told({ order_receiver: BANK }, true)).toEqual(asked);
+  expect(told({ order_receiver: BANK, transmission: 'none' })).toEqual([]);
+  expect(told({ order_receiver: BANK, counterparty_id: BANK }, true)).toEqual([]);
+  expect(told({ order_receiver: 'XPAR' })).toEqual([]);
+  expect(told({ order_receiver: FIRM })).toEqual([]);
 });
 
 it('field 25: what is on own account is for nobody else to report', () => {

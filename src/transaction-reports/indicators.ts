@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isLei } from '../identifiers/lei.js';
 import { itemsOf } from '../reports/regimes/regime.js';
 import { branchCountry, clientIdOf, isAggregate, type Execution } from './execution.js';
 import type { Leg, Role } from './legs.js';
@@ -6,6 +7,7 @@ import { isOnCommodities } from './rules/facts.js';
 import { membershipOf } from './place.js';
 import { rts22Code } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Trace } from './trace.js';
+import type { Facts } from './transactions.js';
 import type { NewReport } from './transaction-report.js';
 
 /** Field 3: of the market side of an execution on a trading venue. */
@@ -122,7 +124,7 @@ export function isSecuritiesFinancing({ facts }: Execution, trace: Trace): boole
  * clients, or that it made for clients under a mandate, and none on own account (2017/590, Article 4(1)(a)).
  */
 export function transmissionOf(
-  { facts }: Execution,
+  { facts, firm }: Execution,
   trace: Trace,
   { isOwnAccount, ...roles }: { buyer: Role; seller: Role; isOwnAccount: boolean },
 ): Pick<NewReport, 'isTransmitted' | 'transmittingFirmForBuyer' | 'transmittingFirmForSeller'> {
@@ -131,21 +133,32 @@ export function transmissionOf(
     ? 'what is on own account is not transmitted'
     : 'transmitted without the details of Article 4';
   const capacity = isOwnAccount ? facts.get('trading_capacity') : undefined;
+  mendUnknownTransmission(facts, isOwnAccount, firm, trace);
   const sources = transmission && transmission.text !== 'none' ? [transmission, ...(capacity ? [capacity] : [])] : [];
   trace.say([25], rule, sources.map(fromEvent));
   if (transmission?.text === 'complete') {
     const text = 'transmission must not be complete of what is on own account, or of both that and an order of clients';
     trace.mend(25, rule, text);
   }
-  const firm = facts.get('transmitting_firm');
+  const transmitting = facts.get('transmitting_firm');
   const of = (role: Role, field: 26 | 27): string | undefined => {
-    if (!firm || role.is !== 'client') return undefined;
-    trace.say([field], "who transmitted the client's order with the details of Article 4", [fromEvent(firm)]);
-    return firm.text;
+    if (!transmitting || role.is !== 'client') return undefined;
+    trace.say([field], "who transmitted the client's order with the details of Article 4", [fromEvent(transmitting)]);
+    return transmitting.text;
   };
   return {
     isTransmitted: !isOwnAccount && transmission?.text === 'incomplete',
     transmittingFirmForBuyer: of(roles.buyer, 26),
     transmittingFirmForSeller: of(roles.seller, 27),
   };
+}
+
+/** An order that another firm received: who executed it, and who reports, is not known unless it is said how it was sent. */
+function mendUnknownTransmission(facts: Facts, isOwnAccount: boolean, firm: string, trace: Trace): void {
+  const receiver = facts.text('order_receiver');
+  if (receiver === undefined || receiver === firm || !isLei(receiver) || facts.get('transmission')) return;
+  // nothing is transmitted, and the other side is known
+  if (isOwnAccount && facts.get('counterparty_id')) return;
+  const text = `transmission must say how the order was sent to order_receiver ${receiver}: complete, incomplete or none`;
+  trace.mend(25, 'whether the order was transmitted', text);
 }

@@ -77,12 +77,20 @@ export class KnownInstrument {
   isOutOfScope(): boolean {
     if (this.isListed() || this.hasListedUnderlying()) return false;
     const isKnown = this.entry !== undefined || this.underlyingIsins().length > 0;
-    return isKnown && this.unknownUnderlyings().length === 0;
+    return isKnown && this.unknownUnderlyings().length === 0 && this.unknownIndices().length === 0;
   }
 
   /** Underlyings that reference data do not have, so that it is not known whether they are on the list. */
   unknownUnderlyings(): readonly string[] {
     return this.underlyingIsins().filter((isin) => this.reference.find('instrument', isin) === undefined);
+  }
+
+  /** Indices that are named alone, and may be of what is traded on a venue: all but rates, which have a code or a term. */
+  unknownIndices(): readonly string[] {
+    const isRate = ({ name, term }: { name?: string; term?: unknown }): boolean =>
+      term !== undefined || isCodeOn(48, name ?? '', this.day);
+    const named = this.legs().flatMap((leg) => leg.filter((each) => each.is === 'index' && each.isin === undefined));
+    return named.flatMap((each) => (each.is === 'index' && !isRate(each) ? [each.name ?? ''] : []));
   }
 
   /** Fields 41 to 56. `isByIsin`: executed on a venue, or on the reference list. */

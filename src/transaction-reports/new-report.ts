@@ -1,7 +1,15 @@
 import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
 import { executionDecision, investmentDecision } from './decisions.js';
 import { directionOf } from './direction.js';
-import { isFirmStated, leiOf, WITHOUT_CLIENT_ID, statedIn, type Execution } from './execution.js';
+import {
+  clientIdOf,
+  isAggregate,
+  isFirmStated,
+  leiOf,
+  WITHOUT_CLIENT_ID,
+  statedIn,
+  type Execution,
+} from './execution.js';
 import {
   branchMembershipCountry,
   complexTradeId,
@@ -13,12 +21,14 @@ import {
   venueTransactionId,
   waivers,
 } from './indicators.js';
+import type { FactName } from '../reports/regimes/regime.js';
 import { executionOfLeg, isOnOwnAccount, type Leg, type Role } from './legs.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
 import { mendUnknownCodes } from './stated-codes.js';
 import { fromEntry, type Trace } from './trace.js';
+import { isFill, unknownOfAllocation } from './transactions.js';
 import { transactionReference } from './transaction-reference.js';
 import type { Cancellation, Instrument, NewReport } from './transaction-report.js';
 
@@ -30,6 +40,7 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   mendUnknownCodes(facts, trace);
   mendWhose(execution, trace);
   mendContradictedClient(execution, trace);
+  mendAggregatedClient(execution, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
   const buyer = partyOf(buying, execution, trace, 7);
   const seller = partyOf(selling, execution, trace, 16);
@@ -81,14 +92,39 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
     trace.mend(1, 'whether it is an execution of its own', text);
   }
   const by = facts.text('executing_entity');
-  if (by !== undefined && by !== firm) trace.mend(4, 'who executed it', `executing_entity ${by} must be an LEI`);
+  const unknown = unknownOfAllocation(at);
+  for (const name of unknown) {
+    const text = `${name} must be stated with the allocation, or each execution allocate itself: those before it do not say the same`;
+    trace.mend(FIELDS_OF_WHOSE[name] ?? 1, 'of which executions it is', text);
+  }
+  if (by !== undefined && by !== firm && !unknown.includes('executing_entity'))
+    trace.mend(4, 'who executed it', `executing_entity ${by} must be an LEI`);
 }
+
+const FIELDS_OF_WHOSE: Partial<Record<FactName, number>> = {
+  executing_entity: 4,
+  transmission: 25,
+  transaction_nature: 65,
+};
 
 /** What would leave a client out: where one is named, and it is said that there is none, or several. */
 function mendContradictedClient({ facts, firm, reference }: Execution, trace: Trace): void {
   const [client, type] = [facts.get('client_id'), facts.get('client_id_type')];
-  if (!client || !WITHOUT_CLIENT_ID.includes(type?.text ?? '') || leiOf(client.text, reference) === firm) return;
-  trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with client_id_type ${type!.text}`);
+  if (!client || leiOf(client.text, reference) === firm) return;
+  const beside = WITHOUT_CLIENT_ID.includes(type?.text ?? '')
+    ? `client_id_type ${type!.text}`
+    : facts.text('aggregated') === 'true' && 'aggregated';
+  if (beside) trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with ${beside}`);
+}
+
+/** What would be reported once more with the allocations of the order in which the client's was executed. */
+function mendAggregatedClient(execution: Execution, trace: Trace): void {
+  const { at, facts } = execution;
+  if (!isFill(at) || isAggregate(execution) || clientIdOf(execution) === undefined) return;
+  const group = facts.text('aggregation_group');
+  if (group === undefined || facts.get('drop_copy')) return;
+  const text = `drop_copy must say of a client's order in aggregation_group ${group} whether the aggregated one tells of the execution (true), or this one alone does (false)`;
+  trace.mend(7, 'whose order it is', text);
 }
 
 /** The report that takes back the one of a version and leg. */
@@ -222,6 +258,10 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
   if (!isByIsin) {
     for (const each of instrument.unknownUnderlyings())
       trace.mend(47, 'whether the underlying is traded on a venue', `instrument ${each} is not in the reference data`);
+    for (const each of instrument.unknownIndices()) {
+      const text = `the ISIN of index ${each} must be named, with an entry that says whether it is traded on a venue`;
+      trace.mend(47, 'whether the underlying is traded on a venue', text);
+    }
     if (!entry && isin === undefined && !instrument.hasListedUnderlying())
       trace.mend(
         41,

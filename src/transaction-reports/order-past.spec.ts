@@ -34,7 +34,7 @@ const VALUES: Readonly<StatedValues> = {
   ...{ trading_capacity: ['own_account', 'any_other'], execution_decision_maker: ['T-1', 'MM7'] },
   ...{ execution_decision_maker_type: ['algorithm', 'client'], swap_role: ['pays_fixed', 'receives_fixed'] },
   ...{ price_notation: ['percentage', 'yield'], cfi: ['SRCCSP', 'DBFTFB'] },
-  ...{ executing_entity: [FIRM], transaction_nature: ['netting', 'trade'], allocations: ALLOCATIONS },
+  ...{ executing_entity: [FIRM, BANK], transaction_nature: ['netting', 'trade'], allocations: ALLOCATIONS },
   ...{ short_sale: ['exempt', 'not_short'], transmitting_firm: [BANK], drop_copy: [true, false, false, false] },
   // before some cancels and after others, and after some of the days on which corrections are recorded
   execution_time: ['2026-06-02T08:00:03Z', '2026-06-02T08:00:06Z', '2026-06-04T08:00:00Z'],
@@ -112,6 +112,7 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
       versions.push({
         ...{ row, content, cause, facts: new Facts(ownFacts(held, known), takenOver(held, known)) },
         fill: fill && { row: fill.row, content: fill.stated.content },
+        differing: isExecution(held) ? [] : (known.lastFill?.differing ?? []),
       });
     }
     return [{ orderId: 'O-1', eventId: first.row.event_id, versions }];
@@ -124,8 +125,8 @@ function isTransaction(held: HeldContent): boolean {
 
 function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknown {
   const texts = [...facts].map(([name, stated]) => `${name} ${changesOf(stated)}`).sort();
-  const { row, transmission, receiver } = lastFill ?? {};
-  return isToExecution ? texts : [texts, row?.sequence, transmission?.text, receiver?.text];
+  const { row, transmission, receiver, differing } = lastFill ?? {};
+  return isToExecution ? texts : [texts, row?.sequence, transmission?.text, receiver?.text, differing];
 }
 
 type Changed = Stated & {
@@ -145,6 +146,7 @@ function changesOf({ text, since, before, receiver }: Changed): string {
 function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint): KnownThen {
   const facts = new Map<FactName, Stated>();
   let lastFill: KnownThen['lastFill'];
+  let since: (string | undefined)[][] = [];
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
@@ -154,8 +156,16 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const transmission = isExecution(held) ? before : saidOfTransmission(held, before, receiver);
     if (isExecution(held)) {
       const said = own.get('transmission');
-      lastFill = { ...held, ...(said ? { transmission: said, receiver: undefined } : transmissionAt(before, held)) };
+      const then = said ? { transmission: said, receiver: undefined } : transmissionAt(before, held);
+      const text = (name: FactName) => own.get(name)?.text ?? facts.get(name)?.text;
+      const of = then.transmission?.text;
+      since.push([text('executing_entity'), text('sftr_exempt'), text('transaction_nature'), of === 'none' ? '' : of]);
+      const alike = (['executing_entity', 'sftr_exempt', 'transaction_nature', 'transmission'] as const).filter(
+        (_, i) => since.some((each) => (each[i] ?? '') !== (since[0]![i] ?? '')),
+      );
+      lastFill = { ...held, ...then, differing: alike };
     }
+    if (own.has('allocations')) since = [];
     const allocates = own.has('allocations') && lastFillBefore !== undefined;
     // of who and what is named elsewhere: what was said of another one
     const isAnother = (name: FactName): boolean =>

@@ -83,8 +83,8 @@ interface TransmissionThen {
 /** What was known of an order at a sequence: the latest that was stated by name, and the last execution. */
 export interface KnownThen {
   facts: ReadonlyMap<FactName, Stated>;
-  /** with how its order was transmitted */
-  lastFill: (HeldFill & TransmissionThen) | undefined;
+  /** with how its order was transmitted, and in what the executions since the allocation before are not alike */
+  lastFill: (HeldFill & TransmissionThen & Pick<PastFill, 'differing'>) | undefined;
 }
 
 /** A value that holds from the sequence of a content on, which brought it about. */
@@ -100,7 +100,15 @@ type Timeline<T> = readonly Step<T>[];
 interface PastFill {
   fill: HeldFill;
   transmissions: Timeline<Stated | undefined>;
+  /** by the names of ALIKE, in their order */
+  said: readonly (string | undefined)[];
+  /** in what it and those before it that were not allocated yet are not alike; in order */
+  differing: readonly FactName[];
+  isAllocated: boolean;
 }
+
+/** In what executions must be alike to be allocated together: whose they are, whether they are any, and who reports them. */
+const ALIKE: readonly FactName[] = ['executing_entity', 'sftr_exempt', 'transaction_nature', 'transmission'];
 
 /**
  * The events of an order up to one of them, as they were known at any sequence from then on: what was corrected counts as
@@ -111,17 +119,22 @@ export class OrderPast {
   private readonly stated = new Map<FactName, Timeline<Stated | undefined>>();
   private fills: Timeline<PastFill | undefined> = [];
   private readonly changes = new Numbered();
+  /** the same for the same */
+  private readonly pastFills = new Map<HeldContent, Map<string, PastFill>>();
 
   /** The event after those that were added before, with all its contents. A copy of another's event says nothing new. */
   add(all: readonly HeldContent[]): void {
     const contents = all.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
     const transmissions = this.timelineOf('transmission');
     const fills = this.fills;
-    const pastFills = new Map(
-      contents.filter(isExecution).map((fill): [HeldContent, PastFill] => [fill, { fill, transmissions }]),
-    );
-    if (pastFills.size > 0)
-      this.fills = continued(this.fills, contents, (held, before) => pastFills.get(held) ?? before);
+    if (contents.some((held) => isExecution(held) || held.stated?.facts.has('allocations'))) {
+      const known = combined(this.fills, this.timelinesOf(ALIKE), (before, order) => ({ before, order }));
+      this.fills = continued(known, contents, (held, then) =>
+        isExecution(held)
+          ? this.fillAfter({ fill: held, transmissions, said: saidOf(held, then?.order) }, then?.before)
+          : this.allocatedBy(held, then?.before),
+      );
+    }
     if (contents.some(maySayTransmission)) {
       const receivers = this.timelineOf('order_receiver');
       const before = combined(transmissions, receivers, (transmission, receiver) => ({ transmission, receiver }));
@@ -206,13 +219,43 @@ export class OrderPast {
     }
     const last = valueAt(this.fills, sequence);
     if (!last) return { facts, lastFill: undefined };
-    const { fill, transmissions } = last;
-    return { facts, lastFill: { ...fill, ...transmissionTo(fill, valueAt(transmissions, sequence)) } };
+    const { fill, transmissions, differing } = last;
+    return { facts, lastFill: { ...fill, ...transmissionTo(fill, valueAt(transmissions, sequence)), differing } };
+  }
+
+  private fillAfter(next: Pick<PastFill, 'fill' | 'transmissions' | 'said'>, before: PastFill | undefined): PastFill {
+    const isOfOthers = before !== undefined && !before.isAllocated;
+    const differing = isOfOthers
+      ? ALIKE.filter((name, i) => before.differing.includes(name) || next.said[i] !== before.said[i])
+      : [];
+    return this.same({ ...next, differing, isAllocated: next.fill.stated.facts.has('allocations') });
+  }
+
+  private allocatedBy({ stated }: HeldContent, before: PastFill | undefined): PastFill | undefined {
+    return before && stated?.facts.has('allocations') ? this.same({ ...before, isAllocated: true }) : before;
+  }
+
+  private same(pastFill: PastFill): PastFill {
+    const ofFill = this.pastFills.get(pastFill.fill) ?? new Map<string, PastFill>();
+    this.pastFills.set(pastFill.fill, ofFill);
+    const key = JSON.stringify([pastFill.said, pastFill.differing, pastFill.isAllocated]);
+    const same = ofFill.get(key) ?? pastFill;
+    ofFill.set(key, same);
+    return same;
   }
 
   private timelineOf(name: FactName): Timeline<Stated | undefined> {
     return this.stated.get(name) ?? [];
   }
+}
+
+/** What an execution says of itself, else what is known of its order, by the names of ALIKE. */
+function saidOf(fill: HeldFill, order: ReadonlyMap<FactName, Stated | undefined> | undefined): PastFill['said'] {
+  return ALIKE.map((name) => {
+    if (name !== 'transmission') return (fill.stated.facts.get(name) ?? order?.get(name))?.text;
+    const { transmission } = transmissionTo(fill, order?.get(name));
+    return transmission?.text === 'none' ? undefined : transmission?.text;
+  });
 }
 
 function valueAt<T>(timeline: Timeline<T>, sequence: bigint): T | undefined {

@@ -76,6 +76,23 @@ describe('a client', () => {
     ],
     [CCP, {}, [], { owners: [{ ...entity(CCP), branchCountry: 'FR' }] }],
     [CCP, { branch: 'ES' }, [], { owners: [{ ...entity(CCP), branchCountry: 'ES' }] }],
+    // the branch of this order, whatever the client's is
+    ['C-1', { branch: 'ES' }, [], { owners: [{ ...entity(CLIENT), branchCountry: 'ES' }] }],
+    [CCP, { branch: 'MIL' }, [], { owners: [{ ...entity(CCP), branchCountry: 'IT' }] }],
+    [
+      CCP,
+      { branch: 'NOWHERE' },
+      ['8: branch NOWHERE must be the country of the branch, by ISO 3166-1 alpha-2, or a branch of the reference data'],
+      { owners: [{ ...entity(CCP), branchCountry: undefined }] },
+    ],
+    // our branch did not receive what another firm transmitted
+    ['C-1', { transmitting_firm: BANK, branch: 'DE' }, [], { owners: [{ ...entity(CLIENT), branchCountry: 'DE' }] }],
+    [
+      'C-1',
+      { transmitting_firm: BANK },
+      [`8: legal entity ${BANK} is not in the reference data, which has its home country`],
+      { owners: [{ ...entity(CLIENT), branchCountry: undefined }] },
+    ],
     [
       BANK,
       {},

@@ -2,11 +2,18 @@ import { isCountry } from '../identifiers/country.js';
 import { isLei } from '../identifiers/lei.js';
 import { isNationalIdShaped, personIdSchemes } from '../identifiers/national-id.js';
 import type { ReferenceAt, ReferenceEntry } from '../reference-data/reference-timelines.js';
-import { branchCountry, statedIn, type CountryOf, type Execution } from './execution.js';
+import {
+  branchCountry,
+  statedIn,
+  transmittingFirmOf,
+  type CountryOf,
+  type Execution,
+  type TransmittingFirm,
+} from './execution.js';
 import type { Role } from './legs.js';
 import { isConcat, personOf } from './persons.js';
 import { withCentralCounterparty } from './place.js';
-import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
+import { fromEntry, fromEvent, type Source, type Stated, type Trace } from './trace.js';
 import type { AccountOwner, DecisionMaker, LegalEntity, NaturalPerson, Party } from './transaction-report.js';
 
 const NOBODY: Party = { owners: [], decisionMakers: [] };
@@ -50,7 +57,7 @@ export function partyOf(role: Role, execution: Execution, trace: Trace, first: 7
       return { owners: [{ id: { is: 'aggregate-account' } }], decisionMakers: [] };
     }
     case 'client':
-      return clientOf(role, execution, side);
+      return clientOf(role, execution, side, { transmitting: transmittingFirmOf(execution) });
     case 'market':
       return otherSideOf(execution, side);
   }
@@ -80,7 +87,7 @@ function otherSideOf({ facts, place, reference, ...rest }: Execution, side: Side
   if (counterparty) {
     const known = reference.find('client', counterparty.text);
     const role = { is: 'client', id: counterparty.text, isOfOrder: false } as const;
-    if (known) return clientOf(role, { facts, place, reference, ...rest }, side, [fromEvent(counterparty)]);
+    if (known) return clientOf(role, { facts, place, reference, ...rest }, side, { named: [fromEvent(counterparty)] });
     const rule = 'the counterparty that the event names';
     if (!isLei(counterparty.text)) {
       side.mend(0, rule, `counterparty_id ${counterparty.text} is neither an LEI nor a client of the reference data`);
@@ -133,7 +140,10 @@ function clientOf(
   { id, isOfOrder }: Extract<Role, { is: 'client' }>,
   execution: Execution,
   side: SideTrace,
-  named: readonly Source[] = statedIn(execution.facts, isOfOrder ? 'client_id' : 'allocations'),
+  {
+    named = statedIn(execution.facts, isOfOrder ? 'client_id' : 'allocations'),
+    transmitting,
+  }: { named?: readonly Source[]; transmitting?: TransmittingFirm | undefined },
 ): Party {
   const { reference, facts } = execution;
   const rule = 'the client';
@@ -161,7 +171,7 @@ function clientOf(
       owner,
       statedIn(facts, 'client_id', 'client_first_names', 'client_surnames', 'client_birth_date'),
     );
-    const branch = countryFor(undefined, execution, side);
+    const branch = countryFor(undefined, execution, side, transmitting);
     const decisionMakers = isOfOrder ? representativeOf(execution, side) : [];
     return { owners: [{ id: owner, branchCountry: branch }], decisionMakers };
   }
@@ -183,7 +193,7 @@ function clientOf(
     side.sayPerson(2, owner, sources);
     owners.push({
       id: owner,
-      branchCountry: countryFor(held?.attributes.branch ?? entry.attributes.branch, execution, side),
+      branchCountry: countryFor(held?.attributes.branch ?? entry.attributes.branch, execution, side, transmitting),
     });
   }
   const stated = isOfOrder ? representativeOf(execution, side) : [];
@@ -244,19 +254,34 @@ function entityOrPerson(
   return { is: 'person', id, scheme, ...names };
 }
 
-/** Fields 8 and 17: of the client's branch, of the one that the event states, or the home country of the firm. */
-function countryFor(branchId: string | undefined, execution: Execution, side: SideTrace): string | undefined {
+/**
+ * Fields 8 and 17: of the branch that the event states, of the client's, or the home country; where the order was
+ * transmitted to the firm, of who did that.
+ */
+function countryFor(
+  branchId: string | undefined,
+  execution: Execution,
+  side: SideTrace,
+  transmitting: TransmittingFirm | undefined,
+): string | undefined {
   const stated = execution.facts.get('branch');
-  const found: CountryOf | string =
-    branchId === undefined && stated && isCountry(stated.text)
-      ? { country: stated.text, rule: 'the branch that the event states', sources: [fromEvent(stated)] }
-      : branchCountry(execution, branchId);
+  const found = stated ? countryOf(stated, execution) : branchCountry(execution, branchId, transmitting);
   if (typeof found === 'string') {
     side.mend(1, 'the country of the branch for the client', found);
     return undefined;
   }
   side.say(1, found.rule, found.sources);
   return found.country;
+}
+
+/** Of a branch that an event states: its country, or the id of one that is known. */
+function countryOf(stated: Stated, execution: Execution): CountryOf | string {
+  const { text } = stated;
+  if (isCountry(text)) return { country: text, rule: 'the branch that the event states', sources: [fromEvent(stated)] };
+  const found = execution.reference.find('branch', text) && branchCountry(execution, text);
+  if (found === undefined || typeof found === 'string')
+    return `branch ${text} must be the country of the branch, by ISO 3166-1 alpha-2, or a branch of the reference data`;
+  return { ...found, sources: [fromEvent(stated), ...found.sources] };
 }
 
 /** Who acts for the client, as the event states it; none where it does not. */

@@ -1,7 +1,15 @@
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { FactName } from '../reports/regimes/regime.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
-import { transactionsOf, type Facts, type Transaction, type TransactionVersion } from './transactions.js';
+import { TERMS } from '../vocabulary/order-vocabulary.js';
+import {
+  isFill,
+  transactionsOf,
+  unknownOfAllocation,
+  type Facts,
+  type Transaction,
+  type TransactionVersion,
+} from './transactions.js';
 
 const eventId = (sequence: number): string => `0197f3a1-6c00-7000-8000-${String(sequence).padStart(12, '0')}`;
 
@@ -253,6 +261,8 @@ describe('the transactions along an order', () => {
       ['a change', [['modify', {}]], 'complete'],
       ['a change that goes to the same receiver', [['route', { order_receiver: 'A' }]], 'complete'],
       ['a cancel', [['cancel', {}]], 'none'],
+      ['a refusal', [['reject', {}]], 'none'],
+      ['its own end', [['expire', {}]], 'none'],
       ['another receiver', [['route', { order_receiver: 'XPAR' }]], 'none'],
       [
         'a cancel, and transmitted again',
@@ -334,6 +344,118 @@ describe('the transactions along an order', () => {
         ['none', '5'],
       ]);
     });
+  });
+
+  it.each<[string, object, object, object, string[]]>([
+    [
+      'another decision maker than that of the type',
+      { execution_decision_maker: 'MM7', execution_decision_maker_type: 'algorithm' },
+      { execution_decision_maker: 'T-1' },
+      {},
+      ['execution_decision_maker T-1', 'execution_decision_maker_type -'],
+    ],
+    [
+      'a decision maker where the client was it',
+      { execution_decision_maker_type: 'client' },
+      {},
+      { execution_decision_maker: 'T-1' },
+      ['execution_decision_maker T-1', 'execution_decision_maker_type -'],
+    ],
+    [
+      'the same decision maker',
+      { execution_decision_maker: 'NEW1', execution_decision_maker_type: 'algorithm' },
+      {},
+      { execution_decision_maker: 'NEW1' },
+      ['execution_decision_maker NEW1', 'execution_decision_maker_type algorithm'],
+    ],
+    [
+      'another client',
+      { client_id: 'SE197001311234', client_id_type: 'natural_person', client_surnames: 'A', transmitting_firm: 'B' },
+      { client_id: 'C-2' },
+      {},
+      ['client_id C-2', 'client_id_type -', 'client_surnames -', 'transmitting_firm -'],
+    ],
+    [
+      'another representative',
+      { client_id: 'C-1', client_representative_id: 'R', client_representative_surnames: 'R' },
+      {},
+      { client_representative_id: 'Q' },
+      ['client_id C-1', 'client_representative_id Q', 'client_representative_surnames -'],
+    ],
+    [
+      'another side than that of the role',
+      { side: 'buy', swap_role: 'pays_fixed' },
+      { side: 'sell' },
+      {},
+      ['side sell', 'swap_role -'],
+    ],
+    [
+      'another instrument',
+      { isin: 'EZ0000000011', price_notation: 'basis_points', strike_price: '5000', swap_role: 'buys_protection' },
+      {},
+      { isin: 'EZ0000000003' },
+      ['price_notation -', 'strike_price -', 'swap_role -'],
+    ],
+  ])('do not take over what was said of somebody or something else: %s', async (_, first, next, own, said) => {
+    const part = (stated: object, of: 'new_state' | 'metadata') =>
+      Object.fromEntries(Object.entries(stated).filter(([name]) => TERMS[name as 'side'].in === of));
+    const event = (sequence: number, action: string, stated: object) => [
+      row(sequence, action, part(stated, 'new_state'), part(stated, 'metadata')),
+    ];
+    const found = await transactions(event(1, 'create', first), event(2, 'modify', next), event(3, 'fill', own));
+    const [facts] = factsIn(found);
+    const names = said.map((text) => text.split(' ')[0] as FactName);
+    expect(names.map((name) => `${name} ${facts!.text(name) ?? '-'}`)).toEqual(said);
+  });
+
+  it('in another instrument say of that for themselves and their allocations alone', async () => {
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    const found = await transactions(
+      [row(1, 'create', { isin: 'EZ0000000011', side: 'buy', price_notation: 'basis_points' })],
+      [row(2, 'partial_fill', { isin: 'EZ0000000003', side: 'sell', quantity_notation: 'nominal' })],
+      [row(3, 'modify', {}, { allocations })],
+      [row(4, 'fill', {})],
+    );
+    const names = ['isin', 'side', 'price_notation', 'quantity_notation'] as const;
+    expect(factsIn(found).map((facts) => names.map((name) => facts.text(name)))).toEqual([
+      ['EZ0000000003', 'sell', undefined, 'nominal'],
+      ['EZ0000000003', 'sell', undefined, 'nominal'],
+      ['EZ0000000011', 'buy', 'basis_points', undefined],
+    ]);
+  });
+
+  it('that are allocated together and do not say whose they are leave that open, unless the allocation says it', async () => {
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    const unknown = async (...own: [object, object, object][]) => {
+      const lives = own.flatMap(([first, second, third], i) => [
+        [row(10 * i + 2, 'partial_fill', {}, first)],
+        [row(10 * i + 3, 'partial_fill', {}, second)],
+        [row(10 * i + 4, 'modify', {}, { allocations, ...third })],
+      ]);
+      const found = await transactions([create], ...lives);
+      const versions = found.map(({ versions: [version] }) => version as TransactionVersion);
+      return versions.filter((each) => !isFill(each)).map(unknownOfAllocation);
+    };
+    const bank = { executing_entity: 'BANK' };
+    expect(await unknown([{}, bank, {}])).toEqual([['executing_entity']]);
+    expect(await unknown([bank, bank, {}])).toEqual([[]]);
+    expect(await unknown([{}, bank, { executing_entity: 'FIRM' }])).toEqual([[]]);
+    // what was allocated before is of no account
+    expect(await unknown([{}, {}, {}], [bank, bank, {}])).toEqual([[], []]);
+    expect(await unknown([{ transmission: 'complete' }, {}, {}])).toEqual([['transmission']]);
+    const all = found(
+      await transactions(
+        [create],
+        [row(2, 'partial_fill', { transaction_nature: 'custodial' })],
+        [row(3, 'fill', {})],
+        [row(4, 'modify', {}, { allocations })],
+      ),
+    );
+    expect(all).toEqual(['transaction_nature']);
+
+    function found(each: readonly Transaction[]): readonly FactName[] {
+      return unknownOfAllocation(each.at(-1)!.versions[0] as TransactionVersion);
+    }
   });
 
   it('are allocations too, by whatever event, and know the last execution', async () => {

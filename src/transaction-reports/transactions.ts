@@ -78,6 +78,8 @@ export interface TransactionVersion {
   cause: StoredRow;
   /** the execution itself, or the last one before an allocation; undefined where there was none */
   fill: { row: StoredRow; content: Content } | undefined;
+  /** of an allocation: in what the executions that it may be of are not alike */
+  differing: readonly FactName[];
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
@@ -112,6 +114,14 @@ export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transacti
 /** An execution, and not the allocation of some alone. */
 export function isFill({ content }: TransactionVersion): boolean {
   return FILLS.includes(content.action);
+}
+
+/**
+ * Of what the executions that an allocation may be of do not say the same, and it says nothing itself: whose report it is,
+ * or whether there is one, is not known then.
+ */
+export function unknownOfAllocation({ differing, facts }: TransactionVersion): readonly FactName[] {
+  return differing.filter((name) => !facts.isOwn(name));
 }
 
 /** What it states itself of who got what. */
@@ -149,6 +159,7 @@ function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): Trans
   return {
     ...{ row, content, cause, facts: new Facts(ownFacts(held, known), takenOver(held, known)) },
     fill: fill && { row: fill.row, content: fill.stated.content },
+    differing: isExecution(held) ? [] : (known.lastFill?.differing ?? []),
   };
 }
 
@@ -157,6 +168,7 @@ function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
   const isSameFill =
     a.lastFill?.row === b.lastFill?.row &&
     a.lastFill?.transmission?.text === b.lastFill?.transmission?.text &&
-    a.lastFill?.receiver?.text === b.lastFill?.receiver?.text;
+    a.lastFill?.receiver?.text === b.lastFill?.receiver?.text &&
+    a.lastFill?.differing.join(' ') === b.lastFill?.differing.join(' ');
   return (toExecution || isSameFill) && saysTheSame(a, b);
 }

@@ -50,6 +50,7 @@ export const ENTRIES: Entries = {
     FR0000000028: { name: 'Another, that no venue has', cfi: 'ESVUFR', currency: 'EUR' },
     DE0001102309: { name: 'A bond', cfi: 'DBFTFB', currency: 'EUR', listed_from: '2018-01-03' },
     EZ0000000003: { name: 'A swap on it', cfi: 'SESPXC', notional_currency: 'EUR', received_by_buyer: 'FR0000131104' },
+    EZ0000000099: { name: 'An option on an index', cfi: 'HEIAVC', underlying: 'index:STOXX_50' },
     EZ0000000011: { name: 'A swap on what is not known', cfi: 'SESPXC', received_by_buyer: 'XS0000000017' },
   },
 };
@@ -95,7 +96,14 @@ export function versionOf(sequence: number, stated: StatedValues): TransactionVe
     { name, text, event_id, sequence: row.sequence },
   ]);
   const facts = new Facts(new Map(own), new Map());
-  return { row, content, facts, cause: row, fill: FILLS.includes(action) ? { row, content } : undefined };
+  return {
+    row,
+    content,
+    facts,
+    cause: row,
+    fill: FILLS.includes(action) ? { row, content } : undefined,
+    differing: [],
+  };
 }
 
 export function transactionOf(...versions: Transaction['versions']): Transaction {

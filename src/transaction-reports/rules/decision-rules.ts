@@ -24,13 +24,13 @@ export const DECISION_RULES: readonly Rule[] = [
   requiredRule(
     'TR-057-4',
     [57, 12, 21],
-    'Who within the firm decided to invest must be given where the firm decides for the buyer or the seller.',
+    'Who within the firm decided to invest must be given where the firm, or who transmitted the order to it, decides for the buyer or the seller.',
     ({ report }) => decidesForClient(report),
   ),
   forbiddenRule(
     'TR-057-5',
     [57, 29, 12, 21],
-    'Who within the firm decided to invest must be given only where the firm did: on own account, or as the decision maker for the buyer or the seller.',
+    'Who within the firm decided to invest must be given only where the firm did, on own account or as the decision maker for the buyer or the seller, or where who transmitted the order is that.',
     ({ report }) =>
       (report.tradingCapacity === 'AOTC' || report.tradingCapacity === 'MTCH') &&
       !decidesForClient(report) &&
@@ -60,9 +60,14 @@ export const DECISION_RULES: readonly Rule[] = [
   valueRule('TR-060-2', 60, 'The branch country of the execution must be one of ISO 3166-1 alpha-2.', isCountry),
 ];
 
-function decidesForClient({ buyer, seller, executingEntity }: NewReport): boolean {
-  const isFirm = (maker: DecisionMaker) => maker.is === 'legal-entity' && maker.lei === executingEntity;
-  return [...buyer.decisionMakers, ...seller.decisionMakers].some(isFirm);
+/** The firm, or who transmitted the client's order to it and has told who decided there (2017/590, Article 4(1)). */
+function decidesForClient(report: NewReport): boolean {
+  const { buyer, seller, executingEntity, transmittingFirmForBuyer, transmittingFirmForSeller } = report;
+  const decides = (makers: readonly DecisionMaker[], transmitting: string | undefined): boolean =>
+    makers.some((maker) => maker.is === 'legal-entity' && [executingEntity, transmitting].includes(maker.lei));
+  return (
+    decides(buyer.decisionMakers, transmittingFirmForBuyer) || decides(seller.decisionMakers, transmittingFirmForSeller)
+  );
 }
 
 function algorithmRule(id: string, field: number, text: string): Rule {
