@@ -109,16 +109,16 @@ export function transmittingFirmOf({ facts, reference }: Execution): Transmittin
 
 /**
  * The country of a branch by its id, or where there is no branch the home country of the firm; a text says what is missing.
- * What was decided, or received of a client, at the firm that transmitted the order was at a branch of that.
+ * What was decided, or received of a client, at the firm that transmitted the order was there.
  */
 export function branchCountry(
   { reference, firmEntry, firm }: Pick<Execution, 'reference' | 'firmEntry' | 'firm'>,
   branchId: string | undefined,
   transmitting?: TransmittingFirm,
 ): CountryOf | string {
-  const branch = branchId === undefined ? undefined : reference.find('branch', branchId);
-  if (branchId !== undefined && !branch) return `branch ${branchId} is not in the reference data`;
-  if (branch && (!transmitting || branch.attributes.legal_entity === transmitting.lei)) {
+  if (branchId !== undefined) {
+    const branch = reference.find('branch', branchId);
+    if (!branch) return `branch ${branchId} is not in the reference data`;
     return { country: branch.attributes.country!, rule: 'the country of the branch', sources: [fromEntry(branch)] };
   }
   const entry = transmitting ? transmitting.entry : firmEntry;

@@ -85,13 +85,14 @@ describe('a client', () => {
       ['8: branch NOWHERE must be the country of the branch, by ISO 3166-1 alpha-2, or a branch of the reference data'],
       { owners: [{ ...entity(CCP), branchCountry: undefined }] },
     ],
-    // our branch did not receive what another firm transmitted
-    ['C-1', { transmitting_firm: BANK, branch: 'DE' }, [], { owners: [{ ...entity(CLIENT), branchCountry: 'DE' }] }],
+    // what another firm transmitted was received there, unless it is said where
+    [CCP, { transmitting_firm: BANK, branch: 'DE' }, [], { owners: [{ ...entity(CCP), branchCountry: 'DE' }] }],
+    ['C-1', { transmitting_firm: BANK }, [], { owners: [{ ...entity(CLIENT), branchCountry: 'IT' }] }],
     [
-      'C-1',
+      CCP,
       { transmitting_firm: BANK },
       [`8: legal entity ${BANK} is not in the reference data, which has its home country`],
-      { owners: [{ ...entity(CLIENT), branchCountry: undefined }] },
+      { owners: [{ ...entity(CCP), branchCountry: undefined }] },
     ],
     [
       BANK,
