@@ -185,15 +185,21 @@ function refusals() {
     expect(status !== 0 && reason.test(stderr), `${args.join(' ')} is refused: ${stderr}`);
   };
   expect(succeeds(template(good)), 'the two values without a default are enough');
+  const { stdout } = spawnSync(helm, template([...good, '--set', 'settings.DATABASE_TLS=any']), { encoding: 'utf8' });
+  const migration = stdout.split('\n---').find((manifest) => /kind: Job/.test(manifest)) ?? '';
+  expect(/name: DATABASE_TLS, value: "any"/.test(migration), 'the migration has the settings of its connection');
   refused([], /LOG_ORIGIN names this installation/);
   refused(['--set', 'settings.LOG_ORIGIN=a.example/b'], /ARCHIVE_URL is where events are kept/);
   refused([...good, '--set', 'replicas=3'], /replicas/);
   refused([...good, '--set', 'settings.NO_SETTING=1'], /NO_SETTING/);
   refused([...good, '--set', 'settings.DATABASE_POOL_SIZE=0'], /DATABASE_POOL_SIZE/);
   refused([...good, '--set', 'settings.DATABASE_URL=postgres://a'], /DATABASE_URL/);
+  refused([...good, '--set', 'settings.DATABASE_WAIT=long'], /DATABASE_WAIT/);
   refused([...good, '--set', 'image.digest=latest'], /digest/);
   const ownDatabase = 'postgresql.enabled=true,postgresql.backup.destinationPath=s3://bucket/q';
   refused([...good, '--set', 'postgresql.enabled=true'], /destinationPath is where backups/);
+  const longName = `fullnameOverride=${'a'.repeat(40)},postgresql.name=${'n'.repeat(20)}`;
+  refused([...good, '--set', `${ownDatabase},${longName}`], /50 characters/);
   refused(
     [...good, '--set', `${ownDatabase},postgresql.recovery.serverName=audit-truetrail-db`],
     /under which the new cluster would archive as well/,

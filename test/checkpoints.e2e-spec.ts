@@ -354,11 +354,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await admin.query(`SELECT forget_tree('main')`);
       const outcome = await round();
       expect(outcome.refused).toEqual([
-        { ledger: 'main', reason: expect.stringContaining('not those that were signed') },
+        { ledger: 'main', reason: expect.stringContaining('not those that were signed'), is_open: true },
       ]);
       expect((await runJob(service, 'checkpoint')).outcome).toMatchObject({ refused: [{ ledger: 'main' }] });
       const { text } = await service.http().get('/metrics').expect(200);
       expect(text).toContain('truetrail_checkpoint_refused_ledgers 1\n');
+      expect(text).toContain('truetrail_unanchored_events{ledger="main"} 5\n');
       expect((await latest()).size).toBe(300n);
       expect((await latest('desk-1')).size).toBe(5n);
       const [finding] = await serviceEvents(service.database, 'checkpoint');
@@ -367,6 +368,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         const { body } = await service.http().get(`/v1/ledgers/main/events/${id}/proof`).expect(500);
         expect(body.type).toBe('/docs/problems/damaged-record');
       }
+      // closed for it, there is nothing more to be done, and nobody to be called
+      await admin.query(`UPDATE ledgers SET state = 'closed' WHERE ledger = 'main'`);
+      expect((await round()).refused).toMatchObject([{ ledger: 'main', is_open: false }]);
+      const { text: afterwards } = await service.http().get('/metrics').expect(200);
+      expect(afterwards).toContain('truetrail_checkpoint_refused_ledgers 0\n');
+      expect(afterwards).toContain('truetrail_unanchored_events{ledger="main"} 0\n');
     });
 
     onceOnly(

@@ -262,6 +262,30 @@ onFolders('a database that was restored behind its anchors', () => {
     expect(recorded[0]!.state).toMatchObject({ unsigned: { from_sequence: '341', to_sequence: '345' } });
   });
 
+  it('is not written to by the command line either; and is told where something was recorded in it', async () => {
+    await first();
+    const other = join(folder, 'other-history');
+    cpSync(fileURLToPath(test.url), other, { recursive: true });
+    await second();
+    await stopService();
+    await server.restore('backup', { newTimeline: true });
+    const key = ['keys', 'create', '--name', 'oncall', '--scopes', 'events:read', '--ledgers', '*'];
+    const refused = await truetrail(environment(), ...key);
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toMatch(/events [0-9]+ to [0-9]+ are missing/);
+    // by who does not know the anchors
+    await start(`file:${other}`);
+    await record(service!, 400);
+    await stopService();
+    const { ledgers } = await runRecovery();
+    expect(ledgers.find(({ ledger }) => ledger === 'main')).toMatchObject({
+      ...{ missing: null, differs: true, refusal: expect.stringContaining('it is not what was signed') },
+    });
+    const told = await truetrail(environment(), 'recover');
+    expect([told.code, told.stderr]).toEqual([1, expect.stringMatching(/Not recovered: .*main/)]);
+    expect(told.stdout).toMatch(/^main: nothing was brought back; it is not what was signed: /m);
+  });
+
   it('takes the events of another object where one leads to what was not signed', async () => {
     await first();
     const other = join(folder, 'other-history');

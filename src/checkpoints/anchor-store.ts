@@ -1,6 +1,14 @@
 import { putBytes } from '../archive/archive-store.js';
 import { ObjectConflict, type ListedVersion, type ObjectStore } from '../archive/object-store.js';
-import { ANCHOR_PREFIX, anchorBytes, anchorHash, anchorKey, parseAnchor, type Anchor } from '../integrity/anchor.js';
+import {
+  ANCHOR_PREFIX,
+  AnchorError,
+  anchorBytes,
+  anchorHash,
+  anchorKey,
+  parseAnchor,
+  type Anchor,
+} from '../integrity/anchor.js';
 
 /** An anchor as it stands in the store: the oldest version under its key. */
 export interface StoredAnchor {
@@ -77,7 +85,7 @@ export class AnchorStore {
     const { metadata, retainUntil, isCompliance } = await this.store.describe(oldest);
     const publicKey = metadata[PUBLIC_KEY_METADATA];
     return {
-      anchor: parseAnchor(bytes),
+      anchor: this.parse(oldest, bytes),
       bytes,
       sha256: anchorHash(bytes),
       versionId: oldest.versionId,
@@ -86,6 +94,15 @@ export class AnchorStore {
       publicKey: publicKey === undefined ? undefined : Buffer.from(publicKey, 'base64'),
       intruders,
     };
+  }
+
+  private parse({ key }: ListedVersion, bytes: Buffer): Anchor {
+    try {
+      return parseAnchor(bytes);
+    } catch (error) {
+      if (!(error instanceof AnchorError)) throw error;
+      throw new AnchorError(`${key} in ${this.location}: ${error.message}`, { cause: error });
+    }
   }
 
   /**

@@ -36,11 +36,13 @@ export class CheckpointJob implements Job, OnModuleInit {
       'truetrail_unanchored_events',
       'Events of the ledger that no anchored checkpoint covers yet: what could still be cut off unseen',
       ['ledger'],
-      async () =>
-        (await readSignedLedgers(this.pool)).map(({ ledger, size, signed }) => ({
+      async () => {
+        const givenUp = (await this.lastRefused()).filter(({ is_open: isOpen }) => !isOpen);
+        return (await readSignedLedgers(this.pool)).map(({ ledger, size, signed }) => ({
           labels: { ledger },
-          value: Math.max(0, Number(size - (signed?.size ?? 0n))),
-        })),
+          value: givenUp.some((each) => each.ledger === ledger) ? 0 : Math.max(0, Number(size - (signed?.size ?? 0n))),
+        }));
+      },
     );
     this.metrics.gauge('truetrail_anchor_age_seconds', 'Time since the last anchor was written', [], async () => {
       const last = await readLastAnchor(this.pool);
@@ -48,13 +50,20 @@ export class CheckpointJob implements Job, OnModuleInit {
     });
     this.metrics.gauge(
       'truetrail_checkpoint_refused_ledgers',
-      'Ledgers that the last round, on whichever replica, did not sign, as they are not what was signed before',
+      'Ledgers that the last round, on whichever replica, did not sign, as they are not what was signed before; without those that were closed for it',
       [],
       async () => {
         const last = await this.runner.lastOutcome(this.name);
-        return last === undefined ? [] : [{ value: (last.refused as unknown[]).length }];
+        if (last === undefined) return [];
+        return [{ value: (await this.lastRefused()).filter(({ is_open: isOpen }) => isOpen).length }];
       },
     );
+  }
+
+  /** Of an earlier release's round nothing says whether they were open. */
+  private async lastRefused(): Promise<{ ledger: string; is_open: boolean }[]> {
+    const { refused = [] } = (await this.runner.lastOutcome(this.name)) ?? {};
+    return (refused as { ledger: string; is_open?: boolean }[]).map((each) => ({ is_open: true, ...each }));
   }
 
   async run({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
@@ -68,7 +77,7 @@ export class CheckpointJob implements Job, OnModuleInit {
       anchor: anchor === null ? null : String(anchor),
       signed,
       taken_up: takenUp,
-      refused: refused.map((each) => ({ ...each })),
+      refused: refused.map(({ isOpen, ...each }) => ({ ...each, is_open: isOpen })),
     };
   }
 

@@ -1,13 +1,11 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import pg from 'pg';
 import type { Logger } from 'pino';
-import { archiveReadSettings } from '../archive/archive-reading.js';
 import { claimStore, OBJECT_STORE } from '../archive/archive-store.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { connectionOptions } from '../database/connection.js';
 import { readServer } from '../database/server-identity.js';
-import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { AppendGate, type AnchorCheck, type HeldLedgers } from '../events/append-gate.js';
 import { Problem } from '../http/problem.js';
@@ -19,15 +17,13 @@ import { Metrics } from '../operation/metrics.js';
 import { SigningRefused, takeUpAnchors } from './anchor-intake.js';
 import { AnchorStore } from './anchor-store.js';
 import * as sql from './anchors.sql.js';
+import { faultsOf } from './signed-events.js';
 import { readTrees } from './tree.sql.js';
-import { TreeThread } from './tree-thread.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
 /** Appends wait for it: past this the store counts as one that cannot be asked. */
 const STORE_TIMEOUT_MS = 15_000;
 const RETRY_AFTER_SECONDS = 15;
-/** A round of signing may grow the same trees at the same time. */
-const MAX_ATTEMPTS = 3;
 
 /** Where each ledger that was signed stands to what was signed of it last, the store's anchors included. */
 @Injectable()
@@ -138,35 +134,9 @@ export class HeldAgainstAnchors implements AnchorCheck, OnModuleInit {
         tree?.size === last.size && GrowingTree.stored(tree.size, tree.open)?.root().equals(last.rootHash);
       if (last.size > 0n && !isAsSigned) doubtful.push(each);
     }
-    for (const [ledger, fault] of await this.faultsOf(doubtful)) {
+    for (const [ledger, fault] of await faultsOf({ url: this.url, config: this.config }, doubtful)) {
       behind.set(ledger, `The ledger is not what was signed: ${fault}. It takes nothing until that is mended`);
     }
     return behind;
-  }
-
-  /** Of ledgers whose stored trees do not say it, those whose events do not lead to what was signed, and why. */
-  private async faultsOf(ledgers: readonly sql.SignedLedger[]): Promise<Map<string, string>> {
-    const faults = new Map<string, string>();
-    if (ledgers.length === 0) return faults;
-    const thread = new TreeThread({
-      url: this.url,
-      lockTimeoutMs: LOCK_TIMEOUT_MS,
-      archive: archiveReadSettings(this.config),
-    });
-    try {
-      const wanted = ledgers.map(({ ledger, signed }) => ({ ledger, size: signed!.size, signed }));
-      for (let attempt = 1; ; attempt++) {
-        try {
-          for (const [at, root] of (await thread.findRoots(wanted)).entries()) {
-            if ('fault' in root) faults.set(ledgers[at]!.ledger, root.fault);
-          }
-          return faults;
-        } catch (error) {
-          if (sqlState(error) !== SqlState.treeOutOfTurn || attempt === MAX_ATTEMPTS) throw error;
-        }
-      }
-    } finally {
-      await thread.close();
-    }
   }
 }

@@ -47,7 +47,9 @@ export interface RecoveredLedger {
   unsigned: { from: bigint; to: bigint } | null;
   /** of the events that were signed, those that nobody has; null when all are there */
   missing: { from: bigint; to: bigint } | null;
-  /** why nothing was brought back although there was something */
+  /** it is as long as it was signed, or longer, and its events are others */
+  differs: boolean;
+  /** why nothing was brought back although there was something, or how it differs */
   refusal: string | null;
 }
 
@@ -127,7 +129,15 @@ async function recoverLedger(
   const { owner, log } = means;
   const before = (await sql.readHead(owner, ledger))!;
   const { isOpen } = before;
-  const outcome: RecoveredLedger = { ledger, isOpen, recovered: null, unsigned: null, missing: null, refusal: null };
+  const outcome: RecoveredLedger = {
+    ledger,
+    isOpen,
+    recovered: null,
+    unsigned: null,
+    missing: null,
+    differs: false,
+    refusal: null,
+  };
   const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
   let end = before.size;
   if (before.isOpen) {

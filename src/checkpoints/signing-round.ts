@@ -36,7 +36,7 @@ export interface RoundOutcome {
   /** anchors that the database did not know, and that were taken up from the store */
   takenUp: number;
   /** ledgers that were not signed, and why */
-  refused: { ledger: string; reason: string }[];
+  refused: { ledger: string; reason: string; isOpen: boolean }[];
 }
 
 /** Every so many rounds all ledgers are signed, so that whoever reads this many anchors back knows the last of each. */
@@ -191,7 +191,7 @@ export class SigningRound implements OnModuleDestroy {
               'so no note can lead from it to the present one. Put it back, after the others',
       };
       if ('fault' in root) {
-        outcome.refused.push({ ledger, reason: root.fault });
+        outcome.refused.push({ ledger, reason: root.fault, isOpen: each.isOpen });
         await this.refuse(ledger, root.fault, log, isBehind || !isReached(each));
         continue;
       }

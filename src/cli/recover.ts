@@ -18,6 +18,7 @@ import {
   type RecoveredLedger,
   type RecoveryMeans,
 } from '../checkpoints/recovery.js';
+import { faultsOfOpenLedgers } from '../checkpoints/signed-events.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { connectionOptions, keepFromCrashing } from '../database/connection.js';
 import { DatabaseModule } from '../database/database.module.js';
@@ -91,6 +92,7 @@ export async function recover(
       await takeUpAllAnchors(means.owner, store, logger);
       const objects = await findMissingEvents(store, means.owner, thread, folder, log);
       const ledgers = await recoverLedgers(means, objects, kept);
+      await compareWithSigned({ url: database.url, config }, pool, ledgers, log);
       const closed: ClosedLedger[] = [];
       for (const ledger of close) closed.push(await closeLedger(means, ledger));
       const options = { config, logger, databaseUrl: database.url };
@@ -99,6 +101,21 @@ export async function recover(
   } finally {
     await rm(folder, { recursive: true, force: true });
     await database.close();
+  }
+}
+
+/** A ledger that is as long as it was signed may be another: something was recorded in it after the restore. */
+async function compareWithSigned(
+  at: { url: string; config: Config },
+  pool: pg.Pool,
+  ledgers: readonly RecoveredLedger[],
+  log: (message: string) => void,
+): Promise<void> {
+  for (const [ledger, fault] of await faultsOfOpenLedgers(at, pool)) {
+    const outcome = ledgers.find((each) => each.ledger === ledger)!;
+    outcome.differs = true;
+    outcome.refusal ??= `it is not what was signed: ${fault}`;
+    log(`${ledger}: ${outcome.refusal}. Nothing that is there is taken away: close it, see docs/recovery.md`);
   }
 }
 

@@ -1,8 +1,10 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { allPowerful, type Principal } from '../access/principal.js';
+import { OBJECT_STORE, openStore } from '../archive/archive-store.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
-import { secretsOf, type Config } from '../config/config.js';
+import { CONFIG, secretsOf, type Config } from '../config/config.js';
+import { HeldAgainstAnchors } from '../checkpoints/held-against-anchors.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { plainProvider } from '../database/plain-provider.js';
 import { POOL } from '../database/tokens.js';
@@ -33,6 +35,8 @@ class CommandModule {
         PartitionManager,
         plainProvider(Ledgers, [POOL]),
         AppendGate,
+        { provide: OBJECT_STORE, inject: [CONFIG], useFactory: (config: Config) => openStore(config) },
+        HeldAgainstAnchors,
         Appender,
         ServiceLedger,
         ...providers,

@@ -133,11 +133,12 @@ async function recoverTrail(args: string[]): Promise<void> {
   const open = ledgers.filter(
     ({ ledger, isOpen, missing, refusal }) => isOpen && (missing ?? refusal) !== null && !ended.has(ledger),
   );
-  for (const { ledger, isOpen, recovered, missing, refusal } of json ? [] : ledgers) {
+  for (const { ledger, isOpen, recovered, missing, differs, refusal } of json ? [] : ledgers) {
     const parts = [
       ...(isOpen ? [] : ['it was closed before']),
       recovered ? `events ${recovered.from} to ${recovered.to} are back` : 'nothing was brought back',
-      missing ? `events ${missing.from} to ${missing.to} were signed and are missing` : 'lacks nothing that was signed',
+      ...(missing ? [`events ${missing.from} to ${missing.to} were signed and are missing`] : []),
+      ...(missing || differs ? [] : ['lacks nothing that was signed']),
       ...(refusal === null ? [] : [refusal]),
     ];
     print(`${ledger}: ${parts.join('; ')}`);

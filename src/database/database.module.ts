@@ -3,6 +3,7 @@ import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATABASE_URL, POOL } from './tokens.js';
+import { OperationPool } from './operation-pool.js';
 import { poolOf, serviceDataSourceOptions } from './data-source.js';
 
 @Global()
@@ -15,7 +16,8 @@ import { poolOf, serviceDataSourceOptions } from './data-source.js';
   ],
   providers: [
     { provide: POOL, inject: [getDataSourceToken()], useFactory: (dataSource: DataSource) => poolOf(dataSource) },
+    OperationPool,
   ],
-  exports: [POOL],
+  exports: [POOL, OperationPool],
 })
 export class DatabaseModule {}

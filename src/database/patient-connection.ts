@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
-import { isDatabaseUnavailable } from './availability.js';
+import { isDatabaseUnavailable, isLoginRefused } from './availability.js';
 
 const PAUSE_MS = 1_000;
 /** How often it is said what is waited for. */
@@ -33,7 +33,8 @@ export async function connectPatiently(
     } catch (error) {
       await client.end().catch(() => undefined);
       const leftMs = deadline - Date.now();
-      if (!(error instanceof StandbyError || isDatabaseUnavailable(error)) || leftMs <= 0) throw error;
+      const isAway = error instanceof StandbyError || (isDatabaseUnavailable(error) && !isLoginRefused(error));
+      if (!isAway || leftMs <= 0) throw error;
       if (Date.now() - saidAt >= SAY_MS) {
         saidAt = Date.now();
         const { message, code } = error as Error & { code?: string }; // of several addresses there is no one message

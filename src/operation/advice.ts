@@ -6,6 +6,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'Can the server of DATABASE_URL be reached from here? A firewall or NetworkPolicy may stand between',
   EHOSTUNREACH: 'Can the server of DATABASE_URL be reached from here? A firewall or NetworkPolicy may stand between',
   ENOSPC: 'There is no room: in DATA_DIR, or in the folder of temporary files (TMPDIR, /tmp)',
+  CERT_HAS_EXPIRED: "PostgreSQL's certificate has run out: it needs a new one, and the server a reload",
   '25006': 'The server follows another one: DATABASE_URL must lead to the primary',
   '28P01': 'Is the password in DATABASE_URL (or DATABASE_OWNER_URL) the right one?',
   '28000': 'May this role log in, and does pg_hba.conf of the server let it in from here?',

@@ -1,8 +1,7 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import type pg from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
-import { POOL } from '../database/tokens.js';
+import { OperationPool } from '../database/operation-pool.js';
 import { LOGGER } from './logger.js';
 
 const INTERVAL_MS = 1_000;
@@ -20,7 +19,7 @@ export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
   private withinTolerance = true;
 
   constructor(
-    @Inject(POOL) private readonly pool: pg.Pool,
+    private readonly connections: OperationPool,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -46,7 +45,7 @@ export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
 
   async measure(): Promise<void> {
     const before = Date.now();
-    const { rows } = await this.pool.query<{ ms: string }>({
+    const { rows } = await this.connections.pool.query<{ ms: string }>({
       name: 'database_clock',
       text: `SELECT (extract(epoch FROM trail_now()) * 1000)::bigint AS ms`,
     });

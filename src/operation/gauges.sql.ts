@@ -3,7 +3,7 @@ import type pg from 'pg';
 export interface Snapshots {
   /** Age of the oldest snapshot that another session holds, seconds; 0 when none does. */
   oldestSeconds: number;
-  /** Sessions that hold one whose age this login may not see. */
+  /** Sessions that hold one whose age this login may not see; not what a standby holds, whose age nobody sees here. */
   hidden: number;
 }
 
@@ -16,7 +16,7 @@ export async function snapshots(pool: pg.Pool): Promise<Snapshots> {
   const results = (await pool.query(
     `SET LOCAL ROLE NONE;
      SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 AS oldest,
-            count(*) FILTER (WHERE xact_start IS NULL)::integer AS hidden
+            count(*) FILTER (WHERE xact_start IS NULL AND backend_type IS DISTINCT FROM 'walsender')::integer AS hidden
        FROM pg_stat_activity
        WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
          AND (datname = current_database() OR datname IS NULL)

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { CONFIG, type Config } from '../config/config.js';
+import { OperationPool } from '../database/operation-pool.js';
 import { POOL } from '../database/tokens.js';
 import { ClockMonitor } from './clock-monitor.js';
 import { Ledgers } from '../events/ledgers.js';
@@ -26,9 +27,9 @@ export class Gauges {
   private underWay: Promise<DatabaseReadings> | undefined;
 
   constructor(
-    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(POOL) pool: pg.Pool,
     @Inject(CONFIG) { TLS_CERT_FILE: certificateFile }: Config,
-    private readonly ledgers: Ledgers,
+    private readonly connections: OperationPool,
     metrics: Metrics,
     clocks: ClockMonitor,
   ) {
@@ -93,7 +94,8 @@ export class Gauges {
 
   /** Undefined when there is no answer in time. The gauges of a scrape share one question, and so do scrapes. */
   private askDatabase(): Promise<DatabaseReadings | undefined> {
-    this.underWay ??= Promise.all([this.ledgers.list(), snapshots(this.pool)])
+    const { pool } = this.connections;
+    this.underWay ??= Promise.all([new Ledgers(pool).list(), snapshots(pool)])
       .then(([ledgers, held]) => ({ ledgers, snapshots: held }))
       .finally(() => (this.underWay = undefined));
     const late = (): Error => new Error('no answer in time');

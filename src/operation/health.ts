@@ -1,8 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import { Inject, Injectable } from '@nestjs/common';
-import type pg from 'pg';
+import { Injectable } from '@nestjs/common';
 import { isUpToDate } from '../database/migrate.js';
-import { POOL } from '../database/tokens.js';
+import { OperationPool } from '../database/operation-pool.js';
 import { withTimeLimit } from './time-limit.js';
 
 const PROBE_TIMEOUT_MS = 2_000;
@@ -14,7 +13,7 @@ export class Health {
   private migrated = false;
   private probe: Promise<string[]> | undefined;
 
-  constructor(@Inject(POOL) private readonly pool: pg.Pool) {
+  constructor(private readonly connections: OperationPool) {
     setMaxListeners(0, this.shutdown.signal); // one for each answer that is under way
   }
 
@@ -41,7 +40,7 @@ export class Health {
   }
 
   private async askDatabase(): Promise<string[]> {
-    const client = await this.pool.connect();
+    const client = await this.connections.pool.connect();
     client.on('error', ignore); // a connection that breaks fails the query that uses it; without this it ends the process
     try {
       if (!this.migrated) this.migrated = await isUpToDate(client);
