@@ -354,7 +354,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await admin.query(`SELECT forget_tree('main')`);
       const outcome = await round();
       expect(outcome.refused).toEqual([
-        { ledger: 'main', reason: expect.stringContaining('not those that were signed'), is_open: true },
+        { ledger: 'main', reason: expect.stringContaining('not those that were signed'), isOpen: true },
       ]);
       expect((await runJob(service, 'checkpoint')).outcome).toMatchObject({ refused: [{ ledger: 'main' }] });
       const { text } = await service.http().get('/metrics').expect(200);
@@ -370,7 +370,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       }
       // closed for it, there is nothing more to be done, and nobody to be called
       await admin.query(`UPDATE ledgers SET state = 'closed' WHERE ledger = 'main'`);
-      expect((await round()).refused).toMatchObject([{ ledger: 'main', is_open: false }]);
+      expect((await runJob(service, 'checkpoint')).outcome).toMatchObject({
+        refused: [{ ledger: 'main', is_open: false }],
+      });
       const { text: afterwards } = await service.http().get('/metrics').expect(200);
       expect(afterwards).toContain('truetrail_checkpoint_refused_ledgers 0\n');
       expect(afterwards).toContain('truetrail_unanchored_events{ledger="main"} 0\n');

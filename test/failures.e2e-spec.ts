@@ -105,6 +105,18 @@ describe('when PostgreSQL fails', () => {
 
   const UNSURE = ['504 append-timeout', '503 database-unavailable'];
 
+  it('does not let the service in for a while: what is refused then may be sent again', async () => {
+    await lasting('a login that is refused', { answers: UNSURE, alarms: [] }, async (submitters) => {
+      const sessions = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'truetrail_app'`;
+      await asAdmin('ALTER ROLE truetrail_app NOLOGIN', sessions);
+      for (let i = 0; !submitters.answers.has('503 database-unavailable'); i++) {
+        if (i > 200) throw new Error(`nothing is refused: ${[...submitters.answers].join()}`);
+        await pause(50);
+      }
+      await asAdmin('ALTER ROLE truetrail_app LOGIN');
+    });
+  }, 60_000);
+
   it('its machine is gone without a word: a standby takes its place, and nothing acknowledged is missing there', async () => {
     await lasting(
       'failover to a streaming standby',

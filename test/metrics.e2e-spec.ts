@@ -176,6 +176,34 @@ describe('/metrics', () => {
     while ((await scrape()).get('truetrail_database_up') !== 1);
   }, 15_000);
 
+  it('does not take the database for away while reads wait for connections; nor does readiness', async () => {
+    const blocker = await connected(service.database.adminUrl);
+    const event = sampleEvent();
+    await service.http().post('/v1/ledgers/main/events').send(event).expect(201);
+    try {
+      await blocker.query('BEGIN; LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE');
+      const history = `/v1/ledgers/main/orders/${String(event.entity_id)}/history`;
+      const reads = Array.from({ length: 14 }, () =>
+        service
+          .http()
+          .get(history)
+          .then(({ status }) => status),
+      );
+      let values = await scrape();
+      for (let i = 0; !(values.get('truetrail_pool_waiting')! > 0); i++) {
+        if (i > 20) throw new Error('no read waits');
+        await pause(100);
+        values = await scrape();
+      }
+      expect(values.get('truetrail_database_up')).toBe(1);
+      await service.http(null).get('/health/ready').expect(200);
+      await blocker.query('ROLLBACK');
+      expect(new Set(await Promise.all(reads))).toEqual(new Set([200]));
+    } finally {
+      await blocker.end();
+    }
+  }, 30_000);
+
   it('answers while the database is away, and says so', async () => {
     const server = { ...service.database, adminUrl: service.database.adminUrl.replace(/\/[^/]*$/, '/postgres') };
     const { name } = service.database;

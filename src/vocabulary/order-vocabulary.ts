@@ -499,7 +499,7 @@ export const ORDER_VOCABULARY = {
       type: BOOLEAN,
       since: 4,
       description:
-        'whether the event is a copy from venue or broker of what another `source` tells of: an execution is not reported once more',
+        'whether the event is a copy of what another `source` (venue, broker) or another order tells of: an execution is not reported once more',
     },
     venue_transaction_id: {
       in: 'metadata',
@@ -624,7 +624,7 @@ export const ORDER_VOCABULARY = {
       },
       since: 3,
       description:
-        'of an order that was sent to another firm (`order_receiver`): how. It ends with a cancel, and where the order is sent to somebody else',
+        'of an order that was sent to another firm (`order_receiver`): how. It ends with a cancel, a refusal or its expiry, and where the order is sent to somebody else',
     },
     transmitting_firm: {
       in: 'metadata',
