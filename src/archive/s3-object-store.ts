@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
@@ -87,6 +88,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   within(signal: AbortSignal): S3ObjectStore {
+    setMaxListeners(0, signal); // one for each request that is under way
     return new S3ObjectStore(this.settings, this.client, signal);
   }
 
