@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
+import { clearLeftFolders } from './archive/working-folder.js';
 import { ConfigError, readConfig, secretsOf, type Config } from './config/config.js';
 import { startEmbeddedPostgres } from './database/embedded-postgres.js';
 import { migrate } from './database/migrate.js';
@@ -40,6 +41,7 @@ async function openDatabase(config: Config, logger: Logger): Promise<{ url: stri
 }
 
 async function start(config: Config, logger: Logger): Promise<void> {
+  await clearLeftFolders();
   const database = await openDatabase(config, logger);
   let app: NestFastifyApplication | undefined;
   try {

@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type pg from 'pg';
 import type { Config } from '../config/config.js';
@@ -12,6 +11,7 @@ import { TIMESTAMP_PREFIX } from '../integrity/timestamp-reply.js';
 import * as sql from './archive-catalogue.sql.js';
 import { FilesystemObjectStore } from './filesystem-object-store.js';
 import { ObjectConflict, type NewObject, type ObjectStore, type PutResult } from './object-store.js';
+import { makeWorkingFolder } from './working-folder.js';
 
 /** Nest's token for the ObjectStore; null when ARCHIVE_URL is off. */
 export const OBJECT_STORE = Symbol('ObjectStore');
@@ -104,7 +104,7 @@ export async function putBytes(
   bytes: Buffer,
   object: Pick<NewObject, 'key' | 'contentType' | 'metadata' | 'retainUntil'>,
 ): Promise<PutResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'truetrail-object-'));
+  const folder = await makeWorkingFolder('object');
   try {
     const file = join(folder, 'bytes');
     await writeFile(file, bytes);

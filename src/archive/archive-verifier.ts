@@ -1,6 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,6 +15,7 @@ import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { requireSameAsObjects } from './entity-comparison.js';
 import { ObjectMissing, type ListedVersion, type ObjectStore } from './object-store.js';
+import { makeWorkingFolder } from './working-folder.js';
 
 /** What is wrong with an object of the archive, or with the catalogue's word on it. */
 export type ArchiveFindingKind =
@@ -132,7 +132,7 @@ export class ArchiveVerifier {
     atEnd?: (outcome: ArchiveVerificationOutcome, versions: Versions, means: Means) => Promise<void>,
   ): Promise<ArchiveVerificationOutcome> {
     const outcome = nothingVerified();
-    const folder = await mkdtemp(join(tmpdir(), 'truetrail-archive-'));
+    const folder = await makeWorkingFolder('archive');
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
     const versions = new Versions(store);
     const left = await sql.readArchivedEnds(this.pool);

@@ -1,6 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -28,6 +27,7 @@ import { ArchiveThread } from './archive-thread.js';
 import { requireSameAsObjects } from './entity-comparison.js';
 import { ObjectMissing, type ObjectStore, type ObjectVersion } from './object-store.js';
 import { contentsOfRanges, DIGESTS_KEPT_YEARS, keptUntil } from './object-retention.sql.js';
+import { makeWorkingFolder } from './working-folder.js';
 
 /**
  * Of a month: within which an object's encoding and its reading back stay small, some 30 MB of order events. An early
@@ -89,7 +89,7 @@ export class Exporter {
     if (!store) return outcome;
     await claimStore(store, this.pool);
     const { next } = await sql.readArchiveState(this.pool);
-    const folder = await mkdtemp(join(tmpdir(), 'truetrail-export-'));
+    const folder = await makeWorkingFolder('export');
     const settings = { url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS };
     const encoder = new ArchiveThread(settings);
     const verifier = new ArchiveThread(settings);

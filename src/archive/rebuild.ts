@@ -1,6 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -25,6 +24,7 @@ import { loadCompression } from './parquet-file.js';
 import { withFile } from './local-file.js';
 import type { ObjectStore } from './object-store.js';
 import * as sql from './rebuild.sql.js';
+import { makeWorkingFolder } from './working-folder.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const REGULATORY = 'regulatory';
@@ -67,7 +67,7 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
   );
   owner.on('error', () => undefined); // the query that meets it fails
   await owner.connect();
-  const folder = await mkdtemp(join(tmpdir(), 'truetrail-rebuild-'));
+  const folder = await makeWorkingFolder('rebuild');
   const thread = new ArchiveThread({ url: ownerUrl, lockTimeoutMs: LOCK_TIMEOUT_MS });
   try {
     if (!(await sql.isEmpty(owner))) {

@@ -1,6 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -25,6 +24,7 @@ import {
   type ReferenceEvent,
   type RetentionEvent,
 } from './retention-records.js';
+import { makeWorkingFolder } from './working-folder.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
 /** An append each; a record has a few kilobytes. */
@@ -88,7 +88,7 @@ export class RetentionCarrier {
     month: string,
     signal: AbortSignal,
   ): Promise<(RetentionEvent | ReferenceEvent)[]> {
-    const folder = await mkdtemp(join(tmpdir(), 'truetrail-retention-'));
+    const folder = await makeWorkingFolder('retention');
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
     const records: (RetentionEvent | ReferenceEvent)[] = [];
     try {

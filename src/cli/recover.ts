@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import pg from 'pg';
@@ -39,6 +37,7 @@ import { settingsModule, type AppOptions } from '../operation/settings.module.js
 import { PartitionManager } from '../partitions/partition-manager.js';
 import { migrateDatabase, openDatabase, type OpenDatabase } from './open-database.js';
 import { operatorId } from './operator.js';
+import { makeWorkingFolder } from '../archive/working-folder.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const STANDARD_ERROR = 2;
@@ -83,7 +82,7 @@ export async function recover(
   const kept = receipts === undefined ? new Map<never, never>() : await readKeptEvents(receipts);
   const logger = createLogger('warn', { to: STANDARD_ERROR, secrets: secretsOf(config) });
   const database = await openDatabase(config, log);
-  const folder = await mkdtemp(join(tmpdir(), 'truetrail-recover-'));
+  const folder = await makeWorkingFolder('recover');
   try {
     await migrateDatabase(config, database, log);
     return await withMeans(config, database, folder, async (given, thread, pool) => {
