@@ -111,7 +111,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(found.findings[0]!.detail).toMatch(
         /^12 events were signed \(anchor \d+\), and the ledger ends at 10: events 11 to 12/,
       );
-      expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('it ends at 10') });
+      expect(await refused()).toContainEqual({
+        ledger,
+        reason: expect.stringContaining('it ends at 10'),
+        is_open: true,
+      });
       // from the round on that has seen it nothing more is taken
       const { body } = await service.http().post(`/v1/ledgers/${ledger}/events`).send(sampleEvent()).expect(503);
       expect(body.type).toBe('/docs/problems/ledger-behind-its-anchor');
@@ -126,7 +130,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await tampered(...cut(10));
       await record(service, 4, ledger);
       expect(places(await verify(service, {}, ledger))).toEqual(['checkpoint@9']);
-      expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('not those that were signed') });
+      expect(await refused()).toContainEqual({
+        ledger,
+        reason: expect.stringContaining('not those that were signed'),
+        is_open: true,
+      });
     });
 
     it.each([
@@ -146,7 +154,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       // a range that has the change, and one that does not
       const part = await verify(service, { from_sequence: String(first) }, ledger);
       expect(places(part)).toEqual([`checkpoint@${first}`]);
-      expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('not those that were signed') });
+      expect(await refused()).toContainEqual({
+        ledger,
+        reason: expect.stringContaining('not those that were signed'),
+        is_open: true,
+      });
     });
 
     it('does not show what was changed after it was signed last: at most an interval', async () => {
@@ -193,7 +205,11 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         `DELETE FROM checkpoints WHERE anchor > (SELECT max(number) - 2 FROM anchors)`,
         `DELETE FROM anchors WHERE number > (SELECT max(number) - 2 FROM anchors)`,
       );
-      expect(await refused()).toContainEqual({ ledger, reason: expect.stringContaining('it ends at 6') });
+      expect(await refused()).toContainEqual({
+        ledger,
+        reason: expect.stringContaining('it ends at 6'),
+        is_open: true,
+      });
       expect(places(await verify(service, {}, ledger))).toEqual(['checkpoint@7']);
     });
 

@@ -73,6 +73,11 @@ export async function claimStore(store: ObjectStore, pool: pg.Pool): Promise<voi
   }
 }
 
+/** The store, for who must not be the one that ties it to a database: null also where nobody has yet. */
+export async function openClaimedStore(config: Config, pool: pg.Pool): Promise<ObjectStore | null> {
+  return (await sql.claimedStore(pool)) === null ? null : openStore(config);
+}
+
 interface Marker {
   deployment: string;
   id: string;

@@ -91,11 +91,16 @@ export async function recover(
       await takeUpAllAnchors(means.owner, store, logger);
       const objects = await findMissingEvents(store, means.owner, thread, folder, log);
       const ledgers = await recoverLedgers(means, objects, kept);
-      await compareWithSigned({ url: database.url, config }, pool, ledgers, log);
+      // what was brought back is recorded, whether this can be said or not
+      const compared = await compareWithSigned({ url: database.url, config }, pool, ledgers, log).catch(
+        (error: unknown) => ({ error }),
+      );
       const closed: ClosedLedger[] = [];
       for (const ledger of close) closed.push(await closeLedger(means, ledger));
       const options = { config, logger, databaseUrl: database.url };
-      return await recordAll(options, ledgers, closed, log);
+      const report = await recordAll(options, ledgers, closed, log);
+      if (compared) throw compared.error;
+      return report;
     });
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -111,10 +116,11 @@ async function compareWithSigned(
   log: (message: string) => void,
 ): Promise<void> {
   for (const [ledger, fault] of await faultsOfOpenLedgers(at, pool)) {
-    const outcome = ledgers.find((each) => each.ledger === ledger)!;
+    const outcome = ledgers.find((each) => each.ledger === ledger);
+    if (!outcome) continue; // made meanwhile
     outcome.differs = true;
     outcome.refusal ??= `it is not what was signed: ${fault}`;
-    log(`${ledger}: ${outcome.refusal}. Nothing that is there is taken away: close it, see docs/recovery.md`);
+    log(`${ledger}: it is not what was signed: ${fault}. Nothing that is there is taken away: see docs/recovery.md`);
   }
 }
 
@@ -175,9 +181,11 @@ async function recordAll(
       const state = { ...textOf(recovered), ...(unsigned ? { unsigned: textOf(unsigned) } : {}) };
       events.push(recordOf(ledger, 'recover', state));
     }
-    const isOwnBehind = ledgers.some(({ ledger, missing }) => ledger === SERVICE_LEDGER && missing !== null);
+    const isOwnBehind = ledgers.some(
+      ({ ledger, missing, differs }) => ledger === SERVICE_LEDGER && (missing !== null || differs),
+    );
     if (isOwnBehind && !closed.some(({ ledger }) => ledger === SERVICE_LEDGER)) {
-      log(`${SERVICE_LEDGER} lacks events itself: what was done now is not recorded there`);
+      log(`${SERVICE_LEDGER} is not what was signed itself: what was done now is not recorded there`);
     } else if (events.length > 0) await app.get(ServiceLedger).record(...events);
     return report;
   } finally {

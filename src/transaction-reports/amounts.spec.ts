@@ -230,7 +230,7 @@ it('fields 33 and 38 are to be mended where the order alone says what is of each
   priceOf(ofOrder, trace);
   upFrontPaymentOf(ofOrder, trace);
   expect(told(trace)).toEqual([
-    '33: price_notation must be stated of an execution whose order has its limit as a yield',
+    '33: price_notation must be stated of the execution itself: what was stated before it is yield',
     '38: upfront_payment must be stated of each execution: what its order says is of all of them',
   ]);
 });

@@ -62,7 +62,7 @@ export function priceOf(execution: Execution, trace: Trace, isPart = false): Pri
     return undefined;
   }
   if (notation?.text === 'yield' && !isSaidOfExecution(notation, execution)) {
-    const text = 'price_notation must be stated of an execution whose order has its limit as a yield';
+    const text = 'price_notation must be stated of the execution itself: what was stated before it is yield';
     trace.mend(33, rule, text);
   }
   trace.say([33], rule, [fromEvent(found), ...(notation ? [fromEvent(notation)] : [])]);

@@ -98,6 +98,13 @@ describe('who decided to invest (fields 57, 58)', () => {
       undefined,
       ['57: investment_decision_maker must be stated'],
     ],
+    [
+      'by the firm under a mandate, of an order that another firm transmitted',
+      { investment_decision_maker: 'DE19700101ANNA#MUSTE', transmitting_firm: BANK },
+      { ...agency, parties: [MANDATE] },
+      { is: 'person', id: 'DE19700101ANNA#MUSTE', scheme: 'CONCAT', branchCountry: 'FR' },
+      [],
+    ],
     ["of a client's allocation", decided, allocation, undefined, []],
     [
       "of a client's allocation that says it itself",

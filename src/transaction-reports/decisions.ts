@@ -1,8 +1,8 @@
-import { branchCountry, transmittingFirmOf, type Execution } from './execution.js';
+import { branchCountry, transmittingFirmOf, type Execution, type TransmittingFirm } from './execution.js';
 import type { Allocation } from './legs.js';
 import { isConcat } from './persons.js';
 import { fromEntry, fromEvent, type Source, type Trace } from './trace.js';
-import type { ClientDecision, DecisionMaker, DecisionWithinFirm, Party } from './transaction-report.js';
+import type { ClientDecision, DecisionWithinFirm, Party } from './transaction-report.js';
 
 /** Which of the two decisions: its names in events, its field, and that of its branch. */
 const DECISIONS = {
@@ -22,37 +22,46 @@ const DECISIONS = {
 
 /**
  * Fields 57 and 58. On own account, or where the firm, or who transmitted the order to it, is the decision maker of buyer or
- * seller, it must be stated; else it
- * is what events state: a rule refuses it where nothing shows that the firm may decide. Not of a client's allocation
- * without such a mandate: of the aggregate events may state it, of the part they must not.
+ * seller, it must be stated; else it is what events state: a rule refuses it where nothing shows that the firm may decide.
+ * Not of a client's allocation without such a mandate: of the aggregate events may state it, of the part they must not.
  */
 export function investmentDecision(
   execution: Execution,
   trace: Trace,
   { isOwnAccount, part, parties }: { isOwnAccount: boolean; part?: Allocation | undefined; parties: readonly Party[] },
 ): DecisionWithinFirm | undefined {
-  const deciding = [execution.firm, execution.facts.text('transmitting_firm')];
-  const decides = (maker: DecisionMaker): boolean => maker.is === 'legal-entity' && deciding.includes(maker.lei);
-  const isMandate = parties.some(({ decisionMakers }) => decisionMakers.some(decides));
+  const transmitting = transmittingFirmOf(execution);
+  const decides = (lei: string | undefined): boolean =>
+    parties.some(({ decisionMakers }) =>
+      decisionMakers.some((maker) => maker.is === 'legal-entity' && maker.lei === lei),
+    );
+  const isThere = transmitting !== undefined && decides(transmitting.lei);
+  const isMandate = isThere || decides(execution.firm);
   if (part && !isOwnAccount && !isMandate) {
     const text = 'investment_decision_maker must not be stated of a part whose client the firm does not decide for';
     if (part.has('investment_decision_maker')) trace.mend(57, DECISIONS.investment.rule, text);
     return undefined;
   }
-  const decision = decisionOf('investment', execution, trace, { isRequired: isOwnAccount || isMandate, isOwnAccount });
+  const decision = decisionOf('investment', execution, trace, {
+    isRequired: isOwnAccount || isMandate,
+    decidedAt: isThere && !isOwnAccount ? transmitting : undefined,
+  });
   return decision?.is === 'client' ? undefined : decision;
 }
 
 /** Fields 59 and 60, of every report. */
 export function executionDecision(execution: Execution, trace: Trace): DecisionWithinFirm | ClientDecision | undefined {
-  return decisionOf('execution', execution, trace, { isRequired: true, isOwnAccount: false });
+  return decisionOf('execution', execution, trace, { isRequired: true, decidedAt: undefined });
 }
 
 function decisionOf(
   which: keyof typeof DECISIONS,
   execution: Execution,
   trace: Trace,
-  { isRequired, isOwnAccount }: { isRequired: boolean; isOwnAccount: boolean },
+  {
+    isRequired,
+    decidedAt,
+  }: { isRequired: boolean; /** the firm that transmitted the order */ decidedAt: TransmittingFirm | undefined },
 ): DecisionWithinFirm | ClientDecision | undefined {
   const { facts, reference } = execution;
   const { maker: name, type: typeName, field, rule } = DECISIONS[which];
@@ -86,8 +95,7 @@ function decisionOf(
   return undefined;
 
   function country(branch: string | undefined, sources: readonly Source[]): string | undefined {
-    const transmitting = which === 'investment' && !isOwnAccount ? transmittingFirmOf(execution) : undefined;
-    const found = branchCountry(execution, branch, transmitting);
+    const found = branchCountry(execution, branch, decidedAt);
     const whose = 'the country of the branch that is responsible for the person';
     if (typeof found === 'string') {
       trace.mend(field + 1, whose, found);

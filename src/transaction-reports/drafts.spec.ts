@@ -9,7 +9,7 @@ import {
 import { BANK, CLIENT, FIRM } from '../../test/support/transaction-reports.js';
 import type { Draft, NotReportable } from './draft.js';
 import { draftsOfTransaction } from './drafts.js';
-import type { Transaction } from './transactions.js';
+import type { Transaction, TransactionVersion } from './transactions.js';
 
 const OWN: StatedValues = {
   ...{ isin: 'FR0000131104', exchange: 'XPAR', side: 'buy', trading_capacity: 'own_account', quantity: '1' },
@@ -97,6 +97,28 @@ describe('the reports of an execution', () => {
     expect(inGroup({})).toMatchObject([{ toMend: [{ field: 7, text: expect.stringMatching(/^drop_copy must say/) }] }]);
     expect(inGroup({ drop_copy: false })).toMatchObject([{ toMend: [] }]);
     expect(inGroup({ drop_copy: true })).toMatchObject([{ is: 'not-reportable' }]);
+    const unlike = (texts: Record<string, string[]>, more: StatedValues = {}) => {
+      const allocation = version(3, {
+        ...aggregate,
+        action: 'modify',
+        allocations: [{ client_id: 'C-1', quantity: '1', price: '9' }],
+        ...more,
+      });
+      return drafts({
+        ...allocation,
+        fill: version(2).fill,
+        unlike: new Map(Object.entries(texts)) as TransactionVersion['unlike'],
+      });
+    };
+    const unknown = [{ field: 4, text: expect.stringMatching(/^executing_entity must be stated with the allocation/) }];
+    expect(unlike({ executing_entity: ['', BANK] })).toMatchObject([
+      { toMend: expect.arrayContaining([expect.objectContaining(unknown[0])]) },
+    ]);
+    // what does not depend on it is decided
+    expect(unlike({ transmission: ['', 'complete'] }, { client_id: 'C-1', client_id_type: undefined })).toMatchObject([
+      { is: 'not-reportable' },
+    ]);
+    expect(unlike({ executing_entity: ['', BANK] }, { drop_copy: true })).toMatchObject([{ is: 'not-reportable' }]);
     const text = 'executing_entity ZZ must be an LEI';
     expect(drafts(version(2, { executing_entity: 'ZZ' }))).toMatchObject([{ toMend: [{ field: 4, text }] }]);
   });

@@ -13,7 +13,7 @@ import { venueKindOf } from './place.js';
 import type { RuleContext } from './rules/rule.js';
 import { findingsOf } from './rules/rts22-rules.js';
 import { Trace } from './trace.js';
-import { transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
+import { areSame, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
 
 /** What reports are derived from. */
 export interface DraftRun extends ReportRun {
@@ -149,14 +149,11 @@ export function draftsOfTransaction(
  * Whether the same comes of a later version as of one that was derived: of all that this was made of nothing was corrected.
  * To look costs microseconds, to derive it half a millisecond, and an order's versions can be many times its executions.
  */
-function givesTheSame(
-  derived: TransactionVersion,
-  { row, cause, fill, differing, facts }: TransactionVersion,
-): boolean {
+function givesTheSame(derived: TransactionVersion, { row, cause, fill, unlike, facts }: TransactionVersion): boolean {
   return (
     row === derived.row &&
     fill?.row === derived.fill?.row &&
-    differing.join(' ') === derived.differing.join(' ') &&
+    areSame(unlike, derived.unlike) &&
     dayOf(cause) === dayOf(derived.cause) &&
     derived.facts.isAnsweredBy(facts)
   );

@@ -31,10 +31,10 @@ const RTS22 = 'Delegated Regulation (EU) 2017/590';
  * | allocation of one client's order, which its executions report; or to the firm itself alone | client | 2017/590, 2 and 3 |
  */
 export function ineligible(execution: Execution): Ineligible | undefined {
-  // of which executions it is decides: the report is held
-  if (unknownOfAllocation(execution.at).length > 0) return undefined;
   const { at, facts, firm, reference, place, instrument } = execution;
-  const by = facts.text('executing_entity');
+  // what executions that are not alike leave open decides nothing: the report is held
+  const unknown = unknownOfAllocation(at, firm);
+  const by = unknown.has('executing_entity') ? undefined : facts.text('executing_entity');
   // what is no LEI is nobody's: the report is held
   if (by !== undefined && by !== firm && isLei(by)) {
     const reason = `It was executed by ${by}, and is for that firm to report`;
@@ -44,13 +44,15 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     const reason = "It is a copy of what another source tells of: the other one's execution is reported";
     return { reason, rule: `${RTS22}, Article 15(1)`, isByEvents: true };
   }
-  const nature = facts.text('transaction_nature');
+  const isNatureKnown = !unknown.has('transaction_nature') && !unknown.has('sftr_exempt');
+  const nature = isNatureKnown ? facts.text('transaction_nature') : undefined;
   const exclusion = EXCLUSIONS.get(nature ?? '');
   const isFinancing = nature === 'securities_financing';
   if (exclusion !== undefined && !(isFinancing && (facts.text('sftr_exempt') ?? 'false') !== 'false')) {
     return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)`, isByEvents: true };
   }
-  if (facts.text('transmission') === 'complete' && isOfClientsAlone(execution)) {
+  const isWhoseKnown = !unknown.has('transmission') && !unknown.has('trading_capacity');
+  if (isWhoseKnown && facts.text('transmission') === 'complete' && isOfClientsAlone(execution)) {
     const receiver = facts.text('order_receiver');
     const whom = receiver === undefined ? 'the firm that received the order' : receiver;
     const reason = `The order was transmitted with all details: ${whom} reports`;
@@ -60,7 +62,7 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     const reason = `The operator of ${place.mic} reports what the firm executes there`;
     return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(5)', isByEvents: false };
   }
-  if (!['trading-venue', 'unknown'].includes(place.kind) && instrument.isOutOfScope()) {
+  if (!['trading-venue', 'unknown'].includes(place.kind) && !unknown.has('isin') && instrument.isOutOfScope()) {
     const reason = 'Neither the instrument nor what it is on is admitted to trading or traded on a trading venue';
     return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(2)', isByEvents: false };
   }

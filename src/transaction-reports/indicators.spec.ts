@@ -177,6 +177,9 @@ it('field 25 is to be mended where another firm received the order, and nobody s
   expect(told({ order_receiver: BANK, counterparty_id: BANK }, true)).toEqual([]);
   expect(told({ order_receiver: 'XPAR' })).toEqual([]);
   expect(told({ order_receiver: FIRM })).toEqual([]);
+  expect(told({ order_receiver: BANK, transmission: 'refused' })).toEqual([
+    expect.stringMatching(/^25: transmission must be stated of what is executed after a reject/),
+  ]);
 });
 
 it('field 25: what is on own account is for nobody else to report', () => {

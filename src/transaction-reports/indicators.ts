@@ -4,6 +4,7 @@ import { itemsOf } from '../reports/regimes/regime.js';
 import { branchCountry, clientIdOf, isAggregate, type Execution } from './execution.js';
 import type { Leg, Role } from './legs.js';
 import { isOnCommodities } from './rules/facts.js';
+import { REFUSED } from './order-past.js';
 import { membershipOf } from './place.js';
 import { rts22Code } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Trace } from './trace.js';
@@ -155,6 +156,11 @@ export function transmissionOf(
 
 /** An order that another firm received: who executed it, and who reports, is not known unless it is said how it was sent. */
 function mendUnknownTransmission(facts: Facts, isOwnAccount: boolean, firm: string, trace: Trace): void {
+  if (facts.text('transmission') === REFUSED) {
+    const text =
+      'transmission must be stated of what is executed after a reject: none where the order was refused, or what it was where a change of it was';
+    trace.mend(25, 'whether the order was transmitted', text);
+  }
   const receiver = facts.text('order_receiver');
   if (receiver === undefined || receiver === firm || !isLei(receiver) || facts.get('transmission')) return;
   // nothing is transmitted, and the other side is known

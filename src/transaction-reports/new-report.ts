@@ -92,21 +92,19 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
     trace.mend(1, 'whether it is an execution of its own', text);
   }
   const by = facts.text('executing_entity');
-  const unknown = unknownOfAllocation(at);
+  const unknown = unknownOfAllocation(at, firm);
   for (const name of unknown) {
     const text = `${name} must be stated with the allocation, or each execution allocate itself: those before it do not say the same`;
     trace.mend(FIELDS_OF_WHOSE[name] ?? 1, 'of which executions it is', text);
   }
-  if (by !== undefined && by !== firm && !unknown.includes('executing_entity'))
+  if (by !== undefined && by !== firm && !unknown.has('executing_entity'))
     trace.mend(4, 'who executed it', `executing_entity ${by} must be an LEI`);
 }
 
 const FIELDS_OF_WHOSE: Partial<Record<FactName, number>> = {
-  executing_entity: 4,
-  transmission: 25,
-  transaction_nature: 65,
+  ...{ executing_entity: 4, side: 7, transmission: 25, trading_capacity: 29, isin: 41 },
+  ...{ transaction_nature: 65, sftr_exempt: 65 },
 };
-
 /** What would leave a client out: where one is named, and it is said that there is none, or several. */
 function mendContradictedClient({ facts, firm, reference }: Execution, trace: Trace): void {
   const [client, type] = [facts.get('client_id'), facts.get('client_id_type')];

@@ -21,7 +21,18 @@ import {
 import type { Stated } from './trace.js';
 import { Facts, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
 
-const ACTIONS = ['create', 'modify', 'route', 'cancel', 'change_status', 'partial_fill', 'partial_fill', 'fill'];
+const ACTIONS = [
+  'create',
+  'modify',
+  'route',
+  'cancel',
+  'reject',
+  'expire',
+  'change_status',
+  'partial_fill',
+  'partial_fill',
+  'fill',
+];
 const ALLOCATIONS = ['1', '2'].map((quantity) => [{ client_id: 'C-1', quantity, price: '9' }]);
 /** Of each name two or three values: what is said again, and what becomes another, are both to happen. */
 const VALUES: Readonly<StatedValues> = {
@@ -112,7 +123,7 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
       versions.push({
         ...{ row, content, cause, facts: new Facts(ownFacts(held, known), takenOver(held, known)) },
         fill: fill && { row: fill.row, content: fill.stated.content },
-        differing: isExecution(held) ? [] : (known.lastFill?.differing ?? []),
+        unlike: isExecution(held) || !known.lastFill ? new Map() : known.lastFill.unlike,
       });
     }
     return [{ orderId: 'O-1', eventId: first.row.event_id, versions }];
@@ -125,8 +136,8 @@ function isTransaction(held: HeldContent): boolean {
 
 function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknown {
   const texts = [...facts].map(([name, stated]) => `${name} ${changesOf(stated)}`).sort();
-  const { row, transmission, receiver, differing } = lastFill ?? {};
-  return isToExecution ? texts : [texts, row?.sequence, transmission?.text, receiver?.text, differing];
+  const { row, transmission, receiver, unlike } = lastFill ?? {};
+  return isToExecution ? texts : [texts, row?.sequence, transmission?.text, receiver?.text, [...(unlike ?? [])]];
 }
 
 type Changed = Stated & {
@@ -146,31 +157,48 @@ function changesOf({ text, since, before, receiver }: Changed): string {
 function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint): KnownThen {
   const facts = new Map<FactName, Stated>();
   let lastFill: KnownThen['lastFill'];
-  let since: (string | undefined)[][] = [];
+  /** what the executions say that may be allocated together */
+  let since: Partial<Record<FactName, string>>[] = [];
+  let areAllocated = false;
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
     const lastFillBefore = lastFill;
     const [before, receiver] = [facts.get('transmission') as Changed | undefined, facts.get('order_receiver')];
-    const transmission = isExecution(held) ? before : saidOfTransmission(held, before, receiver);
+    const isOfAllocation = own.has('allocations') && lastFill !== undefined;
+    const transmission = isExecution(held) || isOfAllocation ? before : saidOfTransmission(held, before, receiver);
     if (isExecution(held)) {
       const said = own.get('transmission');
       const then = said ? { transmission: said, receiver: undefined } : transmissionAt(before, held);
-      const text = (name: FactName) => own.get(name)?.text ?? facts.get(name)?.text;
-      const of = then.transmission?.text;
-      since.push([text('executing_entity'), text('sftr_exempt'), text('transaction_nature'), of === 'none' ? '' : of]);
-      const alike = (['executing_entity', 'sftr_exempt', 'transaction_nature', 'transmission'] as const).filter(
-        (_, i) => since.some((each) => (each[i] ?? '') !== (since[0]![i] ?? '')),
-      );
-      lastFill = { ...held, ...then, differing: alike };
-    }
-    if (own.has('allocations')) since = [];
+      const meaning = (name: FactName, meant: string, text = own.get(name)?.text ?? facts.get(name)?.text ?? '') =>
+        text === meant ? '' : text;
+      if (!own.has('allocations')) {
+        if (areAllocated) since = [];
+        areAllocated = false;
+        since.push({
+          ...{
+            executing_entity: meaning('executing_entity', ''),
+            isin: meaning('isin', ''),
+            side: meaning('side', ''),
+          },
+          ...{ sftr_exempt: meaning('sftr_exempt', 'false'), trading_capacity: meaning('trading_capacity', '') },
+          transaction_nature: meaning('transaction_nature', 'trade'),
+          transmission: meaning('transmission', 'none', then.transmission?.text ?? ''),
+        });
+      }
+      const unlike = new Map<FactName, string[]>();
+      for (const name of Object.keys(since[0] ?? {}).sort() as FactName[]) {
+        const texts = [...new Set(since.map((each) => each[name]!))].sort();
+        if (texts.length > 1) unlike.set(name, texts);
+      }
+      lastFill = { ...held, ...then, unlike };
+    } else if (own.has('allocations') && lastFill) areAllocated = true;
     const allocates = own.has('allocations') && lastFillBefore !== undefined;
     // of who and what is named elsewhere: what was said of another one
     const isAnother = (name: FactName): boolean =>
       own.has(name) && facts.has(name) && own.get(name)!.text !== facts.get(name)!.text;
-    const isOtherInstrument = isAnother('isin') || isAnother('symbol');
+    const isOtherInstrument = isAnother(own.has('isin') ? 'isin' : 'symbol');
     const isOtherOfExecution = isOtherInstrument && isExecution(held);
     const ofInstrument: FactName[] = ['isin', 'symbol', 'swap_role', 'price_notation', 'currency', 'cfi'];
     const lost: FactName[] = [
@@ -191,9 +219,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isOfOther = isOtherOfExecution && [...ofInstrument, 'side'].includes(name);
       if (!isOfOne && !isOfOther) facts.set(name, stated);
     }
-    if (isExecution(held)) facts.delete('transmission');
+    if (isExecution(held) || isOfAllocation) facts.delete('transmission');
     if (transmission ?? before) facts.set('transmission', (transmission ?? before)!);
-    else if (own.has('transmission') && !isExecution(held)) throw new Error(`nothing came of ${content.event_id}`);
+    else if (own.has('transmission') && !isExecution(held) && !isOfAllocation)
+      throw new Error(`nothing came of ${content.event_id}`);
   }
   return { facts, lastFill };
 }
@@ -215,10 +244,11 @@ function saidOfTransmission(
     if (wasTransmitted ? said.text === before.text && !isToAnother : before?.since === undefined) return said;
     return { ...said, since, sinceNanos, before, receiver };
   }
-  if (content.action !== 'cancel' && !isToAnother) return undefined;
+  if (!['cancel', 'expire', 'reject'].includes(content.action) && !isToAnother) return undefined;
   const isNoneLater = before?.since !== undefined && parseTimestamp(before.since).micros > parseTimestamp(since).micros;
-  if (!wasTransmitted && !isNoneLater) return undefined;
-  return { text: 'none', name: 'transmission', event_id, sequence: row.sequence, since, sinceNanos, before, receiver };
+  if (!wasTransmitted && !isNoneLater && !(before === undefined && receiver)) return undefined;
+  const text = content.action === 'reject' && wasTransmitted && !isToAnother ? 'refused' : 'none';
+  return { text, name: 'transmission', event_id, sequence: row.sequence, since, sinceNanos, before, receiver };
 }
 
 function transmissionAt(stated: Changed | undefined, { stated: { content } }: HeldFill) {

@@ -84,7 +84,7 @@ interface TransmissionThen {
 export interface KnownThen {
   facts: ReadonlyMap<FactName, Stated>;
   /** with how its order was transmitted, and in what the executions since the allocation before are not alike */
-  lastFill: (HeldFill & TransmissionThen & Pick<PastFill, 'differing'>) | undefined;
+  lastFill: (HeldFill & TransmissionThen & { unlike: Unlike }) | undefined;
 }
 
 /** A value that holds from the sequence of a content on, which brought it about. */
@@ -100,15 +100,28 @@ type Timeline<T> = readonly Step<T>[];
 interface PastFill {
   fill: HeldFill;
   transmissions: Timeline<Stated | undefined>;
-  /** by the names of ALIKE, in their order */
-  said: readonly (string | undefined)[];
-  /** in what it and those before it that were not allocated yet are not alike; in order */
-  differing: readonly FactName[];
+  /** what it and those before it that may not be allocated yet say, by the names of ALIKE, in their order; '' for nothing */
+  said: readonly (readonly string[])[];
   isAllocated: boolean;
 }
 
-/** In what executions must be alike to be allocated together: whose they are, whether they are any, and who reports them. */
-const ALIKE: readonly FactName[] = ['executing_entity', 'sftr_exempt', 'transaction_nature', 'transmission'];
+/**
+ * In what executions must be alike to be allocated together: whose they are, whether they are any, who reports them, and
+ * what was done; with what it means that nothing is said.
+ */
+const ALIKE = {
+  executing_entity: undefined,
+  isin: undefined,
+  sftr_exempt: 'false',
+  side: undefined,
+  trading_capacity: undefined,
+  transaction_nature: 'trade',
+  transmission: 'none',
+} as const satisfies Partial<Record<FactName, string | undefined>>;
+const ALIKE_NAMES = Object.keys(ALIKE) as (keyof typeof ALIKE)[];
+
+/** What executions that may be allocated together say that is not the same, by name; '' for nothing. */
+export type Unlike = ReadonlyMap<FactName, readonly string[]>;
 
 /**
  * The events of an order up to one of them, as they were known at any sequence from then on: what was corrected counts as
@@ -128,7 +141,7 @@ export class OrderPast {
     const transmissions = this.timelineOf('transmission');
     const fills = this.fills;
     if (contents.some((held) => isExecution(held) || held.stated?.facts.has('allocations'))) {
-      const known = combined(this.fills, this.timelinesOf(ALIKE), (before, order) => ({ before, order }));
+      const known = combined(this.fills, this.timelinesOf(ALIKE_NAMES), (before, order) => ({ before, order }));
       this.fills = continued(known, contents, (held, then) =>
         isExecution(held)
           ? this.fillAfter({ fill: held, transmissions, said: saidOf(held, then?.order) }, then?.before)
@@ -137,21 +150,32 @@ export class OrderPast {
     }
     if (contents.some(maySayTransmission)) {
       const receivers = this.timelineOf('order_receiver');
-      const before = combined(transmissions, receivers, (transmission, receiver) => ({ transmission, receiver }));
-      const after = (held: HeldContent, known: TransmissionThen | undefined): Stated | undefined =>
-        transmissionAfter(held, known, this.changes);
+      const orders = combined(transmissions, receivers, (transmission, receiver) => ({ transmission, receiver }));
+      // what allocates earlier executions says it of the allocation alone
+      const before = combined(orders, fills, (order, fill) => ({
+        ...{ transmission: order?.transmission, receiver: order?.receiver },
+        hasFill: fill !== undefined,
+      }));
+      const after = (held: HeldContent, known: (typeof before)[number]['value'] | undefined): Stated | undefined =>
+        known?.hasFill && held.stated?.facts.has('allocations')
+          ? known.transmission
+          : transmissionAfter(held, known, this.changes);
       this.stated.set('transmission', continued(before, contents, after, areOne));
     }
     const anew = new Map<FactName, Timeline<Stated | undefined>>();
     const perhapsOfAnother = this.perhapsOfAnother(contents);
     for (const name of new Set([...contents.flatMap(namesOfOrder), ...perhapsOfAnother])) {
       if (name === 'transmission') continue;
-      const leaders = perhapsOfAnother.has(name) ? this.timelinesOf([...leadersOf(name), ...INSTRUMENT_NAMES]) : [];
+      const leaders = leadersOf(name);
+      const named =
+        leaders.length === 0 && !OF_THAT_INSTRUMENT.has(name)
+          ? []
+          : this.timelinesOf([...leaders, ...INSTRUMENT_NAMES]);
       // whether what is allocated was executed by then, as far as was known
       const stated = combined(this.timelineOf(name), OF_ONE_EXECUTION.has(name) ? fills : [], (stated, fill) => ({
         ...{ stated, hasFill: fill !== undefined },
       }));
-      const known = combined(stated, leaders, (then, others) => ({ then, others }));
+      const known = combined(stated, named, (then, others) => ({ then, others }));
       const after = (held: HeldContent, { then, others }: NonNullable<(typeof known)[number]['value']>) => {
         const before = then?.stated;
         const stated = (other: FactName): Stated | undefined => (other === name ? before : others?.get(other));
@@ -219,16 +243,22 @@ export class OrderPast {
     }
     const last = valueAt(this.fills, sequence);
     if (!last) return { facts, lastFill: undefined };
-    const { fill, transmissions, differing } = last;
-    return { facts, lastFill: { ...fill, ...transmissionTo(fill, valueAt(transmissions, sequence)), differing } };
+    const { fill, transmissions, said } = last;
+    const unlike = new Map(ALIKE_NAMES.flatMap((name, i) => ((said[i]?.length ?? 0) > 1 ? [[name, said[i]!]] : [])));
+    return { facts, lastFill: { ...fill, ...transmissionTo(fill, valueAt(transmissions, sequence)), unlike } };
   }
 
-  private fillAfter(next: Pick<PastFill, 'fill' | 'transmissions' | 'said'>, before: PastFill | undefined): PastFill {
-    const isOfOthers = before !== undefined && !before.isAllocated;
-    const differing = isOfOthers
-      ? ALIKE.filter((name, i) => before.differing.includes(name) || next.said[i] !== before.said[i])
-      : [];
-    return this.same({ ...next, differing, isAllocated: next.fill.stated.facts.has('allocations') });
+  /** One that is allocated by itself is of no account to others. */
+  private fillAfter(
+    { fill, transmissions, said }: Pick<PastFill, 'fill' | 'transmissions'> & { said: readonly string[] },
+    before: PastFill | undefined,
+  ): PastFill {
+    const isOpen = before !== undefined && !before.isAllocated;
+    if (fill.stated.facts.has('allocations')) {
+      return this.same({ fill, transmissions, said: before?.said ?? [], isAllocated: !isOpen });
+    }
+    const all = said.map((text, i) => [...new Set([...(isOpen ? before.said[i]! : []), text])].sort());
+    return this.same({ fill, transmissions, said: all, isAllocated: false });
   }
 
   private allocatedBy({ stated }: HeldContent, before: PastFill | undefined): PastFill | undefined {
@@ -238,7 +268,7 @@ export class OrderPast {
   private same(pastFill: PastFill): PastFill {
     const ofFill = this.pastFills.get(pastFill.fill) ?? new Map<string, PastFill>();
     this.pastFills.set(pastFill.fill, ofFill);
-    const key = JSON.stringify([pastFill.said, pastFill.differing, pastFill.isAllocated]);
+    const key = JSON.stringify([pastFill.said, pastFill.isAllocated]);
     const same = ofFill.get(key) ?? pastFill;
     ofFill.set(key, same);
     return same;
@@ -250,11 +280,11 @@ export class OrderPast {
 }
 
 /** What an execution says of itself, else what is known of its order, by the names of ALIKE. */
-function saidOf(fill: HeldFill, order: ReadonlyMap<FactName, Stated | undefined> | undefined): PastFill['said'] {
-  return ALIKE.map((name) => {
-    if (name !== 'transmission') return (fill.stated.facts.get(name) ?? order?.get(name))?.text;
-    const { transmission } = transmissionTo(fill, order?.get(name));
-    return transmission?.text === 'none' ? undefined : transmission?.text;
+function saidOf(fill: HeldFill, order: ReadonlyMap<FactName, Stated | undefined> | undefined): readonly string[] {
+  return ALIKE_NAMES.map((name) => {
+    const known = name === 'transmission' ? transmissionTo(fill, order?.get(name)).transmission : order?.get(name);
+    const text = (fill.stated.facts.get(name) ?? known)?.text;
+    return text === undefined || text === ALIKE[name] ? '' : text;
   });
 }
 
@@ -318,8 +348,10 @@ function isOfOrder(held: HeldContent, name: FactName, hasFill: boolean): boolean
   return name === 'allocations' || !(hasFill && held.stated?.facts.has('allocations'));
 }
 
-/** With these the order is nobody's any more to whom it was sent. */
+/** With these the order is nobody's any more to whom it was sent; of a refusal it is not said whether the order was refused. */
 const ENDS: readonly string[] = ['cancel', 'expire', 'reject'];
+/** How an order is transmitted after it, or a change of it, was refused: nobody has said. */
+export const REFUSED = 'refused';
 
 /** Whether an event says, or ends, how its order was transmitted, or may by what was known before. */
 function maySayTransmission({ stated }: HeldContent): boolean {
@@ -354,9 +386,11 @@ function transmissionAfter(
     return isAsBefore ? said : toChange(said);
   }
   if (!ENDS.includes(action) && !isToAnother) return before;
-  // it had ended by then, or never was
-  if (isNone && !isLater(changeIn(before), nanosOf(since))) return before;
-  return toChange({ text: 'none', name: 'transmission', event_id, sequence });
+  // it had ended by then, or never was; whoever received it without a word of how has it no more
+  const isUnsaid = before === undefined && known?.receiver !== undefined;
+  if (isNone && !isUnsaid && !isLater(changeIn(before), nanosOf(since))) return before;
+  const isRefused = action === 'reject' && !isToAnother && before?.text !== undefined && before.text !== 'none';
+  return toChange({ text: isRefused ? REFUSED : 'none', name: 'transmission', event_id, sequence });
 }
 
 function changed(

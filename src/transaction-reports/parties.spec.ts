@@ -169,6 +169,15 @@ describe('a client', () => {
     expect(told(found.trace)).toEqual(toMend);
   });
 
+  it('that is another than the order’s has a branch of its own, whatever the order’s is', () => {
+    const other = (id: string, stated: StatedValues) =>
+      partyOf({ is: 'client', id, isOfOrder: false }, executionWith(stated), new Trace(), 7).owners;
+    expect(other('C-1', { branch: 'ES' })).toMatchObject([{ branchCountry: 'IT' }]);
+    expect(other(CCP, { branch: 'ES' })).toMatchObject([{ branchCountry: 'ES' }]);
+    const market = executionWith({ ...OFF, branch: 'ES', client_id: CCP, counterparty_id: 'C-1' });
+    expect(partyOf({ is: 'market' }, market, new Trace(), 16).owners).toMatchObject([{ branchCountry: 'IT' }]);
+  });
+
   it('must be named', () => {
     const { party, trace } = client(undefined);
     expect(party.owners).toEqual([]);

@@ -171,7 +171,7 @@ function clientOf(
       owner,
       statedIn(facts, 'client_id', 'client_first_names', 'client_surnames', 'client_birth_date'),
     );
-    const branch = countryFor(undefined, execution, side, transmitting);
+    const branch = countryFor(undefined, execution, side, { transmitting, isOfOrder });
     const decisionMakers = isOfOrder ? representativeOf(execution, side) : [];
     return { owners: [{ id: owner, branchCountry: branch }], decisionMakers };
   }
@@ -193,7 +193,10 @@ function clientOf(
     side.sayPerson(2, owner, sources);
     owners.push({
       id: owner,
-      branchCountry: countryFor(held?.attributes.branch ?? entry.attributes.branch, execution, side, transmitting),
+      branchCountry: countryFor(held?.attributes.branch ?? entry.attributes.branch, execution, side, {
+        transmitting,
+        isOfOrder,
+      }),
     });
   }
   const stated = isOfOrder ? representativeOf(execution, side) : [];
@@ -255,16 +258,17 @@ function entityOrPerson(
 }
 
 /**
- * Fields 8 and 17: of the branch that the event states, of the client's, or the home country; where the order was
- * transmitted to the firm, of who did that.
+ * Fields 8 and 17: of the branch that the event states of the order's client, of the client's own, or the home country;
+ * where the order was transmitted to the firm, of who did that.
  */
 function countryFor(
   branchId: string | undefined,
   execution: Execution,
   side: SideTrace,
-  transmitting: TransmittingFirm | undefined,
+  { transmitting, isOfOrder }: { transmitting: TransmittingFirm | undefined; isOfOrder: boolean },
 ): string | undefined {
-  const stated = execution.facts.get('branch');
+  // of another client than the order's it is where that client has none
+  const stated = isOfOrder || branchId === undefined ? execution.facts.get('branch') : undefined;
   const found = stated ? countryOf(stated, execution) : branchCountry(execution, branchId, transmitting);
   if (typeof found === 'string') {
     side.mend(1, 'the country of the branch for the client', found);

@@ -1,3 +1,4 @@
+import { isLei } from '../identifiers/lei.js';
 import type { FactName } from '../reports/regimes/regime.js';
 import type { Stated } from './trace.js';
 
@@ -16,9 +17,14 @@ const OF_A_REPRESENTATIVE: readonly FactName[] = [
   'client_representative_birth_date',
 ];
 
+type Own = ReadonlyMap<FactName, Stated> | undefined;
+type Known = (name: FactName) => Stated | undefined;
+
 interface SaidWith {
   of: readonly FactName[];
   names: readonly FactName[];
+  /** whether an event names another one; by itself where it states another text than was known */
+  isAnother?: (own: ReadonlyMap<FactName, Stated>, known: Known) => boolean;
   /** what cannot be said of anybody who is named later */
   unlessNamed?: string;
 }
@@ -27,7 +33,7 @@ interface SaidWith {
 const SAID_WITH: readonly SaidWith[] = [
   { of: ['isin'], names: ['symbol'] },
   { of: ['symbol'], names: ['isin'] },
-  { of: INSTRUMENT_NAMES, names: OF_AN_INSTRUMENT },
+  { of: INSTRUMENT_NAMES, names: OF_AN_INSTRUMENT, isAnother: namesAnother },
   { of: ['side'], names: ['swap_role', 'received_currency'] },
   {
     of: ['client_id'],
@@ -35,6 +41,7 @@ const SAID_WITH: readonly SaidWith[] = [
       ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
       ...(['client_representative_id', 'transmitting_firm', ...OF_A_REPRESENTATIVE] as const),
     ],
+    isAnother: namesAnotherClient,
   },
   { of: ['client_representative_id'], names: OF_A_REPRESENTATIVE },
   { of: ['investment_decision_maker'], names: ['investment_decision_maker_type'], unlessNamed: 'client' },
@@ -60,26 +67,32 @@ export function leadersOf(name: FactName): readonly FactName[] {
   return (LEADERS.get(name) ?? []).flatMap(({ of }) => of);
 }
 
-type Own = ReadonlyMap<FactName, Stated> | undefined;
-type Known = (name: FactName) => Stated | undefined;
-
 /** Whether what was known by a name holds no more after an event, which does not state it itself. */
 export function isOfAnother(name: FactName, own: Own, known: Known): boolean {
   const leaders = LEADERS.get(name);
   if (!leaders || !own || own.has(name)) return false;
-  return leaders.some(({ of, unlessNamed }) =>
-    of.some((leader) => {
+  return leaders.some(({ of, isAnother, unlessNamed }) => {
+    if (isAnother) return isAnother(own, known);
+    return of.some((leader) => {
       const [next, before] = [own.get(leader), known(leader)];
       if (!next) return false;
       return before ? before.text !== next.text : known(name)?.text === unlessNamed && unlessNamed !== undefined;
-    }),
-  );
+    });
+  });
 }
 
-/** Whether an event names another instrument than the one that was known. */
+/**
+ * Whether an event names another instrument than the one that was known: by its ISIN; by its symbol, which each source has
+ * of its own, only where it states no ISIN.
+ */
 export function namesAnother(own: Own, known: Known): boolean {
-  return INSTRUMENT_NAMES.some((name) => {
-    const [next, before] = [own?.get(name), known(name)];
-    return next !== undefined && before !== undefined && next.text !== before.text;
-  });
+  const name = own?.has('isin') ? 'isin' : 'symbol';
+  const [next, before] = [own?.get(name), known(name)];
+  return next !== undefined && before !== undefined && next.text !== before.text;
+}
+
+/** An LEI and an id that is none may be of one client: only the reference data know. */
+function namesAnotherClient(own: ReadonlyMap<FactName, Stated>, known: Known): boolean {
+  const [next, before] = [own.get('client_id')?.text, known('client_id')?.text];
+  return next !== undefined && before !== undefined && next !== before && isLei(next) === isLei(before);
 }

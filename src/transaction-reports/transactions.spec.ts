@@ -261,7 +261,7 @@ describe('the transactions along an order', () => {
       ['a change', [['modify', {}]], 'complete'],
       ['a change that goes to the same receiver', [['route', { order_receiver: 'A' }]], 'complete'],
       ['a cancel', [['cancel', {}]], 'none'],
-      ['a refusal', [['reject', {}]], 'none'],
+      ['a refusal, of the order or of a change of it', [['reject', {}]], 'refused'],
       ['its own end', [['expire', {}]], 'none'],
       ['another receiver', [['route', { order_receiver: 'XPAR' }]], 'none'],
       [
@@ -275,6 +275,27 @@ describe('the transactions along an order', () => {
       ['what says so', [['modify', { transmission: 'none' }]], 'none'],
     ])('after %s', async (_, more, expected) => {
       expect(await after(...more)).toEqual([expected, expected]);
+    });
+
+    it('is not what an allocation says of itself', async () => {
+      const allocations = [{ client_id: 'C-1', quantity: '4' }];
+      const found = await transactions(
+        [row(1, 'route', {}, { transmission: 'complete', order_receiver: 'A' })],
+        [row(2, 'partial_fill', {})],
+        [row(3, 'modify', {}, { transmission: 'none', allocations })],
+        [row(4, 'fill', {})],
+      );
+      expect(factsIn(found).map((facts) => facts.text('transmission'))).toEqual(['complete', 'none', 'complete']);
+    });
+
+    it('ends also where nobody had said how it was sent', async () => {
+      const found = await transactions(
+        [row(1, 'route', {}, { order_receiver: 'A' })],
+        [row(2, 'partial_fill', {})],
+        [row(3, 'cancel', {})],
+        [row(4, 'fill', {})],
+      );
+      expect(factsIn(found).map((facts) => facts.text('transmission'))).toEqual([undefined, 'none']);
     });
 
     it('is what it was at the time of the execution, also for what is recorded later, and for its allocations', async () => {
@@ -390,6 +411,27 @@ describe('the transactions along an order', () => {
       ['side sell', 'swap_role -'],
     ],
     [
+      'the same client by its LEI, as far as can be known',
+      { client_id: 'C-2', transmitting_firm: 'B' },
+      { client_id: '5493001KJTIIGC8Y1R12' },
+      {},
+      ['client_id 5493001KJTIIGC8Y1R12', 'transmitting_firm B'],
+    ],
+    [
+      'the same instrument as another source calls it',
+      { isin: 'DE0001102309', symbol: 'BRK', price_notation: 'percentage', currency: 'USD' },
+      { isin: 'DE0001102309', symbol: 'VEN' },
+      { isin: 'DE0001102309', symbol: 'VENUE' },
+      ['symbol VENUE', 'price_notation percentage', 'currency USD'],
+    ],
+    [
+      'an instrument that has its ISIN only now',
+      { symbol: 'BRK', currency: 'USD' },
+      {},
+      { isin: 'DE0001102309', symbol: 'VEN' },
+      ['isin DE0001102309', 'currency USD'],
+    ],
+    [
       'another instrument',
       { isin: 'EZ0000000011', price_notation: 'basis_points', strike_price: '5000', swap_role: 'buys_protection' },
       {},
@@ -434,11 +476,25 @@ describe('the transactions along an order', () => {
       ]);
       const found = await transactions([create], ...lives);
       const versions = found.map(({ versions: [version] }) => version as TransactionVersion);
-      return versions.filter((each) => !isFill(each)).map(unknownOfAllocation);
+      return versions.filter((each) => !isFill(each)).map((each) => [...unknownOfAllocation(each, 'FIRM')]);
     };
     const bank = { executing_entity: 'BANK' };
     expect(await unknown([{}, bank, {}])).toEqual([['executing_entity']]);
     expect(await unknown([bank, bank, {}])).toEqual([[]]);
+    expect(await unknown([{}, { executing_entity: 'FIRM' }, {}])).toEqual([[]]);
+    expect(await unknown([{ trading_capacity: 'own_account' }, { trading_capacity: 'any_other' }, {}])).toEqual([
+      ['trading_capacity'],
+    ]);
+    // one that is allocated by itself changes nothing for those before it
+    const own = (sequence: number) => [row(sequence, 'partial_fill', {}, { allocations })];
+    const between = await transactions(
+      [create],
+      [row(2, 'partial_fill', { isin: 'FR0000131104', side: 'sell' }, bank)],
+      own(3),
+      [row(4, 'partial_fill', { sftr_exempt: false, transaction_nature: 'trade' })],
+      [row(5, 'modify', {}, { allocations })],
+    );
+    expect(found(between)).toEqual(['executing_entity', 'isin', 'side']);
     expect(await unknown([{}, bank, { executing_entity: 'FIRM' }])).toEqual([[]]);
     // what was allocated before is of no account
     expect(await unknown([{}, {}, {}], [bank, bank, {}])).toEqual([[], []]);
@@ -454,7 +510,7 @@ describe('the transactions along an order', () => {
     expect(all).toEqual(['transaction_nature']);
 
     function found(each: readonly Transaction[]): readonly FactName[] {
-      return unknownOfAllocation(each.at(-1)!.versions[0] as TransactionVersion);
+      return [...unknownOfAllocation(each.at(-1)!.versions[0] as TransactionVersion, 'FIRM')];
     }
   });
 

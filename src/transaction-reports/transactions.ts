@@ -11,6 +11,7 @@ import {
   takenOver,
   type HeldContent,
   type KnownThen,
+  type Unlike,
 } from './order-past.js';
 import type { Stated } from './trace.js';
 
@@ -79,7 +80,7 @@ export interface TransactionVersion {
   /** the execution itself, or the last one before an allocation; undefined where there was none */
   fill: { row: StoredRow; content: Content } | undefined;
   /** of an allocation: in what the executions that it may be of are not alike */
-  differing: readonly FactName[];
+  unlike: Unlike;
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
@@ -120,8 +121,20 @@ export function isFill({ content }: TransactionVersion): boolean {
  * Of what the executions that an allocation may be of do not say the same, and it says nothing itself: whose report it is,
  * or whether there is one, is not known then.
  */
-export function unknownOfAllocation({ differing, facts }: TransactionVersion): readonly FactName[] {
-  return differing.filter((name) => !facts.isOwn(name));
+export function unknownOfAllocation({ unlike, facts }: TransactionVersion, firm: string): ReadonlySet<FactName> {
+  const unknown = new Set<FactName>();
+  for (const [name, texts] of unlike) {
+    // who executed it is the firm where nobody is named
+    const said = new Set(name === 'executing_entity' ? texts.map((text) => text || firm) : texts);
+    if (said.size > 1 && !facts.isOwn(name)) unknown.add(name);
+  }
+  return unknown;
+}
+
+const ALL_ALIKE: Unlike = new Map();
+
+export function areSame(a: Unlike, b: Unlike): boolean {
+  return JSON.stringify([...a]) === JSON.stringify([...b]);
 }
 
 /** What it states itself of who got what. */
@@ -159,7 +172,7 @@ function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): Trans
   return {
     ...{ row, content, cause, facts: new Facts(ownFacts(held, known), takenOver(held, known)) },
     fill: fill && { row: fill.row, content: fill.stated.content },
-    differing: isExecution(held) ? [] : (known.lastFill?.differing ?? []),
+    unlike: isExecution(held) || !known.lastFill ? ALL_ALIKE : known.lastFill.unlike,
   };
 }
 
@@ -169,6 +182,6 @@ function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
     a.lastFill?.row === b.lastFill?.row &&
     a.lastFill?.transmission?.text === b.lastFill?.transmission?.text &&
     a.lastFill?.receiver?.text === b.lastFill?.receiver?.text &&
-    a.lastFill?.differing.join(' ') === b.lastFill?.differing.join(' ');
+    areSame(a.lastFill?.unlike ?? ALL_ALIKE, b.lastFill?.unlike ?? ALL_ALIKE);
   return (toExecution || isSameFill) && saysTheSame(a, b);
 }

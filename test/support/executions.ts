@@ -102,7 +102,7 @@ export function versionOf(sequence: number, stated: StatedValues): TransactionVe
     facts,
     cause: row,
     fill: FILLS.includes(action) ? { row, content } : undefined,
-    differing: [],
+    unlike: new Map(),
   };
 }
 
