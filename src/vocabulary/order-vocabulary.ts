@@ -624,7 +624,7 @@ export const ORDER_VOCABULARY = {
       },
       since: 3,
       description:
-        'of an order that was sent to another firm (`order_receiver`): how. It ends with a cancel, a refusal or its expiry, and where the order is sent to somebody else',
+        'of an order that was sent to another firm (`order_receiver`): how. It ends with a cancel or its expiry, and where the order is sent to somebody else; after a refusal it is stated anew',
     },
     transmitting_firm: {
       in: 'metadata',
