@@ -231,6 +231,14 @@ describe('the reports of an execution', () => {
     expect(venue('FR0000000028')).toEqual([2, 'ZZZZ', [36]]);
   });
 
+  it('are held where an index is named alone, unless something else that it is on is on the list', () => {
+    const off = { exchange: 'XOFF', counterparty_id: BANK, quantity_notation: 'units', currency: 'EUR' };
+    const told = (isin: string) =>
+      (drafts(version(2, { ...off, isin })) as Draft[]).flatMap(({ toMend }) => toMend.map(({ text }) => text));
+    expect(told('EZ0000000099')).toEqual([expect.stringMatching(/^the ISIN of index STOXX 50 must be named/)]);
+    expect(told('EZ0000000107')).toEqual([]);
+  });
+
   it('say what no rule on reports would find: codes that nobody knows', () => {
     const [draft] = drafts(
       version(2, { transaction_nature: 'give_up', transmission: 'Complete', price_notation: 'money' }),

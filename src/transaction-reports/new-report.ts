@@ -256,7 +256,7 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
   if (!isByIsin) {
     for (const each of instrument.unknownUnderlyings())
       trace.mend(47, 'whether the underlying is traded on a venue', `instrument ${each} is not in the reference data`);
-    for (const each of instrument.unknownIndices()) {
+    for (const each of instrument.hasListedUnderlying() ? [] : instrument.unknownIndices()) {
       const text = `the ISIN of index ${each} must be named, with an entry that says whether it is traded on a venue`;
       trace.mend(47, 'whether the underlying is traded on a venue', text);
     }

@@ -51,6 +51,7 @@ export const ENTRIES: Entries = {
     DE0001102309: { name: 'A bond', cfi: 'DBFTFB', currency: 'EUR', listed_from: '2018-01-03' },
     EZ0000000003: { name: 'A swap on it', cfi: 'SESPXC', notional_currency: 'EUR', received_by_buyer: 'FR0000131104' },
     EZ0000000099: { name: 'An option on an index', cfi: 'HEIAVC', underlying: 'index:STOXX_50' },
+    EZ0000000107: { name: 'On a basket', cfi: 'HEBAVC', underlying: 'index:STOXX_50 FR0000131104' },
     EZ0000000011: { name: 'A swap on what is not known', cfi: 'SESPXC', received_by_buyer: 'XS0000000017' },
   },
 };
