@@ -132,7 +132,7 @@ export class OrderPast {
   private readonly stated = new Map<FactName, Timeline<Stated | undefined>>();
   private fills: Timeline<PastFill | undefined> = [];
   private readonly changes = new Numbered();
-  /** the same for the same */
+  /** the same for the same, while an event is added */
   private readonly pastFills = new Map<HeldContent, Map<string, PastFill>>();
 
   /** The event after those that were added before, with all its contents. A copy of another's event says nothing new. */
@@ -141,6 +141,7 @@ export class OrderPast {
     const transmissions = this.timelineOf('transmission');
     const fills = this.fills;
     if (contents.some((held) => isExecution(held) || held.stated?.facts.has('allocations'))) {
+      this.pastFills.clear();
       const known = combined(this.fills, this.timelinesOf(ALIKE_NAMES), (before, order) => ({ before, order }));
       this.fills = continued(known, contents, (held, then) =>
         isExecution(held)
