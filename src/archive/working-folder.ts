@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isListed } from '../database/process-list.js';
 
 /** Folders of containers that share a volume are told apart, though each has a process 1. */
 const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
@@ -16,16 +17,7 @@ export function makeWorkingFolder(purpose: string): Promise<string> {
 export async function clearLeftFolders(): Promise<void> {
   for (const name of await readdir(tmpdir()).catch(() => [])) {
     const pid = Number(LEFT.exec(name)?.[1]);
-    const isLeft = pid === process.pid || (pid > 0 && !isAlive(pid));
+    const isLeft = pid === process.pid || (pid > 0 && !isListed(pid));
     if (isLeft) await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined); // somebody else's
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -33,6 +33,7 @@ import {
   serverEnvironment,
   usablePrograms,
 } from './embedded-programs.js';
+import { isListed } from './process-list.js';
 import { processStart } from './process-lock.js';
 
 /** The cluster's superuser. */
@@ -465,16 +466,6 @@ function killIfThere(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-/** Whether the kernel still lists the pid, be it as a zombie: what PostgreSQL goes by. */
-function isListed(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

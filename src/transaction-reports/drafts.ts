@@ -13,7 +13,7 @@ import { venueKindOf } from './place.js';
 import type { RuleContext } from './rules/rule.js';
 import { findingsOf } from './rules/rts22-rules.js';
 import { Trace } from './trace.js';
-import { areSame, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
+import { isSameUnlike, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
 
 /** What reports are derived from. */
 export interface DraftRun extends ReportRun {
@@ -153,7 +153,7 @@ function givesTheSame(derived: TransactionVersion, { row, cause, fill, unlike, f
   return (
     row === derived.row &&
     fill?.row === derived.fill?.row &&
-    areSame(unlike, derived.unlike) &&
+    isSameUnlike(unlike, derived.unlike) &&
     dayOf(cause) === dayOf(derived.cause) &&
     derived.facts.isAnsweredBy(facts)
   );

@@ -5,7 +5,14 @@ import { factsOf } from '../reports/order-facts.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
-import { INSTRUMENT_NAMES, isOfAnother, leadersOf, namesAnother, OF_THAT_INSTRUMENT, saidWith } from './said-with.js';
+import {
+  INSTRUMENT_NAMES,
+  isOfAnother,
+  namesAnotherInstrument,
+  namesOfSubjects,
+  OF_THAT_INSTRUMENT,
+  saidOfSubjects,
+} from './subjects.js';
 import type { Stated } from './trace.js';
 
 /** By what an execution says where it took place. */
@@ -167,11 +174,11 @@ export class OrderPast {
     const perhapsOfAnother = this.perhapsOfAnother(contents);
     for (const name of new Set([...contents.flatMap(namesOfOrder), ...perhapsOfAnother])) {
       if (name === 'transmission') continue;
-      const leaders = leadersOf(name);
+      const subjects = namesOfSubjects(name);
       const named =
-        leaders.length === 0 && !OF_THAT_INSTRUMENT.has(name)
+        subjects.length === 0 && !OF_THAT_INSTRUMENT.has(name)
           ? []
-          : this.timelinesOf([...leaders, ...INSTRUMENT_NAMES]);
+          : this.timelinesOf([...subjects, ...INSTRUMENT_NAMES]);
       // whether what is allocated was executed by then, as far as was known
       const stated = combined(this.timelineOf(name), OF_ONE_EXECUTION.has(name) ? fills : [], (stated, fill) => ({
         ...{ stated, hasFill: fill !== undefined },
@@ -181,7 +188,8 @@ export class OrderPast {
         const before = then?.stated;
         const stated = (other: FactName): Stated | undefined => (other === name ? before : others?.get(other));
         // of another instrument an execution says it of itself alone
-        if (isExecution(held) && OF_THAT_INSTRUMENT.has(name) && namesAnother(held.stated.facts, stated)) return before;
+        if (isExecution(held) && OF_THAT_INSTRUMENT.has(name) && namesAnotherInstrument(held.stated.facts, stated))
+          return before;
         const own = ofOrder(held, name, then?.hasFill ?? false);
         return own ?? (isOfAnother(name, held.stated?.facts, stated) ? undefined : before);
       };
@@ -203,7 +211,7 @@ export class OrderPast {
       }
     }
     if (others.size === 0) return others;
-    const names = saidWith(others).filter((name) => this.timelineOf(name).length > 0);
+    const names = saidOfSubjects(others).filter((name) => this.timelineOf(name).length > 0);
     // what an execution in another instrument states of itself alone
     const isOfInstrument = INSTRUMENT_NAMES.some((name) => others.has(name));
     const stated = isOfInstrument ? contents.flatMap((held) => [...(held.stated?.facts.keys() ?? [])]) : [];
@@ -453,7 +461,7 @@ export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): Re
   const known = (name: FactName): Stated | undefined => facts.get(name);
   for (const name of facts.keys()) if (isOfAnother(name, held.stated?.facts, known)) taken.delete(name);
   const fill = isExecution(held) ? held : lastFill;
-  if (fill && fill !== held && namesAnother(fill.stated.facts, known)) {
+  if (fill && fill !== held && namesAnotherInstrument(fill.stated.facts, known)) {
     for (const name of facts.keys()) if (isOfAnother(name, fill.stated.facts, known)) taken.delete(name);
     for (const [name, stated] of fill.stated.facts) if (OF_THAT_INSTRUMENT.has(name)) taken.set(name, stated);
   }

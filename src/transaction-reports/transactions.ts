@@ -133,7 +133,8 @@ export function unknownOfAllocation({ unlike, facts }: TransactionVersion, firm:
 
 const ALL_ALIKE: Unlike = new Map();
 
-export function areSame(a: Unlike, b: Unlike): boolean {
+/** Whether executions are not alike in the same, and say the same of it. */
+export function isSameUnlike(a: Unlike, b: Unlike): boolean {
   return JSON.stringify([...a]) === JSON.stringify([...b]);
 }
 
@@ -182,6 +183,6 @@ function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
     a.lastFill?.row === b.lastFill?.row &&
     a.lastFill?.transmission?.text === b.lastFill?.transmission?.text &&
     a.lastFill?.receiver?.text === b.lastFill?.receiver?.text &&
-    areSame(a.lastFill?.unlike ?? ALL_ALIKE, b.lastFill?.unlike ?? ALL_ALIKE);
+    isSameUnlike(a.lastFill?.unlike ?? ALL_ALIKE, b.lastFill?.unlike ?? ALL_ALIKE);
   return (toExecution || isSameFill) && saysTheSame(a, b);
 }

@@ -20,63 +20,65 @@ const OF_A_REPRESENTATIVE: readonly FactName[] = [
 type Own = ReadonlyMap<FactName, Stated> | undefined;
 type Known = (name: FactName) => Stated | undefined;
 
-interface SaidWith {
-  of: readonly FactName[];
-  names: readonly FactName[];
+/** Somebody or something that events name, and of whom they say more by other names. */
+interface Subject {
+  namedBy: readonly FactName[];
+  said: readonly FactName[];
   /** whether an event names another one; by itself where it states another text than was known */
   isAnother?: (own: ReadonlyMap<FactName, Stated>, known: Known) => boolean;
-  /** what cannot be said of anybody who is named later */
-  unlessNamed?: string;
+  /** what is said where nobody is named, and not of anybody who is named later */
+  ofNobody?: string;
 }
 
-/** What is said of somebody or something that another name names, and holds no more once that is another. */
-const SAID_WITH: readonly SaidWith[] = [
-  { of: ['isin'], names: ['symbol'] },
-  { of: ['symbol'], names: ['isin'] },
-  { of: INSTRUMENT_NAMES, names: OF_AN_INSTRUMENT, isAnother: namesAnother },
-  { of: ['side'], names: ['swap_role', 'received_currency'] },
+/** What was said of a subject holds no more once another one is named. */
+const SUBJECTS: readonly Subject[] = [
+  { namedBy: ['isin'], said: ['symbol'] },
+  { namedBy: ['symbol'], said: ['isin'] },
+  { namedBy: INSTRUMENT_NAMES, said: OF_AN_INSTRUMENT, isAnother: namesAnotherInstrument },
+  { namedBy: ['side'], said: ['swap_role', 'received_currency'] },
   {
-    of: ['client_id'],
-    names: [
+    namedBy: ['client_id'],
+    said: [
       ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
       ...(['client_representative_id', 'transmitting_firm', ...OF_A_REPRESENTATIVE] as const),
     ],
     isAnother: namesAnotherClient,
   },
-  { of: ['client_representative_id'], names: OF_A_REPRESENTATIVE },
-  { of: ['investment_decision_maker'], names: ['investment_decision_maker_type'], unlessNamed: 'client' },
-  { of: ['execution_decision_maker'], names: ['execution_decision_maker_type'], unlessNamed: 'client' },
+  { namedBy: ['client_representative_id'], said: OF_A_REPRESENTATIVE },
+  { namedBy: ['investment_decision_maker'], said: ['investment_decision_maker_type'], ofNobody: 'client' },
+  { namedBy: ['execution_decision_maker'], said: ['execution_decision_maker_type'], ofNobody: 'client' },
 ];
 
-/** By names, the names with which they are said. */
-const LEADERS = new Map<FactName, readonly SaidWith[]>();
-for (const each of SAID_WITH) for (const name of each.names) LEADERS.set(name, [...(LEADERS.get(name) ?? []), each]);
+/** Of whom something is said by a name. */
+const SUBJECTS_OF = new Map<FactName, readonly Subject[]>();
+for (const subject of SUBJECTS)
+  for (const name of subject.said) SUBJECTS_OF.set(name, [...(SUBJECTS_OF.get(name) ?? []), subject]);
 
 /** What an execution in another instrument than the order's says of itself alone. */
 export const OF_THAT_INSTRUMENT: ReadonlySet<FactName> = new Set([...INSTRUMENT_NAMES, ...OF_AN_INSTRUMENT, 'side']);
 
-/** What may hold no more when an event states some names. */
-export function saidWith(names: ReadonlySet<FactName>): readonly FactName[] {
-  return [...LEADERS].flatMap(([name, leaders]) =>
-    leaders.some(({ of }) => of.some((each) => names.has(each))) ? [name] : [],
+/** By what names something is said of those whom some names name. */
+export function saidOfSubjects(names: ReadonlySet<FactName>): readonly FactName[] {
+  return [...SUBJECTS_OF].flatMap(([name, subjects]) =>
+    subjects.some(({ namedBy }) => namedBy.some((each) => names.has(each))) ? [name] : [],
   );
 }
 
-/** By what names it is said what a name is said of. */
-export function leadersOf(name: FactName): readonly FactName[] {
-  return (LEADERS.get(name) ?? []).flatMap(({ of }) => of);
+/** By what names those are named of whom a name says something. */
+export function namesOfSubjects(name: FactName): readonly FactName[] {
+  return (SUBJECTS_OF.get(name) ?? []).flatMap(({ namedBy }) => namedBy);
 }
 
 /** Whether what was known by a name holds no more after an event, which does not state it itself. */
 export function isOfAnother(name: FactName, own: Own, known: Known): boolean {
-  const leaders = LEADERS.get(name);
-  if (!leaders || !own || own.has(name)) return false;
-  return leaders.some(({ of, isAnother, unlessNamed }) => {
+  const subjects = SUBJECTS_OF.get(name);
+  if (!subjects || !own || own.has(name)) return false;
+  return subjects.some(({ namedBy, isAnother, ofNobody }) => {
     if (isAnother) return isAnother(own, known);
-    return of.some((leader) => {
-      const [next, before] = [own.get(leader), known(leader)];
+    return namedBy.some((each) => {
+      const [next, before] = [own.get(each), known(each)];
       if (!next) return false;
-      return before ? before.text !== next.text : known(name)?.text === unlessNamed && unlessNamed !== undefined;
+      return before ? before.text !== next.text : ofNobody !== undefined && known(name)?.text === ofNobody;
     });
   });
 }
@@ -85,7 +87,7 @@ export function isOfAnother(name: FactName, own: Own, known: Known): boolean {
  * Whether an event names another instrument than the one that was known: by its ISIN; by its symbol, which each source has
  * of its own, only where it states no ISIN.
  */
-export function namesAnother(own: Own, known: Known): boolean {
+export function namesAnotherInstrument(own: Own, known: Known): boolean {
   const name = own?.has('isin') ? 'isin' : 'symbol';
   const [next, before] = [own?.get(name), known(name)];
   return next !== undefined && before !== undefined && next.text !== before.text;
