@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { pino } from 'pino';
+import { putBytes } from '../src/archive/archive-store.js';
 import type { ObjectStore } from '../src/archive/object-store.js';
 import { takeUpAnchors } from '../src/checkpoints/anchor-intake.js';
 import { AnchorStore } from '../src/checkpoints/anchor-store.js';
@@ -280,6 +281,16 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       for await (const { key } of test.store.list('anchors/')) objects += key ? 1 : 0;
       expect(objects).toBe(rows.length);
     }, 120_000);
+
+    it('are told by their names where something else stands in their place', async () => {
+      await record(3);
+      await round();
+      const retainUntil = new Date(Date.now() + 86_400_000);
+      const object = { key: anchorKey(2n), contentType: 'text/plain', metadata: {}, retainUntil };
+      await putBytes(test.store, Buffer.from('oops'), object);
+      await record(3);
+      await expect(round()).rejects.toThrow(`${anchorKey(2n)} in ${test.store.location}: it is no JSON`);
+    });
 
     it('are taken up by the hundred in their order, up to one that is refused, by several at once', async () => {
       for (let rounds = 0; rounds < 5; rounds++) {

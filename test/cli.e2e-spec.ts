@@ -29,6 +29,8 @@ describe('the command line, on a database that services use', () => {
       ...['--ledgers', 'main,desk-7', '--expires', '2099-01-01T00:00:00Z'],
     );
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(KEY) });
+    // whoever has no ARCHIVE_URL in the shell must not tie the database to the folder beside it for ever
+    expect(await query(service.database, 'SELECT * FROM archive_store')).toEqual([]);
     const key = made.stdout.trim();
     const id = /[0-9a-f-]{36}/.exec(made.stderr)![0];
     await service.http(key).get('/v1/ledgers').expect(200);

@@ -235,7 +235,7 @@ describe('when a replica starts while there is no database', () => {
     try {
       const starting = wait(Object.assign(new URL(database.serviceUrl), { port: String(proxy.port) }).href, '60s');
       starting.catch(() => undefined); // it is awaited below
-      await pause(4_000);
+      await proxy.untilJoined(2);
       proxy.retarget(Number(new URL(database.serviceUrl).port));
       const replica = await starting;
       expect(replica.log).toMatch(/no database yet \([^)]+\): trying for another 60 s/);
@@ -251,5 +251,12 @@ describe('when a replica starts while there is no database', () => {
     const began = Date.now();
     await expect(wait(nobody, '2s')).rejects.toThrow(/trying for another 2 s[^]*ECONNREFUSED[^]*Is PostgreSQL up/);
     expect(Date.now() - began).toBeGreaterThan(2_000);
+  }, 30_000);
+
+  it('it does not wait where the login is refused: that does not pass by itself', async () => {
+    const url = Object.assign(new URL(process.env.TEST_SERVICE_URL_BASE!), { password: 'another' }).href;
+    const error = await wait(url, '10m').catch((reason: unknown) => reason);
+    expect(String(error)).toMatch(/password authentication failed/);
+    expect(String(error)).not.toContain('no database yet');
   }, 30_000);
 });

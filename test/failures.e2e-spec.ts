@@ -15,6 +15,7 @@ import { Submitters } from './support/submitters.js';
 
 const MAX_CONNECTIONS = 60;
 const SETTINGS = { shared_buffers: '32MB', max_connections: String(MAX_CONNECTIONS), hot_standby: 'on' };
+const FEEDBACK = { hot_standby_feedback: 'on', wal_receiver_status_interval: '1s' };
 
 describe('when PostgreSQL fails', () => {
   let root: string;
@@ -38,7 +39,7 @@ describe('when PostgreSQL fails', () => {
     Standby.copy(primaryFolder(), join(root, 'standby'), primary.adminUrl);
     primary = await startEmbeddedPostgres(options);
     adminUrl = inTrail(primary.adminUrl);
-    standby = await Standby.start(join(root, 'standby'), primary.adminUrl, SETTINGS);
+    standby = await Standby.start(join(root, 'standby'), primary.adminUrl, { ...SETTINGS, ...FEEDBACK });
     await asAdmin(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`, 'SELECT pg_reload_conf()');
     proxy = await FaultProxy.start(Number(new URL(primary.serviceUrl).port));
     const port = await freePort();
@@ -105,6 +106,19 @@ describe('when PostgreSQL fails', () => {
 
   const UNSURE = ['504 append-timeout', '503 database-unavailable'];
 
+  it('has a standby that holds a snapshot: that is no session whose age a right would show', async () => {
+    await asAdmin('GRANT pg_read_all_stats TO truetrail_app');
+    const admin = new pg.Client({ connectionString: adminUrl });
+    await admin.connect();
+    const held = `SELECT FROM pg_stat_activity WHERE backend_type = 'walsender' AND backend_xmin IS NOT NULL`;
+    for (let i = 0; (await admin.query(held)).rowCount === 0; i++) {
+      if (i > 150) throw new Error('the standby holds nothing');
+      await pause(100);
+    }
+    await admin.end();
+    expect(await (await fetch(metrics)).text()).toContain('\ntruetrail_hidden_snapshots 0\n');
+  }, 60_000);
+
   it('does not let the service in for a while: what is refused then may be sent again', async () => {
     await lasting('a login that is refused', { answers: UNSURE, alarms: [] }, async (submitters) => {
       const sessions = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'truetrail_app'`;
@@ -135,14 +149,16 @@ describe('when PostgreSQL fails', () => {
       async (submitters, alarms) => {
         proxy.silence();
         killPostmaster(primaryFolder());
+        const toStandby = await FaultProxy.start(standby.port);
         const early = Replica.start({
-          DATABASE_URL: standby.url(primary.serviceUrl),
+          DATABASE_URL: Object.assign(new URL(primary.serviceUrl), { port: String(toStandby.port) }).href,
           DATABASE_WAIT: '60s',
           DATA_DIR: join(root, 'early'),
           LOG_LEVEL: 'info',
         });
         early.catch(() => undefined); // it is awaited below
         await alarms.scrape(6);
+        await toStandby.untilJoined(2);
         await standby.promote();
         adminUrl = inTrail(standby.url());
         await asAdmin(`ALTER SYSTEM SET synchronous_standby_names = ''`, 'SELECT pg_reload_conf()');
@@ -155,6 +171,7 @@ describe('when PostgreSQL fails', () => {
         const { log } = await early;
         expect(log).toContain('no database yet (the server follows another one): trying for another 60 s');
         await (await early).end('SIGTERM');
+        await toStandby.close();
       },
     );
   }, 120_000);

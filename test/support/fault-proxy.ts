@@ -13,6 +13,7 @@ export class FaultProxy {
   /** answers of the server are swallowed: it works, and nobody hears of it */
   private losesReplies = false;
   private latencyMs = 0;
+  private joined = 0;
 
   private constructor(private targetPort: number) {
     this.server = createServer((client) => this.join(client));
@@ -22,6 +23,11 @@ export class FaultProxy {
     const proxy = new FaultProxy(targetPort);
     await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
     return proxy;
+  }
+
+  /** Resolves when so many connections were made in all. */
+  async untilJoined(connections: number): Promise<void> {
+    while (this.joined < connections) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   get port(): number {
@@ -64,6 +70,7 @@ export class FaultProxy {
   }
 
   private join(client: Socket): void {
+    this.joined += 1;
     const target = connect(this.targetPort, '127.0.0.1');
     const pair: Pair = { client, target, isSilent: false };
     this.pairs.add(pair);
