@@ -16,7 +16,7 @@ import {
 import { formatMicros, formatTimestamp, parseTimestamp, type Timestamp } from '../integrity/timestamp.js';
 import { encodeCursor } from './cursor.js';
 import type { Ledgers } from './ledgers.js';
-import { readPage } from './read-transaction.js';
+import { readInIndexOrder, readPage } from './read-transaction.js';
 import {
   cursorProblem,
   DEFAULT_SEARCH_LIMIT,
@@ -196,6 +196,7 @@ export class EventSearch {
             if (isArchiveFirst) return { rows: [], bytes: 0, cut: false, asOf, archivedTo, isArchiveFirst };
           }
           const online = { ...query, fromSequence: later(query.fromSequence, archivedTo + 1n) };
+          if (isIndexOrder(query)) await readInIndexOrder(client);
           const statement = searchStatement(ledger, online, asOf, after, maxRows);
           const found = await queryBounded<StoredRow>(client, statement, maxRows, maxBytes);
           return { ...found, asOf, archivedTo, isArchiveFirst: false };
@@ -373,6 +374,18 @@ export function searchStatement(
              ORDER BY ${order} LIMIT ${$(maxRows)}`,
     values,
   };
+}
+
+/** Whether an index has what is asked for in the order in which it is: all events, or those of one user or type, by event time. */
+function isIndexOrder({ sort, equal, metadata, parameters }: SearchQuery): boolean {
+  return (
+    sort === 'timestamp' &&
+    metadata.length === 0 &&
+    equal.length <= 1 &&
+    equal.every(([column]) => column === 'user_id' || column === 'event_type') &&
+    // a narrow range of sequences is better read by theirs
+    !('from_sequence' in parameters || 'to_sequence' in parameters)
+  );
 }
 
 /** recorded_at has microseconds, and the bound may lie between two of them. */

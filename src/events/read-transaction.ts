@@ -58,3 +58,12 @@ export async function readPage<T>(
     gone?.removeEventListener('abort', leave);
   }
 }
+
+/**
+ * For the rest of the transaction: whoever asks for a page in the order of an index gets it by that index. What the
+ * statistics do not know yet (a new ledger, a month that has just begun) is thought to be a few rows, and would be read to
+ * its end and sorted, again for each page. Only where what is asked for is such an order: any other plan would suffer.
+ */
+export async function readInIndexOrder(client: pg.ClientBase): Promise<void> {
+  await client.query('SET LOCAL enable_sort = off');
+}

@@ -1,6 +1,7 @@
 import type { Instant as ArchivedInstant } from '../archive/archived-events.js';
 import { queryBounded, type Statement } from '../database/bounded-query.js';
 import { STREAM_PAGE_BYTES } from '../events/event-search.js';
+import { readInIndexOrder } from '../events/read-transaction.js';
 import { STORED_COLUMNS } from '../events/stored-events.js';
 import { microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
@@ -59,6 +60,7 @@ async function readOnline<R extends Scanned>(
   after: Scanned | undefined,
 ): Promise<Part<R> & { archivedTo: bigint }> {
   return run.read(async (client, { archivedTo }) => {
+    await readInIndexOrder(client);
     const statement = scanStatement(run, scan, columns, after, archivedTo);
     const { rows, cut } = await queryBounded<R & { place: string }>(client, statement, SCAN_ROWS, STREAM_PAGE_BYTES);
     return { rows, isUnfinished: cut || rows.at(-1)?.place === String(SCAN_ROWS), archivedTo };
