@@ -58,22 +58,25 @@ async function start(config: Config, logger: Logger): Promise<void> {
     logger.info({ url }, 'listening');
     greet(url, app.get(Startup).firstKey);
   } catch (error) {
+    // a start that failed after the key was made: the next one makes no other
+    const firstKey = app?.get(Startup).firstKey;
+    if (firstKey !== undefined) process.stderr.write(`${firstKeyLines(firstKey).join('\n')}\n\n`);
     await app?.close().catch(() => undefined);
     await database.close();
     throw error;
   }
 }
 
-/** What a newcomer needs next. The first key is shown here and never again. */
+/** The first key is shown once, and never again. */
+function firstKeyLines(key: string): string[] {
+  return ['', 'Your first API key, shown only now; it may do everything:', '', `  export TRUETRAIL_KEY=${key}`];
+}
+
+/** What a newcomer needs next. */
 function greet(url: string, firstKey: string | undefined): void {
   const lines = ['', `Truetrail listens on ${url}   (API documents: ${url}/docs)`];
   if (firstKey !== undefined) {
-    lines.push(
-      '',
-      'Your first API key, shown only now; it may do everything:',
-      '',
-      `  export TRUETRAIL_KEY=${firstKey}`,
-    );
+    lines.push(...firstKeyLines(firstKey));
     lines.push(`  curl -H "Authorization: Bearer $TRUETRAIL_KEY" ${url}/v1/ledgers`);
     lines.push('', 'A whole trading day to look at:  npm run demo');
   }

@@ -1,7 +1,11 @@
 import { request as httpRequest } from 'node:http';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
+import { createTestDatabase } from './support/database.js';
+import { freePort } from './support/free-port.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
+import { Replica } from './support/replica.js';
 
 describe('API keys', () => {
   let service: TestService;
@@ -228,4 +232,29 @@ describe('the first key', () => {
       await first.close();
     }
   });
+
+  it('is shown also when the start fails after it was made: the next start makes no other', async () => {
+    const database = await createTestDatabase();
+    const taken = await freePort();
+    const other = createServer().listen(taken, '127.0.0.1');
+    const env = { DATABASE_URL: database.serviceUrl, HOST: '127.0.0.1' };
+    try {
+      const failure = await Replica.start({ ...env, PORT: String(taken) }, undefined, ['BOOTSTRAP_API_KEY']).catch(
+        (error: Error) => error.message,
+      );
+      expect(failure).toContain('EADDRINUSE');
+      const key = /export TRUETRAIL_KEY=(tt_\S+)/.exec(String(failure))?.[1];
+      const replica = await Replica.start(env, undefined, ['BOOTSTRAP_API_KEY']);
+      try {
+        expect(replica.log).not.toContain('TRUETRAIL_KEY');
+        const headers = { authorization: `Bearer ${key}` };
+        expect((await fetch(`${replica.url}/v1/ledgers`, { headers })).status).toBe(200);
+      } finally {
+        await replica.end('SIGTERM');
+      }
+    } finally {
+      other.close();
+      await database.drop();
+    }
+  }, 60_000);
 });

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
@@ -220,6 +221,13 @@ describe('truetrail config', () => {
     expect(stdout).toMatch(/^APPEND_TIMEOUT +default +30s$/m);
     expect(stdout).toMatch(/^DATABASE_URL +environment +\(set\)$/m);
     expect(stdout).not.toContain('hunter2');
+  });
+
+  it('goes on to its end where nobody reads what it says', () => {
+    const command = `"$0" "$1" config 2>&1 | true; echo "\${PIPESTATUS[0]}"`;
+    const parameters = ['--norc', '-c', command, process.execPath, join(process.env.TRUETRAIL_BUILD!, 'src/cli/truetrail.js')];
+    const { stdout, stderr } = spawnSync('bash', parameters, { encoding: 'utf8', env: { PATH: process.env.PATH } });
+    expect([stdout, stderr]).toEqual(['0\n', '']);
   });
 
   it('ends with 1 and names all mistakes', async () => {

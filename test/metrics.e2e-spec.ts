@@ -3,6 +3,7 @@ import pg from 'pg';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
 import { freePort } from './support/free-port.js';
 import { createKey, query } from './support/keys.js';
+import { tamper } from './support/verification.js';
 
 /** Values by name and labels, as `truetrail_ledger_size{ledger="main"}`. Throws at a line that is not of the format. */
 function parse(text: string): Map<string, number> {
@@ -97,19 +98,41 @@ describe('/metrics', () => {
     expect(more(name('GET', 'none', 404))).toBe(2);
   });
 
-  it('shows when the next key expires, of those that are good', async () => {
-    const remaining = 'truetrail_api_key_remaining_seconds';
-    expect((await scrape()).has(remaining)).toBe(false);
-    const make = async (hours: number): Promise<string> => {
-      const expires_at = new Date(Date.now() + hours * 3_600_000).toISOString();
-      const wanted = { name: `for ${hours} h`, scopes: ['events:write'], ledgers: ['main'], expires_at };
+  it('shows which keys expire within a month or have in the last week, until they have a successor', async () => {
+    const expiries = async (): Promise<Record<string, number>> =>
+      Object.fromEntries(
+        [...(await scrape())].flatMap(([series, seconds]) => {
+          const name = /^truetrail_api_key_remaining_seconds\{name="(.*)"\}$/.exec(series)?.[1];
+          return name === undefined ? [] : [[name, Math.round(seconds / 86_400)]];
+        }),
+      );
+    const make = async (name: string, days?: number): Promise<string> => {
+      const expires_at = days === undefined ? undefined : new Date(Date.now() + days * 86_400_000).toISOString();
+      const wanted = { name, scopes: ['events:write'], ledgers: ['main'], expires_at };
       return (await service.http().post('/v1/api-keys').send(wanted).expect(201)).body.id as string;
     };
-    const first = await make(1);
-    await make(5);
-    expect((await scrape()).get(remaining)! / 3_600).toBeCloseTo(1, 1);
-    await service.http().delete(`/v1/api-keys/${first}`).expect(200);
-    expect((await scrape()).get(remaining)! / 3_600).toBeCloseTo(5, 1);
+    expect(await expiries()).toEqual({}); // the first key never does
+    await make('of a quarter', 90);
+    await make('of a day', 1); // somebody renews it daily
+    const ids = { oms: await make('oms-1', 20), feed: await make('feed "a"', 25) };
+    expect(await expiries()).toEqual({ 'oms-1': 20, 'feed \\"a\\"': 25 });
+    await make('oms-1', 28);
+    expect(await expiries()).toMatchObject({ 'oms-1': 28 });
+    await make('oms-1');
+    expect(Object.keys(await expiries())).not.toContain('oms-1');
+
+    const end = (interval: string) =>
+      tamper(
+        service.database.adminUrl,
+        `UPDATE api_keys SET created_at = created_at - interval '1 year', expires_at = trail_now() - interval '${interval}' WHERE id = '${ids.feed}'`,
+      );
+    await end('3 days');
+    expect(await expiries()).toEqual({ 'feed \\"a\\"': -3 });
+    await end('8 days');
+    expect(await expiries()).toEqual({});
+    await end('1 day');
+    await service.http().delete(`/v1/api-keys/${ids.feed}`).expect(200);
+    expect(await expiries()).toEqual({});
   });
 
   it('shows the age of the oldest snapshot that the login may see, and how many it may not', async () => {

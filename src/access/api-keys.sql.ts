@@ -46,15 +46,23 @@ export async function findUsableKey(pool: pg.Pool, hash: Buffer): Promise<Usable
   return rows[0];
 }
 
-/** Until the first of the keys that are good expires; null when none ever does. */
-export async function secondsToNextExpiry(pool: pg.Pool): Promise<number | null> {
-  const { rows } = await pool.query<{ seconds: number | null }>({
-    name: 'next_key_expiry',
-    text: `SELECT extract(epoch FROM min(expires_at) - trail_now())::float8 AS seconds
-             FROM api_keys
-             WHERE revoked_at IS NULL AND expires_at > trail_now()`,
+/**
+ * Names of keys that will all have expired within 30 days, or have within the last 7, the first ones to do so: of several
+ * keys of one name the one that lives longest counts, so that a successor ends it. Not those that are made for less than
+ * 14 days, which somebody renews all the time.
+ */
+export async function soonestExpiries(pool: pg.Pool): Promise<{ name: string; seconds: number }[]> {
+  const { rows } = await pool.query<{ name: string; seconds: number }>({
+    name: 'soonest_key_expiries',
+    text: `SELECT name, extract(epoch FROM last - trail_now())::float8 AS seconds
+             FROM (SELECT name, max(coalesce(expires_at, 'infinity')) AS last,
+                          max(CASE WHEN expires_at IS NULL THEN interval '14 days' ELSE expires_at - created_at END) AS lives
+                     FROM api_keys WHERE revoked_at IS NULL GROUP BY name) AS named
+             WHERE last > trail_now() - interval '7 days' AND last < trail_now() + interval '30 days'
+               AND lives >= interval '14 days'
+             ORDER BY last, name LIMIT 100`,
   });
-  return rows[0]!.seconds;
+  return rows;
 }
 
 export async function insertKey(

@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
 import { POOL } from '../database/tokens.js';
 import { Metrics } from '../operation/metrics.js';
-import { secondsToNextExpiry } from './api-keys.sql.js';
+import { soonestExpiries } from './api-keys.sql.js';
 
 /** Lets an operator see that a key is about to expire before its source gets 401. */
 @Injectable()
@@ -15,12 +15,9 @@ export class KeyExpiry implements OnModuleInit {
   onModuleInit(): void {
     this.metrics.gauge(
       'truetrail_api_key_remaining_seconds',
-      'Time until the next API key expires, of those that are good; absent when none expires',
-      [],
-      async () => {
-        const seconds = await secondsToNextExpiry(this.pool);
-        return seconds === null ? [] : [{ value: seconds }];
-      },
+      'Time until the last good API key of a name expires, of those that do within 30 days; less than 0 for 7 days after it',
+      ['name'],
+      async () => (await soonestExpiries(this.pool)).map(({ name, seconds }) => ({ labels: { name }, value: seconds })),
     );
   }
 }

@@ -71,6 +71,13 @@ class UsageError extends Error {}
 const say = (line: string): boolean => process.stderr.write(`${line}\n`);
 const print = (text: string): boolean => process.stdout.write(`${text}\n`);
 
+// `truetrail … | head`: what nobody reads any more must not end a command half-way
+for (const output of [process.stdout, process.stderr]) {
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
   'keys create': createKey,
   'keys list': listKeys,

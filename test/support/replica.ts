@@ -11,22 +11,31 @@ export class Replica {
     private readonly output: () => string,
   ) {}
 
-  /** Resolves once it listens. `build` is another one than that of the present sources. */
-  static async start(env: Record<string, string>, build = process.env.TRUETRAIL_BUILD): Promise<Replica> {
+  /**
+   * Resolves once it listens. `build` is another one than that of the present sources; `without` are settings of every
+   * replica here that this one is to be without.
+   */
+  static async start(
+    env: Record<string, string>,
+    build = process.env.TRUETRAIL_BUILD,
+    without: readonly string[] = [],
+  ): Promise<Replica> {
     if (!build) throw new Error('TRUETRAIL_BUILD is not set: run the tests by `npm test`');
+    const settings: Record<string, string | undefined> = {
+      PATH: process.env.PATH,
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      LOG_ORIGIN: TEST_ORIGIN,
+      BOOTSTRAP_API_KEY: TEST_KEY,
+      VERIFICATION_SCHEDULE: 'off',
+      CHECKPOINT_SCHEDULE: 'off',
+      RECORD_READS_SECONDS: '0',
+      ARCHIVE_URL: 'off',
+      ...env,
+    };
+    for (const name of without) settings[name] = undefined;
     const child = spawn(process.execPath, [join(build, 'src/main.js')], {
-      env: {
-        PATH: process.env.PATH,
-        PORT: '0',
-        LOG_LEVEL: 'warn',
-        LOG_ORIGIN: TEST_ORIGIN,
-        BOOTSTRAP_API_KEY: TEST_KEY,
-        VERIFICATION_SCHEDULE: 'off',
-        CHECKPOINT_SCHEDULE: 'off',
-        RECORD_READS_SECONDS: '0',
-        ARCHIVE_URL: 'off',
-        ...env,
-      },
+      env: settings,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
