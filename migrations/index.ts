@@ -27,6 +27,7 @@ import { FindReferenceDataByValue1797292800300 } from './1797292800300-find-refe
 import { CountAttemptsOfRuns1797292800400 } from './1797292800400-count-attempts-of-runs.js';
 import { KeepTransactionReporting1797300000100 } from './1797300000100-keep-transaction-reporting.js';
 import { ForgetJobRuns1797379200000 } from './1797379200000-forget-job-runs.js';
+import { AcknowledgeFindings1797465600000 } from './1797465600000-acknowledge-findings.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -59,4 +60,5 @@ export const MIGRATIONS = [
   CountAttemptsOfRuns1797292800400,
   KeepTransactionReporting1797300000100,
   ForgetJobRuns1797379200000,
+  AcknowledgeFindings1797465600000,
 ];

@@ -798,6 +798,44 @@ CREATE INDEX evidence_runs_open_idx ON public.evidence_runs USING btree (created
 
 GRANT INSERT, SELECT, UPDATE ON evidence_runs TO truetrail_service;
 
+CREATE TABLE finding_acknowledgements (
+  id uuid NOT NULL,
+  ledger text COLLATE "C",
+  job text COLLATE "C",
+  run uuid NOT NULL,
+  findings jsonb NOT NULL,
+  findings_total bigint NOT NULL,
+  reason text COLLATE "C" NOT NULL,
+  acknowledged_by text COLLATE "C" NOT NULL,
+  acknowledged_at timestamp with time zone NOT NULL,
+  CONSTRAINT finding_acknowledgements_pkey PRIMARY KEY (id),
+  CONSTRAINT finding_acknowledgements_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT finding_acknowledgements_findings_check CHECK (((jsonb_typeof(findings) = 'array'::text) AND (findings_total >= jsonb_array_length(findings)))),
+  CONSTRAINT finding_acknowledgements_subject_check CHECK (((ledger IS NULL) <> (job IS NULL)))
+);
+
+COMMENT ON TABLE finding_acknowledgements IS 'Findings that somebody has looked at: alarms tell of others alone. What they say stays in verifications and job_runs';
+
+COMMENT ON COLUMN finding_acknowledgements.run IS 'Of verifications where ledger is given, of job_runs otherwise; runs of jobs are forgotten after a time';
+
+COMMENT ON COLUMN finding_acknowledgements.findings IS 'As the run lists them';
+
+COMMENT ON COLUMN finding_acknowledgements.findings_total IS 'How many the run had, listed or not';
+
+CREATE INDEX finding_acknowledgements_job_idx ON public.finding_acknowledgements USING btree (job);
+
+CREATE INDEX finding_acknowledgements_ledger_idx ON public.finding_acknowledgements USING btree (ledger);
+
+CREATE TRIGGER finding_acknowledgements_refuse_row BEFORE DELETE OR UPDATE ON public.finding_acknowledgements FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE finding_acknowledgements ENABLE ALWAYS TRIGGER finding_acknowledgements_refuse_row;
+
+CREATE TRIGGER finding_acknowledgements_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.finding_acknowledgements FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE finding_acknowledgements ENABLE ALWAYS TRIGGER finding_acknowledgements_refuse_statement;
+
+GRANT INSERT, SELECT ON finding_acknowledgements TO truetrail_service;
+
 CREATE TABLE job_runs (
   id uuid NOT NULL,
   job text COLLATE "C" NOT NULL,

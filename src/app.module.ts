@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { AccessModule } from './access/access.module.js';
+import { AcknowledgementsModule } from './acknowledgements/acknowledgements.module.js';
 import { ArchiveModule } from './archive/archive.module.js';
 import { ChainModule } from './chain/chain.module.js';
 import { CheckpointsModule } from './checkpoints/checkpoints.module.js';
@@ -44,6 +45,7 @@ export class AppModule {
         ReportsModule,
         ReportingModule,
         ChainModule,
+        AcknowledgementsModule,
         ArchiveModule,
         CheckpointsModule,
         EvidenceModule,

@@ -243,7 +243,7 @@ describe('the first key', () => {
         (error: Error) => error.message,
       );
       expect(failure).toContain('EADDRINUSE');
-      const key = /export TRUETRAIL_KEY=(tt_\S+)/.exec(String(failure))?.[1];
+      const key = /export TRUETRAIL_KEY=(tt_\S+)/.exec(failure as string)?.[1];
       const replica = await Replica.start(env, undefined, ['BOOTSTRAP_API_KEY']);
       try {
         expect(replica.log).not.toContain('TRUETRAIL_KEY');

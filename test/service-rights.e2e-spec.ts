@@ -17,6 +17,7 @@ const TABLES: Record<string, readonly string[]> = {
   ),
   // what keeps no events: it may be made anew, or is of the service's own work
   api_keys: ['INSERT', 'SELECT', 'UPDATE (revoked_at)', 'UPDATE (revoked_by)'],
+  finding_acknowledgements: ['INSERT', 'SELECT'],
   evidence_run_pieces: ['DELETE', 'INSERT', 'SELECT'],
   evidence_runs: ['INSERT', 'SELECT', 'UPDATE'],
   job_runs: ['INSERT', 'SELECT', 'UPDATE'],

@@ -122,6 +122,8 @@ describe('the service’s role', () => {
     `UPDATE api_keys SET scopes = '{operations:run}'`,
     `DELETE FROM api_keys`,
     `DELETE FROM verifications`,
+    `UPDATE finding_acknowledgements SET findings = '[]'`,
+    `DELETE FROM finding_acknowledgements`,
     `DELETE FROM job_runs`,
     `SELECT pg_read_file('/etc/passwd')`,
   ];

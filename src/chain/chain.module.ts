@@ -12,5 +12,6 @@ import { VerificationsController } from './verifications.controller.js';
   imports: [ArchivedReadsModule, EventsModule],
   controllers: [VerificationsController],
   providers: [Verifications, SchemaCheck, SchemaCheckJob, ChainVerification],
+  exports: [Verifications],
 })
 export class ChainModule {}

@@ -205,20 +205,30 @@ export async function cancelVerification(pool: pg.Pool, ledger: string, id: stri
   );
 }
 
-/**
- * The last finished verification of each ledger as a whole. `as_closed`, of one that was closed with something missing: whether
- * it came to the same as the first one after that; null of an open one.
- */
-export async function lastWholeVerifications(
-  pool: pg.Pool,
-): Promise<{ ledger: string; as_closed: boolean | null; verdict: Verdict; findings_total: string }[]> {
-  const { rows } = await pool.query<{
-    ledger: string;
-    as_closed: boolean | null;
-    verdict: Verdict;
-    findings_total: string;
-  }>(
-    `SELECT l.ledger, last.verdict, last.findings_total,
+export interface LastVerification {
+  ledger: string;
+  /** of a ledger that was closed with something missing: whether it came to the same as the first one after that; null of an open one */
+  as_closed: boolean | null;
+  verdict: Verdict;
+  findings_total: string;
+  /** of the findings those that nobody has acknowledged */
+  unacknowledged: string;
+  /** ranges that could not be read */
+  unread_ranges: number;
+}
+
+/** The last finished verification of each ledger as a whole. */
+export async function lastWholeVerifications(pool: pg.Pool): Promise<LastVerification[]> {
+  const { rows } = await pool.query<LastVerification>(
+    `SELECT l.ledger, last.verdict, last.findings_total, jsonb_array_length(last.unread) AS unread_ranges,
+            CASE WHEN last.findings_total = 0 OR EXISTS (
+              SELECT FROM finding_acknowledgements AS a
+                WHERE a.ledger = l.ledger AND a.findings_total = last.findings_total AND a.findings = last.findings) THEN 0
+            ELSE last.findings_total - (
+              SELECT count(*) FROM jsonb_array_elements(last.findings) AS f (finding)
+                WHERE EXISTS (
+                  SELECT FROM finding_acknowledgements AS a CROSS JOIN LATERAL jsonb_array_elements(a.findings) AS k (known)
+                    WHERE a.ledger = l.ledger AND k.known = f.finding)) END AS unacknowledged,
             CASE WHEN l.state <> 'open' THEN coalesce((
               SELECT (v.verdict, v.to_sequence, v.findings_total, v.findings) = (last.verdict, last.to_sequence, last.findings_total, last.findings)
                 FROM verifications AS v
@@ -226,7 +236,7 @@ export async function lastWholeVerifications(
                   AND v.created_at > (SELECT min(n.noted_at) FROM ledger_successions AS n WHERE n.predecessor = l.ledger)
                 ORDER BY v.created_at LIMIT 1), true) END AS as_closed
        FROM ledgers AS l CROSS JOIN LATERAL (
-         SELECT v.verdict, v.to_sequence, v.findings_total, v.findings
+         SELECT v.verdict, v.to_sequence, v.findings_total, v.findings, v.unread
            FROM verifications AS v
            WHERE v.ledger = l.ledger AND v.status = 'done' AND v.to_head AND v.from_sequence = 1
            ORDER BY v.created_at DESC LIMIT 1) AS last`,

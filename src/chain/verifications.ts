@@ -274,7 +274,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
   }
 
   private publishMetrics(): void {
-    type Last = Awaited<ReturnType<typeof sql.lastWholeVerifications>>[number];
+    type Last = sql.LastVerification;
     const whole =
       (read: (last: Last) => number, isOf: (last: Last) => boolean = () => true) =>
       async () => {
@@ -291,11 +291,21 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
       ),
     );
     this.metrics.gauge(
-      'truetrail_closed_ledger_changed',
-      'Whether the last finished verification of a closed ledger as a whole came to something else than the first one after it was closed, or could not read it',
+      'truetrail_verification_unsettled',
+      'Of the last finished verification of the whole ledger: findings that nobody has acknowledged, and ranges that it could not read; not of closed ones',
       ['ledger'],
       whole(
-        ({ as_closed, verdict }) => (as_closed && verdict !== 'undecided' ? 0 : 1),
+        ({ unacknowledged, unread_ranges: unread }) => Number(unacknowledged) + unread,
+        ({ as_closed }) => as_closed === null,
+      ),
+    );
+    this.metrics.gauge(
+      'truetrail_closed_ledger_changed',
+      'Whether the last finished verification of a closed ledger as a whole came to something else than the first one after it was closed, which nobody has acknowledged, or could not read it',
+      ['ledger'],
+      whole(
+        ({ as_closed, unacknowledged, verdict }) =>
+          (as_closed || unacknowledged === '0') && verdict !== 'undecided' ? 0 : 1,
         ({ as_closed }) => as_closed !== null,
       ),
     );

@@ -227,6 +227,12 @@ export const PROBLEMS = {
     meaning:
       'A policy in force keeps the same records, or the same record class, for longer; `default` is ARCHIVE_RETENTION_YEARS, for every record. The time to keep a record can be made longer and never shorter. That it was tried is recorded in the ledger `_service`.',
   },
+  'nothing-to-acknowledge': {
+    status: 409,
+    title: 'There is nothing to acknowledge',
+    meaning:
+      'What a run found can be acknowledged once it has ended well and has found something. What it could not read cannot: mend that, and run it again.',
+  },
   'month-must-be-kept': {
     status: 409,
     title: 'The month must be kept',
