@@ -225,7 +225,13 @@ describe('truetrail config', () => {
 
   it('goes on to its end where nobody reads what it says', () => {
     const command = `"$0" "$1" config 2>&1 | true; echo "\${PIPESTATUS[0]}"`;
-    const parameters = ['--norc', '-c', command, process.execPath, join(process.env.TRUETRAIL_BUILD!, 'src/cli/truetrail.js')];
+    const parameters = [
+      '--norc',
+      '-c',
+      command,
+      process.execPath,
+      join(process.env.TRUETRAIL_BUILD!, 'src/cli/truetrail.js'),
+    ];
     const { stdout, stderr } = spawnSync('bash', parameters, { encoding: 'utf8', env: { PATH: process.env.PATH } });
     expect([stdout, stderr]).toEqual(['0\n', '']);
   });
