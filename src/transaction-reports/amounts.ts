@@ -6,7 +6,8 @@ import { isFill } from './transactions.js';
 import type { Money, Price, Quantity } from './transaction-report.js';
 
 /** Fields 30 and 31: of the execution, or of a part of it. */
-export function quantityOf({ facts, instrument }: Execution, trace: Trace, isPart = false): Quantity | undefined {
+export function quantityOf(execution: Execution, trace: Trace, isPart = false): Quantity | undefined {
+  const { facts, instrument } = execution;
   const rule = 'the quantity that was executed';
   const found = facts.get('quantity');
   if (!found) {
@@ -19,6 +20,11 @@ export function quantityOf({ facts, instrument }: Execution, trace: Trace, isPar
   if (is === undefined) {
     trace.mend(30, rule, `quantity_notation must be stated of instruments classified ${instrument.cfi}`);
     return undefined;
+  }
+  // an order for an amount of money is executed in whatever its instrument is counted in
+  if (notation?.text === 'monetary' && !isSaidOfExecution(notation, execution)) {
+    const text = 'quantity_notation must be stated of the execution itself: what was stated before it is monetary';
+    trace.mend(30, rule, text);
   }
   trace.say([30], rule, sources);
   if (is !== 'nominal' && is !== 'monetary') return { is: 'units', value: found.text };

@@ -149,11 +149,13 @@ export function draftsOfTransaction(
  * Whether the same comes of a later version as of one that was derived: of all that this was made of nothing was corrected.
  * To look costs microseconds, to derive it half a millisecond, and an order's versions can be many times its executions.
  */
-function givesTheSame(derived: TransactionVersion, { row, cause, fill, unlike, facts }: TransactionVersion): boolean {
+function givesTheSame(derived: TransactionVersion, later: TransactionVersion): boolean {
+  const { row, cause, fill, unlike, isForSeveral, facts } = later;
   return (
     row === derived.row &&
     fill?.row === derived.fill?.row &&
     isSameUnlike(unlike, derived.unlike) &&
+    isForSeveral === derived.isForSeveral &&
     dayOf(cause) === dayOf(derived.cause) &&
     derived.facts.isAnsweredBy(facts)
   );

@@ -25,7 +25,7 @@ const RTS22 = 'Delegated Regulation (EU) 2017/590';
  * | executed by another entity | `executing_entity` | MiFIR 26(1) |
  * | told twice: by the venue or broker as well | `drop_copy` | 2017/590, 15(1) |
  * | no transaction | `transaction_nature`; of securities financing unless `sftr_exempt` | 2017/590, 2(5) |
- * | transmitted, and the receiving firm reports | `transmission` complete, of an order for clients | 2017/590, 4(1) |
+ * | transmitted, and the receiving firm reports | `transmission` complete to another, of an order for clients | 2017/590, 4(1) |
  * | the operator of the venue reports | membership, `reported_by` venue | MiFIR 26(5) |
  * | neither the instrument nor an underlying is admitted or traded on a trading venue | venue, instrument | MiFIR 26(2) |
  * | allocation of one client's order, which its executions report; or to the firm itself alone | client | 2017/590, 2 and 3 |
@@ -52,7 +52,8 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)`, isByEvents: true };
   }
   const isWhoseKnown = !unknown.has('transmission') && !unknown.has('trading_capacity');
-  if (isWhoseKnown && facts.text('transmission') === 'complete' && isOfClientsAlone(execution)) {
+  const isReceived = facts.text('order_receiver') === firm;
+  if (isWhoseKnown && !isReceived && facts.text('transmission') === 'complete' && isOfClientsAlone(execution)) {
     const receiver = facts.text('order_receiver');
     const whom = receiver === undefined ? 'the firm that received the order' : receiver;
     const reason = `The order was transmitted with all details: ${whom} reports`;
@@ -66,7 +67,8 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     const reason = 'Neither the instrument nor what it is on is admitted to trading or traded on a trading venue';
     return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(2)', isByEvents: false };
   }
-  if (!isFill(at) && !isAggregate(execution) && clientIdOf(execution) !== undefined) {
+  const isClientKnown = !(['client_id', 'client_id_type', 'aggregated'] as const).some((name) => unknown.has(name));
+  if (!isFill(at) && isClientKnown && !isAggregate(execution) && clientIdOf(execution) !== undefined) {
     const reason =
       "It allocates what was executed for one client's order: the reports of the executions name the client";
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: true };

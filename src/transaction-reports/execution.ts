@@ -2,6 +2,7 @@ import type { ReferenceAt, ReferenceEntry, ReferenceTimelines } from '../referen
 import { isLei } from '../identifiers/lei.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { KnownInstrument } from './instrument.js';
+import { OF_SEVERAL, WITHOUT_CLIENT_ID } from './order-past.js';
 import { placeOf, type Place } from './place.js';
 import { fromEntry, fromEvent, type Source } from './trace.js';
 import type { Facts, Transaction, TransactionVersion } from './transactions.js';
@@ -65,13 +66,10 @@ export function isFirmStated({ facts, firm }: Pick<Execution, 'facts' | 'firm'>)
   return facts.text('executing_entity') === firm;
 }
 
-type ForWhom = Pick<Execution, 'facts' | 'firm' | 'reference'>;
-
-/** Values of `client_id_type` with which there is no `client_id`. */
-export const WITHOUT_CLIENT_ID: readonly string[] = ['none', 'aggregated', 'pending_allocation'];
+type ForWhom = Pick<Execution, 'at' | 'facts' | 'firm' | 'reference'>;
 
 /** Whom an order is for: the client that events name; undefined where there is none, or there are several. */
-export function clientIdOf({ facts, firm, reference }: ForWhom): string | undefined {
+export function clientIdOf({ facts, firm, reference }: Omit<ForWhom, 'at'>): string | undefined {
   const id = facts.text('client_id');
   const isNone = WITHOUT_CLIENT_ID.includes(facts.text('client_id_type') ?? '');
   return isNone || id === undefined || leiOf(id, reference) === firm ? undefined : id;
@@ -84,9 +82,9 @@ export function leiOf(id: string, reference: ReferenceAt): string | undefined {
 
 /** That the order is for several clients, or for clients who are named with the allocation. */
 export function isAggregate(execution: ForWhom): boolean {
-  const { facts } = execution;
-  if (['aggregated', 'pending_allocation'].includes(facts.text('client_id_type') ?? '')) return true;
-  if (facts.text('aggregated') === 'true') return true;
+  const { at, facts } = execution;
+  if (at.isForSeveral) return true;
+  if (OF_SEVERAL.includes(facts.text('client_id_type') ?? '') || facts.text('aggregated') === 'true') return true;
   return clientIdOf(execution) === undefined && facts.get('allocations') !== undefined;
 }
 

@@ -4,10 +4,10 @@ import { itemsOf } from '../reports/regimes/regime.js';
 import { branchCountry, clientIdOf, isAggregate, type Execution } from './execution.js';
 import type { Leg, Role } from './legs.js';
 import { isOnCommodities } from './rules/facts.js';
-import { REFUSED } from './order-past.js';
+import { REFUSED, UNSAID } from './order-past.js';
 import { membershipOf } from './place.js';
 import { rts22Code } from './rts22-codes.js';
-import { fromEntry, fromEvent, type Trace } from './trace.js';
+import { fromEntry, fromEvent, type Stated, type Trace } from './trace.js';
 import type { Facts } from './transactions.js';
 import type { NewReport } from './transaction-report.js';
 
@@ -77,7 +77,8 @@ export function shortSelling(execution: Execution, trace: Trace, leg: Leg, selle
   const isForClient = clientIdOf(execution) !== undefined || isAggregate(execution);
   const isBesideClient = seller.is === 'firm' && seller === leg.own && isForClient;
   const ofFirm = seller.is === 'firm' ? facts.get('firm_short_sale') : undefined;
-  const sale = leg.allocation?.get('short_sale') ?? ofFirm ?? (isBesideClient ? undefined : facts.get('short_sale'));
+  const ofAny = isBesideClient ? undefined : facts.get('short_sale');
+  const sale = leg.allocation?.get('short_sale') ?? laterOf(ofFirm, ofAny);
   const rule = 'whether it is a short sale';
   if (!sale) {
     const what = isBesideClient
@@ -88,6 +89,12 @@ export function shortSelling(execution: Execution, trace: Trace, leg: Leg, selle
   }
   trace.say([62], rule, [fromEvent(sale)], 'shortSelling');
   return rts22Code('shortSelling', sale.text);
+}
+
+/** What was stated later, an execution's own before its order's; of one event the first. */
+function laterOf(a: Stated | undefined, b: Stated | undefined): Stated | undefined {
+  if (!a || !b) return a ?? b;
+  return BigInt(b.sequence) > BigInt(a.sequence) ? b : a;
 }
 
 /** Field 63, of what is executed off a trading venue. */
@@ -130,6 +137,7 @@ export function transmissionOf(
   { isOwnAccount, ...roles }: { buyer: Role; seller: Role; isOwnAccount: boolean },
 ): Pick<NewReport, 'isTransmitted' | 'transmittingFirmForBuyer' | 'transmittingFirmForSeller'> {
   const transmission = facts.get('transmission');
+  const isReceived = facts.text('order_receiver') === firm;
   const rule = isOwnAccount
     ? 'what is on own account is not transmitted'
     : 'transmitted without the details of Article 4';
@@ -137,11 +145,24 @@ export function transmissionOf(
   mendUnknownTransmission(facts, isOwnAccount, firm, trace);
   const sources = transmission && transmission.text !== 'none' ? [transmission, ...(capacity ? [capacity] : [])] : [];
   trace.say([25], rule, sources.map(fromEvent));
-  if (transmission?.text === 'complete') {
+  if (transmission?.text === 'incomplete' && isReceived) {
+    const text =
+      'transmission must not be incomplete of what the firm received: the firm that transmitted it is its client, in an order of its own';
+    trace.mend(25, rule, text);
+  }
+  if (transmission?.text === 'complete' && !isReceived) {
     const text = 'transmission must not be complete of what is on own account, or of both that and an order of clients';
     trace.mend(25, rule, text);
   }
   const transmitting = facts.get('transmitting_firm');
+  if (transmission?.text === 'complete' && isReceived && !transmitting) {
+    const field = roles.seller.is === 'client' ? 27 : 26;
+    trace.mend(
+      field,
+      'who transmitted the order',
+      'transmitting_firm must be stated of an order that the firm received',
+    );
+  }
   const of = (role: Role, field: 26 | 27): string | undefined => {
     if (!transmitting || role.is !== 'client') return undefined;
     trace.say([field], "who transmitted the client's order with the details of Article 4", [fromEvent(transmitting)]);
@@ -162,7 +183,8 @@ function mendUnknownTransmission(facts: Facts, isOwnAccount: boolean, firm: stri
     trace.mend(25, 'whether the order was transmitted', text);
   }
   const receiver = facts.text('order_receiver');
-  if (receiver === undefined || receiver === firm || !isLei(receiver) || facts.get('transmission')) return;
+  if (receiver === undefined || receiver === firm || !isLei(receiver)) return;
+  if (![undefined, UNSAID].includes(facts.text('transmission'))) return;
   // nothing is transmitted, and the other side is known
   if (isOwnAccount && facts.get('counterparty_id')) return;
   const text = `transmission must say how the order was sent to order_receiver ${receiver}: complete, incomplete or none`;

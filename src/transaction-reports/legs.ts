@@ -24,6 +24,7 @@ export type Allocation = ReadonlyMap<FactName, Stated>;
 const OF_ALLOCATION = [
   ...(['quantity', 'price', 'net_amount', 'accrued_interest', 'short_sale', 'transmitting_firm'] as const),
   ...(['investment_decision_maker', 'investment_decision_maker_type', 'upfront_payment', 'price_absent'] as const),
+  ...(['commodity_risk_reducing'] as const),
 ];
 
 /** What the whole says of these is no part's. */

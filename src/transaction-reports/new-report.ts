@@ -1,15 +1,7 @@
 import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
 import { executionDecision, investmentDecision } from './decisions.js';
 import { directionOf } from './direction.js';
-import {
-  clientIdOf,
-  isAggregate,
-  isFirmStated,
-  leiOf,
-  WITHOUT_CLIENT_ID,
-  statedIn,
-  type Execution,
-} from './execution.js';
+import { isAggregate, isFirmStated, leiOf, statedIn, type Execution } from './execution.js';
 import {
   branchMembershipCountry,
   complexTradeId,
@@ -23,6 +15,7 @@ import {
 } from './indicators.js';
 import type { FactName } from '../reports/regimes/regime.js';
 import { executionOfLeg, isOnOwnAccount, type Leg, type Role } from './legs.js';
+import { WITHOUT_CLIENT_ID } from './order-past.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
@@ -30,7 +23,7 @@ import { mendUnknownCodes } from './stated-codes.js';
 import { fromEntry, type Trace } from './trace.js';
 import { isFill, unknownOfAllocation } from './transactions.js';
 import { transactionReference } from './transaction-reference.js';
-import type { Cancellation, Instrument, NewReport } from './transaction-report.js';
+import type { Cancellation, Instrument, NewReport, Party } from './transaction-report.js';
 
 /** The report of one transaction of an execution: its 65 fields, right or wrong; the trace says how they came about. */
 export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
@@ -40,10 +33,15 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   mendUnknownCodes(facts, trace);
   mendWhose(execution, trace);
   mendContradictedClient(execution, trace);
-  mendAggregatedClient(execution, trace);
+  mendAggregatedOrder(execution, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
   const buyer = partyOf(buying, execution, trace, 7);
   const seller = partyOf(selling, execution, trace, 16);
+  if (isForSeveralWithItself(execution, leg, { buyer, seller })) {
+    const text =
+      'who executed it for several clients on own account must have another on the other side: where that is the firm itself, each client is to be recorded with an execution of its own';
+    trace.mend(leg.own === buying ? 16 : 7, 'the other side of the market', text);
+  }
   const isOwnAccount = leg.own.is === 'firm' || isOnOwnAccount(execution);
   const quantity = quantityOf(execution, trace, isPart);
   if (leg.overAllocated !== undefined) {
@@ -84,6 +82,18 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   };
 }
 
+/** What is for several clients, and has the firm on both sides. */
+function isForSeveralWithItself(
+  execution: Execution,
+  leg: Leg,
+  { buyer, seller }: { buyer: Party; seller: Party },
+): boolean {
+  if (leg.own.is !== 'firm' || leg.other.is !== 'market' || !isAggregate(execution)) return false;
+  return [buyer, seller].every(
+    ({ owners: [owner] }) => owner?.id.is === 'legal-entity' && owner.id.lei === execution.firm,
+  );
+}
+
 /** What would have a transaction reported by the wrong firm, or twice. */
 function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void {
   const { event_id: id, corrects } = at.row;
@@ -102,7 +112,16 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
 }
 
 const FIELDS_OF_WHOSE: Partial<Record<FactName, number>> = {
-  ...{ executing_entity: 4, side: 7, transmission: 25, trading_capacity: 29, isin: 41 },
+  ...{
+    executing_entity: 4,
+    aggregated: 7,
+    client_id: 7,
+    client_id_type: 7,
+    received_currency: 7,
+    side: 7,
+    swap_role: 7,
+  },
+  ...{ transmission: 25, trading_capacity: 29, notional_change: 32, currency: 34, isin: 41, symbol: 41 },
   ...{ transaction_nature: 65, sftr_exempt: 65 },
 };
 /** What would leave a client out: where one is named, and it is said that there is none, or several. */
@@ -115,13 +134,13 @@ function mendContradictedClient({ facts, firm, reference }: Execution, trace: Tr
   if (beside) trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with ${beside}`);
 }
 
-/** What would be reported once more with the allocations of the order in which the client's was executed. */
-function mendAggregatedClient(execution: Execution, trace: Trace): void {
+/** What would be reported once more with the allocations of the order in which it was executed with others. */
+function mendAggregatedOrder(execution: Execution, trace: Trace): void {
   const { at, facts } = execution;
-  if (!isFill(at) || isAggregate(execution) || clientIdOf(execution) === undefined) return;
+  if (!isFill(at) || isAggregate(execution)) return;
   const group = facts.text('aggregation_group');
   if (group === undefined || facts.get('drop_copy')) return;
-  const text = `drop_copy must say of a client's order in aggregation_group ${group} whether the aggregated one tells of the execution (true), or this one alone does (false)`;
+  const text = `drop_copy must say of an order in aggregation_group ${group} whether the aggregated one tells of the execution (true), or this one alone does (false)`;
   trace.mend(7, 'whose order it is', text);
 }
 

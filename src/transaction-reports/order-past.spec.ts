@@ -40,7 +40,7 @@ const VALUES: Readonly<StatedValues> = {
   ...{ isin: ['FR0000131104', 'EZ0000000003'], side: ['buy', 'sell'], quantity: ['1', '2'], price: ['9', '10'] },
   ...{ exchange: ['XPAR', 'XANO', 'XOFF'], segment_mic: ['XPAR', 'XREP'], central_counterparty: ['A', 'B'] },
   ...{ filled_quantity: ['1', '2'], order_type: ['limit', 'market'], desk: ['a', 'b'], currency: ['EUR', 'USD'] },
-  ...{ order_receiver: ['A', 'B'], transmission: ['complete', 'incomplete', 'none'] },
+  ...{ order_receiver: ['A', BANK, FIRM], transmission: ['complete', 'incomplete', 'none'] },
   ...{ client_id: ['C-1', 'C-5'], client_id_type: ['aggregated', 'none'], counterparty_id: ['C-1', 'C-9'] },
   ...{ trading_capacity: ['own_account', 'any_other'], execution_decision_maker: ['T-1', 'MM7'] },
   ...{ execution_decision_maker_type: ['algorithm', 'client'], swap_role: ['pays_fixed', 'receives_fixed'] },
@@ -124,6 +124,7 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
         ...{ row, content, cause, facts: new Facts(ownFacts(held, known), takenOver(held, known)) },
         fill: fill && { row: fill.row, content: fill.stated.content },
         unlike: isExecution(held) || !known.lastFill ? new Map() : known.lastFill.unlike,
+        isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
       });
     }
     return [{ orderId: 'O-1', eventId: first.row.event_id, versions }];
@@ -135,23 +136,31 @@ function isTransaction(held: HeldContent): boolean {
 }
 
 function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknown {
-  const texts = [...facts].map(([name, stated]) => `${name} ${changesOf(stated)}`).sort();
-  const { row, transmission, receiver, unlike } = lastFill ?? {};
-  return isToExecution ? texts : [texts, row?.sequence, transmission?.text, receiver?.text, [...(unlike ?? [])]];
+  const textsOf = (of: KnownThen['facts']) =>
+    [...of]
+      .map(([name, stated]) => `${name} ${changesOf(stated)} ${ofTheLater.has(name) ? stated.sequence : ''}`)
+      .sort();
+  const { row, transmission, receiver, unlike, isForSeveral, facts: then } = lastFill ?? {};
+  const ofFill = [row?.sequence, transmission?.text, receiver?.text, [...(unlike ?? [])], isForSeveral];
+  return isToExecution ? textsOf(facts) : [textsOf(facts), ofFill, then && textsOf(then)];
 }
+
+/** Of which it matters what was said last. */
+const ofTheLater = new Set<string>(['isin', 'symbol', 'short_sale', 'firm_short_sale']);
 
 type Changed = Stated & {
   since?: string;
+  isEnd?: boolean;
   sinceNanos?: bigint;
   before?: Stated | undefined;
   receiver?: Stated | undefined;
 };
 
 /** With when it changed, of a transmission, and what held before. */
-function changesOf({ text, since, before, receiver }: Changed): string {
+function changesOf({ text, since, isEnd, before, receiver }: Changed): string {
   return since === undefined
     ? text
-    : `${text} since ${since} before ${before ? changesOf(before) : ''} to ${receiver?.text}`;
+    : `${text} since ${since} ${isEnd} before ${before ? changesOf(before) : ''} to ${receiver?.text}`;
 }
 
 function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint): KnownThen {
@@ -160,23 +169,40 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   /** what the executions say that may be allocated together */
   let since: Partial<Record<FactName, string>>[] = [];
   let areAllocated = false;
+  let hasFill = false;
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
-    const lastFillBefore = lastFill;
+    const hadFill = hasFill;
     const [before, receiver] = [facts.get('transmission') as Changed | undefined, facts.get('order_receiver')];
-    const isOfAllocation = own.has('allocations') && lastFill !== undefined;
+    const isOfAllocation = own.has('allocations') && hadFill;
     const transmission = isExecution(held) || isOfAllocation ? before : saidOfTransmission(held, before, receiver);
     if (isExecution(held)) {
       const said = own.get('transmission');
       const then = said ? { transmission: said, receiver: undefined } : transmissionAt(before, held);
+      const [whom, own_whom] = [then.receiver ?? receiver, own.get('order_receiver')];
+      const isElsewhere = !said && whom !== undefined && own_whom !== undefined && whom.text !== own_whom.text;
       const meaning = (name: FactName, meant: string, text = own.get(name)?.text ?? facts.get(name)?.text ?? '') =>
         text === meant ? '' : text;
-      if (!own.has('allocations')) {
+      hasFill = true;
+      const isSeveral = (name: FactName) =>
+        ['aggregated', 'pending_allocation'].includes(meaning(name, '')) ? 'several' : '';
+      const isOpen = since.length > 0 && !areAllocated;
+      if (own.has('allocations')) {
+        if (!isOpen) [since, lastFill] = [[], undefined];
+      } else {
         if (areAllocated) since = [];
         areAllocated = false;
         since.push({
+          ...{ aggregated: meaning('aggregated', 'false'), client_id_type: isSeveral('client_id_type') },
+          client_id:
+            meaning('client_id', '') === '' || ['none', 'aggregated'].includes(meaning('client_id_type', ''))
+              ? ''
+              : 'one',
+          ...{ currency: meaning('currency', ''), notional_change: meaning('notional_change', '') },
+          ...{ received_currency: meaning('received_currency', ''), swap_role: meaning('swap_role', '') },
+          symbol: meaning('isin', '') === '' ? meaning('symbol', '') : '',
           ...{
             executing_entity: meaning('executing_entity', ''),
             isin: meaning('isin', ''),
@@ -184,7 +210,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
           },
           ...{ sftr_exempt: meaning('sftr_exempt', 'false'), trading_capacity: meaning('trading_capacity', '') },
           transaction_nature: meaning('transaction_nature', 'trade'),
-          transmission: meaning('transmission', 'none', then.transmission?.text ?? ''),
+          transmission: meaning('transmission', 'none', isElsewhere ? '' : (then.transmission?.text ?? '')),
         });
       }
       const unlike = new Map<FactName, string[]>();
@@ -192,32 +218,49 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
         const texts = [...new Set(since.map((each) => each[name]!))].sort();
         if (texts.length > 1) unlike.set(name, texts);
       }
-      lastFill = { ...held, ...then, unlike };
+      const several = { aggregated: 'true', client_id_type: 'several', client_id: '' } as const;
+      const isForSeveral = (['aggregated', 'client_id_type', 'client_id'] as const).some((name) =>
+        since.every((each) => each[name] === several[name]),
+      );
+      if (!own.has('allocations')) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
     } else if (own.has('allocations') && lastFill) areAllocated = true;
-    const allocates = own.has('allocations') && lastFillBefore !== undefined;
+    const allocates = own.has('allocations') && hadFill;
     // of who and what is named elsewhere: what was said of another one
     const isAnother = (name: FactName): boolean =>
       own.has(name) && facts.has(name) && own.get(name)!.text !== facts.get(name)!.text;
     const isOtherInstrument = isAnother(own.has('isin') ? 'isin' : 'symbol');
-    const isOtherOfExecution = isOtherInstrument && isExecution(held);
+    const mayBeOther = isAnother(own.has('isin') && facts.has('isin') ? 'isin' : 'symbol');
+    const isOtherOfExecution = mayBeOther && isExecution(held);
     const ofInstrument: FactName[] = ['isin', 'symbol', 'swap_role', 'price_notation', 'currency', 'cfi'];
     const lost: FactName[] = [
       ...(isOtherInstrument && !isOtherOfExecution ? ofInstrument : []),
       ...(isAnother('side') && !isOtherOfExecution ? (['swap_role'] as const) : []),
-      ...(isAnother('client_id') ? (['client_id_type', 'transmitting_firm'] as const) : []),
+      ...(isAnother('client_id') ? (['client_id_type', 'transmitting_firm', 'short_sale'] as const) : []),
       ...(isAnother('execution_decision_maker') ? (['execution_decision_maker_type'] as const) : []),
     ];
-    const isFirstMaker = own.has('execution_decision_maker') && !facts.has('execution_decision_maker');
-    if (isFirstMaker && facts.get('execution_decision_maker_type')?.text === 'client')
-      lost.push('execution_decision_maker_type');
+    const wasOfNobody = facts.get('execution_decision_maker_type')?.text === 'client';
+    if (own.has('execution_decision_maker') && wasOfNobody) lost.push('execution_decision_maker_type');
+    const isOrderPlaced = !isExecution(held) && !allocates;
+    if (isOrderPlaced && own.has('exchange') && own.get('exchange')!.text !== facts.get('exchange')?.text)
+      lost.push('segment_mic');
+    if (isOrderPlaced && (isAnother('exchange') || isAnother('segment_mic'))) lost.push('central_counterparty');
+    const capacities = [own, facts].map((each) => each.get('trading_capacity')?.text);
+    const isOtherCapacity =
+      isExecution(held) &&
+      capacities[0] !== undefined &&
+      capacities[1] !== undefined &&
+      capacities[0] !== capacities[1];
+    const ofDecision: FactName[] = ['execution_decision_maker', 'execution_decision_maker_type'];
+    const stated = new Set(own.keys());
+    if (isOtherCapacity) for (const name of ofDecision) stated.delete(name);
     // of two names of the instrument the one that is said again stays
     const stays = (name: FactName): boolean => !own.has(name) && !isAnother(name === 'isin' ? 'symbol' : 'isin');
-    for (const name of lost)
+    for (const name of lost.filter((each) => !(isOtherCapacity && ofDecision.includes(each))))
       if (!own.has(name) && !((name === 'isin' || name === 'symbol') && stays(name))) facts.delete(name);
-    for (const [name, stated] of own) {
+    for (const [name, value] of own) {
       const isOfOne = OF_ONE_EXECUTION.has(name) && (isExecution(held) || (allocates && name !== 'allocations'));
       const isOfOther = isOtherOfExecution && [...ofInstrument, 'side'].includes(name);
-      if (!isOfOne && !isOfOther) facts.set(name, stated);
+      if (!isOfOne && !isOfOther && stated.has(name)) facts.set(name, value);
     }
     if (isExecution(held) || isOfAllocation) facts.delete('transmission');
     if (transmission ?? before) facts.set('transmission', (transmission ?? before)!);
@@ -241,20 +284,30 @@ function saidOfTransmission(
   const isToAnother = !!receiver && !!next && receiver.text !== next.text;
   const wasTransmitted = before !== undefined && before.text !== 'none';
   if (said) {
-    if (wasTransmitted ? said.text === before.text && !isToAnother : before?.since === undefined) return said;
-    return { ...said, since, sinceNanos, before, receiver };
+    if (!isToAnother && (before === undefined || said.text === before.text))
+      return before?.since === undefined ? said : before;
+    return { ...said, since, isEnd: false, sinceNanos, before, receiver };
   }
-  if (!['cancel', 'expire', 'reject'].includes(content.action) && !isToAnother) return undefined;
+  const isEnd = ['cancel', 'expire', 'reject'].includes(content.action);
+  const isAgain = next !== undefined && before?.isEnd === true;
+  if (!isEnd && (isToAnother || isAgain) && next?.text !== 'A') {
+    const unsaid = { text: 'unsaid', name: 'transmission', event_id, sequence: row.sequence } as const;
+    return { ...unsaid, since, isEnd, sinceNanos, before, receiver };
+  }
+  if (!isEnd && !isToAnother) return undefined;
   const isNoneLater = before?.since !== undefined && parseTimestamp(before.since).micros > parseTimestamp(since).micros;
   if (!wasTransmitted && !isNoneLater && !(before === undefined && receiver)) return undefined;
-  const text = content.action === 'reject' && wasTransmitted && !isToAnother ? 'refused' : 'none';
-  return { text, name: 'transmission', event_id, sequence: row.sequence, since, sinceNanos, before, receiver };
+  const wasSent = before ? wasTransmitted : receiver !== undefined && receiver.text !== 'A';
+  const text = content.action === 'reject' && wasSent && !isToAnother ? 'refused' : 'none';
+  return { text, name: 'transmission', event_id, sequence: row.sequence, since, isEnd, sinceNanos, before, receiver };
 }
 
 function transmissionAt(stated: Changed | undefined, { stated: { content } }: HeldFill) {
   const { micros } = parseTimestamp(tradeTimeOf(content).time);
   let [transmission, receiver]: [Changed | undefined, Stated | undefined] = [stated, undefined];
-  while (transmission?.since !== undefined && micros < parseTimestamp(transmission.since).micros) {
+  const isBefore = ({ since, isEnd }: Changed): boolean =>
+    micros < parseTimestamp(since!).micros || (isEnd === true && micros === parseTimestamp(since!).micros);
+  while (transmission?.since !== undefined && isBefore(transmission)) {
     [transmission, receiver] = [transmission.before, transmission.receiver];
   }
   return { transmission, receiver };

@@ -1,3 +1,4 @@
+import { isLei } from '../identifiers/lei.js';
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
@@ -6,9 +7,11 @@ import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
 import {
+  DECIDED_BY_THE_LATER,
   INSTRUMENT_NAMES,
   isOfAnother,
-  namesAnotherInstrument,
+  NAMED_AFTER_NOBODY,
+  mayNameAnotherInstrument,
   namesOfSubjects,
   OF_THAT_INSTRUMENT,
   saidOfSubjects,
@@ -24,7 +27,7 @@ export const OF_ONE_EXECUTION: ReadonlySet<FactName> = new Set<FactName>([
   ...(['venue_transaction_id', 'waivers', 'otc_flags', 'net_amount', 'accrued_interest', 'upfront_payment'] as const),
   ...(['upfront_payment_currency', 'notional_change', 'complex_trade_id', 'counterparty_id', 'allocations'] as const),
   ...(['transaction_nature', 'sftr_exempt', 'short_sale', 'firm_short_sale', 'executing_entity'] as const),
-  ...(['trading_capacity', 'currency'] as const),
+  ...(['trading_capacity', 'currency', 'order_receiver'] as const),
   ...OF_PLACE,
   'central_counterparty',
 ]);
@@ -58,6 +61,8 @@ export function isExecution(held: HeldContent | undefined): held is HeldFill {
 /** That an order is transmitted no more, or otherwise, since when, and what held before. */
 interface TransmissionChange extends Stated {
   since: string;
+  /** whether the order ended, or was refused: what was executed at that instant was before */
+  isEnd: boolean;
   /** `since` in nanoseconds since 1970 */
   sinceNanos: bigint;
   before: Stated | undefined;
@@ -90,9 +95,20 @@ interface TransmissionThen {
 /** What was known of an order at a sequence: the latest that was stated by name, and the last execution. */
 export interface KnownThen {
   facts: ReadonlyMap<FactName, Stated>;
-  /** with how its order was transmitted, and in what the executions since the allocation before are not alike */
-  lastFill: (HeldFill & TransmissionThen & { unlike: Unlike }) | undefined;
+  /** Not one that allocates itself; of no account to executions. */
+  lastFill: LastFill | undefined;
 }
+
+/** The last execution, and how its order was transmitted. */
+type LastFill = HeldFill &
+  TransmissionThen & {
+    /** what was known of the order before it */
+    facts: ReadonlyMap<FactName, Stated>;
+    /** in what the executions since the allocation before are not alike */
+    unlike: Unlike;
+    /** whether all of them were for several clients, or for none that was named by then */
+    isForSeveral: boolean;
+  };
 
 /** A value that holds from the sequence of a content on, which brought it about. */
 interface Step<T> {
@@ -106,10 +122,14 @@ type Timeline<T> = readonly Step<T>[];
 /** An execution, and how the order was transmitted before it. */
 interface PastFill {
   fill: HeldFill;
+  /** what was known of the order before it */
+  stated: ReadonlyMap<FactName, Timeline<Stated | undefined>>;
   transmissions: Timeline<Stated | undefined>;
   /** what it and those before it that may not be allocated yet say, by the names of ALIKE, in their order; '' for nothing */
   said: readonly (readonly string[])[];
   isAllocated: boolean;
+  /** by itself: no later event allocates it */
+  isAllocatedByItself: boolean;
 }
 
 /**
@@ -117,15 +137,28 @@ interface PastFill {
  * what was done; with what it means that nothing is said.
  */
 const ALIKE = {
+  aggregated: 'false',
+  client_id: undefined,
+  client_id_type: undefined,
+  currency: undefined,
   executing_entity: undefined,
   isin: undefined,
+  notional_change: undefined,
+  received_currency: undefined,
   sftr_exempt: 'false',
   side: undefined,
+  swap_role: undefined,
+  symbol: undefined,
   trading_capacity: undefined,
   transaction_nature: 'trade',
   transmission: 'none',
 } as const satisfies Partial<Record<FactName, string | undefined>>;
 const ALIKE_NAMES = Object.keys(ALIKE) as (keyof typeof ALIKE)[];
+
+/** Values of `client_id_type` of what is for several clients: one like the other. */
+export const OF_SEVERAL: readonly string[] = ['aggregated', 'pending_allocation'];
+/** Values of `client_id_type` with which there is no `client_id`. */
+export const WITHOUT_CLIENT_ID: readonly string[] = ['none', ...OF_SEVERAL];
 
 /** What executions that may be allocated together say that is not the same, by name; '' for nothing. */
 export type Unlike = ReadonlyMap<FactName, readonly string[]>;
@@ -149,10 +182,12 @@ export class OrderPast {
     const fills = this.fills;
     if (contents.some((held) => isExecution(held) || held.stated?.facts.has('allocations'))) {
       this.pastFills.clear();
-      const known = combined(this.fills, this.timelinesOf(ALIKE_NAMES), (before, order) => ({ before, order }));
+      const order = this.timelinesOf([...ALIKE_NAMES, 'order_receiver']);
+      const known = combined(this.fills, order, (before, order) => ({ before, order }));
+      const stated = new Map(this.stated);
       this.fills = continued(known, contents, (held, then) =>
         isExecution(held)
-          ? this.fillAfter({ fill: held, transmissions, said: saidOf(held, then?.order) }, then?.before)
+          ? this.fillAfter({ fill: held, stated, transmissions, said: saidOf(held, then?.order) }, then?.before)
           : this.allocatedBy(held, then?.before),
       );
     }
@@ -174,7 +209,8 @@ export class OrderPast {
     const perhapsOfAnother = this.perhapsOfAnother(contents);
     for (const name of new Set([...contents.flatMap(namesOfOrder), ...perhapsOfAnother])) {
       if (name === 'transmission') continue;
-      const subjects = namesOfSubjects(name);
+      const ofDecision: FactName[] = OF_DECISIONS.has(name) ? ['trading_capacity'] : [];
+      const subjects = [...namesOfSubjects(name), ...ofDecision];
       const named =
         subjects.length === 0 && !OF_THAT_INSTRUMENT.has(name)
           ? []
@@ -188,9 +224,14 @@ export class OrderPast {
         const before = then?.stated;
         const stated = (other: FactName): Stated | undefined => (other === name ? before : others?.get(other));
         // of another instrument an execution says it of itself alone
-        if (isExecution(held) && OF_THAT_INSTRUMENT.has(name) && namesAnotherInstrument(held.stated.facts, stated))
+        if (isExecution(held) && OF_THAT_INSTRUMENT.has(name) && mayNameAnotherInstrument(held.stated.facts, stated))
           return before;
+        // so it does in another capacity of who decided
+        if (isExecution(held) && OF_DECISIONS.has(name) && isInAnotherCapacity(held, others)) return before;
         const own = ofOrder(held, name, then?.hasFill ?? false);
+        // where an execution took place says nothing of where the order is
+        const isOfPlace = name === 'segment_mic' || name === 'central_counterparty';
+        if (isOfPlace && !isOfOrder(held, 'exchange', then?.hasFill ?? false)) return own ?? before;
         return own ?? (isOfAnother(name, held.stated?.facts, stated) ? undefined : before);
       };
       anew.set(
@@ -207,7 +248,8 @@ export class OrderPast {
     for (const { stated } of contents) {
       for (const [name, { text }] of stated?.facts ?? []) {
         const timeline = this.timelineOf(name);
-        if (timeline.length === 0 || timeline.some(({ value }) => value?.text !== text)) others.add(name);
+        const isAnother = timeline.length === 0 || timeline.some(({ value }) => value?.text !== text);
+        if (isAnother || NAMED_AFTER_NOBODY.has(name)) others.add(name);
       }
     }
     if (others.size === 0) return others;
@@ -240,34 +282,38 @@ export class OrderPast {
     for (const timeline of this.stated.values()) note(timeline, isSaidAgain);
     if (isForExecution) return changes;
     note(this.fills, () => false);
-    for (const { value } of this.fills) if (value) note(value.transmissions, () => false);
+    for (const { value } of this.fills) {
+      if (!value) continue;
+      note(value.transmissions, () => false);
+      for (const timeline of value.stated.values()) note(timeline, isSaidAgain);
+    }
     return changes;
   }
 
-  at(sequence: bigint): KnownThen {
-    const facts = new Map<FactName, Stated>();
-    for (const [name, timeline] of this.stated) {
-      const stated = valueAt(timeline, sequence);
-      if (stated) facts.set(name, stated);
-    }
-    const last = valueAt(this.fills, sequence);
-    if (!last) return { facts, lastFill: undefined };
+  at(sequence: bigint, isForExecution: boolean): KnownThen {
+    const facts = factsAt(this.stated, sequence);
+    const last = isForExecution ? undefined : valueAt(this.fills, sequence);
+    if (!last || last.isAllocatedByItself) return { facts, lastFill: undefined };
     const { fill, transmissions, said } = last;
     const unlike = new Map(ALIKE_NAMES.flatMap((name, i) => ((said[i]?.length ?? 0) > 1 ? [[name, said[i]!]] : [])));
-    return { facts, lastFill: { ...fill, ...transmissionTo(fill, valueAt(transmissions, sequence)), unlike } };
+    const areAll = (name: keyof typeof ALIKE, meaning: string): boolean =>
+      said[ALIKE_NAMES.indexOf(name)]!.every((text) => text === meaning);
+    const isForSeveral = areAll('aggregated', 'true') || areAll('client_id_type', 'several') || areAll('client_id', '');
+    const then = transmissionTo(fill, valueAt(transmissions, sequence));
+    return { facts, lastFill: { ...fill, ...then, facts: factsAt(last.stated, sequence), unlike, isForSeveral } };
   }
 
-  /** One that is allocated by itself is of no account to others. */
+  /** One that allocates itself is of no account to others: what is allocated later is what was executed before it, if that is open. */
   private fillAfter(
-    { fill, transmissions, said }: Pick<PastFill, 'fill' | 'transmissions'> & { said: readonly string[] },
+    { said, ...past }: Pick<PastFill, 'fill' | 'stated' | 'transmissions'> & { said: readonly string[] },
     before: PastFill | undefined,
   ): PastFill {
     const isOpen = before !== undefined && !before.isAllocated;
-    if (fill.stated.facts.has('allocations')) {
-      return this.same({ fill, transmissions, said: before?.said ?? [], isAllocated: !isOpen });
+    if (past.fill.stated.facts.has('allocations')) {
+      return isOpen ? before : this.same({ ...past, said: [], isAllocated: true, isAllocatedByItself: true });
     }
     const all = said.map((text, i) => [...new Set([...(isOpen ? before.said[i]! : []), text])].sort());
-    return this.same({ fill, transmissions, said: all, isAllocated: false });
+    return this.same({ ...past, said: all, isAllocated: false, isAllocatedByItself: false });
   }
 
   private allocatedBy({ stated }: HeldContent, before: PastFill | undefined): PastFill | undefined {
@@ -277,7 +323,7 @@ export class OrderPast {
   private same(pastFill: PastFill): PastFill {
     const ofFill = this.pastFills.get(pastFill.fill) ?? new Map<string, PastFill>();
     this.pastFills.set(pastFill.fill, ofFill);
-    const key = JSON.stringify([pastFill.said, pastFill.isAllocated]);
+    const key = JSON.stringify([pastFill.said, pastFill.isAllocated, pastFill.isAllocatedByItself]);
     const same = ofFill.get(key) ?? pastFill;
     ofFill.set(key, same);
     return same;
@@ -290,11 +336,59 @@ export class OrderPast {
 
 /** What an execution says of itself, else what is known of its order, by the names of ALIKE. */
 function saidOf(fill: HeldFill, order: ReadonlyMap<FactName, Stated | undefined> | undefined): readonly string[] {
+  const own = fill.stated.facts;
+  const saidBy = (name: FactName): string | undefined => (own.get(name) ?? order?.get(name))?.text;
   return ALIKE_NAMES.map((name) => {
-    const known = name === 'transmission' ? transmissionTo(fill, order?.get(name)).transmission : order?.get(name);
-    const text = (fill.stated.facts.get(name) ?? known)?.text;
+    // the ISIN decides; each source has symbols of its own
+    if (name === 'symbol' && saidBy('isin') !== undefined) return '';
+    const type = saidBy('client_id_type') ?? '';
+    if (name === 'client_id_type') return OF_SEVERAL.includes(type) ? 'several' : '';
+    // whether one is named; who decides of what an allocation is, and not which
+    if (name === 'client_id') return saidBy(name) === undefined || WITHOUT_CLIENT_ID.includes(type) ? '' : 'one';
+    const text = name === 'transmission' ? transmissionOf(fill, order) : saidBy(name);
     return text === undefined || text === ALIKE[name] ? '' : text;
   });
+}
+
+/** How the order was transmitted to an execution, by what is known of the order. */
+function transmissionOf(
+  fill: HeldFill,
+  order: ReadonlyMap<FactName, Stated | undefined> | undefined,
+): string | undefined {
+  const { transmission, receiver } = transmissionTo(fill, order?.get('transmission'));
+  return wentToAnother(fill, receiver ?? order?.get('order_receiver')) ? undefined : transmission?.text;
+}
+
+/** Whether an execution says that it was sent to somebody else than the order, and not how: then nobody has said how. */
+function wentToAnother({ stated: { facts } }: HeldFill, receiver: Stated | undefined): boolean {
+  const own = facts.get('order_receiver');
+  return !facts.has('transmission') && own !== undefined && receiver !== undefined && own.text !== receiver.text;
+}
+
+/** What an execution in another capacity than the order's says of itself alone. */
+const OF_DECISIONS: ReadonlySet<FactName> = new Set<FactName>([
+  ...(['investment_decision_maker', 'investment_decision_maker_type'] as const),
+  ...(['execution_decision_maker', 'execution_decision_maker_type'] as const),
+]);
+
+function isInAnotherCapacity(
+  { stated: { facts } }: HeldFill,
+  order: ReadonlyMap<FactName, Stated | undefined> | undefined,
+): boolean {
+  const [own, known] = [facts.get('trading_capacity'), order?.get('trading_capacity')];
+  return own !== undefined && known !== undefined && own.text !== known.text;
+}
+
+function factsAt(
+  timelines: ReadonlyMap<FactName, Timeline<Stated | undefined>>,
+  sequence: bigint,
+): ReadonlyMap<FactName, Stated> {
+  const facts = new Map<FactName, Stated>();
+  for (const [name, timeline] of timelines) {
+    const stated = valueAt(timeline, sequence);
+    if (stated) facts.set(name, stated);
+  }
+  return facts;
 }
 
 function valueAt<T>(timeline: Timeline<T>, sequence: bigint): T | undefined {
@@ -361,6 +455,8 @@ function isOfOrder(held: HeldContent, name: FactName, hasFill: boolean): boolean
 const ENDS: readonly string[] = ['cancel', 'expire', 'reject'];
 /** How an order is transmitted after it, or a change of it, was refused: nobody has said. */
 export const REFUSED = 'refused';
+/** How it is transmitted to another firm that it goes to now: nobody has said. */
+export const UNSAID = 'unsaid';
 
 /** Whether an event says, or ends, how its order was transmitted, or may by what was known before. */
 function maySayTransmission({ stated }: HeldContent): boolean {
@@ -371,8 +467,9 @@ function maySayTransmission({ stated }: HeldContent): boolean {
 }
 
 /**
- * How the order is transmitted after an event: as it says; not, where it was cancelled, refused or ran out, or goes to
- * somebody else now, and nothing is said of how; otherwise as before.
+ * How the order is transmitted after an event: as it says; not, where it was cancelled, refused or ran out, or goes to a
+ * venue now, or somebody else who is no firm by an LEI; to another firm, or again to one after an end, nobody has said how;
+ * otherwise as before.
  */
 function transmissionAfter(
   { row: { sequence }, stated }: HeldContent,
@@ -388,32 +485,47 @@ function transmissionAfter(
   const receiver = facts.get('order_receiver');
   const isToAnother = known?.receiver !== undefined && receiver !== undefined && receiver.text !== known.receiver.text;
   const isNone = !before || before.text === 'none';
-  const toChange = (stated: Stated): TransmissionChange => changed(stated, since, known, changes);
+  const toChange = (stated: Stated, isEnd = false): TransmissionChange => changed(stated, since, isEnd, known, changes);
   if (said) {
-    // what was never transmitted, or is as it was, is so whenever it was executed
-    const isAsBefore = isNone ? !changeIn(before) : said.text === before.text && !isToAnother;
-    return isAsBefore ? said : toChange(said);
+    if (isToAnother || (before && said.text !== before.text)) return toChange(said);
+    // what is first said of it, and what is said again, is so whenever it was executed; but for what was so since a change
+    return changeIn(before) ?? said;
   }
-  if (!ENDS.includes(action) && !isToAnother) return before;
+  const isEnd = ENDS.includes(action);
+  const isSentAnew =
+    receiver !== undefined && isLei(receiver.text) && (isToAnother || changeIn(before)?.isEnd === true);
+  if (!isEnd && isSentAnew) return toChange({ text: UNSAID, name: 'transmission', event_id, sequence });
+  if (!isEnd && !isToAnother) return before;
   // it had ended by then, or never was; whoever received it without a word of how has it no more
   const isUnsaid = before === undefined && known?.receiver !== undefined;
-  if (isNone && !isUnsaid && !isLater(changeIn(before), nanosOf(since))) return before;
-  const isRefused = action === 'reject' && !isToAnother && before?.text !== undefined && before.text !== 'none';
-  return toChange({ text: isRefused ? REFUSED : 'none', name: 'transmission', event_id, sequence });
+  if (isNone && !isUnsaid && !(changeIn(before) && changeIn(before)!.sinceNanos > nanosOf(since))) return before;
+  const wasSent = before ? !isNone : known?.receiver !== undefined && isLei(known.receiver.text);
+  const isRefused = action === 'reject' && !isToAnother && wasSent;
+  const text = isRefused ? REFUSED : 'none';
+  return toChange({ text, name: 'transmission', event_id, sequence }, isEnd);
 }
 
 function changed(
   stated: Stated,
   since: string,
+  isEnd: boolean,
   known: TransmissionThen | undefined,
   changes: Numbered,
 ): TransmissionChange {
   const [before, receiver] = [known?.transmission, known?.receiver];
   const earlier = changeIn(before);
   return {
-    ...{ ...stated, since, sinceNanos: nanosOf(since), before, receiver },
-    meaning: changes.of(stated.text, since, receiver?.text, before?.text, earlier?.meaning),
-    identity: changes.of(stated.sequence, stated.text, since, receiver?.sequence, before?.sequence, earlier?.identity),
+    ...{ ...stated, since, isEnd, sinceNanos: nanosOf(since), before, receiver },
+    meaning: changes.of(stated.text, since, isEnd, receiver?.text, before?.text, earlier?.meaning),
+    identity: changes.of(
+      stated.sequence,
+      stated.text,
+      since,
+      isEnd,
+      receiver?.sequence,
+      before?.sequence,
+      earlier?.identity,
+    ),
   };
 }
 
@@ -435,7 +547,7 @@ function transmissionTo(
 }
 
 function isLater(change: TransmissionChange | undefined, nanos: bigint): boolean {
-  return change !== undefined && change.sinceNanos > nanos;
+  return change !== undefined && (change.isEnd ? change.sinceNanos >= nanos : change.sinceNanos > nanos);
 }
 
 /** Nanoseconds since 1970 of a time by RFC 3339. */
@@ -454,20 +566,27 @@ export function ownFacts(held: HeldContent, { lastFill }: KnownThen): ReadonlyMa
 /**
  * What an execution or allocation takes over of its order: what was known then, but of where it took place nothing where
  * it says that itself, and nothing that was said of another instrument, client or decision maker than it names. An
- * allocation is of the last execution, with all that this says of itself, and as it was transmitted.
+ * allocation is of the last execution, with all that this says of itself, as the order was then.
  */
-export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): ReadonlyMap<FactName, Stated> {
+export function takenOver(held: HeldContent, known: KnownThen): ReadonlyMap<FactName, Stated> {
+  const { lastFill } = known;
+  const isAllocation = !isExecution(held) && lastFill !== undefined;
+  const facts = isAllocation ? knownToAllocation(known.facts, lastFill) : known.facts;
   const taken = new Map(facts);
-  const known = (name: FactName): Stated | undefined => facts.get(name);
-  for (const name of facts.keys()) if (isOfAnother(name, held.stated?.facts, known)) taken.delete(name);
-  const fill = isExecution(held) ? held : lastFill;
-  if (fill && fill !== held && namesAnotherInstrument(fill.stated.facts, known)) {
-    for (const name of facts.keys()) if (isOfAnother(name, fill.stated.facts, known)) taken.delete(name);
-    for (const [name, stated] of fill.stated.facts) if (OF_THAT_INSTRUMENT.has(name)) taken.set(name, stated);
+  const dropOfOthers = (own: ReadonlyMap<FactName, Stated>): void => {
+    const before = new Map(taken);
+    for (const name of before.keys()) if (isOfAnother(name, own, (each) => before.get(each))) taken.delete(name);
+  };
+  if (isAllocation) {
+    dropOfOthers(lastFill.stated.facts);
+    for (const [name, stated] of lastFill.stated.facts) if (!OF_ONE_EXECUTION.has(name)) taken.set(name, stated);
   }
+  dropOfOthers(ownFacts(held, known));
+  const fill = isExecution(held) ? held : lastFill;
   if (!fill) return taken;
   const { transmission, receiver } = fill === lastFill ? lastFill : transmissionTo(fill, facts.get('transmission'));
-  if (transmission) taken.set('transmission', transmission);
+  if (transmission && !wentToAnother(fill, receiver ?? facts.get('order_receiver')))
+    taken.set('transmission', transmission);
   else taken.delete('transmission');
   if (receiver) taken.set('order_receiver', receiver);
   const own = fill.stated.facts;
@@ -484,10 +603,29 @@ export function takenOver(held: HeldContent, { facts, lastFill }: KnownThen): Re
   return taken;
 }
 
-/** Whether the same is known by both; not whether by the same execution. */
-export function saysTheSame(a: KnownThen, b: KnownThen): boolean {
-  if (a.facts.size !== b.facts.size) return false;
-  return [...a.facts].every(([name, stated]) => isSaidAgain(stated, b.facts.get(name)));
+/** Where an order was, and to whom it was sent: what is said of it after an execution is of the rest. */
+const OF_THE_REST: readonly FactName[] = [...OF_PLACE, 'central_counterparty', 'order_receiver', 'transmission'];
+
+/** What was known of the order when it was executed; and of what nothing was known then, what was said of the same since. */
+function knownToAllocation(
+  now: ReadonlyMap<FactName, Stated>,
+  { facts: then, isForSeveral }: LastFill,
+): ReadonlyMap<FactName, Stated> {
+  const known = new Map(now);
+  for (const name of now.keys()) {
+    if (then.has(name)) continue;
+    // of a client who is named since, while the parts say whose they are
+    const isOfClient = isForSeveral && name.startsWith('client_');
+    if (isOfClient || OF_THE_REST.includes(name) || isOfAnother(name, then, (each) => now.get(each)))
+      known.delete(name);
+  }
+  for (const [name, stated] of then) known.set(name, stated);
+  return known;
+}
+
+/** Whether the same is known by both. */
+export function saysTheSame(a: KnownThen['facts'], b: KnownThen['facts']): boolean {
+  return a.size === b.size && [...a].every(([name, stated]) => isSaidAgain(stated, b.get(name)));
 }
 
 function changeIn(stated: Stated | TransmissionChange | undefined): TransmissionChange | undefined {
@@ -501,6 +639,7 @@ function areOne(a: Stated | undefined, b: Stated | undefined): boolean {
 
 /** Whether both say the same, also of when a transmission changed, and of what held before. */
 function isSaidAgain(a: Stated | undefined, b: Stated | undefined): boolean {
+  if (a && DECIDED_BY_THE_LATER.has(a.name) && a.sequence !== b?.sequence) return false;
   return a?.text === b?.text && changeIn(a)?.meaning === changeIn(b)?.meaning;
 }
 

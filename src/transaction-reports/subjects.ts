@@ -36,11 +36,19 @@ const SUBJECTS: readonly Subject[] = [
   { namedBy: ['symbol'], said: ['isin'] },
   { namedBy: INSTRUMENT_NAMES, said: OF_AN_INSTRUMENT, isAnother: namesAnotherInstrument },
   { namedBy: ['side'], said: ['swap_role', 'received_currency'] },
+  // a segment is one of its venue: where the order goes by the venue's name alone, it is no more in that segment
+  {
+    namedBy: ['exchange'],
+    said: ['segment_mic'],
+    isAnother: (own, known) => own.has('exchange') && own.get('exchange')!.text !== known('exchange')?.text,
+  },
+  { namedBy: ['exchange', 'segment_mic'], said: ['central_counterparty'] },
   {
     namedBy: ['client_id'],
     said: [
       ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
       ...(['client_representative_id', 'transmitting_firm', ...OF_A_REPRESENTATIVE] as const),
+      ...(['branch', 'short_sale', 'commodity_risk_reducing'] as const),
     ],
     isAnother: namesAnotherClient,
   },
@@ -56,6 +64,17 @@ for (const subject of SUBJECTS)
 
 /** What an execution in another instrument than the order's says of itself alone. */
 export const OF_THAT_INSTRUMENT: ReadonlySet<FactName> = new Set([...INSTRUMENT_NAMES, ...OF_AN_INSTRUMENT, 'side']);
+
+/** By what somebody is named of whom it may have been said that there is nobody: also by the name that was known before. */
+export const NAMED_AFTER_NOBODY: ReadonlySet<FactName> = new Set(
+  SUBJECTS.filter(({ ofNobody }) => ofNobody !== undefined).flatMap(({ namedBy }) => namedBy),
+);
+
+/** Of these it matters which event stated them, beside what: the later of two decides. */
+export const DECIDED_BY_THE_LATER: ReadonlySet<string> = new Set<FactName>([
+  ...INSTRUMENT_NAMES,
+  ...(['short_sale', 'firm_short_sale'] as const),
+]);
 
 /** By what names something is said of those whom some names name. */
 export function saidOfSubjects(names: ReadonlySet<FactName>): readonly FactName[] {
@@ -78,7 +97,8 @@ export function isOfAnother(name: FactName, own: Own, known: Known): boolean {
     return namedBy.some((each) => {
       const [next, before] = [own.get(each), known(each)];
       if (!next) return false;
-      return before ? before.text !== next.text : ofNobody !== undefined && known(name)?.text === ofNobody;
+      const wasOfNobody = ofNobody !== undefined && known(name)?.text === ofNobody;
+      return wasOfNobody || (before !== undefined && before.text !== next.text);
     });
   });
 }
@@ -88,7 +108,15 @@ export function isOfAnother(name: FactName, own: Own, known: Known): boolean {
  * of its own, only where it states no ISIN.
  */
 export function namesAnotherInstrument(own: Own, known: Known): boolean {
-  const name = own?.has('isin') ? 'isin' : 'symbol';
+  return isOther(own?.has('isin') ? 'isin' : 'symbol', own, known);
+}
+
+/** The same, or another symbol beside an ISIN where none was known: that may be another instrument, or another source's name. */
+export function mayNameAnotherInstrument(own: Own, known: Known): boolean {
+  return isOther(own?.has('isin') && known('isin') ? 'isin' : 'symbol', own, known);
+}
+
+function isOther(name: FactName, own: Own, known: Known): boolean {
   const [next, before] = [own?.get(name), known(name)];
   return next !== undefined && before !== undefined && next.text !== before.text;
 }

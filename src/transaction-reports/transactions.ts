@@ -13,6 +13,7 @@ import {
   type KnownThen,
   type Unlike,
 } from './order-past.js';
+import { DECIDED_BY_THE_LATER } from './subjects.js';
 import type { Stated } from './trace.js';
 
 /** Of these only what the execution itself states counts. */
@@ -60,7 +61,11 @@ export class Facts {
 
   /** Whether others, of the same content, say the same by every name that these were asked for so far: not who says so. */
   isAnsweredBy(others: Facts): boolean {
-    for (const name of this.asked) if (this.taken(name)?.text !== others.taken(name)?.text) return false;
+    for (const name of this.asked) {
+      const [own, other] = [this.taken(name), others.taken(name)];
+      if (own?.text !== other?.text) return false;
+      if (DECIDED_BY_THE_LATER.has(name) && own?.sequence !== other?.sequence) return false;
+    }
     return true;
   }
 
@@ -81,6 +86,8 @@ export interface TransactionVersion {
   fill: { row: StoredRow; content: Content } | undefined;
   /** of an allocation: in what the executions that it may be of are not alike */
   unlike: Unlike;
+  /** of an allocation: whether all of these were for several clients, or for nobody who was named, whomever the order names since */
+  isForSeveral: boolean;
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
@@ -132,6 +139,7 @@ export function unknownOfAllocation({ unlike, facts }: TransactionVersion, firm:
 }
 
 const ALL_ALIKE: Unlike = new Map();
+const NOTHING: KnownThen['facts'] = new Map();
 
 /** Whether executions are not alike in the same, and say the same of it. */
 export function isSameUnlike(a: Unlike, b: Unlike): boolean {
@@ -153,12 +161,12 @@ function versionsOf(contents: readonly HeldContent[], past: OrderPast): (Transac
   const isAlwaysExecution = contents.every((held) => !held.stated || isExecution(held));
   const changes = [...contents.slice(1), ...past.changesAfter(first.from, isAlwaysExecution)];
   const versions: (TransactionVersion | NoTransaction)[] = [];
-  let [held, known] = [first, past.at(first.from)];
+  let [held, known] = [first, past.at(first.from, isAlwaysExecution)];
   versions.push(versionOf(held, known, held.row));
   for (const change of changes.sort((a, b) => Number(a.from - b.from))) {
     const [before, knownBefore] = [held, known];
     held = contents.findLast(({ from }) => from <= change.from) ?? first;
-    known = past.at(change.from);
+    known = past.at(change.from, isAlwaysExecution);
     if (held === before && (!isTransaction(held) || isSame(known, knownBefore, isExecution(held)))) continue;
     versions.push(versionOf(held, known, change.row));
   }
@@ -174,6 +182,7 @@ function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): Trans
     ...{ row, content, cause, facts: new Facts(ownFacts(held, known), takenOver(held, known)) },
     fill: fill && { row: fill.row, content: fill.stated.content },
     unlike: isExecution(held) || !known.lastFill ? ALL_ALIKE : known.lastFill.unlike,
+    isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
   };
 }
 
@@ -183,6 +192,8 @@ function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
     a.lastFill?.row === b.lastFill?.row &&
     a.lastFill?.transmission?.text === b.lastFill?.transmission?.text &&
     a.lastFill?.receiver?.text === b.lastFill?.receiver?.text &&
+    a.lastFill?.isForSeveral === b.lastFill?.isForSeveral &&
+    saysTheSame(a.lastFill?.facts ?? NOTHING, b.lastFill?.facts ?? NOTHING) &&
     isSameUnlike(a.lastFill?.unlike ?? ALL_ALIKE, b.lastFill?.unlike ?? ALL_ALIKE);
-  return (toExecution || isSameFill) && saysTheSame(a, b);
+  return (toExecution || isSameFill) && saysTheSame(a.facts, b.facts);
 }

@@ -104,6 +104,7 @@ export function versionOf(sequence: number, stated: StatedValues): TransactionVe
     cause: row,
     fill: FILLS.includes(action) ? { row, content } : undefined,
     unlike: new Map(),
+    isForSeveral: false,
   };
 }
 
