@@ -83,6 +83,11 @@ function decisionOf(
     return { is: 'person', id: id!, scheme: scheme as 'CONCAT', branchCountry: country(branch, [fromEntry(trader)]) };
   }
   const algorithm = type?.text === 'natural_person' ? undefined : reference.find('algorithm', maker.text);
+  // said of the maker that was known before, who is a trader
+  if (!algorithm && type && type.event_id !== maker.event_id && reference.find('trader', maker.text)) {
+    trace.mend(field, rule, `${name} must name the algorithm: ${maker.text} is a trader of the reference data`);
+    return undefined;
+  }
   if (algorithm || type?.text === 'algorithm') {
     trace.say([field], `${rule}: an algorithm`, [...stated, ...(algorithm ? [fromEntry(algorithm)] : [])]);
     return { is: 'algorithm', id: maker.text };

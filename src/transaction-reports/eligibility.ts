@@ -1,6 +1,7 @@
 import { isLei } from '../identifiers/lei.js';
+import type { ReferenceAt } from '../reference-data/reference-timelines.js';
 import { clientIdOf, isAggregate, type Execution } from './execution.js';
-import { isOnOwnAccount, legsOf, namesFirmAlone } from './legs.js';
+import { isOnOwnAccount, legsOf, namesFirmAlone, othersThanClient } from './legs.js';
 import { membershipOf } from './place.js';
 import { EXCLUSIONS } from './rts22-codes.js';
 import { isFill, unknownOfAllocation } from './transactions.js';
@@ -52,9 +53,9 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     return { reason: `It is no transaction, but ${exclusion}`, rule: `${RTS22}, Article 2(5)`, isByEvents: true };
   }
   const isWhoseKnown = !unknown.has('transmission') && !unknown.has('trading_capacity');
-  const isReceived = facts.text('order_receiver') === firm;
-  if (isWhoseKnown && !isReceived && facts.text('transmission') === 'complete' && isOfClientsAlone(execution)) {
-    const receiver = facts.text('order_receiver');
+  const receiver = facts.text('order_receiver');
+  const isToFirm = receiver !== firm && (receiver === undefined || mayReport(receiver, reference));
+  if (isWhoseKnown && isToFirm && facts.text('transmission') === 'complete' && isOfClientsAlone(execution)) {
     const whom = receiver === undefined ? 'the firm that received the order' : receiver;
     const reason = `The order was transmitted with all details: ${whom} reports`;
     return { reason, rule: `${RTS22}, Article 4(1)`, isByEvents: true };
@@ -68,7 +69,8 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(2)', isByEvents: false };
   }
   const isClientKnown = !(['client_id', 'client_id_type', 'aggregated'] as const).some((name) => unknown.has(name));
-  if (!isFill(at) && isClientKnown && !isAggregate(execution) && clientIdOf(execution) !== undefined) {
+  const isOfClient = !isAggregate(execution) && clientIdOf(execution) !== undefined;
+  if (!isFill(at) && isClientKnown && isOfClient && othersThanClient(execution).length === 0) {
     const reason =
       "It allocates what was executed for one client's order: the reports of the executions name the client";
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: true };
@@ -78,6 +80,11 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: namesFirmAlone(execution) };
   }
   return undefined;
+}
+
+/** Whether who received an order may be a firm that reports: by an LEI, and not one that the reference data say is none. */
+export function mayReport(receiver: string, reference: ReferenceAt): boolean {
+  return isLei(receiver) && reference.find('legal-entity', receiver)?.attributes.investment_firm !== 'no';
 }
 
 /** Whether all of it is for clients: of what is on own account, and of a capacity that nobody knows, nobody else reports. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { isLei } from '../identifiers/lei.js';
+import { isMicShaped } from '../identifiers/mic.js';
 import { itemsOf } from '../reports/regimes/regime.js';
 import { branchCountry, clientIdOf, isAggregate, type Execution } from './execution.js';
+import { mayReport } from './eligibility.js';
 import type { Leg, Role } from './legs.js';
 import { isOnCommodities } from './rules/facts.js';
 import { REFUSED, UNSAID } from './order-past.js';
@@ -132,7 +133,7 @@ export function isSecuritiesFinancing({ facts }: Execution, trace: Trace): boole
  * clients, or that it made for clients under a mandate, and none on own account (2017/590, Article 4(1)(a)).
  */
 export function transmissionOf(
-  { facts, firm }: Execution,
+  { facts, firm, reference }: Execution,
   trace: Trace,
   { isOwnAccount, ...roles }: { buyer: Role; seller: Role; isOwnAccount: boolean },
 ): Pick<NewReport, 'isTransmitted' | 'transmittingFirmForBuyer' | 'transmittingFirmForSeller'> {
@@ -151,7 +152,11 @@ export function transmissionOf(
     trace.mend(25, rule, text);
   }
   if (transmission?.text === 'complete' && !isReceived) {
-    const text = 'transmission must not be complete of what is on own account, or of both that and an order of clients';
+    const receiver = facts.text('order_receiver');
+    const text =
+      receiver === undefined || mayReport(receiver, reference)
+        ? 'transmission must not be complete of what is on own account, or of both that and an order of clients'
+        : `transmission must not be complete to order_receiver ${receiver}, which is no LEI of an investment firm: nobody would report`;
     trace.mend(25, rule, text);
   }
   const transmitting = facts.get('transmitting_firm');
@@ -175,7 +180,10 @@ export function transmissionOf(
   };
 }
 
-/** An order that another firm received: who executed it, and who reports, is not known unless it is said how it was sent. */
+/**
+ * An order that another firm received, by its LEI or whatever somebody calls it: who executed it, and who reports, is not known
+ * unless it is said how it was sent.
+ */
 function mendUnknownTransmission(facts: Facts, isOwnAccount: boolean, firm: string, trace: Trace): void {
   if (facts.text('transmission') === REFUSED) {
     const text =
@@ -183,7 +191,8 @@ function mendUnknownTransmission(facts: Facts, isOwnAccount: boolean, firm: stri
     trace.mend(25, 'whether the order was transmitted', text);
   }
   const receiver = facts.text('order_receiver');
-  if (receiver === undefined || receiver === firm || !isLei(receiver)) return;
+  // a venue, by its MIC
+  if (receiver === undefined || receiver === firm || isMicShaped(receiver)) return;
   if (![undefined, UNSAID].includes(facts.text('transmission'))) return;
   // nothing is transmitted, and the other side is known
   if (isOwnAccount && facts.get('counterparty_id')) return;

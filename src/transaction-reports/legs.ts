@@ -157,6 +157,20 @@ export function executionOfLeg(execution: Execution, { allocation }: Leg): Execu
   return { ...execution, facts: execution.facts.ofPart(allocation, notOfPart) };
 }
 
+/** Clients, the firm not among them, whom an event allocates something to, beside the one client whom its order names. */
+export function othersThanClient(execution: Execution): readonly string[] {
+  const { at, firm, reference } = execution;
+  const client = clientIdOf(execution);
+  const stated = allocationsOf(at);
+  if (client === undefined || !stated || isAggregate(execution)) return [];
+  const lei = leiOf(client, reference);
+  return recordsIn(stated.text).flatMap((record) => {
+    const id = cellOf(record.client_id) ?? undefined;
+    const isOther = id !== undefined && id !== client && (lei === undefined || leiOf(id, reference) !== lei);
+    return isOther && leiOf(id, reference) !== firm ? [id] : [];
+  });
+}
+
 /** Whether events themselves say that all of an allocation goes to the firm, and no reference data. */
 export function namesFirmAlone({ at, firm }: Execution): boolean {
   return recordsIn(allocationsOf(at)?.text ?? '[]').every(({ client_id: id }) => id === firm);

@@ -1,7 +1,7 @@
 import { netAmountOf, priceOf, quantityOf, upFrontPaymentOf } from './amounts.js';
 import { executionDecision, investmentDecision } from './decisions.js';
 import { directionOf } from './direction.js';
-import { isAggregate, isFirmStated, leiOf, statedIn, type Execution } from './execution.js';
+import { clientIdOf, isAggregate, isFirmStated, leiOf, statedIn, type Execution } from './execution.js';
 import {
   branchMembershipCountry,
   complexTradeId,
@@ -14,7 +14,7 @@ import {
   waivers,
 } from './indicators.js';
 import type { FactName } from '../reports/regimes/regime.js';
-import { executionOfLeg, isOnOwnAccount, type Leg, type Role } from './legs.js';
+import { executionOfLeg, isOnOwnAccount, othersThanClient, type Leg, type Role } from './legs.js';
 import { WITHOUT_CLIENT_ID } from './order-past.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
@@ -34,6 +34,7 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   mendWhose(execution, trace);
   mendContradictedClient(execution, trace);
   mendAggregatedOrder(execution, trace);
+  mendOtherClients(whole, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
   const buyer = partyOf(buying, execution, trace, 7);
   const seller = partyOf(selling, execution, trace, 16);
@@ -104,7 +105,7 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
   const by = facts.text('executing_entity');
   const unknown = unknownOfAllocation(at, firm);
   for (const name of unknown) {
-    const text = `${name} must be stated with the allocation, or each execution allocate itself: those before it do not say the same`;
+    const text = `${name} must be stated with the allocation, as the last execution has it, or each execution allocate itself: those before it do not say the same`;
     trace.mend(FIELDS_OF_WHOSE[name] ?? 1, 'of which executions it is', text);
   }
   if (by !== undefined && by !== firm && !unknown.has('executing_entity'))
@@ -132,6 +133,14 @@ function mendContradictedClient({ facts, firm, reference }: Execution, trace: Tr
     ? `client_id_type ${type!.text}`
     : facts.text('aggregated') === 'true' && 'aggregated';
   if (beside) trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with ${beside}`);
+}
+
+/** What goes to others than the client for whom it was executed: nobody knows whose it was then. */
+function mendOtherClients(execution: Execution, trace: Trace): void {
+  const others = othersThanClient(execution);
+  if (others.length === 0) return;
+  const text = `allocations name ${others.join(', ')}, and the executions are of ${clientIdOf(execution)}: aggregated must be stated of an order for several clients`;
+  trace.mend(7, 'whose order it is', text);
 }
 
 /** What would be reported once more with the allocations of the order in which it was executed with others. */

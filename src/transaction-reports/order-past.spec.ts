@@ -170,10 +170,17 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let since: Partial<Record<FactName, string>>[] = [];
   let areAllocated = false;
   let hasFill = false;
+  let end: number | undefined;
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
+    const now = parseTimestamp(content.timestamp).micros;
+    if (content.action === 'create' && end !== undefined && now > end) {
+      facts.clear();
+      [lastFill, since, areAllocated, hasFill, end] = [undefined, [], false, false, undefined];
+    }
+    if (['fill', 'cancel', 'expire', 'reject'].includes(content.action)) end = now;
     const hadFill = hasFill;
     const [before, receiver] = [facts.get('transmission') as Changed | undefined, facts.get('order_receiver')];
     const isOfAllocation = own.has('allocations') && hadFill;
@@ -230,7 +237,8 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       own.has(name) && facts.has(name) && own.get(name)!.text !== facts.get(name)!.text;
     const isOtherInstrument = isAnother(own.has('isin') ? 'isin' : 'symbol');
     const mayBeOther = isAnother(own.has('isin') && facts.has('isin') ? 'isin' : 'symbol');
-    const isOtherOfExecution = mayBeOther && isExecution(held);
+    const isUnnamed = (['isin', 'symbol'] as const).every((name) => !own.has(name) && !facts.has(name));
+    const isOtherOfExecution = (mayBeOther || (isUnnamed && isAnother('cfi'))) && isExecution(held);
     const ofInstrument: FactName[] = ['isin', 'symbol', 'swap_role', 'price_notation', 'currency', 'cfi'];
     const lost: FactName[] = [
       ...(isOtherInstrument && !isOtherOfExecution ? ofInstrument : []),

@@ -8,6 +8,8 @@ import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
 import {
   DECIDED_BY_THE_LATER,
+  DESCRIBED_BY,
+  describesAnother,
   INSTRUMENT_NAMES,
   isOfAnother,
   NAMED_AFTER_NOBODY,
@@ -171,6 +173,8 @@ export type Unlike = ReadonlyMap<FactName, readonly string[]>;
 export class OrderPast {
   private readonly stated = new Map<FactName, Timeline<Stated | undefined>>();
   private fills: Timeline<PastFill | undefined> = [];
+  /** when the order was over, as far as it was; in nanoseconds since 1970 */
+  private ends: Timeline<bigint | undefined> = [];
   private readonly changes = new Numbered();
   /** the same for the same, while an event is added */
   private readonly pastFills = new Map<HeldContent, Map<string, PastFill>>();
@@ -178,6 +182,10 @@ export class OrderPast {
   /** The event after those that were added before, with all its contents. A copy of another's event says nothing new. */
   add(all: readonly HeldContent[]): void {
     const contents = all.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
+    if (contents.some((held) => held.stated?.content.action === BEGIN)) this.beginAnew(contents);
+    if (contents.some(({ stated }) => stated && endOf(stated.content) !== undefined)) {
+      this.ends = continued(this.ends, contents, ({ stated }, end) => (stated && endOf(stated.content)) ?? end);
+    }
     const transmissions = this.timelineOf('transmission');
     const fills = this.fills;
     if (contents.some((held) => isExecution(held) || held.stated?.facts.has('allocations'))) {
@@ -214,7 +222,7 @@ export class OrderPast {
       const named =
         subjects.length === 0 && !OF_THAT_INSTRUMENT.has(name)
           ? []
-          : this.timelinesOf([...subjects, ...INSTRUMENT_NAMES]);
+          : this.timelinesOf([...subjects, ...INSTRUMENT_NAMES, ...(OF_THAT_INSTRUMENT.has(name) ? DESCRIBED_BY : [])]);
       // whether what is allocated was executed by then, as far as was known
       const stated = combined(this.timelineOf(name), OF_ONE_EXECUTION.has(name) ? fills : [], (stated, fill) => ({
         ...{ stated, hasFill: fill !== undefined },
@@ -224,7 +232,11 @@ export class OrderPast {
         const before = then?.stated;
         const stated = (other: FactName): Stated | undefined => (other === name ? before : others?.get(other));
         // of another instrument an execution says it of itself alone
-        if (isExecution(held) && OF_THAT_INSTRUMENT.has(name) && mayNameAnotherInstrument(held.stated.facts, stated))
+        const isOfIt = isExecution(held) && OF_THAT_INSTRUMENT.has(name);
+        if (
+          isOfIt &&
+          (mayNameAnotherInstrument(held.stated.facts, stated) || describesAnother(held.stated.facts, stated))
+        )
           return before;
         // so it does in another capacity of who decided
         if (isExecution(held) && OF_DECISIONS.has(name) && isInAnotherCapacity(held, others)) return before;
@@ -242,6 +254,23 @@ export class OrderPast {
     for (const [name, timeline] of anew) this.stated.set(name, timeline);
   }
 
+  /** The id of an order that is over may be used again, as each day: of the order before nothing holds for the next. */
+  private beginAnew(contents: readonly HeldContent[]): void {
+    const isAnew = ({ stated }: HeldContent, end: bigint | undefined): boolean =>
+      end !== undefined && stated?.content.action === BEGIN && nanosOf(stated.content.timestamp) > end;
+    const begins = continued<bigint | undefined, boolean>(this.ends, contents, isAnew);
+    if (!begins.some(({ value }) => value)) return;
+    const unlessAnew = <T>(timeline: Timeline<T>): Timeline<T | undefined> =>
+      continued(
+        combined(timeline, begins, (value, begin) => ({ value, begin })),
+        contents,
+        (_held, then) => (then?.begin ? undefined : then?.value),
+      );
+    for (const [name, timeline] of this.stated) this.stated.set(name, unlessAnew(timeline));
+    this.fills = unlessAnew<PastFill | undefined>(this.fills);
+    this.ends = unlessAnew<bigint | undefined>(this.ends);
+  }
+
   /** Names by which something is known that may hold no more after an event: it names another one of whom that was said. */
   private perhapsOfAnother(contents: readonly HeldContent[]): ReadonlySet<FactName> {
     const others = new Set<FactName>();
@@ -255,7 +284,7 @@ export class OrderPast {
     if (others.size === 0) return others;
     const names = saidOfSubjects(others).filter((name) => this.timelineOf(name).length > 0);
     // what an execution in another instrument states of itself alone
-    const isOfInstrument = INSTRUMENT_NAMES.some((name) => others.has(name));
+    const isOfInstrument = [...INSTRUMENT_NAMES, ...DESCRIBED_BY].some((name) => others.has(name));
     const stated = isOfInstrument ? contents.flatMap((held) => [...(held.stated?.facts.keys() ?? [])]) : [];
     return new Set([...names, ...stated.filter((name) => OF_THAT_INSTRUMENT.has(name))]);
   }
@@ -451,6 +480,16 @@ function isOfOrder(held: HeldContent, name: FactName, hasFill: boolean): boolean
   return name === 'allocations' || !(hasFill && held.stated?.facts.has('allocations'));
 }
 
+/** With this an order begins. */
+const BEGIN = 'create';
+
+/** When an order is over by what an event says, in nanoseconds since 1970; undefined where it is not. */
+function endOf({ action, timestamp }: Content): bigint | undefined {
+  return action === 'fill' || action === 'cancel' || action === 'expire' || action === 'reject'
+    ? nanosOf(timestamp)
+    : undefined;
+}
+
 /** With these the order is nobody's any more to whom it was sent; of a refusal it is not said whether the order was refused. */
 const ENDS: readonly string[] = ['cancel', 'expire', 'reject'];
 /** How an order is transmitted after it, or a change of it, was refused: nobody has said. */
@@ -603,9 +642,6 @@ export function takenOver(held: HeldContent, known: KnownThen): ReadonlyMap<Fact
   return taken;
 }
 
-/** Where an order was, and to whom it was sent: what is said of it after an execution is of the rest. */
-const OF_THE_REST: readonly FactName[] = [...OF_PLACE, 'central_counterparty', 'order_receiver', 'transmission'];
-
 /** What was known of the order when it was executed; and of what nothing was known then, what was said of the same since. */
 function knownToAllocation(
   now: ReadonlyMap<FactName, Stated>,
@@ -616,8 +652,9 @@ function knownToAllocation(
     if (then.has(name)) continue;
     // of a client who is named since, while the parts say whose they are
     const isOfClient = isForSeveral && name.startsWith('client_');
-    if (isOfClient || OF_THE_REST.includes(name) || isOfAnother(name, then, (each) => now.get(each)))
-      known.delete(name);
+    // whose an execution is, what it is, where, and to whom it was sent: said later, it is of the rest
+    const isOfTheRest = OF_ONE_EXECUTION.has(name) || name === 'transmission';
+    if (isOfClient || isOfTheRest || isOfAnother(name, then, (each) => now.get(each))) known.delete(name);
   }
   for (const [name, stated] of then) known.set(name, stated);
   return known;
@@ -656,5 +693,6 @@ function statedIn(row: StoredRow): HeldContent['stated'] {
     name,
     { text, name, event_id, sequence: row.sequence },
   ]);
-  return { content, facts: new Map(facts) };
+  // a list of nobody says nothing
+  return { content, facts: new Map(facts.filter(([name, { text }]) => name !== 'allocations' || text !== '[]')) };
 }

@@ -116,6 +116,17 @@ export function mayNameAnotherInstrument(own: Own, known: Known): boolean {
   return isOther(own?.has('isin') && known('isin') ? 'isin' : 'symbol', own, known);
 }
 
+/** What tells two instruments apart that nobody names. */
+export const DESCRIBED_BY: readonly FactName[] = [
+  ...(['cfi', 'underlying_isins', 'option_type', 'strike_price', 'maturity_date', 'expiry_date'] as const),
+];
+
+/** Whether neither names its instrument, and both describe it otherwise. */
+export function describesAnother(own: ReadonlyMap<FactName, Stated>, known: Known): boolean {
+  const isNamed = INSTRUMENT_NAMES.some((name) => own.has(name) || known(name) !== undefined);
+  return !isNamed && DESCRIBED_BY.some((name) => isOther(name, own, known));
+}
+
 function isOther(name: FactName, own: Own, known: Known): boolean {
   const [next, before] = [own?.get(name), known(name)];
   return next !== undefined && before !== undefined && next.text !== before.text;

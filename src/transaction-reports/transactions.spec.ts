@@ -264,6 +264,8 @@ describe('the transactions along an order', () => {
       ['a refusal, of the order or of a change of it', [['reject', {}]], 'refused'],
       ['its own end', [['expire', {}]], 'none'],
       ['another receiver', [['route', { order_receiver: 'XPAR' }]], 'none'],
+      ['another firm', [['route', { order_receiver: '5493001KJTIIGC8Y1R12' }]], 'unsaid'],
+      ['the same said again', [['modify', complete]], 'complete'],
       [
         'a cancel, and transmitted again',
         [
@@ -425,6 +427,27 @@ describe('the transactions along an order', () => {
       ['symbol VENUE', 'price_notation percentage', 'currency USD'],
     ],
     [
+      'a client and a branch',
+      { client_id: 'C-1', branch: 'MIL', short_sale: 'exempt', commodity_risk_reducing: true },
+      { client_id: 'C-2' },
+      {},
+      ['client_id C-2', 'branch -', 'short_sale -', 'commodity_risk_reducing -'],
+    ],
+    [
+      'a decision maker where it was said that there is none, by the name that was known before',
+      { execution_decision_maker: 'T-2' },
+      { execution_decision_maker_type: 'client' },
+      { execution_decision_maker: 'T-2' },
+      ['execution_decision_maker T-2', 'execution_decision_maker_type -'],
+    ],
+    [
+      'another venue than that of the segment and of the central counterparty',
+      { exchange: 'XPAR', segment_mic: 'XMLI', central_counterparty: 'CCP' },
+      { exchange: 'XANO' },
+      {},
+      ['exchange XANO', 'segment_mic -', 'central_counterparty -'],
+    ],
+    [
       'an instrument that has its ISIN only now',
       { symbol: 'BRK', currency: 'USD' },
       {},
@@ -466,6 +489,111 @@ describe('the transactions along an order', () => {
     ]);
   });
 
+  it('in another instrument that may only be named otherwise, or is described otherwise, say it for themselves alone', async () => {
+    const names = ['isin', 'symbol', 'side', 'option_type', 'strike_price'] as const;
+    const after = async (...lives: StoredRow[][]) =>
+      factsIn(await transactions(...lives)).map((facts) => names.map((name) => facts.text(name) ?? '-').join(' '));
+    expect(
+      await after(
+        [row(1, 'create', { symbol: 'SHR', side: 'sell' })],
+        [row(2, 'partial_fill', { isin: 'EZ0000000003', symbol: 'TWO', side: 'buy' })],
+        [row(3, 'fill', {})],
+      ),
+    ).toEqual(['EZ0000000003 TWO buy - -', '- SHR sell - -']);
+    expect(
+      await after(
+        [row(1, 'create', { side: 'buy', option_type: 'call', strike_price: '100' })],
+        [row(2, 'partial_fill', { side: 'sell', option_type: 'put', strike_price: '90' })],
+        [row(3, 'fill', {})],
+      ),
+    ).toEqual(['- - sell put 90', '- - buy call 100']);
+  });
+
+  it('in another capacity than their order say for themselves alone who decided', async () => {
+    const found = await transactions(
+      [row(1, 'create', {}, { trading_capacity: 'any_other', investment_decision_maker: 'T-1' })],
+      [row(2, 'partial_fill', {}, { trading_capacity: 'own_account', investment_decision_maker: 'MM7' })],
+      [row(3, 'fill', {})],
+    );
+    expect(factsIn(found).map((facts) => facts.text('investment_decision_maker'))).toEqual(['MM7', 'T-1']);
+  });
+
+  it('say where they were sent for themselves alone; elsewhere than the order, nobody says how', async () => {
+    const found = await transactions(
+      [row(1, 'create', {}, { order_receiver: '5493001KJTIIGC8Y1R12', transmission: 'complete' })],
+      [row(2, 'partial_fill', {}, { order_receiver: 'XPAR' })],
+      [row(3, 'fill', {})],
+    );
+    const names = ['order_receiver', 'transmission'] as const;
+    expect(factsIn(found).map((facts) => names.map((name) => facts.text(name)))).toEqual([
+      ['XPAR', undefined],
+      ['5493001KJTIIGC8Y1R12', 'complete'],
+    ]);
+  });
+
+  it('are allocated as the order was when they were executed; what is said later is of the rest, or was not known', async () => {
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    const found = await transactions(
+      [row(1, 'create', { side: 'buy', exchange: 'XPAR' }, { execution_decision_maker: 'T-2' })],
+      [row(2, 'partial_fill', {})],
+      [
+        row(
+          3,
+          'modify',
+          { side: 'sell', exchange: 'XANO', transaction_nature: 'netting' },
+          { execution_decision_maker: 'SOR', executing_entity: 'X', order_receiver: 'BANK', desk: 'D' },
+        ),
+      ],
+      [row(4, 'modify', {}, { allocations })],
+      [row(5, 'fill', {})],
+    );
+    const names = ['side', 'exchange', 'transaction_nature', 'execution_decision_maker', 'executing_entity'] as const;
+    const others = ['order_receiver', 'desk'] as const;
+    expect(factsIn(found).map((facts) => [...names, ...others].map((name) => facts.text(name) ?? '-'))).toEqual([
+      ['buy', 'XPAR', '-', 'T-2', '-', '-', '-'],
+      ['buy', 'XPAR', '-', 'T-2', '-', '-', 'D'],
+      ['sell', 'XANO', 'netting', 'SOR', 'X', 'BANK', 'D'],
+    ]);
+  });
+
+  it('are not allocated once more where they allocate themselves, whether something is open before them or not', async () => {
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    const fillsOf = async (...lives: StoredRow[][]) =>
+      (await transactions([create], ...lives)).map(
+        ({ versions: [version] }) => version!.content && version!.fill?.row.sequence,
+      );
+    const itself = [row(3, 'partial_fill', {}, { allocations })];
+    const later = [row(4, 'modify', {}, { allocations })];
+    expect(await fillsOf([row(2, 'partial_fill', {})], itself, later)).toEqual(['2', '3', '2']);
+    expect(await fillsOf(itself, later)).toEqual(['3', undefined]);
+    // a list of nobody says nothing
+    expect(await fillsOf([row(2, 'partial_fill', {}, { allocations: [] })], later)).toEqual(['2', '2']);
+    expect(await transactions([create], [row(2, 'modify', {}, { allocations: [] })])).toEqual([]);
+  });
+
+  it('know nothing of an order of the same id that was over before it began', async () => {
+    const next = (at: string, action: string, metadata: object = {}): StoredRow[] => [
+      { ...row(9, action, {}, metadata), timestamp: `2026-06-03 08:00:${at}+00` },
+    ];
+    const first = [row(1, 'create', {}, { client_id: 'C-1', transmission: 'complete', branch: 'MIL' })];
+    const clientsOf = async (...lives: StoredRow[][]) =>
+      factsIn(await transactions(first, ...lives)).map((facts) =>
+        ['client_id', 'transmission', 'branch'].map((name) => facts.text(name as FactName)),
+      );
+    const [known, nothing] = [
+      ['C-1', 'complete', 'MIL'],
+      ['C-2', undefined, undefined],
+    ];
+    const second = next('01', 'create', { client_id: 'C-2' });
+    expect(await clientsOf([row(2, 'fill', {})], second, next('02', 'fill'))).toEqual([known, nothing]);
+    expect(await clientsOf([row(2, 'cancel', {})], second, next('02', 'fill'))).toEqual([nothing]);
+    // an order that goes on, and one whose beginning was recorded late
+    const both = ['C-2', 'complete', undefined];
+    expect(await clientsOf([row(2, 'partial_fill', {})], second, next('02', 'fill'))).toEqual([known, both]);
+    const late = [row(1, 'create', {}, { client_id: 'C-2' })];
+    expect(await clientsOf([row(2, 'fill', {})], late, next('02', 'fill'))).toEqual([known, both]);
+  });
+
   it('that are allocated together and do not say whose they are leave that open, unless the allocation says it', async () => {
     const allocations = [{ client_id: 'C-1', quantity: '4' }];
     const unknown = async (...own: [object, object, object][]) => {
@@ -495,7 +623,9 @@ describe('the transactions along an order', () => {
       [row(5, 'modify', {}, { allocations })],
     );
     expect(found(between)).toEqual(['executing_entity', 'isin', 'side']);
-    expect(await unknown([{}, bank, { executing_entity: 'FIRM' }])).toEqual([[]]);
+    expect(await unknown([{}, bank, bank])).toEqual([[]]);
+    // its time and price are those of the last one, which is the bank's
+    expect(await unknown([{}, bank, { executing_entity: 'FIRM' }])).toEqual([['executing_entity']]);
     // what was allocated before is of no account
     expect(await unknown([{}, {}, {}], [bank, bank, {}])).toEqual([[], []]);
     expect(await unknown([{ transmission: 'complete' }, {}, {}])).toEqual([['transmission']]);

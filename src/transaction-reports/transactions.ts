@@ -69,6 +69,11 @@ export class Facts {
     return true;
   }
 
+  /** What the order, or the execution that is allocated, says, whatever the event states itself. */
+  takenText(name: FactName): string | undefined {
+    return this.before.get(name)?.text;
+  }
+
   /** What is taken over of the order, where the event does not state it. */
   private taken(name: FactName): Stated | undefined {
     return this.own.has(name) || NEVER_LOOKED_UP.has(name) ? undefined : this.before.get(name);
@@ -125,15 +130,18 @@ export function isFill({ content }: TransactionVersion): boolean {
 }
 
 /**
- * Of what the executions that an allocation may be of do not say the same, and it says nothing itself: whose report it is,
- * or whether there is one, is not known then.
+ * Of what the executions that an allocation may be of do not say the same, and it does not say itself that it is of the last
+ * one: whose report it is, or whether there is one, is not known then.
  */
 export function unknownOfAllocation({ unlike, facts }: TransactionVersion, firm: string): ReadonlySet<FactName> {
   const unknown = new Set<FactName>();
   for (const [name, texts] of unlike) {
     // who executed it is the firm where nobody is named
-    const said = new Set(name === 'executing_entity' ? texts.map((text) => text || firm) : texts);
-    if (said.size > 1 && !facts.isOwn(name)) unknown.add(name);
+    const meant = (text: string | undefined) => (name === 'executing_entity' ? text || firm : (text ?? ''));
+    const said = new Set(texts.map(meant));
+    // where it says it, it must be what the execution says whose time and price it has: the last one
+    const isOfLast = facts.isOwn(name) && meant(facts.text(name)) === meant(facts.takenText(name));
+    if (said.size > 1 && !isOfLast) unknown.add(name);
   }
   return unknown;
 }
