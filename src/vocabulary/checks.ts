@@ -5,7 +5,7 @@ import { isLei } from '../identifiers/lei.js';
 import { isMicShaped } from '../identifiers/mic.js';
 import { canonicalize, type JsonObject, type JsonValue } from '../integrity/canonical-json.js';
 import { parseTimestamp, TimestampError } from '../integrity/timestamp.js';
-import { ACTIONS, TERMS, type Term, type TermName, type ValueType } from './order-vocabulary.js';
+import { ACTIONS, TERMS, type MemberType, type Term, type TermName, type ValueType } from './order-vocabulary.js';
 
 /** A decimal as text, in its plain form. */
 export const DECIMAL_PATTERN = '^-?(0|[1-9][0-9]*)(\\.[0-9]+)?$';
@@ -109,12 +109,12 @@ function listMistake(value: JsonValue, mistake: (item: JsonValue) => string | un
   return wrong === undefined ? undefined : `each ${wrong}`;
 }
 
-function recordMistake(value: JsonValue, members: Readonly<Record<string, 'text' | 'decimal'>>): string | undefined {
+function recordMistake(value: JsonValue, members: Readonly<Record<string, MemberType>>): string | undefined {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return 'must be an object';
   for (const [name, member] of Object.entries(value)) {
     const type = Object.hasOwn(members, name) ? members[name] : undefined;
     if (type === undefined) return `must have no ${canonicalize(name)}`;
-    const mistake = textMistake(member, type);
+    const mistake = mistakeOf(member, { is: type });
     if (mistake !== undefined) return `has ${name}, which ${mistake}`;
   }
   return undefined;

@@ -50,7 +50,7 @@ function valueSchema(type: ValueType): JsonObject {
   if (type.is === 'isins') return listSchema(textSchema('isin'));
   if (type.is === 'texts') return listSchema(textSchema('text'));
   if (type.is === 'records') {
-    const members = Object.entries(type.members).map(([name, is]) => [name, textSchema(is)] as const);
+    const members = Object.entries(type.members).map(([name, is]) => [name, valueSchema({ is })] as const);
     return listSchema({ type: 'object', properties: Object.fromEntries(members), additionalProperties: false });
   }
   return textSchema(type.is);

@@ -6,13 +6,16 @@
  * never renamed or given another meaning or type, a code never taken away. What is added has the version that added it.
  */
 
+/** Of what a record of a list states. */
+export type MemberType = 'text' | 'decimal' | 'boolean';
+
 /** What a value must be; `checks.ts` says it to the letter. */
 export type ValueType =
   | { readonly is: 'text' | 'boolean' | 'decimal' | 'integer' | 'timestamp' | 'date' }
   | { readonly is: 'lei' | 'isin' | 'cfi' | 'mic' | 'currency' }
   | { readonly is: 'code' | 'codes'; readonly codes: Readonly<Record<string, string>> }
   | { readonly is: 'isins' | 'texts' }
-  | { readonly is: 'records'; readonly members: Readonly<Record<string, 'text' | 'decimal'>> };
+  | { readonly is: 'records'; readonly members: Readonly<Record<string, MemberType>> };
 
 export interface Term {
   readonly in: 'new_state' | 'metadata';
@@ -624,7 +627,7 @@ export const ORDER_VOCABULARY = {
       },
       since: 3,
       description:
-        'of an order that was sent to another firm (`order_receiver`): how. It ends with a cancel or its expiry, and where the order is sent to somebody else; after a refusal it is stated anew',
+        'of an order that was sent to another firm (`order_receiver`): how. It ends with a cancel or its expiry, and where the order is sent to somebody else; after a refusal, and to another firm, it is stated anew',
     },
     transmitting_firm: {
       in: 'metadata',
@@ -681,7 +684,7 @@ export const ORDER_VOCABULARY = {
             transmitting_firm: 'text',
           } as const),
           ...({ investment_decision_maker: 'text', investment_decision_maker_type: 'text' } as const),
-          ...({ upfront_payment: 'decimal', price_absent: 'text' } as const),
+          ...({ upfront_payment: 'decimal', price_absent: 'text', commodity_risk_reducing: 'boolean' } as const),
         },
       },
       description:
@@ -761,7 +764,7 @@ type Value<T> = T extends { is: 'code'; codes: infer C }
       : T extends { is: 'isins' | 'texts' }
         ? string[]
         : T extends { is: 'records'; members: infer M }
-          ? { [K in keyof M]?: string }[]
+          ? { [K in keyof M]?: M[K] extends 'boolean' ? boolean : string }[]
           : string;
 
 type Part<In extends Term['in']> = {
