@@ -57,7 +57,9 @@ export async function soonestExpiries(pool: pg.Pool): Promise<{ name: string; se
     text: `SELECT name, extract(epoch FROM last - trail_now())::float8 AS seconds
              FROM (SELECT name, max(coalesce(expires_at, 'infinity')) AS last,
                           max(CASE WHEN expires_at IS NULL THEN interval '14 days' ELSE expires_at - created_at END) AS lives
-                     FROM api_keys WHERE revoked_at IS NULL GROUP BY name) AS named
+                     FROM api_keys
+                     WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > trail_now() - interval '7 days')
+                     GROUP BY name) AS named
              WHERE last > trail_now() - interval '7 days' AND last < trail_now() + interval '30 days'
                AND lives >= interval '14 days'
              ORDER BY last, name LIMIT 100`,

@@ -52,6 +52,9 @@ export async function listAcknowledgements(
   return rows.map(acknowledgementOf);
 }
 
+/** A finding of a verification of the archive that is one of the store's, not of the object. */
+export const UNREADABLE = 'object-unreadable';
+
 /**
  * Of each job whose last run that ended well has findings, or had once: how many of them nobody has acknowledged. What
  * could not be read is no finding here: it has an alarm of its own, which ends when it can be.
@@ -64,7 +67,8 @@ export async function unacknowledgedOfJobs(
     `SELECT j.job,
             CASE WHEN last.total = 0 OR EXISTS (
               SELECT FROM finding_acknowledgements AS a
-                WHERE a.job = j.job AND a.findings_total = last.all_of_them AND a.findings = last.findings) THEN 0
+                WHERE a.job = j.job AND a.findings_total = last.all_of_them AND a.findings = last.findings
+                  AND last.all_of_them < ${MOST_COUNTED}) THEN 0
             ELSE last.total - (
               SELECT count(*) FROM jsonb_array_elements(last.findings) AS f (finding)
                 WHERE f.finding ->> 'kind' IS DISTINCT FROM '${UNREADABLE}' AND EXISTS (
@@ -82,5 +86,5 @@ export async function unacknowledgedOfJobs(
   return rows;
 }
 
-/** A finding of a verification of the archive that is one of the store's, not of the object. */
-const UNREADABLE = 'object-unreadable';
+/** Verifiers that stop at so many do not know how many there are: the next one could not be told from these. */
+const MOST_COUNTED = 1_000;

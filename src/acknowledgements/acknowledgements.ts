@@ -86,7 +86,8 @@ export class Acknowledgements implements OnModuleInit {
   ): Promise<Acknowledgement> {
     if (!isDone)
       throw new Problem('nothing-to-acknowledge', 'The run has not ended well: wait for it, or run it again');
-    if (findings.length === 0) throw new Problem('nothing-to-acknowledge', 'The run has found nothing');
+    if (findings.every(({ kind }) => kind === sql.UNREADABLE))
+      throw new Problem('nothing-to-acknowledge', 'The run has found nothing that it could read');
     const id = uuidv7();
     await this.serviceLedger.record({
       event_type: 'acknowledgement',

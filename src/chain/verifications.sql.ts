@@ -213,6 +213,8 @@ export interface LastVerification {
   findings_total: string;
   /** of the findings those that nobody has acknowledged */
   unacknowledged: string;
+  /** whether a run that came to the very same was acknowledged */
+  is_acknowledged: boolean;
   /** ranges that could not be read */
   unread_ranges: number;
 }
@@ -229,6 +231,10 @@ export async function lastWholeVerifications(pool: pg.Pool): Promise<LastVerific
                 WHERE EXISTS (
                   SELECT FROM finding_acknowledgements AS a CROSS JOIN LATERAL jsonb_array_elements(a.findings) AS k (known)
                     WHERE a.ledger = l.ledger AND k.known = f.finding)) END AS unacknowledged,
+            EXISTS (
+              SELECT FROM finding_acknowledgements AS a JOIN verifications AS v ON v.id = a.run
+                WHERE a.ledger = l.ledger
+                  AND (v.verdict, v.to_sequence, v.findings_total, v.findings) = (last.verdict, last.to_sequence, last.findings_total, last.findings)) AS is_acknowledged,
             CASE WHEN l.state <> 'open' THEN coalesce((
               SELECT (v.verdict, v.to_sequence, v.findings_total, v.findings) = (last.verdict, last.to_sequence, last.findings_total, last.findings)
                 FROM verifications AS v

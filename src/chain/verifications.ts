@@ -304,8 +304,8 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
       'Whether the last finished verification of a closed ledger as a whole came to something else than the first one after it was closed, which nobody has acknowledged, or could not read it',
       ['ledger'],
       whole(
-        ({ as_closed, unacknowledged, verdict }) =>
-          (as_closed || unacknowledged === '0') && verdict !== 'undecided' ? 0 : 1,
+        ({ as_closed, is_acknowledged: isAcknowledged, verdict }) =>
+          (as_closed || isAcknowledged) && verdict !== 'undecided' ? 0 : 1,
         ({ as_closed }) => as_closed !== null,
       ),
     );

@@ -79,7 +79,9 @@ export function shortSelling(execution: Execution, trace: Trace, leg: Leg, selle
   const isBesideClient = seller.is === 'firm' && seller === leg.own && isForClient;
   const ofFirm = seller.is === 'firm' ? facts.get('firm_short_sale') : undefined;
   const ofAny = isBesideClient ? undefined : facts.get('short_sale');
-  const sale = leg.allocation?.get('short_sale') ?? laterOf(ofFirm, ofAny);
+  // an execution's own goes before its order's
+  const own = [ofFirm, ofAny].find((each) => each && facts.isOwn(each.name as 'short_sale'));
+  const sale = leg.allocation?.get('short_sale') ?? own ?? laterOf(ofFirm, ofAny);
   const rule = 'whether it is a short sale';
   if (!sale) {
     const what = isBesideClient
@@ -92,7 +94,7 @@ export function shortSelling(execution: Execution, trace: Trace, leg: Leg, selle
   return rts22Code('shortSelling', sale.text);
 }
 
-/** What was stated later, an execution's own before its order's; of one event the first. */
+/** What was stated later; of one event the first. */
 function laterOf(a: Stated | undefined, b: Stated | undefined): Stated | undefined {
   if (!a || !b) return a ?? b;
   return BigInt(b.sequence) > BigInt(a.sequence) ? b : a;
@@ -160,7 +162,8 @@ export function transmissionOf(
     trace.mend(25, rule, text);
   }
   const transmitting = facts.get('transmitting_firm');
-  if (transmission?.text === 'complete' && isReceived && !transmitting) {
+  const hasClient = [roles.buyer, roles.seller].some(({ is }) => is === 'client');
+  if (transmission?.text === 'complete' && isReceived && hasClient && !transmitting) {
     const field = roles.seller.is === 'client' ? 27 : 26;
     trace.mend(
       field,

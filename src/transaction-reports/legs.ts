@@ -157,17 +157,18 @@ export function executionOfLeg(execution: Execution, { allocation }: Leg): Execu
   return { ...execution, facts: execution.facts.ofPart(allocation, notOfPart) };
 }
 
-/** Clients, the firm not among them, whom an event allocates something to, beside the one client whom its order names. */
+/** To whom an event allocates something beside the one client whom its order names: on own account the firm may be among them. */
 export function othersThanClient(execution: Execution): readonly string[] {
   const { at, firm, reference } = execution;
   const client = clientIdOf(execution);
   const stated = allocationsOf(at);
   if (client === undefined || !stated || isAggregate(execution)) return [];
   const lei = leiOf(client, reference);
+  const isOwn = isOnOwnAccount(execution);
   return recordsIn(stated.text).flatMap((record) => {
     const id = cellOf(record.client_id) ?? undefined;
     const isOther = id !== undefined && id !== client && (lei === undefined || leiOf(id, reference) !== lei);
-    return isOther && leiOf(id, reference) !== firm ? [id] : [];
+    return isOther && !(isOwn && leiOf(id, reference) === firm) ? [id] : [];
   });
 }
 

@@ -102,6 +102,11 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
     const text = `the event corrects ${corrects}, which is no earlier event of its order: correct that one, and void this`;
     trace.mend(1, 'whether it is an execution of its own', text);
   }
+  if (at.isOfFormer) {
+    const text =
+      'an execution must not be before its order began: another order had its id before, of which nothing is known any more';
+    trace.mend(28, 'of which order it is', text);
+  }
   const by = facts.text('executing_entity');
   const unknown = unknownOfAllocation(at, firm);
   for (const name of unknown) {

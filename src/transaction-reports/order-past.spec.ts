@@ -170,17 +170,14 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let since: Partial<Record<FactName, string>>[] = [];
   let areAllocated = false;
   let hasFill = false;
-  let end: number | undefined;
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
-    const now = parseTimestamp(content.timestamp).micros;
-    if (content.action === 'create' && end !== undefined && now > end) {
+    if (isAnew(events, events.indexOf(contents), held)) {
       facts.clear();
-      [lastFill, since, areAllocated, hasFill, end] = [undefined, [], false, false, undefined];
+      [lastFill, since, areAllocated, hasFill] = [undefined, [], false, false];
     }
-    if (['fill', 'cancel', 'expire', 'reject'].includes(content.action)) end = now;
     const hadFill = hasFill;
     const [before, receiver] = [facts.get('transmission') as Changed | undefined, facts.get('order_receiver')];
     const isOfAllocation = own.has('allocations') && hadFill;
@@ -253,11 +250,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       lost.push('segment_mic');
     if (isOrderPlaced && (isAnother('exchange') || isAnother('segment_mic'))) lost.push('central_counterparty');
     const capacities = [own, facts].map((each) => each.get('trading_capacity')?.text);
-    const isOtherCapacity =
-      isExecution(held) &&
-      capacities[0] !== undefined &&
-      capacities[1] !== undefined &&
-      capacities[0] !== capacities[1];
+    const isOtherCapacity = isExecution(held) && capacities[0] !== undefined && capacities[0] !== capacities[1];
     const ofDecision: FactName[] = ['execution_decision_maker', 'execution_decision_maker_type'];
     const stated = new Set(own.keys());
     if (isOtherCapacity) for (const name of ofDecision) stated.delete(name);
@@ -276,6 +269,27 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       throw new Error(`nothing came of ${content.event_id}`);
   }
   return { facts, lastFill };
+}
+
+type Events = readonly (readonly HeldContent[])[];
+
+/** Whether an order begins of whose id another one had come to its end, as far as was known when this was recorded. */
+function isAnew(events: Events, index: number, { stated }: HeldContent): boolean {
+  if (stated?.content.action !== 'create') return false;
+  const end = endBefore(events, index, events[index]![0]!.from);
+  return end !== undefined && parseTimestamp(stated.content.timestamp).micros > end;
+}
+
+function endBefore(events: Events, index: number, sequence: bigint): number | undefined {
+  let end: number | undefined;
+  for (const [i, contents] of events.slice(0, index).entries()) {
+    const held = contents.findLast(({ from }) => from <= sequence);
+    if (!held?.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
+    const { action, timestamp } = held.stated.content;
+    if (isAnew(events, i, held)) end = undefined;
+    if (['fill', 'cancel', 'expire', 'reject'].includes(action)) end = parseTimestamp(timestamp).micros;
+  }
+  return end;
 }
 
 /** What an event that is no execution makes of how the order is transmitted; undefined where that stays. */

@@ -175,6 +175,8 @@ export class OrderPast {
   private fills: Timeline<PastFill | undefined> = [];
   /** when the order was over, as far as it was; in nanoseconds since 1970 */
   private ends: Timeline<bigint | undefined> = [];
+  /** when the order began, of one whose id another had before */
+  private begins: Timeline<bigint | undefined> = [];
   private readonly changes = new Numbered();
   /** the same for the same, while an event is added */
   private readonly pastFills = new Map<HeldContent, Map<string, PastFill>>();
@@ -256,10 +258,15 @@ export class OrderPast {
 
   /** The id of an order that is over may be used again, as each day: of the order before nothing holds for the next. */
   private beginAnew(contents: readonly HeldContent[]): void {
-    const isAnew = ({ stated }: HeldContent, end: bigint | undefined): boolean =>
+    // as it was known when the next one began: what is taken back of the former later does not make one order of both
+    const end = valueAt(this.ends, contents[0]!.from);
+    const isAnew = ({ stated }: HeldContent): boolean =>
       end !== undefined && stated?.content.action === BEGIN && nanosOf(stated.content.timestamp) > end;
-    const begins = continued<bigint | undefined, boolean>(this.ends, contents, isAnew);
-    if (!begins.some(({ value }) => value)) return;
+    if (!contents.some(isAnew)) return;
+    const begins = continued<unknown, boolean>([], contents, isAnew);
+    this.begins = continued(this.begins, contents, (held, before) =>
+      isAnew(held) ? nanosOf(held.stated!.content.timestamp) : before,
+    );
     const unlessAnew = <T>(timeline: Timeline<T>): Timeline<T | undefined> =>
       continued(
         combined(timeline, begins, (value, begin) => ({ value, begin })),
@@ -317,6 +324,12 @@ export class OrderPast {
       for (const timeline of value.stated.values()) note(timeline, isSaidAgain);
     }
     return changes;
+  }
+
+  /** Whether an execution was before the order began whose id it has: it is of the order that had the id before. */
+  isOfFormer({ stated: { content } }: HeldFill, sequence: bigint): boolean {
+    const begin = valueAt(this.begins, sequence);
+    return begin !== undefined && nanosOf(tradeTimeOf(content).time) < begin;
   }
 
   at(sequence: bigint, isForExecution: boolean): KnownThen {
@@ -405,7 +418,7 @@ function isInAnotherCapacity(
   order: ReadonlyMap<FactName, Stated | undefined> | undefined,
 ): boolean {
   const [own, known] = [facts.get('trading_capacity'), order?.get('trading_capacity')];
-  return own !== undefined && known !== undefined && own.text !== known.text;
+  return own !== undefined && own.text !== known?.text;
 }
 
 function factsAt(

@@ -587,6 +587,17 @@ describe('the transactions along an order', () => {
     const second = next('01', 'create', { client_id: 'C-2' });
     expect(await clientsOf([row(2, 'fill', {})], second, next('02', 'fill'))).toEqual([known, nothing]);
     expect(await clientsOf([row(2, 'cancel', {})], second, next('02', 'fill'))).toEqual([nothing]);
+    // nor once the end of the former is taken back, of which alone that tells
+    const bust = await transactions(
+      first,
+      [row(2, 'fill', {}), row(10, 'void', {}, {}, 2)],
+      [{ ...second[0]!, sequence: '3', event_id: eventId(3) }],
+      [{ ...next('02', 'fill')[0]!, sequence: '4', event_id: eventId(4) }],
+    );
+    expect(bust.map(({ versions }) => versions.length)).toEqual([2, 1]);
+    // what was executed before it began is of the former
+    const before = await transactions(first, [row(2, 'cancel', {})], second, [row(12, 'partial_fill', {})]);
+    expect(before[0]!.versions[0]).toMatchObject({ isOfFormer: true });
     // an order that goes on, and one whose beginning was recorded late
     const both = ['C-2', 'complete', undefined];
     expect(await clientsOf([row(2, 'partial_fill', {})], second, next('02', 'fill'))).toEqual([known, both]);

@@ -93,6 +93,8 @@ export interface TransactionVersion {
   unlike: Unlike;
   /** of an allocation: whether all of these were for several clients, or for nobody who was named, whomever the order names since */
   isForSeveral: boolean;
+  /** whether it, or what it allocates, was executed before the order began, whose id another had before */
+  isOfFormer?: boolean;
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
@@ -170,18 +172,27 @@ function versionsOf(contents: readonly HeldContent[], past: OrderPast): (Transac
   const changes = [...contents.slice(1), ...past.changesAfter(first.from, isAlwaysExecution)];
   const versions: (TransactionVersion | NoTransaction)[] = [];
   let [held, known] = [first, past.at(first.from, isAlwaysExecution)];
-  versions.push(versionOf(held, known, held.row));
+  const isOfFormer = (of: HeldContent, then: KnownThen, sequence: bigint): boolean => {
+    const fill = isExecution(of) ? of : then.lastFill;
+    return fill !== undefined && past.isOfFormer(fill, sequence);
+  };
+  versions.push(versionOf(held, known, held.row, isOfFormer(held, known, first.from)));
   for (const change of changes.sort((a, b) => Number(a.from - b.from))) {
     const [before, knownBefore] = [held, known];
     held = contents.findLast(({ from }) => from <= change.from) ?? first;
     known = past.at(change.from, isAlwaysExecution);
     if (held === before && (!isTransaction(held) || isSame(known, knownBefore, isExecution(held)))) continue;
-    versions.push(versionOf(held, known, change.row));
+    versions.push(versionOf(held, known, change.row, isOfFormer(held, known, change.from)));
   }
   return versions;
 }
 
-function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): TransactionVersion | NoTransaction {
+function versionOf(
+  held: HeldContent,
+  known: KnownThen,
+  cause: StoredRow,
+  isOfFormer: boolean,
+): TransactionVersion | NoTransaction {
   const { row, stated } = held;
   if (!stated || !isTransaction(held)) return { row, cause };
   const fill = isExecution(held) ? held : known.lastFill;
@@ -191,6 +202,7 @@ function versionOf(held: HeldContent, known: KnownThen, cause: StoredRow): Trans
     fill: fill && { row: fill.row, content: fill.stated.content },
     unlike: isExecution(held) || !known.lastFill ? ALL_ALIKE : known.lastFill.unlike,
     isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
+    ...(isOfFormer && { isOfFormer }),
   };
 }
 
