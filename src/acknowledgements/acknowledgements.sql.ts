@@ -56,7 +56,7 @@ export async function listAcknowledgements(
 export const UNREADABLE = 'object-unreadable';
 
 /**
- * Of each job whose last run that ended well has findings, or had once: how many of them nobody has acknowledged. What
+ * Of each job that verifies something, how many findings of its last run that ended well nobody has acknowledged. What
  * could not be read is no finding here: it has an alarm of its own, which ends when it can be.
  */
 export async function unacknowledgedOfJobs(
