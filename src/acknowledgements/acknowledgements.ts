@@ -87,7 +87,7 @@ export class Acknowledgements implements OnModuleInit {
     if (!isDone)
       throw new Problem('nothing-to-acknowledge', 'The run has not ended well: wait for it, or run it again');
     if (findings.every(({ kind }) => kind === sql.UNREADABLE))
-      throw new Problem('nothing-to-acknowledge', 'The run has found nothing that it could read');
+      throw new Problem('nothing-to-acknowledge', 'The run has found nothing, but for what it could not read');
     const id = uuidv7();
     await this.serviceLedger.record({
       event_type: 'acknowledgement',

@@ -119,6 +119,19 @@ describe('the reports of an execution', () => {
       { is: 'not-reportable' },
     ]);
     expect(unlike({ executing_entity: ['', BANK] }, { drop_copy: true })).toMatchObject([{ is: 'not-reportable' }]);
+    // of a client's order to the firm, and what was executed before its order began
+    const toFirm = unlike(
+      {},
+      { client_id: 'C-1', client_id_type: undefined, allocations: [{ client_id: FIRM, quantity: '1', price: '9' }] },
+    );
+    expect(toFirm[0]).toMatchObject({
+      toMend: expect.arrayContaining(
+        [{ field: 7, text: expect.stringMatching(/^allocations name /) }].map((each) => expect.objectContaining(each)),
+      ),
+    });
+    expect(drafts({ ...version(2), isOfFormer: true })).toMatchObject([
+      { toMend: [{ field: 28, text: expect.stringMatching(/^an execution must not be before its order began/) }] },
+    ]);
     const text = 'executing_entity ZZ must be an LEI';
     expect(drafts(version(2, { executing_entity: 'ZZ' }))).toMatchObject([{ toMend: [{ field: 4, text }] }]);
   });

@@ -156,6 +156,7 @@ function givesTheSame(derived: TransactionVersion, later: TransactionVersion): b
     fill?.row === derived.fill?.row &&
     isSameUnlike(unlike, derived.unlike) &&
     isForSeveral === derived.isForSeveral &&
+    later.isOfFormer === derived.isOfFormer &&
     dayOf(cause) === dayOf(derived.cause) &&
     derived.facts.isAnsweredBy(facts)
   );
