@@ -1,9 +1,30 @@
 import tseslint from 'typescript-eslint';
 
+/** What the scripts use of Node's global names. */
+const NODE_GLOBALS = [
+  'AbortSignal',
+  'Buffer',
+  'ReadableStream',
+  'TextDecoder',
+  'TextEncoder',
+  'URL',
+  'URLSearchParams',
+  'clearInterval',
+  'clearTimeout',
+  'console',
+  'fetch',
+  'performance',
+  'process',
+  'setInterval',
+  'setTimeout',
+  'structuredClone',
+];
+
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'data/', 'coverage/', '**/*.js', '**/*.mjs', '**/*.cjs'] },
-  ...tseslint.configs.recommendedTypeChecked,
+  { ignores: ['dist/', 'node_modules/', 'data/', 'coverage/', '**/*.js', '**/*.cjs'] },
   {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
@@ -27,6 +48,17 @@ export default tseslint.config(
           message: 'Read JSON by integrity/strict-json.ts: JSON.parse rounds numbers and drops duplicate names.',
         },
       ],
+    },
+  },
+  {
+    // scripts, which no compiler reads: names that are not there, or not yet
+    files: ['**/*.mjs'],
+    languageOptions: { globals: Object.fromEntries(NODE_GLOBALS.map((name) => [name, 'readonly'])) },
+    rules: {
+      'no-undef': 'error',
+      'no-use-before-define': ['error', { functions: false, classes: false, variables: false }],
+      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      eqeqeq: 'error',
     },
   },
   {

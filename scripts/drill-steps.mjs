@@ -131,6 +131,8 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   await service.stop().catch(() => undefined); // its database is gone
   const acknowledged = [...load.acknowledged.values()].filter(({ at }) => at <= lostAt);
   const lastAcknowledged = Math.max(...acknowledged.map(({ sequence }) => sequence));
+  // of what nobody got an answer to something may be there all the same
+  const lost = ({ size }) => Math.max(0, lastAcknowledged - size);
   say(
     `killed ${(killAfter / 1000).toFixed(1)} s after a file of WAL reached the store; ${acknowledged.length} events acknowledged, ${exportedTo} of them archived`,
   );
@@ -236,8 +238,6 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
     `a database from the archive alone: ${rebuiltMain?.size} of ${summary.size} events, in ${rebuildSeconds} s`,
   );
 
-  // of what nobody got an answer to something may be there all the same
-  const lost = ({ size }) => Math.max(0, lastAcknowledged - size);
   say('');
   say(
     `recovery time            ${recoverySeconds} s from the loss to the first new event: ${restoreSeconds} restore, ${recoverSeconds} recover, ${receiptsSeconds} receipts`,

@@ -1,6 +1,5 @@
 // The run of `npm run soak`, see scripts/soak.mjs.
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';

@@ -196,7 +196,7 @@ describe('searching events', () => {
         () => String(random.of(known).sequence),
         (a, b) => BigInt(a) <= BigInt(b),
       );
-      maybe('sort', 3, () => random.of(['timestamp', 'sequence']));
+      maybe('sort', 3, () => random.of(['timestamp']));
       maybe('order', 2, () => random.of(['asc', 'desc']));
       return query;
     }
@@ -542,8 +542,8 @@ describe('searching events', () => {
   });
 });
 
-describe('events in the order of their time', () => {
-  it('are read once each, page by page, also of a ledger that the statistics do not know yet', async () => {
+describe('all events of a ledger', () => {
+  it('are read once each, page by page, in either order, also where the statistics do not know the ledger yet', async () => {
     const service = await startService();
     const client = new pg.Client({ connectionString: service.database.adminUrl });
     const record = (ledger: string, events: object[]) =>
@@ -562,25 +562,29 @@ describe('events in the order of their time', () => {
       await client.query('ANALYZE audit_events');
       await service.http().put('/v1/ledgers/young').expect(201);
       const events = Array.from({ length: 5_000 }, (_, i) =>
-        sampleEvent({ timestamp: new Date(Date.UTC(2026, 5, 2, 8) + i).toISOString() }),
+        sampleEvent({ timestamp: new Date(Date.UTC(2026, 5, 2, 8) - i).toISOString() }),
       );
       await record('young', events);
-      await pause(2_000);
-      const before = await entriesRead();
-      const found: string[] = [];
-      for (let query: Record<string, string> = { limit: '500' }; ;) {
-        const { body } = await service.http().get('/v1/ledgers/young/events').query(query).expect(200);
-        found.push(...(body as Page).events.map(({ event_id: id }) => id));
-        if (body.next_cursor === null) break;
-        query = { cursor: body.next_cursor, limit: '500' };
+      const recorded = events.map(({ event_id: id }) => id);
+      const inTime = [...recorded].reverse();
+      for (const sort of ['timestamp', 'sequence']) {
+        await pause(2_000);
+        const before = await entriesRead();
+        const found: string[] = [];
+        for (let query: Record<string, string> = { sort, limit: '500' }; ;) {
+          const { body } = await service.http().get('/v1/ledgers/young/events').query(query).expect(200);
+          found.push(...(body as Page).events.map(({ event_id: id }) => id));
+          if (body.next_cursor === null) break;
+          query = { cursor: body.next_cursor, limit: '500' };
+        }
+        expect(found).toEqual(sort === 'timestamp' ? inTime : recorded);
+        for (const until = Date.now() + 20_000; (await entriesRead()) - before < 5_000; await pause(200)) {
+          if (Date.now() > until) throw new Error('PostgreSQL does not count what was read');
+        }
+        await pause(2_000);
+        // a page may read one entry more than it shows; sorted anew for each it would be five times as many
+        expect({ sort, read: (await entriesRead()) - before }).toEqual({ sort, read: expect.closeTo(5_000, -3) });
       }
-      expect(found).toEqual(events.map(({ event_id: id }) => id));
-      for (const until = Date.now() + 20_000; (await entriesRead()) - before < 5_000; await pause(200)) {
-        if (Date.now() > until) throw new Error('PostgreSQL does not count what was read');
-      }
-      await pause(2_000);
-      // a page may read one entry more than it shows; sorted anew for each it would be five times as many
-      expect((await entriesRead()) - before).toBeLessThan(6_000);
     } finally {
       await client.end();
       await service.close();

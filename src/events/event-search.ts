@@ -376,11 +376,14 @@ export function searchStatement(
   };
 }
 
-/** Whether an index has what is asked for in the order in which it is: all events, or those of one user or type, by event time. */
-function isIndexOrder({ sort, equal, metadata, parameters }: SearchQuery): boolean {
+/**
+ * Whether an index has what is asked for in the order in which it is: all events by sequence, and all, or those of one user
+ * or type, by event time.
+ */
+function isIndexOrder({ sort, equal, metadata, from, to, parameters }: SearchQuery): boolean {
+  if (metadata.length > 0) return false;
+  if (sort === 'sequence') return equal.length === 0 && from === undefined && to === undefined;
   return (
-    sort === 'timestamp' &&
-    metadata.length === 0 &&
     equal.length <= 1 &&
     equal.every(([column]) => column === 'user_id' || column === 'event_type') &&
     // a narrow range of sequences is better read by theirs
