@@ -472,6 +472,22 @@ onFolders('a database that was restored behind its anchors', () => {
       );
     });
     expect(await changed()).toBe('1');
+
+    // one who has looked ends the alarm; what then looks whole again is another change
+    const { id } = await verify(service!, {}, 'main');
+    await http().post(`/v1/ledgers/main/verifications/${id}/acknowledgements`).send({ reason: 'Case 17' }).expect(201);
+    expect(await changed()).toBe('0');
+    await query(
+      server.database,
+      `INSERT INTO verifications (id, ledger, from_sequence, to_sequence, to_head, status, verdict, next_sequence, checked,
+                                  requested_by, created_at, started_at, progress_at, finished_at)
+         SELECT gen_random_uuid(), ledger, 1, 40, true, status, 'valid', 41, 40,
+                requested_by, created_at + interval '1 hour', started_at, progress_at, finished_at + interval '1 hour'
+           FROM verifications WHERE id = $1`,
+      [id],
+    );
+    const { text: whole } = await http().get('/metrics').expect(200);
+    expect(whole).toContain('truetrail_closed_ledger_changed{ledger="main"} 1');
   });
 });
 

@@ -1,3 +1,4 @@
+import type { FactName } from '../reports/regimes/regime.js';
 import { executionWith, type StatedValues } from '../../test/support/executions.js';
 import { BANK, CCP, FIRM } from '../../test/support/transaction-reports.js';
 import {
@@ -12,8 +13,10 @@ import {
   waivers,
 } from './indicators.js';
 import type { Leg, Role } from './legs.js';
-import { Trace } from './trace.js';
+import { Trace, type Stated } from './trace.js';
+import { Facts } from './transactions.js';
 
+const EVENT_ID = '0197f3a1-6c00-7000-8000-000000000002';
 const MARKET: Leg = { leg: 0, own: { is: 'firm' }, other: { is: 'market' }, isMarketSide: true, isAtPlace: true };
 const CLIENT_SIDE: Leg = { ...MARKET, leg: 1, isMarketSide: false, isAtPlace: false };
 const told = ({ toMend }: Trace): string[] => toMend.map(({ field, text }) => `${field}: ${text}`);
@@ -110,6 +113,20 @@ describe('whether it is a short sale (field 62)', () => {
     expect([asked('yes'), asked('no')]).toEqual(['SELL', undefined]);
   });
 
+  it('is what the execution says, though of its order something else was said later', () => {
+    const stated = (name: FactName, text: string, sequence: string): [FactName, Stated] => [
+      name,
+      { name, text, event_id: EVENT_ID, sequence },
+    ];
+    const corrected = new Map([stated('firm_short_sale', 'exempt', '9')]);
+    const of = (own: [FactName, Stated][]) => {
+      const execution = { ...executionWith(), facts: new Facts(new Map(own), corrected) };
+      return shortSelling(execution, new Trace(), MARKET, MARKET.own);
+    };
+    expect(of([stated('short_sale', 'not_exempt', '2')])).toBe('SESH');
+    expect(of([])).toBe('SSEX');
+  });
+
   it('is that of the firm where it sells to a client, who buys', () => {
     const leg: Leg = { ...CLIENT_SIDE, own: { is: 'client', id: 'C-1', isOfOrder: true }, other: { is: 'firm' } };
     const execution = executionWith({ ...BESIDE, side: 'buy', short_sale: 'not_exempt' });
@@ -159,6 +176,20 @@ it('fields 25 to 27: who transmitted the order of the client stands on its side'
   });
   expect(of({ transmission: 'incomplete' }, client, { is: 'firm' }).isTransmitted).toBe(true);
   expect(of({ transmission: 'incomplete' }, client, { is: 'firm' }, true).isTransmitted).toBe(false);
+});
+
+it("fields 26 and 27: who transmitted is asked of a client's side of what the firm received, and of no other", () => {
+  const client: Role = { is: 'client', id: 'C-1', isOfOrder: true };
+  const asked = (buyer: Role, seller: Role, stated: StatedValues = {}): number[] => {
+    const trace = new Trace();
+    const execution = executionWith({ transmission: 'complete', order_receiver: FIRM, ...stated });
+    transmissionOf(execution, trace, { buyer, seller, isOwnAccount: false });
+    return trace.toMend.map(({ field }) => field);
+  };
+  expect(asked(client, { is: 'market' })).toEqual([26]);
+  expect(asked({ is: 'market' }, client)).toEqual([27]);
+  expect(asked({ is: 'aggregate' }, { is: 'market' })).toEqual([]);
+  expect(asked(client, { is: 'market' }, { transmitting_firm: BANK })).toEqual([]);
 });
 
 it('field 25 is to be mended where another firm received the order, and nobody says how', () => {
