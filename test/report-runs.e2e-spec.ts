@@ -103,7 +103,7 @@ describe('a report as a run', () => {
       ledger: 'main',
       origin: ledger.origin as string,
       report: 'mifid2-trades',
-      report_version: 2,
+      report_version: 3,
       tables: [],
       parameters: DAY,
       as_of: '30',

@@ -1,7 +1,7 @@
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { add, divide, formatDecimal, parseDecimal, subtract, ZERO, type Decimal } from './decimal.js';
 import { grouped } from './grouped.js';
-import { factAt, heldEvents, userOf, type HeldEvent } from './held-events.js';
+import { clientOf, factAt, heldEvents, userOf, type HeldEvent } from './held-events.js';
 import { FILLS, type FactName } from './regimes/regime.js';
 import { defineReport } from './report.js';
 
@@ -12,6 +12,7 @@ const BY = {
   desk: 'desk',
   client: 'client_id',
   venue: 'exchange',
+  /** where there is none, by ISIN */
   instrument: 'symbol',
   user: undefined,
 } as const satisfies Readonly<Record<string, FactName | undefined>>;
@@ -28,6 +29,7 @@ const RATIO_DIGITS = 4;
 interface Tally {
   group: string | null;
   instrument: string | null;
+  isin: string | null;
   orders: number;
   modifications: number;
   cancels: number;
@@ -46,7 +48,7 @@ interface Tally {
 
 export const activity = defineReport({
   name: 'activity',
-  version: 1,
+  version: 2,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Activity',
   question: 'Who did how much: orders, changes, cancels and executions, and how many orders for each execution?',
@@ -63,6 +65,7 @@ export const activity = defineReport({
   columns: [
     { name: 'group', description: 'whose activity, by the parameter by; empty where nothing says it' },
     { name: 'instrument', description: 'new_state.symbol, looked up; empty in rows of all instruments' },
+    { name: 'isin', description: 'new_state.isin, looked up; what differs in it is counted apart' },
     { name: 'level', description: 'instrument, or all: the group in all instruments, without quantities' },
     { name: 'orders', description: 'create' },
     { name: 'modifications', description: 'modify' },
@@ -87,9 +90,10 @@ export const activity = defineReport({
   ],
   async *rows(run) {
     const tallies = new Tallies();
+    const tallyOf = (event: HeldEvent): Tally =>
+      tallies.of(groupOf(event, run.parameters.by as By), factAt(event, 'symbol'), factAt(event, 'isin'));
     for await (const page of heldEvents(run)) {
-      for (const event of page)
-        count(tallies.of(groupOf(event, run.parameters.by as By), factAt(event, 'symbol')), event);
+      for (const event of page) count(tallyOf(event), event);
     }
     const all = tallies.sorted();
     for (const ofGroup of grouped(all, ({ group }) => group).values()) {
@@ -101,7 +105,9 @@ export const activity = defineReport({
 
 function groupOf(event: HeldEvent, by: By): string | null {
   const name = BY[by];
-  return name === undefined ? userOf(event) : factAt(event, name);
+  if (name === undefined) return userOf(event);
+  if (name === 'client_id') return clientOf(event);
+  return factAt(event, name) ?? (name === 'symbol' ? factAt(event, 'isin') : null);
 }
 
 function count(tally: Tally, event: HeldEvent): void {
@@ -135,11 +141,11 @@ function count(tally: Tally, event: HeldEvent): void {
 }
 
 function rowOf(tally: Tally, level: 'instrument' | 'all') {
-  const { group, instrument, orders, modifications, cancels, expiries, rejects, executions, others } = tally;
+  const { group, instrument, isin, orders, modifications, cancels, expiries, rejects, executions, others } = tally;
   const withQuantities = level === 'instrument' && instrument !== OTHERS;
   const number = (value: number): Decimal => ({ unscaled: BigInt(value), scale: 0 });
   return {
-    ...{ group, instrument, level, orders: String(orders), modifications: String(modifications) },
+    ...{ group, instrument, isin, level, orders: String(orders), modifications: String(modifications) },
     ...{ cancels: String(cancels), expiries: String(expiries), rejects: String(rejects) },
     ...{ executions: String(executions), others: String(others) },
     ordered_quantity: withQuantities ? formatDecimal(tally.ordered) : null,
@@ -158,16 +164,16 @@ function ratio(dividend: Decimal, divisor: Decimal): string | null {
   return divisor.unscaled === 0n ? null : formatDecimal(divide(dividend, divisor, RATIO_DIGITS));
 }
 
-function newTally(group: string | null, instrument: string | null): Tally {
+function newTally(group: string | null, instrument: string | null, isin: string | null): Tally {
   return {
-    ...{ group, instrument, orders: 0, modifications: 0, cancels: 0, expiries: 0, rejects: 0, executions: 0 },
+    ...{ group, instrument, isin, orders: 0, modifications: 0, cancels: 0, expiries: 0, rejects: 0, executions: 0 },
     ...{ others: 0, messages: 0, submitted: ZERO, ordered: ZERO, executed: ZERO, unread: 0 },
   };
 }
 
 /** Of one group, its counts. */
 function together(tallies: readonly Tally[]): Tally {
-  const all = newTally(tallies[0]!.group, null);
+  const all = newTally(tallies[0]!.group, null, null);
   for (const tally of tallies) {
     for (const name of ['orders', 'modifications', 'cancels', 'expiries', 'rejects'] as const) all[name] += tally[name];
     for (const name of ['executions', 'others', 'messages', 'unread'] as const) all[name] += tally[name];
@@ -178,12 +184,12 @@ function together(tallies: readonly Tally[]): Tally {
 class Tallies {
   private readonly byKey = new Map<string, Tally>();
 
-  of(group: string | null, instrument: string | null): Tally {
-    const key = JSON.stringify([group, instrument]);
+  of(group: string | null, instrument: string | null, isin: string | null): Tally {
+    const key = JSON.stringify([group, instrument, isin]);
     const known = this.byKey.get(key);
     if (known) return known;
-    if (this.byKey.size >= MOST_TALLIES && group !== OTHERS) return this.of(OTHERS, OTHERS);
-    const tally = newTally(group, instrument);
+    if (this.byKey.size >= MOST_TALLIES && group !== OTHERS) return this.of(OTHERS, OTHERS, null);
+    const tally = newTally(group, instrument, isin);
     this.byKey.set(key, tally);
     return tally;
   }
@@ -191,7 +197,8 @@ class Tallies {
   /** By group and instrument, nothing first. */
   sorted(): Tally[] {
     return [...this.byKey.values()].sort(
-      (a, b) => compareTexts(a.group, b.group) || compareTexts(a.instrument, b.instrument),
+      (a, b) =>
+        compareTexts(a.group, b.group) || compareTexts(a.instrument, b.instrument) || compareTexts(a.isin, b.isin),
     );
   }
 }

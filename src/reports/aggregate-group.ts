@@ -4,6 +4,7 @@ import type { TermName } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
 import { add, compare, multiply, parseDecimal, subtract, ZERO, type Decimal } from './decimal.js';
 import { factsOf } from './order-facts.js';
+import { isCopy } from './order-members.js';
 import { FILLS, type FactName } from './regimes/regime.js';
 import { ORDER_LIFECYCLE, type OrderLife } from './whole-lives.js';
 
@@ -39,6 +40,7 @@ export async function groupOrder(life: OrderLife): Promise<GroupOrder> {
     if (event.kind === 'correction' || event.stated.action === 'void') continue;
     const { action, event_type: type, timestamp, new_state, metadata } = contentOf(event.stated);
     if (type !== ORDER_LIFECYCLE) continue;
+    if (isCopy({ metadata })) continue;
     const own = factsOf(action, timestamp, new_state, metadata);
     for (const [name, text] of own) facts.set(name, text);
     if (FILLS.includes(action)) {

@@ -19,6 +19,8 @@ export interface Original {
   sequence: string;
   /** who sent it; null where it was deleted */
   user_id: string | null;
+  /** the system that sent it; null where it names none, or was deleted */
+  source: string | null;
 }
 
 /** A correction, with what it says of an order, should its entity be one. */
@@ -26,6 +28,7 @@ export type Correction<Selected = OrderMembersRow> = CorrectableEvent & {
   action: string;
   corrects: string;
   user_id: string;
+  source: string | null;
 } & Selected;
 
 /** What corrects what, among all events of some entities up to a run's `asOf`: FORMAT.md, "corrects". */
@@ -41,23 +44,24 @@ export interface Corrections<Selected = OrderMembersRow> {
 
 type Entity = Pick<CorrectableEvent, 'entity_type' | 'entity_id'>;
 type Known = Original;
+type Selection<Selected extends object> = Pick<LifeMembers<string, Selected>, 'selected' | 'ofWhole'>;
 
 /** Reads the corrections of the entities that the events are of, with what they say by `members`. */
 export async function readCorrections(run: ReportRun, events: Iterable<Entity>): Promise<Corrections>;
 export async function readCorrections<Selected extends object>(
   run: ReportRun,
   events: Iterable<Entity>,
-  members: LifeMembers<string, Selected>,
+  members: Selection<Selected>,
 ): Promise<Corrections<Selected>>;
 export async function readCorrections(
   run: ReportRun,
   events: Iterable<Entity>,
-  members: LifeMembers<string, object> = TRADE_MEMBERS as LifeMembers<string, object>,
+  members: Selection<object> = TRADE_MEMBERS,
 ): Promise<Corrections<object>> {
   const entities = [...new Map([...events].map((event) => [keyOf(event), event])).values()];
   const online = await run.read(async (client, { archivedTo }) => {
     const { rows } = await client.query<Correction<object>>({
-      text: `SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, e.user_id,
+      text: `SELECT e.entity_type, e.entity_id, e.sequence, e.event_id, e.corrects, e.action, e.user_id, e.source,
                     ${members.selected}
                FROM unnest($2::text[], $3::text[]) AS wanted (entity_type, entity_id)
                JOIN audit_events AS e
@@ -91,7 +95,7 @@ async function readArchivedCorrections(
   { ledger, asOf, archive }: ReportRun,
   entities: readonly Entity[],
   archivedTo: bigint,
-  members: LifeMembers<string, object>,
+  members: Selection<object>,
 ): Promise<Correction<object>[]> {
   const upTo = archivedTo < asOf ? archivedTo : asOf;
   if (upTo === 0n) return [];
@@ -101,8 +105,8 @@ async function readArchivedCorrections(
   }));
   const found = await archive.lives(ledger, lives, Infinity);
   return found.flat().map((row) => {
-    const { entity_type, entity_id, sequence, event_id, action, user_id } = row;
-    const correction = { entity_type, entity_id, sequence, event_id, corrects: row.corrects!, action, user_id };
+    const { entity_type, entity_id, sequence, event_id, action, user_id, source } = row;
+    const correction = { entity_type, entity_id, sequence, event_id, corrects: row.corrects!, action, user_id, source };
     return { ...correction, ...members.ofWhole(row) };
   });
 }
@@ -114,10 +118,10 @@ async function readTargets(run: ReportRun, corrections: readonly Correction<obje
   if (ids.length === 0) return [];
   const { rows, deleted } = await run.read(async (client, { archivedTo }) => {
     const { rows: found } = await client.query<Known & { entity_type: string | null; entity_id: string | null }>({
-      text: `SELECT k.event_id, k.sequence, e.entity_type, e.entity_id, e.user_id
+      text: `SELECT k.event_id, k.sequence, e.entity_type, e.entity_id, e.user_id, e.source
                FROM event_keys AS k
                LEFT JOIN LATERAL (
-                 SELECT entity_type, entity_id, user_id FROM audit_events
+                 SELECT entity_type, entity_id, user_id, source FROM audit_events
                    WHERE ledger = $1 AND sequence = k.sequence AND sequence > $4 LIMIT 1
                ) AS e ON true
                WHERE k.ledger = $1 AND k.event_id = ANY ($2::uuid[]) AND k.sequence <= $3`,
@@ -131,13 +135,18 @@ async function readTargets(run: ReportRun, corrections: readonly Correction<obje
   const isDeleted = ({ sequence }: Known): boolean => spanAt(deleted, BigInt(sequence)) !== undefined;
   const archived = rows.filter((row) => row.entity_type === null && !isDeleted(row)).map(({ sequence }) => sequence);
   // of what is deleted nobody can see the entity any more: it is taken to be the one whose correction names it
-  const targetsGone = rows
-    .filter(isDeleted)
-    .flatMap(({ event_id, sequence }) =>
-      corrections
-        .filter(({ corrects }) => corrects === event_id)
-        .map(({ entity_type, entity_id }) => ({ event_id, sequence, entity_type, entity_id, user_id: null })),
-    );
+  const targetsGone = rows.filter(isDeleted).flatMap(({ event_id, sequence }) =>
+    corrections
+      .filter(({ corrects }) => corrects === event_id)
+      .map(({ entity_type, entity_id }) => ({
+        event_id,
+        sequence,
+        entity_type,
+        entity_id,
+        user_id: null,
+        source: null,
+      })),
+  );
   const isOnline = (row: (typeof rows)[number]): row is Known & Entity => row.entity_type !== null;
   const online = [...rows.filter(isOnline), ...targetsGone];
   return archived.length === 0 ? online : [...online, ...(await run.archive.at(run.ledger, archived))];

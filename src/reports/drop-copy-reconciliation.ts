@@ -3,7 +3,7 @@ import { microsOf } from '../integrity/stored-event.js';
 import { formatTimestamp, parseTimestamp } from '../integrity/timestamp.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { differencesOf, ExecutionMatching, MATCHED_BY, type Match, type ToldExecution } from './execution-matching.js';
-import { factAt, heldEvents, type HeldEvent } from './held-events.js';
+import { factAt, heldEvents, sourceOf, type HeldEvent } from './held-events.js';
 import { isWithin, widened } from './periods.js';
 import { FILLS } from './regimes/regime.js';
 import { defineReport, type Period, type ReportRun } from './report.js';
@@ -22,7 +22,14 @@ export const dropCopyReconciliation = defineReport({
   title: 'Drop copy reconciliation',
   question: 'Do two sources tell of the same executions: what does only one of them have, and in what do they differ?',
   parameters: [
-    { ...textParameter('source', 'The one source: source of the events, exactly', 'oms'), required: true },
+    {
+      ...textParameter(
+        'source',
+        'The one source: source of the events, exactly; of corrected ones as first recorded',
+        'oms',
+      ),
+      required: true,
+    },
     { ...textParameter('other_source', 'The other one, exactly', 'drop-copy'), required: true },
     {
       name: 'tolerance_ms',
@@ -108,9 +115,9 @@ type Told = readonly [ToldExecution | undefined, ToldExecution | undefined];
 /** The executions of both sources, in event time. */
 async function* toldExecutions(run: ReportRun, period: Period): AsyncGenerator<ToldExecution> {
   const sources = [run.parameters.source!, run.parameters.other_source!];
-  for await (const page of heldEvents({ ...run, period }, FILLS)) {
+  for await (const page of heldEvents({ ...run, period }, { actions: FILLS, withCopies: true })) {
     for (const event of page) {
-      const side = sources.indexOf(event.content.source ?? '');
+      const side = sources.indexOf(sourceOf(event));
       if (side >= 0) yield toldBy(event, side as 0 | 1, isWithin(event.row, run.period));
     }
   }

@@ -6,6 +6,7 @@ import { factsOf, ORDER_FACTS, type FactRow } from './order-facts.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
 import type { FactName } from './regimes/regime.js';
 import type { ReportRun } from './report.js';
+import { OF_NO_NAMED_CLIENT } from './subjects.js';
 import { ORDER, ORDER_LIFECYCLE } from './whole-lives.js';
 
 /** An event of an order whose content holds, with what is known of the order there. */
@@ -16,16 +17,21 @@ export interface HeldEvent {
   original: Original | undefined;
   /** what the event itself states */
   own: ReadonlyMap<FactName, string>;
-  /** the latest that is stated up to the event as first recorded, itself included; corrected */
+  /** the latest that is stated up to the event as first recorded, itself included; corrected (order-lives.ts) */
   known: OrderValues<FactName>;
+  /** whether it is a copy of what another source or order tells of */
+  isCopy: boolean;
 }
 
 /**
  * The events of orders in a run's period, a page at a time, in the order of (timestamp, nanos, sequence): corrected
- * events as their corrections say, voided ones not at all. Of some actions alone, if they are given. Throws
- * DamagedRowError.
+ * events as their corrections say, voided ones not at all, copies only where they are asked for. Of some actions alone, if
+ * they are given. Throws DamagedRowError.
  */
-export async function* heldEvents(run: ReportRun, actions?: readonly string[]): AsyncGenerator<HeldEvent[]> {
+export async function* heldEvents(
+  run: ReportRun,
+  { actions, withCopies = false }: { actions?: readonly string[] | undefined; withCopies?: boolean } = {},
+): AsyncGenerator<HeldEvent[]> {
   const lives = new OrderLives(run, ORDER_FACTS);
   const scan = {
     by: { column: 'event_type', value: ORDER_LIFECYCLE },
@@ -35,12 +41,13 @@ export async function* heldEvents(run: ReportRun, actions?: readonly string[]): 
     const corrections = await readCorrections<FactRow>(run, page, ORDER_FACTS);
     const holding = page
       .filter((row) => row.action !== 'void' && holds(row, corrections))
-      .map((row) => ({ row, original: corrections.original(row) }));
+      .map((row) => ({ row, original: corrections.original(row), ...stating(row) }))
+      .filter(({ isCopy }) => withCopies || !isCopy);
     const values = await lives.valuesAt(
       holding.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
       corrections,
     );
-    if (holding.length > 0) yield holding.map((held, i) => ({ ...held, ...stating(held.row), known: values[i]! }));
+    if (holding.length > 0) yield holding.map((held, i) => ({ ...held, known: values[i]! }));
   }
 }
 
@@ -49,12 +56,24 @@ export function factAt({ own, known }: HeldEvent, name: FactName): string | null
   return own.get(name) ?? known.get(name)?.text ?? null;
 }
 
+/** Whom it is for; null where nobody is named, or the order is said to be for several or nobody. */
+export function clientOf(event: HeldEvent): string | null {
+  const type = event.own.has('client_id') ? event.own.get('client_id_type') : factAt(event, 'client_id_type');
+  return OF_NO_NAMED_CLIENT.includes(type ?? '') ? null : factAt(event, 'client_id');
+}
+
 /** Who did it; of a corrected event who sent the corrected one, unless that was deleted. */
 export function userOf({ content, original }: HeldEvent): string {
   return original?.user_id ?? content.user_id;
 }
 
-function stating(row: StoredRow): Pick<HeldEvent, 'content' | 'own'> {
+/** The system that sent it; of a corrected event the one that sent the corrected one. */
+export function sourceOf({ content, original }: HeldEvent): string {
+  return (original ? original.source : content.source) ?? '';
+}
+
+function stating(row: StoredRow): Pick<HeldEvent, 'content' | 'own' | 'isCopy'> {
   const content = contentOf(row);
-  return { content, own: factsOf(content.action, content.timestamp, content.new_state, content.metadata) };
+  const own = factsOf(content.action, content.timestamp, content.new_state, content.metadata);
+  return { content, own, isCopy: own.get('drop_copy') === 'true' };
 }

@@ -10,7 +10,8 @@ import {
   type LifecycleRule,
   type LifeEnd,
 } from './lifecycle-rules.js';
-import { newOrder, orderAfter, stepOf } from './lifecycle-steps.js';
+import { isAnotherOrder, newOrder, orderAfter, stepOf } from './lifecycle-steps.js';
+import { isCopy } from './order-members.js';
 import { defineReport, type Instant, type ReportRun } from './report.js';
 import { ORDER_LIFECYCLE, ordersInPeriod, type OrderLife } from './whole-lives.js';
 
@@ -21,7 +22,7 @@ export interface LifecycleException extends Finding {
 
 export const lifecycleExceptions = defineReport({
   name: 'lifecycle-exceptions',
-  version: 2,
+  version: 3,
   title: 'Lifecycle exceptions',
   question: "Which orders' records contradict themselves or are unfinished?",
   parameters: [
@@ -90,11 +91,17 @@ export async function* exceptionsOf(life: OrderLife, end: LifeEnd): AsyncGenerat
     }
     if (event.kind === 'correction' || event.stated.event_type !== ORDER_LIFECYCLE) continue;
     if (event.stated !== event.row && event.stated.action === 'void') continue;
-    const step = stepOf(contentOf(event.stated), event.stated.sequence);
+    const content = contentOf(event.stated);
+    if (isCopy(content)) continue;
+    const step = stepOf(content, event.stated.sequence);
     const duplicate = DUPLICATE_RULE.atStep!(order, step);
     if (duplicate) {
       yield { rule: DUPLICATE_RULE, ...duplicate };
       continue;
+    }
+    if (isAnotherOrder(order, step)) {
+      yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atEnd?.(order, end));
+      order = newOrder();
     }
     const before = order;
     yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atStep?.(before, step));

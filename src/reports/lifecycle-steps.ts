@@ -173,6 +173,12 @@ export function saysWhatIsOpen({ action, quantity, remaining }: Step): boolean {
   );
 }
 
+/** Whether another order begins at a step, which has the id of one that was over: ids may be used again each day. */
+export function isAnotherOrder({ create, end }: OrderSoFar, { action, timestamp }: Step): boolean {
+  const dayOf = (time: string): string => time.slice(0, 10);
+  return action === 'create' && create !== undefined && end !== undefined && dayOf(timestamp) > dayOf(end.timestamp);
+}
+
 export function newOrder(): OrderSoFar {
   return {
     create: undefined,

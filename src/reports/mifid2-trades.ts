@@ -4,8 +4,9 @@ import { cellOf } from './cell.js';
 import { holds, readCorrections, type Corrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
-import { memberOf, ORDER_MEMBER_NAMES, TRADE_MEMBERS, type OrderMember } from './order-members.js';
+import { isCopy, memberOf, ORDER_MEMBER_NAMES, TRADE_MEMBERS, type OrderMember } from './order-members.js';
 import { recordedAt } from './recorded-at.js';
+import { OF_NO_NAMED_CLIENT } from './subjects.js';
 import { defineReport } from './report.js';
 import { nameOf, PERSONS, withReferenceData, type Subject } from './with-reference-data.js';
 import { tradeTimeOf } from './trade-time.js';
@@ -25,7 +26,7 @@ const LOOKED_UP = 'names of what the fill does not say itself, each with the seq
 
 const trades = defineReport({
   name: 'mifid2-trades',
-  version: 2,
+  version: 3,
   title: 'Trades (MiFID II)',
   question:
     'Which trades were executed in the period: where, what, how much, at what price, when, for whom, by whose decision?',
@@ -33,6 +34,7 @@ const trades = defineReport({
   columns: [
     { name: 'venue', description: 'new_state.exchange, looked up' },
     { name: 'instrument', description: 'new_state.symbol, looked up' },
+    { name: 'isin', description: 'new_state.isin, looked up' },
     { name: 'side', description: 'new_state.side, looked up' },
     { name: 'quantity', description: "new_state.quantity, the execution's, exactly as sent; never looked up" },
     { name: 'price', description: "new_state.price, the execution's, exactly as sent; never looked up" },
@@ -42,7 +44,11 @@ const trades = defineReport({
       description:
         'execution_time or timestamp; timestamp-as-execution_time-is-unreadable where metadata.execution_time is no time',
     },
-    { name: 'client', description: 'metadata.client_id, looked up' },
+    {
+      name: 'client',
+      description:
+        'metadata.client_id, looked up; empty where metadata.client_id_type, looked up, says that there is none',
+    },
     { name: 'investment_decision_maker', description: 'metadata.investment_decision_maker, looked up' },
     { name: 'execution_decision_maker', description: 'metadata.execution_decision_maker, looked up' },
     { name: 'order_id', description: 'entity_id' },
@@ -71,7 +77,10 @@ const trades = defineReport({
     } as const;
     for await (const page of eventsInPeriod(run, scan)) {
       const corrections = await readCorrections(run, page);
-      const trades = page.filter((row) => holds(row, corrections)).map((row) => tradeOf(row, corrections));
+      const trades = page
+        .filter((row) => holds(row, corrections))
+        .map((row) => tradeOf(row, corrections))
+        .filter(({ content }) => !isCopy(content));
       const incomplete = trades.filter(({ content }) => missing(content).length > 0);
       const values = await lives.valuesAt(
         incomplete.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
@@ -115,27 +124,34 @@ function tradeOf(row: StoredRow, corrections: Corrections): Trade {
   return { row, content: contentOf(row), original: corrections.original(row) };
 }
 
+/** A client that is named ends that there was none. */
 function missing(content: Content): OrderMember[] {
-  return ORDER_MEMBER_NAMES.filter((name) => memberOf(content, name) === null);
+  const isNamed = memberOf(content, 'client_id') !== null;
+  return ORDER_MEMBER_NAMES.filter(
+    (name) => memberOf(content, name) === null && !(name === 'client_id_type' && isNamed),
+  );
 }
 
 function rowOf({ row, content, original }: Trade, values: OrderValues<OrderMember> | undefined) {
   const { new_state: state } = content;
   const member = (name: OrderMember): string | null => memberOf(content, name) ?? values?.get(name)?.text ?? null;
+  const isOfNobody = OF_NO_NAMED_CLIENT.includes(member('client_id_type') ?? '');
+  const unused: OrderMember = isOfNobody ? 'client_id' : 'client_id_type';
   const lookedUp = missing(content).flatMap((name) => {
     const value = values?.get(name);
-    return value ? [`${name}@${value.sequence}`] : [];
+    return value && name !== unused ? [`${name}@${value.sequence}`] : [];
   });
   const tradeTime = tradeTimeOf(content);
   return {
     venue: member('exchange'),
     instrument: member('symbol'),
+    isin: member('isin'),
     side: member('side'),
     quantity: cellOf(state.quantity),
     price: cellOf(state.price),
     trade_time: tradeTime.time,
     trade_time_from: tradeTime.from,
-    client: member('client_id'),
+    client: isOfNobody ? null : member('client_id'),
     investment_decision_maker: member('investment_decision_maker'),
     execution_decision_maker: member('execution_decision_maker'),
     order_id: content.entity_id,

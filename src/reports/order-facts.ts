@@ -3,8 +3,9 @@ import { DamagedRowError, microsOf, type StoredRow } from '../integrity/stored-e
 import { formatTimestamp } from '../integrity/timestamp.js';
 import { TERM_NAMES, TERMS } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
-import type { LifeMembers } from './order-members.js';
+import { nanosOfRow, type LifeMembers } from './order-members.js';
 import { FILLS, type FactName } from './regimes/regime.js';
+import { endedBy } from './subjects.js';
 
 const COLUMNS = ['new_state', 'metadata', 'timestamp', 'timestamp_nanos', 'timestamp_digits'] as const;
 
@@ -18,6 +19,9 @@ export const ORDER_FACTS: LifeMembers<FactName, FactRow> = {
     ...(jsonForm === undefined ? {} : { jsonForm }),
   }),
   stated: (row) => factsOf(row.action, timestampOf(row), objectOf(row, 'new_state'), objectOf(row, 'metadata')),
+  isCopy: (_, own) => own.get('drop_copy')?.text === 'true',
+  nanosOf: nanosOfRow,
+  ended: endedBy,
 };
 
 /**

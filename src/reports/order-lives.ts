@@ -30,6 +30,31 @@ interface Walk<Name extends string> {
   orderId: string;
   after: bigint;
   values: Map<Name, StatedValue>;
+  /** what copies alone say, and whether the last event was one */
+  copied: Map<Name, StatedValue>;
+  isAtCopy: boolean;
+  /** whether there was a create, and the places before it that were asked for since the walk was last gone on with */
+  isBegun: boolean;
+  unbegun: { place: bigint; nanos: bigint }[];
+  /** when the order was over, as far as it was; in nanoseconds since 1970 */
+  end: bigint | undefined;
+  /** what the first create says, once it was met or looked for; nothing where there is none */
+  begin: Begin<Name> | undefined;
+  /** event time of the last event; in nanoseconds since 1970 */
+  nanos: bigint;
+}
+
+/** What a create says, and its time in nanoseconds since 1970. */
+interface Begin<Name extends string> {
+  nanos: bigint;
+  values: ReadonlyMap<Name, StatedValue>;
+}
+
+/** A part of an order's life that is asked for: what comes after a sequence, up to another one. */
+interface Part {
+  orderId: string;
+  after: bigint;
+  upTo: bigint;
 }
 
 /** Places of one order that are asked for, ascending. */
@@ -40,9 +65,20 @@ interface Question<Name extends string> {
 
 type LifeEvent<Selected> = CorrectableEvent & { action: string } & Selected;
 
+/** With this an order begins. */
+const BEGIN = 'create';
+const ENDS: readonly string[] = ['fill', 'cancel', 'expire', 'reject'];
+/** As far as the clocks of two sources may be apart, by a second each (RTS 25). */
+const CLOCKS_APART_NANOS = 2_000_000_000n;
+
 /**
  * What orders' own events say of them. Each order is walked along once, also where its fills are spread over many pages:
  * an order of 100,000 fills would otherwise be read a hundred times.
+ *
+ * - What was said of somebody or something ends where another one is named (subjects.ts).
+ * - The id of an order that is over may be used again: with a later `create` nothing holds of the order before.
+ * - What is recorded before its order's `create` takes what it lacks from that.
+ * - A copy of what another source tells of (`drop_copy`) says nothing of the order but to copies.
  */
 export class OrderLives<Name extends string, Selected extends object> {
   private readonly walks = new Map<string, Walk<Name>>();
@@ -53,8 +89,8 @@ export class OrderLives<Name extends string, Selected extends object> {
   ) {}
 
   /**
-   * The latest value of each member at places of orders' lives, both in sequence: of what was recorded up to there,
-   * corrected. The answers are in the order of the questions. Throws DamagedRowError.
+   * The latest value of each member at places of orders' lives, in sequence: of what was recorded up to there, corrected.
+   * The answers are in the order of the questions. Throws DamagedRowError.
    */
   async valuesAt(
     asked: readonly { orderId: string; place: bigint }[],
@@ -71,6 +107,7 @@ export class OrderLives<Name extends string, Selected extends object> {
       const unfinished = await this.goOn(now, rows, corrections, answers);
       open = [...unfinished, ...open.slice(now.length)];
     }
+    await this.readLateBegins(byOrder.keys(), corrections, answers);
     this.forgetOldest();
     return asked.map(({ orderId, place }) => answers.get(answerKey(orderId, place))!);
   }
@@ -78,7 +115,7 @@ export class OrderLives<Name extends string, Selected extends object> {
   /** The walk of an order that has not gone past the place. */
   private walkTo(orderId: string, place: bigint): Walk<Name> {
     const kept = this.walks.get(orderId);
-    const walk = kept && kept.after <= place ? kept : { orderId, after: 0n, values: new Map<Name, StatedValue>() };
+    const walk = kept && kept.after <= place ? kept : newWalk<Name>(orderId);
     this.walks.delete(orderId); // to the end of the line of those to be forgotten
     this.walks.set(orderId, walk);
     return walk;
@@ -98,6 +135,74 @@ export class OrderLives<Name extends string, Selected extends object> {
     corrections: Corrections<Selected>,
     answers: Map<string, OrderValues<Name>>,
   ): Promise<Question<Name>[]> {
+    const parts = questions.map(({ walk, places }) => ({ ...walk, upTo: places.at(-1)! }));
+    const lives = await this.readParts(parts, maxRows);
+    return questions.filter((question, i) => {
+      const { rows, isUnfinished } = lives[i]!;
+      for (const row of rows) {
+        answer(question, BigInt(row.sequence) - 1n, answers);
+        this.take(question.walk, row, corrections);
+      }
+      if (!isUnfinished) answer(question, question.places.at(-1), answers);
+      return isUnfinished;
+    });
+  }
+
+  /**
+   * Gives what the create says to places before it of orders that had not begun by then: sources write side by side, and a
+   * venue's fill may be recorded before the order is.
+   */
+  private async readLateBegins(
+    orderIds: Iterable<string>,
+    corrections: Corrections<Selected>,
+    answers: Map<string, OrderValues<Name>>,
+  ): Promise<void> {
+    const unbegun = [...orderIds].map((orderId) => this.walks.get(orderId)!).filter((walk) => walk.unbegun.length > 0);
+    let open = unbegun
+      .filter(({ begin }) => !begin)
+      .map((walk) => ({ walk, orderId: walk.orderId, after: walk.after, upTo: this.run.asOf }));
+    for (let rows = FIRST_READ_ROWS; open.length > 0; rows = FURTHER_READ_ROWS) {
+      const now = rows === FIRST_READ_ROWS ? open : open.slice(0, FURTHER_READ_ORDERS);
+      const lives = await this.readParts(now, rows);
+      const unfinished = now.flatMap((part, i) => {
+        const { rows: life, isUnfinished } = lives[i]!;
+        const begin = this.beginIn(life, corrections);
+        if (begin || !isUnfinished) {
+          part.walk.begin = begin ?? { nanos: part.walk.nanos, values: new Map() };
+          return [];
+        }
+        return [{ ...part, after: BigInt(life.at(-1)?.sequence ?? part.after) }];
+      });
+      open = [...unfinished, ...open.slice(now.length)];
+    }
+    for (const { orderId, begin, unbegun: places } of unbegun) {
+      for (const { place, nanos } of places.splice(0)) {
+        if (begin!.nanos > nanos + CLOCKS_APART_NANOS) continue; // of another order, by its id
+        const known = answers.get(answerKey(orderId, place))!;
+        const ended = new Set(this.members.ended?.(known, begin!.values));
+        const taken = [...begin!.values].filter(([name]) => !known.has(name) && !ended.has(name));
+        answers.set(answerKey(orderId, place), new Map([...known, ...taken]));
+      }
+    }
+  }
+
+  /** What the first create says; undefined where there is none. */
+  private beginIn(rows: readonly LifeEvent<Selected>[], corrections: Corrections<Selected>): Begin<Name> | undefined {
+    for (const row of rows) {
+      if (corrections.original(row)) continue;
+      const stated = corrections.inForce(row) ?? row;
+      if (stated.action !== BEGIN) continue;
+      const own = this.statedIn(stated);
+      if (!this.members.isCopy(stated, own)) return { nanos: this.members.nanosOf(stated), values: own };
+    }
+    return undefined;
+  }
+
+  /** Up to `maxRows` events of each part of a life, those of the archive first; and whether there are more. */
+  private async readParts(
+    parts: readonly Part[],
+    maxRows: number,
+  ): Promise<{ rows: readonly LifeEvent<Selected>[]; isUnfinished: boolean }[]> {
     const statement = (archivedTo: bigint): Statement => ({
       text: `SELECT wanted.i AS wanted, life.*
                FROM unnest($2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS wanted (entity_id, after, upto, i)
@@ -111,9 +216,9 @@ export class OrderLives<Name extends string, Selected extends object> {
                ORDER BY wanted.i, life.sequence`,
       values: [
         this.run.ledger,
-        questions.map(({ walk }) => walk.orderId),
-        questions.map(({ walk }) => String(walk.after)),
-        questions.map(({ places }) => String(places.at(-1))),
+        parts.map(({ orderId }) => orderId),
+        parts.map(({ after }) => String(after)),
+        parts.map(({ upTo }) => String(upTo)),
         maxRows,
         String(archivedTo),
       ],
@@ -122,39 +227,31 @@ export class OrderLives<Name extends string, Selected extends object> {
       ...(await queryBounded<LifeEvent<Selected> & { wanted: string }>(
         client,
         statement(extent.archivedTo),
-        maxRows * questions.length,
+        maxRows * parts.length,
         STREAM_PAGE_BYTES,
       )),
       archivedTo: extent.archivedTo,
     }));
-    const archived = await this.archivedLives(questions, maxRows, archivedTo);
+    const archived = await this.archivedLives(parts, maxRows, archivedTo);
     const onlineOf = grouped(rows, ({ wanted }) => Number(wanted) - 1);
-    const cutFrom = cut ? Number(rows.at(-1)!.wanted) - 1 : questions.length;
-    return questions.filter((question, i) => {
+    const cutFrom = cut ? Number(rows.at(-1)!.wanted) - 1 : parts.length;
+    return parts.map((_, i) => {
       const before = archived[i] ?? [];
       // what comes after archived events comes once all of these are read
       const life = before.length === maxRows ? before : [...before, ...(onlineOf.get(i) ?? [])];
-      for (const row of life) {
-        answer(question, BigInt(row.sequence) - 1n, answers);
-        this.take(question.walk, row, corrections);
-      }
-      if (i >= cutFrom || life.length >= maxRows) return true;
-      answer(question, question.places.at(-1), answers);
-      return false;
+      return { rows: life, isUnfinished: i >= cutFrom || life.length >= maxRows };
     });
   }
 
-  /** The archived events of each question's order that are next, `maxRows` at most. */
+  /** The archived events of each part that are next, `maxRows` at most. */
   private async archivedLives(
-    questions: readonly Question<Name>[],
+    parts: readonly Part[],
     maxRows: number,
     archivedTo: bigint,
   ): Promise<LifeEvent<Selected>[][]> {
-    const lives = questions.map(({ walk, places }) => {
-      const last = places.at(-1)!;
-      const upTo = last < archivedTo ? last : archivedTo;
-      return { entityType: 'order', entityId: walk.orderId, after: walk.after, upTo };
-    });
+    const lives = parts.map(({ orderId, after, upTo }) => ({
+      ...{ entityType: 'order', entityId: orderId, after, upTo: upTo < archivedTo ? upTo : archivedTo },
+    }));
     if (lives.every(({ after, upTo }) => after >= upTo)) return [];
     const found: LifeEvent<Selected>[][] = [];
     // few at once: of each row no more than its members is kept
@@ -175,13 +272,44 @@ export class OrderLives<Name extends string, Selected extends object> {
   /** Goes one event further. A corrected event says what its correction says, at its own place. */
   private take(walk: Walk<Name>, row: LifeEvent<Selected>, corrections: Corrections<Selected>): void {
     walk.after = BigInt(row.sequence);
+    walk.nanos = this.members.nanosOf(row);
+    walk.isAtCopy = false;
     if (corrections.original(row)) return;
     const stated = corrections.inForce(row) ?? row;
     if (stated.action === 'void') return;
-    for (const [name, text] of this.members.stated(stated)) {
-      walk.values.set(name, { text, sequence: stated.sequence });
+    const own = this.statedIn(stated);
+    if (this.members.isCopy(stated, own)) {
+      walk.isAtCopy = true;
+      for (const [name, value] of own) walk.copied.set(name, value);
+      return;
     }
+    if (stated.action === BEGIN) {
+      const nanos = this.members.nanosOf(stated);
+      if (walk.isBegun && walk.end !== undefined && nanos > walk.end) {
+        walk.values.clear();
+        walk.copied.clear();
+        walk.end = undefined;
+      }
+      if (!walk.isBegun) walk.begin = { nanos, values: own };
+      walk.isBegun = true;
+    }
+    if (ENDS.includes(stated.action)) walk.end = this.members.nanosOf(stated);
+    for (const name of this.members.ended?.(own, walk.values) ?? []) walk.values.delete(name);
+    for (const [name, value] of own) walk.values.set(name, value);
   }
+
+  private statedIn(stated: LifeEvent<Selected>): Map<Name, StatedValue> {
+    const { sequence } = stated;
+    return new Map([...this.members.stated(stated)].map(([name, text]) => [name, { text, sequence }]));
+  }
+}
+
+function newWalk<Name extends string>(orderId: string): Walk<Name> {
+  const [values, copied] = [new Map<Name, StatedValue>(), new Map<Name, StatedValue>()];
+  return {
+    ...{ orderId, after: 0n, values, copied, isAtCopy: false },
+    ...{ isBegun: false, unbegun: [], begin: undefined, end: undefined, nanos: 0n },
+  };
 }
 
 /** Answers the places up to one, at which nothing more is to come. */
@@ -191,7 +319,10 @@ function answer<Name extends string>(
   answers: Map<string, OrderValues<Name>>,
 ): void {
   while (places[0] !== undefined && upTo !== undefined && places[0] <= upTo) {
-    answers.set(answerKey(walk.orderId, places.shift()!), new Map(walk.values));
+    const place = places.shift()!;
+    if (!walk.isBegun) walk.unbegun.push({ place, nanos: walk.nanos });
+    const isOfCopy = walk.isAtCopy && place === walk.after;
+    answers.set(answerKey(walk.orderId, place), new Map([...(isOfCopy ? walk.copied : []), ...walk.values]));
   }
 }
 

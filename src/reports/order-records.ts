@@ -115,7 +115,7 @@ function subjectsOf({ fields }: Regime): Subject<string>[] {
 
 async function* rowsOf(run: ReportRun, regime: Regime): AsyncGenerator<Row> {
   const { actions, condition } = regime.rows ?? { condition: ALWAYS };
-  for await (const page of heldEvents(run, actions)) {
+  for await (const page of heldEvents(run, { actions })) {
     for (const held of page) {
       const event = asSeen(held);
       if (condition.holds(event)) yield rowOf(regime, held, event);

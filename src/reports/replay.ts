@@ -1,5 +1,5 @@
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
-import { factAt, heldEvents, userOf, type HeldEvent } from './held-events.js';
+import { clientOf, factAt, heldEvents, userOf, type HeldEvent } from './held-events.js';
 import { recordedAt } from './recorded-at.js';
 import type { FactName } from './regimes/regime.js';
 import { defineReport } from './report.js';
@@ -16,7 +16,7 @@ const FILTERS = {
 
 export const replay = defineReport({
   name: 'replay',
-  version: 1,
+  version: 2,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Replay of orders in time',
   question: 'What happened to orders in the period, one event after the other, across all orders?',
@@ -57,6 +57,10 @@ export const replay = defineReport({
     { name: 'execution_id', description: 'metadata.execution_id, as sent' },
     { name: 'user_id', description: 'who; of a corrected event who sent the corrected one' },
     { name: 'source', description: 'the system that sent it' },
+    {
+      name: 'copy',
+      description: 'true where metadata.drop_copy says that another source or order tells of it as well',
+    },
     { name: 'event_id', description: 'the event; of a corrected one the correction in force' },
     { name: 'recorded_at', description: 'when the service recorded it, UTC' },
     { name: 'corrects', description: 'the event_id first recorded, if it was corrected; or what it names in vain' },
@@ -68,16 +72,20 @@ export const replay = defineReport({
       return value === undefined ? [] : [{ facts, value }];
     });
     const userId = run.parameters.user_id;
-    for await (const page of heldEvents(run)) {
+    for await (const page of heldEvents(run, { withCopies: true })) {
       for (const event of page) {
         if (userId !== undefined && userOf(event) !== userId) continue;
-        if (wanted.every(({ facts, value }) => facts.some((name) => factAt(event, name) === value))) {
+        if (wanted.every(({ facts, value }) => facts.some((name) => valueOf(event, name) === value))) {
           yield rowOf(event);
         }
       }
     }
   },
 });
+
+function valueOf(event: HeldEvent, name: FactName): string | null {
+  return name === 'client_id' ? clientOf(event) : factAt(event, name);
+}
 
 function rowOf(event: HeldEvent) {
   const { row, content, original, own } = event;
@@ -95,13 +103,14 @@ function rowOf(event: HeldEvent) {
     remaining_quantity: own.get('remaining_quantity') ?? null,
     order_quantity: factAt(event, 'order_quantity'),
     limit_price: factAt(event, 'limit_price'),
-    client: factAt(event, 'client_id'),
+    client: clientOf(event),
     investment_decision_maker: factAt(event, 'investment_decision_maker'),
     execution_decision_maker: factAt(event, 'execution_decision_maker'),
     desk: factAt(event, 'desk'),
     execution_id: own.get('execution_id') ?? null,
     user_id: userOf(event),
     source: content.source ?? null,
+    copy: event.isCopy ? 'true' : null,
     event_id: content.event_id,
     recorded_at: recordedAt(row),
     corrects: original?.event_id ?? content.corrects ?? null,

@@ -17,7 +17,7 @@ import {
   namesOfSubjects,
   OF_THAT_INSTRUMENT,
   saidOfSubjects,
-} from './subjects.js';
+} from '../reports/subjects.js';
 import type { Stated } from './trace.js';
 
 /** By what an execution says where it took place. */

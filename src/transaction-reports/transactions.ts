@@ -13,7 +13,7 @@ import {
   type KnownThen,
   type Unlike,
 } from './order-past.js';
-import { DECIDED_BY_THE_LATER } from './subjects.js';
+import { DECIDED_BY_THE_LATER } from '../reports/subjects.js';
 import type { Stated } from './trace.js';
 
 /** Of these only what the execution itself states counts. */

@@ -1,6 +1,6 @@
 import { exact, plus, shown, total } from './plain-aggregation.js';
 import { text, type PlacedEvent } from './plain-computation.js';
-import { factsInPeriod, known, ofOrder, type Fact } from './plain-replay.js';
+import { clientAt, factsInPeriod, known, ofOrder, type Fact } from './plain-replay.js';
 
 type Row = Record<string, string | null>;
 
@@ -30,18 +30,29 @@ export function expectedActivityBy(
   const keyOf = (fact: Fact): string | null => {
     if (by === 'user') return fact.original.user_id;
     if (by === 'venue') return known(fact, 'new_state', 'exchange');
-    if (by === 'instrument') return known(fact, 'new_state', 'symbol');
-    const names: Record<string, string> = { algorithm: 'execution_decision_maker', client: 'client_id' };
+    if (by === 'instrument') return known(fact, 'new_state', 'symbol') ?? known(fact, 'new_state', 'isin');
+    if (by === 'client') return clientAt(fact);
+    const names: Record<string, string> = { algorithm: 'execution_decision_maker' };
     return known(fact, 'metadata', names[by!] ?? by!);
   };
   const all = factsInPeriod(events, from, to).map((fact) => ({
-    ...{ fact, key: keyOf(fact), instrument: known(fact, 'new_state', 'symbol') },
+    ...{
+      fact,
+      key: keyOf(fact),
+      instrument: known(fact, 'new_state', 'symbol'),
+      isin: known(fact, 'new_state', 'isin'),
+    },
     isVenue: /^venue_/.test(text(fact.final.metadata.initiated_by) ?? ''),
     action: fact.final.action,
   }));
   const ascending = (a: string | null, b: string | null): number =>
     a === b ? 0 : a === null ? -1 : b === null ? 1 : a < b ? -1 : 1;
-  const row = (own: typeof all, group: string | null, instrument: string | null, level: string): Row => {
+  const row = (
+    own: typeof all,
+    group: string | null,
+    [instrument, isin]: readonly [string | null, string | null],
+    level: string,
+  ): Row => {
     const those = (...actions: string[]): typeof all => own.filter(({ action }) => actions.includes(action));
     const fills = those('fill', 'partial_fill');
     const named = ['create', 'modify', 'cancel', 'expire', 'reject', 'fill', 'partial_fill'];
@@ -64,7 +75,14 @@ export function expectedActivityBy(
     const submitted = sum([...created.filter(({ isVenue }) => !isVenue).map(({ quantity }) => quantity), ...modified]);
     const isWhole = level === 'instrument';
     return {
-      ...{ group, instrument, level, orders: String(created.length), modifications: String(those('modify').length) },
+      ...{
+        group,
+        instrument,
+        isin,
+        level,
+        orders: String(created.length),
+        modifications: String(those('modify').length),
+      },
       ...{ cancels: String(those('cancel').length), expiries: String(those('expire').length) },
       ...{ rejects: String(those('reject').length), executions: String(fills.length) },
       others: String(own.filter(({ action }) => !named.includes(action)).length),
@@ -81,15 +99,19 @@ export function expectedActivityBy(
   const groups = [...new Set(all.map(({ key }) => key))].sort(ascending);
   return groups.flatMap((group) => {
     const own = all.filter(({ key }) => key === group);
-    const instruments = [...new Set(own.map(({ instrument }) => instrument))].sort(ascending);
-    const rows = instruments.map((instrument) =>
+    const byText = (a: (typeof all)[number], b: (typeof all)[number]): number =>
+      ascending(a.instrument, b.instrument) || ascending(a.isin, b.isin);
+    const instruments = new Map(
+      [...own].sort(byText).map(({ instrument, isin }) => [JSON.stringify([instrument, isin]), { instrument, isin }]),
+    );
+    const rows = [...instruments.values()].map(({ instrument, isin }) =>
       row(
-        own.filter((each) => each.instrument === instrument),
+        own.filter((each) => each.instrument === instrument && each.isin === isin),
         group,
-        instrument,
+        [instrument, isin],
         'instrument',
       ),
     );
-    return by === 'instrument' ? rows : [...rows, row(own, group, null, 'all')];
+    return by === 'instrument' ? rows : [...rows, row(own, group, [null, null], 'all')];
   });
 }

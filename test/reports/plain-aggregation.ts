@@ -1,4 +1,5 @@
 import { nanosOf, Rulings, text, type PlacedEvent } from './plain-computation.js';
+import { isCopy } from './plain-life.js';
 import { factsInPeriod, known } from './plain-replay.js';
 
 type Row = Record<string, string | null>;
@@ -54,7 +55,7 @@ export function expectedAggregation(
     facts
       .filter(({ original }) => original.entity_type === 'order' && original.entity_id === orderId)
       .map(({ final }) => final)
-      .filter(({ action, event_type: type }) => action !== 'void' && type === 'order_lifecycle');
+      .filter((event) => event.action !== 'void' && event.event_type === 'order_lifecycle' && !isCopy(event));
   const latest = (life: PlacedEvent[], part: 'new_state' | 'metadata', name: string): string | null =>
     life.map((event) => text(event[part][name])).findLast((value) => value !== null) ?? null;
 

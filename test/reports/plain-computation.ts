@@ -1,4 +1,5 @@
 import type { SentEvent } from './made-day.js';
+import { isCopy, stateAt } from './plain-life.js';
 
 /** An event with its place; all of a ledger fit into an array here. */
 export interface PlacedEvent extends SentEvent {
@@ -95,30 +96,30 @@ export function expectedTrades(events: readonly PlacedEvent[], from: string, to:
     ({ final }) =>
       final.event_type === 'order_lifecycle' &&
       final.entity_type === 'order' &&
-      (final.action === 'fill' || final.action === 'partial_fill'),
+      (final.action === 'fill' || final.action === 'partial_fill') &&
+      !isCopy(final),
   );
   return inPeriod(trades, ({ final }) => final, from, to).map(({ original, final }) => {
     const lookedUp: string[] = [];
-    const find = (part: 'new_state' | 'metadata', name: string): string | null => {
+    const state = stateAt(facts, { original, final });
+    const find = (part: 'new_state' | 'metadata', name: string, isUsed = true): string | null => {
       const own = text(final[part][name]);
       if (own !== null) return own;
-      const life = facts.filter(
-        (fact) =>
-          fact.original.entity_type === 'order' &&
-          fact.original.entity_id === final.entity_id &&
-          fact.original.sequence <= original.sequence &&
-          fact.final.action !== 'void',
-      );
-      const source = life.findLast((fact) => text(fact.final[part][name]) !== null);
-      if (!source) return null;
-      lookedUp.push(`${name}@${source.final.sequence}`);
-      return text(source.final[part][name]);
+      const said = state.get(name);
+      if (!said || !isUsed) return null;
+      lookedUp.push(`${name}@${said.sequence}`);
+      return said.text;
     };
+    const hasClient = text(final.metadata.client_id) !== null;
+    const type =
+      text(final.metadata.client_id_type) ?? (hasClient ? null : (state.get('client_id_type')?.text ?? null));
+    const isOfNobody = ['none', 'aggregated', 'pending_allocation'].includes(type ?? '');
     const executionTime = text(final.metadata.execution_time);
     const isReadable = executionTime !== null && /^\d{4}-\d\d-\d\dT/.test(executionTime);
     return {
       venue: find('new_state', 'exchange'),
       instrument: find('new_state', 'symbol'),
+      isin: find('new_state', 'isin'),
       side: find('new_state', 'side'),
       quantity: text(final.new_state.quantity),
       price: text(final.new_state.price),
@@ -128,7 +129,7 @@ export function expectedTrades(events: readonly PlacedEvent[], from: string, to:
         : executionTime === null
           ? 'timestamp'
           : 'timestamp-as-execution_time-is-unreadable',
-      client: find('metadata', 'client_id'),
+      client: isOfNobody ? (find('metadata', 'client_id_type'), null) : find('metadata', 'client_id'),
       investment_decision_maker: find('metadata', 'investment_decision_maker'),
       execution_decision_maker: find('metadata', 'execution_decision_maker'),
       order_id: final.entity_id,

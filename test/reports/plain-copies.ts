@@ -13,9 +13,9 @@ export function expectedCopies(
 ): Row[] {
   const tolerance = BigInt(toleranceMs) * 1_000_000n;
   const [low, high] = [nanosOf(from), nanosOf(to)];
-  const told = factsInPeriod(events, '1970-01-01T00:00:00Z', '2199-12-31T23:59:59Z')
+  const told = factsInPeriod(events, '1970-01-01T00:00:00Z', '2199-12-31T23:59:59Z', true)
     .filter(({ final }) => final.action === 'fill' || final.action === 'partial_fill')
-    .filter(({ final }) => final.source === source || final.source === other)
+    .filter(({ original }) => original.source === source || original.source === other)
     .filter(({ final }) => {
       const at = nanosOf(final.timestamp);
       return at >= low - tolerance && at < high + tolerance;
@@ -31,7 +31,13 @@ export function expectedCopies(
         known(fact, 'metadata', 'venue_order_id'),
       ];
       return {
-        ...{ final, time, at: nanosOf(time), isListed: at >= low && at < high, isSource: final.source === source },
+        ...{
+          final,
+          time,
+          at: nanosOf(time),
+          isListed: at >= low && at < high,
+          isSource: fact.original.source === source,
+        },
         names: names.filter((name) => name !== null),
         id: text(final.metadata.execution_id),
         transaction: text(final.metadata.venue_transaction_id),

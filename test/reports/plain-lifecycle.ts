@@ -1,4 +1,5 @@
-import { nanosOf, Rulings, text, type PlacedEvent } from './plain-computation.js';
+import { nanosOf, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
+import { isCopy } from './plain-life.js';
 
 type Row = Record<string, string | null>;
 
@@ -157,7 +158,7 @@ function exceptionsOfOrder(order: string, all: readonly PlacedEvent[], periodEnd
   const own = all.filter(({ entity_type, entity_id }) => entity_type === 'order' && entity_id === order);
   const rulings = new Rulings(own);
   const rows: Row[] = [];
-  const tell = (rule: string, concerned: readonly PlacedEvent[], expected: string, found: string): void => {
+  const tell: Tell = (rule, concerned, expected, found) => {
     rows.push({
       order_id: order,
       rule,
@@ -169,7 +170,7 @@ function exceptionsOfOrder(order: string, all: readonly PlacedEvent[], periodEnd
       events: concerned.map(({ event_id, sequence }) => `${event_id}@${sequence}`).join(' '),
     });
   };
-  const life: PlacedEvent[] = [];
+  let life: PlacedEvent[] = [];
   for (const event of own) {
     if (rulings.target(event)) continue;
     if (event.corrects !== undefined) {
@@ -187,15 +188,30 @@ function exceptionsOfOrder(order: string, all: readonly PlacedEvent[], periodEnd
     }
     const step = rulings.final(event);
     if (step.event_type !== 'order_lifecycle' || (step !== event && step.action === 'void')) continue;
+    if (isCopy(step)) continue;
     const first = life.find((earlier) => bare(earlier) === bare(step));
     if (first) tell('duplicate-event', [step, first], 'one event', 'the same content again');
     else {
+      const { end: over } = quantitiesAfter(life);
+      const dayOf = (each: PlacedEvent): string => utc(each.timestamp).slice(0, 10);
+      const hasCreate = life.some(({ action }) => action === 'create');
+      if (step.action === 'create' && hasCreate && over && dayOf(step) > dayOf(over)) {
+        atEnd(life, periodEnd, tell);
+        life = [];
+      }
       atStep(life, step, tell);
       life.push(step);
     }
   }
+  atEnd(life, periodEnd, tell);
+  return rows;
+}
+
+type Tell = (rule: string, concerned: readonly PlacedEvent[], expected: string, found: string) => void;
+
+function atEnd(life: readonly PlacedEvent[], periodEnd: bigint, tell: Tell): void {
   const [first] = life;
-  if (!first) return rows;
+  if (!first) return;
   const create = life.find(({ action }) => action === 'create');
   const fills = life.filter(isFill);
   if (!create && fills.length > 0)
@@ -209,14 +225,9 @@ function exceptionsOfOrder(order: string, all: readonly PlacedEvent[], periodEnd
     const open = `open for ${age(periodEnd - nanosOf(begun.timestamp))}${later}`;
     tell('open-at-period-end', end ? [begun, end] : [begun], 'an end in the period', open);
   }
-  return rows;
 }
 
-function atStep(
-  life: readonly PlacedEvent[],
-  step: PlacedEvent,
-  tell: (rule: string, concerned: readonly PlacedEvent[], expected: string, found: string) => void,
-): void {
+function atStep(life: readonly PlacedEvent[], step: PlacedEvent, tell: Tell): void {
   const said = (name: string): string | null => text(step.new_state[name]);
   const saidBefore = (name: string): string | null => text(step.previous_state?.[name]);
   const unreadable = [

@@ -1,4 +1,5 @@
-import { inPeriod, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
+import { inPeriod, Rulings, utc, type PlacedEvent } from './plain-computation.js';
+import { isCopy, stateAt, statements, type State } from './plain-life.js';
 
 /**
  * The rows of order-records, written from the regulations' tables a field at a time and with nothing of the service's:
@@ -12,39 +13,19 @@ type Row = Record<string, Value>;
 interface Seen {
   event: PlacedEvent;
   sequence: number;
-  own: Map<string, Value>;
-  last: Map<string, { text: Value; sequence: number }>;
+  own: Map<string, string>;
+  last: State;
 }
 
 const isFill = (action: string): boolean => action === 'fill' || action === 'partial_fill';
-
-function statements(event: PlacedEvent): Map<string, Value> {
-  const all = new Map<string, Value>();
-  for (const [name, value] of [...Object.entries(event.new_state), ...Object.entries(event.metadata)]) {
-    const cell = Array.isArray(value) ? JSON.stringify(value) : text(value);
-    if (cell !== null) all.set(name, cell);
-  }
-  if (event.action === 'create') all.set('created', utc(event.timestamp));
-  if (event.action === 'decide') all.set('decided', utc(event.timestamp));
-  if (!isFill(event.action)) {
-    if (all.has('price') && !all.has('limit_price')) all.set('limit_price', all.get('price')!);
-    if (all.has('quantity') && !all.has('order_quantity')) all.set('order_quantity', all.get('quantity')!);
-  }
-  return all;
-}
 
 function seenIn(events: readonly PlacedEvent[], from: string, to: string): Seen[] {
   const facts = new Rulings(events)
     .facts()
     .filter(({ original, final }) => original.entity_type === 'order' && final.action !== 'void');
-  const rows = facts.filter(({ final }) => final.event_type === 'order_lifecycle');
+  const rows = facts.filter(({ final }) => final.event_type === 'order_lifecycle' && !isCopy(final));
   return inPeriod(rows, ({ final }) => final, from, to).map(({ original, final }) => {
-    const last = new Map<string, { text: Value; sequence: number }>();
-    for (const fact of facts) {
-      if (fact.original.entity_id !== final.entity_id || fact.original.sequence > original.sequence) continue;
-      for (const [name, value] of statements(fact.final))
-        last.set(name, { text: value, sequence: fact.final.sequence });
-    }
+    const last = stateAt(facts, { original, final });
     return { event: final, sequence: original.sequence, own: statements(final), last };
   });
 }
@@ -168,6 +149,8 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
     const name = names.find((each) => peek(each) !== null);
     return name === undefined ? null : get(name);
   };
+  const nearest = (...names: string[]): Value =>
+    first(...(names.some((name) => own.has(name)) ? names.filter((name) => own.has(name)) : names));
   const f = (number: string, column: string, [value, isRight]: [Value, boolean], needed: boolean): Field => [
     number,
     column,
@@ -214,7 +197,7 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       f('13', 'priority_time', time(get('priority_time')), action !== 'reject'),
       f('14', 'priority_size', qty(get('priority_size')), false),
       f('15', 'sequence_number', right(String(seen.sequence)), true),
-      f('16', 'segment_mic', plain(first('segment_mic', 'exchange'), mic), true),
+      f('16', 'segment_mic', plain(nearest('segment_mic', 'exchange'), mic), true),
       f('17', 'order_book', atMost(get('order_book'), 20), true),
       f('18', 'instrument', plain(get('isin'), isin), true),
       f('19', 'date_of_receipt', right(first('order_entry_time', 'created')?.slice(0, 10) ?? null), true),
@@ -430,7 +413,7 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
         peek('aggregated') === 'true',
       ),
       f('8g', 'aggregation_group', right(get('aggregation_group')), peek('aggregated') === 'true'),
-      f('9', 'segment_mic', toFirm ? [null, true] : plain(first('segment_mic', 'exchange'), mic), !toFirm),
+      f('9', 'segment_mic', toFirm ? [null, true] : plain(nearest('segment_mic', 'exchange'), mic), !toFirm),
       f(
         '10',
         'transmitted_to',
@@ -510,7 +493,7 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
     f(
       '7',
       'order_receiver',
-      plain(first('order_receiver', 'segment_mic', 'exchange'), (v) => lei(v) || mic(v)),
+      plain(nearest('order_receiver', 'segment_mic', 'exchange'), (v) => lei(v) || mic(v)),
       true,
     ),
     f('8', 'order_type', atMost(first('venue_order_type', 'order_type'), 50), true),

@@ -1,44 +1,41 @@
 import { inPeriod, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
+import { isCopy, stateAt, statements, type State } from './plain-life.js';
 
 type Row = Record<string, string | null>;
 type Part = 'new_state' | 'metadata';
 
-/** An event that holds, and all that does of its order up to there. */
+/** An event that holds, and what is known of its order there. */
 export interface Fact {
   original: PlacedEvent;
   final: PlacedEvent;
-  life: readonly PlacedEvent[];
+  state: State;
 }
 
-const isFill = ({ action }: PlacedEvent): boolean => action === 'fill' || action === 'partial_fill';
-
-/** The order events that hold and happened in the period, in time. */
-export function factsInPeriod(events: readonly PlacedEvent[], from: string, to: string): Fact[] {
-  const all = new Rulings(events)
-    .facts()
-    .filter(({ final }) => final.entity_type === 'order' && final.action !== 'void');
-  const own = all.filter(({ final }) => final.event_type === 'order_lifecycle');
-  return inPeriod(own, ({ final }) => final, from, to).map(({ original, final }) => ({
-    original,
-    final,
-    life: all
-      .filter((each) => each.original.sequence <= original.sequence && each.final.entity_id === final.entity_id)
-      .map((each) => each.final),
-  }));
+/** The order events that hold and happened in the period, in time; copies only where they are wanted. */
+export function factsInPeriod(events: readonly PlacedEvent[], from: string, to: string, withCopies = false): Fact[] {
+  const all = new Rulings(events).facts().filter(({ final }) => final.entity_type === 'order');
+  const own = all.filter(({ final }) => final.event_type === 'order_lifecycle' && final.action !== 'void');
+  const wanted = own.filter(({ final }) => withCopies || !isCopy(final));
+  return inPeriod(wanted, ({ final }) => final, from, to).map((ruled) => ({ ...ruled, state: stateAt(all, ruled) }));
 }
 
-/** The latest that the order's events state. */
-export function known({ life }: Fact, part: Part, name: string): string | null {
-  return life.map((event) => text(event[part][name])).findLast((value) => value !== null) ?? null;
+/** What the event itself says, otherwise what is known of its order. */
+export function known({ final, state }: Fact, part: Part, name: string): string | null {
+  return text(final[part][name]) ?? state.get(name)?.text ?? null;
 }
 
 /** The order's own quantity or limit: outside of fills plain `quantity` and `price` say it too. */
-export function ofOrder({ life }: Fact, name: 'order_quantity' | 'limit_price'): string | null {
-  const plain = name === 'order_quantity' ? 'quantity' : 'price';
-  const values = life.map(
-    (event) => text(event.new_state[name]) ?? (isFill(event) ? null : text(event.new_state[plain])),
-  );
-  return values.findLast((value) => value !== null) ?? null;
+export function ofOrder({ final, state }: Fact, name: 'order_quantity' | 'limit_price'): string | null {
+  return statements(final).get(name) ?? state.get(name)?.text ?? null;
+}
+
+/** Nobody where it is said that there is none. */
+export function clientAt(fact: Fact): string | null {
+  const hasOwn = text(fact.final.metadata.client_id) !== null;
+  const type = hasOwn ? text(fact.final.metadata.client_id_type) : known(fact, 'metadata', 'client_id_type');
+  return ['none', 'aggregated', 'pending_allocation'].includes(type ?? '')
+    ? null
+    : known(fact, 'metadata', 'client_id');
 }
 
 /** The rows of replay. */
@@ -48,7 +45,7 @@ export function expectedReplay(
   from: string,
   to: string,
 ): Row[] {
-  return factsInPeriod(events, from, to)
+  return factsInPeriod(events, from, to, true)
     .map((fact) => {
       const { original, final } = fact;
       const row: Row = {
@@ -65,13 +62,14 @@ export function expectedReplay(
         remaining_quantity: text(final.new_state.remaining_quantity),
         order_quantity: ofOrder(fact, 'order_quantity'),
         limit_price: ofOrder(fact, 'limit_price'),
-        client: known(fact, 'metadata', 'client_id'),
+        client: clientAt(fact),
         investment_decision_maker: known(fact, 'metadata', 'investment_decision_maker'),
         execution_decision_maker: known(fact, 'metadata', 'execution_decision_maker'),
         desk: known(fact, 'metadata', 'desk'),
         execution_id: text(final.metadata.execution_id),
         user_id: original.user_id,
         source: final.source ?? null,
+        copy: isCopy(final) ? 'true' : null,
         event_id: final.event_id,
         recorded_at: final.recorded_at,
         corrects: original === final ? (final.corrects ?? null) : original.event_id,

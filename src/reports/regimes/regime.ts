@@ -156,11 +156,14 @@ export function known(event: OrderEvent, name: FactName): string | undefined {
 
 /** The first of the names that is known, as it is. */
 export function firstKnown(event: OrderEvent, names: readonly FactName[]): Made | undefined {
-  for (const name of names) {
-    const text = known(event, name);
-    if (text !== undefined) return { text, of: [name] };
-  }
-  return undefined;
+  const name = names.find((each) => event.own.has(each) || event.known.has(each));
+  return name === undefined ? undefined : { text: known(event, name)!, of: [name] };
+}
+
+/** Of names of a place the first that the event states itself, else the first that is known: where it is said to go goes before where it went. */
+export function placeOf(event: OrderEvent, names: readonly FactName[]): Made | undefined {
+  const own = names.filter((each) => event.own.has(each));
+  return firstKnown(event, own.length > 0 ? own : names);
 }
 
 function termOf({ terms, isOwn }: RegimeField, event: OrderEvent): Made | undefined {
@@ -447,7 +450,7 @@ export function remainingQuantity(event: OrderEvent): Made | undefined {
 
 /** The segment's MIC, or `exchange` where that is one. */
 export function venueMic(event: OrderEvent): Made | undefined {
-  return firstKnown(event, ['segment_mic', 'exchange']);
+  return placeOf(event, ['segment_mic', 'exchange']);
 }
 
 /** The time of an execution, otherwise the event's. */

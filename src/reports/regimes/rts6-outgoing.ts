@@ -10,6 +10,7 @@ import {
   known,
   OF_SALES,
   OF_STOPS,
+  placeOf,
   remainingQuantity,
   restrictions,
   UNLESS_A_DECISION,
@@ -21,6 +22,7 @@ import {
   WITH_A_PRICE,
   WITH_AN_END,
   WITH_AN_EVENT_CODE,
+  type FactName,
   type Regime,
 } from './regime.js';
 
@@ -38,6 +40,9 @@ const VALIDITIES = {
 };
 
 /** Delegated Regulation (EU) 2017/589, Annex II, table 3. */
+/** By what an event says whom an order went to. */
+const RECEIVERS = ['order_receiver', 'segment_mic', 'exchange'] as const satisfies readonly FactName[];
+
 export const RTS6_OUTGOING: Regime = {
   name: 'rts6-outgoing',
   title: 'RTS 6: outgoing and executed orders',
@@ -100,7 +105,8 @@ export const RTS6_OUTGOING: Regime = {
       number: '7',
       column: 'order_receiver',
       title: 'Receiver of the order',
-      terms: ['order_receiver', 'segment_mic', 'exchange'],
+      terms: RECEIVERS,
+      make: (event) => placeOf(event, RECEIVERS),
       format: 'receiver',
       required: ALWAYS,
     },

@@ -1,6 +1,5 @@
 import { isLei } from '../identifiers/lei.js';
-import type { FactName } from '../reports/regimes/regime.js';
-import type { Stated } from './trace.js';
+import type { FactName } from './regimes/regime.js';
 
 /** By what an event names its instrument. */
 export const INSTRUMENT_NAMES = ['isin', 'symbol'] as const satisfies readonly FactName[];
@@ -17,15 +16,19 @@ const OF_A_REPRESENTATIVE: readonly FactName[] = [
   'client_representative_birth_date',
 ];
 
-type Own = ReadonlyMap<FactName, Stated> | undefined;
-type Known = (name: FactName) => Stated | undefined;
+interface Said {
+  text: string;
+}
+
+type Own = ReadonlyMap<FactName, Said> | undefined;
+type Known = (name: FactName) => Said | undefined;
 
 /** Somebody or something that events name, and of whom they say more by other names. */
 interface Subject {
   namedBy: readonly FactName[];
   said: readonly FactName[];
   /** whether an event names another one; by itself where it states another text than was known */
-  isAnother?: (own: ReadonlyMap<FactName, Stated>, known: Known) => boolean;
+  isAnother?: (own: ReadonlyMap<FactName, Said>, known: Known) => boolean;
   /** what is said where nobody is named, and not of anybody who is named later */
   ofNobody?: string;
 }
@@ -44,7 +47,8 @@ const SUBJECTS: readonly Subject[] = [
   },
   { namedBy: ['exchange', 'segment_mic'], said: ['central_counterparty'] },
   {
-    namedBy: ['client_id'],
+    // by the type it is told whether a person was known
+    namedBy: ['client_id', 'client_id_type'],
     said: [
       ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
       ...(['client_representative_id', 'transmitting_firm', ...OF_A_REPRESENTATIVE] as const),
@@ -122,7 +126,7 @@ export const DESCRIBED_BY: readonly FactName[] = [
 ];
 
 /** Whether neither names its instrument, and both describe it otherwise. */
-export function describesAnother(own: ReadonlyMap<FactName, Stated>, known: Known): boolean {
+export function describesAnother(own: ReadonlyMap<FactName, Said>, known: Known): boolean {
   const isNamed = INSTRUMENT_NAMES.some((name) => own.has(name) || known(name) !== undefined);
   return !isNamed && DESCRIBED_BY.some((name) => isOther(name, own, known));
 }
@@ -132,8 +136,48 @@ function isOther(name: FactName, own: Own, known: Known): boolean {
   return next !== undefined && before !== undefined && next.text !== before.text;
 }
 
-/** An LEI and an id that is none may be of one client: only the reference data know. */
-function namesAnotherClient(own: ReadonlyMap<FactName, Stated>, known: Known): boolean {
+/** An LEI and an id that is none may be of one client: only the reference data know. No person has an LEI. */
+function namesAnotherClient(own: ReadonlyMap<FactName, Said>, known: Known): boolean {
   const [next, before] = [own.get('client_id')?.text, known('client_id')?.text];
-  return next !== undefined && before !== undefined && next !== before && isLei(next) === isLei(before);
+  if (next === undefined || before === undefined || next === before) return false;
+  return isLei(next) === isLei(before) || (isLei(next) && known('client_id_type')?.text === 'natural_person');
+}
+
+/** What else holds no more of an order, for its records: how it is limited, how long it is good, that its client is not named. */
+const OF_THE_ORDER: readonly {
+  named: FactName;
+  said: readonly FactName[];
+  ends: (next: string, was: string) => boolean;
+}[] = [
+  { named: 'order_type', said: ['limit_price'], ends: (next) => !WITH_A_LIMIT.includes(next) },
+  { named: 'order_type', said: ['stop_price'], ends: (next) => next !== 'stop' && next !== 'stop_limit' },
+  { named: 'order_type', said: ['pegged_limit_price'], ends: (next) => next !== 'pegged' },
+  { named: 'order_type', said: ['venue_order_type'], ends: (next, was) => next !== was },
+  { named: 'validity', said: ['valid_until', 'valid_from', 'venue_validity'], ends: (next, was) => next !== was },
+];
+const WITH_A_LIMIT: readonly string[] = ['limit', 'stop_limit', 'pegged', 'quote', 'other'];
+/** Values of `client_id_type` that a client ends who is named. */
+export const OF_NO_NAMED_CLIENT: readonly string[] = ['aggregated', 'pending_allocation', 'none'];
+
+/** By what names something is said that may end what was said by others. */
+const NAMING: ReadonlySet<FactName> = new Set([
+  ...SUBJECTS.flatMap(({ namedBy }) => namedBy),
+  ...OF_THE_ORDER.map(({ named }) => named),
+]);
+
+/** By what names that are known nothing holds any more after an event, which states some others. */
+export function endedBy(own: ReadonlyMap<FactName, Said>, known: ReadonlyMap<FactName, Said>): readonly FactName[] {
+  const mayEnd = [...own].some(
+    ([name, { text }]) => NAMING.has(name) && (known.get(name)?.text !== text || NAMED_AFTER_NOBODY.has(name)),
+  );
+  if (!mayEnd) return [];
+  return [...known.keys()].filter((name) => {
+    if (own.has(name)) return false;
+    if (isOfAnother(name, own, (each) => known.get(each))) return true;
+    if (name === 'client_id_type' && own.has('client_id')) return OF_NO_NAMED_CLIENT.includes(known.get(name)!.text);
+    return OF_THE_ORDER.some(({ named, said, ends }) => {
+      const next = own.get(named)?.text;
+      return next !== undefined && said.includes(name) && ends(next, known.get(named)?.text ?? next);
+    });
+  });
 }
