@@ -87,6 +87,125 @@ describe('reports on orders', () => {
     return (body as { rows: Row[] }).rows;
   }
 
+  it('on fills know copies, ids that are used again, what ends, and orders that are recorded late', async () => {
+    let second = 0;
+    const event = (
+      order: string,
+      action: string,
+      state: object,
+      metadata: object = {},
+      more: object = {},
+    ): SentEvent => {
+      second += 1;
+      const id = `019e8f7a-0000-7000-8000-${String(second).padStart(12, '0')}`;
+      return {
+        ...{ event_id: id, timestamp: `2026-06-02T09:00:${String(second).padStart(2, '0')}Z` },
+        ...{ event_type: 'order_lifecycle', entity_type: 'order', entity_id: order, action, user_id: 'trader-1' },
+        ...{ new_state: { ...state }, metadata: { ...metadata }, source: 'oms', ...more },
+      };
+    };
+    const created = { symbol: 'SAP', side: 'buy', exchange: 'XETR', quantity: '10', price: '5' };
+    const done = { quantity: '10', price: '5' };
+    const segment = { exchange: 'XETR', segment_mic: 'XETA', order_type: 'limit', validity: 'good_till_date' };
+    const nextDay = { timestamp: '2026-06-03T08:00:00Z' };
+    const fill = event('again', 'fill', done);
+    await record('lives', [
+      event('copied', 'create', created, { client_id: 'C-1' }),
+      event('copied', 'fill', done, { execution_id: 'X1' }),
+      event(
+        'copied',
+        'fill',
+        { ...done, symbol: 'SAPG' },
+        { execution_id: 'X1', drop_copy: true },
+        { source: 'broker' },
+      ),
+      event('again', 'create', created, { client_id: 'C-2' }),
+      fill,
+      event('again', 'create', { ...created, symbol: 'BMW' }, { client_id_type: 'none' }, nextDay),
+      event('again', 'fill', done, {}, { timestamp: '2026-06-03T08:00:01Z' }),
+      event(
+        'late',
+        'partial_fill',
+        { ...done, quantity: '4' },
+        {},
+        { timestamp: '2026-06-02T09:30:00.1Z', source: 'venue' },
+      ),
+      event('late', 'create', created, { client_id: 'C-3' }, { timestamp: '2026-06-02T09:30:00Z' }),
+      event('other', 'create', { ...created, ...segment, valid_until: '2026-06-30T00:00:00Z' }, { client_id: 'C-4' }),
+      event('other', 'modify', { exchange: 'XLON', order_type: 'market', validity: 'day' }),
+      event('other', 'fill', { ...done, isin: 'DE0007164600' }, { client_id_type: 'pending_allocation' }),
+      event('other', 'change_status', {}, { client_id: 'C-5' }),
+      event(
+        'again',
+        'fill',
+        { ...done, price: '6' },
+        {},
+        { corrects: fill.event_id, source: 'desk', timestamp: fill.timestamp },
+      ),
+    ]);
+    const trades = await rows('lives', 'mifid2-trades', {}, EVER);
+    expect(
+      trades.map(({ order_id: id, instrument, isin, client, venue, price }) => [
+        id,
+        instrument,
+        isin,
+        client,
+        venue,
+        price,
+      ]),
+    ).toEqual([
+      ['again', 'SAP', null, 'C-2', 'XETR', '6'],
+      ['copied', 'SAP', null, 'C-1', 'XETR', '5'],
+      ['other', 'SAP', 'DE0007164600', null, 'XLON', '5'],
+      ['late', 'SAP', null, 'C-3', 'XETR', '5'],
+      ['again', 'BMW', null, null, 'XETR', '5'],
+    ]);
+    // of the copies alone that of the broker, beside what it is a copy of
+    const told = await rows('lives', 'replay', { client: 'C-1' }, EVER);
+    expect(told.map(({ action, copy }) => [action, copy])).toEqual([
+      ['create', null],
+      ['fill', null],
+      ['fill', 'true'],
+    ]);
+    expect((await rows('lives', 'replay', { client: 'C-3' }, EVER)).map(({ action }) => action)).toEqual([
+      'create',
+      'partial_fill',
+    ]);
+    const byClient = await rows('lives', 'activity', { by: 'client' }, EVER);
+    expect(byClient.filter(({ level }) => level === 'all').map(({ group, executions }) => [group, executions])).toEqual(
+      [
+        [null, '2'],
+        ['C-1', '1'],
+        ['C-2', '1'],
+        ['C-3', '1'],
+        ['C-4', '0'],
+        ['C-5', '0'],
+      ],
+    );
+    const wrong = await rows('lives', 'lifecycle-exceptions', { severity: 'warning' }, EVER);
+    expect(wrong.map(({ order_id: id, rule }) => [id, rule])).toEqual([]);
+    const records = await rows('lives', 'order-records', { regime: 'rts24' }, EVER);
+    const ofOther = records.filter(({ order_id: id }) => id === 'other');
+    expect(
+      ofOther.map(({ f3_client: c, f12_validity_date_time: until, f16_segment_mic: mic, f24_limit_price: limit }) => [
+        c,
+        until,
+        mic,
+        limit,
+      ]),
+    ).toEqual([
+      ['C-4', '2026-06-30T00:00:00Z', 'XETA', '5'],
+      ['C-4', null, 'XLON', null],
+      ['PNAL', null, 'XLON', null],
+      ['C-5', null, 'XLON', null],
+    ]);
+    const compared = await rows('lives', 'drop-copy-reconciliation', { source: 'oms', other_source: 'broker' }, EVER);
+    expect(compared.filter(({ kind, order_id: id }) => kind === 'only-in-other' || id === 'copied')).toMatchObject([
+      { kind: 'differs', differing: 'instrument' },
+    ]);
+    expect(compared.filter(({ order_id: id }) => id === 'again').map(({ price }) => price)).toEqual(['6', '5']);
+  });
+
   const CASES: Case[] = [
     {
       report: 'order-reconstruction',
@@ -575,6 +694,9 @@ function chaos(): SentEvent[] {
     context('venue_order_id', 'V-1', 'C-1');
     context('execution_time', '2026-06-02T10:00:00.5+02:00', 'noon');
     context('reason', 'because');
+    context('drop_copy', true, 'true', false);
+    state('isin', 'DE0007164600', 'DE0005190003');
+    state('segment_mic', 'XETA', 'XETB');
     if (random.chance(5)) event.user_id = 'ops-1';
     if (random.chance(9)) event.raw = { media_type: 'text/plain', data: Buffer.from('a\u0001b').toString('base64') };
   }
