@@ -1,5 +1,5 @@
 import { uuidv7 } from '../src/database/uuidv7.js';
-import { agency, BANK, CLIENT, OWN, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { agency, BANK, CLIENT, OWN, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
 import { query } from './support/keys.js';
@@ -45,7 +45,13 @@ describe('the reports of an execution', () => {
     service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
 
   /** An event of the day's order; its id. */
-  async function post(action: string, state: Members, metadata: Members = {}, corrects?: string): Promise<string> {
+  async function post(
+    action: string,
+    state: Members,
+    metadata: Members = {},
+    corrects?: string,
+    order = `ORDER ${day}`,
+  ): Promise<string> {
     trade += 1;
     const event = {
       ...{
@@ -54,7 +60,7 @@ describe('the reports of an execution', () => {
         event_type: 'order_lifecycle',
         entity_type: 'order',
       },
-      ...{ entity_id: `ORDER ${day}`, action, user_id: 'T-2', ...(corrects && { corrects }) },
+      ...{ entity_id: order, action, user_id: 'T-2', ...(corrects && { corrects }) },
       ...{ new_state: state, metadata },
     };
     await service.http().post('/v1/ledgers/main/events').send(event).expect(201);
@@ -233,9 +239,68 @@ describe('the reports of an execution', () => {
     await fill();
     expect((await lastDraft()).status).not.toBe('not_reportable');
     await route({ order_receiver: BANK, transmission: 'complete' });
+    // whether that firm executed it before it knew, nobody says
     await post('cancel', {});
+    const after = await fill();
+    expect(await lastDraft()).toMatchObject({
+      status: 'held',
+      to_mend: expect.stringContaining('field 25: transmission must be stated of what is executed after a cancel'),
+    });
+    await post('fill', FILL, { ...code(), transmission: 'complete' }, after);
+    expect((await lastDraft()).status).toBe('not_reportable');
+  }, 60_000);
+
+  it('of a block have of each allocation what it says of itself alone', async () => {
+    const block = { ...agency('C-1'), client_id: undefined, client_id_type: 'pending_allocation' };
+    const allocations = (client: string) => [{ client_id: client, quantity: '100', price: '61.38' }];
+    await create(block);
+    await post('partial_fill', FILL, code());
+    const booked = { client_id: 'C-1', client_id_type: 'legal_entity', branch: 'ES' };
+    await post('change_status', { isin: LISTED }, { ...booked, allocations: allocations('C-1') });
+    // of the allocation, which says another instrument than was executed
+    expect(await lastDraft()).toMatchObject({
+      status: 'held',
+      to_mend: expect.stringContaining('field 41: isin must be as what is allocated has it'),
+    });
+    await post('partial_fill', FILL, code());
+    expect(await lastDraft()).toMatchObject({ status: 'reportable', f7_buyer_id: 'INTC', f41_instrument_id: SHARE });
+    await post('change_status', {}, { allocations: allocations('C-1') });
+    expect(await lastDraft()).toMatchObject({ status: 'reportable', f7_buyer_id: CLIENT, f16_seller_id: 'INTC' });
+  }, 60_000);
+
+  it('of allocations are held where these contradict what they allocate, or are of another time', async () => {
+    const block = { ...agency('C-1'), client_id: undefined, client_id_type: 'pending_allocation' };
+    const allocations = [{ client_id: 'C-1', quantity: '100', price: '61.38' }];
+    const told = async (state: Members, metadata: Members): Promise<string | null> => {
+      const id = await post('change_status', state, { ...metadata, allocations });
+      const { to_mend: toMend } = await lastDraft();
+      await post('void', {}, {}, id);
+      return toMend!;
+    };
+    await create(block);
     await fill();
-    expect((await lastDraft()).status).not.toBe('not_reportable');
+    expect(await told({ side: 'sell' }, {})).toContain('side must be as what is allocated has it (buy)');
+    expect(await told({}, { trading_capacity: 'own_account' })).toContain(
+      'trading_capacity must be as what is allocated',
+    );
+    expect(await told({}, { executing_entity: BANK })).toContain('executing_entity must be as what is allocated');
+    expect(await told({ transaction_nature: 'netting' }, {})).toContain(
+      'transaction_nature must be as what is allocated',
+    );
+    expect(await told({}, { execution_time: `${day}T07:00:00Z` })).toContain('execution_time');
+    expect(await told({ side: 'buy' }, { execution_time: new Date(start + 2_000).toISOString() })).toBeNull();
+  }, 60_000);
+
+  it('of an order that was good for a day are nothing of the next one under its id', async () => {
+    const late = { timestamp: `${day}T23:00:00Z` };
+    const route = { order_receiver: BANK, transmission: 'complete', complex_trade_id: 'OLD' };
+    await create({ ...agency('C-1'), ...route }, { validity: 'day' });
+    start += 86_400_000;
+    day = new Date(start).toISOString().slice(0, 10);
+    const next = `ORDER ${late.timestamp.slice(0, 10)}`;
+    await post('create', { symbol: 'SHR', side: 'buy', exchange: 'XPAR', quantity: '1000' }, OWN, undefined, next);
+    await post('fill', FILL, code(), undefined, next);
+    expect(await lastDraft()).toMatchObject({ status: 'reportable', f40_complex_trade_id: null });
   }, 60_000);
 
   it('have the venue that the execution states, and nothing of where the one before it was', async () => {

@@ -515,7 +515,7 @@ const PRODUCTS: Record<string, Case> = {
   },
   'an order of a client that another firm transmitted, of which the client fixed all': {
     metadata: {
-      ...{ ...CLIENT_DECIDES, client_id: 'C-1', transmitting_firm: OTHER_BANK, counterparty_id: BANK },
+      ...{ ...CLIENT_DECIDES, client_id: 'C-1', transmitting_firm: OTHER_BANK, branch: 'IT', counterparty_id: BANK },
       ...{ execution_decision_maker: undefined, execution_decision_maker_type: 'client' },
     },
     state: { isin: SHARE, side: 'buy', exchange: 'XXSI', quantity: '2', price: '61', otc_flags: ['special_dividend'] },

@@ -663,17 +663,7 @@ describe('transaction reports', () => {
   });
 
   (HAS_SCHEMAS ? it : it.skip)('are valid as a file by the schemas', async () => {
-    // C-1 has no branch any more: whose order another firm transmitted was received there
     const ready = rows.filter(({ status }) => status === 'reportable').length;
-    expect((await readyReports(service, 'main', FIRM)).length).toBe(ready);
-    const there = {
-      lei: OTHER_BANK,
-      name: 'Another bank',
-      country: 'DE',
-      investment_firm: 'yes',
-      valid_from: '2018-01-03',
-    };
-    await service.http().post('/v1/reference/legal-entity').send(there).expect(201);
     const reports = await readyReports(service, 'main', FIRM);
     // all that is reportable of the day, cancellations among them, and the one that came late
     expect(reports.length).toBe(ready + 1);

@@ -44,7 +44,8 @@ export function investmentDecision(
   }
   const decision = decisionOf('investment', execution, trace, {
     isRequired: isOwnAccount || isMandate,
-    decidedAt: isThere && !isOwnAccount ? transmitting : undefined,
+    // an aggregate names nobody whose order it is: what was received of another firm was decided there
+    decidedAt: !isOwnAccount && !decides(execution.firm) ? transmitting : undefined,
   });
   return decision?.is === 'client' ? undefined : decision;
 }

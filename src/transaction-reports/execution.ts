@@ -106,7 +106,7 @@ export function transmittingFirmOf({ facts, reference }: Execution): Transmittin
 }
 
 /**
- * The country of a branch by its id, or where there is no branch the home country of the firm; a text says what is missing.
+ * The country of a branch by its id, or where the firm has no such branch its home country; a text says what is missing.
  * What was decided, or received of a client, at the firm that transmitted the order was there.
  */
 export function branchCountry(
@@ -114,9 +114,10 @@ export function branchCountry(
   branchId: string | undefined,
   transmitting?: TransmittingFirm,
 ): CountryOf | string {
-  if (branchId !== undefined) {
-    const branch = reference.find('branch', branchId);
-    if (!branch) return `branch ${branchId} is not in the reference data`;
+  const branch = branchId === undefined ? undefined : reference.find('branch', branchId);
+  if (branchId !== undefined && !branch) return `branch ${branchId} is not in the reference data`;
+  // a branch of another firm of the ledger is none of this one
+  if (branch && branch.attributes.legal_entity === (transmitting?.lei ?? firm)) {
     return { country: branch.attributes.country!, rule: 'the country of the branch', sources: [fromEntry(branch)] };
   }
   const entry = transmitting ? transmitting.entry : firmEntry;

@@ -207,9 +207,12 @@ it('field 25 is to be mended where another firm received the order, and nobody s
   expect(told({ order_receiver: BANK, transmission: 'none' })).toEqual([]);
   expect(told({ order_receiver: BANK, counterparty_id: BANK }, true)).toEqual([]);
   expect(told({ order_receiver: 'XPAR' })).toEqual([]);
+  // brokers have codes of four letters too
+  expect(told({ order_receiver: 'GSCO' })).toEqual([asked[0]!.replace(BANK, 'GSCO')]);
+  expect(told({ order_receiver: 'XNEW', exchange: 'XNEW' })).toEqual([]);
   expect(told({ order_receiver: FIRM })).toEqual([]);
-  expect(told({ order_receiver: BANK, transmission: 'refused' })).toEqual([
-    expect.stringMatching(/^25: transmission must be stated of what is executed after a reject/),
+  expect(told({ order_receiver: BANK, transmission: 'ended' })).toEqual([
+    expect.stringMatching(/^25: transmission must be stated of what is executed after a cancel/),
   ]);
 });
 

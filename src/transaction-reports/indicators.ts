@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { isMicShaped } from '../identifiers/mic.js';
+import type { ReferenceAt } from '../reference-data/reference-timelines.js';
 import { itemsOf } from '../reports/regimes/regime.js';
 import { branchCountry, clientIdOf, isAggregate, type Execution } from './execution.js';
 import { mayReport } from './eligibility.js';
 import type { Leg, Role } from './legs.js';
 import { isOnCommodities } from './rules/facts.js';
-import { REFUSED, UNSAID } from './order-past.js';
+import { ENDED, UNSAID } from './order-past.js';
 import { membershipOf } from './place.js';
 import { rts22Code } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Stated, type Trace } from './trace.js';
@@ -135,17 +136,18 @@ export function isSecuritiesFinancing({ facts }: Execution, trace: Trace): boole
  * clients, or that it made for clients under a mandate, and none on own account (2017/590, Article 4(1)(a)).
  */
 export function transmissionOf(
-  { facts, firm, reference }: Execution,
+  execution: Execution,
   trace: Trace,
   { isOwnAccount, ...roles }: { buyer: Role; seller: Role; isOwnAccount: boolean },
 ): Pick<NewReport, 'isTransmitted' | 'transmittingFirmForBuyer' | 'transmittingFirmForSeller'> {
+  const { facts, firm, reference } = execution;
   const transmission = facts.get('transmission');
   const isReceived = facts.text('order_receiver') === firm;
   const rule = isOwnAccount
     ? 'what is on own account is not transmitted'
     : 'transmitted without the details of Article 4';
   const capacity = isOwnAccount ? facts.get('trading_capacity') : undefined;
-  mendUnknownTransmission(facts, isOwnAccount, firm, trace);
+  mendUnknownTransmission(execution, isOwnAccount, trace);
   const sources = transmission && transmission.text !== 'none' ? [transmission, ...(capacity ? [capacity] : [])] : [];
   trace.say([25], rule, sources.map(fromEvent));
   if (transmission?.text === 'incomplete' && isReceived) {
@@ -187,18 +189,26 @@ export function transmissionOf(
  * An order that another firm received, by its LEI or whatever somebody calls it: who executed it, and who reports, is not known
  * unless it is said how it was sent.
  */
-function mendUnknownTransmission(facts: Facts, isOwnAccount: boolean, firm: string, trace: Trace): void {
-  if (facts.text('transmission') === REFUSED) {
+function mendUnknownTransmission({ facts, firm, reference }: Execution, isOwnAccount: boolean, trace: Trace): void {
+  if (facts.text('transmission') === ENDED) {
     const text =
-      'transmission must be stated of what is executed after a reject: none where the order was refused, or what it was where a change of it was';
+      'transmission must be stated of what is executed after a cancel, expire or reject of an order that was transmitted: what it was where the other firm executed it, none where it did not';
     trace.mend(25, 'whether the order was transmitted', text);
   }
   const receiver = facts.text('order_receiver');
-  // a venue, by its MIC
-  if (receiver === undefined || receiver === firm || isMicShaped(receiver)) return;
+  if (receiver === undefined || receiver === firm || isVenue(receiver, facts, reference)) return;
   if (![undefined, UNSAID].includes(facts.text('transmission'))) return;
   // nothing is transmitted, and the other side is known
   if (isOwnAccount && facts.get('counterparty_id')) return;
   const text = `transmission must say how the order was sent to order_receiver ${receiver}: complete, incomplete or none`;
   trace.mend(25, 'whether the order was transmitted', text);
+}
+
+/** Whether an order went to a venue, by a MIC that the reference data or the execution have: brokers have codes of four letters too. */
+function isVenue(receiver: string, facts: Facts, reference: ReferenceAt): boolean {
+  if (!isMicShaped(receiver)) return false;
+  return (
+    [facts.text('exchange'), facts.text('segment_mic')].includes(receiver) ||
+    reference.find('venue', receiver) !== undefined
+  );
 }

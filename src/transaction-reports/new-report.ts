@@ -14,6 +14,7 @@ import {
   waivers,
 } from './indicators.js';
 import type { FactName } from '../reports/regimes/regime.js';
+import { tradeTimeOf } from '../reports/trade-time.js';
 import { executionOfLeg, isOnOwnAccount, othersThanClient, type Leg, type Role } from './legs.js';
 import { WITHOUT_CLIENT_ID } from './order-past.js';
 import { partyOf } from './parties.js';
@@ -21,7 +22,7 @@ import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
 import { mendUnknownCodes } from './stated-codes.js';
 import { fromEntry, type Trace } from './trace.js';
-import { isFill, unknownOfAllocation } from './transactions.js';
+import { contradictedByAllocation, isFill, unknownOfAllocation } from './transactions.js';
 import { transactionReference } from './transaction-reference.js';
 import type { Cancellation, Instrument, NewReport, Party } from './transaction-report.js';
 
@@ -96,7 +97,7 @@ function isForSeveralWithItself(
 }
 
 /** What would have a transaction reported by the wrong firm, or twice. */
-function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void {
+function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Trace): void {
   const { event_id: id, corrects } = at.row;
   if (id === eventId && corrects !== null) {
     const text = `the event corrects ${corrects}, which is no earlier event of its order: correct that one, and void this`;
@@ -107,14 +108,32 @@ function mendWhose({ at, eventId, facts, firm }: Execution, trace: Trace): void 
       'an execution must not be before its order began: another order had its id before, of which nothing is known any more';
     trace.mend(28, 'of which order it is', text);
   }
+  const instruments = namedBySymbolAlone(at, reference);
+  const isin = facts.text('isin') ?? '';
+  if (instruments.length > 0 && !instruments.includes(isin)) {
+    const text = `isin must be as what is allocated has it, by its symbol (${instruments.join(', ')}), or not be stated`;
+    trace.mend(41, 'of which executions it is', text);
+  }
   const by = facts.text('executing_entity');
   const unknown = unknownOfAllocation(at, firm);
+  const contradicted = contradictedByAllocation(at, firm);
   for (const name of unknown) {
-    const text = `${name} must be stated with the allocation, as the last execution has it, or each execution allocate itself: those before it do not say the same`;
+    const executed = contradicted.includes(name) ? at.facts.takenText(name) : undefined;
+    const text = contradicted.includes(name)
+      ? `${name} must be as what is allocated has it${executed === undefined ? ', which does not say it' : ` (${executed})`}, or not be stated`
+      : `${name} must be stated with the allocation, as the last execution has it, or each execution allocate itself: those before it do not say the same`;
     trace.mend(FIELDS_OF_WHOSE[name] ?? 1, 'of which executions it is', text);
   }
   if (by !== undefined && by !== firm && !unknown.has('executing_entity'))
     trace.mend(4, 'who executed it', `executing_entity ${by} must be an LEI`);
+}
+
+/** Of an allocation that states an ISIN, of what was executed by a symbol alone: the instruments that have this symbol. */
+function namedBySymbolAlone(at: Execution['at'], reference: Execution['reference']): readonly string[] {
+  const { facts } = at;
+  if (at.fill === undefined || isFill(at) || !facts.isOwn('isin') || facts.takenText('isin') !== undefined) return [];
+  const symbol = facts.takenText('symbol');
+  return symbol === undefined ? [] : reference.findHaving('instrument', 'symbol', symbol).map(({ id }) => id);
 }
 
 const FIELDS_OF_WHOSE: Partial<Record<FactName, number>> = {
@@ -228,15 +247,29 @@ function sidesOf(execution: Execution, leg: Leg, trace: Trace): { buyer: Role; s
   return direction.side === 'buy' ? { buyer: leg.own, seller: leg.other } : { buyer: leg.other, seller: leg.own };
 }
 
-function tradingTime({ fill, time, timeSource, isTimeReadable }: Execution, trace: Trace): string | undefined {
+function tradingTime(
+  { at, facts, fill, time, timeSource, isTimeReadable }: Execution,
+  trace: Trace,
+): string | undefined {
   const rule = 'the time of the execution; of an allocation that of the last one before it';
   if (!isTimeReadable) trace.mend(28, rule, 'execution_time must be a time by RFC 3339, of the years 1970 to 2199');
   if (!fill) {
     trace.mend(28, rule, 'the order has no execution that could be allocated');
     return undefined;
   }
+  const own = isFill(at) || !facts.isOwn('execution_time') ? undefined : tradeTimeOf(at.content);
+  if (own?.from === 'execution_time' && !areOneInstant(own.time, time)) {
+    const text = `execution_time ${own.time} must be that of the last execution before the allocation, ${time}, or not be stated: what was executed earlier is allocated by itself, or by a correction`;
+    trace.mend(28, rule, text);
+  }
   trace.say([28], rule, [timeSource]);
   return time;
+}
+
+/** Whether two canonical times are one, as far as the coarser of them says. */
+function areOneInstant(a: string, b: string): boolean {
+  const digits = Math.min(a.length, b.length) - 'Z'.length;
+  return a.slice(0, digits) === b.slice(0, digits);
 }
 
 function tradingCapacity({ facts }: Execution, leg: Leg, trace: Trace): string | undefined {

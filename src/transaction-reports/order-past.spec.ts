@@ -228,7 +228,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       );
       if (!own.has('allocations')) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
     } else if (own.has('allocations') && lastFill) areAllocated = true;
-    const allocates = own.has('allocations') && hadFill;
+    const allocates = !isExecution(held) && own.has('allocations') && hadFill;
     // of who and what is named elsewhere: what was said of another one
     const isAnother = (name: FactName): boolean =>
       own.has(name) && facts.has(name) && own.get(name)!.text !== facts.get(name)!.text;
@@ -256,10 +256,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     if (isOtherCapacity) for (const name of ofDecision) stated.delete(name);
     // of two names of the instrument the one that is said again stays
     const stays = (name: FactName): boolean => !own.has(name) && !isAnother(name === 'isin' ? 'symbol' : 'isin');
-    for (const name of lost.filter((each) => !(isOtherCapacity && ofDecision.includes(each))))
+    for (const name of allocates ? [] : lost.filter((each) => !(isOtherCapacity && ofDecision.includes(each))))
       if (!own.has(name) && !((name === 'isin' || name === 'symbol') && stays(name))) facts.delete(name);
     for (const [name, value] of own) {
-      const isOfOne = OF_ONE_EXECUTION.has(name) && (isExecution(held) || (allocates && name !== 'allocations'));
+      const isOfOne = isExecution(held) ? OF_ONE_EXECUTION.has(name) : allocates && name !== 'allocations';
       const isOfOther = isOtherOfExecution && [...ofInstrument, 'side'].includes(name);
       if (!isOfOne && !isOfOther && stated.has(name)) facts.set(name, value);
     }
@@ -277,7 +277,7 @@ type Events = readonly (readonly HeldContent[])[];
 function isAnew(events: Events, index: number, { stated }: HeldContent): boolean {
   if (stated?.content.action !== 'create') return false;
   const end = endBefore(events, index, events[index]![0]!.from);
-  return end !== undefined && parseTimestamp(stated.content.timestamp).micros > end;
+  return end !== undefined && parseTimestamp(stated.content.timestamp).micros >= end;
 }
 
 function endBefore(events: Events, index: number, sequence: bigint): number | undefined {
@@ -320,7 +320,7 @@ function saidOfTransmission(
   const isNoneLater = before?.since !== undefined && parseTimestamp(before.since).micros > parseTimestamp(since).micros;
   if (!wasTransmitted && !isNoneLater && !(before === undefined && receiver)) return undefined;
   const wasSent = before ? wasTransmitted : receiver !== undefined && receiver.text !== 'A';
-  const text = content.action === 'reject' && wasSent && !isToAnother ? 'refused' : 'none';
+  const text = isEnd && wasSent && !isToAnother ? 'ended' : 'none';
   return { text, name: 'transmission', event_id, sequence: row.sequence, since, isEnd, sinceNanos, before, receiver };
 }
 

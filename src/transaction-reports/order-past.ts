@@ -175,6 +175,8 @@ export class OrderPast {
   private fills: Timeline<PastFill | undefined> = [];
   /** when the order was over, as far as it was; in nanoseconds since 1970 */
   private ends: Timeline<bigint | undefined> = [];
+  /** the day on which the order was last said to begin, UTC */
+  private days: Timeline<string | undefined> = [];
   /** when the order began, of one whose id another had before */
   private begins: Timeline<bigint | undefined> = [];
   private readonly changes = new Numbered();
@@ -217,6 +219,7 @@ export class OrderPast {
     }
     const anew = new Map<FactName, Timeline<Stated | undefined>>();
     const perhapsOfAnother = this.perhapsOfAnother(contents);
+    const isAllocating = contents.some((held) => isOfAllocation(held, true));
     for (const name of new Set([...contents.flatMap(namesOfOrder), ...perhapsOfAnother])) {
       if (name === 'transmission') continue;
       const ofDecision: FactName[] = OF_DECISIONS.has(name) ? ['trading_capacity'] : [];
@@ -226,12 +229,13 @@ export class OrderPast {
           ? []
           : this.timelinesOf([...subjects, ...INSTRUMENT_NAMES, ...(OF_THAT_INSTRUMENT.has(name) ? DESCRIBED_BY : [])]);
       // whether what is allocated was executed by then, as far as was known
-      const stated = combined(this.timelineOf(name), OF_ONE_EXECUTION.has(name) ? fills : [], (stated, fill) => ({
+      const stated = combined(this.timelineOf(name), isAllocating ? fills : [], (stated, fill) => ({
         ...{ stated, hasFill: fill !== undefined },
       }));
       const known = combined(stated, named, (then, others) => ({ then, others }));
       const after = (held: HeldContent, { then, others }: NonNullable<(typeof known)[number]['value']>) => {
         const before = then?.stated;
+        if (name !== 'allocations' && isOfAllocation(held, then?.hasFill ?? false)) return before;
         const stated = (other: FactName): Stated | undefined => (other === name ? before : others?.get(other));
         // of another instrument an execution says it of itself alone
         const isOfIt = isExecution(held) && OF_THAT_INSTRUMENT.has(name);
@@ -260,8 +264,17 @@ export class OrderPast {
   private beginAnew(contents: readonly HeldContent[]): void {
     // as it was known when the next one began: what is taken back of the former later does not make one order of both
     const end = valueAt(this.ends, contents[0]!.from);
-    const isAnew = ({ stated }: HeldContent): boolean =>
-      end !== undefined && stated?.content.action === BEGIN && nanosOf(stated.content.timestamp) > end;
+    const day = valueAt(this.days, contents[0]!.from);
+    // one that was good for a day is over on the next, also where nobody has said so
+    const isOfDay = OF_A_DAY.includes(valueAt(this.timelineOf('validity'), contents[0]!.from)?.text ?? '');
+    const isAnew = ({ stated }: HeldContent): boolean => {
+      if (stated?.content.action !== BEGIN) return false;
+      const { timestamp } = stated.content;
+      return end === undefined ? isOfDay && day !== undefined && dayOf(timestamp) > day : nanosOf(timestamp) >= end;
+    };
+    this.days = continued(this.days, contents, ({ stated }, before) =>
+      stated?.content.action === BEGIN ? dayOf(stated.content.timestamp) : before,
+    );
     if (!contents.some(isAnew)) return;
     const begins = continued<unknown, boolean>([], contents, isAnew);
     this.begins = continued(this.begins, contents, (held, before) =>
@@ -486,15 +499,25 @@ function ofOrder(held: HeldContent, name: FactName, hasFill: boolean): Stated | 
   return isOfOrder(held, name, hasFill) ? held.stated?.facts.get(name) : undefined;
 }
 
-/** An execution, and what allocates earlier ones, says some things of that execution alone. */
+/** An execution says some things of itself alone, and what allocates earlier ones all of the allocation. */
 function isOfOrder(held: HeldContent, name: FactName, hasFill: boolean): boolean {
-  if (!OF_ONE_EXECUTION.has(name)) return true;
-  if (isExecution(held)) return false;
-  return name === 'allocations' || !(hasFill && held.stated?.facts.has('allocations'));
+  if (isExecution(held)) return !OF_ONE_EXECUTION.has(name);
+  return name === 'allocations' || !isOfAllocation(held, hasFill);
+}
+
+function isOfAllocation(held: HeldContent, hasFill: boolean): boolean {
+  return hasFill && !isExecution(held) && held.stated?.facts.has('allocations') === true;
 }
 
 /** With this an order begins. */
 const BEGIN = 'create';
+/** Values of `validity` with which an order does not outlive its day. */
+export const OF_A_DAY: readonly string[] = ['day', 'immediate_or_cancel', 'fill_or_kill'];
+
+/** The day of a time, UTC: as texts are ordered. */
+function dayOf(timestamp: string): string {
+  return parseTimestamp(timestamp).canonical.slice(0, 10);
+}
 
 /** When an order is over by what an event says, in nanoseconds since 1970; undefined where it is not. */
 function endOf({ action, timestamp }: Content): bigint | undefined {
@@ -503,10 +526,10 @@ function endOf({ action, timestamp }: Content): bigint | undefined {
     : undefined;
 }
 
-/** With these the order is nobody's any more to whom it was sent; of a refusal it is not said whether the order was refused. */
+/** With these the order is over: whoever it was sent to may have executed it before it knew, or it is executed otherwise. */
 const ENDS: readonly string[] = ['cancel', 'expire', 'reject'];
-/** How an order is transmitted after it, or a change of it, was refused: nobody has said. */
-export const REFUSED = 'refused';
+/** How an order that was transmitted is after it was cancelled, refused or ran out: nobody has said. */
+export const ENDED = 'ended';
 /** How it is transmitted to another firm that it goes to now: nobody has said. */
 export const UNSAID = 'unsaid';
 
@@ -519,9 +542,9 @@ function maySayTransmission({ stated }: HeldContent): boolean {
 }
 
 /**
- * How the order is transmitted after an event: as it says; not, where it was cancelled, refused or ran out, or goes to a
- * venue now, or somebody else who is no firm by an LEI; to another firm, or again to one after an end, nobody has said how;
- * otherwise as before.
+ * How the order is transmitted after an event: as it says; not, where it goes to a venue now, or somebody else who is no firm
+ * by an LEI; to another firm, or again to one after an end, nobody has said how, nor of what was transmitted and then cancelled,
+ * refused or ran out; otherwise as before.
  */
 function transmissionAfter(
   { row: { sequence }, stated }: HeldContent,
@@ -552,8 +575,8 @@ function transmissionAfter(
   const isUnsaid = before === undefined && known?.receiver !== undefined;
   if (isNone && !isUnsaid && !(changeIn(before) && changeIn(before)!.sinceNanos > nanosOf(since))) return before;
   const wasSent = before ? !isNone : known?.receiver !== undefined && isLei(known.receiver.text);
-  const isRefused = action === 'reject' && !isToAnother && wasSent;
-  const text = isRefused ? REFUSED : 'none';
+  const isUndecided = isEnd && !isToAnother && wasSent;
+  const text = isUndecided ? ENDED : 'none';
   return toChange({ text, name: 'transmission', event_id, sequence }, isEnd);
 }
 

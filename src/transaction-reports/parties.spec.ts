@@ -87,7 +87,13 @@ describe('a client', () => {
     ],
     // what another firm transmitted was received there, unless it is said where
     [CCP, { transmitting_firm: BANK, branch: 'DE' }, [], { owners: [{ ...entity(CCP), branchCountry: 'DE' }] }],
-    ['C-1', { transmitting_firm: BANK }, [], { owners: [{ ...entity(CLIENT), branchCountry: 'IT' }] }],
+    // also where the firm has a branch for that client, which did not
+    [
+      'C-1',
+      { transmitting_firm: BANK },
+      [`8: legal entity ${BANK} is not in the reference data, which has its home country`],
+      { owners: [{ ...entity(CLIENT), branchCountry: undefined }] },
+    ],
     [
       CCP,
       { transmitting_firm: BANK },

@@ -31,8 +31,9 @@ export function venueKindOf({ attributes }: ReferenceEntry, day: string): VenueF
   const { kind, category = '', country = 'ZZ' } = attributes;
   if (kind !== undefined) return KINDS[kind];
   if (country === 'ZZ') return undefined;
-  if (!isInEea(country, day)) return 'outside-eea';
+  // the other side is the firm itself, wherever it is
   if (category === 'SINT') return 'systematic-internaliser';
+  if (!isInEea(country, day)) return 'outside-eea';
   return TRADING_VENUES.has(category) ? 'trading-venue' : undefined;
 }
 

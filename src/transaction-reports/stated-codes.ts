@@ -1,6 +1,6 @@
 import { mistakeOf } from '../vocabulary/checks.js';
 import { TERMS, type TermName } from '../vocabulary/order-vocabulary.js';
-import { REFUSED, UNSAID } from './order-past.js';
+import { ENDED, UNSAID } from './order-past.js';
 import type { Trace } from './trace.js';
 import type { Facts } from './transactions.js';
 
@@ -28,7 +28,7 @@ const DECIDING: readonly (readonly [TermName, number])[] = [
 export function mendUnknownCodes(facts: Facts, trace: Trace): void {
   for (const [name, field] of DECIDING) {
     const text = facts.text(name);
-    if (text === undefined || (name === 'transmission' && (text === REFUSED || text === UNSAID))) continue;
+    if (text === undefined || (name === 'transmission' && (text === ENDED || text === UNSAID))) continue;
     const { type } = TERMS[name];
     const value = type.is === 'boolean' && (text === 'true' || text === 'false') ? text === 'true' : text;
     const mistake = mistakeOf(value, type);

@@ -260,9 +260,9 @@ describe('the transactions along an order', () => {
       ['nothing more', [], 'complete'],
       ['a change', [['modify', {}]], 'complete'],
       ['a change that goes to the same receiver', [['route', { order_receiver: 'A' }]], 'complete'],
-      ['a cancel', [['cancel', {}]], 'none'],
-      ['a refusal, of the order or of a change of it', [['reject', {}]], 'refused'],
-      ['its own end', [['expire', {}]], 'none'],
+      ['a cancel', [['cancel', {}]], 'ended'],
+      ['a refusal, of the order or of a change of it', [['reject', {}]], 'ended'],
+      ['its own end', [['expire', {}]], 'ended'],
       ['another receiver', [['route', { order_receiver: 'XPAR' }]], 'none'],
       ['another firm', [['route', { order_receiver: '5493001KJTIIGC8Y1R12' }]], 'unsaid'],
       ['the same said again', [['modify', complete]], 'complete'],
@@ -277,6 +277,10 @@ describe('the transactions along an order', () => {
       ['what says so', [['modify', { transmission: 'none' }]], 'none'],
     ])('after %s', async (_, more, expected) => {
       expect(await after(...more)).toEqual([expected, expected]);
+    });
+
+    it('is over where the order is, and is then for somebody to say', async () => {
+      expect(await after(['cancel', {}], ['route', { order_receiver: 'XPAR' }])).toEqual(['none', 'none']);
     });
 
     it('is not what an allocation says of itself', async () => {
@@ -314,7 +318,7 @@ describe('the transactions along an order', () => {
         [row(10, 'modify', {}, { allocations })],
       );
       const said = factsIn(found).map((facts) => facts.text('transmission'));
-      expect(said).toEqual(['complete', 'complete', 'complete', 'complete', 'none', 'none']);
+      expect(said).toEqual(['complete', 'complete', 'complete', 'complete', 'ended', 'ended']);
     });
 
     it('is to whom it went at the time of the execution, also where another statement or receiver came since', async () => {
@@ -349,7 +353,7 @@ describe('the transactions along an order', () => {
       );
       expect(fill!.versions.map((each) => each.content && each.facts.text('transmission'))).toEqual([
         'complete',
-        'none',
+        'ended',
       ]);
     });
 

@@ -4,6 +4,7 @@ import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
 import {
   contentsOf,
+  type HeldFill,
   isExecution,
   OrderPast,
   ownFacts,
@@ -28,6 +29,7 @@ export class Facts {
     private readonly own: ReadonlyMap<FactName, Stated>,
     private readonly before: ReadonlyMap<FactName, Stated>,
     private readonly asked = new Set<FactName>(),
+    private readonly askedBefore = new Set<FactName>(),
   ) {}
 
   get(name: FactName): Stated | undefined {
@@ -56,7 +58,7 @@ export class Facts {
    */
   ofPart(part: ReadonlyMap<FactName, Stated>, notOfPart: ReadonlySet<FactName>): Facts {
     const rest = (of: ReadonlyMap<FactName, Stated>) => [...of].filter(([name]) => !notOfPart.has(name));
-    return new Facts(new Map([...rest(this.own), ...part]), new Map(rest(this.before)), this.asked);
+    return new Facts(new Map([...rest(this.own), ...part]), new Map(rest(this.before)), this.asked, this.askedBefore);
   }
 
   /** Whether others, of the same content, say the same by every name that these were asked for so far: not who says so. */
@@ -66,11 +68,15 @@ export class Facts {
       if (own?.text !== other?.text) return false;
       if (DECIDED_BY_THE_LATER.has(name) && own?.sequence !== other?.sequence) return false;
     }
+    for (const name of this.askedBefore) {
+      if (this.before.get(name)?.text !== others.before.get(name)?.text) return false;
+    }
     return true;
   }
 
   /** What the order, or the execution that is allocated, says, whatever the event states itself. */
   takenText(name: FactName): string | undefined {
+    this.askedBefore.add(name);
     return this.before.get(name)?.text;
   }
 
@@ -135,7 +141,8 @@ export function isFill({ content }: TransactionVersion): boolean {
  * Of what the executions that an allocation may be of do not say the same, and it does not say itself that it is of the last
  * one: whose report it is, or whether there is one, is not known then.
  */
-export function unknownOfAllocation({ unlike, facts }: TransactionVersion, firm: string): ReadonlySet<FactName> {
+export function unknownOfAllocation(version: TransactionVersion, firm: string): ReadonlySet<FactName> {
+  const { unlike, facts } = version;
   const unknown = new Set<FactName>();
   for (const [name, texts] of unlike) {
     // who executed it is the firm where nobody is named
@@ -145,7 +152,32 @@ export function unknownOfAllocation({ unlike, facts }: TransactionVersion, firm:
     const isOfLast = facts.isOwn(name) && meant(facts.text(name)) === meant(facts.takenText(name));
     if (said.size > 1 && !isOfLast) unknown.add(name);
   }
+  for (const name of contradictedByAllocation(version, firm)) unknown.add(name);
   return unknown;
+}
+
+/** What an allocation must not state otherwise than what it allocates, with what it means that nothing is said. */
+const AS_EXECUTED: Readonly<Partial<Record<FactName, string>>> = {
+  ...{
+    isin: '',
+    side: '',
+    trading_capacity: '',
+    notional_change: '',
+    sftr_exempt: 'false',
+    transaction_nature: 'trade',
+  },
+};
+
+/** In what an allocation says something else of what was executed than the execution, or its order then. */
+export function contradictedByAllocation(version: TransactionVersion, firm: string): readonly FactName[] {
+  const { facts, fill } = version;
+  if (fill === undefined || isFill(version)) return [];
+  const meanings = { ...AS_EXECUTED, executing_entity: firm };
+  return (Object.keys(meanings) as FactName[]).filter((name) => {
+    if (!facts.isOwn(name)) return false;
+    const executed = facts.takenText(name) ?? meanings[name as keyof typeof meanings]!;
+    return executed !== '' && facts.text(name) !== executed;
+  });
 }
 
 const ALL_ALIKE: Unlike = new Map();
@@ -173,8 +205,12 @@ function versionsOf(contents: readonly HeldContent[], past: OrderPast): (Transac
   const versions: (TransactionVersion | NoTransaction)[] = [];
   let [held, known] = [first, past.at(first.from, isAlwaysExecution)];
   const isOfFormer = (of: HeldContent, then: KnownThen, sequence: bigint): boolean => {
-    const fill = isExecution(of) ? of : then.lastFill;
-    return fill !== undefined && past.isOfFormer(fill, sequence);
+    // an allocation may say itself of when it is
+    const isTimed = of.stated?.facts.has('execution_time') === true;
+    const executions = isExecution(of)
+      ? [of]
+      : [...(isTimed ? [of as HeldFill] : []), ...(then.lastFill ? [then.lastFill] : [])];
+    return executions.some((each) => past.isOfFormer(each, sequence));
   };
   versions.push(versionOf(held, known, held.row, isOfFormer(held, known, first.from)));
   for (const change of changes.sort((a, b) => Number(a.from - b.from))) {

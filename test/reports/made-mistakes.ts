@@ -67,7 +67,7 @@ const ofSides = (['buy', 'sell'] as const).flatMap((side, i): Mistake[] => {
     own(13, { ...REPRESENTATIVE, client_representative_first_names: undefined }),
     own(14, { ...REPRESENTATIVE, client_representative_surnames: 'Ejem\u0007plo' }),
     own(15, { ...REPRESENTATIVE, client_representative_birth_date: undefined }),
-    wrong(26 + i, state, { ...AGENCY, client_id: 'C-1', transmitting_firm: '9695TESTFIRM00000113' }),
+    wrong(26 + i, state, { ...AGENCY, client_id: 'C-1', branch: 'IT', transmitting_firm: '9695TESTFIRM00000113' }),
   ];
 });
 

@@ -314,7 +314,7 @@ export const MADE_TRANSACTIONS: readonly SentEvent[] = [
     '08:19:00',
     { ...onVenue('sell'), short_sale: 'undisclosed' },
     {
-      ...{ ...agency('C-1'), transmitting_firm: OTHER_BANK },
+      ...{ ...agency('C-1'), transmitting_firm: OTHER_BANK, branch: 'IT' },
     },
   ),
   event('GOT', 'fill', '08:19:01', fill('91'), code('TV13')),
