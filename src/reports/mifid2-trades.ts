@@ -124,11 +124,11 @@ function tradeOf(row: StoredRow, corrections: Corrections): Trade {
   return { row, content: contentOf(row), original: corrections.original(row) };
 }
 
-/** A client that is named ends that there was none. */
+/** A client that is named ends that there was none; no row shows how long an order is good. */
 function missing(content: Content): OrderMember[] {
   const isNamed = memberOf(content, 'client_id') !== null;
   return ORDER_MEMBER_NAMES.filter(
-    (name) => memberOf(content, name) === null && !(name === 'client_id_type' && isNamed),
+    (name) => memberOf(content, name) === null && name !== 'validity' && !(name === 'client_id_type' && isNamed),
   );
 }
 

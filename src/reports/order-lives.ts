@@ -40,8 +40,9 @@ interface Walk<Name extends string> {
   end: bigint | undefined;
   /** what the first create says, once it was met or looked for; nothing where there is none */
   begin: Begin<Name> | undefined;
-  /** event time of the last event; in nanoseconds since 1970 */
+  /** event time of the last event, and of the last create; in nanoseconds since 1970 */
   nanos: bigint;
+  lastBegin: bigint;
 }
 
 /** What a create says, and its time in nanoseconds since 1970. */
@@ -68,6 +69,9 @@ type LifeEvent<Selected> = CorrectableEvent & { action: string } & Selected;
 /** With this an order begins. */
 const BEGIN = 'create';
 const ENDS: readonly string[] = ['fill', 'cancel', 'expire', 'reject'];
+/** Values of `validity` with which an order does not outlive its day, UTC. */
+export const OF_A_DAY: readonly string[] = ['day', 'immediate_or_cancel', 'fill_or_kill'];
+const NANOS_A_DAY = 86_400_000_000_000n;
 /** As far as the clocks of two sources may be apart, by a second each (RTS 25). */
 const CLOCKS_APART_NANOS = 2_000_000_000n;
 
@@ -285,17 +289,25 @@ export class OrderLives<Name extends string, Selected extends object> {
     }
     if (stated.action === BEGIN) {
       const nanos = this.members.nanosOf(stated);
-      if (walk.isBegun && walk.end !== undefined && nanos > walk.end) {
+      if (walk.isBegun && this.isAnother(walk, nanos)) {
         walk.values.clear();
         walk.copied.clear();
         walk.end = undefined;
       }
       if (!walk.isBegun) walk.begin = { nanos, values: own };
+      walk.lastBegin = nanos;
       walk.isBegun = true;
     }
     if (ENDS.includes(stated.action)) walk.end = this.members.nanosOf(stated);
     for (const name of this.members.ended?.(own, walk.values) ?? []) walk.values.delete(name);
     for (const [name, value] of own) walk.values.set(name, value);
+  }
+
+  /** Whether a create at a time is of another order: this one was over, also where it was good for a day and nobody says so. */
+  private isAnother({ end, lastBegin, values }: Walk<Name>, nanos: bigint): boolean {
+    if (end !== undefined) return nanos >= end;
+    const isOfDay = OF_A_DAY.includes(values.get('validity' as Name)?.text ?? '');
+    return isOfDay && nanos / NANOS_A_DAY > lastBegin / NANOS_A_DAY;
   }
 
   private statedIn(stated: LifeEvent<Selected>): Map<Name, StatedValue> {
@@ -308,7 +320,7 @@ function newWalk<Name extends string>(orderId: string): Walk<Name> {
   const [values, copied] = [new Map<Name, StatedValue>(), new Map<Name, StatedValue>()];
   return {
     ...{ orderId, after: 0n, values, copied, isAtCopy: false },
-    ...{ isBegun: false, unbegun: [], begin: undefined, end: undefined, nanos: 0n },
+    ...{ isBegun: false, unbegun: [], begin: undefined, end: undefined, nanos: 0n, lastBegin: 0n },
   };
 }
 

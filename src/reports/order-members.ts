@@ -13,6 +13,7 @@ const ORDER_MEMBERS = {
   symbol: 'new_state',
   isin: 'new_state',
   side: 'new_state',
+  validity: 'new_state',
   client_id: 'metadata',
   client_id_type: 'metadata',
   investment_decision_maker: 'metadata',

@@ -3,6 +3,7 @@ import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { factsOf } from '../reports/order-facts.js';
+import { OF_A_DAY } from '../reports/order-lives.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
@@ -511,8 +512,6 @@ function isOfAllocation(held: HeldContent, hasFill: boolean): boolean {
 
 /** With this an order begins. */
 const BEGIN = 'create';
-/** Values of `validity` with which an order does not outlive its day. */
-export const OF_A_DAY: readonly string[] = ['day', 'immediate_or_cancel', 'fill_or_kill'];
 
 /** The day of a time, UTC: as texts are ordered. */
 function dayOf(timestamp: string): string {

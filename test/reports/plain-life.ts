@@ -95,6 +95,7 @@ export function stateAt(all: readonly Ruled[], { original, final }: Ruled): Stat
   let [life, copies]: PlacedEvent[][] = [[], []];
   let end: bigint | undefined;
   let isBegun = false;
+  let begun = '';
   for (const each of ofOrder) {
     if (each.original.sequence > original.sequence) break;
     const event = each.final;
@@ -104,8 +105,12 @@ export function stateAt(all: readonly Ruled[], { original, final }: Ruled): Stat
     }
     const time = nanosOf(event.timestamp);
     if (event.action === 'create') {
-      if (isBegun && end !== undefined && time > end) [life, copies, end] = [[], [], undefined];
-      isBegun = true;
+      const validity = stateAfter(life!).get('validity')?.text ?? '';
+      const isOfDay = ['day', 'immediate_or_cancel', 'fill_or_kill'].includes(validity);
+      const day = utc(event.timestamp).slice(0, 10);
+      const isOver = end === undefined ? isOfDay && day > begun : time >= end;
+      if (isBegun && isOver) [life, copies, end] = [[], [], undefined];
+      [isBegun, begun] = [true, day];
     }
     if (['fill', 'cancel', 'expire', 'reject'].includes(event.action)) end = time;
     life!.push(event);
