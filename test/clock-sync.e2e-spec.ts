@@ -50,6 +50,8 @@ const EVENTS: readonly SentEvent[] = [
   // a correction tells of an old time, and is not late for that
   at(28, '2026-03-04T08:30:00.1234567Z', HFT, 'middle-office', 8),
   { ...at(29, '2026-03-04T08:30:00Z', {}), event_type: 'note' },
+  // a divergence in another unit shows that nothing is kept
+  at(30, '2026-03-04T10:00:00.123Z', { clock_class: 'member_other', clock_divergence_ns: '150us' }, 'microseconds'),
 ];
 
 /** Regulation (digits, nanoseconds) by class, from and to: written from the regulations, apart from the service's table. */
@@ -135,7 +137,15 @@ function expectedClocks(events: readonly ClockEvent[], lateAfter: bigint): Row[]
       rule: regulation || null,
       required_digits: limit ? String(limit[0]) : null,
       max_divergence_ns: limit ? String(limit[1]) : null,
-      verdict: isBreach ? 'breach' : regulation === '' ? 'no-rule' : limit ? 'kept' : 'undeclared',
+      verdict: isBreach
+        ? 'breach'
+        : regulation === ''
+          ? 'no-rule'
+          : !limit
+            ? 'undeclared'
+            : stated.length > read.length
+              ? 'unreadable'
+              : 'kept',
       ...tally('events', judged),
       first_time: judged[0] ? utc(judged[0].event.timestamp) : null,
       last_time: judged[0] ? utc(judged.at(-1)!.event.timestamp) : null,
@@ -219,6 +229,11 @@ describe('the clock report', () => {
         ...{ diverging: '2', diverging_first: '7', diverging_last: '8', verdict: 'breach' },
       },
     ]);
+  });
+
+  it('does not take a divergence that it cannot read for one that is kept', async () => {
+    const own = (await rows('main')).filter(({ source }) => source === 'microseconds');
+    expect(own).toMatchObject([{ verdict: 'unreadable', divergence_stated: '1', divergence_unreadable: '1' }]);
   });
 
   it('takes late_after, and refuses what is no number of seconds', async () => {

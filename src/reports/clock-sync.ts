@@ -88,7 +88,8 @@ export const clockSync = defineReport({
     { name: 'max_divergence_ns', description: 'divergence from UTC that it allows, in nanoseconds' },
     {
       name: 'verdict',
-      description: 'breach; undeclared where there is no class that the rule knows; kept as far as is told; no-rule',
+      description:
+        'breach; undeclared where there is no class that the rule knows; unreadable where a divergence is no number; kept as far as is told; no-rule',
     },
     { name: 'events', description: 'how many, corrections not counted' },
     { name: 'events_first', description: 'sequence of the first in event time' },
@@ -100,7 +101,10 @@ export const clockSync = defineReport({
     { name: 'too_coarse_first', description: 'sequence of the first in event time' },
     { name: 'too_coarse_last', description: 'sequence of the last' },
     { name: 'divergence_stated', description: 'events that state metadata.clock_divergence_ns, readable or not' },
-    { name: 'divergence_unreadable', description: 'of those, the ones that state no whole number' },
+    {
+      name: 'divergence_unreadable',
+      description: 'of those, the ones that state no whole number of at most 18 digits',
+    },
     { name: 'greatest_divergence_ns', description: 'the furthest from zero, either way' },
     { name: 'diverging', description: 'events that state a divergence past the one allowed' },
     { name: 'diverging_first', description: 'sequence of the first in event time' },
@@ -243,10 +247,11 @@ function rowOf(use: ClockUse) {
   };
 }
 
-function verdictOn({ rules, limit, coarse, diverging, ahead }: ClockUse): string {
+function verdictOn({ rules, limit, coarse, diverging, ahead, unreadableDivergences: unreadable }: ClockUse): string {
   if (coarse.count + diverging.count > 0 || (limit && ahead.count > 0)) return 'breach';
   if (!rules) return 'no-rule';
-  return limit ? 'kept' : 'undeclared';
+  if (!limit) return 'undeclared';
+  return unreadable > 0 ? 'unreadable' : 'kept';
 }
 
 function magnitude(value: bigint): bigint {

@@ -217,11 +217,24 @@ async function linkedOrders(
   for (const [as, member, linkedBy, values] of searches) {
     for (const value of [...values].sort()) {
       for (const each of await ordersStating(run, member, value, span, MOST_ORDERS)) {
+        if (each !== orderId && !(await isLinkedBy(run, each, member, value))) continue;
         found.push({ orderId: each, relation: as, by: `${linkedBy}=${value}` });
       }
     }
   }
   return found;
+}
+
+/** Whether an order still states a link, where an event of it did: what was corrected to another one links no more. */
+async function isLinkedBy(run: ReportRun, orderId: string, member: TermName, value: string): Promise<boolean> {
+  const life = await lifeOfOrder(run, orderId);
+  for await (const event of life?.events() ?? []) {
+    if (event.kind !== 'event' || event.stated.action === 'void') continue;
+    if (event.stated.event_type !== ORDER_LIFECYCLE) continue;
+    const { metadata } = contentOf(event.stated);
+    if (Object.hasOwn(metadata, member) && cellOf(metadata[member]) === value) return true;
+  }
+  return false;
 }
 
 /** The rows of a life; puts into `links` what its events say of others, and into `span` when they happened. */

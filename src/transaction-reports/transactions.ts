@@ -175,7 +175,7 @@ export function contradictedByAllocation(version: TransactionVersion, firm: stri
   const meanings = { ...AS_EXECUTED, executing_entity: firm };
   return (Object.keys(meanings) as FactName[]).filter((name) => {
     if (!facts.isOwn(name)) return false;
-    const executed = facts.takenText(name) ?? meanings[name as keyof typeof meanings]!;
+    const executed = facts.takenText(name) ?? meanings[name]!;
     return executed !== '' && facts.text(name) !== executed;
   });
 }

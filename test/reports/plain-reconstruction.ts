@@ -145,7 +145,18 @@ export function expectedReconstruction(
     for (const parent of said('parent_order_id')) add(parent, 'parent', `parent_order_id=${parent}`);
     const search = (as: string, name: string, linkedBy: string, values: string[]): void => {
       for (const value of values) {
-        for (const found of stating(name, value, first, last)) add(found, as, `${linkedBy}=${value}`);
+        for (const found of stating(name, value, first, last)) {
+          // what was corrected to another one links no more
+          const life = events.filter((event) => event.entity_type === 'order' && event.entity_id === found);
+          const holding = new Rulings(life);
+          const links = life
+            .filter((event) => event.corrects === undefined)
+            .map((event) => holding.final(event))
+            .filter(({ action, event_type: type }) => action !== 'void' && type === 'order_lifecycle');
+          if (found === id || links.some(({ metadata }) => text(metadata[name]) === value)) {
+            add(found, as, `${linkedBy}=${value}`);
+          }
+        }
       }
     };
     search('parent', 'client_order_id', 'parent_client_order_id', said('parent_client_order_id'));
