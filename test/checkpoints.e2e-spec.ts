@@ -207,7 +207,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         '0/000.p/0',
         '64/000',
       ]) {
-        await service.http().get(`/v1/ledgers/main/tile/${path}`).expect(404);
+        const { headers } = await service.http().get(`/v1/ledgers/main/tile/${path}`).expect(404);
+        expect(headers['cache-control']).toBe('no-store'); // it may be there in a minute
       }
     });
 

@@ -28,6 +28,8 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   void reply
     .code(problem.status)
     .header('content-type', 'application/problem+json; charset=utf-8')
+    // of the answer that would have been: what is not there now may be in a minute
+    .header('cache-control', 'no-store')
     .send(JSON.stringify(problem.toJSON(request.id)));
 }
 

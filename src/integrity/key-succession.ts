@@ -50,7 +50,14 @@ function parsed({ text }: SignedNote): KeySuccession {
  */
 export function readSuccession(note: string, current: VerifierKey): KeySuccession | undefined {
   const signed = parseNote(note);
-  const succession = parsed(signed);
+  return successionFrom(signed, parsed(signed), current);
+}
+
+function successionFrom(
+  signed: SignedNote,
+  succession: KeySuccession,
+  current: VerifierKey,
+): KeySuccession | undefined {
   const { origin, successor } = succession;
   if (successor.name !== origin || current.name !== origin || successor.algorithm !== ED25519) return undefined;
   if (successor.toString() === current.toString()) return undefined; // how it came to be
@@ -60,6 +67,56 @@ export function readSuccession(note: string, current: VerifierKey): KeySuccessio
     return undefined;
   }
   return succession;
+}
+
+/**
+ * Notes of successions by the keys that sign them, each read and verified once: of a chain of so many notes each key would
+ * else be held against all of them.
+ */
+class Successions {
+  private readonly bySigner = new Map<string, { signed: SignedNote; succession: KeySuccession }[]>();
+  private readonly known = new Map<string, readonly KeySuccession[]>();
+
+  /** Throws NoteError for what is no succession at all. */
+  constructor(notes: readonly string[]) {
+    for (const note of notes) {
+      const signed = parseNote(note);
+      const read = { signed, succession: parsed(signed) };
+      for (const signer of new Set(signed.signatures.map(signerOf))) {
+        const others = this.bySigner.get(signer);
+        if (others) others.push(read);
+        else this.bySigner.set(signer, [read]);
+      }
+    }
+  }
+
+  /** Those from a key, no two alike. */
+  from(key: VerifierKey): readonly KeySuccession[] {
+    const name = key.toString();
+    const known = this.known.get(name);
+    if (known) return known;
+    const found = new Map<string, KeySuccession>();
+    for (const { signed, succession } of this.bySigner.get(signerOf(key)) ?? []) {
+      const from = successionFrom(signed, succession, key);
+      if (from) found.set(`${from.successor.toString()} ${from.fromSize}`, from);
+    }
+    const all = [...found.values()];
+    this.known.set(name, all);
+    return all;
+  }
+}
+
+function signerOf({ name, keyId }: { name: string; keyId: Buffer }): string {
+  return `${keyId.toString('hex')} ${name}`;
+}
+
+/** Of lists of notes that were read already, as a verifier asks for one list with several keys. */
+const READ = new WeakMap<readonly string[], Successions>();
+
+function successionsOf(notes: readonly string[]): Successions {
+  const read = READ.get(notes) ?? new Successions(notes);
+  READ.set(notes, read);
+  return read;
 }
 
 /** A key and the sizes of the checkpoints that it may sign. */
@@ -77,20 +134,18 @@ export interface KeyTerm {
  */
 export function followSuccessions(trusted: VerifierKey, notes: readonly string[]): KeyTerm[] {
   const terms: KeyTerm[] = [{ key: trusted, fromSize: 0n, toSize: undefined }];
+  const met = new Set([trusted.toString()]);
+  const successions = successionsOf(notes);
   for (;;) {
     const last = terms.at(-1)!;
-    const next = new Map<string, KeySuccession>();
-    for (const note of notes) {
-      const succession = readSuccession(note, last.key);
-      if (succession) next.set(`${succession.successor.toString()} ${succession.fromSize}`, succession);
-    }
-    if (next.size > 1)
+    const next = successions.from(last.key);
+    if (next.length > 1)
       throw new NoteError(`the key ${last.key.keyId.toString('hex')} of ${last.key.name} has two successors`);
-    const [succession] = next.values();
+    const [succession] = next;
     if (!succession) return terms;
-    if (terms.some(({ key }) => key.toString() === succession.successor.toString())) {
-      throw new NoteError(`the keys of ${trusted.name} succeed each other in a circle`);
-    }
+    const successor = succession.successor.toString();
+    if (met.has(successor)) throw new NoteError(`the keys of ${trusted.name} succeed each other in a circle`);
+    met.add(successor);
     last.toSize = succession.fromSize;
     terms.push({ key: succession.successor, fromSize: succession.fromSize, toSize: undefined });
   }

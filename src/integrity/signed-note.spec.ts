@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { anchorBytes, AnchorError, anchorKey, parseAnchor } from './anchor.js';
@@ -153,6 +154,17 @@ describe('a succession of keys', () => {
       { key: key(third), fromSize: 20n, toSize: undefined },
     ]);
     expect(followSuccessions(key(third), notes)).toHaveLength(1);
+  });
+
+  it('is looked for among as many notes as a small file holds, each verified once', () => {
+    const keys = Array.from({ length: 200 }, () => generateKeyPairSync('ed25519').privateKey);
+    const notes = keys.slice(1).map((next, i) => signSuccession(origin, BigInt(i), keys[i]!, next));
+    const verifies = jest.spyOn(VerifierKey.prototype, 'verifies');
+    notes.reverse();
+    expect(followSuccessions(key(keys[0]!), notes)).toHaveLength(200);
+    for (const each of keys) followSuccessions(key(each), notes);
+    expect(verifies.mock.calls.length).toBeLessThan(5 * notes.length);
+    verifies.mockRestore();
   });
 
   it('leads nowhere without both signatures, from elsewhere, or to two keys', () => {

@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { objectKey } from '../archive/archive-format.js';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EVIDENCE_ORIGIN, KeptTree, keyOfByte, LEDGER_KEY, makeLedger } from '../../test/support/evidence.js';
@@ -122,15 +132,37 @@ describe('a copy of an archive', () => {
     expect(await details()).toMatch(/key: anchors\/000000000003/);
   });
 
+  /** One object with so many events; its name. */
+  function put(to: number): string {
+    rmSync(join(folder, 'early'), { recursive: true, force: true });
+    mkdirSync(join(folder, 'early'));
+    const path = join(folder, 'made');
+    const writer = new ArchiveObjectWriter(path, { kind: 'early', number: 1n });
+    writer.begin({ ledger: 'main', origin: EVIDENCE_ORIGIN, fromSequence: 1n, previousEventHash: null });
+    for (const record of records.slice(0, to)) writer.add(rowOf(record));
+    const name = objectKey(writer.finish());
+    renameSync(path, join(folder, name));
+    return name;
+  }
+
+  it('has objects that are those of their names, to the byte', async () => {
+    await loadCompression();
+    write([{ checkpoints: [one(0, checkpoint(10))] }, { checkpoints: [one(10, checkpoint(30))] }]);
+    const name = put(30);
+    const bytes = readFileSync(join(folder, name));
+    expect((await verifyArchiveFolder(folder, [KEY])).verdict).toBe('valid');
+    // each byte that no reader looks at is among these, as the least and greatest values in the footer
+    for (let at = 4; at < bytes.length - 4; at += Math.ceil(bytes.length / 97)) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 1;
+      writeFileSync(join(folder, name), changed);
+      const { verdict, findings } = await verifyArchiveFolder(folder, [KEY]);
+      expect([at, verdict, findings[0]?.kind]).toEqual([at, 'invalid', 'object']);
+    }
+  });
+
   it('proves events up to the last checkpoint whose root they lead to, and no further', async () => {
     await loadCompression();
-    mkdirSync(join(folder, 'early'));
-    const put = (to: number): void => {
-      const writer = new ArchiveObjectWriter(join(folder, 'early', 'some.parquet'), { kind: 'early', number: 1n });
-      writer.begin({ ledger: 'main', origin: EVIDENCE_ORIGIN, fromSequence: 1n, previousEventHash: null });
-      for (const record of records.slice(0, to)) writer.add(rowOf(record));
-      writer.finish();
-    };
     const rounds = [{ checkpoints: [one(0, checkpoint(10))] }, { checkpoints: [one(10, checkpoint(30))] }];
     write(rounds);
     for (const [to, verified] of [

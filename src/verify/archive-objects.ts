@@ -1,3 +1,4 @@
+import { createHash, hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AsyncBuffer } from 'hyparquet';
@@ -74,6 +75,10 @@ function listObjects(folder: string, kinds: readonly string[], ending: string): 
 async function openObject(folder: string, name: string, report: ArchiveReport): Promise<OpenObject | undefined> {
   const file = new FileBuffer(join(folder, name));
   try {
+    const digest = file.sha256();
+    if (!name.endsWith(`-${digest.slice(0, DIGITS_IN_NAME)}.parquet`)) {
+      throw new ArchiveObjectError(`its SHA-256 is ${digest}, and not that of its name`);
+    }
     const { ranges } = (await verifyObject(file)).manifest;
     return { name, file, footer: await readFooter(file), ranges };
   } catch (error) {
@@ -84,10 +89,18 @@ async function openObject(folder: string, name: string, report: ArchiveReport): 
   }
 }
 
+/** Hexadecimal digits of a file's SHA-256 that stand in its name. */
+const DIGITS_IN_NAME = 16;
+
 /** Its ranges, recomputed; nothing for one that is not as it was written, which is reported. */
 function openDigests(folder: string, name: string, report: ArchiveReport): DigestsObject[] {
   try {
-    return [{ name, ranges: readDigests(readFileSync(join(folder, name))).manifest.ranges }];
+    const bytes = readFileSync(join(folder, name));
+    const digest = hash('sha256', bytes, 'hex');
+    if (!name.endsWith(`-${digest.slice(0, DIGITS_IN_NAME)}.digests`)) {
+      throw new ArchiveObjectError(`its SHA-256 is ${digest}, and not that of its name`);
+    }
+    return [{ name, ranges: readDigests(bytes).manifest.ranges }];
   } catch (error) {
     if (!(error instanceof ArchiveObjectError)) throw error;
     report.find('object', `${name}: ${error.message}`);
@@ -197,6 +210,8 @@ function endBefore(events: readonly Piece[], { to }: Piece): bigint {
   return next !== undefined && next <= to ? next - 1n : to;
 }
 
+const PIECE_BYTES = 1_048_576;
+
 /** A file as the Parquet reader wants it. */
 class FileBuffer implements AsyncBuffer {
   private readonly descriptor: number;
@@ -215,6 +230,15 @@ class FileBuffer implements AsyncBuffer {
       done += count;
     }
     return bytes.buffer;
+  }
+
+  /** Of the whole file, in hexadecimal digits. */
+  sha256(): string {
+    const digest = createHash('sha256');
+    for (let start = 0; start < this.byteLength; start += PIECE_BYTES) {
+      digest.update(new Uint8Array(this.slice(start, Math.min(start + PIECE_BYTES, this.byteLength))));
+    }
+    return digest.digest('hex');
   }
 
   close(): void {

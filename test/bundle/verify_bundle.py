@@ -417,7 +417,7 @@ def verify(path, trusted):
 
         note = read('checkpoint').decode()
         origin, size, root_hash = parse_checkpoint(note)
-        if origin != manifest['origin'] or not origin.endswith('/' + manifest['ledger']) or int(manifest['as_of']) > size:
+        if origin != manifest['origin'] or origin.rpartition('/')[2] != manifest['ledger'] or int(manifest['as_of']) > size:
             wrong('the checkpoint is of another ledger, or ends before as_of')
         keys = signing_key(parse_key(trusted), read_json(read('keys.json'))['successions'], size)
         if origin != parse_key(trusted)[0] or not any(is_signed(note, key) for key in keys):
