@@ -376,6 +376,21 @@ describe('a month at the end of its retention', () => {
     expect(await verify(service)).toMatchObject({ verdict: 'valid', deleted: [{ from_sequence: '1' }] });
   }, 120_000);
 
+  it('is missing where the database alone says that it was deleted, and nothing of that is recorded', async () => {
+    expect(await verify(service)).toMatchObject({ verdict: 'valid' });
+    await admin.query(
+      `INSERT INTO month_deletions (id, month, state, policy, reason, requested_by, requested_at, begun_at, done_at)
+         SELECT gen_random_uuid(), $1, 'done', id, 'x', 'service', now(), now(), now() FROM retention_policies LIMIT 1`,
+      [firstOf(LATE)],
+    );
+    const found = await verify(service);
+    const [first, last] = [recorded.get(LATE)![0]!.sequence, recorded.get(LATE)!.at(-1)!.sequence];
+    expect(found).toMatchObject({ verdict: 'invalid', findings_total: '1' });
+    expect(found.findings).toMatchObject([
+      { kind: 'missing', sequence: first, detail: expect.stringContaining(`${first} to ${last} were deleted`) },
+    ]);
+  }, 120_000);
+
   it('may be taken back until its removal has begun, and asked for again', async () => {
     const id = await approved();
     await service
@@ -779,7 +794,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await areThere();
         expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [], removed: 0 });
         expect(await verify(service)).toMatchObject({
-          verdict: 'valid',
+          // nobody has that on record
+          verdict: 'invalid',
+          findings: [{ kind: 'missing', detail: expect.stringContaining(body.id as string) }],
           checked: '0',
           deleted: [{ deletion: body.id }],
         });

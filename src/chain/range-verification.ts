@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
-import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
+import { readDeletedSpans, spansWithin, type DeletedRange, type DeletedSpan } from '../archive/deleted-ranges.js';
 import { sqlState } from '../database/sqlstate.js';
 import { lesser } from '../events/sequences.js';
 import {
@@ -53,6 +53,8 @@ export interface VerificationMeans {
   /** how many tasks there may be at once */
   parallel: number;
   signal: AbortSignal;
+  /** of deletions of months those that are recorded; of a database that was just made of such records it is not asked */
+  recordedDeletions?: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Called as the part that is done grows; everything before it need not be done again. */
   onProgress(progress: Progress): void;
 }
@@ -109,7 +111,9 @@ export async function verifyRange(
     })),
     keySeed: randomBytes(8).readBigInt64BE(),
   };
-  const outcome = await new RangeVerification(range, subject, means, resumed).run();
+  const verification = new RangeVerification(range, subject, means, resumed);
+  await verification.requireRecords(spans);
+  const outcome = await verification.run();
   return { ...outcome, deleted: spansWithin(spans, range.from, range.to) };
 }
 
@@ -142,6 +146,26 @@ class RangeVerification {
     this.unread = [...(resumed?.unread ?? [])];
     this.checked = resumed?.checked ?? 0n;
     this.cursor = this.next = resumed?.next ?? range.from;
+  }
+
+  /** What is said to be deleted must have been, by the records of the service's own ledgers: else it is missing. */
+  async requireRecords(spans: readonly DeletedSpan[]): Promise<void> {
+    const asked = spans.filter(({ from, to }) => from <= this.range.to && to >= this.range.from);
+    if (asked.length === 0 || !this.means.recordedDeletions) return;
+    const ids = [...new Set(asked.map(({ shown }) => shown.deletion))];
+    let recorded: ReadonlySet<string>;
+    try {
+      recorded = await this.means.recordedDeletions(ids);
+    } catch (error) {
+      const reason = `whether it was deleted is not known: ${(error as Error).message}`;
+      for (const { from, to } of asked)
+        this.unread.push({ from_sequence: String(from), to_sequence: String(to), reason });
+      return;
+    }
+    for (const { from, to, shown } of asked.filter((span) => !recorded.has(span.shown.deletion))) {
+      const detail = `the database says that the events ${from} to ${to} were deleted with the month ${shown.month.slice(0, 7)} (deletion ${shown.deletion}), and the service's own ledger has no record of that`;
+      this.others.add({ kind: 'missing', sequence: String(from), event_id: null, detail });
+    }
   }
 
   async run(): Promise<Omit<Outcome, 'deleted'>> {

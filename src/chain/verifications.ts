@@ -19,6 +19,7 @@ import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { HEARTBEAT_MS, RunLoop, SILENT_MS } from '../runs/run-loop.js';
 import { verifyRange, VerificationStopped, type Outcome, type Progress } from './range-verification.js';
+import { recordedDeletions } from './recorded-deletions.js';
 import { sequencesRecorded, type RecordedEvent } from './recorded-range.js';
 import * as trail from './trail.sql.js';
 import { VerificationThreads } from './verification-threads.js';
@@ -203,6 +204,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
           run: (subject, task) => this.threads.run(subject, task),
           parallel: this.config.VERIFICATION_WORKERS,
           signal: AbortSignal.any([stopping, lost.signal]),
+          recordedDeletions: (ids) => recordedDeletions(this.pool, this.archive, ids),
           onProgress: (progress) => kept.keep(progress),
         },
         run.next_sequence === run.from_sequence ? undefined : progressOf(run),

@@ -161,6 +161,16 @@ describe('a copy of an archive', () => {
     }
   });
 
+  it('may hold events of a ledger that no anchor names, of which nobody can say anything', async () => {
+    await loadCompression();
+    write([{ checkpoints: [one(0, checkpoint(0, { origin: OTHER }))] }]);
+    const name = put(3);
+    expect(await verifyArchiveFolder(folder, [verifierKey(OTHER, LEDGER_KEY)])).toMatchObject({
+      verdict: 'undecided',
+      unchecked: [`${name}: it holds events of ${EVIDENCE_ORIGIN}, of which no anchor says anything`],
+    });
+  });
+
   it('proves events up to the last checkpoint whose root they lead to, and no further', async () => {
     await loadCompression();
     const rounds = [{ checkpoints: [one(0, checkpoint(10))] }, { checkpoints: [one(10, checkpoint(30))] }];

@@ -49,6 +49,11 @@ export async function verifyObjects(
       const object = await openObject(folder, name, report);
       if (object) objects.push(object);
     }
+    for (const { name, ranges } of objects) {
+      for (const origin of new Set(ranges.map((range) => range.origin).filter((each) => !ledgers.has(each)))) {
+        report.unchecked.push(`${name}: it holds events of ${origin}, of which no anchor says anything`);
+      }
+    }
     const digests = listObjects(folder, ['digests'], '.digests').flatMap((name) => openDigests(folder, name, report));
     const verifiedTo = new Map<string, bigint>();
     for (const ledger of ledgers.values()) {

@@ -67,7 +67,8 @@ describe('a ledger that is watched from outside', () => {
   it('is good as long as it grows, and what was seen is remembered', async () => {
     shown = { leaves: leaves.slice(0, 7) };
     expect(await look('a-token')).toMatchObject({ verdict: 'valid', remembered: null, checkpoint: { size: '7' } });
-    expect(asked).toEqual(['/v1/ledgers/main/checkpoint Bearer a-token']);
+    const paths = ['checkpoint', 'keys/history'];
+    expect(asked).toEqual(paths.map((path) => `/v1/ledgers/main/${path} Bearer a-token`));
     expect(await look()).toMatchObject({ verdict: 'valid', remembered: { size: '7' } });
     shown = { leaves: leaves.slice(0, 50) };
     expect(await look()).toMatchObject({ verdict: 'valid', remembered: { size: '7' }, checkpoint: { size: '50' } });
@@ -101,6 +102,9 @@ describe('a ledger that is watched from outside', () => {
     shown = { leaves: leaves.slice(0, 30), key: next };
     successions = [signSuccession(EVIDENCE_ORIGIN, 25n, LEDGER_KEY, next)];
     expect((await look()).verdict).toBe('valid');
+    // whoever has the former one still signs nothing any more
+    shown = { leaves: leaves.slice(0, 40) };
+    expect(await look()).toMatchObject({ verdict: 'invalid', findings: [{ kind: 'key' }] });
   });
 
   it('is not known while it does not answer', async () => {
@@ -108,7 +112,9 @@ describe('a ledger that is watched from outside', () => {
     down = true;
     expect(await look()).toMatchObject({ verdict: 'undecided', summary: [expect.stringMatching(/checkpoint: 503/)] });
     expect(existsSync(stateFile)).toBe(false);
-    writeFileSync(stateFile, '{}');
-    await expect(look()).rejects.toThrow('is not what this program remembers');
+    for (const damaged of ['{}', '{"format":']) {
+      writeFileSync(stateFile, damaged);
+      await expect(look()).rejects.toThrow(`${stateFile} is not what this program remembers`);
+    }
   });
 });

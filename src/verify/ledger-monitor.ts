@@ -117,8 +117,7 @@ async function checkSignature(
       throw error;
     }
   };
-  // the history of keys is only needed once there is one
-  if (attempt([]) === undefined) return;
+  // also where the key given has signed it: its term may be over
   const fault = attempt(successionsIn(await ask('keys/history')));
   if (fault !== undefined) {
     throw new Found({
@@ -219,10 +218,19 @@ function read(parse: () => Checkpoint): Checkpoint {
 /** What was seen before; undefined at the first look. Throws for a file that is none of ours. */
 function readState(file: string): { checkpoint: Checkpoint } | undefined {
   if (!existsSync(file)) return undefined;
-  const { format, note } = objectIn(readFileSync(file, 'utf8'));
+  const { format, note } = stateIn(file);
   if (format !== STATE_FORMAT || typeof note !== 'string')
     throw new Error(`${file} is not what this program remembers`);
   return { checkpoint: parseCheckpoint(parseNote(note).text) };
+}
+
+function stateIn(file: string): JsonObject {
+  try {
+    return objectIn(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (error instanceof NoAnswer) return {};
+    throw error;
+  }
 }
 
 /** By rename, so that the file is whole at every moment. */
