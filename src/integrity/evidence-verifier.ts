@@ -208,7 +208,8 @@ class BundleVerification {
         `not there any more, and might have been found, as the service says: ${deletedText(each)}`,
       );
     }
-    if (origin.slice(origin.lastIndexOf('/') + 1) !== ledger) this.find('manifest', 'its origin is not that of its ledger');
+    if (origin.slice(origin.lastIndexOf('/') + 1) !== ledger)
+      this.find('manifest', 'its origin is not that of its ledger');
     return true;
   }
 
