@@ -124,6 +124,7 @@ export const orderReconstruction = defineReport({
   async *rows(run) {
     const orders = await askedOrders(run);
     const known = new Set(orders.map(({ orderId }) => orderId));
+    const ofOrders = new LinksOfOrders(run);
     const period = hasPeriod(run) ? run.period : await periodAround(run, orders);
     for (let i = 0; i < orders.length && i < MOST_ORDERS; i++) {
       const order = orders[i]!;
@@ -132,7 +133,7 @@ export const orderReconstruction = defineReport({
       const span = new Span(period);
       // of a parent that is named alone nothing may be recorded, and others may name it too
       if (life) yield* rowsOfLife(run, order, life, links, span);
-      for (const linked of await linkedOrders(run, order, links, span.period)) {
+      for (const linked of await linkedOrders(run, order, links, span.period, { known, ofOrders })) {
         if (!known.has(linked.orderId)) orders.push(linked);
         known.add(linked.orderId);
       }
@@ -199,6 +200,7 @@ async function linkedOrders(
   { orderId, relation }: LinkedOrder,
   links: Links,
   span: Period,
+  { known, ofOrders }: { known: ReadonlySet<string>; ofOrders: LinksOfOrders },
 ): Promise<LinkedOrder[]> {
   const found = [...links.parents].sort().map((parent): LinkedOrder => {
     return { orderId: parent, relation: 'parent', by: `parent_order_id=${parent}` };
@@ -217,7 +219,8 @@ async function linkedOrders(
   for (const [as, member, linkedBy, values] of searches) {
     for (const value of [...values].sort()) {
       for (const each of await ordersStating(run, member, value, span, MOST_ORDERS)) {
-        if (each !== orderId && !(await isLinkedBy(run, each, member, value))) continue;
+        // what was corrected to another one links no more; of an order that is listed already it is not asked
+        if (known.has(each) || !(await ofOrders.of(each))[LINKS[member]!].has(value)) continue;
         found.push({ orderId: each, relation: as, by: `${linkedBy}=${value}` });
       }
     }
@@ -225,16 +228,26 @@ async function linkedOrders(
   return found;
 }
 
-/** Whether an order still states a link, where an event of it did: what was corrected to another one links no more. */
-async function isLinkedBy(run: ReportRun, orderId: string, member: TermName, value: string): Promise<boolean> {
-  const life = await lifeOfOrder(run, orderId);
-  for await (const event of life?.events() ?? []) {
-    if (event.kind !== 'event' || event.stated.action === 'void') continue;
-    if (event.stated.event_type !== ORDER_LIFECYCLE) continue;
-    const { metadata } = contentOf(event.stated);
-    if (Object.hasOwn(metadata, member) && cellOf(metadata[member]) === value) return true;
+/** What orders say of others, corrected; each read once. */
+class LinksOfOrders {
+  private readonly known = new Map<string, Promise<Links>>();
+
+  constructor(private readonly run: ReportRun) {}
+
+  of(orderId: string): Promise<Links> {
+    const links = this.known.get(orderId) ?? this.read(orderId);
+    this.known.set(orderId, links);
+    return links;
   }
-  return false;
+
+  private async read(orderId: string): Promise<Links> {
+    const links = noLinks();
+    const life = await lifeOfOrder(this.run, orderId);
+    for await (const event of life?.events() ?? []) {
+      if (event.kind === 'event' && event.stated.action !== 'void') takeLinks(links, contentOf(event.stated));
+    }
+    return links;
+  }
 }
 
 /** The rows of a life; puts into `links` what its events say of others, and into `span` when they happened. */
@@ -364,17 +377,21 @@ function noLinks(): Links {
   };
 }
 
+/** By which names events say of what other orders theirs is. */
+const LINKS: Readonly<Partial<Record<TermName, keyof Links>>> = {
+  parent_order_id: 'parents',
+  parent_client_order_id: 'parentClientOrderIds',
+  client_order_id: 'clientOrderIds',
+  aggregation_group: 'groups',
+  strategy_linked_order_id: 'strategies',
+};
+
 function takeLinks(links: Links, { event_type: type, metadata }: Content): void {
   if (type !== ORDER_LIFECYCLE) return;
-  const take = (into: Set<string>, name: TermName): void => {
+  for (const [name, into] of Object.entries(LINKS)) {
     const text = Object.hasOwn(metadata, name) ? cellOf(metadata[name]) : null;
-    if (text !== null) into.add(text);
-  };
-  take(links.parents, 'parent_order_id');
-  take(links.parentClientOrderIds, 'parent_client_order_id');
-  take(links.clientOrderIds, 'client_order_id');
-  take(links.groups, 'aggregation_group');
-  take(links.strategies, 'strategy_linked_order_id');
+    if (text !== null) links[into].add(text);
+  }
 }
 
 /** A period, and what lies outside of it of a life. */
