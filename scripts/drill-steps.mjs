@@ -349,24 +349,40 @@ async function nextSegment(server, { archiveTimeout }) {
   }
 }
 
+/** Of a server that was made without another size. */
+const WAL_FILE_BYTES = 16 * 1024 * 1024;
+
 async function archivedFiles(server) {
   return Number((await server.query('SELECT archived_count FROM pg_stat_archiver')).rows[0].archived_count);
 }
 
 /**
- * Waits for a moment at which an export is over that began after the last file of WAL reached the store, as long as that may
- * take on a machine that has other work; ms since that file.
+ * Waits for a moment at which an export is over that began when all files of WAL but the present one were in the store, and
+ * still are: what one is on its way would arrive after the loss. As long as that may take on a machine that has other work;
+ * ms since all of them were there.
  */
 async function behindTheArchive(server, exporting, pace) {
-  for (let tries = 0; tries < 10; tries++) {
+  for (let tries = 0; tries < 20; tries++) {
     await nextSegment(server, pace);
-    const [since, files] = [performance.now(), await archivedFiles(server)];
+    const { present, isAllElseArchived } = await walOf(server);
+    if (!isAllElseArchived) continue;
+    const since = performance.now();
     await pause(pace.killFrom * 1000 + Math.random() * (pace.killTo - pace.killFrom) * 1000);
-    const isNext = async () => (await archivedFiles(server)) !== files;
-    while (exporting.lastBegun() < since && !(await isNext())) await pause(100);
-    if (exporting.lastBegun() >= since && !(await isNext())) return performance.now() - since;
+    const isOver = async () => (await walOf(server)).present !== present;
+    while (exporting.lastBegun() < since && !(await isOver())) await pause(100);
+    if (exporting.lastBegun() >= since && !(await isOver())) return performance.now() - since;
   }
   throw new Error('no export is done between two files of WAL: the machine has too much else to do');
+}
+
+/** The file of WAL that is being written, and whether the one before it, and so all before it, are in the store. */
+async function walOf(server) {
+  const { rows } = await server.query(
+    `SELECT pg_walfile_name(pg_current_wal_lsn()) AS present, last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - $1::bigint) AS is_archived
+       FROM pg_stat_archiver`,
+    [WAL_FILE_BYTES],
+  );
+  return { present: rows[0].present, isAllElseArchived: rows[0].is_archived };
 }
 
 /** Exports again and again; what ends it says up to which event it is sure that it did. */
