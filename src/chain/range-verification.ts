@@ -158,8 +158,12 @@ class RangeVerification {
       recorded = await this.means.recordedDeletions(ids);
     } catch (error) {
       const reason = `whether it was deleted is not known: ${(error as Error).message}`;
-      for (const { from, to } of asked)
-        this.unread.push({ from_sequence: String(from), to_sequence: String(to), reason });
+      for (const { from, to } of asked) {
+        const range = { from_sequence: String(from), to_sequence: String(to) };
+        // an attempt before this one may have met the same
+        if (!this.unread.some((each) => each.from_sequence === range.from_sequence && each.reason === reason))
+          this.unread.push({ ...range, reason });
+      }
       return;
     }
     for (const { from, to, shown } of asked.filter((span) => !recorded.has(span.shown.deletion))) {

@@ -20,7 +20,7 @@ interface Group {
 
 export const aggregationAllocation = defineReport({
   name: 'aggregation-allocation',
-  version: 1,
+  version: 2,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Aggregation and allocation',
   question: 'Which orders were aggregated, who was in each aggregate, what did each get, and what does not add up?',

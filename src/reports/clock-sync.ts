@@ -62,7 +62,7 @@ class ClockUse {
 
 export const clockSync = defineReport({
   name: 'clock-sync',
-  version: 1,
+  version: 2,
   tables: [{ name: 'clock-rules', version: String(CLOCK_RULES_VERSION) }],
   title: 'Clocks and time stamps',
   question: 'Did the clocks of each source keep to the rule in force on the day, as far as its events tell?',

@@ -17,7 +17,7 @@ const MOST_HELD = 100_000;
 
 export const dropCopyReconciliation = defineReport({
   name: 'drop-copy-reconciliation',
-  version: 1,
+  version: 2,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Drop copy reconciliation',
   question: 'Do two sources tell of the same executions: what does only one of them have, and in what do they differ?',

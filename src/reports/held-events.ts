@@ -67,9 +67,10 @@ export function userOf({ content, original }: HeldEvent): string {
   return original?.user_id ?? content.user_id;
 }
 
-/** The system that sent it; of a corrected event the one that sent the corrected one. */
+/** The system that sent it; of a corrected event the one that sent the corrected one, unless that was deleted. */
 export function sourceOf({ content, original }: HeldEvent): string {
-  return (original ? original.source : content.source) ?? '';
+  const isKnown = original !== undefined && original.user_id !== null;
+  return (isKnown ? original.source : content.source) ?? '';
 }
 
 function stating(row: StoredRow): Pick<HeldEvent, 'content' | 'own' | 'isCopy'> {

@@ -60,7 +60,7 @@ interface Links {
 
 export const orderReconstruction = defineReport({
   name: 'order-reconstruction',
-  version: 2,
+  version: 3,
   isPeriodOptional: true,
   title: 'Reconstruction of an order',
   question:

@@ -63,7 +63,7 @@ export const orderRecords = reportOfForms(
 function orderRecordsBy(regime: Regime): Report {
   const records = defineReport<string>({
     name: 'order-records',
-    version: 1,
+    version: 2,
     tables: [
       { name: regime.name, version: String(regime.version) },
       { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
