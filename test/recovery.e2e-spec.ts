@@ -7,9 +7,12 @@ import { jest } from '@jest/globals';
 import { recover, type RecoverOptions, type RecoveryReport } from '../src/cli/recover.js';
 import type { RecoveredLedger } from '../src/checkpoints/recovery.js';
 import { readConfig } from '../src/config/config.js';
+import { verifyBundle } from '../src/integrity/evidence-verifier.js';
+import { VerifierKey } from '../src/integrity/signed-note.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { checkTrail } from './support/check-trail.js';
 import { truetrail } from './support/command-line.js';
+import { asBytes, inMemory } from './support/evidence.js';
 import { FaultProxy } from './support/fault-proxy.js';
 import { createKey, query } from './support/keys.js';
 import { RestorableDatabase } from './support/restorable-database.js';
@@ -412,6 +415,32 @@ onFolders('a database that was restored behind its anchors', () => {
     ]);
     expect(body.events[0].new_state.checkpoint).toMatch(/\/main\n340\n/);
     expect(body.events[0].new_state.origin).toMatch(/\/main$/);
+    // what was signed before the backup is proven by the checkpoint over it, and not by the last one, whose events are lost
+    const [oldest] = (await http().get('/v1/ledgers/main/events?limit=1').expect(200)).body.events;
+    const proof = await http().get(`/v1/ledgers/main/events/${oldest.event_id}/proof`).expect(200);
+    expect(proof.body).toMatchObject({ checkpoint: expect.stringMatching(/\/main\n40\n/) });
+    expect((await http().get('/v1/ledgers/main/consistency?from=7').expect(200)).body).toMatchObject({ to: '40' });
+    expect((await http().get('/v1/ledgers/main/checkpoint').expect(200)).text).toMatch(/\/main\n340\n/);
+    await http().get('/v1/ledgers/main/tile/0/000.p/40').expect(200);
+    for (const question of [{ event_ids: [oldest.event_id] }, { to_sequence: '40' }, { order_id: oldest.entity_id }]) {
+      const bundle = await http()
+        .post('/v1/ledgers/main/evidence')
+        .send(question)
+        .buffer(true)
+        .parse(asBytes)
+        .expect(200);
+      const keys = [VerifierKey.parse((await http().get('/v1/ledgers/main/keys').expect(200)).text.trimEnd())];
+      expect(verifyBundle(inMemory(bundle.body as Buffer), { keys })).toMatchObject({ verdict: 'valid', findings: [] });
+    }
+    for (const path of ['consistency?from=7&to=340', 'tile/0/001.p/84', 'tile/entries/000']) {
+      const { body: problem } = await http().get(`/v1/ledgers/main/${path}`).expect(500);
+      expect(problem).toMatchObject({
+        type: '/docs/problems/damaged-record',
+        detail: expect.stringContaining(
+          '340 events of main were signed, and not all of them are there any more: proofs',
+        ),
+      });
+    }
     // what it lacks is found by each verification, and is no alarm
     expect(await verify(service!, {}, 'main')).toMatchObject({ verdict: 'invalid' });
     const { text } = await http().get('/metrics').expect(200);

@@ -158,6 +158,19 @@ export async function findLatestCheckpoint(database: Database, ledger: string): 
   return rows[0];
 }
 
+/** Those of events that the ledger has, all of them. */
+const HELD = `${CHECKPOINT} JOIN ledger_heads AS h ON h.ledger = c.ledger AND c.size <= h.size`;
+
+/** The last one of which the ledger has all events, not the latest where a restore has lost some; undefined for none. */
+export async function findHeldCheckpoint(database: Database, ledger: string): Promise<StoredCheckpoint | undefined> {
+  const { rows } = await database.query<StoredCheckpoint>({
+    name: 'find_held_checkpoint',
+    text: `${HELD} WHERE c.ledger = $1 ORDER BY c.anchor DESC LIMIT 1`,
+    values: [ledger],
+  });
+  return rows[0];
+}
+
 /** The first one of a ledger that is of at least `size` leaves. */
 export async function findCheckpointOf(
   database: Database,
@@ -181,7 +194,7 @@ export async function listSuccessions(database: Database, ledger: string): Promi
   return rows;
 }
 
-/** Where an event is in its ledger, and the ledger's last checkpoint; undefined when there is no such event. */
+/** Where an event is in its ledger, and the last checkpoint that is held; undefined when there is no such event. */
 export async function findEventInCheckpoint(
   database: Database,
   ledger: string,
@@ -192,7 +205,7 @@ export async function findEventInCheckpoint(
   >({
     name: 'find_event_in_checkpoint',
     text: `SELECT k.sequence, c.* FROM event_keys AS k
-             LEFT JOIN LATERAL (${CHECKPOINT} WHERE c.ledger = k.ledger ORDER BY c.anchor DESC LIMIT 1) AS c ON true
+             LEFT JOIN LATERAL (${HELD} WHERE c.ledger = k.ledger ORDER BY c.anchor DESC LIMIT 1) AS c ON true
              WHERE k.ledger = $1 AND k.event_id = $2`,
     values: [ledger, eventId],
   });

@@ -134,7 +134,7 @@ export class CheckpointsController {
   ): Promise<ConsistencyDto> {
     const origin = await this.ledgers.origin(ledger);
     const from = BigInt(query.from);
-    const to = query.to === undefined ? (await this.checkpoints.latest(ledger)).size : BigInt(query.to);
+    const to = query.to === undefined ? (await this.checkpoints.held(ledger)).size : BigInt(query.to);
     if (from > to) {
       const detail = 'from must not be greater than to';
       throw new Problem('invalid-parameter', detail, { errors: [{ pointer: '/query/from', rule: 'order', detail }] });

@@ -92,14 +92,29 @@ export class Checkpoints {
     return checkpointOf(found);
   }
 
-  /** The proof of an event in the last checkpoint. Throws ledger-not-found, event-not-found, not-yet-checkpointed. */
+  /**
+   * The last one of which the ledger has all events, which is what can be proven: the latest one, but after a restore that
+   * lost what was signed. Throws ledger-not-found, not-yet-checkpointed, damaged-record.
+   */
+  async held(ledger: string): Promise<SignedCheckpoint> {
+    await this.ledgers.origin(ledger);
+    const found = await sql.findHeldCheckpoint(this.pool, ledger);
+    if (!found) throw await this.notCovered(ledger, 1n, 'Nothing of this ledger has been signed yet');
+    return checkpointOf(found);
+  }
+
+  /**
+   * The proof of an event in the last checkpoint of which the ledger has all events. Throws ledger-not-found,
+   * event-not-found, not-yet-checkpointed, damaged-record.
+   */
   async proofOf(ledger: string, eventId: string): Promise<EventProof> {
     await this.ledgers.origin(ledger);
     const found = await sql.findEventInCheckpoint(this.pool, ledger, eventId);
     if (!found) throw new Problem('event-not-found', 'The ledger holds no event with this id');
     const sequence = BigInt(found.sequence);
     if (!found.checkpoint || BigInt(found.checkpoint.size) < sequence) {
-      throw notYet(`The event is recorded, at sequence ${sequence}, and no checkpoint that covers it is signed yet`);
+      const pending = `The event is recorded, at sequence ${sequence}, and no checkpoint that covers it is signed yet`;
+      throw await this.notCovered(ledger, sequence, pending);
     }
     const checkpoint = checkpointOf(found.checkpoint);
     const { size, rootHash } = checkpoint;
@@ -115,11 +130,11 @@ export class Checkpoints {
 
   /**
    * The hashes that prove the tree of `from` leaves the beginning of that of `to`, both at most that of the last
-   * checkpoint. Throws ledger-not-found, not-yet-checkpointed.
+   * checkpoint. Throws ledger-not-found, not-yet-checkpointed, damaged-record.
    */
   async consistency(ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
-    const { size, rootHash } = await this.latest(ledger);
-    if (to > size) throw notYet(`The last checkpoint is of ${size} events`);
+    const { size, rootHash } = await this.held(ledger);
+    if (to > size) throw await this.notCovered(ledger, to, `The last checkpoint is of ${size} events`);
     const { read } = this.verified.over(ledger, this.tilesOf(ledger));
     const [hashes, fromRoot, toRoot] = [
       await consistencyProof(from, to, read),
@@ -131,7 +146,7 @@ export class Checkpoints {
     return hashes;
   }
 
-  /** A tile of the tree of the last checkpoint. Throws ledger-not-found, tile-not-found, not-yet-checkpointed. */
+  /** A tile of the tree of the last checkpoint. Throws ledger-not-found, tile-not-found, not-yet-checkpointed, damaged-record. */
   async tile(ledger: string, tile: Tile): Promise<Buffer> {
     await this.assertThere(ledger, tile);
     const [hashes] = await this.tilesOf(ledger)([tile]);
@@ -145,6 +160,16 @@ export class Checkpoints {
     const [hashes] = await readHashesAnywhere(this.pool, ledger, this.archivedHashes, [range]);
     if (!hashes) throw unlikeSigned(ledger);
     return hashes;
+  }
+
+  /** Why no checkpoint that is held covers an event: a later round will sign it, or one did, and events are missing. */
+  async notCovered(ledger: string, sequence: bigint, pending: string): Promise<Problem> {
+    const [latest, held] = await Promise.all([
+      sql.findLatestCheckpoint(this.pool, ledger),
+      sql.findHeldCheckpoint(this.pool, ledger),
+    ]);
+    if (!latest || BigInt(latest.size) < sequence) return notYet(pending);
+    return missingTail(ledger, BigInt(held?.size ?? 0), BigInt(latest.size));
   }
 
   /** The keys that have signed the ledger, the current one first. Throws ledger-not-found. */
@@ -199,10 +224,11 @@ export class Checkpoints {
   }
 
   private async assertThere(ledger: string, { level, index, width }: Tile): Promise<void> {
-    const { size } = await this.latest(ledger);
-    if (tileWidth(level, index, size) < width) {
-      throw new Problem('tile-not-found', `The tree of the last checkpoint, of ${size} events, has no such tile`);
-    }
+    const { size } = await this.held(ledger);
+    if (tileWidth(level, index, size) >= width) return;
+    const latest = await this.latest(ledger);
+    if (tileWidth(level, index, latest.size) >= width) throw missingTail(ledger, size, latest.size);
+    throw new Problem('tile-not-found', `The tree of the last checkpoint, of ${latest.size} events, has no such tile`);
   }
 
   private readonly archivedHashes: ReadArchivedHashes = async (ledger, from, to) => {
@@ -217,6 +243,14 @@ function checkpointOf(stored: sql.StoredCheckpoint): SignedCheckpoint {
 
 function notYet(detail: string): Problem {
   return new Problem('not-yet-checkpointed', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+}
+
+/** A restore has lost what was signed, and nothing has brought it back. */
+function missingTail(ledger: string, provable: bigint, signed: bigint): Problem {
+  return new Problem(
+    'damaged-record',
+    `${signed} events of ${ledger} were signed, and not all of them are there any more: proofs are given of the first ${provable}`,
+  );
 }
 
 /** Whoever changed a tile, or an event, gets no proof out of it. */

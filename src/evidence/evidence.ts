@@ -13,7 +13,6 @@ import { LongReads } from '../long-reads/long-reads.js';
 import * as sql from './evidence.sql.js';
 import type { EvidencePlan, EvidenceQuestion } from './evidence-plan.js';
 
-const RETRY_AFTER_SECONDS = 60;
 /** From the one that holds the checkpoint to the one that was stamped: an hour of them, at one a minute, and then some. */
 const MAX_ANCHORS = 200;
 const MAX_ANCHOR_BYTES = 16 * 1024 * 1024;
@@ -35,12 +34,12 @@ export class Evidence {
 
   /**
    * Fixes a bundle to a checkpoint and to the ledger as it was at as_of. Throws ledger-not-found, event-not-found,
-   * not-yet-checkpointed for what the last checkpoint does not cover, invalid-body for what is yet to come, and
-   * archive-unavailable.
+   * not-yet-checkpointed for what the last checkpoint does not cover, damaged-record for what it covers and is not there
+   * any more, invalid-body for what is yet to come, and archive-unavailable.
    */
   async prepare(ledger: string, question: EvidenceQuestion): Promise<EvidencePlan> {
     const origin = await this.ledgers.origin(ledger);
-    const { size: latest } = await this.checkpoints.latest(ledger);
+    const { size: latest } = await this.checkpoints.held(ledger);
     const asOf = question.asOf ?? latest;
     if (asOf > latest) await this.refuseLater(ledger, '/as_of', asOf);
     const { query } = question;
@@ -128,7 +127,10 @@ export class Evidence {
     }
     const sequences = [...found.values()].sort((a, b) => Number(a - b));
     const last = sequences.at(-1)!;
-    if (last > asOf) throw notYet(`Event ${last} is recorded, and no checkpoint that covers it is signed yet`);
+    if (last > asOf) {
+      const pending = `Event ${last} is recorded, and no checkpoint that covers it is signed yet`;
+      throw await this.checkpoints.notCovered(ledger, last, pending);
+    }
     return sequences.map(String);
   }
 
@@ -136,7 +138,8 @@ export class Evidence {
   private async refuseLater(ledger: string, pointer: string, sequence: bigint): Promise<never> {
     const { size } = await this.ledgers.state(ledger);
     if (sequence > BigInt(size)) throw wrongBody(pointer, `must be no more than the ledger's size, ${size}`);
-    throw notYet(`No checkpoint of at least ${sequence} events has been signed yet`);
+    const pending = `No checkpoint of at least ${sequence} events has been signed yet`;
+    throw await this.checkpoints.notCovered(ledger, sequence, pending);
   }
 
   /** The bytes of the anchor in the store, which must be the one of the checkpoint. */
@@ -150,8 +153,4 @@ export class Evidence {
 function wrongBody(pointer: string, rest: string): Problem {
   const detail = `${pointer.slice(1)} ${rest}`;
   return new Problem('invalid-body', detail, { errors: [{ pointer, rule: 'range', detail }] });
-}
-
-function notYet(detail: string): Problem {
-  return new Problem('not-yet-checkpointed', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
 }

@@ -297,7 +297,7 @@ export const PROBLEMS = {
     status: 500,
     title: 'A stored record is damaged',
     meaning:
-      'A row of the trail holds what no accepted event gives: somebody changed it in the database, past the service. Nothing is shown in its place, and trying again does not help. Have the ledger verified (`POST /v1/ledgers/{ledger}/verifications` names every such row), keep the database as it is for the inquiry, and restore the row from a backup or the archive.',
+      'A row of the trail holds what no accepted event gives: somebody changed it in the database, past the service. Or what was signed is not there any more, after a restore that lost it. Nothing is shown in its place, and trying again does not help. Have the ledger verified (`POST /v1/ledgers/{ledger}/verifications` names every such row), keep the database as it is for the inquiry, and restore the row from a backup or the archive.',
   },
   'archive-damaged': {
     status: 500,
