@@ -308,6 +308,12 @@ describe('an evidence bundle', () => {
       verdict: 'valid',
       witnesses: [{ name: WITNESS_NAME, time: '1780400000' }],
     });
+    // on the page it is what stands in the file: nobody has checked it who reads that alone
+    const page = unpack(bytes).get(FILES.page)!.toString();
+    expect(page).toMatch(
+      /<th>Cosignature in the file<\/th><td class="m">witness\.example\.com\/w1, key [0-9a-f]{8}, time 178/,
+    );
+    expect(page).toContain('They count once the check is told whom to trust');
     const stranger = verifierKey('witness.example.com/w2', keyOfByte(3), COSIGNATURE_ED25519);
     expectInvalid(verify(bytes, { witnesses: [stranger] }), 'witness');
     expectInvalid(verify(await makeBundle(ledger, RANGE), { witnesses: [WITNESS] }), 'witness');
@@ -613,7 +619,7 @@ describe('an evidence bundle', () => {
     expect(page).not.toMatch(/<script|onload|javascript:|https?:/i);
     expect(page).toContain('trader-1');
     expectInvalid(verify(repacked(bytes, FILES.page, (text) => text.replace('10 events', '11 events'))), 'page');
-    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/3', 'truetrail-page/4'));
+    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/4', 'truetrail-page/5'));
     expect(verify(newer)).toMatchObject({ verdict: 'undecided', findings: [] });
     const evil = await makeBundle(ledger, {
       asked: { search: { user_id: '<script>alert(1)</script>\u202e' } },

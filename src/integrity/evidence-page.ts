@@ -19,7 +19,7 @@ import { cosignatureTime, NoteError, parseNote, VerifierKey, type SignedNote } f
  */
 
 /** Changed with every change of the page; a verifier compares pages that its own version made. */
-export const PAGE_VERSION = 'truetrail-page/3';
+export const PAGE_VERSION = 'truetrail-page/4';
 
 /** So many events and objects of the archive are listed; all are in the files. */
 const LISTED_EVENTS = 1_000;
@@ -87,12 +87,12 @@ export class EvidencePage {
     const anchor = parseAnchor(facts.anchors[0]!);
     const isUnseen = !contents && events > 0n && askedOfContents(asked).length > 0;
     const title = `Evidence of ${events} events of ${ledger}`;
-    const signers = note.signatures.map((signature) => {
+    const signatures = note.signatures.map((signature): Row => {
       const id = signature.keyId.toString('hex');
       const isWitness = signature.name !== checkpoint.origin;
-      if (!isWitness) return `${signature.name}, key ${id}`;
+      if (!isWitness) return ['Signed by', `${signature.name}, key ${id}`];
       const time = signature.signature.length === 72 ? `, time ${cosignatureTime(signature)}` : '';
-      return `${signature.name}, key ${id} (witness${time})`;
+      return ['Cosignature in the file', `${signature.name}, key ${id}${time}`];
     });
     return `<!DOCTYPE html>
 <html lang="en">
@@ -124,8 +124,9 @@ ${rows([
 <p>${COMPLETE[completeness]}</p>
 <ul>
 <li>The hash of every event was computed again from ${contents ? 'its content and ' : ''}its envelope, and leads with the hashes in proof/ to the root of the checkpoint below.</li>
-${isUnseen ? `<li>The contents are not here, and only they would show that these events are the ones that were asked for: that is the word of the service.</li>\n` : ''}${deleted.length > 0 ? `<li>Events that may have been among these were deleted at the end of their retention, before this bundle was made: that they were due is the word of the service. Their hashes are still in the signed tree; whoever has the receipt and the content of one can prove it.</li>\n` : ''}<li>The checkpoint is signed with the key of the ledger, and stands in anchor ${anchor.number}, one link of a chain of objects under a lock that nobody can rewrite.</li>
-<li>When an event happened (<i>timestamp</i>) is what its source said. When it was recorded (<i>recorded_at</i>) is the clock of the service; ${timestamps.length > 0 ? `${timestamps.length} timestamps of outside authorities over the anchor show that it was not later than they say` : 'this bundle has no timestamp of an outside authority'}.</li>
+${isUnseen ? `<li>The contents are not here, and only they would show that these events are the ones that were asked for: that is the word of the service.</li>\n` : ''}${deleted.length > 0 ? `<li>Events that may have been among these were deleted at the end of their retention, before this bundle was made: that they were due is the word of the service. Their hashes are still in the signed tree; whoever has the receipt and the content of one can prove it.</li>\n` : ''}<li>The checkpoint is signed with the key of the ledger, and stands in the anchor that is here, number ${anchor.number} of a chain of objects under a lock. That this anchor is the one in the store, and the checkpoint the only one that was ever shown, is seen by comparing its SHA-256 with the store’s, or by the word of a witness or a time stamp authority.</li>
+<li>When an event happened (<i>timestamp</i>) is what its source said. When it was recorded (<i>recorded_at</i>) is the clock of the service; ${timestamps.length > 0 ? `${timestamps.length === 1 ? 'one reply' : `${timestamps.length} replies`} of time stamp authorities in this bundle limit it from above, once they are checked against certificates of theirs` : 'this bundle has no time stamp of an outside authority'}.</li>
+${note.signatures.length > 1 || timestamps.length > 0 ? `<li>Cosignatures of witnesses and time stamps are named below as they stand in the files. They count once the check is told whom to trust: <code>--witness</code> and <code>--timestamp-roots</code>.</li>\n` : ''}
 <li>What the archive says of its objects (below) is told by the service; whoever may read the store can compare it.</li>
 </ul>
 <h2>The checkpoint</h2>
@@ -133,10 +134,10 @@ ${isUnseen ? `<li>The contents are not here, and only they would show that these
 ${rows([
   ['Size', `${checkpoint.size} events`],
   ['Root hash', checkpoint.rootHash.toString('hex')],
-  ...signers.map((signer): Row => ['Signed by', signer]),
+  ...signatures,
   ['Anchor', String(anchor.number)],
   ['SHA-256 of the anchor', anchorHash(facts.anchors[0]!).toString('hex')],
-  ['Timestamps of authorities', String(timestamps.length)],
+  ['Time stamps in the files', String(timestamps.length)],
   ...keys.map((key): Row => ['Key of the ledger', key]),
 ])}</table>
 <h2>How to check it again</h2>
