@@ -8,6 +8,7 @@ import { connectionOptions } from '../src/database/connection.js';
 import { POOL } from '../src/database/tokens.js';
 import { SqlState } from '../src/database/sqlstate.js';
 import { ObjectHolds, type ObjectHoldsOutcome } from '../src/holds/object-holds.js';
+import { RecordedHolds } from '../src/holds/recorded-holds.js';
 import type { JobLock } from '../src/jobs/job-lock.js';
 import { sampleEvent, startService, takeTurn, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
@@ -652,7 +653,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
 
     /** The keeper beside the service's own, over a store that may misbehave. */
     const keep = (store: ObjectStore = test.store, recheckAll = false): Promise<ObjectHoldsOutcome> =>
-      new ObjectHolds(service.app.get<pg.Pool>(POOL), store).run({
+      new ObjectHolds(service.app.get<pg.Pool>(POOL), store, service.app.get(RecordedHolds)).run({
         recheckAll,
         signal: new AbortController().signal,
         log,
@@ -872,6 +873,42 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         `SELECT request_legal_hold(gen_random_uuid(), '{main}', NULL, NULL, NULL, NULL, NULL, NULL, 'x', 'key:a')`,
       );
       await expect(keep(damaged)).rejects.toThrow(`1 objects under a legal hold are not in the store: ${first.key}`);
+      expect([await isHeld(first), await isHeld(second)]).toEqual([false, true]);
+    }, 60_000);
+
+    it('stay held when a hold is ended, or made to keep less, in the database alone; and the run says so', async () => {
+      const { ann, bob, request, approve, release } = team;
+      const [first, second] = [await archive(), await archive('desk-1')];
+      const hold = async (ledger: string): Promise<string> => {
+        const { id } = (await request(ann, { ledgers: [ledger] }).expect(201)).body;
+        await approve(bob, id).expect(201);
+        return id;
+      };
+      const [ofMain, ofDesk] = [await hold('main'), await hold('desk-1')];
+      await settled();
+      const past = (change: string, id: string) =>
+        connected(service.database.adminUrl, async (admin) => {
+          await admin.query('ALTER TABLE legal_holds DISABLE TRIGGER legal_holds_refuse_row');
+          await admin.query(`UPDATE legal_holds SET ${change} WHERE id = $1`, [id]);
+          await admin.query('ALTER TABLE legal_holds ENABLE ALWAYS TRIGGER legal_holds_refuse_row');
+        });
+      const refused = async (says: string): Promise<void> => {
+        await expect(keep()).rejects.toThrow(says);
+        expect([await isHeld(first), await isHeld(second)]).toEqual([true, true]);
+      };
+      await past(`state = 'released'`, ofMain);
+      await refused(`${ofMain}: it is released in the database, and the last act on record left it active`);
+      const later = await archive('desk-1'); // what other holds keep is held all the same
+      await refused('nothing is freed in the store until it is as it was');
+      expect(await isHeld(later)).toBe(true);
+      await past(`state = 'active'`, ofMain);
+      await past(`recorded_to = '2001-01-01T00:00:00Z'`, ofDesk);
+      await refused(`${ofDesk}: its recorded_to is "2001-01-01T00:00:00.000000Z" in the database, and null on record`);
+      await past('recorded_to = NULL', ofDesk);
+      expect(await keep()).toMatchObject({ freed: 0 });
+      await release(ann, ofMain).expect(201);
+      await approve(bob, ofMain).expect(201);
+      await settled();
       expect([await isHeld(first), await isHeld(second)]).toEqual([false, true]);
     }, 60_000);
 

@@ -1,14 +1,6 @@
 import type pg from 'pg';
 import type { StoredRow } from '../integrity/stored-event.js';
 
-/** The service's own ledger and its successors, and how far each has left the database. */
-export async function serviceLedgers(pool: pg.Pool): Promise<{ ledger: string; archivedTo: bigint }[]> {
-  const { rows } = await pool.query<{ ledger: string; archived_to: string }>(
-    `SELECT ledger, archived_to FROM ledger_heads WHERE ledger ~ '^_service(-[0-9]+)?$' ORDER BY ledger`,
-  );
-  return rows.map(({ ledger, archived_to: archivedTo }) => ({ ledger, archivedTo: BigInt(archivedTo) }));
-}
-
 type Act = Pick<StoredRow, 'action' | 'entity_id' | 'entity_type'>;
 
 /** What is recorded of some deletions, of events that are in the database. */

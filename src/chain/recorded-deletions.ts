@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { ArchivedEvents } from '../archive/archived-events.js';
 import { CARRIED_RECORD } from '../archive/retention-records.js';
 import { lesser } from '../events/sequences.js';
+import { serviceLine } from '../events/service-line.js';
 import { readJson } from '../integrity/strict-json.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import * as sql from './recorded-deletions.sql.js';
@@ -31,7 +32,7 @@ export async function recordedDeletions(
     if (type === DELETION && action === BEGIN) recorded.add(id);
   };
   const areAllFound = (): boolean => ids.every((id) => recorded.has(id));
-  const ledgers = await sql.serviceLedgers(pool);
+  const ledgers = await serviceLine(pool);
   for (const row of await sql.deletionActs(pool, ledgers, DELETION, ids)) take(row);
   for (const { ledger, archivedTo } of ledgers) {
     if (areAllFound()) return recorded;

@@ -29,6 +29,14 @@ export async function nameDeployment(pool: pg.Pool, id: string, logOrigin: strin
   return rows[0]!.log_origin;
 }
 
+/** The service's own ledger and its successors, `-2` before `-10`. */
+export async function listServiceLedgers(pool: pg.Pool): Promise<{ ledger: string; archived_to: string }[]> {
+  const { rows } = await pool.query<{ ledger: string; archived_to: string }>(
+    `SELECT ledger, archived_to FROM ledger_heads WHERE ledger ~ '^_service(-[0-9]+)?$' ORDER BY length(ledger), ledger`,
+  );
+  return rows;
+}
+
 /** True if it was not there before. */
 export async function createLedger(pool: pg.Pool, ledger: string, origin: string): Promise<boolean> {
   const { rows } = await pool.query<{ created: boolean }>('SELECT created FROM create_ledger($1, $2)', [

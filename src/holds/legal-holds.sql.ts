@@ -1,7 +1,11 @@
 import type pg from 'pg';
+import type { StoredRow } from '../integrity/stored-event.js';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 
 type Database = pg.Pool | pg.ClientBase;
+
+/** What acts on holds are recorded of, as entity type and event type. */
+export const LEGAL_HOLD = 'legal_hold';
 
 export const HOLD_STATES = ['requested', 'active', 'release-requested', 'rejected', 'released'] as const;
 export type HoldState = (typeof HOLD_STATES)[number];
@@ -22,6 +26,9 @@ export interface HoldSelection {
   recorded_from: string | null;
   recorded_to: string | null;
 }
+
+/** A hold without its acts. */
+export type HoldFacts = Omit<LegalHold, 'acts'>;
 
 export interface RecordedHoldAct {
   act: RecordedAct;
@@ -44,8 +51,9 @@ export interface LegalHold extends HoldSelection {
 
 const text = (time: string): string => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 const time = (column: string): string => `${text(`h.${column}`)} AS ${column}`;
-const COLUMNS = `h.id, h.state, h.ledgers, h.entity_type, h.entity_id, h.user_id, h.event_type, ${time('recorded_from')},
-  ${time('recorded_to')}, h.reason, h.requested_by, ${time('requested_at')},
+const FACTS = `h.id, h.state, h.ledgers, h.entity_type, h.entity_id, h.user_id, h.event_type, ${time('recorded_from')},
+  ${time('recorded_to')}, h.reason, h.requested_by, ${time('requested_at')}`;
+const COLUMNS = `${FACTS},
   (SELECT json_agg(json_build_object('act', a.act, 'state', a.state, 'principal', a.principal, 'reason', a.reason,
                                      'acted_at', ${text('a.acted_at')}) ORDER BY a.ordinal)
      FROM legal_hold_acts AS a WHERE a.hold = h.id) AS acts`;
@@ -101,6 +109,27 @@ export async function actOnHold(
 export async function findHold(database: Database, id: string): Promise<LegalHold | undefined> {
   const { rows } = await database.query<Row>(`SELECT ${COLUMNS} FROM legal_holds AS h WHERE h.id = $1`, [id]);
   return rows[0] && holdOf(rows[0]);
+}
+
+/** All of them, by id. */
+export async function readHolds(database: Database): Promise<HoldFacts[]> {
+  const { rows } = await database.query<HoldFacts>(`SELECT ${FACTS} FROM legal_holds AS h ORDER BY h.id`);
+  return rows;
+}
+
+/** The acts on some holds that are in the database, of one of the service's ledgers and after a sequence, in order. */
+export async function readRecordedActs(
+  database: Database,
+  ledger: string,
+  holds: readonly string[],
+  after: bigint,
+): Promise<Pick<StoredRow, 'entity_id' | 'new_state'>[]> {
+  const { rows } = await database.query<Pick<StoredRow, 'entity_id' | 'new_state'>>(
+    `SELECT entity_id, new_state::text AS new_state FROM audit_events
+       WHERE ledger = $1 AND entity_type = $2 AND entity_id = ANY ($3) AND sequence > $4 ORDER BY sequence`,
+    [ledger, LEGAL_HOLD, holds, String(after)],
+  );
+  return rows;
 }
 
 export interface HoldFilter {

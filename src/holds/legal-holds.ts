@@ -187,8 +187,8 @@ export class LegalHolds implements OnModuleInit {
   private async record(caller: Principal, act: RecordedAct, hold: LegalHold): Promise<void> {
     const { id, state, acts, ...made } = hold;
     await this.serviceLedger.record({
-      event_type: 'legal_hold',
-      entity_type: 'legal_hold',
+      event_type: sql.LEGAL_HOLD,
+      entity_type: sql.LEGAL_HOLD,
       entity_id: id,
       action: act,
       user_id: caller.id,

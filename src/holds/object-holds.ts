@@ -6,6 +6,7 @@ import { ObjectMissing, type ObjectStore } from '../archive/object-store.js';
 import { POOL } from '../database/tokens.js';
 import * as sql from './object-holds.sql.js';
 import type { OpenObject } from './object-holds.sql.js';
+import { RecordedHolds, type ContradictedHold } from './recorded-holds.js';
 
 /** Objects that the database is asked for at once. */
 const PAGE_OBJECTS = 500;
@@ -46,28 +47,43 @@ export class ObjectHolds {
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
+    private readonly recorded: RecordedHolds,
   ) {}
 
   /**
    * Throws StoreUnavailable at the first object that the store does not answer for, and an Error after the last one when
-   * objects that should be held are not there at all. What was done by then stays.
+   * objects that should be held are not there at all, or when the database has a hold otherwise than the acts on record
+   * leave it: nothing is freed then. What was done by then stays.
    */
   async run({ recheckAll, signal, log }: ObjectHoldsRequest): Promise<ObjectHoldsOutcome> {
     const outcome: ObjectHoldsOutcome = { held: 0, freed: 0, confirmed: 0, restored: 0 };
     const store = this.store?.within(signal);
     if (!store) return outcome;
     await claimStore(store, this.pool);
+    const contradicted = await this.recorded.contradicted();
     const missing: OpenObject[] = [];
     for (let after = '0'; ;) {
-      const page = await sql.listOpenObjects(this.pool, after, recheckAll ? 0 : RECHECK_S, PAGE_OBJECTS);
-      if (page.length === 0) break;
+      const open = await sql.listOpenObjects(this.pool, after, recheckAll ? 0 : RECHECK_S, PAGE_OBJECTS);
+      if (open.length === 0) break;
+      const page = contradicted.length === 0 ? open : open.filter(({ wanted }) => wanted);
       const begun = page.filter(({ wanted }) => wanted).map(({ number }) => number);
       await sql.noteObjects(this.pool, begun, 'begun');
       for (let i = 0; i < page.length; i += PARALLEL) {
         signal.throwIfAborted();
         missing.push(...(await this.bringAbout(store, page.slice(i, i + PARALLEL), outcome, log)));
       }
-      after = page.at(-1)!.number;
+      after = open.at(-1)!.number;
+    }
+    if (contradicted.length > 0) {
+      log.error(
+        { holds: contradicted, alarm: 'legal-hold-changed' },
+        'legal holds are not as the acts on record left them',
+      );
+      const [{ id, how }] = contradicted as [ContradictedHold];
+      throw new Error(
+        `${contradicted.length} legal holds are not as the acts on record left them, the first ${id}: ${how}. ` +
+          'Somebody changed that past the service; nothing is freed in the store until it is as it was.',
+      );
     }
     if (missing.length > 0) {
       const keys = missing.slice(0, NAMED_OBJECTS).map(({ object_key: key }) => key);

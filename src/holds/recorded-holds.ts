@@ -1,0 +1,83 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import { POOL } from '../database/tokens.js';
+import { serviceLine } from '../events/service-line.js';
+import { readJson, type JsonObject } from '../integrity/strict-json.js';
+import * as sql from './legal-holds.sql.js';
+import type { HoldFacts, HoldState } from './legal-holds.sql.js';
+
+const KEEPING: ReadonlySet<string> = new Set<HoldState>(['requested', 'active', 'release-requested']);
+/** Of one hold: a release can be asked for and rejected many times. */
+const MAX_ACTS = 10_000;
+
+/** A hold that the database has otherwise than the last act on record leaves it. */
+export interface ContradictedHold {
+  id: string;
+  /** in words */
+  how: string;
+}
+
+/**
+ * Holds of the database beside the acts in the service's own ledgers, which are chained and signed: whoever owns the tables
+ * could end a hold there, or make it keep less, and no act would say so. An act is on record before it takes effect, so
+ * what ended without one was changed past the service.
+ */
+@Injectable()
+export class RecordedHolds {
+  /** what was found to agree, as it was then: an ended hold never changes again, and what a hold selects never does */
+  private readonly agreed = new Map<string, string>();
+
+  constructor(
+    @Inject(POOL) private readonly pool: pg.Pool,
+    @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
+  ) {}
+
+  /** Throws what the archive throws. */
+  async contradicted(): Promise<ContradictedHold[]> {
+    const holds = (await sql.readHolds(this.pool)).filter((hold) => this.agreed.get(hold.id) !== signatureOf(hold));
+    if (holds.length === 0) return [];
+    const last = await this.lastActs(holds.map(({ id }) => id));
+    const contradicted: ContradictedHold[] = [];
+    for (const hold of holds) {
+      const act = last.get(hold.id);
+      // the records of an old one may have been deleted at the end of their own retention
+      const how = act && contradiction(hold, act);
+      if (how === undefined) this.agreed.set(hold.id, signatureOf(hold));
+      else contradicted.push({ id: hold.id, how });
+    }
+    return contradicted;
+  }
+
+  /** The hold as each one's last act left it. */
+  private async lastActs(ids: readonly string[]): Promise<Map<string, JsonObject>> {
+    const last = new Map<string, JsonObject>();
+    for (const { ledger, archivedTo } of await serviceLine(this.pool)) {
+      const lives = ids.map((entityId) => ({ entityType: sql.LEGAL_HOLD, entityId, after: 0n, upTo: archivedTo }));
+      const archived = archivedTo > 0n ? (await this.archive.lives(ledger, lives, MAX_ACTS)).flat() : [];
+      const online = await sql.readRecordedActs(this.pool, ledger, ids, archivedTo);
+      for (const { entity_id: id, new_state: state } of [...archived, ...online]) {
+        last.set(id, readJson(state) as JsonObject);
+      }
+    }
+    return last;
+  }
+}
+
+function contradiction(hold: HoldFacts, act: JsonObject): string | undefined {
+  const { id: _, state, ...selection } = hold;
+  if (KEEPING.has(act.state as string) && !KEEPING.has(state)) {
+    return `it is ${state} in the database, and the last act on record left it ${String(act.state)}`;
+  }
+  for (const [name, value] of Object.entries(selection)) {
+    const recorded = act[name] ?? null;
+    if (JSON.stringify(value) !== JSON.stringify(recorded)) {
+      return `its ${name} is ${JSON.stringify(value)} in the database, and ${JSON.stringify(recorded)} on record`;
+    }
+  }
+  return undefined;
+}
+
+function signatureOf(hold: HoldFacts): string {
+  return JSON.stringify(hold);
+}
