@@ -6,13 +6,15 @@ import { rebuildFromArchive } from '../src/cli/rebuild.js';
 import { readConfig } from '../src/config/config.js';
 import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
+import { truetrail } from './support/command-line.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { feedbackXml } from './support/feedback.js';
-import { folderStore, objectOf, STORES, type TestStore } from './support/stores.js';
+import { createKey } from './support/keys.js';
+import { folderStore, objectOf, onFolders, STORES, type TestStore } from './support/stores.js';
 import { filesOf, SUBMISSIONS, submitted, type ShownSubmission } from './support/submissions.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
 import { FIRM } from './support/transaction-reports.js';
-import { runJob, whenOver } from './support/verification.js';
+import { record, runJob, runOnRequestAlone, whenOver } from './support/verification.js';
 
 function monthsAgo(back: number): Date {
   const now = new Date();
@@ -211,6 +213,62 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     }, 120_000);
   },
 );
+
+onFolders('a rebuild of a ledger of which more was signed than exported', () => {
+  it('says what is lost; and goes on in a successor, keys too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'truetrail-rebuild-test-'));
+    const archive = folderStore();
+    const copy = await createTestDatabase();
+    const signingKey = join(folder, 'key.pem');
+    const service = await startService({
+      env: { ARCHIVE_URL: archive.url, SIGNING_KEY_FILE: signingKey, ARCHIVE_EXPORT_AGE: '24h' },
+    });
+    try {
+      await runOnRequestAlone(service, 'archive-export');
+      await service.http().put('/v1/ledgers/desk-1').expect(201);
+      for (const ledger of ['main', 'desk-1']) await record(service, 12, ledger);
+      expect(await runJob(service, 'archive-export')).toMatchObject({ status: 'done' });
+      await record(service, 3);
+      await service.http().put('/v1/ledgers/desk-2').expect(201);
+      await record(service, 2, 'desk-2');
+      await createKey(service, ['events:read']); // on record in _service
+      expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done', outcome: { refused: [] } });
+      const environment = {
+        ...{ DATABASE_URL: copy.serviceUrl, DATABASE_OWNER_URL: copy.ownerUrl, ARCHIVE_URL: archive.url },
+        ...{ SIGNING_KEY_FILE: signingKey, DATA_DIR: folder, LOG_LEVEL: 'silent' },
+      };
+      const rebuilt = await truetrail(environment, 'rebuild');
+      expect([rebuilt.code, rebuilt.stdout.split('\n').filter((line) => !line.startsWith('_service'))]).toEqual([
+        0,
+        [
+          expect.stringMatching(/^desk-1: 12 events, the last recorded at \S+; valid$/),
+          expect.stringMatching(
+            /^main: 12 events, .*; valid; lacks events 13 to 15, which were signed and are in no object$/,
+          ),
+          'desk-2: 0 events; valid; lacks events 1 to 2, which were signed and are in no object',
+          '',
+        ],
+      ]);
+      expect(rebuilt.stdout).toMatch(/^_service: \d+ events, .*; lacks events \d+ to \d+/m);
+      expect(rebuilt.stderr).toMatch(/_service, main, desk-2: what is missing there .*`recover --close LEDGER`/);
+
+      const makeKey = ['keys', 'create', '--name', 'oncall', '--scopes', 'all', '--ledgers', '*'];
+      expect((await truetrail(environment, ...makeKey)).code).toBe(1);
+      const closed = await truetrail(
+        environment,
+        ...['recover', '--close', '_service', '--close', 'main', '--close', 'desk-2'],
+      );
+      expect([closed.code, closed.stderr]).toEqual([0, expect.stringContaining('main-2 succeeds it')]);
+      const made = await truetrail(environment, ...makeKey);
+      expect([made.code, made.stderr]).toEqual([0, expect.anything()]);
+    } finally {
+      await service.close();
+      await copy.drop();
+      archive.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 120_000);
+});
 
 describe('a rebuild of what was reported to authorities', () => {
   const day = { from_date: '2025-06-03', to_date: '2025-06-03' };

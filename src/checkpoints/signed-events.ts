@@ -45,3 +45,28 @@ export async function faultsOfOpenLedgers(
     ledgers.filter(({ isOpen, size, signed }) => isOpen && signed !== null && signed.size > 0n && signed.size <= size),
   );
 }
+
+/** What a ledger is short of what was signed of it. */
+export interface ShortOfSigned {
+  ledger: string;
+  /** how many events it has */
+  size: bigint;
+  /** signed, and not there; both ends included; null where none is missing */
+  missing: { from: bigint; to: bigint } | null;
+  /** why its events are not those that were signed; null where they are, as far as they go */
+  fault: string | null;
+}
+
+/** Open ledgers that lack what was signed of them, or are not that. */
+export async function ledgersShortOfSigned(
+  at: { url: string; config: Config },
+  database: pg.Pool,
+): Promise<ShortOfSigned[]> {
+  const faults = await faultsOfOpenLedgers(at, database);
+  const ledgers = (await readSignedLedgers(database)).filter(({ isOpen }) => isOpen);
+  return ledgers.flatMap(({ ledger, size, signed }) => {
+    const missing = signed !== null && signed.size > size ? { from: size + 1n, to: signed.size } : null;
+    const fault = faults.get(ledger) ?? null;
+    return missing || fault !== null ? [{ ledger, size, missing, fault }] : [];
+  });
+}

@@ -8,6 +8,7 @@ import { VerificationThreads } from '../chain/verification-threads.js';
 import { takeUpAnchors } from '../checkpoints/anchor-intake.js';
 import { AnchorStore } from '../checkpoints/anchor-store.js';
 import { takeUpAttestations } from '../checkpoints/attestation-intake.js';
+import { ledgersShortOfSigned, type ShortOfSigned } from '../checkpoints/signed-events.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { connectionOptions } from '../database/connection.js';
 import { createLogger } from '../operation/logger.js';
@@ -20,12 +21,17 @@ const STANDARD_ERROR = 2;
 export interface RebuiltLedgerReport {
   ledger: string;
   size: string;
-  /** of the last event that the archive has */
-  recorded_at: string;
+  /** of the last event that the archive has; null where it has none of the ledger */
+  recorded_at: string | null;
+  /** of its events among themselves */
   verdict: Outcome['verdict'];
+  /** sequences that were signed and that the archive does not have, both ends included; null for none */
+  missing: { from_sequence: string; to_sequence: string } | null;
+  /** why its events are not those that were signed; null where they are, as far as they go */
+  fault: string | null;
 }
 
-/** Makes an empty database the one that the archive is of, and verifies every ledger of it. */
+/** Makes an empty database the one that the archive is of, verifies every ledger of it, and holds it against what was signed. */
 export async function rebuildFromArchive(
   config: Config,
   log: (message: string) => void,
@@ -47,22 +53,31 @@ export async function rebuildFromArchive(
     log('Everything is in the database; verifying it');
     const reports: RebuiltLedgerReport[] = [];
     for (const { ledger, size, recorded_at } of ledgers) {
-      reports.push({ ledger, size, recorded_at, verdict: await verdictOf(config, database.url, ledger, BigInt(size)) });
+      const verdict = await verdictOf(config, database.url, ledger, BigInt(size));
+      reports.push({ ledger, size, recorded_at, verdict, missing: null, fault: null });
     }
-    await takeUpWhatWasSigned(config, database.url, store, log);
+    for (const { ledger, size, missing, fault } of await takeUpWhatWasSigned(config, database.url, store, log)) {
+      let report = reports.find((each) => each.ledger === ledger);
+      if (!report) {
+        report = { ledger, size: String(size), recorded_at: null, verdict: 'valid', missing: null, fault: null };
+        reports.push(report);
+      }
+      if (missing) report.missing = { from_sequence: String(missing.from), to_sequence: String(missing.to) };
+      report.fault = fault;
+    }
     return reports;
   } finally {
     await database.close();
   }
 }
 
-/** Anchors, and what others have said of them: all that the store has besides events. */
+/** Anchors, and what others have said of them: all that the store has besides events. Which ledgers are short of that. */
 async function takeUpWhatWasSigned(
   config: Config,
   url: string,
   store: ObjectStore,
   log: (message: string) => void,
-): Promise<void> {
+): Promise<ShortOfSigned[]> {
   const { TIMESTAMP_CA_FILE: rootsFile } = config;
   const pool = new pg.Pool(
     connectionOptions({ url, asService: true, applicationName: 'truetrail rebuild', lockTimeoutMs: LOCK_TIMEOUT_MS }),
@@ -79,6 +94,7 @@ async function takeUpWhatWasSigned(
     if (unverifiable > 0) {
       log(`${unverifiable} time stamps are not taken up: TIMESTAMP_CA_FILE has the roots that they are verified by`);
     }
+    return await ledgersShortOfSigned({ url, config }, pool);
   } finally {
     await pool.end();
   }

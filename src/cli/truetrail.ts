@@ -33,7 +33,8 @@ const HELP = `truetrail COMMAND
         Puts a new key before the one in SIGNING_KEY_FILE. The next round signs with it, and says so by a note of both.
   rebuild [--accept-longer-locks] [--json]
         Makes an empty database the one that the archive at ARCHIVE_URL is of, and verifies it. What was not archived yet
-        is lost, and so are API keys and legal holds: make these again before the service starts.
+        is lost, and so are API keys and legal holds: make these again before the service starts. Of each ledger it says
+        what was signed and is not in the archive: \`recover\` is next for those.
         --accept-longer-locks  objects that are locked for longer than the recorded policies say were locked by hand;
                                without it they are taken for a lost policy, and end the rebuild
   recover [--from-receipts FILE] [--signed-only] [--close LEDGER]... [--json]
@@ -107,12 +108,28 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
     const ledgers = await rebuildFromArchive(readConfig(process.env), say, { acceptLongerLocks });
     if (values.json) print(JSON.stringify(ledgers, null, 2));
     else {
-      for (const { ledger, size, recorded_at, verdict } of ledgers) {
-        print(`${ledger}: ${size} events, the last recorded at ${recorded_at}; ${verdict}`);
+      for (const { ledger, size, recorded_at, verdict, missing } of ledgers) {
+        const last = recorded_at === null ? '' : `, the last recorded at ${recorded_at}`;
+        const lacks = missing
+          ? `; lacks events ${missing.from_sequence} to ${missing.to_sequence}, which were signed and are in no object`
+          : '';
+        print(`${ledger}: ${size} events${last}; ${verdict}${lacks}`);
       }
     }
-    const unsound = ledgers.filter(({ verdict }) => verdict !== 'valid');
-    if (unsound.length > 0) throw new Error(`Not valid: ${unsound.map(({ ledger }) => ledger).join(', ')}`);
+    const short = ledgers.filter(({ missing }) => missing).map(({ ledger }) => ledger);
+    if (short.length > 0) {
+      say(
+        `${short.join(', ')}: what is missing there was signed after the last export. Nothing can be recorded in such a ` +
+          'ledger until `recover --from-receipts FILE` has brought it back from what submitters hold, or ' +
+          '`recover --close LEDGER` goes on in a successor: see docs/recovery.md. Keys can be made once _service lacks ' +
+          'nothing or has a successor.',
+      );
+    }
+    const unsound = ledgers.filter(({ verdict, fault }) => verdict !== 'valid' || fault !== null);
+    if (unsound.length > 0) {
+      const names = unsound.map(({ ledger, fault }) => (fault === null ? ledger : `${ledger} (${fault})`));
+      throw new Error(`Not valid: ${names.join(', ')}`);
+    }
   },
   recover: recoverTrail,
   config: (args) => {
