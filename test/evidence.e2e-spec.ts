@@ -245,7 +245,18 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect((await truetrailVerify(file, '--key', 'x')).code).toBe(3);
       expect((await truetrailVerify()).code).toBe(3);
       expect((await truetrailVerify(file, file)).code).toBe(3);
-      expect((await truetrailVerify(join(folder, 'nowhere.zip'))).code).toBe(2);
+      // what cannot be read is named
+      for (const [args, says] of [
+        [[join(folder, 'none.zip')], `${join(folder, 'none.zip')}: there is no such file`],
+        [[folder], `${folder} is a folder`],
+        [['archive', folder], `${folder} is no archive`],
+        [['archive', join(folder, 'none')], `${join(folder, 'none')} is no archive`],
+      ] as const) {
+        const refused = await truetrailVerify(...args, '--key', key);
+        expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining(says)]);
+      }
+      const noKeys = await truetrailVerify(file, '--key', `@${join(folder, 'keys.txt')}`);
+      expect([noKeys.code, noKeys.stderr]).toEqual([3, expect.stringContaining('keys.txt: there is no such file')]);
       expect((await truetrailVerify('--help')).code).toBe(0);
     });
 

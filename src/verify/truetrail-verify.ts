@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { verifyBundle, type VerifyTimestamp } from '../integrity/evidence-verifier.js';
 import { TimestampError, verifyTimestampReply } from '../integrity/timestamp-reply.js';
@@ -67,17 +68,25 @@ async function run(args: string[]): Promise<number> {
   const [command = '', subject] = positionals;
   if (command === 'archive' && subject !== undefined) {
     need(positionals.length === 2 && keys.length > 0, 'archive needs one folder and --key');
+    need(
+      isFolder(subject) && isFolder(join(subject, 'anchors')),
+      `${subject} is no archive: a folder with anchors/ in it`,
+    );
     return tell(await verifyArchiveFolder(subject, keys), summaryText);
   }
   if (command === 'ledger' && subject !== undefined) {
     const { state, 'token-file': tokenFile } = values;
     need(positionals.length === 2 && keys.length > 0, 'ledger needs one URL and --key');
     if (state === undefined) throw new UsageError('ledger needs --state, the file in which it remembers what it saw');
-    const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
+    const token = tokenFile === undefined ? undefined : readText(tokenFile).trim();
     return tell(await watchLedger({ url: subject, keys, stateFile: state, token }), summaryText);
   }
   need(positionals.length === 1, 'one bundle is verified at a time');
-  const file = new FileAccess(command);
+  need(
+    !isFolder(command),
+    `${command} is a folder: a bundle is one zip file, and an archive is verified by \`archive ${command}\``,
+  );
+  const file = named(command, () => new FileAccess(command));
   try {
     const roots = values['timestamp-roots'];
     const options = {
@@ -113,7 +122,7 @@ function read(args: string[]) {
 
 /** Checks time stamps against the certificates of a PEM file. Throws UsageError when it holds none. */
 function timestampCheck(file: string): VerifyTimestamp {
-  const blocks = readFileSync(file, 'utf8').match(CERTIFICATE) ?? [];
+  const blocks = readText(file).match(CERTIFICATE) ?? [];
   if (blocks.length === 0) throw new UsageError(`${file} holds no certificate in PEM`);
   const roots = blocks.map((block) => new X509Certificate(block));
   return (reply, digest) => {
@@ -127,7 +136,7 @@ function timestampCheck(file: string): VerifyTimestamp {
 }
 
 function readKeys(text: string): VerifierKey[] {
-  const lines = (text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text).split('\n');
+  const lines = (text.startsWith('@') ? readText(text.slice(1)) : text).split('\n');
   try {
     return lines
       .map((line) => line.trim())
@@ -137,6 +146,25 @@ function readKeys(text: string): VerifierKey[] {
     if (error instanceof NoteError) throw new UsageError(error.message, { cause: error });
     throw error;
   }
+}
+
+function readText(file: string): string {
+  return named(file, () => readFileSync(file, 'utf8'));
+}
+
+/** Opens what the command line names. Throws UsageError, with its name, where the file system refuses. */
+function named<T>(path: string, open: () => T): T {
+  try {
+    return open();
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === undefined) throw cause;
+    throw new UsageError(`${path}: ${code === 'ENOENT' ? 'there is no such file' : message}`, { cause });
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function need(isMet: boolean, what: string): void {
