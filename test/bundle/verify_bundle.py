@@ -451,7 +451,7 @@ def main():
         sys.exit(__doc__)
     try:
         manifest = verify(*sys.argv[1:])
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error, zlib.error, Refused) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, struct.error, zlib.error, Refused) as error:
         wrong(f'{type(error).__name__}: {error}')
     else:
         print(f"{manifest['events']} events of {manifest['origin']}, {manifest['completeness']}: {len(FOUND)} findings")
