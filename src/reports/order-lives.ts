@@ -73,7 +73,7 @@ const ENDS: readonly string[] = ['fill', 'cancel', 'expire', 'reject'];
 export const OF_A_DAY: readonly string[] = ['day', 'immediate_or_cancel', 'fill_or_kill'];
 const NANOS_A_DAY = 86_400_000_000_000n;
 /** As far as the clocks of two sources may be apart, by a second each (RTS 25). */
-const CLOCKS_APART_NANOS = 2_000_000_000n;
+export const CLOCKS_APART_NANOS = 2_000_000_000n;
 
 /**
  * What orders' own events say of them. Each order is walked along once, also where its fills are spread over many pages:
