@@ -281,11 +281,13 @@ describe('reports on orders', () => {
         { source: 'oms', other_source: 'drop-copy' },
         { source: 'drop-copy', other_source: 'oms', tolerance_ms: '0' },
         { source: 'oms', other_source: 'crossing', tolerance_ms: '86400000' },
+        { source: 'oms', other_source: 'drop-copy', late_days: '0', tolerance_ms: '900' },
       ],
       rows: expectedCopies,
       anything: (random) => ({
         ...{ source: 'oms', other_source: 'venue' },
         ...(random.chance(2) ? { tolerance_ms: random.of(['0', '60000', '86400000']) } : {}),
+        ...(random.chance(2) ? { late_days: random.of(['0', '2', '31']) } : {}),
       }),
     },
   ];
@@ -367,6 +369,13 @@ describe('reports on orders', () => {
     ['activity by nothing', 'activity', {}, 'by', 'required'],
     ['one source', 'drop-copy-reconciliation', { source: 'a' }, 'other_source', 'required'],
     ['a source with itself', 'drop-copy-reconciliation', { source: 'a', other_source: 'a' }, 'other_source', 'other'],
+    [
+      'too many days',
+      'drop-copy-reconciliation',
+      { source: 'a', other_source: 'b', late_days: '32' },
+      'late_days',
+      'range',
+    ],
     [
       'a tolerance of two days',
       'drop-copy-reconciliation',
