@@ -28,7 +28,8 @@ export interface HeldEvent {
 /**
  * The events of orders in a run's period, a page at a time, in the order of (timestamp, nanos, sequence): corrected
  * events as their corrections say, voided ones not at all, copies only where they are asked for. Of some actions alone, if
- * they are given. `ahead`: by what names orders are looked at further, where nothing is known yet. Throws DamagedRowError.
+ * they are given. `ahead`: by what names orders are looked at further, where nothing is known yet. `userId`: what this
+ * user did alone. `mayBeWanted`: by what an event states itself, before anything is looked up for it. Throws DamagedRowError.
  */
 export async function* heldEvents(
   run: ReportRun,
@@ -36,19 +37,28 @@ export async function* heldEvents(
     actions,
     withCopies = false,
     ahead = [],
-  }: { actions?: readonly string[] | undefined; withCopies?: boolean; ahead?: readonly FactName[] } = {},
+    userId,
+    mayBeWanted = () => true,
+  }: {
+    actions?: readonly string[] | undefined;
+    withCopies?: boolean;
+    ahead?: readonly FactName[];
+    userId?: string | undefined;
+    mayBeWanted?: (own: ReadonlyMap<FactName, string>) => boolean;
+  } = {},
 ): AsyncGenerator<HeldEvent[]> {
   const lives = new OrderLives(run, ORDER_FACTS);
   const scan = {
     by: { column: 'event_type', value: ORDER_LIFECYCLE },
-    keep: { entityType: ORDER, ...(actions ? { actions } : {}) },
+    keep: { entityType: ORDER, ...(actions ? { actions } : {}), ...(userId === undefined ? {} : { by: userId }) },
   } as const;
   for await (const page of eventsInPeriod(run, scan)) {
     const corrections = await readCorrections<FactRow>(run, page, ORDER_FACTS);
     const holding = page
       .filter((row) => row.action !== 'void' && holds(row, corrections))
       .map((row) => ({ row, original: corrections.original(row), ...stating(row) }))
-      .filter(({ isCopy }) => withCopies || !isCopy);
+      .filter(({ isCopy, own }) => (withCopies || !isCopy) && mayBeWanted(own))
+      .filter((event) => userId === undefined || userOf(event) === userId);
     const values = await lives.valuesAt(
       holding.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
       corrections,
@@ -92,7 +102,7 @@ export function clientOf(event: HeldEvent): string | null {
 }
 
 /** Who did it; of a corrected event who sent the corrected one, unless that was deleted. */
-export function userOf({ content, original }: HeldEvent): string {
+export function userOf({ content, original }: Pick<HeldEvent, 'content' | 'original'>): string {
   return original?.user_id ?? content.user_id;
 }
 
