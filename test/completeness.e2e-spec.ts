@@ -101,8 +101,31 @@ function madeWeek(): SentEvent[] {
     metadata: { reason: 'side' },
     corrects: first.event_id,
   });
+  // corrections have a counter of their own: of an event of today, and, recorded among these, of one long ago
+  const own = [1, 2, 3, 5, 8].map((n) => sent('corrects', 's', n, `${tuesday}T09:00:0${n}Z`));
+  const longAgo = sent('corrects', 'then', 1, '2026-03-02T09:00:00Z');
+  events.unshift(longAgo);
+  const of = (target: SentEvent, n: number): SentEvent => ({
+    ...sent('corrects', 's', n, target.timestamp, { metadata: { reason: 'price' } }),
+    corrects: target.event_id,
+  });
+  events.push(...own.slice(0, 3), of(longAgo, 4), own[3]!, of(own[0]!, 6), own[4]!);
+  // a correction of an earlier time with the counter of what it corrects; and a session of corrections
+  const moved = sent('moved', 's', 1, `${tuesday}T09:00:00Z`);
+  events.push(moved, { ...of(moved, 1), source: 'moved', timestamp: `${tuesday}T08:00:00Z` });
+  for (const n of [1, 2]) events.push({ ...of(n === 1 ? longAgo : own[0]!, n), source_session: 'corrections' });
+  events.push(sent('totalled', undefined, undefined, '2026-06-03T00:10:00Z'));
   return events;
 }
+
+/** An event of each of some hours of days. */
+function hourly(source: string, days: readonly string[], hours: readonly number[]): SentEvent[] {
+  return days.flatMap((day) =>
+    hours.map((hour) => sent(source, undefined, undefined, `${day}T${String(hour).padStart(2, '0')}:30:00Z`)),
+  );
+}
+
+const hoursFrom = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
 
 describe('completeness', () => {
   let service: TestService;
@@ -150,9 +173,11 @@ describe('completeness', () => {
     expect(Object.fromEntries(verdicts)).toEqual({
       null: 'undecided',
       corrected: 'complete',
+      corrects: 'incomplete',
       gappy: 'incomplete',
       late: 'undecided',
       lost: 'incomplete',
+      moved: 'complete',
       silent: 'undecided',
       totalled: 'incomplete',
       uncounted: 'undecided',
@@ -171,6 +196,67 @@ describe('completeness', () => {
     }
   }, 120_000);
 
+  it('finds silences at weekends, and none where summer time has begun or ended', async () => {
+    const weeks = ['23', '24', '25', '26', '27', '28', '29'].map((day) => `2026-05-${day}`);
+    const always = [
+      ...hourly('always', weeks, hoursFrom(0, 24)),
+      ...hourly('always', ['2026-05-30'], [...hoursFrom(0, 10), ...hoursFrom(12, 24)]),
+      // on Sundays alone
+      ...hourly('sundays', ['2026-05-24'], [22, 23]),
+    ];
+    await ledger('weekend', always);
+    const found = await rows('weekend', 'from_date=2026-05-30&to_date=2026-05-31');
+    expect(found).toEqual(expectedCompleteness(always, ['2026-05-30', '2026-05-31'], 7, 3));
+    expect(found.filter(({ kind, day }) => kind === 'silence' && day === '2026-05-30')).toMatchObject([
+      { source: 'always', from: '2026-05-30T10:00:00Z', to: '2026-05-30T12:00:00Z' },
+    ]);
+    expect(found.filter(({ kind, source }) => kind === 'silence' && source === 'sundays')).toEqual([]);
+
+    for (const [name, before, after, days, shift] of [
+      ['spring', ['23', '24', '25', '26', '27'], ['30', '31'], '2026-03-', -1],
+      ['autumn', ['19', '20', '21', '22', '23'], ['26', '27'], '2026-10-', 1],
+    ] as const) {
+      const office = [
+        ...hourly(
+          'office',
+          before.map((day) => days + day),
+          hoursFrom(7, 16),
+        ),
+        ...hourly(
+          'office',
+          after.map((day) => days + day),
+          [...hoursFrom(7 + shift, 11), ...hoursFrom(12, 16 + shift)],
+        ),
+      ];
+      await ledger(name, office);
+      const [first, last] = after.map((day) => days + day) as [string, string];
+      const ofOffice = await rows(name, `from_date=${first}&to_date=${last}`);
+      expect(ofOffice).toEqual(expectedCompleteness(office, [first, last], 7, 3));
+      expect(ofOffice.filter(({ kind }) => kind === 'silence').map(({ from, count }) => [from, count])).toEqual([
+        [`${first}T11:00:00Z`, '1'],
+        [`${last}T11:00:00Z`, '1'],
+      ]);
+    }
+  });
+
+  it('does not call a day complete that is not over, unless the source has said how much it sent', async () => {
+    await service.http().put('/v1/ledgers/running').expect(201);
+    const day = new Date().toISOString().slice(0, 10);
+    const events = [
+      sent('counted', 's', 1, `${day}T00:00:00Z`),
+      sent('totalled', 's', 1, `${day}T00:00:00Z`),
+      total('totalled', { day, events: '1' }, `${day}T00:00:00Z`),
+    ];
+    const { body } = await service.http().post('/v1/ledgers/running/events/batch').send({ events }).expect(201);
+    const { recorded_at: recordedAt } = (body as { receipts: { recorded_at: string }[] }).receipts[0]!;
+    const found = await rows('running', `from_date=${day}&to_date=${day}`);
+    expect(found).toEqual(expectedCompleteness(events, [day], 7, 3, Date.parse(recordedAt)));
+    expect(found.filter(({ kind }) => kind === 'day').map(({ source, verdict }) => [source, verdict])).toEqual([
+      ['counted', 'undecided'],
+      ['totalled', 'complete'],
+    ]);
+  });
+
   it('finds in random traffic what a plain computation finds, at any sequence', async () => {
     const random = new Random(4);
     const events: SentEvent[] = [];
@@ -186,6 +272,18 @@ describe('completeness', () => {
             events.push(
               sent(source, session, random.chance(12) ? undefined : counter, time, { metadata: { n: events.length } }),
             );
+            // a correction, of whatever time, with whatever counter
+            if (random.chance(4)) {
+              const [target, last] = [random.of(events), events.at(-1)!];
+              const own = random.chance(2) ? {} : { source_sequence: String((counter += 1)) };
+              const { source: of, source_session: its } = random.chance(2) ? last : target;
+              const [corrects, past] = [target.event_id, `2026-0${3 + random.below(4)}-28T10:00:00Z`];
+              const event_id = eventId('2026-06-02T08:00:00Z', `correction ${events.length}`);
+              const named = { ...(of && { source: of }), ...(its && { source_session: its }) };
+              const at = random.chance(2) ? { timestamp: past } : {};
+              const { source: _, source_session: __, ...content } = target;
+              events.push({ ...content, ...named, ...own, ...at, event_id, corrects });
+            }
             counter += 1;
           }
         }

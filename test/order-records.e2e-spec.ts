@@ -12,11 +12,11 @@ type Row = Record<string, string | null>;
 
 /** With the rows of the day. */
 const ROWS = {
-  rts24: 28,
-  'rts6-incoming': 10,
-  'rts6-outgoing': 32,
-  'annex4-orders': 10,
-  'annex4-transactions': 34,
+  rts24: 32,
+  'rts6-incoming': 12,
+  'rts6-outgoing': 36,
+  'annex4-orders': 12,
+  'annex4-transactions': 38,
 };
 const REGIMES = Object.keys(ROWS) as (keyof typeof ROWS)[];
 const DAY = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'] as const;
@@ -121,6 +121,27 @@ describe('order records', () => {
     expect(rts24.some(({ sequence }) => ['1', '4', '22', '23', '24', '25'].includes(sequence!))).toBe(false);
   });
 
+  it('have one order identification from receipt to removal, and sequence numbers of one kind', async () => {
+    const all = await rows('main', 'rts24', DAY);
+    const identified = (orderId: string): unknown[] =>
+      all
+        .filter(({ order_id: id }) => id === orderId)
+        .map(({ f20_order_identification: id, f15_sequence_number: number }) => [id, number]);
+    expect(identified('O-9')).toEqual([
+      ['V-9', '27'],
+      ['V-9', '30'],
+      ['V-9', '31'],
+    ]);
+    expect(identified('O-12')).toEqual([
+      ['V-12', null],
+      ['V-12', '17'],
+      ['V-12', null],
+      ['O-12', '44'],
+    ]);
+    expect(all.find(({ sequence }) => sequence === '41')!.looked_up).toContain('venue_order_id@42');
+    expect(all.find(({ sequence }) => sequence === '43')!.missing!.split(' ')).toContain('15');
+  });
+
   it('tell by number what is missing and what does not fit', async () => {
     const row = (await rows('main', 'rts24', DAY)).find(({ sequence }) => sequence === '9')!;
     expect(row.invalid).toBe('1 3 5 10 11 17 18 24 29 32 36 37 43');
@@ -159,7 +180,7 @@ describe('order records', () => {
     }
     const { body: manifest } = await service.http().get(`${runs}/${body.id}/manifest`).expect(200);
     expect(manifest).toMatchObject({ report: 'order-records', parameters: asked });
-    expect(manifest.tables).toContainEqual({ name: 'rts24', version: '1' });
+    expect(manifest.tables).toContainEqual({ name: 'rts24', version: '2' });
     const { body: kept } = await service.http().get(`${runs}/${body.id}/content`).expect(200);
     expect(kept.rows).toHaveLength(ROWS.rts24);
     expect(kept.rows[0]).toHaveProperty('f51_indicative_auction_volume');

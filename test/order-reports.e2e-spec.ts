@@ -248,9 +248,22 @@ describe('reports on orders', () => {
     {
       report: 'aggregation-allocation',
       ledger: 'aggregates',
-      asked: [{}, { group: 'AG-1' }, { group: 'A-3' }, { client: 'C-9' }, { client: 'C-1', group: 'AG-4' }],
+      asked: [
+        {},
+        { group: 'AG-1' },
+        { group: 'A-3' },
+        { client: 'C-9' },
+        { client: 'C-1', group: 'AG-4' },
+        { price_tolerance: '0.0029' },
+        { price_tolerance: '0.003' },
+        { price_tolerance: '0.1', group: 'AG-4' },
+        { price_tolerance: '0' },
+      ],
       rows: expectedAggregation,
-      anything: (random) => (random.chance(3) ? { client: random.of(['C-1', '7']) } : {}),
+      anything: (random) => ({
+        ...(random.chance(3) ? { client: random.of(['C-1', '7']) } : {}),
+        ...(random.chance(2) ? { price_tolerance: random.of(['0', '0.5', '3']) } : {}),
+      }),
     },
     {
       report: 'activity',
@@ -268,11 +281,13 @@ describe('reports on orders', () => {
         { source: 'oms', other_source: 'drop-copy' },
         { source: 'drop-copy', other_source: 'oms', tolerance_ms: '0' },
         { source: 'oms', other_source: 'crossing', tolerance_ms: '86400000' },
+        { source: 'oms', other_source: 'drop-copy', late_days: '0', tolerance_ms: '900' },
       ],
       rows: expectedCopies,
       anything: (random) => ({
         ...{ source: 'oms', other_source: 'venue' },
         ...(random.chance(2) ? { tolerance_ms: random.of(['0', '60000', '86400000']) } : {}),
+        ...(random.chance(2) ? { late_days: random.of(['0', '2', '31']) } : {}),
       }),
     },
   ];
@@ -349,9 +364,18 @@ describe('reports on orders', () => {
     ['an empty venue', 'replay', { venue: '' }, 'venue', 'text'],
     ['an unknown filter', 'replay', { side: 'buy' }, 'side', 'unknown'],
     ['an empty group', 'aggregation-allocation', { group: '' }, 'group', 'text'],
+    ['a tolerance below 0', 'aggregation-allocation', { price_tolerance: '-1' }, 'price_tolerance', 'decimal'],
+    ['no tolerance', 'aggregation-allocation', { price_tolerance: 'much' }, 'price_tolerance', 'decimal'],
     ['activity by nothing', 'activity', {}, 'by', 'required'],
     ['one source', 'drop-copy-reconciliation', { source: 'a' }, 'other_source', 'required'],
     ['a source with itself', 'drop-copy-reconciliation', { source: 'a', other_source: 'a' }, 'other_source', 'other'],
+    [
+      'too many days',
+      'drop-copy-reconciliation',
+      { source: 'a', other_source: 'b', late_days: '32' },
+      'late_days',
+      'range',
+    ],
     [
       'a tolerance of two days',
       'drop-copy-reconciliation',

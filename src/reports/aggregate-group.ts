@@ -6,6 +6,7 @@ import { add, compare, multiply, parseDecimal, subtract, ZERO, type Decimal } fr
 import { factsOf } from './order-facts.js';
 import { isCopy } from './order-members.js';
 import { FILLS, type FactName } from './regimes/regime.js';
+import { OF_NO_NAMED_CLIENT } from './subjects.js';
 import { ORDER_LIFECYCLE, type OrderLife } from './whole-lives.js';
 
 /** What of an execution went to whom, as one event states it. */
@@ -102,11 +103,47 @@ export interface GroupSums {
   found: readonly string[];
 }
 
-/** Adds up a group of at least one order. */
-export function sumsOf(orders: readonly GroupOrder[]): GroupSums {
-  const aggregates = orders.filter(({ isAggregate }) => isAggregate);
-  const clientOrders = orders.filter(({ isAggregate }) => !isAggregate);
-  const executing = aggregates.length > 0 ? aggregates : clientOrders;
+/** The orders of a group by what they are to it. */
+export interface GroupParts {
+  clientOrders: readonly GroupOrder[];
+  aggregates: readonly GroupOrder[];
+  /** orders in which an aggregate went to the market, and those in which these did */
+  slices: readonly GroupOrder[];
+}
+
+/** Whether an order may be a slice of another: it names that as its parent, and no client. */
+export function mayBeSlice({ facts }: GroupOrder): boolean {
+  const isOfClient = facts.has('client_id') && !OF_NO_NAMED_CLIENT.includes(facts.get('client_id_type') ?? '');
+  return facts.has('parent_order_id') && !isOfClient;
+}
+
+/** Parts orders by what they are to their group; in their order. */
+export function partsOf(orders: readonly GroupOrder[]): GroupParts {
+  const byId = new Map(orders.map((order) => [order.orderId, order]));
+  const isSlice = (order: GroupOrder): boolean => {
+    let isOfAggregate = false;
+    const seen = new Set<GroupOrder>();
+    for (let at: GroupOrder | undefined = order; at && mayBeSlice(at);) {
+      if (seen.has(at)) return false; // in a circle none is the whole
+      seen.add(at);
+      at = byId.get(at.facts.get('parent_order_id')!);
+      isOfAggregate ||= at?.isAggregate ?? false;
+    }
+    return isOfAggregate;
+  };
+  const slices = orders.filter(isSlice);
+  const others = orders.filter((order) => !slices.includes(order));
+  return {
+    clientOrders: others.filter(({ isAggregate }) => !isAggregate),
+    aggregates: others.filter(({ isAggregate }) => isAggregate),
+    slices,
+  };
+}
+
+/** Adds up a group of at least one order. `tolerance`: as far as prices may be from those of the executions. */
+export function sumsOf({ clientOrders, aggregates, slices }: GroupParts, tolerance?: Decimal): GroupSums {
+  const orders = [...clientOrders, ...aggregates, ...slices];
+  const executing = aggregates.length > 0 ? [...aggregates, ...slices] : clientOrders;
   const allocations = orders.flatMap((order) => order.allocations);
   const executed = sum(executing.map((order) => order.executed));
   const allocated = sum(allocations.map(({ quantity }) => decimalOf(quantity)));
@@ -124,7 +161,12 @@ export function sumsOf(orders: readonly GroupOrder[]): GroupSums {
   for (const count of stated) {
     if (clients.length > 0 && count !== String(clients.length)) found.push(`clients-differ ${count}`);
   }
-  if (valueDiffers(executing, allocations, executed, allocated)) found.push('value-differs');
+  found.push(...otherTerms(executing, orders));
+  if (executed && allocated && allocations.length > 0 && compare(executed, allocated) === 0) {
+    const value = sum(executing.map((order) => order.value));
+    if (value && valueDiffers(value, allocations, executed, tolerance)) found.push('value-differs');
+    if (value && tolerance) found.push(...pricesThatDiffer(clients, allocations, { executed, value, tolerance }));
+  }
   const isUnreadable = !executed || !allocated || clients.some(({ ordered }) => !ordered);
   if (isUnreadable) found.push('unreadable-quantity');
   const isOpen = executed?.unscaled === 0n && allocations.length === 0;
@@ -162,27 +204,69 @@ function sharesOf(clientOrders: readonly GroupOrder[], allocations: readonly All
   });
 }
 
+/** Orders with another side or instrument than the first that executes and has one. */
+function otherTerms(executing: readonly GroupOrder[], orders: readonly GroupOrder[]): string[] {
+  const of = (name: FactName, { facts }: GroupOrder): string | undefined => facts.get(name);
+  const side = executing.map((order) => of('side', order)).find((each) => each !== undefined);
+  const [first] = executing.filter((order) => of('isin', order) ?? of('symbol', order));
+  const isOther = (name: FactName, order: GroupOrder): boolean => {
+    const [wanted, own] = [first && of(name, first), of(name, order)];
+    return wanted !== undefined && own !== undefined && wanted !== own;
+  };
+  const otherSide = orders.filter((order) => side !== undefined && (of('side', order) ?? side) !== side);
+  const otherInstrument = orders.filter((order) =>
+    isOther(first && of('isin', first) && of('isin', order) ? 'isin' : 'symbol', order),
+  );
+  return [
+    ...otherSide.map(({ orderId }) => `side-differs ${orderId}`),
+    ...otherInstrument.map(({ orderId }) => `instrument-differs ${orderId}`),
+  ];
+}
+
 /**
- * Whether what was allocated is worth something else than what was executed, although the quantities are the same. An
- * allocation's price may be an average, so each may be off by half of its last digit.
+ * Whether what was allocated is worth something else than what was executed, of the same quantity. An allocation's price
+ * may be an average, so each may be off by half of its last digit, or by the tolerance where that is more.
  */
 function valueDiffers(
-  executing: readonly GroupOrder[],
+  value: Decimal,
   allocations: readonly Allocation[],
-  executed: Decimal | undefined,
-  allocated: Decimal | undefined,
+  executed: Decimal,
+  tolerance: Decimal | undefined,
 ): boolean {
-  const value = sum(executing.map((order) => order.value));
-  if (!value || !executed || !allocated || allocations.length === 0 || compare(executed, allocated) !== 0) return false;
-  let difference = value;
-  let rounding = ZERO;
-  for (const { quantity, price } of allocations) {
-    const [q, p] = [decimalOf(quantity), decimalOf(price)];
-    if (!q || !p) return false;
-    difference = subtract(difference, multiply(q, p));
-    rounding = add(rounding, multiply(absolute(q), { unscaled: 5n, scale: p.scale + 1 }));
-  }
-  return compare(absolute(difference), rounding) > 0;
+  const given = valueOf(allocations);
+  if (!given) return false;
+  const rounding = allocations.reduce((all, { quantity, price }) => {
+    const [q, p] = [decimalOf(quantity)!, decimalOf(price)!];
+    return add(all, multiply(absolute(q), { unscaled: 5n, scale: p.scale + 1 }));
+  }, ZERO);
+  const difference = absolute(subtract(value, given));
+  return compare(difference, rounding) > 0 && !(tolerance && compare(difference, multiply(tolerance, executed)) <= 0);
+}
+
+/** Clients that paid, on average, another price than was executed on average, by more than the tolerance. */
+function pricesThatDiffer(
+  clients: readonly ClientShare[],
+  allocations: readonly Allocation[],
+  { executed, value, tolerance }: { executed: Decimal; value: Decimal; tolerance: Decimal },
+): string[] {
+  return clients.flatMap(({ client, allocated }) => {
+    const paid = valueOf(allocations.filter((each) => each.client === client));
+    if (!paid || !allocated || compare(allocated, ZERO) <= 0 || compare(executed, ZERO) <= 0) return [];
+    // paid / allocated and value / executed, both times both quantities
+    const difference = absolute(subtract(multiply(paid, executed), multiply(value, allocated)));
+    const allowed = multiply(tolerance, multiply(executed, allocated));
+    return compare(difference, allowed) > 0 ? [`price-differs ${client}`] : [];
+  });
+}
+
+/** Quantities times prices; undefined where one cannot be read. */
+function valueOf(allocations: readonly Allocation[]): Decimal | undefined {
+  return sum(
+    allocations.map(({ quantity, price }) => {
+      const [q, p] = [decimalOf(quantity), decimalOf(price)];
+      return q && p && multiply(q, p);
+    }),
+  );
 }
 
 function absolute({ unscaled, scale }: Decimal): Decimal {

@@ -1,6 +1,6 @@
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
-import { groupOrder, sumsOf, type GroupOrder } from './aggregate-group.js';
-import { formatDecimal, type Decimal } from './decimal.js';
+import { decimalOf, groupOrder, mayBeSlice, partsOf, sumsOf, type GroupOrder } from './aggregate-group.js';
+import { compare, formatDecimal, parseDecimal, ZERO, type Decimal } from './decimal.js';
 import { factAt, heldEvents, type HeldEvent } from './held-events.js';
 import { ordersStating } from './orders-stating.js';
 import { AROUND_MICROS, widened } from './periods.js';
@@ -20,25 +20,43 @@ interface Group {
 
 export const aggregationAllocation = defineReport({
   name: 'aggregation-allocation',
-  version: 2,
+  version: 3,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Aggregation and allocation',
   question: 'Which orders were aggregated, who was in each aggregate, what did each get, and what does not add up?',
   parameters: [
     textParameter('group', 'This group alone: metadata.aggregation_group, or the order, exactly', 'AG-1'),
+    {
+      name: 'price_tolerance',
+      description:
+        'How far, in units of price, the average price of a client may be from that of the executions; a decimal. Not compared when left out',
+      example: '0.005',
+      required: false,
+      mistake: (value) => {
+        const tolerance = parseDecimal(value);
+        if (tolerance && compare(tolerance, ZERO) >= 0) return undefined;
+        return { rule: 'decimal', rest: 'must be a decimal of 0 or more, such as 0.005' };
+      },
+    },
     textParameter('client', 'Groups alone in which this client ordered or got something, exactly', 'C-77'),
   ],
   columns: [
     { name: 'group', description: 'metadata.aggregation_group; of an aggregate without one the order itself' },
     { name: 'grouped_by', description: 'aggregation_group or order' },
-    { name: 'kind', description: 'client-order, aggregate, allocation, client (what one ordered and got), or group' },
+    {
+      name: 'kind',
+      description: 'client-order, aggregate, slice, allocation, client (what one ordered and got), or group',
+    },
     { name: 'order_id', description: 'entity_id' },
     { name: 'client', description: 'client_id; of orders without one client_id_type' },
     { name: 'account', description: 'into which it goes' },
     { name: 'instrument', description: 'new_state.symbol, looked up' },
     { name: 'side', description: 'new_state.side, looked up' },
     { name: 'ordered', description: "the order's quantity at its end; of a client all its orders'" },
-    { name: 'executed', description: 'sum of executions; of a group those of its aggregates, if it has any' },
+    {
+      name: 'executed',
+      description: 'sum of executions; of a group those of its aggregates and their slices, if it has any',
+    },
     { name: 'allocated', description: 'the quantity of the allocation, exactly as sent; otherwise the sum' },
     { name: 'price', description: 'of the allocation, exactly as sent' },
     { name: 'difference', description: 'allocated less executed; none without an aggregate' },
@@ -50,13 +68,13 @@ export const aggregationAllocation = defineReport({
   async *rows(run) {
     const span = widened(run.period, AROUND_MICROS);
     const seen = new Set<string>();
+    const isNew = ({ name, by }: Group): boolean => seen.size < seen.add(`${by}\n${name}`).size;
     for await (const page of heldEvents(run)) {
       for (const event of page) {
-        const group = groupOf(event);
-        if (!group || (run.parameters.group !== undefined && run.parameters.group !== group.name)) continue;
-        const key = `${group.by}\n${group.name}`;
-        if (seen.has(key)) continue;
-        seen.add(key);
+        const told = groupOf(event);
+        if (!told || !isNew(told)) continue;
+        const group = told.by === 'order' ? await groupOfWhole(run, told) : told;
+        if ((group !== told && !isNew(group)) || (run.parameters.group ?? group.name) !== group.name) continue;
         yield* rowsOfGroup(run, group, span);
       }
     }
@@ -76,31 +94,81 @@ function groupOf(event: HeldEvent): Group | undefined {
   return name === null ? { name: content.entity_id, by: 'order' } : { name, by: 'aggregation_group' };
 }
 
+/** Of an aggregate without a group that is a slice of another one: the group of that. */
+async function groupOfWhole(run: ReportRun, group: Group): Promise<Group> {
+  const seen = new Set<string>();
+  for (let id = group.name; ;) {
+    if (seen.has(id)) return group;
+    seen.add(id);
+    const order = await readOrder(run, id);
+    const name = order?.facts.get('aggregation_group');
+    if (name !== undefined) return id === group.name ? group : { name, by: 'aggregation_group' };
+    const parent = order && mayBeSlice(order) ? order.facts.get('parent_order_id') : undefined;
+    const whole = parent === undefined ? undefined : await readOrder(run, parent);
+    if (!whole?.isAggregate) return id === group.name ? group : { name: id, by: 'order' };
+    id = whole.orderId;
+  }
+}
+
+async function readOrder(run: ReportRun, id: string): Promise<GroupOrder | undefined> {
+  const life = await lifeOfOrder(run, id);
+  return life && groupOrder(life);
+}
+
+/** The orders of a group, and those in which its aggregates went to the market; undefined where they are too many. */
+async function ordersOf(run: ReportRun, { name, by }: Group, span: Period): Promise<GroupOrder[] | undefined> {
+  const ids = by === 'order' ? [name] : await ordersStating(run, 'aggregation_group', name, span, MOST_ORDERS);
+  if (ids.length > MOST_ORDERS) return undefined;
+  const groupName = (order: GroupOrder): string | null => order.facts.get('aggregation_group') ?? null;
+  const orders = new Map<string, GroupOrder>();
+  for (const id of ids) {
+    const order = await readOrder(run, id);
+    // one that was in the group by mistake, or moved to another, is not in it
+    if (order && groupName(order) === (by === 'order' ? null : name)) orders.set(id, order);
+  }
+  const inGroup = partsOf([...orders.values()]);
+  let wholes: readonly GroupOrder[] = [...inGroup.aggregates, ...inGroup.slices];
+  while (wholes.length > 0) {
+    const slices: GroupOrder[] = [];
+    for (const { orderId: parent } of wholes) {
+      for (const id of await ordersStating(run, 'parent_order_id', parent, span, MOST_ORDERS)) {
+        if (orders.has(id)) continue;
+        const order = await readOrder(run, id);
+        const isOfGroup = order && [null, by === 'order' ? null : name].includes(groupName(order));
+        if (!isOfGroup || !mayBeSlice(order) || order.facts.get('parent_order_id') !== parent) continue;
+        orders.set(id, order);
+        slices.push(order);
+        if (orders.size > MOST_ORDERS) return undefined;
+      }
+    }
+    wholes = slices;
+  }
+  return [...orders.values()];
+}
+
 async function* rowsOfGroup(run: ReportRun, group: Group, span: Period) {
   const { name, by } = group;
-  const ids = by === 'order' ? [name] : await ordersStating(run, 'aggregation_group', name, span, MOST_ORDERS);
-  if (ids.length > MOST_ORDERS) {
+  const orders = await ordersOf(run, group, span);
+  if (!orders) {
     const found = `more than ${MOST_ORDERS} orders`;
     yield { ...NOTHING, group: name, grouped_by: by, kind: 'group', verdict: 'undecided', found };
     return;
   }
-  const orders: GroupOrder[] = [];
-  for (const id of ids) {
-    const life = await lifeOfOrder(run, id);
-    const order = life && (await groupOrder(life));
-    // one that was in the group by mistake, or moved to another, is not in it
-    if (order && (order.facts.get('aggregation_group') ?? null) === (by === 'order' ? null : name)) orders.push(order);
-  }
-  const sums = sumsOf(orders);
-  const { client } = run.parameters;
+  const parts = partsOf(orders);
+  const { client, price_tolerance: tolerance } = run.parameters;
+  const sums = sumsOf(parts, decimalOf(tolerance));
   if (orders.length === 0 || (client !== undefined && sums.clients.every((share) => share.client !== client))) return;
   const base = { ...NOTHING, group: name, grouped_by: by };
-  for (const isAggregate of [false, true]) {
-    for (const order of orders.filter((each) => each.isAggregate === isAggregate)) {
+  for (const [kind, ofKind] of [
+    ['client-order', parts.clientOrders],
+    ['aggregate', parts.aggregates],
+    ['slice', parts.slices],
+  ] as const) {
+    for (const order of ofKind) {
       const fact = (fact: FactName): string | null => order.facts.get(fact) ?? null;
       yield {
         ...base,
-        kind: isAggregate ? 'aggregate' : 'client-order',
+        kind,
         order_id: order.orderId,
         client: fact('client_id') ?? fact('client_id_type'),
         account: fact('account'),

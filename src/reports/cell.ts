@@ -8,3 +8,9 @@ export function cellOf(value: JsonValue | undefined): string | null {
   if (value === undefined || value === null || value === '') return null;
   return typeof value === 'string' ? value : canonicalize(value);
 }
+
+/** A text of any length as it fits into a cell. */
+export function shortened(text: string): string {
+  const characters = [...text];
+  return characters.length <= 60 ? text : `${characters.slice(0, 60).join('')}…`;
+}

@@ -1,3 +1,5 @@
+import { STREAM_PAGE_BYTES } from '../events/event-search.js';
+import { lesser } from '../events/sequences.js';
 import { contentOf, microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros, parseTimestamp } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
@@ -5,14 +7,16 @@ import { holds, readCorrections } from './corrections-of.js';
 import { scanPeriod } from './event-scan.js';
 import { STORED_COLUMNS } from '../events/stored-events.js';
 import { recordedAtOfHead } from './recorded-at.js';
-import { defineReport, type ReportParameter, type ReportRun } from './report.js';
-import { SessionCounters, type SeenAt } from './source-counters.js';
+import { defineReport, type Instant, type ReportParameter, type ReportRun } from './report.js';
+import { SessionCounters, type CounterAt, type SeenAt } from './source-counters.js';
 
 /** `entity_type` of events in which a source says how many events it has sent. */
 const SOURCE_TOTAL = 'source_total';
 
 const DEFAULT_LOOK_BACK_DAYS = 7;
 const DEFAULT_USUAL_DAYS = 3;
+/** Where fewer days can be compared than that, all of them count, but one alone is no custom. */
+const LEAST_USUAL_DAYS = 2;
 
 /** Sessions whose counters are followed, and ranges that are held of all of them: together some 20 MB at most. */
 const MOST_SESSIONS = 20_000;
@@ -58,7 +62,7 @@ interface CompletenessRow {
 
 export const completeness = defineReport({
   name: 'completeness',
-  version: 1,
+  version: 2,
   title: 'Completeness of the sources',
   question:
     'Has everything that our systems sent been recorded: what is missing, repeated, or silent, by source and day?',
@@ -70,7 +74,7 @@ export const completeness = defineReport({
     ),
     daysParameter(
       'usual_days',
-      `An hour without events is a silence when at least so many of these days had some in it; ${DEFAULT_USUAL_DAYS} when left out`,
+      `An hour without events is a silence when at least so many of these days had some in it, or all where there are fewer; ${DEFAULT_USUAL_DAYS} when left out`,
       String(DEFAULT_USUAL_DAYS),
     ),
   ],
@@ -108,6 +112,12 @@ export const completeness = defineReport({
     for await (const page of scanPeriod<CountedRow>(widened, {}, COUNTED_COLUMNS)) {
       for (const row of page) traffic.add(row);
     }
+    traffic.addCorrections();
+    // a correction has the time of what it corrects, which may be any, and a counter of the day on which it was sent
+    if (traffic.isDoubtful(days)) {
+      for await (const row of correctionsOfOtherTimes(widened, traffic.sequences)) traffic.addOfOtherTime(row);
+      traffic.addCorrections(true);
+    }
     // later hours have not been
     const knownTo = await recordedAtOfHead(run);
     const rows = [
@@ -115,7 +125,7 @@ export const completeness = defineReport({
       ...traffic.silenceRows(days, lookBackDays, usualDays, knownTo),
       ...(await totalRows(widened, days, traffic)),
     ];
-    const all = [...rows, ...verdicts(rows, days, traffic)];
+    const all = [...rows, ...verdicts(rows, days, traffic, knownTo)];
     yield* all.sort(compareRows);
   },
 });
@@ -179,6 +189,8 @@ interface SourceTraffic {
   /** events by hour since 1970 */
   hours: Map<number, number>;
   sessions: Map<string, SessionCounters>;
+  /** corrections with a counter that nothing before them had, by session */
+  corrections: Map<string, CounterAt[]>;
   /** first event of a session that is not followed, by day */
   notFollowed: Map<string, SeenAt>;
 }
@@ -188,8 +200,14 @@ class Traffic {
   readonly sources = new Map<string, SourceTraffic>();
   private sessions = 0;
   private ranges = 0;
+  private heldBack = 0;
+  /** in the ledger, both included */
+  sequences: { from: bigint; to: bigint } | undefined;
 
   add(row: CountedRow): void {
+    const sequence = BigInt(row.sequence);
+    const { from, to } = this.sequences ?? { from: sequence, to: sequence };
+    this.sequences = { from: sequence < from ? sequence : from, to: sequence > to ? sequence : to };
     if (row.entity_type === SOURCE_TOTAL) return;
     const micros = microsOf(row.timestamp);
     const at = { sequence: row.sequence, day: dayOf(micros) };
@@ -208,7 +226,52 @@ class Traffic {
     }
     count(day.bySession, session);
     count(day.bySessionAndType, `${session}\n${row.event_type}`);
-    if (isCounted) this.follow(counters, row, at);
+    if (!isCounted) return;
+    if (row.corrects === null) this.follow(counters, (each) => each.add(BigInt(row.source_sequence!), at, false));
+    else this.holdBack(source, session, counters, { counter: BigInt(row.source_sequence!), at });
+  }
+
+  /** A correction from outside of the time that is looked at, of which no more is told than its counter. */
+  addOfOtherTime(row: CountedRow): void {
+    const source = this.sources.get(row.source ?? '');
+    const session = row.source_session ?? '';
+    const counters = source?.sessions.get(session);
+    if (!source || !counters || row.source === null || row.source_sequence === null) return;
+    const at = { sequence: row.sequence, day: dayOf(microsOf(row.timestamp)) };
+    this.holdBack(source, session, counters, { counter: BigInt(row.source_sequence), at }, true);
+  }
+
+  /** Takes the counters of corrections, once all others are known. */
+  addCorrections(filling = false): void {
+    for (const { sessions, corrections } of this.sources.values()) {
+      for (const [session, held] of corrections) {
+        this.follow(sessions.get(session)!, (counters) => counters.addCorrections(held, filling));
+      }
+      corrections.clear();
+    }
+    this.heldBack = 0;
+  }
+
+  /** Whether a counter of the days is missing that a correction of another time may have. */
+  isDoubtful(days: Days): boolean {
+    const wanted = new Set([...eachDay(days)].map(dayOf));
+    return [...this.sources.values()].some(({ sessions }) =>
+      [...sessions.values()].some((counters) => counters.isDoubtful(wanted)),
+    );
+  }
+
+  /** Of a counter that was used already a correction says nothing new: mostly it has that of what it corrects. */
+  private holdBack(
+    source: SourceTraffic,
+    session: string,
+    counters: SessionCounters,
+    correction: CounterAt,
+    isOfOtherTime = false,
+  ): void {
+    if (counters.has(correction.counter)) return;
+    entry(source.corrections, session, (): CounterAt[] => []).push(correction);
+    this.heldBack += 1;
+    if (this.heldBack > MOST_RANGES) this.addCorrections(isOfOtherTime);
   }
 
   /** Undefined for a session that is one too many. */
@@ -221,10 +284,9 @@ class Traffic {
     return counters;
   }
 
-  private follow(counters: SessionCounters, row: CountedRow, at: SeenAt): void {
+  private follow(counters: SessionCounters, take: (counters: SessionCounters) => void): void {
     const before = counters.size;
-    // a correction has the whole content of what it corrects, the counter of that as well
-    counters.add(BigInt(row.source_sequence!), at, row.corrects !== null);
+    take(counters);
     this.ranges += counters.size - before;
     if (this.ranges > MOST_RANGES) this.collapseLargest();
   }
@@ -303,9 +365,12 @@ class Traffic {
         for (let hour = 0; hour < 24; hour++) {
           const at = day / MICROS_PER_HOUR + hour;
           const compared = previousDays(day, lookBackDays);
-          const had = compared.filter((each) => hours.has(each / MICROS_PER_HOUR + hour)).length;
+          const had = compared.filter((each) =>
+            sameHours(each, day).every((shift) => hours.has(each / MICROS_PER_HOUR + hour + shift)),
+          ).length;
+          const needed = Math.min(usualDays, Math.max(compared.length, LEAST_USUAL_DAYS));
           const isPast = (at + 1) * MICROS_PER_HOUR <= knownTo;
-          if (!isPast || hours.has(at) || had < usualDays) {
+          if (!isPast || hours.has(at) || had < needed) {
             if (silence) yield silenceRow(source, day, silence);
             silence = undefined;
             continue;
@@ -342,10 +407,99 @@ function previousDays(day: number, lookBackDays: number): number[] {
   return days.filter((each) => isWeekend(each) === isWeekend(day));
 }
 
+/**
+ * How far from an hour of `day` the same hour of an earlier day may be, in UTC: the hour itself, and of those who keep
+ * summer time the next one where that has begun since, or the one before where it has ended. Both must have had events.
+ */
+function sameHours(earlier: number, day: number): number[] {
+  const years = [new Date(earlier / 1_000).getUTCFullYear(), new Date(day / 1_000).getUTCFullYear()];
+  const changes = [...new Set(years)].flatMap(changesOfClocks).filter(({ at }) => earlier < at && at <= day);
+  return [...new Set([0, ...changes.map(({ shift }) => shift)])];
+}
+
+/** The Sundays on which summer time begins and ends in the EU (Directive 2000/84/EC), and in the United States (15 U.S.C. 260a). */
+function changesOfClocks(year: number): { at: number; shift: number }[] {
+  return [
+    { at: sundayFrom(year, 2, 25), shift: 1 },
+    { at: sundayFrom(year, 9, 25), shift: -1 },
+    { at: sundayFrom(year, 2, 8), shift: 1 },
+    { at: sundayFrom(year, 10, 1), shift: -1 },
+  ];
+}
+
+/** The first Sunday from a day of a month on, the months from 0. */
+function sundayFrom(year: number, month: number, day: number): number {
+  const from = new Date(Date.UTC(year, month, day));
+  return Date.UTC(year, month, day + ((7 - from.getUTCDay()) % 7)) * 1_000;
+}
+
 /** 1 January 1970 was a Thursday. */
 function isWeekend(day: number): boolean {
   const weekday = (day / MICROS_PER_DAY + 4) % 7;
   return weekday === 0 || weekday === 6;
+}
+
+/** Sequences that one statement looks through for corrections. */
+const SEQUENCES_AT_ONCE = 50_000n;
+const ARCHIVED_ROWS_AT_ONCE = 2_000;
+
+/** The corrections between two sequences of which the time is not in the run's period. */
+async function* correctionsOfOtherTimes(
+  run: ReportRun,
+  sequences: { from: bigint; to: bigint } | undefined,
+): AsyncGenerator<CountedRow> {
+  if (!sequences) return;
+  let from = sequences.from;
+  while (from <= sequences.to) {
+    const last = lesser(from + SEQUENCES_AT_ONCE - 1n, sequences.to);
+    const { rows, archivedTo } = await run.read(async (client, extent) => {
+      const { rows: found } = await client.query<CountedRow>({
+        text: `SELECT ${COUNTED_COLUMNS} FROM audit_events
+                 WHERE ledger = $1 AND corrects IS NOT NULL AND source_sequence IS NOT NULL
+                   AND sequence > $2 AND sequence BETWEEN $3 AND $4
+                 ORDER BY sequence`,
+        values: [run.ledger, String(extent.archivedTo), String(from), String(last)],
+      });
+      return { rows: found, archivedTo: extent.archivedTo };
+    });
+    if (from <= archivedTo) {
+      for await (const row of archivedCorrections(run, from, lesser(archivedTo, last))) {
+        if (!isInPeriod(run, row)) yield row;
+      }
+    }
+    for (const row of rows) if (!isInPeriod(run, row)) yield row;
+    from = last + 1n;
+  }
+}
+
+async function* archivedCorrections(
+  { ledger, archive }: ReportRun,
+  from: bigint,
+  to: bigint,
+): AsyncGenerator<CountedRow> {
+  for (let fromSequence = from; fromSequence <= to;) {
+    const { rows, cut } = await archive.search({
+      ledger,
+      query: {
+        ...{ equal: [], metadata: [], from: undefined, to: undefined, recordedFrom: undefined, recordedTo: undefined },
+        ...{ fromSequence, toSequence: to, sort: 'sequence', order: 'asc' },
+      },
+      ...{ upTo: to, after: undefined, maxRows: ARCHIVED_ROWS_AT_ONCE, maxBytes: STREAM_PAGE_BYTES },
+    });
+    for (const row of rows) if (row.corrects !== null && row.source_sequence !== null) yield row;
+    if (!cut && rows.length < ARCHIVED_ROWS_AT_ONCE) return;
+    fromSequence = BigInt(rows.at(-1)!.sequence) + 1n;
+  }
+}
+
+function isInPeriod({ period: { from, to } }: ReportRun, { timestamp, timestamp_nanos: nanos }: CountedRow): boolean {
+  const micros = microsOf(timestamp);
+  const isBefore = (end: Instant): boolean => {
+    if (end.time === 'infinity') return true;
+    const at = parseTimestamp(end.time).micros;
+    return micros < at || (micros === at && nanos < end.nanos);
+  };
+  return !isBefore(from) && isBefore(to);
 }
 
 /** What sources say they sent on the days, beside what was recorded. */
@@ -389,7 +543,12 @@ function recordedEvents(day: SourceDay | undefined, session: string | null, type
 }
 
 /** One for each source and day of which there is anything to say. */
-function* verdicts(rows: readonly CompletenessRow[], days: Days, traffic: Traffic): Generator<CompletenessRow> {
+function* verdicts(
+  rows: readonly CompletenessRow[],
+  days: Days,
+  traffic: Traffic,
+  knownTo: number,
+): Generator<CompletenessRow> {
   const told = new Map<string, CompletenessRow[]>();
   for (const row of rows) entry(told, `${row.day}\n${row.source ?? ''}`, (): CompletenessRow[] => []).push(row);
   const sources = new Set([...traffic.sources.keys(), ...rows.map(({ source }) => source ?? '')]);
@@ -399,13 +558,17 @@ function* verdicts(rows: readonly CompletenessRow[], days: Days, traffic: Traffi
       const own = told.get(`${day}\n${source}`) ?? [];
       const counted = traffic.sources.get(source)?.days.get(day);
       if (!counted && own.length === 0) continue;
-      const { verdict, why } = verdictOf(own, counted);
+      const { verdict, why } = verdictOf(own, counted, at + MICROS_PER_DAY <= knownTo);
       yield rowOf('day', day, { source, count: String(counted?.events ?? 0), found: why, verdict });
     }
   }
 }
 
-function verdictOf(rows: readonly CompletenessRow[], day: SourceDay | undefined): { verdict: string; why: string } {
+function verdictOf(
+  rows: readonly CompletenessRow[],
+  day: SourceDay | undefined,
+  isOver: boolean,
+): { verdict: string; why: string } {
   const totals = rows.filter(({ kind }) => kind === 'total');
   const tooMany = totals.filter(({ expected, count: recorded }) => statedEvents(expected) > BigInt(recorded!));
   const differing = totals.filter(({ expected, count: recorded }) => statedEvents(expected) !== BigInt(recorded!));
@@ -425,6 +588,7 @@ function verdictOf(rows: readonly CompletenessRow[], day: SourceDay | undefined)
   const isTotalled = totals.some(
     ({ source_session: session, expected }) => session === null && /^[0-9]+$/.test(expected!),
   );
+  if (!isTotalled && !isOver) doubts.push('the day was not over when the last event was recorded');
   if (doubts.length === 0 && !isTotalled && (day?.uncounted ?? 0) > 0)
     doubts.push('events without a counter, and no total');
   if (doubts.length > 0) return { verdict: 'undecided', why: doubts.join('; ') };
@@ -479,7 +643,7 @@ function compareCounters(a: string | null, b: string | null): number {
 }
 
 function newSource(): SourceTraffic {
-  return { days: new Map(), hours: new Map(), sessions: new Map(), notFollowed: new Map() };
+  return { days: new Map(), hours: new Map(), sessions: new Map(), corrections: new Map(), notFollowed: new Map() };
 }
 
 function newDay(): SourceDay {

@@ -12,12 +12,15 @@ import { tradeTimeOf } from './trade-time.js';
 
 const DEFAULT_TOLERANCE_MS = 1_000;
 const MAX_TOLERANCE_MS = 86_400_000;
+const DEFAULT_LATE_DAYS = 1;
+const MAX_LATE_DAYS = 31;
+const MICROS_PER_DAY = 86_400_000_000;
 /** Executions that are held at once: some 100 MB. */
 const MOST_HELD = 100_000;
 
 export const dropCopyReconciliation = defineReport({
   name: 'drop-copy-reconciliation',
-  version: 2,
+  version: 3,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Drop copy reconciliation',
   question: 'Do two sources tell of the same executions: what does only one of them have, and in what do they differ?',
@@ -40,6 +43,16 @@ export const dropCopyReconciliation = defineReport({
         /^(?:0|[1-9][0-9]{0,7})$/.test(value) && Number(value) <= MAX_TOLERANCE_MS
           ? undefined
           : { rule: 'range', rest: `must be a whole number from 0 to ${MAX_TOLERANCE_MS}` },
+    },
+    {
+      name: 'late_days',
+      description: `Days before and after the period in which counterparts are looked for, 0 to ${MAX_LATE_DAYS}: copies may come at the end of a day, or after it; ${DEFAULT_LATE_DAYS} when left out`,
+      example: String(DEFAULT_LATE_DAYS),
+      required: false,
+      mistake: (value) =>
+        /^(?:0|[1-9][0-9]?)$/.test(value) && Number(value) <= MAX_LATE_DAYS
+          ? undefined
+          : { rule: 'range', rest: `must be a whole number from 0 to ${MAX_LATE_DAYS}` },
     },
   ],
   mistakeTogether: ({ source, other_source: other }) =>
@@ -88,11 +101,14 @@ export const dropCopyReconciliation = defineReport({
       const differing = differencesOf(pair, tolerance);
       if (differing.length > 0) listed.push({ told: pair, kind: 'differs', by, differing });
     };
-    for await (const told of toldExecutions(run, widened(run.period, toleranceMs * 1_000))) {
+    const lateDays = Number(run.parameters.late_days ?? DEFAULT_LATE_DAYS);
+    const around = Math.max(toleranceMs * 1_000, lateDays * MICROS_PER_DAY);
+    for await (const told of toldExecutions(run, widened(run.period, around))) {
       const match = matching.add(told);
       if (match) take(match);
       if (matching.size + listed.length > MOST_HELD) throw tooMany(run);
     }
+    for (const match of matching.matchByIds(tolerance)) take(match);
     for (const match of matching.matchByTerms(tolerance)) take(match);
     for (const told of matching.rest()) {
       if (!told.isListed) continue;
@@ -125,7 +141,7 @@ async function* toldExecutions(run: ReportRun, period: Period): AsyncGenerator<T
 
 function toldBy(event: HeldEvent, side: 0 | 1, isListed: boolean): ToldExecution {
   const { content, own, row } = event;
-  const { time } = tradeTimeOf(content);
+  const { time, from } = tradeTimeOf(content);
   const { micros, nanos } = parseTimestamp(time);
   const names = [content.entity_id, factAt(event, 'client_order_id'), factAt(event, 'venue_order_id')];
   return {
@@ -143,6 +159,7 @@ function toldBy(event: HeldEvent, side: 0 | 1, isListed: boolean): ToldExecution
     price: own.get('price') ?? null,
     time,
     nanos: BigInt(micros) * 1_000n + BigInt(nanos),
+    isTimeOfCopy: event.isCopy && from !== 'execution_time',
     orderId: content.entity_id,
     eventId: content.event_id,
     sequence: row.sequence,

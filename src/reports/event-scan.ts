@@ -11,15 +11,16 @@ import type { Instant, ReportRun } from './report.js';
 export interface Scan {
   /** has an index that begins with it and goes on with event time; absent: all events, by that of event time */
   by?: { column: 'event_type' | 'user_id'; value: string };
-  /** what of those is handed out; the rest never leaves the database */
-  keep?: { entityType: string; actions?: readonly string[] };
+  /** what of those is handed out, of `by` what this user did, and all corrections; the rest never leaves the database */
+  keep?: { entityType: string; actions?: readonly string[]; by?: string };
 }
 
 /** Rows that one statement looks at, so that it stays short also where it finds nothing to keep. */
 const SCAN_ROWS = 2_000;
 
 /** What a scan itself looks at of a row. */
-type Scanned = Pick<StoredRow, 'sequence' | 'timestamp' | 'timestamp_nanos' | 'entity_type' | 'action'>;
+type Scanned = Pick<StoredRow, 'sequence' | 'timestamp' | 'timestamp_nanos' | 'entity_type' | 'action'> &
+  Partial<Pick<StoredRow, 'user_id' | 'corrects'>>;
 
 /** A part of a scan: its rows in order, and whether there may be more after the last of them. */
 interface Part<R> {
@@ -114,7 +115,9 @@ function compareInTime(a: Scanned, b: Scanned): number {
 }
 
 function isKept(row: Scanned, { keep }: Scan): boolean {
-  return !keep || (row.entity_type === keep.entityType && (!keep.actions || keep.actions.includes(row.action)));
+  if (!keep) return true;
+  if (row.entity_type !== keep.entityType || (keep.actions && !keep.actions.includes(row.action))) return false;
+  return keep.by === undefined || row.user_id === keep.by || row.corrects !== null;
 }
 
 /** What is kept of the next SCAN_ROWS events, and the last of them in any case: from there it goes on. */
@@ -140,7 +143,8 @@ function scanStatement(
   ];
   const limit = $(SCAN_ROWS);
   const actions = keep?.actions ? ` AND action = ANY (${$(keep.actions)}::text[])` : '';
-  const kept = keep ? `WHERE place = ${limit} OR (entity_type = ${$(keep.entityType)}${actions})` : '';
+  const users = keep?.by === undefined ? '' : ` AND (user_id = ${$(keep.by)} OR corrects IS NOT NULL)`;
+  const kept = keep ? `WHERE place = ${limit} OR (entity_type = ${$(keep.entityType)}${actions}${users})` : '';
   return {
     text: `SELECT * FROM (
              SELECT row_number() OVER (ORDER BY "timestamp", timestamp_nanos, sequence) AS place, ${columns}

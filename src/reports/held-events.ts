@@ -1,6 +1,6 @@
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
-import { holds, readCorrections, type Original } from './corrections-of.js';
+import { holds, readCorrections, type Corrections, type Original } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { factsOf, ORDER_FACTS, type FactRow } from './order-facts.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
@@ -19,6 +19,8 @@ export interface HeldEvent {
   own: ReadonlyMap<FactName, string>;
   /** the latest that is stated up to the event as first recorded, itself included; corrected (order-lives.ts) */
   known: OrderValues<FactName>;
+  /** what is not known there, and is said of the order later; of the names that were asked for */
+  later: OrderValues<FactName>;
   /** whether it is a copy of what another source or order tells of */
   isCopy: boolean;
 }
@@ -26,28 +28,65 @@ export interface HeldEvent {
 /**
  * The events of orders in a run's period, a page at a time, in the order of (timestamp, nanos, sequence): corrected
  * events as their corrections say, voided ones not at all, copies only where they are asked for. Of some actions alone, if
- * they are given. Throws DamagedRowError.
+ * they are given. `ahead`: by what names orders are looked at further, where nothing is known yet. `userId`: what this
+ * user did alone. `mayBeWanted`: by what an event states itself, before anything is looked up for it. Throws DamagedRowError.
  */
 export async function* heldEvents(
   run: ReportRun,
-  { actions, withCopies = false }: { actions?: readonly string[] | undefined; withCopies?: boolean } = {},
+  {
+    actions,
+    withCopies = false,
+    ahead = [],
+    userId,
+    mayBeWanted = () => true,
+  }: {
+    actions?: readonly string[] | undefined;
+    withCopies?: boolean;
+    ahead?: readonly FactName[];
+    userId?: string | undefined;
+    mayBeWanted?: (own: ReadonlyMap<FactName, string>) => boolean;
+  } = {},
 ): AsyncGenerator<HeldEvent[]> {
   const lives = new OrderLives(run, ORDER_FACTS);
   const scan = {
     by: { column: 'event_type', value: ORDER_LIFECYCLE },
-    keep: { entityType: ORDER, ...(actions ? { actions } : {}) },
+    keep: { entityType: ORDER, ...(actions ? { actions } : {}), ...(userId === undefined ? {} : { by: userId }) },
   } as const;
   for await (const page of eventsInPeriod(run, scan)) {
     const corrections = await readCorrections<FactRow>(run, page, ORDER_FACTS);
     const holding = page
       .filter((row) => row.action !== 'void' && holds(row, corrections))
       .map((row) => ({ row, original: corrections.original(row), ...stating(row) }))
-      .filter(({ isCopy }) => withCopies || !isCopy);
+      .filter(({ isCopy, own }) => (withCopies || !isCopy) && mayBeWanted(own))
+      .filter((event) => userId === undefined || userOf(event) === userId);
     const values = await lives.valuesAt(
       holding.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
       corrections,
     );
-    if (holding.length > 0) yield holding.map((held, i) => ({ ...held, known: values[i]! }));
+    const events = holding.map((held, i) => ({ ...held, known: values[i]!, later: NOTHING }));
+    if (ahead.length > 0) await lookAhead(lives, events, ahead, corrections);
+    if (events.length > 0) yield events;
+  }
+}
+
+const NOTHING: OrderValues<FactName> = new Map();
+
+async function lookAhead(
+  lives: OrderLives<FactName, FactRow>,
+  events: HeldEvent[],
+  names: readonly FactName[],
+  corrections: Corrections<FactRow>,
+): Promise<void> {
+  const asking = events.filter(({ own, known }) => names.some((name) => !own.has(name) && !known.has(name)));
+  const asked = asking.map(({ row, original, known }) => {
+    const place = BigInt((original ?? row).sequence);
+    const created = known.get('created_at');
+    return { orderId: row.entity_id, place, isBegun: created !== undefined && BigInt(created.sequence) <= place };
+  });
+  const later = await lives.valuesAfter(asked, names, corrections);
+  for (const [i, event] of asking.entries()) {
+    const unknown = [...later[i]!].filter(([name]) => !event.own.has(name) && !event.known.has(name));
+    event.later = new Map(unknown);
   }
 }
 
@@ -63,7 +102,7 @@ export function clientOf(event: HeldEvent): string | null {
 }
 
 /** Who did it; of a corrected event who sent the corrected one, unless that was deleted. */
-export function userOf({ content, original }: HeldEvent): string {
+export function userOf({ content, original }: Pick<HeldEvent, 'content' | 'original'>): string {
   return original?.user_id ?? content.user_id;
 }
 

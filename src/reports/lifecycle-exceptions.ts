@@ -1,28 +1,41 @@
+import { createHash } from 'node:crypto';
 import { deletionSentence } from '../archive/deleted-ranges.js';
 import { contentOf } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
+import { shortened } from './cell.js';
 import {
   ALL_RULES,
   DUPLICATE_RULE,
   LIFECYCLE_RULES,
   SEVERITIES,
+  SHARED_EXECUTION_RULE,
   type Finding,
   type LifecycleRule,
   type LifeEnd,
 } from './lifecycle-rules.js';
-import { isAnotherOrder, newOrder, orderAfter, stepOf } from './lifecycle-steps.js';
+import {
+  executionKey,
+  isAnotherOrder,
+  newOrder,
+  orderAfter,
+  stepOf,
+  type EventPlace,
+  type OrderSoFar,
+  type Step,
+} from './lifecycle-steps.js';
 import { isCopy } from './order-members.js';
+import type { TermName } from './order-terms.js';
 import { defineReport, type Instant, type ReportRun } from './report.js';
 import { ORDER_LIFECYCLE, ordersInPeriod, type OrderLife } from './whole-lives.js';
 
 /** What a rule says of an order. */
-export interface LifecycleException extends Finding {
+interface LifecycleException extends Finding {
   rule: LifecycleRule;
 }
 
 export const lifecycleExceptions = defineReport({
   name: 'lifecycle-exceptions',
-  version: 3,
+  version: 4,
   title: 'Lifecycle exceptions',
   question: "Which orders' records contradict themselves or are unfinished?",
   parameters: [
@@ -61,8 +74,9 @@ export const lifecycleExceptions = defineReport({
   async *rows(run) {
     const isWanted = wantedRules(run);
     const end: LifeEnd = { periodEnd: nanosecondsOf(run.period.to), deleted: deletedSentence(run) };
+    const executions = new ExecutionsOfOrders();
     for await (const life of ordersInPeriod(run)) {
-      for await (const { rule, events, expected, found } of exceptionsOf(life, end)) {
+      for await (const { rule, events, expected, found } of exceptionsOf(life, end, executions)) {
         if (!isWanted(rule)) continue;
         yield {
           order_id: life.orderId,
@@ -80,8 +94,15 @@ export const lifecycleExceptions = defineReport({
   },
 });
 
-/** What all rules find in a life, in its order; what they find of the life as a whole comes last. Throws DamagedRowError. */
-export async function* exceptionsOf(life: OrderLife, end: LifeEnd): AsyncGenerator<LifecycleException> {
+/**
+ * What all rules find in a life, in its order; what they find of the life as a whole comes last. `executions` are those of
+ * the orders before. Throws DamagedRowError.
+ */
+async function* exceptionsOf(
+  life: OrderLife,
+  end: LifeEnd,
+  executions: ExecutionsOfOrders,
+): AsyncGenerator<LifecycleException> {
   let order = newOrder();
   for await (const event of life.events()) {
     if (event.kind === 'vain') {
@@ -103,6 +124,8 @@ export async function* exceptionsOf(life: OrderLife, end: LifeEnd): AsyncGenerat
       yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atEnd?.(order, end));
       order = newOrder();
     }
+    const shared = executions.take(life.orderId, order, step);
+    if (shared) yield { rule: SHARED_EXECUTION_RULE, ...shared };
     const before = order;
     yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atStep?.(before, step));
     order = orderAfter(order, step);
@@ -112,13 +135,62 @@ export async function* exceptionsOf(life: OrderLife, end: LifeEnd): AsyncGenerat
 
 function* foundBy(
   rules: readonly LifecycleRule[],
-  finding: (rule: LifecycleRule) => Finding | undefined,
+  finding: (rule: LifecycleRule) => Finding | readonly Finding[] | undefined,
 ): Generator<LifecycleException> {
   for (const rule of rules) {
-    const found = finding(rule);
-    if (found) yield { rule, ...found };
+    const found = finding(rule) ?? [];
+    for (const each of Array.isArray(found) ? (found as readonly Finding[]) : [found as Finding])
+      yield { rule, ...each };
   }
 }
+
+/** Executions that are remembered to be compared with those of other orders: some 30 MB. */
+const REMEMBERED_EXECUTIONS = 100_000;
+
+/** The executions of the orders so far by what tells them apart, as many as are remembered. */
+class ExecutionsOfOrders {
+  private readonly firsts = new Map<string, { orderId: string; place: EventPlace }>();
+
+  /** Takes a step of an order, which was `order` before it; what it has in common with an execution of another one. */
+  take(orderId: string, order: OrderSoFar, step: Step): Finding | undefined {
+    const key = sharedExecutionKey(order, step);
+    if (key === undefined) return undefined;
+    const first = this.firsts.get(key);
+    if (first) {
+      if (first.orderId === orderId || order.executions.has(executionKey(step)!)) return undefined;
+      const found = `execution_id ${shortened(step.executionId!)}, which order ${shortened(first.orderId)} has`;
+      return { events: [step, first.place], expected: 'an execution_id of its own', found };
+    }
+    this.firsts.set(key, { orderId, place: { event_id: step.event_id, sequence: step.sequence } });
+    if (this.firsts.size > REMEMBERED_EXECUTIONS) {
+      for (const oldest of this.firsts.keys()) {
+        this.firsts.delete(oldest);
+        break;
+      }
+    }
+    return undefined;
+  }
+}
+
+/**
+ * The same for two executions that may be one: of one source, venue, instrument, side and day, since each of these may give
+ * an id again; a firm's orders that met each other have one id, and two sides. Undefined where that is not known.
+ */
+function sharedExecutionKey({ terms }: OrderSoFar, step: Step): string | undefined {
+  const { source, executionId, executedAt, terms: own } = step;
+  if (executionId === undefined || executedAt === undefined) return undefined;
+  const of = (name: TermName): string | undefined => own.get(name)?.text ?? terms.known(name, source);
+  const [ownSymbol, symbol] = [own.get('symbol')?.text, terms.known('symbol', source)];
+  const isOther = ownSymbol !== undefined && symbol !== undefined && ownSymbol !== symbol;
+  const instrument = own.get('isin')?.text ?? (isOther ? ownSymbol : (of('isin') ?? of('symbol')));
+  const side = of('side');
+  if (side === undefined || instrument === undefined) return undefined;
+  const day = String(executedAt / NANOSECONDS_A_DAY);
+  const parts = [source, executionId, day, side, instrument, of('exchange') ?? null];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
+}
+
+const NANOSECONDS_A_DAY = 86_400_000_000_000n;
 
 function wantedRules({ parameters }: ReportRun): (rule: LifecycleRule) => boolean {
   const least =

@@ -1,3 +1,4 @@
+import { shortened } from './cell.js';
 import { compare, formatDecimal, subtract, ZERO, type Decimal } from './decimal.js';
 import {
   executedQuantity,
@@ -6,6 +7,7 @@ import {
   isCertainlyBefore,
   isEnd,
   isFill,
+  isPastEnd,
   openAfter,
   saysWhatIsOpen,
   shown,
@@ -15,6 +17,7 @@ import {
   type StatedNumber,
   type VainCorrection,
 } from './lifecycle-steps.js';
+import type { Misfit } from './order-terms.js';
 
 /** `error`: records contradict each other. `warning`: they may. `info`: nothing is wrong, and yet somebody should know. */
 export const SEVERITIES = ['error', 'warning', 'info'] as const;
@@ -45,7 +48,7 @@ export interface LifecycleRule {
   /** at a step of the order, before which it was `order` */
   atStep?: (order: OrderSoFar, step: Step) => Finding | undefined;
   /** at the end of all that is known of the order */
-  atEnd?: (order: OrderSoFar, end: LifeEnd) => Finding | undefined;
+  atEnd?: (order: OrderSoFar, end: LifeEnd) => Finding | readonly Finding[] | undefined;
   atVainCorrection?: (vain: VainCorrection) => Finding | undefined;
 }
 
@@ -230,6 +233,31 @@ export const LIFECYCLE_RULES: readonly LifecycleRule[] = [
       return found(differences.length > 0, [step], expected, differences.map(([, said]) => said).join(', '));
     },
   },
+  // executions and the order as it was at their time, which the end of the life tells
+  {
+    id: 'fill-of-another-instrument',
+    severity: 'error',
+    text: 'An execution in another instrument than the order',
+    atEnd: (order) => misfitting(order, 'instrument'),
+  },
+  {
+    id: 'fill-of-another-side',
+    severity: 'error',
+    text: 'An execution on another side than the order',
+    atEnd: (order) => misfitting(order, 'side'),
+  },
+  {
+    id: 'fill-beyond-limit',
+    severity: 'error',
+    text: 'An execution at a worse price than the limit of the order',
+    atEnd: (order) => misfitting(order, 'limit'),
+  },
+  {
+    id: 'fill-after-validity',
+    severity: 'error',
+    text: 'An execution after the order was over by its own validity',
+    atEnd: (order) => misfitting(order, 'validity'),
+  },
   // the life as a whole
   {
     id: 'fill-without-order',
@@ -300,8 +328,24 @@ export const DUPLICATE_RULE: LifecycleRule = {
   },
 };
 
+/** Not a rule of one order like the others. */
+export const SHARED_EXECUTION_RULE: LifecycleRule = {
+  id: 'execution-of-another-order',
+  severity: 'warning',
+  text: 'An execution with the execution_id that the same source gave to one of another order on that day',
+};
+
 /** Every rule there is, for lists and parameters. */
-export const ALL_RULES: readonly LifecycleRule[] = [DUPLICATE_RULE, ...LIFECYCLE_RULES];
+export const ALL_RULES: readonly LifecycleRule[] = [DUPLICATE_RULE, SHARED_EXECUTION_RULE, ...LIFECYCLE_RULES];
+
+/** By the order of recording. */
+function misfitting({ terms }: OrderSoFar, wanted: Misfit): readonly Finding[] {
+  return [...terms.misfits()]
+    .filter(({ place, misfit }) => misfit === wanted && !(misfit === 'validity' && place.isPastEnd))
+    .map(({ place: { sequence, event_id }, expected, found: says }) =>
+      finding([{ sequence, event_id }], expected, says),
+    );
+}
 
 function finding(events: readonly EventPlace[], expected: string, says: string): Finding {
   return { events, expected, found: says };
@@ -327,11 +371,6 @@ function isOverFill(order: OrderSoFar, step: Step): boolean {
   return open !== undefined && compare(open, ZERO) < 0;
 }
 
-/** Whether the order had ended: of what comes then no quantities are checked. */
-function isPastEnd({ end }: OrderSoFar, step: Step): boolean {
-  return end !== undefined && happenedAfter(step, end);
-}
-
 function differing(
   name: string,
   said: StatedNumber | undefined,
@@ -345,12 +384,6 @@ function differing(
 
 function stated(value: StatedNumber | undefined): string {
   return value ? shortened(value.text) : 'nothing';
-}
-
-/** A text of any length as it fits into a cell. */
-function shortened(text: string): string {
-  const characters = [...text];
-  return characters.length <= 60 ? text : `${characters.slice(0, 60).join('')}…`;
 }
 
 const NANOSECONDS = 1_000_000_000n;

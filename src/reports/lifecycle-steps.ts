@@ -4,6 +4,7 @@ import type { Content } from '../integrity/event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
 import { add, compare, formatDecimal, parseDecimal, subtract, ZERO, type Decimal } from './decimal.js';
+import { executedAt, OrderTerms, termsOf, type Terms } from './order-terms.js';
 
 /** An event of an order's life, as an exception names it. */
 export interface EventPlace {
@@ -34,6 +35,10 @@ export interface Step extends EventPlace {
   remaining: StatedNumber | undefined;
   /** the order as it was, by previous_state */
   before: { quantity: StatedNumber | undefined; price: StatedNumber | undefined };
+  /** what it says of the order, or an execution of itself */
+  terms: Terms;
+  /** of an execution when it was executed, in nanoseconds since 1970 */
+  executedAt: bigint | undefined;
   /** equal for two events whose contents are equal but for event_id and corrects */
   digest: string;
 }
@@ -81,6 +86,14 @@ export interface OrderSoFar {
   seen: ReadonlyMap<string, EventPlace>;
   /** the first one of each source and execution_id, by `executionKey` */
   executions: ReadonlyMap<string, EventPlace>;
+  /** what was said of it, and which executions may not fit that */
+  terms: OrderTerms<ExecutionPlace>;
+}
+
+/** Of an execution that may not fit its order. */
+export interface ExecutionPlace extends EventPlace {
+  /** whether the order had ended before */
+  isPastEnd: boolean;
 }
 
 const FILLS: readonly string[] = ['fill', 'partial_fill'];
@@ -120,6 +133,8 @@ export function stepOf(content: Content, sequence: string): Step {
     quantity: numberOf(state, 'quantity'),
     price: numberOf(state, 'price'),
     remaining: numberOf(state, 'remaining_quantity'),
+    terms: termsOf(content),
+    executedAt: FILLS.includes(content.action) ? executedAt(content) : undefined,
     before: { quantity: numberOf(before, 'quantity'), price: numberOf(before, 'price') },
     digest: createHash('sha256')
       .update(canonicalize(rest as unknown as JsonObject))
@@ -146,6 +161,11 @@ export function isCertainlyBefore(a: EventTime, b: EventTime): boolean {
 /** Of one source the order of recording says what came after what, of two sources their times. */
 export function happenedAfter(step: Step, earlier: Step): boolean {
   return step.source === earlier.source || !isCertainlyBefore(step.time, earlier.time);
+}
+
+/** Whether the order had ended: of what comes then no quantities are checked. */
+export function isPastEnd({ end }: OrderSoFar, step: Step): boolean {
+  return end !== undefined && happenedAfter(step, end);
 }
 
 /** An execution's quantity that can be calculated with: a decimal above zero. */
@@ -195,6 +215,7 @@ export function newOrder(): OrderSoFar {
     latest: new Map(),
     seen: new Map(),
     executions: new Map(),
+    terms: new OrderTerms(),
   };
 }
 
@@ -212,6 +233,11 @@ export function orderAfter(order: OrderSoFar, step: Step): OrderSoFar {
   if (!latestOfSource || !isCertainlyBefore(step.time, latestOfSource.time)) {
     (order.latest as Map<string, Step>).set(step.source, step);
   }
+  if (step.executedAt !== undefined) {
+    const { terms: own, source, executedAt: time, price } = step;
+    order.terms.execute({ ...place, isPastEnd: isPastEnd(order, step) }, { own, source, time, price: price?.value });
+  }
+  order.terms.state(step.action, step.terms, step.time.nanoseconds, step.source);
   const next = { ...order, first: order.first ?? step, steps: order.steps + 1 };
   if (isFill(step)) return afterFill(next, step);
   if (isEnd(step)) return { ...next, end: order.end ?? step };

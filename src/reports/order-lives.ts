@@ -58,6 +58,19 @@ interface Part {
   upTo: bigint;
 }
 
+/** What is said first after a place of an order's life. */
+interface Ahead<Name extends string> {
+  from: bigint;
+  /** where all was said or another order begins; END where neither came */
+  until: bigint;
+  /** `place` is of the event whose content it is, as first recorded */
+  values: Map<Name, StatedValue & { place: bigint }>;
+  /** how many creates are the order's own */
+  creates: number;
+}
+
+const END = 2n ** 63n;
+
 /** Places of one order that are asked for, ascending. */
 interface Question<Name extends string> {
   walk: Walk<Name>;
@@ -73,7 +86,7 @@ const ENDS: readonly string[] = ['fill', 'cancel', 'expire', 'reject'];
 export const OF_A_DAY: readonly string[] = ['day', 'immediate_or_cancel', 'fill_or_kill'];
 const NANOS_A_DAY = 86_400_000_000_000n;
 /** As far as the clocks of two sources may be apart, by a second each (RTS 25). */
-const CLOCKS_APART_NANOS = 2_000_000_000n;
+export const CLOCKS_APART_NANOS = 2_000_000_000n;
 
 /**
  * What orders' own events say of them. Each order is walked along once, also where its fills are spread over many pages:
@@ -86,6 +99,7 @@ const CLOCKS_APART_NANOS = 2_000_000_000n;
  */
 export class OrderLives<Name extends string, Selected extends object> {
   private readonly walks = new Map<string, Walk<Name>>();
+  private readonly aheads = new Map<string, Ahead<Name>>();
 
   constructor(
     private readonly run: ReportRun,
@@ -114,6 +128,88 @@ export class OrderLives<Name extends string, Selected extends object> {
     await this.readLateBegins(byOrder.keys(), corrections, answers);
     this.forgetOldest();
     return asked.map(({ orderId, place }) => answers.get(answerKey(orderId, place))!);
+  }
+
+  /**
+   * What is said first by names after places of orders' lives, up to where another `create` comes: `isBegun` says whether
+   * the order's own came by then. The answers are in the order of the questions. Throws DamagedRowError.
+   */
+  async valuesAfter(
+    asked: readonly { orderId: string; place: bigint; isBegun: boolean }[],
+    names: readonly Name[],
+    corrections: Corrections<Selected>,
+  ): Promise<OrderValues<Name>[]> {
+    const firsts = new Map<string, Part & Ahead<Name>>();
+    for (const { orderId, place, isBegun } of asked.toSorted((a, b) => (a.place < b.place ? -1 : 1))) {
+      const known = this.aheads.get(orderId);
+      const isKnown = known && known.from <= place && place < known.until;
+      if (isKnown || firsts.has(orderId)) continue;
+      const part = { orderId, after: place, upTo: this.run.asOf };
+      firsts.set(orderId, { ...part, from: place, until: END, values: new Map(), creates: isBegun ? 0 : 1 });
+    }
+    let open = [...firsts.values()];
+    for (let rows = FIRST_READ_ROWS; open.length > 0; rows = FURTHER_READ_ROWS) {
+      const now = rows === FIRST_READ_ROWS ? open : open.slice(0, FURTHER_READ_ORDERS);
+      const lives = await this.readParts(now, rows);
+      const unfinished = now.filter((part, i) => {
+        const { rows: life, isUnfinished } = lives[i]!;
+        for (const row of life) if (part.until === END) this.goAhead(part, row, names, corrections);
+        part.after = BigInt(life.at(-1)?.sequence ?? part.after);
+        return isUnfinished && part.until === END;
+      });
+      open = [...unfinished, ...open.slice(now.length)];
+    }
+    // of an order with several questions the first that was not known was read for those after it
+    const answers: OrderValues<Name>[] = [];
+    const again: number[] = [];
+    for (const [i, { orderId, place }] of asked.entries()) {
+      const ahead = [firsts.get(orderId), this.aheads.get(orderId)].find(
+        (each) => each && each.from <= place && place < each.until,
+      );
+      if (!ahead) again.push(i);
+      const later = [...(ahead?.values ?? [])].filter(([, value]) => value.place > place);
+      answers[i] = new Map(later.map(([name, { text, sequence }]) => [name, { text, sequence }]));
+    }
+    for (const [orderId, { from, until, values, creates }] of firsts) {
+      this.aheads.delete(orderId);
+      this.aheads.set(orderId, { from, until, values, creates });
+    }
+    for (const orderId of this.aheads.keys()) {
+      if (this.aheads.size <= MAX_KEPT_WALKS) break;
+      this.aheads.delete(orderId);
+    }
+    if (again.length > 0) {
+      const rest = await this.valuesAfter(
+        again.map((i) => asked[i]!),
+        names,
+        corrections,
+      );
+      for (const [n, i] of again.entries()) answers[i] = rest[n]!;
+    }
+    return answers;
+  }
+
+  /** Goes on until every name was stated, or another create comes. */
+  private goAhead(
+    ahead: Ahead<Name>,
+    row: LifeEvent<Selected>,
+    names: readonly Name[],
+    corrections: Corrections<Selected>,
+  ): void {
+    if (corrections.original(row)) return;
+    const stated = corrections.inForce(row) ?? row;
+    if (stated.action === 'void') return;
+    const own = this.statedIn(stated);
+    if (this.members.isCopy(stated, own)) return;
+    if (stated.action === BEGIN && --ahead.creates < 0) {
+      ahead.until = BigInt(row.sequence);
+      return;
+    }
+    for (const name of names) {
+      const value = own.get(name);
+      if (value && !ahead.values.has(name)) ahead.values.set(name, { ...value, place: BigInt(row.sequence) });
+    }
+    if (ahead.values.size === names.length) ahead.until = BigInt(row.sequence);
   }
 
   /** The walk of an order that has not gone past the place. */

@@ -63,7 +63,7 @@ export const orderRecords = reportOfForms(
 function orderRecordsBy(regime: Regime): Report {
   const records = defineReport<string>({
     name: 'order-records',
-    version: 2,
+    version: 3,
     tables: [
       { name: regime.name, version: String(regime.version) },
       { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
@@ -115,7 +115,7 @@ function subjectsOf({ fields }: Regime): Subject<string>[] {
 
 async function* rowsOf(run: ReportRun, regime: Regime): AsyncGenerator<Row> {
   const { actions, condition } = regime.rows ?? { condition: ALWAYS };
-  for await (const page of heldEvents(run, { actions })) {
+  for await (const page of heldEvents(run, { actions, ahead: regime.ahead ?? [] })) {
     for (const held of page) {
       const event = asSeen(held);
       if (condition.holds(event)) yield rowOf(regime, held, event);
@@ -124,7 +124,7 @@ async function* rowsOf(run: ReportRun, regime: Regime): AsyncGenerator<Row> {
 }
 
 /** An event as the tables see it. */
-function asSeen({ row, content, original, own, known }: HeldEvent): OrderEvent {
+function asSeen({ row, content, original, own, known, later }: HeldEvent): OrderEvent {
   return {
     orderId: content.entity_id,
     action: content.action,
@@ -132,6 +132,7 @@ function asSeen({ row, content, original, own, known }: HeldEvent): OrderEvent {
     sequence: (original ?? row).sequence,
     own,
     known,
+    later,
     raw: row.raw_data,
   };
 }

@@ -71,10 +71,12 @@ export const replay = defineReport({
       const value = run.parameters[name];
       return value === undefined ? [] : [{ facts, value }];
     });
-    const userId = run.parameters.user_id;
-    for await (const page of heldEvents(run, { withCopies: true })) {
+    // what an event states itself goes before all that is known of its order
+    const mayBeWanted = (own: HeldEvent['own']): boolean =>
+      wanted.every(({ facts, value }) => facts.some((name) => !own.has(name) || own.get(name) === value));
+    const { user_id: userId } = run.parameters;
+    for await (const page of heldEvents(run, { withCopies: true, userId, mayBeWanted })) {
       for (const event of page) {
-        if (userId !== undefined && userOf(event) !== userId) continue;
         if (wanted.every(({ facts, value }) => facts.some((name) => valueOf(event, name) === value))) {
           yield rowOf(event);
         }

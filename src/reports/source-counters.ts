@@ -6,6 +6,12 @@ export interface SeenAt {
   day: string;
 }
 
+/** A counter, and where it is. */
+export interface CounterAt {
+  counter: bigint;
+  at: SeenAt;
+}
+
 /** Counters that a source used one after the other, both ends included. */
 export interface CounterRange {
   from: bigint;
@@ -42,13 +48,7 @@ export class SessionCounters {
       last.last = at;
       return;
     }
-    // the first range that does not end before the counter
-    let low = 0;
-    for (let high = runs.length; low < high;) {
-      const middle = (low + high) >>> 1;
-      if (runs[middle]!.to < counter) low = middle + 1;
-      else high = middle;
-    }
+    const low = this.placeOf(counter);
     const next = runs[low];
     if (next && next.from <= counter) {
       if (!mayRepeat && !this.isCollapsed) this.addRepeat(counter, at);
@@ -67,6 +67,46 @@ export class SessionCounters {
     } else if (joinsBefore) [before.to, before.last] = [counter, at];
     else if (joinsNext) [next.from, next.first] = [counter, at];
     else runs.splice(low, 0, { from: counter, to: counter, first: at, last: at });
+  }
+
+  /** Whether a counter was used. */
+  has(counter: bigint): boolean {
+    const next = this.runs[this.placeOf(counter)];
+    return next !== undefined && next.from <= counter;
+  }
+
+  /**
+   * Takes counters of corrections, which may be used already. Where they fill a part of a gap they are of the day of the
+   * event after it: a correction has the time of what it corrects, and not that at which it was sent. `filling`: they fill
+   * gaps, and are not what else is missing.
+   */
+  addCorrections(corrections: readonly CounterAt[], filling = false): void {
+    const sorted = corrections.toSorted((a, b) => (a.counter < b.counter ? -1 : a.counter > b.counter ? 1 : 0));
+    const beginning = this.beginning()?.counter;
+    for (const { counter, at } of sorted) {
+      // of what came before the time that is looked at
+      if (beginning !== undefined && counter < beginning) continue;
+      const next = this.runs[this.placeOf(counter)];
+      if (filling && !next) continue;
+      const last = this.runs.at(-1)?.last.day;
+      const day = next ? next.first.day : last !== undefined && last > at.day ? last : at.day;
+      this.add(counter, { ...at, day }, true);
+    }
+    if (beginning !== undefined) this.addBeginning(sorted, beginning);
+  }
+
+  /** A session begins with corrections where these go down to 0 or 1 without a gap. */
+  private addBeginning(sorted: readonly CounterAt[], beginning: bigint): void {
+    const below = new Map(sorted.filter(({ counter }) => counter < beginning).map(({ counter, at }) => [counter, at]));
+    let lowest = beginning;
+    while (below.has(lowest - 1n)) lowest -= 1n;
+    if (lowest > 1n) return;
+    for (let counter = beginning - 1n; counter >= lowest; counter--) this.add(counter, below.get(counter)!, true);
+  }
+
+  /** Whether counters are missing before those of some days. */
+  isDoubtful(days: ReadonlySet<string>): boolean {
+    return this.runs.some(({ from, first }, i) => (i > 0 || from > 1n) && days.has(first.day));
   }
 
   /** How many ranges are held. */
@@ -88,7 +128,7 @@ export class SessionCounters {
   }
 
   /** The lowest counter, and where it is. */
-  beginning(): { counter: bigint; at: SeenAt } | undefined {
+  beginning(): CounterAt | undefined {
     const [run] = this.runs;
     return run && { counter: run.from, at: run.first };
   }
@@ -102,6 +142,17 @@ export class SessionCounters {
 
   repeats(): readonly Repeat[] {
     return this.repeated;
+  }
+
+  /** The place of the first range that does not end before a counter. */
+  private placeOf(counter: bigint): number {
+    let low = 0;
+    for (let high = this.runs.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (this.runs[middle]!.to < counter) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   private addRepeat(counter: bigint, at: SeenAt): void {

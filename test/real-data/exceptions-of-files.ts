@@ -28,7 +28,8 @@ export function exceptionsOfFiles(
   [from, to]: readonly [string, string],
 ): Row[] {
   const files = new Map<string, number>();
-  const rows: Row[] = [];
+  const all: PlacedEvent[] = [];
+  const stated = ['quantity', 'price', 'remaining_quantity', 'symbol', 'side', 'exchange', 'currency'];
   const counts = new Map<string, number>();
   for (const events of histories.values()) {
     for (const { source_session: file } of events) counts.set(file!, (counts.get(file!) ?? 0) + 1);
@@ -41,8 +42,9 @@ export function exceptionsOfFiles(
   for (const [orderId, events] of histories) {
     const placed = events.map((event, i): PlacedEvent => {
       const state = Object.fromEntries(
-        Object.entries(event).filter(([name]) => ['quantity', 'price', 'remaining_quantity'].includes(name)),
+        Object.entries(event).filter(([name, value]) => stated.includes(name) && value !== null),
       );
+      const { execution_id: id, execution_time: time } = event;
       const sequence = files.get(event.source_session!)! + Number(event.source_sequence);
       return {
         event_id: madeId(sequence),
@@ -57,10 +59,16 @@ export function exceptionsOfFiles(
         // the script tells what was open; the converters' previous price has no other reading
         previous_state: (event.open_before ?? null) === null ? null : { quantity: event.open_before },
         new_state: state,
-        metadata: { place: i },
+        metadata: { place: i, ...(id ? { execution_id: id } : {}), ...(time ? { execution_time: time } : {}) },
       };
     });
-    rows.push(...expectedExceptions(placed, from, to));
+    all.push(...placed);
   }
-  return rowsByOrder(rows);
+  return rowsByOrder(
+    expectedExceptions(
+      all.sort((a, b) => a.sequence - b.sequence),
+      from,
+      to,
+    ),
+  );
 }

@@ -116,4 +116,55 @@ export const MADE_AGGREGATES: readonly SentEvent[] = [
     new_state: { symbol: 'BMW', side: 'sell', quantity: '7' },
     metadata: { client_id: 'C-1', aggregation_group: 'AG-11' },
   }),
+  // sold where the aggregate buys, and of another instrument; by ISIN where both say one
+  client(51, 'G-16', 'C-1', '5', 'AG-12'),
+  order(52, 'G-17', 'create', '2026-06-02T08:00:00.052Z', {
+    new_state: { symbol: 'SAP', side: 'sell', quantity: '5', isin: 'DE0005190003' },
+    metadata: { client_id: 'C-2', aggregation_group: 'AG-12' },
+  }),
+  order(53, 'G-18', 'create', '2026-06-02T08:00:00.053Z', {
+    new_state: { symbol: 'BMW', quantity: '5' },
+    metadata: { client_id: 'C-3', aggregation_group: 'AG-12' },
+  }),
+  order(54, 'G-19', 'create', '2026-06-02T08:00:00.054Z', {
+    new_state: { symbol: 'SAPG', quantity: '5', isin: 'DE0007164600' },
+    metadata: { client_id: 'C-4', aggregation_group: 'AG-12' },
+  }),
+  aggregate(55, 'A-12', '20', '4', 'AG-12'),
+  order(56, 'A-12', 'modify', '2026-06-02T08:02:00.056Z', { new_state: { isin: 'DE0007164600' } }),
+  fill(57, 'A-12', '20', '8'),
+  allocate(58, 'A-12', parts('C-1 5 8', 'C-2 5 8', 'C-3 5 8', 'C-4 5 8')),
+  // went to the market in slices, one of them in turn; what a slice says of itself is no group of its own
+  client(59, 'G-20', 'C-1', '60', 'AG-13'),
+  client(60, 'G-21', 'C-2', '40', 'AG-13'),
+  aggregate(61, 'A-13', '100', '2', 'AG-13'),
+  slice(62, 'S-1', 'A-13', '50', { client_id_type: 'aggregated' }),
+  slice(63, 'S-2', 'A-13', '50', { aggregation_group: 'AG-13' }),
+  slice(64, 'S-3', 'S-2', '30'),
+  slice(65, 'S-4', 'A-13', '10', { client_id: 'C-7' }),
+  slice(66, 'S-5', 'A-13', '10', { aggregation_group: 'AG-14' }),
+  fill(67, 'S-1', '50', '10.00'),
+  fill(68, 'S-3', '30', '10.10'),
+  fill(69, 'S-2', '19', '10.20'),
+  fill(70, 'S-2', '30', '10.10', { metadata: { drop_copy: true } }),
+  fill(71, 'A-13', '1', '10.20'),
+  fill(72, 'S-4', '9', '1'),
+  allocate(73, 'A-13', parts('C-1 60 10.072', 'C-2 40 10.067')),
+  // an aggregate without a group, in slices
+  aggregate(74, 'A-14', '4', '1'),
+  slice(75, 'S-6', 'A-14', '4', { client_id_type: 'pending_allocation' }),
+  fill(76, 'S-6', '4', '3', { metadata: { allocations: parts('C-5 4 3') } }),
 ];
+
+function slice(
+  number: number,
+  orderId: string,
+  parent: string,
+  quantity: string,
+  metadata: Record<string, string> = {},
+): SentEvent {
+  return order(number, orderId, 'create', `2026-06-02T08:03:00.${String(number).padStart(3, '0')}Z`, {
+    new_state: { symbol: 'SAP', side: 'buy', quantity },
+    metadata: { parent_order_id: parent, ...metadata },
+  });
+}

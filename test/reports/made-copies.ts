@@ -87,4 +87,26 @@ export const MADE_COPIES: readonly SentEvent[] = [
   // nothing is said of quantity and price
   order(38, 'O-1', 'fill', '2026-06-02T12:00:00Z', { source: 'oms' }),
   order(39, 'V-1', 'fill', '2026-06-02T12:00:00Z', { source: 'drop-copy', new_state: { quantity: '1O' } }),
+  // both sides of a trade are the own, with one id: each with the copy of its own order
+  create(40, 'O-3', 'oms', { venue_order_id: 'V-3' }),
+  fill(41, 'O-1', 'oms', '13:00:00', 'E-41 5 5', { metadata: { venue_transaction_id: 'TV-41' } }),
+  fill(42, 'V-3', 'drop-copy', '13:00:00.1', 'F-42 5 5', { metadata: { venue_transaction_id: 'TV-41' } }),
+  fill(43, 'V-1', 'drop-copy', '13:00:00.2', 'F-43 5 5', { metadata: { venue_transaction_id: 'TV-41' } }),
+  fill(44, 'O-3', 'oms', '13:00:00.3', 'E-44 5 5', { metadata: { venue_transaction_id: 'TV-41' } }),
+  // two that are alike, of which only the second has a copy
+  fill(45, 'O-2', 'oms', '14:00:00', '- 9 2'),
+  fill(46, 'O-2', 'oms', '14:00:00.8', '- 9 2'),
+  fill(47, 'CLO-2', 'drop-copy', '14:00:00.9', '- 9 2'),
+  // copies that come at the end of the day, and with the file of the next day; the time of a copy is not the execution's
+  fill(48, 'O-1', 'oms', '15:00:00', 'X-48 1 1'),
+  fill(49, 'V-1', 'drop-copy', '22:00:00', 'X-48 1 1', { metadata: { drop_copy: true } }),
+  fill(50, 'O-1', 'oms', '15:00:01', 'X-50 1 1'),
+  fill(51, 'V-1', 'drop-copy', '2026-06-03T06:00:00Z', 'X-50 1 1', {
+    metadata: { drop_copy: true, execution_time: '2026-06-02T15:00:01.2Z' },
+  }),
+  // of the day before, and its copy of this day; a copy of what was executed later
+  fill(52, 'O-1', 'oms', '2026-06-01T20:00:00Z', 'X-52 1 1'),
+  fill(53, 'V-1', 'drop-copy', '01:00:00', 'X-52 1 1', { metadata: { drop_copy: true } }),
+  fill(54, 'O-1', 'oms', '15:00:09', 'X-54 1 1'),
+  fill(55, 'V-1', 'drop-copy', '15:00:02', 'X-54 1 1', { metadata: { drop_copy: true } }),
 ];

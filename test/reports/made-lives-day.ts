@@ -120,7 +120,124 @@ export const LIVES_DAY: readonly SentEvent[] = [
     .add('partial_fill', { quantity: '40', price: '10' }, { metadata: { execution_id: 'X-1' } })
     .add('partial_fill', { quantity: '40', price: '10' }, { metadata: { execution_id: 'X-1', liquidity: 'active' } })
     .add('fill', { quantity: '20', price: '10' }, { source: 'drop-copy', metadata: { execution_id: 'X-1' } }).events,
+  // executions that do not fit their orders
+  ...life('limit')
+    .add('create', create)
+    .add('partial_fill', { quantity: '1', price: '10.000' })
+    .add('partial_fill', { quantity: '1', price: '10.000000000000000000000000000001' })
+    .add('partial_fill', { quantity: '1', price: '9' })
+    .add('fill', { quantity: '97', price: '10.5', limit_price: '11' }, at('09:00:00')).events,
+  ...life('limit-of-a-sale')
+    .add('create', { ...create, side: 'sell', price: '-1.5' })
+    .add('fill', { quantity: '100', price: '-1.51' }).events,
+  ...life('side').add('create', create).add('fill', { quantity: '100', price: '11', side: 'sell' }).events,
+  ...life('instrument')
+    .add('create', { ...create, isin: 'US0378331005' })
+    .add('partial_fill', { quantity: '1', price: '11', symbol: 'MSFT', side: 'sell' })
+    .add('fill', { quantity: '99', price: '10', symbol: 'Apple', isin: 'US5949181045' }).events,
+  // nothing wrong: the limit is changed by one system, and the venue executes at the limit before for a moment; and a change
+  // that is recorded after the execution at the new limit
+  ...life('limit-on-its-way')
+    .add('create', create, at('10:00:00'))
+    .add('modify', { price: '9' }, { ...reason, ...at('10:10:00') })
+    .add('partial_fill', { quantity: '10', price: '10' }, { source: 'venue', ...at('10:10:02') })
+    .add('partial_fill', { quantity: '10', price: '9.5' }, { source: 'venue', ...at('10:19:58') })
+    .add('modify', { price: '9.5' }, { ...reason, ...at('10:20:00') })
+    .add('partial_fill', { quantity: '10', price: '9.75' }, { source: 'venue', ...at('10:40:00') })
+    .add('modify', { price: '9.75' }, { ...reason, ...at('10:30:00') })
+    .add('cancel', {}, { ...reason, ...at('10:50:00') }).events,
+  // the same, too far apart
+  ...life('limit-no-more')
+    .add('create', create, at('10:00:00'))
+    .add('modify', { price: '9' }, { ...reason, ...at('10:10:00') })
+    .add('partial_fill', { quantity: '10', price: '10' }, { source: 'venue', ...at('10:10:02.000000001') })
+    .add('partial_fill', { quantity: '10', price: '9.5' }, { source: 'venue', ...at('10:19:57.999999999') })
+    .add('modify', { price: '9.5' }, { ...reason, ...at('10:20:00') })
+    .add('cancel', {}, { ...reason, ...at('10:50:00') }).events,
+  // nothing wrong: recorded before its order, and by the clock of who executed it after the change
+  ...life('recorded-before-its-order')
+    .add('partial_fill', { quantity: '10', price: '10' }, { source: 'venue', ...at('10:00:00') })
+    .add('create', create, at('10:00:01'))
+    .add('modify', { price: '12' }, { ...reason, ...at('10:10:00') })
+    .add(
+      'partial_fill',
+      { quantity: '10', price: '12' },
+      { source: 'late', ...at('10:05:00'), metadata: { execution_time: '2026-06-02T12:10:30+02:00' } },
+    )
+    .add('cancel', {}, { ...reason, ...at('10:50:00') }).events,
+  ...life('beyond-and-recorded-before-its-order')
+    .add('partial_fill', { quantity: '10', price: '11' }, { source: 'venue', ...at('10:00:00') })
+    .add('create', create, at('10:00:01'))
+    .add('cancel', {}, { ...reason, ...at('10:50:00') }).events,
+  // nothing wrong, as far as anybody can tell: no limit, another kind of price, a leg, another source's symbol, a copy
+  ...life('market')
+    .add('create', { ...create, order_type: 'market' })
+    .add('fill', { quantity: '100', price: '11' }).events,
+  ...life('limit-no-more-of-a-market-order')
+    .add('create', { ...create, order_type: 'limit' }, at('10:00:00'))
+    .add('modify', { order_type: 'market' }, { ...reason, ...at('10:10:00') })
+    .add('fill', { quantity: '100', price: '11' }, at('10:20:00')).events,
+  ...life('yield')
+    .add('create', { ...create, price_notation: 'yield' })
+    .add('fill', { quantity: '100', price: '11' }).events,
+  ...life('other-currency')
+    .add('create', { ...create, currency: 'EUR' })
+    .add('fill', { quantity: '100', price: '11', currency: 'USD' }).events,
+  ...life('leg')
+    .add('create', create, { metadata: { strategy_linked_order_id: 'S-1' } })
+    .add('fill', { quantity: '100', price: '11', symbol: 'MSFT', side: 'sell' }).events,
+  ...life('symbol-of-another-source')
+    .add('create', create)
+    .add('fill', { quantity: '100', price: '10', symbol: 'AAPL US' }, { source: 'venue' }).events,
+  ...life('copied')
+    .add('create', create)
+    .add('partial_fill', { quantity: '1', price: '11', side: 'sell' }, { source: 'v', metadata: { drop_copy: true } })
+    .add('cancel', {}, reason).events,
+  // good until a time, to the end of a day, and no more so
+  ...life('until')
+    .add('create', { ...create, validity: 'good_till_date_time', valid_until: '2026-06-02T10:00:00+02:00' })
+    .add('partial_fill', { quantity: '10', price: '10' }, at('08:00:02'))
+    .add('partial_fill', { quantity: '10', price: '10' }, at('08:00:02.000000001'))
+    .add('expire', {}, at('08:00:03'))
+    .add('partial_fill', { quantity: '10', price: '10' }, at('08:00:04')).events,
+  ...life('until-the-day-is-over')
+    .add(
+      'create',
+      { ...create, validity: 'good_till_date', valid_until: '2026-05-31T00:00:00Z' },
+      { timestamp: '2026-05-30T08:00:00Z' },
+    )
+    .add('partial_fill', { quantity: '10', price: '10' }, { timestamp: '2026-06-01T12:00:02Z' })
+    .add('partial_fill', { quantity: '10', price: '10' }, { timestamp: '2026-06-01T12:00:02.1Z' })
+    .add('cancel', {}, reason).events,
+  ...life('no-more-until')
+    .add('create', { ...create, validity: 'good_till_date_time', valid_until: '2026-06-02T08:00:00Z' }, at('07:00:00'))
+    .add('modify', { validity: 'good_till_cancelled' }, { ...reason, ...at('07:30:00') })
+    .add('fill', { quantity: '100', price: '10' }, at('09:00:00')).events,
+  // one execution of two orders; not where they met each other, or where it is of another day
+  ...life('first-with-the-execution')
+    .add('create', create)
+    .add('fill', { quantity: '100', price: '10' }, { metadata: { execution_id: 'X-7' } }).events,
+  ...life('second-with-the-execution')
+    .add('create', create)
+    .add('partial_fill', { quantity: '50', price: '10' }, { metadata: { execution_id: 'X-7' } })
+    .add('fill', { quantity: '50', price: '10' }, { source: 'v', metadata: { execution_id: 'X-7', drop_copy: true } })
+    .add('cancel', {}, reason).events,
+  ...life('met-the-execution')
+    .add('create', { ...create, side: 'sell' })
+    .add('fill', { quantity: '100', price: '10' }, { metadata: { execution_id: 'X-7' } }).events,
+  ...life('execution-of-the-day-before')
+    .add('create', create, { timestamp: '2026-06-01T08:00:00Z' })
+    .add('partial_fill', { quantity: '10', price: '10' }, { timestamp: '2026-06-01T09:00:00Z', ...executed('X-7') })
+    .add('cancel', {}, reason).events,
 ];
+
+function at(time: string): Pick<SentEvent, 'timestamp'> {
+  return { timestamp: `2026-06-02T${time}Z` };
+}
+
+function executed(id: string): Pick<SentEvent, 'metadata'> {
+  return { metadata: { execution_id: id } };
+}
 
 function corrected(): SentEvent[] {
   const events = life('corrected')

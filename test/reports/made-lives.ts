@@ -117,6 +117,9 @@ const without = (event: SentEvent, name: string): SentEvent => {
 const withRemaining = (event: SentEvent): boolean => event.new_state.remaining_quantity !== undefined;
 const plus = (value: unknown, hundredths: number): string => decimal(Math.round(Number(value) * 100) + hundredths);
 
+/** The id of the execution of another order, which comes before all others. */
+export const SHARED_EXECUTION = 'X-OTHER';
+
 /** One fault each, by the rule that must say so. `other` is an event of another order, recorded before. */
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   'duplicate-event': (life, random) => {
@@ -146,8 +149,23 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   'execution-twice': (life) => {
     const [first, second] = life.filter(isFill);
     if (!second) return undefined;
-    const told = { metadata: { execution_id: 'X-1' } };
+    const told = { metadata: { execution_id: `X-${first!.entity_id}` } };
     return life.map((event) => (event === first || event === second ? { ...event, ...told } : event));
+  },
+  // another order of the day has that id for its own execution: of that one `other` is
+  'execution-of-another-order': (life) =>
+    life.at(-1)!.action === 'fill'
+      ? [...life.slice(0, -1), { ...life.at(-1)!, metadata: { execution_id: SHARED_EXECUTION } }]
+      : undefined,
+  'fill-of-another-instrument': (life, random) =>
+    changed(life, random, isFill, (event) => states(event, { symbol: 'MSFT' })),
+  'fill-of-another-side': (life, random) => changed(life, random, isFill, (event) => states(event, { side: 'sell' })),
+  'fill-beyond-limit': (life, random) =>
+    changed(life, random, isFill, (event) => states(event, { price: plus(event.new_state.price, 11) })),
+  'fill-after-validity': (life) => {
+    const until = { validity: 'good_till_date_time', valid_until: '2026-06-02T07:59:00Z' };
+    if (life.filter(isFill).length !== 1) return undefined;
+    return [states(life[0]!, until), ...life.slice(1)];
   },
   'time-backwards': (life, random) =>
     changed(
@@ -232,7 +250,7 @@ export function chaoticLife(orderId: string, random: Random, length: number, oth
     const state: State = {};
     for (const name of ['quantity', 'price', 'remaining_quantity']) if (!random.chance(3)) state[name] = number();
     const action = random.of([
-      'create',
+      i === 0 || random.chance(3) ? 'create' : 'modify',
       'modify',
       'modify',
       'partial_fill',
@@ -242,7 +260,24 @@ export function chaoticLife(orderId: string, random: Random, length: number, oth
       'reject',
       'note',
     ]);
+    const terms: Readonly<Record<string, readonly unknown[]>> = {
+      side: ['buy', 'buy', 'buy', 'sell', 'SELL'],
+      symbol: ['AAPL', 'AAPL', 'AAPL', 'MSFT'],
+      isin: ['US0378331005', 'US0378331005', 'US5949181045'],
+      order_type: ['limit', 'limit', 'market'],
+      limit_price: ['10', '12', 'y'],
+      additional_limit_price: ['1'],
+      price_notation: ['monetary', 'monetary', 'yield'],
+      currency: ['USD', 'USD', 'EUR'],
+      validity: ['good_till_date', 'good_till_date_time', 'day'],
+      valid_until: ['2026-06-02T08:00:09Z', '2026-06-02T10:00:09+02:00', '2026-05-29T08:00:00Z', 'then'],
+    };
+    for (const [name, values] of Object.entries(terms)) {
+      const isRare = ['order_type', 'additional_limit_price', 'price_notation', 'currency'].includes(name);
+      if (random.chance(isRare ? 30 : name === 'side' ? 2 : 5)) state[name] = random.of(values);
+    }
     const more: Partial<SentEvent> = {};
+    if (random.chance(3)) more.metadata = { execution_id: `X-${random.below(40)}` };
     if (random.chance(2)) more.previous_state = { quantity: number(), price: number() };
     if (random.chance(4)) delete more.source;
     else more.source = random.of(['oms', 'venue', 'oms']);

@@ -177,4 +177,11 @@ export const MADE_ORDERS: readonly SentEvent[] = [
   order(40, 'O-11', 'partial_fill', '2026-06-02T10:20:02Z', {
     new_state: { price: '1', quantity: '1', short_sale: 'not_exempt' },
   }),
+  // the venue's id and numbers come with its answer; then the id is used for another order, of which it says nothing
+  order(41, 'O-12', 'create', '2026-06-02T10:30:00Z', { new_state: { side: 'buy', quantity: '2' } }),
+  order(42, 'O-12', 'modify', '2026-06-02T10:30:01Z', {
+    metadata: { venue_order_id: 'V-12', venue_sequence_number: '17', reason: 'price' },
+  }),
+  order(43, 'O-12', 'fill', '2026-06-02T10:30:02Z', { new_state: { quantity: '2', price: '1' } }),
+  order(44, 'O-12', 'create', '2026-06-02T10:30:03Z', { new_state: { side: 'buy', quantity: '3' } }),
 ];

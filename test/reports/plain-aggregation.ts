@@ -59,6 +59,34 @@ export function expectedAggregation(
   const latest = (life: PlacedEvent[], part: 'new_state' | 'metadata', name: string): string | null =>
     life.map((event) => text(event[part][name])).findLast((value) => value !== null) ?? null;
 
+  const isAggregate = (life: PlacedEvent[]): boolean =>
+    life.some(({ metadata }) => {
+      const { allocations } = metadata;
+      return Array.isArray(allocations) ? allocations.length > 0 : text(allocations) !== null;
+    }) ||
+    latest(life, 'metadata', 'aggregated') === 'true' ||
+    ['aggregated', 'pending_allocation'].includes(latest(life, 'metadata', 'client_id_type') ?? '');
+  /** Of an order without a client: the order that it is a part of. */
+  const parentOf = (life: PlacedEvent[]): string | null => {
+    const type = latest(life, 'metadata', 'client_id_type') ?? '';
+    const isUnnamed = ['aggregated', 'pending_allocation', 'none'].includes(type);
+    if (latest(life, 'metadata', 'client_id') !== null && !isUnnamed) return null;
+    return latest(life, 'metadata', 'parent_order_id');
+  };
+  /** An order that says that it is an aggregate, and is a slice of another one, is of the group of that. */
+  const wholeOf = (id: string): [name: string, by: string] => {
+    if (latest(lifeOf(id), 'metadata', 'aggregation_group') !== null) return [id, 'order'];
+    const passed = [id];
+    for (;;) {
+      const parent = parentOf(lifeOf(passed.at(-1)!));
+      if (parent === null || !isAggregate(lifeOf(parent))) return [passed.at(-1)!, 'order'];
+      if (passed.includes(parent)) return [id, 'order'];
+      const group = latest(lifeOf(parent), 'metadata', 'aggregation_group');
+      if (group !== null) return [group, 'aggregation_group'];
+      passed.push(parent);
+    }
+  };
+
   const groups: { name: string; by: string }[] = [];
   for (const fact of factsInPeriod(events, from, to)) {
     const { metadata, entity_id: id } = fact.final;
@@ -71,28 +99,53 @@ export function expectedAggregation(
       says('client_id_type') === 'pending_allocation';
     if (!tells) continue;
     const group = known(fact, 'metadata', 'aggregation_group');
-    const [name, by] = group === null ? [id, 'order'] : [group, 'aggregation_group'];
+    const [name, by] = group === null ? wholeOf(id) : [group, 'aggregation_group'];
     if (!groups.some((each) => each.name === name && each.by === by)) groups.push({ name, by });
   }
 
   return groups.flatMap(({ name, by }) => {
     if (asked.group !== undefined && asked.group !== name) return [];
     const [low, high] = [nanosOf(from) - MONTH_NS, nanosOf(to) + MONTH_NS];
-    const naming = events.filter(
-      (event) =>
-        event.entity_type === 'order' &&
-        event.event_type === 'order_lifecycle' &&
-        nanosOf(event.timestamp) >= low &&
-        nanosOf(event.timestamp) < high &&
-        text(event.metadata.aggregation_group) === name,
-    );
-    const ids = by === 'order' ? [name] : [...new Set(naming.map(({ entity_id: id }) => id))].sort();
+    const naming = (member: string, value: string): string[] => {
+      const all = events.filter(
+        (event) =>
+          event.entity_type === 'order' &&
+          event.event_type === 'order_lifecycle' &&
+          nanosOf(event.timestamp) >= low &&
+          nanosOf(event.timestamp) < high &&
+          text(event.metadata[member]) === value,
+      );
+      return [...new Set(all.map(({ entity_id: id }) => id))].sort();
+    };
+    const ids = (by === 'order' ? [name] : naming('aggregation_group', name)).filter((id) => {
+      const own = latest(lifeOf(id), 'metadata', 'aggregation_group');
+      return by === 'order' ? own === null && lifeOf(id).length > 0 : own === name;
+    });
+    const isSlice = (id: string): boolean => {
+      const above: string[] = [];
+      for (let at = parentOf(lifeOf(id)); at !== null && ids.includes(at); at = parentOf(lifeOf(at))) {
+        if (at === id || above.includes(at)) return false;
+        above.push(at);
+      }
+      return above.some((each) => isAggregate(lifeOf(each)));
+    };
+    // in what its aggregates went to the market, and these in turn
+    const isWhole = (id: string): boolean => isAggregate(lifeOf(id)) || isSlice(id);
+    const inGroup = ids.filter(isWhole);
+    for (let wholes = [...inGroup.filter((id) => !isSlice(id)), ...inGroup.filter(isSlice)]; wholes.length > 0;) {
+      const parts: string[] = [];
+      for (const whole of wholes)
+        for (const id of naming('parent_order_id', whole)) {
+          const own = latest(lifeOf(id), 'metadata', 'aggregation_group');
+          const isOfGroup = own === null || (by === 'aggregation_group' && own === name);
+          if (ids.includes(id) || !isOfGroup || parentOf(lifeOf(id)) !== whole) continue;
+          ids.push(id);
+          parts.push(id);
+        }
+      wholes = parts;
+    }
     const orders = ids
       .map((id) => ({ id, life: lifeOf(id) }))
-      .filter(({ life }) => {
-        const own = latest(life, 'metadata', 'aggregation_group');
-        return by === 'order' ? own === null : own === name;
-      })
       .map(({ id, life }) => {
         const allocations = life.flatMap((event) => {
           const value = event.metadata.allocations;
@@ -114,7 +167,7 @@ export function expectedAggregation(
           (event) => text(event.new_state.order_quantity) ?? (isFill(event) ? null : text(event.new_state.quantity)),
         );
         return {
-          ...{ id, life, allocations },
+          ...{ id, life, allocations, isSlice: isSlice(id) },
           isAggregate:
             allocations.length > 0 ||
             latest(life, 'metadata', 'aggregated') === 'true' ||
@@ -136,11 +189,12 @@ export function expectedAggregation(
       ...{ side: null, ordered: null, executed: null, allocated: null, price: null, difference: null, verdict: null },
       ...{ found: null, event_id: null, sequence: null },
     };
-    const aggregates = orders.filter(({ isAggregate }) => isAggregate);
-    const ofClients = orders.filter(({ isAggregate }) => !isAggregate);
-    const rows: Row[] = [...ofClients, ...aggregates].map((each) => ({
+    const slices = orders.filter((each) => each.isSlice);
+    const aggregates = orders.filter((each) => each.isAggregate && !each.isSlice);
+    const ofClients = orders.filter((each) => !each.isAggregate && !each.isSlice);
+    const rows: Row[] = [...ofClients, ...aggregates, ...slices].map((each) => ({
       ...empty,
-      kind: each.isAggregate ? 'aggregate' : 'client-order',
+      kind: each.isSlice ? 'slice' : each.isAggregate ? 'aggregate' : 'client-order',
       order_id: each.id,
       client: each.client ?? each.type,
       account: latest(each.life, 'metadata', 'account'),
@@ -157,7 +211,7 @@ export function expectedAggregation(
       });
     }
 
-    const executing = aggregates.length > 0 ? aggregates : ofClients;
+    const executing = aggregates.length > 0 ? [...aggregates, ...slices] : ofClients;
     const executed = total(executing.map((each) => each.executed));
     const allocated = total(allocations.map(({ quantity }) => exact(quantity)));
     const difference = plus(allocated, executed, -1n);
@@ -196,6 +250,20 @@ export function expectedAggregation(
       if (count !== null && clients.length > 0 && count !== String(clients.length))
         found.push(`clients-differ ${count}`);
     }
+    const sideOf = ({ life }: { life: PlacedEvent[] }): string | null => latest(life, 'new_state', 'side');
+    const isinOf = ({ life }: { life: PlacedEvent[] }): string | null => latest(life, 'new_state', 'isin');
+    const symbolOf = ({ life }: { life: PlacedEvent[] }): string | null => latest(life, 'new_state', 'symbol');
+    const side = executing.map(sideOf).find((each) => each !== null);
+    const model = executing.find((each) => isinOf(each) !== null || symbolOf(each) !== null);
+    const all = [...ofClients, ...aggregates, ...slices];
+    for (const each of all)
+      if (side !== undefined && sideOf(each) !== null && sideOf(each) !== side) found.push(`side-differs ${each.id}`);
+    for (const each of all) {
+      if (!model) continue;
+      const hasIsins = isinOf(model) !== null && isinOf(each) !== null;
+      const [wanted, own] = hasIsins ? [isinOf(model), isinOf(each)] : [symbolOf(model), symbolOf(each)];
+      if (wanted !== null && own !== null && wanted !== own) found.push(`instrument-differs ${each.id}`);
+    }
     const worth = total(executing.map((each) => each.value));
     if (worth && difference?.n === 0n && allocations.length > 0) {
       const given = total(allocations.map((each) => times(exact(each.quantity), exact(each.price))));
@@ -209,7 +277,19 @@ export function expectedAggregation(
         }),
       );
       const size = off && { n: off.n < 0n ? -off.n : off.n, d: off.d };
-      if (size && slack && plus(size, slack, -1n)!.n > 0n) found.push('value-differs');
+      const tolerance = exact(asked.price_tolerance ?? null);
+      const isTolerated = size && tolerance && plus(size, times(tolerance, executed), -1n)!.n <= 0n;
+      if (size && slack && plus(size, slack, -1n)!.n > 0n && !isTolerated) found.push('value-differs');
+      for (const client of tolerance && executed!.n > 0n ? clients : []) {
+        const parts = allocations.filter((each) => each.client === client);
+        const got = total(parts.map(({ quantity }) => exact(quantity)));
+        const paid = total(parts.map((each) => times(exact(each.quantity), exact(each.price))));
+        if (!got || got.n <= 0n || !paid) continue;
+        const apart = plus(times(paid, executed), times(worth, got), -1n)!;
+        const most = times(tolerance, times(executed, got))!;
+        const distance = { n: apart.n < 0n ? -apart.n : apart.n, d: apart.d };
+        if (plus(distance, most, -1n)!.n > 0n) found.push(`price-differs ${client}`);
+      }
     }
     if (isUnreadable) found.push('unreadable-quantity');
     const isOpen = executed?.n === 0n && allocations.length === 0;

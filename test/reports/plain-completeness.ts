@@ -12,18 +12,83 @@ function plusDays(day: string, days: number): string {
 
 const isWeekend = (day: string): boolean => [0, 6].includes(new Date(`${day}T00:00:00Z`).getUTCDay());
 
+/** A counter, the event that has it first, and the day for which it counts. */
+interface Used {
+  number: number;
+  event: Placed;
+  day: string;
+}
+
+const isCounted = (event: Placed, source: string, session: string): boolean =>
+  source !== '' &&
+  event.source === source &&
+  (event.source_session ?? '') === session &&
+  event.source_sequence !== undefined;
+
+/** Counters of events, and of corrections those that no event has. */
+function withCorrections(
+  events: readonly Placed[],
+  { inside, outside }: { inside: readonly Placed[]; outside: readonly Placed[] },
+): Used[] {
+  const byNumber = (list: readonly Placed[]): Placed[] =>
+    [...list].sort((a, b) => Number(a.source_sequence) - Number(b.source_sequence));
+  let used: Used[] = [];
+  const take = (event: Placed, day: string): void => {
+    const number = Number(event.source_sequence);
+    if (used.some((each) => each.number === number)) return;
+    used = [...used, { number, event, day }].sort((a, b) => a.number - b.number);
+  };
+  for (const event of events) take(event, dayOf(event));
+  for (const [list, isOutside] of [[byNumber(inside), false] as const, [byNumber(outside), true] as const]) {
+    const least = used[0]?.number ?? -1;
+    for (const event of list) {
+      const number = Number(event.source_sequence);
+      const next = used.find((each) => each.number > number);
+      if (number < least || (isOutside && !next)) continue;
+      const last = used.at(-1)?.day ?? '';
+      take(event, next ? next.day : last > dayOf(event) ? last : dayOf(event));
+    }
+    // down to the beginning of the session, or not at all
+    const below = list.filter((event) => Number(event.source_sequence) < least);
+    const numbers = [...new Set(below.map((event) => Number(event.source_sequence)))];
+    const chain = Array.from({ length: Math.max(0, least) }, (_, i) => least - 1 - i);
+    const end = chain.findIndex((number) => !numbers.includes(number));
+    const whole = end < 0 ? chain : chain.slice(0, end);
+    if (whole.length > 0 && whole.at(-1)! <= 1)
+      for (const number of whole) {
+        const event = below.filter((each) => Number(each.source_sequence) === number).at(-1)!;
+        take(event, dayOf(event));
+      }
+  }
+  return used;
+}
+
+/** By how many hours an hour of the clock has moved in UTC from one day to another, where people keep summer time. */
+function shiftsBetween(earlier: string, day: string): number[] {
+  const hourIn = (zone: string, at: string): number => {
+    const noon = new Date(`${at}T12:00:00Z`);
+    return Number(new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', hour12: false }).format(noon));
+  };
+  return [0, ...['Europe/Brussels', 'America/New_York'].map((zone) => hourIn(zone, day) - hourIn(zone, earlier))];
+}
+
 /** The rows of completeness: each list looked through anew for each question. `sent` are all events up to as_of. */
 export function expectedCompleteness(
   sent: readonly SentEvent[],
   days: readonly string[],
   lookBackDays: number,
   usualDays: number,
+  knownTo = Infinity,
 ): Row[] {
   const first = plusDays(days[0]!, -lookBackDays);
   const last = plusDays(days.at(-1)!, 1);
-  const all = sent
-    .map((event, i): Placed => ({ ...event, sequence: i + 1 }))
-    .filter((event) => dayOf(event) >= first && dayOf(event) <= last);
+  const placed = sent.map((event, i): Placed => ({ ...event, sequence: i + 1 }));
+  const all = placed.filter((event) => dayOf(event) >= first && dayOf(event) <= last);
+  const sequences = all.map(({ sequence }) => sequence);
+  const [lowest, highest] = [Math.min(...sequences), Math.max(...sequences)];
+  const outside = placed.filter(
+    (event) => !all.includes(event) && event.sequence >= lowest && event.sequence <= highest,
+  );
   const events = all.filter(({ entity_type }) => entity_type !== 'source_total');
   const inTime = [...events].sort(
     (a, b) => Date.parse(a.timestamp) - Date.parse(b.timestamp) || a.sequence - b.sequence,
@@ -50,37 +115,34 @@ export function expectedCompleteness(
       };
       const sessions = [...new Set(own.map(({ source_session }) => source_session ?? ''))].sort();
       const counted = (session: string): Placed[] =>
-        inTime.filter(
-          (event) =>
-            source !== '' &&
-            event.source === source &&
-            (event.source_session ?? '') === session &&
-            event.source_sequence !== undefined,
-        );
+        inTime.filter((event) => event.corrects === undefined && isCounted(event, source, session));
+      const corrections = (session: string): { inside: Placed[]; outside: Placed[] } => {
+        const mine = (list: readonly Placed[]): Placed[] =>
+          list.filter((event) => event.corrects !== undefined && isCounted(event, source, session));
+        return { inside: mine(inTime), outside: mine(outside) };
+      };
+      /** Each counter once, ascending, with the event and the day that it counts for. */
+      const used = (session: string): Used[] => withCorrections(counted(session), corrections(session));
       for (const session of sessions) {
-        const known = counted(session);
-        const numbers = [...new Set(known.map((event) => Number(event.source_sequence)))].sort((a, b) => a - b);
-        const firstOf = (number: number): Placed => known.find((event) => Number(event.source_sequence) === number)!;
-        numbers.slice(1).forEach((number, i) => {
-          const before = numbers[i]!;
-          if (number === before + 1 || dayOf(firstOf(number)) !== day) return;
+        const numbers = used(session);
+        numbers.slice(1).forEach(({ number, event, day: itsDay }, i) => {
+          const { number: before, event: eventBefore } = numbers[i]!;
+          if (number === before + 1 || itsDay !== day) return;
           tell('gap', session, {
             from: String(before + 1),
             to: String(number - 1),
             count: String(number - before - 1),
             expected: 'every counter',
             found: 'none of them',
-            after_sequence: String(firstOf(before).sequence),
-            before_sequence: String(firstOf(number).sequence),
+            after_sequence: String(eventBefore.sequence),
+            before_sequence: String(event.sequence),
           });
         });
       }
       for (const session of sessions) {
         const known = counted(session);
-        const again = known.filter(
-          (event, i) =>
-            event.corrects === undefined &&
-            known.slice(0, i).some(({ source_sequence }) => source_sequence === event.source_sequence),
+        const again = known.filter((event, i) =>
+          known.slice(0, i).some(({ source_sequence }) => source_sequence === event.source_sequence),
         );
         // one after the other on one day they are one range
         const ranges: Placed[][] = [];
@@ -107,24 +169,33 @@ export function expectedCompleteness(
         }
       }
       for (const session of sessions) {
-        const known = counted(session);
-        const least = Math.min(...known.map((event) => Number(event.source_sequence)));
-        const beginning = known.find((event) => Number(event.source_sequence) === least);
-        if (!beginning || least <= 1 || dayOf(beginning) !== day) continue;
+        const [beginning] = used(session);
+        if (!beginning || beginning.number <= 1 || beginning.day !== day) continue;
+        const { number: least } = beginning;
         tell('late-start', session, {
           from: String(least),
           expected: 'a session that begins at 0 or 1',
           found: `begins at ${least}`,
-          before_sequence: String(beginning.sequence),
+          before_sequence: String(beginning.event.sequence),
         });
       }
       const compared = Array.from({ length: lookBackDays }, (_, i) => plusDays(day, -i - 1)).filter(
         (each) => isWeekend(each) === isWeekend(day),
       );
       const hadIn = (hour: number): number =>
-        compared.filter((each) => own.some((event) => dayOf(event) === each && hourOf(event) === hour)).length;
+        compared.filter((each) =>
+          shiftsBetween(each, day).every((shift) => {
+            const at = Date.parse(`${each}T00:00:00Z`) + (hour + shift) * 3_600_000;
+            return own.some(({ timestamp }) => Date.parse(timestamp) >= at && Date.parse(timestamp) < at + 3_600_000);
+          }),
+        ).length;
+      // all of them, where there are fewer; one alone is no custom
+      const needed = usualDays <= compared.length ? usualDays : Math.min(usualDays, Math.max(2, compared.length));
       const isSilent = (hour: number): boolean =>
-        hour < 24 && !today.some((event) => hourOf(event) === hour) && hadIn(hour) >= usualDays;
+        hour < 24 &&
+        Date.parse(`${day}T00:00:00Z`) + (hour + 1) * 3_600_000 <= knownTo &&
+        !today.some((event) => hourOf(event) === hour) &&
+        hadIn(hour) >= needed;
       for (let hour = 0; hour < 24; hour++) {
         if (!isSilent(hour)) continue;
         const from = hour;
@@ -180,6 +251,8 @@ export function expectedCompleteness(
         if (kinds('late-start') > 0) why.push('a session that begins late');
         if (readable.some((row) => difference(row) < 0) || readable.length < kinds('total'))
           why.push('another total than the source says');
+        const isOver = Date.parse(`${plusDays(day, 1)}T00:00:00Z`) <= knownTo;
+        if (!isTotalled && !isOver) why.push('the day was not over when the last event was recorded');
         const isUncounted = today.some(({ source_sequence }) => source === '' || source_sequence === undefined);
         if (why.length === 0 && !isTotalled && isUncounted) why.push('events without a counter, and no total');
       }

@@ -32,7 +32,7 @@ const isLei = (id: string): boolean =>
   /^[0-9A-Z]{18}\d\d$/.test(id) && BigInt([...id].map((c) => parseInt(c, 36)).join('')) % 97n === 1n;
 
 /** What an event leaves of what was said before: of another instrument, client or person nothing. */
-function leave(state: State, own: Map<string, string>): void {
+export function leave(state: State, own: Map<string, string>): void {
   const was = (name: string): string | undefined => state.get(name)?.text;
   const changes = (name: string): boolean => own.has(name) && was(name) !== undefined && own.get(name) !== was(name);
   const gone: string[] = [];

@@ -1,11 +1,12 @@
 import { nanosOf, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
-import { isCopy } from './plain-life.js';
+import { isCopy, leave, statements, type State } from './plain-life.js';
 
 type Row = Record<string, string | null>;
 
 /** What docs/reports.md says of each rule. */
 const SEVERITY: Record<string, string> = {
   'duplicate-event': 'warning',
+  'execution-of-another-order': 'warning',
   'unreadable-decimal': 'error',
   'fill-without-quantity': 'error',
   'fill-without-price': 'error',
@@ -21,6 +22,10 @@ const SEVERITY: Record<string, string> = {
   'fill-incomplete': 'error',
   'modified-below-filled': 'error',
   'previous-state-differs': 'warning',
+  'fill-of-another-instrument': 'error',
+  'fill-of-another-side': 'error',
+  'fill-beyond-limit': 'error',
+  'fill-after-validity': 'error',
   'fill-without-order': 'error',
   'step-without-order': 'warning',
   'open-at-period-end': 'info',
@@ -151,11 +156,26 @@ export function expectedExceptions(events: readonly PlacedEvent[], from: string,
       return x === y ? a.sequence - b.sequence : x < y ? -1 : 1;
     });
   const orders = [...new Set(inPeriod.map(({ entity_id }) => entity_id))];
-  return orders.flatMap((order) => exceptionsOfOrder(order, events, nanosOf(to)));
+  const byOrder = new Map<string, PlacedEvent[]>(orders.map((order) => [order, []]));
+  for (const event of events) if (event.entity_type === 'order') byOrder.get(event.entity_id)?.push(event);
+  const executions: Shared[] = [];
+  return orders.flatMap((order) => exceptionsOfOrder(order, byOrder.get(order)!, events, nanosOf(to), executions));
 }
 
-function exceptionsOfOrder(order: string, all: readonly PlacedEvent[], periodEnd: bigint): Row[] {
-  const own = all.filter(({ entity_type, entity_id }) => entity_type === 'order' && entity_id === order);
+/** An execution of an order that was looked at, by what tells whether another one may be the same. */
+interface Shared {
+  order: string;
+  event: PlacedEvent;
+  alike: string;
+}
+
+function exceptionsOfOrder(
+  order: string,
+  own: readonly PlacedEvent[],
+  all: readonly PlacedEvent[],
+  periodEnd: bigint,
+  executions: Shared[],
+): Row[] {
   const rulings = new Rulings(own);
   const rows: Row[] = [];
   const tell: Tell = (rule, concerned, expected, found) => {
@@ -199,6 +219,20 @@ function exceptionsOfOrder(order: string, all: readonly PlacedEvent[], periodEnd
         atEnd(life, periodEnd, tell);
         life = [];
       }
+      const alike = whatIsShared(life, step);
+      if (alike !== undefined) {
+        const other = executions.find((each) => each.alike === alike);
+        const id = text(step.metadata.execution_id);
+        const isTwice = life.some(
+          (each) =>
+            isFill(each) && text(each.metadata.execution_id) === id && (each.source ?? '') === (step.source ?? ''),
+        );
+        if (!other) executions.push({ order, event: step, alike });
+        else if (other.order !== order && !isTwice) {
+          const found = `execution_id ${short(id)}, which order ${short(other.order)} has`;
+          tell('execution-of-another-order', [step, other.event], 'an execution_id of its own', found);
+        }
+      }
       atStep(life, step, tell);
       life.push(step);
     }
@@ -212,6 +246,7 @@ type Tell = (rule: string, concerned: readonly PlacedEvent[], expected: string, 
 function atEnd(life: readonly PlacedEvent[], periodEnd: bigint, tell: Tell): void {
   const [first] = life;
   if (!first) return;
+  for (const [rule, step, expected, found] of misfits(life)) tell(rule, [step], expected, found);
   const create = life.find(({ action }) => action === 'create');
   const fills = life.filter(isFill);
   if (!create && fills.length > 0)
@@ -333,4 +368,170 @@ function atStep(life: readonly PlacedEvent[], step: PlacedEvent, tell: Tell): vo
         differences.map(([, found]) => found).join(', '),
       );
   }
+}
+
+/** A value that an event gives a name of the order; undefined where by the event nobody knows it any more. */
+interface Said {
+  at: number;
+  time: bigint;
+  source: string;
+  name: string;
+  value: string | undefined;
+}
+
+const SECONDS = 1_000_000_000n;
+
+/** What each event of a life says the order is from then on. */
+function saidOf(life: readonly PlacedEvent[]): Said[] {
+  const said: Said[] = [];
+  const state: State = new Map();
+  for (const [at, event] of life.entries()) {
+    const isOfOrder = ['create', 'modify', 'trigger', 'change_status'].includes(event.action);
+    const own = new Map(
+      [...statements(event)].filter(
+        ([name]) =>
+          isOfOrder || name === 'additional_limit_price' || (name === 'limit_price' && states(event, 'limit_price')),
+      ),
+    );
+    const known = [...state.keys()];
+    leave(state, own);
+    const place = { at, time: nanosOf(event.timestamp), source: event.source ?? '' };
+    for (const name of known.filter((each) => !state.has(each))) said.push({ ...place, name, value: undefined });
+    for (const [name, value] of own) {
+      state.set(name, { text: value, sequence: event.sequence });
+      said.push({ ...place, name, value });
+    }
+  }
+  return said;
+}
+
+const states = (event: PlacedEvent, name: string): boolean =>
+  text(event.new_state[name]) !== null || text(event.metadata[name]) !== null;
+
+const executedAt = (fill: PlacedEvent): bigint => {
+  const told = text(fill.metadata.execution_time);
+  return nanosOf(told !== null && /^\d{4}-\d\d-\d\dT/.test(told) ? told : fill.timestamp);
+};
+
+/** What may tell that an execution is one with another: undefined where too little is known. */
+function whatIsShared(life: readonly PlacedEvent[], fill: PlacedEvent): string | undefined {
+  const id = text(fill.metadata.execution_id);
+  if (!isFill(fill) || id === null) return undefined;
+  const said = saidOf(life);
+  const ofOrder = (name: string): string | null =>
+    said.filter((each) => each.name === name && isOf(each, fill)).at(-1)?.value ?? null;
+  const own = (name: string): string | null => text(fill.new_state[name]);
+  const side = own('side') ?? ofOrder('side');
+  const isOtherSymbol = own('symbol') !== null && ofOrder('symbol') !== null && own('symbol') !== ofOrder('symbol');
+  const isin = own('isin') ?? (isOtherSymbol ? null : ofOrder('isin'));
+  const instrument = isin ?? own('symbol') ?? ofOrder('symbol');
+  if (side === null || instrument === null) return undefined;
+  const day = executedAt(fill) / (86_400n * SECONDS);
+  const venue = own('exchange') ?? ofOrder('exchange');
+  return JSON.stringify([fill.source ?? '', id, String(day), side, instrument, venue]);
+}
+
+/** A symbol is one of its source; where nothing is known any more, none of any source is. */
+function isOf(said: Said, fill: PlacedEvent): boolean {
+  return said.name !== 'symbol' || said.value === undefined || said.source === (fill.source ?? '');
+}
+
+type Misfit = [rule: string, fill: PlacedEvent, expected: string, found: string];
+
+/** Executions that do not fit the order as it was recorded before them, nor as it was within two seconds of them. */
+function misfits(life: readonly PlacedEvent[]): Misfit[] {
+  if (life.filter(({ action }) => action === 'create').length > 1) return [];
+  if (!life.some(isFill)) return [];
+  const said = saidOf(life);
+  const all = life.flatMap((fill, at): Misfit[] => {
+    if (!isFill(fill)) return [];
+    const of = (name: string): Said[] => said.filter((each) => each.name === name && isOf(each, fill));
+    const time = executedAt(fill);
+    const inTime = (name: string): (string | undefined)[] => {
+      const sorted = of(name).sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+      const before = sorted.filter((each) => each.time < time - 2n * SECONDS).slice(-1);
+      const around = sorted.filter((each) => each.time >= time - 2n * SECONDS && each.time <= time + 2n * SECONDS);
+      return [...before, ...around].map(({ value }) => value);
+    };
+    const recorded = (name: string): (string | undefined)[] => {
+      const last = of(name)
+        .filter((each) => each.at < at)
+        .at(-1)?.value;
+      return last === undefined ? [] : [last];
+    };
+    const byTime = misfitsOf(fill, inTime);
+    if (byTime.length === 0) return [];
+    const isBegun = life.slice(0, at).some(({ action }) => action === 'create');
+    const byRecord = misfitsOf(fill, recorded).map(([rule]) => rule);
+    const { end } = quantitiesAfter(life.slice(0, at));
+    return byTime
+      .filter(([rule]) => !isBegun || byRecord.includes(rule))
+      .filter(([rule]) => !(rule === 'fill-after-validity' && end && isAfter(fill, end)));
+  });
+  return RULE_IDS.flatMap((rule) => all.filter(([each]) => each === rule));
+}
+
+function misfitsOf(fill: PlacedEvent, of: (name: string) => (string | undefined)[]): Misfit[] {
+  const found: Misfit[] = [];
+  const own = (name: string): string | undefined => text(fill.new_state[name]) ?? undefined;
+
+  const ends = of('valid_until').map((until) => {
+    if (until === undefined || !/^\d{4}-\d\d-\d\dT/.test(until)) return undefined;
+    const instant = nanosOf(until);
+    const isDay = of('validity').length === 0 || of('validity').includes('good_till_date');
+    if (!isDay) return instant;
+    const dayAfter = nanosOf(`${utc(until).slice(0, 10)}T00:00:00Z`) + 36n * 3600n * SECONDS;
+    const within = instant + 24n * 3600n * SECONDS;
+    return dayAfter > within ? dayAfter : within;
+  });
+  const isUntil = (validity: string | undefined): boolean =>
+    ['good_till_time', 'good_till_date', 'good_till_date_time'].includes(validity ?? '');
+  if (ends.length > 0 && of('validity').every(isUntil) && ends.every((end) => end !== undefined)) {
+    if (ends.every((end) => executedAt(fill) > end + 2n * SECONDS)) {
+      const latest = ends.reduce((a, b) => (b > a ? b : a));
+      const until = of('valid_until')[ends.indexOf(latest)];
+      found.push(['fill-after-validity', fill, `none after valid_until ${until}`, 'executed']);
+    }
+  }
+
+  const isLeg = ['complex_trade_id', 'strategy_linked_order_id'].some(
+    (name) => text(fill.metadata[name]) !== null || of(name).length > 0,
+  );
+  if (isLeg) return found;
+  const name = own('isin') === undefined ? 'symbol' : 'isin';
+  const known = of(name);
+  if (own(name) !== undefined && known.length > 0 && !known.includes(undefined) && !known.includes(own(name))) {
+    const [expected, says] = [`${name} ${short(known[0]!)}`, `${name} ${short(own(name)!)}`];
+    found.push(['fill-of-another-instrument', fill, expected, says]);
+    return found;
+  }
+  const sides = of('side');
+  const stated = own('side');
+  const isSide = (side: string | undefined): boolean => side === 'buy' || side === 'sell';
+  if (own('notional_change') !== undefined || !sides.every(isSide) || (stated !== undefined && !isSide(stated)))
+    return found;
+  if (stated !== undefined && sides.length > 0 && !sides.includes(stated)) {
+    found.push(['fill-of-another-side', fill, `side ${sides[0]}`, `side ${stated}`]);
+    return found;
+  }
+  const side = stated ?? (sides.every((each) => each === sides[0]) ? sides[0] : undefined);
+  const limits = [...of('limit_price'), ...(own('limit_price') === undefined ? [] : [own('limit_price')])];
+  const amounts = limits.map((limit) => amount(limit ?? null));
+  const price = amount(own('price') ?? null);
+  const types = of('order_type');
+  if (side === undefined || price === undefined || amounts.length === 0 || amounts.includes(undefined)) return found;
+  if (types.some((type) => !['limit', 'stop_limit', 'quote'].includes(type ?? ''))) return found;
+  if (types.length === 0 && amounts.includes(0n)) return found;
+  if (of('additional_limit_price').length > 0 || own('additional_limit_price') !== undefined) return found;
+  const among = (term: string): Set<string> => new Set([...of(term), own(term)].filter((each) => each !== undefined));
+  if (among('price_notation').size > 1 || among('currency').size > 1) return found;
+  if (among('price_notation').has('yield') || among('price_notation').has('basis_points')) return found;
+  if ((own('transaction_nature') ?? 'trade') !== 'trade') return found;
+  const sorted = amounts.map((each) => each!).sort((a, b) => (a < b ? -1 : 1));
+  const [lowest, highest] = [sorted[0]!, sorted.at(-1)!];
+  if (side === 'buy' && price > highest)
+    found.push(['fill-beyond-limit', fill, `a price of at most ${plain(highest)}`, `price ${plain(price)}`]);
+  if (side === 'sell' && price < lowest)
+    found.push(['fill-beyond-limit', fill, `a price of at least ${plain(lowest)}`, `price ${plain(price)}`]);
+  return found;
 }

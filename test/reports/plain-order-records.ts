@@ -15,6 +15,8 @@ interface Seen {
   sequence: number;
   own: Map<string, string>;
   last: State;
+  /** what they say first by a name after it, up to the next create */
+  later: (name: string) => { text: string; sequence: number } | undefined;
 }
 
 const isFill = (action: string): boolean => action === 'fill' || action === 'partial_fill';
@@ -26,7 +28,21 @@ function seenIn(events: readonly PlacedEvent[], from: string, to: string): Seen[
   const rows = facts.filter(({ final }) => final.event_type === 'order_lifecycle' && !isCopy(final));
   return inPeriod(rows, ({ final }) => final, from, to).map(({ original, final }) => {
     const last = stateAt(facts, { original, final });
-    return { event: final, sequence: original.sequence, own: statements(final), last };
+    const later: Seen['later'] = (name) => {
+      let isBegun = (last.get('created')?.sequence ?? Infinity) <= original.sequence;
+      for (const each of facts) {
+        const { entity_id: id, sequence } = each.original;
+        if (id !== original.entity_id || sequence <= original.sequence || isCopy(each.final)) continue;
+        if (each.final.action === 'create') {
+          if (isBegun) return undefined;
+          isBegun = true;
+        }
+        const said = statements(each.final).get(name);
+        if (said !== undefined) return { text: said, sequence: each.final.sequence };
+      }
+      return undefined;
+    };
+    return { event: final, sequence: original.sequence, own: statements(final), last, later };
   });
 }
 
@@ -67,6 +83,13 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       items.every((i) => Object.keys(codes).includes(i)),
     ];
   };
+  /** Also of what is said later, where nothing was before. */
+  const everSaid = (name: string): Value => {
+    const value = peek(name) ?? seen.later(name)?.text ?? null;
+    if (value !== null && !own.has(name)) used.add(name);
+    return value;
+  };
+  const isNumbered = peek('venue_sequence_number') !== null || seen.later('venue_sequence_number') !== undefined;
   const plain = (value: Value, isRight: (value: string) => boolean): [Value, boolean] => [
     value,
     value === null || isRight(value),
@@ -196,12 +219,19 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       f('12', 'validity_date_time', validityTime(), withEnd),
       f('13', 'priority_time', time(get('priority_time')), action !== 'reject'),
       f('14', 'priority_size', qty(get('priority_size')), false),
-      f('15', 'sequence_number', right(String(seen.sequence)), true),
+      f(
+        '15',
+        'sequence_number',
+        plain(mine('venue_sequence_number') ?? (isNumbered ? null : String(seen.sequence)), (v) =>
+          /^\d{1,50}$/.test(v),
+        ),
+        true,
+      ),
       f('16', 'segment_mic', plain(nearest('segment_mic', 'exchange'), mic), true),
       f('17', 'order_book', atMost(get('order_book'), 20), true),
       f('18', 'instrument', plain(get('isin'), isin), true),
       f('19', 'date_of_receipt', right(first('order_entry_time', 'created')?.slice(0, 10) ?? null), true),
-      f('20', 'order_identification', atMost(get('venue_order_id') ?? event.entity_id, 50), true),
+      f('20', 'order_identification', atMost(everSaid('venue_order_id') ?? event.entity_id, 50), true),
       f('21', 'event', eventCode(), hasEventCode),
       f('22', 'order_type', atMost(first('venue_order_type', 'order_type'), 50), true),
       f('23', 'order_type_classification', right(get('order_type') && (isStop ? 'STOP' : 'LMTO')), true),
@@ -565,7 +595,7 @@ export function expectedOrderRecords(events: readonly PlacedEvent[], regime: str
       return action === 'decide' || (action === 'create' && !last.has('decided'));
     })
     .map((seen) => {
-      const { event, sequence, last } = seen;
+      const { event, sequence, last, later } = seen;
       const used = new Set<string>();
       const fields = fieldsOf(seen, regime, used);
       const numbers = (wanted: (field: Field) => boolean): Value =>
@@ -584,7 +614,9 @@ export function expectedOrderRecords(events: readonly PlacedEvent[], regime: str
         not_applicable: numbers(([, , value, needed]) => value === null && !needed),
         looked_up:
           [...used]
-            .map((name) => `${name.replace(/^(created|decided)$/, '$1_at')}@${last.get(name)!.sequence}`)
+            .map(
+              (name) => `${name.replace(/^(created|decided)$/, '$1_at')}@${(last.get(name) ?? later(name))!.sequence}`,
+            )
             .sort()
             .join(' ') || null,
         event_id: event.event_id,

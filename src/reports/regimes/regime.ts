@@ -33,6 +33,8 @@ export interface OrderEvent {
   own: ReadonlyMap<FactName, string>;
   /** the latest that is stated up to the event, itself included */
   known: ReadonlyMap<FactName, Fact>;
+  /** of names that are looked for ahead: what is said first after the event, where nothing is known */
+  later: ReadonlyMap<FactName, Fact>;
   /** the message as it came */
   raw: Buffer | null;
 }
@@ -79,6 +81,8 @@ export interface Regime {
   version: number;
   /** which events have a row, of some actions alone where these are given; absent: each event of an order */
   rows?: { actions?: readonly string[]; condition: Condition };
+  /** names that are looked for in the order's later events, too, where nothing was said before */
+  ahead?: readonly FactName[];
   fields: readonly RegimeField[];
 }
 
@@ -130,7 +134,7 @@ export function valueOf(field: RegimeField, event: OrderEvent): FieldValue {
     return { text: null, verdict, lookedUp: [] };
   }
   const lookedUp = made.of.flatMap((name) => {
-    const fact = event.known.get(name);
+    const fact = event.known.get(name) ?? event.later.get(name);
     return event.own.has(name) || !fact ? [] : [{ name, sequence: fact.sequence }];
   });
   const stated = field.format === 'time' ? inUtc(made.text) : made.text;

@@ -49,7 +49,8 @@ export const RTS24: Regime = {
   name: 'rts24',
   title: 'RTS 24',
   source: 'Delegated Regulation (EU) 2017/580, Annex, table 2',
-  version: 1,
+  version: 2,
+  ahead: ['venue_order_id', 'venue_sequence_number'],
   rows: { condition: WITH_AN_EVENT_CODE },
   fields: [
     {
@@ -175,7 +176,13 @@ export const RTS24: Regime = {
       column: 'sequence_number',
       title: 'Sequence number',
       terms: ['venue_sequence_number'],
-      make: ({ own, sequence }) => ({ text: own.get('venue_sequence_number') ?? sequence, of: [] }),
+      // numbers of the venue and positions in the ledger are no one order, and an order has the one or the other
+      make: ({ own, known, later, sequence }) => {
+        const number = own.get('venue_sequence_number');
+        if (number !== undefined) return { text: number, of: [] };
+        const isNumbered = known.has('venue_sequence_number') || later.has('venue_sequence_number');
+        return isNumbered ? undefined : { text: sequence, of: [] };
+      },
       format: 'integer-50',
       required: ALWAYS,
     },
@@ -221,8 +228,9 @@ export const RTS24: Regime = {
       column: 'order_identification',
       title: 'Order identification code',
       terms: ['venue_order_id'],
+      // one from receipt to removal: what came before the venue's answer has the id that the answer says
       make: (event) => {
-        const id = known(event, 'venue_order_id');
+        const id = known(event, 'venue_order_id') ?? event.later.get('venue_order_id')?.text;
         return id === undefined ? { text: event.orderId, of: [] } : { text: id, of: ['venue_order_id'] };
       },
       format: 'text-50',
