@@ -19,6 +19,7 @@ import {
   OF_THAT_INSTRUMENT,
   saidOfSubjects,
 } from '../reports/subjects.js';
+import { ACTIONS } from '../vocabulary/order-vocabulary.js';
 import type { Stated } from './trace.js';
 
 /** By what an execution says where it took place. */
@@ -44,15 +45,36 @@ export interface HeldContent {
   stated: { content: Content; facts: ReadonlyMap<FactName, Stated> } | undefined;
 }
 
-/** The contents that an event had, one after the other. Throws DamagedRowError. */
+/**
+ * The contents that an event had, one after the other. What corrects an execution and does not say what became of it has the
+ * action of that in its content, and in its row its own. Throws DamagedRowError.
+ */
 export function contentsOf(versions: readonly StoredRow[]): readonly HeldContent[] {
   const contents: HeldContent[] = [];
   for (const row of versions) {
     const [own, before] = [BigInt(row.sequence), contents.at(-1)?.from ?? 0n];
-    contents.push({ row, from: own > before ? own : before, stated: statedIn(row) });
+    const corrected = contents.findLast(({ stated }) => stated !== undefined);
+    const stated = statedIn(row);
+    const isOpen = isExecution(corrected) && stated !== undefined && leavesOpen(stated);
+    contents.push({
+      ...{ row, from: own > before ? own : before },
+      stated: isOpen ? statedIn(row, corrected.stated.content.action) : stated,
+    });
   }
   return contents;
 }
+
+/**
+ * Whether what corrects an execution leaves open what became of it: by an action that the vocabulary does not have, or one of an
+ * order that names the execution and does not end anything.
+ */
+function leavesOpen({ content: { action }, facts }: NonNullable<HeldContent['stated']>): boolean {
+  if (!Object.hasOwn(ACTIONS, action)) return true;
+  return !FILLS.includes(action) && !ENDS.includes(action) && OF_EXECUTIONS.some((name) => facts.has(name));
+}
+
+/** By what an event names an execution. */
+const OF_EXECUTIONS: readonly FactName[] = ['execution_id', 'venue_transaction_id'];
 
 /** An execution that holds, or held. */
 export type HeldFill = HeldContent & { stated: NonNullable<HeldContent['stated']> };
@@ -720,9 +742,9 @@ function isCopy({ stated }: HeldContent): boolean {
   return stated?.facts.get('drop_copy')?.text === 'true';
 }
 
-function statedIn(row: StoredRow): HeldContent['stated'] {
+function statedIn(row: StoredRow, as = row.action): HeldContent['stated'] {
   if (row.action === 'void' || row.event_type !== ORDER_LIFECYCLE) return undefined;
-  const content = contentOf(row);
+  const content = { ...contentOf(row), action: as };
   const { action, timestamp, new_state: state, metadata, event_id } = content;
   const facts = [...factsOf(action, timestamp, state, metadata)].map(([name, text]): [FactName, Stated] => [
     name,

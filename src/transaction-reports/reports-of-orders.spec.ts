@@ -1,0 +1,74 @@
+import { ENTRIES, referenceOf, rowOf, type Entries, type StatedValues } from '../../test/support/executions.js';
+import { CLIENT, FIRM } from '../../test/support/transaction-reports.js';
+import type { StoredRow } from '../integrity/stored-event.js';
+import type { LifeEvent } from '../reports/whole-lives.js';
+import type { Draft, NotReportable } from './draft.js';
+import { draftsOfTransaction } from './drafts.js';
+import { toldOf } from './told-of-drafts.js';
+import { transactionsOf } from './transactions.js';
+
+const OF_CLIENT: StatedValues = {
+  ...{ isin: 'FR0000131104', exchange: 'XPAR', side: 'buy', trading_capacity: 'any_other' },
+  ...{ execution_decision_maker: 'T-1', client_id: 'C-1' },
+};
+const OF_SEVERAL: StatedValues = { ...OF_CLIENT, client_id: undefined, client_id_type: 'aggregated' };
+const FILL: StatedValues = { action: 'partial_fill', quantity: '10', price: '61.38', venue_transaction_id: 'TV1' };
+const part = (quantity: string, client = 'C-1') => ({ client_id: client, quantity, price: '61.38' });
+
+/** An event with the corrections of it, by sequence; each states what is given here. */
+type Stated = StatedValues | readonly StatedValues[];
+
+/** All that the drafts of an order's events say; event n has sequence n, the m-th correction of it n + 100 m. */
+async function draftsOf(events: readonly Stated[], entries: Entries = ENTRIES): Promise<(Draft | NotReportable)[]> {
+  const lives = events.map((event, i): StoredRow[] => {
+    const [first, ...others] = [event].flat() as StatedValues[];
+    const time = `08:00:${String(i).padStart(2, '0')}`;
+    const row = rowOf(i + 1, first!, time);
+    const corrections = others.map((each, n) => ({ ...rowOf(100 * (n + 1) + i, each, time), corrects: row.event_id }));
+    return [row, ...corrections];
+  });
+  const life = async function* (): AsyncGenerator<LifeEvent> {
+    for (const versions of lives) {
+      yield await Promise.resolve({ kind: 'event', row: versions[0]!, stated: versions.at(-1)!, versions });
+    }
+  };
+  const made: (Draft | NotReportable)[] = [];
+  for await (const each of transactionsOf({ orderId: 'O-1', targets: new Set(), events: life }))
+    made.push(...draftsOfTransaction(each, FIRM, { at: () => referenceOf(entries) }, '2026-06-02T23:00:00Z'));
+  return made;
+}
+
+/** A line each: of which event, and what keeps it back. */
+async function toldOfOrder(events: readonly Stated[], entries?: Entries): Promise<string[]> {
+  return (await draftsOf(events, entries)).map((each) => {
+    const of = Number(each.eventId.slice(-3));
+    if (each.is === 'not-reportable') return `${of} none: ${each.reason}`;
+    return `${of} ${each.report.status} v${each.version} leg ${each.leg}: ${toldOf(each).toMend ?? 'ready'}`;
+  });
+}
+
+describe('what is reported along an order', () => {
+  const create = { action: 'create', ...OF_CLIENT };
+
+  it('is held where the correction of an execution does not say what became of it', async () => {
+    const corrected = (action: string, more: StatedValues = {}) =>
+      toldOfOrder([create, [FILL, { ...FILL, action, price: '61.4', ...more }]]);
+    const told = (action: string) => [
+      '2 NEWT v1 leg 0: ready',
+      '2 CANC v1 leg 0: ready',
+      `2 NEWT v2 leg 0: field 1: ${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`,
+    ];
+    expect(await corrected('trade_correct')).toEqual(told('trade_correct'));
+    // an order's action that names an execution
+    expect(await corrected('modify')).toEqual(told('modify'));
+    // a known one that does not, and one that ends something, say that there was none
+    const none = told('').slice(0, 2);
+    expect(await corrected('modify', { venue_transaction_id: undefined })).toEqual(none);
+    expect(await corrected('cancel')).toEqual(none);
+    // until it is said
+    const twice = await toldOfOrder([create, [FILL, { ...FILL, action: 'bust' }, { action: 'void' }]]);
+    expect(twice.at(-1)).toBe('2 CANC v2 leg 0: ready');
+    const right = await toldOfOrder([create, [FILL, { ...FILL, action: 'correct' }, { ...FILL, price: '61.4' }]]);
+    expect(right.at(-1)).toBe('2 NEWT v3 leg 0: ready');
+  });
+});
