@@ -259,7 +259,7 @@ function tradingTime(
   const rule = 'the time of the execution; of an allocation that of the last one before it';
   if (!isTimeReadable) trace.mend(28, rule, 'execution_time must be a time by RFC 3339, of the years 1970 to 2199');
   if (!fill) {
-    trace.mend(28, rule, 'the order has no execution that could be allocated');
+    trace.mend(28, rule, NOTHING_TO_ALLOCATE);
     return undefined;
   }
   const own = isFill(at) || !facts.isOwn('execution_time') ? undefined : tradeTimeOf(at.content);
@@ -270,6 +270,9 @@ function tradingTime(
   trace.say([28], rule, [timeSource]);
   return time;
 }
+
+const NOTHING_TO_ALLOCATE =
+  'the order has no execution before it that could be allocated: what an execution allocates itself, all of it, is allocated already';
 
 /** Whether two canonical times are one, as far as the coarser of them says. */
 function areOneInstant(a: string, b: string): boolean {

@@ -193,11 +193,15 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isSeveral = (name: FactName) =>
         ['aggregated', 'pending_allocation'].includes(meaning(name, '')) ? 'several' : '';
       const isOpen = since.length > 0 && !areAllocated;
-      if (own.has('allocations')) {
-        if (!isOpen) [since, lastFill] = [[], undefined];
-      } else {
+      // what is left of one that allocates itself may be allocated later, where nothing else is to be
+      const parts = own.has('allocations') ? (JSON.parse(own.get('allocations')!.text) as { quantity: string }[]) : [];
+      const allocated = parts.reduce((sum, { quantity }) => sum + Number(quantity), 0);
+      const isRestOpen = !isOpen && own.has('allocations') && Number(own.get('quantity')?.text ?? 0) > allocated;
+      if (own.has('allocations') && !isOpen) [since, lastFill] = [[], undefined];
+      const counts = !own.has('allocations') || isRestOpen;
+      if (counts) {
         if (areAllocated) since = [];
-        areAllocated = false;
+        areAllocated = isRestOpen;
         since.push({
           ...{ aggregated: meaning('aggregated', 'false'), client_id_type: isSeveral('client_id_type') },
           client_id:
@@ -226,7 +230,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isForSeveral = (['aggregated', 'client_id_type', 'client_id'] as const).some((name) =>
         since.every((each) => each[name] === several[name]),
       );
-      if (!own.has('allocations')) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
+      if (counts) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
     } else if (own.has('allocations') && lastFill) areAllocated = true;
     const allocates = !isExecution(held) && own.has('allocations') && hadFill;
     // of who and what is named elsewhere: what was said of another one

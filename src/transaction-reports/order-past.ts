@@ -2,6 +2,7 @@ import { isLei } from '../identifiers/lei.js';
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
+import { compare, parseDecimal } from '../reports/decimal.js';
 import { factsOf } from '../reports/order-facts.js';
 import { OF_A_DAY } from '../reports/order-lives.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
@@ -20,6 +21,7 @@ import {
   saidOfSubjects,
 } from '../reports/subjects.js';
 import { ACTIONS } from '../vocabulary/order-vocabulary.js';
+import { partsIn, totalOf } from './allocation-list.js';
 import type { Stated } from './trace.js';
 
 /** By what an execution says where it took place. */
@@ -153,7 +155,7 @@ interface PastFill {
   /** what it and those before it that may not be allocated yet say, by the names of ALIKE, in their order; '' for nothing */
   said: readonly (readonly string[])[];
   isAllocated: boolean;
-  /** by itself: no later event allocates it */
+  /** by itself, all of it: no later event allocates it */
   isAllocatedByItself: boolean;
 }
 
@@ -381,14 +383,19 @@ export class OrderPast {
     return { facts, lastFill: { ...fill, ...then, facts: factsAt(last.stated, sequence), unlike, isForSeveral } };
   }
 
-  /** One that allocates itself is of no account to others: what is allocated later is what was executed before it, if that is open. */
+  /**
+   * One that allocates itself is of no account to others: what is allocated later is what was executed before it, if that is open;
+   * if nothing is, what it leaves of itself.
+   */
   private fillAfter(
     { said, ...past }: Pick<PastFill, 'fill' | 'stated' | 'transmissions'> & { said: readonly string[] },
     before: PastFill | undefined,
   ): PastFill {
     const isOpen = before !== undefined && !before.isAllocated;
     if (past.fill.stated.facts.has('allocations')) {
-      return isOpen ? before : this.same({ ...past, said: [], isAllocated: true, isAllocatedByItself: true });
+      if (isOpen) return before;
+      const ofItself = { said: said.map((text) => [text]), isAllocated: true };
+      return this.same({ ...past, ...ofItself, isAllocatedByItself: !leavesRest(past.fill) });
     }
     const all = said.map((text, i) => [...new Set([...(isOpen ? before.said[i]! : []), text])].sort());
     return this.same({ ...past, said: all, isAllocated: false, isAllocatedByItself: false });
@@ -410,6 +417,12 @@ export class OrderPast {
   private timelineOf(name: FactName): Timeline<Stated | undefined> {
     return this.stated.get(name) ?? [];
   }
+}
+
+/** Whether an execution allocates less of itself than its quantity. */
+function leavesRest({ stated: { facts } }: HeldFill): boolean {
+  const executed = parseDecimal(facts.get('quantity')?.text ?? '');
+  return executed !== undefined && compare(totalOf(partsIn(facts.get('allocations')!.text)), executed) < 0;
 }
 
 /** What an execution says of itself, else what is known of its order, by the names of ALIKE. */

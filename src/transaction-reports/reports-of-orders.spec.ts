@@ -71,4 +71,20 @@ describe('what is reported along an order', () => {
     const right = await toldOfOrder([create, [FILL, { ...FILL, action: 'correct' }, { ...FILL, price: '61.4' }]]);
     expect(right.at(-1)).toBe('2 NEWT v3 leg 0: ready');
   });
+
+  it('of what an execution leaves of itself is allocated later, where nothing else is to be allocated', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = { action: 'change_status', allocations: [part('6')] };
+    const fill = { ...FILL, allocations: [part('4')] };
+    const ready = ['2 NEWT v1 leg 0: ready', '2 NEWT v1 leg 2: ready'];
+    expect(await toldOfOrder([opened, fill, allocate])).toEqual([...ready, '3 NEWT v1 leg 2: ready']);
+    // one that leaves nothing
+    const whole = await toldOfOrder([opened, { ...fill, allocations: [part('10')] }, allocate]);
+    expect(whole.at(-1)).toBe(
+      '3 NEWT v1 leg 2: field 28: the order has no execution before it that could be allocated: what an execution allocates itself, all of it, is allocated already',
+    );
+    // those that do not allocate themselves go first
+    const both = await draftsOf([opened, FILL, { ...fill, execution_time: '2026-06-02T07:00:00Z' }, allocate]);
+    expect(both.at(-1)).toMatchObject({ report: { tradingTime: '2026-06-02T08:00:01Z' } });
+  });
 });
