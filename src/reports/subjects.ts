@@ -51,12 +51,24 @@ const SUBJECTS: readonly Subject[] = [
     namedBy: ['client_id', 'client_id_type'],
     said: [
       ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
-      ...(['client_representative_id', 'transmitting_firm', ...OF_A_REPRESENTATIVE] as const),
+      ...(['client_representative_id', 'client_representative_ids', ...OF_A_REPRESENTATIVE] as const),
+      'transmitting_firm',
       ...(['branch', 'short_sale', 'commodity_risk_reducing'] as const),
     ],
     isAnother: namesAnotherClient,
   },
   { namedBy: ['client_representative_id'], said: OF_A_REPRESENTATIVE },
+  // one, or several: what is said last
+  {
+    namedBy: ['client_representative_id'],
+    said: ['client_representative_ids'],
+    isAnother: (own) => own.has('client_representative_id'),
+  },
+  {
+    namedBy: ['client_representative_ids'],
+    said: ['client_representative_id', ...OF_A_REPRESENTATIVE],
+    isAnother: (own) => own.has('client_representative_ids'),
+  },
   { namedBy: ['investment_decision_maker'], said: ['investment_decision_maker_type'], ofNobody: 'client' },
   { namedBy: ['execution_decision_maker'], said: ['execution_decision_maker_type'], ofNobody: 'client' },
 ];

@@ -192,11 +192,12 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       hasFill = true;
       const isSeveral = (name: FactName) =>
         ['aggregated', 'pending_allocation'].includes(meaning(name, '')) ? 'several' : '';
-      const isOpen = since.length > 0 && !areAllocated;
+      const isOpen: boolean = since.length > 0 && !areAllocated;
       // what is left of one that allocates itself may be allocated later, where nothing else is to be
       const parts = own.has('allocations') ? (JSON.parse(own.get('allocations')!.text) as { quantity: string }[]) : [];
       const allocated = parts.reduce((sum, { quantity }) => sum + Number(quantity), 0);
-      const isRestOpen = !isOpen && own.has('allocations') && Number(own.get('quantity')?.text ?? 0) > allocated;
+      const isRestOpen: boolean =
+        !isOpen && own.has('allocations') && Number(own.get('quantity')?.text ?? 0) > allocated;
       if (own.has('allocations') && !isOpen) [since, lastFill] = [[], undefined];
       const counts = !own.has('allocations') || isRestOpen;
       if (counts) {

@@ -1,5 +1,5 @@
 import { ENTRIES, referenceOf, rowOf, type Entries, type StatedValues } from '../../test/support/executions.js';
-import { CLIENT, FIRM } from '../../test/support/transaction-reports.js';
+import { FIRM } from '../../test/support/transaction-reports.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
 import type { Draft, NotReportable } from './draft.js';
@@ -16,12 +16,12 @@ const FILL: StatedValues = { action: 'partial_fill', quantity: '10', price: '61.
 const part = (quantity: string, client = 'C-1') => ({ client_id: client, quantity, price: '61.38' });
 
 /** An event with the corrections of it, by sequence; each states what is given here. */
-type Stated = StatedValues | readonly StatedValues[];
+type Stated = StatedValues | StatedValues[];
 
 /** All that the drafts of an order's events say; event n has sequence n, the m-th correction of it n + 100 m. */
 async function draftsOf(events: readonly Stated[], entries: Entries = ENTRIES): Promise<(Draft | NotReportable)[]> {
   const lives = events.map((event, i): StoredRow[] => {
-    const [first, ...others] = [event].flat() as StatedValues[];
+    const [first, ...others] = Array.isArray(event) ? event : [event];
     const time = `08:00:${String(i).padStart(2, '0')}`;
     const row = rowOf(i + 1, first!, time);
     const corrections = others.map((each, n) => ({ ...rowOf(100 * (n + 1) + i, each, time), corrects: row.event_id }));
