@@ -63,8 +63,9 @@ export function priceOf(execution: Execution, trace: Trace, isPart = false): Pri
     return { is: absent.text === 'pending' ? 'pending' : 'not-applicable', currency: currency?.text };
   }
   const notation = facts.get('price_notation');
-  if (!notation && isDebt(instrument.cfi ?? '')) {
-    trace.mend(33, rule, 'price_notation must be stated of debt instruments');
+  const inDoubt = notation ? undefined : PRICED_IN_DOUBT.find(({ are }) => are(instrument.cfi ?? ''));
+  if (inDoubt) {
+    trace.mend(33, rule, `price_notation must be stated of ${inDoubt.words}`);
     return undefined;
   }
   if (notation?.text === 'yield' && !isSaidOfExecution(notation, execution)) {
@@ -78,6 +79,12 @@ export function priceOf(execution: Execution, trace: Trace, isPart = false): Pri
   else trace.mend(34, 'the currency of the price', 'currency must be stated, or stand in the entry of the instrument');
   return { is: 'money', amount: found.text, currency: currency?.text };
 }
+
+/** What is rarely priced in money, so that it is not taken for that where nobody says so. */
+const PRICED_IN_DOUBT: readonly { words: string; are: (cfi: string) => boolean }[] = [
+  { words: 'debt instruments', are: isDebt },
+  { words: 'swaps and forwards on rates or credit', are: (cfi) => /^[SJ][RC]/.test(cfi) },
+];
 
 /** By an execution or allocation itself, or by the execution that is allocated. */
 function isSaidOfExecution({ event_id: id }: Stated, { at, fill }: Execution): boolean {
