@@ -33,7 +33,7 @@ export function quantityOf(execution: Execution, trace: Trace, isPart = false): 
     ? { text: stated.text, sources: [fromEvent(stated)] }
     : (instrument.value('notional_currency') ?? instrument.value('currency', 'currency'));
   if (known) trace.say([31], 'the currency of the quantity', known.sources);
-  else trace.mend(31, 'the currency of the quantity', 'quantity_currency must be stated');
+  else if (!instrument.isUnknown) trace.mend(31, 'the currency of the quantity', 'quantity_currency must be stated');
   return { is, value: found.text, currency: known?.text };
 }
 
@@ -76,7 +76,8 @@ export function priceOf(execution: Execution, trace: Trace, isPart = false): Pri
   if (notation?.text === 'percentage' || notation?.text === 'yield') return { is: notation.text, value: found.text };
   if (notation?.text === 'basis_points') return { is: 'basis-points', value: found.text };
   if (currency) trace.say([34], 'the currency of the price', currency.sources);
-  else trace.mend(34, 'the currency of the price', 'currency must be stated, or stand in the entry of the instrument');
+  else if (!instrument.isUnknown)
+    trace.mend(34, 'the currency of the price', 'currency must be stated, or stand in the entry of the instrument');
   return { is: 'money', amount: found.text, currency: currency?.text };
 }
 
@@ -192,7 +193,8 @@ export function upFrontPaymentOf(execution: Execution, trace: Trace, whole?: Exe
     ? { text: stated.text, sources: [fromEvent(stated)] }
     : instrument.value('notional_currency', 'currency');
   if (currency) trace.say([39], 'the currency of the up-front payment', currency.sources);
-  else trace.mend(39, 'the currency of the up-front payment', 'upfront_payment_currency must be stated');
+  else if (!instrument.isUnknown)
+    trace.mend(39, 'the currency of the up-front payment', 'upfront_payment_currency must be stated');
   return { amount: amount.text, currency: currency?.text };
 }
 

@@ -318,13 +318,21 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
   const isByIsin = ['trading-venue', 'systematic-internaliser'].includes(place.kind) || instrument.isListed();
   const rule = 'the instrument';
   const { entry, isin } = instrument;
-  const { ambiguousSymbol: symbol, otherSymbol: other } = instrument;
+  const { ambiguousSymbol: symbol, otherSymbol: other, unknownSymbol } = instrument;
   if (other !== undefined) {
     const text = `isin must be stated beside symbol ${other.text}, which is of ${other.isin}, and not of the ISIN that was stated before`;
     trace.mend(41, rule, text);
   }
   if (symbol !== undefined) trace.mend(41, rule, `isin must be stated: several instruments have the symbol ${symbol}`);
-  else if (isByIsin && isin === undefined) trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
+  else if (unknownSymbol !== undefined) {
+    const text = `symbol ${unknownSymbol} is of no instrument in the reference data: isin must be stated, or an entry have that symbol`;
+    trace.mend(
+      41,
+      rule,
+      isByIsin ? text : `${text}, or the instrument be described, with an underlying that is traded on a venue`,
+    );
+  } else if (isByIsin && isin === undefined)
+    trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
   if (!entry && isin !== undefined && instrument.cfi === undefined)
     trace.mend(41, rule, `instrument ${isin} is not in the reference data, and no cfi is stated`);
   if (!isByIsin) {
@@ -334,7 +342,8 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
       const text = `the ISIN of index ${each} must be named, with an entry that says whether it is traded on a venue`;
       trace.mend(47, 'whether the underlying is traded on a venue', text);
     }
-    if (!entry && isin === undefined && !instrument.hasListedUnderlying())
+    const isTold = symbol !== undefined || unknownSymbol !== undefined;
+    if (!isTold && !entry && isin === undefined && !instrument.hasListedUnderlying())
       trace.mend(
         41,
         rule,

@@ -87,4 +87,27 @@ describe('what is reported along an order', () => {
     const both = await draftsOf([opened, FILL, { ...fill, execution_time: '2026-06-02T07:00:00Z' }, allocate]);
     expect(both.at(-1)).toMatchObject({ report: { tradingTime: '2026-06-02T08:00:01Z' } });
   });
+
+  it('tells once of a symbol that nobody knows, and not of all that follows', async () => {
+    const told = async (order: StatedValues, own: StatedValues = {}) =>
+      (
+        await toldOfOrder([
+          { ...create, isin: undefined, ...order },
+          { ...FILL, ...own },
+        ])
+      )[0]!.replace(/^.*?: /, '');
+    const unknown =
+      'field 41: symbol NOPE is of no instrument in the reference data: isin must be stated, or an entry have that symbol';
+    expect(await told({ symbol: 'NOPE' })).toBe(unknown);
+    expect(await told({ isin: 'FR0000131104', symbol: 'SHR' }, { symbol: 'NOPE' })).toBe(unknown);
+    expect(await told({ exchange: 'XOFF', counterparty_id: 'C-1' }, { symbol: 'NOPE' })).toBe(
+      `${unknown}, or the instrument be described, with an underlying that is traded on a venue`,
+    );
+    expect(await told({})).toBe('field 41: isin, or a symbol that an entry has, must be stated');
+    // what is stated of it is looked at
+    expect(await told({ symbol: 'NOPE' }, { currency: 'GBX' })).toMatch(
+      /^field 34 \(GBX\): .*; field 41: [^;]*; field 44 \(GBX\): [^;]*$/,
+    );
+    expect(await told({ symbol: 'NOPE' }, { cfi: 'ESVUFR' })).toMatch(/^field 34: currency must be stated.*field 42: /);
+  });
 });
