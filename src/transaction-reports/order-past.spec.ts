@@ -254,6 +254,16 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     if (isOrderPlaced && own.has('exchange') && own.get('exchange')!.text !== facts.get('exchange')?.text)
       lost.push('segment_mic');
     if (isOrderPlaced && (isAnother('exchange') || isAnother('segment_mic'))) lost.push('central_counterparty');
+    // an execution names a client where the order is for several or nobody, another one, or says that it is for nobody
+    const isOfNobody =
+      ['aggregated', 'none'].includes(facts.get('client_id_type')?.text ?? '') ||
+      (!facts.has('client_id') && facts.has('allocations'));
+    const isOtherClient =
+      isExecution(held) &&
+      (isOfNobody
+        ? own.has('client_id') || isAnother('client_id_type')
+        : facts.has('client_id') && (isAnother('client_id') || own.has('client_id_type')));
+    const ofClient: FactName[] = ['client_id', 'client_id_type', 'transmitting_firm', 'short_sale'];
     const capacities = [own, facts].map((each) => each.get('trading_capacity')?.text);
     const isOtherCapacity = isExecution(held) && capacities[0] !== undefined && capacities[0] !== capacities[1];
     const ofDecision: FactName[] = ['execution_decision_maker', 'execution_decision_maker_type'];
@@ -261,7 +271,9 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     if (isOtherCapacity) for (const name of ofDecision) stated.delete(name);
     // of two names of the instrument the one that is said again stays
     const stays = (name: FactName): boolean => !own.has(name) && !isAnother(name === 'isin' ? 'symbol' : 'isin');
-    for (const name of allocates ? [] : lost.filter((each) => !(isOtherCapacity && ofDecision.includes(each))))
+    if (isOtherClient) for (const name of ofClient) stated.delete(name);
+    const stay = [...(isOtherCapacity ? ofDecision : []), ...(isOtherClient ? ofClient : [])];
+    for (const name of allocates ? [] : lost.filter((each) => !stay.includes(each)))
       if (!own.has(name) && !((name === 'isin' || name === 'symbol') && stays(name))) facts.delete(name);
     for (const [name, value] of own) {
       const isOfOne = isExecution(held) ? OF_ONE_EXECUTION.has(name) : allocates && name !== 'allocations';

@@ -10,13 +10,16 @@ import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
 import {
   DECIDED_BY_THE_LATER,
+  CLIENT_NAMES,
   DESCRIBED_BY,
   describesAnother,
   INSTRUMENT_NAMES,
+  isForAnotherClient,
   isOfAnother,
   NAMED_AFTER_NOBODY,
   mayNameAnotherInstrument,
   namesOfSubjects,
+  OF_THAT_CLIENT,
   OF_THAT_INSTRUMENT,
   saidOfSubjects,
 } from '../reports/subjects.js';
@@ -249,10 +252,13 @@ export class OrderPast {
       if (name === 'transmission') continue;
       const ofDecision: FactName[] = OF_DECISIONS.has(name) ? ['trading_capacity'] : [];
       const subjects = [...namesOfSubjects(name), ...ofDecision];
-      const named =
-        subjects.length === 0 && !OF_THAT_INSTRUMENT.has(name)
-          ? []
-          : this.timelinesOf([...subjects, ...INSTRUMENT_NAMES, ...(OF_THAT_INSTRUMENT.has(name) ? DESCRIBED_BY : [])]);
+      const others = [
+        ...subjects,
+        ...(subjects.length > 0 || OF_THAT_INSTRUMENT.has(name) ? INSTRUMENT_NAMES : []),
+        ...(OF_THAT_INSTRUMENT.has(name) ? DESCRIBED_BY : []),
+        ...(OF_THAT_CLIENT.has(name) ? CLIENT_NAMES : []),
+      ];
+      const named = others.length === 0 ? [] : this.timelinesOf(others);
       // whether what is allocated was executed by then, as far as was known
       const stated = combined(this.timelineOf(name), isAllocating ? fills : [], (stated, fill) => ({
         ...{ stated, hasFill: fill !== undefined },
@@ -269,7 +275,10 @@ export class OrderPast {
           (mayNameAnotherInstrument(held.stated.facts, stated) || describesAnother(held.stated.facts, stated))
         )
           return before;
-        // so it does in another capacity of who decided
+        // and so it does for another client
+        if (isExecution(held) && OF_THAT_CLIENT.has(name) && isForAnotherClient(held.stated.facts, stated))
+          return before;
+        // and in another capacity of who decided
         if (isExecution(held) && OF_DECISIONS.has(name) && isInAnotherCapacity(held, others)) return before;
         const own = ofOrder(held, name, then?.hasFill ?? false);
         // where an execution took place says nothing of where the order is
