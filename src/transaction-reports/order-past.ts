@@ -711,8 +711,11 @@ export function takenOver(held: HeldContent, known: KnownThen): ReadonlyMap<Fact
   const place = (of: ReadonlyMap<FactName, Stated>) => OF_PLACE.map((name) => of.get(name)).find((each) => each);
   if (place(own)) {
     for (const name of OF_PLACE) taken.delete(name);
-    // one that was named for another venue
-    if (place(own)!.text !== place(facts)?.text) taken.delete('central_counterparty');
+    // one that was named for another venue, or another segment of the same
+    const [there, ccp] = [place(facts)?.text, facts.get('central_counterparty')];
+    if (place(own)!.text !== there) taken.delete('central_counterparty');
+    if (place(own)!.text !== there && there !== undefined && ccp)
+      taken.set('central_counterparty', { ...ccp, namedAt: there });
   }
   for (const name of OF_ONE_EXECUTION) {
     const stated = name === 'allocations' ? undefined : own.get(name);

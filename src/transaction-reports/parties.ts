@@ -13,7 +13,7 @@ import {
 } from './execution.js';
 import type { Role } from './legs.js';
 import { isConcat, personOf } from './persons.js';
-import { withCentralCounterparty } from './place.js';
+import { isOnSameMarket, withCentralCounterparty } from './place.js';
 import { fromEntry, fromEvent, type Source, type Stated, type Trace } from './trace.js';
 import type { AccountOwner, DecisionMaker, LegalEntity, NaturalPerson, Party } from './transaction-report.js';
 
@@ -116,7 +116,10 @@ function otherSideOf({ facts, place, reference, ...rest }: Execution, side: Side
     );
     return NOBODY;
   }
-  const stated = facts.get('central_counterparty');
+  const elsewhere = facts.namedElsewhere('central_counterparty');
+  const stated =
+    facts.get('central_counterparty') ??
+    (elsewhere && isOnSameMarket(elsewhere.namedAt, place, reference) ? elsewhere : undefined);
   const having = stated ? undefined : withCentralCounterparty(place, reference);
   const ccp = stated?.text ?? having?.attributes.central_counterparty;
   if (ccp !== undefined) {

@@ -1,5 +1,5 @@
 import { ENTRIES, referenceOf, rowOf, type Entries, type StatedValues } from '../../test/support/executions.js';
-import { FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, CCP, FIRM } from '../../test/support/transaction-reports.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
 import type { Draft, NotReportable } from './draft.js';
@@ -109,5 +109,26 @@ describe('what is reported along an order', () => {
       /^field 34 \(GBX\): .*; field 41: [^;]*; field 44 \(GBX\): [^;]*$/,
     );
     expect(await told({ symbol: 'NOPE' }, { cfi: 'ESVUFR' })).toMatch(/^field 34: currency must be stated.*field 42: /);
+  });
+
+  it('is with the central counterparty that the order names, also on another segment of the same market', async () => {
+    const otherSide = async (order: StatedValues, own: StatedValues): Promise<unknown> => {
+      const [report] = await draftsOf([
+        { ...create, central_counterparty: BANK, ...order },
+        { ...FILL, ...own },
+      ]);
+      return report?.is === 'draft' && report.report.status === 'NEWT' && report.report.seller.owners[0]!.id;
+    };
+    const ofOrder = { is: 'legal-entity', lei: BANK };
+    expect(await otherSide({}, {})).toEqual(ofOrder);
+    expect(await otherSide({}, { exchange: 'PARS' })).toEqual(ofOrder);
+    expect(await otherSide({}, { segment_mic: 'PARS' })).toEqual(ofOrder);
+    expect(await otherSide({ segment_mic: 'PARS' }, { exchange: 'XPAR' })).toEqual(ofOrder);
+    // elsewhere, what the reference data have of the market
+    expect(await otherSide({}, { exchange: 'XANO' })).toEqual({ is: 'venue', mic: 'XANO' });
+    expect(await otherSide({ exchange: 'XANO' }, { exchange: 'PARS' })).toEqual({ is: 'legal-entity', lei: CCP });
+    expect(await otherSide({}, { exchange: 'PARS', central_counterparty: CCP })).toEqual({
+      ...{ is: 'legal-entity', lei: CCP },
+    });
   });
 });

@@ -34,7 +34,15 @@ export class Facts {
 
   get(name: FactName): Stated | undefined {
     this.asked.add(name);
-    return this.own.get(name) ?? this.taken(name);
+    const stated = this.own.get(name) ?? this.taken(name);
+    return stated?.namedAt === undefined ? stated : undefined;
+  }
+
+  /** What the order says of another place than that of the execution. */
+  namedElsewhere(name: FactName): (Stated & { namedAt: string }) | undefined {
+    this.asked.add(name);
+    const stated = this.taken(name);
+    return stated?.namedAt === undefined ? undefined : { ...stated, namedAt: stated.namedAt };
   }
 
   /** Whether the event states it itself. */
@@ -65,7 +73,7 @@ export class Facts {
   isAnsweredBy(others: Facts): boolean {
     for (const name of this.asked) {
       const [own, other] = [this.taken(name), others.taken(name)];
-      if (own?.text !== other?.text) return false;
+      if (own?.text !== other?.text || own?.namedAt !== other?.namedAt) return false;
       if (DECIDED_BY_THE_LATER.has(name) && own?.sequence !== other?.sequence) return false;
     }
     for (const name of this.askedBefore) {
