@@ -157,6 +157,7 @@ function givesTheSame(derived: TransactionVersion, later: TransactionVersion): b
     isSameUnlike(unlike, derived.unlike) &&
     isForSeveral === derived.isForSeveral &&
     later.isOfFormer === derived.isOfFormer &&
+    later.isPerhapsOfFormer === derived.isPerhapsOfFormer &&
     dayOf(cause) === dayOf(derived.cause) &&
     derived.facts.isAnsweredBy(facts)
   );

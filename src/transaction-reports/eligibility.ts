@@ -70,7 +70,7 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   }
   const isClientKnown = !(['client_id', 'client_id_type', 'aggregated'] as const).some((name) => unknown.has(name));
   const isOfClient = !isAggregate(execution) && clientIdOf(execution) !== undefined;
-  if (!isFill(at) && isClientKnown && isOfClient && othersThanClient(execution).length === 0) {
+  if (!isFill(at) && !at.isPerhapsOfFormer && isClientKnown && isOfClient && othersThanClient(execution).length === 0) {
     const reason =
       "It allocates what was executed for one client's order: the reports of the executions name the client";
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: true };

@@ -113,6 +113,11 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
       'an execution must not be before its order began: another order had its id before, of which nothing is known any more';
     trace.mend(28, 'of which order it is', text);
   }
+  if (at.isPerhapsOfFormer) {
+    const text =
+      'execution_time, isin or symbol must say of which order the allocation is: of the one that had its id before, executions are not allocated';
+    trace.mend(28, 'of which order it is', text);
+  }
   const instruments = namedBySymbolAlone(at, reference);
   const isin = facts.text('isin') ?? '';
   if (instruments.length > 0 && !instruments.includes(isin)) {

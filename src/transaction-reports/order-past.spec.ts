@@ -135,14 +135,14 @@ function isTransaction(held: HeldContent): boolean {
   return isExecution(held) || held.stated?.facts.has('allocations') === true;
 }
 
-function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknown {
+function wordsOf({ facts, lastFill, isFormerOpen }: KnownThen, isToExecution: boolean): unknown {
   const textsOf = (of: KnownThen['facts']) =>
     [...of]
       .map(([name, stated]) => `${name} ${changesOf(stated)} ${ofTheLater.has(name) ? stated.sequence : ''}`)
       .sort();
   const { row, transmission, receiver, unlike, isForSeveral, facts: then } = lastFill ?? {};
   const ofFill = [row?.sequence, transmission?.text, receiver?.text, [...(unlike ?? [])], isForSeveral];
-  return isToExecution ? textsOf(facts) : [textsOf(facts), ofFill, then && textsOf(then)];
+  return isToExecution ? textsOf(facts) : [textsOf(facts), ofFill, then && textsOf(then), isFormerOpen];
 }
 
 /** Of which it matters what was said last. */
@@ -170,11 +170,16 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let since: Partial<Record<FactName, string>>[] = [];
   let areAllocated = false;
   let hasFill = false;
+  let isFormerOpen = false;
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
     if (isAnew(events, events.indexOf(contents), held)) {
+      const ofSeveral = (name: FactName, text: string) => since.every((each) => each[name] === text);
+      const isForOthers = ofSeveral('client_id', '') && !ofSeveral('trading_capacity', 'own_account');
+      const isForClients = isForOthers || ofSeveral('aggregated', 'true') || ofSeveral('client_id_type', 'several');
+      isFormerOpen = since.length > 0 && !areAllocated && isForClients;
       facts.clear();
       [lastFill, since, areAllocated, hasFill] = [undefined, [], false, false];
     }
@@ -285,7 +290,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     else if (own.has('transmission') && !isExecution(held) && !isOfAllocation)
       throw new Error(`nothing came of ${content.event_id}`);
   }
-  return { facts, lastFill };
+  return { facts, lastFill, isFormerOpen };
 }
 
 type Events = readonly (readonly HeldContent[])[];

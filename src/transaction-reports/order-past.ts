@@ -127,6 +127,8 @@ export interface KnownThen {
   facts: ReadonlyMap<FactName, Stated>;
   /** Not one that allocates itself; of no account to executions. */
   lastFill: LastFill | undefined;
+  /** Whether another order had the id before, and executions of it for several clients are not allocated. */
+  isFormerOpen: boolean;
 }
 
 /** The last execution, and how its order was transmitted. */
@@ -207,6 +209,8 @@ export class OrderPast {
   private days: Timeline<string | undefined> = [];
   /** when the order began, of one whose id another had before */
   private begins: Timeline<bigint | undefined> = [];
+  /** whether executions of the order that had the id before were to be allocated when it began */
+  private formerOpens: Timeline<boolean> = [];
   private readonly changes = new Numbered();
   /** the same for the same, while an event is added */
   private readonly pastFills = new Map<HeldContent, Map<string, PastFill>>();
@@ -314,6 +318,10 @@ export class OrderPast {
     this.begins = continued(this.begins, contents, (held, before) =>
       isAnew(held) ? nanosOf(held.stated!.content.timestamp) : before,
     );
+    const former = combined(this.fills, this.formerOpens, (fill, isOpen) => ({ fill, isOpen }));
+    this.formerOpens = continued(former, contents, (held, then) =>
+      isAnew(held) ? isToBeAllocated(then?.fill) : then?.isOpen === true,
+    );
     const unlessAnew = <T>(timeline: Timeline<T>): Timeline<T | undefined> =>
       continued(
         combined(timeline, begins, (value, begin) => ({ value, begin })),
@@ -365,6 +373,7 @@ export class OrderPast {
     for (const timeline of this.stated.values()) note(timeline, isSaidAgain);
     if (isForExecution) return changes;
     note(this.fills, () => false);
+    note(this.formerOpens, Object.is);
     for (const { value } of this.fills) {
       if (!value) continue;
       note(value.transmissions, () => false);
@@ -381,15 +390,15 @@ export class OrderPast {
 
   at(sequence: bigint, isForExecution: boolean): KnownThen {
     const facts = factsAt(this.stated, sequence);
+    const isFormerOpen = !isForExecution && valueAt(this.formerOpens, sequence) === true;
     const last = isForExecution ? undefined : valueAt(this.fills, sequence);
-    if (!last || last.isAllocatedByItself) return { facts, lastFill: undefined };
+    if (!last || last.isAllocatedByItself) return { facts, lastFill: undefined, isFormerOpen };
     const { fill, transmissions, said } = last;
     const unlike = new Map(ALIKE_NAMES.flatMap((name, i) => ((said[i]?.length ?? 0) > 1 ? [[name, said[i]!]] : [])));
-    const areAll = (name: keyof typeof ALIKE, meaning: string): boolean =>
-      said[ALIKE_NAMES.indexOf(name)]!.every((text) => text === meaning);
-    const isForSeveral = areAll('aggregated', 'true') || areAll('client_id_type', 'several') || areAll('client_id', '');
+    const isForSeveral = isSaidForSeveral(last) || areAll(last, 'client_id', '');
     const then = transmissionTo(fill, valueAt(transmissions, sequence));
-    return { facts, lastFill: { ...fill, ...then, facts: factsAt(last.stated, sequence), unlike, isForSeveral } };
+    const lastFill = { ...fill, ...then, facts: factsAt(last.stated, sequence), unlike, isForSeveral };
+    return { facts, lastFill, isFormerOpen };
   }
 
   /**
@@ -426,6 +435,22 @@ export class OrderPast {
   private timelineOf(name: FactName): Timeline<Stated | undefined> {
     return this.stated.get(name) ?? [];
   }
+}
+
+/** Whether executions that may be allocated together all say the same by a name. */
+function areAll({ said }: PastFill, name: keyof typeof ALIKE, meaning: string): boolean {
+  return said[ALIKE_NAMES.indexOf(name)]!.every((text) => text === meaning);
+}
+
+function isSaidForSeveral(fills: PastFill): boolean {
+  return areAll(fills, 'aggregated', 'true') || areAll(fills, 'client_id_type', 'several');
+}
+
+/** Whether there are executions that are open to be allocated, and for others than the firm. */
+function isToBeAllocated(fills: PastFill | undefined): boolean {
+  if (fills === undefined || fills.isAllocated) return false;
+  if (isSaidForSeveral(fills)) return true;
+  return areAll(fills, 'client_id', '') && !areAll(fills, 'trading_capacity', 'own_account');
 }
 
 /** Whether an execution allocates less of itself than its quantity. */

@@ -131,4 +131,31 @@ describe('what is reported along an order', () => {
       ...{ is: 'legal-entity', lei: CCP },
     });
   });
+
+  it('of an allocation is held where it may be of the order that had the id before, and does not say of which', async () => {
+    const block = { action: 'create', ...OF_SEVERAL };
+    const last = { ...FILL, action: 'fill' };
+    const allocate = { action: 'change_status', allocations: [part('10')] };
+    const after = async (former: readonly Stated[], allocation: StatedValues = allocate, next: StatedValues = block) =>
+      (await toldOfOrder([...former, next, last, allocation])).at(-1)!.replace(/^.*?: /, '');
+    const inDoubt =
+      'field 28: execution_time, isin or symbol must say of which order the allocation is: of the one that had its id before, executions are not allocated';
+    expect(await after([block, last])).toBe(inDoubt);
+    // where it says so, where they were allocated, and where there were none to be
+    expect(await after([block, last], { ...allocate, isin: 'FR0000131104' })).toBe('ready');
+    expect(await after([block, last], { ...allocate, execution_time: '2026-06-02T08:00:03Z' })).toBe('ready');
+    expect(await after([block, last, allocate])).toBe('ready');
+    expect(await after([block, { ...last, allocations: [part('10')] }])).toBe('ready');
+    expect(await after([create, last])).toBe('ready');
+    expect(await after([{ ...block, client_id_type: 'none', trading_capacity: 'own_account' }, last])).toBe('ready');
+    expect(await after([block, { action: 'cancel' }])).toBe('ready');
+    // also where the later one is one client's, so that nothing of it would be reported
+    expect(await after([block, last], allocate, create)).toBe(inDoubt);
+    // until the executions of the former allocate themselves
+    const allocated = { ...last, allocations: [part('10')] };
+    const told = await toldOfOrder([block, [last, allocated], block, last, allocate]);
+    expect(told.slice(-3)).toEqual([
+      ...[`5 NEWT v1 leg 2: ${inDoubt}`, '5 CANC v1 leg 2: ready', '5 NEWT v2 leg 2: ready'],
+    ]);
+  });
 });

@@ -14,7 +14,7 @@ import {
   type KnownThen,
   type Unlike,
 } from './order-past.js';
-import { DECIDED_BY_THE_LATER } from '../reports/subjects.js';
+import { DECIDED_BY_THE_LATER, INSTRUMENT_NAMES } from '../reports/subjects.js';
 import type { Stated } from './trace.js';
 
 /** Of these only what the execution itself states counts. */
@@ -109,6 +109,8 @@ export interface TransactionVersion {
   isForSeveral: boolean;
   /** whether it, or what it allocates, was executed before the order began, whose id another had before */
   isOfFormer?: boolean;
+  /** of an allocation: whether it may be of the order that had the id before, and does not say of which it is */
+  isPerhapsOfFormer?: boolean;
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
@@ -247,7 +249,13 @@ function versionOf(
     unlike: isExecution(held) || !known.lastFill ? ALL_ALIKE : known.lastFill.unlike,
     isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
     ...(isOfFormer && { isOfFormer }),
+    ...(known.isFormerOpen && !isExecution(held) && !saysOfWhich(stated.facts) && { isPerhapsOfFormer: true }),
   };
+}
+
+/** Whether an allocation says by time or instrument of which order it is. */
+function saysOfWhich(facts: ReadonlyMap<FactName, Stated>): boolean {
+  return (['execution_time', ...INSTRUMENT_NAMES] as const).some((name) => facts.has(name));
 }
 
 /** To an execution the one before it is of no account. */
@@ -259,5 +267,5 @@ function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
     a.lastFill?.isForSeveral === b.lastFill?.isForSeveral &&
     saysTheSame(a.lastFill?.facts ?? NOTHING, b.lastFill?.facts ?? NOTHING) &&
     isSameUnlike(a.lastFill?.unlike ?? ALL_ALIKE, b.lastFill?.unlike ?? ALL_ALIKE);
-  return (toExecution || isSameFill) && saysTheSame(a.facts, b.facts);
+  return (toExecution || (isSameFill && a.isFormerOpen === b.isFormerOpen)) && saysTheSame(a.facts, b.facts);
 }
