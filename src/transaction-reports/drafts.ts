@@ -117,7 +117,9 @@ export function draftsOfTransaction(
     return legsOf(execution).map((leg) => {
       const trace = new Trace();
       const report = newReport(execution, leg, trace);
-      const findings = findingsOf(report, context).filter((each) => !isOfUnknown(each, execution));
+      const findings = execution.fill
+        ? findingsOf(report, context).filter((each) => !isOfUnknown(each, execution))
+        : [];
       return {
         is: 'draft',
         ...base,
@@ -125,6 +127,8 @@ export function draftsOfTransaction(
         isFirmStated: isFirmStated(execution),
         ...{ report, submitters },
         ...traced(trace),
+        // where there is no execution all that is missing follows from that
+        ...(!execution.fill && { toMend: trace.toMend.filter(({ field }) => field === 1 || field === 28) }),
         findings,
       };
     });

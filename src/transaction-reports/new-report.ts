@@ -264,7 +264,7 @@ function tradingTime(
   const rule = 'the time of the execution; of an allocation that of the last one before it';
   if (!isTimeReadable) trace.mend(28, rule, 'execution_time must be a time by RFC 3339, of the years 1970 to 2199');
   if (!fill) {
-    trace.mend(28, rule, NOTHING_TO_ALLOCATE);
+    trace.mend(28, rule, nothingToAllocate(at, facts));
     return undefined;
   }
   const own = isFill(at) || !facts.isOwn('execution_time') ? undefined : tradeTimeOf(at.content);
@@ -276,8 +276,15 @@ function tradingTime(
   return time;
 }
 
-const NOTHING_TO_ALLOCATE =
-  'the order has no execution before it that could be allocated: what an execution allocates itself, all of it, is allocated already';
+/** What is to be done about an allocation of nothing. */
+function nothingToAllocate({ intention }: Execution['at'], facts: Execution['facts']): string {
+  if (intention === 'executed')
+    return 'allocations were stated before the executions: they must be stated again, of what was executed and with the price of each, by an event after them or by each execution';
+  const parent = facts.isOwn('parent_order_id') ? facts.text('parent_order_id') : undefined;
+  if (parent !== undefined)
+    return `allocations of what was executed for order ${parent} must be recorded as an event of that order, with its id as entity_id: nothing was executed for the order that has parent_order_id ${parent}`;
+  return 'the order has no execution before it that could be allocated: what an execution allocates itself, all of it, is allocated already';
+}
 
 /** Whether two canonical times are one, as far as the coarser of them says. */
 function areOneInstant(a: string, b: string): boolean {

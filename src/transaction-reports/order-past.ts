@@ -580,7 +580,7 @@ function isOfAllocation(held: HeldContent, hasFill: boolean): boolean {
 }
 
 /** With this an order begins. */
-const BEGIN = 'create';
+export const BEGIN = 'create';
 
 /** The day of a time, UTC: as texts are ordered. */
 function dayOf(timestamp: string): string {
@@ -588,10 +588,13 @@ function dayOf(timestamp: string): string {
 }
 
 /** When an order is over by what an event says, in nanoseconds since 1970; undefined where it is not. */
-function endOf({ action, timestamp }: Content): bigint | undefined {
-  return action === 'fill' || action === 'cancel' || action === 'expire' || action === 'reject'
-    ? nanosOf(timestamp)
-    : undefined;
+function endOf(content: Content): bigint | undefined {
+  return isOver(content) ? nanosOf(content.timestamp) : undefined;
+}
+
+/** Whether an order is over by an event. */
+export function isOver({ action }: Content): boolean {
+  return action === 'fill' || ENDS.includes(action);
 }
 
 /** With these the order is over: whoever it was sent to may have executed it before it knew, or it is executed otherwise. */
@@ -788,7 +791,7 @@ function isSaidAgain(a: Stated | undefined, b: Stated | undefined): boolean {
 }
 
 /** Whether it is of a drop copy. */
-function isCopy({ stated }: HeldContent): boolean {
+export function isCopy({ stated }: HeldContent): boolean {
   return stated?.facts.get('drop_copy')?.text === 'true';
 }
 

@@ -158,4 +158,49 @@ describe('what is reported along an order', () => {
       ...[`5 NEWT v1 leg 2: ${inDoubt}`, '5 CANC v1 leg 2: ready', '5 NEWT v2 leg 2: ready'],
     ]);
   });
+
+  it('of allocations that are stated before anything was executed is what came of them', async () => {
+    const allocations = [part('10')];
+    const block = { action: 'create', ...OF_SEVERAL, allocations };
+    const allocate = { action: 'change_status', allocations };
+    const first = async (...events: Stated[]) => (await toldOfOrder(events))[0]!;
+    const none = '1 none: It allocates what was not executed';
+    expect(await first(block)).toBe(`${none} yet, as it is intended: nothing was executed so far`);
+    expect(await first(block, { action: 'cancel' })).toBe(`${none}: the order ended without an execution`);
+    const again =
+      'field 28: allocations were stated before the executions: they must be stated again, of what was executed and with the price of each, by an event after them or by each execution';
+    expect(await first(block, FILL)).toBe(`1 NEWT v1 leg 2: ${again}`);
+    const done = `${none} yet, as it was intended: what was executed is allocated since`;
+    expect(await first(block, FILL, allocate)).toBe(done);
+    expect(await first(block, { ...FILL, allocations })).toBe(done);
+    // by what holds, and of the same order
+    expect(await first(block, FILL, [allocate, { action: 'void' }])).toBe(`1 NEWT v1 leg 2: ${again}`);
+    expect(await first(block, [FILL, { action: 'void' }], allocate)).toBe(
+      `${none} yet, as it is intended: nothing was executed so far`,
+    );
+    expect(await first(block, { action: 'cancel' }, block, FILL, allocate)).toMatch(/ended without an execution$/);
+    expect(await first(block, { ...FILL, drop_copy: true })).toMatch(/nothing was executed so far$/);
+    // what is said to be an allocation is asked for
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const [held] = await toldOfOrder([opened, allocate]);
+    expect(held).toMatch(/^2 NEWT v1 leg 2: field 28: the order has no execution before it that could be allocated: /);
+    expect(await toldOfOrder([opened, allocate, FILL])).toEqual([
+      `2 NEWT v1 leg 2: ${again}`,
+      '3 NEWT v1 leg 0: ready',
+    ]);
+    // beside executions that allocate all of themselves there is nothing to come
+    const twice = await toldOfOrder([opened, { ...FILL, allocations }, allocate, { action: 'cancel' }]);
+    expect(twice.at(-1)).toMatch(/^3 NEWT v1 leg 2: field 28: the order has no execution before it that could/);
+    const next = [{ ...FILL, action: 'fill', allocations }, block, { action: 'cancel' }];
+    expect((await toldOfOrder([opened, ...next])).at(-1)).toBe(
+      `3${none.slice(1)}: the order ended without an execution`,
+    );
+    // under an id of its own
+    const ofParent = { ...allocate, parent_order_id: 'P-1' };
+    const told = 'field 28: allocations of what was executed for order P-1 must be recorded as an event of that order';
+    for (const action of ['create', 'change_status'])
+      expect(await first({ ...ofParent, action })).toBe(
+        `1 NEWT v1 leg 2: ${told}, with its id as entity_id: nothing was executed for the order that has parent_order_id P-1`,
+      );
+  });
 });

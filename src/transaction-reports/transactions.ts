@@ -2,6 +2,7 @@ import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
+import { intentionAt, stepsOf, type Intention, type OrderStep } from './intended-allocations.js';
 import {
   contentsOf,
   type HeldFill,
@@ -111,6 +112,8 @@ export interface TransactionVersion {
   isOfFormer?: boolean;
   /** of an allocation: whether it may be of the order that had the id before, and does not say of which it is */
   isPerhapsOfFormer?: boolean;
+  /** of an allocation before which nothing was executed: what came of it */
+  intention?: Intention;
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
@@ -132,14 +135,27 @@ export interface Transaction {
 /** The executions and allocations along an order's life, with all their versions. Throws DamagedRowError. */
 export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transaction> {
   const past = new OrderPast();
+  let steps: readonly OrderStep[] | undefined;
   for await (const event of life.events()) {
     if (event.kind === 'correction') continue;
     const contents = contentsOf(event.versions);
     if (contents.some(isTransaction)) {
-      yield { orderId: life.orderId, eventId: event.row.event_id, versions: versionsOf(contents, past) };
+      const versions = versionsOf(contents, past);
+      // to know it, what comes later must be read: of few orders that is asked
+      if (versions.some(isIntended)) steps ??= await stepsOf(life);
+      const intention = steps && intentionAt(steps, BigInt(event.row.sequence));
+      yield {
+        ...{ orderId: life.orderId, eventId: event.row.event_id },
+        versions: intention ? versions.map((each) => (isIntended(each) ? { ...each, intention } : each)) : versions,
+      };
     }
     past.add(contents);
   }
+}
+
+/** Whether it allocates, and nothing was executed before it. */
+function isIntended(version: TransactionVersion | NoTransaction): version is TransactionVersion {
+  return version.content !== undefined && version.fill === undefined;
 }
 
 /** An execution, and not the allocation of some alone. */
