@@ -171,10 +171,13 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let areAllocated = false;
   let hasFill = false;
   let isFormerOpen = false;
+  /** events that are executions: where these alone say for whom the order is, the last one does */
+  const ofExecutions = new Set<string>();
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
+    if (isExecution(held)) ofExecutions.add(content.event_id);
     if (isAnew(events, events.indexOf(contents), held)) {
       const ofSeveral = (name: FactName, text: string) => since.every((each) => each[name] === text);
       const isForOthers = ofSeveral('client_id', '') && !ofSeveral('trading_capacity', 'own_account');
@@ -263,8 +266,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const isOfNobody =
       ['aggregated', 'none'].includes(facts.get('client_id_type')?.text ?? '') ||
       (!facts.has('client_id') && facts.has('allocations'));
+    const client = (['client_id', 'client_id_type', 'allocations'] as const).flatMap((name) => facts.get(name) ?? []);
     const isOtherClient =
       isExecution(held) &&
+      client.some(({ event_id: id }) => !ofExecutions.has(id)) &&
       (isOfNobody
         ? own.has('client_id') || isAnother('client_id_type')
         : facts.has('client_id') && (isAnother('client_id') || own.has('client_id_type')));

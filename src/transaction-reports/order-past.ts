@@ -211,6 +211,8 @@ export class OrderPast {
   private begins: Timeline<bigint | undefined> = [];
   /** whether executions of the order that had the id before were to be allocated when it began */
   private formerOpens: Timeline<boolean> = [];
+  /** ids of the events that say as executions for whom they are */
+  private readonly namedByExecution = new Set<string>();
   private readonly changes = new Numbered();
   /** the same for the same, while an event is added */
   private readonly pastFills = new Map<HeldContent, Map<string, PastFill>>();
@@ -219,6 +221,10 @@ export class OrderPast {
   add(all: readonly HeldContent[]): void {
     const contents = all.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
     if (contents.some((held) => held.stated?.content.action === BEGIN)) this.beginAnew(contents);
+    for (const held of contents) {
+      if (isExecution(held) && CLIENT_NAMES.some((name) => held.stated.facts.has(name)))
+        this.namedByExecution.add(held.stated.content.event_id);
+    }
     if (contents.some(({ stated }) => stated && endOf(stated.content) !== undefined)) {
       this.ends = continued(this.ends, contents, ({ stated }, end) => (stated && endOf(stated.content)) ?? end);
     }
@@ -280,8 +286,7 @@ export class OrderPast {
         )
           return before;
         // and so it does for another client
-        if (isExecution(held) && OF_THAT_CLIENT.has(name) && isForAnotherClient(held.stated.facts, stated))
-          return before;
+        if (isExecution(held) && OF_THAT_CLIENT.has(name) && this.isForAnotherClient(held, stated)) return before;
         // and in another capacity of who decided
         if (isExecution(held) && OF_DECISIONS.has(name) && isInAnotherCapacity(held, others)) return before;
         const own = ofOrder(held, name, then?.hasFill ?? false);
@@ -430,6 +435,12 @@ export class OrderPast {
     const same = ofFill.get(key) ?? pastFill;
     ofFill.set(key, same);
     return same;
+  }
+
+  /** Whether an execution is for another client than its order, where that is said by others than executions. */
+  private isForAnotherClient({ stated: { facts } }: HeldFill, known: (name: FactName) => Stated | undefined): boolean {
+    const isSaid = CLIENT_NAMES.map(known).some((stated) => stated && !this.namedByExecution.has(stated.event_id));
+    return isSaid && isForAnotherClient(facts, known);
   }
 
   private timelineOf(name: FactName): Timeline<Stated | undefined> {

@@ -537,6 +537,7 @@ describe('the transactions along an order', () => {
     // the same, and where the order does not say whose it is, it is whose the execution is
     expect(await after({ client_id: 'C-1' }, one)).toEqual(['C-1 legal_entity - MIL', 'C-1 legal_entity - MIL']);
     expect(await after({}, one)).toEqual(['C-1 legal_entity - MIL', 'C-1 legal_entity - MIL']);
+    expect(await after({}, one, { client_id: 'C-9' })).toEqual(['C-1 legal_entity - MIL', 'C-9 - - -', 'C-9 - - -']);
     expect(await after({ client_id: '5493001KJTIIGC8Y1R12' }, one)).toEqual([
       ...['C-1 legal_entity - MIL', 'C-1 legal_entity - MIL'],
     ]);
