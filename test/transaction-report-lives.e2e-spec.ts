@@ -303,6 +303,31 @@ describe('the reports of an execution', () => {
     expect(await lastDraft()).toMatchObject({ status: 'reportable', f40_complex_trade_id: null });
   }, 60_000);
 
+  it('are held where a correction does not say what became of it, until another one does', async () => {
+    await create();
+    const id = await fill();
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 send']);
+    const unclear = await post('trade_correct', { ...FILL, price: '60' }, code(), id);
+    expect(await submitAnd('ACPT')).toEqual(['CANC v1 send', 'NEWT v2 held']);
+    expect(await lastDraft()).toMatchObject({
+      to_mend: expect.stringMatching(/^field 1: trade_correct does not say what became of the execution/),
+    });
+    await corrected(unclear, { price: '60' });
+    expect(await submitAnd('ACPT')).toEqual(['CANC v1 as-sent', 'CANC v2 not-there', 'NEWT v3 send']);
+    expect(had.size).toBe(1);
+  }, 60_000);
+
+  it('of a block that says beforehand who is to get it are its allocations that come after', async () => {
+    const block = { ...agency('C-1'), client_id: undefined, client_id_type: 'pending_allocation' };
+    const allocations = [{ client_id: 'C-1', quantity: '100', price: '61.38' }];
+    await create({ ...block, allocations });
+    expect(await submitAnd('ACPT')).toEqual([]);
+    await fill();
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 held', 'NEWT v1 send']);
+    await post('change_status', {}, { allocations });
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 as-sent', 'NEWT v1 send']);
+  }, 60_000);
+
   it('have the venue that the execution states, and nothing of where the one before it was', async () => {
     await create(OWN, { segment_mic: 'XPAR' });
     await fill({ exchange: 'XANO' }, {});

@@ -504,6 +504,20 @@ const PRODUCTS: Record<string, Case> = {
       ...{ 'ExctgPrsn/Prsn/Othr/Id': 'ITMRARSS70A01H501U', 'ExctgPrsn/Prsn/Othr/SchmeNm/Cd': 'NIDN' },
     },
   },
+  'an order for which two act': {
+    metadata: {
+      ...{ ...CLIENT_DECIDES, trading_capacity: 'any_other', client_id: 'C-1', counterparty_id: BANK },
+      ...{ client_representative_ids: ['R-1', OTHER_BANK] },
+    },
+    state: { isin: SHARE, side: 'buy', ...OFF, quantity: '2', price: '61' },
+    expected: {
+      ...{ 'Tx/TradgCpcty': 'AOTC', [SELLER]: BANK, ...units('2'), ...money('61'), 'Tx/TradVn': 'XOFF' },
+      ...{ 'FinInstrm/Id': SHARE, 'Buyr/AcctOwnr/Id/LEI': CLIENT, 'Buyr/AcctOwnr/CtryOfBrnch': 'IT' },
+      ...{ 'Buyr/DcsnMakr/Prsn/FrstNm': 'Karl', 'Buyr/DcsnMakr/Prsn/Nm': 'Vertreter' },
+      ...{ 'Buyr/DcsnMakr/Prsn/BirthDt': '1961-12-24', 'Buyr/DcsnMakr/Prsn/Othr/Id': 'AT19611224KARL#VERTR' },
+      ...{ 'Buyr/DcsnMakr/Prsn/Othr/SchmeNm/Prtry': 'CONCAT', 'Buyr/DcsnMakr/LEI': OTHER_BANK },
+    },
+  },
   'a mandate, by which the firm decides for a fund that sells': {
     metadata: { ...MACHINES, trading_capacity: 'any_other', client_id: 'C-5', counterparty_id: BANK },
     state: { isin: SHARE, side: 'sell', ...OFF, quantity: '2', price: '61', short_sale: 'not_exempt' },

@@ -246,7 +246,7 @@ export const KINDS: readonly Kind[] = [
         'decision_maker',
         TEXT,
         'R-1',
-        'who decides for the client: representative_id, or the LEI of the firm itself under a mandate',
+        'who decides for the client: representative_id, or the LEI of the firm itself under a mandate; several with blanks between them',
       ),
       field('branch', TEXT, 'PAR', 'branch_id of the branch that takes its orders', { refersTo: 'branch' }),
     ],

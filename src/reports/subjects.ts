@@ -16,6 +16,12 @@ const OF_A_REPRESENTATIVE: readonly FactName[] = [
   'client_representative_birth_date',
 ];
 
+const OF_A_CLIENT: readonly FactName[] = [
+  ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
+  ...(['client_representative_id', 'client_representative_ids', ...OF_A_REPRESENTATIVE] as const),
+  ...(['transmitting_firm', 'branch', 'short_sale', 'commodity_risk_reducing'] as const),
+];
+
 interface Said {
   text: string;
 }
@@ -49,14 +55,21 @@ const SUBJECTS: readonly Subject[] = [
   {
     // by the type it is told whether a person was known
     namedBy: ['client_id', 'client_id_type'],
-    said: [
-      ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
-      ...(['client_representative_id', 'transmitting_firm', ...OF_A_REPRESENTATIVE] as const),
-      ...(['branch', 'short_sale', 'commodity_risk_reducing'] as const),
-    ],
+    said: OF_A_CLIENT,
     isAnother: namesAnotherClient,
   },
   { namedBy: ['client_representative_id'], said: OF_A_REPRESENTATIVE },
+  // one, or several: what is said last
+  {
+    namedBy: ['client_representative_id'],
+    said: ['client_representative_ids'],
+    isAnother: (own) => own.has('client_representative_id'),
+  },
+  {
+    namedBy: ['client_representative_ids'],
+    said: ['client_representative_id', ...OF_A_REPRESENTATIVE],
+    isAnother: (own) => own.has('client_representative_ids'),
+  },
   { namedBy: ['investment_decision_maker'], said: ['investment_decision_maker_type'], ofNobody: 'client' },
   { namedBy: ['execution_decision_maker'], said: ['execution_decision_maker_type'], ofNobody: 'client' },
 ];
@@ -68,6 +81,11 @@ for (const subject of SUBJECTS)
 
 /** What an execution in another instrument than the order's says of itself alone. */
 export const OF_THAT_INSTRUMENT: ReadonlySet<FactName> = new Set([...INSTRUMENT_NAMES, ...OF_AN_INSTRUMENT, 'side']);
+
+/** What an execution for another client than the order's says of itself alone. */
+export const OF_THAT_CLIENT: ReadonlySet<FactName> = new Set(['client_id', 'aggregated', ...OF_A_CLIENT]);
+/** By what it is told whether it is. */
+export const CLIENT_NAMES = ['client_id', 'client_id_type', 'aggregated', 'allocations'] as const satisfies FactName[];
 
 /** By what somebody is named of whom it may have been said that there is nobody: also by the name that was known before. */
 export const NAMED_AFTER_NOBODY: ReadonlySet<FactName> = new Set(
@@ -141,6 +159,22 @@ function namesAnotherClient(own: ReadonlyMap<FactName, Said>, known: Known): boo
   const [next, before] = [own.get('client_id')?.text, known('client_id')?.text];
   if (next === undefined || before === undefined || next === before) return false;
   return isLei(next) === isLei(before) || (isLei(next) && known('client_id_type')?.text === 'natural_person');
+}
+
+/**
+ * Whether an execution is for another client than its order, as far as that says for whom it is: it names one where the order is
+ * for several or for nobody, or says itself that it is.
+ */
+export function isForAnotherClient(own: ReadonlyMap<FactName, Said>, known: Known): boolean {
+  const [type, before] = [own.get('client_id_type')?.text, known('client_id_type')?.text];
+  const isAggregated = known('aggregated')?.text === 'true';
+  const isForParts = known('client_id') === undefined && known('allocations') !== undefined;
+  if (isAggregated || isForParts || OF_NO_NAMED_CLIENT.includes(before ?? '')) {
+    const isOtherType = type !== undefined && before !== undefined && type !== before;
+    return own.has('client_id') || isOtherType || (isAggregated && own.get('aggregated')?.text === 'false');
+  }
+  if (known('client_id') === undefined) return false;
+  return namesAnotherClient(own, known) || OF_NO_NAMED_CLIENT.includes(type ?? '');
 }
 
 /** What else holds no more of an order, for its records: how it is limited, how long it is good, that its client is not named. */

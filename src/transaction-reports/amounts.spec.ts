@@ -63,6 +63,17 @@ describe('fields 33 and 34', () => {
     [{ price_absent: 'not_applicable', ...SWAP }, { is: 'not-applicable', currency: undefined }, []],
     [{}, undefined, ['33: price or price_absent must be stated']],
     [{ ...BOND, price: '99' }, undefined, ['33: price_notation must be stated of debt instruments']],
+    // what is priced by a rate, a spread or a coupon
+    ...['SRCCSP', 'SCUCCC', 'JRIXFC'].map((cfi): [StatedValues, undefined, string[]] => [
+      { isin: 'XS0000000017', cfi, currency: 'EUR', price: '2.5' },
+      undefined,
+      ['33: price_notation must be stated of swaps and forwards on rates or credit'],
+    ]),
+    [
+      { isin: 'XS0000000017', cfi: 'SRCCSP', price: '2.5', price_notation: 'percentage' },
+      { is: 'percentage', value: '2.5' },
+      [],
+    ],
     [
       { ...SWAP, price: '99' },
       { is: 'money', amount: '99', currency: undefined },

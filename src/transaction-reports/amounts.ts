@@ -33,7 +33,7 @@ export function quantityOf(execution: Execution, trace: Trace, isPart = false): 
     ? { text: stated.text, sources: [fromEvent(stated)] }
     : (instrument.value('notional_currency') ?? instrument.value('currency', 'currency'));
   if (known) trace.say([31], 'the currency of the quantity', known.sources);
-  else trace.mend(31, 'the currency of the quantity', 'quantity_currency must be stated');
+  else if (!instrument.isUnknown) trace.mend(31, 'the currency of the quantity', 'quantity_currency must be stated');
   return { is, value: found.text, currency: known?.text };
 }
 
@@ -63,8 +63,9 @@ export function priceOf(execution: Execution, trace: Trace, isPart = false): Pri
     return { is: absent.text === 'pending' ? 'pending' : 'not-applicable', currency: currency?.text };
   }
   const notation = facts.get('price_notation');
-  if (!notation && isDebt(instrument.cfi ?? '')) {
-    trace.mend(33, rule, 'price_notation must be stated of debt instruments');
+  const inDoubt = notation ? undefined : PRICED_IN_DOUBT.find(({ are }) => are(instrument.cfi ?? ''));
+  if (inDoubt) {
+    trace.mend(33, rule, `price_notation must be stated of ${inDoubt.words}`);
     return undefined;
   }
   if (notation?.text === 'yield' && !isSaidOfExecution(notation, execution)) {
@@ -75,9 +76,16 @@ export function priceOf(execution: Execution, trace: Trace, isPart = false): Pri
   if (notation?.text === 'percentage' || notation?.text === 'yield') return { is: notation.text, value: found.text };
   if (notation?.text === 'basis_points') return { is: 'basis-points', value: found.text };
   if (currency) trace.say([34], 'the currency of the price', currency.sources);
-  else trace.mend(34, 'the currency of the price', 'currency must be stated, or stand in the entry of the instrument');
+  else if (!instrument.isUnknown)
+    trace.mend(34, 'the currency of the price', 'currency must be stated, or stand in the entry of the instrument');
   return { is: 'money', amount: found.text, currency: currency?.text };
 }
+
+/** What is rarely priced in money, so that it is not taken for that where nobody says so. */
+const PRICED_IN_DOUBT: readonly { words: string; are: (cfi: string) => boolean }[] = [
+  { words: 'debt instruments', are: isDebt },
+  { words: 'swaps and forwards on rates or credit', are: (cfi) => /^[SJ][RC]/.test(cfi) },
+];
 
 /** By an execution or allocation itself, or by the execution that is allocated. */
 function isSaidOfExecution({ event_id: id }: Stated, { at, fill }: Execution): boolean {
@@ -185,7 +193,8 @@ export function upFrontPaymentOf(execution: Execution, trace: Trace, whole?: Exe
     ? { text: stated.text, sources: [fromEvent(stated)] }
     : instrument.value('notional_currency', 'currency');
   if (currency) trace.say([39], 'the currency of the up-front payment', currency.sources);
-  else trace.mend(39, 'the currency of the up-front payment', 'upfront_payment_currency must be stated');
+  else if (!instrument.isUnknown)
+    trace.mend(39, 'the currency of the up-front payment', 'upfront_payment_currency must be stated');
   return { amount: amount.text, currency: currency?.text };
 }
 

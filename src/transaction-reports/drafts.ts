@@ -11,7 +11,7 @@ import { legsOf } from './legs.js';
 import { cancellation, newReport, submittedBy } from './new-report.js';
 import { venueKindOf } from './place.js';
 import type { RuleContext } from './rules/rule.js';
-import { findingsOf } from './rules/rts22-rules.js';
+import { findingsOf, type Finding } from './rules/rts22-rules.js';
 import { Trace } from './trace.js';
 import { isSameUnlike, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
 
@@ -117,7 +117,9 @@ export function draftsOfTransaction(
     return legsOf(execution).map((leg) => {
       const trace = new Trace();
       const report = newReport(execution, leg, trace);
-      const findings = findingsOf(report, context);
+      const findings = execution.fill
+        ? findingsOf(report, context).filter((each) => !isOfUnknown(each, execution))
+        : [];
       return {
         is: 'draft',
         ...base,
@@ -125,6 +127,8 @@ export function draftsOfTransaction(
         isFirmStated: isFirmStated(execution),
         ...{ report, submitters },
         ...traced(trace),
+        // where there is no execution all that is missing follows from that
+        ...(!execution.fill && { toMend: trace.toMend.filter(({ field }) => field === 1 || field === 28) }),
         findings,
       };
     });
@@ -157,10 +161,19 @@ function givesTheSame(derived: TransactionVersion, later: TransactionVersion): b
     isSameUnlike(unlike, derived.unlike) &&
     isForSeveral === derived.isForSeveral &&
     later.isOfFormer === derived.isOfFormer &&
+    later.isPerhapsOfFormer === derived.isPerhapsOfFormer &&
     dayOf(cause) === dayOf(derived.cause) &&
     derived.facts.isAnsweredBy(facts)
   );
 }
+
+/** Whether it finds that something is missing which nobody can know of an instrument that nobody knows: field 41 tells of that. */
+function isOfUnknown({ fields: [field], value }: Finding, { instrument }: Execution): boolean {
+  return instrument.isUnknown && value === undefined && OF_THE_INSTRUMENT.has(field!);
+}
+
+/** The currencies of quantity, price and payment, and what the instrument is. */
+const OF_THE_INSTRUMENT: ReadonlySet<number> = new Set([31, 34, 39, ...Array.from({ length: 15 }, (_, i) => 42 + i)]);
 
 /** The day on which it was recorded, by which reports are judged. */
 function dayOf(row: StoredRow): string {

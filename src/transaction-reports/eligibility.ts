@@ -30,6 +30,7 @@ const RTS22 = 'Delegated Regulation (EU) 2017/590';
  * | the operator of the venue reports | membership, `reported_by` venue | MiFIR 26(5) |
  * | neither the instrument nor an underlying is admitted or traded on a trading venue | venue, instrument | MiFIR 26(2) |
  * | allocation of one client's order, which its executions report; or to the firm itself alone | client | 2017/590, 2 and 3 |
+ * | allocation before anything was executed, of an order that ended so, or of what is allocated since | events | 2017/590, 2 and 3 |
  */
 export function ineligible(execution: Execution): Ineligible | undefined {
   const { at, facts, firm, reference, place, instrument } = execution;
@@ -70,15 +71,29 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   }
   const isClientKnown = !(['client_id', 'client_id_type', 'aggregated'] as const).some((name) => unknown.has(name));
   const isOfClient = !isAggregate(execution) && clientIdOf(execution) !== undefined;
-  if (!isFill(at) && isClientKnown && isOfClient && othersThanClient(execution).length === 0) {
+  if (!isFill(at) && !at.isPerhapsOfFormer && isClientKnown && isOfClient && othersThanClient(execution).length === 0) {
     const reason =
       "It allocates what was executed for one client's order: the reports of the executions name the client";
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: true };
   }
+  const intended = unallocated(execution);
+  if (intended !== undefined) return { reason: intended, rule: `${RTS22}, Articles 2 and 3`, isByEvents: true };
   if (!isFill(at) && legsOf(execution).length === 0) {
     const reason = 'It allocates nothing to anybody but the firm itself, which the reports of the executions have';
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: namesFirmAlone(execution) };
   }
+  return undefined;
+}
+
+/** Why what was allocated before anything was executed is not to be reported; undefined where it is asked what came of it. */
+function unallocated({ at, facts }: Execution): string | undefined {
+  const { intention, row } = at;
+  if (intention === 'allocated')
+    return 'It allocates what was not executed yet, as it was intended: what was executed is allocated since';
+  if (intention === 'over') return 'It allocates what was not executed: the order ended without an execution';
+  const isOfOrder = ['decide', 'create'].includes(row.action) && !facts.isOwn('parent_order_id');
+  if (intention === 'open' && isOfOrder)
+    return 'It allocates what was not executed yet, as it is intended: nothing was executed so far';
   return undefined;
 }
 

@@ -33,10 +33,13 @@ const PARTY_NAMES = of(
   ],
   { client: NAMES },
 );
-const MAKER = of(['client_representative_id'], { client: 'decision_maker', representative: `lei ${PERSON}` });
+const MAKER = of(['client_representative_id', 'client_representative_ids'], {
+  client: 'decision_maker',
+  representative: `lei ${PERSON}`,
+});
 const MAKER_NAMES = of(
   [
-    ...(['client_representative_id', 'client_representative_first_names'] as const),
+    ...(['client_representative_id', 'client_representative_ids', 'client_representative_first_names'] as const),
     ...(['client_representative_surnames', 'client_representative_birth_date'] as const),
   ],
   { client: 'decision_maker', representative: NAMES },

@@ -43,6 +43,16 @@ export class KnownInstrument {
     this.named = [...(isin ? [fromEvent(isin)] : this.entry && symbol ? [fromEvent(symbol)] : [])];
   }
 
+  /** Nothing but perhaps a symbol, which no entry has or several: all that is missing follows from that. */
+  get isUnknown(): boolean {
+    return !this.entry && this.isin === undefined && !DESCRIPTIONS.some((name) => this.facts.get(name));
+  }
+
+  /** By what events name it, where no entry has that symbol. */
+  get unknownSymbol(): string | undefined {
+    return this.isUnknown && this.ambiguousSymbol === undefined ? this.facts.text('symbol') : undefined;
+  }
+
   /** A value of the entry; otherwise what events state. */
   value(column: string, name?: FactName): { text: string; sources: readonly Source[] } | undefined {
     const text = this.entry?.attributes[column];
@@ -193,6 +203,9 @@ export class KnownInstrument {
     return { is: 'money', amount: value.text, currency: currency?.text };
   }
 }
+
+/** By what events say what an instrument is that they do not name. */
+const DESCRIPTIONS: readonly FactName[] = ['cfi', 'instrument_name', 'underlying_isins'];
 
 /** Also futures and listed options. */
 function isOnCurrencies(cfi: string): boolean {

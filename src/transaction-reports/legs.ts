@@ -1,7 +1,8 @@
-import { readJson, type JsonObject } from '../integrity/strict-json.js';
+import type { JsonObject } from '../integrity/strict-json.js';
 import { cellOf } from '../reports/cell.js';
-import { add, compare, formatDecimal, parseDecimal, ZERO } from '../reports/decimal.js';
+import { compare, formatDecimal, parseDecimal } from '../reports/decimal.js';
 import type { FactName } from '../reports/regimes/regime.js';
+import { partsIn, totalOf } from './allocation-list.js';
 import { clientIdOf, isAggregate, leiOf, type Execution } from './execution.js';
 import type { Stated } from './trace.js';
 import { allocationsOf, isFill } from './transactions.js';
@@ -111,7 +112,7 @@ function executedLegs(execution: Execution, isOwn: boolean, isForSeveral: boolea
 function allocationLegs(execution: Execution, isOwn: boolean): readonly Leg[] {
   const stated = allocationsOf(execution.at);
   if (!stated) return [];
-  const records = recordsIn(stated.text);
+  const records = partsIn(stated.text);
   const overAllocated = overAllocation(execution, records);
   return records.flatMap((record, index): Leg[] => {
     const text = (name: string): string | undefined => cellOf(record[name]) ?? undefined;
@@ -138,11 +139,7 @@ function allocationLegs(execution: Execution, isOwn: boolean): readonly Leg[] {
 function overAllocation({ at, facts }: Execution, records: readonly JsonObject[]): string | undefined {
   const executed = isFill(at) ? parseDecimal(facts.text('quantity') ?? '') : undefined;
   if (!executed) return undefined;
-  // a part of less than nothing is told by itself, and makes no room for others
-  const parts = records
-    .flatMap((record) => parseDecimal(cellOf(record.quantity) ?? '') ?? [])
-    .filter(({ unscaled }) => unscaled > 0n);
-  const total = parts.reduce(add, ZERO);
+  const total = totalOf(records);
   return compare(total, executed) > 0 ? formatDecimal(total) : undefined;
 }
 
@@ -165,7 +162,7 @@ export function othersThanClient(execution: Execution): readonly string[] {
   if (client === undefined || !stated || isAggregate(execution)) return [];
   const lei = leiOf(client, reference);
   const isOwn = isOnOwnAccount(execution);
-  return recordsIn(stated.text).flatMap((record) => {
+  return partsIn(stated.text).flatMap((record) => {
     const id = cellOf(record.client_id) ?? undefined;
     const isOther = id !== undefined && id !== client && (lei === undefined || leiOf(id, reference) !== lei);
     return isOther && !(isOwn && leiOf(id, reference) === firm) ? [id] : [];
@@ -174,23 +171,5 @@ export function othersThanClient(execution: Execution): readonly string[] {
 
 /** Whether events themselves say that all of an allocation goes to the firm, and no reference data. */
 export function namesFirmAlone({ at, firm }: Execution): boolean {
-  return recordsIn(allocationsOf(at)?.text ?? '[]').every(({ client_id: id }) => id === firm);
-}
-
-/** What is no list of records is one record that says nothing, so that it is told. */
-function recordsIn(text: string): readonly JsonObject[] {
-  const value = listIn(text);
-  const isObject = (item: unknown): item is JsonObject =>
-    item !== null && typeof item === 'object' && !Array.isArray(item);
-  return Array.isArray(value) ? value.map((item) => (isObject(item) ? item : {})) : [{}];
-}
-
-/** Undefined for a text that is no JSON by our rules, such as one with a name twice. */
-function listIn(text: string): unknown {
-  if (!text.startsWith('[')) return undefined;
-  try {
-    return readJson(text);
-  } catch {
-    return undefined;
-  }
+  return partsIn(allocationsOf(at)?.text ?? '[]').every(({ client_id: id }) => id === firm);
 }

@@ -103,9 +103,19 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
     const text = `the event corrects ${corrects}, which is no earlier event of its order: correct that one, and void this`;
     trace.mend(1, 'whether it is an execution of its own', text);
   }
+  const { action } = at.row;
+  if (isFill(at) && action !== at.content.action) {
+    const text = `${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`;
+    trace.mend(1, 'whether it is an execution', text);
+  }
   if (at.isOfFormer) {
     const text =
       'an execution must not be before its order began: another order had its id before, of which nothing is known any more';
+    trace.mend(28, 'of which order it is', text);
+  }
+  if (at.isPerhapsOfFormer) {
+    const text =
+      'execution_time, isin or symbol must say of which order the allocation is: of the one that had its id before, executions are not allocated';
     trace.mend(28, 'of which order it is', text);
   }
   const instruments = namedBySymbolAlone(at, reference);
@@ -254,7 +264,7 @@ function tradingTime(
   const rule = 'the time of the execution; of an allocation that of the last one before it';
   if (!isTimeReadable) trace.mend(28, rule, 'execution_time must be a time by RFC 3339, of the years 1970 to 2199');
   if (!fill) {
-    trace.mend(28, rule, 'the order has no execution that could be allocated');
+    trace.mend(28, rule, nothingToAllocate(at, facts));
     return undefined;
   }
   const own = isFill(at) || !facts.isOwn('execution_time') ? undefined : tradeTimeOf(at.content);
@@ -264,6 +274,16 @@ function tradingTime(
   }
   trace.say([28], rule, [timeSource]);
   return time;
+}
+
+/** What is to be done about an allocation of nothing. */
+function nothingToAllocate({ intention }: Execution['at'], facts: Execution['facts']): string {
+  if (intention === 'executed')
+    return 'allocations were stated before the executions: they must be stated again, of what was executed and with the price of each, by an event after them or by each execution';
+  const parent = facts.isOwn('parent_order_id') ? facts.text('parent_order_id') : undefined;
+  if (parent !== undefined)
+    return `allocations of what was executed for order ${parent} must be recorded as an event of that order, with its id as entity_id: nothing was executed for the order that has parent_order_id ${parent}`;
+  return 'the order has no execution before it that could be allocated: what an execution allocates itself, all of it, is allocated already';
 }
 
 /** Whether two canonical times are one, as far as the coarser of them says. */
@@ -310,13 +330,21 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
   const isByIsin = ['trading-venue', 'systematic-internaliser'].includes(place.kind) || instrument.isListed();
   const rule = 'the instrument';
   const { entry, isin } = instrument;
-  const { ambiguousSymbol: symbol, otherSymbol: other } = instrument;
+  const { ambiguousSymbol: symbol, otherSymbol: other, unknownSymbol } = instrument;
   if (other !== undefined) {
     const text = `isin must be stated beside symbol ${other.text}, which is of ${other.isin}, and not of the ISIN that was stated before`;
     trace.mend(41, rule, text);
   }
   if (symbol !== undefined) trace.mend(41, rule, `isin must be stated: several instruments have the symbol ${symbol}`);
-  else if (isByIsin && isin === undefined) trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
+  else if (unknownSymbol !== undefined) {
+    const text = `symbol ${unknownSymbol} is of no instrument in the reference data: isin must be stated, or an entry have that symbol`;
+    trace.mend(
+      41,
+      rule,
+      isByIsin ? text : `${text}, or the instrument be described, with an underlying that is traded on a venue`,
+    );
+  } else if (isByIsin && isin === undefined)
+    trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
   if (!entry && isin !== undefined && instrument.cfi === undefined)
     trace.mend(41, rule, `instrument ${isin} is not in the reference data, and no cfi is stated`);
   if (!isByIsin) {
@@ -326,7 +354,8 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
       const text = `the ISIN of index ${each} must be named, with an entry that says whether it is traded on a venue`;
       trace.mend(47, 'whether the underlying is traded on a venue', text);
     }
-    if (!entry && isin === undefined && !instrument.hasListedUnderlying())
+    const isTold = symbol !== undefined || unknownSymbol !== undefined;
+    if (!isTold && !entry && isin === undefined && !instrument.hasListedUnderlying())
       trace.mend(
         41,
         rule,

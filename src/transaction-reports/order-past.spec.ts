@@ -135,14 +135,14 @@ function isTransaction(held: HeldContent): boolean {
   return isExecution(held) || held.stated?.facts.has('allocations') === true;
 }
 
-function wordsOf({ facts, lastFill }: KnownThen, isToExecution: boolean): unknown {
+function wordsOf({ facts, lastFill, isFormerOpen }: KnownThen, isToExecution: boolean): unknown {
   const textsOf = (of: KnownThen['facts']) =>
     [...of]
       .map(([name, stated]) => `${name} ${changesOf(stated)} ${ofTheLater.has(name) ? stated.sequence : ''}`)
       .sort();
   const { row, transmission, receiver, unlike, isForSeveral, facts: then } = lastFill ?? {};
   const ofFill = [row?.sequence, transmission?.text, receiver?.text, [...(unlike ?? [])], isForSeveral];
-  return isToExecution ? textsOf(facts) : [textsOf(facts), ofFill, then && textsOf(then)];
+  return isToExecution ? textsOf(facts) : [textsOf(facts), ofFill, then && textsOf(then), isFormerOpen];
 }
 
 /** Of which it matters what was said last. */
@@ -170,11 +170,19 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let since: Partial<Record<FactName, string>>[] = [];
   let areAllocated = false;
   let hasFill = false;
+  let isFormerOpen = false;
+  /** events that are executions: where these alone say for whom the order is, the last one does */
+  const ofExecutions = new Set<string>();
   for (const contents of events) {
     const held = contents.findLast(({ from }) => from <= sequence)!;
     if (!held.stated || held.stated.facts.get('drop_copy')?.text === 'true') continue;
     const { content, facts: own } = held.stated;
+    if (isExecution(held)) ofExecutions.add(content.event_id);
     if (isAnew(events, events.indexOf(contents), held)) {
+      const ofSeveral = (name: FactName, text: string) => since.every((each) => each[name] === text);
+      const isForOthers = ofSeveral('client_id', '') && !ofSeveral('trading_capacity', 'own_account');
+      const isForClients = isForOthers || ofSeveral('aggregated', 'true') || ofSeveral('client_id_type', 'several');
+      isFormerOpen = since.length > 0 && !areAllocated && isForClients;
       facts.clear();
       [lastFill, since, areAllocated, hasFill] = [undefined, [], false, false];
     }
@@ -192,12 +200,17 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       hasFill = true;
       const isSeveral = (name: FactName) =>
         ['aggregated', 'pending_allocation'].includes(meaning(name, '')) ? 'several' : '';
-      const isOpen = since.length > 0 && !areAllocated;
-      if (own.has('allocations')) {
-        if (!isOpen) [since, lastFill] = [[], undefined];
-      } else {
+      const isOpen: boolean = since.length > 0 && !areAllocated;
+      // what is left of one that allocates itself may be allocated later, where nothing else is to be
+      const parts = own.has('allocations') ? (JSON.parse(own.get('allocations')!.text) as { quantity: string }[]) : [];
+      const allocated = parts.reduce((sum, { quantity }) => sum + Number(quantity), 0);
+      const isRestOpen: boolean =
+        !isOpen && own.has('allocations') && Number(own.get('quantity')?.text ?? 0) > allocated;
+      if (own.has('allocations') && !isOpen) [since, lastFill] = [[], undefined];
+      const counts = !own.has('allocations') || isRestOpen;
+      if (counts) {
         if (areAllocated) since = [];
-        areAllocated = false;
+        areAllocated = isRestOpen;
         since.push({
           ...{ aggregated: meaning('aggregated', 'false'), client_id_type: isSeveral('client_id_type') },
           client_id:
@@ -226,7 +239,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isForSeveral = (['aggregated', 'client_id_type', 'client_id'] as const).some((name) =>
         since.every((each) => each[name] === several[name]),
       );
-      if (!own.has('allocations')) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
+      if (counts) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
     } else if (own.has('allocations') && lastFill) areAllocated = true;
     const allocates = !isExecution(held) && own.has('allocations') && hadFill;
     // of who and what is named elsewhere: what was said of another one
@@ -249,6 +262,18 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     if (isOrderPlaced && own.has('exchange') && own.get('exchange')!.text !== facts.get('exchange')?.text)
       lost.push('segment_mic');
     if (isOrderPlaced && (isAnother('exchange') || isAnother('segment_mic'))) lost.push('central_counterparty');
+    // an execution names a client where the order is for several or nobody, another one, or says that it is for nobody
+    const isOfNobody =
+      ['aggregated', 'none'].includes(facts.get('client_id_type')?.text ?? '') ||
+      (!facts.has('client_id') && facts.has('allocations'));
+    const client = (['client_id', 'client_id_type', 'allocations'] as const).flatMap((name) => facts.get(name) ?? []);
+    const isOtherClient =
+      isExecution(held) &&
+      client.some(({ event_id: id }) => !ofExecutions.has(id)) &&
+      (isOfNobody
+        ? own.has('client_id') || isAnother('client_id_type')
+        : facts.has('client_id') && (isAnother('client_id') || own.has('client_id_type')));
+    const ofClient: FactName[] = ['client_id', 'client_id_type', 'transmitting_firm', 'short_sale'];
     const capacities = [own, facts].map((each) => each.get('trading_capacity')?.text);
     const isOtherCapacity = isExecution(held) && capacities[0] !== undefined && capacities[0] !== capacities[1];
     const ofDecision: FactName[] = ['execution_decision_maker', 'execution_decision_maker_type'];
@@ -256,7 +281,9 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     if (isOtherCapacity) for (const name of ofDecision) stated.delete(name);
     // of two names of the instrument the one that is said again stays
     const stays = (name: FactName): boolean => !own.has(name) && !isAnother(name === 'isin' ? 'symbol' : 'isin');
-    for (const name of allocates ? [] : lost.filter((each) => !(isOtherCapacity && ofDecision.includes(each))))
+    if (isOtherClient) for (const name of ofClient) stated.delete(name);
+    const stay = [...(isOtherCapacity ? ofDecision : []), ...(isOtherClient ? ofClient : [])];
+    for (const name of allocates ? [] : lost.filter((each) => !stay.includes(each)))
       if (!own.has(name) && !((name === 'isin' || name === 'symbol') && stays(name))) facts.delete(name);
     for (const [name, value] of own) {
       const isOfOne = isExecution(held) ? OF_ONE_EXECUTION.has(name) : allocates && name !== 'allocations';
@@ -268,7 +295,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     else if (own.has('transmission') && !isExecution(held) && !isOfAllocation)
       throw new Error(`nothing came of ${content.event_id}`);
   }
-  return { facts, lastFill };
+  return { facts, lastFill, isFormerOpen };
 }
 
 type Events = readonly (readonly HeldContent[])[];

@@ -2,6 +2,7 @@ import { isLei } from '../identifiers/lei.js';
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
+import { compare, parseDecimal } from '../reports/decimal.js';
 import { factsOf } from '../reports/order-facts.js';
 import { OF_A_DAY } from '../reports/order-lives.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
@@ -9,16 +10,21 @@ import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
 import {
   DECIDED_BY_THE_LATER,
+  CLIENT_NAMES,
   DESCRIBED_BY,
   describesAnother,
   INSTRUMENT_NAMES,
+  isForAnotherClient,
   isOfAnother,
   NAMED_AFTER_NOBODY,
   mayNameAnotherInstrument,
   namesOfSubjects,
+  OF_THAT_CLIENT,
   OF_THAT_INSTRUMENT,
   saidOfSubjects,
 } from '../reports/subjects.js';
+import { ACTIONS } from '../vocabulary/order-vocabulary.js';
+import { partsIn, totalOf } from './allocation-list.js';
 import type { Stated } from './trace.js';
 
 /** By what an execution says where it took place. */
@@ -44,15 +50,36 @@ export interface HeldContent {
   stated: { content: Content; facts: ReadonlyMap<FactName, Stated> } | undefined;
 }
 
-/** The contents that an event had, one after the other. Throws DamagedRowError. */
+/**
+ * The contents that an event had, one after the other. What corrects an execution and does not say what became of it has the
+ * action of that in its content, and in its row its own. Throws DamagedRowError.
+ */
 export function contentsOf(versions: readonly StoredRow[]): readonly HeldContent[] {
   const contents: HeldContent[] = [];
   for (const row of versions) {
     const [own, before] = [BigInt(row.sequence), contents.at(-1)?.from ?? 0n];
-    contents.push({ row, from: own > before ? own : before, stated: statedIn(row) });
+    const corrected = contents.findLast(({ stated }) => stated !== undefined);
+    const stated = statedIn(row);
+    const isOpen = isExecution(corrected) && stated !== undefined && leavesOpen(stated);
+    contents.push({
+      ...{ row, from: own > before ? own : before },
+      stated: isOpen ? statedIn(row, corrected.stated.content.action) : stated,
+    });
   }
   return contents;
 }
+
+/**
+ * Whether what corrects an execution leaves open what became of it: by an action that the vocabulary does not have, or one of an
+ * order that names the execution and does not end anything.
+ */
+function leavesOpen({ content: { action }, facts }: NonNullable<HeldContent['stated']>): boolean {
+  if (!Object.hasOwn(ACTIONS, action)) return true;
+  return !FILLS.includes(action) && !ENDS.includes(action) && OF_EXECUTIONS.some((name) => facts.has(name));
+}
+
+/** By what an event names an execution. */
+const OF_EXECUTIONS: readonly FactName[] = ['execution_id', 'venue_transaction_id'];
 
 /** An execution that holds, or held. */
 export type HeldFill = HeldContent & { stated: NonNullable<HeldContent['stated']> };
@@ -100,6 +127,8 @@ export interface KnownThen {
   facts: ReadonlyMap<FactName, Stated>;
   /** Not one that allocates itself; of no account to executions. */
   lastFill: LastFill | undefined;
+  /** Whether another order had the id before, and executions of it for several clients are not allocated. */
+  isFormerOpen: boolean;
 }
 
 /** The last execution, and how its order was transmitted. */
@@ -131,7 +160,7 @@ interface PastFill {
   /** what it and those before it that may not be allocated yet say, by the names of ALIKE, in their order; '' for nothing */
   said: readonly (readonly string[])[];
   isAllocated: boolean;
-  /** by itself: no later event allocates it */
+  /** by itself, all of it: no later event allocates it */
   isAllocatedByItself: boolean;
 }
 
@@ -180,6 +209,10 @@ export class OrderPast {
   private days: Timeline<string | undefined> = [];
   /** when the order began, of one whose id another had before */
   private begins: Timeline<bigint | undefined> = [];
+  /** whether executions of the order that had the id before were to be allocated when it began */
+  private formerOpens: Timeline<boolean> = [];
+  /** ids of the events that say as executions for whom they are */
+  private readonly namedByExecution = new Set<string>();
   private readonly changes = new Numbered();
   /** the same for the same, while an event is added */
   private readonly pastFills = new Map<HeldContent, Map<string, PastFill>>();
@@ -188,6 +221,10 @@ export class OrderPast {
   add(all: readonly HeldContent[]): void {
     const contents = all.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
     if (contents.some((held) => held.stated?.content.action === BEGIN)) this.beginAnew(contents);
+    for (const held of contents) {
+      if (isExecution(held) && CLIENT_NAMES.some((name) => held.stated.facts.has(name)))
+        this.namedByExecution.add(held.stated.content.event_id);
+    }
     if (contents.some(({ stated }) => stated && endOf(stated.content) !== undefined)) {
       this.ends = continued(this.ends, contents, ({ stated }, end) => (stated && endOf(stated.content)) ?? end);
     }
@@ -225,10 +262,13 @@ export class OrderPast {
       if (name === 'transmission') continue;
       const ofDecision: FactName[] = OF_DECISIONS.has(name) ? ['trading_capacity'] : [];
       const subjects = [...namesOfSubjects(name), ...ofDecision];
-      const named =
-        subjects.length === 0 && !OF_THAT_INSTRUMENT.has(name)
-          ? []
-          : this.timelinesOf([...subjects, ...INSTRUMENT_NAMES, ...(OF_THAT_INSTRUMENT.has(name) ? DESCRIBED_BY : [])]);
+      const others = [
+        ...subjects,
+        ...(subjects.length > 0 || OF_THAT_INSTRUMENT.has(name) ? INSTRUMENT_NAMES : []),
+        ...(OF_THAT_INSTRUMENT.has(name) ? DESCRIBED_BY : []),
+        ...(OF_THAT_CLIENT.has(name) ? CLIENT_NAMES : []),
+      ];
+      const named = others.length === 0 ? [] : this.timelinesOf(others);
       // whether what is allocated was executed by then, as far as was known
       const stated = combined(this.timelineOf(name), isAllocating ? fills : [], (stated, fill) => ({
         ...{ stated, hasFill: fill !== undefined },
@@ -245,7 +285,9 @@ export class OrderPast {
           (mayNameAnotherInstrument(held.stated.facts, stated) || describesAnother(held.stated.facts, stated))
         )
           return before;
-        // so it does in another capacity of who decided
+        // and so it does for another client
+        if (isExecution(held) && OF_THAT_CLIENT.has(name) && this.isForAnotherClient(held, stated)) return before;
+        // and in another capacity of who decided
         if (isExecution(held) && OF_DECISIONS.has(name) && isInAnotherCapacity(held, others)) return before;
         const own = ofOrder(held, name, then?.hasFill ?? false);
         // where an execution took place says nothing of where the order is
@@ -280,6 +322,10 @@ export class OrderPast {
     const begins = continued<unknown, boolean>([], contents, isAnew);
     this.begins = continued(this.begins, contents, (held, before) =>
       isAnew(held) ? nanosOf(held.stated!.content.timestamp) : before,
+    );
+    const former = combined(this.fills, this.formerOpens, (fill, isOpen) => ({ fill, isOpen }));
+    this.formerOpens = continued(former, contents, (held, then) =>
+      isAnew(held) ? isToBeAllocated(then?.fill) : then?.isOpen === true,
     );
     const unlessAnew = <T>(timeline: Timeline<T>): Timeline<T | undefined> =>
       continued(
@@ -332,6 +378,7 @@ export class OrderPast {
     for (const timeline of this.stated.values()) note(timeline, isSaidAgain);
     if (isForExecution) return changes;
     note(this.fills, () => false);
+    note(this.formerOpens, Object.is);
     for (const { value } of this.fills) {
       if (!value) continue;
       note(value.transmissions, () => false);
@@ -348,25 +395,30 @@ export class OrderPast {
 
   at(sequence: bigint, isForExecution: boolean): KnownThen {
     const facts = factsAt(this.stated, sequence);
+    const isFormerOpen = !isForExecution && valueAt(this.formerOpens, sequence) === true;
     const last = isForExecution ? undefined : valueAt(this.fills, sequence);
-    if (!last || last.isAllocatedByItself) return { facts, lastFill: undefined };
+    if (!last || last.isAllocatedByItself) return { facts, lastFill: undefined, isFormerOpen };
     const { fill, transmissions, said } = last;
     const unlike = new Map(ALIKE_NAMES.flatMap((name, i) => ((said[i]?.length ?? 0) > 1 ? [[name, said[i]!]] : [])));
-    const areAll = (name: keyof typeof ALIKE, meaning: string): boolean =>
-      said[ALIKE_NAMES.indexOf(name)]!.every((text) => text === meaning);
-    const isForSeveral = areAll('aggregated', 'true') || areAll('client_id_type', 'several') || areAll('client_id', '');
+    const isForSeveral = isSaidForSeveral(last) || areAll(last, 'client_id', '');
     const then = transmissionTo(fill, valueAt(transmissions, sequence));
-    return { facts, lastFill: { ...fill, ...then, facts: factsAt(last.stated, sequence), unlike, isForSeveral } };
+    const lastFill = { ...fill, ...then, facts: factsAt(last.stated, sequence), unlike, isForSeveral };
+    return { facts, lastFill, isFormerOpen };
   }
 
-  /** One that allocates itself is of no account to others: what is allocated later is what was executed before it, if that is open. */
+  /**
+   * One that allocates itself is of no account to others: what is allocated later is what was executed before it, if that is open;
+   * if nothing is, what it leaves of itself.
+   */
   private fillAfter(
     { said, ...past }: Pick<PastFill, 'fill' | 'stated' | 'transmissions'> & { said: readonly string[] },
     before: PastFill | undefined,
   ): PastFill {
     const isOpen = before !== undefined && !before.isAllocated;
     if (past.fill.stated.facts.has('allocations')) {
-      return isOpen ? before : this.same({ ...past, said: [], isAllocated: true, isAllocatedByItself: true });
+      if (isOpen) return before;
+      const ofItself = { said: said.map((text) => [text]), isAllocated: true };
+      return this.same({ ...past, ...ofItself, isAllocatedByItself: !leavesRest(past.fill) });
     }
     const all = said.map((text, i) => [...new Set([...(isOpen ? before.said[i]! : []), text])].sort());
     return this.same({ ...past, said: all, isAllocated: false, isAllocatedByItself: false });
@@ -385,9 +437,37 @@ export class OrderPast {
     return same;
   }
 
+  /** Whether an execution is for another client than its order, where that is said by others than executions. */
+  private isForAnotherClient({ stated: { facts } }: HeldFill, known: (name: FactName) => Stated | undefined): boolean {
+    const isSaid = CLIENT_NAMES.map(known).some((stated) => stated && !this.namedByExecution.has(stated.event_id));
+    return isSaid && isForAnotherClient(facts, known);
+  }
+
   private timelineOf(name: FactName): Timeline<Stated | undefined> {
     return this.stated.get(name) ?? [];
   }
+}
+
+/** Whether executions that may be allocated together all say the same by a name. */
+function areAll({ said }: PastFill, name: keyof typeof ALIKE, meaning: string): boolean {
+  return said[ALIKE_NAMES.indexOf(name)]!.every((text) => text === meaning);
+}
+
+function isSaidForSeveral(fills: PastFill): boolean {
+  return areAll(fills, 'aggregated', 'true') || areAll(fills, 'client_id_type', 'several');
+}
+
+/** Whether there are executions that are open to be allocated, and for others than the firm. */
+function isToBeAllocated(fills: PastFill | undefined): boolean {
+  if (fills === undefined || fills.isAllocated) return false;
+  if (isSaidForSeveral(fills)) return true;
+  return areAll(fills, 'client_id', '') && !areAll(fills, 'trading_capacity', 'own_account');
+}
+
+/** Whether an execution allocates less of itself than its quantity. */
+function leavesRest({ stated: { facts } }: HeldFill): boolean {
+  const executed = parseDecimal(facts.get('quantity')?.text ?? '');
+  return executed !== undefined && compare(totalOf(partsIn(facts.get('allocations')!.text)), executed) < 0;
 }
 
 /** What an execution says of itself, else what is known of its order, by the names of ALIKE. */
@@ -511,7 +591,7 @@ function isOfAllocation(held: HeldContent, hasFill: boolean): boolean {
 }
 
 /** With this an order begins. */
-const BEGIN = 'create';
+export const BEGIN = 'create';
 
 /** The day of a time, UTC: as texts are ordered. */
 function dayOf(timestamp: string): string {
@@ -519,10 +599,13 @@ function dayOf(timestamp: string): string {
 }
 
 /** When an order is over by what an event says, in nanoseconds since 1970; undefined where it is not. */
-function endOf({ action, timestamp }: Content): bigint | undefined {
-  return action === 'fill' || action === 'cancel' || action === 'expire' || action === 'reject'
-    ? nanosOf(timestamp)
-    : undefined;
+function endOf(content: Content): bigint | undefined {
+  return isOver(content) ? nanosOf(content.timestamp) : undefined;
+}
+
+/** Whether an order is over by an event. */
+export function isOver({ action }: Content): boolean {
+  return action === 'fill' || ENDS.includes(action);
 }
 
 /** With these the order is over: whoever it was sent to may have executed it before it knew, or it is executed otherwise. */
@@ -667,8 +750,11 @@ export function takenOver(held: HeldContent, known: KnownThen): ReadonlyMap<Fact
   const place = (of: ReadonlyMap<FactName, Stated>) => OF_PLACE.map((name) => of.get(name)).find((each) => each);
   if (place(own)) {
     for (const name of OF_PLACE) taken.delete(name);
-    // one that was named for another venue
-    if (place(own)!.text !== place(facts)?.text) taken.delete('central_counterparty');
+    // one that was named for another venue, or another segment of the same
+    const [there, ccp] = [place(facts)?.text, facts.get('central_counterparty')];
+    if (place(own)!.text !== there) taken.delete('central_counterparty');
+    if (place(own)!.text !== there && there !== undefined && ccp)
+      taken.set('central_counterparty', { ...ccp, namedAt: there });
   }
   for (const name of OF_ONE_EXECUTION) {
     const stated = name === 'allocations' ? undefined : own.get(name);
@@ -716,13 +802,13 @@ function isSaidAgain(a: Stated | undefined, b: Stated | undefined): boolean {
 }
 
 /** Whether it is of a drop copy. */
-function isCopy({ stated }: HeldContent): boolean {
+export function isCopy({ stated }: HeldContent): boolean {
   return stated?.facts.get('drop_copy')?.text === 'true';
 }
 
-function statedIn(row: StoredRow): HeldContent['stated'] {
+function statedIn(row: StoredRow, as = row.action): HeldContent['stated'] {
   if (row.action === 'void' || row.event_type !== ORDER_LIFECYCLE) return undefined;
-  const content = contentOf(row);
+  const content = { ...contentOf(row), action: as };
   const { action, timestamp, new_state: state, metadata, event_id } = content;
   const facts = [...factsOf(action, timestamp, state, metadata)].map(([name, text]): [FactName, Stated] => [
     name,

@@ -74,6 +74,20 @@ describe('a client', () => {
       [],
       { decisionMakers: [{ is: 'legal-entity', lei: BANK }] }, // what the event says goes first
     ],
+    // several, by what the reference data call them or by LEIs
+    ['C-10', {}, [], { decisionMakers: [entity(BANK).id, { is: 'legal-entity', lei: FIRM }] }],
+    [
+      'C-5',
+      { client_representative_ids: ['R-2', CCP, 'R-2'], client_representative_id: CLIENT },
+      [],
+      { decisionMakers: [entity(BANK).id, entity(CCP).id] },
+    ],
+    [
+      'C-1',
+      { client_representative_ids: ['R-2', 'R-404'] },
+      ['12: representative R-404 is not in the reference data'],
+      { decisionMakers: [entity(BANK).id] },
+    ],
     [CCP, {}, [], { owners: [{ ...entity(CCP), branchCountry: 'FR' }] }],
     [CCP, { branch: 'ES' }, [], { owners: [{ ...entity(CCP), branchCountry: 'ES' }] }],
     // the branch of this order, whatever the client's is

@@ -2,6 +2,7 @@ import { isCountry } from '../identifiers/country.js';
 import { isLei } from '../identifiers/lei.js';
 import { isNationalIdShaped, personIdSchemes } from '../identifiers/national-id.js';
 import type { ReferenceAt, ReferenceEntry } from '../reference-data/reference-timelines.js';
+import { itemsOf, type FactName } from '../reports/regimes/regime.js';
 import {
   branchCountry,
   statedIn,
@@ -12,7 +13,7 @@ import {
 } from './execution.js';
 import type { Role } from './legs.js';
 import { isConcat, personOf } from './persons.js';
-import { withCentralCounterparty } from './place.js';
+import { isOnSameMarket, withCentralCounterparty } from './place.js';
 import { fromEntry, fromEvent, type Source, type Stated, type Trace } from './trace.js';
 import type { AccountOwner, DecisionMaker, LegalEntity, NaturalPerson, Party } from './transaction-report.js';
 
@@ -115,7 +116,10 @@ function otherSideOf({ facts, place, reference, ...rest }: Execution, side: Side
     );
     return NOBODY;
   }
-  const stated = facts.get('central_counterparty');
+  const elsewhere = facts.namedElsewhere('central_counterparty');
+  const stated =
+    facts.get('central_counterparty') ??
+    (elsewhere && isOnSameMarket(elsewhere.namedAt, place, reference) ? elsewhere : undefined);
   const having = stated ? undefined : withCentralCounterparty(place, reference);
   const ccp = stated?.text ?? having?.attributes.central_counterparty;
   if (ccp !== undefined) {
@@ -172,7 +176,7 @@ function clientOf(
       statedIn(facts, 'client_id', 'client_first_names', 'client_surnames', 'client_birth_date'),
     );
     const branch = countryFor(undefined, execution, side, { transmitting, isOfOrder });
-    const decisionMakers = isOfOrder ? representativeOf(execution, side) : [];
+    const decisionMakers = isOfOrder ? representativesOf(execution, side) : [];
     return { owners: [{ id: owner, branchCountry: branch }], decisionMakers };
   }
   const holders = entry.attributes.joint_holders?.split(' ');
@@ -199,7 +203,7 @@ function clientOf(
       }),
     });
   }
-  const stated = isOfOrder ? representativeOf(execution, side) : [];
+  const stated = isOfOrder ? representativesOf(execution, side) : [];
   return { owners, decisionMakers: stated.length > 0 ? stated : makersOf(makers, execution, side) };
 }
 
@@ -289,43 +293,63 @@ function countryOf(stated: Stated, execution: Execution): CountryOf | string {
 }
 
 /** Who acts for the client, as the event states it; none where it does not. */
-function representativeOf(execution: Execution, side: SideTrace): readonly DecisionMaker[] {
-  const { facts, reference, day } = execution;
-  const stated = facts.get('client_representative_id');
+function representativesOf(execution: Execution, side: SideTrace): readonly DecisionMaker[] {
+  const { facts } = execution;
+  const several = facts.get('client_representative_ids');
+  const stated = several ?? facts.get('client_representative_id');
   if (!stated) return [];
-  const entry = reference.find('representative', stated.text);
+  const found = new Map<string, DecisionMaker>();
+  for (const id of several ? itemsOf(several.text) : [stated.text]) {
+    const maker = found.has(id) ? undefined : representativeOf(id, stated, execution, side);
+    if (maker) found.set(id, maker);
+  }
+  return [...found.values()];
+}
+
+/** One who acts for the client; what events say of the person beside the id is said of one alone. */
+function representativeOf(
+  id: string,
+  stated: Stated,
+  execution: Execution,
+  side: SideTrace,
+): DecisionMaker | undefined {
+  const { facts, reference, day } = execution;
+  const entry = reference.find('representative', id);
+  const isOne = stated.name === 'client_representative_id';
+  const said = (name: FactName): string | undefined => (isOne ? facts.text(name) : undefined);
   const maker = entry
     ? ownerOf(entry, day)
-    : entityOrPerson(stated.text, `representative ${stated.text} is not in the reference data`, {
-        firstNames: facts.text('client_representative_first_names'),
-        surnames: facts.text('client_representative_surnames'),
-        birthDate: facts.text('client_representative_birth_date'),
+    : entityOrPerson(id, `representative ${id} is not in the reference data`, {
+        firstNames: said('client_representative_first_names'),
+        surnames: said('client_representative_surnames'),
+        birthDate: said('client_representative_birth_date'),
       });
   const rule = 'who acts for the client, as the event states it';
   if (typeof maker === 'string') {
     side.mend(5, rule, maker);
-    return [];
+    return undefined;
   }
   const sources = [fromEvent(stated), ...(entry ? [fromEntry(entry)] : [])];
   side.say(5, rule, sources);
   const ofPerson = statedIn(facts, 'client_representative_first_names', 'client_representative_surnames');
   side.sayPerson(6, maker, entry ? sources : [...sources, ...ofPerson]);
-  return [maker];
+  return maker;
 }
 
-/** Who decides for the client by its entries: the firm under a mandate, or a representative; each once. */
+/** Who decides for the client by its entries: the firm under a mandate, or representatives; each once. */
 function makersOf(entries: readonly ReferenceEntry[], execution: Execution, side: SideTrace): readonly DecisionMaker[] {
+  const { reference } = execution;
   const found = new Map<string, DecisionMaker>();
-  for (const entry of entries) {
-    const id = entry.attributes.decision_maker;
-    if (id === undefined || found.has(id)) continue;
+  const named = entries.flatMap((entry) => makerIdsIn(entry, reference).map((id) => ({ entry, id })));
+  for (const { entry, id } of named) {
+    if (found.has(id)) continue;
     const rule = 'who decides for the client under a power of representation';
     if (id === execution.firm) {
       side.say(5, 'the firm, which decides for the client under a mandate', [fromEntry(entry)]);
       found.set(id, { is: 'legal-entity', lei: id });
       continue;
     }
-    const representative = execution.reference.find('representative', id);
+    const representative = reference.find('representative', id);
     const maker = representative
       ? ownerOf(representative, execution.day)
       : isLei(id)
@@ -341,4 +365,11 @@ function makersOf(entries: readonly ReferenceEntry[], execution: Execution, side
     found.set(id, maker);
   }
   return [...found.values()];
+}
+
+/** Several have blanks between them; an id may have one itself. */
+function makerIdsIn({ attributes }: ReferenceEntry, reference: ReferenceAt): readonly string[] {
+  const text = attributes.decision_maker;
+  if (text === undefined) return [];
+  return text.includes(' ') && !reference.find('representative', text) ? text.split(/ +/) : [text];
 }

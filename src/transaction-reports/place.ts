@@ -85,6 +85,13 @@ export function membershipOf(firm: string, { mic, entry }: Place, reference: Ref
   );
 }
 
+/** Whether a venue and that of an execution are one market, or segments of one: as far as the reference data say. */
+export function isOnSameMarket(mic: string, { mic: at, entry }: Place, reference: ReferenceAt): boolean {
+  const operator = (of: ReferenceEntry | undefined, otherwise: string | undefined) =>
+    of?.attributes.operating_mic ?? otherwise;
+  return operator(reference.find('venue', mic), mic) === operator(entry, at);
+}
+
 /** The entry of the venue, or of the market that it is a segment of, that names a central counterparty. */
 export function withCentralCounterparty({ entry }: Place, reference: ReferenceAt): ReferenceEntry | undefined {
   const operator = entry?.attributes.operating_mic;

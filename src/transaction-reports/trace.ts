@@ -8,6 +8,8 @@ export interface Stated {
   name: string;
   event_id: string;
   sequence: string;
+  /** where it was said of another place than that of the execution: which one */
+  namedAt?: string;
 }
 
 /** What a value was made of. */

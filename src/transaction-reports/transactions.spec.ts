@@ -51,7 +51,7 @@ const create = row(
 );
 const texts = (
   { versions }: Transaction,
-  name: 'client_id' | 'price' | 'counterparty_id' | 'drop_copy',
+  name: 'client_id' | 'desk' | 'price' | 'counterparty_id' | 'drop_copy',
 ): (string | undefined)[] => versions.map((each) => (each.content ? each.facts.text(name) : 'none'));
 
 describe('the transactions along an order', () => {
@@ -200,16 +200,16 @@ describe('the transactions along an order', () => {
       const fill = row(2 + i, 'partial_fill', { quantity: '1', price: '9.5' });
       return [
         fill,
-        row(20 + i, 'partial_fill', { quantity: '1', price: `9.${i}` }, i === 1 ? { client_id: 'C-9' } : {}, 2 + i),
+        row(20 + i, 'partial_fill', { quantity: '1', price: `9.${i}` }, i === 1 ? { desk: 'D' } : {}, 2 + i),
       ];
     });
     const found = await transactions([create], ...executions);
-    expect(found.map((each) => texts(each, 'client_id'))).toEqual([
+    expect(found.map((each) => texts(each, 'desk'))).toEqual([
       ...[
-        ['C-1', 'C-1'],
-        ['C-1', 'C-9'],
-        ['C-1', 'C-9', 'C-9'],
-        ['C-1', 'C-9', 'C-9'],
+        [undefined, undefined],
+        [undefined, 'D'],
+        [undefined, 'D', 'D'],
+        [undefined, 'D', 'D'],
       ],
     ]);
   });
@@ -511,6 +511,36 @@ describe('the transactions along an order', () => {
         [row(3, 'fill', {})],
       ),
     ).toEqual(['- - sell put 90', '- - buy call 100']);
+  });
+
+  it('for another client than their order say of that client for themselves and their allocations alone', async () => {
+    const after = async (order: object, ...own: object[]) => {
+      const fills = own.map((each, i) => [row(2 + i, 'partial_fill', {}, each)]);
+      const found = await transactions([row(1, 'create', {}, order)], ...fills, [row(9, 'fill', {})]);
+      const names = ['client_id', 'client_id_type', 'aggregated', 'branch'] as const;
+      return factsIn(found).map((facts) => names.map((name) => facts.text(name) ?? '-').join(' '));
+    };
+    const one = { client_id: 'C-1', client_id_type: 'legal_entity', branch: 'MIL' };
+    const several = { client_id_type: 'aggregated' };
+    expect(await after(several, one)).toEqual(['C-1 legal_entity - MIL', '- aggregated - -']);
+    expect(await after({ aggregated: true }, { ...one, aggregated: false })).toEqual([
+      'C-1 legal_entity false MIL',
+      '- - true -',
+    ]);
+    expect(await after({ client_id_type: 'none' }, one, several)).toEqual([
+      ...['C-1 legal_entity - MIL', '- aggregated - -', '- none - -'],
+    ]);
+    expect(await after({ client_id: 'C-9' }, one)).toEqual(['C-1 legal_entity - MIL', 'C-9 - - -']);
+    expect(await after({ client_id: 'C-9' }, { client_id_type: 'none' })).toEqual(['C-9 none - -', 'C-9 - - -']);
+    const allocations = [{ client_id: 'C-1', quantity: '4' }];
+    expect(await after({ allocations }, one)).toContain('- - - -');
+    // the same, and where the order does not say whose it is, it is whose the execution is
+    expect(await after({ client_id: 'C-1' }, one)).toEqual(['C-1 legal_entity - MIL', 'C-1 legal_entity - MIL']);
+    expect(await after({}, one)).toEqual(['C-1 legal_entity - MIL', 'C-1 legal_entity - MIL']);
+    expect(await after({}, one, { client_id: 'C-9' })).toEqual(['C-1 legal_entity - MIL', 'C-9 - - -', 'C-9 - - -']);
+    expect(await after({ client_id: '5493001KJTIIGC8Y1R12' }, one)).toEqual([
+      ...['C-1 legal_entity - MIL', 'C-1 legal_entity - MIL'],
+    ]);
   });
 
   it('in another capacity than their order say for themselves alone who decided', async () => {

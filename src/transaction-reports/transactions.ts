@@ -2,6 +2,7 @@ import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
+import { intentionAt, stepsOf, type Intention, type OrderStep } from './intended-allocations.js';
 import {
   contentsOf,
   type HeldFill,
@@ -14,7 +15,7 @@ import {
   type KnownThen,
   type Unlike,
 } from './order-past.js';
-import { DECIDED_BY_THE_LATER } from '../reports/subjects.js';
+import { DECIDED_BY_THE_LATER, INSTRUMENT_NAMES } from '../reports/subjects.js';
 import type { Stated } from './trace.js';
 
 /** Of these only what the execution itself states counts. */
@@ -34,7 +35,15 @@ export class Facts {
 
   get(name: FactName): Stated | undefined {
     this.asked.add(name);
-    return this.own.get(name) ?? this.taken(name);
+    const stated = this.own.get(name) ?? this.taken(name);
+    return stated?.namedAt === undefined ? stated : undefined;
+  }
+
+  /** What the order says of another place than that of the execution. */
+  namedElsewhere(name: FactName): (Stated & { namedAt: string }) | undefined {
+    this.asked.add(name);
+    const stated = this.taken(name);
+    return stated?.namedAt === undefined ? undefined : { ...stated, namedAt: stated.namedAt };
   }
 
   /** Whether the event states it itself. */
@@ -65,7 +74,7 @@ export class Facts {
   isAnsweredBy(others: Facts): boolean {
     for (const name of this.asked) {
       const [own, other] = [this.taken(name), others.taken(name)];
-      if (own?.text !== other?.text) return false;
+      if (own?.text !== other?.text || own?.namedAt !== other?.namedAt) return false;
       if (DECIDED_BY_THE_LATER.has(name) && own?.sequence !== other?.sequence) return false;
     }
     for (const name of this.askedBefore) {
@@ -101,6 +110,10 @@ export interface TransactionVersion {
   isForSeveral: boolean;
   /** whether it, or what it allocates, was executed before the order began, whose id another had before */
   isOfFormer?: boolean;
+  /** of an allocation: whether it may be of the order that had the id before, and does not say of which it is */
+  isPerhapsOfFormer?: boolean;
+  /** of an allocation before which nothing was executed: what came of it */
+  intention?: Intention;
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
@@ -122,14 +135,27 @@ export interface Transaction {
 /** The executions and allocations along an order's life, with all their versions. Throws DamagedRowError. */
 export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transaction> {
   const past = new OrderPast();
+  let steps: readonly OrderStep[] | undefined;
   for await (const event of life.events()) {
     if (event.kind === 'correction') continue;
     const contents = contentsOf(event.versions);
     if (contents.some(isTransaction)) {
-      yield { orderId: life.orderId, eventId: event.row.event_id, versions: versionsOf(contents, past) };
+      const versions = versionsOf(contents, past);
+      // to know it, what comes later must be read: of few orders that is asked
+      if (versions.some(isIntended)) steps ??= await stepsOf(life);
+      const intention = steps && intentionAt(steps, BigInt(event.row.sequence));
+      yield {
+        ...{ orderId: life.orderId, eventId: event.row.event_id },
+        versions: intention ? versions.map((each) => (isIntended(each) ? { ...each, intention } : each)) : versions,
+      };
     }
     past.add(contents);
   }
+}
+
+/** Whether it allocates, and nothing was executed before it. */
+function isIntended(version: TransactionVersion | NoTransaction): version is TransactionVersion {
+  return version.content !== undefined && version.fill === undefined;
 }
 
 /** An execution, and not the allocation of some alone. */
@@ -239,7 +265,13 @@ function versionOf(
     unlike: isExecution(held) || !known.lastFill ? ALL_ALIKE : known.lastFill.unlike,
     isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
     ...(isOfFormer && { isOfFormer }),
+    ...(known.isFormerOpen && !isExecution(held) && !saysOfWhich(stated.facts) && { isPerhapsOfFormer: true }),
   };
+}
+
+/** Whether an allocation says by time or instrument of which order it is. */
+function saysOfWhich(facts: ReadonlyMap<FactName, Stated>): boolean {
+  return (['execution_time', ...INSTRUMENT_NAMES] as const).some((name) => facts.has(name));
 }
 
 /** To an execution the one before it is of no account. */
@@ -251,5 +283,5 @@ function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
     a.lastFill?.isForSeveral === b.lastFill?.isForSeveral &&
     saysTheSame(a.lastFill?.facts ?? NOTHING, b.lastFill?.facts ?? NOTHING) &&
     isSameUnlike(a.lastFill?.unlike ?? ALL_ALIKE, b.lastFill?.unlike ?? ALL_ALIKE);
-  return (toExecution || isSameFill) && saysTheSame(a.facts, b.facts);
+  return (toExecution || (isSameFill && a.isFormerOpen === b.isFormerOpen)) && saysTheSame(a.facts, b.facts);
 }

@@ -546,6 +546,13 @@ export const ORDER_VOCABULARY = {
       since: 2,
       description: 'LEI or national id of who acts for the client',
     },
+    client_representative_ids: {
+      in: 'metadata',
+      type: { is: 'texts' },
+      since: 4,
+      description:
+        'where several act for the client, instead of `client_representative_id`: of each an LEI, or what the reference data call it',
+    },
     client_representative_first_names: {
       in: 'metadata',
       type: TEXT,

@@ -53,13 +53,18 @@ export function leave(state: State, own: Map<string, string>): void {
     gone.push('client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date');
     gone.push('client_representative_id', 'client_representative_first_names', 'client_representative_surnames');
     gone.push('client_representative_birth_date', 'transmitting_firm', 'branch', 'short_sale');
-    gone.push('commodity_risk_reducing');
+    gone.push('commodity_risk_reducing', 'client_representative_ids');
   }
   if (client && ['none', 'aggregated', 'pending_allocation'].includes(was('client_id_type') ?? '')) {
     gone.push('client_id_type');
   }
   if (changes('client_representative_id')) {
     gone.push('client_representative_first_names', 'client_representative_surnames');
+    gone.push('client_representative_birth_date');
+  }
+  if (own.has('client_representative_id')) gone.push('client_representative_ids');
+  if (own.has('client_representative_ids')) {
+    gone.push('client_representative_id', 'client_representative_first_names', 'client_representative_surnames');
     gone.push('client_representative_birth_date');
   }
   for (const maker of ['investment_decision_maker', 'execution_decision_maker']) {

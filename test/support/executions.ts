@@ -7,7 +7,7 @@ import type { Stated } from '../../src/transaction-reports/trace.js';
 import { Facts, type Transaction, type TransactionVersion } from '../../src/transaction-reports/transactions.js';
 import { contentOf } from '../../src/integrity/stored-event.js';
 import { TERMS } from '../../src/vocabulary/order-vocabulary.js';
-import { BANK, CCP, CLIENT, FIRM } from './transaction-reports.js';
+import { BANK, CCP, CLIENT, FIRM, FUND } from './transaction-reports.js';
 
 /** Values of an event by the names of the vocabulary, or an action. */
 export type StatedValues = Partial<Record<FactName | 'action', unknown>>;
@@ -28,8 +28,10 @@ export const ENTRIES: Entries = {
     'C-5': { name: 'A fund', lei: CLIENT, decision_maker: FIRM },
     'C-6': { name: 'A bank', lei: BANK, branch: 'MIL', decision_maker: FIRM },
     'C-8': { joint_holders: 'C-1 C-404' },
+    'C-10': { name: 'An insurer', lei: FUND, decision_maker: `R-2 ${FIRM}` },
     'C-9': { name: 'X', lei: CLIENT, decision_maker: 'R-404' },
   },
+  representative: { 'R-2': { name: 'A bank', lei: BANK } },
   venue: {
     XPAR: { operating_mic: 'XPAR', country: 'FR', category: 'RMKT', central_counterparty: CCP },
     XANO: { operating_mic: 'XANO', country: 'DE', category: 'MLTF' },

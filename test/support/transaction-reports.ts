@@ -11,6 +11,7 @@ import type { RuleContext } from '../../src/transaction-reports/rules/rule.js';
 export const FIRM = '9695TESTFIRM00000112';
 export const CCP = '9695TESTCCP000000149';
 export const BANK = '529900G3SW56SHYNPR95';
+export const FUND = '529900D6BF99LW9R2E68';
 export const CLIENT = '5493001KJTIIGC8Y1R12';
 
 export const ANNA: NaturalPerson = {

@@ -1,0 +1,206 @@
+import { ENTRIES, referenceOf, rowOf, type Entries, type StatedValues } from '../../test/support/executions.js';
+import { BANK, CCP, FIRM } from '../../test/support/transaction-reports.js';
+import type { StoredRow } from '../integrity/stored-event.js';
+import type { LifeEvent } from '../reports/whole-lives.js';
+import type { Draft, NotReportable } from './draft.js';
+import { draftsOfTransaction } from './drafts.js';
+import { toldOf } from './told-of-drafts.js';
+import { transactionsOf } from './transactions.js';
+
+const OF_CLIENT: StatedValues = {
+  ...{ isin: 'FR0000131104', exchange: 'XPAR', side: 'buy', trading_capacity: 'any_other' },
+  ...{ execution_decision_maker: 'T-1', client_id: 'C-1' },
+};
+const OF_SEVERAL: StatedValues = { ...OF_CLIENT, client_id: undefined, client_id_type: 'aggregated' };
+const FILL: StatedValues = { action: 'partial_fill', quantity: '10', price: '61.38', venue_transaction_id: 'TV1' };
+const part = (quantity: string, client = 'C-1') => ({ client_id: client, quantity, price: '61.38' });
+
+/** An event with the corrections of it, by sequence; each states what is given here. */
+type Stated = StatedValues | StatedValues[];
+
+/** All that the drafts of an order's events say; event n has sequence n, the m-th correction of it n + 100 m. */
+async function draftsOf(events: readonly Stated[], entries: Entries = ENTRIES): Promise<(Draft | NotReportable)[]> {
+  const lives = events.map((event, i): StoredRow[] => {
+    const [first, ...others] = Array.isArray(event) ? event : [event];
+    const time = `08:00:${String(i).padStart(2, '0')}`;
+    const row = rowOf(i + 1, first!, time);
+    const corrections = others.map((each, n) => ({ ...rowOf(100 * (n + 1) + i, each, time), corrects: row.event_id }));
+    return [row, ...corrections];
+  });
+  const life = async function* (): AsyncGenerator<LifeEvent> {
+    for (const versions of lives) {
+      yield await Promise.resolve({ kind: 'event', row: versions[0]!, stated: versions.at(-1)!, versions });
+    }
+  };
+  const made: (Draft | NotReportable)[] = [];
+  for await (const each of transactionsOf({ orderId: 'O-1', targets: new Set(), events: life }))
+    made.push(...draftsOfTransaction(each, FIRM, { at: () => referenceOf(entries) }, '2026-06-02T23:00:00Z'));
+  return made;
+}
+
+/** A line each: of which event, and what keeps it back. */
+async function toldOfOrder(events: readonly Stated[], entries?: Entries): Promise<string[]> {
+  return (await draftsOf(events, entries)).map((each) => {
+    const of = Number(each.eventId.slice(-3));
+    if (each.is === 'not-reportable') return `${of} none: ${each.reason}`;
+    return `${of} ${each.report.status} v${each.version} leg ${each.leg}: ${toldOf(each).toMend ?? 'ready'}`;
+  });
+}
+
+describe('what is reported along an order', () => {
+  const create = { action: 'create', ...OF_CLIENT };
+
+  it('is held where the correction of an execution does not say what became of it', async () => {
+    const corrected = (action: string, more: StatedValues = {}) =>
+      toldOfOrder([create, [FILL, { ...FILL, action, price: '61.4', ...more }]]);
+    const told = (action: string) => [
+      '2 NEWT v1 leg 0: ready',
+      '2 CANC v1 leg 0: ready',
+      `2 NEWT v2 leg 0: field 1: ${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`,
+    ];
+    expect(await corrected('trade_correct')).toEqual(told('trade_correct'));
+    // an order's action that names an execution
+    expect(await corrected('modify')).toEqual(told('modify'));
+    // a known one that does not, and one that ends something, say that there was none
+    const none = told('').slice(0, 2);
+    expect(await corrected('modify', { venue_transaction_id: undefined })).toEqual(none);
+    expect(await corrected('cancel')).toEqual(none);
+    // until it is said
+    const twice = await toldOfOrder([create, [FILL, { ...FILL, action: 'bust' }, { action: 'void' }]]);
+    expect(twice.at(-1)).toBe('2 CANC v2 leg 0: ready');
+    const right = await toldOfOrder([create, [FILL, { ...FILL, action: 'correct' }, { ...FILL, price: '61.4' }]]);
+    expect(right.at(-1)).toBe('2 NEWT v3 leg 0: ready');
+  });
+
+  it('of what an execution leaves of itself is allocated later, where nothing else is to be allocated', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = { action: 'change_status', allocations: [part('6')] };
+    const fill = { ...FILL, allocations: [part('4')] };
+    const ready = ['2 NEWT v1 leg 0: ready', '2 NEWT v1 leg 2: ready'];
+    expect(await toldOfOrder([opened, fill, allocate])).toEqual([...ready, '3 NEWT v1 leg 2: ready']);
+    // one that leaves nothing
+    const whole = await toldOfOrder([opened, { ...fill, allocations: [part('10')] }, allocate]);
+    expect(whole.at(-1)).toBe(
+      '3 NEWT v1 leg 2: field 28: the order has no execution before it that could be allocated: what an execution allocates itself, all of it, is allocated already',
+    );
+    // those that do not allocate themselves go first
+    const both = await draftsOf([opened, FILL, { ...fill, execution_time: '2026-06-02T07:00:00Z' }, allocate]);
+    expect(both.at(-1)).toMatchObject({ report: { tradingTime: '2026-06-02T08:00:01Z' } });
+  });
+
+  it('tells once of a symbol that nobody knows, and not of all that follows', async () => {
+    const told = async (order: StatedValues, own: StatedValues = {}) =>
+      (
+        await toldOfOrder([
+          { ...create, isin: undefined, ...order },
+          { ...FILL, ...own },
+        ])
+      )[0]!.replace(/^.*?: /, '');
+    const unknown =
+      'field 41: symbol NOPE is of no instrument in the reference data: isin must be stated, or an entry have that symbol';
+    expect(await told({ symbol: 'NOPE' })).toBe(unknown);
+    expect(await told({ isin: 'FR0000131104', symbol: 'SHR' }, { symbol: 'NOPE' })).toBe(unknown);
+    expect(await told({ exchange: 'XOFF', counterparty_id: 'C-1' }, { symbol: 'NOPE' })).toBe(
+      `${unknown}, or the instrument be described, with an underlying that is traded on a venue`,
+    );
+    expect(await told({})).toBe('field 41: isin, or a symbol that an entry has, must be stated');
+    // what is stated of it is looked at
+    expect(await told({ symbol: 'NOPE' }, { currency: 'GBX' })).toMatch(
+      /^field 34 \(GBX\): .*; field 41: [^;]*; field 44 \(GBX\): [^;]*$/,
+    );
+    expect(await told({ symbol: 'NOPE' }, { cfi: 'ESVUFR' })).toMatch(/^field 34: currency must be stated.*field 42: /);
+  });
+
+  it('is with the central counterparty that the order names, also on another segment of the same market', async () => {
+    const otherSide = async (order: StatedValues, own: StatedValues): Promise<unknown> => {
+      const [report] = await draftsOf([
+        { ...create, central_counterparty: BANK, ...order },
+        { ...FILL, ...own },
+      ]);
+      return report?.is === 'draft' && report.report.status === 'NEWT' && report.report.seller.owners[0]!.id;
+    };
+    const ofOrder = { is: 'legal-entity', lei: BANK };
+    expect(await otherSide({}, {})).toEqual(ofOrder);
+    expect(await otherSide({}, { exchange: 'PARS' })).toEqual(ofOrder);
+    expect(await otherSide({}, { segment_mic: 'PARS' })).toEqual(ofOrder);
+    expect(await otherSide({ segment_mic: 'PARS' }, { exchange: 'XPAR' })).toEqual(ofOrder);
+    // elsewhere, what the reference data have of the market
+    expect(await otherSide({}, { exchange: 'XANO' })).toEqual({ is: 'venue', mic: 'XANO' });
+    expect(await otherSide({ exchange: 'XANO' }, { exchange: 'PARS' })).toEqual({ is: 'legal-entity', lei: CCP });
+    expect(await otherSide({}, { exchange: 'PARS', central_counterparty: CCP })).toEqual({
+      ...{ is: 'legal-entity', lei: CCP },
+    });
+  });
+
+  it('of an allocation is held where it may be of the order that had the id before, and does not say of which', async () => {
+    const block = { action: 'create', ...OF_SEVERAL };
+    const last = { ...FILL, action: 'fill' };
+    const allocate = { action: 'change_status', allocations: [part('10')] };
+    const after = async (former: readonly Stated[], allocation: StatedValues = allocate, next: StatedValues = block) =>
+      (await toldOfOrder([...former, next, last, allocation])).at(-1)!.replace(/^.*?: /, '');
+    const inDoubt =
+      'field 28: execution_time, isin or symbol must say of which order the allocation is: of the one that had its id before, executions are not allocated';
+    expect(await after([block, last])).toBe(inDoubt);
+    // where it says so, where they were allocated, and where there were none to be
+    expect(await after([block, last], { ...allocate, isin: 'FR0000131104' })).toBe('ready');
+    expect(await after([block, last], { ...allocate, execution_time: '2026-06-02T08:00:03Z' })).toBe('ready');
+    expect(await after([block, last, allocate])).toBe('ready');
+    expect(await after([block, { ...last, allocations: [part('10')] }])).toBe('ready');
+    expect(await after([create, last])).toBe('ready');
+    expect(await after([{ ...block, client_id_type: 'none', trading_capacity: 'own_account' }, last])).toBe('ready');
+    expect(await after([block, { action: 'cancel' }])).toBe('ready');
+    // also where the later one is one client's, so that nothing of it would be reported
+    expect(await after([block, last], allocate, create)).toBe(inDoubt);
+    // until the executions of the former allocate themselves
+    const allocated = { ...last, allocations: [part('10')] };
+    const told = await toldOfOrder([block, [last, allocated], block, last, allocate]);
+    expect(told.slice(-3)).toEqual([
+      ...[`5 NEWT v1 leg 2: ${inDoubt}`, '5 CANC v1 leg 2: ready', '5 NEWT v2 leg 2: ready'],
+    ]);
+  });
+
+  it('of allocations that are stated before anything was executed is what came of them', async () => {
+    const allocations = [part('10')];
+    const block = { action: 'create', ...OF_SEVERAL, allocations };
+    const allocate = { action: 'change_status', allocations };
+    const first = async (...events: Stated[]) => (await toldOfOrder(events))[0]!;
+    const none = '1 none: It allocates what was not executed';
+    expect(await first(block)).toBe(`${none} yet, as it is intended: nothing was executed so far`);
+    expect(await first(block, { action: 'cancel' })).toBe(`${none}: the order ended without an execution`);
+    const again =
+      'field 28: allocations were stated before the executions: they must be stated again, of what was executed and with the price of each, by an event after them or by each execution';
+    expect(await first(block, FILL)).toBe(`1 NEWT v1 leg 2: ${again}`);
+    const done = `${none} yet, as it was intended: what was executed is allocated since`;
+    expect(await first(block, FILL, allocate)).toBe(done);
+    expect(await first(block, { ...FILL, allocations })).toBe(done);
+    // by what holds, and of the same order
+    expect(await first(block, FILL, [allocate, { action: 'void' }])).toBe(`1 NEWT v1 leg 2: ${again}`);
+    expect(await first(block, [FILL, { action: 'void' }], allocate)).toBe(
+      `${none} yet, as it is intended: nothing was executed so far`,
+    );
+    expect(await first(block, { action: 'cancel' }, block, FILL, allocate)).toMatch(/ended without an execution$/);
+    expect(await first(block, { ...FILL, drop_copy: true })).toMatch(/nothing was executed so far$/);
+    // what is said to be an allocation is asked for
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const [held] = await toldOfOrder([opened, allocate]);
+    expect(held).toMatch(/^2 NEWT v1 leg 2: field 28: the order has no execution before it that could be allocated: /);
+    expect(await toldOfOrder([opened, allocate, FILL])).toEqual([
+      `2 NEWT v1 leg 2: ${again}`,
+      '3 NEWT v1 leg 0: ready',
+    ]);
+    // beside executions that allocate all of themselves there is nothing to come
+    const twice = await toldOfOrder([opened, { ...FILL, allocations }, allocate, { action: 'cancel' }]);
+    expect(twice.at(-1)).toMatch(/^3 NEWT v1 leg 2: field 28: the order has no execution before it that could/);
+    const next = [{ ...FILL, action: 'fill', allocations }, block, { action: 'cancel' }];
+    expect((await toldOfOrder([opened, ...next])).at(-1)).toBe(
+      `3${none.slice(1)}: the order ended without an execution`,
+    );
+    // under an id of its own
+    const ofParent = { ...allocate, parent_order_id: 'P-1' };
+    const told = 'field 28: allocations of what was executed for order P-1 must be recorded as an event of that order';
+    for (const action of ['create', 'change_status'])
+      expect(await first({ ...ofParent, action })).toBe(
+        `1 NEWT v1 leg 2: ${told}, with its id as entity_id: nothing was executed for the order that has parent_order_id P-1`,
+      );
+  });
+});
