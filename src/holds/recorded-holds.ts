@@ -66,8 +66,9 @@ export class RecordedHolds {
 
 function contradiction(hold: HoldFacts, act: JsonObject): string | undefined {
   const { id: _, state, ...selection } = hold;
-  if (KEEPING.has(act.state as string) && !KEEPING.has(state)) {
-    return `it is ${state} in the database, and the last act on record left it ${String(act.state)}`;
+  const recordedState = act.state as string;
+  if (KEEPING.has(recordedState) && !KEEPING.has(state)) {
+    return `it is ${state} in the database, and the last act on record left it ${recordedState}`;
   }
   for (const [name, value] of Object.entries(selection)) {
     const recorded = act[name] ?? null;
