@@ -81,7 +81,7 @@ async function lookAhead(
   const asked = asking.map(({ row, original, known }) => {
     const place = BigInt((original ?? row).sequence);
     const created = known.get('created_at');
-    return { orderId: row.entity_id, place, isBegun: created !== undefined && BigInt(created.sequence) <= place };
+    return { orderId: row.entity_id, place, isBegun: created !== undefined && created.place <= place };
   });
   const later = await lives.valuesAfter(asked, names, corrections);
   for (const [i, event] of asking.entries()) {

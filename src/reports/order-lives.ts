@@ -10,6 +10,8 @@ import type { ReportRun } from './report.js';
 export interface StatedValue {
   text: string;
   sequence: string;
+  /** the sequence of the event whose content it is, as first recorded: a correction holds from there on */
+  place: bigint;
 }
 
 /** What is known of an order at a place of its life. */
@@ -63,8 +65,7 @@ interface Ahead<Name extends string> {
   from: bigint;
   /** where all was said or another order begins; END where neither came */
   until: bigint;
-  /** `place` is of the event whose content it is, as first recorded */
-  values: Map<Name, StatedValue & { place: bigint }>;
+  values: Map<Name, StatedValue>;
   /** how many creates are the order's own */
   creates: number;
 }
@@ -167,8 +168,7 @@ export class OrderLives<Name extends string, Selected extends object> {
         (each) => each && each.from <= place && place < each.until,
       );
       if (!ahead) again.push(i);
-      const later = [...(ahead?.values ?? [])].filter(([, value]) => value.place > place);
-      answers[i] = new Map(later.map(([name, { text, sequence }]) => [name, { text, sequence }]));
+      answers[i] = new Map([...(ahead?.values ?? [])].filter(([, value]) => value.place > place));
     }
     for (const [orderId, { from, until, values, creates }] of firsts) {
       this.aheads.delete(orderId);
@@ -199,7 +199,7 @@ export class OrderLives<Name extends string, Selected extends object> {
     if (corrections.original(row)) return;
     const stated = corrections.inForce(row) ?? row;
     if (stated.action === 'void') return;
-    const own = this.statedIn(stated);
+    const own = this.statedIn(stated, row);
     if (this.members.isCopy(stated, own)) return;
     if (stated.action === BEGIN && --ahead.creates < 0) {
       ahead.until = BigInt(row.sequence);
@@ -207,7 +207,7 @@ export class OrderLives<Name extends string, Selected extends object> {
     }
     for (const name of names) {
       const value = own.get(name);
-      if (value && !ahead.values.has(name)) ahead.values.set(name, { ...value, place: BigInt(row.sequence) });
+      if (value && !ahead.values.has(name)) ahead.values.set(name, value);
     }
     if (ahead.values.size === names.length) ahead.until = BigInt(row.sequence);
   }
@@ -292,7 +292,7 @@ export class OrderLives<Name extends string, Selected extends object> {
       if (corrections.original(row)) continue;
       const stated = corrections.inForce(row) ?? row;
       if (stated.action !== BEGIN) continue;
-      const own = this.statedIn(stated);
+      const own = this.statedIn(stated, row);
       if (!this.members.isCopy(stated, own)) return { nanos: this.members.nanosOf(stated), values: own };
     }
     return undefined;
@@ -377,7 +377,7 @@ export class OrderLives<Name extends string, Selected extends object> {
     if (corrections.original(row)) return;
     const stated = corrections.inForce(row) ?? row;
     if (stated.action === 'void') return;
-    const own = this.statedIn(stated);
+    const own = this.statedIn(stated, row);
     if (this.members.isCopy(stated, own)) {
       walk.isAtCopy = true;
       for (const [name, value] of own) walk.copied.set(name, value);
@@ -406,9 +406,10 @@ export class OrderLives<Name extends string, Selected extends object> {
     return isOfDay && nanos / NANOS_A_DAY > lastBegin / NANOS_A_DAY;
   }
 
-  private statedIn(stated: LifeEvent<Selected>): Map<Name, StatedValue> {
-    const { sequence } = stated;
-    return new Map([...this.members.stated(stated)].map(([name, text]) => [name, { text, sequence }]));
+  /** What holds in place of an event, itself or a correction. */
+  private statedIn(stated: LifeEvent<Selected>, row: LifeEvent<Selected>): Map<Name, StatedValue> {
+    const [{ sequence }, place] = [stated, BigInt(row.sequence)];
+    return new Map([...this.members.stated(stated)].map(([name, text]) => [name, { text, sequence, place }]));
   }
 }
 
