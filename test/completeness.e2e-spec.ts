@@ -301,6 +301,25 @@ describe('completeness', () => {
     }
   }, 120_000);
 
+  it('is there at once for a period of all time, of which most days have nothing', async () => {
+    const days = ['2026-05-28', '2026-05-29', '2026-06-01', '2026-06-02'];
+    await ledger(
+      'all-time',
+      days.flatMap((day) => [
+        ...(day === '2026-06-02' ? [] : [sent('feed', 'S', undefined, `${day}T08:00:00Z`)]),
+        sent('feed', 'S', undefined, `${day}T09:00:00Z`),
+      ]),
+    );
+    const started = Date.now();
+    const found = await rows('all-time', 'from_date=1970-01-01&to_date=2199-12-31&look_back_days=31');
+    expect(Date.now() - started).toBeLessThan(15_000);
+    expect(found.find(({ kind }) => kind === 'silence')).toMatchObject({
+      from: '2026-06-02T08:00:00Z',
+      to: '2026-06-02T09:00:00Z',
+      expected: 'events, as on at least 3 of the 21 days compared',
+    });
+  }, 30_000);
+
   it('is of no rows where nothing was recorded, and takes no other days than it may', async () => {
     expect(await rows('main', 'from_date=2026-06-02&to_date=2026-06-02')).toEqual([]);
     for (const value of ['0', '32', '-1', 'x', '07']) {

@@ -142,6 +142,34 @@ describe('order records', () => {
     expect(all.find(({ sequence }) => sequence === '43')!.missing!.split(' ')).toContain('15');
   });
 
+  it('have no identification of another order that has the id later, also where the first create was corrected or is not there', async () => {
+    const event = (number: number, action: string, timestamp: string, more: Partial<SentEvent> = {}): SentEvent => ({
+      event_id: `019e8758-bc00-7000-8000-00000000000${number}`,
+      ...{ timestamp, event_type: 'order_lifecycle', entity_type: 'order', entity_id: 'AGAIN', action, user_id: 'u' },
+      ...{ new_state: {}, metadata: {}, ...more },
+    });
+    const create = event(1, 'create', '2026-06-02T08:00:00Z');
+    await record('again', [
+      create,
+      event(2, 'cancel', '2026-06-02T09:00:00Z'),
+      event(3, 'create', create.timestamp, { corrects: create.event_id, new_state: { side: 'buy' } }),
+      event(4, 'create', '2026-06-03T08:00:00Z'),
+      event(5, 'acknowledge', '2026-06-03T08:00:01Z', { metadata: { venue_order_id: 'V-2' } }),
+      // one of which no create is recorded
+      event(6, 'modify', '2026-06-02T10:00:00Z', { entity_id: 'OTHER' }),
+      event(7, 'create', '2026-06-03T10:00:00Z', { entity_id: 'OTHER' }),
+      event(8, 'acknowledge', '2026-06-03T10:00:01Z', { entity_id: 'OTHER', metadata: { venue_order_id: 'V-3' } }),
+    ]);
+    const found = await rows('again', 'rts24', ['2026-06-02T00:00:00Z', '2026-06-04T00:00:00Z']);
+    expect(found.map((row) => [row.sequence, row.f20_order_identification])).toEqual([
+      ['3', 'AGAIN'],
+      ['2', 'AGAIN'],
+      ['6', 'OTHER'],
+      ['4', 'V-2'],
+      ['7', 'V-3'],
+    ]);
+  });
+
   it('tell by number what is missing and what does not fit', async () => {
     const row = (await rows('main', 'rts24', DAY)).find(({ sequence }) => sequence === '9')!;
     expect(row.invalid).toBe('1 3 5 10 11 17 18 24 29 32 36 37 43');

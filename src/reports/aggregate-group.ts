@@ -4,6 +4,7 @@ import type { TermName } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
 import { add, compare, multiply, parseDecimal, subtract, ZERO, type Decimal } from './decimal.js';
 import { factsOf } from './order-facts.js';
+import { grouped } from './grouped.js';
 import { isCopy } from './order-members.js';
 import { FILLS, type FactName } from './regimes/regime.js';
 import { OF_NO_NAMED_CLIENT } from './subjects.js';
@@ -190,9 +191,10 @@ function findingsOf(share: ClientShare, hasClientOrders: boolean, hasAllocations
 function sharesOf(clientOrders: readonly GroupOrder[], allocations: readonly Allocation[]): ClientShare[] {
   const ofOrders = clientOrders.map(({ facts }) => facts.get('client_id'));
   const names = [...ofOrders, ...allocations.map(({ client }) => client)].filter((name) => typeof name === 'string');
+  const ordersOf = grouped(clientOrders, ({ facts }) => facts.get('client_id'));
+  const allocationsTo = grouped(allocations, ({ client }) => client);
   return [...new Set(names)].sort().map((client) => {
-    const orders = clientOrders.filter(({ facts }) => facts.get('client_id') === client);
-    const own = allocations.filter((allocation) => allocation.client === client);
+    const [orders, own] = [ordersOf.get(client) ?? [], allocationsTo.get(client) ?? []];
     return {
       client,
       ordered: sum(orders.map(({ facts }) => decimalOf(facts.get('order_quantity')))),
@@ -249,8 +251,9 @@ function pricesThatDiffer(
   allocations: readonly Allocation[],
   { executed, value, tolerance }: { executed: Decimal; value: Decimal; tolerance: Decimal },
 ): string[] {
+  const allocationsTo = grouped(allocations, ({ client }) => client);
   return clients.flatMap(({ client, allocated }) => {
-    const paid = valueOf(allocations.filter((each) => each.client === client));
+    const paid = valueOf(allocationsTo.get(client) ?? []);
     if (!paid || !allocated || compare(allocated, ZERO) <= 0 || compare(executed, ZERO) <= 0) return [];
     // paid / allocated and value / executed, both times both quantities
     const difference = absolute(subtract(multiply(paid, executed), multiply(value, allocated)));

@@ -360,15 +360,22 @@ class Traffic {
   /** Hours of the days, past by `knownTo`, in which there is nothing although there usually is something. */
   *silenceRows(days: Days, lookBackDays: number, usualDays: number, knownTo: number): Generator<CompletenessRow> {
     for (const [source, { hours }] of this.sources) {
+      const active = new Set([...hours.keys()].map((hour) => Math.floor(hour / 24) * MICROS_PER_DAY));
       for (const day of eachDay(days)) {
+        if (day >= knownTo) break;
+        const compared = previousDays(day, lookBackDays);
+        const needed = Math.min(usualDays, Math.max(compared.length, LEAST_USUAL_DAYS));
+        const shiftsOf = new Map(
+          compared.filter((each) => active.has(each)).map((each) => [each, sameHours(each, day)]),
+        );
+        // a period may be of all time, of which most days have nothing to be compared with
+        if (shiftsOf.size < needed) continue;
         let silence: { from: number; to: number; had: number; of: number } | undefined;
         for (let hour = 0; hour < 24; hour++) {
           const at = day / MICROS_PER_HOUR + hour;
-          const compared = previousDays(day, lookBackDays);
-          const had = compared.filter((each) =>
-            sameHours(each, day).every((shift) => hours.has(each / MICROS_PER_HOUR + hour + shift)),
+          const had = [...shiftsOf].filter(([each, shifts]) =>
+            shifts.every((shift) => hours.has(each / MICROS_PER_HOUR + hour + shift)),
           ).length;
-          const needed = Math.min(usualDays, Math.max(compared.length, LEAST_USUAL_DAYS));
           const isPast = (at + 1) * MICROS_PER_HOUR <= knownTo;
           if (!isPast || hours.has(at) || had < needed) {
             if (silence) yield silenceRow(source, day, silence);

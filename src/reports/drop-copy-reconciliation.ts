@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { microsOf } from '../integrity/stored-event.js';
 import { formatTimestamp, parseTimestamp } from '../integrity/timestamp.js';
@@ -108,8 +109,12 @@ export const dropCopyReconciliation = defineReport({
       if (match) take(match);
       if (matching.size + listed.length > MOST_HELD) throw tooMany(run);
     }
-    for (const match of matching.matchByIds(tolerance)) take(match);
-    for (const match of matching.matchByTerms(tolerance)) take(match);
+    for (const parts of [matching.matchByIds(tolerance), matching.matchByTerms(tolerance)]) {
+      for (const matches of parts) {
+        matches.forEach(take);
+        await breathe();
+      }
+    }
     for (const told of matching.rest()) {
       if (!told.isListed) continue;
       const [kind, pair] =

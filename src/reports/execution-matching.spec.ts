@@ -12,7 +12,7 @@ function told(side: 0 | 1, number: number, nanos: bigint, more: Partial<ToldExec
 function matched(all: readonly ToldExecution[], tolerance: bigint): string[] {
   const matching = new ExecutionMatching();
   for (const each of all) matching.add(each);
-  return matching.matchByTerms(tolerance).map(({ pair: [a, b] }) => `${a.eventId} ${b.eventId}`);
+  return [...matching.matchByTerms(tolerance)].flat().map(({ pair: [a, b] }) => `${a.eventId} ${b.eventId}`);
 }
 
 /** The most pairs that there can be without a crossing, and how far apart they are at least: all ways are tried. */
@@ -44,7 +44,7 @@ describe('executions without ids', () => {
       const tolerance = BigInt(random(9));
       const matching = new ExecutionMatching();
       for (const each of all) matching.add(each);
-      const pairs = matching.matchByTerms(tolerance).map(({ pair }) => pair);
+      const pairs = [...matching.matchByTerms(tolerance)].flat().map(({ pair }) => pair);
       const apart = pairs.reduce(
         (sum, [a, b]) => sum + (a.nanos > b.nanos ? a.nanos - b.nanos : b.nanos - a.nanos),
         0n,
@@ -69,6 +69,20 @@ describe('executions without ids', () => {
       told(1, i, BigInt(i) * 10n + 4n),
     ]);
     expect(matched(all.flat(), 5n)).toEqual(all.map((_, i) => `0-${i} 1-${i}`));
+  });
+
+  it('are matched in a short time, and many groups of them one by one', () => {
+    const groups = ['O-1', 'O-2', 'O-3'];
+    const matching = new ExecutionMatching();
+    for (const name of groups) {
+      for (let i = 0; i < 990; i++) {
+        for (const side of [0, 1] as const) matching.add(told(side, i, BigInt(2 * i + side), { orderNames: [name] }));
+      }
+    }
+    const began = performance.now();
+    const parts = [...matching.matchByTerms(1_000_000n)];
+    expect(parts.map((part) => part.length)).toEqual([990, 990, 990]);
+    expect(performance.now() - began).toBeLessThan(3_000);
   });
 
   it('are not gone through for each other, however many are alike and far apart', () => {
@@ -109,7 +123,7 @@ describe('executions of one id', () => {
     ];
     const matching = new ExecutionMatching();
     expect(all.flatMap((each) => matching.add(each) ?? [])).toEqual([]);
-    const pairs = matching.matchByIds(10n).map(({ pair: [a, b] }) => `${a.eventId} ${b.eventId}`);
+    const pairs = [...matching.matchByIds(10n)].flat().map(({ pair: [a, b] }) => `${a.eventId} ${b.eventId}`);
     expect(pairs.sort()).toEqual(['0-1 1-3', '0-4 1-2']);
   });
 
@@ -120,6 +134,9 @@ describe('executions of one id', () => {
     ]).flat();
     const matching = new ExecutionMatching();
     for (const each of all) matching.add(each);
-    expect(matching.matchByIds(0n)).toHaveLength(3_000);
+    const parts = [...matching.matchByIds(0n)];
+    expect(parts.flat()).toHaveLength(3_000);
+    // nobody else has a turn while one is gone through
+    expect(Math.max(...parts.map((part) => part.length))).toBeLessThanOrEqual(100);
   });
 });

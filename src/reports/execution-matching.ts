@@ -41,7 +41,7 @@ type ById = Map<string, Set<ToldExecution>>;
 /** Executions of one id that are held against each other at once. */
 const MOST_OF_AN_ID = 100;
 /** Pairs of executions that are alike and near each other in time, of which the best are looked for. */
-const MOST_PAIRS = 4_000_000;
+const MOST_PAIRS = 1_000_000;
 
 /** Matches executions by their ids as they come, and those that are left over by what they say. */
 export class ExecutionMatching {
@@ -77,23 +77,31 @@ export class ExecutionMatching {
     return this.unmatched[0].size + this.unmatched[1].size;
   }
 
-  /** Of those that are left, those of one id: what differs least first, then what is nearest in time. */
-  matchByIds(tolerance: bigint): Match[] {
-    return IDS.flatMap((by) => {
+  /**
+   * Of those that are left, those of one id: what differs least first, then what is nearest in time. In parts, as the
+   * others are below, so that whoever takes them can let others have their turn in between.
+   */
+  *matchByIds(tolerance: bigint): Generator<Match[]> {
+    for (const by of IDS) {
       const [ours, theirs] = [0, 1].map((side) =>
         grouped(
           [...this.unmatched[side as 0 | 1]].filter((told) => idOf(told, by) !== null),
           (told) => idOf(told, by)!,
         ),
       ) as [Map<string, ToldExecution[]>, Map<string, ToldExecution[]>];
-      return [...ours].flatMap(([id, all]) => this.matchOfId(by, all, theirs.get(id) ?? [], tolerance));
-    });
+      for (const [id, all] of ours) yield* this.matchOfId(by, all, theirs.get(id) ?? [], tolerance);
+    }
   }
 
-  private matchOfId(by: Match['by'], ours: ToldExecution[], theirs: ToldExecution[], tolerance: bigint): Match[] {
-    const matches: Match[] = [];
+  private *matchOfId(
+    by: Match['by'],
+    ours: ToldExecution[],
+    theirs: ToldExecution[],
+    tolerance: bigint,
+  ): Generator<Match[]> {
     let [a, b] = [ours, theirs];
     while (a.length > 0 && b.length > 0) {
+      const matches: Match[] = [];
       const pairs = a.slice(0, MOST_OF_AN_ID).flatMap((x) =>
         b.slice(0, MOST_OF_AN_ID).map((y) => {
           const pair = [x, y] as const;
@@ -112,8 +120,8 @@ export class ExecutionMatching {
         matches.push({ by, pair });
       }
       [a, b] = [a, b].map((all) => all.filter((told) => !taken.has(told))) as [ToldExecution[], ToldExecution[]];
+      yield matches;
     }
-    return matches;
   }
 
   /**
@@ -121,8 +129,7 @@ export class ExecutionMatching {
    * nanoseconds: in the order of time, so that none are crossed; as many as can be, and of all ways to pair so many the one
    * in which they are least far apart in all.
    */
-  matchByTerms(tolerance: bigint): Match[] {
-    const matches: Match[] = [];
+  *matchByTerms(tolerance: bigint): Generator<Match[]> {
     for (const alike of groupsOfTerms([...this.unmatched[0], ...this.unmatched[1]])) {
       for (const near of groupsOfTime(alike, tolerance)) {
         const ours = near.filter(({ side }) => side === 0);
@@ -132,13 +139,10 @@ export class ExecutionMatching {
           ours.length * theirs.length > MOST_PAIRS
             ? firstWithFirst(ours, theirs, tolerance)
             : bestPairs(ours, theirs, tolerance);
-        for (const pair of pairs) {
-          for (const told of pair) this.forget(told);
-          matches.push({ by: 'order-quantity-price-time', pair });
-        }
+        for (const told of pairs.flat()) this.forget(told);
+        yield pairs.map((pair) => ({ by: 'order-quantity-price-time', pair }));
       }
     }
-    return matches;
   }
 
   /** Those without a match, of both sides. */
@@ -254,27 +258,35 @@ function bestPairs(
   const width = theirs.length + 1;
   const [PAIR, SKIP_OURS, SKIP_THEIRS] = [1, 2, 3];
   const steps = new Uint8Array((ours.length + 1) * width);
-  // from the end: how many pairs the rest gives, and how far apart they are
-  let below = theirs.map(() => ({ pairs: 0, apart: 0n })).concat({ pairs: 0, apart: 0n });
-  const isBetter = (x: { pairs: number; apart: bigint }, y: { pairs: number; apart: bigint }): boolean =>
-    x.pairs > y.pairs || (x.pairs === y.pairs && x.apart < y.apart);
+  // from the end: how many pairs the rest gives, and how far apart they are; `here` of this row, `below` of the next one
+  let [pairsBelow, apartBelow] = [new Int32Array(width), new Array<bigint>(width).fill(0n)];
+  let [pairsHere, apartHere] = [new Int32Array(width), new Array<bigint>(width).fill(0n)];
   for (let i = ours.length - 1; i >= 0; i--) {
-    const here = [...below];
-    here[theirs.length] = { pairs: 0, apart: 0n };
+    const a = ours[i]!;
+    pairsHere[theirs.length] = 0;
+    apartHere[theirs.length] = 0n;
     steps[i * width + theirs.length] = SKIP_OURS!;
     for (let j = theirs.length - 1; j >= 0; j--) {
-      const [a, b] = [ours[i]!, theirs[j]!];
-      let [best, step] = [below[j]!, SKIP_OURS];
-      if (isBetter(here[j + 1]!, best)) [best, step] = [here[j + 1]!, SKIP_THEIRS];
-      if (isNear(a, b, tolerance) && isOfOneOrder(a, b)) {
-        const { pairs, apart } = below[j + 1]!;
-        const paired = { pairs: pairs + 1, apart: apart + apartOf(a, b) };
-        if (!isBetter(best, paired)) [best, step] = [paired, PAIR];
+      const b = theirs[j]!;
+      let [pairs, apart, step] = [pairsBelow[j]!, apartBelow[j]!, SKIP_OURS];
+      const isBetter = pairsHere[j + 1]! > pairs || (pairsHere[j + 1] === pairs && apartHere[j + 1]! < apart);
+      if (isBetter) [pairs, apart, step] = [pairsHere[j + 1]!, apartHere[j + 1]!, SKIP_THEIRS];
+      // with fewer pairs it is no better, however near they are
+      if (pairsBelow[j + 1]! + 1 >= pairs) {
+        const between = apartOf(a, b);
+        if (between <= tolerance && isOfOneOrder(a, b)) {
+          const paired = apartBelow[j + 1]! + between;
+          if (pairsBelow[j + 1]! + 1 > pairs || paired <= apart) {
+            [pairs, apart, step] = [pairsBelow[j + 1]! + 1, paired, PAIR];
+          }
+        }
       }
-      here[j] = best;
+      pairsHere[j] = pairs;
+      apartHere[j] = apart;
       steps[i * width + j] = step;
     }
-    below = here;
+    [pairsBelow, pairsHere] = [pairsHere, pairsBelow];
+    [apartBelow, apartHere] = [apartHere, apartBelow];
   }
   const found: Match['pair'][] = [];
   for (let i = 0, j = 0; i < ours.length && j < theirs.length;) {

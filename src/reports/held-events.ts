@@ -81,7 +81,8 @@ async function lookAhead(
   const asked = asking.map(({ row, original, known }) => {
     const place = BigInt((original ?? row).sequence);
     const created = known.get('created_at');
-    return { orderId: row.entity_id, place, isBegun: created !== undefined && BigInt(created.sequence) <= place };
+    const isBegun = created !== undefined && created.place <= place;
+    return { orderId: row.entity_id, place, nanos: ORDER_FACTS.nanosOf(row), isBegun };
   });
   const later = await lives.valuesAfter(asked, names, corrections);
   for (const [i, event] of asking.entries()) {

@@ -10,6 +10,8 @@ import type { ReportRun } from './report.js';
 export interface StatedValue {
   text: string;
   sequence: string;
+  /** the sequence of the event whose content it is, as first recorded: a correction holds from there on */
+  place: bigint;
 }
 
 /** What is known of an order at a place of its life. */
@@ -63,10 +65,11 @@ interface Ahead<Name extends string> {
   from: bigint;
   /** where all was said or another order begins; END where neither came */
   until: bigint;
-  /** `place` is of the event whose content it is, as first recorded */
-  values: Map<Name, StatedValue & { place: bigint }>;
+  values: Map<Name, StatedValue>;
   /** how many creates are the order's own */
   creates: number;
+  /** the create that came after `from`, where none had come; its time in nanoseconds since 1970 */
+  lateBegin: { place: bigint; nanos: bigint } | undefined;
 }
 
 const END = 2n ** 63n;
@@ -132,10 +135,11 @@ export class OrderLives<Name extends string, Selected extends object> {
 
   /**
    * What is said first by names after places of orders' lives, up to where another `create` comes: `isBegun` says whether
-   * the order's own came by then. The answers are in the order of the questions. Throws DamagedRowError.
+   * the order's own came by then; one that comes later is the order's unless it happened later than the place, by `nanos`
+   * since 1970. The answers are in the order of the questions. Throws DamagedRowError.
    */
   async valuesAfter(
-    asked: readonly { orderId: string; place: bigint; isBegun: boolean }[],
+    asked: readonly { orderId: string; place: bigint; nanos: bigint; isBegun: boolean }[],
     names: readonly Name[],
     corrections: Corrections<Selected>,
   ): Promise<OrderValues<Name>[]> {
@@ -145,7 +149,8 @@ export class OrderLives<Name extends string, Selected extends object> {
       const isKnown = known && known.from <= place && place < known.until;
       if (isKnown || firsts.has(orderId)) continue;
       const part = { orderId, after: place, upTo: this.run.asOf };
-      firsts.set(orderId, { ...part, from: place, until: END, values: new Map(), creates: isBegun ? 0 : 1 });
+      const nothing = { values: new Map(), creates: isBegun ? 0 : 1, lateBegin: undefined };
+      firsts.set(orderId, { ...part, from: place, until: END, ...nothing });
     }
     let open = [...firsts.values()];
     for (let rows = FIRST_READ_ROWS; open.length > 0; rows = FURTHER_READ_ROWS) {
@@ -162,17 +167,20 @@ export class OrderLives<Name extends string, Selected extends object> {
     // of an order with several questions the first that was not known was read for those after it
     const answers: OrderValues<Name>[] = [];
     const again: number[] = [];
-    for (const [i, { orderId, place }] of asked.entries()) {
+    for (const [i, { orderId, place, nanos }] of asked.entries()) {
       const ahead = [firsts.get(orderId), this.aheads.get(orderId)].find(
         (each) => each && each.from <= place && place < each.until,
       );
       if (!ahead) again.push(i);
-      const later = [...(ahead?.values ?? [])].filter(([, value]) => value.place > place);
-      answers[i] = new Map(later.map(([name, { text, sequence }]) => [name, { text, sequence }]));
+      const { lateBegin } = ahead ?? {};
+      const isOfAnother = lateBegin && place < lateBegin.place && lateBegin.nanos > nanos + CLOCKS_APART_NANOS;
+      const end = isOfAnother ? lateBegin.place : END;
+      const later = [...(ahead?.values ?? [])].filter(([, value]) => value.place > place && value.place < end);
+      answers[i] = new Map(later);
     }
-    for (const [orderId, { from, until, values, creates }] of firsts) {
+    for (const [orderId, { from, until, values, creates, lateBegin }] of firsts) {
       this.aheads.delete(orderId);
-      this.aheads.set(orderId, { from, until, values, creates });
+      this.aheads.set(orderId, { from, until, values, creates, lateBegin });
     }
     for (const orderId of this.aheads.keys()) {
       if (this.aheads.size <= MAX_KEPT_WALKS) break;
@@ -199,15 +207,18 @@ export class OrderLives<Name extends string, Selected extends object> {
     if (corrections.original(row)) return;
     const stated = corrections.inForce(row) ?? row;
     if (stated.action === 'void') return;
-    const own = this.statedIn(stated);
+    const own = this.statedIn(stated, row);
     if (this.members.isCopy(stated, own)) return;
-    if (stated.action === BEGIN && --ahead.creates < 0) {
-      ahead.until = BigInt(row.sequence);
-      return;
+    if (stated.action === BEGIN) {
+      if (--ahead.creates < 0) {
+        ahead.until = BigInt(row.sequence);
+        return;
+      }
+      ahead.lateBegin = { place: BigInt(row.sequence), nanos: this.members.nanosOf(stated) };
     }
     for (const name of names) {
       const value = own.get(name);
-      if (value && !ahead.values.has(name)) ahead.values.set(name, { ...value, place: BigInt(row.sequence) });
+      if (value && !ahead.values.has(name)) ahead.values.set(name, value);
     }
     if (ahead.values.size === names.length) ahead.until = BigInt(row.sequence);
   }
@@ -292,7 +303,7 @@ export class OrderLives<Name extends string, Selected extends object> {
       if (corrections.original(row)) continue;
       const stated = corrections.inForce(row) ?? row;
       if (stated.action !== BEGIN) continue;
-      const own = this.statedIn(stated);
+      const own = this.statedIn(stated, row);
       if (!this.members.isCopy(stated, own)) return { nanos: this.members.nanosOf(stated), values: own };
     }
     return undefined;
@@ -377,7 +388,7 @@ export class OrderLives<Name extends string, Selected extends object> {
     if (corrections.original(row)) return;
     const stated = corrections.inForce(row) ?? row;
     if (stated.action === 'void') return;
-    const own = this.statedIn(stated);
+    const own = this.statedIn(stated, row);
     if (this.members.isCopy(stated, own)) {
       walk.isAtCopy = true;
       for (const [name, value] of own) walk.copied.set(name, value);
@@ -406,9 +417,10 @@ export class OrderLives<Name extends string, Selected extends object> {
     return isOfDay && nanos / NANOS_A_DAY > lastBegin / NANOS_A_DAY;
   }
 
-  private statedIn(stated: LifeEvent<Selected>): Map<Name, StatedValue> {
-    const { sequence } = stated;
-    return new Map([...this.members.stated(stated)].map(([name, text]) => [name, { text, sequence }]));
+  /** What holds in place of an event, itself or a correction. */
+  private statedIn(stated: LifeEvent<Selected>, row: LifeEvent<Selected>): Map<Name, StatedValue> {
+    const [{ sequence }, place] = [stated, BigInt(row.sequence)];
+    return new Map([...this.members.stated(stated)].map(([name, text]) => [name, { text, sequence, place }]));
   }
 }
 

@@ -41,6 +41,13 @@ export interface ExecutionTerms {
 
 /** In what an execution does not fit its order. */
 export type Misfit = 'side' | 'instrument' | 'limit' | 'validity';
+/** With these what was recorded was not compared any further: the execution did not fit it, whatever else there is. */
+const UNCOMPARED_BESIDE: Readonly<Record<Misfit, readonly Misfit[]>> = {
+  validity: [],
+  instrument: [],
+  side: ['instrument'],
+  limit: ['instrument', 'side'],
+};
 type Misfits = ReadonlyMap<Misfit, { expected: string; found: string }>;
 
 interface Statement {
@@ -124,7 +131,10 @@ export class OrderTerms<Place> {
     if (this.creates > 1) return;
     for (const { place, execution, by } of this.doubtful) {
       const atItsTime = misfitsOf(execution, (name) => this.around(keyOf(name, execution.source), execution.time));
-      for (const [misfit, says] of atItsTime) if (!by || by.has(misfit)) yield { place, misfit, ...says };
+      for (const [misfit, says] of atItsTime) {
+        const isOther = !by || by.has(misfit) || UNCOMPARED_BESIDE[misfit].some((each) => by.has(each));
+        if (isOther) yield { place, misfit, ...says };
+      }
     }
   }
 

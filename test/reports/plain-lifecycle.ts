@@ -465,7 +465,14 @@ function misfits(life: readonly PlacedEvent[]): Misfit[] {
     const byRecord = misfitsOf(fill, recorded).map(([rule]) => rule);
     const { end } = quantitiesAfter(life.slice(0, at));
     return byTime
-      .filter(([rule]) => !isBegun || byRecord.includes(rule))
+      .filter(([rule]) => {
+        // one in another instrument, or on another side, is not compared any further
+        const [instrument, side] = ['fill-of-another-instrument', 'fill-of-another-side'].map((each) =>
+          byRecord.includes(each),
+        );
+        if (!isBegun || byRecord.includes(rule)) return true;
+        return rule === 'fill-beyond-limit' ? instrument || side : rule === 'fill-of-another-side' && instrument;
+      })
       .filter(([rule]) => !(rule === 'fill-after-validity' && end && isAfter(fill, end)));
   });
   return RULE_IDS.flatMap((rule) => all.filter(([each]) => each === rule));

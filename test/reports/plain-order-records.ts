@@ -1,4 +1,4 @@
-import { inPeriod, Rulings, utc, type PlacedEvent } from './plain-computation.js';
+import { inPeriod, nanosOf, Rulings, utc, type PlacedEvent } from './plain-computation.js';
 import { isCopy, stateAt, statements, type State } from './plain-life.js';
 
 /**
@@ -29,12 +29,14 @@ function seenIn(events: readonly PlacedEvent[], from: string, to: string): Seen[
   return inPeriod(rows, ({ final }) => final, from, to).map(({ original, final }) => {
     const last = stateAt(facts, { original, final });
     const later: Seen['later'] = (name) => {
-      let isBegun = (last.get('created')?.sequence ?? Infinity) <= original.sequence;
+      const created = facts.find((each) => each.final.sequence === last.get('created')?.sequence);
+      let isBegun = created !== undefined && created.original.sequence <= original.sequence;
       for (const each of facts) {
         const { entity_id: id, sequence } = each.original;
         if (id !== original.entity_id || sequence <= original.sequence || isCopy(each.final)) continue;
         if (each.final.action === 'create') {
-          if (isBegun) return undefined;
+          const isLater = nanosOf(each.final.timestamp) > nanosOf(final.timestamp) + 2_000_000_000n;
+          if (isBegun || isLater) return undefined;
           isBegun = true;
         }
         const said = statements(each.final).get(name);
