@@ -6,7 +6,7 @@ describe('a group', () => {
     const clients = 30_000;
     const event = { event_id: 'A', sequence: '1' };
     const aggregate: GroupOrder = {
-      ...{ orderId: 'A', facts: new Map(), isAggregate: true },
+      ...{ orderId: 'A', facts: new Map(), isAggregate: true, life: undefined },
       executed: parseDecimal(String(clients)),
       value: parseDecimal(String(clients * 5)),
       allocations: Array.from({ length: clients }, (_, i) => ({

@@ -6,7 +6,9 @@ import { add, compare, multiply, parseDecimal, subtract, ZERO, type Decimal } fr
 import { factsOf } from './order-facts.js';
 import { grouped } from './grouped.js';
 import { isCopy } from './order-members.js';
+import { compareTimes, instantAt, justAfter, keyOfRow, type TimeKey } from './periods.js';
 import { FILLS, type FactName } from './regimes/regime.js';
+import type { Period } from './report.js';
 import { OF_NO_NAMED_CLIENT } from './subjects.js';
 import { ORDER_LIFECYCLE, type OrderLife } from './whole-lives.js';
 
@@ -30,6 +32,8 @@ export interface GroupOrder {
   /** quantities times prices; undefined where one cannot be read */
   value: Decimal | undefined;
   allocations: readonly Allocation[];
+  /** from its first event to its last, by event time; without copies */
+  life: Period | undefined;
 }
 
 /** Reads an order along its life. Throws DamagedRowError. */
@@ -38,11 +42,15 @@ export async function groupOrder(life: OrderLife): Promise<GroupOrder> {
   const allocations: Allocation[] = [];
   let executed: Decimal | undefined = ZERO;
   let value: Decimal | undefined = ZERO;
+  let [first, last]: TimeKey[] = [];
   for await (const event of life.events()) {
     if (event.kind === 'correction' || event.stated.action === 'void') continue;
     const { action, event_type: type, timestamp, new_state, metadata } = contentOf(event.stated);
     if (type !== ORDER_LIFECYCLE) continue;
     if (isCopy({ metadata })) continue;
+    const at = keyOfRow(event.stated);
+    if (!first || compareTimes(at, first) < 0) first = at;
+    if (!last || compareTimes(at, last) > 0) last = at;
     const own = factsOf(action, timestamp, new_state, metadata);
     for (const [name, text] of own) facts.set(name, text);
     if (FILLS.includes(action)) {
@@ -58,7 +66,8 @@ export async function groupOrder(life: OrderLife): Promise<GroupOrder> {
     ['client_id_type', 'pending_allocation'],
   ];
   const isAggregate = allocations.length > 0 || aggregate.some(([name, text]) => facts.get(name) === text);
-  return { orderId: life.orderId, facts, isAggregate, executed, value, allocations };
+  const span = first && last ? { from: instantAt(first), to: justAfter(last) } : undefined;
+  return { orderId: life.orderId, facts, isAggregate, executed, value, allocations, life: span };
 }
 
 /** Of a value that is no list of objects, one allocation of which nothing is known. */

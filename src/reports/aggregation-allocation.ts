@@ -11,6 +11,8 @@ import { lifeOfOrder } from './whole-lives.js';
 
 /** Orders of one group. Of one with more nothing is added up. */
 const MOST_ORDERS = 5_000;
+/** How long before an order's first event and after its last its slices are looked for: in an archive each search reads all of that time. */
+const AROUND_LIFE_MICROS = 7 * 86_400_000_000;
 
 /** A group of the report, and what makes it one. */
 interface Group {
@@ -130,8 +132,9 @@ async function ordersOf(run: ReportRun, { name, by }: Group, span: Period): Prom
   let wholes: readonly GroupOrder[] = [...inGroup.aggregates, ...inGroup.slices];
   while (wholes.length > 0) {
     const slices: GroupOrder[] = [];
-    for (const { orderId: parent } of wholes) {
-      for (const id of await ordersStating(run, 'parent_order_id', parent, span, MOST_ORDERS)) {
+    for (const { orderId: parent, life } of wholes) {
+      const around = life ? widened(life, AROUND_LIFE_MICROS) : span;
+      for (const id of await ordersStating(run, 'parent_order_id', parent, around, MOST_ORDERS)) {
         if (orders.has(id)) continue;
         const order = await readOrder(run, id);
         const isOfGroup = order && [null, by === 'order' ? null : name].includes(groupName(order));

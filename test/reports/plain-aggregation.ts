@@ -5,6 +5,7 @@ import { factsInPeriod, known } from './plain-replay.js';
 type Row = Record<string, string | null>;
 
 const MONTH_NS = 31n * 86_400_000_000_000n;
+const WEEK_NS = 7n * 86_400_000_000_000n;
 
 /** Exact: a whole number over a power of ten; NaN is undefined. */
 type Exact = { n: bigint; d: number } | undefined;
@@ -105,8 +106,7 @@ export function expectedAggregation(
 
   return groups.flatMap(({ name, by }) => {
     if (asked.group !== undefined && asked.group !== name) return [];
-    const [low, high] = [nanosOf(from) - MONTH_NS, nanosOf(to) + MONTH_NS];
-    const naming = (member: string, value: string): string[] => {
+    const naming = (member: string, value: string, low: bigint, high: bigint): string[] => {
       const all = events.filter(
         (event) =>
           event.entity_type === 'order' &&
@@ -117,7 +117,9 @@ export function expectedAggregation(
       );
       return [...new Set(all.map(({ entity_id: id }) => id))].sort();
     };
-    const ids = (by === 'order' ? [name] : naming('aggregation_group', name)).filter((id) => {
+    const ids = (
+      by === 'order' ? [name] : naming('aggregation_group', name, nanosOf(from) - MONTH_NS, nanosOf(to) + MONTH_NS)
+    ).filter((id) => {
       const own = latest(lifeOf(id), 'metadata', 'aggregation_group');
       return by === 'order' ? own === null && lifeOf(id).length > 0 : own === name;
     });
@@ -134,14 +136,17 @@ export function expectedAggregation(
     const inGroup = ids.filter(isWhole);
     for (let wholes = [...inGroup.filter((id) => !isSlice(id)), ...inGroup.filter(isSlice)]; wholes.length > 0;) {
       const parts: string[] = [];
-      for (const whole of wholes)
-        for (const id of naming('parent_order_id', whole)) {
+      for (const whole of wholes) {
+        const times = lifeOf(whole).map(({ timestamp }) => nanosOf(timestamp));
+        const [first, last] = [times.reduce((a, b) => (a < b ? a : b)), times.reduce((a, b) => (a > b ? a : b))];
+        for (const id of naming('parent_order_id', whole, first - WEEK_NS, last + 1n + WEEK_NS)) {
           const own = latest(lifeOf(id), 'metadata', 'aggregation_group');
           const isOfGroup = own === null || (by === 'aggregation_group' && own === name);
           if (ids.includes(id) || !isOfGroup || parentOf(lifeOf(id)) !== whole) continue;
           ids.push(id);
           parts.push(id);
         }
+      }
       wholes = parts;
     }
     const orders = ids
