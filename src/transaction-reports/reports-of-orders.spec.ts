@@ -19,12 +19,21 @@ const part = (quantity: string, client = 'C-1') => ({ client_id: client, quantit
 type Stated = StatedValues | StatedValues[];
 
 /** All that the drafts of an order's events say; event n has sequence n, the m-th correction of it n + 100 m. */
-async function draftsOf(events: readonly Stated[], entries: Entries = ENTRIES): Promise<(Draft | NotReportable)[]> {
+async function draftsOf(
+  events: readonly Stated[],
+  entries: Entries = ENTRIES,
+  days: readonly string[] = [],
+): Promise<(Draft | NotReportable)[]> {
   const lives = events.map((event, i): StoredRow[] => {
     const [first, ...others] = Array.isArray(event) ? event : [event];
     const time = `08:00:${String(i).padStart(2, '0')}`;
-    const row = rowOf(i + 1, first!, time);
-    const corrections = others.map((each, n) => ({ ...rowOf(100 * (n + 1) + i, each, time), corrects: row.event_id }));
+    const timestamp = `${days[i] ?? '2026-06-02'} ${time}+00`;
+    const row = { ...rowOf(i + 1, first!), timestamp };
+    const corrections = others.map((each, n) => ({
+      ...rowOf(100 * (n + 1) + i, each),
+      timestamp,
+      corrects: row.event_id,
+    }));
     return [row, ...corrections];
   });
   const life = async function* (): AsyncGenerator<LifeEvent> {
@@ -39,8 +48,8 @@ async function draftsOf(events: readonly Stated[], entries: Entries = ENTRIES): 
 }
 
 /** A line each: of which event, and what keeps it back. */
-async function toldOfOrder(events: readonly Stated[], entries?: Entries): Promise<string[]> {
-  return (await draftsOf(events, entries)).map((each) => {
+async function toldOfOrder(events: readonly Stated[], entries?: Entries, days?: readonly string[]): Promise<string[]> {
+  return (await draftsOf(events, entries, days)).map((each) => {
     const of = Number(each.eventId.slice(-3));
     if (each.is === 'not-reportable') return `${of} none: ${each.reason}`;
     return `${of} ${each.report.status} v${each.version} leg ${each.leg}: ${toldOf(each).toMend ?? 'ready'}`;
@@ -195,6 +204,12 @@ describe('what is reported along an order', () => {
     expect((await toldOfOrder([opened, ...next])).at(-1)).toBe(
       `3${none.slice(1)}: the order ended without an execution`,
     );
+    // until all that was executed is allocated, but what says for whom it is
+    expect(await first(block, { ...FILL, allocations }, FILL)).toBe(`1 NEWT v1 leg 2: ${again}`);
+    expect(await first(block, FILL, allocate, FILL)).toBe(`1 NEWT v1 leg 2: ${again}`);
+    expect(await first(block, FILL, allocate, FILL, allocate)).toBe(done);
+    const ofOne = { ...FILL, client_id: 'C-6', client_id_type: 'legal_entity' };
+    expect(await first(block, FILL, allocate, ofOne)).toBe(done);
     // under an id of its own
     const ofParent = { ...allocate, parent_order_id: 'P-1' };
     const told = 'field 28: allocations of what was executed for order P-1 must be recorded as an event of that order';
@@ -202,5 +217,45 @@ describe('what is reported along an order', () => {
       expect(await first({ ...ofParent, action })).toBe(
         `1 NEWT v1 leg 2: ${told}, with its id as entity_id: nothing was executed for the order that has parent_order_id P-1`,
       );
+  });
+
+  it('of allocations beforehand is what came of the order that they are of, where its id is used again', async () => {
+    const allocations = [part('10')];
+    const block = { action: 'create', ...OF_SEVERAL, allocations, validity: 'day' };
+    const days = ['2026-06-01', '2026-06-02', '2026-06-02', '2026-06-02'];
+    const none = 'none: It allocates what was not executed yet, as it';
+    const now = `${none} is intended: nothing was executed so far`;
+    // good for a day, which ended without a word
+    expect((await toldOfOrder([block, block, FILL], ENTRIES, days))[0]).toBe(`1 ${now}`);
+    const [first, ...others] = days;
+    const later = await toldOfOrder([block, FILL, block], ENTRIES, [first!, first!, ...others]);
+    expect(later.at(-1)).toBe(`3 ${now}`);
+    const good = { ...block, validity: undefined };
+    const filled = { ...FILL, action: 'fill' };
+    for (const former of [[filled], [filled, { action: 'change_status', allocations }]]) {
+      const all = await toldOfOrder([{ ...good, allocations: undefined }, ...former, good]);
+      expect(all.at(-1)).toBe(`${former.length + 2} ${now}`);
+    }
+    expect((await toldOfOrder([good, filled, { ...good, isin: undefined }])).at(-1)).toBe(`3 ${now}`);
+    // that the end is taken back later makes no one order of both
+    const cancel = [{ action: 'cancel' }, { action: 'void' }];
+    expect((await toldOfOrder([block, cancel, block, FILL]))[0]).toBe(`1 ${now}`);
+    // one that begins before the other ended is none of its own
+    const before = ['2026-06-02', '2026-06-02', '2026-06-01', '2026-06-02'];
+    expect((await toldOfOrder([block, { action: 'cancel' }, block, FILL], ENTRIES, before))[0]).toMatch(
+      /^1 NEWT v1 leg 2: field 28: allocations were stated before the executions/,
+    );
+  });
+
+  it('of an allocation by itself is held where nothing was executed, also once the order ended', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = { action: 'change_status', allocations: [part('10')] };
+    const held = /NEWT v1 leg 2: field 28: the order has no execution before it that could be allocated/;
+    // what was executed may stand under the ids of other orders
+    expect((await toldOfOrder([opened, allocate, { action: 'expire' }]))[0]).toMatch(held);
+    expect((await toldOfOrder([opened, { action: 'expire' }, allocate]))[0]).toMatch(held);
+    const modify = { ...allocate, action: 'modify' };
+    expect((await toldOfOrder([opened, { action: 'expire' }, modify]))[0]).toMatch(held);
+    expect((await toldOfOrder([opened, modify, { action: 'expire' }]))[0]).toMatch(/ended without an execution$/);
   });
 });
