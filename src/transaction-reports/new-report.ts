@@ -103,8 +103,9 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
     const text = `the event corrects ${corrects}, which is no earlier event of its order: correct that one, and void this`;
     trace.mend(1, 'whether it is an execution of its own', text);
   }
-  const { action } = at.row;
-  if (isFill(at) && action !== at.content.action) {
+  const { row, content } = at.fill ?? at;
+  const { action } = row;
+  if (at.fill && action !== content.action) {
     const text = `${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`;
     trace.mend(1, 'whether it is an execution', text);
   }

@@ -77,6 +77,17 @@ describe('what is reported along an order', () => {
     // until it is said
     const twice = await toldOfOrder([create, [FILL, { ...FILL, action: 'bust' }, { action: 'void' }]]);
     expect(twice.at(-1)).toBe('2 CANC v2 leg 0: ready');
+    // what allocates it waits for that, too
+    const block = { action: 'create', ...OF_SEVERAL };
+    const allocate = { action: 'change_status', allocations: [part('10')] };
+    const bust = { ...FILL, action: 'bust' };
+    const allocated = await toldOfOrder([block, [FILL, bust], allocate]);
+    expect(allocated.slice(-3)).toEqual([
+      ...['3 NEWT v1 leg 2: ready', '3 CANC v1 leg 2: ready'],
+      `3 NEWT v2 leg 2: ${told('bust')[2]!.split(': ').slice(1).join(': ')}`,
+    ]);
+    const settled = await toldOfOrder([block, [FILL, bust, FILL], allocate]);
+    expect(settled.at(-1)).toBe('3 NEWT v3 leg 2: ready');
     const right = await toldOfOrder([create, [FILL, { ...FILL, action: 'correct' }, { ...FILL, price: '61.4' }]]);
     expect(right.at(-1)).toBe('2 NEWT v3 leg 0: ready');
   });
