@@ -166,6 +166,8 @@ interface PastFill {
   isAllocated: boolean;
   /** by itself, all of it: no later event allocates it */
   isAllocatedByItself: boolean;
+  /** allocates a part of itself, and no later event the rest */
+  hasRest: boolean;
 }
 
 /**
@@ -431,22 +433,25 @@ export class OrderPast {
   ): PastFill {
     const isOpen = before !== undefined && !before.isAllocated;
     if (past.fill.stated.facts.has('allocations')) {
-      if (isOpen) return before;
+      const hasRest = leavesRest(past.fill);
+      if (isOpen || (before?.hasRest && !hasRest)) return before;
       const ofItself = { said: said.map((text) => [text]), isAllocated: true };
-      return this.same({ ...past, ...ofItself, isAllocatedByItself: !leavesRest(past.fill) });
+      return this.same({ ...past, ...ofItself, isAllocatedByItself: !hasRest, hasRest });
     }
     const all = said.map((text, i) => [...new Set([...(isOpen ? before.said[i]! : []), text])].sort());
-    return this.same({ ...past, said: all, isAllocated: false, isAllocatedByItself: false });
+    return this.same({ ...past, said: all, isAllocated: false, isAllocatedByItself: false, hasRest: false });
   }
 
   private allocatedBy({ stated }: HeldContent, before: PastFill | undefined): PastFill | undefined {
-    return before && stated?.facts.has('allocations') ? this.same({ ...before, isAllocated: true }) : before;
+    return before && stated?.facts.has('allocations')
+      ? this.same({ ...before, isAllocated: true, hasRest: false })
+      : before;
   }
 
   private same(pastFill: PastFill): PastFill {
     const ofFill = this.pastFills.get(pastFill.fill) ?? new Map<string, PastFill>();
     this.pastFills.set(pastFill.fill, ofFill);
-    const key = JSON.stringify([pastFill.said, pastFill.isAllocated, pastFill.isAllocatedByItself]);
+    const key = JSON.stringify([pastFill.said, pastFill.isAllocated, pastFill.isAllocatedByItself, pastFill.hasRest]);
     const same = ofFill.get(key) ?? pastFill;
     ofFill.set(key, same);
     return same;

@@ -103,6 +103,10 @@ describe('what is reported along an order', () => {
     expect(whole.at(-1)).toBe(
       '3 NEWT v1 leg 2: field 28: the order has no execution before it that could be allocated: what an execution allocates itself, all of it, is allocated already',
     );
+    // beside one that does, until the rest is allocated
+    const all = { ...fill, allocations: [part('10')] };
+    expect((await toldOfOrder([opened, fill, all, allocate])).at(-1)).toBe('4 NEWT v1 leg 2: ready');
+    expect((await toldOfOrder([opened, fill, allocate, all, allocate])).at(-1)).toMatch(/^5 NEWT v1 leg 2: field 28: /);
     // those that do not allocate themselves go first
     const both = await draftsOf([opened, FILL, { ...fill, execution_time: '2026-06-02T07:00:00Z' }, allocate]);
     expect(both.at(-1)).toMatchObject({ report: { tradingTime: '2026-06-02T08:00:01Z' } });
