@@ -1,5 +1,5 @@
 import { ENTRIES, referenceOf, rowOf, type Entries, type StatedValues } from '../../test/support/executions.js';
-import { BANK, CCP, FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, CCP, CLIENT, FIRM, FUND } from '../../test/support/transaction-reports.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
 import type { Draft, NotReportable } from './draft.js';
@@ -181,6 +181,17 @@ describe('what is reported along an order', () => {
     expect(told.slice(-3)).toEqual([
       ...[`5 NEWT v1 leg 2: ${inDoubt}`, '5 CANC v1 leg 2: ready', '5 NEWT v2 leg 2: ready'],
     ]);
+  });
+
+  it('is for the client of the order after an execution that names another one by an LEI, where the order has an id', async () => {
+    const clients = async (ofOrder: string, own: string): Promise<unknown[]> =>
+      (await draftsOf([{ ...create, client_id: ofOrder }, { ...FILL, client_id: own }, FILL])).map(
+        (each) => each.is === 'draft' && each.report.status === 'NEWT' && each.report.buyer.owners[0]!.id,
+      );
+    const [fund, company] = [FUND, CLIENT].map((lei) => ({ is: 'legal-entity', lei }));
+    expect(await clients('C-1', FUND)).toEqual([fund, company]);
+    expect(await clients(FUND, 'C-1')).toEqual([company, fund]);
+    expect(await clients('C-10', FUND)).toEqual([fund, fund]);
   });
 
   it('of allocations that are stated before anything was executed is what came of them', async () => {
