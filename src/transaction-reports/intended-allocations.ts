@@ -1,5 +1,7 @@
+import type { Content } from '../integrity/event.js';
+import type { StoredRow } from '../integrity/stored-event.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { contentsOf, isCopy, isExecution, isOver, OrderPast } from './order-past.js';
+import { BEGIN, contentsOf, isCopy, isExecution, isOver, OrderPast } from './order-past.js';
 
 /**
  * What came of allocations that were stated before anything was executed: `allocated`, others were stated for what was executed;
@@ -42,7 +44,7 @@ export async function coursesOf(life: OrderLife): Promise<readonly OrderCourse[]
       course.isAllocated ||= allocates;
       const isForOne = facts.has('client_id') || facts.get('client_id_type')?.text === 'none';
       course.isOpen ||= !allocates && !isForOne;
-    } else if (allocates && course.executed !== undefined) {
+    } else if (allocates && course.executed !== undefined && !isBeforehand(content)) {
       course.isAllocated = true;
       course.isOpen = false;
     }
@@ -51,10 +53,19 @@ export async function coursesOf(life: OrderLife): Promise<readonly OrderCourse[]
   return courses;
 }
 
-/** What came of the allocations of an event; undefined where something of the order was executed before them. */
-export function intentionIn(courses: readonly OrderCourse[], sequence: bigint): Intention | undefined {
+/** Whether an event tells what is to be, whenever it is recorded. */
+export function isBeforehand({ action }: Pick<Content, 'action'>): boolean {
+  return action === BEGIN || action === 'decide';
+}
+
+/** What came of the allocations of an event; undefined where it allocates what was executed of the order before it. */
+export function intentionIn(
+  courses: readonly OrderCourse[],
+  { sequence: text, action }: Pick<StoredRow, 'sequence' | 'action'>,
+): Intention | undefined {
+  const sequence = BigInt(text);
   const { executed, ended, isAllocated, isOpen } = courseAt(courses, sequence);
-  if (executed !== undefined && executed < sequence) return undefined;
+  if (executed !== undefined && executed < sequence && !isBeforehand({ action })) return undefined;
   if (executed !== undefined) return isAllocated && !isOpen ? 'allocated' : 'executed';
   return ended !== undefined && ended > sequence ? 'over' : 'open';
 }

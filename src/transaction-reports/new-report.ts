@@ -268,6 +268,7 @@ function tradingTime(
     trace.mend(28, rule, nothingToAllocate(at, facts));
     return undefined;
   }
+  if (at.intention === 'executed') trace.mend(28, rule, nothingToAllocate(at, facts));
   const own = isFill(at) || !facts.isOwn('execution_time') ? undefined : tradeTimeOf(at.content);
   if (own?.from === 'execution_time' && !areOneInstant(own.time, time)) {
     const text = `execution_time ${own.time} must be that of the last execution before the allocation, ${time}, or not be stated: what was executed earlier is allocated by itself, or by a correction`;

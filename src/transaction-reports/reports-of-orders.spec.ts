@@ -208,6 +208,12 @@ describe('what is reported along an order', () => {
     const done = `${none} yet, as it was intended: what was executed is allocated since`;
     expect(await first(block, FILL, allocate)).toBe(done);
     expect(await first(block, { ...FILL, allocations })).toBe(done);
+    // that was recorded late, or again
+    expect((await toldOfOrder([{ ...block, allocations: undefined }, FILL, block])).at(-1)).toBe(
+      `3 NEWT v1 leg 2: ${again}`,
+    );
+    const late = await toldOfOrder([{ ...block, allocations: undefined }, FILL, block, allocate]);
+    expect(late.slice(1)).toEqual([`3${done.slice(1)}`, '4 NEWT v1 leg 2: ready']);
     // by what holds, and of the same order
     expect(await first(block, FILL, [allocate, { action: 'void' }])).toBe(`1 NEWT v1 leg 2: ${again}`);
     expect(await first(block, [FILL, { action: 'void' }], allocate)).toBe(

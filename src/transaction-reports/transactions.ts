@@ -2,7 +2,7 @@ import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { coursesOf, intentionIn, type Intention } from './intended-allocations.js';
+import { coursesOf, intentionIn, isBeforehand, type Intention } from './intended-allocations.js';
 import {
   BEGIN,
   contentsOf,
@@ -145,7 +145,7 @@ export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transacti
       const versions = versionsOf(contents, past);
       // to know it, what comes later must be read: of few orders that is asked
       if (versions.some(isIntended)) courses ??= await coursesOf(life);
-      const intention = courses && intentionIn(courses, BigInt(event.row.sequence));
+      const intention = courses && intentionIn(courses, event.row);
       yield {
         ...{ orderId: life.orderId, eventId: event.row.event_id },
         versions: intention ? versions.map((each) => (isIntended(each) ? { ...each, intention } : each)) : versions,
@@ -155,9 +155,9 @@ export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transacti
   }
 }
 
-/** Whether it allocates, and nothing was executed before it. */
+/** Whether it allocates, and nothing was executed before it, or it tells what is to be. */
 function isIntended(version: TransactionVersion | NoTransaction): version is TransactionVersion {
-  return version.content !== undefined && version.fill === undefined;
+  return version.content !== undefined && (version.fill === undefined || isBeforehand(version.content));
 }
 
 /** An execution, and not the allocation of some alone. */
