@@ -831,6 +831,9 @@ export function isCopy({ stated }: HeldContent): boolean {
   return stated?.facts.get('drop_copy')?.text === 'true';
 }
 
+/** Of whom there are several. */
+const LISTS: ReadonlySet<FactName> = new Set<FactName>(['allocations', 'client_representative_ids']);
+
 function statedIn(row: StoredRow, as = row.action): HeldContent['stated'] {
   if (row.action === 'void' || row.event_type !== ORDER_LIFECYCLE) return undefined;
   const content = { ...contentOf(row), action: as };
@@ -840,5 +843,5 @@ function statedIn(row: StoredRow, as = row.action): HeldContent['stated'] {
     { text, name, event_id, sequence: row.sequence },
   ]);
   // a list of nobody says nothing
-  return { content, facts: new Map(facts.filter(([name, { text }]) => name !== 'allocations' || text !== '[]')) };
+  return { content, facts: new Map(facts.filter(([name, { text }]) => !LISTS.has(name) || text !== '[]')) };
 }

@@ -183,6 +183,21 @@ describe('what is reported along an order', () => {
     ]);
   });
 
+  it('has the one who acts for the client also beside a list of nobody', async () => {
+    const makers = async (order: StatedValues, own: StatedValues): Promise<unknown> => {
+      const [report] = await draftsOf([
+        { ...create, ...order },
+        { ...FILL, ...own },
+      ]);
+      return report?.is === 'draft' && report.report.status === 'NEWT' && report.report.buyer.decisionMakers;
+    };
+    const [one, nobody] = [{ client_representative_id: FUND }, { client_representative_ids: [] }];
+    const fund = [{ is: 'legal-entity', lei: FUND }];
+    expect(await makers({ ...one, ...nobody }, {})).toEqual(fund);
+    expect(await makers(one, nobody)).toEqual(fund);
+    expect(await makers({ client_representative_ids: [FUND] }, nobody)).toEqual(fund);
+  });
+
   it('is for the client of the order after an execution that names another one by an LEI, where the order has an id', async () => {
     const clients = async (ofOrder: string, own: string): Promise<unknown[]> =>
       (await draftsOf([{ ...create, client_id: ofOrder }, { ...FILL, client_id: own }, FILL])).map(
