@@ -174,7 +174,8 @@ export function isForAnotherClient(own: ReadonlyMap<FactName, Said>, known: Know
     return own.has('client_id') || isOtherType || (isAggregated && own.get('aggregated')?.text === 'false');
   }
   if (known('client_id') === undefined) return false;
-  return namesAnotherClient(own, known) || OF_NO_NAMED_CLIENT.includes(type ?? '');
+  // by an LEI beside an id it may be another one; where it is the same, nothing is lost to the order, which names it
+  return isOther('client_id', own, known) || OF_NO_NAMED_CLIENT.includes(type ?? '');
 }
 
 /** What else holds no more of an order, for its records: how it is limited, how long it is good, that its client is not named. */

@@ -90,7 +90,9 @@ function unallocated({ at, facts }: Execution): string | undefined {
   const { intention, row } = at;
   if (intention === 'allocated')
     return 'It allocates what was not executed yet, as it was intended: what was executed is allocated since';
-  if (intention === 'over') return 'It allocates what was not executed: the order ended without an execution';
+  // another event may tell of what was executed, and recorded of another order
+  if (intention === 'over' && ['decide', 'create', 'modify'].includes(row.action))
+    return 'It allocates what was not executed: the order ended without an execution';
   const isOfOrder = ['decide', 'create'].includes(row.action) && !facts.isOwn('parent_order_id');
   if (intention === 'open' && isOfOrder)
     return 'It allocates what was not executed yet, as it is intended: nothing was executed so far';

@@ -1,57 +1,82 @@
+import type { Content } from '../integrity/event.js';
+import type { StoredRow } from '../integrity/stored-event.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { BEGIN, contentsOf, isCopy, isExecution, isOver } from './order-past.js';
+import { BEGIN, contentsOf, isCopy, isExecution, isOver, OrderPast } from './order-past.js';
 
 /**
  * What came of allocations that were stated before anything was executed: `allocated`, others were stated for what was executed;
- * `executed`, none were; `over`, the order ended without an execution; `open`, nothing of this, yet.
+ * `executed`, of some of it none were; `over`, the order ended without an execution; `open`, nothing of this, yet.
  */
 export type Intention = 'allocated' | 'executed' | 'over' | 'open';
 
-/** What an event of an order does, as its content that holds has it. */
-export interface OrderStep {
-  sequence: bigint;
-  begins: boolean;
-  executes: boolean;
-  allocates: boolean;
-  ends: boolean;
-}
-
-/** The events of an order but copies and what never happened, each as its last correction has it. Throws DamagedRowError. */
-export async function stepsOf(life: OrderLife): Promise<readonly OrderStep[]> {
-  const steps: OrderStep[] = [];
-  for await (const event of life.events()) {
-    if (event.kind === 'correction') continue;
-    const held = contentsOf(event.versions).at(-1)!;
-    if (!held.stated || isCopy(held)) continue;
-    steps.push({
-      sequence: BigInt(event.row.sequence),
-      begins: held.stated.content.action === BEGIN,
-      executes: isExecution(held),
-      allocates: held.stated.facts.has('allocations'),
-      ends: isOver(held.stated.content),
-    });
-  }
-  return steps;
+/** What came of an order, as the contents of its events have it that hold; its id may be that of others before and after. */
+interface OrderCourse {
+  /** sequences: of its first event, of its first execution, and of its last end */
+  from: bigint;
+  executed: bigint | undefined;
+  ended: bigint | undefined;
+  /** whether executions are allocated, by themselves or later */
+  isAllocated: boolean;
+  /** whether there are executions since, which neither allocate themselves nor say for whom they are */
+  isOpen: boolean;
 }
 
 /**
- * What came, until another order has the id, of the allocations of the event with this sequence; undefined where something was
- * executed before them.
+ * The courses of the orders that had an id, one after the other. Copies, and what never happened, are of no account. Throws
+ * DamagedRowError.
  */
-export function intentionAt(steps: readonly OrderStep[], sequence: bigint): Intention | undefined {
-  let [isBegun, isExecuted, isEnded] = [false, false, false];
-  for (const step of steps) {
-    // the id of an order that is over is used again
-    if (step.begins && isBegun && isEnded) {
-      if (step.sequence > sequence) break;
-      [isExecuted, isEnded] = [false, false];
+export async function coursesOf(life: OrderLife): Promise<readonly OrderCourse[]> {
+  const courses: OrderCourse[] = [];
+  const past = new OrderPast();
+  for await (const event of life.events()) {
+    if (event.kind === 'correction') continue;
+    const sequence = BigInt(event.row.sequence);
+    const contents = contentsOf(event.versions);
+    if (past.begin(contents) || courses.length === 0)
+      courses.push({ from: sequence, executed: undefined, ended: undefined, isAllocated: false, isOpen: false });
+    past.add(contents);
+    const [course, held] = [courses.at(-1)!, contents.at(-1)!];
+    if (!held.stated || isCopy(held)) continue;
+    const { content, facts } = held.stated;
+    const allocates = facts.has('allocations');
+    if (isExecution(held)) {
+      course.executed ??= sequence;
+      course.isAllocated ||= allocates;
+      const isForOne = facts.has('client_id') || facts.get('client_id_type')?.text === 'none';
+      course.isOpen ||= !allocates && !isForOne;
+    } else if (allocates && course.executed !== undefined && !isBeforehand(content)) {
+      course.isAllocated = true;
+      course.isOpen = false;
     }
-    if (step.sequence === sequence && isExecuted) return undefined;
-    isBegun ||= step.begins;
-    isEnded ||= step.ends;
-    if (step.sequence > sequence && step.allocates && (step.executes || isExecuted)) return 'allocated';
-    isExecuted ||= step.executes;
+    if (isOver(content)) course.ended = sequence;
   }
-  if (isExecuted) return 'executed';
-  return isEnded ? 'over' : 'open';
+  return courses;
+}
+
+/** Whether an event tells what is to be, whenever it is recorded. */
+export function isBeforehand({ action }: Pick<Content, 'action'>): boolean {
+  return action === BEGIN || action === 'decide';
+}
+
+/** What came of the allocations of an event; undefined where it allocates what was executed of the order before it. */
+export function intentionIn(
+  courses: readonly OrderCourse[],
+  { sequence: text, action }: Pick<StoredRow, 'sequence' | 'action'>,
+): Intention | undefined {
+  const sequence = BigInt(text);
+  const { executed, ended, isAllocated, isOpen } = courseAt(courses, sequence);
+  if (executed !== undefined && executed < sequence && !isBeforehand({ action })) return undefined;
+  if (executed !== undefined) return isAllocated && !isOpen ? 'allocated' : 'executed';
+  return ended !== undefined && ended > sequence ? 'over' : 'open';
+}
+
+/** Of many it is asked, where an id is used again each day. */
+function courseAt(courses: readonly OrderCourse[], sequence: bigint): OrderCourse {
+  let [low, high] = [1, courses.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (courses[middle]!.from <= sequence) low = middle + 1;
+    else high = middle;
+  }
+  return courses[low - 1]!;
 }

@@ -103,8 +103,9 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
     const text = `the event corrects ${corrects}, which is no earlier event of its order: correct that one, and void this`;
     trace.mend(1, 'whether it is an execution of its own', text);
   }
-  const { action } = at.row;
-  if (isFill(at) && action !== at.content.action) {
+  const { row, content } = at.fill ?? at;
+  const { action } = row;
+  if (at.fill && action !== content.action) {
     const text = `${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`;
     trace.mend(1, 'whether it is an execution', text);
   }
@@ -267,6 +268,7 @@ function tradingTime(
     trace.mend(28, rule, nothingToAllocate(at, facts));
     return undefined;
   }
+  if (at.intention === 'executed') trace.mend(28, rule, nothingToAllocate(at, facts));
   const own = isFill(at) || !facts.isOwn('execution_time') ? undefined : tradeTimeOf(at.content);
   if (own?.from === 'execution_time' && !areOneInstant(own.time, time)) {
     const text = `execution_time ${own.time} must be that of the last execution before the allocation, ${time}, or not be stated: what was executed earlier is allocated by itself, or by a correction`;

@@ -109,7 +109,7 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
     let said = '';
     for (const { from, row: cause } of [first, ...corrections]) {
       const held = contents.findLast((each) => each.from <= from)!;
-      const known = knownOf(all.slice(0, i), from);
+      const known = knownOf(all.slice(0, i + 1), from);
       const now = JSON.stringify([held.row.sequence, isTransaction(held) && wordsOf(known, isExecution(held))]);
       if (now === said) continue;
       said = now;
@@ -163,6 +163,7 @@ function changesOf({ text, since, isEnd, before, receiver }: Changed): string {
     : `${text} since ${since} ${isEnd} before ${before ? changesOf(before) : ''} to ${receiver?.text}`;
 }
 
+/** What was known before the last of some events, but not of another order than begins with it. */
 function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint): KnownThen {
   const facts = new Map<FactName, Stated>();
   let lastFill: KnownThen['lastFill'];
@@ -170,6 +171,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let since: Partial<Record<FactName, string>>[] = [];
   let areAllocated = false;
   let hasFill = false;
+  let hasRest = false;
   let isFormerOpen = false;
   /** events that are executions: where these alone say for whom the order is, the last one does */
   const ofExecutions = new Set<string>();
@@ -184,8 +186,9 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isForClients = isForOthers || ofSeveral('aggregated', 'true') || ofSeveral('client_id_type', 'several');
       isFormerOpen = since.length > 0 && !areAllocated && isForClients;
       facts.clear();
-      [lastFill, since, areAllocated, hasFill] = [undefined, [], false, false];
+      [lastFill, since, areAllocated, hasFill, hasRest] = [undefined, [], false, false, false];
     }
+    if (contents === events.at(-1)) break;
     const hadFill = hasFill;
     const [before, receiver] = [facts.get('transmission') as Changed | undefined, facts.get('order_receiver')];
     const isOfAllocation = own.has('allocations') && hadFill;
@@ -206,11 +209,12 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const allocated = parts.reduce((sum, { quantity }) => sum + Number(quantity), 0);
       const isRestOpen: boolean =
         !isOpen && own.has('allocations') && Number(own.get('quantity')?.text ?? 0) > allocated;
-      if (own.has('allocations') && !isOpen) [since, lastFill] = [[], undefined];
+      if (own.has('allocations') && !isOpen && (isRestOpen || !hasRest)) [since, lastFill] = [[], undefined];
       const counts = !own.has('allocations') || isRestOpen;
       if (counts) {
         if (areAllocated) since = [];
         areAllocated = isRestOpen;
+        hasRest = isRestOpen;
         since.push({
           ...{ aggregated: meaning('aggregated', 'false'), client_id_type: isSeveral('client_id_type') },
           client_id:
@@ -240,7 +244,7 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
         since.every((each) => each[name] === several[name]),
       );
       if (counts) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
-    } else if (own.has('allocations') && lastFill) areAllocated = true;
+    } else if (own.has('allocations') && lastFill) [areAllocated, hasRest] = [true, false];
     const allocates = !isExecution(held) && own.has('allocations') && hadFill;
     // of who and what is named elsewhere: what was said of another one
     const isAnother = (name: FactName): boolean =>

@@ -56,15 +56,19 @@ export interface HeldContent {
  */
 export function contentsOf(versions: readonly StoredRow[]): readonly HeldContent[] {
   const contents: HeldContent[] = [];
+  /** the last one that did not say that it never happened */
+  let last: HeldContent | undefined;
   for (const row of versions) {
     const [own, before] = [BigInt(row.sequence), contents.at(-1)?.from ?? 0n];
-    const corrected = contents.findLast(({ stated }) => stated !== undefined);
+    const corrected = last;
     const stated = statedIn(row);
     const isOpen = isExecution(corrected) && stated !== undefined && leavesOpen(stated);
-    contents.push({
+    const held = {
       ...{ row, from: own > before ? own : before },
       stated: isOpen ? statedIn(row, corrected.stated.content.action) : stated,
-    });
+    };
+    contents.push(held);
+    if (held.stated) last = held;
   }
   return contents;
 }
@@ -162,6 +166,8 @@ interface PastFill {
   isAllocated: boolean;
   /** by itself, all of it: no later event allocates it */
   isAllocatedByItself: boolean;
+  /** allocates a part of itself, and no later event the rest */
+  hasRest: boolean;
 }
 
 /**
@@ -217,10 +223,9 @@ export class OrderPast {
   /** the same for the same, while an event is added */
   private readonly pastFills = new Map<HeldContent, Map<string, PastFill>>();
 
-  /** The event after those that were added before, with all its contents. A copy of another's event says nothing new. */
+  /** The event after those that were added before, with all its contents, once it may have begun. A copy says nothing new. */
   add(all: readonly HeldContent[]): void {
-    const contents = all.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
-    if (contents.some((held) => held.stated?.content.action === BEGIN)) this.beginAnew(contents);
+    const contents = withoutCopies(all);
     for (const held of contents) {
       if (isExecution(held) && CLIENT_NAMES.some((name) => held.stated.facts.has(name)))
         this.namedByExecution.add(held.stated.content.event_id);
@@ -303,22 +308,33 @@ export class OrderPast {
     for (const [name, timeline] of anew) this.stated.set(name, timeline);
   }
 
-  /** The id of an order that is over may be used again, as each day: of the order before nothing holds for the next. */
-  private beginAnew(contents: readonly HeldContent[]): void {
+  /** Where with the next event another order begins than had the id before, forgets that; whether it does, as the event holds. */
+  begin(all: readonly HeldContent[]): boolean {
+    const contents = withoutCopies(all);
+    return contents.some((held) => held.stated?.content.action === BEGIN) && this.beginAnew(contents);
+  }
+
+  /** Whether by a content of the next event, which was recorded at a sequence, another order begins. */
+  private beginsAnew(recorded: bigint): (held: HeldContent) => boolean {
     // as it was known when the next one began: what is taken back of the former later does not make one order of both
-    const end = valueAt(this.ends, contents[0]!.from);
-    const day = valueAt(this.days, contents[0]!.from);
+    const end = valueAt(this.ends, recorded);
+    const day = valueAt(this.days, recorded);
     // one that was good for a day is over on the next, also where nobody has said so
-    const isOfDay = OF_A_DAY.includes(valueAt(this.timelineOf('validity'), contents[0]!.from)?.text ?? '');
-    const isAnew = ({ stated }: HeldContent): boolean => {
+    const isOfDay = OF_A_DAY.includes(valueAt(this.timelineOf('validity'), recorded)?.text ?? '');
+    return ({ stated }) => {
       if (stated?.content.action !== BEGIN) return false;
       const { timestamp } = stated.content;
       return end === undefined ? isOfDay && day !== undefined && dayOf(timestamp) > day : nanosOf(timestamp) >= end;
     };
+  }
+
+  /** The id of an order that is over may be used again, as each day: of the order before nothing holds for the next. */
+  private beginAnew(contents: readonly HeldContent[]): boolean {
+    const isAnew = this.beginsAnew(contents[0]!.from);
     this.days = continued(this.days, contents, ({ stated }, before) =>
       stated?.content.action === BEGIN ? dayOf(stated.content.timestamp) : before,
     );
-    if (!contents.some(isAnew)) return;
+    if (!contents.some(isAnew)) return false;
     const begins = continued<unknown, boolean>([], contents, isAnew);
     this.begins = continued(this.begins, contents, (held, before) =>
       isAnew(held) ? nanosOf(held.stated!.content.timestamp) : before,
@@ -336,6 +352,7 @@ export class OrderPast {
     for (const [name, timeline] of this.stated) this.stated.set(name, unlessAnew(timeline));
     this.fills = unlessAnew<PastFill | undefined>(this.fills);
     this.ends = unlessAnew<bigint | undefined>(this.ends);
+    return isAnew(contents.at(-1)!);
   }
 
   /** Names by which something is known that may hold no more after an event: it names another one of whom that was said. */
@@ -416,22 +433,25 @@ export class OrderPast {
   ): PastFill {
     const isOpen = before !== undefined && !before.isAllocated;
     if (past.fill.stated.facts.has('allocations')) {
-      if (isOpen) return before;
+      const hasRest = leavesRest(past.fill);
+      if (isOpen || (before?.hasRest && !hasRest)) return before;
       const ofItself = { said: said.map((text) => [text]), isAllocated: true };
-      return this.same({ ...past, ...ofItself, isAllocatedByItself: !leavesRest(past.fill) });
+      return this.same({ ...past, ...ofItself, isAllocatedByItself: !hasRest, hasRest });
     }
     const all = said.map((text, i) => [...new Set([...(isOpen ? before.said[i]! : []), text])].sort());
-    return this.same({ ...past, said: all, isAllocated: false, isAllocatedByItself: false });
+    return this.same({ ...past, said: all, isAllocated: false, isAllocatedByItself: false, hasRest: false });
   }
 
   private allocatedBy({ stated }: HeldContent, before: PastFill | undefined): PastFill | undefined {
-    return before && stated?.facts.has('allocations') ? this.same({ ...before, isAllocated: true }) : before;
+    return before && stated?.facts.has('allocations')
+      ? this.same({ ...before, isAllocated: true, hasRest: false })
+      : before;
   }
 
   private same(pastFill: PastFill): PastFill {
     const ofFill = this.pastFills.get(pastFill.fill) ?? new Map<string, PastFill>();
     this.pastFills.set(pastFill.fill, ofFill);
-    const key = JSON.stringify([pastFill.said, pastFill.isAllocated, pastFill.isAllocatedByItself]);
+    const key = JSON.stringify([pastFill.said, pastFill.isAllocated, pastFill.isAllocatedByItself, pastFill.hasRest]);
     const same = ofFill.get(key) ?? pastFill;
     ofFill.set(key, same);
     return same;
@@ -446,6 +466,11 @@ export class OrderPast {
   private timelineOf(name: FactName): Timeline<Stated | undefined> {
     return this.stated.get(name) ?? [];
   }
+}
+
+/** A copy of another's event is as if it had never happened. */
+function withoutCopies(contents: readonly HeldContent[]): readonly HeldContent[] {
+  return contents.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
 }
 
 /** Whether executions that may be allocated together all say the same by a name. */
@@ -806,6 +831,9 @@ export function isCopy({ stated }: HeldContent): boolean {
   return stated?.facts.get('drop_copy')?.text === 'true';
 }
 
+/** Of whom there are several. */
+const LISTS: ReadonlySet<FactName> = new Set<FactName>(['allocations', 'client_representative_ids']);
+
 function statedIn(row: StoredRow, as = row.action): HeldContent['stated'] {
   if (row.action === 'void' || row.event_type !== ORDER_LIFECYCLE) return undefined;
   const content = { ...contentOf(row), action: as };
@@ -815,5 +843,5 @@ function statedIn(row: StoredRow, as = row.action): HeldContent['stated'] {
     { text, name, event_id, sequence: row.sequence },
   ]);
   // a list of nobody says nothing
-  return { content, facts: new Map(facts.filter(([name, { text }]) => name !== 'allocations' || text !== '[]')) };
+  return { content, facts: new Map(facts.filter(([name, { text }]) => !LISTS.has(name) || text !== '[]')) };
 }

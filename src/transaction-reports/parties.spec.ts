@@ -82,6 +82,8 @@ describe('a client', () => {
       [],
       { decisionMakers: [entity(BANK).id, entity(CCP).id] },
     ],
+    // one of several ids, once
+    ['C-5', { client_representative_ids: ['R-2', BANK] }, [], { decisionMakers: [entity(BANK).id] }],
     [
       'C-1',
       { client_representative_ids: ['R-2', 'R-404'] },

@@ -303,7 +303,14 @@ function representativesOf(execution: Execution, side: SideTrace): readonly Deci
     const maker = found.has(id) ? undefined : representativeOf(id, stated, execution, side);
     if (maker) found.set(id, maker);
   }
-  return [...found.values()];
+  return eachOnce([...found.values()]);
+}
+
+/** Each once, who may have several ids in the reference data. */
+function eachOnce(makers: readonly DecisionMaker[]): readonly DecisionMaker[] {
+  const idOf = (maker: DecisionMaker): string =>
+    maker.is === 'legal-entity' ? maker.lei : `${maker.scheme} ${maker.id}`;
+  return [...new Map(makers.map((maker) => [idOf(maker), maker])).values()];
 }
 
 /** One who acts for the client; what events say of the person beside the id is said of one alone. */
@@ -364,7 +371,7 @@ function makersOf(entries: readonly ReferenceEntry[], execution: Execution, side
     side.sayPerson(6, maker, sources);
     found.set(id, maker);
   }
-  return [...found.values()];
+  return eachOnce([...found.values()]);
 }
 
 /** Several have blanks between them; an id may have one itself. */

@@ -1,5 +1,5 @@
 import { ENTRIES, referenceOf, rowOf, type Entries, type StatedValues } from '../../test/support/executions.js';
-import { BANK, CCP, FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, CCP, CLIENT, FIRM, FUND } from '../../test/support/transaction-reports.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
 import type { Draft, NotReportable } from './draft.js';
@@ -19,12 +19,21 @@ const part = (quantity: string, client = 'C-1') => ({ client_id: client, quantit
 type Stated = StatedValues | StatedValues[];
 
 /** All that the drafts of an order's events say; event n has sequence n, the m-th correction of it n + 100 m. */
-async function draftsOf(events: readonly Stated[], entries: Entries = ENTRIES): Promise<(Draft | NotReportable)[]> {
+async function draftsOf(
+  events: readonly Stated[],
+  entries: Entries = ENTRIES,
+  days: readonly string[] = [],
+): Promise<(Draft | NotReportable)[]> {
   const lives = events.map((event, i): StoredRow[] => {
     const [first, ...others] = Array.isArray(event) ? event : [event];
     const time = `08:00:${String(i).padStart(2, '0')}`;
-    const row = rowOf(i + 1, first!, time);
-    const corrections = others.map((each, n) => ({ ...rowOf(100 * (n + 1) + i, each, time), corrects: row.event_id }));
+    const timestamp = `${days[i] ?? '2026-06-02'} ${time}+00`;
+    const row = { ...rowOf(i + 1, first!), timestamp };
+    const corrections = others.map((each, n) => ({
+      ...rowOf(100 * (n + 1) + i, each),
+      timestamp,
+      corrects: row.event_id,
+    }));
     return [row, ...corrections];
   });
   const life = async function* (): AsyncGenerator<LifeEvent> {
@@ -39,8 +48,8 @@ async function draftsOf(events: readonly Stated[], entries: Entries = ENTRIES): 
 }
 
 /** A line each: of which event, and what keeps it back. */
-async function toldOfOrder(events: readonly Stated[], entries?: Entries): Promise<string[]> {
-  return (await draftsOf(events, entries)).map((each) => {
+async function toldOfOrder(events: readonly Stated[], entries?: Entries, days?: readonly string[]): Promise<string[]> {
+  return (await draftsOf(events, entries, days)).map((each) => {
     const of = Number(each.eventId.slice(-3));
     if (each.is === 'not-reportable') return `${of} none: ${each.reason}`;
     return `${of} ${each.report.status} v${each.version} leg ${each.leg}: ${toldOf(each).toMend ?? 'ready'}`;
@@ -68,6 +77,17 @@ describe('what is reported along an order', () => {
     // until it is said
     const twice = await toldOfOrder([create, [FILL, { ...FILL, action: 'bust' }, { action: 'void' }]]);
     expect(twice.at(-1)).toBe('2 CANC v2 leg 0: ready');
+    // what allocates it waits for that, too
+    const block = { action: 'create', ...OF_SEVERAL };
+    const allocate = { action: 'change_status', allocations: [part('10')] };
+    const bust = { ...FILL, action: 'bust' };
+    const allocated = await toldOfOrder([block, [FILL, bust], allocate]);
+    expect(allocated.slice(-3)).toEqual([
+      ...['3 NEWT v1 leg 2: ready', '3 CANC v1 leg 2: ready'],
+      `3 NEWT v2 leg 2: ${told('bust')[2]!.split(': ').slice(1).join(': ')}`,
+    ]);
+    const settled = await toldOfOrder([block, [FILL, bust, FILL], allocate]);
+    expect(settled.at(-1)).toBe('3 NEWT v3 leg 2: ready');
     const right = await toldOfOrder([create, [FILL, { ...FILL, action: 'correct' }, { ...FILL, price: '61.4' }]]);
     expect(right.at(-1)).toBe('2 NEWT v3 leg 0: ready');
   });
@@ -83,6 +103,10 @@ describe('what is reported along an order', () => {
     expect(whole.at(-1)).toBe(
       '3 NEWT v1 leg 2: field 28: the order has no execution before it that could be allocated: what an execution allocates itself, all of it, is allocated already',
     );
+    // beside one that does, until the rest is allocated
+    const all = { ...fill, allocations: [part('10')] };
+    expect((await toldOfOrder([opened, fill, all, allocate])).at(-1)).toBe('4 NEWT v1 leg 2: ready');
+    expect((await toldOfOrder([opened, fill, allocate, all, allocate])).at(-1)).toMatch(/^5 NEWT v1 leg 2: field 28: /);
     // those that do not allocate themselves go first
     const both = await draftsOf([opened, FILL, { ...fill, execution_time: '2026-06-02T07:00:00Z' }, allocate]);
     expect(both.at(-1)).toMatchObject({ report: { tradingTime: '2026-06-02T08:00:01Z' } });
@@ -159,6 +183,32 @@ describe('what is reported along an order', () => {
     ]);
   });
 
+  it('has the one who acts for the client also beside a list of nobody', async () => {
+    const makers = async (order: StatedValues, own: StatedValues): Promise<unknown> => {
+      const [report] = await draftsOf([
+        { ...create, ...order },
+        { ...FILL, ...own },
+      ]);
+      return report?.is === 'draft' && report.report.status === 'NEWT' && report.report.buyer.decisionMakers;
+    };
+    const [one, nobody] = [{ client_representative_id: FUND }, { client_representative_ids: [] }];
+    const fund = [{ is: 'legal-entity', lei: FUND }];
+    expect(await makers({ ...one, ...nobody }, {})).toEqual(fund);
+    expect(await makers(one, nobody)).toEqual(fund);
+    expect(await makers({ client_representative_ids: [FUND] }, nobody)).toEqual(fund);
+  });
+
+  it('is for the client of the order after an execution that names another one by an LEI, where the order has an id', async () => {
+    const clients = async (ofOrder: string, own: string): Promise<unknown[]> =>
+      (await draftsOf([{ ...create, client_id: ofOrder }, { ...FILL, client_id: own }, FILL])).map(
+        (each) => each.is === 'draft' && each.report.status === 'NEWT' && each.report.buyer.owners[0]!.id,
+      );
+    const [fund, company] = [FUND, CLIENT].map((lei) => ({ is: 'legal-entity', lei }));
+    expect(await clients('C-1', FUND)).toEqual([fund, company]);
+    expect(await clients(FUND, 'C-1')).toEqual([company, fund]);
+    expect(await clients('C-10', FUND)).toEqual([fund, fund]);
+  });
+
   it('of allocations that are stated before anything was executed is what came of them', async () => {
     const allocations = [part('10')];
     const block = { action: 'create', ...OF_SEVERAL, allocations };
@@ -173,6 +223,12 @@ describe('what is reported along an order', () => {
     const done = `${none} yet, as it was intended: what was executed is allocated since`;
     expect(await first(block, FILL, allocate)).toBe(done);
     expect(await first(block, { ...FILL, allocations })).toBe(done);
+    // that was recorded late, or again
+    expect((await toldOfOrder([{ ...block, allocations: undefined }, FILL, block])).at(-1)).toBe(
+      `3 NEWT v1 leg 2: ${again}`,
+    );
+    const late = await toldOfOrder([{ ...block, allocations: undefined }, FILL, block, allocate]);
+    expect(late.slice(1)).toEqual([`3${done.slice(1)}`, '4 NEWT v1 leg 2: ready']);
     // by what holds, and of the same order
     expect(await first(block, FILL, [allocate, { action: 'void' }])).toBe(`1 NEWT v1 leg 2: ${again}`);
     expect(await first(block, [FILL, { action: 'void' }], allocate)).toBe(
@@ -195,6 +251,12 @@ describe('what is reported along an order', () => {
     expect((await toldOfOrder([opened, ...next])).at(-1)).toBe(
       `3${none.slice(1)}: the order ended without an execution`,
     );
+    // until all that was executed is allocated, but what says for whom it is
+    expect(await first(block, { ...FILL, allocations }, FILL)).toBe(`1 NEWT v1 leg 2: ${again}`);
+    expect(await first(block, FILL, allocate, FILL)).toBe(`1 NEWT v1 leg 2: ${again}`);
+    expect(await first(block, FILL, allocate, FILL, allocate)).toBe(done);
+    const ofOne = { ...FILL, client_id: 'C-6', client_id_type: 'legal_entity' };
+    expect(await first(block, FILL, allocate, ofOne)).toBe(done);
     // under an id of its own
     const ofParent = { ...allocate, parent_order_id: 'P-1' };
     const told = 'field 28: allocations of what was executed for order P-1 must be recorded as an event of that order';
@@ -202,5 +264,45 @@ describe('what is reported along an order', () => {
       expect(await first({ ...ofParent, action })).toBe(
         `1 NEWT v1 leg 2: ${told}, with its id as entity_id: nothing was executed for the order that has parent_order_id P-1`,
       );
+  });
+
+  it('of allocations beforehand is what came of the order that they are of, where its id is used again', async () => {
+    const allocations = [part('10')];
+    const block = { action: 'create', ...OF_SEVERAL, allocations, validity: 'day' };
+    const days = ['2026-06-01', '2026-06-02', '2026-06-02', '2026-06-02'];
+    const none = 'none: It allocates what was not executed yet, as it';
+    const now = `${none} is intended: nothing was executed so far`;
+    // good for a day, which ended without a word
+    expect((await toldOfOrder([block, block, FILL], ENTRIES, days))[0]).toBe(`1 ${now}`);
+    const [first, ...others] = days;
+    const later = await toldOfOrder([block, FILL, block], ENTRIES, [first!, first!, ...others]);
+    expect(later.at(-1)).toBe(`3 ${now}`);
+    const good = { ...block, validity: undefined };
+    const filled = { ...FILL, action: 'fill' };
+    for (const former of [[filled], [filled, { action: 'change_status', allocations }]]) {
+      const all = await toldOfOrder([{ ...good, allocations: undefined }, ...former, good]);
+      expect(all.at(-1)).toBe(`${former.length + 2} ${now}`);
+    }
+    expect((await toldOfOrder([good, filled, { ...good, isin: undefined }])).at(-1)).toBe(`3 ${now}`);
+    // that the end is taken back later makes no one order of both
+    const cancel = [{ action: 'cancel' }, { action: 'void' }];
+    expect((await toldOfOrder([block, cancel, block, FILL]))[0]).toBe(`1 ${now}`);
+    // one that begins before the other ended is none of its own
+    const before = ['2026-06-02', '2026-06-02', '2026-06-01', '2026-06-02'];
+    expect((await toldOfOrder([block, { action: 'cancel' }, block, FILL], ENTRIES, before))[0]).toMatch(
+      /^1 NEWT v1 leg 2: field 28: allocations were stated before the executions/,
+    );
+  });
+
+  it('of an allocation by itself is held where nothing was executed, also once the order ended', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = { action: 'change_status', allocations: [part('10')] };
+    const held = /NEWT v1 leg 2: field 28: the order has no execution before it that could be allocated/;
+    // what was executed may stand under the ids of other orders
+    expect((await toldOfOrder([opened, allocate, { action: 'expire' }]))[0]).toMatch(held);
+    expect((await toldOfOrder([opened, { action: 'expire' }, allocate]))[0]).toMatch(held);
+    const modify = { ...allocate, action: 'modify' };
+    expect((await toldOfOrder([opened, { action: 'expire' }, modify]))[0]).toMatch(held);
+    expect((await toldOfOrder([opened, modify, { action: 'expire' }]))[0]).toMatch(/ended without an execution$/);
   });
 });

@@ -2,8 +2,9 @@ import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { intentionAt, stepsOf, type Intention, type OrderStep } from './intended-allocations.js';
+import { coursesOf, intentionIn, isBeforehand, type Intention } from './intended-allocations.js';
 import {
+  BEGIN,
   contentsOf,
   type HeldFill,
   isExecution,
@@ -135,15 +136,16 @@ export interface Transaction {
 /** The executions and allocations along an order's life, with all their versions. Throws DamagedRowError. */
 export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transaction> {
   const past = new OrderPast();
-  let steps: readonly OrderStep[] | undefined;
+  let courses: Awaited<ReturnType<typeof coursesOf>> | undefined;
   for await (const event of life.events()) {
     if (event.kind === 'correction') continue;
     const contents = contentsOf(event.versions);
+    past.begin(contents);
     if (contents.some(isTransaction)) {
       const versions = versionsOf(contents, past);
       // to know it, what comes later must be read: of few orders that is asked
-      if (versions.some(isIntended)) steps ??= await stepsOf(life);
-      const intention = steps && intentionAt(steps, BigInt(event.row.sequence));
+      if (versions.some(isIntended)) courses ??= await coursesOf(life);
+      const intention = courses && intentionIn(courses, event.row);
       yield {
         ...{ orderId: life.orderId, eventId: event.row.event_id },
         versions: intention ? versions.map((each) => (isIntended(each) ? { ...each, intention } : each)) : versions,
@@ -153,9 +155,9 @@ export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transacti
   }
 }
 
-/** Whether it allocates, and nothing was executed before it. */
+/** Whether it allocates, and nothing was executed before it, or it tells what is to be. */
 function isIntended(version: TransactionVersion | NoTransaction): version is TransactionVersion {
-  return version.content !== undefined && version.fill === undefined;
+  return version.content !== undefined && (version.fill === undefined || isBeforehand(version.content));
 }
 
 /** An execution, and not the allocation of some alone. */
@@ -265,12 +267,13 @@ function versionOf(
     unlike: isExecution(held) || !known.lastFill ? ALL_ALIKE : known.lastFill.unlike,
     isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
     ...(isOfFormer && { isOfFormer }),
-    ...(known.isFormerOpen && !isExecution(held) && !saysOfWhich(stated.facts) && { isPerhapsOfFormer: true }),
+    ...(known.isFormerOpen && !isExecution(held) && !saysOfWhich(stated) && { isPerhapsOfFormer: true }),
   };
 }
 
-/** Whether an allocation says by time or instrument of which order it is. */
-function saysOfWhich(facts: ReadonlyMap<FactName, Stated>): boolean {
+/** Whether an allocation says by time or instrument of which order it is, or begins that. */
+function saysOfWhich({ content, facts }: NonNullable<HeldContent['stated']>): boolean {
+  if (content.action === BEGIN) return true;
   return (['execution_time', ...INSTRUMENT_NAMES] as const).some((name) => facts.has(name));
 }
 
