@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import { PutObjectLegalHoldCommand } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { pino } from 'pino';
+import type { ArchivedEvents } from '../src/archive/archived-events.js';
 import { Exporter } from '../src/archive/exporter.js';
 import { RetentionRefused, StoreUnavailable, type ObjectStore } from '../src/archive/object-store.js';
 import { connectionOptions } from '../src/database/connection.js';
@@ -652,8 +654,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       (await test.store.describe(version)).legalHold;
 
     /** The keeper beside the service's own, over a store that may misbehave. */
-    const keep = (store: ObjectStore = test.store, recheckAll = false): Promise<ObjectHoldsOutcome> =>
-      new ObjectHolds(service.app.get<pg.Pool>(POOL), store, service.app.get(RecordedHolds)).run({
+    const keep = (
+      store: ObjectStore = test.store,
+      recheckAll = false,
+      recorded = service.app.get(RecordedHolds),
+    ): Promise<ObjectHoldsOutcome> =>
+      new ObjectHolds(service.app.get<pg.Pool>(POOL), store, recorded).run({
         recheckAll,
         signal: new AbortController().signal,
         log,
@@ -910,6 +916,25 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await approve(bob, ofMain).expect(201);
       await settled();
       expect([await isHeld(first), await isHeld(second)]).toEqual([false, true]);
+    }, 60_000);
+
+    it('are held, and none is freed, while the acts on record cannot be read', async () => {
+      const { ann, bob, request, reject } = team;
+      const [freed, held] = [await archive('desk-1'), await archive()];
+      const { id } = (await request(ann, { ledgers: ['desk-1'] }).expect(201)).body;
+      await settled();
+      const turnOfHolds = await takeTurn(service, 'legal-holds');
+      try {
+        await reject(bob, id).expect(201);
+        await request(ann).expect(201);
+        const unreadable = new RecordedHolds(service.app.get<pg.Pool>(POOL), {} as ArchivedEvents);
+        jest.spyOn(unreadable, 'contradicted').mockRejectedValue(new Error('an object of _service is damaged'));
+        await expect(keep(test.store, false, unreadable)).rejects.toThrow('an object of _service is damaged');
+        expect([await isHeld(freed), await isHeld(held)]).toEqual([true, true]);
+      } finally {
+        await turnOfHolds.release();
+      }
+      expect(await keep()).toMatchObject({ freed: 1 });
     }, 60_000);
 
     it('are not touched in a store that is not this database’s', async () => {

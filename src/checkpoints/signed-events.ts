@@ -42,8 +42,13 @@ export async function faultsOfOpenLedgers(
   const ledgers = await readSignedLedgers(database);
   return faultsOf(
     at,
-    ledgers.filter(({ isOpen, size, signed }) => isOpen && signed !== null && signed.size > 0n && signed.size <= size),
+    ledgers.filter((each) => each.isOpen && lacksNothing(each)),
   );
+}
+
+/** Of what was signed; false also where nothing was. */
+function lacksNothing({ size, signed }: SignedLedger): boolean {
+  return signed !== null && signed.size > 0n && signed.size <= size;
 }
 
 /** What a ledger is short of what was signed of it. */
@@ -62,8 +67,8 @@ export async function ledgersShortOfSigned(
   at: { url: string; config: Config },
   database: pg.Pool,
 ): Promise<ShortOfSigned[]> {
-  const faults = await faultsOfOpenLedgers(at, database);
   const ledgers = (await readSignedLedgers(database)).filter(({ isOpen }) => isOpen);
+  const faults = await faultsOf(at, ledgers.filter(lacksNothing));
   return ledgers.flatMap(({ ledger, size, signed }) => {
     const missing = signed !== null && signed.size > size ? { from: size + 1n, to: signed.size } : null;
     const fault = faults.get(ledger) ?? null;

@@ -53,19 +53,21 @@ export class ObjectHolds {
   /**
    * Throws StoreUnavailable at the first object that the store does not answer for, and an Error after the last one when
    * objects that should be held are not there at all, or when the database has a hold otherwise than the acts on record
-   * leave it: nothing is freed then. What was done by then stays.
+   * leave it, or these cannot be read: nothing is freed then. What was done by then stays.
    */
   async run({ recheckAll, signal, log }: ObjectHoldsRequest): Promise<ObjectHoldsOutcome> {
     const outcome: ObjectHoldsOutcome = { held: 0, freed: 0, confirmed: 0, restored: 0 };
     const store = this.store?.within(signal);
     if (!store) return outcome;
     await claimStore(store, this.pool);
-    const contradicted = await this.recorded.contradicted();
+    // whatever comes of it, what is to be held is held first
+    const compared = await this.recorded.contradicted().catch((error: unknown) => ({ error }));
+    const mayFree = Array.isArray(compared) && compared.length === 0;
     const missing: OpenObject[] = [];
     for (let after = '0'; ;) {
       const open = await sql.listOpenObjects(this.pool, after, recheckAll ? 0 : RECHECK_S, PAGE_OBJECTS);
       if (open.length === 0) break;
-      const page = contradicted.length === 0 ? open : open.filter(({ wanted }) => wanted);
+      const page = mayFree ? open : open.filter(({ wanted }) => wanted);
       const begun = page.filter(({ wanted }) => wanted).map(({ number }) => number);
       await sql.noteObjects(this.pool, begun, 'begun');
       for (let i = 0; i < page.length; i += PARALLEL) {
@@ -74,17 +76,8 @@ export class ObjectHolds {
       }
       after = open.at(-1)!.number;
     }
-    if (contradicted.length > 0) {
-      log.error(
-        { holds: contradicted, alarm: 'legal-hold-changed' },
-        'legal holds are not as the acts on record left them',
-      );
-      const [{ id, how }] = contradicted as [ContradictedHold];
-      throw new Error(
-        `${contradicted.length} legal holds are not as the acts on record left them, the first ${id}: ${how}. ` +
-          'Somebody changed that past the service; nothing is freed in the store until it is as it was.',
-      );
-    }
+    if (!Array.isArray(compared)) throw compared.error;
+    if (!mayFree) throw changedPastService(compared, log);
     if (missing.length > 0) {
       const keys = missing.slice(0, NAMED_OBJECTS).map(({ object_key: key }) => key);
       log.error({ objects: keys, alarm: 'legal-hold-missing' }, 'objects under a legal hold are not in the store');
@@ -143,3 +136,13 @@ export class ObjectHolds {
 }
 
 type Told = keyof ObjectHoldsOutcome;
+
+/** The error of a run that found holds otherwise than the acts on record left them. */
+function changedPastService(holds: readonly ContradictedHold[], log: Logger): Error {
+  log.error({ holds, alarm: 'legal-hold-changed' }, 'legal holds are not as the acts on record left them');
+  const { id, how } = holds[0]!;
+  return new Error(
+    `${holds.length} legal holds are not as the acts on record left them, the first ${id}: ${how}. ` +
+      'Somebody changed that past the service; nothing is freed in the store until it is as it was.',
+  );
+}

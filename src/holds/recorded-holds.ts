@@ -43,8 +43,8 @@ export class RecordedHolds {
       const act = last.get(hold.id);
       // the records of an old one may have been deleted at the end of their own retention
       const how = act && contradiction(hold, act);
-      if (how === undefined) this.agreed.set(hold.id, signatureOf(hold));
-      else contradicted.push({ id: hold.id, how });
+      if (how !== undefined) contradicted.push({ id: hold.id, how });
+      else if (act) this.agreed.set(hold.id, signatureOf(hold));
     }
     return contradicted;
   }
