@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
 import { readConfig } from '../src/config/config.js';
@@ -265,6 +266,51 @@ onFolders('a rebuild of a ledger of which more was signed than exported', () => 
       await service.close();
       await copy.drop();
       archive.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 120_000);
+});
+
+onFolders('a rebuild from events that are others than those that were signed', () => {
+  it('ends with 1, and says which ledger', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'truetrail-rebuild-test-'));
+    const [ours, others, copy] = [folderStore(), folderStore(), await createTestDatabase()];
+    const signingKey = join(folder, 'key.pem');
+    const start = (url: string, database: TestDatabase) =>
+      startService({ env: { ARCHIVE_URL: url, SIGNING_KEY_FILE: signingKey, ARCHIVE_EXPORT_AGE: '24h' }, database });
+    const first = await createTestDatabase();
+    await (await start('off', first)).close(); // names the log
+    const second = await createTestDatabase(first);
+    try {
+      // two histories of one log: of one the events, of the other what was signed
+      const archiving = await start(ours.url, first);
+      try {
+        await record(archiving, 5);
+        expect(await runJob(archiving, 'archive-export')).toMatchObject({ status: 'done' });
+      } finally {
+        await archiving.close();
+      }
+      const signing = await start(others.url, second);
+      try {
+        await runOnRequestAlone(signing, 'archive-export');
+        await record(signing, 5);
+        expect(await runJob(signing, 'checkpoint')).toMatchObject({ status: 'done', outcome: { refused: [] } });
+      } finally {
+        await signing.close();
+      }
+      const anchors = (store: TestStore): string => join(fileURLToPath(store.url), 'anchors');
+      cpSync(anchors(others), anchors(ours), { recursive: true });
+      const rebuilt = await truetrail(
+        {
+          ...{ DATABASE_URL: copy.serviceUrl, DATABASE_OWNER_URL: copy.ownerUrl, ARCHIVE_URL: ours.url },
+          ...{ SIGNING_KEY_FILE: signingKey, DATA_DIR: folder, LOG_LEVEL: 'silent' },
+        },
+        'rebuild',
+      );
+      expect([rebuilt.code, rebuilt.stderr]).toEqual([1, expect.stringMatching(/Not valid: .*main \(.*signed/)]);
+    } finally {
+      for (const database of [first, second, copy]) await database.drop();
+      for (const store of [ours, others]) store.close();
       rmSync(folder, { recursive: true, force: true });
     }
   }, 120_000);
