@@ -23,6 +23,7 @@ import { measureBundle, measureLevels } from './evidence-rows.mjs';
 import { measureLedgers, measureTakingUp } from './ledger-rows.mjs';
 import { measureS3 } from './s3-rows.mjs';
 import { measureSlowStore } from './slow-store-rows.mjs';
+import { rowTimeoutMs, TimedOut, withTimeout } from './timeouts.mjs';
 import { LEDGER, Trail } from './trail.mjs';
 import { measureBatches, measureClients, measureSingle } from './write-rows.mjs';
 
@@ -52,6 +53,7 @@ const FULL = {
   busyRounds: 3,
   busyMs: 8_000,
   smallEvents: 100_000,
+  listedReads: 2_000,
   starts: 3,
   indexRounds: 3,
   stepEvents: 100_000,
@@ -89,6 +91,7 @@ const QUICK = {
   busyRounds: 1,
   busyMs: 500,
   smallEvents: 8_000,
+  listedReads: 100,
   starts: 1,
   indexRounds: 1,
   stepEvents: 1_000,
@@ -101,7 +104,10 @@ const QUICK = {
   dropCaches: false,
 };
 
-/** In the order in which they run. `filled`: on the ledger at its full size. `extra`: only when named. */
+/**
+ * In the order in which they run. `filled`: on the ledger at its full size. `extra`: only when named. `parts`: of so many
+ * that each has its own time.
+ */
 const ROWS = {
   single: { what: 'one durable POST over HTTP, one client', measure: measureSingle },
   clients: { what: '64 clients, one event each', measure: measureClients },
@@ -126,22 +132,19 @@ const ROWS = {
   'month-steps': { what: 'steps of a month while a search runs', measure: measureMonthSteps, extra: true },
   'slow-store': { what: 'POST beside a store that is slow or hangs', measure: measureSlowStore, extra: true },
   'archived-memory': { what: 'memory of reads over archived months', measure: measureArchivedMemory, extra: true },
-  reports: { what: 'each report', measure: measureReports, filled: true, extra: true },
+  reports: { what: 'each report', measure: measureReports, extra: true, parts: true },
   'report-files': { what: 'files of very many transaction reports', measure: measureReportFiles, extra: true },
   submissions: { what: 'submissions of very many executions', measure: measureSubmissions, extra: true },
   start: { what: 'ready on a later start', measure: measureStart, filled: true },
 };
 
-/** A row that takes longer than this, and this for each event of the ledger, hangs. */
-const ROW_TIMEOUT_MS = 900_000;
-const ROW_TIMEOUT_MS_AN_EVENT = 1.5;
-
 /** Measures, prints, and cleans up, whatever happens. Returns the exit code. Throws for unknown rows alone. */
-export async function runBench({ build, startScript, root, command, json, quick, writeDocs, events, nodeArgs, only }) {
+export async function runBench(options) {
+  const { build, startScript, root, command, json, quick, writeDocs, events, nodeArgs, only, reports } = options;
   const names = Object.keys(ROWS).filter((name) => (only ? only.includes(name) : !ROWS[name].extra));
   const unknown = only?.filter((name) => !ROWS[name]) ?? [];
   if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}; there are ${Object.keys(ROWS).join(', ')}`);
-  const sizes = { ...(quick ? QUICK : FULL), ...(events === undefined ? {} : { events }) };
+  const sizes = { ...(quick ? QUICK : FULL), ...(events === undefined ? {} : { events }), reports };
   const log = (message) => console.error(message);
 
   const cleanup = new Cleanup();
@@ -171,7 +174,7 @@ async function measureRows(trail, names, sizes) {
   const rows = [];
   if (names.length > 0) await trail.warmUp(sizes.warmUpEvents);
   for (const name of names) {
-    const { what, measure, filled } = ROWS[name];
+    const { what, measure, filled, parts } = ROWS[name];
     const begun = performance.now();
     trail.cleanup.requireNotBegun();
     trail.log(`${name}: ${what}`);
@@ -182,7 +185,7 @@ async function measureRows(trail, names, sizes) {
         await runExport(trail);
         return measure(trail, sizes, name);
       };
-      rows.push(...(await withTimeout(work(), ROW_TIMEOUT_MS + ROW_TIMEOUT_MS_AN_EVENT * sizes.events)));
+      rows.push(...(await (parts ? work() : withTimeout(work(), rowTimeoutMs(sizes.events)))));
     } catch (error) {
       if (error instanceof NotThereYet) rows.push(notThereYet(name, what, error.message || undefined));
       else {
@@ -213,20 +216,6 @@ async function measureKept(trail) {
       met: true,
     },
   ];
-}
-
-class TimedOut extends Error {}
-
-async function withTimeout(work, milliseconds) {
-  let timer;
-  const timeout = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new TimedOut('it did not end in time')), milliseconds);
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 class Interrupted extends Error {}

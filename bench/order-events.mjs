@@ -12,7 +12,7 @@ export const STEPS = [
   'fill',
 ];
 /** Orders that live at the same time: one order's events lie far apart, as they do on a busy desk. */
-const LIVE_ORDERS = 1000;
+export const LIVE_ORDERS = 1000;
 const CYCLE = LIVE_ORDERS * STEPS.length;
 
 const SYMBOLS = Array.from({ length: 200 }, (_, i) => `SYM${String(i).padStart(3, '0')}`);
@@ -37,7 +37,7 @@ export class OrderEvents {
 
   next() {
     const i = this.made++;
-    const step = Math.floor((i % CYCLE) / LIVE_ORDERS);
+    const step = stepOf(i);
     const order = orderNumber(i);
     const symbol = SYMBOLS[order % SYMBOLS.length];
     const exchange = VENUES[order % VENUES.length];
@@ -49,7 +49,7 @@ export class OrderEvents {
     const filled = STEPS[step].endsWith('fill');
     const event = {
       event_id: this.newEventId(),
-      timestamp: timeOf(i).replace('Z', `${digits((i * 37) % 1000, 3)}Z`),
+      timestamp: microTimeOf(i),
       event_type: 'order_lifecycle',
       entity_type: 'order',
       entity_id: orderId(order),
@@ -82,6 +82,11 @@ export function timeOf(i) {
   return new Date(FIRST_TIME_MS + i * MS_BETWEEN).toISOString();
 }
 
+/** The same with microseconds, as the event has it. */
+export function microTimeOf(i) {
+  return timeOf(i).replace('Z', `${digits((i * 37) % 1000, 3)}Z`);
+}
+
 /** How many orders have all their steps among the first `events` events; they are numbered from 0. */
 export function completeOrders(events) {
   return Math.floor(events / CYCLE) * LIVE_ORDERS;
@@ -91,6 +96,12 @@ export function orderId(order) {
   return `O-${digits(order, 9)}`;
 }
 
-function orderNumber(i) {
+/** Of the i-th event the step in its order's life, from 0. */
+export function stepOf(i) {
+  return Math.floor((i % CYCLE) / LIVE_ORDERS);
+}
+
+/** Whose event the i-th is. */
+export function orderNumber(i) {
   return Math.floor(i / CYCLE) * LIVE_ORDERS + (i % LIVE_ORDERS);
 }

@@ -429,14 +429,21 @@ function reportPath(events) {
   return `/v1/ledgers/${LEDGER}/reports/mifid2-trades?format=csv&from=${timeOf(0)}&to=${timeOf(events)}`;
 }
 
-/** Reads an answer of any length to its end and keeps nothing of it. */
+/** Reads an answer of any length to its end and keeps nothing of it. Throws what the service says against it. */
 export async function drain(trail, path, accept) {
   await trail.withConnections(1, async ([connection]) => {
     let bytes = 0;
+    let beginning = '';
     const request = connection.encode('GET', path, undefined, accept);
-    const { status } = await connection.send(request, (part) => (bytes += part.length));
+    const { status } = await connection.send(request, (part) => {
+      if (bytes < MOST_SHOWN_BYTES) beginning += part.toString().slice(0, MOST_SHOWN_BYTES);
+      bytes += part.length;
+    });
     const route = path.split('?')[0];
     if (status === 404) throw new NotThereYet();
-    if (status !== 200 || bytes === 0) throw new Error(`${route}: ${status}, ${bytes} bytes`);
+    if (status !== 200 || bytes === 0) throw new Error(`${route}: ${status}, ${beginning || 'nothing'}`);
   });
 }
+
+/** Of an answer that should not be. */
+const MOST_SHOWN_BYTES = 1_000;

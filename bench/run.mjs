@@ -10,6 +10,7 @@ const USAGE = `npm run bench -- [options]      (npm run -s bench -- --json: with
   --quick            tiny sizes, under a minute: does every row run? Its figures mean nothing
   --only ROW[,ROW]   these rows alone; an unknown name lists them. indexes, month-steps, slow-store, archived-memory,
                      reports, report-files and submissions are in no run that does not name them
+  --report NAME[,NAME]  of the row reports these alone
   --events N         events of the ledger that reads are measured on: 1000000, and 16000 at least
   --node-arg ARG     an argument of Node before the service's script, such as --max-semi-space-size=4; may be repeated
   --build FOLDER     measures a build that was made earlier (dist/<digest>), to compare two
@@ -26,6 +27,7 @@ function readOptions() {
       json: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
+      report: { type: 'string' },
       events: { type: 'string' },
       build: { type: 'string' },
       'node-arg': { type: 'string', multiple: true, default: [] },
@@ -44,7 +46,8 @@ function readOptions() {
     throw new Error('--write-docs takes a run of the present sources in their full sizes, as they ship');
   }
   const build = values.build === undefined ? undefined : resolve(values.build);
-  return { json, quick, help, writeDocs, events, build, nodeArgs, only: values.only?.split(',') };
+  const [only, reports] = [values.only?.split(','), values.report?.split(',')];
+  return { json, quick, help, writeDocs, events, build, nodeArgs, only, reports };
 }
 
 try {

@@ -13,6 +13,8 @@ export const BATCHES_IN_FLIGHT = 4;
 /** Events that are made at once while filling: they are held in memory. */
 const FILL_STEP = 20_000;
 
+const ordinaryEvents = (newEventId) => new OrderEvents(newEventId);
+
 /** The service under test on its database, and connections to both. Everything that it starts, `cleanup` stops. */
 export class Trail {
   /** Events that the service has acknowledged. */
@@ -20,7 +22,8 @@ export class Trail {
   /** What filling took, for the row about size; see fill(). */
   filled = { events: 0, seconds: 0, walBytes: 0 };
 
-  static async start({ build, startScript, cleanup, log, nodeArgs = [], env = {} }) {
+  /** `eventsBy`: makes what is posted, of a function that gives new ids; OrderEvents when left out. */
+  static async start({ build, startScript, cleanup, log, nodeArgs = [], env = {}, eventsBy = ordinaryEvents }) {
     const trail = new Trail();
     const folder = temporaryFolder(cleanup);
     const [event, stored, { connectionOptions }, { uuidv7 }] = await Promise.all([
@@ -32,7 +35,7 @@ export class Trail {
     Object.assign(trail, { build, startScript, cleanup, log, folder, dataDir: join(folder, 'data'), nodeArgs, env });
     trail.connectionOptions = connectionOptions;
     trail.storedColumns = stored.STORED_COLUMNS;
-    trail.events = new OrderEvents(uuidv7);
+    trail.events = eventsBy(uuidv7);
     trail.limits = new LimitRows(new OrderEvents(uuidv7), event);
     await trail.#startBoth();
     return trail;
@@ -50,6 +53,12 @@ export class Trail {
   async restartService(env = {}) {
     await this.service.stop();
     this.service = await startService({ ...this, env: { ...this.env, ...env } });
+  }
+
+  /** The same after something failed, however the one before ends. */
+  async replaceService() {
+    await this.service.stop().catch((error) => this.log(`  the service before: ${error.message}`));
+    this.service = await startService(this);
   }
 
   /** Both anew, with empty caches of their own; `between` runs while neither is there. */
