@@ -291,7 +291,7 @@ function references(message: FixMessage): Record<string, string> {
 }
 
 /** `20180223-19:16:24.423` as `2018-02-23T19:16:24.423Z`: UTC, with the digits that the message has, nine at most. */
-function isoTimestamp(fix: string): string {
+export function isoTimestamp(fix: string): string {
   const match = /^(\d{4})(\d\d)(\d\d)-(\d\d:\d\d:\d\d)(?:(\.\d{1,9})\d*)?$/.exec(fix);
   if (!match) throw new Error(`not a FIX UTC timestamp: ${fix}`);
   const [, year, month, day, time, fraction = ''] = match;
