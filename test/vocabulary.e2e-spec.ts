@@ -1,8 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { sampleSources } from './real-data/sources.js';
-import { madeId } from './reports/made-day.js';
+import { madeId, order, type SentEvent } from './reports/made-day.js';
+import { MADE_NAMES } from './reports/made-names.js';
+import type { PlacedEvent } from './reports/plain-computation.js';
+import { expectedNames, type NamesOf } from './reports/plain-vocabulary.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 
 interface OrderEvent {
@@ -16,6 +19,20 @@ interface OrderEvent {
 type Row = Record<string, string | null>;
 
 const PERIOD = 'from_date=1970-01-01&to_date=2199-12-31';
+const EVER = ['1970-01-01T00:00:00Z', '2199-12-31T23:59:59.999999999Z'] as const;
+
+/** Right for some names and wrong for others. */
+const VALUES: readonly unknown[] = [
+  ...['a text', '1', '-0', '-1.50', '01', '1.', '.5', '1e3', '1,5', '+1', 'true', ' '],
+  ...[0, 1.5, true, false, null, '', {}, [], [[]], [null], [''], [{}], ['x'], [1]],
+  ...['DE0007164600', 'DE0007164601', 'de0007164600', ['DE0007164600'], ['DE0007164600', 'DE0007164601']],
+  ...['529900G3SW56SHYNPR95', '529900G3SW56SHYNPR96', 'XETR', 'xetr', 'XETRA', 'EUR', 'GBX', 'eur'],
+  ...['ESVUFR', 'EZVUFR', 'ESVUF', 'ESVUF1', '2026-06-02', '2026-02-29', '2028-02-29', '1969-12-31', '2026-6-2'],
+  ...['2026-06-02T08:00:00Z', '2026-06-02T10:00:00.123456789+02:00', '2026-06-02T08:00:00.1234567891Z'],
+  ...['2026-06-02T24:00:00Z', '2026-06-31T08:00:00Z', '2026-06-02 08:00:00Z', '2026-06-02T08:00:00'],
+  ...['buy', 'limit', 'day', 'none', 'monetary', 'natural_person', ['auction_only'], ['auction_only', 'x']],
+  ...[[{ client_id: 'C-1', quantity: '1.5' }], [{ quantity: '1,5' }], [{ client: 'C-1' }], [{ price: 1 }], 'toString'],
+];
 
 describe('the vocabulary of order events', () => {
   let service: TestService;
@@ -122,6 +139,55 @@ describe('the vocabulary of order events', () => {
         ill_typed: 'entity_type: must be order, for reports to read the event',
       },
     ]);
+  });
+
+  /** Events with their places, recorded one batch after the other. */
+  async function place(ledger: string, events: readonly SentEvent[]): Promise<PlacedEvent[]> {
+    await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    const { body } = await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
+    const receipts = body.receipts as { sequence: string; recorded_at: string }[];
+    return events.map((event, i) => ({
+      ...event,
+      sequence: Number(receipts[i]!.sequence),
+      recorded_at: receipts[i]!.recorded_at,
+    }));
+  }
+
+  it('finds what a plain computation finds, and what the golden file has, as of any sequence', async () => {
+    const events = await place('golden', MADE_NAMES);
+    const report = '/v1/ledgers/golden/reports/vocabulary-findings';
+    const names = schema as unknown as NamesOf;
+    const day = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'] as const;
+    const { body } = await service.http().get(report).query({ from: day[0], to: day[1] }).expect(200);
+    expect(body.rows).toEqual(expectedNames(events, names, ...day));
+    const path = join(import.meta.dirname, 'reports', 'vocabulary-findings.json');
+    const text = `${JSON.stringify(body.rows, null, 2)}\n`.replaceAll(events[0]!.recorded_at, 'RECORDED_AT');
+    if (process.env.UPDATE_GOLDEN_FILES) writeFileSync(path, text);
+    expect(readFileSync(path, 'utf8')).toBe(text);
+    for (let asOf = 0; asOf <= events.length; asOf++) {
+      const then = await service.http().get(`${report}?${PERIOD}&as_of=${asOf}`).expect(200);
+      const expected = expectedNames(events.slice(0, asOf), names, ...EVER);
+      expect([asOf, then.body.rows]).toEqual([asOf, expected]);
+    }
+  });
+
+  it('finds of every name with all sorts of values what a plain computation finds', async () => {
+    const names = schema as unknown as NamesOf;
+    const withValue = (part: Record<string, unknown>, value: unknown) =>
+      Object.fromEntries(Object.keys(part).map((name) => [name, value]));
+    const events = await place(
+      'all-names',
+      VALUES.map((value, i) =>
+        order(i + 1, `N-${i}`, 'modify', '2026-06-02T08:00:00Z', {
+          new_state: withValue(names.new_state, value),
+          metadata: withValue(names.metadata, value),
+        }),
+      ),
+    );
+    const expected = expectedNames(events, names, ...EVER);
+    expect(await findings('all-names')).toEqual(expected);
+    // null and the empty text say nothing
+    expect(expected).toHaveLength(VALUES.length - 2);
   });
 
   it.each(sampleSources.map((source) => [source.name, source] as const))(
