@@ -16,6 +16,8 @@ const EVENTS_A_HOUSE_NAME = 200;
 const EVENTS_A_GAP = 20_000;
 const EVENTS_A_DIVERGENCE = 10_000;
 const ORDERS_A_WRONG_COPY = 1_000;
+/** Which of them: one of the first source, that stands alone. */
+const WRONG_COPY = 8;
 const SOURCES = 4;
 
 const digits = (value, length) => String(value).padStart(length, '0');
@@ -108,7 +110,7 @@ export class DeskEvents {
       const state = { quantity: String(quantity), price, remaining_quantity: '0' };
       return { action: 'fill', source: omsOf(order), state, facts: { drop_copy: true, execution_id: `A-${order}` } };
     }
-    const isWrong = order % ORDERS_A_WRONG_COPY === 7;
+    const isWrong = order % ORDERS_A_WRONG_COPY === WRONG_COPY;
     const { state, facts } = executionOf(desk, stepOf(i) - 1, i - LIVE_ORDERS);
     const { allocations: _, ...copied } = facts;
     return {
@@ -171,7 +173,7 @@ function termsOf(i, desk) {
         currency: 'EUR',
         remaining_quantity: String(desk.quantity),
       },
-      ...{ order_type: 'limit', validity: 'day' },
+      ...{ order_type: 'limit', validity: 'day', ...(desk.side === 'sell' ? { short_sale: 'not_short' } : {}) },
     },
     facts: {
       ...{ ...client, ...decision, ...(group === undefined ? {} : { aggregation_group: group }) },
@@ -198,9 +200,7 @@ function executionOf({ order, quantity, price, isAggregate, block, exchange }, s
     },
     facts: {
       ...{ execution_id: `X-${id}`, venue_transaction_id: id, execution_time: microTimeOf(i) },
-      ...(isAggregate && isLast
-        ? { client_id_type: 'aggregated', allocations: allocationsOf(block, quantity, price) }
-        : {}),
+      ...(isAggregate ? { client_id_type: 'aggregated', allocations: allocationsOf(block, executed, price) } : {}),
     },
   };
 }
