@@ -21,7 +21,7 @@ const OF_ALL = process.env.TEST_ALL_HISTORIES !== undefined;
 /** Reports that the scripts answer of every source. */
 const ASKED = [
   ...['activity', 'aggregation-allocation', 'clock-sync', 'completeness', 'mifid2-trades', 'order-reconstruction'],
-  ...['replay', 'user-activity'],
+  ...['order-records', 'replay', 'user-activity'],
 ];
 
 /** The recorded data must not be published: of the answers only how many there are, their rows, and a digest. */

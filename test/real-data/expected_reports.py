@@ -292,6 +292,32 @@ def reconstruction(by_order, messages, orders, execution_id=None):
     return rows
 
 
+# --- order records -------------------------------------------------------------------------
+
+EVENTS = {'create': 'NEWO', 'modify': 'REME', 'cancel': 'CAME', 'reject': 'REMO', 'partial_fill': 'PARF', 'fill': 'FILL'}
+
+
+def order_records(events):
+    """Of RTS 24's fields those that the files have anything of, but for who (of whom they have no identifiers)."""
+    rows = []
+    for event in sorted(events, key=in_time):
+        is_fill = event['action'] in FILLS
+        rows.append({
+            'order_id': event['order_id'], 'action': event['action'], 'timestamp': event['timestamp'],
+            'f9_date_time': is_fill and event.get('execution_time') or event['timestamp'],
+            'f15_sequence_number': str(event['sequence']), 'f18_instrument': None,
+            'f21_event': EVENTS[event['action']], 'f24_limit_price': known(event, 'limit_price'),
+            'f28_transaction_price': event['price'] if is_fill else None,
+            'f32_buy_sell': {'buy': 'BUYI', 'sell': 'SELL', None: None}[known(event, 'side')],
+            'f36_initial_quantity': known(event, 'order_quantity'),
+            'f37_remaining_quantity': event['remaining_quantity'],
+            'f39_traded_quantity': event['quantity'] if is_fill else None,
+            'sequence': str(event['sequence']), 'corrects': None, 'corrects_sequence': None,
+            'unknown_in_reference_data': None,
+        })
+    return rows
+
+
 # --- completeness -------------------------------------------------------------------------
 
 def day_of(event):
@@ -477,6 +503,8 @@ def questions(events, messages, source):
         orders = sorted({event['order_id'] for event in events if event.get('execution_id') == execution})
         yield 'order-reconstruction', {**ALL_TIME, 'execution_id': execution}, reconstruction(
             by_order, messages, [(order, 'execution_id=' + execution) for order in orders], execution)
+
+    yield 'order-records', {**ALL_TIME, 'regime': 'rts24'}, order_records(events)
 
     counted_events = [{**event, 'source': source, 'session': event['source_session'],
                        'counter': int(event['source_sequence'])} for event in events]
