@@ -179,11 +179,6 @@ describe('the reports of an execution', () => {
     expect(decisions).toEqual([
       ...['CANC v1 send', 'NEWT v1 underived', 'NEWT v1 underived', 'CANC v1 send', 'NEWT v2 send'],
     ]);
-    // the files can be made once more to the letter
-    await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${run.id}'`);
-    await service.http().post(`${SUBMISSIONS}/${run.id}/files`).expect(202);
-    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${run.id}`);
-    expect([made.status, made.sha256]).toEqual(['done', run.sha256]);
     const path = '/v1/transaction-report-feedback';
     const xml = feedbackXml([{ answers: run.files[0]!.message_id, status: 'ACPT' }], 'FR-UNDERIVED');
     await service.http().post(path).set('content-type', 'application/xml').send(xml).expect(201);
@@ -207,10 +202,6 @@ describe('the reports of an execution', () => {
     expect(decisions).toEqual(['CANC v1 send']);
     // nothing goes out under the reference before the authority took that
     expect(await submitAnd('ACPT', { correct_differing: 'yes' })).toEqual(['NEWT v1 cancelling']);
-    await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${run.id}'`);
-    await service.http().post(`${SUBMISSIONS}/${run.id}/files`).expect(202);
-    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${run.id}`);
-    expect([made.status, made.sha256]).toEqual(['done', run.sha256]);
     const xml = feedbackXml([{ answers: run.files[0]!.message_id, status: 'ACPT' }], `FR-DIFFERS`);
     const path = '/v1/transaction-report-feedback';
     await service.http().post(path).set('content-type', 'application/xml').send(xml).expect(201);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +11,8 @@ import { startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { createKey, query } from './support/keys.js';
 import { Replica } from './support/replica.js';
-import { decisionsOf, filesOf, submitted, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
+import { decisionsOf, filesOf, submitted, SUBMISSIONS, zipOf, type ShownSubmission } from './support/submissions.js';
+import { unzipped } from './support/unzipped.js';
 import { whenOver } from './support/verification.js';
 
 const SCHEMAS = join(resolve(import.meta.dirname, '..', process.env.TRUETRAIL_SHARED ?? '../shared'), 'reference/xsd');
@@ -73,7 +75,7 @@ describe('a submission of transaction reports', () => {
     expect(more).toEqual([]);
     const { maker } = act!.metadata as { maker: string };
     const written = events.filter(
-      ({ metadata }) => (metadata as { maker: string }).maker === maker && metadata !== act!.metadata,
+      ({ action, metadata }) => action === 'written' && (metadata as { maker: string }).maker === maker,
     );
     expect(written.map((each) => each.entity_id)).toEqual(
       (await decisionsOf(service, first.id))
@@ -104,15 +106,60 @@ describe('a submission of transaction reports', () => {
     expect((await over(await asked())).records).toBe('0');
   });
 
-  it('has the same files once more where they are not kept any more', async () => {
-    const before = await filesOf(service, first.id);
-    await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${first.id}'`);
-    await service.http().get(`${SUBMISSIONS}/${first.id}/content`).expect(410);
-    const asked = await service.http().post(`${SUBMISSIONS}/${first.id}/files`).expect(202);
-    expect((asked.body as ShownSubmission).id).toBe(first.id);
-    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${first.id}`);
-    expect([made.status, made.sha256]).toEqual(['done', first.sha256]);
-    expect(await filesOf(service, first.id)).toEqual(before);
+  it('has its files as they were sent: in the ledger, byte for byte, however files are made since', async () => {
+    const before = await zipOf(service, first.id);
+    expect(createHash('sha256').update(before).digest('hex')).toBe(first.sha256);
+    // nothing of them is kept besides
+    const pieces = await query(service.database, 'SELECT count(*) AS count FROM reporting_run_pieces');
+    expect(pieces).toEqual([{ count: '0' }]);
+    const search = `/v1/ledgers/_reporting/events?entity_id=${first.id}&sort=sequence&limit=1000`;
+    const { events } = (await service.http().get(search).expect(200)).body as {
+      events: { action: string; new_state: Record<string, string>; raw?: { media_type: string; data: string } }[];
+    };
+    const parts = events.filter(({ action }) => action === 'part');
+    expect(parts.map((each) => each.new_state.part)).toEqual(parts.map((_, i) => String(i + 1)));
+    expect(new Set(parts.map(({ raw }) => raw!.media_type))).toEqual(new Set(['application/zip']));
+    const bytes = Buffer.concat(parts.map(({ raw }) => Buffer.from(raw!.data, 'base64')));
+    expect(bytes.equals(before)).toBe(true);
+
+    const env = {
+      ...{ REPORTING_SENDER: 'XX', REPORTING_RECEIVER: 'DE', REPORTING_FILE_REPORTS: '7' },
+      REPORTING_FILE_NAME: '{sender}-{sequence:8}',
+    };
+    const other = await startService({ env, database: service.database });
+    try {
+      expect((await zipOf(other, first.id)).equals(before)).toBe(true);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('never hands out a file that is not the one that was sent', async () => {
+    const run = await submitted(service, { from_date: '2025-06-04', to_date: '2025-06-04' });
+    expect([run.records, run.act]).toEqual(['0', null]);
+    expect(unzipped(await zipOf(service, run.id)).size).toBe(0);
+    const part = `ledger = '_reporting' AND action = 'part' AND entity_id = '${first.id}' AND new_state->>'part' = '2'`;
+    const [{ leaf }] = (await query<{ leaf: string }>(
+      service.database,
+      `SELECT tableoid::regclass::text AS leaf FROM audit_events WHERE ${part}`,
+    )) as [{ leaf: string }];
+    const changeBit = async () => {
+      await query(service.database, `ALTER TABLE ${leaf} DISABLE TRIGGER ALL`);
+      const changed = 'set_byte(raw_data, 100, get_byte(raw_data, 100) # 1)';
+      await query(service.database, `UPDATE ${leaf} SET raw_data = ${changed} WHERE ${part}`);
+      await query(service.database, `ALTER TABLE ${leaf} ENABLE TRIGGER ALL`);
+    };
+    await changeBit();
+    try {
+      await expect(zipOf(service, first.id)).rejects.toThrow();
+    } finally {
+      await changeBit();
+    }
+    expect(
+      createHash('sha256')
+        .update(await zipOf(service, first.id))
+        .digest('hex'),
+    ).toBe(first.sha256);
   });
 
   it('stands in the access log: who asked for it, and who fetched its files', async () => {
@@ -415,7 +462,7 @@ describe('a submission whose replica is killed', () => {
     expect((await whenDone(other!, await ask(other!))).records).toBe('0');
   }, 120_000);
 
-  it('after its act, counts: whoever takes it up makes the files, and nothing is sent again', async () => {
+  it('after its act, counts: its files are there, and nothing is sent again', async () => {
     const [, killed, other] = replicas;
     const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
     const corrected = {

@@ -129,14 +129,19 @@ async function takeFacts(
 ): Promise<void> {
   let written: Extract<ReportingFact, { is: 'written' }>[] = [];
   let advised: Extract<ReportingFact, { is: 'advised' }>[] = [];
+  let parts: { maker: string; part: sql.StoredPart }[] = [];
   const flush = async (): Promise<void> => {
+    if (parts.length > 0) await sql.insertParts(client, parts);
     if (written.length > 0) await sql.insertWritten(client, written);
     if (advised.length > 0) await sql.insertAdvised(client, advised);
-    [written, advised] = [[], []];
+    [written, advised, parts] = [[], [], []];
   };
   for (const [row, fact] of facts) {
     if (fact?.is === 'written') written.push(fact);
     if (fact?.is === 'advised') advised.push(fact);
+    if (fact?.is === 'part') {
+      parts.push({ maker: fact.maker, part: { ...fact.part, ledger, sequence: row.sequence } });
+    }
     if (fact?.is !== 'act') continue;
     await flush();
     await sql.insertAct(client, fact, { ledger, sequence: row.sequence, recordedAt: recordedAt(row) });
@@ -150,17 +155,17 @@ async function keepRun(
   { subject: id, principal, summary }: Act,
   createdAt: string,
 ): Promise<void> {
-  const { ledger, executing_entity: executingEntity, parameters, as_of: asOf, files } = summary as SubmissionSummary;
-  const records = files.reduce((sum, file) => sum + Number(file.new) + Number(file.cancelled), 0);
-  const run = {
-    id,
+  const {
     ledger,
-    executingEntity,
+    executing_entity: executingEntity,
     parameters,
-    asOf: BigInt(asOf),
-    requestedBy: principal,
-    createdAt,
-    records,
-  };
-  await insertRunOfAct(client, run);
+    as_of: asOf,
+    files,
+    zip,
+  } = summary as SubmissionSummary;
+  const records = files.reduce((sum, file) => sum + Number(file.new) + Number(file.cancelled), 0);
+  await insertRunOfAct(client, {
+    ...{ id, ledger, executingEntity, parameters, asOf: BigInt(asOf), madeBy: 'not known any more' },
+    ...{ requestedBy: principal, createdAt, records, bytes: Number(zip.bytes), sha256: zip.sha256 },
+  });
 }

@@ -18,8 +18,6 @@ export interface SubmissionRead {
   isRepeatingRejected: boolean;
   isCancellingUnderived: boolean;
   isCorrectingDiffering: boolean;
-  /** of one that counts as sent already: its files are made once more, of what this maker sent, and nothing is decided */
-  sentBy: string | undefined;
   files: FileMaking;
 }
 
@@ -50,9 +48,19 @@ export interface WrittenFile {
   sha256: string;
 }
 
+/** A part of the zip of the files. */
+export interface ZipPart {
+  /** bytes of the zip */
+  packed: number;
+  /** what of which file it holds, packed by itself, before its first byte so many, and how many; undefined for none */
+  content: { messageId: string; from: number; bytes: number } | undefined;
+}
+
 /** What is known of a submission once its files are whole. */
 export interface SubmissionTotals {
   files: readonly WrittenFile[];
+  /** in the order of the zip, and all of it */
+  parts: readonly ZipPart[];
   /** how many references each decision was made about: `send`, or why not */
   decisions: Readonly<Record<string, number>>;
 }

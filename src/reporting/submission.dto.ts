@@ -46,7 +46,7 @@ class SubmittedFileDto {
   sha256: string;
 }
 
-export class SubmissionDto extends KeptRunDto {
+export class SubmissionDto extends OmitType(KeptRunDto, ['expires_at']) {
   @ApiProperty({ example: '529900G3SW56SHYNPR95' })
   executing_entity: string;
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, example: { from_date: '2026-06-02' } })
@@ -126,10 +126,10 @@ export class DecisionListDto {
 
 export function shownSubmission(run: StoredRun, act: RecordedAct | undefined): SubmissionDto {
   const { id, ledger, executing_entity, parameters, as_of, status, rows: records, bytes, sha256, error } = run;
-  const { requested_by, created_at, started_at, finished_at, expires_at } = run;
+  const { requested_by, created_at, started_at, finished_at } = run;
   return {
     ...{ id, ledger, executing_entity, parameters: { ...parameters }, as_of, status, records, bytes, sha256, error },
-    ...{ requested_by, created_at, started_at, finished_at, expires_at },
+    ...{ requested_by, created_at, started_at, finished_at },
     act: act ? String(act.act) : null,
     files: (act?.summary.files ?? []) as unknown as SubmittedFileDto[],
   };
