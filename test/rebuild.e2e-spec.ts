@@ -44,6 +44,7 @@ const REPORTED: Record<string, string> = {
   parts: 'SELECT * FROM reporting_parts ORDER BY maker, part',
   records: 'SELECT * FROM reporting_records ORDER BY maker, transaction_reference',
   advices: 'SELECT * FROM reporting_advices ORDER BY maker, number',
+  notes: 'SELECT * FROM reporting_notes ORDER BY maker, transaction_reference',
   progress: 'SELECT * FROM reporting_progress ORDER BY ledger',
   submissions: `SELECT id, ledger, executing_entity, parameters, as_of, requested_by, rows, bytes, sha256, status, created_at
                   FROM reporting_runs WHERE id IN (SELECT subject::uuid FROM reporting_acts WHERE kind = 'submission')

@@ -3,7 +3,8 @@ import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import type { BrokenRule } from '../transaction-reports/feedback.js';
 import type { Submission } from '../transaction-reports/submissions.js';
 import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
-import type { Act, ActKind, AdvisedRecord, FilePart, WrittenRecord } from './reporting-events.js';
+import type { ReportNote } from './report-notes.js';
+import type { Act, ActKind, AdvisedRecord, FilePart, NotedReport, WrittenRecord } from './reporting-events.js';
 
 type Database = pg.Pool | pg.ClientBase;
 
@@ -65,6 +66,61 @@ export async function insertWritten(
       of(({ record }) => record.place.bytes),
     ],
   );
+}
+
+export async function insertNotes(
+  client: pg.ClientBase,
+  all: readonly { maker: string; note: NotedReport }[],
+): Promise<void> {
+  const of = <T>(value: (each: NotedReport) => T): T[] => all.map(({ note }) => value(note));
+  await client.query(
+    `INSERT INTO reporting_notes (maker, ledger, executing_entity, transaction_reference, event_id, noted, why, to_mend,
+                                  values_digest)
+       SELECT maker, ledger, executing_entity, transaction_reference, event_id, noted, why, to_mend, decode(digest, 'hex')
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+                     $9::text[])
+           AS n (maker, ledger, executing_entity, transaction_reference, event_id, noted, why, to_mend, digest)`,
+    [
+      all.map(({ maker }) => maker),
+      ...[of(({ ledger }) => ledger), of(({ executingEntity }) => executingEntity)],
+      ...[of(({ transactionReference }) => transactionReference), of(({ eventId }) => eventId)],
+      ...[of(({ noted }) => noted), of(({ why }) => why), of(({ toMend }) => toMend)],
+      of(({ valuesDigest }) => valuesDigest),
+    ],
+  );
+}
+
+/** What was noted last of a report, and of which execution it is. */
+export interface LastNote extends ReportNote {
+  transactionReference: string;
+  eventId: string;
+}
+
+/** What was noted last of reports of some executions of a ledger for an executing entity, as it stood after an act. */
+export async function lastNotes(
+  database: Database,
+  { ledger, executingEntity, eventIds }: { ledger: string; executingEntity: string; eventIds: readonly string[] },
+  upToAct: number,
+): Promise<LastNote[]> {
+  const { rows } = await database.query<{
+    transaction_reference: string;
+    event_id: string;
+    noted: ReportNote['noted'];
+    why: ReportNote['why'];
+    to_mend: string | null;
+    digest: string | null;
+  }>(
+    `SELECT DISTINCT ON (transaction_reference)
+            transaction_reference, event_id, noted, why, to_mend, encode(values_digest, 'hex') AS digest
+       FROM reporting_notes
+       WHERE event_id = ANY ($1::uuid[]) AND executing_entity = $2 AND ledger = $3 AND act <= $4
+       ORDER BY transaction_reference, act DESC`,
+    [eventIds, executingEntity, ledger, upToAct],
+  );
+  return rows.map((row) => ({
+    ...{ transactionReference: row.transaction_reference, eventId: row.event_id, noted: row.noted, why: row.why },
+    ...{ toMend: row.to_mend, valuesDigest: row.digest },
+  }));
 }
 
 /** A part of a zip, and the event that holds it. */
@@ -190,6 +246,7 @@ export async function insertAct(
     place.recordedAt,
   ]);
   await client.query('UPDATE reporting_advices SET act = $2 WHERE maker = $1', [maker, act]);
+  await client.query('UPDATE reporting_notes SET act = $2 WHERE maker = $1', [maker, act]);
 }
 
 /** An act as it was recorded. */
@@ -230,7 +287,8 @@ export async function listActs(database: Database, kind: ActKind, limit: number)
 /** The number of the last file of all that were sent; 0 before the first. */
 export async function lastFileNumber(database: Database): Promise<number> {
   const { rows } = await database.query<{ number: string | null }>(
-    `SELECT summary->>'last_file' AS number FROM reporting_acts WHERE kind = 'submission' ORDER BY act DESC LIMIT 1`,
+    `SELECT summary->>'last_file' AS number FROM reporting_acts
+       WHERE kind = 'submission' AND summary->>'last_file' IS NOT NULL ORDER BY act DESC LIMIT 1`,
   );
   return Number(rows[0]?.number ?? 0);
 }

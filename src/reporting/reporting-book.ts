@@ -129,16 +129,19 @@ async function takeFacts(
 ): Promise<void> {
   let written: Extract<ReportingFact, { is: 'written' }>[] = [];
   let advised: Extract<ReportingFact, { is: 'advised' }>[] = [];
+  let notes: Extract<ReportingFact, { is: 'noted' }>[] = [];
   let parts: { maker: string; part: sql.StoredPart }[] = [];
   const flush = async (): Promise<void> => {
+    if (notes.length > 0) await sql.insertNotes(client, notes);
     if (parts.length > 0) await sql.insertParts(client, parts);
     if (written.length > 0) await sql.insertWritten(client, written);
     if (advised.length > 0) await sql.insertAdvised(client, advised);
-    [written, advised, parts] = [[], [], []];
+    [written, advised, notes, parts] = [[], [], [], []];
   };
   for (const [row, fact] of facts) {
     if (fact?.is === 'written') written.push(fact);
     if (fact?.is === 'advised') advised.push(fact);
+    if (fact?.is === 'noted') notes.push(fact);
     if (fact?.is === 'part') {
       parts.push({ maker: fact.maker, part: { ...fact.part, ledger, sequence: row.sequence } });
     }

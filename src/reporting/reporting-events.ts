@@ -6,6 +6,7 @@ import type { JsonObject } from '../integrity/strict-json.js';
 import type { BrokenRule } from '../transaction-reports/feedback.js';
 import type { Submission } from '../transaction-reports/submissions.js';
 import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
+import { NOTED, type Noted, type ReportNote } from './report-notes.js';
 import type { ZipPart } from './submission-read.js';
 
 /*
@@ -15,6 +16,9 @@ import type { ZipPart } from './submission-read.js';
  *
  * The files of a submission are recorded as they go out: its zip, in the `raw` of events of parts, and of each record where
  * in its file it stands.
+ *
+ * Of reports that a submission does not send it is recorded what keeps them back, where that is another thing than before;
+ * a submission that sends nothing is an act where there is any of these.
  *
  * Acts are numbered, and the id of an act's event follows from its number. An id counts once in a ledger: of two that
  * decided by the same acts before them only one gets its own in, and the other has to decide anew.
@@ -70,6 +74,17 @@ export interface AdvisedRecord {
   contradicts: boolean;
 }
 
+/** What a submission found of a report that it does not send, where it is another thing than before. */
+export interface NotedReport extends ReportNote {
+  /** whose executions were reported */
+  ledger: string;
+  executingEntity: string;
+  transactionReference: string;
+  orderId: string;
+  /** of the execution or allocation, as first recorded */
+  eventId: string;
+}
+
 /** An act, as its event has it. */
 export interface Act {
   /** from 1 */
@@ -90,9 +105,9 @@ export interface SubmissionSummary extends JsonObject {
   executing_entity: string;
   parameters: Record<string, string>;
   as_of: string;
-  /** numbers of files */
-  first_file: string;
-  last_file: string;
+  /** numbers of files, where there are any */
+  first_file?: string;
+  last_file?: string;
   files: { message_id: string; new: string; cancelled: string; bytes: string; sha256: string }[];
   /** that the files are in, which the events `part` hold */
   zip: { bytes: string; sha256: string; parts: string };
@@ -102,6 +117,7 @@ export interface SubmissionSummary extends JsonObject {
 /** What an event of the ledger says, if others are decided by it. */
 export type ReportingFact =
   | { is: 'written'; maker: string; record: WrittenRecord }
+  | { is: 'noted'; maker: string; note: NotedReport }
   | { is: 'part'; maker: string; part: FilePart }
   | { is: 'advised'; maker: string; number: number; record: AdvisedRecord }
   | ({ is: 'act' } & Act);
@@ -132,6 +148,19 @@ export function writtenEvent(record: WrittenRecord, { maker, principal, at }: Ma
       ...{ executing_entity: executingEntity, status, sha256: digest, message_id: messageId, event_id: eventId },
       ...{ version: String(version), leg: String(leg), trading_time: tradingTime },
       ...{ file_from: String(place.from), file_bytes: String(place.bytes) },
+    },
+  });
+}
+
+/** What was found of a report that is not sent: action `held`, `drafted` or `released`. */
+export function notedEvent(report: NotedReport, { maker, principal, at }: Made): PreparedEvent {
+  const { ledger, executingEntity, transactionReference, orderId, eventId } = report;
+  return prepared({
+    ...{ event_id: uuidv7(), timestamp: at, entity_type: OF_REPORT, entity_id: transactionReference },
+    ...{ action: report.noted, user_id: principal, metadata: { maker } },
+    new_state: {
+      ...{ ledger, executing_entity: executingEntity, order_id: orderId, event_id: eventId },
+      ...{ why: report.why, to_mend: report.toMend, values_sha256: report.valuesDigest },
     },
   });
 }
@@ -204,6 +233,8 @@ export function factOf(content: Content): ReportingFact | undefined {
   if (type === OF_RECONCILIATION) return undefined;
   const maker = textIn(metadata, 'maker');
   if (type === OF_REPORT) {
+    const noted = NOTED.find((each) => each === action);
+    if (noted) return { is: 'noted', maker, note: noteIn(id, noted, state) };
     const common = {
       ...{ executingEntity: textIn(state, 'executing_entity'), transactionReference: id },
       messageId: textIn(state, 'message_id'),
@@ -235,6 +266,17 @@ export function factOf(content: Content): ReportingFact | undefined {
   if (action !== ACTIONS[kind]) return undefined;
   const act = Number(textIn(metadata, 'act'));
   return { is: 'act', act, kind, subject: id, maker, principal, summary: state };
+}
+
+function noteIn(transactionReference: string, noted: Noted, state: JsonObject): NotedReport {
+  const { to_mend: toMend, values_sha256: valuesDigest } = state;
+  return {
+    ...{ ledger: textIn(state, 'ledger'), executingEntity: textIn(state, 'executing_entity'), transactionReference },
+    ...{ orderId: textIn(state, 'order_id'), eventId: textIn(state, 'event_id'), noted },
+    why: textIn(state, 'why') as NotedReport['why'],
+    toMend: typeof toMend === 'string' ? toMend : null,
+    valuesDigest: typeof valuesDigest === 'string' ? valuesDigest : null,
+  };
 }
 
 function placeIn(state: JsonObject): RecordPlace {

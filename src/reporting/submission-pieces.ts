@@ -10,6 +10,7 @@ import type { RecordPlace } from '../transaction-reports/transaction-report-file
 import type { TransactionReport } from '../transaction-reports/transaction-report.js';
 import { partsOfReference } from '../transaction-reports/transaction-reference.js';
 import { byReference, type OfReference } from './draft-groups.js';
+import { newsOf, OVER } from './report-notes.js';
 import { zipOfReports, type ZipProgress } from './report-zip.js';
 import * as bookSql from './reporting-book.sql.js';
 import type { SubmissionRead, WrittenFile, ZipPart } from './submission-read.js';
@@ -41,7 +42,9 @@ export async function* piecesOfSubmission(
   const { executingEntity, upToAct } = read;
   const sentOf = (eventIds: readonly string[]) =>
     bookSql.sentOfExecutions(pool, { ledger, executingEntity, eventIds }, upToAct);
-  const references = byReference(drafts, executingEntity, sentOf, read);
+  const notesOf = (eventIds: readonly string[]) =>
+    bookSql.lastNotes(pool, { ledger, executingEntity, eventIds }, upToAct);
+  const references = byReference(drafts, executingEntity, sentOf, read, notesOf);
   const making = new SubmissionMaking(pool, read);
   // one behind: the last piece goes out once all holds
   let last: Uint8Array | undefined;
@@ -54,7 +57,10 @@ export async function* piecesOfSubmission(
     throw new Error('a month was deleted while the submission was made: ask again');
   }
   yield { bytes: last!, asOf: String(asOf) };
-  return { rows: making.records, submission: { files: making.files, parts: making.parts, decisions: making.counts } };
+  return {
+    rows: making.records,
+    submission: { files: making.files, parts: making.parts, decisions: making.counts, noted: making.noted },
+  };
 }
 
 /** What is decided, and which of it went into which file. */
@@ -64,6 +70,8 @@ class SubmissionMaking implements ZipProgress {
   readonly counts: Record<string, number> = {};
   /** in files so far */
   records = 0;
+  /** reports of which something is noted */
+  noted = 0;
   private number = 0;
   /** on the way into a file, in their order */
   private onTheWay: Decision[] = [];
@@ -80,21 +88,25 @@ class SubmissionMaking implements ZipProgress {
     for await (const of of references) {
       if (this.settled.length >= DECISIONS_AT_ONCE) await this.flush();
       const { decision, sent, transactionReference, orderId, eventId } = of;
-      if (!decision.draft && !isLive(sent)) continue; // it is over
+      const news = newsOf(decision, of.note);
+      if (news) this.noted += 1;
+      const isOver = !decision.draft && !isLive(sent);
+      if (isOver && !news) continue;
       const report = decision.draft?.report;
       const status = report?.status ?? 'NEWT';
       const tradingTime =
-        report?.status === 'NEWT' ? report.tradingTime : report ? undefined : sent.at(-1)!.tradingTime;
+        report?.status === 'NEWT' ? report.tradingTime : report ? undefined : sent.at(-1)?.tradingTime;
       const noted = {
         ...{ transactionReference, ...partsOfReference(transactionReference), orderId, eventId, status },
         ...{ tradingTime: tradingTime ?? null, toMend: null, digest: null, messageId: null, place: null },
+        ...{ noted: news?.noted ?? null, valuesDigest: news?.valuesDigest ?? null },
       };
       if (decision.is === 'send') {
         this.onTheWay.push(this.numbered({ ...noted, decision: 'send', digest: decision.digest }));
         yield decision.draft.report;
       } else {
         const toMend = decision.draft && decision.why === 'held' ? toldOf(decision.draft).toMend : null;
-        this.settled.push(this.numbered({ ...noted, decision: decision.why, toMend }));
+        this.settled.push(this.numbered({ ...noted, decision: isOver ? OVER : decision.why, toMend }));
       }
     }
   }

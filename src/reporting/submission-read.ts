@@ -61,6 +61,8 @@ export interface SubmissionTotals {
   files: readonly WrittenFile[];
   /** in the order of the zip, and all of it */
   parts: readonly ZipPart[];
+  /** how many reports that are not sent something is to be recorded of */
+  noted: number;
   /** how many references each decision was made about: `send`, or why not */
   decisions: Readonly<Record<string, number>>;
 }

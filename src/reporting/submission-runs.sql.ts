@@ -5,6 +5,7 @@ import * as kept from '../runs/kept-run-rows.js';
 import type { RunStatus, RunTables } from '../runs/kept-run-rows.js';
 import type { Submission } from '../transaction-reports/submissions.js';
 import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
+import type { Noted } from './report-notes.js';
 
 export const REPORTING_RUNS: RunTables = { runs: 'reporting_runs', pieces: 'reporting_run_pieces', isKept: 'true' };
 
@@ -155,6 +156,10 @@ export interface Decision {
   version: number;
   leg: number;
   tradingTime: string | null;
+  /** what is news of a report that is not sent */
+  noted: Noted | null;
+  /** of what is held or drafted, where that is news; hex */
+  valuesDigest: string | null;
 }
 
 export async function insertDecisions(
@@ -166,13 +171,15 @@ export async function insertDecisions(
   const of = <T>(value: (each: Decision) => T): T[] => all.map(value);
   await pool.query(
     `INSERT INTO reporting_decisions (run, maker, number, transaction_reference, status, decision, to_mend, digest,
-                                      message_id, order_id, event_id, version, leg, trading_time, file_from, file_bytes)
+                                      message_id, order_id, event_id, version, leg, trading_time, file_from, file_bytes,
+                                      noted, values_digest)
        SELECT $1, $2, number, reference, status, decision, to_mend, decode(digest, 'hex'), message_id, order_id, event_id,
-              version, leg, trading_time, file_from, file_bytes
+              version, leg, trading_time, file_from, file_bytes, noted, decode(values_digest, 'hex')
          FROM unnest($3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                     $11::uuid[], $12::integer[], $13::integer[], $14::text[], $15::bigint[], $16::integer[])
+                     $11::uuid[], $12::integer[], $13::integer[], $14::text[], $15::bigint[], $16::integer[],
+                     $17::text[], $18::text[])
            AS d (number, reference, status, decision, to_mend, digest, message_id, order_id, event_id, version, leg,
-                 trading_time, file_from, file_bytes)`,
+                 trading_time, file_from, file_bytes, noted, values_digest)`,
     [
       ...[run, maker],
       ...[of(({ number }) => number), of(({ transactionReference }) => transactionReference)],
@@ -180,6 +187,7 @@ export async function insertDecisions(
       ...[of(({ digest }) => digest), of(({ messageId }) => messageId), of(({ orderId }) => orderId)],
       ...[of(({ eventId }) => eventId), of(({ version }) => version), of(({ leg }) => leg)],
       ...[of(({ tradingTime }) => tradingTime), of(({ place }) => place?.from), of(({ place }) => place?.bytes)],
+      ...[of(({ noted }) => noted), of(({ valuesDigest }) => valuesDigest)],
     ],
   );
 }
@@ -199,9 +207,14 @@ interface DecisionRow {
   trading_time: string | null;
   file_from: string | null;
   file_bytes: number | null;
+  noted: Noted | null;
+  values_digest: string | null;
 }
 
-/** Decisions of a maker after a number, in their order; those of one kind alone where `decision` says so. */
+/**
+ * Decisions of a maker after a number, in their order; those of one kind alone where `decision` says so, and what is
+ * recorded in the ledger alone where `isRecorded` does.
+ */
 export async function decisionsAfter(
   pool: pg.Pool,
   {
@@ -210,21 +223,25 @@ export async function decisionsAfter(
     after,
     limit,
     decision,
-  }: { run: string; maker: string; after: number; limit: number; decision?: string },
+    isRecorded = false,
+  }: { run: string; maker: string; after: number; limit: number; decision?: string; isRecorded?: boolean },
 ): Promise<Decision[]> {
   const { rows } = await pool.query<DecisionRow>(
     `SELECT number, transaction_reference, status, decision, to_mend, encode(digest, 'hex') AS digest, message_id,
-            order_id, event_id, version, leg, trading_time, file_from, file_bytes
+            order_id, event_id, version, leg, trading_time, file_from, file_bytes, noted,
+            encode(values_digest, 'hex') AS values_digest
        FROM reporting_decisions
        WHERE run = $1 AND maker = $2 AND number > $3 AND ($5::text IS NULL OR decision = $5)
+         AND (NOT $6 OR decision = 'send' OR noted IS NOT NULL)
        ORDER BY number LIMIT $4`,
-    [run, maker, after, limit, decision ?? null],
+    [run, maker, after, limit, decision ?? null, isRecorded],
   );
   return rows.map((row) => ({
     ...{ number: row.number, transactionReference: row.transaction_reference, status: row.status },
     ...{ decision: row.decision, toMend: row.to_mend, digest: row.digest, messageId: row.message_id },
     ...{ orderId: row.order_id, eventId: row.event_id, version: row.version, leg: row.leg },
     tradingTime: row.trading_time,
+    ...{ noted: row.noted, valuesDigest: row.values_digest },
     place: row.file_from === null ? null : { from: Number(row.file_from), bytes: row.file_bytes! },
   }));
 }

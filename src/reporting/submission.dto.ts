@@ -3,12 +3,13 @@ import { Absentable, rule } from '../events/event.dto.js';
 import { PeriodRequestDto } from '../reports/report-run.dto.js';
 import { KeptRunDto } from '../runs/kept-run.dto.js';
 import { UNSENT } from '../transaction-reports/submission-plan.js';
+import { OVER } from './report-notes.js';
 import type { RecordedAct } from './reporting-book.sql.js';
 import type { Decision, StoredRun } from './submission-runs.sql.js';
 
 const MAX_DECISIONS = 1_000;
 /** As docs/transaction-report-states.md has them. */
-const DECISIONS = ['send', ...UNSENT];
+const DECISIONS = ['send', ...UNSENT, OVER];
 
 /** What a submission is asked for: a period, as a report's, and what follows. It is of all that is known. */
 export class SubmissionRequestDto extends OmitType(PeriodRequestDto, ['as_of']) {

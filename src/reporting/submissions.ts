@@ -28,7 +28,9 @@ import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/tra
 import { fileMakingOf } from './file-making.js';
 import { ReportingBook } from './reporting-book.js';
 import type { RecordedAct } from './reporting-book.sql.js';
-import { filePartEvent, writtenEvent, type SubmissionSummary, type WrittenRecord } from './reporting-events.js';
+import type { Noted } from './report-notes.js';
+import { filePartEvent, notedEvent, writtenEvent } from './reporting-events.js';
+import type { NotedReport, SubmissionSummary, WrittenRecord } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
 import { SentFiles, type ReadOfLedger } from './sent-files.js';
@@ -233,17 +235,17 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     return done;
   }
 
-  /** Undefined where there was nothing to send. */
+  /** Undefined where there was nothing to send, and nothing new of what is not sent. */
   private async recordSent(run: StoredRun, making: Making, made: MadeAnswer): Promise<RecordedAct | undefined> {
     const { parameters, asOf, maker, upToAct, totals } = making;
-    const { files, parts, decisions } = totals!;
-    if (files.length === 0) return undefined;
+    const { files, parts, decisions, noted } = totals!;
+    if (files.length === 0 && noted === 0) return undefined;
     const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
     if (taken !== undefined) throw new Problem('message-id-taken', `A file ${taken} was sent before`);
     const { ledger, executing_entity: executingEntity, requested_by: principal } = run;
     const summary: SubmissionSummary = {
       ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: String(asOf) },
-      ...{ first_file: String(files[0]!.number), last_file: String(files.at(-1)!.number) },
+      ...(files.length > 0 && { first_file: String(files[0]!.number), last_file: String(files.at(-1)!.number) }),
       files: files.map((file) => ({
         ...{ message_id: file.messageId, new: String(file.newReports), cancelled: String(file.cancellations) },
         ...{ bytes: String(file.bytes), sha256: file.sha256 },
@@ -256,7 +258,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       // what comes second anyway is not written down first
       if ((await this.book.catchUp()) !== upToAct) throw new OvertakenError('another act came first');
       await this.recordParts(run, maker, parts, made);
-      await this.recordWritten(run, maker);
+      await this.recordReports(run, maker);
       return await this.book.record(act, upToAct, run.created_at);
     } catch (error) {
       throw error instanceof OvertakenError ? new RunOutdated('another act came first', { cause: error }) : error;
@@ -299,16 +301,28 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  private async recordWritten(run: StoredRun, maker: string): Promise<void> {
+  private async recordReports(run: StoredRun, maker: string): Promise<void> {
     const made = { maker, principal: run.requested_by.slice(0, 255), at: run.created_at };
     for (let after = 0; ;) {
-      const page = { run: run.id, maker, after, limit: RECORDS_AT_ONCE, decision: 'send' };
+      const page = { run: run.id, maker, after, limit: RECORDS_AT_ONCE, isRecorded: true };
       const decisions = await sql.decisionsAfter(this.pool, page);
       if (decisions.length === 0) return;
-      await this.ledger.append(decisions.map((each) => writtenEvent(recordOf(each, run.executing_entity), made)));
+      const events = decisions.flatMap((each) => [
+        ...(each.noted === null ? [] : [notedEvent(notedOf(each, each.noted, run), made)]),
+        ...(each.decision === 'send' ? [writtenEvent(recordOf(each, run.executing_entity), made)] : []),
+      ]);
+      await this.ledger.append(events);
       after = decisions.at(-1)!.number;
     }
   }
+}
+
+function notedOf(decision: Decision, noted: Noted, run: StoredRun): NotedReport {
+  const { transactionReference, orderId, eventId, toMend, valuesDigest } = decision;
+  return {
+    ...{ ledger: run.ledger, executingEntity: run.executing_entity, transactionReference, orderId, eventId },
+    ...{ noted, why: decision.decision as NotedReport['why'], toMend, valuesDigest },
+  };
 }
 
 function recordOf(decision: Decision, executingEntity: string): WrittenRecord {
