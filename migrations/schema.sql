@@ -1426,8 +1426,11 @@ CREATE TABLE reporting_decisions (
   trading_time text COLLATE "C",
   file_from bigint,
   file_bytes integer,
+  noted text COLLATE "C",
+  values_digest bytea,
   CONSTRAINT reporting_decisions_pkey PRIMARY KEY (run, maker, number),
   CONSTRAINT reporting_decisions_run_fkey FOREIGN KEY (run) REFERENCES reporting_runs(id),
+  CONSTRAINT reporting_decisions_noted_check CHECK ((noted = ANY (ARRAY['held'::text, 'drafted'::text, 'released'::text]))),
   CONSTRAINT reporting_decisions_sent_check CHECK ((((decision = 'send'::text) = (digest IS NOT NULL)) AND ((decision = 'send'::text) = (message_id IS NOT NULL)))),
   CONSTRAINT reporting_decisions_status_check CHECK ((status = ANY (ARRAY['NEWT'::text, 'CANC'::text])))
 );
@@ -1442,7 +1445,38 @@ COMMENT ON COLUMN reporting_decisions.file_from IS 'Bytes of the file before the
 
 COMMENT ON COLUMN reporting_decisions.file_bytes IS 'Bytes of the record in the file';
 
+COMMENT ON COLUMN reporting_decisions.noted IS 'What is news of a report that is not sent, and is recorded; null: nothing is';
+
+COMMENT ON COLUMN reporting_decisions.values_digest IS 'SHA-256 of the values of a report that is noted as held or drafted';
+
 GRANT DELETE, INSERT, SELECT ON reporting_decisions TO truetrail_service;
+
+CREATE TABLE reporting_notes (
+  maker uuid NOT NULL,
+  act integer,
+  ledger text COLLATE "C" NOT NULL,
+  executing_entity text COLLATE "C" NOT NULL,
+  transaction_reference text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  noted text COLLATE "C" NOT NULL,
+  why text COLLATE "C" NOT NULL,
+  to_mend text COLLATE "C",
+  values_digest bytea,
+  CONSTRAINT reporting_notes_pkey PRIMARY KEY (maker, transaction_reference),
+  CONSTRAINT reporting_notes_act_fkey FOREIGN KEY (act) REFERENCES reporting_acts(act),
+  CONSTRAINT reporting_notes_digest_check CHECK ((octet_length(values_digest) = 32)),
+  CONSTRAINT reporting_notes_noted_check CHECK ((noted = ANY (ARRAY['held'::text, 'drafted'::text, 'released'::text])))
+);
+
+COMMENT ON TABLE reporting_notes IS 'What submissions found of reports that they did not send, each time that it was another than before';
+
+COMMENT ON COLUMN reporting_notes.act IS 'The submission that found it so; null: it came to nothing';
+
+COMMENT ON COLUMN reporting_notes.why IS 'The decision: held, or why a report that could be sent was not, or what let go of it';
+
+CREATE INDEX reporting_notes_event_idx ON public.reporting_notes USING btree (event_id, executing_entity) WHERE (act IS NOT NULL);
+
+GRANT INSERT, SELECT, UPDATE ON reporting_notes TO truetrail_service;
 
 CREATE TABLE reporting_parts (
   maker uuid NOT NULL,

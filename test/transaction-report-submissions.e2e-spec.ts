@@ -4,7 +4,10 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Response } from 'supertest';
+import { BUILD } from '../src/operation/build.js';
 import { actEventId } from '../src/reporting/reporting-events.js';
+import { RTS22 } from '../src/transaction-reports/rules/rts22-rules.js';
+import { transactions } from '../src/transaction-reports/transactions-report.js';
 import { readReportRecords } from './support/report-records.js';
 import { BANK, FIRM, MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, TEST_KEY, type TestService } from './support/app.js';
@@ -132,6 +135,83 @@ describe('a submission of transaction reports', () => {
     } finally {
       await other.close();
     }
+  });
+
+  it('shows a report as it was sent, with the versions of all that it was made by, and where its lineage is', async () => {
+    const { body: shown } = await service.http().get(`${SUBMISSIONS}/${first.id}`).expect(200);
+    const madeWith = shown.made_with as Record<string, string>;
+    expect(madeWith).toMatchObject({
+      ...{ service: `truetrail/${BUILD.version}`, transactions: String(transactions.version) },
+      ...{ 'rts22-transaction-reports': String(RTS22.version), 'field-set': '2017/590' },
+      'schema-set': HAS_SCHEMAS ? '1.1.0' : 'none',
+    });
+    const sent = (await decisionsOf(service, first.id)).find(({ decision }) => decision === 'send')!;
+    const path = `${SUBMISSIONS}/${first.id}/reports`;
+    const { body } = await service.http().get(`${path}/${sent.transaction_reference}`).expect(200);
+    const [file] = (await filesOf(service, first.id)).values();
+    expect(file!.includes(body.record as string)).toBe(true);
+    expect(
+      createHash('sha256')
+        .update(body.record as string)
+        .digest('hex'),
+    ).toBe(sent.sha256);
+    expect(body).toMatchObject({ sha256: sent.sha256, message_id: sent.message_id, made_with: madeWith });
+    const { body: lineage } = await service
+      .http()
+      .get('/v1/ledgers/main/reports/transactions')
+      .query(body.lineage)
+      .expect(200);
+    const row = (lineage.rows as Record<string, string>[]).find(
+      (each) => each.f2_transaction_reference === sent.transaction_reference && each.f1_report_status === 'NEWT',
+    )!;
+    expect((JSON.parse(row.lineage!) as { field: number }[]).length).toBeGreaterThan(20);
+    const none = await service.http().get(`${path}/NONE`).expect(404);
+    expect(none.body.type).toMatch(/transaction-report-not-found$/);
+  });
+
+  it('has what is held on record: since when and why, once, and that it was let go', async () => {
+    const notes = async () => {
+      const { body } = await service
+        .http()
+        .get('/v1/ledgers/_reporting/events?entity_type=transaction_report&sort=sequence&limit=1000')
+        .expect(200);
+      const events = body.events as {
+        action: string;
+        entity_id: string;
+        user_id: string;
+        new_state: Record<string, string | null>;
+      }[];
+      return events.filter(({ action }) => ['held', 'drafted', 'released'].includes(action));
+    };
+    const before = await notes();
+    const held = (await decisionsOf(service, first.id)).filter(({ decision }) => decision === 'held');
+    const told = new Map(before.map((each) => [each.entity_id, each]));
+    for (const { transaction_reference: reference, to_mend: toMend, event_id: event } of held) {
+      const { action, new_state: state } = told.get(reference!)!;
+      expect([action, state.why, state.to_mend, state.event_id]).toEqual(['held', 'held', toMend, event]);
+      expect(state.values_sha256).toMatch(/^[0-9a-f]{64}$/);
+    }
+    // of what two submissions found the same it stands there once, though none was sent
+    expect(new Set(before.map(({ entity_id: id }) => id)).size).toBe(before.length);
+    const lacking = held.find(({ order_id: order }) => order === 'HELD-code');
+    expect(lacking!.to_mend).toContain('field 3: venue_transaction_id must be stated');
+    const filled = MADE_TRANSACTIONS.find(({ event_id: id }) => id === lacking!.event_id)!;
+    const state = { ...(filled.new_state as object), venue_transaction_id: 'MENDED1' };
+    const corrected = {
+      ...filled,
+      event_id: '0197f3a1-6c00-7000-8000-00000000f00b',
+      corrects: filled.event_id,
+      new_state: state,
+    };
+    await service.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+    const run = await over(await asked());
+    expect(run.act).not.toBeNull();
+    const news = (await notes()).slice(before.length);
+    expect(news).toContainEqual(
+      expect.objectContaining({ entity_id: lacking!.transaction_reference, action: 'released' }),
+    );
+    const nothing = await over(await asked());
+    expect([nothing.records, nothing.act]).toEqual(['0', null]);
   });
 
   it('never hands out a file that is not the one that was sent', async () => {

@@ -186,6 +186,12 @@ export const PROBLEMS = {
     meaning:
       'The run is queued, running, failed or cancelled: `GET …/evidence/runs/{id}` says which. A bundle is there once it is `done`. One that failed or was cancelled never gets there: ask for another.',
   },
+  'transaction-report-not-found': {
+    status: 404,
+    title: 'No such report was sent',
+    meaning:
+      'The submission sent no report with this transaction reference. `GET …/submissions/{id}/decisions` lists what it sent.',
+  },
   'submission-unfinished': {
     status: 409,
     title: 'The submission has no files',

@@ -1,3 +1,4 @@
+import { Problem } from '../http/problem.js';
 import { takeReportRecords, type ReportRecord } from '../transaction-reports/report-records.js';
 import { bareDocument } from '../transaction-reports/transaction-report-file.js';
 import type { OfReference } from './draft-groups.js';
@@ -14,8 +15,11 @@ export class ContentsAsSent {
   async of({ sent }: Pick<OfReference, 'sent'>): Promise<ReportRecord | undefined> {
     const lastNew = sent.findLast(({ status }) => status === 'NEWT');
     if (!lastNew) return undefined;
-    const xml = await this.files.record(lastNew, lastNew.place);
-    if (!xml) {
+    let xml: Buffer;
+    try {
+      xml = await this.files.record(lastNew, lastNew.place);
+    } catch (error) {
+      if (!(error instanceof Problem && error.slug === 'event-deleted')) throw error;
       this.notFound += 1;
       return undefined;
     }

@@ -35,7 +35,7 @@ export async function* byReference(
   all: AsyncIterable<Draft | NotReportable>,
   executingEntity: string,
   sentOf: (eventIds: readonly string[]) => Promise<readonly SentRecord[]>,
-  by: Pick<DecidedBy, 'isRepeatingRejected' | 'isCancellingUnderived' | 'isCorrectingDiffering'> = {},
+  by: Pick<DecidedBy, 'isRepeatingRejected' | 'isCancellingUnderived' | 'isCorrectingDiffering' | 'day'> = {},
   notesOf: (eventIds: readonly string[]) => Promise<readonly LastNote[]> = () => Promise.resolve([]),
 ): AsyncGenerator<OfReference> {
   for await (const groups of inGroups(all)) {

@@ -4,6 +4,7 @@ import { compare, parseDecimal } from '../reports/decimal.js';
 import type { ReportRun, Row } from '../reports/report.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { draftsOf } from '../transaction-reports/drafts.js';
+import { fieldSetOn } from '../transaction-reports/field-sets.js';
 import {
   PositionSums,
   positionChangesOf,
@@ -153,7 +154,7 @@ export class Reconciliation {
     const content = isAsSent ? recordOfReport(report) : await asSent.of(of);
     if (content && isHad) this.addPositions('accepted', content);
     const asSubmitted = { ...report, submittingEntity: content?.values.get(SUBMITTING_ENTITY) };
-    const differences = content && !isAsSent ? differencesOf(asSubmitted, content) : undefined;
+    const differences = content && !isAsSent ? differencesOf(asSubmitted, content, fieldSetOn(dayOf(of))) : undefined;
     const isSame = content !== undefined && (differences ?? []).length === 0;
     const result = !isSame ? 'different' : isAccepted ? 'same' : 'unanswered';
     return { aged, result, differences, ...ofSample };
@@ -275,6 +276,11 @@ function rowOf(of: OfReference, { aged, result, differences, sample, sampleDiffe
     ...{ sent_at: aged?.sentAt ?? null, message_id: of.sent.at(-1)?.messageId ?? null },
     ...{ order_id: of.orderId, event_id: of.eventId },
   };
+}
+
+/** The day on which the last new report was sent. */
+function dayOf({ sent }: OfReference): string {
+  return sent.findLast(({ status }) => status === 'NEWT')!.sentAt.slice(0, 10);
 }
 
 function numbersOf(differences: readonly FieldDifference[] | undefined): string | null {

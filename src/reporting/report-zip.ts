@@ -3,6 +3,7 @@ import { Problem } from '../http/problem.js';
 import { MAX_RAW_BYTES } from '../integrity/event.js';
 import { ZipWriter } from '../integrity/zip.js';
 import { messageIdOf, MAX_MESSAGE_ID } from '../config/message-id.js';
+import { FIELD_SETS, fieldSetOn, type FieldSet } from '../transaction-reports/field-sets.js';
 import { SchemaPack, SchemaPackError } from '../transaction-reports/schema-pack.js';
 import { schemaSetOn } from '../transaction-reports/schema-sets.js';
 import {
@@ -43,11 +44,14 @@ export async function* zipOfReports(
   reports: AsyncIterable<TransactionReport> | Iterable<TransactionReport>,
   making: FileMaking,
   progress: ZipProgress,
+  sets: readonly FieldSet[] = FIELD_SETS,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const schemas = await schemasOf(making);
   const validate = schemas && ((document: Buffer) => schemas.validate(document));
   try {
-    yield* inPieces(packed(reportFiles(reports, headersOf(making), making.limits, validate), making, progress));
+    const form = fieldSetOn(making.createdAt.slice(0, 10), sets);
+    const files = reportFiles(reports, headersOf(making), making.limits, validate, form);
+    yield* inPieces(packed(files, making, progress));
   } catch (error) {
     throw error instanceof InvalidReportFileError ? asProblem(error) : error;
   } finally {

@@ -17,7 +17,7 @@ import {
 } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import * as sql from './reporting-book.sql.js';
-import type { RecordedAct } from './reporting-book.sql.js';
+import type { RecordedAct, SentRecord } from './reporting-book.sql.js';
 import { insertRunOfAct } from './submission-runs.sql.js';
 
 /** Events that are taken in at once. */
@@ -64,6 +64,16 @@ export class ReportingBook {
   /** The latest ones first. */
   list(kind: ActKind, limit: number): Promise<RecordedAct[]> {
     return sql.listActs(this.pool, kind, limit);
+  }
+
+  /** What an act sent under a reference, as it stood then. */
+  async sentBy(
+    { act, maker }: RecordedAct,
+    executingEntity: string,
+    reference: string,
+  ): Promise<SentRecord | undefined> {
+    const all = await sql.sentRecords(this.pool, { executingEntity, references: [reference] }, act);
+    return all.find((each) => each.maker === maker);
   }
 
   /** The number of the last file of all that were sent; 0 before the first. */

@@ -112,6 +112,8 @@ export interface SubmissionSummary extends JsonObject {
   /** that the files are in, which the events `part` hold */
   zip: { bytes: string; sha256: string; parts: string };
   decisions: Record<string, string>;
+  /** versions of what its reports were made by, by name: see made-with.ts */
+  made_with: Record<string, string>;
 }
 
 /** What an event of the ledger says, if others are decided by it. */

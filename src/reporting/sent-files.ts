@@ -4,7 +4,6 @@ import type { ArchivedEvents } from '../archive/archived-events.js';
 import type { LedgerExtent } from '../events/read-transaction.js';
 import { grouped } from '../reports/grouped.js';
 import { unpackPiece } from '../integrity/zip.js';
-import { Problem } from '../http/problem.js';
 import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
 import { BLOCK_BYTES } from './report-zip.js';
 import * as sql from './reporting-book.sql.js';
@@ -58,19 +57,17 @@ export class SentFiles {
   }
 
   /**
-   * A record as it stands in its file. Undefined where its events were deleted at the end of their retention. Throws Error
-   * where it is not the one that was sent.
+   * A record as it stands in its file. Throws event-deleted once its retention is over, archive-unavailable, and Error where
+   * it is not the one that was sent.
    */
   async record(
     { maker, messageId, digest }: { maker: string; messageId: string; digest: string },
     place: RecordPlace,
-  ): Promise<Buffer | undefined> {
+  ): Promise<Buffer> {
     const parts = await sql.partsWithin(this.database, maker, messageId, place);
     const pieces: Buffer[] = [];
     for (const part of parts) {
-      const piece = await this.pieceOf(maker, part);
-      if (!piece) return undefined;
-      pieces.push(piece);
+      pieces.push(await this.pieceOf(maker, part));
     }
     const from = place.from - (parts[0]?.content?.from ?? 0);
     const record = Buffer.concat(pieces).subarray(from, from + place.bytes);
@@ -80,17 +77,11 @@ export class SentFiles {
     return record;
   }
 
-  private async pieceOf(maker: string, part: StoredPart): Promise<Buffer | undefined> {
+  private async pieceOf(maker: string, part: StoredPart): Promise<Buffer> {
     const name = `${maker} ${part.part}`;
     const known = this.pieces.get(name);
     if (known) return known;
-    let packed: Buffer;
-    try {
-      [packed] = (await this.bytesOf([part])) as [Buffer];
-    } catch (error) {
-      if (error instanceof Problem && error.slug === 'event-deleted') return undefined;
-      throw error;
-    }
+    const [packed] = (await this.bytesOf([part])) as [Buffer];
     const piece = unpackPiece(packed, BLOCK_BYTES);
     this.pieces.set(name, piece);
     if (this.pieces.size > PIECES_KEPT) this.pieces.delete(this.pieces.keys().next().value!);

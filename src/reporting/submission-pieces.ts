@@ -42,9 +42,10 @@ export async function* piecesOfSubmission(
   const { executingEntity, upToAct } = read;
   const sentOf = (eventIds: readonly string[]) =>
     bookSql.sentOfExecutions(pool, { ledger, executingEntity, eventIds }, upToAct);
+  const day = read.files.createdAt.slice(0, 10);
   const notesOf = (eventIds: readonly string[]) =>
     bookSql.lastNotes(pool, { ledger, executingEntity, eventIds }, upToAct);
-  const references = byReference(drafts, executingEntity, sentOf, read, notesOf);
+  const references = byReference(drafts, executingEntity, sentOf, { ...read, day }, notesOf);
   const making = new SubmissionMaking(pool, read);
   // one behind: the last piece goes out once all holds
   let last: Uint8Array | undefined;

@@ -15,7 +15,9 @@ import { runIdOf } from '../runs/run-id.js';
 import {
   DecisionListDto,
   DecisionQueryDto,
+  SentReportDto,
   shownDecision,
+  shownReport,
   shownSubmission,
   SubmissionDto,
   SubmissionListDto,
@@ -109,6 +111,33 @@ export class SubmissionsController {
     const { after = '0', limit = DEFAULT_DECISIONS, decision } = query;
     const page = { after: Number(after), limit: Number(limit), ...(decision === undefined ? {} : { decision }) };
     return { decisions: (await this.submissions.decisions(keyOf(ledger, id), page)).map(shownDecision) };
+  }
+
+  @Get(':id/reports/:reference')
+  @Access('reports:read')
+  @ApiParam({
+    name: 'reference',
+    description: 'Transaction reference (field 2)',
+    example: '01J8Z0000000000000000000010010000',
+  })
+  @ApiOperation({
+    operationId: 'readSentReport',
+    summary: 'A report as it was sent, and the versions of what it was made by',
+    description:
+      'Each of its values was derived from events and reference data: the report transactions says so, asked with what `lineage` holds. Who read it is recorded in the ledger _service.',
+  })
+  @ApiAnswer(200, SentReportDto)
+  @ApiProblems(
+    ...(['ledger-not-found', 'submission-not-found', 'transaction-report-not-found', 'event-deleted'] as const),
+    ...(['not-recorded-as-read', 'archive-unavailable', 'database-unavailable'] as const),
+  )
+  async report(
+    @Param('ledger') ledger: string,
+    @Param('id') id: string,
+    @Param('reference') reference: string,
+    @Caller() caller: Principal,
+  ): Promise<SentReportDto> {
+    return shownReport(await this.submissions.sentReport(keyOf(ledger, id), reference, caller));
   }
 
   @Get(':id/content')

@@ -15,7 +15,6 @@ import { Problem } from '../http/problem.js';
 import { ZipWriter } from '../integrity/zip.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
-import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';
 import { readReportRequest, type ReportRequest } from '../reports/report-parameters.js';
 import { formatOf } from '../reports/report-formats.js';
@@ -26,8 +25,9 @@ import { KeptRunMaker, RunOutdated, type MadeAnswer } from '../runs/kept-run-mak
 import { assertRoomForRun } from '../runs/open-runs.js';
 import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/transactions-report.js';
 import { fileMakingOf } from './file-making.js';
+import { madeWith, SERVICE_BUILD } from './made-with.js';
 import { ReportingBook } from './reporting-book.js';
-import type { RecordedAct } from './reporting-book.sql.js';
+import type { RecordedAct, SentRecord } from './reporting-book.sql.js';
 import type { Noted } from './report-notes.js';
 import { filePartEvent, notedEvent, writtenEvent } from './reporting-events.js';
 import type { NotedReport, SubmissionSummary, WrittenRecord } from './reporting-events.js';
@@ -47,6 +47,14 @@ const PART_BYTES_AT_ONCE = 1024 * 1024;
 
 /** Which run: an id counts under its own ledger alone. */
 export type RunKey = Pick<StoredRun, 'ledger' | 'id'>;
+
+/** A report as it was sent. */
+export interface SentReport {
+  sent: SentRecord;
+  /** the element `Tx` */
+  record: string;
+  summary: SubmissionSummary;
+}
 
 /** One making of a run, from its first piece until it is on record. */
 interface Making {
@@ -118,7 +126,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const executingEntity = await this.executingEntityOf(ledger, parameters);
     const run = { id, ledger, executing_entity: executingEntity, parameters, as_of: String(asOf) };
     await this.records.run(run, caller.id);
-    const madeBy = `truetrail/${BUILD.version}`;
+    const madeBy = SERVICE_BUILD;
     const stored = await sql.insertRun(this.pool, {
       ...{ id, ledger, executingEntity, parameters, asOf, madeBy, requestedBy: caller.id },
     });
@@ -169,6 +177,20 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     if (run.status === 'done') return run;
     const why = run.error === null ? '' : `: ${run.error}`;
     throw new Problem('submission-unfinished', `The submission is ${run.status}${why}`);
+  }
+
+  /**
+   * A report as a submission sent it. Throws submission-not-found, transaction-report-not-found, not-recorded-as-read,
+   * event-deleted, archive-unavailable.
+   */
+  async sentReport(key: RunKey, reference: string, caller: Principal): Promise<SentReport> {
+    const run = await this.find(key);
+    const act = await this.actOf(run);
+    const sent = act && (await this.book.sentBy(act, run.executing_entity, reference));
+    if (!sent) throw new Problem('transaction-report-not-found', 'The submission sent no report with this reference');
+    await this.records.fetched(run, caller.id);
+    const record = (await this.sentFiles.record(sent, sent.place)).toString('utf8');
+    return { sent, record, summary: act.summary as SubmissionSummary };
   }
 
   /**
@@ -251,6 +273,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
         ...{ bytes: String(file.bytes), sha256: file.sha256 },
       })),
       zip: { bytes: String(made.bytes), sha256: made.sha256.toString('hex'), parts: String(parts.length) },
+      made_with: madeWith(run.created_at.slice(0, 10), this.config.REPORTING_SCHEMAS !== undefined),
       decisions: Object.fromEntries(Object.entries(decisions).map(([name, count]) => [name, String(count)])),
     };
     const act = { kind: 'submission' as const, subject: run.id, maker, principal: principal.slice(0, 255), summary };

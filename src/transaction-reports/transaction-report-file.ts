@@ -2,7 +2,7 @@ import { parseTimestamp } from '../integrity/timestamp.js';
 import { MAX_MESSAGE_ID } from '../config/message-id.js';
 import { ENVELOPE_NAMESPACE, HEADER_NAMESPACE, REPORT_MESSAGE, REPORT_NAMESPACE } from './schema-sets.js';
 import type { SchemaFinding } from './schema-pack.js';
-import { transactionXml } from './transaction-report-xml.js';
+import { fieldSetOn, type FieldSet } from './field-sets.js';
 import type { TransactionReport } from './transaction-report.js';
 import { element } from './xml-text.js';
 
@@ -76,7 +76,8 @@ const CHUNK_BYTES = 256 * 1024;
 /**
  * Files of reports, as many as the limits make necessary, none where there is no report. Of each file a chunk is in
  * memory at a time. `validate` gets every piece as a document of its own, before it is handed out: the schema knows no rule
- * that goes beyond one report, so that the file is valid exactly if its pieces are.
+ * that goes beyond one report, so that the file is valid exactly if its pieces are. `form` is how records are written: as on
+ * the day of the files, when left out.
  *
  * Throws UnwritableReportError, InvalidReportFileError, and RangeError where one report alone is beyond the limits.
  */
@@ -85,8 +86,9 @@ export async function* reportFiles(
   headerOf: (number: number) => FileHeader,
   limits: FileLimits,
   validate?: (document: Buffer) => readonly SchemaFinding[],
+  form: Pick<FieldSet, 'xml'> = fieldSetOn(headerOf(1).createdAt.slice(0, 10)),
 ): AsyncGenerator<ReportFile, void, undefined> {
-  const source = texts(reports);
+  const source = texts(reports, form);
   try {
     yield* filesOf(source, headerOf, limits, validate);
   } finally {
@@ -148,8 +150,9 @@ async function* filesOf(
 
 async function* texts(
   reports: AsyncIterable<TransactionReport> | Iterable<TransactionReport>,
+  form: Pick<FieldSet, 'xml'>,
 ): AsyncGenerator<{ xml: Buffer; status: TransactionReport['status'] }, void, undefined> {
-  for await (const report of reports) yield { xml: Buffer.from(transactionXml(report)), status: report.status };
+  for await (const report of reports) yield { xml: Buffer.from(form.xml(report)), status: report.status };
 }
 
 function headXml({ from, to, messageId, createdAt }: FileHeader): string {
