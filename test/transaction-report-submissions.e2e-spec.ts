@@ -14,9 +14,12 @@ import { startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { createKey, query } from './support/keys.js';
 import { Replica } from './support/replica.js';
+import { folderStore, type TestStore } from './support/stores.js';
 import { decisionsOf, filesOf, submitted, SUBMISSIONS, zipOf, type ShownSubmission } from './support/submissions.js';
 import { unzipped } from './support/unzipped.js';
-import { whenOver } from './support/verification.js';
+import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
+import { CCP } from './support/transaction-reports.js';
+import { runJob, whenOver } from './support/verification.js';
 
 const SCHEMAS = join(resolve(import.meta.dirname, '..', process.env.TRUETRAIL_SHARED ?? '../shared'), 'reference/xsd');
 const HAS_SCHEMAS = existsSync(join(SCHEMAS, 'head.003.001.01.xsd'));
@@ -417,6 +420,63 @@ describe('a submission of transaction reports', () => {
     expect(Number(body.as_of)).toBeGreaterThan(MADE_TRANSACTIONS.length);
     expect(Number(body.parameters.reference_as_of)).toBeGreaterThan(1);
   });
+});
+
+describe('a submission of which all has left the database', () => {
+  let store: TestStore;
+  let service: TestService;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    store = folderStore();
+    service = await startService({
+      env: { ARCHIVE_URL: store.url, ONLINE_MONTHS: '12', REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' },
+      settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+    });
+    admin = new pg.Client({ connectionString: service.database.adminUrl });
+    await admin.connect();
+  }, 60_000);
+  afterAll(async () => {
+    await admin?.end();
+    await service?.close();
+    store?.close();
+  });
+
+  it('has its files byte for byte from the archive, and is compared by field with what they say', async () => {
+    const now = new Date();
+    await moveTrailClock(admin, new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 14, 15, 12)));
+    await runJob(service, 'partition-maintenance');
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+    const run = await submitted(service, DAY);
+    expect([run.status, run.error]).toEqual(['done', null]);
+    const before = await zipOf(service, run.id);
+    await runJob(service, 'archive-export');
+    await moveTrailClock(admin, now);
+    await runJob(service, 'partition-maintenance');
+    await runJob(service, 'archive-export');
+    await runJob(service, 'retention');
+    const left = await query<{ count: string }>(
+      service.database,
+      `SELECT count(*) AS count FROM audit_events WHERE ledger = '_reporting' AND action IN ('part', 'written')`,
+    );
+    expect(left).toEqual([{ count: '0' }]);
+    expect((await zipOf(service, run.id)).equals(before)).toBe(true);
+
+    const venue = TRANSACTION_REFERENCE.venue!.replace(`OPRT,FR,RMKT,,,${CCP}`, `OPRT,FR,RMKT,,,${BANK}`);
+    await service.http().post('/v1/reference/venue/imports').set('content-type', 'text/csv').send(venue).expect(201);
+    const { body } = await service
+      .http()
+      .post('/v1/ledgers/main/transaction-reports/reconciliations')
+      .send({ ...DAY, time_zone: 'UTC' })
+      .expect(200);
+    const rows = body.rows as Record<string, string>[];
+    const different = rows.filter(({ kind, result }) => kind === 'reference' && result === 'different');
+    expect(different.length).toBeGreaterThan(5);
+    expect(different.every(({ differences }) => differences!.includes(CCP) && differences!.includes(BANK))).toBe(true);
+    expect(rows.find(({ total_of: of }) => of === 'not compared')!.count).toBe('0');
+  }, 240_000);
 });
 
 describe('a submission whose replica is killed', () => {

@@ -15,16 +15,10 @@ import {
   type ReportFile,
 } from '../transaction-reports/transaction-report-file.js';
 import type { TransactionReport } from '../transaction-reports/transaction-report.js';
-import type { FileMaking, WrittenFile, ZipPart } from './submission-read.js';
+import { BLOCK_BYTES, type FileMaking, type WrittenFile, type ZipPart } from './submission-read.js';
 
 /** So much of the zip is handed on at once. */
 const PIECE_BYTES = 1024 * 1024;
-/**
- * So much of a file is packed by itself. What cannot be made smaller grows by 31 bytes at most (deflateBound in zlib's
- * deflate.c) and by five that end it, and is one part still.
- */
-export const BLOCK_BYTES = 64_000;
-
 /** What is told while the files are written. */
 export interface ZipProgress {
   /** The next of the reports are in this file, at these places, and none after them yet. */

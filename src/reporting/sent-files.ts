@@ -5,9 +5,9 @@ import type { LedgerExtent } from '../events/read-transaction.js';
 import { grouped } from '../reports/grouped.js';
 import { unpackPiece } from '../integrity/zip.js';
 import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
-import { BLOCK_BYTES } from './report-zip.js';
 import * as sql from './reporting-book.sql.js';
 import type { StoredPart } from './reporting-book.sql.js';
+import { BLOCK_BYTES } from './submission-read.js';
 
 /** Parts that are read at once: a megabyte at most. */
 const PARTS_AT_ONCE = 16;

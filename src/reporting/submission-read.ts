@@ -48,6 +48,12 @@ export interface WrittenFile {
   sha256: string;
 }
 
+/**
+ * So much of a file is packed by itself. What cannot be made smaller grows by 31 bytes at most (deflateBound in zlib's
+ * deflate.c) and by five that end it, and is one part still.
+ */
+export const BLOCK_BYTES = 64_000;
+
 /** A part of the zip of the files. */
 export interface ZipPart {
   /** bytes of the zip */
