@@ -2,10 +2,8 @@ import { uuidv7 } from '../src/database/uuidv7.js';
 import { agency, BANK, CLIENT, OWN, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
-import { query } from './support/keys.js';
 import { readReportRecords } from './support/report-records.js';
-import { decisionsOf, filesOf, submitted, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
-import { whenOver } from './support/verification.js';
+import { decisionsOf, filesOf, submitted, type ShownSubmission } from './support/submissions.js';
 
 type Members = Record<string, unknown>;
 

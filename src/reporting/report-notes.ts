@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isReady, type Draft } from '../transaction-reports/draft.js';
+import { isReady } from '../transaction-reports/draft.js';
 import { recordOfReport } from '../transaction-reports/reconciliation.js';
 import type { Decision, Unsent } from '../transaction-reports/submission-plan.js';
 import { toldOf } from '../transaction-reports/told-of-drafts.js';
@@ -60,7 +60,7 @@ function noteOf(decision: Decision): ReportNote {
 }
 
 /** SHA-256 of the values of a report, hex: of JSON, a list of path and text for each, in the order of the fields. */
-export function digestOfValues(report: TransactionReport | Draft['report']): string {
+export function digestOfValues(report: TransactionReport): string {
   return createHash('sha256')
     .update(JSON.stringify([...recordOfReport(report).values]))
     .digest('hex');
