@@ -314,7 +314,8 @@ describe('the reports of an execution', () => {
     await fill();
     expect(await submitAnd('ACPT')).toEqual(['NEWT v1 held', 'NEWT v1 send']);
     await post('change_status', {}, { allocations });
-    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 as-sent', 'NEWT v1 send']);
+    // what was intended is held no more, and nothing is to be reported of it
+    expect(await submitAnd('ACPT')).toEqual(['NEWT v1 over', 'NEWT v1 as-sent', 'NEWT v1 send']);
   }, 60_000);
 
   it('have the venue that the execution states, and nothing of where the one before it was', async () => {
