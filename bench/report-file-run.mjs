@@ -97,9 +97,10 @@ const files = [];
 const memory = [];
 let [placed, zipBytes, heapPeak] = [0, 0, 0];
 const progress = {
-  placed: (_, count) => {
+  part: () => undefined,
+  placed: (_, places) => {
     const before = placed;
-    placed += count;
+    placed += places.length;
     heapPeak = Math.max(heapPeak, heapMb());
     const tenth = Math.ceil(reports / 10);
     if (Math.floor(before / tenth) < Math.floor(placed / tenth)) memory.push(Math.round(residentMb()));

@@ -121,6 +121,15 @@ async function submit(trail, day, count) {
   }
 }
 
+/** Bytes that the ledger _reporting holds: of files, and as rows with their parts out of line, without indexes. */
+async function keptOf(trail) {
+  const { rows } = await trail.owner.query(`
+    SELECT sum(octet_length(raw_data)) FILTER (WHERE action = 'part') AS files, sum(pg_column_size(e.*)) AS events,
+           count(*) FILTER (WHERE action = 'written') AS reports
+      FROM audit_events AS e WHERE ledger = '_reporting'`);
+  return Object.fromEntries(Object.entries(rows[0]).map(([name, value]) => [name, Number(value)]));
+}
+
 /** A submission from the first event read until it counts as sent, and the peak memory of the service that makes it. */
 export async function measureSubmissions(trail, { submitted }) {
   if (process.platform !== 'linux') throw new NotThereYet('peak memory is read from /proc, which only Linux has');
@@ -144,6 +153,7 @@ export async function measureSubmissions(trail, { submitted }) {
       seconds = await submit(own, '2025-06-03', submitted);
     });
     const row = { row: 'submissions', target: 'printed', met: null };
+    const kept = await keptOf(own);
     const what = `submission of ${submitted} executions, from the first event to the act`;
     return [
       { ...row, what, unit: 's', ours: seconds, note: HELD },
@@ -151,6 +161,18 @@ export async function measureSubmissions(trail, { submitted }) {
         ...{ ...row, what: 'the same: peak memory of the service', unit: 'MiB', ours },
         ...{ limitName: `peak at ${small} executions`, limit, ratio: ours / limit },
         ...{ target: '≤ that + 64 MiB', met: ours <= limit + 64 },
+      },
+      {
+        ...row,
+        what: 'the file as it was sent, kept in _reporting, a report',
+        unit: 'B',
+        ours: kept.files / kept.reports,
+      },
+      {
+        ...row,
+        what: 'all events of _reporting in the database, a report',
+        unit: 'B',
+        ours: kept.events / kept.reports,
       },
     ];
   } finally {

@@ -28,6 +28,8 @@ import { CountAttemptsOfRuns1797292800400 } from './1797292800400-count-attempts
 import { KeepTransactionReporting1797300000100 } from './1797300000100-keep-transaction-reporting.js';
 import { ForgetJobRuns1797379200000 } from './1797379200000-forget-job-runs.js';
 import { AcknowledgeFindings1797465600000 } from './1797465600000-acknowledge-findings.js';
+import { KeepFilesAsSent1797552000000 } from './1797552000000-keep-files-as-sent.js';
+import { KeepHeldReports1797552100000 } from './1797552100000-keep-held-reports.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -61,4 +63,6 @@ export const MIGRATIONS = [
   KeepTransactionReporting1797300000100,
   ForgetJobRuns1797379200000,
   AcknowledgeFindings1797465600000,
+  KeepFilesAsSent1797552000000,
+  KeepHeldReports1797552100000,
 ];

@@ -1424,8 +1424,13 @@ CREATE TABLE reporting_decisions (
   version integer NOT NULL,
   leg integer NOT NULL,
   trading_time text COLLATE "C",
+  file_from bigint,
+  file_bytes integer,
+  noted text COLLATE "C",
+  values_digest bytea,
   CONSTRAINT reporting_decisions_pkey PRIMARY KEY (run, maker, number),
   CONSTRAINT reporting_decisions_run_fkey FOREIGN KEY (run) REFERENCES reporting_runs(id),
+  CONSTRAINT reporting_decisions_noted_check CHECK ((noted = ANY (ARRAY['held'::text, 'drafted'::text, 'released'::text]))),
   CONSTRAINT reporting_decisions_sent_check CHECK ((((decision = 'send'::text) = (digest IS NOT NULL)) AND ((decision = 'send'::text) = (message_id IS NOT NULL)))),
   CONSTRAINT reporting_decisions_status_check CHECK ((status = ANY (ARRAY['NEWT'::text, 'CANC'::text])))
 );
@@ -1436,7 +1441,67 @@ COMMENT ON COLUMN reporting_decisions.decision IS 'send, or why it was not sent'
 
 COMMENT ON COLUMN reporting_decisions.to_mend IS 'Of what is held: fields and causes, as in the report transactions';
 
+COMMENT ON COLUMN reporting_decisions.file_from IS 'Bytes of the file before the record';
+
+COMMENT ON COLUMN reporting_decisions.file_bytes IS 'Bytes of the record in the file';
+
+COMMENT ON COLUMN reporting_decisions.noted IS 'What is news of a report that is not sent, and is recorded; null: nothing is';
+
+COMMENT ON COLUMN reporting_decisions.values_digest IS 'SHA-256 of the values of a report that is noted as held or drafted';
+
 GRANT DELETE, INSERT, SELECT ON reporting_decisions TO truetrail_service;
+
+CREATE TABLE reporting_notes (
+  maker uuid NOT NULL,
+  act integer,
+  ledger text COLLATE "C" NOT NULL,
+  executing_entity text COLLATE "C" NOT NULL,
+  transaction_reference text COLLATE "C" NOT NULL,
+  event_id uuid NOT NULL,
+  noted text COLLATE "C" NOT NULL,
+  why text COLLATE "C" NOT NULL,
+  to_mend text COLLATE "C",
+  values_digest bytea,
+  CONSTRAINT reporting_notes_pkey PRIMARY KEY (maker, transaction_reference),
+  CONSTRAINT reporting_notes_act_fkey FOREIGN KEY (act) REFERENCES reporting_acts(act),
+  CONSTRAINT reporting_notes_digest_check CHECK ((octet_length(values_digest) = 32)),
+  CONSTRAINT reporting_notes_noted_check CHECK ((noted = ANY (ARRAY['held'::text, 'drafted'::text, 'released'::text])))
+);
+
+COMMENT ON TABLE reporting_notes IS 'What submissions found of reports that they did not send, each time that it was another than before';
+
+COMMENT ON COLUMN reporting_notes.act IS 'The submission that found it so; null: it came to nothing';
+
+COMMENT ON COLUMN reporting_notes.why IS 'The decision: held, or why a report that could be sent was not, or what let go of it';
+
+CREATE INDEX reporting_notes_event_idx ON public.reporting_notes USING btree (event_id, executing_entity) WHERE (act IS NOT NULL);
+
+GRANT INSERT, SELECT, UPDATE ON reporting_notes TO truetrail_service;
+
+CREATE TABLE reporting_parts (
+  maker uuid NOT NULL,
+  part integer NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  message_id text COLLATE "C",
+  file_from bigint,
+  file_bytes integer,
+  CONSTRAINT reporting_parts_pkey PRIMARY KEY (maker, part),
+  CONSTRAINT reporting_parts_content_check CHECK ((((message_id IS NULL) = (file_from IS NULL)) AND ((message_id IS NULL) = (file_bytes IS NULL)))),
+  CONSTRAINT reporting_parts_part_check CHECK ((part >= 1))
+);
+
+COMMENT ON TABLE reporting_parts IS 'Parts of the zips of files that were sent: in which event of the line _reporting each stands';
+
+COMMENT ON COLUMN reporting_parts.message_id IS 'The file of which it holds a piece; null: it holds what the zip has besides';
+
+COMMENT ON COLUMN reporting_parts.file_from IS 'Bytes of the file before the piece';
+
+COMMENT ON COLUMN reporting_parts.file_bytes IS 'Bytes of the piece, unpacked';
+
+CREATE INDEX reporting_parts_file_idx ON public.reporting_parts USING btree (maker, message_id, file_from);
+
+GRANT INSERT, SELECT ON reporting_parts TO truetrail_service;
 
 CREATE TABLE reporting_progress (
   ledger text COLLATE "C" NOT NULL,
@@ -1460,6 +1525,8 @@ CREATE TABLE reporting_records (
   event_id uuid NOT NULL,
   trading_time text COLLATE "C",
   sent_at timestamp with time zone,
+  file_from bigint,
+  file_bytes integer,
   CONSTRAINT reporting_records_pkey PRIMARY KEY (maker, executing_entity, transaction_reference),
   CONSTRAINT reporting_records_act_fkey FOREIGN KEY (act) REFERENCES reporting_acts(act),
   CONSTRAINT reporting_records_digest_check CHECK ((octet_length(digest) = 32)),
@@ -1474,6 +1541,10 @@ COMMENT ON COLUMN reporting_records.act IS 'The submission by which it counts as
 COMMENT ON COLUMN reporting_records.digest IS 'SHA-256 of the record as it stands in the file';
 
 COMMENT ON COLUMN reporting_records.event_id IS 'The execution or allocation, as first recorded';
+
+COMMENT ON COLUMN reporting_records.file_from IS 'Bytes of the file before the record';
+
+COMMENT ON COLUMN reporting_records.file_bytes IS 'Bytes of the record in the file';
 
 CREATE INDEX reporting_records_event_idx ON public.reporting_records USING btree (event_id, executing_entity) WHERE (act IS NOT NULL);
 
@@ -1522,7 +1593,7 @@ CREATE TABLE reporting_runs (
   CONSTRAINT reporting_runs_pkey PRIMARY KEY (id),
   CONSTRAINT reporting_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
   CONSTRAINT reporting_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
-  CONSTRAINT reporting_runs_expires_check CHECK (((status = ANY (ARRAY['done'::text, 'expired'::text])) = (expires_at IS NOT NULL))),
+  CONSTRAINT reporting_runs_expires_check CHECK (((expires_at IS NULL) OR (status = ANY (ARRAY['done'::text, 'expired'::text])))),
   CONSTRAINT reporting_runs_running_check CHECK (((status = 'running'::text) = (runner IS NOT NULL))),
   CONSTRAINT reporting_runs_sha256_check CHECK ((octet_length(sha256) = 32)),
   CONSTRAINT reporting_runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text, 'expired'::text])))

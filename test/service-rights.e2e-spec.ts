@@ -26,6 +26,8 @@ const TABLES: Record<string, readonly string[]> = {
   // made again from the ledger _reporting, which alone is the record
   reporting_acts: ['INSERT', 'SELECT'],
   reporting_advices: ['INSERT', 'SELECT', 'UPDATE'],
+  reporting_notes: ['INSERT', 'SELECT', 'UPDATE'],
+  reporting_parts: ['INSERT', 'SELECT'],
   reporting_progress: ['INSERT', 'SELECT', 'UPDATE'],
   reporting_records: ['INSERT', 'SELECT', 'UPDATE'],
   reporting_decisions: ['DELETE', 'INSERT', 'SELECT'],

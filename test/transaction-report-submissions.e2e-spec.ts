@@ -1,17 +1,25 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Response } from 'supertest';
+import { BUILD } from '../src/operation/build.js';
 import { actEventId } from '../src/reporting/reporting-events.js';
+import { RTS22 } from '../src/transaction-reports/rules/rts22-rules.js';
+import { transactions } from '../src/transaction-reports/transactions-report.js';
 import { readReportRecords } from './support/report-records.js';
 import { BANK, FIRM, MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { createKey, query } from './support/keys.js';
 import { Replica } from './support/replica.js';
-import { decisionsOf, filesOf, submitted, SUBMISSIONS, type ShownSubmission } from './support/submissions.js';
-import { whenOver } from './support/verification.js';
+import { folderStore, type TestStore } from './support/stores.js';
+import { decisionsOf, filesOf, submitted, SUBMISSIONS, zipOf, type ShownSubmission } from './support/submissions.js';
+import { unzipped } from './support/unzipped.js';
+import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
+import { CCP } from './support/transaction-reports.js';
+import { runJob, whenOver } from './support/verification.js';
 
 const SCHEMAS = join(resolve(import.meta.dirname, '..', process.env.TRUETRAIL_SHARED ?? '../shared'), 'reference/xsd');
 const HAS_SCHEMAS = existsSync(join(SCHEMAS, 'head.003.001.01.xsd'));
@@ -73,7 +81,7 @@ describe('a submission of transaction reports', () => {
     expect(more).toEqual([]);
     const { maker } = act!.metadata as { maker: string };
     const written = events.filter(
-      ({ metadata }) => (metadata as { maker: string }).maker === maker && metadata !== act!.metadata,
+      ({ action, metadata }) => action === 'written' && (metadata as { maker: string }).maker === maker,
     );
     expect(written.map((each) => each.entity_id)).toEqual(
       (await decisionsOf(service, first.id))
@@ -104,15 +112,137 @@ describe('a submission of transaction reports', () => {
     expect((await over(await asked())).records).toBe('0');
   });
 
-  it('has the same files once more where they are not kept any more', async () => {
-    const before = await filesOf(service, first.id);
-    await query(service.database, `UPDATE reporting_runs SET status = 'expired' WHERE id = '${first.id}'`);
-    await service.http().get(`${SUBMISSIONS}/${first.id}/content`).expect(410);
-    const asked = await service.http().post(`${SUBMISSIONS}/${first.id}/files`).expect(202);
-    expect((asked.body as ShownSubmission).id).toBe(first.id);
-    const made = await whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${first.id}`);
-    expect([made.status, made.sha256]).toEqual(['done', first.sha256]);
-    expect(await filesOf(service, first.id)).toEqual(before);
+  it('has its files as they were sent: in the ledger, byte for byte, however files are made since', async () => {
+    const before = await zipOf(service, first.id);
+    expect(createHash('sha256').update(before).digest('hex')).toBe(first.sha256);
+    // nothing of them is kept besides
+    const pieces = await query(service.database, 'SELECT count(*) AS count FROM reporting_run_pieces');
+    expect(pieces).toEqual([{ count: '0' }]);
+    const search = `/v1/ledgers/_reporting/events?entity_id=${first.id}&sort=sequence&limit=1000`;
+    const { events } = (await service.http().get(search).expect(200)).body as {
+      events: { action: string; new_state: Record<string, string>; raw?: { media_type: string; data: string } }[];
+    };
+    const parts = events.filter(({ action }) => action === 'part');
+    expect(parts.map((each) => each.new_state.part)).toEqual(parts.map((_, i) => String(i + 1)));
+    expect(new Set(parts.map(({ raw }) => raw!.media_type))).toEqual(new Set(['application/zip']));
+    const bytes = Buffer.concat(parts.map(({ raw }) => Buffer.from(raw!.data, 'base64')));
+    expect(bytes.equals(before)).toBe(true);
+
+    const env = {
+      ...{ REPORTING_SENDER: 'XX', REPORTING_RECEIVER: 'DE', REPORTING_FILE_REPORTS: '7' },
+      REPORTING_FILE_NAME: '{sender}-{sequence:8}',
+    };
+    const other = await startService({ env, database: service.database });
+    try {
+      expect((await zipOf(other, first.id)).equals(before)).toBe(true);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('shows a report as it was sent, with the versions of all that it was made by, and where its lineage is', async () => {
+    const { body: shown } = await service.http().get(`${SUBMISSIONS}/${first.id}`).expect(200);
+    const madeWith = shown.made_with as Record<string, string>;
+    expect(madeWith).toMatchObject({
+      ...{ service: `truetrail/${BUILD.version}`, transactions: String(transactions.version) },
+      ...{ 'rts22-transaction-reports': String(RTS22.version), 'field-set': '2017/590' },
+      'schema-set': HAS_SCHEMAS ? '1.1.0' : 'none',
+    });
+    const sent = (await decisionsOf(service, first.id)).find(({ decision }) => decision === 'send')!;
+    const path = `${SUBMISSIONS}/${first.id}/reports`;
+    const { body } = await service.http().get(`${path}/${sent.transaction_reference}`).expect(200);
+    const [file] = (await filesOf(service, first.id)).values();
+    expect(file!.includes(body.record as string)).toBe(true);
+    expect(
+      createHash('sha256')
+        .update(body.record as string)
+        .digest('hex'),
+    ).toBe(sent.sha256);
+    expect(body).toMatchObject({ sha256: sent.sha256, message_id: sent.message_id, made_with: madeWith });
+    const { body: lineage } = await service
+      .http()
+      .get('/v1/ledgers/main/reports/transactions')
+      .query(body.lineage)
+      .expect(200);
+    const row = (lineage.rows as Record<string, string>[]).find(
+      (each) => each.f2_transaction_reference === sent.transaction_reference && each.f1_report_status === 'NEWT',
+    )!;
+    expect((JSON.parse(row.lineage!) as { field: number }[]).length).toBeGreaterThan(20);
+    const none = await service.http().get(`${path}/NONE`).expect(404);
+    expect(none.body.type).toMatch(/transaction-report-not-found$/);
+  });
+
+  it('has what is held on record: since when and why, once, and that it was let go', async () => {
+    const notes = async () => {
+      const { body } = await service
+        .http()
+        .get('/v1/ledgers/_reporting/events?entity_type=transaction_report&sort=sequence&limit=1000')
+        .expect(200);
+      const events = body.events as {
+        action: string;
+        entity_id: string;
+        user_id: string;
+        new_state: Record<string, string | null>;
+      }[];
+      return events.filter(({ action }) => ['held', 'drafted', 'released'].includes(action));
+    };
+    const before = await notes();
+    const held = (await decisionsOf(service, first.id)).filter(({ decision }) => decision === 'held');
+    const told = new Map(before.map((each) => [each.entity_id, each]));
+    for (const { transaction_reference: reference, to_mend: toMend, event_id: event } of held) {
+      const { action, new_state: state } = told.get(reference!)!;
+      expect([action, state.why, state.to_mend, state.event_id]).toEqual(['held', 'held', toMend, event]);
+      expect(state.values_sha256).toMatch(/^[0-9a-f]{64}$/);
+    }
+    // of what two submissions found the same it stands there once, though none was sent
+    expect(new Set(before.map(({ entity_id: id }) => id)).size).toBe(before.length);
+    const lacking = held.find(({ order_id: order }) => order === 'HELD-code');
+    expect(lacking!.to_mend).toContain('field 3: venue_transaction_id must be stated');
+    const filled = MADE_TRANSACTIONS.find(({ event_id: id }) => id === lacking!.event_id)!;
+    const state = { ...(filled.new_state as object), venue_transaction_id: 'MENDED1' };
+    const corrected = {
+      ...filled,
+      event_id: '0197f3a1-6c00-7000-8000-00000000f00b',
+      corrects: filled.event_id,
+      new_state: state,
+    };
+    await service.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+    const run = await over(await asked());
+    expect(run.act).not.toBeNull();
+    const news = (await notes()).slice(before.length);
+    expect(news).toContainEqual(
+      expect.objectContaining({ entity_id: lacking!.transaction_reference, action: 'released' }),
+    );
+    const nothing = await over(await asked());
+    expect([nothing.records, nothing.act]).toEqual(['0', null]);
+  });
+
+  it('never hands out a file that is not the one that was sent', async () => {
+    const run = await submitted(service, { from_date: '2025-06-04', to_date: '2025-06-04' });
+    expect([run.records, run.act]).toEqual(['0', null]);
+    expect(unzipped(await zipOf(service, run.id)).size).toBe(0);
+    const part = `ledger = '_reporting' AND action = 'part' AND entity_id = '${first.id}' AND new_state->>'part' = '2'`;
+    const [{ leaf }] = (await query<{ leaf: string }>(
+      service.database,
+      `SELECT tableoid::regclass::text AS leaf FROM audit_events WHERE ${part}`,
+    )) as [{ leaf: string }];
+    const changeBit = async () => {
+      await query(service.database, `ALTER TABLE ${leaf} DISABLE TRIGGER ALL`);
+      const changed = 'set_byte(raw_data, 100, get_byte(raw_data, 100) # 1)';
+      await query(service.database, `UPDATE ${leaf} SET raw_data = ${changed} WHERE ${part}`);
+      await query(service.database, `ALTER TABLE ${leaf} ENABLE TRIGGER ALL`);
+    };
+    await changeBit();
+    try {
+      await expect(zipOf(service, first.id)).rejects.toThrow();
+    } finally {
+      await changeBit();
+    }
+    expect(
+      createHash('sha256')
+        .update(await zipOf(service, first.id))
+        .digest('hex'),
+    ).toBe(first.sha256);
   });
 
   it('stands in the access log: who asked for it, and who fetched its files', async () => {
@@ -292,6 +422,63 @@ describe('a submission of transaction reports', () => {
   });
 });
 
+describe('a submission of which all has left the database', () => {
+  let store: TestStore;
+  let service: TestService;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    store = folderStore();
+    service = await startService({
+      env: { ARCHIVE_URL: store.url, ONLINE_MONTHS: '12', REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' },
+      settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+    });
+    admin = new pg.Client({ connectionString: service.database.adminUrl });
+    await admin.connect();
+  }, 60_000);
+  afterAll(async () => {
+    await admin?.end();
+    await service?.close();
+    store?.close();
+  });
+
+  it('has its files byte for byte from the archive, and is compared by field with what they say', async () => {
+    const now = new Date();
+    await moveTrailClock(admin, new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 14, 15, 12)));
+    await runJob(service, 'partition-maintenance');
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+    const run = await submitted(service, DAY);
+    expect([run.status, run.error]).toEqual(['done', null]);
+    const before = await zipOf(service, run.id);
+    await runJob(service, 'archive-export');
+    await moveTrailClock(admin, now);
+    await runJob(service, 'partition-maintenance');
+    await runJob(service, 'archive-export');
+    await runJob(service, 'retention');
+    const left = await query<{ count: string }>(
+      service.database,
+      `SELECT count(*) AS count FROM audit_events WHERE ledger = '_reporting' AND action IN ('part', 'written')`,
+    );
+    expect(left).toEqual([{ count: '0' }]);
+    expect((await zipOf(service, run.id)).equals(before)).toBe(true);
+
+    const venue = TRANSACTION_REFERENCE.venue!.replace(`OPRT,FR,RMKT,,,${CCP}`, `OPRT,FR,RMKT,,,${BANK}`);
+    await service.http().post('/v1/reference/venue/imports').set('content-type', 'text/csv').send(venue).expect(201);
+    const { body } = await service
+      .http()
+      .post('/v1/ledgers/main/transaction-reports/reconciliations')
+      .send({ ...DAY, time_zone: 'UTC' })
+      .expect(200);
+    const rows = body.rows as Record<string, string>[];
+    const different = rows.filter(({ kind, result }) => kind === 'reference' && result === 'different');
+    expect(different.length).toBeGreaterThan(5);
+    expect(different.every(({ differences }) => differences!.includes(CCP) && differences!.includes(BANK))).toBe(true);
+    expect(rows.find(({ total_of: of }) => of === 'not compared')!.count).toBe('0');
+  }, 240_000);
+});
+
 describe('a submission whose replica is killed', () => {
   const replicas: Replica[] = [];
   let database: TestDatabase;
@@ -415,7 +602,7 @@ describe('a submission whose replica is killed', () => {
     expect((await whenDone(other!, await ask(other!))).records).toBe('0');
   }, 120_000);
 
-  it('after its act, counts: whoever takes it up makes the files, and nothing is sent again', async () => {
+  it('after its act, counts: its files are there, and nothing is sent again', async () => {
     const [, killed, other] = replicas;
     const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
     const corrected = {

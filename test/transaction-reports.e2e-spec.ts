@@ -815,7 +815,7 @@ async function writtenFile(
   const chunks: Buffer[] = [];
   let counts: ReportCounts | undefined;
   for await (const file of reportFiles(reports, () => header, { transactions: Infinity, bytes: Infinity })) {
-    for await (const chunk of file.chunks) chunks.push(chunk);
+    for await (const { bytes } of file.chunks) chunks.push(bytes);
     counts = file.counts;
   }
   return { counts: counts!, findings: pack.validate(Buffer.concat(chunks)) };

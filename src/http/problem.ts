@@ -186,16 +186,17 @@ export const PROBLEMS = {
     meaning:
       'The run is queued, running, failed or cancelled: `GET …/evidence/runs/{id}` says which. A bundle is there once it is `done`. One that failed or was cancelled never gets there: ask for another.',
   },
+  'transaction-report-not-found': {
+    status: 404,
+    title: 'No such report was sent',
+    meaning:
+      'The submission sent no report with this transaction reference. `GET …/submissions/{id}/decisions` lists what it sent.',
+  },
   'submission-unfinished': {
     status: 409,
     title: 'The submission has no files',
     meaning:
-      'It is queued, running or failed: `GET …/submissions/{id}` says which. Files are there once it is `done`. One that failed sent nothing, unless it has an `act`: then `POST …/submissions/{id}/files` makes its files once more.',
-  },
-  'submission-not-sent': {
-    status: 409,
-    title: 'The submission did not send anything',
-    meaning: 'Only the files of a submission that counts as sent are made once more. Ask for a new submission.',
+      'It is queued, running or failed: `GET …/submissions/{id}` says which. Files are there once it is `done`. One that failed sent nothing: ask for another.',
   },
   'reporting-not-configured': {
     status: 409,
@@ -262,12 +263,6 @@ export const PROBLEMS = {
     title: 'The bundle is not kept any more',
     meaning:
       'Bundles are kept for EVIDENCE_RUN_DAYS. Its digest is still there. Ask for another run with the same `as_of`: events and proof are the same.',
-  },
-  'submission-expired': {
-    status: 410,
-    title: 'The files are not kept any more',
-    meaning:
-      'Files are kept for REPORT_RUN_DAYS. Their digests are still there. `POST …/submissions/{id}/files` makes the same files once more.',
   },
   'event-deleted': {
     status: 410,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { unzipped } from '../../test/support/unzipped.js';
-import { MAX_ENTRY_BYTES, ZipError, ZipReader, ZipWriter, type RandomAccess } from './zip.js';
+import { MAX_ENTRY_BYTES, unpackPiece, ZipError, ZipReader, ZipWriter, type RandomAccess } from './zip.js';
 
 /** Chunks one after the other, without a copy of them. */
 function access(chunks: readonly Buffer[]): RandomAccess {
@@ -92,7 +92,12 @@ describe('a zip', () => {
       const parts = async function* (): AsyncGenerator<Buffer> {
         for (let at = 0; at < content.length; at += 1000) yield await Promise.resolve(content.subarray(at, at + 1000));
       };
-      for await (const chunk of zip.addStreamed(`${i}.txt`, parts())) chunks.push(chunk);
+      const packed: Buffer[] = [];
+      for await (const chunk of zip.addStreamed(`${i}.txt`, parts())) packed.push(chunk);
+      chunks.push(...packed);
+      // each piece by itself
+      const pieces = packed.slice(1, -1).map((each) => unpackPiece(each, 1000));
+      expect(Buffer.concat(pieces).equals(content)).toBe(true);
     }
     chunks.push(zip.end());
     const bytes = Buffer.concat(chunks);

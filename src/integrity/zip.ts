@@ -1,6 +1,5 @@
-import { pipeline } from 'node:stream';
 import { promisify } from 'node:util';
-import { crc32, createDeflateRaw, deflateRaw, deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
+import { constants, crc32, deflateRaw, deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 
 /**
  * A zip of which there is one way to write it: entries one after the other from the first byte on, sizes and CRC in front
@@ -8,7 +7,8 @@ import { crc32, createDeflateRaw, deflateRaw, deflateRawSync, inflateRawSync, ty
  * from what it read and compares them bit by bit leaves no field that could say something else to another program.
  *
  * Of an entry that is streamed, sizes and CRC stand after it (APPNOTE.TXT, 4.3.9): what is too large to be held can be
- * written so. ZipReader takes none of these.
+ * written so. Each of its pieces is packed by itself, so that it can be unpacked without those before it. ZipReader takes
+ * none of these.
  */
 
 export interface ZipEntry {
@@ -70,6 +70,14 @@ const DEFLATE_LEVEL = 3;
 
 const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 
+/** An empty block that is the last one, with fixed codes: RFC 1951, section 3.2.3. */
+const LAST_BLOCK = Buffer.from([0x03, 0x00]);
+
+/** The content of a piece of a streamed entry, of `maxBytes` at most. Throws what zlib throws. */
+export function unpackPiece(packed: Buffer, maxBytes: number): Buffer {
+  return inflateRawSync(packed, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: maxBytes });
+}
+
 /** The bytes that `add` makes of a content, made on a thread of Node's pool. */
 export function deflateEntry(content: Buffer): Promise<Buffer> {
   return deflate(content, { level: DEFLATE_LEVEL });
@@ -96,36 +104,32 @@ export class ZipWriter {
   }
 
   /**
-   * The bytes of the next entry, made while its content comes in, so that next to nothing of it is held. They are taken to
-   * their end before anything else is added. Throws what the content throws, and RangeError past 4 GiB.
+   * The bytes of the next entry, made while its content comes in, so that next to nothing of it is held: its header, then
+   * for each piece of the content one that unpackPiece unpacks, then what ends it. They are taken to their end before
+   * anything else is added. Throws what the content throws, and RangeError past 4 GiB.
    */
   async *addStreamed(name: string, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
     const { offset } = this;
     const entry: ZipEntry = {
       ...{ name, isDeflated: true, isStreamed: true, crc: 0, packedBytes: 0, bytes: 0, offset },
     };
-    const counted = async function* (): AsyncGenerator<Buffer, void, undefined> {
-      for await (const chunk of content) {
-        entry.crc = crc32(chunk, entry.crc);
-        entry.bytes += chunk.length;
-        if (entry.bytes > MAX_32) throw new RangeError(`${name} has more than ${MAX_32} bytes`);
-        yield chunk;
-      }
-    };
     const header = localHeader(entry);
     yield header;
-    // whatever goes wrong on the way is thrown by the iteration
-    const deflated = pipeline(counted(), createDeflateRaw({ level: DEFLATE_LEVEL }), () => undefined);
-    for await (const packed of deflated as AsyncIterable<Buffer>) {
+    for await (const piece of content) {
+      entry.crc = crc32(piece, entry.crc);
+      entry.bytes += piece.length;
+      if (entry.bytes > MAX_32) throw new RangeError(`${name} has more than ${MAX_32} bytes`);
+      const packed = await deflate(piece, { level: DEFLATE_LEVEL, finishFlush: constants.Z_FULL_FLUSH });
       entry.packedBytes += packed.length;
       yield packed;
     }
+    entry.packedBytes += LAST_BLOCK.length;
     const descriptor = Buffer.alloc(DATA_DESCRIPTOR_BYTES);
     descriptor.writeUInt32LE(DATA_DESCRIPTOR, 0);
     descriptor.writeUInt32LE(entry.crc, 4);
     descriptor.writeUInt32LE(entry.packedBytes, 8);
     descriptor.writeUInt32LE(entry.bytes, 12);
-    yield descriptor;
+    yield Buffer.concat([LAST_BLOCK, descriptor]);
     this.entries.push(entry);
     this.offset += header.length + entry.packedBytes + descriptor.length;
   }

@@ -20,6 +20,7 @@ const REPORT = draftOf({ ...SHARE, tradingTime: TUESDAY });
 const CANCELLED = draftOf({ ...CANCELLATION, transactionReference: SHARE.transactionReference });
 
 const sentAs = (status: Submission['status'], state: Submission['state'], sentAt = IN_TIME): SentRecord => ({
+  place: { from: 0, bytes: 1 },
   ...{
     executingEntity: 'the firm',
     transactionReference: SHARE.transactionReference,

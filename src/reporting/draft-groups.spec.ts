@@ -16,6 +16,7 @@ const draftOf = (eventId: string): Draft => ({
 const sentFor = (executingEntity: string, status: Submission['status'], state: Submission['state']): SentRecord => ({
   ...{ executingEntity, status, state, eventId: 'e', transactionReference: 'REFe', messageId: 'M', maker: 'm' },
   ...{ act: 1, digest: '00', rules: [], tradingTime: null, sentAt: '2026-06-03T08:00:00Z' },
+  place: { from: 0, bytes: 1 },
 });
 
 async function isReportedForOther(...sent: SentRecord[]): Promise<Record<string, boolean>> {

@@ -2,7 +2,8 @@ import type { Draft, NotReportable } from '../transaction-reports/draft.js';
 import { grouped } from '../reports/grouped.js';
 import { planOf, type DecidedBy, type ReferencePlan } from '../transaction-reports/submission-plan.js';
 import { isLive } from '../transaction-reports/submissions.js';
-import type { SentRecord } from './reporting-book.sql.js';
+import type { ReportNote } from './report-notes.js';
+import type { LastNote, SentRecord } from './reporting-book.sql.js';
 
 /** So many executions are looked up at once. */
 const GROUPS_AT_ONCE = 100;
@@ -13,6 +14,8 @@ export interface OfReference extends ReferencePlan<SentRecord> {
   eventId: string;
   /** all that its versions give */
   derived: readonly (Draft | NotReportable)[];
+  /** what submissions noted of it last, where that is asked for */
+  note?: ReportNote | undefined;
 }
 
 /** What was made of one execution or allocation: at least one. */
@@ -25,22 +28,33 @@ interface Group {
 /**
  * Drafts by their transaction references, of each the drafts and what was sent; and after them references that were sent
  * for the same executions, and have no draft. `sentOf` gives what was sent of some executions, in order, also for other
- * executing entities, and of other ledgers.
+ * executing entities, and of other ledgers; `notesOf` what submissions noted of their reports, also of references that
+ * nothing has any more: these come after the others of their execution.
  */
 export async function* byReference(
   all: AsyncIterable<Draft | NotReportable>,
   executingEntity: string,
   sentOf: (eventIds: readonly string[]) => Promise<readonly SentRecord[]>,
-  by: Pick<DecidedBy, 'isRepeatingRejected' | 'isCancellingUnderived' | 'isCorrectingDiffering'> = {},
+  by: Pick<DecidedBy, 'isRepeatingRejected' | 'isCancellingUnderived' | 'isCorrectingDiffering' | 'day'> = {},
+  notesOf: (eventIds: readonly string[]) => Promise<readonly LastNote[]> = () => Promise.resolve([]),
 ): AsyncGenerator<OfReference> {
   for await (const groups of inGroups(all)) {
-    const ofEvent = grouped(await sentOf(groups.map(({ eventId }) => eventId)), (record) => record.eventId);
+    const eventIds = groups.map(({ eventId }) => eventId);
+    const ofEvent = grouped(await sentOf(eventIds), (record) => record.eventId);
+    const notedOf = grouped(await notesOf(eventIds), (note) => note.eventId);
     for (const { orderId, eventId, derived } of groups) {
       const everywhere = ofEvent.get(eventId) ?? [];
       const own = everywhere.filter((each) => !each.isOfOtherLedger && each.executingEntity === executingEntity);
       const sent = grouped(own, (record) => record.transactionReference);
+      const notes = new Map((notedOf.get(eventId) ?? []).map((note) => [note.transactionReference, note]));
       for (const plan of planOf(derived, sent, { ...by, ...claimsOf(everywhere, executingEntity) })) {
-        yield { ...plan, orderId, eventId, derived };
+        const note = notes.get(plan.transactionReference);
+        notes.delete(plan.transactionReference);
+        yield { ...plan, orderId, eventId, derived, ...(note && { note }) };
+      }
+      for (const [transactionReference, note] of notes) {
+        const decision = { is: 'not-sent', why: 'as-sent' } as const;
+        yield { transactionReference, drafts: [], sent: [], decision, orderId, eventId, derived, note };
       }
     }
   }

@@ -12,6 +12,7 @@ import type { ReconciliationRead } from './reconciliation-read.js';
 import { RECONCILIATION } from './reconciliation-report.js';
 import { Reconciliation } from './reconciliation-rows.js';
 import { refusedFile } from './refused-file.js';
+import { SentFiles } from './sent-files.js';
 
 /**
  * The answer of a reconciliation in pieces. Throws invalid-body where the sample is no file of reports, and what
@@ -30,7 +31,8 @@ export async function* piecesOfReconciliation(
     ...{ ledger, asOf, period, deleted, parameters, archive },
     read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
   };
-  const reconciliation = new Reconciliation(run, { executingEntity, sample, positions });
+  const files = new SentFiles((name, work) => readPage(pool, timeoutMs, name, work, gone), archive, pool);
+  const reconciliation = new Reconciliation(run, { executingEntity, sample, positions, files });
   const report = { ...RECONCILIATION, rows: () => reconciliation.rows() };
   const { rows } = yield* piecesOfRun(pool, report, formatOf(plan.format), run);
   return { rows, reconciliation: { counts: reconciliation.counts, records: sample?.size ?? 0, messageId } };

@@ -4,6 +4,7 @@ import { compare, parseDecimal } from '../reports/decimal.js';
 import type { ReportRun, Row } from '../reports/report.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { draftsOf } from '../transaction-reports/drafts.js';
+import { fieldSetOn } from '../transaction-reports/field-sets.js';
 import {
   PositionSums,
   positionChangesOf,
@@ -28,11 +29,14 @@ import type { GivenPosition } from './reconciliation-read.js';
 import { LIST, RECONCILIATION, RESULTS, SAMPLE_IS, SAMPLE_RESULTS } from './reconciliation-report.js';
 import * as sql from './reporting-book.sql.js';
 import { AT, REPORTING_AS_OF, TIME_ZONE } from './reporting-parameters.js';
+import type { SentFiles } from './sent-files.js';
 
 /** Positions that are held at once: some 70 MB. */
 const MOST_POSITIONS = 100_000;
 /** References of the file that nothing derives, looked up at once. */
 const LOOKED_UP_AT_ONCE = 500;
+/** field 6 */
+const SUBMITTING_ENTITY = 'New/SubmitgPty';
 const LATE = ['late', 'overdue'] as const;
 /** What a submission would leave to others. */
 const OF_OTHERS = ['other-entity', 'other-ledger'] as const;
@@ -42,6 +46,7 @@ export interface ReconciledWith {
   executingEntity: string;
   sample: RecordsToMeet | undefined;
   positions: readonly GivenPosition[];
+  files: SentFiles;
 }
 
 /** Whose sums of positions are compared. */
@@ -104,7 +109,7 @@ export class Reconciliation {
     const referenceRevision = BigInt(run.parameters[REFERENCE_AS_OF] ?? '0');
     const calendar = await authorityCalendar(this.read, referenceRevision, run.parameters[TIME_ZONE]!);
     const draftRun = { ...run, executingEntity, referenceRevision, submittedAt: run.parameters[AT]! };
-    const asSent = new ContentsAsSent(draftRun, this.read);
+    const asSent = new ContentsAsSent(this.by.files);
     const sentOf = (eventIds: readonly string[]) =>
       this.read((client) =>
         sql.sentOfExecutions(client, { ledger: run.ledger, executingEntity, eventIds }, this.upToAct),
@@ -135,21 +140,21 @@ export class Reconciliation {
     const isHad = stateBeforeCancelling(of.sent) === 'accepted';
     if (aged.standing === 'contradicted') {
       const content = isHad ? await asSent.of(of) : undefined;
-      if (content) this.addPositions('accepted', recordOfReport(content));
+      if (content) this.addPositions('accepted', content);
       return { aged, result: 'contradicted', ...ofSample };
     }
     if (!report) {
       const content = isHad ? await asSent.of(of) : undefined;
-      if (content) this.addPositions('accepted', recordOfReport(content));
+      if (content) this.addPositions('accepted', content);
       return { aged, result: aged.standing === 'cancelled' ? 'same' : 'extra', ...ofSample };
     }
     const isThere = ['sent', 'pending', 'accepted', 'cancelling'].includes(aged.state);
     if (!isThere) return { aged, result: 'missing', ...ofSample };
     const isAsSent = aged.next === 'as-sent';
-    const content = isAsSent ? report : await asSent.of(of);
-    if (content && isHad) this.addPositions('accepted', recordOfReport(content));
-    const asSubmitted = { ...report, submittingEntity: content?.submittingEntity };
-    const differences = content && !isAsSent ? differencesOf(asSubmitted, recordOfReport(content)) : undefined;
+    const content = isAsSent ? recordOfReport(report) : await asSent.of(of);
+    if (content && isHad) this.addPositions('accepted', content);
+    const asSubmitted = { ...report, submittingEntity: content?.values.get(SUBMITTING_ENTITY) };
+    const differences = content && !isAsSent ? differencesOf(asSubmitted, content, fieldSetOn(dayOf(of))) : undefined;
     const isSame = content !== undefined && (differences ?? []).length === 0;
     const result = !isSame ? 'different' : isAccepted ? 'same' : 'unanswered';
     return { aged, result, differences, ...ofSample };
@@ -164,7 +169,7 @@ export class Reconciliation {
     if (!this.by.sample) return {};
     if (!record) return report && this.isWholeSample ? { sample: 'missing' } : {};
     if (!report) return { sample: record.status === 'CANC' ? 'same' : 'extra' };
-    const by = record.values.get('New/SubmitgPty') ?? '';
+    const by = record.values.get(SUBMITTING_ENTITY) ?? '';
     const asSubmitted = submitters.includes(by) ? { ...report, submittingEntity: by } : report;
     const sampleDifferences = differencesOf(asSubmitted, record);
     return sampleDifferences.length === 0 ? { sample: 'same' } : { sample: 'different', sampleDifferences };
@@ -271,6 +276,11 @@ function rowOf(of: OfReference, { aged, result, differences, sample, sampleDiffe
     ...{ sent_at: aged?.sentAt ?? null, message_id: of.sent.at(-1)?.messageId ?? null },
     ...{ order_id: of.orderId, event_id: of.eventId },
   };
+}
+
+/** The day on which the last new report was sent. */
+function dayOf({ sent }: OfReference): string {
+  return sent.findLast(({ status }) => status === 'NEWT')!.sentAt.slice(0, 10);
 }
 
 function numbersOf(differences: readonly FieldDifference[] | undefined): string | null {

@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CANCELLATION, SHARE } from '../../test/support/transaction-reports.js';
 import { readReportRecords } from '../../test/support/report-records.js';
 import { unzipped } from '../../test/support/unzipped.js';
 import type { TransactionReport } from '../transaction-reports/transaction-report.js';
-import { zipOfReports } from './report-zip.js';
-import type { FileMaking, WrittenFile } from './submission-read.js';
+import { MAX_RAW_BYTES } from '../integrity/event.js';
+import { unpackPiece } from '../integrity/zip.js';
+import { zipOfReports, type ZipProgress } from './report-zip.js';
+import type { FileMaking, WrittenFile, ZipPart } from './submission-read.js';
 
 const SHARED = resolve(import.meta.dirname, '../..', process.env.TRUETRAIL_SHARED ?? '../shared');
 const SCHEMAS = join(SHARED, 'reference/xsd');
@@ -31,12 +33,14 @@ function* reports(count = REPORTS): Generator<TransactionReport> {
 
 async function made(all: Iterable<TransactionReport>, making = MAKING) {
   const [placed, files, pieces]: [[string, number][], WrittenFile[], Uint8Array[]] = [[], [], []];
-  const progress = {
-    placed: (messageId: string, count: number) => void placed.push([messageId, count]),
+  const parts: ZipPart[] = [];
+  const progress: ZipProgress = {
+    placed: (messageId, places) => void placed.push([messageId, places.length]),
+    part: (part) => void parts.push(part),
     written: (file: WrittenFile) => void files.push(file),
   };
   for await (const piece of zipOfReports(all, making, progress)) pieces.push(piece);
-  return { placed, files, zip: Buffer.concat(pieces) };
+  return { placed, files, parts, zip: Buffer.concat(pieces) };
 }
 
 it('holds each report once, in files whose digests and counts are told; the same reports give the same bytes', async () => {
@@ -61,6 +65,43 @@ it('holds each report once, in files whose digests and counts are told; the same
   expect((await made(reports())).zip.equals(zip)).toBe(true);
 });
 
+it('is of parts of which each is unpacked by itself, and fits into an event whatever is in it', async () => {
+  const random = function* (): Generator<TransactionReport> {
+    // next to nothing of this can be packed
+    for (let i = 0; i < 30; i++)
+      yield {
+        ...SHARE,
+        venueTransactionId: randomBytes(20_000)
+          .toString('latin1')
+          .replace(/[^!-~]|[&<>]/g, '\u{10ffff}'),
+      };
+  };
+  for (const [all, making] of [
+    [reports(), MAKING],
+    [random(), MAKING],
+  ] as const) {
+    const { files, parts, zip } = await made(all, making);
+    expect(parts.every(({ packed }) => packed <= MAX_RAW_BYTES)).toBe(true);
+    const found = new Map<string, Buffer[]>();
+    let at = 0;
+    for (const { packed, content } of parts) {
+      if (content) {
+        const { messageId, from, bytes } = content;
+        const before = found.get(messageId) ?? [];
+        expect(Buffer.concat(before).length).toBe(from);
+        found.set(messageId, [...before, unpackPiece(zip.subarray(at, at + packed), bytes)]);
+      }
+      at += packed;
+    }
+    expect(at).toBe(zip.length);
+    const digests = [...found].map(([id, pieces]) => [
+      id,
+      createHash('sha256').update(Buffer.concat(pieces)).digest('hex'),
+    ]);
+    expect(digests).toEqual(files.map(({ messageId, sha256 }) => [messageId, sha256]));
+  }
+});
+
 it('is written as the reports come: of these some hundred are waiting, and not a file', async () => {
   let [taken, placed, most] = [0, 0, 0];
   const counted = function* (): Generator<TransactionReport> {
@@ -70,7 +111,9 @@ it('is written as the reports come: of these some hundred are waiting, and not a
       yield report;
     }
   };
-  const progress = { placed: (_: string, count: number) => void (placed += count), written: () => undefined };
+  const progress: ZipProgress = {
+    ...{ placed: (_, places) => void (placed += places.length), part: () => undefined, written: () => undefined },
+  };
   const oneFile = { ...MAKING, limits: { transactions: Infinity, bytes: Infinity } };
   for await (const piece of zipOfReports(counted(), oneFile, progress)) expect(piece.length).toBeLessThan(2_000_000);
   expect([taken, placed]).toEqual([REPORTS, REPORTS]);

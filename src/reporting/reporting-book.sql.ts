@@ -2,7 +2,9 @@ import type pg from 'pg';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 import type { BrokenRule } from '../transaction-reports/feedback.js';
 import type { Submission } from '../transaction-reports/submissions.js';
-import type { Act, ActKind, AdvisedRecord, WrittenRecord } from './reporting-events.js';
+import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
+import type { ReportNote } from './report-notes.js';
+import type { Act, ActKind, AdvisedRecord, FilePart, NotedReport, WrittenRecord } from './reporting-events.js';
 
 type Database = pg.Pool | pg.ClientBase;
 
@@ -43,11 +45,14 @@ export async function insertWritten(
   const of = <T>(value: (each: { maker: string; record: WrittenRecord }) => T): T[] => all.map(value);
   await client.query(
     `INSERT INTO reporting_records
-         (maker, executing_entity, transaction_reference, status, digest, message_id, event_id, trading_time)
+         (maker, executing_entity, transaction_reference, status, digest, message_id, event_id, trading_time,
+          file_from, file_bytes)
        SELECT maker, executing_entity, transaction_reference, status, decode(digest, 'hex'), message_id, event_id,
-              trading_time
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[])
-           AS w (maker, executing_entity, transaction_reference, status, digest, message_id, event_id, trading_time)`,
+              trading_time, file_from, file_bytes
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
+                     $9::bigint[], $10::integer[])
+           AS w (maker, executing_entity, transaction_reference, status, digest, message_id, event_id, trading_time,
+                 file_from, file_bytes)`,
     [
       of(({ maker }) => maker),
       of(({ record }) => record.executingEntity),
@@ -57,8 +62,148 @@ export async function insertWritten(
       of(({ record }) => record.messageId),
       of(({ record }) => record.eventId),
       of(({ record }) => record.tradingTime),
+      of(({ record }) => record.place.from),
+      of(({ record }) => record.place.bytes),
     ],
   );
+}
+
+export async function insertNotes(
+  client: pg.ClientBase,
+  all: readonly { maker: string; note: NotedReport }[],
+): Promise<void> {
+  const of = <T>(value: (each: NotedReport) => T): T[] => all.map(({ note }) => value(note));
+  await client.query(
+    `INSERT INTO reporting_notes (maker, ledger, executing_entity, transaction_reference, event_id, noted, why, to_mend,
+                                  values_digest)
+       SELECT maker, ledger, executing_entity, transaction_reference, event_id, noted, why, to_mend, decode(digest, 'hex')
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+                     $9::text[])
+           AS n (maker, ledger, executing_entity, transaction_reference, event_id, noted, why, to_mend, digest)`,
+    [
+      all.map(({ maker }) => maker),
+      ...[of(({ ledger }) => ledger), of(({ executingEntity }) => executingEntity)],
+      ...[of(({ transactionReference }) => transactionReference), of(({ eventId }) => eventId)],
+      ...[of(({ noted }) => noted), of(({ why }) => why), of(({ toMend }) => toMend)],
+      of(({ valuesDigest }) => valuesDigest),
+    ],
+  );
+}
+
+/** What was noted last of a report, and of which execution it is. */
+export interface LastNote extends ReportNote {
+  transactionReference: string;
+  eventId: string;
+}
+
+/** What was noted last of reports of some executions of a ledger for an executing entity, as it stood after an act. */
+export async function lastNotes(
+  database: Database,
+  { ledger, executingEntity, eventIds }: { ledger: string; executingEntity: string; eventIds: readonly string[] },
+  upToAct: number,
+): Promise<LastNote[]> {
+  const { rows } = await database.query<{
+    transaction_reference: string;
+    event_id: string;
+    noted: ReportNote['noted'];
+    why: ReportNote['why'];
+    to_mend: string | null;
+    digest: string | null;
+  }>(
+    `SELECT DISTINCT ON (transaction_reference)
+            transaction_reference, event_id, noted, why, to_mend, encode(values_digest, 'hex') AS digest
+       FROM reporting_notes
+       WHERE event_id = ANY ($1::uuid[]) AND executing_entity = $2 AND ledger = $3 AND act <= $4
+       ORDER BY transaction_reference, act DESC`,
+    [eventIds, executingEntity, ledger, upToAct],
+  );
+  return rows.map((row) => ({
+    ...{ transactionReference: row.transaction_reference, eventId: row.event_id, noted: row.noted, why: row.why },
+    ...{ toMend: row.to_mend, valuesDigest: row.digest },
+  }));
+}
+
+/** A part of a zip, and the event that holds it. */
+export interface StoredPart extends FilePart {
+  ledger: string;
+  sequence: string;
+}
+
+export async function insertParts(
+  client: pg.ClientBase,
+  all: readonly { maker: string; part: StoredPart }[],
+): Promise<void> {
+  const of = <T>(value: (each: (typeof all)[number]) => T): T[] => all.map(value);
+  await client.query(
+    `INSERT INTO reporting_parts (maker, part, ledger, sequence, message_id, file_from, file_bytes)
+       SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::integer[])`,
+    [
+      of(({ maker }) => maker),
+      ...[of(({ part }) => part.part), of(({ part }) => part.ledger), of(({ part }) => part.sequence)],
+      of(({ part }) => part.content?.messageId),
+      ...[of(({ part }) => part.content?.from), of(({ part }) => part.content?.bytes)],
+    ],
+  );
+}
+
+interface PartRow {
+  part: number;
+  ledger: string;
+  sequence: string;
+  message_id: string | null;
+  file_from: string | null;
+  file_bytes: number | null;
+}
+
+const PART_COLUMNS = 'part, ledger, sequence, message_id, file_from, file_bytes';
+
+function partOf({ part, ledger, sequence, message_id: messageId, ...row }: PartRow): StoredPart {
+  const content = messageId === null ? undefined : { messageId, from: Number(row.file_from), bytes: row.file_bytes! };
+  return { part, ledger, sequence, content };
+}
+
+/** Parts of the zip of a maker after one of them, in order. */
+export async function partsAfter(
+  database: Database,
+  maker: string,
+  after: number,
+  limit: number,
+): Promise<StoredPart[]> {
+  const { rows } = await database.query<PartRow>(
+    `SELECT ${PART_COLUMNS} FROM reporting_parts WHERE maker = $1 AND part > $2 ORDER BY part LIMIT $3`,
+    [maker, after, limit],
+  );
+  return rows.map(partOf);
+}
+
+/** Those that hold a place of a file, in order. */
+export async function partsWithin(
+  database: Database,
+  maker: string,
+  messageId: string,
+  { from, bytes }: RecordPlace,
+): Promise<StoredPart[]> {
+  const { rows } = await database.query<PartRow>(
+    `SELECT ${PART_COLUMNS} FROM reporting_parts
+       WHERE maker = $1 AND message_id = $2 AND file_from < $4 AND file_from + file_bytes > $3 ORDER BY file_from`,
+    [maker, messageId, from, from + bytes],
+  );
+  return rows.map(partOf);
+}
+
+/** The `raw` of events that are in the database, by sequence. */
+export async function rawOfEvents(
+  client: pg.ClientBase,
+  ledger: string,
+  sequences: readonly string[],
+): Promise<[sequence: string, bytes: Buffer][]> {
+  if (sequences.length === 0) return [];
+  const { rows } = await client.query<{ sequence: string; raw_data: Buffer }>(
+    `SELECT sequence, raw_data FROM audit_events
+       WHERE ledger = $1 AND sequence = ANY ($2::bigint[]) AND raw_data IS NOT NULL`,
+    [ledger, sequences],
+  );
+  return rows.map(({ sequence, raw_data: bytes }) => [sequence, bytes]);
 }
 
 export async function insertAdvised(
@@ -101,6 +246,7 @@ export async function insertAct(
     place.recordedAt,
   ]);
   await client.query('UPDATE reporting_advices SET act = $2 WHERE maker = $1', [maker, act]);
+  await client.query('UPDATE reporting_notes SET act = $2 WHERE maker = $1', [maker, act]);
 }
 
 /** An act as it was recorded. */
@@ -141,7 +287,8 @@ export async function listActs(database: Database, kind: ActKind, limit: number)
 /** The number of the last file of all that were sent; 0 before the first. */
 export async function lastFileNumber(database: Database): Promise<number> {
   const { rows } = await database.query<{ number: string | null }>(
-    `SELECT summary->>'last_file' AS number FROM reporting_acts WHERE kind = 'submission' ORDER BY act DESC LIMIT 1`,
+    `SELECT summary->>'last_file' AS number FROM reporting_acts
+       WHERE kind = 'submission' AND summary->>'last_file' IS NOT NULL ORDER BY act DESC LIMIT 1`,
   );
   return Number(rows[0]?.number ?? 0);
 }
@@ -168,6 +315,8 @@ export interface SentRecord extends Submission {
   sentAt: string;
   /** by which it counts as sent */
   act: number;
+  /** in its file */
+  place: RecordPlace;
   /** where that is so: of another ledger than the one that is asked for, which has an event of the same id */
   isOfOtherLedger?: true;
 }
@@ -183,6 +332,8 @@ interface SentRow {
   event_id: string;
   trading_time: string | null;
   sent_at: string;
+  file_from: string;
+  file_bytes: number;
   state: Submission['state'] | null;
   rules: string | null;
   /** whether the last answer contradicts the state */
@@ -204,7 +355,7 @@ export async function sentRecords(
       : ['r.event_id = ANY ($2::uuid[])', [by.eventIds]];
   const { rows } = await database.query<SentRow>(
     `SELECT r.act, r.maker, r.executing_entity, r.transaction_reference, r.status, encode(r.digest, 'hex') AS digest,
-            r.message_id, r.event_id, r.trading_time,
+            r.message_id, r.event_id, r.trading_time, r.file_from, r.file_bytes,
             to_char(r.sent_at AT TIME ZONE 'UTC', ${RFC_3339}) AS sent_at, a.state, a.rules, coalesce(c.is_last, false) AS contradicted
        FROM reporting_records AS r
        LEFT JOIN LATERAL (
@@ -227,7 +378,7 @@ export async function sentRecords(
     ...{ maker: row.maker, executingEntity: row.executing_entity },
     ...{ transactionReference: row.transaction_reference, status: row.status, digest: row.digest },
     ...{ messageId: row.message_id, eventId: row.event_id, tradingTime: row.trading_time, sentAt: row.sent_at },
-    act: row.act,
+    ...{ act: row.act, place: { from: Number(row.file_from), bytes: row.file_bytes } },
     ...(row.contradicted && { isContradicted: true }),
     state: row.state ?? 'sent',
     rules: row.rules === null ? [] : (readJson(row.rules) as unknown as BrokenRule[]),
@@ -274,15 +425,6 @@ export async function referencesOfMessage(
   };
 }
 
-/** How many records a submission sent. */
-export async function countOfMaker(database: Database, maker: string): Promise<number> {
-  const { rows } = await database.query<{ count: string }>(
-    'SELECT count(*) AS count FROM reporting_records WHERE maker = $1 AND act IS NOT NULL',
-    [maker],
-  );
-  return Number(rows[0]!.count);
-}
-
 /** The time by which acts are recorded, RFC 3339. */
 export async function now(database: Database): Promise<string> {
   const { rows } = await database.query<{ now: string }>(
@@ -310,15 +452,6 @@ export async function placeOfAct(
     [act],
   );
   return rows[0];
-}
-
-/** The revision of the reference data of which a submission was made; '0' for none. */
-export async function referenceRevisionOfAct(database: Database, act: number): Promise<string> {
-  const { rows } = await database.query<{ revision: string | null }>(
-    `SELECT summary->'parameters'->>$2 AS revision FROM reporting_acts WHERE act = $1`,
-    [act, 'reference_as_of'],
-  );
-  return rows[0]?.revision ?? '0';
 }
 
 /** Those of some acts by which reports of a ledger were sent. */

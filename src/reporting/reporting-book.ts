@@ -17,7 +17,7 @@ import {
 } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import * as sql from './reporting-book.sql.js';
-import type { RecordedAct } from './reporting-book.sql.js';
+import type { RecordedAct, SentRecord } from './reporting-book.sql.js';
 import { insertRunOfAct } from './submission-runs.sql.js';
 
 /** Events that are taken in at once. */
@@ -64,6 +64,16 @@ export class ReportingBook {
   /** The latest ones first. */
   list(kind: ActKind, limit: number): Promise<RecordedAct[]> {
     return sql.listActs(this.pool, kind, limit);
+  }
+
+  /** What an act sent under a reference, as it stood then. */
+  async sentBy(
+    { act, maker }: RecordedAct,
+    executingEntity: string,
+    reference: string,
+  ): Promise<SentRecord | undefined> {
+    const all = await sql.sentRecords(this.pool, { executingEntity, references: [reference] }, act);
+    return all.find((each) => each.maker === maker);
   }
 
   /** The number of the last file of all that were sent; 0 before the first. */
@@ -129,14 +139,22 @@ async function takeFacts(
 ): Promise<void> {
   let written: Extract<ReportingFact, { is: 'written' }>[] = [];
   let advised: Extract<ReportingFact, { is: 'advised' }>[] = [];
+  let notes: Extract<ReportingFact, { is: 'noted' }>[] = [];
+  let parts: { maker: string; part: sql.StoredPart }[] = [];
   const flush = async (): Promise<void> => {
+    if (notes.length > 0) await sql.insertNotes(client, notes);
+    if (parts.length > 0) await sql.insertParts(client, parts);
     if (written.length > 0) await sql.insertWritten(client, written);
     if (advised.length > 0) await sql.insertAdvised(client, advised);
-    [written, advised] = [[], []];
+    [written, advised, notes, parts] = [[], [], [], []];
   };
   for (const [row, fact] of facts) {
     if (fact?.is === 'written') written.push(fact);
     if (fact?.is === 'advised') advised.push(fact);
+    if (fact?.is === 'noted') notes.push(fact);
+    if (fact?.is === 'part') {
+      parts.push({ maker: fact.maker, part: { ...fact.part, ledger, sequence: row.sequence } });
+    }
     if (fact?.is !== 'act') continue;
     await flush();
     await sql.insertAct(client, fact, { ledger, sequence: row.sequence, recordedAt: recordedAt(row) });
@@ -150,17 +168,17 @@ async function keepRun(
   { subject: id, principal, summary }: Act,
   createdAt: string,
 ): Promise<void> {
-  const { ledger, executing_entity: executingEntity, parameters, as_of: asOf, files } = summary as SubmissionSummary;
-  const records = files.reduce((sum, file) => sum + Number(file.new) + Number(file.cancelled), 0);
-  const run = {
-    id,
+  const {
     ledger,
-    executingEntity,
+    executing_entity: executingEntity,
     parameters,
-    asOf: BigInt(asOf),
-    requestedBy: principal,
-    createdAt,
-    records,
-  };
-  await insertRunOfAct(client, run);
+    as_of: asOf,
+    files,
+    zip,
+  } = summary as SubmissionSummary;
+  const records = files.reduce((sum, file) => sum + Number(file.new) + Number(file.cancelled), 0);
+  await insertRunOfAct(client, {
+    ...{ id, ledger, executingEntity, parameters, asOf: BigInt(asOf), madeBy: 'not known any more' },
+    ...{ requestedBy: principal, createdAt, records, bytes: Number(zip.bytes), sha256: zip.sha256 },
+  });
 }

@@ -5,11 +5,20 @@ import { toContent, type Content, type RawMessage } from '../integrity/event.js'
 import type { JsonObject } from '../integrity/strict-json.js';
 import type { BrokenRule } from '../transaction-reports/feedback.js';
 import type { Submission } from '../transaction-reports/submissions.js';
+import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
+import { NOTED, type Noted, type ReportNote } from './report-notes.js';
+import type { ZipPart } from './submission-read.js';
 
 /*
  * What the ledger `_reporting` holds. An act is a submission or a file of feedback. First come the events of single
  * reports, which name their maker, then the event of the act, which names the same maker: by it, and from it on, they
  * count. Those of a maker without an act, left by a process that died or came second, count for nothing.
+ *
+ * The files of a submission are recorded as they go out: its zip, in the `raw` of events of parts, and of each record where
+ * in its file it stands.
+ *
+ * Of reports that a submission does not send it is recorded what keeps them back, where that is another thing than before;
+ * a submission that sends nothing is an act where there is any of these.
  *
  * Acts are numbered, and the id of an act's event follows from its number. An id counts once in a ledger: of two that
  * decided by the same acts before them only one gets its own in, and the other has to decide anew.
@@ -43,6 +52,15 @@ export interface WrittenRecord {
   leg: number;
   /** field 28, of a new report */
   tradingTime: string | null;
+  /** in its file */
+  place: RecordPlace;
+}
+
+/** A part of the zip of files that were sent. */
+export interface FilePart {
+  /** from 1 */
+  part: number;
+  content: ZipPart['content'];
 }
 
 /** What feedback says of a record, where it is news. */
@@ -54,6 +72,17 @@ export interface AdvisedRecord {
   rules: readonly BrokenRule[];
   /** the record has another final state already, and keeps it */
   contradicts: boolean;
+}
+
+/** What a submission found of a report that it does not send, where it is another thing than before. */
+export interface NotedReport extends ReportNote {
+  /** whose executions were reported */
+  ledger: string;
+  executingEntity: string;
+  transactionReference: string;
+  orderId: string;
+  /** of the execution or allocation, as first recorded */
+  eventId: string;
 }
 
 /** An act, as its event has it. */
@@ -76,16 +105,22 @@ export interface SubmissionSummary extends JsonObject {
   executing_entity: string;
   parameters: Record<string, string>;
   as_of: string;
-  /** numbers of files */
-  first_file: string;
-  last_file: string;
+  /** numbers of files, where there are any */
+  first_file?: string;
+  last_file?: string;
   files: { message_id: string; new: string; cancelled: string; bytes: string; sha256: string }[];
+  /** that the files are in, which the events `part` hold */
+  zip: { bytes: string; sha256: string; parts: string };
   decisions: Record<string, string>;
+  /** versions of what its reports were made by, by name: see made-with.ts */
+  made_with: Record<string, string>;
 }
 
 /** What an event of the ledger says, if others are decided by it. */
 export type ReportingFact =
   | { is: 'written'; maker: string; record: WrittenRecord }
+  | { is: 'noted'; maker: string; note: NotedReport }
+  | { is: 'part'; maker: string; part: FilePart }
   | { is: 'advised'; maker: string; number: number; record: AdvisedRecord }
   | ({ is: 'act' } & Act);
 
@@ -106,14 +141,28 @@ interface Made {
 
 /** That a record was written into a file. */
 export function writtenEvent(record: WrittenRecord, { maker, principal, at }: Made): PreparedEvent {
-  const { executingEntity, transactionReference, status, digest, messageId, eventId, version, leg, tradingTime } =
-    record;
+  const { executingEntity, transactionReference, status, digest, messageId, eventId, version, leg } = record;
+  const { tradingTime, place } = record;
   return prepared({
     ...{ event_id: uuidv7(), timestamp: at, entity_type: OF_REPORT, entity_id: transactionReference },
     ...{ action: 'written', user_id: principal, metadata: { maker } },
     new_state: {
       ...{ executing_entity: executingEntity, status, sha256: digest, message_id: messageId, event_id: eventId },
       ...{ version: String(version), leg: String(leg), trading_time: tradingTime },
+      ...{ file_from: String(place.from), file_bytes: String(place.bytes) },
+    },
+  });
+}
+
+/** What was found of a report that is not sent: action `held`, `drafted` or `released`. */
+export function notedEvent(report: NotedReport, { maker, principal, at }: Made): PreparedEvent {
+  const { ledger, executingEntity, transactionReference, orderId, eventId } = report;
+  return prepared({
+    ...{ event_id: uuidv7(), timestamp: at, entity_type: OF_REPORT, entity_id: transactionReference },
+    ...{ action: report.noted, user_id: principal, metadata: { maker } },
+    new_state: {
+      ...{ ledger, executing_entity: executingEntity, order_id: orderId, event_id: eventId },
+      ...{ why: report.why, to_mend: report.toMend, values_sha256: report.valuesDigest },
     },
   });
 }
@@ -145,6 +194,25 @@ export function partEvent(
   });
 }
 
+/** A part of the zip of the files of a submission, as it goes out. */
+export function filePartEvent(
+  run: string,
+  { part, content }: FilePart,
+  bytes: Buffer,
+  { maker, principal, at }: Made,
+): PreparedEvent {
+  const { messageId, from, bytes: unpacked } = content ?? {};
+  return prepared({
+    ...{ event_id: uuidv7(), timestamp: at, entity_type: OF_SUBMISSION, entity_id: run, action: 'part' },
+    ...{ user_id: principal, metadata: { maker } },
+    new_state: {
+      part: String(part),
+      ...(content && { message_id: messageId!, file_from: String(from), file_bytes: String(unpacked) }),
+    },
+    raw: { media_type: 'application/zip', data: bytes.toString('base64') },
+  });
+}
+
 /** The event that is an act. */
 export function actEvent({ act, kind, subject, maker, principal, summary }: Act, at: string): PreparedEvent {
   return prepared({
@@ -167,6 +235,8 @@ export function factOf(content: Content): ReportingFact | undefined {
   if (type === OF_RECONCILIATION) return undefined;
   const maker = textIn(metadata, 'maker');
   if (type === OF_REPORT) {
+    const noted = NOTED.find((each) => each === action);
+    if (noted) return { is: 'noted', maker, note: noteIn(id, noted, state) };
     const common = {
       ...{ executingEntity: textIn(state, 'executing_entity'), transactionReference: id },
       messageId: textIn(state, 'message_id'),
@@ -177,6 +247,7 @@ export function factOf(content: Content): ReportingFact | undefined {
         ...{ ...common, status: textIn(state, 'status') as WrittenRecord['status'], digest: textIn(state, 'sha256') },
         ...{ eventId: textIn(state, 'event_id'), version: Number(state.version), leg: Number(state.leg) },
         tradingTime: typeof tradingTime === 'string' ? tradingTime : null,
+        place: placeIn(state),
       };
       return { is: 'written', maker, record };
     }
@@ -189,9 +260,29 @@ export function factOf(content: Content): ReportingFact | undefined {
   }
   const kind = (['submission', 'feedback'] as const).find((each) => ENTITY_TYPES[each] === type);
   if (kind === undefined) throw new Error(`${type} is nothing that is reported`);
+  if (kind === 'submission' && action === 'part') {
+    const hasContent = typeof state.message_id === 'string';
+    const content = hasContent ? { messageId: textIn(state, 'message_id'), ...placeIn(state) } : undefined;
+    return { is: 'part', maker, part: { part: Number(textIn(state, 'part')), content } };
+  }
   if (action !== ACTIONS[kind]) return undefined;
   const act = Number(textIn(metadata, 'act'));
   return { is: 'act', act, kind, subject: id, maker, principal, summary: state };
+}
+
+function noteIn(transactionReference: string, noted: Noted, state: JsonObject): NotedReport {
+  const { to_mend: toMend, values_sha256: valuesDigest } = state;
+  return {
+    ...{ ledger: textIn(state, 'ledger'), executingEntity: textIn(state, 'executing_entity'), transactionReference },
+    ...{ orderId: textIn(state, 'order_id'), eventId: textIn(state, 'event_id'), noted },
+    why: textIn(state, 'why') as NotedReport['why'],
+    toMend: typeof toMend === 'string' ? toMend : null,
+    valuesDigest: typeof valuesDigest === 'string' ? valuesDigest : null,
+  };
+}
+
+function placeIn(state: JsonObject): RecordPlace {
+  return { from: Number(textIn(state, 'file_from')), bytes: Number(textIn(state, 'file_bytes')) };
 }
 
 function textIn(object: JsonObject, name: string): string {

@@ -32,11 +32,6 @@ export class ReportingRecords {
     return this.ofRun('fetched', run, principal, {});
   }
 
-  /** Action `again`: files of a submission that was sent are made once more. */
-  again(run: Named, principal: string): Promise<void> {
-    return this.ofRun('again', run, principal, {});
-  }
-
   /** Action `reconcile`: reports are compared with what was sent, and with a file whose SHA-256 is `sample`. */
   reconcile(run: Named, principal: string, sample: string | null): Promise<void> {
     return this.ofRun('reconcile', run, principal, { sample_sha256: sample });

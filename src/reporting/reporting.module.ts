@@ -1,3 +1,4 @@
+import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { Module } from '@nestjs/common';
 import { EventsModule } from '../events/events.module.js';
 import { LongReadsModule } from '../long-reads/long-reads.module.js';
@@ -8,14 +9,13 @@ import { ReportingBookModule } from './reporting-book.module.js';
 import { ReconciliationsController } from './reconciliations.controller.js';
 import { Reconciliations } from './reconciliations.js';
 import { ReportingRecords } from './reporting-records.js';
-import { SubmissionExpiry } from './submission-expiry.job.js';
 import { SubmissionsController } from './submissions.controller.js';
 import { Submissions } from './submissions.js';
 
 /** Transaction reports on their way to the authority. */
 @Module({
-  imports: [EventsModule, LongReadsModule, ReportingBookModule, ReportsModule],
+  imports: [ArchivedReadsModule, EventsModule, LongReadsModule, ReportingBookModule, ReportsModule],
   controllers: [FeedbackController, ReconciliationsController, SubmissionsController],
-  providers: [ReceivedFeedback, Reconciliations, ReportingRecords, SubmissionExpiry, Submissions],
+  providers: [ReceivedFeedback, Reconciliations, ReportingRecords, Submissions],
 })
 export class ReportingModule {}

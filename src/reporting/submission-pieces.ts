@@ -3,17 +3,17 @@ import type { ArchivedEvents } from '../archive/archived-events.js';
 import { readPage } from '../events/read-transaction.js';
 import type { Piece, ReadTotals } from '../long-reads/long-read.js';
 import { deletedUpTo } from '../reports/report-pieces.js';
-import type { Draft } from '../transaction-reports/draft.js';
 import { draftsOf } from '../transaction-reports/drafts.js';
-import { cancellationOf, recordDigest } from '../transaction-reports/submission-plan.js';
 import { isLive } from '../transaction-reports/submissions.js';
 import { toldOf } from '../transaction-reports/told-of-drafts.js';
+import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
 import type { TransactionReport } from '../transaction-reports/transaction-report.js';
 import { partsOfReference } from '../transaction-reports/transaction-reference.js';
 import { byReference, type OfReference } from './draft-groups.js';
+import { newsOf, OVER } from './report-notes.js';
 import { zipOfReports, type ZipProgress } from './report-zip.js';
 import * as bookSql from './reporting-book.sql.js';
-import type { SubmissionRead, WrittenFile } from './submission-read.js';
+import type { SubmissionRead, WrittenFile, ZipPart } from './submission-read.js';
 import * as sql from './submission-runs.sql.js';
 import type { Decision } from './submission-runs.sql.js';
 
@@ -21,9 +21,8 @@ import type { Decision } from './submission-runs.sql.js';
 const DECISIONS_AT_ONCE = 500;
 
 /**
- * The zip of the files of a submission, in pieces; what it decided stands in the database once it is whole. The same
- * events, reference data and acts give the same bytes. However many reports there are, some hundred of them are in memory
- * at a time. Throws invalid-report-file, schema-pack-unusable, DamagedRowError, the database's errors.
+ * The zip of the files of a submission, in pieces; what it decided stands in the database once it is whole. However many
+ * reports there are, some hundred of them are in memory at a time. Throws invalid-report-file, schema-pack-unusable, DamagedRowError, the database's errors.
  */
 export async function* piecesOfSubmission(
   pool: pg.Pool,
@@ -43,12 +42,14 @@ export async function* piecesOfSubmission(
   const { executingEntity, upToAct } = read;
   const sentOf = (eventIds: readonly string[]) =>
     bookSql.sentOfExecutions(pool, { ledger, executingEntity, eventIds }, upToAct);
-  const references = byReference(drafts, executingEntity, sentOf, read);
+  const day = read.files.createdAt.slice(0, 10);
+  const notesOf = (eventIds: readonly string[]) =>
+    bookSql.lastNotes(pool, { ledger, executingEntity, eventIds }, upToAct);
+  const references = byReference(drafts, executingEntity, sentOf, { ...read, day }, notesOf);
   const making = new SubmissionMaking(pool, read);
-  const reports = read.sentBy === undefined ? making.decided(references) : making.again(references, read.sentBy);
   // one behind: the last piece goes out once all holds
   let last: Uint8Array | undefined;
-  for await (const bytes of zipOfReports(reports, read.files, making)) {
+  for await (const bytes of zipOfReports(making.decided(references), read.files, making)) {
     if (last) yield { bytes: last, asOf: String(asOf) };
     last = bytes;
   }
@@ -57,15 +58,21 @@ export async function* piecesOfSubmission(
     throw new Error('a month was deleted while the submission was made: ask again');
   }
   yield { bytes: last!, asOf: String(asOf) };
-  return { rows: making.records, submission: { files: making.files, decisions: making.counts } };
+  return {
+    rows: making.records,
+    submission: { files: making.files, parts: making.parts, decisions: making.counts, noted: making.noted },
+  };
 }
 
 /** What is decided, and which of it went into which file. */
 class SubmissionMaking implements ZipProgress {
   readonly files: WrittenFile[] = [];
+  readonly parts: ZipPart[] = [];
   readonly counts: Record<string, number> = {};
   /** in files so far */
   records = 0;
+  /** reports of which something is noted */
+  noted = 0;
   private number = 0;
   /** on the way into a file, in their order */
   private onTheWay: Decision[] = [];
@@ -82,48 +89,38 @@ class SubmissionMaking implements ZipProgress {
     for await (const of of references) {
       if (this.settled.length >= DECISIONS_AT_ONCE) await this.flush();
       const { decision, sent, transactionReference, orderId, eventId } = of;
-      if (!decision.draft && !isLive(sent)) continue; // it is over
+      const news = newsOf(decision, of.note);
+      if (news) this.noted += 1;
+      const isOver = !decision.draft && !isLive(sent);
+      if (isOver && !news) continue;
       const report = decision.draft?.report;
       const status = report?.status ?? 'NEWT';
       const tradingTime =
-        report?.status === 'NEWT' ? report.tradingTime : report ? undefined : sent.at(-1)!.tradingTime;
+        report?.status === 'NEWT' ? report.tradingTime : report ? undefined : sent.at(-1)?.tradingTime;
       const noted = {
         ...{ transactionReference, ...partsOfReference(transactionReference), orderId, eventId, status },
-        ...{ tradingTime: tradingTime ?? null, toMend: null, digest: null, messageId: null },
+        ...{ tradingTime: tradingTime ?? null, toMend: null, digest: null, messageId: null, place: null },
+        ...{ noted: news?.noted ?? null, valuesDigest: news?.valuesDigest ?? null },
       };
       if (decision.is === 'send') {
         this.onTheWay.push(this.numbered({ ...noted, decision: 'send', digest: decision.digest }));
         yield decision.draft.report;
       } else {
         const toMend = decision.draft && decision.why === 'held' ? toldOf(decision.draft).toMend : null;
-        this.settled.push(this.numbered({ ...noted, decision: decision.why, toMend }));
+        this.settled.push(this.numbered({ ...noted, decision: isOver ? OVER : decision.why, toMend }));
       }
     }
   }
 
-  /** What was sent already, once more. Throws Error where it cannot be had to the letter. */
-  async *again(references: AsyncIterable<OfReference>, sentBy: string): AsyncGenerator<TransactionReport> {
-    let missing = await bookSql.countOfMaker(this.pool, sentBy);
-    for await (const { transactionReference, derived, sent } of references) {
-      const record = sent.find(({ maker }) => maker === sentBy);
-      if (!record) continue;
-      const draft = [cancellationOf(derived.at(-1)!, transactionReference), ...derived].findLast(
-        (each): each is Draft =>
-          each.is === 'draft' &&
-          each.report.transactionReference === transactionReference &&
-          recordDigest(each) === record.digest,
-      );
-      if (!draft) throw new Error(`the report ${transactionReference} cannot be made again as it was sent`);
-      missing -= 1;
-      yield draft.report;
+  placed(messageId: string, places: readonly RecordPlace[]): void {
+    this.records += places.length;
+    for (const [i, each] of this.onTheWay.splice(0, places.length).entries()) {
+      this.settled.push({ ...each, messageId, place: places[i]! });
     }
-    if (missing !== 0) throw new Error(`${missing} of the reports that were sent cannot be made again`);
   }
 
-  placed(messageId: string, count: number): void {
-    this.records += count;
-    // one that is made again was decided on before
-    for (const each of this.onTheWay.splice(0, count)) this.settled.push({ ...each, messageId });
+  part(part: ZipPart): void {
+    this.parts.push(part);
   }
 
   written(file: WrittenFile): void {

@@ -18,8 +18,6 @@ export interface SubmissionRead {
   isRepeatingRejected: boolean;
   isCancellingUnderived: boolean;
   isCorrectingDiffering: boolean;
-  /** of one that counts as sent already: its files are made once more, of what this maker sent, and nothing is decided */
-  sentBy: string | undefined;
   files: FileMaking;
 }
 
@@ -50,9 +48,27 @@ export interface WrittenFile {
   sha256: string;
 }
 
+/**
+ * So much of a file is packed by itself. What cannot be made smaller grows by 31 bytes at most (deflateBound in zlib's
+ * deflate.c) and by five that end it, and is one part still.
+ */
+export const BLOCK_BYTES = 64_000;
+
+/** A part of the zip of the files. */
+export interface ZipPart {
+  /** bytes of the zip */
+  packed: number;
+  /** what of which file it holds, packed by itself, before its first byte so many, and how many; undefined for none */
+  content: { messageId: string; from: number; bytes: number } | undefined;
+}
+
 /** What is known of a submission once its files are whole. */
 export interface SubmissionTotals {
   files: readonly WrittenFile[];
+  /** in the order of the zip, and all of it */
+  parts: readonly ZipPart[];
+  /** how many reports that are not sent something is to be recorded of */
+  noted: number;
   /** how many references each decision was made about: `send`, or why not */
   decisions: Readonly<Record<string, number>>;
 }

@@ -4,6 +4,8 @@ import { readJson } from '../integrity/strict-json.js';
 import * as kept from '../runs/kept-run-rows.js';
 import type { RunStatus, RunTables } from '../runs/kept-run-rows.js';
 import type { Submission } from '../transaction-reports/submissions.js';
+import type { RecordPlace } from '../transaction-reports/transaction-report-file.js';
+import type { Noted } from './report-notes.js';
 
 export const REPORTING_RUNS: RunTables = { runs: 'reporting_runs', pieces: 'reporting_run_pieces', isKept: 'true' };
 
@@ -23,20 +25,18 @@ export interface StoredRun {
   rows: string | null;
   bytes: string;
   sha256: string | null;
-  pieces: number;
   error: string | null;
   requested_by: string;
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
-  expires_at: string | null;
 }
 
 const time = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
 const COLUMNS = `id, ledger, executing_entity, parameters, as_of, made_by, status, decided_by, rows, bytes,
-  encode(sha256, 'hex') AS sha256, pieces, error, requested_by,
-  ${['created_at', 'started_at', 'finished_at', 'expires_at'].map(time).join(', ')}`;
+  encode(sha256, 'hex') AS sha256, error, requested_by,
+  ${['created_at', 'started_at', 'finished_at'].map(time).join(', ')}`;
 
 /** As pg gives it: jsonb is text. */
 type Row = Omit<StoredRun, 'parameters'> & { parameters: string };
@@ -80,27 +80,33 @@ export async function fixRun(
 }
 
 /** What is known of a run by its act alone. */
-export type RunOfAct = Pick<NewRun, 'id' | 'ledger' | 'executingEntity' | 'parameters' | 'asOf' | 'requestedBy'> & {
+export type RunOfAct = Pick<
+  NewRun,
+  'id' | 'ledger' | 'executingEntity' | 'parameters' | 'asOf' | 'madeBy' | 'requestedBy'
+> & {
   /** canonical */
   createdAt: string;
   records: number;
+  /** of the zip of its files */
+  bytes: number;
+  /** hex */
+  sha256: string;
 };
 
 /**
- * The run of an act whose row is lost, as in a database that was rebuilt from the archive: over, and without its files,
- * which can be made once more. Nothing where the row is there, or its ledger is not any more.
+ * The run of an act whose row is lost, as in a database that was rebuilt from the archive. Nothing where the row is there,
+ * or its ledger is not any more.
  */
 export async function insertRunOfAct(client: pg.ClientBase, run: RunOfAct): Promise<void> {
   await client.query(
     `INSERT INTO reporting_runs (id, ledger, executing_entity, parameters, as_of, made_by, requested_by, status, rows,
-                                 error, created_at)
-       SELECT $1, ledger, $3, $4, $5, 'not known any more', $6, 'failed', $7,
-              'it was sent; its files are not in this database, and can be made once more', $8
+                                 created_at, bytes, sha256)
+       SELECT $1, ledger, $3, $4, $5, $6, $7, 'done', $8, $9, $10, decode($11, 'hex')
          FROM ledgers WHERE ledger = $2
        ON CONFLICT (id) DO NOTHING`,
     [
-      ...[run.id, run.ledger, run.executingEntity, JSON.stringify(run.parameters), String(run.asOf), run.requestedBy],
-      ...[run.records, run.createdAt],
+      ...[run.id, run.ledger, run.executingEntity, JSON.stringify(run.parameters), String(run.asOf), run.madeBy],
+      ...[run.requestedBy, run.records, run.createdAt, run.bytes, run.sha256],
     ],
   );
 }
@@ -131,17 +137,6 @@ export async function takeRun(pool: pg.Pool, runner: string, silentMs: number): 
   return row && runOf(row);
 }
 
-/** Has a run made once more that is over; false where it is not. */
-export async function requeue(pool: pg.Pool, id: string): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `UPDATE reporting_runs
-       SET status = 'queued', attempts = 0, error = NULL, expires_at = NULL, finished_at = NULL
-       WHERE id = $1 AND status IN ('failed', 'expired')`,
-    [id],
-  );
-  return rowCount === 1;
-}
-
 /** What was decided about a transaction reference. */
 export interface Decision {
   /** from 1, in the order of the report `transactions` */
@@ -154,11 +149,17 @@ export interface Decision {
   /** hex; of what is sent, as the next one */
   digest: string | null;
   messageId: string | null;
+  /** in that file */
+  place: RecordPlace | null;
   orderId: string;
   eventId: string;
   version: number;
   leg: number;
   tradingTime: string | null;
+  /** what is news of a report that is not sent */
+  noted: Noted | null;
+  /** of what is held or drafted, where that is news; hex */
+  valuesDigest: string | null;
 }
 
 export async function insertDecisions(
@@ -170,20 +171,23 @@ export async function insertDecisions(
   const of = <T>(value: (each: Decision) => T): T[] => all.map(value);
   await pool.query(
     `INSERT INTO reporting_decisions (run, maker, number, transaction_reference, status, decision, to_mend, digest,
-                                      message_id, order_id, event_id, version, leg, trading_time)
+                                      message_id, order_id, event_id, version, leg, trading_time, file_from, file_bytes,
+                                      noted, values_digest)
        SELECT $1, $2, number, reference, status, decision, to_mend, decode(digest, 'hex'), message_id, order_id, event_id,
-              version, leg, trading_time
+              version, leg, trading_time, file_from, file_bytes, noted, decode(values_digest, 'hex')
          FROM unnest($3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                     $11::uuid[], $12::integer[], $13::integer[], $14::text[])
+                     $11::uuid[], $12::integer[], $13::integer[], $14::text[], $15::bigint[], $16::integer[],
+                     $17::text[], $18::text[])
            AS d (number, reference, status, decision, to_mend, digest, message_id, order_id, event_id, version, leg,
-                 trading_time)`,
+                 trading_time, file_from, file_bytes, noted, values_digest)`,
     [
       ...[run, maker],
       ...[of(({ number }) => number), of(({ transactionReference }) => transactionReference)],
       ...[of(({ status }) => status), of(({ decision }) => decision), of(({ toMend }) => toMend)],
       ...[of(({ digest }) => digest), of(({ messageId }) => messageId), of(({ orderId }) => orderId)],
       ...[of(({ eventId }) => eventId), of(({ version }) => version), of(({ leg }) => leg)],
-      of(({ tradingTime }) => tradingTime),
+      ...[of(({ tradingTime }) => tradingTime), of(({ place }) => place?.from), of(({ place }) => place?.bytes)],
+      ...[of(({ noted }) => noted), of(({ valuesDigest }) => valuesDigest)],
     ],
   );
 }
@@ -201,9 +205,16 @@ interface DecisionRow {
   version: number;
   leg: number;
   trading_time: string | null;
+  file_from: string | null;
+  file_bytes: number | null;
+  noted: Noted | null;
+  values_digest: string | null;
 }
 
-/** Decisions of a maker after a number, in their order; those of one kind alone where `decision` says so. */
+/**
+ * Decisions of a maker after a number, in their order; those of one kind alone where `decision` says so, and what is
+ * recorded in the ledger alone where `isRecorded` does.
+ */
 export async function decisionsAfter(
   pool: pg.Pool,
   {
@@ -212,21 +223,26 @@ export async function decisionsAfter(
     after,
     limit,
     decision,
-  }: { run: string; maker: string; after: number; limit: number; decision?: string },
+    isRecorded = false,
+  }: { run: string; maker: string; after: number; limit: number; decision?: string; isRecorded?: boolean },
 ): Promise<Decision[]> {
   const { rows } = await pool.query<DecisionRow>(
     `SELECT number, transaction_reference, status, decision, to_mend, encode(digest, 'hex') AS digest, message_id,
-            order_id, event_id, version, leg, trading_time
+            order_id, event_id, version, leg, trading_time, file_from, file_bytes, noted,
+            encode(values_digest, 'hex') AS values_digest
        FROM reporting_decisions
        WHERE run = $1 AND maker = $2 AND number > $3 AND ($5::text IS NULL OR decision = $5)
+         AND (NOT $6 OR decision = 'send' OR noted IS NOT NULL)
        ORDER BY number LIMIT $4`,
-    [run, maker, after, limit, decision ?? null],
+    [run, maker, after, limit, decision ?? null, isRecorded],
   );
   return rows.map((row) => ({
     ...{ number: row.number, transactionReference: row.transaction_reference, status: row.status },
     ...{ decision: row.decision, toMend: row.to_mend, digest: row.digest, messageId: row.message_id },
     ...{ orderId: row.order_id, eventId: row.event_id, version: row.version, leg: row.leg },
     tradingTime: row.trading_time,
+    ...{ noted: row.noted, valuesDigest: row.values_digest },
+    place: row.file_from === null ? null : { from: Number(row.file_from), bytes: row.file_bytes! },
   }));
 }
 

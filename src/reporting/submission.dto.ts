@@ -3,12 +3,17 @@ import { Absentable, rule } from '../events/event.dto.js';
 import { PeriodRequestDto } from '../reports/report-run.dto.js';
 import { KeptRunDto } from '../runs/kept-run.dto.js';
 import { UNSENT } from '../transaction-reports/submission-plan.js';
+import { OVER } from './report-notes.js';
 import type { RecordedAct } from './reporting-book.sql.js';
+import { CANCEL_UNDERIVED, CORRECT_DIFFERING, REPEAT_REJECTED } from './submission-request.js';
 import type { Decision, StoredRun } from './submission-runs.sql.js';
+import type { SentReport } from './submissions.js';
 
 const MAX_DECISIONS = 1_000;
+/** Parameters that the report transactions does not have. */
+const SUBMISSION_ALONE = [REPEAT_REJECTED, CANCEL_UNDERIVED, CORRECT_DIFFERING];
 /** As docs/transaction-report-states.md has them. */
-const DECISIONS = ['send', ...UNSENT];
+const DECISIONS = ['send', ...UNSENT, OVER];
 
 /** What a submission is asked for: a period, as a report's, and what follows. It is of all that is known. */
 export class SubmissionRequestDto extends OmitType(PeriodRequestDto, ['as_of']) {
@@ -46,7 +51,7 @@ class SubmittedFileDto {
   sha256: string;
 }
 
-export class SubmissionDto extends KeptRunDto {
+export class SubmissionDto extends OmitType(KeptRunDto, ['expires_at']) {
   @ApiProperty({ example: '529900G3SW56SHYNPR95' })
   executing_entity: string;
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, example: { from_date: '2026-06-02' } })
@@ -57,12 +62,64 @@ export class SubmissionDto extends KeptRunDto {
     type: String,
     nullable: true,
     description:
-      'The number of the act in the ledger _reporting by which it counts as sent; null as long as nothing does',
+      'The number of the act in the ledger _reporting by which what it sent, or found held, is on record; null as long as nothing is',
     example: '1',
   })
   act: string | null;
   @ApiProperty({ type: [SubmittedFileDto], description: 'Once it counts as sent' })
   files: SubmittedFileDto[];
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    nullable: true,
+    description:
+      'Once it is on record: versions of what its reports were made by: the service, the report transactions, set of fields, schemas (none: not held against any), rules with codes, vocabulary, currencies, countries',
+    example: {
+      service: 'truetrail/0.1.0',
+      'field-set': '2017/590',
+      'schema-set': '1.1.0',
+      'rts22-transaction-reports': '2',
+    },
+  })
+  made_with: Record<string, string> | null;
+}
+
+/** A report as it was sent, and by what it was made. */
+export class SentReportDto {
+  @ApiProperty({ example: '01J8Z0000000000000000000010010000' })
+  transaction_reference: string;
+  @ApiProperty({ enum: ['NEWT', 'CANC'], example: 'NEWT' })
+  status: string;
+  @ApiProperty({ description: 'Of the file that it is in', example: 'TF_DATTRA_FR_000001-0-000000_26' })
+  message_id: string;
+  @ApiProperty({ example: '2026-06-03T09:40:01.000000Z' })
+  sent_at: string;
+  @ApiProperty({
+    description: 'The execution or allocation, as first recorded',
+    example: '0197f3a1-6c00-7000-8000-0000000000e1',
+  })
+  event_id: string;
+  @ApiProperty({
+    description: 'SHA-256 of the record',
+    example: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
+  })
+  sha256: string;
+  @ApiProperty({ description: 'The record as it stands in the file: the element Tx', example: '<Tx><New>…</New></Tx>' })
+  record: string;
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: 'As of its submission',
+    example: { service: 'truetrail/0.1.0' },
+  })
+  made_with: Record<string, string>;
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: 'What the report transactions is to be asked with for the lineage of each of its values',
+    example: { from_date: '2026-06-02', to_date: '2026-06-02', as_of: '7', reference_as_of: '5', lineage: 'yes' },
+  })
+  lineage: Record<string, string>;
 }
 
 export class SubmissionListDto {
@@ -126,12 +183,23 @@ export class DecisionListDto {
 
 export function shownSubmission(run: StoredRun, act: RecordedAct | undefined): SubmissionDto {
   const { id, ledger, executing_entity, parameters, as_of, status, rows: records, bytes, sha256, error } = run;
-  const { requested_by, created_at, started_at, finished_at, expires_at } = run;
+  const { requested_by, created_at, started_at, finished_at } = run;
   return {
     ...{ id, ledger, executing_entity, parameters: { ...parameters }, as_of, status, records, bytes, sha256, error },
-    ...{ requested_by, created_at, started_at, finished_at, expires_at },
+    ...{ requested_by, created_at, started_at, finished_at },
     act: act ? String(act.act) : null,
     files: (act?.summary.files ?? []) as unknown as SubmittedFileDto[],
+    made_with: (act?.summary.made_with ?? null) as Record<string, string> | null,
+  };
+}
+
+export function shownReport({ sent, record, summary }: SentReport): SentReportDto {
+  const { parameters, executing_entity, as_of } = summary;
+  const asked = Object.entries(parameters).filter(([name]) => !SUBMISSION_ALONE.includes(name));
+  return {
+    ...{ transaction_reference: sent.transactionReference, status: sent.status, message_id: sent.messageId },
+    ...{ sent_at: sent.sentAt, event_id: sent.eventId, sha256: sent.digest, record, made_with: summary.made_with },
+    lineage: { ...Object.fromEntries(asked), executing_entity, as_of, lineage: 'yes' },
   };
 }
 

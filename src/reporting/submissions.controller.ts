@@ -15,7 +15,9 @@ import { runIdOf } from '../runs/run-id.js';
 import {
   DecisionListDto,
   DecisionQueryDto,
+  SentReportDto,
   shownDecision,
+  shownReport,
   shownSubmission,
   SubmissionDto,
   SubmissionListDto,
@@ -111,12 +113,40 @@ export class SubmissionsController {
     return { decisions: (await this.submissions.decisions(keyOf(ledger, id), page)).map(shownDecision) };
   }
 
+  @Get(':id/reports/:reference')
+  @Access('reports:read')
+  @ApiParam({
+    name: 'reference',
+    description: 'Transaction reference (field 2)',
+    example: '01J8Z0000000000000000000010010000',
+  })
+  @ApiOperation({
+    operationId: 'readSentReport',
+    summary: 'A report as it was sent, and the versions of what it was made by',
+    description:
+      'Each of its values was derived from events and reference data: the report transactions says so, asked with what `lineage` holds. Who read it is recorded in the ledger _service.',
+  })
+  @ApiAnswer(200, SentReportDto)
+  @ApiProblems(
+    ...(['ledger-not-found', 'submission-not-found', 'transaction-report-not-found', 'event-deleted'] as const),
+    ...(['not-recorded-as-read', 'archive-unavailable', 'database-unavailable'] as const),
+  )
+  async report(
+    @Param('ledger') ledger: string,
+    @Param('id') id: string,
+    @Param('reference') reference: string,
+    @Caller() caller: Principal,
+  ): Promise<SentReportDto> {
+    return shownReport(await this.submissions.sentReport(keyOf(ledger, id), reference, caller));
+  }
+
   @Get(':id/content')
   @Access('reports:read')
   @ApiOperation({
     operationId: 'fetchSubmission',
     summary: 'The files of a submission, as a zip',
-    description: 'Who fetched it is recorded in the ledger _service before the first byte.',
+    description:
+      'As they were sent, for as long as the ledger _reporting is kept. Who fetched it is recorded in the ledger _service before the first byte.',
   })
   @ApiResponse({
     status: 200,
@@ -128,8 +158,8 @@ export class SubmissionsController {
     content: { 'application/zip': { schema: { type: 'string', format: 'binary' } } },
   })
   @ApiProblems(
-    ...(['ledger-not-found', 'submission-not-found', 'submission-unfinished', 'submission-expired'] as const),
-    ...(['not-recorded-as-read', 'shutting-down', 'database-unavailable'] as const),
+    ...(['ledger-not-found', 'submission-not-found', 'submission-unfinished', 'event-deleted'] as const),
+    ...(['not-recorded-as-read', 'archive-unavailable', 'shutting-down', 'database-unavailable'] as const),
   )
   async content(
     @Param('ledger') ledger: string,
@@ -139,7 +169,7 @@ export class SubmissionsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const gone = goneSignal(reply, this.health.stopping);
-    const run = await this.submissions.findKept(keyOf(ledger, id));
+    const run = await this.submissions.findDone(keyOf(ledger, id));
     const headers = {
       ...headersOfKept(run),
       'content-type': 'application/zip',
@@ -147,29 +177,6 @@ export class SubmissionsController {
     };
     if (request.method === 'HEAD') sendHead(reply, headers);
     else await sendPieces(request, reply, this.submissions.content(run, caller, gone), gone, headers);
-  }
-
-  @Post(':id/files')
-  @HttpCode(202)
-  @Access('transaction-reports:submit')
-  @ApiOperation({
-    operationId: 'makeSubmissionFilesAgain',
-    summary: 'Have the files of a submission that was sent made once more',
-    description:
-      'Where they are not kept any more, or the replica ended before they were. They are the same to the letter, or the run fails. Recorded in the ledger _service.',
-  })
-  @ApiAnswer(202, SubmissionDto)
-  @ApiProblems(
-    ...(['ledger-not-found', 'submission-not-found', 'submission-not-sent', 'not-recorded-as-read'] as const),
-    'database-unavailable',
-  )
-  async makeAgain(
-    @Param('ledger') ledger: string,
-    @Param('id') id: string,
-    @Caller() caller: Principal,
-  ): Promise<SubmissionDto> {
-    const run = await this.submissions.makeAgain(keyOf(ledger, id), caller);
-    return shownSubmission(run, await this.submissions.actOf(run));
   }
 }
 

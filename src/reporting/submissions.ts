@@ -1,41 +1,60 @@
+import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Principal } from '../access/principal.js';
+import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
+import type { PreparedEvent } from '../events/prepared-event.js';
 import { readPage } from '../events/read-transaction.js';
 import type { Parameters } from '../http/parameters.js';
 import { Problem } from '../http/problem.js';
+import { ZipWriter } from '../integrity/zip.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
-import { BUILD } from '../operation/build.js';
 import { LOGGER } from '../operation/logger.js';
 import { readReportRequest, type ReportRequest } from '../reports/report-parameters.js';
 import { formatOf } from '../reports/report-formats.js';
 import { ReportRuns } from '../reports/report-runs.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
-import { piecesOfKept } from '../runs/kept-answer.js';
+import { readPiece } from '../runs/kept-run-rows.js';
 import { KeptRunMaker, RunOutdated, type MadeAnswer } from '../runs/kept-run-maker.js';
 import { assertRoomForRun } from '../runs/open-runs.js';
 import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/transactions-report.js';
 import { fileMakingOf } from './file-making.js';
+import { madeWith, SERVICE_BUILD } from './made-with.js';
 import { ReportingBook } from './reporting-book.js';
-import type { RecordedAct } from './reporting-book.sql.js';
-import { writtenEvent, type SubmissionSummary, type WrittenRecord } from './reporting-events.js';
+import type { RecordedAct, SentRecord } from './reporting-book.sql.js';
+import type { Noted } from './report-notes.js';
+import { filePartEvent, notedEvent, writtenEvent } from './reporting-events.js';
+import type { NotedReport, SubmissionSummary, WrittenRecord } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
-import type { SubmissionTotals } from './submission-read.js';
+import { SentFiles, type ReadOfLedger } from './sent-files.js';
+import type { SubmissionTotals, ZipPart } from './submission-read.js';
 import { CANCEL_UNDERIVED, CORRECT_DIFFERING, REPEAT_REJECTED, SUBMISSION } from './submission-request.js';
 import * as sql from './submission-runs.sql.js';
 import type { Decision, StoredRun } from './submission-runs.sql.js';
 
 /** Records that are appended to the ledger at once. */
 const RECORDS_AT_ONCE = 500;
+/** Parts of files, and their bytes. */
+const PARTS_AT_ONCE = 200;
+const PART_BYTES_AT_ONCE = 1024 * 1024;
 
 /** Which run: an id counts under its own ledger alone. */
 export type RunKey = Pick<StoredRun, 'ledger' | 'id'>;
+
+/** A report as it was sent. */
+export interface SentReport {
+  sent: SentRecord;
+  /** the element `Tx` */
+  record: string;
+  summary: SubmissionSummary;
+}
 
 /** One making of a run, from its first piece until it is on record. */
 interface Making {
@@ -51,14 +70,15 @@ interface Making {
 }
 
 /**
- * Submissions of transaction reports: what is to be sent is decided, written into files, recorded in `_reporting`, and only
- * then handed out, in this order. What decides is one event of that ledger: until it is there nothing counts as sent; once
- * it is there the files can be made again to the letter.
+ * Submissions of transaction reports: what is to be sent is decided, written into files, recorded in `_reporting` with these
+ * files, and only then handed out, in this order. What decides is one event of that ledger: until it is there nothing counts
+ * as sent.
  */
 @Injectable()
 export class Submissions implements OnModuleInit, OnModuleDestroy {
   private readonly maker: KeptRunMaker<StoredRun>;
   private readonly makings = new Map<string, Making>();
+  private readonly sentFiles: SentFiles;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -69,13 +89,16 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     private readonly book: ReportingBook,
     private readonly ledger: ReportingLedger,
     private readonly records: ReportingRecords,
+    @Inject(ARCHIVED_EVENTS) archive: ArchivedEvents,
   ) {
+    const read: ReadOfLedger = (name, work) => readPage(pool, config.READ_TIMEOUT, name, work);
+    this.sentFiles = new SentFiles(read, archive, pool);
     this.maker = new KeptRunMaker(pool, logger, {
       what: 'a submission of transaction reports',
       alarm: 'submission-failed',
       tables: sql.REPORTING_RUNS,
       packLevel: 0, // a zip is deflated already
-      keepDays: config.REPORT_RUN_DAYS,
+      keepDays: undefined, // in the ledger
       maxMb: config.REPORT_RUNS_MAX_MB,
       full: { slug: 'reports-full', setting: 'REPORT_RUNS_MAX_MB' },
       take: (runner, silentMs) => sql.takeRun(pool, runner, silentMs),
@@ -103,7 +126,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const executingEntity = await this.executingEntityOf(ledger, parameters);
     const run = { id, ledger, executing_entity: executingEntity, parameters, as_of: String(asOf) };
     await this.records.run(run, caller.id);
-    const madeBy = `truetrail/${BUILD.version}`;
+    const madeBy = SERVICE_BUILD;
     const stored = await sql.insertRun(this.pool, {
       ...{ id, ledger, executingEntity, parameters, asOf, madeBy, requestedBy: caller.id },
     });
@@ -148,36 +171,37 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     return maker === null ? [] : sql.decisionsAfter(this.pool, { run: key.id, maker, ...page });
   }
 
-  /**
-   * Has the files of a submission that counts as sent made once more, where they are not kept any more or never were.
-   * Throws submission-not-found, submission-not-sent, not-recorded-as-read.
-   */
-  async makeAgain(key: RunKey, caller: Principal): Promise<StoredRun> {
+  /** A run whose files can be fetched. Throws submission-not-found, submission-unfinished. */
+  async findDone(key: RunKey): Promise<StoredRun> {
     const run = await this.find(key);
-    await this.book.catchUp();
-    if (!(await this.actOf(key))) throw new Problem('submission-not-sent', `The run is ${run.status} and sent nothing`);
-    if (run.status === 'failed' || run.status === 'expired') {
-      await this.records.again(run, caller.id);
-      if (await sql.requeue(this.pool, run.id)) this.maker.wake();
-    }
-    return this.find(key);
-  }
-
-  /** A run whose files can be fetched. Throws submission-not-found, submission-unfinished, submission-expired. */
-  async findKept(key: RunKey): Promise<StoredRun> {
-    const run = await this.find(key);
-    if (run.status === 'expired') {
-      throw new Problem('submission-expired', `The files were kept until ${run.expires_at}`);
-    }
     if (run.status === 'done') return run;
     const why = run.error === null ? '' : `: ${run.error}`;
     throw new Problem('submission-unfinished', `The submission is ${run.status}${why}`);
   }
 
-  /** The zip of the files in pieces. The first comes once the fetching is on record. Throws not-recorded-as-read. */
-  async *content(run: StoredRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+  /**
+   * A report as a submission sent it. Throws submission-not-found, transaction-report-not-found, not-recorded-as-read,
+   * event-deleted, archive-unavailable.
+   */
+  async sentReport(key: RunKey, reference: string, caller: Principal): Promise<SentReport> {
+    const run = await this.find(key);
+    const act = await this.actOf(run);
+    const sent = act && (await this.book.sentBy(act, run.executing_entity, reference));
+    if (!sent) throw new Problem('transaction-report-not-found', 'The submission sent no report with this reference');
     await this.records.fetched(run, caller.id);
-    yield* piecesOfKept(this.pool, sql.REPORTING_RUNS, run, gone);
+    const record = (await this.sentFiles.record(sent, sent.place)).toString('utf8');
+    return { sent, record, summary: act.summary as SubmissionSummary };
+  }
+
+  /**
+   * The zip of the files as they were sent, in pieces. The first comes once the fetching is on record. Throws
+   * not-recorded-as-read, event-deleted, archive-unavailable.
+   */
+  async *content(run: StoredRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+    const act = await this.actOf(run);
+    await this.records.fetched(run, caller.id);
+    if (act) yield* this.sentFiles.zip(act.maker, run.sha256!, gone);
+    else yield new ZipWriter().end();
   }
 
   private async *pieces(run: StoredRun, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
@@ -185,8 +209,9 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const act = await this.actOf(run);
     const making: Making = { ...(await this.fixed(run, act)), upToAct, maker: uuidv7(), act };
     this.makings.set(run.id, making);
+    if (act) return {}; // its files stand in the ledger
     const { period, parameters } = readReportRequest(SUBMISSION, making.parameters);
-    const firstNumber = act ? Number(act.summary.first_file) : (await this.book.lastFileNumber()) + 1;
+    const firstNumber = (await this.book.lastFileNumber()) + 1;
     const plan = {
       ...{ run: run.id, maker: making.maker, ledger: run.ledger, asOf: making.asOf, period, parameters, upToAct },
       executingEntity: run.executing_entity,
@@ -194,7 +219,6 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       isRepeatingRejected: parameters[REPEAT_REJECTED] === 'yes',
       isCancellingUnderived: parameters[CANCEL_UNDERIVED] === 'yes',
       isCorrectingDiffering: parameters[CORRECT_DIFFERING] === 'yes',
-      sentBy: act?.maker,
       files: fileMakingOf(this.config, run.created_at, firstNumber),
     };
     const totals = yield* this.longReads.pieces({ kind: 'submission', plan }, signal, () => Promise.resolve());
@@ -219,68 +243,123 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Crashing before the act leaves nothing that counts; crashing after it leaves a run whose files are made again. Throws
+   * Crashing before the act leaves nothing that counts; crashing after it leaves a run of which all is on record. Throws
    * RunOutdated where another act came first.
    */
-  private async recordDone(run: StoredRun, made: MadeAnswer): Promise<void> {
+  private async recordDone(run: StoredRun, made: MadeAnswer): Promise<MadeAnswer> {
     const making = this.makings.get(run.id)!;
     this.makings.delete(run.id);
-    if (making.act) assertSame(making);
-    else await this.recordSent(run, making);
+    const act = making.act ?? (await this.recordSent(run, making, made));
+    await sql.settleDecisions(this.pool, run.id, act?.maker ?? making.maker);
     const { parameters, asOf } = making;
-    await this.records.done({ ...run, parameters, as_of: String(asOf) }, run.requested_by, made);
+    const done = act ? madeOf(act.summary as SubmissionSummary) : made;
+    await this.records.done({ ...run, parameters, as_of: String(asOf) }, run.requested_by, done);
+    return done;
   }
 
-  private async recordSent(run: StoredRun, { parameters, asOf, maker, upToAct, totals }: Making): Promise<void> {
-    const { files, decisions } = totals!;
-    if (files.length === 0) return sql.settleDecisions(this.pool, run.id, maker);
+  /** Undefined where there was nothing to send, and nothing new of what is not sent. */
+  private async recordSent(run: StoredRun, making: Making, made: MadeAnswer): Promise<RecordedAct | undefined> {
+    const { parameters, asOf, maker, upToAct, totals } = making;
+    const { files, parts, decisions, noted } = totals!;
+    if (files.length === 0 && noted === 0) return undefined;
     const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
     if (taken !== undefined) throw new Problem('message-id-taken', `A file ${taken} was sent before`);
+    const { ledger, executing_entity: executingEntity, requested_by: principal } = run;
+    const summary: SubmissionSummary = {
+      ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: String(asOf) },
+      ...(files.length > 0 && { first_file: String(files[0]!.number), last_file: String(files.at(-1)!.number) }),
+      files: files.map((file) => ({
+        ...{ message_id: file.messageId, new: String(file.newReports), cancelled: String(file.cancellations) },
+        ...{ bytes: String(file.bytes), sha256: file.sha256 },
+      })),
+      zip: { bytes: String(made.bytes), sha256: made.sha256.toString('hex'), parts: String(parts.length) },
+      made_with: madeWith(run.created_at.slice(0, 10), this.config.REPORTING_SCHEMAS !== undefined),
+      decisions: Object.fromEntries(Object.entries(decisions).map(([name, count]) => [name, String(count)])),
+    };
+    const act = { kind: 'submission' as const, subject: run.id, maker, principal: principal.slice(0, 255), summary };
     try {
-      await this.recordWritten(run, maker);
-      const { ledger, executing_entity: executingEntity, requested_by: principal } = run;
-      const summary: SubmissionSummary = {
-        ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: String(asOf) },
-        ...{ first_file: String(files[0]!.number), last_file: String(files.at(-1)!.number) },
-        files: files.map((file) => ({
-          ...{ message_id: file.messageId, new: String(file.newReports), cancelled: String(file.cancellations) },
-          ...{ bytes: String(file.bytes), sha256: file.sha256 },
-        })),
-        decisions: Object.fromEntries(Object.entries(decisions).map(([name, count]) => [name, String(count)])),
-      };
-      const act = { kind: 'submission' as const, subject: run.id, maker, principal: principal.slice(0, 255), summary };
-      await this.book.record(act, upToAct, run.created_at);
+      // what comes second anyway is not written down first
+      if ((await this.book.catchUp()) !== upToAct) throw new OvertakenError('another act came first');
+      await this.recordParts(run, maker, parts, made);
+      await this.recordReports(run, maker);
+      return await this.book.record(act, upToAct, run.created_at);
     } catch (error) {
       throw error instanceof OvertakenError ? new RunOutdated('another act came first', { cause: error }) : error;
     }
-    await sql.settleDecisions(this.pool, run.id, maker);
   }
 
-  private async recordWritten(run: StoredRun, maker: string): Promise<void> {
+  /** The zip, as it was kept. Throws Error where that is not what was made. */
+  private async recordParts(run: StoredRun, maker: string, parts: readonly ZipPart[], made: MadeAnswer): Promise<void> {
+    const by = { maker, principal: run.requested_by.slice(0, 255), at: run.created_at };
+    const zip = this.keptPieces(run);
+    const digest = createHash('sha256');
+    let rest = Buffer.alloc(0);
+    let waiting: PreparedEvent[] = [];
+    let waitingBytes = 0;
+    for (const [i, { packed, content }] of parts.entries()) {
+      while (rest.length < packed) {
+        const next = await zip.next();
+        if (next.done) break;
+        rest = Buffer.concat([rest, next.value]);
+      }
+      const bytes = rest.subarray(0, packed);
+      rest = rest.subarray(packed);
+      digest.update(bytes);
+      if (waiting.length >= PARTS_AT_ONCE || waitingBytes + packed > PART_BYTES_AT_ONCE) {
+        await this.ledger.append(waiting);
+        [waiting, waitingBytes] = [[], 0];
+      }
+      waiting.push(filePartEvent(run.id, { part: i + 1, content }, bytes, by));
+      waitingBytes += packed;
+    }
+    if (digest.digest('hex') !== made.sha256.toString('hex')) throw new Error('the files that were kept are others');
+    await this.ledger.append(waiting);
+  }
+
+  private async *keptPieces({ id }: StoredRun): AsyncGenerator<Buffer> {
+    for (let number = 1; ; number++) {
+      const piece = await readPiece(this.pool, sql.REPORTING_RUNS, id, number);
+      if (!piece) return;
+      yield gunzipSync(piece);
+    }
+  }
+
+  private async recordReports(run: StoredRun, maker: string): Promise<void> {
     const made = { maker, principal: run.requested_by.slice(0, 255), at: run.created_at };
     for (let after = 0; ;) {
-      const page = { run: run.id, maker, after, limit: RECORDS_AT_ONCE, decision: 'send' };
+      const page = { run: run.id, maker, after, limit: RECORDS_AT_ONCE, isRecorded: true };
       const decisions = await sql.decisionsAfter(this.pool, page);
       if (decisions.length === 0) return;
-      await this.ledger.append(decisions.map((each) => writtenEvent(recordOf(each, run.executing_entity), made)));
+      const events = decisions.flatMap((each) => [
+        ...(each.noted === null ? [] : [notedEvent(notedOf(each, each.noted, run), made)]),
+        ...(each.decision === 'send' ? [writtenEvent(recordOf(each, run.executing_entity), made)] : []),
+      ]);
+      await this.ledger.append(events);
       after = decisions.at(-1)!.number;
     }
   }
 }
 
-function recordOf(decision: Decision, executingEntity: string): WrittenRecord {
-  const { transactionReference, status, digest, messageId, eventId, version, leg, tradingTime } = decision;
+function notedOf(decision: Decision, noted: Noted, run: StoredRun): NotedReport {
+  const { transactionReference, orderId, eventId, toMend, valuesDigest } = decision;
   return {
-    ...{ executingEntity, transactionReference, status, eventId, version, leg, tradingTime },
-    ...{ digest: digest!, messageId: messageId! },
+    ...{ ledger: run.ledger, executingEntity: run.executing_entity, transactionReference, orderId, eventId },
+    ...{ noted, why: decision.decision as NotedReport['why'], toMend, valuesDigest },
   };
 }
 
-/** Throws Error where files that were made once more are not those that were sent. */
-function assertSame({ act, totals }: Making): void {
-  const sent = (act!.summary as SubmissionSummary).files.map(({ message_id: id, sha256 }) => `${id} ${sha256}`);
-  const made = totals!.files.map(({ messageId, sha256 }) => `${messageId} ${sha256}`);
-  if (sent.join() !== made.join()) throw new Error('the files that were made once more are not those that were sent');
+function recordOf(decision: Decision, executingEntity: string): WrittenRecord {
+  const { transactionReference, status, digest, messageId, eventId, version, leg, tradingTime, place } = decision;
+  return {
+    ...{ executingEntity, transactionReference, status, eventId, version, leg, tradingTime },
+    ...{ digest: digest!, messageId: messageId!, place: place! },
+  };
+}
+
+/** As the act has it. */
+function madeOf({ files, zip }: SubmissionSummary): MadeAnswer {
+  const rows = files.reduce((sum, file) => sum + Number(file.new) + Number(file.cancelled), 0);
+  return { rows, bytes: Number(zip.bytes), sha256: Buffer.from(zip.sha256, 'hex') };
 }
 
 export function submissionNotFound(): Problem {

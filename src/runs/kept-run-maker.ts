@@ -40,8 +40,8 @@ export interface RunKind<Run extends { id: string }> {
   tables: sql.RunTables;
   /** of gzip, for each piece: 0 for what is packed already */
   packLevel: 0 | 6;
-  /** how long an answer can be fetched */
-  keepDays: number;
+  /** how long an answer can be fetched; undefined where `recordDone` puts it where it stays: then its pieces go */
+  keepDays: number | undefined;
   /** what all answers of this kind may take, packed; past it runs fail */
   maxMb: number;
   /** the problem that they fail with, and the name of the setting */
@@ -52,8 +52,11 @@ export interface RunKind<Run extends { id: string }> {
   named: (run: Run) => Record<string, string>;
   /** The answer. The same run gives the same each time. */
   pieces: (run: Run, signal: AbortSignal) => AsyncGenerator<Uint8Array, ReadTotals>;
-  /** Puts on record what was made, before anybody can fetch it. Throws RunOutdated. */
-  recordDone: (run: Run, made: MadeAnswer) => Promise<void>;
+  /**
+   * Puts on record what was made, before anybody can fetch it. What the run says of it then, where that is something else.
+   * Throws RunOutdated.
+   */
+  recordDone: (run: Run, made: MadeAnswer) => Promise<MadeAnswer | void>;
 }
 
 /**
@@ -104,9 +107,10 @@ export class KeptRunMaker<Run extends { id: string }> {
         .catch((error: unknown) => log.warn({ err: error }, `signs of life of ${what} could not be written`));
     }, HEARTBEAT_MS).unref();
     try {
-      const made = await this.keep(run);
-      await recordDone(run, made);
-      const keepMs = keepDays * DAY_MS;
+      const kept = await this.keep(run);
+      const made = (await recordDone(run, kept)) ?? kept;
+      const keepMs = keepDays === undefined ? undefined : keepDays * DAY_MS;
+      if (keepMs === undefined) await sql.dropPieces(this.pool, tables, run.id, this.runner);
       if (!(await sql.finishRun(this.pool, tables, run.id, this.runner, { ...made, keepMs }))) throw new RunLost();
       log.info({ rows: made.rows, bytes: made.bytes }, `${what} was made and kept`);
       return true;

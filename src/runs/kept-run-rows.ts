@@ -140,20 +140,39 @@ export async function keptBytes(pool: pg.Pool, { runs, isKept }: RunTables): Pro
   return Number(rows[0]!.bytes);
 }
 
-/** False when the run is not this replica's any more. `keepMs` is how long a kept answer can be fetched. */
+/** Throws away what this replica has kept of an answer that stands elsewhere. */
+export async function dropPieces(
+  pool: pg.Pool,
+  { runs, pieces }: RunTables,
+  id: string,
+  runner: string,
+): Promise<void> {
+  await pool.query(
+    `WITH emptied AS (
+       UPDATE ${runs} SET pieces = 0, packed_bytes = 0 WHERE id = $1 AND runner = $2 AND status = 'running' RETURNING id
+     )
+     DELETE FROM ${pieces} WHERE run IN (SELECT id FROM emptied)`,
+    [id, runner],
+  );
+}
+
+/**
+ * False when the run is not this replica's any more. `keepMs` is how long a kept answer can be fetched; undefined for one
+ * that stands elsewhere, and stays there.
+ */
 export async function finishRun(
   pool: pg.Pool,
   { runs, isKept }: RunTables,
   id: string,
   runner: string,
-  { rows, bytes, sha256, keepMs }: { rows: number; bytes: number; sha256: Buffer; keepMs: number },
+  { rows, bytes, sha256, keepMs }: { rows: number; bytes: number; sha256: Buffer; keepMs: number | undefined },
 ): Promise<boolean> {
   const { rowCount } = await pool.query(
     `UPDATE ${runs}
        SET status = 'done', runner = NULL, rows = $3, bytes = $4, sha256 = $5, finished_at = trail_now(),
            expires_at = CASE WHEN ${isKept} THEN trail_now() + $6 * interval '1 millisecond' END
        WHERE id = $1 AND runner = $2 AND status = 'running'`,
-    [id, runner, rows, bytes, sha256, keepMs],
+    [id, runner, rows, bytes, sha256, keepMs ?? null],
   );
   return rowCount === 1;
 }

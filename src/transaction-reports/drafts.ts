@@ -2,7 +2,7 @@ import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import { isWithin } from '../reports/periods.js';
 import { recordedAt } from '../reports/recorded-at.js';
 import type { ReportRun } from '../reports/report.js';
-import { lifeOfOrder, ordersInPeriod } from '../reports/whole-lives.js';
+import { ordersInPeriod } from '../reports/whole-lives.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { Draft, EventReference, NotReportable } from './draft.js';
 import { ineligible } from './eligibility.js';
@@ -41,22 +41,6 @@ export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReport
       yield* await wholeDrafts(transaction, run, timelines);
     }
   }
-}
-
-/** As draftsOf, of one execution or allocation of an order; none where the order has no such one. */
-export async function draftsOfExecution(
-  run: DraftRun,
-  orderId: string,
-  eventId: string,
-  timelines: ReferenceTimelines,
-): Promise<(Draft | NotReportable)[]> {
-  const life = await lifeOfOrder(run, orderId);
-  if (!life) return [];
-  for await (const transaction of transactionsOf(life)) {
-    if (transaction.eventId !== eventId) continue;
-    return wholeDrafts(transaction, run, timelines);
-  }
-  return [];
 }
 
 /** With all reference data that they need. */

@@ -1,10 +1,11 @@
 import { FIELD_SOURCES, type FieldSources } from './field-sources.js';
-import { REPORT_FIELDS } from './fields.js';
+import { FIELD_SETS } from './field-sets.js';
 import { RTS22 } from './rules/rts22-rules.js';
 
 /** docs/transaction-report-fields.md */
 export function fieldsPage(): string {
-  const fields = REPORT_FIELDS.map(({ number, name, title, format }, i) => {
+  const set = FIELD_SETS.at(-1)!;
+  const fields = set.fields.map(({ number, name, title, format }, i) => {
     const rules = RTS22.rules.filter((rule) => rule.fields[0] === number).map(({ id }) => id);
     const { names, entries } = FIELD_SOURCES[i]!;
     return row(
@@ -27,7 +28,7 @@ export function fieldsPage(): string {
     '',
     '## Fields',
     '',
-    `By ${RTS22.source}. Names of events are those of [vocabulary.md](vocabulary.md), and what an event itself is called by and when it happened; columns are those of [reference-data.md](reference-data.md). They are all that a field may be made of, or that decides on it: which of them in one report, its lineage says.`,
+    `By ${RTS22.source}: the set of fields ${set.version}, of what is sent from ${set.from} on. Names of events are those of [vocabulary.md](vocabulary.md), and what an event itself is called by and when it happened; columns are those of [reference-data.md](reference-data.md). They are all that a field may be made of, or that decides on it: which of them in one report, its lineage says.`,
     '',
     row('field', 'title and column', 'format', 'names of events', 'reference data', 'rules'),
     row('---', '---', '---', '---', '---', '---'),
@@ -35,7 +36,8 @@ export function fieldsPage(): string {
     '',
     '## Rules',
     '',
-    'What a report is held against besides the schema. The first field is the one to mend. An `error` holds the report back, a `hint` does not. A rule holds for transactions of the days that stand beside it.',
+    'What a report is held against besides the schema. The first field is the one to mend. An `error` holds the report back, a `hint` does not. A rule holds for transactions of the days that stand beside it. ' +
+      `This is version ${RTS22.version} of the rules.`,
     '',
     row('rule', 'fields', 'severity', 'what must be', 'days'),
     row('---', '---', '---', '---', '---'),

@@ -1,6 +1,7 @@
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { compare, parseDecimal } from '../reports/decimal.js';
-import { REPORT_FIELDS, valuesOf } from './fields.js';
+import { FIELD_SETS, fieldsOfAll, type FieldSet } from './field-sets.js';
+import { valuesOf } from './fields.js';
 import type { ReportField } from './report-field.js';
 import type { ReportRecord } from './report-records.js';
 import type { TransactionReport } from './transaction-report.js';
@@ -21,7 +22,7 @@ const NUMBERED = /^(.*?)\[([0-9]+)\](.*)$/;
 /** As XML Schema has truth values too. */
 const TRUTH: Readonly<Record<string, string>> = { '1': 'true', '0': 'false' };
 
-const PATHS: ReadonlySet<string> = new Set(REPORT_FIELDS.flatMap(({ paths }) => paths));
+const PATHS: ReadonlySet<string> = new Set(fieldsOfAll().flatMap(({ paths }) => paths));
 
 /** Which report a record is of. */
 type RecordKey = Pick<TransactionReport, 'executingEntity' | 'transactionReference'>;
@@ -89,10 +90,13 @@ export class RecordsToMeet {
   }
 }
 
-/** A report as a record that says the same. */
-export function recordOfReport(report: TransactionReport): ReportRecord {
+/** A report as a record that says the same, with the fields of a set: the last one when left out. */
+export function recordOfReport(
+  report: TransactionReport,
+  { fields }: Pick<FieldSet, 'fields'> = FIELD_SETS.at(-1)!,
+): ReportRecord {
   const values = new Map<string, string>();
-  for (const field of REPORT_FIELDS) {
+  for (const field of fields) {
     for (const { path, text } of readValuesOf(field, report)) if (text !== undefined) values.set(path, text);
   }
   const { status, transactionReference, executingEntity = '' } = report;
@@ -100,17 +104,21 @@ export function recordOfReport(report: TransactionReport): ReportRecord {
 }
 
 /**
- * What is another in a record than in a report of the same reference, by number of the field. Equal numbers and times are
+ * What is another in a record than in a report of the same reference, by number of the field, as on the day of the record. Equal numbers and times are
  * the same however they are written.
  */
-export function differencesOf(report: TransactionReport, { status, values }: ReportRecord): FieldDifference[] {
+export function differencesOf(
+  report: TransactionReport,
+  { status, values }: ReportRecord,
+  set: Pick<FieldSet, 'fields'> = FIELD_SETS.at(-1)!,
+): FieldDifference[] {
   if (report.status !== status) {
     return [{ field: 1, name: 'report_status', path: '.', ours: report.status, theirs: status }];
   }
   const met = new Set<string>();
   const differences: FieldDifference[] = [];
-  const there = inOrderOf(recordOfReport(report).values, values);
-  for (const field of REPORT_FIELDS.slice(1)) {
+  const there = inOrderOf(recordOfReport(report, set).values, values);
+  for (const field of set.fields.slice(1)) {
     const stated = [...readValuesOf(field, report)];
     for (const { path } of stated) met.add(path);
     const theirsAlone = pathsOf(field, there).filter((path) => !met.has(path));

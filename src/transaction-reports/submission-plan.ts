@@ -4,7 +4,7 @@ import { isReady, type Draft, type NotReportable } from './draft.js';
 import { findingsOf } from './rules/rts22-rules.js';
 import { isContradicted, isLive, stateOf, type Submission, type Submissions } from './submissions.js';
 import { partsOfReference } from './transaction-reference.js';
-import { transactionXml } from './transaction-report-xml.js';
+import { FIELD_SETS, fieldSetOn, type FieldSet } from './field-sets.js';
 
 /**
  * What keeps a report from being sent now.
@@ -42,6 +42,9 @@ export interface DecidedBy {
   isReportedForOther?: boolean;
   /** an event of the same id was reported of another ledger first */
   isReportedElsewhere?: boolean;
+  /** the day on which it is sent; the last set of fields when left out */
+  day?: string;
+  fieldSets?: readonly FieldSet[];
 }
 
 /** What is to be done about one transaction reference. */
@@ -54,15 +57,22 @@ export interface ReferencePlan<Sent extends Submission = Submission> {
 }
 
 /** SHA-256 of the record as it is written into a file, hex. Throws UnwritableReportError. */
-export function recordDigest({ report }: Pick<Draft, 'report'>): string {
-  return createHash('sha256').update(transactionXml(report)).digest('hex');
+export function recordDigest(
+  { report }: Pick<Draft, 'report'>,
+  form: Pick<FieldSet, 'xml'> = FIELD_SETS.at(-1)!,
+): string {
+  return createHash('sha256').update(form.xml(report)).digest('hex');
 }
 
-/** Whether a draft was sent as a record of a digest, whoever submitted for the firm then. */
-export function wasSentAs({ report, submitters = [] }: Pick<Draft, 'report' | 'submitters'>, digest: string): boolean {
+/** Whether a draft was sent as a record of a digest, whoever submitted for the firm then, and with whichever fields. */
+export function wasSentAs(
+  { report, submitters = [] }: Pick<Draft, 'report' | 'submitters'>,
+  digest: string,
+  sets: readonly FieldSet[] = FIELD_SETS,
+): boolean {
   const others = submitters.filter((each) => each !== report.submittingEntity);
-  return [report, ...others.map((submittingEntity) => ({ ...report, submittingEntity }))].some(
-    (each) => recordDigest({ report: each }) === digest,
+  return [report, ...others.map((submittingEntity) => ({ ...report, submittingEntity }))].some((each) =>
+    sets.some((set) => recordDigest({ report: each }, set) === digest),
   );
 }
 
@@ -175,6 +185,8 @@ export function cancellationOf(of: Draft | NotReportable, transactionReference: 
  */
 export function decide(drafts: readonly Draft[], submissions: Submissions, by: DecidedBy = {}): Decision {
   const draft = drafts.at(-1);
+  const { fieldSets: sets = FIELD_SETS, day } = by;
+  const form = day === undefined ? sets.at(-1)! : fieldSetOn(day, sets);
   if (!draft) {
     return {
       is: 'not-sent',
@@ -189,9 +201,9 @@ export function decide(drafts: readonly Draft[], submissions: Submissions, by: D
   if (why === 'differs' && by.isCorrectingDiffering) {
     // the reference is free again once the authority took this
     const cancellation = cancellationOf(draft, draft.report.transactionReference);
-    if (isReady(cancellation)) return sending(cancellation);
+    if (isReady(cancellation)) return sending(cancellation, form);
   }
-  return why === undefined ? sending(draft) : { is: 'not-sent', draft, why };
+  return why === undefined ? sending(draft, form) : { is: 'not-sent', draft, why };
 
   function reporting(draft: Draft): Unsent | undefined {
     const state = stateOf(submissions);
@@ -201,8 +213,9 @@ export function decide(drafts: readonly Draft[], submissions: Submissions, by: D
     if (state === 'unsent' || state === 'cancelled') return undefined;
     const { digest } = submissions.findLast(({ status }) => status === 'NEWT')!;
     // what was rejected is another one if somebody else submits it
-    if (state === 'rejected') return digest === recordDigest(draft) && !by.isRepeatingRejected ? 'rejected' : undefined;
-    return wasSentAs(draft, digest) ? 'as-sent' : 'differs';
+    if (state === 'rejected')
+      return digest === recordDigest(draft, form) && !by.isRepeatingRejected ? 'rejected' : undefined;
+    return wasSentAs(draft, digest, sets) ? 'as-sent' : 'differs';
   }
 
   function cancelling(draft: Draft): Unsent | undefined {
@@ -213,6 +226,6 @@ export function decide(drafts: readonly Draft[], submissions: Submissions, by: D
   }
 }
 
-function sending(draft: Draft): Decision {
-  return { is: 'send', draft, digest: recordDigest(draft) };
+function sending(draft: Draft, form: FieldSet): Decision {
+  return { is: 'send', draft, digest: recordDigest(draft, form) };
 }

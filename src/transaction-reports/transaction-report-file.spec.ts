@@ -15,8 +15,14 @@ import { readReportRecords, reconciled } from '../../test/support/report-records
 import { findingsOf } from './rules/rts22-rules.js';
 import { SchemaPack, SchemaPackError } from './schema-pack.js';
 import { schemaSetOn } from './schema-sets.js';
-import { InvalidReportFileError, reportFiles, type FileHeader, type FileLimits } from './transaction-report-file.js';
-import { UnwritableReportError } from './transaction-report-xml.js';
+import {
+  InvalidReportFileError,
+  reportFiles,
+  type FileHeader,
+  type FileLimits,
+  type RecordPlace,
+} from './transaction-report-file.js';
+import { transactionXml, UnwritableReportError } from './transaction-report-xml.js';
 import type { NewReport, TransactionReport } from './transaction-report.js';
 
 const SHARED = resolve(import.meta.dirname, '../..', process.env.TRUETRAIL_SHARED ?? '../shared');
@@ -44,7 +50,7 @@ async function written(
   const files: Buffer[] = [];
   for await (const { chunks } of reportFiles(reports, headerOf, limits, validate)) {
     const all: Buffer[] = [];
-    for await (const chunk of chunks) all.push(chunk);
+    for await (const { bytes } of chunks) all.push(bytes);
     files.push(Buffer.concat(all));
   }
   return files;
@@ -131,6 +137,23 @@ it('is split by the number of transactions and by bytes, and no report is lost o
   await expect(written(reports, { transactions: 10, bytes: 900 })).rejects.toThrow('one report alone');
 });
 
+it('tells where each record stands in its file', async () => {
+  const reports = Array.from({ length: 1_000 }, (_, i) => ({ ...SHARE, transactionReference: `T${i}` }));
+  const limits = { transactions: 600, bytes: Infinity };
+  const found: string[] = [];
+  for await (const { chunks } of reportFiles(reports, headerOf, limits)) {
+    const all: Buffer[] = [];
+    const places: RecordPlace[] = [];
+    for await (const { bytes, records } of chunks) {
+      all.push(bytes);
+      places.push(...records);
+    }
+    const file = Buffer.concat(all);
+    found.push(...places.map(({ from, bytes }) => file.toString('utf8', from, from + bytes)));
+  }
+  expect(found).toEqual(reports.map((report) => transactionXml(report)));
+});
+
 it('lets go of the reports where no more of them is taken', async () => {
   let isOver = false;
   const endless = function* (): Generator<TransactionReport> {
@@ -141,7 +164,7 @@ it('lets go of the reports where no more of them is taken', async () => {
     }
   };
   for await (const { chunks } of reportFiles(endless(), headerOf, NONE)) {
-    for await (const chunk of chunks) if (chunk.byteLength > 100_000) break;
+    for await (const { bytes } of chunks) if (bytes.byteLength > 100_000) break;
     break;
   }
   expect(isOver).toBe(true);

@@ -2,7 +2,7 @@ import { parseTimestamp } from '../integrity/timestamp.js';
 import { MAX_MESSAGE_ID } from '../config/message-id.js';
 import { ENVELOPE_NAMESPACE, HEADER_NAMESPACE, REPORT_MESSAGE, REPORT_NAMESPACE } from './schema-sets.js';
 import type { SchemaFinding } from './schema-pack.js';
-import { transactionXml } from './transaction-report-xml.js';
+import { fieldSetOn, type FieldSet } from './field-sets.js';
 import type { TransactionReport } from './transaction-report.js';
 import { element } from './xml-text.js';
 
@@ -35,12 +35,25 @@ export interface ReportCounts {
   cancelled: number;
 }
 
+/** Where a record stands in its file: the element `Tx`, in bytes of the file. */
+export interface RecordPlace {
+  /** before its first byte */
+  from: number;
+  bytes: number;
+}
+
+/** A piece of a file, and the records that it holds, whole and in their order. */
+export interface FileChunk {
+  bytes: Buffer;
+  records: readonly RecordPlace[];
+}
+
 /** A file as it is made: its chunks are taken once, and before the next file is asked for. */
 export interface ReportFile {
   /** from 1 */
   number: number;
   header: FileHeader;
-  chunks: AsyncIterable<Buffer>;
+  chunks: AsyncIterable<FileChunk>;
   /** of what was written so far; of the whole file once its chunks are taken */
   counts: ReportCounts;
 }
@@ -63,7 +76,8 @@ const CHUNK_BYTES = 256 * 1024;
 /**
  * Files of reports, as many as the limits make necessary, none where there is no report. Of each file a chunk is in
  * memory at a time. `validate` gets every piece as a document of its own, before it is handed out: the schema knows no rule
- * that goes beyond one report, so that the file is valid exactly if its pieces are.
+ * that goes beyond one report, so that the file is valid exactly if its pieces are. `form` is how records are written: as on
+ * the day of the files, when left out.
  *
  * Throws UnwritableReportError, InvalidReportFileError, and RangeError where one report alone is beyond the limits.
  */
@@ -72,8 +86,9 @@ export async function* reportFiles(
   headerOf: (number: number) => FileHeader,
   limits: FileLimits,
   validate?: (document: Buffer) => readonly SchemaFinding[],
+  form: Pick<FieldSet, 'xml'> = fieldSetOn(headerOf(1).createdAt.slice(0, 10)),
 ): AsyncGenerator<ReportFile, void, undefined> {
-  const source = texts(reports);
+  const source = texts(reports, form);
   try {
     yield* filesOf(source, headerOf, limits, validate);
   } finally {
@@ -93,36 +108,39 @@ async function* filesOf(
     const head = Buffer.from(headXml(header));
     const counts: ReportCounts = { new: 0, cancelled: 0 };
     let isTaken = false;
-    const chunks = async function* (): AsyncGenerator<Buffer, void, undefined> {
-      let bytes = head.byteLength + TAIL.byteLength;
+    const chunks = async function* (): AsyncGenerator<FileChunk, void, undefined> {
+      let at = head.byteLength;
       let chunk: Buffer[] = [];
+      let records: RecordPlace[] = [];
       let chunkBytes = 0;
-      const flush = (): Buffer => {
-        const piece = Buffer.concat(chunk);
-        const findings = validate?.(Buffer.concat([head, piece, TAIL])) ?? [];
+      const flush = (): FileChunk => {
+        const piece = { bytes: Buffer.concat(chunk), records };
+        const findings = validate?.(Buffer.concat([head, piece.bytes, TAIL])) ?? [];
         if (findings.length > 0) throw new InvalidReportFileError(header.messageId, findings);
         chunk = [];
+        records = [];
         chunkBytes = 0;
         return piece;
       };
-      yield head;
+      yield { bytes: head, records: [] };
       while (!next.done) {
         const { xml, status } = next.value;
         const count = counts.new + counts.cancelled;
-        if (bytes + xml.byteLength > limits.bytes || count >= limits.transactions) {
+        if (at + xml.byteLength + TAIL.byteLength > limits.bytes || count >= limits.transactions) {
           if (count === 0) throw new RangeError('one report alone is beyond the limits of a file');
           break;
         }
         chunk.push(xml);
+        records.push({ from: at, bytes: xml.byteLength });
         chunkBytes += xml.byteLength;
-        bytes += xml.byteLength;
+        at += xml.byteLength;
         if (status === 'NEWT') counts.new++;
         else counts.cancelled++;
         if (chunkBytes >= CHUNK_BYTES) yield flush();
         next = await source.next();
       }
       if (chunkBytes > 0) yield flush();
-      yield TAIL;
+      yield { bytes: TAIL, records: [] };
       isTaken = true;
     };
     yield { number, header, chunks: chunks(), counts };
@@ -132,8 +150,9 @@ async function* filesOf(
 
 async function* texts(
   reports: AsyncIterable<TransactionReport> | Iterable<TransactionReport>,
+  form: Pick<FieldSet, 'xml'>,
 ): AsyncGenerator<{ xml: Buffer; status: TransactionReport['status'] }, void, undefined> {
-  for await (const report of reports) yield { xml: Buffer.from(transactionXml(report)), status: report.status };
+  for await (const report of reports) yield { xml: Buffer.from(form.xml(report)), status: report.status };
 }
 
 function headXml({ from, to, messageId, createdAt }: FileHeader): string {
@@ -152,6 +171,15 @@ function headXml({ from, to, messageId, createdAt }: FileHeader): string {
 }
 
 const TAIL = Buffer.from('</FinInstrmRptgTxRpt></Document></Pyld></BizData>\n');
+
+/** A message without an envelope, of records as they stand in files. */
+export function bareDocument(records: Uint8Array): Buffer {
+  return Buffer.concat([
+    Buffer.from(`<Document xmlns="${REPORT_NAMESPACE}"><FinInstrmRptgTxRpt>`),
+    records,
+    Buffer.from('</FinInstrmRptgTxRpt></Document>'),
+  ]);
+}
 
 function organisationXml({ id, scheme }: Organisation): string {
   const name =

@@ -10,7 +10,8 @@ import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { isReady, type Draft, type NotReportable } from './draft.js';
 import { toldOf } from './told-of-drafts.js';
 import { draftsOf } from './drafts.js';
-import { REPORT_FIELDS, textOf } from './fields.js';
+import { fieldSetOn, fieldsOfAll, nameOf, type FieldSet } from './field-sets.js';
+import { textOf } from './fields.js';
 import { RTS22 } from './rules/rts22-rules.js';
 
 export const EXECUTING_ENTITY = 'executing_entity';
@@ -52,9 +53,9 @@ export const transactions = defineReport<string>({
     { name: 'reason_rule', description: 'where that stands' },
     { name: 'to_mend', description: 'what keeps the report back, each with its field; semicolons between' },
     { name: 'hints', description: 'what may be wrong, and keeps nothing back' },
-    ...REPORT_FIELDS.map(({ number, title }, i) => ({
-      name: columnOf(i),
-      description: `${title} (${RTS22.source}, field ${number}); of several | between them`,
+    ...fieldsOfAll().map((field) => ({
+      name: nameOf(field),
+      description: `${field.title} (${RTS22.source}, field ${field.number}); of several | between them`,
     })),
     { name: 'order_id', description: 'entity_id' },
     { name: 'event_id', description: 'of the execution or allocation as first recorded' },
@@ -82,8 +83,9 @@ export const transactions = defineReport<string>({
     // as if they were submitted when the last of these events was recorded
     const submittedAt = formatMicros(await recordedAtOfHead(run));
     const hasLineage = run.parameters.lineage === 'yes';
+    const set = fieldSetOn(submittedAt.slice(0, 10));
     for await (const each of draftsOf({ ...run, executingEntity, referenceRevision: revision, submittedAt })) {
-      yield each.is === 'draft' ? rowOfDraft(each, hasLineage) : rowOfNone(each);
+      yield each.is === 'draft' ? rowOfDraft(each, set, hasLineage) : rowOfNone(each);
     }
   },
 });
@@ -100,7 +102,7 @@ export async function onlyInvestmentFirm(run: Pick<ReportRun, 'read'>, revision:
   throw invalidParameters([queryError(EXECUTING_ENTITY, 'required', rest)]);
 }
 
-function rowOfDraft(draft: Draft, hasLineage: boolean): Row {
+function rowOfDraft(draft: Draft, { fields }: FieldSet, hasLineage: boolean): Row {
   const { report, lineage, leg } = draft;
   const { toMend, hints } = toldOf(draft);
   return {
@@ -109,7 +111,7 @@ function rowOfDraft(draft: Draft, hasLineage: boolean): Row {
     status: isReady(draft) ? 'reportable' : 'held',
     to_mend: toMend,
     hints,
-    ...Object.fromEntries(REPORT_FIELDS.map((field, i) => [columnOf(i), textOf(field, report) ?? null])),
+    ...Object.fromEntries(fields.map((field) => [nameOf(field), textOf(field, report) ?? null])),
     leg: String(leg),
     lineage: hasLineage ? JSON.stringify(lineage) : null,
   };
@@ -127,13 +129,8 @@ function placed({ orderId, eventId, version, time, statedBy, cause }: Draft | No
   };
 }
 
-function columnOf(index: number): string {
-  const { number, name } = REPORT_FIELDS[index]!;
-  return `f${number}_${name}`;
-}
-
 const NOTHING: Row = Object.freeze({
   ...{ reason: null, reason_rule: null, to_mend: null, hints: null, leg: null },
-  ...Object.fromEntries(REPORT_FIELDS.map((_, i) => [columnOf(i), null])),
+  ...Object.fromEntries(fieldsOfAll().map((field) => [nameOf(field), null])),
   lineage: null,
 });

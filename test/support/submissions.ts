@@ -37,6 +37,11 @@ export async function decisionsOf(service: TestService, id: string): Promise<Rec
 
 /** The files of a submission, by name. */
 export async function filesOf(service: TestService, id: string): Promise<Map<string, Buffer>> {
+  return unzipped(await zipOf(service, id));
+}
+
+/** The same as they come: a zip. Rejects where it breaks off. */
+export async function zipOf(service: TestService, id: string): Promise<Buffer> {
   const { body } = await service
     .http()
     .get(`${SUBMISSIONS}/${id}/content`)
@@ -44,8 +49,9 @@ export async function filesOf(service: TestService, id: string): Promise<Map<str
     .parse((answer, done) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', (error: Error) => done(error, undefined));
       answer.on('end', () => done(null, Buffer.concat(chunks)));
     })
     .expect(200);
-  return unzipped(body as Buffer);
+  return body as Buffer;
 }

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import * as made from '../../../test/support/transaction-reports.js';
 import { Random } from '../../../test/support/random.js';
 import type { Cancellation, DescribedInstrument, NewReport, Party } from '../transaction-report.js';
+import { EXCLUSIONS, RTS22_CODES } from '../rts22-codes.js';
 import { findingsOf, isSendable, RTS22 } from './rts22-rules.js';
 
 const { AGGREGATED, ANNA, BOND, CANCELLATION, CONTEXT, CREDIT_SWAP, CURRENCY_FORWARD, FIRM, FUTURE } = made;
@@ -316,6 +318,23 @@ it('each of the 65 fields, and each rule, is in the suite', () => {
   const rules = new Set([...MUTATIONS.map(([, rule]) => rule), ...CANCELLED.map(([, rule]) => rule)]);
   expect(RTS22.rules.map(({ id }) => id).filter((id) => !rules.has(id) && id !== 'CON-411')).toEqual([]);
   expect(new Set(RTS22.rules.map(({ id }) => id)).size).toBe(RTS22.rules.length);
+});
+
+it('has another version with every change of its rules and codes', () => {
+  const rules = RTS22.rules.map(({ id, of, fields, text, severity, from, to }) => [
+    id,
+    of,
+    fields,
+    text,
+    severity,
+    from,
+    to,
+  ]);
+  const digest = createHash('sha256')
+    .update(JSON.stringify([rules, RTS22_CODES, [...EXCLUSIONS]]))
+    .digest('hex');
+  // changed both: a report says by which version it was judged
+  expect([RTS22.version, digest]).toEqual([2, '891791053cc7af9c2fedd47cc7dec8b41b10eb69d9985a3a77863197c7c0606a']);
 });
 
 it('an instrument that the authorities will still take up is a hint', () => {
