@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { addExamples } from './openapi-examples.js';
 
 const PROBLEM_SCHEMA = {
   type: 'object',
@@ -54,7 +55,42 @@ function describe(app: INestApplication): OpenAPIObject {
   );
   document.components ??= {};
   document.components.schemas = { ...document.components.schemas, Problem: PROBLEM_SCHEMA as never };
+  nameRests(document);
+  allowNulls(document);
+  addExamples(document);
   return document;
+}
+
+/** The rest of a path is `*` to Nest, and its documents call it `{path}` in the path and `*` in the parameters. */
+function nameRests(document: OpenAPIObject): void {
+  for (const [path, methods] of Object.entries(document.paths)) {
+    if (!path.includes('{path}')) continue;
+    for (const { parameters = [] } of Object.values(methods as Record<string, { parameters?: { name: string }[] }>)) {
+      for (const parameter of parameters) if (parameter.name === '*') parameter.name = 'path';
+    }
+  }
+}
+
+interface Schema {
+  type?: string;
+  nullable?: boolean;
+  enum?: unknown[];
+  allOf?: object[];
+  anyOf?: object[];
+}
+
+/** `nullable` beside an enumeration that has no null, or beside another schema, allows no null by OpenAPI 3.0. */
+function allowNulls(place: unknown): void {
+  if (place === null || typeof place !== 'object') return;
+  for (const each of Object.values(place)) allowNulls(each);
+  const schema = place as Schema;
+  if (schema.nullable !== true) return;
+  if (Array.isArray(schema.enum) && !schema.enum.includes(null)) schema.enum.push(null);
+  if (!Array.isArray(schema.allOf)) return;
+  schema.anyOf = [...schema.allOf, { type: 'object', nullable: true, enum: [null] }];
+  delete schema.allOf;
+  delete schema.nullable;
+  delete schema.type;
 }
 
 /** Swagger's UI at /docs. For main.ts alone: its packages do not load under Jest below Node 24.9. */
