@@ -201,10 +201,12 @@ describe('the examples of the OpenAPI document', () => {
     await send('listSubmissions', 200, { parameters: LEDGER });
     await send('readSubmission', 200, { parameters: submitted });
     await send('listSubmissionDecisions', 200, { parameters: submitted });
+    const reference = transactionReference(FILLED.event_id, 1, 0);
+    await send('readSentReport', 200, { parameters: { ...submitted, reference } });
     await send('fetchSubmission', 200, { parameters: submitted });
     const answers = {
       ...{ answers: files[0]!.message_id, status: 'PART' as const },
-      records: [{ recordId: transactionReference(FILLED.event_id, 1, 0), status: 'ACPT' as const, rules: [] }],
+      records: [{ recordId: reference, status: 'ACPT' as const, rules: [] }],
     };
     const feedback = { body: feedbackXml([answers], 'FB-1'), type: 'application/xml' };
     const taken = await send('handInFeedback', 201, feedback);
