@@ -95,7 +95,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     it('is told of over the API: where an event is, since when, until when, why, by whom', async () => {
       const [first] = await record(5);
       const { body: before } = await service.http().get(`/v1/ledgers/main/events/${first}/archive`).expect(200);
-      expect(before).toMatchObject({ sequence: '1', objects: [] });
+      const { body: event } = await service.http().get(`/v1/ledgers/main/events/${first}`).expect(200);
+      const entry = {
+        ...{ ledger: 'main', event_id: first, sequence: '1', entity_type: 'order', entity_id: event.entity_id },
+        ...{ content_hash: event.content_hash, record_class: 'default', reason: 'regulatory' },
+      };
+      expect(before).toEqual({ ...entry, objects: [] });
       await turn.release();
       const { body: asked } = await service.http().post('/v1/jobs/archive-export/runs').expect(202);
       let outcome: { status: string; outcome: Record<string, unknown> };
@@ -106,6 +111,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(outcome).toMatchObject({ status: 'done', outcome: { objects: 1, refused: [] } });
       const { body } = await service.http().get(`/v1/ledgers/main/events/${first!.toUpperCase()}/archive`).expect(200);
       const [object] = body.objects;
+      expect(body).toEqual({ ...entry, objects: [object] });
       expect(object).toMatchObject({
         number: '1',
         kind: 'early',
