@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { Exporter } from '../src/archive/exporter.js';
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
 import { readConfig } from '../src/config/config.js';
 import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
@@ -130,6 +131,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       });
 
     it('gives the database that the archive is of, which goes on from there', async () => {
+      // several objects a month, and several indexes of it
+      Object.assign(service.app.get(Exporter), { maxObjectEvents: { early: 32_768n, month: 25n, entities: 60n } });
       const admin = new pg.Client({ connectionString: service.database.adminUrl });
       await admin.connect();
       try {
@@ -191,11 +194,21 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       // a second one would mix two trails
       await expect(rebuildFromArchive(configOfCopy(), () => undefined)).rejects.toThrow('The database is not empty');
 
+      const months = theirs.months!.length;
+      const indexes = await query(service.database, `SELECT number FROM archive_objects WHERE kind = 'entities'`);
+      expect(indexes.length).toBeGreaterThan(2 * months);
       const { body: before } = await service.http().get('/v1/ledgers/main/events?limit=1000').expect(200);
+      const historyOf = async (of: TestService) =>
+        (await of.http().get('/v1/ledgers/main/orders/O-3/history').expect(200)).body;
       const rebuilt = await startService({ env: { ARCHIVE_URL: test.url }, database: copy });
       try {
         const { body: after } = await rebuilt.http().get('/v1/ledgers/main/events?limit=1000').expect(200);
         expect(after).toEqual(before);
+        const history = await historyOf(rebuilt);
+        expect(history).toEqual(await historyOf(service));
+        expect(history.events).toHaveLength(
+          before.events.filter(({ entity_id: id }: { entity_id: string }) => id === 'O-3').length,
+        );
         const branch = { branch_id: 'PAR', legal_entity: '529900G3SW56SHYNPR95', country: 'FR', name: 'Desk 15' };
         const { body: change } = await rebuilt
           .http()

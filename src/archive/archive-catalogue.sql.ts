@@ -137,6 +137,31 @@ export async function readOpenMonths(database: Database): Promise<SealedRange[]>
   return rows.map(({ month, ...range }) => ({ month, range }));
 }
 
+/** What an object of a month holds of a ledger, of whose entities no object says where they are. */
+export interface UnlistedRange {
+  number: string;
+  range: EntitiesRange;
+}
+
+/** Of some ledgers up to an event each, by object in order. */
+export async function readUnlisted(
+  database: Database,
+  ends: readonly { ledger: string; to_sequence: string }[],
+): Promise<UnlistedRange[]> {
+  const { rows } = await database.query<EntitiesRange & { number: string }>(
+    `SELECT r.number, r.ledger, l.origin, r.from_sequence, r.to_sequence, ${RANGE_TIMES.map((name) => time(`r.${name}`)).join(', ')},
+            encode(r.previous_event_hash, 'hex') AS previous_event_hash, encode(r.last_event_hash, 'hex') AS last_event_hash
+       FROM unnest($1::text[], $2::bigint[]) AS e (ledger, to_sequence)
+       JOIN ledgers AS l ON l.ledger = e.ledger
+       JOIN archive_ranges AS r ON r.kind = 'month' AND r.ledger = e.ledger AND r.to_sequence <= e.to_sequence
+       WHERE r.from_sequence > coalesce(
+         (SELECT max(x.to_sequence) FROM archive_ranges AS x WHERE x.kind = 'entities' AND x.ledger = e.ledger), 0)
+       ORDER BY r.number, r.ledger`,
+    [ends.map(({ ledger }) => ledger), ends.map(({ to_sequence }) => to_sequence)],
+  );
+  return rows.map(({ number, ...range }) => ({ number, range }));
+}
+
 /** Objects that hold events of sealed months in a range of a ledger, in order. */
 export async function listMonthObjects(
   database: Database,

@@ -20,11 +20,12 @@ import {
 } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import type { EncodedObject } from './archive-object.js';
-import { earlyRetention, planObject, type OpenLedger } from './archive-plan.js';
+import { earlyRetention, planEntities, planObject, type OpenLedger } from './archive-plan.js';
 import { claimStore, OBJECT_STORE } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { requireSameAsObjects } from './entity-comparison.js';
+import type { EntitiesRange } from './entity-index.js';
 import { ObjectMissing, type ObjectStore, type ObjectVersion } from './object-store.js';
 import { contentsOfRanges, DIGESTS_KEPT_YEARS, keptUntil } from './object-retention.sql.js';
 import { makeWorkingFolder } from './working-folder.js';
@@ -32,8 +33,13 @@ import { makeWorkingFolder } from './working-folder.js';
 /**
  * Of a month: within which an object's encoding and its reading back stay small, some 30 MB of order events. An early
  * object is there for months alone, and small, so that one is encoded while the one before it is stored and read back.
+ * An index of entities has more events of a month together, since each is asked for an entity; docs/sizing.md has its size.
  */
-const MAX_OBJECT_EVENTS: Record<EventsKind, bigint> = { early: 32_768n, month: 250_000n };
+export const MAX_OBJECT_EVENTS: Record<EventsKind | 'entities', bigint> = {
+  early: 32_768n,
+  month: 250_000n,
+  entities: 4_000_000n,
+};
 const LOCK_TIMEOUT_MS = 10_000;
 /** A ledger of which an event is damaged is tried again after this, or by hand. */
 const REFUSAL_MS = 3_600_000;
@@ -72,6 +78,7 @@ export interface ExportOutcome {
  */
 @Injectable()
 export class Exporter {
+  protected readonly maxObjectEvents = MAX_OBJECT_EVENTS;
   private readonly refusals = new Map<string, { archived: string; at: number }>();
 
   constructor(
@@ -140,13 +147,7 @@ export class Exporter {
       const isWhole = await this.archiveOpen(work, 'month', ends);
       if (!isWhole) return; // nothing after what is damaged
       try {
-        const file = join(work.folder, String(work.next));
-        const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges });
-        // before it is written, and locked for years; and once more when it has been read back
-        await requireSameAsObjects(this.pool, work.store, work.verifier, encoded.manifest);
-        work.next += 1n;
-        await this.begin(work, file, encoded);
-        await work.storing;
+        await this.listEntities(work, ranges);
       } catch (error) {
         if (!(error instanceof ArchiveObjectError) || !error.at) throw error;
         work.outcome.refused.push({ ...error.at, reason: error.message });
@@ -154,6 +155,22 @@ export class Exporter {
         return;
       }
       work.outcome.months.push(month);
+    }
+  }
+
+  /** Where the entities of a month are, an object after the other; its events are in objects. */
+  private async listEntities(work: Work, month: readonly EntitiesRange[]): Promise<void> {
+    for (;;) {
+      work.signal.throwIfAborted();
+      const ranges = planEntities(await sql.readUnlisted(this.pool, month), this.maxObjectEvents.entities);
+      if (ranges.length === 0) return;
+      const file = join(work.folder, String(work.next));
+      const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges });
+      // before it is written, and locked for years; and once more when it has been read back
+      await requireSameAsObjects(this.pool, work.store, work.verifier, encoded.manifest);
+      work.next += 1n;
+      await this.begin(work, file, encoded);
+      await work.storing;
     }
   }
 
@@ -193,7 +210,7 @@ export class Exporter {
     const { encoder, folder, signal, outcome, log } = work;
     for (;;) {
       signal.throwIfAborted();
-      const ranges = planObject(open.values(), MAX_OBJECT_EVENTS[kind]);
+      const ranges = planObject(open.values(), this.maxObjectEvents[kind]);
       if (ranges.length === 0) break;
       const file = join(folder, String(work.next));
       let encoded: EncodedObject;
