@@ -26,6 +26,7 @@ import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { requireSameAsObjects } from './entity-comparison.js';
 import type { EntitiesRange } from './entity-index.js';
+import { keepFormatDescription } from './kept-description.js';
 import { ObjectMissing, type ObjectStore, type ObjectVersion } from './object-store.js';
 import { contentsOfRanges, DIGESTS_KEPT_YEARS, keptUntil } from './object-retention.sql.js';
 import { makeWorkingFolder } from './working-folder.js';
@@ -43,6 +44,8 @@ export const MAX_OBJECT_EVENTS: Record<EventsKind | 'entities', bigint> = {
 const LOCK_TIMEOUT_MS = 10_000;
 /** A ledger of which an event is damaged is tried again after this, or by hand. */
 const REFUSAL_MS = 3_600_000;
+/** How often the description of the format is looked for. */
+const DESCRIPTION_LOOK_MS = 86_400_000;
 const PARQUET_TYPE = 'application/vnd.apache.parquet';
 const DIGESTS_TYPE = 'application/octet-stream';
 const REGULATORY = 'regulatory';
@@ -79,6 +82,8 @@ export interface ExportOutcome {
 @Injectable()
 export class Exporter {
   protected readonly maxObjectEvents = MAX_OBJECT_EVENTS;
+  /** when the description of the format was last found in the store, and locked */
+  private describedAt = -Infinity;
   private readonly refusals = new Map<string, { archived: string; at: number }>();
 
   constructor(
@@ -245,6 +250,7 @@ export class Exporter {
   private async storeAndCatalogue(work: Work, file: string, encoded: AnyEncoded): Promise<void> {
     const { manifest } = encoded;
     const { retainUntil, recordClass } = await this.retentionOf(encoded);
+    await this.describeFormat(work.store);
     const version = await work.store.put({
       ...encoded,
       key: objectKey(encoded),
@@ -261,6 +267,13 @@ export class Exporter {
     for (const range of manifest.ranges) {
       work.outcome.events += BigInt(range.to_sequence) - BigInt(range.from_sequence) + 1n;
     }
+  }
+
+  /** Sees to it that what describes the format is there, and locked for longer than all that names it. */
+  private async describeFormat(store: ObjectStore): Promise<void> {
+    if (Date.now() - this.describedAt < DESCRIPTION_LOOK_MS) return;
+    await keepFormatDescription(this.pool, store, this.config.ARCHIVE_RETENTION_YEARS);
+    this.describedAt = Date.now();
   }
 
   private isDue(ends: readonly sql.ArchiveEnd[]): boolean {

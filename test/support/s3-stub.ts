@@ -132,8 +132,7 @@ export class S3Stub {
       );
     }
     if (query.has('versions')) return this.list(path, query.get('prefix') ?? '', answer);
-    if (method === 'PUT' && (query.has('retention') || query.has('legal-hold')))
-      return void answer.writeHead(200).end();
+    if (query.has('retention') || query.has('legal-hold')) return this.change(request, answer);
     if (method === 'PUT') return this.put(request, answer);
     return this.get(request, answer);
   }
@@ -158,6 +157,17 @@ export class S3Stub {
     );
     const id = this.place(path, body, Object.fromEntries(kept));
     answer.writeHead(200, { 'x-amz-version-id': id, etag: '"e"' }).end();
+  }
+
+  /** Moves a lock, or sets or clears a hold; what a lock forbids is not its business. */
+  private change({ path, query, body }: SeenRequest, answer: ServerResponse): void {
+    const version = this.objects.get(path)?.find(({ id }) => id === query.get('versionId'));
+    if (!version) return refuse(answer, 404, 'NoSuchVersion');
+    const [, until] = /<RetainUntilDate>(.*)<\/RetainUntilDate>/.exec(String(body)) ?? [];
+    const [, status] = /<Status>(.*)<\/Status>/.exec(String(body)) ?? [];
+    if (until !== undefined) version.headers['x-amz-object-lock-retain-until-date'] = until;
+    if (status !== undefined) version.headers['x-amz-object-lock-legal-hold'] = status;
+    answer.writeHead(200).end();
   }
 
   private get({ method, path, query, headers: asked }: SeenRequest, answer: ServerResponse): void {
