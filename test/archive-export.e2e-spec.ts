@@ -1,10 +1,13 @@
-import { readdirSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { pino } from 'pino';
 import { Exporter, type ExportOutcome } from '../src/archive/exporter.js';
 import { ArchiveVerifier } from '../src/archive/archive-verifier.js';
+import { FORMAT_DESCRIPTION } from '../src/archive/format-description.js';
 import { StoreUnavailable, type NewObject, type ObjectStore } from '../src/archive/object-store.js';
 import { POOL } from '../src/database/tokens.js';
 import type { JobLock } from '../src/jobs/job-lock.js';
@@ -95,7 +98,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     it('is told of over the API: where an event is, since when, until when, why, by whom', async () => {
       const [first] = await record(5);
       const { body: before } = await service.http().get(`/v1/ledgers/main/events/${first}/archive`).expect(200);
-      expect(before).toMatchObject({ sequence: '1', objects: [] });
+      const { body: event } = await service.http().get(`/v1/ledgers/main/events/${first}`).expect(200);
+      const entry = {
+        ...{ ledger: 'main', event_id: first, sequence: '1', entity_type: 'order', entity_id: event.entity_id },
+        ...{ content_hash: event.content_hash, record_class: 'default', reason: 'regulatory' },
+      };
+      expect(before).toEqual({ ...entry, objects: [] });
       await turn.release();
       const { body: asked } = await service.http().post('/v1/jobs/archive-export/runs').expect(202);
       let outcome: { status: string; outcome: Record<string, unknown> };
@@ -106,6 +114,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(outcome).toMatchObject({ status: 'done', outcome: { objects: 1, refused: [] } });
       const { body } = await service.http().get(`/v1/ledgers/main/events/${first!.toUpperCase()}/archive`).expect(200);
       const [object] = body.objects;
+      expect(body).toEqual({ ...entry, objects: [object] });
       expect(object).toMatchObject({
         number: '1',
         kind: 'early',
@@ -129,6 +138,59 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await service.http().get('/v1/ledgers/nowhere/archive/summary').expect(404);
       const version = { key: object.object_key, versionId: object.version_id };
       expect((await test.store.describe(version)).metadata).toMatchObject({ sha256: object.sha256, number: '1' });
+    }, 60_000);
+
+    it('says in the store itself how to read it, locked for longer than all that says so', async () => {
+      await record(5);
+      await run(true);
+      const { key, sha256, bytes } = FORMAT_DESCRIPTION;
+      const [version, ...others] = await test.store.versionsOf(key);
+      expect(others).toEqual([]);
+      expect((await test.store.readRange(version!, 0, version!.bytes)).equals(bytes)).toBe(true);
+      const lock = await test.store.describe(version!);
+      expect(lock).toMatchObject({ isCompliance: true, metadata: { sha256 } });
+      const years = (count: number): number => Date.now() + count * 365 * 86_400_000;
+      expect(lock.retainUntil!.getTime()).toBeGreaterThan(years(7 + 5));
+      const [early] = await keys();
+      const [object] = await test.store.versionsOf(early!);
+      const whole = await test.store.readRange(object!, 0, object!.bytes);
+      const named = `"described_in":"${key}","description_sha256":"${sha256}"`;
+      expect(whole.includes(named)).toBe(true);
+      expect(await verify()).toMatchObject({ objects: 1, findings: [], duplicates: 0 });
+      await run(true); // another exporter finds it
+      expect(await test.store.versionsOf(key)).toHaveLength(1);
+
+      // a lock that does not last until after what is written now is moved on
+      const [until] = [lock.retainUntil!];
+      await admin.query(
+        `INSERT INTO retention_policies (id, record_class, valid_from, years, reason, created_by, created_at)
+           VALUES (gen_random_uuid(), 'long', '2020-01-01', 20, 'x', 'key:test', now())`,
+      );
+      await record(1);
+      await run(true);
+      const moved = (await test.store.describe(version!)).retainUntil!;
+      expect(moved.getTime() - until.getTime()).toBeGreaterThan(12 * 365 * 86_400_000);
+
+      if (test.owner) {
+        const { client, bucket } = test.owner;
+        const at = { Bucket: bucket, Key: `trail/${key}` };
+        await client.send(new PutObjectCommand({ ...at, Body: 'other' }));
+        await client.send(new DeleteObjectCommand(at));
+        expect((await verify()).findings).toMatchObject([
+          { kind: 'object-unknown', object_key: key },
+          { kind: 'object-hidden', object_key: key },
+        ]);
+        return;
+      }
+      const path = join(fileURLToPath(test.url), key);
+      chmodSync(path, 0o600);
+      writeFileSync(path, 'other');
+      expect((await verify()).findings).toMatchObject([{ kind: 'object-changed', object_key: key }]);
+      for (const name of readdirSync(dirname(path))) rmSync(join(dirname(path), name));
+      expect((await verify()).findings).toMatchObject([{ kind: 'object-missing', object_key: key }]);
+      await record(1);
+      await run(true); // written again
+      expect((await verify()).findings).toEqual([]);
     }, 60_000);
 
     it('is whole after a crash at any step, and nothing in it is there twice or unaccounted for', async () => {

@@ -235,8 +235,10 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         expect(lock.retainUntil!.getTime()).toBeGreaterThan(Date.now() + 6 * 365 * 86_400_000);
       }
       expect((await runJob(service, 'archive-verification')).outcome).toMatchObject({ verdict: 'valid', findings: [] });
+      const faults = await test.store.inspect();
+      expect((await runJob(service, 'store-inspection')).outcome).toMatchObject({ store_faults: faults });
       const { text } = await service.http().get('/metrics').expect(200);
-      expect(text).toContain(`truetrail_archive_store_faults ${(await test.store.inspect()).length}\n`);
+      expect(text).toContain(`truetrail_archive_store_faults ${faults.length}\n`);
     });
 
     it('are whole after a crash at any step, and no anchor is lost or written twice', async () => {

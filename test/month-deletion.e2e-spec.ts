@@ -276,6 +276,7 @@ describe('a month at the end of its retention', () => {
       known,
     ]);
     const { body: where } = await service.http().get(`/v1/ledgers/main/events/${first.event_id}/archive`).expect(200);
+    expect(where).toMatchObject({ entity_type: null, entity_id: null, content_hash: null, reason: null });
     expect(where.objects.find(({ kind }: { kind: string }) => kind === 'month')).toMatchObject({
       deletion: asked.id,
       removed_at: expect.any(String),
@@ -563,6 +564,8 @@ describe('a month at the end of its retention', () => {
       .post('/v1/retention-policies')
       .send({ record_class: 'quotes', valid_from: '2020-01-01', entity_type: 'quote', years: 9, reason: REASON })
       .expect(201);
+    const hold = { ledgers: ['main'], recorded_to: monthsAgo(FIRST - 1, 1).toISOString(), reason: 'Inquiry' };
+    const { body: held } = await service.http(officer).post('/v1/legal-holds').send(hold).expect(201);
     const id = await approved(SECOND);
     expect(await run('month-deletion')).toMatchObject({ done: [firstOf(SECOND)] });
     await run('archive-export');
@@ -627,6 +630,19 @@ describe('a month at the end of its retention', () => {
           { deletion: id, policy: 'default', from_sequence: '31', to_sequence: '60' },
         ]);
         expect(await verify(rebuilt)).toMatchObject({ verdict: 'valid', checked: '90', deleted: [{ deletion: id }] });
+        // what was held then is held now, and goes once somebody else has ended that
+        const askFirst = () =>
+          rebuilt
+            .http()
+            .post('/v1/deletions')
+            .send({ month: firstOf(FIRST), reason: REASON });
+        const { body: refused } = await askFirst().expect(409);
+        expect(refused.detail).toContain(`is under the legal holds ${held.id}`);
+        const other = (await createKey(rebuilt, ['holds:approve'], ['*'])).key;
+        await rebuilt.http(other).post(`/v1/legal-holds/${held.id}/rejections`).send({ reason: 'over' }).expect(201);
+        await runJob(rebuilt, 'archive-verification'); // its digests were read lately
+        const again = await askFirst();
+        expect([again.status, again.body.detail]).toEqual([201, undefined]);
         await rebuilt.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
         expect((await runJob(rebuilt, 'archive-export')).outcome).toMatchObject({ refused: [], adopted: 0 });
         expect((await runJob(rebuilt, 'archive-verification')).outcome).toMatchObject({
@@ -855,6 +871,23 @@ describe('what the first month says of retention', () => {
         .post('/v1/retention-policies')
         .send({ ...policy, years: 10 })
         .expect(201);
+      const holders = { clerk: ['holds:request'], officer: ['holds:approve'] };
+      const [asking, agreeing] = [
+        await createKey(service, holders.clerk, ['*']),
+        await createKey(service, holders.officer, ['*']),
+      ];
+      // of a time in which nothing is recorded: it keeps none of the months below
+      const { body: hold } = await service
+        .http(asking.key)
+        .post('/v1/legal-holds')
+        .send({
+          ledgers: ['main'],
+          recorded_from: monthsAgo(LATE).toISOString(),
+          recorded_to: monthsAgo(LATE - 1).toISOString(),
+          reason: 'Inquiry',
+        })
+        .expect(201);
+      await service.http(agreeing.key).post(`/v1/legal-holds/${hold.id}/approvals`).expect(201);
       for (const [back, event_type] of [
         [FIRST, 'order_lifecycle'],
         [SECOND, 'client_order'],
@@ -902,7 +935,9 @@ describe('what the first month says of retention', () => {
       writeFileSync(path, whole.subarray(1));
       const refused = (await run('month-deletion')) as { kept: { reason: string }[] };
       expect(refused).toMatchObject({ done: [], removed: 0 });
-      expect(refused.kept[0]!.reason).toContain('what it says of retention and reference data cannot be read');
+      expect(refused.kept[0]!.reason).toContain(
+        'what it says of retention, legal holds and reference data cannot be read',
+      );
       writeFileSync(path, whole);
       expect(await run('month-deletion')).toMatchObject({ kept: [], done: [firstOf(FIRST)] });
       const records = await query<{ action: string; act: string }>(
@@ -914,6 +949,8 @@ describe('what the first month says of retention', () => {
       expect(records).toEqual([
         { action: 'carry', act: 'retention_policy add' },
         { action: 'carry', act: 'retention_policy add' },
+        { action: 'carry', act: 'legal_hold request' },
+        { action: 'carry', act: 'legal_hold approve' },
         { action: 'carry', act: 'reference_legal-entity set' },
         { action: 'carry', act: 'reference_legal-entity set' },
         { action: 'carried', act: '' },
@@ -941,6 +978,13 @@ describe('what the first month says of retention', () => {
         expect(await query(copy, policies)).toEqual(await query(database, policies));
         const deletions = 'SELECT id, month, state, policy, begun_at FROM month_deletions ORDER BY id';
         expect(await query(copy, deletions)).toEqual(await query(database, deletions));
+        for (const held of [
+          'SELECT * FROM legal_holds ORDER BY id',
+          'SELECT * FROM legal_hold_acts ORDER BY hold, ordinal',
+        ]) {
+          expect(await query(copy, held)).toEqual(await query(database, held));
+        }
+        expect(await query(copy, 'SELECT id, state FROM legal_holds')).toEqual([{ id: hold.id, state: 'active' }]);
         // as they were said, at their places and under their revisions
         const reference = 'SELECT * FROM reference_changes ORDER BY revision';
         expect(await query(copy, reference)).toEqual(await query(database, reference));

@@ -147,6 +147,10 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
 
     it('are archived whole after a crash at any step', async () => {
       class Crash extends Error {}
+      /** A month is three objects, and its index two. */
+      class SmallObjects extends Exporter {
+        protected override readonly maxObjectEvents = { early: 32_768n, month: 15n, entities: 30n };
+      }
       const crashing = (at: number, after: boolean): ObjectStore => {
         let calls = 0;
         const proxy: ObjectStore = new Proxy(test.store, {
@@ -177,8 +181,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const settings = { ARCHIVE_EXPORT_AGE: 1_000, ARCHIVE_EXPORT_EVENTS: 1, ARCHIVE_RETENTION_YEARS: 7 };
       const pool = service.app.get<pg.Pool>(POOL);
       let crashes = 0;
-      for (let at = 1; at <= 30; at++) {
-        const exporter = new Exporter(settings, pool, service.database.serviceUrl, crashing(at, at % 2 === 0));
+      for (let at = 1; at <= 60; at++) {
+        const exporter = new SmallObjects(settings, pool, service.database.serviceUrl, crashing(at, at % 2 === 0));
         const signal = new AbortController().signal;
         try {
           await exporter.run({ takeAll: true, requestedBy: 'key:test', signal, log: pino({ level: 'silent' }) });
@@ -197,6 +201,15 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(rows).toEqual(
         ['digests', 'early', 'entities', 'month'].map((kind) => ({ kind, from: '1', to: '40', events: '40' })),
       );
+      const { rows: parts } = await admin.query<{ kind: string; part: string }>(
+        `SELECT kind, from_sequence || '-' || to_sequence AS part FROM archive_ranges
+           WHERE ledger = 'main' AND kind IN ('month', 'entities') ORDER BY number`,
+      );
+      const partsOf = (kind: string): string[] => parts.filter((each) => each.kind === kind).map(({ part }) => part);
+      expect([partsOf('month'), partsOf('entities')]).toEqual([
+        ['1-15', '16-30', '31-40'],
+        ['1-30', '31-40'],
+      ]);
       expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
       expect((await run('retention')).kept).toEqual([]);
       const { body } = await service.http().get('/v1/ledgers/main/orders/O-1/history').expect(200);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { Exporter } from '../src/archive/exporter.js';
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
 import { readConfig } from '../src/config/config.js';
 import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
@@ -10,7 +11,7 @@ import { sampleEvent, startService, type TestService } from './support/app.js';
 import { truetrail } from './support/command-line.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { feedbackXml } from './support/feedback.js';
-import { createKey } from './support/keys.js';
+import { createKey, query } from './support/keys.js';
 import { folderStore, objectOf, onFolders, STORES, type TestStore } from './support/stores.js';
 import { filesOf, SUBMISSIONS, submitted, type ShownSubmission } from './support/submissions.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
@@ -36,6 +37,9 @@ const CONTENTS: Record<string, string> = {
   locks: 'SELECT number, retain_until FROM archive_object_states ORDER BY number',
   deployment: 'SELECT id, log_origin FROM deployment',
   'reference data': 'SELECT * FROM reference_changes ORDER BY revision',
+  holds: 'SELECT * FROM legal_holds ORDER BY id',
+  'acts on holds': 'SELECT * FROM legal_hold_acts ORDER BY hold, ordinal',
+  'held objects': 'SELECT number, confirmed_at IS NOT NULL AS confirmed FROM archive_object_holds ORDER BY number',
 };
 
 /** What follows from the ledger of what was sent and answered. */
@@ -129,6 +133,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       });
 
     it('gives the database that the archive is of, which goes on from there', async () => {
+      // several objects a month, and several indexes of it
+      Object.assign(service.app.get(Exporter), { maxObjectEvents: { early: 32_768n, month: 25n, entities: 60n } });
       const admin = new pg.Client({ connectionString: service.database.adminUrl });
       await admin.connect();
       try {
@@ -190,11 +196,21 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       // a second one would mix two trails
       await expect(rebuildFromArchive(configOfCopy(), () => undefined)).rejects.toThrow('The database is not empty');
 
+      const months = theirs.months!.length;
+      const indexes = await query(service.database, `SELECT number FROM archive_objects WHERE kind = 'entities'`);
+      expect(indexes.length).toBeGreaterThan(2 * months);
       const { body: before } = await service.http().get('/v1/ledgers/main/events?limit=1000').expect(200);
+      const historyOf = async (of: TestService) =>
+        (await of.http().get('/v1/ledgers/main/orders/O-3/history').expect(200)).body;
       const rebuilt = await startService({ env: { ARCHIVE_URL: test.url }, database: copy });
       try {
         const { body: after } = await rebuilt.http().get('/v1/ledgers/main/events?limit=1000').expect(200);
         expect(after).toEqual(before);
+        const history = await historyOf(rebuilt);
+        expect(history).toEqual(await historyOf(service));
+        expect(history.events).toHaveLength(
+          before.events.filter(({ entity_id: id }: { entity_id: string }) => id === 'O-3').length,
+        );
         const branch = { branch_id: 'PAR', legal_entity: '529900G3SW56SHYNPR95', country: 'FR', name: 'Desk 15' };
         const { body: change } = await rebuilt
           .http()
@@ -214,6 +230,139 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await rebuilt.close();
       }
     }, 120_000);
+
+    it('has the legal holds, which keep what they kept until others end them', async () => {
+      const month = (back: number): string => `${monthsAgo(back).toISOString().slice(0, 7)}-01`;
+      const during = (back: number) => ({
+        recorded_from: `${month(back)}T00:00:00Z`,
+        recorded_to: `${month(back - 1)}T00:00:00Z`,
+      });
+      const person = async (at: TestService) => (await createKey(at, ['holds:request', 'holds:approve'], ['*'])).key;
+      const act = (at: TestService, key: string, hold: string, what: string) =>
+        at.http(key).post(`/v1/legal-holds/${hold}/${what}`).send({ reason: 'Inquiry 2026/117' }).expect(201);
+      const admin = new pg.Client({ connectionString: service.database.adminUrl });
+      await admin.connect();
+      try {
+        await service.http().put('/v1/ledgers/desk-1').expect(201);
+        for (const back of [16, 15, 14, 2]) {
+          await moveTrailClock(admin, monthsAgo(back));
+          await runJob(service, 'partition-maintenance');
+          for (const ledger of ['main', 'desk-1']) await record(service, 5, ledger);
+          await runJob(service, 'archive-export');
+        }
+        await moveTrailClock(admin, new Date());
+      } finally {
+        await admin.end();
+      }
+      await runJob(service, 'partition-maintenance');
+      await runJob(service, 'archive-export');
+      const [ann, bob] = [await person(service), await person(service)];
+      const ask = async (members: object): Promise<string> => {
+        const hold = { ledgers: ['main'], reason: 'Inquiry 2026/117', ...members };
+        return (await service.http(ann).post('/v1/legal-holds').send(hold).expect(201)).body.id;
+      };
+      // one that keeps the fourteenth month in PostgreSQL, and all after it
+      const requested = await ask({ ...during(14), user_id: 'trader-1', entity_type: 'order', entity_id: 'O-1' });
+      const left = (await runJob(service, 'retention')).outcome;
+      expect(left).toMatchObject({ dropped: [month(16), month(15)], kept: [{ month: month(14) }] });
+      // one of a month that has left
+      const releasing = await ask(during(16));
+      await act(service, bob, releasing, 'approvals');
+      await act(service, ann, releasing, 'releases');
+      const active = await ask({ ...during(2), ledgers: ['desk-1'] });
+      await act(service, bob, active, 'approvals');
+      const rejected = await ask({});
+      await act(service, bob, rejected, 'rejections');
+      const released = await ask({ event_type: 'order_lifecycle' });
+      for (const [who, what] of [
+        [bob, 'approvals'],
+        [ann, 'releases'],
+        [bob, 'rejections'],
+        [bob, 'releases'],
+        [ann, 'approvals'],
+      ] as const) {
+        await act(service, who, released, what);
+      }
+      await runJob(service, 'legal-holds');
+      await runJob(service, 'archive-export');
+      // held by somebody else, as far as anybody can tell
+      const [foreign] = await query<{ key: string; version: string }>(
+        service.database,
+        `SELECT object_key AS key, version_id AS version FROM archive_objects
+           WHERE number NOT IN (SELECT number FROM archive_object_holds) ORDER BY number DESC LIMIT 1`,
+      );
+      const foreignVersion = { key: foreign!.key, versionId: foreign!.version };
+      await test.store.setLegalHold(foreignVersion, true);
+
+      const lines: string[] = [];
+      const ledgers = await rebuildFromArchive(configOfCopy(), (line) => lines.push(line));
+      expect(ledgers.map(({ verdict }) => verdict)).toEqual(['valid', 'valid', 'valid']);
+      expect(lines.filter((line) => line.includes('legal hold'))).toEqual([
+        expect.stringContaining(`${foreign!.key} is under a legal hold in the store, which no hold on record keeps`),
+      ]);
+      const [ours, theirs] = [await contents(copy), await contents(service.database)];
+      for (const name of Object.keys(CONTENTS)) expect([name, ours[name]]).toEqual([name, theirs[name]]);
+      expect(ours.holds).toMatchObject(
+        [
+          [requested, 'requested'],
+          [releasing, 'release-requested'],
+          [active, 'active'],
+          [rejected, 'rejected'],
+          [released, 'released'],
+        ].map(([id, state]) => ({ id, state })),
+      );
+      expect(ours['acts on holds']).toHaveLength(1 + 3 + 2 + 2 + 6);
+      expect(ours['held objects']!.length).toBeGreaterThan(4);
+
+      await service.close(); // two services would keep the holds of one store
+      const rebuilt = await startService({
+        env: { ARCHIVE_URL: test.url, ONLINE_MONTHS: '12' },
+        settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+        database: copy,
+      });
+      try {
+        await runJob(rebuilt, 'partition-maintenance');
+        await runJob(rebuilt, 'archive-export');
+        const { outcome } = await runJob(rebuilt, 'retention');
+        expect(outcome).toMatchObject({ dropped: [], kept: [{ month: month(14) }] });
+        expect((outcome as unknown as { kept: { reason: string }[] }).kept[0]!.reason).toContain(requested);
+        const holdsOf = (back: number) =>
+          query<{ id: string }>(copy, 'SELECT month_holds($1::timestamptz, $2::timestamptz, NULL) AS id', [
+            month(back),
+            month(back - 1),
+          ]);
+        expect(await Promise.all([16, 14, 2].map(holdsOf))).toEqual([
+          [{ id: releasing }],
+          [{ id: requested }],
+          [{ id: active }],
+        ]);
+        // the acts on record agree with what is there, and the store holds what it held
+        const kept = await runJob(rebuilt, 'legal-holds');
+        expect(kept).toMatchObject({ status: 'done', outcome: { freed: 0, restored: 0, held: 0 } });
+        const objects = await query<{ key: string; version: string }>(
+          copy,
+          `SELECT object_key AS key, version_id AS version FROM archive_object_holds JOIN archive_objects USING (number)`,
+        );
+        const areHeld = async (): Promise<boolean[]> => {
+          const found = objects.map(({ key, version }) => test.store.describe({ key, versionId: version }));
+          return (await Promise.all(found)).map(({ legalHold }) => legalHold);
+        };
+        expect(new Set(await areHeld())).toEqual(new Set([true]));
+
+        const [carol, dave] = [await person(rebuilt), await person(rebuilt)];
+        await act(rebuilt, carol, requested, 'rejections');
+        await act(rebuilt, carol, releasing, 'approvals');
+        await act(rebuilt, carol, active, 'releases');
+        await act(rebuilt, dave, active, 'approvals');
+        await runJob(rebuilt, 'legal-holds');
+        expect(await query(copy, 'SELECT number FROM archive_object_holds')).toEqual([]);
+        expect(new Set(await areHeld())).toEqual(new Set([false]));
+        expect((await test.store.describe(foreignVersion)).legalHold).toBe(true);
+        expect((await runJob(rebuilt, 'retention')).outcome).toMatchObject({ dropped: [month(14)], kept: [] });
+      } finally {
+        await rebuilt.close();
+      }
+    }, 180_000);
   },
 );
 

@@ -217,7 +217,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
 
     const objects = async () =>
       (await service.http().get('/v1/ledgers/main/archive/objects').expect(200)).body.objects as Record<
-        'number' | 'kind' | 'object_key' | 'version_id' | 'retain_until' | 'record_class',
+        'number' | 'kind' | 'object_key' | 'version_id' | 'retain_until' | 'record_class' | 'reason',
         string
       >[];
     const lockOf = async ({ object_key: key, version_id: versionId }: { object_key: string; version_id: string }) =>
@@ -236,14 +236,14 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await archiveTwoMonths();
       const written = await objects();
       const ofMonths = written.filter(({ kind }) => kind !== 'early');
-      expect(ofMonths.map(({ kind, record_class }) => [kind, record_class])).toEqual([
-        ['month', 'quotes'],
-        ['entities', 'quotes'],
-        ['month', 'default'],
-        ['entities', 'default'],
+      expect(ofMonths.map(({ kind, record_class, reason }) => [kind, record_class, reason])).toEqual([
+        ['month', 'quotes', 'business'],
+        ['entities', 'quotes', 'business'],
+        ['month', 'default', 'regulatory'],
+        ['entities', 'default', 'regulatory'],
         // which are kept for five years more than the events
-        ['digests', 'quotes'],
-        ['digests', 'default'],
+        ['digests', 'quotes', 'business'],
+        ['digests', 'default', 'regulatory'],
       ]);
       const expected = [
         ...[9, 9].map((years) => [4, years] as const),
@@ -263,6 +263,62 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const { body: summary } = await service.http().get('/v1/ledgers/desk-1/archive/summary').expect(200);
       expect(summary.record_classes).toMatchObject([{ record_class: 'quotes', years: 9, events: '5', objects: '1' }]);
       expect(summary.record_classes[0].first_recorded_at.slice(0, 7)).toBe(monthsAgo(4).toISOString().slice(0, 7));
+
+      // why is said of each event, of objects, and in the totals; a hold goes before all of it, and only while it lasts
+      const whyOf = async (ledger: string): Promise<string[][]> => {
+        const { body: page } = await service.http().get(`/v1/ledgers/${ledger}/events?limit=1`).expect(200);
+        const [event] = page.events;
+        const { body: entry } = await service
+          .http()
+          .get(`/v1/ledgers/${ledger}/events/${event.event_id}/archive`)
+          .expect(200);
+        expect(entry).toMatchObject({ entity_type: event.entity_type, content_hash: event.content_hash });
+        const { body: of } = await service.http().get(`/v1/ledgers/${ledger}/archive/summary`).expect(200);
+        const totals = of.totals.map(({ kind, reason }: { kind: string; reason: string }) => [kind, reason]);
+        return [[entry.record_class, entry.reason], ...totals];
+      };
+      const ofQuotes = [
+        ['quotes', 'business'],
+        ...[
+          ['digests', 'business'],
+          ['early', 'regulatory'],
+          ['entities', 'business'],
+          ['month', 'business'],
+        ],
+      ];
+      const ofMain = [
+        ['default', 'regulatory'],
+        // in the month's object are quotes as well
+        ...[
+          ['digests', 'business'],
+          ['digests', 'regulatory'],
+          ['early', 'regulatory'],
+          ['entities', 'business'],
+        ],
+        ...[
+          ['entities', 'regulatory'],
+          ['month', 'business'],
+          ['month', 'regulatory'],
+        ],
+      ];
+      expect([await whyOf('desk-1'), await whyOf('main')]).toEqual([ofQuotes, ofMain]);
+      const clerk = (await createKey(service, ['holds:request'], ['*'])).key;
+      const during = { ledgers: ['desk-1'], recorded_to: monthsAgo(3).toISOString(), user_id: 'nobody' };
+      const hold = await service
+        .http(clerk)
+        .post('/v1/legal-holds')
+        .send({ ...during, reason: 'Inquiry' })
+        .expect(201);
+      expect((await whyOf('desk-1')).map(([, why]) => why)).toEqual(Array(5).fill('legal_hold'));
+      expect((await whyOf('main'))[0]).toEqual(['default', 'regulatory']);
+      const reasons = (await objects()).map(({ kind, reason }) => [kind, reason]);
+      expect(reasons.filter(([, why]) => why === 'legal_hold').map(([kind]) => kind)).toEqual(
+        expect.arrayContaining(['early', 'month', 'entities', 'digests']),
+      );
+      const officer = (await createKey(service, ['holds:approve'], ['*'])).key;
+      await service.http(officer).post(`/v1/legal-holds/${hold.body.id}/rejections`).send({ reason: 'x' }).expect(201);
+      expect([await whyOf('desk-1'), await whyOf('main')]).toEqual([ofQuotes, ofMain]);
+      await run('legal-holds');
 
       // a policy about some of the second month's events
       const locks = await Promise.all(ofMonths.map(lockOf));

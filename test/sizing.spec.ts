@@ -15,7 +15,7 @@ describe('sizing', () => {
   // round figures, so that what is expected can be computed by hand
   const ROUND = [
     ...['--events-per-day', '1000000', '--days-per-year', '240', '--hours-per-day', '10', '--peak-factor', '9'],
-    ...['--row-bytes', '1000', '--key-bytes', '100', '--wal-bytes', '2000', '--archived-bytes', '100'],
+    ...['--row-bytes', '1000', '--key-bytes', '100', '--wal-bytes', '2000', '--archived-bytes', '100', '--index-bytes', '5'],
     ...['--online-months', '11', '--retention-years', '5', '--single-rate', '1000', '--batch-rate', '2500'],
     ...['--verify-rate', '66666.667', '--verify-archive-rate', '40000'],
   ];
@@ -33,8 +33,8 @@ describe('sizing', () => {
     // 35 days, of which 240 in 365 are trading days
     expect(lines.get('WAL: a day; kept; at the peak')).toBe('2 GB; 46 GB; 500 kB/s');
     expect(lines.get('base backups, uncompressed')).toBe('12.6 TB');
-    // 1,200 million and early ones of three months, of 100 B: 126 GB; digests of ten years, 2,400 million of 32 B: 76.8; anchors: 2.4
-    expect(lines.get('archive, without its index of entities')).toBe('205 GB');
+    // 1,200 million and early ones of three months, of 100 B: 126 GB; their index of 5 B: 6; digests of ten years, 2,400 million of 32 B: 76.8; anchors: 2.4
+    expect(lines.get('archive')).toBe('211 GB');
     expect(lines.get('archive: objects of months (and as many of digests)')).toBe('4,800');
     expect(lines.get('hours to verify: online; archived; a thirtieth of all')).toBe('1.0; 6.7; 0.3');
   });

@@ -137,6 +137,31 @@ export async function readOpenMonths(database: Database): Promise<SealedRange[]>
   return rows.map(({ month, ...range }) => ({ month, range }));
 }
 
+/** What an object of a month holds of a ledger, of whose entities no object says where they are. */
+export interface UnlistedRange {
+  number: string;
+  range: EntitiesRange;
+}
+
+/** Of some ledgers up to an event each, by object in order. */
+export async function readUnlisted(
+  database: Database,
+  ends: readonly { ledger: string; to_sequence: string }[],
+): Promise<UnlistedRange[]> {
+  const { rows } = await database.query<EntitiesRange & { number: string }>(
+    `SELECT r.number, r.ledger, l.origin, r.from_sequence, r.to_sequence, ${RANGE_TIMES.map((name) => time(`r.${name}`)).join(', ')},
+            encode(r.previous_event_hash, 'hex') AS previous_event_hash, encode(r.last_event_hash, 'hex') AS last_event_hash
+       FROM unnest($1::text[], $2::bigint[]) AS e (ledger, to_sequence)
+       JOIN ledgers AS l ON l.ledger = e.ledger
+       JOIN archive_ranges AS r ON r.kind = 'month' AND r.ledger = e.ledger AND r.to_sequence <= e.to_sequence
+       WHERE r.from_sequence > coalesce(
+         (SELECT max(x.to_sequence) FROM archive_ranges AS x WHERE x.kind = 'entities' AND x.ledger = e.ledger), 0)
+       ORDER BY r.number, r.ledger`,
+    [ends.map(({ ledger }) => ledger), ends.map(({ to_sequence }) => to_sequence)],
+  );
+  return rows.map(({ number, ...range }) => ({ number, range }));
+}
+
 /** Objects that hold events of sealed months in a range of a ledger, in order. */
 export async function listMonthObjects(
   database: Database,
@@ -537,18 +562,54 @@ export async function listRangesOfLedger(
   return withRecordClasses(database, rows);
 }
 
-/** Objects and the record class that each is kept under. */
+/** Why something is kept: docs/archive.md defines it. */
+export type ArchiveReason = 'regulatory' | 'business' | 'legal_hold';
+
+/** Of what is kept for as many years as a column or expression says, and is under a hold or not. */
+const reasonOf = (isHeld: string, years: string): string =>
+  `CASE WHEN ${isHeld} THEN 'legal_hold'
+        WHEN ${years} > (SELECT max(d.years) FROM retention_policies AS d WHERE d.record_class = 'default') THEN 'business'
+        ELSE 'regulatory' END AS reason`;
+
+/** Objects, the record class that each is kept under, and why it is kept now; of one that was removed, why it was. */
 async function withRecordClasses(
   database: Database,
   objects: readonly Omit<CataloguedRange, 'record_class'>[],
 ): Promise<CataloguedRange[]> {
-  const numbers = objects.filter(({ kind }) => kind !== 'early').map(({ number }) => number);
-  const { rows } = await database.query<{ number: string; record_class: string }>(
-    'SELECT number, record_class FROM retention_of_objects($1::bigint[])',
+  const numbers = objects.map(({ number }) => number);
+  const { rows } = await database.query<{ number: string; record_class: string | null; reason: ArchiveReason }>(
+    `WITH held AS (SELECT objects_under_hold(NULL) AS number)
+     SELECT o.number, k.record_class, ${reasonOf('o.number IN (SELECT h.number FROM held AS h)', 'k.years')}
+       FROM unnest($1::bigint[]) AS o (number)
+       LEFT JOIN retention_of_objects($1::bigint[]) AS k ON k.number = o.number`,
     [numbers],
   );
-  const classes = new Map(rows.map(({ number, record_class }) => [number, record_class]));
-  return objects.map((object) => ({ ...object, record_class: classes.get(object.number) ?? null }));
+  const kept = new Map(rows.map(({ number, record_class, reason }) => [number, { record_class, reason }]));
+  return objects.map((object) => {
+    const { record_class, reason } = kept.get(object.number)!;
+    return { ...object, record_class, reason: object.removed_at === null ? reason : object.reason };
+  });
+}
+
+/** Why an event is kept, and under which record class; both null where no policy matches and no hold touches it. */
+export async function keepingOfEvent(
+  database: Database,
+  event: { ledger: string; entity_type: string; event_type: string; recorded_at: string },
+): Promise<{ record_class: string | null; reason: ArchiveReason }> {
+  const { rows } = await database.query<{ record_class: string | null; reason: ArchiveReason }>(
+    `SELECT k.record_class,
+            ${reasonOf(
+              `EXISTS (SELECT FROM legal_holds AS h
+                         WHERE h.state NOT IN ('rejected', 'released') AND h.ledgers && ledger_line($1)
+                           AND coalesce(h.recorded_from, '-infinity') <= $4::timestamptz
+                           AND coalesce(h.recorded_to, 'infinity') > $4::timestamptz)`,
+              'k.years',
+            )}
+       FROM (SELECT) AS one
+       LEFT JOIN retention_of_contents(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[$4::timestamptz]) AS k ON true`,
+    [event.ledger, event.entity_type, event.event_type, event.recorded_at],
+  );
+  return rows[0]!;
 }
 
 /** Where an event is archived: once in each kind of object. */
@@ -576,7 +637,7 @@ export async function findArchivedEvent(
   return { sequence, objects: await withRecordClasses(database, rows) };
 }
 
-/** Totals of a ledger by kind and reason, without what was removed. */
+/** Totals of a ledger by kind and by why it is kept now, without what was removed. */
 export interface ArchiveTotals {
   kind: ArchiveKind;
   reason: string;
@@ -591,13 +652,21 @@ export interface ArchiveTotals {
 
 export async function totalsOfLedger(database: Database, ledger: string): Promise<ArchiveTotals[]> {
   const { rows } = await database.query<ArchiveTotals>(
-    `SELECT kind, reason, objects, events, bytes, ${time('first_archived_at')}, ${time('last_archived_at')},
+    `WITH held AS (SELECT objects_under_hold(NULL) AS number),
+     kept AS (
+       SELECT r.number, r.kind, r.to_sequence - r.from_sequence + 1 AS events,
+              ${reasonOf('r.number IN (SELECT h.number FROM held AS h)', 'k.years')}
+         FROM archive_ranges AS r
+         LEFT JOIN retention_of_objects(
+           ARRAY(SELECT m.number FROM archive_ranges AS m WHERE m.ledger = $1 AND m.kind <> 'early')) AS k ON k.number = r.number
+         WHERE r.ledger = $1)
+     SELECT kind, reason, objects, events, bytes, ${time('first_archived_at')}, ${time('last_archived_at')},
             ${time('least_retain_until')}, ${time('least_verified_at')}
-       FROM (SELECT o.kind, o.reason, count(*) AS objects, sum(r.to_sequence - r.from_sequence + 1) AS events,
+       FROM (SELECT r.kind, r.reason, count(*) AS objects, sum(r.events) AS events,
                     sum(o.bytes) AS bytes, min(o.archived_at) AS first_archived_at, max(o.archived_at) AS last_archived_at,
                     min(s.retain_until) AS least_retain_until, min(s.verified_at) AS least_verified_at
-               FROM archive_ranges AS r JOIN ${JOINED}
-               WHERE r.ledger = $1 AND x.number IS NULL GROUP BY o.kind, o.reason) AS totals
+               FROM kept AS r JOIN ${JOINED}
+               WHERE x.number IS NULL GROUP BY r.kind, r.reason) AS totals
        ORDER BY kind, reason`,
     [ledger],
   );

@@ -53,8 +53,10 @@ export interface Manifest {
   ranges: ArchivedRange[];
   /** a row group each, in order: whose it is, where it begins, and the event_hash before that, so that it verifies alone */
   row_groups: { ledger: string; from_sequence: string; events: string; previous_event_hash: string | null }[];
-  /** where the format is written down */
+  /** where the format is written down: a key of the store; of older objects, in words */
   described_in: string;
+  /** of those bytes, hex; older objects have none */
+  description_sha256?: string;
 }
 
 /** What an object of entities says of itself. */
@@ -65,6 +67,7 @@ export interface EntitiesManifest {
   /** whose events are listed, a ledger each, in the order of the rows */
   ranges: RangeFacts[];
   described_in: string;
+  description_sha256?: string;
 }
 
 /** What an object of digests says of itself. */
@@ -77,6 +80,7 @@ export interface DigestsManifest {
   /** as that object has them, by ledger in the order of its bytes */
   ranges: ArchivedRange[];
   described_in: string;
+  description_sha256?: string;
 }
 
 export type AnyManifest = Manifest | EntitiesManifest | DigestsManifest;

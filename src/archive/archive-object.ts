@@ -12,6 +12,7 @@ import {
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
 import type { RecordContents } from './record-contents.js';
 import type { ParquetMetadata } from './parquet-metadata.js';
+import { DESCRIBED } from './format-description.js';
 import {
   asObjectError,
   assertColumns,
@@ -38,7 +39,6 @@ import {
 const ROW_GROUP_ROWS = 2_048;
 /** Larger rows make smaller groups, so that one fits into memory whatever it holds. */
 const ROW_GROUP_BYTES = 8_388_608;
-const DESCRIBED_IN = 'docs/archive.md of Truetrail; columns as in docs/format.md';
 
 type Cell = string | number | bigint | Uint8Array | null;
 
@@ -178,7 +178,7 @@ export class ArchiveObjectWriter {
       number: String(this.about.number),
       ranges: this.ranges,
       row_groups: this.rowGroups,
-      described_in: DESCRIBED_IN,
+      ...DESCRIBED,
     };
     return { manifest, contents: this.contents, ...this.file.finish(manifest) };
   }

@@ -38,7 +38,7 @@ export function readS3Url(url: string): { bucket: string; prefix: string } {
   return { bucket, prefix: prefix === '' ? '' : `${prefix}/` };
 }
 
-/** The one object that is none of the archive's: it says whose store this is. */
+/** It says whose store this is. */
 export const MARKER_KEY = 'store.json';
 /** What stands in the store besides events: verified with the checkpoints, not with the catalogue of the archive. */
 export const SIGNED_PREFIXES: readonly string[] = [ANCHOR_PREFIX, TIMESTAMP_PREFIX, COSIGNATURE_PREFIX];

@@ -5,14 +5,12 @@ import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
 import { Metrics } from '../operation/metrics.js';
-import { OBJECT_STORE } from './archive-store.js';
 import { ArchiveVerifier } from './archive-verifier.js';
-import type { ObjectStore } from './object-store.js';
 
 /** Of a run's findings, in its event and its outcome. */
 const RECORDED_FINDINGS = 100;
 
-/** Looks at the store and at every object in it; reads a sample of them, or all when it is run by hand. */
+/** Looks at every object in the store; reads a sample of them, or all when it is run by hand. */
 @Injectable()
 export class ArchiveVerification implements Job, OnModuleInit {
   readonly name = 'archive-verification';
@@ -22,7 +20,6 @@ export class ArchiveVerification implements Job, OnModuleInit {
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
     private readonly verifier: ArchiveVerifier,
     private readonly serviceLedger: ServiceLedger,
     private readonly runner: JobRunner,
@@ -50,21 +47,9 @@ export class ArchiveVerification implements Job, OnModuleInit {
         return last === undefined ? [] : [{ value: Number(last.unread) }];
       },
     );
-    this.metrics.gauge(
-      'truetrail_archive_store_faults',
-      'What is wrong with the object store, at the last look of any replica',
-      [],
-      async () => {
-        const last = await this.runner.lastOutcome(this.name);
-        return last === undefined ? [] : [{ value: (last.store_faults as unknown[]).length }];
-      },
-    );
   }
 
   async run({ signal, log, runId, requestedBy }: JobContext): Promise<JsonObject> {
-    const faults = (await this.store?.inspect()) ?? [];
-    for (const { rule, detail } of faults)
-      log.warn({ rule, detail, alarm: 'archive-store' }, 'the object store is not as it should be');
     const complete = requestedBy !== SERVICE;
     const { findings, reason, ...figures } = await this.verifier.run(complete, signal);
     const unreadable = findings.filter(({ kind }) => kind === 'object-unreadable').length;
@@ -75,7 +60,6 @@ export class ArchiveVerification implements Job, OnModuleInit {
       reason,
       ...{ findings_total: findings.length, unreadable },
       findings: listed,
-      store_faults: faults.map((each) => ({ ...each })),
     };
     if (findings.length > 0) {
       const isUnread = ({ kind }: (typeof findings)[number]): boolean => kind === 'object-unreadable';

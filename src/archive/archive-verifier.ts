@@ -14,6 +14,7 @@ import { claimStore, MARKER_KEY, OBJECT_STORE, SIGNED_PREFIXES } from './archive
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { requireSameAsObjects } from './entity-comparison.js';
+import { isDescriptionKey, isDescriptionOf } from './format-description.js';
 import { ObjectMissing, type ListedVersion, type ObjectStore } from './object-store.js';
 import { makeWorkingFolder } from './working-folder.js';
 
@@ -98,6 +99,17 @@ export class ArchiveVerifier {
         // what was catalogued since, and what is being written at this moment
         if (key === MARKER_KEY || SIGNED_PREFIXES.some((prefix) => key.startsWith(prefix))) continue;
         if (number >= next && number <= nextNow) continue;
+        if (isDescriptionKey(key)) {
+          if (!isDeleteMarker) means.described.delete(key);
+          try {
+            outcome.findings.push(...(await this.findingsOfDescription(store, version)));
+          } catch (error) {
+            signal.throwIfAborted();
+            outcome.unread += 1;
+            outcome.findings.push(finding('object-unreadable', key, (error as Error).message));
+          }
+          continue;
+        }
         const isDuplicate =
           !isDeleteMarker && number > 0n && (await this.isDuplicate(means, version).catch(() => false)); // then it is named
         if (isDuplicate) {
@@ -107,7 +119,23 @@ export class ArchiveVerifier {
         const what = isDeleteMarker ? 'a delete marker' : 'an object';
         outcome.findings.push(finding('object-unknown', key, `${what} that no catalogue has`));
       }
+      for (const key of means.described) {
+        outcome.findings.push(finding('object-missing', key, 'objects name it as what describes them'));
+      }
     });
+  }
+
+  /** What is wrong with a description of the formats, of this release or another: objects name it by its SHA-256. */
+  private async findingsOfDescription(store: ObjectStore, version: ListedVersion): Promise<ArchiveFinding[]> {
+    const { key, versionId, isDeleteMarker } = version;
+    if (isDeleteMarker) return [finding('object-hidden', key, 'a delete marker stands before it')];
+    const oldest = (await store.versionsOf(key)).find((each) => !each.isDeleteMarker);
+    if (versionId !== oldest?.versionId)
+      return [finding('object-unknown', key, `its version ${versionId} is a later one`)];
+    const bytes = await store.readRange(version, 0, version.bytes);
+    if (!isDescriptionOf(key, bytes)) return [finding('object-changed', key, 'its bytes are not those of its name')];
+    const { retainUntil, isCompliance } = await store.describe(version);
+    return retainUntil && isCompliance ? [] : [finding('object-unlocked', key, 'nothing locks it')];
   }
 
   /** Reads some objects and recomputes them. Throws StoreUnavailable. */
@@ -136,6 +164,7 @@ export class ArchiveVerifier {
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
     const versions = new Versions(store);
     const left = await sql.readArchivedEnds(this.pool);
+    const means: Means = { store, thread, folder, left, described: new Set() };
     try {
       let unreadable = 0;
       for (let from = 1n; ;) {
@@ -150,7 +179,7 @@ export class ArchiveVerifier {
           outcome.objects += 1;
           const isToBeRead = isRead(object.number);
           try {
-            await this.verifyObject({ store, thread, folder, left }, object, versions, isToBeRead, outcome);
+            await this.verifyObject(means, object, versions, isToBeRead, outcome);
             if (isToBeRead) outcome.read += 1;
             unreadable = 0;
           } catch (error) {
@@ -165,7 +194,7 @@ export class ArchiveVerifier {
         }
         from = BigInt(objects.at(-1)!.number) + 1n;
       }
-      await atEnd?.(outcome, versions, { store, thread, folder, left });
+      await atEnd?.(outcome, versions, means);
       return outcome;
     } finally {
       await thread.close();
@@ -269,7 +298,7 @@ export class ArchiveVerifier {
   }
 
   private async readThrough(
-    { store, thread, folder }: Means,
+    { store, thread, folder, described }: Means,
     object: sql.CataloguedObject,
     ranges: readonly sql.RangeOfObject[],
     say: (kind: ArchiveFindingKind, detail: string, at?: { ledger: string; sequence: string }) => void,
@@ -286,6 +315,7 @@ export class ArchiveVerifier {
       say('object-changed', error.message, error.at);
       return false;
     }
+    if (isDescriptionKey(found.manifest.described_in)) described.add(found.manifest.described_in);
     let isRight = true;
     const wrong: typeof say = (...what) => {
       isRight = false;
@@ -319,6 +349,8 @@ interface Means {
   store: ObjectStore;
   thread: ArchiveThread;
   folder: string;
+  /** descriptions of formats that objects which were read name, and that were not seen */
+  described: Set<string>;
   /** up to where ledgers have left PostgreSQL */
   left: ReadonlyMap<string, bigint>;
 }

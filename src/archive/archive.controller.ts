@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { Access, Caller } from '../access/access.decorator.js';
 import type { Principal } from '../access/principal.js';
 import { POOL } from '../database/tokens.js';
+import { EventSearch } from '../events/event-search.js';
 import { Ledgers } from '../events/ledgers.js';
 import { BodyPipe, QueryPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
@@ -32,6 +33,7 @@ export class ArchiveController {
     @Inject(POOL) private readonly pool: pg.Pool,
     private readonly ledgers: Ledgers,
     private readonly audits: ArchiveAudit,
+    private readonly search: EventSearch,
   ) {}
 
   @Get('archive/objects')
@@ -102,10 +104,20 @@ export class ArchiveController {
   @ApiOperation({
     operationId: 'readEventArchive',
     summary: 'Where an event is archived: since when, under which digest, locked until when, why, by whom',
+    description:
+      'Entity and content_hash are read from the event, from the archive where it has left the database. Of a deleted event they are null, and the objects that held it say when they were removed.',
   })
   @ApiParam({ name: 'event_id', example: '0197f3a1-6c00-7000-8000-00000000000a' })
   @ApiAnswer(200, ArchivedEventDto)
-  @ApiProblems('invalid-parameter', 'ledger-not-found', 'event-not-found', 'database-unavailable')
+  @ApiProblems(
+    'invalid-parameter',
+    'ledger-not-found',
+    'event-not-found',
+    'damaged-record',
+    'archive-damaged',
+    'archive-unavailable',
+    'database-unavailable',
+  )
   async find(@Param('ledger') ledger: string, @Param('event_id') eventId: string): Promise<ArchivedEventDto> {
     await this.ledgers.origin(ledger);
     if (!isEventId(eventId)) {
@@ -116,6 +128,26 @@ export class ArchiveController {
     }
     const found = await sql.findArchivedEvent(this.pool, ledger, eventId.toLowerCase());
     if (!found) throw new Problem('event-not-found', 'The ledger holds no event with this id');
-    return { ledger, event_id: eventId.toLowerCase(), ...found };
+    return {
+      ledger,
+      event_id: eventId.toLowerCase(),
+      ...(await this.entryOf(ledger, eventId.toLowerCase())),
+      ...found,
+    };
+  }
+
+  /** What the event itself says, and why it is kept; of one that was deleted, nothing. */
+  private async entryOf(
+    ledger: string,
+    eventId: string,
+  ): Promise<Omit<ArchivedEventDto, 'ledger' | 'event_id' | 'sequence' | 'objects'>> {
+    try {
+      const event = await this.search.find(ledger, eventId);
+      const { entity_type, entity_id, content_hash } = event;
+      return { entity_type, entity_id, content_hash, ...(await sql.keepingOfEvent(this.pool, { ...event, ledger })) };
+    } catch (error) {
+      if (!(error instanceof Problem && error.slug === 'event-deleted')) throw error;
+      return { entity_type: null, entity_id: null, content_hash: null, record_class: null, reason: null };
+    }
   }
 }

@@ -4,6 +4,9 @@ import { ARCHIVE_KINDS } from './archive-format.js';
 import { DeletedRangeDto } from './deleted-range.dto.js';
 import { isSequence } from '../events/search-request.js';
 
+const ARCHIVE_REASONS = ['regulatory', 'business', 'legal_hold'];
+const WHY =
+  'Why it is kept now: legal_hold while a hold touches it; business where a record class keeps it for more years than `default`; regulatory otherwise';
 export const DEFAULT_OBJECTS_LISTED = 100;
 export const MAX_OBJECTS_LISTED = 1_000;
 
@@ -31,7 +34,11 @@ export class ArchiveObjectDto {
   bytes: string;
   @ApiProperty({ example: '8192', description: 'In the object, of all its ledgers' })
   events: string;
-  @ApiProperty({ enum: ['regulatory', 'business', 'legal_hold'], example: 'regulatory' })
+  @ApiProperty({
+    enum: ARCHIVE_REASONS,
+    example: 'regulatory',
+    description: `${WHY}; of a removed object, as it was written`,
+  })
   reason: string;
   @ApiProperty({ example: 'service' })
   created_by: string;
@@ -133,6 +140,32 @@ export class ArchivedEventDto {
   event_id: string;
   @ApiProperty({ example: '1' })
   sequence: string;
+  @ApiProperty({ type: String, nullable: true, example: 'order', description: 'null once the event is deleted' })
+  entity_type: string | null;
+  @ApiProperty({ type: String, nullable: true, example: 'O-4711' })
+  entity_id: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'f9deda98a49da62cd76ce93a650c484685a94cf9a1cb6820bca0222a3d6c6db9',
+    description: 'Recomputed from the event, hex',
+  })
+  content_hash: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'default',
+    description: 'Of the retention policy that keeps this event for the longest',
+  })
+  record_class: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    enum: [...ARCHIVE_REASONS, null],
+    example: 'regulatory',
+    description: `Of this event. ${WHY}`,
+  })
+  reason: string | null;
   @ApiProperty({ type: [ArchiveObjectDto], description: 'Empty until the next export' })
   objects: ArchiveObjectDto[];
 }
@@ -140,7 +173,7 @@ export class ArchivedEventDto {
 export class ArchiveTotalsDto {
   @ApiProperty({ enum: ARCHIVE_KINDS, example: 'early' })
   kind: string;
-  @ApiProperty({ enum: ['regulatory', 'business', 'legal_hold'], example: 'regulatory' })
+  @ApiProperty({ enum: ARCHIVE_REASONS, example: 'regulatory', description: WHY })
   reason: string;
   @ApiProperty({ example: '12' })
   objects: string;

@@ -13,6 +13,7 @@ import { Exporter } from './exporter.js';
 import { ObjectRetention } from './object-retention.js';
 import { RetentionCarrier } from './retention-carrier.js';
 import { Retention } from './retention.job.js';
+import { StoreInspection } from './store-inspection.job.js';
 
 @Module({
   imports: [ArchivedReadsModule, EventsModule, PartitionsModule],
@@ -27,6 +28,7 @@ import { Retention } from './retention.job.js';
     ObjectRetention,
     Retention,
     RetentionCarrier,
+    StoreInspection,
   ],
   exports: [OBJECT_STORE, Exporter, ArchiveVerifier, ObjectRetention, RetentionCarrier],
 })

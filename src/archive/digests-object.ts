@@ -10,9 +10,9 @@ import {
   type ArchivedRange,
   type DigestsManifest,
 } from './archive-format.js';
+import { DESCRIBED } from './format-description.js';
 import type { WrittenFile } from './parquet-file.js';
 
-const DESCRIBED_IN = 'docs/archive.md of Truetrail';
 const LINE_FEED = 0x0a;
 
 /** A finished object of digests. */
@@ -39,7 +39,7 @@ export function encodeDigests(
     number: String(about.number),
     digests_of: about.digestsOf,
     ranges: sorted.map(({ range }) => range),
-    described_in: DESCRIBED_IN,
+    ...DESCRIBED,
   };
   const line = `${canonicalize(manifest as unknown as JsonObject)}\n`;
   const bytes = Buffer.concat([Buffer.from(line), ...sorted.map(({ hashes }) => hashes)]);

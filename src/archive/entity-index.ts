@@ -8,6 +8,7 @@ import {
   type EntitiesManifest,
   type RangeFacts,
 } from './archive-format.js';
+import { DESCRIBED } from './format-description.js';
 import {
   asObjectError,
   assertColumns,
@@ -24,7 +25,6 @@ import type { ParquetMetadata } from './parquet-metadata.js';
 
 /** Rows of a row group, which is what a look-up reads. */
 const ROW_GROUP_ROWS = 8_192;
-const DESCRIBED_IN = 'docs/archive.md of Truetrail';
 
 const COLUMNS = {
   ledger: TEXT,
@@ -102,7 +102,7 @@ export class EntityIndexWriter {
       kind: 'entities',
       number: String(this.number),
       ranges: this.ranges,
-      described_in: DESCRIBED_IN,
+      ...DESCRIBED,
     };
     return { manifest, contents: [], ...this.file.finish(manifest) };
   }

@@ -20,11 +20,13 @@ import {
 } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import type { EncodedObject } from './archive-object.js';
-import { earlyRetention, planObject, type OpenLedger } from './archive-plan.js';
+import { earlyRetention, planEntities, planObject, type OpenLedger } from './archive-plan.js';
 import { claimStore, OBJECT_STORE } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { requireSameAsObjects } from './entity-comparison.js';
+import type { EntitiesRange } from './entity-index.js';
+import { keepFormatDescription } from './kept-description.js';
 import { ObjectMissing, type ObjectStore, type ObjectVersion } from './object-store.js';
 import { contentsOfRanges, DIGESTS_KEPT_YEARS, keptUntil } from './object-retention.sql.js';
 import { makeWorkingFolder } from './working-folder.js';
@@ -32,11 +34,18 @@ import { makeWorkingFolder } from './working-folder.js';
 /**
  * Of a month: within which an object's encoding and its reading back stay small, some 30 MB of order events. An early
  * object is there for months alone, and small, so that one is encoded while the one before it is stored and read back.
+ * An index of entities has more events of a month together, since each is asked for an entity; docs/sizing.md has its size.
  */
-const MAX_OBJECT_EVENTS: Record<EventsKind, bigint> = { early: 32_768n, month: 250_000n };
+export const MAX_OBJECT_EVENTS: Record<EventsKind | 'entities', bigint> = {
+  early: 32_768n,
+  month: 250_000n,
+  entities: 4_000_000n,
+};
 const LOCK_TIMEOUT_MS = 10_000;
 /** A ledger of which an event is damaged is tried again after this, or by hand. */
 const REFUSAL_MS = 3_600_000;
+/** How often the description of the format is looked for. */
+const DESCRIPTION_LOOK_MS = 86_400_000;
 const PARQUET_TYPE = 'application/vnd.apache.parquet';
 const DIGESTS_TYPE = 'application/octet-stream';
 const REGULATORY = 'regulatory';
@@ -72,6 +81,9 @@ export interface ExportOutcome {
  */
 @Injectable()
 export class Exporter {
+  protected readonly maxObjectEvents = MAX_OBJECT_EVENTS;
+  /** when the description of the format was last found in the store, and locked */
+  private describedAt = -Infinity;
   private readonly refusals = new Map<string, { archived: string; at: number }>();
 
   constructor(
@@ -140,13 +152,7 @@ export class Exporter {
       const isWhole = await this.archiveOpen(work, 'month', ends);
       if (!isWhole) return; // nothing after what is damaged
       try {
-        const file = join(work.folder, String(work.next));
-        const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges });
-        // before it is written, and locked for years; and once more when it has been read back
-        await requireSameAsObjects(this.pool, work.store, work.verifier, encoded.manifest);
-        work.next += 1n;
-        await this.begin(work, file, encoded);
-        await work.storing;
+        await this.listEntities(work, ranges);
       } catch (error) {
         if (!(error instanceof ArchiveObjectError) || !error.at) throw error;
         work.outcome.refused.push({ ...error.at, reason: error.message });
@@ -154,6 +160,22 @@ export class Exporter {
         return;
       }
       work.outcome.months.push(month);
+    }
+  }
+
+  /** Where the entities of a month are, an object after the other; its events are in objects. */
+  private async listEntities(work: Work, month: readonly EntitiesRange[]): Promise<void> {
+    for (;;) {
+      work.signal.throwIfAborted();
+      const ranges = planEntities(await sql.readUnlisted(this.pool, month), this.maxObjectEvents.entities);
+      if (ranges.length === 0) return;
+      const file = join(work.folder, String(work.next));
+      const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges });
+      // before it is written, and locked for years; and once more when it has been read back
+      await requireSameAsObjects(this.pool, work.store, work.verifier, encoded.manifest);
+      work.next += 1n;
+      await this.begin(work, file, encoded);
+      await work.storing;
     }
   }
 
@@ -193,7 +215,7 @@ export class Exporter {
     const { encoder, folder, signal, outcome, log } = work;
     for (;;) {
       signal.throwIfAborted();
-      const ranges = planObject(open.values(), MAX_OBJECT_EVENTS[kind]);
+      const ranges = planObject(open.values(), this.maxObjectEvents[kind]);
       if (ranges.length === 0) break;
       const file = join(folder, String(work.next));
       let encoded: EncodedObject;
@@ -228,6 +250,7 @@ export class Exporter {
   private async storeAndCatalogue(work: Work, file: string, encoded: AnyEncoded): Promise<void> {
     const { manifest } = encoded;
     const { retainUntil, recordClass } = await this.retentionOf(encoded);
+    await this.describeFormat(work.store);
     const version = await work.store.put({
       ...encoded,
       key: objectKey(encoded),
@@ -244,6 +267,13 @@ export class Exporter {
     for (const range of manifest.ranges) {
       work.outcome.events += BigInt(range.to_sequence) - BigInt(range.from_sequence) + 1n;
     }
+  }
+
+  /** Sees to it that what describes the format is there, and locked for longer than all that names it. */
+  private async describeFormat(store: ObjectStore): Promise<void> {
+    if (Date.now() - this.describedAt < DESCRIPTION_LOOK_MS) return;
+    await keepFormatDescription(this.pool, store, this.config.ARCHIVE_RETENTION_YEARS);
+    this.describedAt = Date.now();
   }
 
   private isDue(ends: readonly sql.ArchiveEnd[]): boolean {

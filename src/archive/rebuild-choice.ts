@@ -5,9 +5,6 @@ import type { AnyEncoded } from './archive-tasks.js';
 import type { ListedVersion } from './object-store.js';
 import type { RecordedRange, RemovedObject } from './retention-records.js';
 
-/** In hex, of no texts. */
-const NOTHING = new MultisetHash().hex();
-
 /** An object that was read back as a whole. */
 export interface FoundObject {
   version: ListedVersion;
@@ -88,8 +85,8 @@ function missing(number: bigint, isThere: boolean): Error {
 /** Where each kind of object ends in each ledger, and what of the entities of months was not listed yet. */
 class KindChains {
   private readonly ends: Map<string, { sequence: string; hash: string }>;
-  /** sums in hex, by ledger */
-  private readonly unlisted: Map<string, string>;
+  /** what objects of months hold of a ledger, in order: where each ends, and its sum in hex */
+  private readonly unlisted: Map<string, readonly { to: string; hash: string }[]>;
   /** objects of months by their numbers */
   private readonly months: Map<string, { sha256: string; ranges: readonly RecordedRange[] }>;
 
@@ -114,22 +111,18 @@ class KindChains {
     const { kind, number, ranges } = manifest;
     // of events whose object may be gone, in whichever order it was done
     if (kind === 'digests') return this.isOfMonth(manifest);
-    const goesOn = ranges.every(({ ledger, from_sequence, previous_event_hash, entities_hash }) => {
+    const goesOn = ranges.every(({ ledger, from_sequence, to_sequence, previous_event_hash, entities_hash }) => {
       const end = this.ends.get(`${kind} ${ledger}`);
       const follows =
         BigInt(from_sequence) === BigInt(end?.sequence ?? 0) + 1n && previous_event_hash === (end?.hash ?? null);
-      return follows && (kind !== 'entities' || this.unlisted.get(ledger) === entities_hash);
+      return follows && (kind !== 'entities' || this.sumTo(ledger, to_sequence) === entities_hash);
     });
     if (!goesOn) return false;
     this.end(kind, ranges);
     if (kind === 'month') this.months.set(number, { sha256: sha256.toString('hex'), ranges });
-    for (const { ledger, entities_hash } of ranges) {
-      if (kind === 'entities') this.unlisted.delete(ledger);
-      if (kind !== 'month') continue;
-      const hash = new MultisetHash();
-      hash.addSet(this.unlisted.get(ledger) ?? NOTHING);
-      hash.addSet(entities_hash);
-      this.unlisted.set(ledger, hash.hex());
+    for (const { ledger, to_sequence: to, entities_hash: hash } of ranges) {
+      if (kind === 'entities') this.listed(ledger, to);
+      if (kind === 'month') this.unlisted.set(ledger, [...(this.unlisted.get(ledger) ?? []), { to, hash }]);
     }
     return true;
   }
@@ -138,7 +131,23 @@ class KindChains {
   passes({ kind, number, sha256, ranges }: RemovedObject): void {
     this.end(kind, ranges);
     if (kind === 'month') this.months.set(number, { sha256, ranges });
-    if (kind === 'entities') for (const { ledger } of ranges) this.unlisted.delete(ledger);
+    if (kind === 'entities') for (const { ledger, to_sequence } of ranges) this.listed(ledger, to_sequence);
+  }
+
+  /** Over the objects of months of a ledger that no index lists, up to one that ends with an event; undefined if none does. */
+  private sumTo(ledger: string, to: string): string | undefined {
+    const objects = this.unlisted.get(ledger) ?? [];
+    const last = objects.findIndex((each) => each.to === to);
+    if (last < 0) return undefined;
+    const sum = new MultisetHash();
+    for (const { hash } of objects.slice(0, last + 1)) sum.addSet(hash);
+    return sum.hex();
+  }
+
+  private listed(ledger: string, to: string): void {
+    const rest = (this.unlisted.get(ledger) ?? []).filter((each) => BigInt(each.to) > BigInt(to));
+    if (rest.length > 0) this.unlisted.set(ledger, rest);
+    else this.unlisted.delete(ledger);
   }
 
   private isOfMonth({ digests_of: of, ranges }: DigestsManifest): boolean {

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import type { RecordContents } from './record-contents.js';
+import { askedBy, type RecordedHold } from './recorded-hold.js';
 import type {
   RecordedDeletion,
   RecordedPolicy,
@@ -193,6 +194,46 @@ export async function insertDeletion(owner: pg.ClientBase, deletion: RecordedDel
       [id, i + 1, act.act, act.state, act.principal, act.reason, act.acted_at],
     );
   }
+}
+
+/** Enters a legal hold as the acts on record left it, with these acts. */
+export async function insertHold(owner: pg.ClientBase, hold: RecordedHold): Promise<void> {
+  await owner.query('BEGIN');
+  await owner.query(
+    `INSERT INTO legal_holds
+         (id, state, asked_by, ledgers, entity_type, entity_id, user_id, event_type, recorded_from, recorded_to, reason,
+          requested_by, requested_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+    [
+      ...[hold.id, hold.state, askedBy(hold), hold.ledgers, hold.entity_type, hold.entity_id, hold.user_id],
+      ...[hold.event_type, hold.recorded_from, hold.recorded_to, hold.reason, hold.requested_by, hold.requested_at],
+    ],
+  );
+  for (const [i, act] of hold.acts.entries()) {
+    await owner.query(
+      `INSERT INTO legal_hold_acts (hold, ordinal, act, state, principal, reason, acted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [hold.id, i + 1, act.act, act.state, act.principal, act.reason, act.acted_at],
+    );
+  }
+  await owner.query('COMMIT');
+}
+
+/**
+ * Enters which of the objects that the store holds a hold in force keeps: the store is told to let go of these once none
+ * does any more. The numbers of the others, which no hold on record keeps.
+ */
+export async function insertObjectHolds(owner: pg.ClientBase, held: readonly string[]): Promise<string[]> {
+  await owner.query(
+    `INSERT INTO archive_object_holds (number, begun_at, confirmed_at)
+       SELECT n, trail_now(), trail_now() FROM unnest($1::bigint[]) AS n WHERE n IN (SELECT objects_under_hold(NULL))`,
+    [held],
+  );
+  const { rows } = await owner.query<{ number: string }>(
+    `SELECT n AS number FROM unnest($1::bigint[]) AS n WHERE n NOT IN (SELECT number FROM archive_object_holds) ORDER BY n`,
+    [held],
+  );
+  return rows.map(({ number }) => number);
 }
 
 /** Enters months whose events stay in the archive, with what they hold. */

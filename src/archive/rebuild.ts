@@ -11,6 +11,7 @@ import { ARCHIVE_KINDS, isEventsKind, isManifest, type AnyManifest } from './arc
 import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
 import { chooseObjects, type FoundObject, type KnownObject } from './rebuild-choice.js';
+import { keeps } from './recorded-hold.js';
 import {
   inOrder,
   readServiceRecords,
@@ -43,6 +44,8 @@ export interface RebuildOptions {
 
 export interface RebuiltTrail {
   objects: number;
+  /** keys of objects that the store has a legal hold on, and that no hold on record keeps */
+  heldOtherwise: string[];
   ledgers: { ledger: string; size: string; archived_to: string; recorded_at: string }[];
 }
 
@@ -82,16 +85,19 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
     await sql.insertSuccessions(owner, records.successions);
     await sql.insertPolicies(owner, [...records.policies.values()]);
     for (const deletion of records.deletions.values()) await sql.insertDeletion(owner, deletion);
+    for (const hold of records.holds.values()) await sql.insertHold(owner, hold);
+    const held = new Map<string, string>();
     for (const { found, removed } of objects) {
       if (removed) {
         await sql.insertRemovedObject(owner, removed);
         continue;
       }
       await copyEvents(owner, store, folder, found, plan);
-      await enter(owner, store, found);
+      if (await enter(owner, store, found)) held.set(found.encoded.manifest.number, found.version.key);
       log(`${found.version.key} is in the database`);
     }
     await refuseShorterRetention(owner, acceptLongerLocks);
+    const otherwise = await sql.insertObjectHolds(owner, [...held.keys()]);
     await sql.insertReferenceData(owner, reference);
     const [first] = plan.ledgers.values();
     await sql.insertDeployment(owner, {
@@ -101,7 +107,11 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
       storeId: marker.id,
       location: store.location,
     });
-    return { objects: objects.length, ledgers: [...plan.ledgers.values()] };
+    return {
+      objects: objects.length,
+      heldOtherwise: otherwise.map((number) => held.get(number)!),
+      ledgers: [...plan.ledgers.values()],
+    };
   } finally {
     await thread.close();
     await owner.end();
@@ -179,7 +189,7 @@ function planOf(objects: readonly KnownObject[], records: RetentionRecords, onli
   const manifests: Held[] = objects.map(({ found, removed }) => removed ?? found.encoded.manifest);
   const listed = ends(manifests, 'entities');
   const monthEnds = ends(manifests, 'month');
-  const firstOnline = addMonths(monthOf(now.toISOString()), -onlineMonths);
+  const firstOnline = firstOnlineMonth(manifests, records, addMonths(monthOf(now.toISOString()), -onlineMonths));
   const deletedMonths = new Set(records.begun().map(({ month }) => month));
   const droppedMonths = new Map<string, RecordedRange[]>();
   const online = new Set<string>();
@@ -218,6 +228,29 @@ function planOf(objects: readonly KnownObject[], records: RetentionRecords, onli
     monthEnds,
     onlineMonths: [...online].filter((month) => !dropped.includes(month)).sort(),
   };
+}
+
+/**
+ * The month from which on all are in the database again. Months leave in their order, and one that a legal hold keeps there
+ * keeps those after it, too; one that had left before the hold came up stays where it was.
+ */
+function firstOnlineMonth(manifests: readonly Held[], records: RetentionRecords, oldest: string): string {
+  const holds = [...records.holds.values()];
+  let first = oldest;
+  for (const { ranges } of manifests.filter(({ kind }) => kind === 'month')) {
+    for (const { ledger, least_recorded_at } of ranges) {
+      const month = monthOf(least_recorded_at);
+      if (month >= first || records.left.has(month)) continue;
+      const line = new Set(records.lineOf(ledger));
+      if (holds.some((hold) => keeps(hold, line, beginOf(month), beginOf(addMonths(month, 1))))) first = month;
+    }
+  }
+  return first;
+}
+
+/** As times in records are written. */
+function beginOf(month: string): string {
+  return `${month}T00:00:00.000000Z`;
 }
 
 /** Of each ledger the last event in objects of a kind. */
@@ -292,9 +325,10 @@ async function copyEvents(
   });
 }
 
-async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }: FoundObject): Promise<void> {
+/** Whether the store has a legal hold on it. */
+async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }: FoundObject): Promise<boolean> {
   const { manifest, sha256, bytes } = encoded;
-  const { retainUntil, metadata } = await store.describe(version);
+  const { retainUntil, metadata, legalHold } = await store.describe(version);
   if (!retainUntil) throw new Error(`${version.key} is not locked`);
   const events = manifest.ranges.reduce(
     (sum, { from_sequence, to_sequence }) => sum + BigInt(to_sequence) - BigInt(from_sequence) + 1n,
@@ -317,4 +351,5 @@ async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }:
     contents: manifest.kind === 'month' ? encoded.contents : [],
   });
   await owner.query('COMMIT');
+  return legalHold;
 }

@@ -34,7 +34,7 @@ const EXPORT_POLL_MS = 200;
 
 /**
  * Makes the records again that go with a month: which policies there are, which months were deleted, which objects are
- * gone, and every change of reference data stands in the service's ledger, and a database that is made anew knows it from
+ * gone, every act on a legal hold and every change of reference data stands in the service's ledger, and a database that is made anew knows it from
  * nowhere else. Each record is carried on once for every month that it is deleted with, as it was made.
  */
 @Injectable()
@@ -72,13 +72,13 @@ export class RetentionCarrier {
     const { origin, sequence } = last;
     await this.archive(request.signal);
     if (!(await isArchived(this.pool, origin, sequence))) {
-      return `what it says of retention and reference data was recorded again, up to event ${sequence} of ${origin}, and is not archived yet`;
+      return `what it says of retention, legal holds and reference data was recorded again, up to event ${sequence} of ${origin}, and is not archived yet`;
     }
     const figures = { month, records: String(records.length) };
     await this.serviceLedger.record(this.eventOf('carried', deletion, figures, request.requestedBy));
     request.log.info(
       { deletion, ...figures },
-      'records of retention and reference data were carried on from a month that is to go',
+      'records of retention, legal holds and reference data were carried on from a month that is to go',
     );
     return undefined;
   }

@@ -5,15 +5,16 @@ import type { ArchiveKind, RangeFacts } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { withFile } from './local-file.js';
 import { loadCompression } from './parquet-file.js';
+import { afterAct, HOLD_RECORD, type RecordedHold } from './recorded-hold.js';
 
 /** The service's own ledger and those that succeeded it. */
 const SERVICE_LINE = /^_service(?:-([1-9][0-9]*))?$/;
-/** Of a record, of retention or of reference data, that was made again since the month that it was made in was to be deleted. */
+/** Of a record, of retention, legal holds or reference data, that was made again since the month that it was made in was to be deleted. */
 export const CARRIED_RECORD = 'retention_record';
 
 /**
- * A record of policies, deletions and removals, as an event of the service's ledger or of a successor of it has it; or of
- * a succession, as the first event of the successor has it.
+ * A record of policies, deletions, removals, months that left PostgreSQL and legal holds, as an event of the service's
+ * ledger or of a successor of it has it; or of a succession, as the first event of the successor has it.
  */
 export interface RetentionEvent {
   ledger: string;
@@ -71,6 +72,7 @@ export async function readServiceRecords(path: string, bytes: number): Promise<S
         if (row.event_type === 'reference_data' && row.recorded_by === 'service') {
           reference.push({ ...event, event_id: row.event_id });
         }
+        if (row.event_type === HOLD_RECORD && row.recorded_by === 'service') events.push(event);
         if (row.event_type !== 'retention') continue;
         if (isCarried(event)) {
           const carried = state as unknown as RetentionEvent | ReferenceEvent;
@@ -105,6 +107,7 @@ function isSuccession({ sequence, event_type, action, recorded_by }: StoredRow<n
 function isKept({ entity_type, action }: RetentionEvent): boolean {
   if (entity_type === 'archive_object') return action === 'remove';
   if (entity_type === 'retention_policy') return action === 'add';
+  if (entity_type === 'month') return action === 'retire' || action === 'drop';
   return entity_type === 'month_deletion';
 }
 
@@ -171,7 +174,7 @@ export interface RecordedDeletion {
 const FROM_THE_BEGINNING = '1970-01-01';
 
 /**
- * What the service's own ledger tells of policies, deletions and removals, for a database that is made anew: the objects
+ * What the service's own ledger tells of policies, deletions, removals and legal holds, for a database that is made anew: the objects
  * themselves cannot say why some of them are gone. Events are taken in the order of their sequence, each once.
  */
 export class RetentionRecords {
@@ -180,12 +183,19 @@ export class RetentionRecords {
   readonly deletions = new Map<string, RecordedDeletion>();
   /** by the successor, the ledger that it succeeds */
   readonly successions = new Map<string, string>();
+  readonly holds = new Map<string, RecordedHold>();
+  /** months that readers took from the archive */
+  readonly left = new Set<string>();
 
   take(row: RetentionEvent): void {
     const { new_state: state, recorded_at: at } = row;
-    const { reason = null } = row.metadata as { reason?: string | null };
+    const { reason = null, acted_at = at } = row.metadata as { reason?: string | null; acted_at?: string };
     const act = `${row.entity_type} ${row.action}`;
-    if (act === 'ledger succeed') this.successions.set(row.ledger, row.entity_id);
+    if (row.entity_type === HOLD_RECORD) {
+      const taken = { act: row.action, state: state.state as string, principal: row.user_id, reason, acted_at };
+      this.holds.set(row.entity_id, afterAct(this.holds.get(row.entity_id), row.entity_id, state, taken));
+    } else if (row.entity_type === 'month') this.left.add(row.entity_id);
+    else if (act === 'ledger succeed') this.successions.set(row.ledger, row.entity_id);
     else if (act === 'archive_object remove') {
       const object = state as unknown as Omit<RemovedObject, 'number' | 'removed_at'>;
       this.removed.set(row.entity_id, { ...object, number: row.entity_id, removed_at: at });
@@ -209,6 +219,16 @@ export class RetentionRecords {
       ranges: now.ranges ?? before?.ranges ?? [],
       acts: [...acts, { act: row.action, state: now.state, principal: row.user_id, reason, acted_at: at }],
     });
+  }
+
+  /** A ledger and all that it succeeded. */
+  lineOf(ledger: string): string[] {
+    const line = [ledger];
+    for (let before = this.successions.get(ledger); before !== undefined; before = this.successions.get(before)) {
+      if (line.includes(before)) break;
+      line.push(before);
+    }
+    return line;
   }
 
   /** Deletions of which something may be gone, with the policy that each names. */

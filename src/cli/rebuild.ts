@@ -42,7 +42,7 @@ export async function rebuildFromArchive(
   const database = await openDatabase(config, log);
   try {
     await migrateDatabase(config, database, log);
-    const { ledgers } = await rebuild({
+    const { ledgers, heldOtherwise } = await rebuild({
       store,
       ownerUrl: database.ownerUrl,
       onlineMonths: config.ONLINE_MONTHS,
@@ -50,6 +50,11 @@ export async function rebuildFromArchive(
       acceptLongerLocks,
       log,
     });
+    for (const key of heldOtherwise) {
+      log(
+        `${key} is under a legal hold in the store, which no hold on record keeps: it stays held. See docs/legal-holds.md`,
+      );
+    }
     log('Everything is in the database; verifying it');
     const reports: RebuiltLedgerReport[] = [];
     for (const { ledger, size, recorded_at } of ledgers) {

@@ -32,9 +32,9 @@ const HELP = `truetrail COMMAND
   signing-key rotate
         Puts a new key before the one in SIGNING_KEY_FILE. The next round signs with it, and says so by a note of both.
   rebuild [--accept-longer-locks] [--json]
-        Makes an empty database the one that the archive at ARCHIVE_URL is of, and verifies it. What was not archived yet
-        is lost, and so are API keys and legal holds: make these again before the service starts. Of each ledger it says
-        what was signed and is not in the archive: \`recover\` is next for those.
+        Makes an empty database the one that the archive at ARCHIVE_URL is of, legal holds included, and verifies it. What
+        was not archived yet is lost, and so are API keys: make these again before the service starts. Of each ledger it
+        says what was signed and is not in the archive: \`recover\` is next for those.
         --accept-longer-locks  objects that are locked for longer than the recorded policies say were locked by hand;
                                without it they are taken for a lost policy, and end the rebuild
   recover [--from-receipts FILE] [--signed-only] [--close LEDGER]... [--json]

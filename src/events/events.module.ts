@@ -36,6 +36,6 @@ import { ServiceLedger } from './service-ledger.js';
     PageReads,
     ServiceLedger,
   ],
-  exports: [AppendGate, Appender, BulkReads, Ledgers, PageReads, ServiceLedger],
+  exports: [AppendGate, Appender, BulkReads, EventSearch, Ledgers, PageReads, ServiceLedger],
 })
 export class EventsModule {}

@@ -186,6 +186,7 @@ export class LegalHolds implements OnModuleInit {
 
   private async record(caller: Principal, act: RecordedAct, hold: LegalHold): Promise<void> {
     const { id, state, acts, ...made } = hold;
+    const { reason, acted_at } = acts.at(-1)!;
     await this.serviceLedger.record({
       event_type: sql.LEGAL_HOLD,
       entity_type: sql.LEGAL_HOLD,
@@ -193,7 +194,7 @@ export class LegalHolds implements OnModuleInit {
       action: act,
       user_id: caller.id,
       new_state: { state, ...made },
-      metadata: { reason: acts.at(-1)!.reason },
+      metadata: { reason, acted_at },
     });
   }
 

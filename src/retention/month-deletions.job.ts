@@ -116,7 +116,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
       return await this.records.carry(month, id, context);
     } catch (error) {
       if (!(error instanceof ArchiveObjectError) && !(error instanceof ObjectMissing)) throw error;
-      return `what it says of retention and reference data cannot be read: ${error.message}`;
+      return `what it says of retention, legal holds and reference data cannot be read: ${error.message}`;
     }
   }
 

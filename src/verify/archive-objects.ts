@@ -5,6 +5,7 @@ import type { AsyncBuffer } from 'hyparquet';
 import { ArchiveObjectError, type ArchivedRange } from '../archive/archive-format.js';
 import { readColumns, readFooter, verifyObject, type ObjectFooter } from '../archive/archive-object.js';
 import { readDigests } from '../archive/digests-object.js';
+import { isDescriptionKey, isDescriptionOf } from '../archive/format-description.js';
 import { loadCompression } from '../archive/parquet-file.js';
 import { leafHash } from '../integrity/event.js';
 import { MerkleTree } from '../integrity/merkle-tree.js';
@@ -49,6 +50,7 @@ export async function verifyObjects(
       const object = await openObject(folder, name, report);
       if (object) objects.push(object);
     }
+    verifyDescriptions(folder, objects, report);
     for (const { name, ranges } of objects) {
       for (const origin of new Set(ranges.map((range) => range.origin).filter((each) => !ledgers.has(each)))) {
         report.unchecked.push(`${name}: it holds events of ${origin}, of which no anchor says anything`);
@@ -74,6 +76,18 @@ function listObjects(folder: string, kinds: readonly string[], ending: string): 
       .sort()
       .map((name) => join(kind, name));
   });
+}
+
+/** What describes the formats, which objects name: a reader of them goes by it. */
+function verifyDescriptions(folder: string, objects: readonly OpenObject[], report: ArchiveReport): void {
+  for (const name of listObjects(folder, ['format'], '.md')) {
+    if (!isDescriptionOf(name, readFileSync(join(folder, name))))
+      report.find('object', `${name}: its SHA-256 is not that of its name`);
+  }
+  const described = new Set(objects.map(({ footer }) => footer.manifest.described_in).filter(isDescriptionKey));
+  for (const name of described) {
+    if (!existsSync(join(folder, name))) report.find('missing', `${name}, which describes the objects, is not there`);
+  }
 }
 
 /** Recomputed as a whole; undefined for one that is not as it was written, which is reported. */
