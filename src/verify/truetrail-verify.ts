@@ -1,15 +1,14 @@
 #!/usr/bin/env node
-import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { verifyBundle, type VerifyTimestamp } from '../integrity/evidence-verifier.js';
-import { TimestampError, verifyTimestampReply } from '../integrity/timestamp-reply.js';
 import { NoteError, VerifierKey } from '../integrity/signed-note.js';
 import { verifyArchiveFolder, type ArchiveOutcome } from './archive-folder.js';
 import { FileAccess } from './file-access.js';
 import { watchLedger, type WatchOutcome } from './ledger-monitor.js';
 import { bundleReportText, findingLines, printable } from './report-text.js';
+import { timestampCheck } from './timestamp-check.js';
 
 /*
  * Checks evidence of a ledger without its keeper: no database, no package, and no network but for `ledger`. Imports
@@ -40,7 +39,6 @@ Ends with 0 for valid, 1 for invalid, 2 for undecided (nothing is wrong with wha
 not be), 3 when the command line is wrong.
 `;
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 const EXIT = { valid: 0, invalid: 1, undecided: 2, usage: 3 } as const;
 
 /** The command line is not one of those in HELP. */
@@ -92,7 +90,7 @@ async function run(args: string[]): Promise<number> {
     const options = {
       keys,
       witnesses: values.witness.flatMap(readKeys),
-      ...(roots === undefined ? {} : { verifyTimestamp: timestampCheck(roots) }),
+      ...(roots === undefined ? {} : { verifyTimestamp: timestampsAgainst(roots) }),
     };
     return tell(verifyBundle(file, options), bundleReportText);
   } finally {
@@ -121,18 +119,10 @@ function read(args: string[]) {
 }
 
 /** Checks time stamps against the certificates of a PEM file. Throws UsageError when it holds none. */
-function timestampCheck(file: string): VerifyTimestamp {
-  const blocks = readText(file).match(CERTIFICATE) ?? [];
-  if (blocks.length === 0) throw new UsageError(`${file} holds no certificate in PEM`);
-  const roots = blocks.map((block) => new X509Certificate(block));
-  return (reply, digest) => {
-    try {
-      return { time: verifyTimestampReply(reply, digest, roots).genTime };
-    } catch (error) {
-      if (error instanceof TimestampError) return { fault: error.message };
-      throw error;
-    }
-  };
+function timestampsAgainst(file: string): VerifyTimestamp {
+  const check = timestampCheck(readText(file));
+  if (!check) throw new UsageError(`${file} holds no certificate in PEM`);
+  return check;
 }
 
 function readKeys(text: string): VerifierKey[] {
