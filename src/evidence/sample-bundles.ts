@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { readDeletedSpans } from '../archive/deleted-ranges.js';
@@ -15,6 +13,7 @@ import { Problem, type ProblemSlug } from '../http/problem.js';
 import type { SequenceRange } from '../integrity/evidence-claims.js';
 import type { BundleReport, Finding } from '../integrity/evidence-verifier.js';
 import { DamagedRowError } from '../integrity/stored-event.js';
+import type { ReadTotals } from '../long-reads/long-read.js';
 import { parsePolicy } from '../integrity/witness-policy.js';
 import { BundleCheckThread } from './bundle-check-thread.js';
 import { readArchivedTo } from './evidence.sql.js';
@@ -218,12 +217,12 @@ class LedgerRun {
     try {
       const body = { from_sequence: String(range.from), to_sequence: String(range.to) };
       const plan = await this.evidence.prepare(ledger, readEvidenceRequest(ledger, body));
-      await pipeline(this.evidence.unchecked(plan, signal), createWriteStream(file));
+      const { unproven } = await writePieces(this.evidence.unchecked(plan, signal), file);
       const report = await run.thread.verify({
         ...{ file, note: plan.checkpoint, roots: run.roots, witnesses: run.witnesses },
         keys: run.trusted(origin).map(String),
       });
-      return { report, apart: this.take(range, report) };
+      return { report, apart: this.take(range, report, unproven) };
     } catch (error) {
       signal.throwIfAborted();
       return { apart: this.takeFailure(range, error) };
@@ -232,20 +231,31 @@ class LedgerRun {
     }
   }
 
-  private take(range: SequenceRange, { findings, unchecked, bundle }: BundleReport): bigint[] {
-    const ofLeaves = findings.flatMap(({ kind, sequence }) =>
+  private take(
+    range: SequenceRange,
+    { findings, unchecked, bundle }: BundleReport,
+    unproven: string | undefined,
+  ): bigint[] {
+    const ofProof = findings.filter(({ kind }) => kind === 'proof');
+    const others = findings.filter(({ kind }) => kind !== 'proof');
+    for (const finding of others) this.find(finding);
+    const ofLeaves = others.flatMap(({ kind, sequence }) =>
       sequence !== null && OF_LEAVES.includes(kind) ? [BigInt(sequence)] : [],
     );
     // with another leaf no proof leads to the root: whether that is all is seen of what lies between
-    const isExplained = ofLeaves.length > 0;
-    for (const finding of findings) {
-      if (finding.kind !== 'proof') this.find(finding);
-      else if (!isExplained)
+    const isExplained = ofProof.length > 0 && ofLeaves.length > 0;
+    if (unproven !== undefined) {
+      // the hash of an event that is not there is nowhere
+      const isMissing = others.some(({ kind }) => kind === 'missing');
+      if (!isMissing) this.find({ kind: 'proof', sequence: null, event_id: null, detail: unproven });
+    } else if (!isExplained) {
+      for (const finding of ofProof) {
         this.find({ ...finding, detail: `events ${range.from} to ${range.to}: ${finding.detail}` });
+      }
     }
     for (const reason of unchecked) this.leave(range, reason);
     this.outcome.events += Number(bundle?.events ?? 0);
-    return isExplained ? ofLeaves : [];
+    return isExplained && unproven === undefined ? ofLeaves : [];
   }
 
   /** Of a bundle that could not be made. Throws what is no damage of the ledger, and nothing that could not be read. */
@@ -266,6 +276,21 @@ class LedgerRun {
     if (!(error instanceof Problem) || !UNREADABLE.includes(error.slug)) throw error;
     this.leave(range, error.message);
     return [];
+  }
+}
+
+/** Writes a file; what is known of the pieces at their end. */
+async function writePieces(pieces: AsyncGenerator<Uint8Array, ReadTotals>, path: string): Promise<ReadTotals> {
+  const file = await open(path, 'w');
+  try {
+    for (;;) {
+      const next = await pieces.next();
+      if (next.done) return next.value;
+      await file.writeFile(next.value);
+    }
+  } finally {
+    await file.close();
+    await pieces.return({});
   }
 }
 

@@ -17,10 +17,11 @@ import { timestampCheck } from './timestamp-check.js';
 
 const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--timestamp-roots FILE] [--json]
         Verifies an evidence bundle, offline.
-truetrail-verify archive FOLDER --key KEY... [--json]
-        Verifies a copy of an archive (the folder that has anchors/ in it): the chain of anchors from the first to the last,
-        every checkpoint, and the objects of events beside them, whose events must lead to the roots that were signed. A
-        key that is given for one ledger is taken for the others of the same log as well.
+truetrail-verify archive FOLDER --key KEY... [--witness KEY]... [--timestamp-roots FILE] [--json]
+        Verifies a copy of an archive (the folder that has anchors/ in it, as \`truetrail archive copy\` makes it of a
+        store): the chain of anchors from the first to the last, every checkpoint, what witnesses and authorities say of
+        them, and the objects of events beside them, whose events must lead to the roots that were signed. Files that no
+        archive has are findings. A key that is given for one ledger is taken for the others of the same log as well.
 truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
         Asks a running service for the checkpoint of a ledger (URL: https://host/v1/ledgers/NAME) and for the proof that
         it is an extension of the one that FILE remembers; then remembers it. Run it again and again: it fails when the
@@ -28,7 +29,8 @@ truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
 
   --key      verifier key of the ledger, from somebody you trust: NAME+ID+BASE64, or @FILE with one a line. May be given
              several times. Keys that it was succeeded by are found from it
-  --witness  verifier key of a witness that must have cosigned the checkpoint; may be given several times
+  --witness  verifier key of a witness that must have cosigned the checkpoint, in an archive one of every ledger; may be
+             given several times
   --timestamp-roots
              certificates (PEM) of the time-stamp authorities that you trust; without it time stamps are not looked at
   --token-file
@@ -63,6 +65,9 @@ async function run(args: string[]): Promise<number> {
     process.stdout.write(`${values.json ? JSON.stringify(outcome, null, 2) : text(outcome)}\n`);
     return EXIT[outcome.verdict];
   };
+  const roots = values['timestamp-roots'];
+  const witnesses = values.witness.flatMap(readKeys);
+  const verifyTimestamp = roots === undefined ? undefined : timestampsAgainst(roots);
   const [command = '', subject] = positionals;
   if (command === 'archive' && subject !== undefined) {
     need(positionals.length === 2 && keys.length > 0, 'archive needs one folder and --key');
@@ -70,7 +75,7 @@ async function run(args: string[]): Promise<number> {
       isFolder(subject) && isFolder(join(subject, 'anchors')),
       `${subject} is no archive: a folder with anchors/ in it`,
     );
-    return tell(await verifyArchiveFolder(subject, keys), summaryText);
+    return tell(await verifyArchiveFolder(subject, keys, { witnesses, verifyTimestamp }), summaryText);
   }
   if (command === 'ledger' && subject !== undefined) {
     const { state, 'token-file': tokenFile } = values;
@@ -86,12 +91,7 @@ async function run(args: string[]): Promise<number> {
   );
   const file = named(command, () => new FileAccess(command));
   try {
-    const roots = values['timestamp-roots'];
-    const options = {
-      keys,
-      witnesses: values.witness.flatMap(readKeys),
-      ...(roots === undefined ? {} : { verifyTimestamp: timestampsAgainst(roots) }),
-    };
+    const options = { keys, witnesses, ...(verifyTimestamp === undefined ? {} : { verifyTimestamp }) };
     return tell(verifyBundle(file, options), bundleReportText);
   } finally {
     file.close();
