@@ -10,6 +10,14 @@ module.exports = {
       to: { path: '^(src/(?!integrity/)|node_modules/)' },
     },
     {
+      name: 'bundles-are-checked-by-an-outsider',
+      comment:
+        'what verifies bundles (level 4) knows public keys and a file: no database, no store, nothing else of ours',
+      severity: 'error',
+      from: { path: '^src/evidence/bundle-check-worker\\.ts$' },
+      to: { reachable: true, path: '^(src/(?!integrity/|threads/tenancy\\.ts|verify/)|node_modules/)' },
+    },
+    {
       name: 'sql-is-private',
       comment: "another feature's SQL is private to it",
       severity: 'error',

@@ -1,6 +1,6 @@
 // `npm run verifier:pack [-- FOLDER]`: the verifier alone, as a package of some dozen files that needs Node and nothing
-// else, to be given to auditors: `npx ./FOLDER BUNDLE.zip --key …`, or `npm pack` there. FOLDER (dist/truetrail-verify
-// without it) must not exist yet, or be one that this has made.
+// else, to be given to auditors: `node FOLDER/src/verify/truetrail-verify.js BUNDLE.zip --key …`, `npx ./FOLDER …`, or
+// `npm pack` there. FOLDER (dist/truetrail-verify without it) must not exist yet, or be one that this has made.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ensureBuilt } from './build.mjs';

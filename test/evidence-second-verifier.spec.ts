@@ -9,6 +9,7 @@ import { signSuccession } from '../src/integrity/key-succession.js';
 import { verifierKey } from '../src/integrity/signed-note.js';
 import {
   deletedEvents,
+  disagreeingAnchors,
   EVIDENCE_ORIGIN,
   idOf,
   inMemory,
@@ -18,6 +19,7 @@ import {
   makeBundle,
   makeLedger,
   numbers,
+  OTHERWISE_WRITTEN,
   pack,
   recordedAtOf,
   repacked,
@@ -174,6 +176,25 @@ if (skip) {
     expect(output).not.toMatch(/Traceback/);
     expect(status).toBe(1);
   });
+
+  it.each(OTHERWISE_WRITTEN)('refuses %s', async (_, name, change) => {
+    const bytes = await makeBundle(ledger, range);
+    const { status, output } = verify(repacked(bytes, name, change));
+    expect(output).not.toMatch(/Traceback/);
+    expect(status).toBe(1);
+  });
+
+  it.each(disagreeingAnchors(new KeptTree(ledger.leaves), new KeptTree(ledger.leaves.slice(0, 40))))(
+    'refuses anchors that tell of %s',
+    async (_, anchors) => {
+      const files = unpack(await makeBundle(ledger, range));
+      for (const [at, anchor] of anchors.entries()) files.set(FILES.anchor(7n + BigInt(at)), anchor);
+      const { status, output } = verify(pack(files));
+      expect(output).not.toMatch(/Traceback/);
+      expect(output).toMatch(/anchor/);
+      expect(status).toBe(1);
+    },
+  );
 
   it('refuses what the first refuses: bytes changed anywhere', async () => {
     const bytes = await makeBundle(ledger, range);

@@ -1,4 +1,6 @@
+import { resolve } from 'node:path';
 import { createArchiveBucket, isGoodBucket, type BucketRequest } from '../archive/archive-bucket.js';
+import { copyArchive, type CopiedArchive } from '../archive/archive-copy.js';
 import { openStore, readS3Url } from '../archive/archive-store.js';
 import { readConfig } from '../config/config.js';
 
@@ -45,4 +47,11 @@ export async function makeBucket(
   for (const { rule, detail } of faults) print(`the service finds: ${detail} (${rule})`);
   if (faults.length === 0) print('the service finds nothing wrong with it');
   return isGoodBucket(rules);
+}
+
+/** Copies the archive at a URL into a folder. Throws an Error for the operator. */
+export async function copyStoreTo(url: string, folder: string): Promise<CopiedArchive> {
+  const store = await openStore(readConfig({ ...process.env, ARCHIVE_URL: url }));
+  if (!store) throw new Error('There is no archive to copy: ARCHIVE_URL is off');
+  return copyArchive(store, resolve(folder));
 }

@@ -50,6 +50,10 @@ const HELP = `truetrail COMMAND
         --days      default retention, of what comes without a date of its own; 60 without it
         --kms-key   encrypt by SSE-KMS with this key; else ARCHIVE_KMS_KEY, else SSE-S3
         --complete  add what a bucket that is there lacks; what it has otherwise is told and left
+  archive copy [S3-URL] FOLDER
+        Copies an archive (S3-URL, or else ARCHIVE_URL) into a folder, for \`truetrail-verify archive FOLDER\`: of each key
+        the oldest version, which counts; what else stands there is listed in listing.ndjson. It lists and reads alone.
+        Begun again, it goes on.
   migrate
         Brings the database's schema up to date and ends.
   config
@@ -86,6 +90,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
   'reference-data import': importReferenceData,
   'reference-data list': listReferenceData,
   'archive create-bucket': createBucket,
+  'archive copy': copyStore,
   'signing-key create': (args) => signingKey(args, 'create'),
   'signing-key show': (args) => signingKey(args, 'show'),
   'signing-key rotate': (args) => signingKey(args, 'rotate'),
@@ -246,6 +251,17 @@ async function createBucket(args: string[]): Promise<void> {
     'The bucket is not as the archive wants it: see what is missing, different or impossible above. What is missing is ' +
       'added by --complete, what is different is for you to change. Where Object Lock is impossible, make another bucket.',
   );
+}
+
+async function copyStore(args: string[]): Promise<void> {
+  const { positionals } = read(args, {}, true);
+  const [folder, url = process.env.ARCHIVE_URL, ...others] = positionals.toReversed();
+  if (folder === undefined || url === undefined || others.length > 0) {
+    throw new UsageError('archive copy needs one s3://bucket/prefix (or ARCHIVE_URL) and one folder');
+  }
+  const { copyStoreTo } = await import('./archive.js');
+  const { objects, bytes, others: beside } = await copyStoreTo(url, folder);
+  print(`${objects} objects, ${bytes} bytes; ${beside} other versions, delete markers or names`);
 }
 
 async function signingKey(args: string[], act: 'create' | 'show' | 'rotate'): Promise<void> {

@@ -199,6 +199,23 @@ export const SETTINGS = {
     fallback: 4096,
     why: 'What kept bundles of evidence may take in the database. Past it runs fail, so that appends never want for room.',
   }),
+  EVIDENCE_VERIFICATION_SCHEDULE: text({
+    pattern: /^(off|\S+( \S+){4,5})$/,
+    accepts: 'a cron expression in UTC, or off',
+    fallback: '30 5 * * *',
+    why: 'When bundles of samples of every ledger are made and verified as whoever is handed one does. Nothing is where ARCHIVE_URL is off.',
+  }),
+  EVIDENCE_VERIFICATION_EVENTS: integer({
+    min: 1,
+    max: 10_000,
+    fallback: 500,
+    why: 'How many events each of these samples has at most: of a ledger its last ones, some from anywhere, and some that only the archive has.',
+  }),
+  EVIDENCE_KEYS_FILE: text({
+    accepts: 'a file with verifier keys, one a line',
+    fallbackText: 'the public keys of SIGNING_KEY_FILE',
+    why: 'The keys as auditors were given them (`signing-key show`), by which these bundles are verified: then a change of SIGNING_KEY_FILE that no note of both keys tells of is found, too. The key of one ledger counts for all.',
+  }),
   ARCHIVE_EXPORT_AGE: duration({
     minMs: 1_000,
     maxMs: 86_400_000,
@@ -489,6 +506,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const all = [...mistakes.values(), ...broken.map(({ says }) => says)];
   if (all.length > 0) throw new ConfigError(all);
   config.DATA_DIR = resolve(config.DATA_DIR as string);
+  if (config.EVIDENCE_KEYS_FILE !== undefined) config.EVIDENCE_KEYS_FILE = resolve(config.EVIDENCE_KEYS_FILE as string);
   config.SIGNING_KEY_FILE = resolve(
     (config.SIGNING_KEY_FILE ?? join(config.DATA_DIR as string, 'signing-key.pem')) as string,
   );

@@ -31,6 +31,8 @@ export interface EvidencePlan extends EvidenceQuestion {
   timestamps: readonly { anchor: bigint; reply: Uint8Array }[];
   /** whether it may have as many events as there are; otherwise it is not made past MAX_DIRECT_EVENTS */
   isUnlimited: boolean;
+  /** whether events go in as they are, for a verifier to say what is wrong with them */
+  isUnchecked: boolean;
 }
 
 /** Lines of events in a bundle that is handed out as it is made. A larger one is made in the background and kept. */

@@ -28,3 +28,12 @@ export async function readRowsAt(
   );
   return rows;
 }
+
+/** Up to which sequence a ledger's events have left the database for the archive; 0 for none. */
+export async function readArchivedTo(database: pg.Pool, ledger: string): Promise<bigint> {
+  const { rows } = await database.query<{ archived_to: string }>(
+    'SELECT archived_to FROM ledger_heads WHERE ledger = $1',
+    [ledger],
+  );
+  return BigInt(rows[0]?.archived_to ?? 0);
+}

@@ -61,6 +61,7 @@ export class Evidence {
       asOf,
       sequences,
       isUnlimited: false,
+      isUnchecked: false,
       checkpoint: checkpoint.note,
       keys: (await this.checkpoints.keys(ledger)).map(String),
       successions: (await this.checkpoints.successions(ledger)).map(({ note }) => note),
@@ -112,6 +113,11 @@ export class Evidence {
   whole(plan: EvidencePlan, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
     const read = { kind: 'evidence', plan: { ...plan, isUnlimited: true } } as const;
     return this.longReads.pieces(read, signal, () => Promise.resolve());
+  }
+
+  /** The bundle in pieces with whatever is wrong with its events in it, for whoever verifies it and hands it to nobody. */
+  unchecked(plan: EvidencePlan, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
+    return this.whole({ ...plan, isUnchecked: true }, signal);
   }
 
   private async sequencesOf(ledger: string, { ids, asOf: asked }: EvidenceQuestion, asOf: bigint): Promise<string[]> {

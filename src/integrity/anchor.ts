@@ -63,7 +63,7 @@ export function anchorHash(bytes: Buffer): Buffer {
 
 /**
  * Reads an anchor's bytes, which must be exactly those that anchorBytes would make, of notes that can be read: what cannot
- * commits to nothing. Verifies no signature. Throws AnchorError.
+ * commits to nothing. One checkpoint a ledger, sorted by origin. Verifies no signature. Throws AnchorError.
  */
 export function parseAnchor(bytes: Buffer): Anchor {
   let value: JsonValue;
@@ -75,6 +75,12 @@ export function parseAnchor(bytes: Buffer): Anchor {
   }
   const anchor = readAnchor(value);
   if (!anchorBytes(anchor).equals(bytes)) throw new AnchorError('it is not in canonical form');
+  let before = '';
+  for (const { note } of anchor.checkpoints) {
+    const { origin } = parseCheckpoint(parseNote(note).text);
+    if (origin <= before) throw new AnchorError('its checkpoints are not sorted by origin, each there once');
+    before = origin;
+  }
   return anchor;
 }
 

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import {
   deletedEvents,
+  disagreeingAnchors,
   EVIDENCE_ORIGIN,
   idOf,
   inMemory,
@@ -12,6 +13,7 @@ import {
   makeLedger,
   makePapers,
   numbers,
+  OTHERWISE_WRITTEN,
   pack,
   recordedAtOf,
   repacked,
@@ -23,12 +25,13 @@ import {
 } from '../../test/support/evidence.js';
 import { anchorBytes, anchorHash, parseAnchor } from './anchor.js';
 import { canonicalize, type JsonObject } from './canonical-json.js';
+import { checkpointText } from './checkpoint.js';
 import { BundleError, FILES, keysText, parseManifest, type BundleManifest } from './evidence-bundle.js';
 import type { DeletedEvents } from './evidence-claims.js';
 import { verifyBundle, type BundleReport, type VerifyBundleOptions } from './evidence-verifier.js';
 import { eventHash, type Envelope } from './event.js';
 import { signSuccession } from './key-succession.js';
-import { COSIGNATURE_ED25519, VerifierKey, verifierKey } from './signed-note.js';
+import { COSIGNATURE_ED25519, formatNote, signText, VerifierKey, verifierKey } from './signed-note.js';
 import { ZipWriter } from './zip.js';
 
 const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
@@ -612,6 +615,31 @@ describe('an evidence bundle', () => {
     expectInvalid(verify(pack(files), { verifyTimestamp: () => ({ time: 'then' }) }), 'anchor');
   });
 
+  it.each(OTHERWISE_WRITTEN)('is refused with %s', async (_, name, change) => {
+    const bytes = await makeBundle(ledger, RANGE);
+    const changed = repacked(bytes, name, change);
+    expect(unpack(changed).get(name)!.equals(unpack(bytes).get(name)!)).toBe(false);
+    expect(verify(changed).verdict).toBe('invalid');
+  });
+
+  const [whole, part] = [new KeptTree(ledger.leaves), new KeptTree(ledger.leaves.slice(0, 40))];
+  it.each(disagreeingAnchors(whole, part))('is refused with anchors that tell of %s', async (_, anchors) => {
+    const files = unpack(await makeBundle(ledger, RANGE));
+    for (const [at, anchor] of anchors.entries()) files.set(FILES.anchor(7n + BigInt(at)), anchor);
+    expectInvalid(verify(pack(files)), 'anchor');
+  });
+
+  it('is valid with anchors that go on from its checkpoint', async () => {
+    const [first] = makePapers(whole).anchors as [Buffer];
+    const text = checkpointText({ origin: EVIDENCE_ORIGIN, size: whole.size + 1n, rootHash: part.root });
+    const note = formatNote({ text, signatures: [signText(text, EVIDENCE_ORIGIN, LEDGER_KEY)] });
+    const previous = anchorHash(first);
+    const checkpoints = [{ sizeBefore: whole.size, note }];
+    const next = anchorBytes({ number: 8n, previous, checkpoints, successions: [] });
+    const bytes = await makeBundle(ledger, { ...RANGE, papers: { anchors: [first, next] } });
+    expect(verify(bytes)).toMatchObject({ verdict: 'valid', findings: [] });
+  });
+
   it('has a page that says what the rest says, escaped, without scripts', async () => {
     const bytes = await makeBundle(ledger, AMONG);
     const page = unpack(bytes).get(FILES.page)!.toString();
@@ -619,7 +647,7 @@ describe('an evidence bundle', () => {
     expect(page).not.toMatch(/<script|onload|javascript:|https?:/i);
     expect(page).toContain('trader-1');
     expectInvalid(verify(repacked(bytes, FILES.page, (text) => text.replace('10 events', '11 events'))), 'page');
-    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/4', 'truetrail-page/5'));
+    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/5', 'truetrail-page/6'));
     expect(verify(newer)).toMatchObject({ verdict: 'undecided', findings: [] });
     const evil = await makeBundle(ledger, {
       asked: { search: { user_id: '<script>alert(1)</script>\u202e' } },

@@ -19,7 +19,7 @@ import { cosignatureTime, NoteError, parseNote, VerifierKey, type SignedNote } f
  */
 
 /** Changed with every change of the page; a verifier compares pages that its own version made. */
-export const PAGE_VERSION = 'truetrail-page/4';
+export const PAGE_VERSION = 'truetrail-page/5';
 
 /** So many events and objects of the archive are listed; all are in the files. */
 const LISTED_EVENTS = 1_000;
@@ -143,7 +143,8 @@ ${rows([
 <h2>How to check it again</h2>
 <ol>
 <li>Get the verifier key of the ledger from somebody you trust, not from this bundle: it looks like the <i>Key of the ledger</i> above.</li>
-<li>With Node.js, without a network: <pre>npx truetrail-verify bundle.zip --key '${pageText(keyToGive(note, checkpoint, facts))}'</pre></li>
+<li>Get the verifier, a folder <i>truetrail-verify</i> that needs Node.js and nothing else, from somebody you trust as well, or take the copy that you have: the firm makes it by <code>npm run verifier:pack</code>. It is in no package registry, and what has its name there is not ours.</li>
+<li>Without a network: <pre>node truetrail-verify/src/verify/truetrail-verify.js bundle.zip --key '${pageText(keyToGive(note, checkpoint, facts))}'</pre></li>
 <li>The files in the zip and every rule are described in docs/evidence.md and docs/format.md of Truetrail, so that a verifier can be written anew; a second one in Python comes with it.</li>
 </ol>
 <h2>Events${events + envelopes > BigInt(LISTED_EVENTS) ? `: the first ${LISTED_EVENTS} of ${events + envelopes}; all are in events/` : ''}</h2>

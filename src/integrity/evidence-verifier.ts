@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { anchoredNote, anchorHash, AnchorError, isAnchoredNote, parseAnchor, type Anchor } from './anchor.js';
-import type { JsonObject } from './canonical-json.js';
+import { canonicalize, type JsonObject } from './canonical-json.js';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.js';
 import { HASH_BYTES, leafHash } from './event.js';
 import {
@@ -96,6 +96,8 @@ export interface VerifyBundleOptions {
 
 /** After so many it is not looked at further: a small zip can hold a great many lines that are none. */
 const MAX_FINDINGS = 1_000;
+/** Files of lines, each of which ends with a newline. */
+const LINES = /^(events\/|proof\/|archive\.ndjson$)/;
 const ANCHOR_FILE = /^anchors\/[0-9]{12}\.json$/;
 
 /**
@@ -281,6 +283,9 @@ class BundleVerification {
     ) {
       this.find('file', `${shown(name)} is not the file of the manifest`);
     }
+    if (LINES.test(name) && content.at(-1) !== 0x0a && content.length > 0) {
+      this.find('file', `${shown(name)} does not end with the end of a line`);
+    }
     return content;
   }
 
@@ -305,7 +310,10 @@ class BundleVerification {
       const successions = keys?.successions ?? [];
       this.checkSignature(signed, checkpoint, successions);
       this.checkWitnesses(signed);
-      if (anchors) this.checkAnchor(anchors[0]!, note.toString(), checkpoint, successions);
+      if (anchors) {
+        this.checkAnchor(anchors[0]!, note.toString(), checkpoint, successions);
+        this.checkLaterAnchors(anchors, checkpoint, successions);
+      }
     }
     if (anchors) this.checkTimestamps(timestamps, anchors);
     if (!checkpoint || !anchors || !keys || !archive) return undefined;
@@ -409,6 +417,45 @@ class BundleVerification {
           `the checkpoint in it is not signed with a key reached from the one given: ${error.message}`,
         );
       } else throw error;
+    }
+  }
+
+  /**
+   * That what the anchors say of this ledger goes on from its checkpoint: none takes anything back, each is signed by the
+   * key that may, and successions of its keys are in keys.json. What they say of others, nobody but the store vouches for.
+   */
+  private checkLaterAnchors(
+    anchors: readonly ReadAnchor[],
+    checkpoint: Checkpoint,
+    successions: readonly string[],
+  ): void {
+    const { origin } = checkpoint;
+    const trusted = this.trustedKeys(origin);
+    let before: Checkpoint | undefined;
+    for (const { anchor } of anchors) {
+      const wrong = (detail: string): void => this.find('anchor', `${FILES.anchor(anchor.number)}: ${detail}`);
+      for (const note of anchor.successions) {
+        const isOurs = parseNote(note).text.split('\n')[1] === origin;
+        if (isOurs && !successions.includes(note)) wrong('a succession of keys in it is not in keys.json');
+      }
+      for (const { note, sizeBefore } of anchor.checkpoints) {
+        const signed = parseNote(note);
+        const own = parseCheckpoint(signed.text);
+        if (sizeBefore > own.size) wrong(`its checkpoint of ${own.origin} says that the ledger had more events before`);
+        if (own.origin !== origin) continue;
+        if (before) {
+          const isSame = own.size === before.size && !own.rootHash.equals(before.rootHash);
+          if (sizeBefore !== before.size || own.size < before.size || isSame)
+            wrong('its checkpoint of the ledger does not go on from the one before');
+          try {
+            if (trusted.length > 0) signedByReached(signed, own.size, trusted, successions);
+          } catch (error) {
+            if (!(error instanceof NoteError)) throw error;
+            wrong(`its checkpoint of the ledger is not signed with a key reached from the one given: ${error.message}`);
+          }
+        }
+        before = own;
+      }
     }
   }
 
@@ -529,8 +576,13 @@ class BundleVerification {
   private readLine(kind: FindingKind, where: string, line: Buffer): JsonObject | undefined {
     try {
       const value = readJson(line);
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-      this.find(kind, `${where}: it is no object`);
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        this.find(kind, `${where}: it is no object`);
+        return undefined;
+      }
+      // another text of the same object would be another file with the same proof
+      if (!Buffer.from(canonicalize(value)).equals(line)) this.find(kind, `${where}: it is not in canonical form`);
+      return value;
     } catch (error) {
       if (!(error instanceof StrictJsonError)) throw error;
       this.find(kind, `${where}: ${error.message}`);

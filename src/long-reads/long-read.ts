@@ -44,6 +44,8 @@ export interface ReadTotals {
   rows?: number;
   /** of a bundle that is larger than it may be: no piece of it was made */
   isTooLarge?: boolean;
+  /** of a bundle that is made to be verified, why hashes of its proof are not there to be had */
+  unproven?: string;
   submission?: SubmissionTotals;
   feedback?: FeedbackTotals;
   reconciliation?: ReconciliationTotals;

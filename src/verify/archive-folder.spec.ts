@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   mkdirSync,
   mkdtempSync,
@@ -10,15 +11,36 @@ import {
 } from 'node:fs';
 import { objectKey } from '../archive/archive-format.js';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { EVIDENCE_ORIGIN, KeptTree, keyOfByte, LEDGER_KEY, makeLedger } from '../../test/support/evidence.js';
+import { dirname, join } from 'node:path';
+import {
+  EVIDENCE_ORIGIN,
+  KeptTree,
+  keyOfByte,
+  LEDGER_KEY,
+  makeLedger,
+  WITNESS_KEY,
+  WITNESS_NAME,
+} from '../../test/support/evidence.js';
 import { ArchiveObjectWriter } from '../archive/archive-object.js';
 import { loadCompression } from '../archive/parquet-file.js';
 import { anchorBytes, anchorHash, anchorKey, type AnchoredCheckpoint } from '../integrity/anchor.js';
 import { canonicalize } from '../integrity/canonical-json.js';
 import { checkpointText } from '../integrity/checkpoint.js';
+import {
+  cosignatureObjectBytes,
+  cosignatureObjectKey,
+  type StoredCosignature,
+} from '../integrity/cosignature-object.js';
 import { signSuccession } from '../integrity/key-succession.js';
-import { formatNote, signText, verifierKey } from '../integrity/signed-note.js';
+import {
+  COSIGNATURE_ED25519,
+  cosignText,
+  formatNote,
+  formatSignature,
+  parseNote,
+  signText,
+  verifierKey,
+} from '../integrity/signed-note.js';
 import type { EventRecord, StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { verifyArchiveFolder } from './archive-folder.js';
@@ -54,9 +76,9 @@ describe('a copy of an archive', () => {
 
   const one = (sizeBefore: number, note: string): AnchoredCheckpoint => ({ sizeBefore: BigInt(sizeBefore), note });
   const growing = [
-    { checkpoints: [one(0, checkpoint(0)), one(0, checkpoint(0, { origin: OTHER }))] },
+    { checkpoints: [one(0, checkpoint(0, { origin: OTHER })), one(0, checkpoint(0))] },
     { checkpoints: [one(0, checkpoint(10))] },
-    { checkpoints: [one(10, checkpoint(10)), one(0, checkpoint(1, { origin: OTHER }))] },
+    { checkpoints: [one(0, checkpoint(1, { origin: OTHER })), one(10, checkpoint(10))] },
     { checkpoints: [one(10, checkpoint(30))] },
   ];
   const details = async (keys = [KEY]): Promise<string> =>
@@ -70,12 +92,12 @@ describe('a copy of an archive', () => {
       findings: [],
       anchors: '4',
       ledgers: [
-        { origin: EVIDENCE_ORIGIN, size: '30', checkpoints: '4', verified_to: '0' },
         { origin: OTHER, size: '1', checkpoints: '2', verified_to: '0' },
+        { origin: EVIDENCE_ORIGIN, size: '30', checkpoints: '4', verified_to: '0' },
       ],
       unchecked: [
-        `${EVIDENCE_ORIGIN}: the events from 1 to 30 are not all in this folder, so that no root proves them`,
         expect.any(String),
+        `${EVIDENCE_ORIGIN}: the events from 1 to 30 are not all in this folder, so that no root proves them`,
       ],
     });
     write(growing.slice(0, 1));
@@ -103,6 +125,87 @@ describe('a copy of an archive', () => {
     expect(await details()).toMatch(/anchors\/other is no anchor's name/);
     for (const number of [1n, 2n, 3n, 4n]) unlinkSync(join(folder, anchorKey(number)));
     expect(await details()).toMatch(/there are no anchors/);
+  });
+
+  it('holds no file that no archive has', async () => {
+    write(growing.slice(0, 1));
+    writeFileSync(join(folder, 'store.json'), '{"deployment":"d","format":"truetrail-store/1","id":"i"}\n');
+    expect(await details()).toBe('');
+    for (const [name, content] of [
+      ['store.json', '{"format": "truetrail-store/1"}\n'],
+      ['store.json', 'x'],
+      ['notes.txt', ''],
+      ['month/other.parquet', ''],
+      ['.hidden/x', ''],
+      ['timestamps/other', ''],
+      ['cosignatures/other', ''],
+    ] as const) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), content);
+      expect([name, await details()]).toEqual([name, expect.stringContaining(name)]);
+      rmSync(join(folder, name));
+    }
+  });
+
+  it('has time stamps over its anchors, which count by the roots that are given', async () => {
+    write(growing.slice(0, 1));
+    mkdirSync(join(folder, 'timestamps'));
+    const reply = Buffer.from('a reply');
+    const name = (anchor: number, of: Buffer): string =>
+      `timestamps/${String(anchor).padStart(12, '0')}-${hash('sha256', of).slice(0, 16)}.tsr`;
+    writeFileSync(join(folder, name(1, reply)), reply);
+    const stamped: string[] = [];
+    const verifyTimestamp = (of: Buffer, digest: Buffer): { time: string } => {
+      stamped.push(`${of.toString()} ${digest.toString('hex')}`);
+      return { time: 'then' };
+    };
+    const anchor = hash('sha256', readFileSync(join(folder, anchorKey(1n))));
+    const outcome = await verifyArchiveFolder(folder, [KEY], { verifyTimestamp });
+    expect([outcome.verdict, stamped]).toEqual(['valid', [`a reply ${anchor}`]]);
+    expect(outcome.summary).toContain('timestamps  1, the last at then over anchor 1');
+    const unlooked = await verifyArchiveFolder(folder, [KEY]);
+    expect([unlooked.verdict, unlooked.summary.join()]).toEqual(['valid', expect.stringContaining('NOT LOOKED AT')]);
+    const faulty = await verifyArchiveFolder(folder, [KEY], { verifyTimestamp: () => ({ fault: 'no' }) });
+    expect(faulty.findings).toEqual([{ kind: 'timestamp', detail: `${name(1, reply)}: no` }]);
+    writeFileSync(join(folder, name(1, reply)), 'other');
+    expect(await details()).toMatch(/timestamp: .*its name is not that of its bytes/);
+    rmSync(join(folder, name(1, reply)));
+    writeFileSync(join(folder, name(2, reply)), reply);
+    expect(await details()).toMatch(/timestamp: .*there is no anchor 2/);
+  });
+
+  it('has cosignatures of its checkpoints, and of a witness that is trusted one of each ledger', async () => {
+    write(growing);
+    mkdirSync(join(folder, 'cosignatures'));
+    const witness = verifierKey(WITNESS_NAME, WITNESS_KEY, COSIGNATURE_ED25519);
+    const cosigned = (anchor: bigint, size: number, origin = EVIDENCE_ORIGIN, of = size): StoredCosignature => ({
+      ...{ anchor, origin, witnessKey: witness.toString() },
+      line: formatSignature(
+        cosignText(parseNote(checkpoint(of, { origin })).text, WITNESS_NAME, WITNESS_KEY, 1_780_400_000n),
+      ),
+    });
+    const put = (...cosignatures: StoredCosignature[]): void => {
+      rmSync(join(folder, 'cosignatures'), { recursive: true });
+      mkdirSync(join(folder, 'cosignatures'));
+      const bytes = cosignatureObjectBytes(cosignatures);
+      writeFileSync(join(folder, cosignatureObjectKey(cosignatures, bytes)), bytes);
+    };
+    const found = async (): Promise<string[]> =>
+      (await verifyArchiveFolder(folder, [KEY], { witnesses: [witness] })).findings.map(({ detail }) => detail);
+    put(cosigned(2n, 10), cosigned(4n, 30), cosigned(3n, 1, OTHER));
+    expect(await found()).toEqual([]);
+    const { summary } = await verifyArchiveFolder(folder, [KEY], { witnesses: [witness] });
+    expect(summary).toContain(`witness     ${WITNESS_NAME}: ${EVIDENCE_ORIGIN} up to size 30`);
+    expect((await verifyArchiveFolder(folder, [KEY])).summary.join()).toContain('3 cosignatures are right by the keys');
+    put(cosigned(2n, 10));
+    expect(await found()).toEqual([`${WITNESS_NAME} has cosigned no checkpoint of ${OTHER}`]);
+    put(cosigned(2n, 10), cosigned(3n, 1, OTHER), cosigned(4n, 30, EVIDENCE_ORIGIN, 20));
+    expect(await found()).toEqual([expect.stringMatching(/a cosignature of .*, anchor 4, is not right$/)]);
+    put(cosigned(2n, 10), cosigned(3n, 1, OTHER), cosigned(2n, 1, OTHER));
+    expect(await found()).toEqual([expect.stringMatching(/anchor 2 holds no checkpoint of/)]);
+    const [name] = readdirSync(join(folder, 'cosignatures'));
+    writeFileSync(join(folder, 'cosignatures', name!), '{}');
+    expect((await found())[0]).toMatch(/^cosignatures\/.*: where an object of 2 members/);
   });
 
   it('shows a ledger that shrank, has two histories, or is not told of in full', async () => {

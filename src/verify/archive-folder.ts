@@ -1,10 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
 import { ANCHOR_PREFIX, anchorHash, AnchorError, anchorKey, parseAnchor, type Anchor } from '../integrity/anchor.js';
 import { parseCheckpoint } from '../integrity/checkpoint.js';
 import { parseSuccession, signedByReached } from '../integrity/key-succession.js';
 import { NoteError, parseNote, VerifierKey } from '../integrity/signed-note.js';
-import { ArchiveReport, type AnchoredLedger, type ArchiveFinding } from './archive-report.js';
+import { canonicalize } from '../integrity/canonical-json.js';
+import type { VerifyTimestamp } from '../integrity/evidence-verifier.js';
+import { readJson, StrictJsonError } from '../integrity/strict-json.js';
+import { verifyAttestations } from './archive-attestations.js';
+import { LISTING_FILE, verifyListing } from './archive-listing.js';
+import { ArchiveReport, type AnchoredLedger, type ArchiveFinding, type WalkedAnchor } from './archive-report.js';
 
 export interface ArchiveOutcome {
   verdict: 'valid' | 'invalid' | 'undecided';
@@ -15,6 +20,15 @@ export interface ArchiveOutcome {
   unchecked: string[];
   anchors: string;
   ledgers: LedgerOutcome[];
+  /** of a copy, the store that it says it was made of */
+  copied_from: string | null;
+}
+
+export interface ArchiveTrust {
+  /** each must have cosigned a checkpoint of every ledger */
+  witnesses?: readonly VerifierKey[];
+  /** without it time stamps are not looked at */
+  verifyTimestamp?: VerifyTimestamp | undefined;
 }
 
 export interface LedgerOutcome {
@@ -30,15 +44,33 @@ const ANCHOR_FILE = /^[0-9]{12}$/;
 /** What a store that is a folder keeps beside its objects. */
 const LOCK_FILE = /\.lock\.json(\.[0-9]+)?$/;
 
+/** What there is in an archive besides anchors. */
+const OTHER_FILE =
+  /^(early|month|entities)\/[0-9]{12}-[0-9a-f]{16}\.parquet$|^digests\/[0-9]{12}-[0-9a-f]{16}\.digests$/;
+/** What describes the formats; whether it is as it was written, ./archive-objects.ts says. */
+const DESCRIPTION = /^format\/truetrail-archive-[0-9]+-[0-9a-f]{16}\.md$/;
+const ATTESTATION = /^(timestamps|cosignatures)\//;
+const MARKER_FILE = 'store.json';
+const MARKER_FORMAT = 'truetrail-store/1';
+
 /**
- * Verifies a copy of an archive: the chain of anchors from the first on, with every checkpoint in it, and the objects of
- * events that lie beside them, whose events must lead to the roots that were signed. Throws the file system's errors.
+ * Verifies a copy of an archive: the chain of anchors from the first on, with every checkpoint in it, what witnesses and
+ * time-stamp authorities say of them, and the objects of events that lie beside them, whose events must lead to the roots
+ * that were signed; of what belongs to no archive, each file is a finding. Throws the file system's errors.
  */
-export async function verifyArchiveFolder(folder: string, keys: readonly VerifierKey[]): Promise<ArchiveOutcome> {
+export async function verifyArchiveFolder(
+  folder: string,
+  keys: readonly VerifierKey[],
+  { witnesses = [], verifyTimestamp }: ArchiveTrust = {},
+): Promise<ArchiveOutcome> {
   const report = new ArchiveReport();
-  const { ledgers, anchors } = verifyAnchors(folder, keys, report);
+  const files = listFiles(folder);
+  const copiedFrom = verifyListing(folder, files, report);
+  const { ledgers, anchors, walked } = verifyAnchors(folder, keys, report);
+  verifyNames(folder, files, report);
+  const attested = verifyAttestations(folder, files, walked, { witnesses, verifyTimestamp }, report);
   const verifiedTo = new Map<string, bigint>();
-  if (hasObjects(folder)) {
+  if (files.some((name) => OTHER_FILE.test(name))) {
     const verifyObjects = await objectVerifier();
     if (!verifyObjects)
       report.unchecked.push('the objects of events are not read: what reads Parquet is not installed');
@@ -56,11 +88,13 @@ export async function verifyArchiveFolder(folder: string, keys: readonly Verifie
   return {
     verdict: total > 0 ? 'invalid' : unchecked.length > 0 ? 'undecided' : 'valid',
     summary: [
+      ...(copiedFrom === undefined ? [] : [`copied from ${copiedFrom}`]),
       `anchors     ${anchors}`,
       ...outcomes.map(
         ({ origin, size, checkpoints, verified_to: to }) =>
           `ledger      ${origin}: size ${size}, ${checkpoints} checkpoints, events verified up to ${to}`,
       ),
+      ...attested,
       ...unchecked.map((each) => `UNCHECKED   ${each}`),
     ],
     findings,
@@ -68,7 +102,41 @@ export async function verifyArchiveFolder(folder: string, keys: readonly Verifie
     unchecked,
     anchors: String(anchors),
     ledgers: outcomes,
+    copied_from: copiedFrom ?? null,
   };
+}
+
+/** All files below the folder, relative to it, with slashes, in the order of their names, but the listing of a copy. */
+function listFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .filter((name) => name !== LISTING_FILE)
+    .sort();
+}
+
+/** That each file is one that an archive has; anchors are seen to where they are walked. */
+function verifyNames(folder: string, files: readonly string[], report: ArchiveReport): void {
+  for (const name of files) {
+    if (name === MARKER_FILE) verifyMarker(folder, report);
+    else if (name.startsWith(ANCHOR_PREFIX) || OTHER_FILE.test(name) || ATTESTATION.test(name)) continue;
+    else if (DESCRIPTION.test(name)) continue;
+    else if (!LOCK_FILE.test(name)) report.find('file', `${name} is no file of an archive`);
+  }
+}
+
+/** It says whose store this is, which nothing here depends on. */
+function verifyMarker(folder: string, report: ArchiveReport): void {
+  try {
+    const text = readFileSync(join(folder, MARKER_FILE), 'utf8');
+    const value = readJson(text.trimEnd());
+    const isMarker =
+      typeof value === 'object' && value !== null && !Array.isArray(value) && value.format === MARKER_FORMAT;
+    if (!isMarker || `${canonicalize(value)}\n` !== text) report.find('file', `${MARKER_FILE} is not one of a store`);
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    report.find('file', `${MARKER_FILE}: ${error.message}`);
+  }
 }
 
 /** What reads Parquet, which nothing else here needs: it takes packages, and is absent where the verifier stands alone. */
@@ -86,10 +154,11 @@ function verifyAnchors(
   folder: string,
   keys: readonly VerifierKey[],
   report: ArchiveReport,
-): { ledgers: Map<string, AnchoredLedger>; anchors: number } {
+): { ledgers: Map<string, AnchoredLedger>; anchors: number; walked: Map<bigint, WalkedAnchor> } {
   const ledgers = new Map<string, AnchoredLedger>();
   const names = listAnchors(folder, report);
   const successions = new Map<string, string[]>();
+  const walked = new Map<bigint, WalkedAnchor>();
   let previous: Buffer | null = null;
   let expected = 1n;
   for (const name of names) {
@@ -102,6 +171,7 @@ function verifyAnchors(
     previous = anchorHash(bytes);
     expected += 1n;
     if (!anchor) continue;
+    walked.set(anchor.number, { number: anchor.number, hash: previous, checkpoints: checkpointsOf(anchor) });
     for (const note of anchor.successions) {
       const origin = successionOrigin(note);
       if (origin === undefined) report.find('anchor', `${anchorKey(anchor.number)}: a succession in it is none`);
@@ -111,7 +181,17 @@ function verifyAnchors(
       verifyCheckpoint({ note, sizeBefore, where: anchorKey(anchor.number), keys, successions }, ledgers, report);
     }
   }
-  return { ledgers, anchors: names.length };
+  return { ledgers, anchors: names.length, walked };
+}
+
+function checkpointsOf({ checkpoints }: Anchor): WalkedAnchor['checkpoints'] {
+  return new Map(
+    checkpoints.map(({ note }) => {
+      const { text } = parseNote(note);
+      const { origin, size } = parseCheckpoint(text);
+      return [origin, { text, size }];
+    }),
+  );
 }
 
 function listAnchors(folder: string, report: ArchiveReport): string[] {
@@ -207,8 +287,4 @@ function keysFor(origin: string, keys: readonly VerifierKey[]): VerifierKey[] {
   return keys
     .filter(({ name }) => log(name) === log(origin))
     .map(({ algorithm, publicKey }) => new VerifierKey(origin, algorithm, publicKey));
-}
-
-function hasObjects(folder: string): boolean {
-  return ['early', 'month', 'digests'].some((kind) => existsSync(join(folder, kind)));
 }

@@ -5,6 +5,7 @@ import type { AsyncBuffer } from 'hyparquet';
 import { ArchiveObjectError, type ArchivedRange } from '../archive/archive-format.js';
 import { readColumns, readFooter, verifyObject, type ObjectFooter } from '../archive/archive-object.js';
 import { readDigests } from '../archive/digests-object.js';
+import { verifyEntities } from '../archive/entity-index.js';
 import { isDescriptionKey, isDescriptionOf } from '../archive/format-description.js';
 import { loadCompression } from '../archive/parquet-file.js';
 import { leafHash } from '../integrity/event.js';
@@ -57,6 +58,8 @@ export async function verifyObjects(
       }
     }
     const digests = listObjects(folder, ['digests'], '.digests').flatMap((name) => openDigests(folder, name, report));
+    for (const name of listObjects(folder, ['entities'], '.parquet'))
+      await checkEntities(folder, name, objects, report);
     const verifiedTo = new Map<string, bigint>();
     for (const ledger of ledgers.values()) {
       verifiedTo.set(ledger.origin, await verifyLedger(folder, ledger, objects, digests, report));
@@ -106,6 +109,45 @@ async function openObject(folder: string, name: string, report: ArchiveReport): 
     report.find('object', `${name}: ${error.message}`);
     return undefined;
   }
+}
+
+/** The index of a month: recomputed as a whole, and held against the objects whose events it lists, as far as they are here. */
+async function checkEntities(
+  folder: string,
+  name: string,
+  objects: readonly OpenObject[],
+  report: ArchiveReport,
+): Promise<void> {
+  const file = new FileBuffer(join(folder, name));
+  try {
+    const digest = file.sha256();
+    if (!name.endsWith(`-${digest.slice(0, DIGITS_IN_NAME)}.parquet`)) {
+      throw new ArchiveObjectError(`its SHA-256 is ${digest}, and not that of its name`);
+    }
+    const all = objects.filter((each) => each.name.startsWith('month')).flatMap((each) => each.ranges);
+    for (const range of (await verifyEntities(file)).ranges) {
+      const [from, to] = [BigInt(range.from_sequence), BigInt(range.to_sequence)];
+      const parts = all.filter(
+        (each) => each.origin === range.origin && BigInt(each.from_sequence) >= from && BigInt(each.to_sequence) <= to,
+      );
+      const count = parts.reduce((sum, each) => sum + BigInt(each.to_sequence) - BigInt(each.from_sequence) + 1n, 0n);
+      if (count !== to - from + 1n) {
+        report.unchecked.push(`${name}: not all objects whose events of ${range.origin} it lists are in this folder`);
+      } else if (sumOf(parts.map((each) => each.entities_hash)) !== BigInt(`0x${range.entities_hash}`)) {
+        throw new ArchiveObjectError(`it lists other entities of ${range.origin} than the objects beside it hold`);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof ArchiveObjectError)) throw error;
+    report.find('object', `${name}: ${error.message}`);
+  } finally {
+    file.close();
+  }
+}
+
+/** Modulo 2^256. */
+function sumOf(hashes: readonly string[]): bigint {
+  return hashes.reduce((sum, hash) => BigInt.asUintN(256, sum + BigInt(`0x${hash}`)), 0n);
 }
 
 /** Hexadecimal digits of a file's SHA-256 that stand in its name. */

@@ -1,8 +1,27 @@
 import type { Checkpoint } from '../integrity/checkpoint.js';
 
 export interface ArchiveFinding {
-  kind: 'anchor' | 'checkpoint' | 'key' | 'object' | 'tree' | 'missing';
+  kind:
+    | 'anchor'
+    | 'checkpoint'
+    | 'key'
+    | 'object'
+    | 'tree'
+    | 'missing'
+    | 'timestamp'
+    | 'witness'
+    | 'file' // one that no archive has, or that is not the one of the listing
+    | 'hidden'; // by something that stands over it in the store
   detail: string;
+}
+
+/** An anchor as others speak of it. */
+export interface WalkedAnchor {
+  number: bigint;
+  /** SHA-256 of its bytes */
+  hash: Buffer;
+  /** by origin */
+  checkpoints: Map<string, { text: string; size: bigint }>;
 }
 
 /** A ledger's checkpoints in the order of the anchors. */

@@ -1,15 +1,14 @@
 #!/usr/bin/env node
-import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { verifyBundle, type VerifyTimestamp } from '../integrity/evidence-verifier.js';
-import { TimestampError, verifyTimestampReply } from '../integrity/timestamp-reply.js';
 import { NoteError, VerifierKey } from '../integrity/signed-note.js';
 import { verifyArchiveFolder, type ArchiveOutcome } from './archive-folder.js';
 import { FileAccess } from './file-access.js';
 import { watchLedger, type WatchOutcome } from './ledger-monitor.js';
 import { bundleReportText, findingLines, printable } from './report-text.js';
+import { timestampCheck } from './timestamp-check.js';
 
 /*
  * Checks evidence of a ledger without its keeper: no database, no package, and no network but for `ledger`. Imports
@@ -18,10 +17,11 @@ import { bundleReportText, findingLines, printable } from './report-text.js';
 
 const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--timestamp-roots FILE] [--json]
         Verifies an evidence bundle, offline.
-truetrail-verify archive FOLDER --key KEY... [--json]
-        Verifies a copy of an archive (the folder that has anchors/ in it): the chain of anchors from the first to the last,
-        every checkpoint, and the objects of events beside them, whose events must lead to the roots that were signed. A
-        key that is given for one ledger is taken for the others of the same log as well.
+truetrail-verify archive FOLDER --key KEY... [--witness KEY]... [--timestamp-roots FILE] [--json]
+        Verifies a copy of an archive (the folder that has anchors/ in it, as \`truetrail archive copy\` makes it of a
+        store): the chain of anchors from the first to the last, every checkpoint, what witnesses and authorities say of
+        them, and the objects of events beside them, whose events must lead to the roots that were signed. Files that no
+        archive has are findings. A key that is given for one ledger is taken for the others of the same log as well.
 truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
         Asks a running service for the checkpoint of a ledger (URL: https://host/v1/ledgers/NAME) and for the proof that
         it is an extension of the one that FILE remembers; then remembers it. Run it again and again: it fails when the
@@ -29,7 +29,8 @@ truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
 
   --key      verifier key of the ledger, from somebody you trust: NAME+ID+BASE64, or @FILE with one a line. May be given
              several times. Keys that it was succeeded by are found from it
-  --witness  verifier key of a witness that must have cosigned the checkpoint; may be given several times
+  --witness  verifier key of a witness that must have cosigned the checkpoint, in an archive one of every ledger; may be
+             given several times
   --timestamp-roots
              certificates (PEM) of the time-stamp authorities that you trust; without it time stamps are not looked at
   --token-file
@@ -40,7 +41,6 @@ Ends with 0 for valid, 1 for invalid, 2 for undecided (nothing is wrong with wha
 not be), 3 when the command line is wrong.
 `;
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 const EXIT = { valid: 0, invalid: 1, undecided: 2, usage: 3 } as const;
 
 /** The command line is not one of those in HELP. */
@@ -65,6 +65,9 @@ async function run(args: string[]): Promise<number> {
     process.stdout.write(`${values.json ? JSON.stringify(outcome, null, 2) : text(outcome)}\n`);
     return EXIT[outcome.verdict];
   };
+  const roots = values['timestamp-roots'];
+  const witnesses = values.witness.flatMap(readKeys);
+  const verifyTimestamp = roots === undefined ? undefined : timestampsAgainst(roots);
   const [command = '', subject] = positionals;
   if (command === 'archive' && subject !== undefined) {
     need(positionals.length === 2 && keys.length > 0, 'archive needs one folder and --key');
@@ -72,7 +75,7 @@ async function run(args: string[]): Promise<number> {
       isFolder(subject) && isFolder(join(subject, 'anchors')),
       `${subject} is no archive: a folder with anchors/ in it`,
     );
-    return tell(await verifyArchiveFolder(subject, keys), summaryText);
+    return tell(await verifyArchiveFolder(subject, keys, { witnesses, verifyTimestamp }), summaryText);
   }
   if (command === 'ledger' && subject !== undefined) {
     const { state, 'token-file': tokenFile } = values;
@@ -88,12 +91,7 @@ async function run(args: string[]): Promise<number> {
   );
   const file = named(command, () => new FileAccess(command));
   try {
-    const roots = values['timestamp-roots'];
-    const options = {
-      keys,
-      witnesses: values.witness.flatMap(readKeys),
-      ...(roots === undefined ? {} : { verifyTimestamp: timestampCheck(roots) }),
-    };
+    const options = { keys, witnesses, ...(verifyTimestamp === undefined ? {} : { verifyTimestamp }) };
     return tell(verifyBundle(file, options), bundleReportText);
   } finally {
     file.close();
@@ -121,18 +119,10 @@ function read(args: string[]) {
 }
 
 /** Checks time stamps against the certificates of a PEM file. Throws UsageError when it holds none. */
-function timestampCheck(file: string): VerifyTimestamp {
-  const blocks = readText(file).match(CERTIFICATE) ?? [];
-  if (blocks.length === 0) throw new UsageError(`${file} holds no certificate in PEM`);
-  const roots = blocks.map((block) => new X509Certificate(block));
-  return (reply, digest) => {
-    try {
-      return { time: verifyTimestampReply(reply, digest, roots).genTime };
-    } catch (error) {
-      if (error instanceof TimestampError) return { fault: error.message };
-      throw error;
-    }
-  };
+function timestampsAgainst(file: string): VerifyTimestamp {
+  const check = timestampCheck(readText(file));
+  if (!check) throw new UsageError(`${file} holds no certificate in PEM`);
+  return check;
 }
 
 function readKeys(text: string): VerifierKey[] {

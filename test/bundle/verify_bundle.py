@@ -18,6 +18,13 @@ def wrong(what):
     print(what)
 
 
+def canonical(data):
+    value = read_json(data)
+    if jcs(value).encode() != data:
+        raise ValueError('a JSON is not in canonical form')
+    return value
+
+
 def sha256(data):
     return hashlib.sha256(data).digest()
 
@@ -366,9 +373,9 @@ def verify(path, trusted):
         manifest_bytes = read_at(files['manifest.json'][1], files['manifest.json'][0][3])
         if zlib.crc32(manifest_bytes) != files['manifest.json'][0][2]:
             raise ValueError('the manifest has another CRC')
-        manifest = read_json(manifest_bytes)
-        if jcs(manifest).encode() != manifest_bytes or manifest['format'] != 'truetrail-bundle/1' or len(manifest) != 13:
-            raise ValueError('the manifest is not one of truetrail-bundle/1 in canonical form')
+        manifest = canonical(manifest_bytes)
+        if manifest['format'] != 'truetrail-bundle/1' or len(manifest) != 13:
+            raise ValueError('the manifest is not one of truetrail-bundle/1')
         if [each['name'] for each in manifest['files']] != list(files)[:-1]:
             raise ValueError('the files are not those of the manifest')
         listed = {each['name']: each for each in manifest['files']}
@@ -392,18 +399,25 @@ def verify(path, trusted):
 
         def lines_of(pattern):
             for name in pieces(pattern):
-                yield from read(name).splitlines()
+                yield from lines(read(name))
+
+        def lines(content):
+            *found, rest = content.split(b'\n')
+            if rest:
+                raise ValueError('a line does not end')
+            return found
 
         always = {'checkpoint', 'keys.json', 'archive.ndjson', 'index.html'}
         number = min(int(name[8:20]) for name in files if re.fullmatch('anchors/[0-9]{12}.json', name))
         anchors, stamps, before = [], [], None
         while f'anchors/{number:012}.json' in files:
             data = read(f'anchors/{number:012}.json')
-            anchor = read_json(data)
-            if jcs(anchor).encode() != data or anchor['format'] != 'truetrail-anchor/1' or anchor['n'] != str(number) or before not in (None, anchor['previous']):
+            anchor = canonical(data)
+            if anchor['format'] != 'truetrail-anchor/1' or anchor['n'] != str(number) or before not in (None, anchor['previous']):
                 wrong(f'anchor {number} is none, or does not follow the one before it')
-            for each in anchor['checkpoints']:
-                parse_checkpoint(each['note'])
+            signed = [(*parse_checkpoint(each['note']), int(each['size_before'])) for each in anchor['checkpoints']]
+            if any(a[0] >= b[0] for a, b in zip(signed, signed[1:])) or any(old > size for _, size, _, old in signed):
+                wrong(f'the checkpoints of anchor {number} are not sorted by origin, or go back')
             for succession in anchor['successions']:
                 parse_note(succession)
             anchors.append(anchor)
@@ -412,14 +426,17 @@ def verify(path, trusted):
         known = always | {f'anchors/{int(anchor["n"]):012}.json' for anchor in anchors} | {*stamps, *pieces('events/%06d.ndjson'), *pieces('proof/%06d.hashes')}
         if set(listed) - known or always - set(listed):
             wrong('a file is unknown, or is not there')
-        for name in ('index.html', 'archive.ndjson', *stamps):
+        for name in ('index.html', *stamps):
             read(name)
+        if any(canonical(line)['ledger'] != manifest['ledger'] for line in lines(read('archive.ndjson'))):
+            wrong('archive.ndjson is of another ledger')
 
         note = read('checkpoint').decode()
         origin, size, root_hash = parse_checkpoint(note)
         if origin != manifest['origin'] or origin.rpartition('/')[2] != manifest['ledger'] or int(manifest['as_of']) > size:
             wrong('the checkpoint is of another ledger, or ends before as_of')
-        keys = signing_key(parse_key(trusted), read_json(read('keys.json'))['successions'], size)
+        successions = canonical(read('keys.json'))['successions']
+        keys = signing_key(parse_key(trusted), successions, size)
         if origin != parse_key(trusted)[0] or not any(is_signed(note, key) for key in keys):
             wrong('the checkpoint is not signed with a key reached from the one given')
         own = [each['note'] for each in anchors[0]['checkpoints'] if parse_checkpoint(each['note'])[0] == origin]
@@ -427,6 +444,20 @@ def verify(path, trusted):
             wrong('the anchor does not hold the checkpoint')
         elif not any(is_signed(own[0], key) for key in keys):
             wrong('the checkpoint in the anchor is not signed with a key reached from the one given')
+
+        last = None
+        for anchor in anchors:
+            if any(parse_note(each)[0].split('\n')[1] == origin and each not in successions for each in anchor['successions']):
+                wrong(f'a succession of keys in anchor {anchor["n"]} is not in keys.json')
+            for each in anchor['checkpoints']:
+                whose, *this = parse_checkpoint(each['note'])
+                if whose != origin:
+                    continue
+                if last and (int(each['size_before']) != last[0] or this[0] < last[0] or (this[0] == last[0] and this != last)):
+                    wrong(f'the checkpoint in anchor {anchor["n"]} does not go on from the one before')
+                if last and not any(is_signed(each['note'], key) for key in signing_key(parse_key(trusted), successions, this[0])):
+                    wrong(f'the checkpoint in anchor {anchor["n"]} is not signed with a key reached from the one given')
+                last = this
 
         hashes = [0]
 
@@ -438,7 +469,7 @@ def verify(path, trusted):
 
         iterator = proof()
         root = Root(size, iterator)
-        check_lines((read_json(line) for line in lines_of('events/%06d.ndjson')), manifest, root)
+        check_lines((canonical(line) for line in lines_of('events/%06d.ndjson')), manifest, root)
         if root.root() != root_hash:
             wrong('events and hashes lead to another root than that of the checkpoint')
         if str(hashes[0]) != manifest['hashes'] or len(list(lines_of('proof/%06d.hashes'))) != hashes[0]:

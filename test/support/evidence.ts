@@ -1,6 +1,6 @@
 import { createPrivateKey, hash, type KeyObject } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { anchorBytes, anchorHash } from '../../src/integrity/anchor.js';
+import { anchorBytes, anchorHash, parseAnchor } from '../../src/integrity/anchor.js';
 import type { JsonObject } from '../../src/integrity/canonical-json.js';
 import { checkpointText } from '../../src/integrity/checkpoint.js';
 import {
@@ -22,6 +22,7 @@ import {
   type BundlePapers,
 } from '../../src/integrity/evidence-bundle.js';
 import type { BundleClaims, DeletedEvents } from '../../src/integrity/evidence-claims.js';
+import { signSuccession } from '../../src/integrity/key-succession.js';
 import type { Subtree } from '../../src/integrity/merkle-proof.js';
 import { nodeHash } from '../../src/integrity/merkle-tree.js';
 import { cosignText, formatNote, formatSignature, signText, verifierKey } from '../../src/integrity/signed-note.js';
@@ -182,6 +183,59 @@ export function uncommittedAnchors(tree: {
     [
       'the text with the signature of somebody else',
       { checkpoint: `${text}\n\n${strangers}${own}`, anchor: anchor(`${text}\n\n${strangers}`) },
+    ],
+  ];
+}
+
+/** Other bytes of the same lines: files that say the same, and are not written in the one way in which they are. */
+export const OTHERWISE_WRITTEN: [of: string, file: string, change: (text: string) => string][] = [
+  ['a blank in an event', FILES.events(1), (text) => text.replace('{"action"', '{ "action"')],
+  [
+    'members of an event in another order',
+    FILES.events(1),
+    (text) => text.replace(/^\{("action":"\w+"),(.*)\}$/m, '{$2,$1}'),
+  ],
+  ['a number of an event written otherwise', FILES.events(1), (text) => text.replace(/"lots":(\d)/, '"lots":$1.0')],
+  ['an escape in an event that it does not need', FILES.events(1), (text) => text.replace('"O-', '"\\u004f-')],
+  ['lines of events that end otherwise', FILES.events(1), (text) => text.replaceAll('\n', '\r\n')],
+  ['a last event without its end of line', FILES.events(1), (text) => text.trimEnd()],
+  ['an empty line after the events', FILES.events(1), (text) => `${text}\n`],
+  ['lines of the proof that end otherwise', FILES.proof(1), (text) => text.replaceAll('\n', '\r\n')],
+  ['a last hash without its end of line', FILES.proof(1), (text) => text.trimEnd()],
+  ['a blank in the archive’s entries', FILES.archive, (text) => text.replace('":"', '": "')],
+  ['a blank in the keys', FILES.keys, (text) => text.replace('":[', '": [')],
+];
+
+/**
+ * Anchors after the first, 7, that say something of the ledger which does not go on from its checkpoint there; and ones
+ * whose checkpoints do not stand as they should.
+ */
+export function disagreeingAnchors(tree: KeptTree, before: KeptTree): [of: string, anchors: Buffer[]][] {
+  const [first] = makePapers(tree).anchors as [Buffer];
+  const noteOf = (of: { root: Buffer; size: bigint }, key = LEDGER_KEY): string => {
+    const text = checkpointText({ origin: EVIDENCE_ORIGIN, size: of.size, rootHash: of.root });
+    return formatNote({ text, signatures: [signText(text, EVIDENCE_ORIGIN, key)] });
+  };
+  const next = (note: string, sizeBefore: bigint, successions: string[] = []): Buffer[] => [
+    first,
+    anchorBytes({ number: 8n, previous: anchorHash(first), checkpoints: [{ sizeBefore, note }], successions }),
+  ];
+  const longer = { root: before.root, size: tree.size + 1n };
+  const { checkpoints, ...rest } = parseAnchor(first);
+  return [
+    ['a shorter ledger', next(noteOf(before), tree.size)],
+    ['another root of the same size', next(noteOf({ ...tree, root: before.root, size: tree.size }), tree.size)],
+    ['another size before', next(noteOf(longer), tree.size - 1n)],
+    ['another key', next(noteOf(longer, keyOfByte(9)), tree.size)],
+    [
+      'a succession of keys that is nowhere else',
+      next(noteOf(longer), tree.size, [signSuccession(EVIDENCE_ORIGIN, 90n, LEDGER_KEY, keyOfByte(9))]),
+    ],
+    ['checkpoints in another order', [anchorBytes({ ...rest, checkpoints: checkpoints.toReversed() })]],
+    ['a ledger twice', [anchorBytes({ ...rest, checkpoints: [checkpoints[0]!, ...checkpoints] })]],
+    [
+      'a size before that is greater',
+      [anchorBytes({ ...rest, checkpoints: checkpoints.map((each) => ({ ...each, sizeBefore: 1_000n })) })],
     ],
   ];
 }

@@ -16,6 +16,7 @@ export type Look =
   | 'level 1'
   | 'level 2'
   | 'levels 1 and 2'
+  | 'level 4'
   | 'schema check'
   | 'appends'
   | 'signing round'
@@ -52,12 +53,12 @@ export const THREATS = {
       'DDL that rewrites',
       'rules and triggers that swallow or change',
     ],
-    mustFind: ['level 1', 'schema check'],
+    mustFind: ['level 1', 'schema check', 'level 4'],
   },
   history: {
     who: 'The table’s owner or a superuser: history, so that it agrees with itself',
     ways: ['cuts the tail', 'rewrites all from an event on, with right hashes', 'edits what was signed'],
-    mustFind: ['level 1', 'level 2', 'signing round', 'anchors', 'archive'],
+    mustFind: ['level 1', 'level 2', 'signing round', 'anchors', 'archive', 'level 4'],
   },
   catalogue: {
     who: 'The table’s owner or a superuser: what is around the records',
@@ -86,7 +87,7 @@ export const THREATS = {
       'shortens retention',
       'adds an object',
     ],
-    mustFind: ['Object Lock', 'archive', 'anchors', 'signing round'],
+    mustFind: ['Object Lock', 'archive', 'anchors', 'signing round', 'level 4'],
   },
 } as const satisfies Record<string, Threat>;
 
@@ -245,7 +246,7 @@ const INTRODUCTION = `# The tamper matrix
 
 What somebody could do to the trail, done for real by a test each time the tests run, and what the verdict then said. Written by \`npm run docs:tamper\` from that run; do not edit. The tests fail when a row is not what this page says, when a row of it was not run, when a way of tampering has none, and when a row was found by nothing and does not say why.
 
-*Found by*: **level 1** recomputes links, contents and keys, **level 2** compares them with what was signed, both in one verification ([verification.md](verification.md)); **schema check** is the daily look at the database's catalogue; **signing round** is the next one, which does not sign; **appends** is the next one, which is not taken; **anchors** is the job \`anchor-verification\`, which compares what was signed with the object store ([checkpoints.md](checkpoints.md)); **archive** is the job \`archive-verification\`, level 3 ([archive.md](archive.md)); **monitor** is \`truetrail-verify ledger\`, which somebody outside runs; **witness** is one of [witnesses.md](witnesses.md). Privileges, triggers, the append function and Object Lock find nothing: they refuse. What a bundle's verifier (level 4) finds is not here: [evidence.md](evidence.md).
+*Found by*: **level 1** recomputes links, contents and keys, **level 2** compares them with what was signed, both in one verification ([verification.md](verification.md)); **schema check** is the daily look at the database's catalogue; **signing round** is the next one, which does not sign; **appends** is the next one, which is not taken; **anchors** is the job \`anchor-verification\`, which compares what was signed with the object store ([checkpoints.md](checkpoints.md)); **archive** is the job \`archive-verification\`, level 3 ([archive.md](archive.md)); **level 4** is what the verifier of evidence bundles says, by public keys alone, of bundles that were made of the trail as it is then ([evidence.md](evidence.md)); **monitor** is \`truetrail-verify ledger\`, which somebody outside runs; **witness** is one of [witnesses.md](witnesses.md). Privileges, triggers, the append function and Object Lock find nothing: they refuse.
 
 *Finding*: its kind, and the events or the object that it names. \`schema\` names the table, column, trigger, function or constraint in its own words. Whatever a finding names that was not touched stands beside the damage: the event after one whose hash was changed, say.`;
 

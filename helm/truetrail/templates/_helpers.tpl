@@ -186,6 +186,9 @@ argocd.argoproj.io/sync-options: Prune=false,Delete=false
 {{- if .Values.witnesses.existingConfigMap }}
 - { name: witnesses, mountPath: /etc/truetrail/witnesses, readOnly: true }
 {{- end }}
+{{- if .Values.evidenceKeys.existingConfigMap }}
+- { name: evidence-keys, mountPath: /etc/truetrail/evidence-keys, readOnly: true }
+{{- end }}
 {{- if .Values.timestampCa.existingConfigMap }}
 - { name: timestamp-ca, mountPath: /etc/truetrail/timestamp-ca, readOnly: true }
 {{- end }}
@@ -218,6 +221,11 @@ argocd.argoproj.io/sync-options: Prune=false,Delete=false
 {{- end }}
 {{- with .Values.witnesses.existingConfigMap }}
 - name: witnesses
+  configMap:
+    name: {{ . }}
+{{- end }}
+{{- with .Values.evidenceKeys.existingConfigMap }}
+- name: evidence-keys
   configMap:
     name: {{ . }}
 {{- end }}

@@ -1,0 +1,400 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { pino } from 'pino';
+import { anchorKey } from '../src/integrity/anchor.js';
+import { signText, formatNote, parseNote, verifierKey } from '../src/integrity/signed-note.js';
+import { startService, TEST_ORIGIN, type TestService } from './support/app.js';
+import { COLUMN_CHANGES, eventOfEveryColumn } from './support/column-changes.js';
+import { verifyEvidence, type ShownEvidenceVerification } from './support/evidence-verification.js';
+import { query, serviceEvents } from './support/keys.js';
+import { rewriting } from './support/rewriting.js';
+import { folderStore, type TestStore } from './support/stores.js';
+import { publishesItsRows, tampering, type Way } from './support/tamper-matrix.js';
+import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
+import { record, runJob, tamper } from './support/verification.js';
+
+/*
+ * What level 4 finds: bundles of samples of a ledger, made from the tampered trail and verified by public keys alone. Each
+ * test does it for real, and reads the verdict over HTTP.
+ */
+
+/** All of them signed. */
+const EVENTS = 8;
+const CHANGED = 4;
+const THE_EVENT = `WHERE ledger = $ledger AND sequence = ${CHANGED}`;
+
+let store: TestStore;
+let folder: string;
+let service: TestService;
+let ledgers = 0;
+const alarms: string[] = [];
+
+beforeAll(async () => {
+  store = folderStore();
+  folder = mkdtempSync(join(tmpdir(), 'truetrail-level-4-'));
+  const logger = pino(
+    { level: 'warn' },
+    {
+      write: (line: string) => {
+        const { alarm } = JSON.parse(line) as { alarm?: string };
+        if (alarm !== undefined) alarms.push(alarm);
+      },
+    },
+  );
+  const env = {
+    ...{ ARCHIVE_URL: store.url, ARCHIVE_EXPORT_AGE: '24h', SIGNING_KEY_FILE: join(folder, 'key.pem') },
+    ...{ EVIDENCE_VERIFICATION_SCHEDULE: 'off', EVIDENCE_VERIFICATION_EVENTS: '20' },
+  };
+  service = await startService({ env, logger });
+});
+afterAll(async () => {
+  await service.close();
+  store.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** A new ledger of EVENTS events that use every column, signed. */
+async function newLedger(): Promise<string> {
+  const ledger = `bundled-${(ledgers += 1)}`;
+  await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+  await record(service, EVENTS / 2, ledger, eventOfEveryColumn);
+  await record(service, EVENTS / 2, ledger, eventOfEveryColumn);
+  expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done' });
+  return ledger;
+}
+
+const bySuperuser = (way: Way, done: string, more: { blind?: string } = {}): void =>
+  tampering(way, 'a superuser', done, more);
+
+/** `kind@sequence` of each finding, in order. */
+const places = ({ findings }: ShownEvidenceVerification): string[] =>
+  findings.map(({ kind, sequence }) => `${kind}@${sequence}`);
+
+async function afterTampering(ledger: string, ...statements: string[]): Promise<ShownEvidenceVerification> {
+  await tamper(service.database.adminUrl, ...statements.map((sql) => sql.replaceAll('$ledger', `'${ledger}'`)));
+  return verifyEvidence(service, ledger);
+}
+
+describe('a bundle of what was not touched', () => {
+  it('is valid: of all there is, or of a range', async () => {
+    const ledger = await newLedger();
+    expect(await verifyEvidence(service, ledger)).toMatchObject({
+      ...{ verdict: 'valid', events: EVENTS, findings: [], findings_total: 0, unread: [] },
+      bundles: [
+        { of: 'recent', from_sequence: '1', to_sequence: String(EVENTS), verdict: 'valid', checkpoint_size: '8' },
+      ],
+    });
+    expect(await verifyEvidence(service, ledger, { from_sequence: '3', to_sequence: '5' })).toMatchObject({
+      ...{ verdict: 'valid', events: 3, bundles: [{ of: 'asked', from_sequence: '3', to_sequence: '5' }] },
+    });
+  });
+
+  it('is of the last events, some from anywhere, and none that was never signed', async () => {
+    const ledger = await newLedger();
+    await record(service, 60, ledger);
+    await runJob(service, 'checkpoint');
+    await record(service, 3, ledger);
+    const { verdict, bundles, events } = await verifyEvidence(service, ledger);
+    expect([verdict, events, bundles.map(({ of }) => of)]).toEqual(['valid', 40, ['recent', 'random']]);
+    expect(bundles[0]).toMatchObject({ from_sequence: '49', to_sequence: '68' });
+  });
+
+  it('is none of a ledger without events, and undecided where nothing is signed yet', async () => {
+    const ledger = `bundled-${(ledgers += 1)}`;
+    await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    expect(await verifyEvidence(service, ledger)).toMatchObject({ verdict: 'valid', bundles: [], events: 0 });
+    await record(service, 2, ledger);
+    expect(await verifyEvidence(service, ledger)).toMatchObject({
+      ...{ verdict: 'undecided', bundles: [], unread: [{ from_sequence: '1', to_sequence: '2' }] },
+    });
+  });
+
+  it.each([
+    [{ from_sequence: '0', to_sequence: '2' }, 400, 'from_sequence'],
+    [{ from_sequence: '1' }, 400, 'to_sequence'],
+    [{ from_sequence: '5', to_sequence: '4' }, 400, 'to_sequence'],
+    [{ from_sequence: '1', to_sequence: '10001' }, 400, 'to_sequence'],
+    [{ from_sequence: '99999', to_sequence: '99999' }, 400, 'to_sequence'],
+    [{ events: 5 }, 400, 'events'],
+  ])('is asked for in words that are understood: %j', async (range, status, member) => {
+    const ledger = await newLedger();
+    const path = `/v1/ledgers/${ledger}/evidence/verifications`;
+    const { body } = await service.http().post(path).send(range).expect(status);
+    expect(body.errors[0].pointer).toBe(`/${member}`);
+  });
+
+  it('is made for whoever has the scope, and on record', async () => {
+    const ledger = await newLedger();
+    await service.http(null).post(`/v1/ledgers/${ledger}/evidence/verifications`).expect(401);
+    const { id } = await verifyEvidence(service, ledger);
+    const recorded = (await serviceEvents(service.database, 'evidence_verification')).at(-1);
+    expect(recorded).toMatchObject({
+      ...{ entity_id: ledger, action: 'done', new_state: { verification: id, verdict: 'valid', findings_total: 0 } },
+    });
+  });
+});
+
+describe('a changed column', () => {
+  /** Of what its column's change shows in a bundle; where nothing is said, in its content alone. */
+  const FINDS: Record<string, string[]> = {
+    ledger: ['missing@4'],
+    sequence: ['missing@4'],
+    // the event after it names it as it was
+    recorded_at: ['link@4', 'link@5'],
+    event_id: ['link@4', 'content@4', 'link@5'],
+    recorded_by: ['link@4', 'link@5'],
+    content_hash: ['link@4', 'content@4', 'link@5'],
+    previous_event_hash: ['link@4', 'link@4', 'link@5'],
+    event_hash: ['link@4'],
+  };
+
+  it.each(Object.entries(COLUMN_CHANGES))('is named by the verifier: %s', async (column, to) => {
+    const ledger = await newLedger();
+    bySuperuser('changes a column of a row', column);
+    const found = await afterTampering(ledger, `UPDATE audit_events SET "${column}" = ${to} ${THE_EVENT}`);
+    expect(found).toMatchObject({ verdict: 'invalid', unread: [] });
+    expect(places(found).sort()).toEqual([...(FINDS[column] ?? ['content@4'])].sort());
+  });
+
+  it('is told apart from others that are damaged, also where a value keeps the bundle from being made', async () => {
+    const ledger = await newLedger();
+    bySuperuser('changes a number past its 17th digit', 'and another event');
+    const found = await afterTampering(
+      ledger,
+      `UPDATE audit_events SET new_state = jsonb_set(new_state, '{exact}', '9007199254740993') ${THE_EVENT}`,
+      `UPDATE audit_events SET user_id = 'mallory' WHERE ledger = $ledger AND sequence = 7`,
+    );
+    expect(places(found)).toEqual(['content@4', 'content@7']);
+    expect(found.findings[0]!.detail).toContain('new_state');
+  });
+});
+
+describe('single records', () => {
+  it.each([
+    ['deletes events', 'one in the middle', [`DELETE FROM audit_events ${THE_EVENT}`], ['missing@4']],
+    [
+      'swaps two events',
+      'their contents, with salt and hash',
+      [
+        `UPDATE audit_events AS a SET (user_id, salt, content_hash, event_id) =
+           (SELECT b.user_id, b.salt, b.content_hash, b.event_id FROM audit_events AS b
+              WHERE b.ledger = a.ledger AND b.sequence = 9 - a.sequence)
+           WHERE ledger = $ledger AND sequence IN (4, 5)`,
+      ],
+      ['link@4', 'content@4', 'link@5', 'content@5', 'link@6'],
+    ],
+  ] as const)('of whoever %s are named: %s', async (way, done, statements, finds) => {
+    const ledger = await newLedger();
+    bySuperuser(way, done);
+    const found = await afterTampering(ledger, ...statements);
+    expect(found.verdict).toBe('invalid');
+    expect([...new Set(places(found))].sort()).toEqual([...finds].sort());
+  });
+});
+
+describe('history that agrees with itself', () => {
+  it('has no bundle of what was cut off', async () => {
+    const ledger = await newLedger();
+    bySuperuser('cuts the tail', 'with keys and head: 6 of 8 events are left, all signed');
+    const found = await afterTampering(
+      ledger,
+      `DELETE FROM audit_events WHERE ledger = $ledger AND sequence > 6`,
+      `DELETE FROM event_keys WHERE ledger = $ledger AND sequence > 6`,
+      `UPDATE ledger_heads SET size = 6, event_hash =
+         (SELECT event_hash FROM audit_events AS e WHERE e.ledger = $ledger AND sequence = 6) WHERE ledger = $ledger`,
+    );
+    expect(places(found)).toEqual(['missing@null']);
+    expect(found.findings[0]!.detail).toMatch(/^8 events .*were signed/);
+  });
+
+  it('does not lead to the root that was signed, when it was rewritten with right hashes', async () => {
+    const ledger = await newLedger();
+    bySuperuser('rewrites all from an event on, with right hashes', `from event ${CHANGED} of 8 on, all signed`);
+    const found = await afterTampering(ledger, ...(await rewriting(service.database, ledger, BigInt(CHANGED))));
+    expect(places(found)).toEqual(['proof@null']);
+    expect(found.findings[0]!.detail).toContain('events 1 to 8: ');
+  });
+
+  it('is not signed by a key that an auditor has, whatever the database says of keys', async () => {
+    const ledger = await newLedger();
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const origin = `${TEST_ORIGIN}/${ledger}`;
+    const [signed] = await query<{ note: string; anchor: string }>(
+      service.database,
+      `SELECT note, anchor::text FROM checkpoints WHERE ledger = $1 AND size = 8`,
+      [ledger],
+    );
+    const { text } = parseNote(signed!.note);
+    const forged = formatNote({ text, signatures: [signText(text, origin, privateKey)] });
+    bySuperuser('edits what was signed', 'signs the last checkpoint with another key, and makes it one of the service');
+    const { publicKey } = verifierKey(origin, privateKey);
+    const found = await afterTampering(
+      ledger,
+      `INSERT INTO signing_keys (number, public_key, from_anchor)
+         SELECT 2, '\\x${publicKey.toString('hex')}', from_anchor FROM signing_keys`,
+      `UPDATE checkpoints SET note = '${forged}' WHERE ledger = $ledger AND size = 8`,
+    );
+    expect(places(found)).toEqual(['anchor@null']);
+    await tamper(service.database.adminUrl, 'DELETE FROM signing_keys WHERE number = 2');
+  });
+
+  it('does not lead to the root where hashes of the tree were changed', async () => {
+    const ledger = `bundled-${(ledgers += 1)}`;
+    await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    for (let i = 0; i < 6; i++) await record(service, 100, ledger);
+    await runJob(service, 'checkpoint');
+    bySuperuser('edits what was signed', 'a hash of the tree that is kept');
+    await tamper(
+      service.database.adminUrl,
+      `UPDATE tree_tiles SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1) WHERE ledger = '${ledger}' AND level = 1`,
+    );
+    const found = await verifyEvidence(service, ledger);
+    expect(found.verdict).toBe('invalid');
+    expect(new Set(places(found))).toEqual(new Set(['proof@null']));
+  });
+});
+
+describe('a month that PostgreSQL has dropped', () => {
+  const SIZE = 90;
+  let archive: TestStore;
+  let other: TestService;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    archive = folderStore();
+    other = await startService({
+      env: {
+        ...{ ARCHIVE_URL: archive.url, ARCHIVE_EXPORT_AGE: '24h', SIGNING_KEY_FILE: join(folder, 'other.pem') },
+        ...{ EVIDENCE_VERIFICATION_SCHEDULE: 'off', EVIDENCE_VERIFICATION_EVENTS: '20' },
+      },
+      settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+    });
+    admin = new pg.Client({ connectionString: other.database.adminUrl });
+    await admin.connect();
+    const now = new Date();
+    await moveTrailClock(admin, new Date(Date.UTC(now.getUTCFullYear() - 2, now.getUTCMonth(), 15, 12)));
+    await runJob(other, 'partition-maintenance');
+    await record(other, SIZE);
+    await moveTrailClock(admin, now);
+    for (const job of ['partition-maintenance', 'archive-export', 'retention']) await runJob(other, job);
+    await record(other, 30);
+    await runJob(other, 'checkpoint');
+  }, 240_000);
+  afterAll(async () => {
+    await admin.end();
+    await other.close();
+    archive.close();
+  });
+
+  /** The path of an object, which its owner may write to. */
+  const writable = (...path: string[]): string => {
+    const object = join(new URL(archive.store.location).pathname, ...path);
+    chmodSync(object, 0o600);
+    return object;
+  };
+
+  it('is found damaged in its object', async () => {
+    // before anything of it was read: what was right then is kept in memory
+    const month = readdirSync(join(new URL(archive.store.location).pathname, 'month'));
+    const objects = month.filter((name) => name.endsWith('.parquet')).map((name) => writable('month', name));
+    expect(objects).not.toEqual([]);
+    const before = objects.map((object) => readFileSync(object));
+    try {
+      tampering('replaces an object', 'the folder’s owner', 'of a month that was dropped, changed in place');
+      for (const [i, object] of objects.entries()) {
+        const bytes = Buffer.from(before[i]!);
+        for (let at = 200; at < bytes.length / 2; at += 50) bytes[at]! ^= 0x55;
+        writeFileSync(object, bytes);
+      }
+      const found = await verifyEvidence(other, 'main', { from_sequence: '1', to_sequence: '10' });
+      expect(found).toMatchObject({ verdict: 'invalid' });
+    } finally {
+      for (const [i, object] of objects.entries()) writeFileSync(object, before[i]!);
+    }
+    expect(await verifyEvidence(other, 'main', { from_sequence: '1', to_sequence: '10' })).toMatchObject({
+      verdict: 'valid',
+    });
+  });
+
+  it('is in bundles that verify', async () => {
+    const { body: ledger } = await other.http().get('/v1/ledgers/main').expect(200);
+    expect(ledger.archived_to).toBe(String(SIZE));
+    const { verdict, bundles, events, findings } = await verifyEvidence(other, 'main');
+    expect([verdict, findings, bundles.map(({ of }) => of)]).toEqual(['valid', [], ['recent', 'random', 'archived']]);
+    expect(events).toBe(60);
+    expect(BigInt(bundles[2]!.to_sequence)).toBeLessThanOrEqual(BigInt(SIZE));
+    const across = await verifyEvidence(other, 'main', { from_sequence: '1', to_sequence: String(SIZE + 30) });
+    expect(across).toMatchObject({ verdict: 'valid', events: SIZE + 30 });
+  });
+
+  it('has a bundle only with the anchor that holds its checkpoint', async () => {
+    const [{ anchor } = { anchor: '0' }] = await query<{ anchor: string }>(
+      other.database,
+      `SELECT min(anchor)::text AS anchor FROM checkpoints WHERE ledger = 'main' AND size = ${SIZE + 30}`,
+    );
+    const object = writable(anchorKey(BigInt(anchor)));
+    const before = readFileSync(object);
+    try {
+      tampering('replaces an object', 'the folder’s owner', 'the anchor of the last checkpoint');
+      writeFileSync(object, Buffer.from(before.toString().replace('truetrail/main', 'truetrail/mean')));
+      const found = await verifyEvidence(other, 'main');
+      expect([found.verdict, ...new Set(places(found))]).toEqual(['invalid', 'anchor@null']);
+    } finally {
+      writeFileSync(object, before);
+    }
+  });
+});
+
+describe('the daily job', () => {
+  it('verifies samples of every ledger: what it finds is a metric, an alarm and a record, until it is known', async () => {
+    const metric = async (name: string): Promise<string | undefined> =>
+      new RegExp(`^${name}(?:\\{[^}]*job="evidence-verification"[^}]*\\})? (\\S+)$`, 'm').exec(
+        (await service.http().get('/metrics').expect(200)).text,
+      )?.[1];
+    alarms.length = 0;
+    const { id, outcome } = await runJob(service, 'evidence-verification');
+    const run = outcome as unknown as { verdict: string; ledgers: number; bundles: number; findings_total: number };
+    expect(run).toMatchObject({ verdict: 'invalid' });
+    expect(run.findings_total).toBeGreaterThan(25);
+    expect(run.bundles).toBeGreaterThan(run.ledgers / 2);
+    expect(alarms).toContain('evidence-invalid');
+    expect(await metric('truetrail_evidence_findings')).toBe(String(run.findings_total));
+    expect(await metric('truetrail_job_unacknowledged_findings')).toBe(String(run.findings_total));
+    const recorded = (await serviceEvents(service.database, 'evidence_verification')).at(-1);
+    expect(recorded).toMatchObject({
+      ...{ entity_id: id, new_state: { verdict: 'invalid', findings_total: run.findings_total } },
+    });
+    const path = `/v1/jobs/evidence-verification/runs/${id}/acknowledgements`;
+    await service.http().post(path).send({ reason: 'All of it was done by the tests' }).expect(201);
+    expect(await metric('truetrail_job_unacknowledged_findings')).toBe('0');
+  }, 120_000);
+
+  it('verifies by the keys that auditors were given', async () => {
+    const other = generateKeyPairSync('ed25519').privateKey;
+    const keysFile = join(folder, 'keys.txt');
+    writeFileSync(keysFile, `${verifierKey(`${TEST_ORIGIN}/main`, other).toString()}\n`);
+    const quiet = folderStore();
+    const replica = await startService({
+      env: {
+        ...{ ARCHIVE_URL: quiet.url, SIGNING_KEY_FILE: join(folder, 'another.pem'), EVIDENCE_KEYS_FILE: keysFile },
+        EVIDENCE_VERIFICATION_SCHEDULE: 'off',
+      },
+    });
+    try {
+      await record(replica, 3);
+      await runJob(replica, 'checkpoint');
+      const found = await verifyEvidence(replica, 'main');
+      expect([...new Set(places(found))].sort()).toEqual(['anchor@null', 'key@null']);
+      const [key] = (await replica.http().get('/v1/ledgers/_service/keys').expect(200)).text.trim().split('\n');
+      writeFileSync(keysFile, `${key}\n`);
+      expect(await verifyEvidence(replica, 'main')).toMatchObject({ verdict: 'valid', events: 3 });
+    } finally {
+      await replica.close();
+      quiet.close();
+    }
+  }, 120_000);
+});
+
+publishesItsRows('tamper-evidence.e2e-spec.ts');
