@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { objectKey } from '../archive/archive-format.js';
+import { FORMAT_DESCRIPTION } from '../archive/format-description.js';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
@@ -239,6 +240,8 @@ describe('a copy of an archive', () => {
   function put(to: number): string {
     rmSync(join(folder, 'early'), { recursive: true, force: true });
     mkdirSync(join(folder, 'early'));
+    mkdirSync(join(folder, 'format'), { recursive: true });
+    writeFileSync(join(folder, FORMAT_DESCRIPTION.key), FORMAT_DESCRIPTION.bytes);
     const path = join(folder, 'made');
     const writer = new ArchiveObjectWriter(path, { kind: 'early', number: 1n });
     writer.begin({ ledger: 'main', origin: EVIDENCE_ORIGIN, fromSequence: 1n, previousEventHash: null });
@@ -254,6 +257,11 @@ describe('a copy of an archive', () => {
     const name = put(30);
     const bytes = readFileSync(join(folder, name));
     expect((await verifyArchiveFolder(folder, [KEY])).verdict).toBe('valid');
+    writeFileSync(join(folder, FORMAT_DESCRIPTION.key), `${FORMAT_DESCRIPTION.bytes.toString()} `);
+    expect((await verifyArchiveFolder(folder, [KEY])).findings).toMatchObject([{ kind: 'object' }]);
+    rmSync(join(folder, FORMAT_DESCRIPTION.key));
+    expect((await verifyArchiveFolder(folder, [KEY])).findings).toMatchObject([{ kind: 'missing' }]);
+    writeFileSync(join(folder, FORMAT_DESCRIPTION.key), FORMAT_DESCRIPTION.bytes);
     // each byte that no reader looks at is among these, as the least and greatest values in the footer
     for (let at = 4; at < bytes.length - 4; at += Math.ceil(bytes.length / 97)) {
       const changed = Buffer.from(bytes);
