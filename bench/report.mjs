@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
 import { round } from './statistics.mjs';
 
 /** What the figures depend on, for the reader. */
@@ -62,8 +63,16 @@ function describe({ date, platform, cores, memoryGiB, node, postgresql }) {
   return `${date}, ${platform}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, PostgreSQL ${postgresql}; load generator, service and database share the cores.`;
 }
 
+/** The section about an hour of mixed load: what docs/soak.md, whose text is given, has between its two marks. */
+export function soakSection(text) {
+  const [, figures] = /<!-- for performance\.md: begin -->\n([^]*?)<!-- for performance\.md: end -->/.exec(text) ?? [];
+  if (figures === undefined) throw new Error('docs/soak.md does not mark what is for docs/performance.md');
+  return `## An hour of mixed load\n\nTaken from [soak.md](soak.md), which says what the load is and what the rules are.\n\n${figures.trim()}\n`;
+}
+
 /** docs/performance.md as a whole: it is never edited by hand. */
 export function writeDocument(file, environment, sizes, rows) {
+  const soak = soakSection(readFileSync(join(dirname(file), 'soak.md'), 'utf8'));
   const line = (values) => `| ${values.map((value) => value.replaceAll('|', '\\|')).join(' | ')} |`;
   writeFileSync(
     file,
@@ -107,7 +116,8 @@ what POSTs take beside a store that is slow or hangs; \`--only archived-memory\`
 months; \`--only reports\` time, memory and the effect on POST p99 of each report, with \`--events\` at any size;
 \`--only report-files,submissions\` time and memory of files of a million transaction reports, and of a submission of 50,000;
 \`node bench/profile.mjs batches\` shows where the service spends its time. Of the rows that are not met,
-[where-time-goes.md](where-time-goes.md) says why. An hour of mixed load, and whether memory, handles and latency stay flat: [soak.md](soak.md).
-`,
+[where-time-goes.md](where-time-goes.md) says why.
+
+${soak}`,
   );
 }

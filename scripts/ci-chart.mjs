@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { load, loadAll } from 'js-yaml';
 import { ensureBuilt } from './build.mjs';
+import { customResourceFindings } from './crd-schemas.mjs';
 import { restrictedFindings } from './pod-security.mjs';
 import { startStandInCluster } from './stand-in-cluster.mjs';
 
@@ -27,6 +28,8 @@ expect(succeeds(['lint', '--strict', CHART]), 'helm lint --strict, without value
 const files = readdirSync(join(CHART, 'ci')).filter((name) => name.endsWith('-values.yaml'));
 expect(files.length >= 3, 'there are values to try');
 const manifests = [];
+/** Custom resources that were held against their schemas, of all manifests. */
+let customResources = 0;
 for (const file of files) {
   const path = join(CHART, 'ci', file);
   expect(succeeds(['lint', '--strict', CHART, '-f', path]), `helm lint --strict -f ${path}`);
@@ -36,12 +39,27 @@ for (const file of files) {
     writeFileSync(rendered, text);
     manifests.push(rendered);
     const documents = loadAll(text).filter((each) => each);
+    for (const document of documents) {
+      const findings = customResourceFindings(document);
+      if (findings) customResources += 1;
+      for (const finding of findings ?? [])
+        failures.push(`${file}: ${document.kind} ${document.metadata.name}: ${finding}`);
+    }
     for (const failure of examine(documents, load(readFileSync(path, 'utf8')))) failures.push(`${file}: ${failure}`);
   }
 }
 const strict = spawnSync(process.execPath, [resolve(check), ...manifests], { cwd: models, encoding: 'utf8' });
 expect(strict.status === 0, `${strict.stdout}${strict.stderr}`);
-console.log(strict.stdout.trim().split('\n').at(-1));
+const summary = strict.stdout.trim().split('\n').at(-1);
+console.log(`${summary}; ${customResources} custom resources by their schemas`);
+// those that the check skips, and no others, have a schema here
+const skipped = Number(/(\d+) skipped$/.exec(summary)?.[1]);
+expect(
+  skipped === customResources,
+  `${skipped} manifests have no types, and ${customResources} a schema: none may have neither`,
+);
+expect(customResources > 0, 'there are custom resources');
+customResourceCheckFinds();
 refusals();
 restrictedCheckFinds();
 namesOfAlarms();
@@ -50,6 +68,28 @@ await besideACluster();
 for (const failure of failures) console.error(`FAILED ${failure}`);
 console.log(failures.length === 0 ? `the chart holds; manifests in ${out}` : `${failures.length} failures`);
 process.exitCode = failures.length === 0 ? 0 : 1;
+
+/** A check that finds nothing would pass as well. */
+function customResourceCheckFinds() {
+  const values = files.find((name) =>
+    readFileSync(join(CHART, 'ci', name), 'utf8').includes('postgresql:\n  enabled: true'),
+  );
+  const text = execFileSync(helm, template(['-f', join(CHART, 'ci', values)])).toString();
+  const of = (kind) => loadAll(text).find((each) => each?.kind === kind);
+  const wrong = [
+    ['Cluster', ({ spec }) => (spec.postgresql.synchronous.dataDurabillity = 'required')],
+    ['Cluster', ({ spec }) => (spec.instances = '3')],
+    ['Cluster', ({ spec }) => delete spec.storage],
+    ['ScheduledBackup', ({ spec }) => (spec.schedule = '0 2 * * *')],
+    ['ObjectStore', ({ spec }) => (spec.configuration.wal.encryption = 'aes256')],
+    ['ObjectStore', ({ spec }) => (spec.configuration.retentionPolicy = '30 days')],
+  ];
+  for (const [kind, spoil] of wrong) {
+    const manifest = of(kind);
+    spoil(manifest);
+    expect(customResourceFindings(manifest)?.length === 1, `the schema of ${kind} finds what is spoilt by ${spoil}`);
+  }
+}
 
 function template(args) {
   return ['template', 'audit', CHART, '--namespace', 'audit', ...args];

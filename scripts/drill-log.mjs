@@ -34,7 +34,8 @@ export async function checkLog({ site, bucket, expect }) {
       const entry = byKey.get(key);
       const isRight =
         entry?.sha256 === sha256(content) && entry.bytes === content.length && entry.version_id === VersionId;
-      if (!isRight || entry.lock !== 'COMPLIANCE') wrong.push(key);
+      const isEncrypted = !site.isEncrypted || entry.encryption === 'aws:kms';
+      if (!isRight || !isEncrypted || entry.lock !== 'COMPLIANCE') wrong.push(key);
       timelines.add(SEGMENT.exec(key)?.[1].slice(0, 8));
       files += 1;
     }
@@ -44,11 +45,13 @@ export async function checkLog({ site, bucket, expect }) {
   timelines.delete(undefined);
   expect(
     wrong.length === 0,
-    `${files} files of WAL are in the log with their digests, ${wrong.join(', ') || 'none is not'}`,
+    `${files} files of WAL are in the log with their digests${site.isEncrypted ? ', encrypted' : ''}, ${wrong.join(', ') || 'none is not'}`,
   );
   expect(timelines.size === 2, 'those of the server that was restored are among them');
   const bases = entries.filter(({ objects }) => objects);
   expect(bases.length === 1, `the base backup is in the log with ${bases[0]?.objects.length} objects`);
+  const isEncrypted = !site.isEncrypted || bases[0]?.objects.every(({ encryption }) => encryption === 'aws:kms');
+  expect(isEncrypted, `the store encrypts the base backup: ${site.isEncrypted ? 'SSE-KMS' : 'not asked of it'}`);
   const { stderr } = site.run(join(site.scripts, 'backup-log'), ['check', '--all']);
   expect(/ 0 faults/.test(stderr), `backup-log check: ${stderr.trim()}`);
   const metrics = readFileSync(site.metricsFile, 'utf8');
@@ -80,6 +83,16 @@ export async function tamperWithBackups({ site, bucket, expect }) {
   } finally {
     client.destroy();
   }
+}
+
+/** A file that came to the store without encryption is named. */
+export function nameUnencrypted({ site, expect }) {
+  const name = '000000FE.history';
+  const file = join(site.folder, name);
+  writeFileSync(file, '1\t0/1000000\tof no server\n', { mode: 0o644 });
+  site.run(join(site.scripts, 'archive-wal'), [file], { BACKUP_ENCRYPTION: 'off' });
+  const { stdout } = site.run(join(site.scripts, 'backup-log'), ['check'], {}, [1]);
+  expect(stdout.includes(`wals/${name}.gz is not encrypted`), 'a file that is not encrypted is named');
 }
 
 /** A base backup with one wrong bit, and a file of WAL under a name that is taken, do not get into the log. */

@@ -11,17 +11,22 @@ const PATIENCE_MS = 300_000;
 
 /** What the servers of a drill have in common: `folder` is theirs, and holds a copy of deploy/postgresql. */
 export class Site {
-  constructor({ folder, bin, root, backupUrl, aws }) {
+  constructor({ folder, bin, root, backupUrl, aws, kmsKey }) {
     Object.assign(this, { folder, bin });
     this.scripts = join(folder, 'deploy');
     cpSync(join(root, 'deploy', 'postgresql'), this.scripts, { recursive: true });
     this.metricsFile = join(folder, 'backup.prom');
+    this.isEncrypted = kmsKey !== undefined;
+    const python = join(folder, 'python');
+    cpSync(join(root, 'scripts', 'drill-python'), python, { recursive: true });
+    const encryption = this.isEncrypted
+      ? { BACKUP_ENCRYPTION: 'aws:kms', DRILL_KMS_KEY: kmsKey, PYTHONPATH: python, PYTHONDONTWRITEBYTECODE: '1' }
+      : { BACKUP_ENCRYPTION: 'off' };
     this.env = {
       ...aws,
       ...{ PATH: process.env.PATH, LC_ALL: 'C.UTF-8', BACKUP_ENV_FILE: '', BACKUP_URL: backupUrl },
       ...{ BACKUP_RETENTION_DAYS: '1', BACKUP_METRICS_FILE: this.metricsFile },
-      // Ceph's gateway of CI has no keys: it takes the header and encrypts nothing
-      BACKUP_ENCRYPTION: 'off',
+      ...encryption,
     };
     chmodSync(folder, 0o755);
     if (process.getuid() === 0) execFileSync('chown', ['-R', 'postgres', folder]);
@@ -181,6 +186,17 @@ export class Server {
       if (status !== 0 && !existsSync(this.data)) return;
       if (Date.now() - begun > PATIENCE_MS) throw new Error('the server does not die');
     }
+  }
+
+  /** So that nothing is left to be recovered: what is in the files then is what the server had. */
+  stopCleanly() {
+    this.isRunning = false;
+    this.site.run(join(this.site.bin, 'pg_ctl'), ['-D', this.data, '-m', 'fast', '-w', 'stop']);
+  }
+
+  /** Whether every page of the stopped server has the check sum that it was written with. */
+  hasSoundPages() {
+    return this.site.run(join(this.site.bin, 'pg_checksums'), ['--check', '-D', this.data], {}, [0, 1]).status === 0;
   }
 
   stop() {

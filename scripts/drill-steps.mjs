@@ -1,7 +1,7 @@
 // The steps of `npm run drill`, see scripts/drill.mjs.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CreateBucketCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
@@ -10,7 +10,7 @@ import { OrderEvents } from '../bench/order-events.mjs';
 import { Cleanup, importFrom, KEY, startProcess, temporaryFolder } from '../bench/processes.mjs';
 import { percentile } from '../bench/statistics.mjs';
 import { root } from './install.mjs';
-import { checkLog, refuseDamaged, tamperWithBackups } from './drill-log.mjs';
+import { checkLog, nameUnencrypted, refuseDamaged, tamperWithBackups } from './drill-log.mjs';
 import { Server, Site } from './drill-server.mjs';
 
 const AWS_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
@@ -29,7 +29,7 @@ const say = (line) => console.log(line);
 const seconds = (from, to = performance.now()) => ((to - from) / 1000).toFixed(1);
 
 /** Whether everything held. */
-export async function drill({ build, short, bin }) {
+export async function drill({ build, short, bin, kmsKey }) {
   for (const name of AWS_VARIABLES) if (!process.env[name]) throw new Error(`${name} is not set: see --help`);
   const pace = short ? PACES.short : PACES.full;
   const cleanup = new Cleanup();
@@ -41,7 +41,7 @@ export async function drill({ build, short, bin }) {
     if (!holds) failures += 1;
   };
   try {
-    await runDrill({ build, bin, pace, cleanup, expect });
+    await runDrill({ build, bin, kmsKey, pace, cleanup, expect });
   } finally {
     await cleanup.run();
   }
@@ -49,13 +49,13 @@ export async function drill({ build, short, bin }) {
   return failures === 0;
 }
 
-async function runDrill({ build, bin, pace, cleanup, expect }) {
+async function runDrill({ build, bin, kmsKey, pace, cleanup, expect }) {
   const folder = temporaryFolder(cleanup);
   const aws = Object.fromEntries(AWS_VARIABLES.map((name) => [name, process.env[name]]));
   const id = randomBytes(4).toString('hex');
   const [backups, archive] = [`truetrail-drill-${id}-backup`, `truetrail-drill-${id}-archive`];
   for (const bucket of [backups, archive]) await makeBucket(bucket);
-  const site = new Site({ folder: join(folder), bin, root, backupUrl: `s3://${backups}/truetrail/db-1`, aws });
+  const site = new Site({ folder: join(folder), bin, root, backupUrl: `s3://${backups}/truetrail/db-1`, aws, kmsKey });
   const own = temporaryFolder(cleanup);
   const settings = {
     ...aws,
@@ -77,6 +77,9 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
       { ...settings, ...databaseOf(server, name), PATH: process.env.PATH },
       codes,
     );
+  /** The report of `truetrail verify`, which ends with one of `codes`. */
+  const verifyAll = async (server, codes) =>
+    JSON.parse((await command(server, ['verify', '--json'], undefined, codes)).stdout);
   const mainOf = ({ stdout }) => JSON.parse(stdout).ledgers.find(({ ledger }) => ledger === 'main');
   const serve = (server) =>
     startProcess({
@@ -157,6 +160,13 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
     closed.status === 503 && closed.problem === CLOSED,
     `the service is up and closed: ${closed.status} ${closed.problem}`,
   );
+  await again.stop();
+  const lacking = await verifyAll(second, [1]);
+  expect(
+    lacking.verdict === 'invalid' &&
+      lacking.ledgers.some(({ ledger, verdict }) => ledger === 'main' && verdict === 'invalid'),
+    `verify says that main is not what was signed: ${findingOf(lacking, 'main')}`,
+  );
 
   const recovering = performance.now();
   const fromArchive = mainOf(await command(second, ['recover', '--json'], undefined, [0, 1]));
@@ -181,9 +191,18 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
       `receipts bring back events ${fromReceipts.recovered?.from} to ${fromReceipts.recovered?.to}, in ${receiptsSeconds} s`,
     );
   }
+  // before the service opens: everything that is there, held against every anchor
+  const verifying = performance.now();
+  const verified = await verifyAll(second, [0, 1]);
+  const verifySeconds = seconds(verifying);
+  expect(
+    verified.verdict === 'valid' && verified.anchors.verdict === 'valid' && verified.anchors.read > 0,
+    `verify, before the service opens: ${verified.ledgers.map(({ ledger, verdict, checked }) => `${ledger} ${verdict} (${checked} events)`).join(', ')}, ${verified.anchors.read} anchors`,
+  );
+  const reopened = await serve(second);
   let opened;
   for (const begun = performance.now(); performance.now() - begun < OPENING_MS; await pause(250)) {
-    opened = await tryToPost(again.url, load);
+    opened = await tryToPost(reopened.url, load);
     if (opened.status === 201) break;
   }
   const recoverySeconds = seconds(crashed);
@@ -193,16 +212,14 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
     after.wrong === 0 && after.size >= archived.size,
     'every event that is there is the one that was acknowledged',
   );
-  const verifiedApi = await HttpConnection.open(again.url, KEY);
+  const verifiedApi = await HttpConnection.open(reopened.url, KEY);
   cleanup.add(() => verifiedApi.close());
-  const verifying = performance.now();
   for (const ledger of ['main', '_service']) {
-    expect((await verify(verifiedApi, ledger)) === 'valid', `${ledger} is valid`);
+    expect((await verify(verifiedApi, ledger)) === 'valid', `${ledger} is valid with what came after`);
   }
-  const verifySeconds = seconds(verifying);
   expect((await runJob(verifiedApi, 'archive-export')).status === 'done', 'what came after is archived');
   const { body: summary } = await verifiedApi.call('GET', '/v1/ledgers/main');
-  await again.stop();
+  await reopened.stop();
 
   // An earlier moment, as somebody might choose it by mistake
   const targetText = target.toISOString().replace('T', ' ').replace('Z', '+00');
@@ -213,17 +230,24 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
     earlier.size < before.size && earlier.wrong === 0,
     `restored to ${targetText}: ${earlier.size} events, all of them as acknowledged`,
   );
+  expect((await verifyAll(third, [0, 1])).verdict === 'invalid', 'verify says that it is not what was signed');
   const wrongService = await serve(third);
   const refused = await tryToPost(wrongService.url, load);
   expect(refused.status === 503 && refused.problem === CLOSED, `an earlier moment is noticed: ${refused.detail}`);
   await wrongService.stop();
-  third.stop();
+  // what was damaged on its way, where no check sum of tar or gzip is
+  const file = await fileOfEvents(third);
+  third.stopCleanly();
+  expect(third.hasSoundPages(), 'every page of the restored server has its check sum');
+  flipOneBit(file);
+  expect(!third.hasSoundPages(), 'a page with one wrong bit is noticed');
 
   // The log of what is in the bucket, of both servers
   await second.archiveNow();
   await checkLog({ site, bucket: backups, expect });
   await refuseDamaged({ site, bucket: backups, expect });
   await tamperWithBackups({ site, bucket: backups, expect });
+  if (site.isEncrypted) nameUnencrypted({ site, expect });
 
   // Nothing but the archive
   await second.makeDatabase('rebuilt');
@@ -238,9 +262,8 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
 
   say('');
   say(
-    `recovery time            ${recoverySeconds} s from the loss to the first new event: ${restoreSeconds} restore, ${recoverSeconds} recover, ${receiptsSeconds} receipts`,
+    `recovery time            ${recoverySeconds} s from the loss to the first new event: ${restoreSeconds} restore, ${recoverSeconds} recover, ${receiptsSeconds} receipts, ${verifySeconds} verify`,
   );
-  say(`verification of it all   ${verifySeconds} s`);
   say(
     `lost by the WAL alone    ${lost(before)} events, ${before.lostSeconds.toFixed(1)} s (archive_timeout ${pace.archiveTimeout} s)`,
   );
@@ -248,6 +271,30 @@ async function runDrill({ build, bin, pace, cleanup, expect }) {
   say(`lost after receipts      ${lost(after)} events, ${after.lostSeconds.toFixed(1)} s, to be posted again`);
   say(`rebuild from the archive ${rebuildSeconds} s for ${rebuiltMain?.size} events`);
   say(`POST p99                 ${ms(quiet)} ms, ${ms(busy)} ms during the base backup of ${backupSeconds} s`);
+}
+
+const findingOf = ({ ledgers }, name) => ledgers.find(({ ledger }) => ledger === name)?.findings[0]?.detail;
+
+/** Where the server has the events of the month of the latest one. */
+async function fileOfEvents(server) {
+  const { rows } = await server.query(
+    `SELECT pg_relation_filepath(tableoid::regclass) AS path FROM audit_events WHERE ledger = 'main' ORDER BY sequence DESC LIMIT 1`,
+    [],
+    'truetrail',
+  );
+  return join(server.data, rows[0].path);
+}
+
+function flipOneBit(path) {
+  const file = openSync(path, 'r+');
+  try {
+    const [byte, at] = [Buffer.alloc(1), 5_000]; // of the first page
+    readSync(file, byte, 0, 1, at);
+    byte[0] ^= 1;
+    writeSync(file, byte, 0, 1, at);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Posts single events, each of `clients` one at a time, and keeps what was acknowledged. */

@@ -28,9 +28,10 @@ const LEAST_INTERVALS = 6;
 /**
  * Rises and verdicts of the series, each an array with a number an interval: `{ series, unit, first, last, rise, perHour,
  * bound, holds }`. `first` and `last` are the ends of the line; `perHour` is its slope. An interval without a value is null.
+ * `onlyCounts` leaves memory and latencies out: in a minute or two caches still fill, and other work shows more than a leak.
  */
-export function judgeSeries(series, intervalSeconds) {
-  return RISES.map(({ series: name, unit, most, part }) => {
+export function judgeSeries(series, intervalSeconds, { onlyCounts = false } = {}) {
+  return RISES.filter(({ unit }) => !onlyCounts || unit === '').map(({ series: name, unit, most, part }) => {
     const all = series[name] ?? [];
     const from = Math.ceil(all.length * WARM_UP);
     const points = all.flatMap((value, i) => (i < from || !Number.isFinite(value) ? [] : [[i, value]]));

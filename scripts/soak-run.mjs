@@ -24,7 +24,7 @@ const LEFT_OUT = new Set(['access-log']);
 const PAGE = 20_000;
 
 /** Whether every rule holds. */
-export async function soak({ build, minutes, rate, json, nodeArgs }) {
+export async function soak({ build, minutes, short, rate, json, nodeArgs }) {
   const cleanup = new Cleanup();
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -33,7 +33,7 @@ export async function soak({ build, minutes, rate, json, nodeArgs }) {
     process.once(signal, () => void cleanup.run().then(() => process.exit(code)));
   const say = (line) => console.error(line);
   try {
-    const result = await run({ build, minutes, rate, nodeArgs, cleanup, say });
+    const result = await run({ build, minutes, short, rate, nodeArgs, cleanup, say });
     if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
     else printTable(result);
     return result.holds;
@@ -42,7 +42,7 @@ export async function soak({ build, minutes, rate, json, nodeArgs }) {
   }
 }
 
-async function run({ build, minutes, rate, nodeArgs, cleanup, say }) {
+async function run({ build, minutes, short, rate, nodeArgs, cleanup, say }) {
   const folder = temporaryFolder(cleanup);
   const { uuidv7 } = await importFrom(build, 'src/database/uuidv7.js');
   const database = await startDatabase({ build, dataDir: join(folder, 'data'), cleanup });
@@ -91,7 +91,7 @@ async function run({ build, minutes, rate, nodeArgs, cleanup, say }) {
   const facts = await findFacts({ api, admin, load, service });
   const count = Math.floor(seconds / intervalSeconds);
   const series = byInterval(sampler.samples, load.latencies, { from, intervalMs: intervalSeconds * 1000, count });
-  const rises = judgeSeries(series, intervalSeconds);
+  const rises = judgeSeries(series, intervalSeconds, { onlyCounts: short });
   const rules = judgeFacts(facts);
   return {
     command: ['npm run soak', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),

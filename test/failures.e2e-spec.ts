@@ -5,13 +5,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.js';
 import { migrate } from '../src/database/migrate.js';
-import { Alarms } from './support/alarms.js';
-import { checkTrail } from './support/check-trail.js';
 import { FaultProxy } from './support/fault-proxy.js';
 import { freePort } from './support/free-port.js';
+import { lasting, UNSURE, type Trail } from './support/lasting.js';
 import { Replica } from './support/replica.js';
 import { killPostmaster, Standby } from './support/standby.js';
-import { Submitters } from './support/submitters.js';
 
 const MAX_CONNECTIONS = 60;
 const SETTINGS = { shared_buffers: '32MB', max_connections: String(MAX_CONNECTIONS), hot_standby: 'on' };
@@ -70,41 +68,17 @@ describe('when PostgreSQL fails', () => {
     await admin.end();
   }
 
-  /**
-   * Has submitters write before, during and after a failure: what was acknowledged is there, what they were answered is
-   * among `answers`, and these alarms fired, by scrapes that `during` takes as well.
-   */
-  async function lasting(
-    name: string,
-    expected: { answers: readonly string[]; alarms: readonly string[]; maybe?: readonly string[] },
-    during: (submitters: Submitters, alarms: Alarms) => Promise<void>,
-  ): Promise<void> {
-    const alarms = new Alarms({ 'truetrail-a': metrics });
-    const submitters = new Submitters(replica.url);
-    try {
-      await submitters.progress(30);
-      await alarms.scrape(3, () => pause(100));
-      submitters.answers = new Set();
-      await during(submitters, alarms);
-      await submitters.progress(60);
-    } finally {
-      await submitters.end();
-    }
-    const { sequences, rows } = await checkTrail(adminUrl);
-    expect(submitters.acknowledged.size).toBe(submitters.sent.size);
-    for (const [id, receipt] of submitters.acknowledged) {
-      expect(sequences.get(id)).toBe(BigInt(receipt.sequence));
-      expect(rows.get(id)!.event_hash.toString('hex')).toBe(receipt.event_hash);
-    }
-    expect([...submitters.answers].filter((each) => !['200', '201', ...expected.answers].includes(each))).toEqual([]);
-    for (let i = 0; (await fetch(`${replica.url}/health/ready`)).status !== 200; i++) {
-      if (i > 100) throw new Error('it does not become ready again');
-      await pause(100);
-    }
-    alarms.expectFired(name, expected.alarms, { maybe: expected.maybe ?? [] });
-  }
-
-  const UNSURE = ['504 append-timeout', '503 database-unavailable'];
+  const trail: Trail = {
+    get url() {
+      return replica.url;
+    },
+    get metrics() {
+      return metrics;
+    },
+    get adminUrl() {
+      return adminUrl;
+    },
+  };
 
   it('has a standby that holds a snapshot: that is no session whose age a right would show', async () => {
     await asAdmin('GRANT pg_read_all_stats TO truetrail_app');
@@ -120,7 +94,7 @@ describe('when PostgreSQL fails', () => {
   }, 60_000);
 
   it('does not let the service in for a while: what is refused then may be sent again', async () => {
-    await lasting('a login that is refused', { answers: UNSURE, alarms: [] }, async (submitters) => {
+    await lasting(trail, 'a login that is refused', { answers: UNSURE, alarms: [] }, async (submitters) => {
       const sessions = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'truetrail_app'`;
       await asAdmin('ALTER ROLE truetrail_app NOLOGIN', sessions);
       for (let i = 0; !submitters.answers.has('503 database-unavailable'); i++) {
@@ -133,6 +107,7 @@ describe('when PostgreSQL fails', () => {
 
   it('its machine is gone without a word: a standby takes its place, and nothing acknowledged is missing there', async () => {
     await lasting(
+      trail,
       'failover to a streaming standby',
       {
         answers: [...UNSURE, 'no answer', '503 anchors-unavailable'],

@@ -12,7 +12,7 @@ interface Rule {
 }
 type Series = Record<string, (number | null)[]>;
 interface Rules {
-  judgeSeries: (series: Series, intervalSeconds: number) => Rise[];
+  judgeSeries: (series: Series, intervalSeconds: number, options?: { onlyCounts: boolean }) => Rise[];
   judgeFacts: (facts: Record<string, unknown>) => Rule[];
 }
 
@@ -67,6 +67,13 @@ describe('the rules of a soak', () => {
     const series = steady();
     series[name] = series[name]!.map((value, i) => value! + each * i);
     expect(broken(series)).toEqual([name]);
+  });
+
+  it('leave memory and latencies out where a soak is too short for them', () => {
+    const series = { ...steady(), rss: along((i) => 400 + 10 * i), files: along((i) => 80 + i) };
+    const judged = rules.judgeSeries(series, 60, { onlyCounts: true });
+    expect(judged.map(({ series: name }) => name)).toEqual(['files', 'handles', 'threads', 'connections']);
+    expect(judged.filter(({ holds }) => !holds).map(({ series: name }) => name)).toEqual(['files']);
   });
 
   it('say by how much in an hour', () => {

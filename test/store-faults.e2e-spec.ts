@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,8 +12,10 @@ import { isDescriptionKey } from '../src/archive/format-description.js';
 import { Exporter } from '../src/archive/exporter.js';
 import { FilesystemObjectStore } from '../src/archive/filesystem-object-store.js';
 import type { ObjectStore } from '../src/archive/object-store.js';
+import { Alarms } from './support/alarms.js';
 import { sampleEvent, takeTurn, TEST_KEY } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { freePort } from './support/free-port.js';
 import { Replica } from './support/replica.js';
 import { HAS_S3, onFolders, S3_ENVIRONMENT, s3Store, type TestStore } from './support/stores.js';
 import { StoreProxy, type StoreFault } from './support/store-proxy.js';
@@ -39,14 +42,21 @@ class Archive {
     private readonly admin: pg.Client,
     /** the same store by a way that has no faults */
     private readonly store: ObjectStore,
+    readonly metrics: string,
   ) {}
 
   static async start(store: ObjectStore, env: Record<string, string>): Promise<Archive> {
     const database = await createTestDatabase();
-    const service = await Replica.start({ ...S3_ENVIRONMENT, DATABASE_URL: database.serviceUrl, ...env });
+    const port = String(await freePort());
+    const service = await Replica.start({
+      ...S3_ENVIRONMENT,
+      DATABASE_URL: database.serviceUrl,
+      METRICS_PORT: port,
+      ...env,
+    });
     const admin = new pg.Client({ connectionString: database.adminUrl });
     await admin.connect();
-    return new Archive(database, service, admin, store);
+    return new Archive(database, service, admin, store, `http://127.0.0.1:${port}/metrics`);
   }
 
   async close(): Promise<void> {
@@ -137,6 +147,36 @@ class Archive {
     expect(await this.run('archive-verification')).toMatchObject({
       status: 'done',
       outcome: { verdict: 'valid', objects: listed.length, read: listed.length, unread: 0, findings: [] },
+    });
+  }
+
+  /**
+   * Has an export fail five times within an hour of scrapes, of which the alarm tells; what is left of the archive's alarms
+   * comes with age: store-away has those.
+   */
+  async expectAlarm(
+    name: string,
+    message: RegExp,
+    begin: () => Promise<void>,
+    end: () => Promise<void>,
+  ): Promise<void> {
+    const alarms = new Alarms({ 'truetrail-a': this.metrics });
+    await this.expectRunSucceeds();
+    await alarms.scrape(2);
+    await begin();
+    try {
+      for (let i = 0; i < 5; i++) {
+        await this.record(1);
+        await this.expectRunFails(message);
+        await alarms.scrape(10);
+      }
+    } finally {
+      await end();
+    }
+    await this.expectRunSucceeds();
+    await alarms.scrape(70); // an hour later nothing fires any more
+    alarms.expectFired(name, ['TruetrailJobFailing'], {
+      maybe: ['TruetrailArchiveStoreFault', 'TruetrailEventLoopLag'],
     });
   }
 
@@ -258,6 +298,33 @@ describeS3('an S3 store that misbehaves', () => {
     180_000,
   );
 
+  it('is told of by an alarm when it fails again and again', async () => {
+    await archive.expectAlarm(
+      'a store that fails',
+      /fails \(InternalError 500\)/,
+      () => proxy.break({ kind: 'answer', status: 500, code: 'InternalError' }, OBJECTS),
+      () => proxy.heal(),
+    );
+    await archive.expectComplete();
+  }, 120_000);
+
+  it('alarms nobody when it is slow, and answers in time', async () => {
+    const alarms = new Alarms({ 'truetrail-a': archive.metrics });
+    await archive.expectRunSucceeds();
+    await alarms.scrape(2);
+    await proxy.break({ kind: 'slow', ms: 400 }, ALL);
+    for (let i = 0; i < 5; i++) {
+      await archive.record(1);
+      await archive.expectRunSucceeds();
+      await alarms.scrape(5);
+    }
+    await proxy.heal();
+    alarms.expectFired('a store that is slow', [], {
+      maybe: ['TruetrailArchiveStoreFault', 'TruetrailEventLoopLag'],
+    });
+    await archive.expectComplete();
+  }, 120_000);
+
   it('is tried again without being asked to', async () => {
     await archive.posting(async () => {
       await proxy.break({ kind: 'refuse' });
@@ -369,6 +436,20 @@ onFolders('a folder that misbehaves', () => {
     // as when its volume is not mounted, and what is left of it is an empty folder
     await expectFault(/is not the store/, () => (vanish(), mkdirSync(folder)), come);
   }, 60_000);
+
+  it('is told of by an alarm when it stays away', async () => {
+    const away = `${folder}-away`;
+    await archive.expectAlarm(
+      'a folder that has vanished',
+      /is not the store that this database archives to/,
+      () => rename(folder, away),
+      async () => {
+        rmSync(folder, { recursive: true, force: true });
+        await rename(away, folder);
+      },
+    );
+    await archive.expectComplete();
+  }, 120_000);
 
   it('catalogues nothing that went to an empty folder after its volume had vanished', async () => {
     const away = `${folder}-away`;

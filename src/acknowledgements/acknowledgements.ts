@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
 import type { Principal } from '../access/principal.js';
-import type { RecordedFinding } from '../chain/findings.js';
-import { shownFinding, Verifications } from '../chain/verifications.js';
+import { shownFinding, type RecordedFinding } from '../chain/findings.js';
+import { Verifications } from '../chain/verifications.js';
 import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { ServiceLedger } from '../events/service-ledger.js';

@@ -1,3 +1,5 @@
+import type { JsonObject } from '../integrity/strict-json.js';
+
 /** Kinds of damage, in the words of the API. */
 export const FINDING_KINDS = [
   'content', // what an event says is not what its content_hash stands for, or no event could say it
@@ -25,6 +27,11 @@ export interface Finding {
 export interface RecordedFinding extends Finding {
   /** the last sequence of a gap */
   through?: string;
+}
+
+/** A finding without what only runs need. */
+export function shownFinding({ kind, sequence, event_id, detail }: Finding): JsonObject & Finding {
+  return { kind, sequence, event_id, detail };
 }
 
 /** The most that a run lists; all of them are counted. */

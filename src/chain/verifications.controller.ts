@@ -15,7 +15,8 @@ import {
   VerificationListQueryDto,
   VerificationRangeDto,
 } from './verification.dto.js';
-import { shownFinding, Verifications, type AskedRange, type Verification } from './verifications.js';
+import { shownFinding } from './findings.js';
+import { Verifications, type AskedRange, type Verification } from './verifications.js';
 
 @ApiTags('verification')
 @Controller('v1/ledgers/:ledger/verifications')

@@ -23,6 +23,7 @@ import { recordedDeletions } from './recorded-deletions.js';
 import { sequencesRecorded, type RecordedEvent } from './recorded-range.js';
 import * as trail from './trail.sql.js';
 import { VerificationThreads } from './verification-threads.js';
+import { shownFinding } from './findings.js';
 import * as sql from './verifications.sql.js';
 import type { Verification } from './verifications.sql.js';
 
@@ -391,16 +392,6 @@ function progressOf(run: Verification): Progress {
     findings: { listed: run.findings, total: Number(run.findings_total) },
     unread: run.unread,
   };
-}
-
-/** A finding without what only runs need. */
-export function shownFinding({ kind, sequence, event_id, detail }: Verification['findings'][number]): JsonObject & {
-  kind: typeof kind;
-  sequence: string | null;
-  event_id: string | null;
-  detail: string;
-} {
-  return { kind, sequence, event_id, detail };
 }
 
 function ledgerNotFound(): Problem {

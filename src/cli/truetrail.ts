@@ -43,6 +43,11 @@ const HELP = `truetrail COMMAND
         --from-receipts  takes what submitters still hold as well: NDJSON, {"content": ..., "receipt": ...} a line
         --signed-only    leaves what the archive holds past the last checkpoint: nothing shows who made it
         --close          closes a ledger that still lacks something for good, and opens its successor LEDGER-2
+  verify [LEDGER]... [--json]
+        Reads every event of these ledgers, of all without a name, recomputes it with its links and keys, and holds it
+        against what was signed; reads back every anchor that the object store has, and takes up those that the database
+        lacks. After a restore it is for before the service starts, see docs/recovery.md; it may run beside one. Ends with
+        0 when all of it is valid, with 1 when something is not, or could not be read.
   archive create-bucket [S3-URL] [--days DAYS] [--kms-key KEY] [--complete]
         Makes the bucket of S3-URL (s3://bucket/prefix; else that of ARCHIVE_URL) as the archive wants it: with Object
         Lock, default retention, encryption, no public access, lifecycle rules and a policy. Region and credentials come
@@ -137,6 +142,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
     }
   },
   recover: recoverTrail,
+  verify,
   config: (args) => {
     read(args, {});
     const settings = describeConfig(process.env);
@@ -173,6 +179,33 @@ async function recoverTrail(args: string[]): Promise<void> {
     print(`${ledger}: ${parts.join('; ')}`);
   }
   if (open.length > 0) throw new Error(`Not recovered: ${open.map(({ ledger }) => ledger).join(', ')}`);
+}
+
+/** Of the findings of a ledger, as many lines as anybody reads; all of them with --json. */
+const MAX_SHOWN_FINDINGS = 20;
+
+async function verify(args: string[]): Promise<void> {
+  const { values, positionals: ledgers } = read(args, { json: { type: 'boolean' } }, true);
+  const { verifyTrail } = await import('./verify.js');
+  const report = await verifyTrail(readConfig(process.env), { ledgers }, say);
+  if (values.json) print(JSON.stringify(report, null, 2));
+  else {
+    const { anchors } = report;
+    if (anchors) print(`anchors: ${anchors.verdict}; ${anchors.read} of ${anchors.anchors} read`);
+    for (const { kind, object_key: key, detail } of anchors?.findings.slice(0, MAX_SHOWN_FINDINGS) ?? [])
+      print(`  ${kind} ${key}: ${detail}`);
+    for (const { ledger, verdict, size, checked, findings_total: total, findings, unread } of report.ledgers) {
+      print(`${ledger}: ${verdict}; ${checked} of ${size} events read, ${total} findings`);
+      for (const { kind, sequence, detail } of findings.slice(0, MAX_SHOWN_FINDINGS))
+        print(`  ${kind}${sequence === null ? '' : ` at ${sequence}`}: ${detail}`);
+      for (const { from_sequence: from, to_sequence: to, reason } of unread.slice(0, MAX_SHOWN_FINDINGS))
+        print(`  not read, ${from} to ${to}: ${reason}`);
+    }
+  }
+  if (report.verdict === 'valid') return;
+  const wrong = report.ledgers.filter(({ verdict }) => verdict !== 'valid').map(({ ledger }) => ledger);
+  const names = [...(report.anchors?.verdict === 'invalid' ? ['the anchors'] : []), ...wrong];
+  throw new Error(`The trail is ${report.verdict}: ${names.join(', ')}`);
 }
 
 async function createKey(args: string[]): Promise<void> {

@@ -42,8 +42,11 @@ export class FaultProxy {
   /** Resets every connection that is open now. */
   cut(): void {
     for (const { client, target } of this.pairs) {
-      client.resetAndDestroy();
-      target.resetAndDestroy();
+      for (const socket of [client, target]) {
+        // the reset of one that is ending is refused, and its handle left: Node would wait for that as it exits
+        if (socket.writableEnded) socket.destroy();
+        else socket.resetAndDestroy();
+      }
     }
   }
 
