@@ -1,8 +1,9 @@
-import { canonicalize, type JsonObject, type JsonValue } from '../integrity/canonical-json.js';
+import { canonicalize } from '../integrity/canonical-json.js';
 import type { Content } from '../integrity/event.js';
 import { contentOf } from '../integrity/stored-event.js';
-import type { TermName } from '../vocabulary/order-vocabulary.js';
+import { VOCABULARY_VERSION, type TermName } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
+import { changesBetween } from './content-changes.js';
 import { ordersStating } from './orders-stating.js';
 import {
   AROUND_MICROS,
@@ -61,6 +62,7 @@ interface Links {
 export const orderReconstruction = defineReport({
   name: 'order-reconstruction',
   version: 3,
+  tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   isPeriodOptional: true,
   title: 'Reconstruction of an order',
   question:
@@ -336,28 +338,7 @@ const WHY_VAIN = {
 function correctionOf(event: LifeEvent, content: Content, corrected: ReadonlyMap<string, Content>): string | null {
   if (event.kind === 'vain') return `corrects nothing: ${WHY_VAIN[event.vain.why]}`;
   const before = content.corrects === undefined ? undefined : corrected.get(content.corrects);
-  return before ? differences(flat(before), flat(content)) : null;
-}
-
-/** What a correction may change, a member each: `new_state.price`. A raw message stands beside, whole. */
-function flat({ event_id: _, corrects: __, raw: ___, previous_state, new_state, metadata, ...rest }: Content) {
-  const parts = Object.entries({ previous_state: previous_state ?? {}, new_state, metadata });
-  return new Map<string, JsonValue>([
-    ...Object.entries(rest),
-    ...parts.flatMap(([part, object]) =>
-      Object.entries(object).map(([name, value]): [string, JsonValue] => [`${part}.${name}`, value]),
-    ),
-  ]);
-}
-
-/** As JSON, names in order; what is not there is null. */
-function differences(before: ReadonlyMap<string, JsonValue>, after: ReadonlyMap<string, JsonValue>): string {
-  const changed: [string, JsonObject][] = [];
-  for (const name of [...new Set([...before.keys(), ...after.keys()])].sort()) {
-    const [from, to] = [before.get(name) ?? null, after.get(name) ?? null];
-    if (canonicalize(from) !== canonicalize(to)) changed.push([name, { from, to }]);
-  }
-  return canonicalize(Object.fromEntries(changed));
+  return before ? canonicalize(changesBetween(before, content)) : null;
 }
 
 /** A message as text; null where a part of it is none. */

@@ -110,6 +110,7 @@ export function expectedCompleteness(
           kind,
           ...{ from: null, to: null, count: null, expected: null, found: null },
           ...{ after_sequence: null, before_sequence: null, verdict: null },
+          ...{ correction_user_id: null, correction_reason: null, corrections: null },
           ...more,
         });
       };

@@ -188,7 +188,8 @@ function whyVain(event: PlacedEvent, rulings: Rulings): string {
   return target.sequence > event.sequence ? 'the event was recorded later' : 'the event is of another entity';
 }
 
-function difference(before: PlacedEvent, after: PlacedEvent): string {
+/** What a correction changed, each member from what to what. */
+export function difference(before: PlacedEvent, after: PlacedEvent): string {
   const members = (event: PlacedEvent): Record<string, unknown> => {
     const all: Record<string, unknown> = { timestamp: utc(event.timestamp) };
     for (const name of ['event_type', 'entity_type', 'entity_id', 'action', 'user_id', 'source'] as const) {
