@@ -52,14 +52,14 @@ describe('reports on orders', () => {
     await record('copies', MADE_COPIES);
     await record('chaos', chaos());
     await record('apart', apart());
-    const rows = await query<{ event_id: string; recorded_by: string; event_hash: Buffer }>(
+    const rows = await query<{ ledger: string; event_id: string; recorded_by: string; event_hash: Buffer }>(
       service.database,
-      `SELECT event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('desk', 'chaos', 'apart')`,
+      `SELECT ledger, event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('desk', 'chaos', 'apart')`,
     );
     envelopes = new Map(
-      rows.map(({ event_id: id, recorded_by, event_hash: hash }) => [
+      rows.map(({ ledger, event_id: id, recorded_by, event_hash: hash }) => [
         id,
-        { recorded_by, event_hash: hash.toString('hex') },
+        { ledger, recorded_by, event_hash: hash.toString('hex') },
       ]),
     );
   });

@@ -7,6 +7,7 @@ import { PageReads } from '../src/events/page-reads.js';
 import { KINDS } from '../src/reference-data/kinds.js';
 import { ReferenceTimelines } from '../src/reference-data/reference-timelines.js';
 import { csvLine } from '../src/http/csv.js';
+import { VOCABULARY_VERSION } from '../src/vocabulary/order-vocabulary.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
 import { connected, runJob } from './support/verification.js';

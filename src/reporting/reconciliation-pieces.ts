@@ -28,7 +28,7 @@ export async function* piecesOfReconciliation(
   const { sample, messageId } = readSample(plan.sample);
   const run: ReportRun = {
     ...{ ledger, asOf, period, deleted, parameters, archive },
-    read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
+    read: (work, other = ledger) => readPage(pool, timeoutMs, other, work, gone),
   };
   const reconciliation = new Reconciliation(run, { executingEntity, sample, positions });
   const report = { ...RECONCILIATION, rows: () => reconciliation.rows() };

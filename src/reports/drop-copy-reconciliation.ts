@@ -130,14 +130,15 @@ export const dropCopyReconciliation = defineReport({
       listed.push({ told: pair, kind, by: null, differing: [] });
     }
     listed.sort((a, b) => compareTold(firstOf(a.told), firstOf(b.told)));
-    const told = withCorrections(
-      run,
-      listed.flatMap(({ told: pair }) => pair),
-      (each) => each?.versions ?? NO_VERSIONS,
-    );
-    for (const { told: pair, kind, by, differing } of listed) {
-      const [[, ours], [, theirs]] = [(await told.next()).value!, (await told.next()).value!];
-      yield rowOf(pair, kind, by, differing, [ours.corrections, theirs.corrections]);
+    const sides = listed.flatMap(({ told: pair }) => pair);
+    let ours: string | null | undefined;
+    let at = 0;
+    for await (const [, { corrections }] of withCorrections(run, sides, (each) => each?.versions ?? NO_VERSIONS)) {
+      if (at++ % 2 === 0) ours = corrections;
+      else {
+        const { told, kind, by, differing } = listed[at / 2 - 1]!;
+        yield rowOf(told, kind, by, differing, [ours ?? null, corrections]);
+      }
     }
     const kinds = ['differs', 'only-in-source', 'only-in-other'];
     for (const by of MATCHED_BY) yield totalRow(`matched by ${by}`, counts.get(by)!);
