@@ -144,7 +144,9 @@ describe('completeness', () => {
 
   async function rows(name: string, parameters: string): Promise<Row[]> {
     const { body } = await service.http().get(`/v1/ledgers/${name}/reports/completeness?${parameters}`).expect(200);
-    return (body as { rows: Row[] }).rows;
+    const mask = (text: string | null): string | null =>
+      text && text.replaceAll(/"recorded_at":"[^"]*"/g, '"recorded_at":"RECORDED_AT"');
+    return (body as { rows: Row[] }).rows.map((row) => ({ ...row, corrections: mask(row.corrections ?? null) }));
   }
 
   it('says of a made week what is missing, repeated and silent, and of each source and day whether it is complete', async () => {

@@ -52,14 +52,14 @@ describe('reports on orders', () => {
     await record('copies', MADE_COPIES);
     await record('chaos', chaos());
     await record('apart', apart());
-    const rows = await query<{ event_id: string; recorded_by: string; event_hash: Buffer }>(
+    const rows = await query<{ ledger: string; event_id: string; recorded_by: string; event_hash: Buffer }>(
       service.database,
-      `SELECT event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('desk', 'chaos', 'apart')`,
+      `SELECT ledger, event_id, recorded_by, event_hash FROM audit_events WHERE ledger IN ('desk', 'chaos', 'apart')`,
     );
     envelopes = new Map(
-      rows.map(({ event_id: id, recorded_by, event_hash: hash }) => [
+      rows.map(({ ledger, event_id: id, recorded_by, event_hash: hash }) => [
         id,
-        { recorded_by, event_hash: hash.toString('hex') },
+        { ledger, recorded_by, event_hash: hash.toString('hex') },
       ]),
     );
   });
@@ -649,6 +649,42 @@ describe('reports on orders', () => {
       const reader = await createKey(service, ['events:read'], ['_service']);
       await service.http(reader.key).get(LOG).query(EVER_DAYS).expect(403);
     });
+  });
+
+  it('tell of the last corrections of an event that was corrected again and again', async () => {
+    const id = (n: number): string => `0197f3a1-6c00-7000-8000-0000000c${String(n).padStart(4, '0')}`;
+    const note = (n: number): string => String(n).padEnd(3_000, 'n');
+    const corrections = Array.from({ length: 31 }, (_, n): SentEvent => ({
+      ...MADE_DESK[0]!,
+      ...{ event_id: id(n), entity_id: 'again', user_id: `trader-${n}` },
+      ...{ new_state: { price: String(n) }, metadata: { reason: `reason ${n}`, note: note(n < 27 ? 0 : n) } },
+      ...(n > 0 ? { corrects: id(n % 2 ? n - 1 : n - 2) } : {}),
+    }));
+    await record('corrected', corrections);
+    const [found, ...others] = await rows('corrected', 'replay', {}, DAY);
+    expect(others).toEqual([]);
+    const at = ledgers.get('corrected')![30]!.recorded_at;
+    expect(found).toMatchObject({ correction_user_id: 'trader-30', correction_reason: 'reason 30', event_id: id(30) });
+    const told = JSON.parse(found!.corrections!) as Record<string, unknown>[];
+    expect(told).toHaveLength(21);
+    expect(told[0]).toEqual({ left_out: '10' });
+    // of the notes, 3,000 characters from and to each, no more than two pairs fit
+    for (const n of [28, 27]) {
+      expect(told[n - 10]).toMatchObject({ user_id: `trader-${n}`, changes: null });
+      expect(told[n - 10]!.changes_left_out).toContain('too long for a cell: 4 members');
+    }
+    expect(told[1]).toMatchObject({ user_id: 'trader-11', reason: 'reason 11', changes: null });
+    expect(told[20]).toEqual({
+      ...{ event_id: id(30), sequence: '31', after_event_id: id(29), after_sequence: '30' },
+      ...{ user_id: 'trader-30', recorded_at: at, reason: 'reason 30' },
+      changes: {
+        'metadata.note': { from: note(29), to: note(30) },
+        'metadata.reason': { from: 'reason 29', to: 'reason 30' },
+        'new_state.price': { from: '29', to: '30' },
+        user_id: { from: 'trader-29', to: 'trader-30' },
+      },
+    });
+    expect(found!.corrections!.length).toBeLessThan(32_767);
   });
 
   it('says that there are more orders than one answer has', async () => {

@@ -7,6 +7,7 @@ import { PageReads } from '../src/events/page-reads.js';
 import { KINDS } from '../src/reference-data/kinds.js';
 import { ReferenceTimelines } from '../src/reference-data/reference-timelines.js';
 import { csvLine } from '../src/http/csv.js';
+import { VOCABULARY_VERSION } from '../src/vocabulary/order-vocabulary.js';
 import { sampleEvent, startService, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
 import { connected, runJob } from './support/verification.js';
@@ -434,6 +435,27 @@ describe('reference data', () => {
       ['client', { client_id: 'T-4', name: 'X', nationality: 'SE,US' }, '/nationality', 'countries'],
       ['client', { client_id: 'T-4', name: 'X', nationality: 'SE', birth_date: '1970-02-30' }, '/birth_date', 'day'],
       ['membership', { member_venue: 'XETR', reported_by: 'firm' }, '/member_venue', 'membership'],
+      // the last digit of the LEI, a MIC of five, and what follows it
+      ...['529900G3SW56SHYNPR96/XETR', '529900G3SW56SHYNPR95/XETRA', '529900G3SW56SHYNPR95/XETR/XETR'].map(
+        (id): [string, Record<string, string>, string, string] => [
+          ...(['membership', { member_venue: id, reported_by: 'firm' }, '/member_venue', 'membership'] as const),
+        ],
+      ),
+      ['membership', { member_venue: '5493001KJTIIGC8Y1R12/XETR', reported_by: 'firm' }, '/member_venue', 'known'],
+      ['membership', { member_venue: '529900G3SW56SHYNPR95/XNON', reported_by: 'firm' }, '/member_venue', 'known'],
+      [
+        'client',
+        { client_id: 'T-4', name: 'X', lei: '5493001KJTIIGC8Y1R12', decision_maker: 'R-1 529900G3SW56SHYNPR96' },
+        ...(['/decision_maker', 'lei'] as const),
+      ],
+      [
+        'venue',
+        {
+          ...{ mic: 'XNEW', name: 'New', operating_mic: 'XNEW', segment: 'OPRT', country: 'DE' },
+          category: 'regulated market',
+        },
+        ...(['/category', 'category'] as const),
+      ],
       ['instrument', { isin: 'US5949181045', name: 'Swap', underlying: 'EURI' }, '/underlying', 'underlyings'],
       ['instrument', { isin: 'US5949181045', name: 'Option', strike_price: '1e3' }, '/strike_price', 'decimal'],
     ];
@@ -670,7 +692,8 @@ describe('reports', () => {
       service.database,
       `SELECT max(sequence) AS sequence FROM audit_events WHERE ledger = '_service' AND event_type = 'reference_data'`,
     );
-    expect(tables).toEqual([{ name: 'reference-data', version: `5 (event ${last!.sequence} of _service)` }]);
+    expect(tables).toContainEqual({ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) });
+    expect(tables.slice(1)).toEqual([{ name: 'reference-data', version: `5 (event ${last!.sequence} of _service)` }]);
     expect(parameters.reference_as_of).toBe('5');
     // what is asked for as of the event is answered by what was known before it was recorded: nothing
     expect((await run('mifid2-trades', '&as_of=2').expect(200)).text).toBe(

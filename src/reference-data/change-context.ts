@@ -1,5 +1,5 @@
 import type { Change, ColumnMistake } from './change.js';
-import type { Kind } from './kinds.js';
+import type { Attributes, Kind } from './kinds.js';
 import { isKnown, lastBegunBy, Timeline, timelineOf, type Span } from './timeline.js';
 
 /** What is known already, as far as changes of a kind are held against it. */
@@ -61,19 +61,35 @@ function ofItself(kind: Kind, { entry_id: id, valid_from: from, attributes }: Ch
 
 function ofOthers(
   kind: Kind,
-  { valid_from: from, valid_to: to, attributes }: Change,
+  { entry_id: id, valid_from: from, valid_to: to, attributes }: Change,
   known: Known,
   timelineOfOther: (kind: string, id: string) => readonly Span[],
 ): ColumnMistake[] {
-  return kind.fields.flatMap(({ name, refersTo }) => {
-    const value = attributes?.[name];
-    if (value === undefined || refersTo === undefined || !known.has(refersTo)) return [];
-    const isThere = timelineOfOther(refersTo, value).some(
+  return referencesOf(kind, id, attributes).flatMap(({ column, kind: other, id: value }) => {
+    if (!known.has(other)) return [];
+    const isThere = timelineOfOther(other, value).some(
       (span) =>
         holds(span) && (to === null || span.valid_from < to) && (span.valid_to === null || span.valid_to > from),
     );
     if (isThere) return [];
-    const detail = `${name} ${value} is not known as ${refersTo} at any time of this validity`;
-    return [{ column: name, rule: 'known', detail }];
+    const named = column === kind.id.name && value !== id ? `${column} names ${value}, which` : `${column} ${value}`;
+    const detail = `${named} is not known as ${other} at any time of this validity`;
+    return [{ column, rule: 'known', detail }];
   });
+}
+
+/** Entries of other kinds that a change names; none where it ends an entry. */
+export function referencesOf(
+  { id: { name: idColumn }, fields, idRefersTo }: Kind,
+  id: string,
+  attributes: Attributes | null,
+): { column: string; kind: string; id: string }[] {
+  if (attributes === null) return [];
+  return [
+    ...(idRefersTo?.(id) ?? []).map((named) => ({ column: idColumn, ...named })),
+    ...fields.flatMap(({ name, refersTo }) => {
+      const value = attributes[name];
+      return value === undefined || refersTo === undefined ? [] : [{ column: name, kind: refersTo, id: value }];
+    }),
+  ];
 }

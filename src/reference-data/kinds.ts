@@ -36,6 +36,8 @@ export interface Kind {
   /** by what events name an entry */
   id: Field;
   fields: readonly Field[];
+  /** of which other kinds its own id names entries: these must be known, where any entry of their kind is */
+  idRefersTo?: (id: string) => readonly { kind: string; id: string }[];
   /** mistakes that one field alone does not show, by the column that is told */
   together?: (id: string, attributes: Attributes) => (Mistake & { column: string })[];
   /** once ended, an id does not come back for another thing */
@@ -80,6 +82,26 @@ const PLAIN_ID: Check = [
   (value) => /^[A-Z0-9+-]{1,33}$/.test(value),
   'must have 1 to 33 upper-case letters, digits, plus or minus',
 ];
+const MEMBERSHIP: Check = [
+  'membership',
+  (value) => {
+    const [member, venue, ...more] = value.split('/');
+    return more.length === 0 && isLei(member!) && venue !== undefined && isMicShaped(venue);
+  },
+  'must be an LEI with right check digits (ISO 17442), a slash and a MIC of four upper-case letters and digits (ISO 10383)',
+];
+const MARKET_CATEGORY: Check = [
+  'category',
+  (value) => /^[A-Z]{4}$/.test(value),
+  'must be a market category code of four upper-case letters (ISO 10383)',
+];
+/** Ids of the firm's own have no form; what looks like an LEI is meant to be one. */
+const DECISION_MAKERS: Check = [
+  'lei',
+  (value) => value.split(' ').every((each) => !LEI_SHAPED.test(each) || isLei(each)),
+  'must name representatives or LEIs with right check digits (ISO 17442), with blanks between them',
+];
+const LEI_SHAPED = /^[A-Z0-9]{18}[0-9]{2}$/;
 const UNDERLYINGS: Check = [
   'underlyings',
   (value) => parseUnderlyings(value) !== undefined,
@@ -244,7 +266,7 @@ export const KINDS: readonly Kind[] = [
       ),
       field(
         'decision_maker',
-        TEXT,
+        DECISION_MAKERS,
         'R-1',
         'who decides for the client: representative_id, or the LEI of the firm itself under a mandate; several with blanks between them',
       ),
@@ -276,7 +298,7 @@ export const KINDS: readonly Kind[] = [
       field('operating_mic', MIC, 'XETR', 'of the operator; of an operating MIC itself', REQUIRED),
       field('segment', codes('OPRT', 'SGMT'), 'OPRT', 'OPRT for an operating MIC, SGMT for a segment of one', REQUIRED),
       field('country', VENUE_COUNTRY, 'DE', 'where it is', REQUIRED),
-      field('category', TEXT, 'RMKT', 'market category of ISO 10383'),
+      field('category', MARKET_CATEGORY, 'RMKT', 'market category of ISO 10383'),
       field('lei', LEI, '529900G3SW56SHYNPR95', 'of the operator'),
       field(
         'kind',
@@ -299,9 +321,16 @@ export const KINDS: readonly Kind[] = [
   {
     name: 'membership',
     title: 'Memberships of venues',
+    idRefersTo: (memberVenue) => {
+      const [member, venue] = memberVenue.split('/') as [string, string];
+      return [
+        { kind: 'legal-entity', id: member },
+        { kind: 'venue', id: venue },
+      ];
+    },
     id: field(
       'member_venue',
-      ['membership', (value) => /^[A-Z0-9]{18}[0-9]{2}\/[A-Z0-9]{4}$/.test(value), 'must be an LEI, a slash and a MIC'],
+      MEMBERSHIP,
       '529900G3SW56SHYNPR95/XETR',
       'LEI of the member, a slash, MIC of the venue',
       REQUIRED,

@@ -12,7 +12,7 @@ import { summary } from '../http/dto.pipe.js';
 import { Problem, type FieldError } from '../http/problem.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { isEventText } from '../integrity/event.js';
-import { judgeChanges, type Known } from './change-context.js';
+import { judgeChanges, referencesOf, type Known } from './change-context.js';
 import { readChange, readInstant, type Change, type FlatChange } from './change.js';
 import { KINDS, MAX_TEXT, type Attributes, type Kind } from './kinds.js';
 import { changeLine, headerLine, lineError, readReferenceFile, type PlacedChange } from './reference-file.js';
@@ -246,10 +246,11 @@ export class ReferenceData {
       placed.map(({ change }) => change.entry_id),
     );
     const others = new Map<string, Map<string, RecordedChange[]>>();
-    for (const { name, refersTo } of kind.fields) {
-      if (refersTo === undefined || !counts.has(refersTo)) continue;
-      const ids = placed.flatMap(({ change }) => change.attributes?.[name] ?? []);
-      others.set(refersTo, await read(refersTo, ids));
+    const named = placed.flatMap(({ change }) => referencesOf(kind, change.entry_id, change.attributes));
+    for (const name of new Set(named.map((each) => each.kind))) {
+      if (!counts.has(name)) continue;
+      const ids = named.filter((each) => each.kind === name).map(({ id }) => id);
+      others.set(name, await read(name, ids));
     }
     return {
       changesOf: (id) => own.get(id) ?? [],

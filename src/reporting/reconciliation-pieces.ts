@@ -29,7 +29,7 @@ export async function* piecesOfReconciliation(
   const { sample, messageId } = readSample(plan.sample);
   const run: ReportRun = {
     ...{ ledger, asOf, period, deleted, parameters, archive },
-    read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
+    read: (work, other = ledger) => readPage(pool, timeoutMs, other, work, gone),
   };
   const files = new SentFiles((name, work) => readPage(pool, timeoutMs, name, work, gone), archive, pool);
   const reconciliation = new Reconciliation(run, { executingEntity, sample, positions, files });

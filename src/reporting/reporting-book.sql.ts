@@ -454,6 +454,29 @@ export async function placeOfAct(
   return rows[0];
 }
 
+/** The acts of some makers, up to one. */
+export async function actsOfMakers(
+  database: Database,
+  makers: readonly string[],
+  upToAct: number,
+): Promise<Pick<RecordedAct, 'act' | 'kind' | 'subject' | 'maker' | 'ledger' | 'sequence'>[]> {
+  const { rows } = await database.query<
+    Pick<RecordedAct, 'act' | 'kind' | 'subject' | 'maker' | 'ledger' | 'sequence'>
+  >(
+    'SELECT act, kind, subject, maker, ledger, sequence FROM reporting_acts WHERE maker = ANY ($1::uuid[]) AND act <= $2',
+    [makers, upToAct],
+  );
+  return rows;
+}
+
+/** The ledgers that were read, in the order in which they succeed each other. */
+export async function readLedgers(database: Database): Promise<string[]> {
+  const { rows } = await database.query<{ ledger: string }>(
+    'SELECT ledger FROM reporting_progress ORDER BY length(ledger), ledger',
+  );
+  return rows.map(({ ledger }) => ledger);
+}
+
 /** Those of some acts by which reports of a ledger were sent. */
 export async function actsOfLedger(
   database: Database,

@@ -6,6 +6,16 @@ export const REPORTING_AS_OF = 'reporting_as_of';
 export const AT = 'at';
 export const TIME_ZONE = 'time_zone';
 
+export const REPORTING_AS_OF_PARAMETER: ReportParameter = {
+  name: REPORTING_AS_OF,
+  description:
+    'Number of the act in the ledger _reporting up to which submissions and feedback count; 0 for none. Without it all of them, or with at or as_of those that were recorded by then',
+  example: '12',
+  required: false,
+  mistake: (value) =>
+    /^(?:0|[1-9][0-9]{0,8})$/.test(value) ? undefined : { rule: 'act', rest: 'must be the number of an act, or 0' },
+};
+
 /** What fixes a run to what was sent and answered, besides `as_of` and `reference_as_of`: reporting-standing.ts. */
 export const STANDING_PARAMETERS: readonly ReportParameter[] = [
   {
@@ -24,15 +34,7 @@ export const STANDING_PARAMETERS: readonly ReportParameter[] = [
       }
     },
   },
-  {
-    name: REPORTING_AS_OF,
-    description:
-      'Number of the act in the ledger _reporting up to which submissions and feedback count; 0 for none. Without it all of them, or with at or as_of those that were recorded by then',
-    example: '12',
-    required: false,
-    mistake: (value) =>
-      /^(?:0|[1-9][0-9]{0,8})$/.test(value) ? undefined : { rule: 'act', rest: 'must be the number of an act, or 0' },
-  },
+  REPORTING_AS_OF_PARAMETER,
   {
     name: TIME_ZONE,
     description: 'Time zone of the authority, of the IANA list; REPORTING_TIME_ZONE when left out',

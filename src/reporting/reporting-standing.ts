@@ -42,7 +42,11 @@ export class ReportingStanding {
     const act = given !== undefined ? Number(given) : then === undefined ? last : await sql.lastActUpTo(this.pool, at);
     const place = await sql.placeOfAct(this.pool, act);
     return {
-      parameters: { [AT]: at, [REPORTING_AS_OF]: String(act), ...(asks(TIME_ZONE) ? this.zone(parameters) : {}) },
+      parameters: {
+        ...(asks(AT) ? { [AT]: at } : {}),
+        [REPORTING_AS_OF]: String(act),
+        ...(asks(TIME_ZONE) ? this.zone(parameters) : {}),
+      },
       tables: place
         ? [{ name: 'transaction-reporting', version: `${act} (event ${place.sequence} of ${place.ledger})` }]
         : [],

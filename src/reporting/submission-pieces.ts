@@ -37,7 +37,7 @@ export async function* piecesOfSubmission(
     ...{ ledger, asOf, period: read.period, deleted, parameters: read.parameters, archive },
     ...{ executingEntity: read.executingEntity, referenceRevision: read.referenceRevision },
     submittedAt: read.files.createdAt,
-    read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
+    read: (work, other = ledger) => readPage(pool, timeoutMs, other, work, gone),
   });
   const { executingEntity, upToAct } = read;
   const sentOf = (eventIds: readonly string[]) =>

@@ -1,4 +1,5 @@
 import { partsOf, sumsOf, type GroupOrder } from './aggregate-group.js';
+import { NO_VERSIONS } from './correction-story.js';
 import { parseDecimal } from './decimal.js';
 
 describe('a group', () => {
@@ -11,6 +12,7 @@ describe('a group', () => {
       value: parseDecimal(String(clients * 5)),
       allocations: Array.from({ length: clients }, (_, i) => ({
         ...{ orderId: 'A', client: `C-${i}`, account: null, quantity: '1', price: i === 7 ? '5.02' : '5', event },
+        versions: NO_VERSIONS,
       })),
     };
     const began = performance.now();

@@ -3,6 +3,8 @@ import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import type { TermName } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
 import { add, compare, multiply, parseDecimal, subtract, ZERO, type Decimal } from './decimal.js';
+import { lastVersions, type LastVersions } from './correction-story.js';
+import type { EventPlace } from './lifecycle-steps.js';
 import { factsOf } from './order-facts.js';
 import { grouped } from './grouped.js';
 import { isCopy } from './order-members.js';
@@ -19,7 +21,8 @@ export interface Allocation {
   account: string | null;
   quantity: string | null;
   price: string | null;
-  event: Pick<StoredRow, 'event_id' | 'sequence'>;
+  event: EventPlace;
+  versions: LastVersions;
 }
 
 /** An order of a group, as it stands at the end of its life; corrected. */
@@ -58,7 +61,7 @@ export async function groupOrder(life: OrderLife): Promise<GroupOrder> {
       executed = executed && quantity && add(executed, quantity);
       value = value && quantity && price && add(value, multiply(quantity, price));
     }
-    allocations.push(...allocationsOf(life.orderId, metadata.allocations, event.stated));
+    allocations.push(...allocationsOf(life.orderId, metadata.allocations, event.stated, event.versions));
   }
   const aggregate: (readonly [TermName, string])[] = [
     ['aggregated', 'true'],
@@ -71,7 +74,13 @@ export async function groupOrder(life: OrderLife): Promise<GroupOrder> {
 }
 
 /** Of a value that is no list of objects, one allocation of which nothing is known. */
-function allocationsOf(orderId: string, value: JsonValue | undefined, row: StoredRow): Allocation[] {
+function allocationsOf(
+  orderId: string,
+  value: JsonValue | undefined,
+  row: StoredRow,
+  held: readonly StoredRow[],
+): Allocation[] {
+  const versions = lastVersions(held);
   if (cellOf(value) === null) return [];
   const event = { event_id: row.event_id, sequence: row.sequence };
   return (Array.isArray(value) ? value : [null]).map((each) => {
@@ -79,7 +88,7 @@ function allocationsOf(orderId: string, value: JsonValue | undefined, row: Store
     const text = (name: string): string | null => (Object.hasOwn(members, name) ? cellOf(members[name]) : null);
     return {
       ...{ orderId, client: text('client_id'), account: text('account') },
-      ...{ quantity: text('quantity'), price: text('price'), event },
+      ...{ quantity: text('quantity'), price: text('price'), event, versions },
     };
   });
 }

@@ -1,5 +1,6 @@
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { decimalOf, groupOrder, mayBeSlice, partsOf, sumsOf, type GroupOrder } from './aggregate-group.js';
+import { CORRECTION_COLUMNS, NO_CORRECTION_CELLS, withCorrections } from './correction-story.js';
 import { compare, formatDecimal, parseDecimal, ZERO, type Decimal } from './decimal.js';
 import { factAt, heldEvents, type HeldEvent } from './held-events.js';
 import { ordersStating } from './orders-stating.js';
@@ -22,7 +23,7 @@ interface Group {
 
 export const aggregationAllocation = defineReport({
   name: 'aggregation-allocation',
-  version: 3,
+  version: 4,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Aggregation and allocation',
   question: 'Which orders were aggregated, who was in each aggregate, what did each get, and what does not add up?',
@@ -66,6 +67,7 @@ export const aggregationAllocation = defineReport({
     { name: 'found', description: 'what does not add up; semicolons between' },
     { name: 'event_id', description: 'of an allocation: the event that states it; corrected' },
     { name: 'sequence', description: 'its position in the ledger' },
+    ...CORRECTION_COLUMNS,
   ],
   async *rows(run) {
     const span = widened(run.period, AROUND_MICROS);
@@ -182,7 +184,8 @@ async function* rowsOfGroup(run: ReportRun, group: Group, span: Period) {
       };
     }
   }
-  for (const allocation of orders.flatMap((order) => order.allocations).sort(bySequence)) {
+  const allocations = orders.flatMap((order) => order.allocations).sort(bySequence);
+  for await (const [allocation, told] of withCorrections(run, allocations, ({ versions }) => versions)) {
     yield {
       ...base,
       kind: 'allocation',
@@ -193,6 +196,7 @@ async function* rowsOfGroup(run: ReportRun, group: Group, span: Period) {
       price: allocation.price,
       event_id: allocation.event.event_id,
       sequence: allocation.event.sequence,
+      ...told,
     };
   }
   for (const share of sums.clients) {
@@ -216,6 +220,7 @@ const NOTHING = Object.freeze({
   ...{ group: null, grouped_by: null, kind: null, order_id: null, client: null, account: null, instrument: null },
   ...{ side: null, ordered: null, executed: null, allocated: null, price: null, difference: null, verdict: null },
   ...{ found: null, event_id: null, sequence: null },
+  ...NO_CORRECTION_CELLS,
 });
 
 function text(value: Decimal | undefined): string | null {

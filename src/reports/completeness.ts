@@ -1,8 +1,10 @@
+import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { STREAM_PAGE_BYTES } from '../events/event-search.js';
 import { lesser } from '../events/sequences.js';
 import { contentOf, microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros, parseTimestamp } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
+import { CORRECTION_COLUMNS, lastVersions, NO_CORRECTION_CELLS, withCorrections } from './correction-story.js';
 import { holds, readCorrections } from './corrections-of.js';
 import { scanPeriod } from './event-scan.js';
 import { STORED_COLUMNS } from '../events/stored-events.js';
@@ -58,11 +60,15 @@ interface CompletenessRow {
   after_sequence: string | null;
   before_sequence: string | null;
   verdict: string | null;
+  correction_user_id: string | null;
+  correction_reason: string | null;
+  corrections: string | null;
 }
 
 export const completeness = defineReport({
   name: 'completeness',
-  version: 2,
+  version: 3,
+  tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Completeness of the sources',
   question:
     'Has everything that our systems sent been recorded: what is missing, repeated, or silent, by source and day?',
@@ -95,6 +101,7 @@ export const completeness = defineReport({
     { name: 'after_sequence', description: 'position in the ledger of the event before a gap' },
     { name: 'before_sequence', description: 'of the event after a gap, of the first that repeats, or of the total' },
     { name: 'verdict', description: 'of the day: complete, incomplete or undecided' },
+    ...CORRECTION_COLUMNS,
   ],
   async *rows(run) {
     const days = daysOf(run);
@@ -516,8 +523,9 @@ async function totalRows(run: ReportRun, days: Days, traffic: Traffic): Promise<
   const scan = { by: { column: 'event_type', value: SOURCE_TOTAL }, keep: { entityType: SOURCE_TOTAL } } as const;
   for await (const page of scanPeriod<StoredRow>(run, scan, STORED_COLUMNS)) {
     const corrections = await readCorrections(run, page);
-    for (const row of page) {
-      if (!holds(row, corrections) || row.action === 'void') continue;
+    const totals = page.filter((row) => row.action !== 'void' && holds(row, corrections));
+    const versionsOf = (row: StoredRow) => lastVersions(corrections.versions(row));
+    for await (const [row, told] of withCorrections(run, totals, versionsOf)) {
       const { new_state: state, source: sender } = contentOf(row);
       const day = cellOf(state.day);
       if (day === null || !wanted.has(day)) continue;
@@ -535,6 +543,7 @@ async function totalRows(run: ReportRun, days: Days, traffic: Traffic): Promise<
           expected: `${isReadable ? stated : 'a total that can be read'}${type === null ? '' : ` of ${type}`}`,
           found: isReadable ? String(recorded) : (stated ?? 'no new_state.events'),
           before_sequence: row.sequence,
+          ...told,
         }),
       );
     }
@@ -624,6 +633,7 @@ function rowOf(
     kind,
     ...{ from: null, to: null, count: null, expected: null, found: null },
     ...{ after_sequence: null, before_sequence: null, verdict: null },
+    ...NO_CORRECTION_CELLS,
     ...rest,
   };
 }

@@ -1,8 +1,10 @@
 import { readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { correctionsInForce } from '../events/corrections.js';
 import { grouped } from './grouped.js';
+import type { EventPlace } from './lifecycle-steps.js';
 import { TRADE_MEMBERS, type LifeMembers, type OrderMembersRow } from './order-members.js';
 import type { ReportRun } from './report.js';
+import { versionsOf, type Versioned } from './versions.js';
 
 /** An event as far as corrections need to know it. */
 export interface CorrectableEvent {
@@ -40,6 +42,11 @@ export interface Corrections<Selected = OrderMembersRow> {
    * nothing, whatever it says.
    */
   original: (event: CorrectableEvent) => Original | undefined;
+  /**
+   * The contents that held, one after the other, of what an event tells of: from the event that corrects nothing to the
+   * correction in force. Empty where nothing is corrected.
+   */
+  versions: (event: CorrectableEvent) => readonly EventPlace[];
 }
 
 type Entity = Pick<CorrectableEvent, 'entity_type' | 'entity_id'>;
@@ -88,6 +95,7 @@ export async function readCorrections(
   return {
     inForce: (event) => byEntity.get(keyOf(event))?.inForce(event),
     original: (event) => byEntity.get(keyOf(event))?.original(event),
+    versions: (event) => byEntity.get(keyOf(event))?.versions(event) ?? [],
   };
 }
 
@@ -166,12 +174,17 @@ function correctionsOfOne(corrections: readonly Correction<object>[], targets: r
   const known = new Map<string, Known>([...targets.map((each) => [each.event_id, each] as const), ...correctionById]);
 
   const originals = new Map<string, Known>();
+  const correctionsOf = new Map<string, Correction<object>[]>();
   for (const correction of corrections.toSorted((a, b) => (BigInt(a.sequence) < BigInt(b.sequence) ? -1 : 1))) {
     const target = known.get(correction.corrects);
     if (!target || BigInt(target.sequence) >= BigInt(correction.sequence)) continue;
     // An earlier event that something means to correct and nothing does: it lies on a circle.
     if (idInForce(target) === null) continue;
-    originals.set(correction.event_id, originals.get(target.event_id) ?? target);
+    const original = originals.get(target.event_id) ?? target;
+    originals.set(correction.event_id, original);
+    const own = correctionsOf.get(original.event_id);
+    if (own) own.push(correction);
+    else correctionsOf.set(original.event_id, [correction]);
   }
   return {
     inForce: (event) => {
@@ -179,6 +192,11 @@ function correctionsOfOne(corrections: readonly Correction<object>[], targets: r
       return id === null ? undefined : correctionById.get(id);
     },
     original: ({ event_id }) => originals.get(event_id),
+    versions: (event) => {
+      const { event_id, sequence } = originals.get(event.event_id) ?? event;
+      const own = correctionsOf.get(event_id);
+      return own ? versionsOf<Versioned & EventPlace>({ event_id, sequence, corrects: null }, own) : [];
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { invalidParameters, queryError } from '../http/parameters.js';
 import { microsOf } from '../integrity/stored-event.js';
 import { formatTimestamp, parseTimestamp } from '../integrity/timestamp.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
+import { CORRECTIONS, NO_VERSIONS, withCorrections } from './correction-story.js';
 import { differencesOf, ExecutionMatching, MATCHED_BY, type Match, type ToldExecution } from './execution-matching.js';
 import { factAt, heldEvents, sourceOf, type HeldEvent } from './held-events.js';
 import { isWithin, widened } from './periods.js';
@@ -21,7 +22,7 @@ const MOST_HELD = 100_000;
 
 export const dropCopyReconciliation = defineReport({
   name: 'drop-copy-reconciliation',
-  version: 3,
+  version: 4,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Drop copy reconciliation',
   question: 'Do two sources tell of the same executions: what does only one of them have, and in what do they differ?',
@@ -87,6 +88,11 @@ export const dropCopyReconciliation = defineReport({
     { name: 'sequence', description: 'its position in the ledger' },
     { name: 'other_event_id', description: 'of the other source' },
     { name: 'other_sequence', description: 'its position in the ledger' },
+    {
+      name: 'corrections',
+      description: `of the source's execution: ${CORRECTIONS.description}`,
+    },
+    { name: 'other_corrections', description: 'the same of the other source' },
     { name: 'total_of', description: 'in total rows: of what' },
     { name: 'count', description: 'in total rows: how many' },
   ],
@@ -124,7 +130,16 @@ export const dropCopyReconciliation = defineReport({
       listed.push({ told: pair, kind, by: null, differing: [] });
     }
     listed.sort((a, b) => compareTold(firstOf(a.told), firstOf(b.told)));
-    for (const { told, kind, by, differing } of listed) yield rowOf(told, kind, by, differing);
+    const sides = listed.flatMap(({ told: pair }) => pair);
+    let ours: string | null | undefined;
+    let at = 0;
+    for await (const [, { corrections }] of withCorrections(run, sides, (each) => each?.versions ?? NO_VERSIONS)) {
+      if (at++ % 2 === 0) ours = corrections;
+      else {
+        const { told, kind, by, differing } = listed[at / 2 - 1]!;
+        yield rowOf(told, kind, by, differing, [ours ?? null, corrections]);
+      }
+    }
     const kinds = ['differs', 'only-in-source', 'only-in-other'];
     for (const by of MATCHED_BY) yield totalRow(`matched by ${by}`, counts.get(by)!);
     for (const kind of kinds) yield totalRow(kind, listed.filter((each) => each.kind === kind).length);
@@ -168,6 +183,7 @@ function toldBy(event: HeldEvent, side: 0 | 1, isListed: boolean): ToldExecution
     orderId: content.entity_id,
     eventId: content.event_id,
     sequence: row.sequence,
+    versions: event.versions,
   };
 }
 
@@ -187,7 +203,13 @@ function compareTold(a: ToldExecution, b: ToldExecution): number {
   return Number(BigInt(a.sequence) - BigInt(b.sequence));
 }
 
-function rowOf([a, b]: Told, kind: string, by: string | null, differing: readonly string[]) {
+function rowOf(
+  [a, b]: Told,
+  kind: string,
+  by: string | null,
+  differing: readonly string[],
+  [corrections, otherCorrections]: readonly (string | null)[] = [],
+) {
   return {
     kind,
     matched_by: by,
@@ -204,6 +226,7 @@ function rowOf([a, b]: Told, kind: string, by: string | null, differing: readonl
     time_difference_ns: a && b ? String(b.nanos - a.nanos) : null,
     ...{ event_id: a?.eventId ?? null, sequence: a?.sequence ?? null },
     ...{ other_event_id: b?.eventId ?? null, other_sequence: b?.sequence ?? null },
+    ...{ corrections: corrections ?? null, other_corrections: otherCorrections ?? null },
     ...{ total_of: null, count: null },
   };
 }

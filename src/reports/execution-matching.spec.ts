@@ -1,3 +1,4 @@
+import { NO_VERSIONS } from './correction-story.js';
 import { ExecutionMatching, type ToldExecution } from './execution-matching.js';
 
 function told(side: 0 | 1, number: number, nanos: bigint, more: Partial<ToldExecution> = {}): ToldExecution {
@@ -5,6 +6,7 @@ function told(side: 0 | 1, number: number, nanos: bigint, more: Partial<ToldExec
     ...{ side, isListed: true, orderNames: ['O-1'], executionId: null, transactionId: null, instrument: null },
     ...{ isin: null, orderSide: null, venue: null, currency: null, quantity: '1', price: '5', time: '', nanos },
     isTimeOfCopy: false,
+    versions: NO_VERSIONS,
     ...{ orderId: 'O-1', eventId: `${side}-${number}`, sequence: String(number), ...more },
   };
 }

@@ -1,3 +1,4 @@
+import type { LastVersions } from './correction-story.js';
 import { formatDecimal, parseDecimal } from './decimal.js';
 import { grouped } from './grouped.js';
 
@@ -24,6 +25,8 @@ export interface ToldExecution {
   orderId: string;
   eventId: string;
   sequence: string;
+  /** the contents of it that held */
+  versions: LastVersions;
   /** whether it happened in the period: others are there to be matched with */
   isListed: boolean;
 }

@@ -1,5 +1,6 @@
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
+import { lastVersions, type LastVersions } from './correction-story.js';
 import { holds, readCorrections, type Corrections, type Original } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { factsOf, ORDER_FACTS, type FactRow } from './order-facts.js';
@@ -15,6 +16,8 @@ export interface HeldEvent {
   content: Content;
   /** the event as first recorded, where this one is its correction in force */
   original: Original | undefined;
+  /** the contents that held, from that one to this one */
+  versions: LastVersions;
   /** what the event itself states */
   own: ReadonlyMap<FactName, string>;
   /** the latest that is stated up to the event as first recorded, itself included; corrected (order-lives.ts) */
@@ -63,7 +66,12 @@ export async function* heldEvents(
       holding.map(({ row, original }) => ({ orderId: row.entity_id, place: BigInt((original ?? row).sequence) })),
       corrections,
     );
-    const events = holding.map((held, i) => ({ ...held, known: values[i]!, later: NOTHING }));
+    const events = holding.map((held, i) => ({
+      ...held,
+      versions: lastVersions(corrections.versions(held.row)),
+      known: values[i]!,
+      later: NOTHING,
+    }));
     if (ahead.length > 0) await lookAhead(lives, events, ahead, corrections);
     if (events.length > 0) yield events;
   }

@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto';
+import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { deletionSentence } from '../archive/deleted-ranges.js';
 import { contentOf } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { shortened } from './cell.js';
+import {
+  correctionCells,
+  CORRECTION_COLUMNS,
+  lastVersions,
+  NO_VERSIONS,
+  type LastVersions,
+} from './correction-story.js';
 import {
   ALL_RULES,
   DUPLICATE_RULE,
@@ -35,7 +43,8 @@ interface LifecycleException extends Finding {
 
 export const lifecycleExceptions = defineReport({
   name: 'lifecycle-exceptions',
-  version: 4,
+  version: 5,
+  tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Lifecycle exceptions',
   question: "Which orders' records contradict themselves or are unfinished?",
   parameters: [
@@ -70,14 +79,17 @@ export const lifecycleExceptions = defineReport({
     { name: 'sequence', description: 'of the event that it is about; of a corrected one the correction in force' },
     { name: 'event_id', description: 'the same event' },
     { name: 'events', description: 'all events concerned, each as event_id@sequence, that one first' },
+    ...CORRECTION_COLUMNS,
   ],
   async *rows(run) {
     const isWanted = wantedRules(run);
     const end: LifeEnd = { periodEnd: nanosecondsOf(run.period.to), deleted: deletedSentence(run) };
     const executions = new ExecutionsOfOrders();
     for await (const life of ordersInPeriod(run)) {
-      for await (const { rule, events, expected, found } of exceptionsOf(life, end, executions)) {
+      const corrected = new Map<string, LastVersions>();
+      for await (const { rule, events, expected, found } of exceptionsOf(life, end, executions, corrected)) {
         if (!isWanted(rule)) continue;
+        const told = await correctionCells(run, corrected.get(events[0]!.event_id) ?? NO_VERSIONS);
         yield {
           order_id: life.orderId,
           rule: rule.id,
@@ -88,6 +100,7 @@ export const lifecycleExceptions = defineReport({
           sequence: events[0]!.sequence,
           event_id: events[0]!.event_id,
           events: events.map(({ event_id, sequence }) => `${event_id}@${sequence}`).join(' '),
+          ...told,
         };
       }
     }
@@ -96,22 +109,26 @@ export const lifecycleExceptions = defineReport({
 
 /**
  * What all rules find in a life, in its order; what they find of the life as a whole comes last. `executions` are those of
- * the orders before. Throws DamagedRowError.
+ * the orders before. Puts into `corrected` the versions of what was corrected, by the event_id that findings name. Throws
+ * DamagedRowError.
  */
 async function* exceptionsOf(
   life: OrderLife,
   end: LifeEnd,
   executions: ExecutionsOfOrders,
+  corrected: Map<string, LastVersions>,
 ): AsyncGenerator<LifecycleException> {
   let order = newOrder();
   for await (const event of life.events()) {
     if (event.kind === 'vain') {
       if (event.row.event_type !== ORDER_LIFECYCLE) continue;
+      if (event.stated !== event.row) corrected.set(event.row.event_id, lastVersions(event.versions));
       yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atVainCorrection?.(event.vain));
       continue;
     }
     if (event.kind === 'correction' || event.stated.event_type !== ORDER_LIFECYCLE) continue;
     if (event.stated !== event.row && event.stated.action === 'void') continue;
+    if (event.stated !== event.row) corrected.set(event.stated.event_id, lastVersions(event.versions));
     const content = contentOf(event.stated);
     if (isCopy(content)) continue;
     const step = stepOf(content, event.stated.sequence);

@@ -1,6 +1,8 @@
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
+import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
+import { CORRECTION_COLUMNS, lastVersions, withCorrections, type CorrectionCells } from './correction-story.js';
 import { holds, readCorrections, type Corrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
@@ -26,7 +28,8 @@ const LOOKED_UP = 'names of what the fill does not say itself, each with the seq
 
 const trades = defineReport({
   name: 'mifid2-trades',
-  version: 3,
+  version: 4,
+  tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Trades (MiFID II)',
   question:
     'Which trades were executed in the period: where, what, how much, at what price, when, for whom, by whose decision?',
@@ -67,6 +70,7 @@ const trades = defineReport({
       description:
         'its position; empty where nothing is corrected since the target is unknown, later, of another order or in a circle',
     },
+    ...CORRECTION_COLUMNS,
     { name: 'looked_up', description: LOOKED_UP },
   ],
   async *rows(run) {
@@ -87,7 +91,10 @@ const trades = defineReport({
         corrections,
       );
       const valuesOf = new Map(incomplete.map((trade, i) => [trade, values[i]]));
-      for (const trade of trades) yield rowOf(trade, valuesOf.get(trade));
+      const versionsOf = ({ row }: Trade) => lastVersions(corrections.versions(row));
+      for await (const [trade, told] of withCorrections(run, trades, versionsOf)) {
+        yield rowOf(trade, valuesOf.get(trade), told);
+      }
     }
   },
 });
@@ -132,7 +139,11 @@ function missing(content: Content): OrderMember[] {
   );
 }
 
-function rowOf({ row, content, original }: Trade, values: OrderValues<OrderMember> | undefined) {
+function rowOf(
+  { row, content, original }: Trade,
+  values: OrderValues<OrderMember> | undefined,
+  corrections: CorrectionCells,
+) {
   const { new_state: state } = content;
   const member = (name: OrderMember): string | null => memberOf(content, name) ?? values?.get(name)?.text ?? null;
   const isOfNobody = OF_NO_NAMED_CLIENT.includes(member('client_id_type') ?? '');
@@ -163,6 +174,7 @@ function rowOf({ row, content, original }: Trade, values: OrderValues<OrderMembe
     recorded_at: recordedAt(row),
     corrects: original?.event_id ?? content.corrects ?? null,
     corrects_sequence: original?.sequence ?? null,
+    ...corrections,
     looked_up: lookedUp.join(' ') || null,
   };
 }

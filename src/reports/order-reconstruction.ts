@@ -1,8 +1,14 @@
-import { canonicalize, type JsonObject, type JsonValue } from '../integrity/canonical-json.js';
+import { canonicalize } from '../integrity/canonical-json.js';
 import type { Content } from '../integrity/event.js';
-import { contentOf } from '../integrity/stored-event.js';
-import type { TermName } from '../vocabulary/order-vocabulary.js';
+import { contentOf, type StoredRow } from '../integrity/stored-event.js';
+import { REPORTING_AS_OF, REPORTING_AS_OF_PARAMETER } from '../reporting/reporting-parameters.js';
+import { reportingStages, type ReportingStage } from '../reporting/reporting-stages.js';
+import { VOCABULARY_VERSION, type TermName } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
+import { changesBetween } from './content-changes.js';
+import { eventsAt } from './events-at.js';
+import { isCopy } from './order-members.js';
+import { FILLS } from './regimes/regime.js';
 import { ordersStating } from './orders-stating.js';
 import {
   AROUND_MICROS,
@@ -60,7 +66,9 @@ interface Links {
 
 export const orderReconstruction = defineReport({
   name: 'order-reconstruction',
-  version: 3,
+  version: 4,
+  showsReportingLedger: true,
+  tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   isPeriodOptional: true,
   title: 'Reconstruction of an order',
   question:
@@ -72,6 +80,7 @@ export const orderReconstruction = defineReport({
       'An execution, of the period if there is one: metadata.execution_id or venue_transaction_id, exactly. This or order_id',
       'X-77',
     ),
+    REPORTING_AS_OF_PARAMETER,
   ],
   mistakeTogether: ({ order_id: orderId, execution_id: executionId }) =>
     (orderId === undefined) === (executionId === undefined)
@@ -89,7 +98,7 @@ export const orderReconstruction = defineReport({
     {
       name: 'stage',
       description:
-        'decision, order, routing, acknowledgement, activation, modification, status, execution, allocation, end, correction or other',
+        'decision, order, routing, acknowledgement, activation, modification, status, execution, allocation, end, correction or other; after them, of each execution and allocation, report, report-cancellation, submission, feedback, feedback-file, or not-reported',
     },
     { name: 'action', description: 'as sent' },
     { name: 'event_type', description: 'as sent' },
@@ -104,6 +113,15 @@ export const orderReconstruction = defineReport({
     { name: 'recorded_by', description: 'the credentials by which it was sent' },
     { name: 'source', description: 'the system that sent it' },
     { name: 'execution', description: 'asked, where the event states the execution that was asked for' },
+    {
+      name: 'reported_event_id',
+      description: 'in rows on reporting: the execution or allocation that it is about, as first recorded',
+    },
+    {
+      name: 'reporting_id',
+      description:
+        'in rows on reporting: the transaction reference, the submission, or the SHA-256 of the file of feedback',
+    },
     { name: 'previous_state', description: 'whole, as JSON' },
     { name: 'new_state', description: 'whole, as JSON' },
     { name: 'metadata', description: 'whole, as JSON' },
@@ -117,6 +135,7 @@ export const orderReconstruction = defineReport({
     { name: 'raw_media_type', description: 'of the message as it came' },
     { name: 'raw_text', description: 'the message, where all of it is text; SOH (FIX) as |' },
     { name: 'raw_base64', description: 'the message, byte for byte' },
+    { name: 'ledger', description: 'in which the event is: that of the order, or _reporting' },
     { name: 'event_id', description: 'the event' },
     { name: 'sequence', description: 'its position in the ledger' },
     { name: 'event_hash', description: 'hex; what proofs of the event are about' },
@@ -125,6 +144,8 @@ export const orderReconstruction = defineReport({
     const orders = await askedOrders(run);
     const known = new Set(orders.map(({ orderId }) => orderId));
     const ofOrders = new LinksOfOrders(run);
+    const upToAct = Number(run.parameters[REPORTING_AS_OF] ?? '0');
+    const told = new Set<number>();
     const period = hasPeriod(run) ? run.period : await periodAround(run, orders);
     for (let i = 0; i < orders.length && i < MOST_ORDERS; i++) {
       const order = orders[i]!;
@@ -132,7 +153,10 @@ export const orderReconstruction = defineReport({
       const links = noLinks();
       const span = new Span(period);
       // of a parent that is named alone nothing may be recorded, and others may name it too
-      if (life) yield* rowsOfLife(run, order, life, links, span);
+      if (life) {
+        yield* rowsOfLife(run, order, life, links, span);
+        if (upToAct > 0) yield* rowsOfReporting(run, order, life, upToAct, told);
+      }
       for (const linked of await linkedOrders(run, order, links, span.period, { known, ofOrders })) {
         if (!known.has(linked.orderId)) orders.push(linked);
         known.add(linked.orderId);
@@ -148,8 +172,17 @@ const NOTHING = Object.freeze({
   ...{ order_id: null, relation: null, linked_by: null, ordinal: null, stage: null, action: null, event_type: null },
   ...{ timestamp: null, decision_time: null, order_entry_time: null, submission_time: null, message_time: null },
   ...{ execution_time: null, recorded_at: null, user_id: null, recorded_by: null, source: null, execution: null },
+  ...{ reported_event_id: null, reporting_id: null },
   ...{ previous_state: null, new_state: null, metadata: null, standing: null, corrects: null, correction: null },
-  ...{ corrected_by: null, raw_media_type: null, raw_text: null, raw_base64: null, event_id: null, sequence: null },
+  ...{
+    corrected_by: null,
+    raw_media_type: null,
+    raw_text: null,
+    raw_base64: null,
+    ledger: null,
+    event_id: null,
+    sequence: null,
+  },
   event_hash: null,
 });
 
@@ -282,6 +315,8 @@ async function* rowsOfLife(run: ReportRun, order: LinkedOrder, life: OrderLife, 
       recorded_by: row.recorded_by,
       source: content.source ?? null,
       execution: statesExecution(content, run.parameters.execution_id) ? 'asked' : null,
+      reported_event_id: null,
+      reporting_id: null,
       previous_state: content.previous_state && canonicalize(content.previous_state),
       new_state: canonicalize(content.new_state),
       metadata: canonicalize(content.metadata),
@@ -292,11 +327,83 @@ async function* rowsOfLife(run: ReportRun, order: LinkedOrder, life: OrderLife, 
       raw_media_type: row.raw_media_type,
       raw_text: row.raw_data && textOf(row.raw_data),
       raw_base64: row.raw_data?.toString('base64') ?? null,
+      ledger: run.ledger,
       event_id: content.event_id,
       sequence: row.sequence,
       event_hash: row.event_hash.toString('hex'),
     };
   }
+}
+
+/** Events of a life whose reports are looked up at once. */
+const REPORTED_AT_ONCE = 500;
+
+/** What was reported of the executions and allocations of a life, and what came back. */
+async function* rowsOfReporting(
+  run: ReportRun,
+  order: LinkedOrder,
+  life: OrderLife,
+  upToAct: number,
+  told: Set<number>,
+) {
+  let events: { eventId: string; isExecution: boolean }[] = [];
+  for await (const event of life.events()) {
+    if (event.kind === 'correction' || event.row.event_type !== ORDER_LIFECYCLE) continue;
+    const content = contentOf(event.stated);
+    const isExecution = FILLS.includes(content.action) && !isCopy(content);
+    // what was reported of an execution that was voided since is shown too
+    if (event.kind === 'event') events.push({ eventId: event.row.event_id, isExecution });
+    if (events.length < REPORTED_AT_ONCE) continue;
+    yield* rowsOfReports(run, order, events, upToAct, told);
+    events = [];
+  }
+  yield* rowsOfReports(run, order, events, upToAct, told);
+}
+
+async function* rowsOfReports(
+  run: ReportRun,
+  { orderId, relation, by }: LinkedOrder,
+  events: readonly { eventId: string; isExecution: boolean }[],
+  upToAct: number,
+  told: Set<number>,
+) {
+  const base = { ...NOTHING, order_id: orderId, relation, linked_by: by };
+  const reported = new Set<string>();
+  const ids = events.map(({ eventId }) => eventId);
+  for await (const stage of reportingStages(run, ids, upToAct, told)) {
+    reported.add(stage.eventId);
+    const about = { ...base, reported_event_id: stage.eventId };
+    if (stage.stage === 'parts-not-listed') {
+      yield { ...about, relation: 'not-listed', linked_by: `feedback_file=${stage.file}` };
+      continue;
+    }
+    for await (const row of eventsAt(inLedger(run, stage.ledger), [stage.sequence])) {
+      if (row) yield { ...about, ...cellsOfReporting(stage, row) };
+      else yield { ...about, stage: stage.stage, ledger: stage.ledger, sequence: stage.sequence, standing: 'deleted' };
+    }
+  }
+  for (const { eventId, isExecution } of events) {
+    if (isExecution && !reported.has(eventId)) yield { ...base, stage: 'not-reported', reported_event_id: eventId };
+  }
+}
+
+/** The run with another ledger to read from. */
+function inLedger(run: ReportRun, ledger: string): ReportRun {
+  return { ...run, ledger, read: (work) => run.read(work, ledger) };
+}
+
+function cellsOfReporting({ stage, ledger }: ReportingStage, row: StoredRow) {
+  const content = contentOf(row);
+  return {
+    ...{ stage, action: content.action, event_type: content.event_type, timestamp: content.timestamp },
+    ...{ recorded_at: recordedAt(row), user_id: content.user_id, recorded_by: row.recorded_by },
+    reporting_id: content.entity_id,
+    ...{ new_state: canonicalize(content.new_state), metadata: canonicalize(content.metadata) },
+    raw_media_type: row.raw_media_type,
+    raw_text: row.raw_data && textOf(row.raw_data),
+    raw_base64: row.raw_data?.toString('base64') ?? null,
+    ...{ ledger, event_id: content.event_id, sequence: row.sequence, event_hash: row.event_hash.toString('hex') },
+  };
 }
 
 function stageOf({ event_type: type, action, metadata }: Content): string {
@@ -336,28 +443,7 @@ const WHY_VAIN = {
 function correctionOf(event: LifeEvent, content: Content, corrected: ReadonlyMap<string, Content>): string | null {
   if (event.kind === 'vain') return `corrects nothing: ${WHY_VAIN[event.vain.why]}`;
   const before = content.corrects === undefined ? undefined : corrected.get(content.corrects);
-  return before ? differences(flat(before), flat(content)) : null;
-}
-
-/** What a correction may change, a member each: `new_state.price`. A raw message stands beside, whole. */
-function flat({ event_id: _, corrects: __, raw: ___, previous_state, new_state, metadata, ...rest }: Content) {
-  const parts = Object.entries({ previous_state: previous_state ?? {}, new_state, metadata });
-  return new Map<string, JsonValue>([
-    ...Object.entries(rest),
-    ...parts.flatMap(([part, object]) =>
-      Object.entries(object).map(([name, value]): [string, JsonValue] => [`${part}.${name}`, value]),
-    ),
-  ]);
-}
-
-/** As JSON, names in order; what is not there is null. */
-function differences(before: ReadonlyMap<string, JsonValue>, after: ReadonlyMap<string, JsonValue>): string {
-  const changed: [string, JsonObject][] = [];
-  for (const name of [...new Set([...before.keys(), ...after.keys()])].sort()) {
-    const [from, to] = [before.get(name) ?? null, after.get(name) ?? null];
-    if (canonicalize(from) !== canonicalize(to)) changed.push([name, { from, to }]);
-  }
-  return canonicalize(Object.fromEntries(changed));
+  return before ? canonicalize(changesBetween(before, content)) : null;
 }
 
 /** A message as text; null where a part of it is none. */

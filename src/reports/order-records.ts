@@ -2,6 +2,7 @@ import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { isLei } from '../identifiers/lei.js';
 import type { Attributes } from '../reference-data/kinds.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
+import { CORRECTION_COLUMNS, withCorrections, type CorrectionCells } from './correction-story.js';
 import { heldEvents, type HeldEvent } from './held-events.js';
 import { recordedAt } from './recorded-at.js';
 import { ANNEX4_ORDERS } from './regimes/annex4-orders.js';
@@ -63,7 +64,7 @@ export const orderRecords = reportOfForms(
 function orderRecordsBy(regime: Regime): Report {
   const records = defineReport<string>({
     name: 'order-records',
-    version: 3,
+    version: 4,
     tables: [
       { name: regime.name, version: String(regime.version) },
       { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
@@ -93,6 +94,7 @@ function orderRecordsBy(regime: Regime): Report {
       { name: 'recorded_at', description: 'when the service recorded it, UTC' },
       { name: 'corrects', description: 'the event_id first recorded, if it was corrected; or what it names in vain' },
       { name: 'corrects_sequence', description: 'its position; empty where nothing is corrected' },
+      ...CORRECTION_COLUMNS,
     ],
     rows: (run) => rowsOf(run, regime),
   });
@@ -116,9 +118,9 @@ function subjectsOf({ fields }: Regime): Subject<string>[] {
 async function* rowsOf(run: ReportRun, regime: Regime): AsyncGenerator<Row> {
   const { actions, condition } = regime.rows ?? { condition: ALWAYS };
   for await (const page of heldEvents(run, { actions, ahead: regime.ahead ?? [] })) {
-    for (const held of page) {
-      const event = asSeen(held);
-      if (condition.holds(event)) yield rowOf(regime, held, event);
+    const seen = page.map((held) => ({ held, event: asSeen(held) })).filter(({ event }) => condition.holds(event));
+    for await (const [{ held, event }, told] of withCorrections(run, seen, ({ held: { versions } }) => versions)) {
+      yield rowOf(regime, held, event, told);
     }
   }
 }
@@ -137,7 +139,12 @@ function asSeen({ row, content, original, own, known, later }: HeldEvent): Order
   };
 }
 
-function rowOf({ fields }: Regime, { row, content, original }: HeldEvent, event: OrderEvent): Row {
+function rowOf(
+  { fields }: Regime,
+  { row, content, original }: HeldEvent,
+  event: OrderEvent,
+  corrections: CorrectionCells,
+): Row {
   const values = fields.map((field) => ({ field, ...valueOf(field, event) }));
   const numbers = (wanted: Verdict): string | null =>
     values
@@ -159,5 +166,6 @@ function rowOf({ fields }: Regime, { row, content, original }: HeldEvent, event:
     recorded_at: recordedAt(row),
     corrects: original?.event_id ?? content.corrects ?? null,
     corrects_sequence: original?.sequence ?? null,
+    ...corrections,
   };
 }

@@ -1,5 +1,6 @@
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { clientOf, factAt, heldEvents, userOf, type HeldEvent } from './held-events.js';
+import { CORRECTION_COLUMNS, withCorrections, type CorrectionCells } from './correction-story.js';
 import { recordedAt } from './recorded-at.js';
 import type { FactName } from './regimes/regime.js';
 import { defineReport } from './report.js';
@@ -16,7 +17,7 @@ const FILTERS = {
 
 export const replay = defineReport({
   name: 'replay',
-  version: 2,
+  version: 3,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Replay of orders in time',
   question: 'What happened to orders in the period, one event after the other, across all orders?',
@@ -65,6 +66,7 @@ export const replay = defineReport({
     { name: 'recorded_at', description: 'when the service recorded it, UTC' },
     { name: 'corrects', description: 'the event_id first recorded, if it was corrected; or what it names in vain' },
     { name: 'corrects_sequence', description: 'its position; empty where nothing is corrected' },
+    ...CORRECTION_COLUMNS,
   ],
   async *rows(run) {
     const wanted = Object.entries(FILTERS).flatMap(([name, facts]) => {
@@ -76,10 +78,11 @@ export const replay = defineReport({
       wanted.every(({ facts, value }) => facts.some((name) => !own.has(name) || own.get(name) === value));
     const { user_id: userId } = run.parameters;
     for await (const page of heldEvents(run, { withCopies: true, userId, mayBeWanted })) {
-      for (const event of page) {
-        if (wanted.every(({ facts, value }) => facts.some((name) => valueOf(event, name) === value))) {
-          yield rowOf(event);
-        }
+      const found = page.filter((event) =>
+        wanted.every(({ facts, value }) => facts.some((name) => valueOf(event, name) === value)),
+      );
+      for await (const [event, told] of withCorrections(run, found, ({ versions }) => versions)) {
+        yield rowOf(event, told);
       }
     }
   },
@@ -89,7 +92,7 @@ function valueOf(event: HeldEvent, name: FactName): string | null {
   return name === 'client_id' ? clientOf(event) : factAt(event, name);
 }
 
-function rowOf(event: HeldEvent) {
+function rowOf(event: HeldEvent, corrections: CorrectionCells) {
   const { row, content, original, own } = event;
   return {
     timestamp: content.timestamp,
@@ -117,5 +120,6 @@ function rowOf(event: HeldEvent) {
     recorded_at: recordedAt(row),
     corrects: original?.event_id ?? content.corrects ?? null,
     corrects_sequence: original?.sequence ?? null,
+    ...corrections,
   };
 }

@@ -39,7 +39,7 @@ export async function* piecesOfReport(
     deleted,
     parameters,
     archive,
-    read: (work) => readPage(pool, timeoutMs, ledger, work, gone),
+    read: (work, other = ledger) => readPage(pool, timeoutMs, other, work, gone),
   };
   return yield* piecesOfRun(pool, report, formatOf(formatName), run);
 }

@@ -13,6 +13,7 @@ import { Health } from '../operation/health.js';
 import { headersOfKept } from '../runs/kept-answer.js';
 import { runIdOf } from '../runs/run-id.js';
 import { fileName } from './report-file-name.js';
+import { asMayBeSeen } from './report-access.js';
 import { chooseFormat, formatOf } from './report-formats.js';
 import { manifestOf } from './report-manifest.js';
 import { asBody, readRequest } from './report-request-body.js';
@@ -68,7 +69,7 @@ export class ReportRunsController {
     await this.ledgers.origin(ledger);
     const report = findReport(ledger, name);
     const prepared = await asBody(async () => {
-      const request = readRequest(report, body);
+      const request = asMayBeSeen(readRequest(report, body), caller);
       return this.runs.prepare(ledger, chooseFormat(request.format, undefined), request);
     });
     const run = await this.runs.request(prepared, caller);

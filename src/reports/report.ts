@@ -56,9 +56,10 @@ export interface ReportRun {
   parameters: Parameters;
   /**
    * Reads in one short transaction, in which no month can be dropped. Since the trail only grows and `asOf` is fixed,
-   * several of them see one and the same trail. Throws once nobody waits for the report any more.
+   * several of them see one and the same trail. `other`: another ledger, of which no month can be dropped instead. Throws
+   * once nobody waits for the report any more.
    */
-  read: <T>(work: (client: pg.ClientBase, extent: LedgerExtent) => Promise<T>) => Promise<T>;
+  read: <T>(work: (client: pg.ClientBase, extent: LedgerExtent) => Promise<T>, other?: string) => Promise<T>;
   /** Events that `read` says are archived; to be read outside of it. */
   archive: ArchivedEvents;
 }
@@ -88,6 +89,8 @@ interface Asked {
  * list, parameters, formats, the record of who ran it and the API's document follow.
  */
 export interface Report<Name extends string = string> extends Asked {
+  /** shows events of the ledger `_reporting` as well, to whoever may read it */
+  showsReportingLedger?: true;
   /** tables that its cells follow from besides events: code lists, rules */
   tables?: readonly VersionedTable[];
   columns: readonly Column<Name>[];

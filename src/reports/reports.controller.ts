@@ -21,6 +21,7 @@ import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
 import { ReportAnswerDto, ReportListDto, type ReportDto } from './report.dto.js';
 import { fileName } from './report-file-name.js';
+import { asMayBeSeen } from './report-access.js';
 import { chooseFormat, REPORT_FORMATS } from './report-formats.js';
 import { parametersOf, parametersOfAll, readReportRequest } from './report-parameters.js';
 import { ReportRuns } from './report-runs.js';
@@ -104,7 +105,7 @@ export class ReportsController {
     const gone = goneSignal(reply, this.health.stopping);
     await this.ledgers.origin(ledger);
     const report = findReport(ledger, name);
-    const wanted = readReportRequest(report, parameters);
+    const wanted = asMayBeSeen(readReportRequest(report, parameters), caller);
     const format = chooseFormat(wanted.format, request.headers.accept);
     const run = await this.runs.prepare(ledger, format, wanted);
     const reference = run.parameters[REFERENCE_AS_OF];

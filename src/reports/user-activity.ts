@@ -1,5 +1,7 @@
-import { contentOf } from '../integrity/stored-event.js';
+import { contentOf, type StoredRow } from '../integrity/stored-event.js';
+import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
+import { CORRECTION_COLUMNS, lastVersions, withCorrections } from './correction-story.js';
 import { readCorrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { recordedAt } from './recorded-at.js';
@@ -9,7 +11,8 @@ import { textParameter } from './text-parameter.js';
 
 const activity = defineReport({
   name: 'user-activity',
-  version: 2,
+  version: 3,
+  tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: "A user's activity",
   question: 'What did this user do in the period?',
   parameters: [
@@ -35,12 +38,14 @@ const activity = defineReport({
       name: 'corrected_by',
       description: 'event_id of the correction in force, whoever made it; empty when there is none',
     },
+    ...CORRECTION_COLUMNS,
   ],
   async *rows(run) {
     const scan = { by: { column: 'user_id', value: run.parameters.user_id! } } as const;
     for await (const page of eventsInPeriod(run, scan)) {
       const corrections = await readCorrections(run, page);
-      for (const row of page) {
+      const versionsOf = (row: StoredRow) => lastVersions(corrections.versions(row));
+      for await (const [row, told] of withCorrections(run, page, versionsOf)) {
         const { new_state: state, metadata, ...content } = contentOf(row);
         yield {
           timestamp: content.timestamp,
@@ -59,6 +64,7 @@ const activity = defineReport({
           reason: cellOf(metadata.reason),
           corrects: content.corrects ?? null,
           corrected_by: corrections.inForce(row)?.event_id ?? null,
+          ...told,
         };
       }
     }

@@ -11,12 +11,15 @@ export interface Versioned {
  */
 export function versionsOf<T extends Versioned>(event: T, corrections: readonly T[]): T[] {
   const versions = [event];
-  const last = new Map<string, T>();
+  // from the event to the correction in force, along corrections of corrections
+  const path = [event.event_id];
+  const places = new Map([[event.event_id, 0]]);
   for (const correction of corrections) {
-    last.set(correction.corrects!, correction);
-    let held = event;
-    for (let next = last.get(held.event_id); next; next = last.get(held.event_id)) held = next;
-    if (held !== versions.at(-1)) versions.push(held);
+    const place = places.get(correction.corrects!);
+    if (place === undefined) continue; // of one that another took the place of
+    for (const id of path.splice(place + 1)) places.delete(id);
+    places.set(correction.event_id, path.push(correction.event_id) - 1);
+    versions.push(correction);
   }
   return versions;
 }

@@ -1,4 +1,4 @@
-import { nanosOf, Rulings, text, type PlacedEvent } from './plain-computation.js';
+import { correctionCells, nanosOf, Rulings, text, type PlacedEvent } from './plain-computation.js';
 import { isCopy } from './plain-life.js';
 import { factsInPeriod, known } from './plain-replay.js';
 
@@ -51,7 +51,8 @@ export function expectedAggregation(
   from: string,
   to: string,
 ): Row[] {
-  const facts = new Rulings(events).facts();
+  const rulings = new Rulings(events);
+  const facts = rulings.facts();
   const lifeOf = (orderId: string): PlacedEvent[] =>
     facts
       .filter(({ original }) => original.entity_type === 'order' && original.entity_id === orderId)
@@ -193,6 +194,7 @@ export function expectedAggregation(
       ...{ group: name, grouped_by: by, kind: null, order_id: null, client: null, account: null, instrument: null },
       ...{ side: null, ordered: null, executed: null, allocated: null, price: null, difference: null, verdict: null },
       ...{ found: null, event_id: null, sequence: null },
+      ...{ correction_user_id: null, correction_reason: null, corrections: null },
     };
     const slices = orders.filter((each) => each.isSlice);
     const aggregates = orders.filter((each) => each.isAggregate && !each.isSlice);
@@ -213,6 +215,7 @@ export function expectedAggregation(
       rows.push({
         ...{ ...empty, kind: 'allocation', order_id: id, client, account, allocated: quantity, price },
         ...{ event_id: event.event_id, sequence: String(event.sequence) },
+        ...correctionCells(rulings, event),
       });
     }
 

@@ -1,4 +1,5 @@
 import type { SentEvent } from './made-day.js';
+import { correctionCells, Rulings } from './plain-computation.js';
 
 type Row = Record<string, string | null>;
 type Placed = SentEvent & { sequence: number };
@@ -94,6 +95,8 @@ export function expectedCompleteness(
     (a, b) => Date.parse(a.timestamp) - Date.parse(b.timestamp) || a.sequence - b.sequence,
   );
   const stated = all.filter(({ entity_type }) => entity_type === 'source_total');
+  // when a correction was recorded is masked in what is compared
+  const rulings = new Rulings(stated.map((event) => ({ ...event, recorded_at: 'RECORDED_AT' })));
   const totals = stated.filter(({ event_id }) => !stated.some(({ corrects }) => corrects === event_id));
   const sources = new Set([...events.map(({ source }) => source ?? ''), ...totals.map(({ source }) => source ?? '')]);
   const rows: Row[] = [];
@@ -110,6 +113,7 @@ export function expectedCompleteness(
           kind,
           ...{ from: null, to: null, count: null, expected: null, found: null },
           ...{ after_sequence: null, before_sequence: null, verdict: null },
+          ...{ correction_user_id: null, correction_reason: null, corrections: null },
           ...more,
         });
       };
@@ -218,7 +222,8 @@ export function expectedCompleteness(
             String((source_session as string | undefined) ?? '');
           return session(a) < session(b) ? -1 : session(a) > session(b) ? 1 : a.sequence - b.sequence;
         });
-      for (const { new_state: state, sequence } of todaysTotals) {
+      for (const total of todaysTotals) {
+        const { new_state: state, sequence } = total;
         const recorded = today.filter(
           (event) =>
             (state.source_session === undefined || event.source_session === state.source_session) &&
@@ -231,6 +236,7 @@ export function expectedCompleteness(
           expected: state.event_type === undefined ? said : `${said} of ${state.event_type as string}`,
           found: isNumber ? String(recorded) : String(state.events),
           before_sequence: String(sequence),
+          ...correctionCells(rulings, rulings.byId(total.event_id)!),
         });
       }
       if (today.length === 0 && found.length === 0) continue;

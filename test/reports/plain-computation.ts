@@ -1,5 +1,6 @@
 import type { SentEvent } from './made-day.js';
 import { isCopy, stateAt } from './plain-life.js';
+import { difference, sortedJson } from './plain-reconstruction.js';
 
 /** An event with its place; all of a ledger fit into an array here. */
 export interface PlacedEvent extends SentEvent {
@@ -26,6 +27,7 @@ export function utc(timestamp: string): string {
 export class Rulings {
   private readonly ids: ReadonlyMap<string, PlacedEvent>;
   private readonly corrections = new Map<PlacedEvent, PlacedEvent[]>();
+  private later: Map<PlacedEvent, PlacedEvent[]> | undefined;
 
   constructor(private readonly events: readonly PlacedEvent[]) {
     this.ids = new Map(events.map((event) => [event.event_id, event]));
@@ -33,6 +35,12 @@ export class Rulings {
       const target = this.target(event);
       if (target) this.corrections.set(target, [...(this.corrections.get(target) ?? []), event]);
     }
+  }
+
+  /** Along all corrections of corrections. */
+  private first(event: PlacedEvent): PlacedEvent {
+    const target = this.target(event);
+    return target ? this.first(target) : event;
   }
 
   byId(id: string | undefined): PlacedEvent | undefined {
@@ -58,6 +66,31 @@ export class Rulings {
     return last ? this.final(last) : event;
   }
 
+  /** What held in turn of what an event tells of: itself or what it corrects in the end, then each correction. */
+  history(event: PlacedEvent): PlacedEvent[] {
+    const original = this.first(event);
+    if (!this.corrections.has(original)) return [original];
+    if (!this.later) {
+      this.later = new Map();
+      for (const each of this.events) {
+        const first = this.first(each);
+        if (first !== each) this.later.set(first, [...(this.later.get(first) ?? []), each]);
+      }
+    }
+    const later = this.later.get(original)!;
+    const history = [original];
+    for (let known = 1; known <= later.length; known++) {
+      const corrections = later.slice(0, known);
+      let held = original;
+      for (let next: PlacedEvent | undefined = held; next;) {
+        held = next;
+        next = corrections.filter((each) => this.target(each) === held).at(-1);
+      }
+      if (held !== history.at(-1)) history.push(held);
+    }
+    return history;
+  }
+
   /** What happened: each event that corrects nothing, with what holds in its place. */
   facts(): { original: PlacedEvent; final: PlacedEvent }[] {
     return this.events
@@ -76,6 +109,28 @@ export function text(value: unknown): string | null {
   return JSON.stringify(value);
 }
 
+/** The cells that tell of corrections, of up to twenty short ones. */
+export function correctionCells(rulings: Rulings, event: PlacedEvent): Row {
+  const history = rulings.history(event);
+  if (history.length === 1) return { correction_user_id: null, correction_reason: null, corrections: null };
+  const corrections = history.slice(1).map((correction, i) => ({
+    event_id: correction.event_id,
+    sequence: String(correction.sequence),
+    after_event_id: history[i]!.event_id,
+    after_sequence: String(history[i]!.sequence),
+    user_id: correction.user_id,
+    recorded_at: correction.recorded_at,
+    reason: text(correction.metadata.reason),
+    changes: JSON.parse(difference(history[i]!, correction)) as unknown,
+  }));
+  const last = history.at(-1)!;
+  return {
+    correction_user_id: last.user_id,
+    correction_reason: text(last.metadata.reason),
+    corrections: sortedJson(corrections),
+  };
+}
+
 export function inPeriod<T>(all: readonly T[], eventOf: (item: T) => PlacedEvent, from: string, to: string): T[] {
   const time = (item: T): bigint => nanosOf(eventOf(item).timestamp);
   return all
@@ -91,7 +146,8 @@ const NO_REFERENCE_DATA = (...names: string[]): Row => Object.fromEntries(names.
 
 /** The rows of mifid2-trades; `events` are all up to as_of, in sequence. */
 export function expectedTrades(events: readonly PlacedEvent[], from: string, to: string): Row[] {
-  const facts = new Rulings(events).facts();
+  const rulings = new Rulings(events);
+  const facts = rulings.facts();
   const trades = facts.filter(
     ({ final }) =>
       final.event_type === 'order_lifecycle' &&
@@ -141,6 +197,7 @@ export function expectedTrades(events: readonly PlacedEvent[], from: string, to:
       recorded_at: final.recorded_at,
       corrects: original === final ? (final.corrects ?? null) : original.event_id,
       corrects_sequence: original === final ? null : String(original.sequence),
+      ...correctionCells(rulings, original),
       looked_up: lookedUp.join(' ') || null,
       ...NO_REFERENCE_DATA(
         ...['venue_name', 'client_name', 'client_lei', 'investment_decision_maker_name'],
@@ -173,6 +230,7 @@ export function expectedActivity(events: readonly PlacedEvent[], userId: string,
       reason: text(event.metadata.reason),
       corrects: event.corrects ?? null,
       corrected_by: final === event ? null : final.event_id,
+      ...correctionCells(rulings, event),
       ...NO_REFERENCE_DATA('user_name', 'unknown_in_reference_data'),
     };
   });

@@ -1,5 +1,5 @@
 import { exact, shown } from './plain-aggregation.js';
-import { nanosOf, text, utc, type PlacedEvent } from './plain-computation.js';
+import { correctionCells, nanosOf, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
 import { isCopy } from './plain-life.js';
 import { factsInPeriod, known } from './plain-replay.js';
 
@@ -17,6 +17,7 @@ export function expectedCopies(
   from: string,
   to: string,
 ): Row[] {
+  const rulings = new Rulings(events);
   const tolerance = BigInt(toleranceMs) * 1_000_000n;
   const [low, high] = [nanosOf(from), nanosOf(to)];
   const told = factsInPeriod(events, '1970-01-01T00:00:00Z', '2199-12-31T23:59:59Z', true)
@@ -187,6 +188,8 @@ export function expectedCopies(
     time_difference_ns: a && b ? String(b.at - a.at) : null,
     ...{ event_id: a?.final.event_id ?? null, sequence: a ? String(a.final.sequence) : null },
     ...{ other_event_id: b?.final.event_id ?? null, other_sequence: b ? String(b.final.sequence) : null },
+    corrections: a ? correctionCells(rulings, a.final).corrections! : null,
+    other_corrections: b ? correctionCells(rulings, b.final).corrections! : null,
     ...{ total_of: null, count: null },
   });
   const counted = pairs.filter(({ a, b }) => a.isListed || b.isListed);

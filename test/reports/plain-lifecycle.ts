@@ -1,4 +1,4 @@
-import { nanosOf, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
+import { correctionCells, nanosOf, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
 import { isCopy, leave, statements, type State } from './plain-life.js';
 
 type Row = Record<string, string | null>;
@@ -188,6 +188,7 @@ function exceptionsOfOrder(
       sequence: String(concerned[0]!.sequence),
       event_id: concerned[0]!.event_id,
       events: concerned.map(({ event_id, sequence }) => `${event_id}@${sequence}`).join(' '),
+      ...correctionCells(rulings, concerned[0]!),
     });
   };
   let life: PlacedEvent[] = [];

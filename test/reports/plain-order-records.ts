@@ -1,4 +1,4 @@
-import { inPeriod, nanosOf, Rulings, utc, type PlacedEvent } from './plain-computation.js';
+import { correctionCells, inPeriod, nanosOf, Rulings, utc, type PlacedEvent } from './plain-computation.js';
 import { isCopy, stateAt, statements, type State } from './plain-life.js';
 
 /**
@@ -626,6 +626,7 @@ export function expectedOrderRecords(events: readonly PlacedEvent[], regime: str
         recorded_at: event.recorded_at,
         corrects: original?.event_id ?? event.corrects ?? null,
         corrects_sequence: original ? String(sequence) : null,
+        ...correctionCells(rulings, event),
         // nobody keeps reference data beside this trail
         ...Object.fromEntries((SAID[regime] ?? '').split(' ').map((column) => [column, null])),
         unknown_in_reference_data: null,

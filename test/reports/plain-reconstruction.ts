@@ -3,7 +3,7 @@ import { nanosOf, Rulings, text, utc, type PlacedEvent } from './plain-computati
 type Row = Record<string, string | null>;
 
 /** What the service alone says of an event, by its id. */
-export type Envelopes = ReadonlyMap<string, { recorded_by: string; event_hash: string }>;
+export type Envelopes = ReadonlyMap<string, { ledger: string; recorded_by: string; event_hash: string }>;
 
 /** JSON with members in order. */
 export function sortedJson(value: unknown): string {
@@ -115,6 +115,8 @@ export function expectedReconstruction(
         recorded_by: envelopes.get(event.event_id)!.recorded_by,
         source: event.source ?? null,
         execution: isAsked ? 'asked' : null,
+        reported_event_id: null,
+        reporting_id: null,
         previous_state: event.previous_state ? sortedJson(event.previous_state) : null,
         new_state: sortedJson(event.new_state),
         metadata: sortedJson(event.metadata),
@@ -125,6 +127,7 @@ export function expectedReconstruction(
         raw_media_type: event.raw?.media_type ?? null,
         raw_text: raw && isText ? raw.toString('utf8').split('\u0001').join('|') : null,
         raw_base64: event.raw?.data ?? null,
+        ledger: envelopes.get(event.event_id)!.ledger,
         event_id: event.event_id,
         sequence: String(event.sequence),
         event_hash: envelopes.get(event.event_id)!.event_hash,
@@ -188,7 +191,8 @@ function whyVain(event: PlacedEvent, rulings: Rulings): string {
   return target.sequence > event.sequence ? 'the event was recorded later' : 'the event is of another entity';
 }
 
-function difference(before: PlacedEvent, after: PlacedEvent): string {
+/** What a correction changed, each member from what to what. */
+export function difference(before: PlacedEvent, after: PlacedEvent): string {
   const members = (event: PlacedEvent): Record<string, unknown> => {
     const all: Record<string, unknown> = { timestamp: utc(event.timestamp) };
     for (const name of ['event_type', 'entity_type', 'entity_id', 'action', 'user_id', 'source'] as const) {

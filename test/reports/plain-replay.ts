@@ -1,4 +1,4 @@
-import { inPeriod, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
+import { correctionCells, inPeriod, Rulings, text, utc, type PlacedEvent } from './plain-computation.js';
 import { isCopy, stateAt, statements, type State } from './plain-life.js';
 
 type Row = Record<string, string | null>;
@@ -45,6 +45,7 @@ export function expectedReplay(
   from: string,
   to: string,
 ): Row[] {
+  const rulings = new Rulings(events);
   return factsInPeriod(events, from, to, true)
     .map((fact) => {
       const { original, final } = fact;
@@ -74,6 +75,7 @@ export function expectedReplay(
         recorded_at: final.recorded_at,
         corrects: original === final ? (final.corrects ?? null) : original.event_id,
         corrects_sequence: original === final ? null : String(original.sequence),
+        ...correctionCells(rulings, original),
       };
       return { row, segment: known(fact, 'new_state', 'segment_mic') };
     })
