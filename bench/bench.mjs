@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { measureExport } from './archive-rows.mjs';
 import { measureSize, measureStart } from './footprint-rows.mjs';
 import { measureIndexes } from './index-rows.mjs';
+import { measureWal } from './wal-rows.mjs';
 import { runExport } from './jobs.mjs';
 import { measureArchivedMemory, measureMonthSteps } from './month-rows.mjs';
 import { measureMessageDb } from './message-db-rows.mjs';
@@ -56,6 +57,8 @@ const FULL = {
   listedReads: 2_000,
   starts: 3,
   indexRounds: 3,
+  walBase: 200_000,
+  walEvents: 40_000,
   stepEvents: 100_000,
   searchMs: 60_000,
   archivedMonths: 24,
@@ -94,6 +97,8 @@ const QUICK = {
   listedReads: 100,
   starts: 1,
   indexRounds: 1,
+  walBase: 4_000,
+  walEvents: 2_000,
   stepEvents: 1_000,
   searchMs: 1_500,
   archivedMonths: 4,
@@ -129,6 +134,7 @@ const ROWS = {
   'history-cold': { what: 'order history, cold', measure: measureColdHistory, filled: true },
   kept: { what: 'every acknowledged event is in the ledger', measure: measureKept },
   indexes: { what: 'what each index costs', measure: measureIndexes, extra: true },
+  wal: { what: 'WAL and keys by kind of ids and settings', measure: measureWal, extra: true },
   'month-steps': { what: 'steps of a month while a search runs', measure: measureMonthSteps, extra: true },
   'slow-store': { what: 'POST beside a store that is slow or hangs', measure: measureSlowStore, extra: true },
   'archived-memory': { what: 'memory of reads over archived months', measure: measureArchivedMemory, extra: true },

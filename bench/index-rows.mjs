@@ -69,7 +69,7 @@ export async function measureIndexes(trail, { indexRounds, batched }) {
 }
 
 /** A new, empty database on the same server, with the rights that the service's own has. */
-async function scratchTrail(trail, name) {
+export async function scratchTrail(trail, name) {
   const rename = (url) => Object.assign(new URL(url), { pathname: `/${name}` }).href;
   const { database } = trail;
   const owner = new URL(database.ownerUrl).username;
