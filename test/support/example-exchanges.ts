@@ -82,7 +82,8 @@ export class ExampleExchanges {
       throw new Error(`${operationId} answered ${answer.status} where ${status} was due: ${answer.text}`);
     }
     const type = answer.headers['content-type']?.split(';')[0] ?? '';
-    const body = /[/+]json$/.test(type) ? (answer.body as unknown) : answer.text;
+    const given = answer.body as unknown;
+    const body = /[/+]json$/.test(type) ? given : Buffer.isBuffer(given) ? given.toString() : answer.text;
     if (type !== PROBLEM && !NO_TEXT.test(type))
       this.validate(operationId, operation.responses[String(status)]?.content?.[type]?.schema, body);
     const mine = (this.seen[operationId] ??= { answers: {} });
