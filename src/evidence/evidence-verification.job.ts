@@ -37,20 +37,17 @@ export class EvidenceVerification implements Job, OnModuleInit {
   onModuleInit(): void {
     if (this.config.ARCHIVE_URL === 'off') return;
     this.runner.register(this);
-    const ofLastRun = (name: string, help: string, member: string): void =>
-      this.metrics.gauge(name, help, [], async () => {
-        const last = await this.runner.lastOutcome(this.name);
-        return last === undefined ? [] : [{ value: Number(last[member]) }];
-      });
-    ofLastRun(
+    this.metrics.gauge(
       'truetrail_evidence_findings',
       'Findings of the last verification of sample bundles, of all ledgers',
-      'findings_total',
+      [],
+      () => this.ofLastRun('findings_total'),
     );
-    ofLastRun(
+    this.metrics.gauge(
       'truetrail_evidence_unread_samples',
       'Samples of which the last verification could make or verify no bundle',
-      'unread_total',
+      [],
+      () => this.ofLastRun('unread_total'),
     );
   }
 
@@ -100,6 +97,11 @@ export class EvidenceVerification implements Job, OnModuleInit {
       });
     }
     return outcome;
+  }
+
+  private async ofLastRun(member: string): Promise<{ value: number }[]> {
+    const last = await this.runner.lastOutcome(this.name);
+    return last === undefined ? [] : [{ value: Number(last[member]) }];
   }
 }
 

@@ -214,9 +214,12 @@ class LedgerRun {
   private async look(range: SequenceRange): Promise<{ report?: BundleReport; apart: bigint[] }> {
     const { run, ledger, origin, signal } = this;
     const file = join(run.folder, `${ledger}.zip`);
+    // what is read of the store until the bundle is begun, and then
+    let ofStore: Finding['kind'] = 'anchor';
     try {
       const body = { from_sequence: String(range.from), to_sequence: String(range.to) };
       const plan = await this.evidence.prepare(ledger, readEvidenceRequest(ledger, body));
+      ofStore = 'archive';
       const { unproven } = await writePieces(this.evidence.unchecked(plan, signal), file);
       const report = await run.thread.verify({
         ...{ file, note: plan.checkpoint, roots: run.roots, witnesses: run.witnesses },
@@ -225,7 +228,7 @@ class LedgerRun {
       return { report, apart: this.take(range, report, unproven) };
     } catch (error) {
       signal.throwIfAborted();
-      return { apart: this.takeFailure(range, error) };
+      return { apart: this.takeFailure(range, error, ofStore) };
     } finally {
       await rm(file, { force: true });
     }
@@ -259,7 +262,7 @@ class LedgerRun {
   }
 
   /** Of a bundle that could not be made. Throws what is no damage of the ledger, and nothing that could not be read. */
-  private takeFailure(range: SequenceRange, error: unknown): bigint[] {
+  private takeFailure(range: SequenceRange, error: unknown, ofStore: Finding['kind']): bigint[] {
     if (error instanceof DamagedRowError) {
       const { sequence, column, detail } = error;
       const kind = column === 'sequence' ? 'missing' : 'content';
@@ -269,7 +272,7 @@ class LedgerRun {
       return [];
     }
     if (error instanceof Problem && (error.slug === 'damaged-record' || error.slug === 'archive-damaged')) {
-      const kind = error.slug === 'damaged-record' ? 'proof' : 'anchor';
+      const kind = error.slug === 'damaged-record' ? 'proof' : ofStore;
       this.find({ kind, sequence: null, event_id: null, detail: error.message });
       return [];
     }

@@ -102,11 +102,12 @@ export async function runOnRequestAlone(service: Pick<TestService, 'app' | 'data
 export async function whenOver<T extends { status: string }>(
   service: Pick<TestService, 'http'>,
   location: string,
+  patienceMs = PATIENCE_MS,
 ): Promise<T> {
   for (const began = Date.now(); ; await pause(LOOK_MS)) {
     const { body } = await service.http().get(location).expect(200);
     if (body.status !== 'queued' && body.status !== 'running') return body as T;
-    if (Date.now() - began > PATIENCE_MS) throw new Error(`still ${body.status}: ${JSON.stringify(body)}`);
+    if (Date.now() - began > patienceMs) throw new Error(`still ${body.status}: ${JSON.stringify(body)}`);
   }
 }
 
