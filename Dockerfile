@@ -1,8 +1,8 @@
 # Truetrail in a container: Node and the built service, nothing to build with, no PostgreSQL. See docs/installation.md.
 #
-# The base image is an argument so that a pipeline can pin it by digest:
-#   --build-arg NODE_IMAGE=docker.io/library/node:24-bookworm-slim@sha256:...
-ARG NODE_IMAGE=docker.io/library/node:24-bookworm-slim
+# The base image is of one release of Node. Its Debian still gets fixes under the same tag, so a pipeline pins it by digest:
+#   --build-arg NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim@sha256:...
+ARG NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
 
 # The packages of package-lock.json, of which the compiler is an optional one. No script of a package is run.
 FROM ${NODE_IMAGE} AS packages

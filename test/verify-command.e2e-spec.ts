@@ -1,0 +1,137 @@
+import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { VerificationReport } from '../src/cli/verify.js';
+import { startService, type TestService } from './support/app.js';
+import { truetrail, type Ended } from './support/command-line.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { query } from './support/keys.js';
+import { rewriting } from './support/rewriting.js';
+import { record, runJob } from './support/verification.js';
+
+describe('truetrail verify', () => {
+  const place = mkdtempSync(join(tmpdir(), 'truetrail-verify-'));
+  const archive = join(place, 'archive');
+  /** as it was before the last round of signing, to which nobody is connected */
+  let earlier: TestDatabase;
+  let database: TestDatabase;
+
+  const start = (of: TestDatabase): Promise<TestService> =>
+    startService({
+      database: of,
+      env: {
+        ARCHIVE_URL: `file:${archive}`,
+        DATA_DIR: join(place, 'data'),
+        SIGNING_KEY_FILE: join(place, 'signing-key.pem'),
+      },
+    });
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    let service = await start(database);
+    await record(service, 30);
+    await runJob(service, 'checkpoint');
+    await service.close();
+    earlier = await createTestDatabase(database);
+    service = await start(database);
+    await record(service, 20);
+    await runJob(service, 'checkpoint');
+    await runJob(service, 'archive-export');
+    await service.close();
+  }, 120_000);
+  afterAll(async () => {
+    await database.drop();
+    await earlier.drop();
+    rmSync(place, { recursive: true, force: true });
+  });
+
+  const run = (of: TestDatabase, ...args: string[]): Promise<Ended> =>
+    truetrail(
+      { DATABASE_URL: of.serviceUrl, ARCHIVE_URL: `file:${archive}`, DATA_DIR: join(place, 'data') },
+      'verify',
+      ...args,
+    );
+  const reportOf = ({ stdout }: Ended): VerificationReport => JSON.parse(stdout) as VerificationReport;
+  const ledgerOf = (report: VerificationReport, name = 'main') => report.ledgers.find(({ ledger }) => ledger === name)!;
+
+  /** A copy of the database, with what somebody did who may do everything there. */
+  async function changed(statements: readonly string[]): Promise<TestDatabase> {
+    const copy = await createTestDatabase(database);
+    const admin = new pg.Client({ connectionString: copy.adminUrl });
+    await admin.connect();
+    const { rows } = await admin.query<{ name: string }>(
+      `SELECT relid::regclass::text AS name FROM pg_partition_tree('audit_events') UNION ALL SELECT 'ledger_heads'`,
+    );
+    for (const { name } of rows) await admin.query(`ALTER TABLE ${name} DISABLE TRIGGER ALL`);
+    for (const statement of statements) await admin.query(statement);
+    await admin.end();
+    return copy;
+  }
+
+  it('reads every event and every anchor, and says that all of it is valid', async () => {
+    const ended = await run(database, '--json');
+    expect(ended).toMatchObject({ code: 0 });
+    const report = reportOf(ended);
+    expect(report).toMatchObject({ verdict: 'valid', anchors: { verdict: 'valid', anchors: '2', read: 2 } });
+    expect(report.ledgers.map(({ ledger }) => ledger)).toEqual(['_service', 'main']);
+    expect(ledgerOf(report)).toMatchObject({ size: '50', checked: '50', verdict: 'valid', findings_total: 0 });
+    const told = await run(database, 'main');
+    expect(told).toMatchObject({ code: 0 });
+    expect(told.stdout).toBe('anchors: valid; 2 of 2 read\nmain: valid; 50 of 50 events read, 0 findings\n');
+  }, 60_000);
+
+  it('finds an event that was changed, of a backup that is as long as it was', async () => {
+    const copy = await changed([`UPDATE audit_events SET user_id = 'mallory' WHERE ledger = 'main' AND sequence = 17`]);
+    const ended = await run(copy);
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is invalid: main') });
+    expect(ended.stdout).toMatch(/^main: invalid; 50 of 50 events read, 1 findings\n {2}content at 17: /m);
+    await copy.drop();
+  }, 60_000);
+
+  it('finds a chain that was rewritten as a whole, by what was signed of it', async () => {
+    const copy = await changed(await rewriting(database, 'main', 17n));
+    const report = reportOf(await run(copy, 'main', '--json'));
+    expect(report.verdict).toBe('invalid');
+    expect(new Set(ledgerOf(report).findings.map(({ kind }) => kind))).toEqual(new Set(['checkpoint']));
+    await copy.drop();
+  }, 60_000);
+
+  it('finds that a database of before lacks what was signed after it, which its own rows do not say', async () => {
+    expect(await query(earlier, 'SELECT count(*)::integer AS n FROM anchors')).toEqual([{ n: 1 }]);
+    const ended = await run(earlier, '--json');
+    expect(ended.code).toBe(1);
+    const report = reportOf(ended);
+    expect(report.anchors).toMatchObject({ verdict: 'valid', anchors: '2', read: 2 });
+    expect(ledgerOf(report)).toMatchObject({ size: '30', checked: '30', verdict: 'invalid' });
+    expect(ledgerOf(report).findings.map(({ kind }) => kind)).toContain('checkpoint');
+    // and it has taken up what the store had
+    expect(await query(earlier, 'SELECT count(*)::integer AS n FROM anchors')).toEqual([{ n: 2 }]);
+  }, 60_000);
+
+  it('finds an anchor that is gone from the store', async () => {
+    const kept = join(place, 'kept');
+    cpSync(archive, kept, { recursive: true });
+    rmSync(join(archive, 'anchors'), { recursive: true });
+    try {
+      const ended = await run(database);
+      expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is invalid: the anchors') });
+      expect(ended.stdout).toMatch(/^anchors: invalid; 2 of 2 read\n {2}anchor-missing anchors\//m);
+    } finally {
+      rmSync(archive, { recursive: true });
+      renameSync(kept, archive);
+    }
+    expect(readdirSync(archive)).toContain('anchors');
+  }, 60_000);
+
+  it('holds ledgers against the checkpoints of the database alone where there is no store, and says so', async () => {
+    const ended = await truetrail({ DATABASE_URL: database.serviceUrl, ARCHIVE_URL: 'off' }, 'verify', '--json');
+    expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('no object store to ask for anchors') });
+    expect(reportOf(ended)).toMatchObject({ verdict: 'valid', anchors: null });
+  }, 60_000);
+
+  it('says which ledger there is not', async () => {
+    const ended = await run(database, 'desk-9');
+    expect(ended).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('There is no ledger desk-9') });
+  }, 60_000);
+});
