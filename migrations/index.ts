@@ -28,6 +28,7 @@ import { CountAttemptsOfRuns1797292800400 } from './1797292800400-count-attempts
 import { KeepTransactionReporting1797300000100 } from './1797300000100-keep-transaction-reporting.js';
 import { ForgetJobRuns1797379200000 } from './1797379200000-forget-job-runs.js';
 import { AcknowledgeFindings1797465600000 } from './1797465600000-acknowledge-findings.js';
+import { KeepWhatReportsRead1797552000000 } from './1797552000000-keep-what-reports-read.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -61,4 +62,5 @@ export const MIGRATIONS = [
   KeepTransactionReporting1797300000100,
   ForgetJobRuns1797379200000,
   AcknowledgeFindings1797465600000,
+  KeepWhatReportsRead1797552000000,
 ];
