@@ -30,6 +30,7 @@ import { ForgetJobRuns1797379200000 } from './1797379200000-forget-job-runs.js';
 import { AcknowledgeFindings1797465600000 } from './1797465600000-acknowledge-findings.js';
 import { KeepFilesAsSent1797552000000 } from './1797552000000-keep-files-as-sent.js';
 import { KeepHeldReports1797552100000 } from './1797552100000-keep-held-reports.js';
+import { KeepWhatReportsRead1797638400000 } from './1797638400000-keep-what-reports-read.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -65,4 +66,5 @@ export const MIGRATIONS = [
   AcknowledgeFindings1797465600000,
   KeepFilesAsSent1797552000000,
   KeepHeldReports1797552100000,
+  KeepWhatReportsRead1797638400000,
 ];

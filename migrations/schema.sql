@@ -1326,6 +1326,7 @@ CREATE TABLE report_runs (
   finished_at timestamp with time zone,
   expires_at timestamp with time zone,
   attempts integer NOT NULL DEFAULT 0,
+  read_ranges jsonb,
   CONSTRAINT report_runs_pkey PRIMARY KEY (id),
   CONSTRAINT report_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
   CONSTRAINT report_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
@@ -1348,6 +1349,8 @@ COMMENT ON COLUMN report_runs.sha256 IS 'Of the whole answer, unpacked';
 COMMENT ON COLUMN report_runs.progress_at IS 'Last sign of life; a run silent for long is begun again by another replica';
 
 COMMENT ON COLUMN report_runs.attempts IS 'How often it was begun and not put back for no fault of its own';
+
+COMMENT ON COLUMN report_runs.read_ranges IS 'Which ranges of which ledgers were read, and how many events each had; null of runs that are not done, or older than this column';
 
 CREATE INDEX report_runs_expires_idx ON public.report_runs USING btree (expires_at) WHERE (status = 'done'::text);
 

@@ -210,6 +210,15 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           .parse(asText)
           .expect(200);
         found[`report ${report}`] = response.body as string;
+        const name = report.split('?')[0]!;
+        const runId = response.headers['truetrail-report-run'] as string;
+        const path = `/v1/ledgers/main/reports/${name}/runs/${runId}/manifest`;
+        const { archived_to: _, ...read } = (await service.http().get(path).expect(200)).body.read as Record<
+          string,
+          unknown
+        >;
+        expect(Number(read.events)).toBeGreaterThan(0);
+        found[`read for ${report}`] = read;
       }
       for (const { event_id } of all.filter((_each, i) => i % 23 === 0)) {
         found[event_id] = (await service.http().get(`/v1/ledgers/main/events/${event_id}`).expect(200)).body;

@@ -427,7 +427,7 @@ describe('reports on orders', () => {
     const path = '/v1/ledgers/desk/reports/order-reconstruction';
     const { headers, body } = await service.http().get(path).query({ order_id: 'P-1', as_of: '9' }).expect(200);
     expect(headers['content-disposition']).toBe('attachment; filename="desk-order-reconstruction-as-of-9.json"');
-    expect(body.parameters).toEqual({ order_id: 'P-1' });
+    expect(body.parameters).toEqual({ order_id: 'P-1', reporting_as_of: '0' });
     const half = await service.http().get(path).query({ order_id: 'P-1', from_date: '2026-06-02' }).expect(400);
     expect(half.body.errors).toMatchObject([{ pointer: '/query/to_date', rule: 'required' }]);
     const { body: run } = await service.http().post(`${path}/runs`).send({ order_id: 'P-1' }).expect(202);

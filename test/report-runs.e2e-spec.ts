@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { strFromU8, unzipSync } from 'fflate';
 import type pg from 'pg';
 import { POOL } from '../src/database/tokens.js';
+import { VOCABULARY_VERSION } from '../src/vocabulary/order-vocabulary.js';
 import { JobRunner } from '../src/jobs/job-runner.js';
 import { WorkbookWriter } from '../src/reports/report-workbook.js';
 import { mifid2Trades } from '../src/reports/mifid2-trades.js';
@@ -97,18 +98,37 @@ describe('a report as a run', () => {
     const manifest = (await service.http().get(`${TRADES}/runs/${run.id}/manifest`).expect(200)).body as object;
     const { body: page } = await service.http().get('/v1/ledgers/main/events?from_sequence=30&to_sequence=30');
     const { body: ledger } = await service.http().get('/v1/ledgers/main');
+    const place = { ledger: 'main', from_sequence: '1', to_sequence: '30' };
+    const uncounted = { from: null, to: null, events: null, first_sequence: null, last_sequence: null };
+    const fills = MADE_DAY.slice(0, 30)
+      .map((event, i) => ({ ...event, sequence: i + 1 }))
+      .filter(({ entity_type: type, action }) => type === 'order' && ['fill', 'partial_fill'].includes(action))
+      .filter(({ event_type: type }) => type === 'order_lifecycle')
+      .filter(({ timestamp }) => new Date(timestamp).toISOString().startsWith('2026-06-02'))
+      .map(({ sequence }) => String(sequence));
     const expected = {
       format: 'truetrail-report/1',
       run: run.id,
       ledger: 'main',
       origin: ledger.origin as string,
       report: 'mifid2-trades',
-      report_version: 3,
-      tables: [],
+      report_version: 4,
+      tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
       parameters: DAY,
       as_of: '30',
       as_of_event_hash: page.events[0].event_hash as string,
-      read: { from_sequence: '1', to_sequence: '30', archived_to: '0' },
+      read: {
+        ...{ from_sequence: '1', to_sequence: '30', archived_to: '0', events: String(fills.length) },
+        ranges: [
+          {
+            ...{ ...place, of: 'event_type order_lifecycle, entity_type order, action fill or partial_fill' },
+            ...{ from: '2026-06-02T00:00:00.000000000Z', to: '2026-06-03T00:00:00.000000000Z' },
+            ...{ events: String(fills.length), first_sequence: fills[0], last_sequence: fills.at(-1) },
+          },
+          { ...place, of: 'corrections of what was read, and what they correct', ...uncounted },
+          { ...place, of: 'events of the orders of what was read', ...uncounted },
+        ],
+      },
       deleted: [],
       media_type: 'text/csv',
       rows: run.rows,

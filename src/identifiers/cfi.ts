@@ -1,3 +1,6 @@
+/** Edition of ISO 10962 whose groups the table below has, as manifests name it. */
+export const CFI_VERSION = '2021';
+
 /** Of the categories of ISO 10962 the groups that each has. */
 const GROUPS: Readonly<Record<string, string>> = {
   E: 'SPCFLDYM', // equities

@@ -2,6 +2,7 @@ import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { EvidencePlan } from '../evidence/evidence-plan.js';
 import type { HistoryRequest, SearchRequest } from '../events/search-request.js';
 import type { Parameters } from '../http/parameters.js';
+import type { ReadRange } from '../reports/read-ranges.js';
 import type { Period } from '../reports/report.js';
 import type { FeedbackRead, FeedbackTotals } from '../reporting/feedback-read.js';
 import type { ReconciliationRead, ReconciliationTotals } from '../reporting/reconciliation-read.js';
@@ -42,6 +43,8 @@ export type Piece = {
 export interface ReadTotals {
   /** of a report; of a bundle, its lines of events */
   rows?: number;
+  /** of a report: what it asked the trail for */
+  readRanges?: readonly ReadRange[];
   /** of a bundle that is larger than it may be: no piece of it was made */
   isTooLarge?: boolean;
   /** of a bundle that is made to be verified, why hashes of its proof are not there to be had */

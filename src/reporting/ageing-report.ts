@@ -1,3 +1,5 @@
+import { CFI_VERSION } from '../identifiers/cfi.js';
+import { COUNTRIES_VERSION } from '../identifiers/country.js';
 import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { defineReport, type ReportParameter, type ReportRun } from '../reports/report.js';
@@ -29,6 +31,8 @@ export const transactionAgeing = defineReport({
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
     { name: 'iso-4217', version: CURRENCIES_VERSION },
+    { name: 'iso-3166-1', version: COUNTRIES_VERSION },
+    { name: 'iso-10962', version: CFI_VERSION },
   ],
   title: 'Ageing of transaction reports',
   question: 'Which transactions of the period are reported, which are not yet, and which are overdue?',

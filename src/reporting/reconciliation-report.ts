@@ -1,3 +1,5 @@
+import { CFI_VERSION } from '../identifiers/cfi.js';
+import { COUNTRIES_VERSION } from '../identifiers/country.js';
 import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import type { Report, ReportParameter } from '../reports/report.js';
 import { REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
@@ -25,6 +27,8 @@ export const RECONCILIATION: Omit<Report, 'rows'> = {
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
     { name: 'iso-4217', version: CURRENCIES_VERSION },
+    { name: 'iso-3166-1', version: COUNTRIES_VERSION },
+    { name: 'iso-10962', version: CFI_VERSION },
   ],
   title: 'Reconciliation of transaction reports',
   question: 'Does the authority have what the records of the front office give, complete, in time and field by field?',

@@ -27,7 +27,7 @@ export interface PartsNotListed {
 }
 
 /** Whatever may be asked of ledgers besides that of the run. */
-type Run = Pick<ReportRun, 'ledger' | 'archive' | 'read'>;
+type Run = Pick<ReportRun, 'ledger' | 'archive' | 'read' | 'readRanges'>;
 
 /**
  * What was reported of executions and allocations, and what came back: of each id, in the order in which they come, every
@@ -54,6 +54,14 @@ export async function* reportingStages(
       return { records: own, line: own.length === 0 ? [] : await sql.readLedgers(client) };
     });
     if (records.length === 0) continue;
+    for (const ledger of line) {
+      run.readRanges?.lookUp({
+        ledger,
+        of: 'reports of executions, and feedback on them',
+        asOf: undefined,
+        period: undefined,
+      });
+    }
     const references = [...new Set(records.map(({ transactionReference }) => transactionReference))];
     const events = await entityEvents(run, line, 'transaction_report', references);
     const makers = [...new Set(events.map(({ maker }) => maker))];

@@ -1,3 +1,4 @@
+import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { contentOf, microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
@@ -63,7 +64,10 @@ class ClockUse {
 export const clockSync = defineReport({
   name: 'clock-sync',
   version: 2,
-  tables: [{ name: 'clock-rules', version: String(CLOCK_RULES_VERSION) }],
+  tables: [
+    { name: 'clock-rules', version: String(CLOCK_RULES_VERSION) },
+    { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
+  ],
   title: 'Clocks and time stamps',
   question: 'Did the clocks of each source keep to the rule in force on the day, as far as its events tell?',
   parameters: [

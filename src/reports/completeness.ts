@@ -463,6 +463,8 @@ async function* correctionsOfOtherTimes(
   sequences: { from: bigint; to: bigint } | undefined,
 ): AsyncGenerator<CountedRow> {
   if (!sequences) return;
+  const of = 'corrections with a counter, of another time';
+  run.readRanges?.lookUp({ ledger: run.ledger, asOf: run.asOf, of, period: undefined });
   let from = sequences.from;
   while (from <= sequences.to) {
     const last = lesser(from + SEQUENCES_AT_ONCE - 1n, sequences.to);

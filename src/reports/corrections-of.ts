@@ -65,6 +65,7 @@ export async function readCorrections(
   events: Iterable<Entity>,
   members: Selection<object> = TRADE_MEMBERS,
 ): Promise<Corrections<object>> {
+  run.readRanges?.lookUp({ ...placeOf(run), of: 'corrections of what was read, and what they correct' });
   const entities = [...new Map([...events].map((event) => [keyOf(event), event])).values()];
   const online = await run.read(async (client, { archivedTo }) => {
     const { rows } = await client.query<Correction<object>>({
@@ -97,6 +98,10 @@ export async function readCorrections(
     original: (event) => byEntity.get(keyOf(event))?.original(event),
     versions: (event) => byEntity.get(keyOf(event))?.versions(event) ?? [],
   };
+}
+
+function placeOf({ ledger, asOf }: ReportRun) {
+  return { ledger, asOf, period: undefined };
 }
 
 async function readArchivedCorrections(

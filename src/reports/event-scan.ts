@@ -35,6 +35,8 @@ export function eventsInPeriod(run: ReportRun, scan: Scan): AsyncGenerator<Store
 
 /** The same with no more of each event than R, which `columns` selects; of archived events all is read anyway. */
 export async function* scanPeriod<R extends Scanned>(run: ReportRun, scan: Scan, columns: string): AsyncGenerator<R[]> {
+  const { ledger, asOf, period } = run;
+  const count = run.readRanges?.scan({ ledger, of: eventsOfScan(scan), asOf, period });
   let after: R | undefined;
   for (;;) {
     const { archivedTo, ...online } = await readOnline<R>(run, scan, columns, after);
@@ -48,10 +50,22 @@ export async function* scanPeriod<R extends Scanned>(run: ReportRun, scan: Scan,
       .filter((row) => ends.every((end) => compareInTime(row, end) <= 0))
       .sort(compareInTime);
     const kept = rows.filter((row) => isKept(row, scan));
+    count?.add(kept.map(({ sequence }) => sequence));
     if (kept.length > 0) yield kept;
     after = rows.at(-1);
     if (ends.length === 0) return;
   }
+}
+
+/** Which events a scan hands out, as manifests tell. */
+function eventsOfScan({ by, keep }: Scan): string {
+  const parts = [
+    ...(by ? [`${by.column} ${by.value}`] : []),
+    ...(keep ? [`entity_type ${keep.entityType}`] : []),
+    ...(keep?.actions ? [`action ${keep.actions.join(' or ')}`] : []),
+    ...(keep?.by === undefined ? [] : [`user_id ${keep.by}, and corrections`]),
+  ];
+  return parts.length === 0 ? 'all events' : parts.join(', ');
 }
 
 async function readOnline<R extends Scanned>(

@@ -117,6 +117,9 @@ export class OrderLives<Name extends string, Selected extends object> {
     asked: readonly { orderId: string; place: bigint }[],
     corrections: Corrections<Selected>,
   ): Promise<OrderValues<Name>[]> {
+    const { ledger, asOf, readRanges } = this.run;
+    if (asked.length > 0)
+      readRanges?.lookUp({ ledger, asOf, of: 'events of the orders of what was read', period: undefined });
     const answers = new Map<string, OrderValues<Name>>();
     const byOrder = grouped(asked, ({ orderId }) => orderId);
     let open = [...byOrder].map(([orderId, questions]): Question<Name> => {

@@ -20,6 +20,8 @@ export async function ordersStating(
   span: Period,
   most: number,
 ): Promise<string[]> {
+  const { ledger, asOf } = run;
+  run.readRanges?.lookUp({ ledger, asOf, of: `orders that state metadata.${member}`, period: undefined });
   const { online, archivedTo } = await readOnline(run, member, value, span, most);
   let found = online;
   const upTo = lesser(archivedTo, run.asOf);

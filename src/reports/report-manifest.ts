@@ -1,5 +1,6 @@
 import type { SignedCheckpoint } from '../checkpoints/checkpoints.js';
 import { formatOf } from './report-formats.js';
+import { eventsOf } from './read-ranges.js';
 import type { StoredRun } from './report-runs.sql.js';
 import type { ReportManifestDto } from './report-run.dto.js';
 
@@ -29,6 +30,7 @@ export function manifestOf(
       from_sequence: run.as_of === '0' ? '0' : '1',
       to_sequence: run.as_of,
       archived_to: run.archived_to,
+      ...(run.read_ranges ? { events: eventsOf(run.read_ranges), ranges: run.read_ranges } : {}),
     },
     deleted: run.deleted,
     media_type: formatOf(run.format).mediaType,

@@ -3,6 +3,7 @@ import type { ArchivedEvents } from '../archive/archived-events.js';
 import { readDeletedSpans, spansWithin, type DeletedRange } from '../archive/deleted-ranges.js';
 import { readPage } from '../events/read-transaction.js';
 import type { Piece } from '../long-reads/long-read.js';
+import { ReadRanges, type ReadRange } from './read-ranges.js';
 import type { Report, ReportRun } from './report.js';
 import { formOf } from './report-forms.js';
 import { formatOf, type ReportFormat } from './report-formats.js';
@@ -12,13 +13,13 @@ import { REPORTS } from './reports.js';
 const PIECE_SIZE = 65_536;
 
 /** A run of a report as data; `report` and `format` are names that are known, `parameters` right for them. */
-export interface ReportRead extends Omit<ReportRun, 'read' | 'archive'> {
+export interface ReportRead extends Omit<ReportRun, 'read' | 'readRanges' | 'archive'> {
   report: string;
   format: string;
 }
 
 /**
- * The answer of a run in pieces, at least one; returns how many rows it has. Throws read-timeout, DamagedRowError, the
+ * The answer of a run in pieces, at least one; returns how many rows it has, and what was read. Throws read-timeout, DamagedRowError, the
  * database's errors, and the reason of `gone` once that is aborted.
  */
 export async function* piecesOfReport(
@@ -27,11 +28,12 @@ export async function* piecesOfReport(
   timeoutMs: number,
   { report: reportName, format: formatName, ledger, asOf, period, deleted, parameters }: ReportRead,
   gone: AbortSignal,
-): AsyncGenerator<Piece, { rows: number }> {
+): AsyncGenerator<Piece, { rows: number; readRanges: ReadRange[] }> {
   const report = formOf(
     REPORTS.find(({ name }) => name === reportName)!,
     parameters,
   )!;
+  const readRanges = new ReadRanges();
   const run: ReportRun = {
     ledger,
     asOf,
@@ -39,9 +41,11 @@ export async function* piecesOfReport(
     deleted,
     parameters,
     archive,
+    readRanges,
     read: (work, other = ledger) => readPage(pool, timeoutMs, other, work, gone),
   };
-  return yield* piecesOfRun(pool, report, formatOf(formatName), run);
+  const { rows } = yield* piecesOfRun(pool, report, formatOf(formatName), run);
+  return { rows, readRanges: readRanges.ranges() };
 }
 
 /** As piecesOfReport, of a report that need not be one of REPORTS. */

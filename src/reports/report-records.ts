@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ServiceLedger } from '../events/service-ledger.js';
 import { Problem } from '../http/problem.js';
 import type { JsonObject } from '../integrity/strict-json.js';
+import { eventsOf, type ReadRange } from './read-ranges.js';
 import type { ReportRead } from './report-pieces.js';
 import type { StoredRun } from './report-runs.sql.js';
 
@@ -25,9 +26,17 @@ export class ReportRecords {
   done(
     run: Named,
     principal: string,
-    { rows, bytes, sha256 }: { rows: number; bytes: number; sha256: Buffer },
+    {
+      rows,
+      bytes,
+      sha256,
+      readRanges,
+    }: { rows: number; bytes: number; sha256: Buffer; readRanges: readonly ReadRange[] },
   ): Promise<void> {
-    const counts = { rows: String(rows), bytes: String(bytes), sha256: sha256.toString('hex') };
+    const counts = {
+      ...{ events_read: eventsOf(readRanges), rows: String(rows) },
+      ...{ bytes: String(bytes), sha256: sha256.toString('hex') },
+    };
     return this.record('done', run, principal, counts);
   }
 

@@ -37,7 +37,11 @@ export class ReportRunMaker implements OnModuleInit, OnModuleDestroy {
       take: (runner, silentMs) => sql.takeRun(pool, runner, silentMs),
       named: ({ report, ledger }) => ({ report, ledger }),
       pieces: (run, signal) => this.pieces(run, signal),
-      recordDone: (run, made) => records.done(run, run.requested_by, made),
+      recordDone: async (run, made) => {
+        const { readRanges = [] } = made.totals;
+        await records.done(run, run.requested_by, { ...made, readRanges });
+        await sql.noteRead(pool, run.id, readRanges);
+      },
     });
   }
 

@@ -51,13 +51,66 @@ class VersionedTableDto {
   version: string;
 }
 
-class ReadRangeDto {
+class ReadPartDto {
+  @ApiProperty({ example: 'main' })
+  ledger: string;
+  @ApiProperty({ description: 'Which events of the range', example: 'event_type order_lifecycle, entity_type order' })
+  of: string;
   @ApiProperty({ example: '1' })
+  from_sequence: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Included; null in another ledger, where a parameter such as reporting_as_of bounds it',
+    example: '7',
+  })
+  to_sequence: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Event time; null where it has no bound',
+    example: '2026-06-02T00:00:00.000000000Z',
+  })
+  from: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Not included',
+    example: '2026-06-03T00:00:00.000000000Z',
+  })
+  to: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'How many; null where they were looked up by key, as far as needed',
+    example: '5',
+  })
+  events: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'Of these', example: '1' })
+  first_sequence: string | null;
+  @ApiProperty({ type: String, nullable: true, example: '5' })
+  last_sequence: string | null;
+}
+
+class ReadRangeDto {
+  @ApiProperty({ description: 'What may count at all', example: '1' })
   from_sequence: string;
   @ApiProperty({ description: 'Included', example: '7' })
   to_sequence: string;
   @ApiProperty({ description: 'Up to here events were read from the archive', example: '0' })
   archived_to: string;
+  @ApiProperty({
+    required: false,
+    description: 'Events that were gone through, of all ranges that are counted',
+    example: '5',
+  })
+  events?: string;
+  @ApiProperty({
+    type: [ReadPartDto],
+    required: false,
+    description: 'What was asked of the trail, in order. Runs of earlier versions do not have it',
+  })
+  ranges?: ReadPartDto[];
 }
 
 class ManifestCheckpointDto {

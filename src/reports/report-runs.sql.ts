@@ -4,6 +4,7 @@ import type { Parameters } from '../http/parameters.js';
 import { readJson } from '../integrity/strict-json.js';
 import * as kept from '../runs/kept-run-rows.js';
 import type { RunStatus, RunTables } from '../runs/kept-run-rows.js';
+import type { ReadRange } from './read-ranges.js';
 import type { VersionedTable } from './report.js';
 
 export const REPORT_RUNS: RunTables = { runs: 'report_runs', pieces: 'report_run_pieces', isKept: 'is_kept' };
@@ -21,6 +22,8 @@ export interface StoredRun {
   as_of_event_hash: string | null;
   archived_to: string;
   deleted: DeletedRange[];
+  /** null where it is not done, or was made before this was kept */
+  read_ranges: ReadRange[] | null;
   made_by: string;
   is_kept: boolean;
   status: RunStatus;
@@ -41,12 +44,13 @@ const time = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
 
 const COLUMNS = `id, ledger, report, report_version, tables, format, parameters, as_of,
-  encode(as_of_event_hash, 'hex') AS as_of_event_hash, archived_to, deleted, made_by, is_kept, status, rows, bytes,
+  encode(as_of_event_hash, 'hex') AS as_of_event_hash, archived_to, deleted, read_ranges, made_by, is_kept, status, rows, bytes,
   encode(sha256, 'hex') AS sha256, pieces, packed_bytes, error, requested_by,
   ${['created_at', 'started_at', 'finished_at', 'expires_at'].map(time).join(', ')}`;
 
 /** As pg gives it: jsonb is text. */
-type Row = Omit<StoredRun, 'tables' | 'parameters' | 'deleted'> & Record<'tables' | 'parameters' | 'deleted', string>;
+type Row = Omit<StoredRun, 'tables' | 'parameters' | 'deleted' | 'read_ranges'> &
+  Record<'tables' | 'parameters' | 'deleted', string> & { read_ranges: string | null };
 
 function runOf(row: Row): StoredRun {
   return {
@@ -54,6 +58,7 @@ function runOf(row: Row): StoredRun {
     tables: readJson(row.tables) as unknown as VersionedTable[],
     parameters: readJson(row.parameters) as unknown as Parameters,
     deleted: readJson(row.deleted) as unknown as DeletedRange[],
+    read_ranges: row.read_ranges === null ? null : (readJson(row.read_ranges) as unknown as ReadRange[]),
   };
 }
 
@@ -104,6 +109,11 @@ export async function insertRun(pool: pg.Pool, run: NewRun): Promise<StoredRun> 
     ],
   );
   return runOf(rows[0]!);
+}
+
+/** What a run read, before it is done. */
+export async function noteRead(pool: pg.Pool, id: string, ranges: readonly ReadRange[]): Promise<void> {
+  await pool.query('UPDATE report_runs SET read_ranges = $2 WHERE id = $1', [id, JSON.stringify(ranges)]);
 }
 
 export async function findRun(

@@ -131,10 +131,11 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     });
     this.underWay += 1;
     try {
-      yield* lastOnRecord(pieces, digest, async ({ rows = 0 }) => {
+      yield* lastOnRecord(pieces, digest, async ({ rows = 0, readRanges = [] }) => {
         const { bytes } = digest;
         const sha256 = digest.sha256();
-        await this.records.done(run, caller.id, { rows, bytes, sha256 });
+        await this.records.done(run, caller.id, { rows, bytes, sha256, readRanges });
+        await sql.noteRead(this.pool, id, readRanges);
         await kept.finishRun(this.pool, sql.REPORT_RUNS, id, this.runner, { rows, bytes, sha256, keepMs: 0 });
         isRecorded = false; // and over
       });

@@ -3,6 +3,7 @@ import type { ArchivedEvents } from '../archive/archived-events.js';
 import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { LedgerExtent } from '../events/read-transaction.js';
 import type { Parameters } from '../http/parameters.js';
+import type { ReadRanges } from './read-ranges.js';
 
 /** A column of a report: what stands in it, and from where. */
 export interface Column<Name extends string = string> {
@@ -60,6 +61,8 @@ export interface ReportRun {
    * once nobody waits for the report any more.
    */
   read: <T>(work: (client: pg.ClientBase, extent: LedgerExtent) => Promise<T>, other?: string) => Promise<T>;
+  /** Takes note of what is asked for, for the manifest. */
+  readRanges?: ReadRanges;
   /** Events that `read` says are archived; to be read outside of it. */
   archive: ArchivedEvents;
 }

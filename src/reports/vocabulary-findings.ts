@@ -1,3 +1,4 @@
+import { CFI_VERSION } from '../identifiers/cfi.js';
 import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { contentOf } from '../integrity/stored-event.js';
 import { vocabularyFindings } from '../vocabulary/checks.js';
@@ -13,6 +14,7 @@ export const vocabularyFindingsReport = defineReport({
   tables: [
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
     { name: 'iso-4217', version: CURRENCIES_VERSION },
+    { name: 'iso-10962', version: CFI_VERSION },
   ],
   title: 'Names outside of the vocabulary',
   question: 'Which order events carry names that reports do not know, or values that are not what their name says?',

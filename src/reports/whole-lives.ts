@@ -96,6 +96,7 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
       targets: new Set(),
       async *events() {
         for await (const rows of lifePages(run, orderId, start)) {
+          count(run, rows);
           for (const row of rows) yield { kind: 'event', row, stated: row, versions: [row] };
         }
       },
@@ -113,6 +114,7 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
     targets: new Set([...own.values()].map(({ corrects }) => corrects!)),
     async *events() {
       for await (const rows of lifePages(run, orderId, start)) {
+        count(run, rows);
         for (const row of rows) {
           const vainly = vain.get(row.event_id);
           const correctedBy = corrections.inForce(row)?.event_id ?? null;
@@ -128,6 +130,17 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
       }
     },
   };
+}
+
+/** Of lives that are gone through twice the events count twice. */
+function count({ ledger, asOf, readRanges }: ReportRun, rows: readonly StoredRow[]): void {
+  const counted = readRanges?.scan({
+    ledger,
+    asOf,
+    of: `whole lives of orders (entity_type ${ORDER})`,
+    period: undefined,
+  });
+  counted?.add(rows.map(({ sequence }) => sequence));
 }
 
 function isCorrection({ corrects }: StoredRow): boolean {

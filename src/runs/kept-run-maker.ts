@@ -29,6 +29,7 @@ export interface MadeAnswer {
   rows: number;
   bytes: number;
   sha256: Buffer;
+  totals: ReadTotals;
 }
 
 /** One kind of runs: what they are called, where they are kept and how they are made. */
@@ -178,7 +179,8 @@ export class KeptRunMaker<Run extends { id: string }> {
         const next = await pieces.next();
         if (next.done) {
           if (waitingBytes > 0 || number === 0) await keepWaiting();
-          return { rows: next.value.rows ?? 0, bytes, sha256: digest.digest() };
+          const { value: totals } = next;
+          return { rows: totals.rows ?? 0, bytes, sha256: digest.digest(), totals };
         }
         digest.update(next.value);
         bytes += next.value.length;

@@ -1,4 +1,6 @@
 import { isLei } from '../identifiers/lei.js';
+import { CFI_VERSION } from '../identifiers/cfi.js';
+import { COUNTRIES_VERSION } from '../identifiers/country.js';
 import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { formatMicros } from '../integrity/timestamp.js';
@@ -33,6 +35,8 @@ export const transactions = defineReport<string>({
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
     { name: 'iso-4217', version: CURRENCIES_VERSION },
+    { name: 'iso-3166-1', version: COUNTRIES_VERSION },
+    { name: 'iso-10962', version: CFI_VERSION },
   ],
   title: 'Transactions (RTS 22)',
   question: 'What is to be reported of the executions in the period, field by field, and what keeps a report back?',
