@@ -359,7 +359,7 @@ function recordOf(decision: Decision, executingEntity: string): WrittenRecord {
 /** As the act has it. */
 function madeOf({ files, zip }: SubmissionSummary): MadeAnswer {
   const rows = files.reduce((sum, file) => sum + Number(file.new) + Number(file.cancelled), 0);
-  return { rows, bytes: Number(zip.bytes), sha256: Buffer.from(zip.sha256, 'hex') };
+  return { rows, bytes: Number(zip.bytes), sha256: Buffer.from(zip.sha256, 'hex'), totals: { rows } };
 }
 
 export function submissionNotFound(): Problem {
