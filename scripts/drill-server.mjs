@@ -171,8 +171,7 @@ export class Server {
   /** As when the machine is gone: no process of it does anything any more, and the disk is empty. */
   async lose() {
     const postmaster = Number(readFileSync(join(this.data, 'postmaster.pid'), 'utf8').split('\n')[0]);
-    const children = execFileSync('ps', ['--ppid', String(postmaster), '-o', 'pid='], { encoding: 'utf8' });
-    for (const pid of [postmaster, ...children.trim().split(/\s+/).map(Number)]) {
+    for (const pid of processTree(postmaster)) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch (error) {
@@ -204,6 +203,18 @@ export class Server {
     this.isRunning = false;
     this.site.run(join(this.site.bin, 'pg_ctl'), ['-D', this.data, '-m', 'immediate', '-w', 'stop']);
   }
+}
+
+/** A process and all that it started, and they: what archives a file of WAL among them. */
+function processTree(root) {
+  const listed = execFileSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  const pairs = listed
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  const tree = [root];
+  for (const each of tree) tree.push(...pairs.filter(([, parent]) => parent === each).map(([pid]) => pid));
+  return tree;
 }
 
 function freePort() {

@@ -77,9 +77,9 @@ async function runDrill({ build, bin, kmsKey, pace, cleanup, expect }) {
       { ...settings, ...databaseOf(server, name), PATH: process.env.PATH },
       codes,
     );
-  /** The report of `truetrail verify`, which ends with one of `codes`. */
-  const verifyAll = async (server, codes) =>
-    JSON.parse((await command(server, ['verify', '--json'], undefined, codes)).stdout);
+  /** The report of `truetrail verify`, whatever it says. */
+  const verifyAll = async (server) =>
+    JSON.parse((await command(server, ['verify', '--json'], undefined, [0, 1])).stdout);
   const mainOf = ({ stdout }) => JSON.parse(stdout).ledgers.find(({ ledger }) => ledger === 'main');
   const serve = (server) =>
     startProcess({
@@ -161,7 +161,7 @@ async function runDrill({ build, bin, kmsKey, pace, cleanup, expect }) {
     `the service is up and closed: ${closed.status} ${closed.problem}`,
   );
   await again.stop();
-  const lacking = await verifyAll(second, [1]);
+  const lacking = await verifyAll(second);
   expect(
     lacking.verdict === 'invalid' &&
       lacking.ledgers.some(({ ledger, verdict }) => ledger === 'main' && verdict === 'invalid'),
@@ -193,7 +193,7 @@ async function runDrill({ build, bin, kmsKey, pace, cleanup, expect }) {
   }
   // before the service opens: everything that is there, held against every anchor
   const verifying = performance.now();
-  const verified = await verifyAll(second, [0, 1]);
+  const verified = await verifyAll(second);
   const verifySeconds = seconds(verifying);
   expect(
     verified.verdict === 'valid' && verified.anchors.verdict === 'valid' && verified.anchors.read > 0,
@@ -230,7 +230,7 @@ async function runDrill({ build, bin, kmsKey, pace, cleanup, expect }) {
     earlier.size < before.size && earlier.wrong === 0,
     `restored to ${targetText}: ${earlier.size} events, all of them as acknowledged`,
   );
-  expect((await verifyAll(third, [0, 1])).verdict === 'invalid', 'verify says that it is not what was signed');
+  expect((await verifyAll(third)).verdict === 'invalid', 'verify says that it is not what was signed');
   const wrongService = await serve(third);
   const refused = await tryToPost(wrongService.url, load);
   expect(refused.status === 503 && refused.problem === CLOSED, `an earlier moment is noticed: ${refused.detail}`);

@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import pg from 'pg';
-import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
+import { sampleEvent, startService, TEST_KEY } from './support/app.js';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { Replica } from './support/replica.js';
 import { S3Stub } from './support/s3-stub.js';
 import { StoreProxy, type StoreFault } from './support/store-proxy.js';
-import { HAS_S3, s3Store } from './support/stores.js';
+import { HAS_S3, S3_ENVIRONMENT, s3Store } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
 import { runJob } from './support/verification.js';
 
@@ -33,8 +35,8 @@ async function stub(): Promise<Behind> {
 }
 
 async function realS3(): Promise<Behind> {
-  const { url, close } = await s3Store();
-  return { endpoint: process.env.AWS_ENDPOINT_URL_S3!, url, close: () => Promise.resolve(close()) };
+  const store = await s3Store();
+  return { endpoint: process.env.AWS_ENDPOINT_URL_S3!, url: store.url, close: () => Promise.resolve(store.close()) };
 }
 
 describe.each<[string, () => Promise<Behind>]>([
@@ -44,19 +46,45 @@ describe.each<[string, () => Promise<Behind>]>([
   const before = { ...process.env };
   let behind: Behind;
   let proxy: StoreProxy;
-  let service: TestService;
+  let database: TestDatabase;
+  /** in a process of its own: its threads have the store's address from there */
+  let replica: Replica;
+  let env: Record<string, string>;
+  /** status and text of each of PATHS, while nothing is wrong */
+  let right: [number, string][];
   let first: { event_id: string; timestamp: string };
   beforeAll(async () => {
     behind = await open();
     proxy = await StoreProxy.start(behind.endpoint);
-    Object.assign(process.env, {
+    const aws = {
       ...{ AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'a-secret' },
-      ...before,
+      ...S3_ENVIRONMENT,
       AWS_ENDPOINT_URL_S3: proxy.url,
-    });
-    service = await startService({
-      env: { ARCHIVE_URL: behind.url, ONLINE_MONTHS: '1', ARCHIVE_CACHE_MB: '0', ARCHIVE_TIMEOUT: '1s' },
+    };
+    Object.assign(process.env, aws);
+    database = await createTestDatabase();
+    await archiveTwoMonths();
+    env = {
+      ...{ ...aws, DATABASE_URL: database.serviceUrl, ARCHIVE_URL: behind.url, ONLINE_MONTHS: '1' },
+      ...{ ARCHIVE_CACHE_MB: '0', ARCHIVE_TIMEOUT: '1s' },
+    };
+    replica = await Replica.start(env);
+    expect(await post(sampleEvent({ entity_id: 'online' }))).toBe(201);
+    right = await answers();
+    expect(right.map(([status]) => status)).toEqual(right.map(() => 200));
+    await replica.end('SIGTERM');
+  }, 240_000);
+  // one that has read nothing yet, and keeps nothing of it in memory
+  beforeEach(async () => {
+    replica = await Replica.start(env);
+  }, 60_000);
+
+  /** Done by a service whose clock may be anywhere. */
+  async function archiveTwoMonths(): Promise<void> {
+    const service = await startService({
+      env: { ARCHIVE_URL: behind.url, ONLINE_MONTHS: '1' },
       settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+      database,
     });
     const admin = new pg.Client({ connectionString: service.database.adminUrl });
     await admin.connect();
@@ -87,20 +115,19 @@ describe.each<[string, () => Promise<Behind>]>([
       kept: [],
       dropped: expect.arrayContaining([5, 4].map((back) => `${monthsAgo(back).toISOString().slice(0, 7)}-01`)),
     });
-    await service
-      .http()
-      .post('/v1/ledgers/main/events')
-      .send(sampleEvent({ entity_id: 'online' }))
-      .expect(201);
-  }, 240_000);
-  afterAll(async () => {
     await service.close();
+  }
+  afterAll(async () => {
+    await database.drop();
     await proxy.close();
     await behind.close();
     for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
     Object.assign(process.env, before);
   }, 60_000);
-  afterEach(() => proxy.heal());
+  afterEach(async () => {
+    await proxy.heal();
+    await replica.end('SIGTERM');
+  }, 60_000);
 
   const day = (): string => monthsAgo(5).toISOString().slice(0, 10);
   const PATHS: Record<string, () => string> = {
@@ -111,13 +138,27 @@ describe.each<[string, () => Promise<Behind>]>([
     'a report': () => `reports/user-activity?user_id=trader-1&from_date=${day()}&to_date=${day()}`,
     'its entry in the archive': () => `events/${first.event_id}/archive`,
   };
-  const get = (path: string) => fetch(`${service.url}/v1/ledgers/main/${path}`, { headers: AUTHORIZATION });
+  const get = (path: string) => fetch(`${replica.url}/v1/ledgers/main/${path}`, { headers: AUTHORIZATION });
+
+  const answers = (): Promise<[number, string][]> =>
+    Promise.all(
+      Object.values(PATHS).map(async (path): Promise<[number, string]> => {
+        const answer = await get(path());
+        return [answer.status, await answer.text()];
+      }),
+    );
+
+  const post = async (event: object): Promise<number> => {
+    const headers = { ...AUTHORIZATION, 'content-type': 'application/json' };
+    const url = `${replica.url}/v1/ledgers/main/events`;
+    return (await fetch(url, { method: 'POST', headers, body: JSON.stringify(event) })).status;
+  };
 
   /** What came of an answer in lines before it ended or was cut; `meanwhile` happens once its first bytes are there. */
   async function lines(path: string, meanwhile?: () => Promise<void>) {
     const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const headers = { ...AUTHORIZATION, accept: 'application/x-ndjson' };
-      http.get(`${service.url}/v1/ledgers/main/${path}`, { headers, agent: false }, resolve).on('error', reject);
+      http.get(`${replica.url}/v1/ledgers/main/${path}`, { headers, agent: false }, resolve).on('error', reject);
     });
     const chunks: Buffer[] = [];
     answer.on('error', () => undefined);
@@ -138,13 +179,6 @@ describe.each<[string, () => Promise<Behind>]>([
     ['cuts its answers', { kind: 'cut in body' }],
   ])('while it %s', (_fault, fault) => {
     it('are refused with an error that says so, and never answered in part', async () => {
-      const right = await Promise.all(
-        Object.values(PATHS).map(async (path) => {
-          const answer = await get(path());
-          return [answer.status, await answer.text()];
-        }),
-      );
-      expect(right.map(([status]) => status)).toEqual(right.map(() => 200));
       await proxy.break(fault, READS);
       const broken = await Promise.all(
         Object.entries(PATHS).map(async ([name, path]) => {
@@ -159,12 +193,9 @@ describe.each<[string, () => Promise<Behind>]>([
       if (fault.kind !== 'refuse') expect(proxy.met).toBeGreaterThan(0);
       // what does not need it comes as ever
       expect((await get('orders/online/history')).status).toBe(200);
-      await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+      expect(await post(sampleEvent())).toBe(201);
       await proxy.heal();
-      for (const [i, path] of Object.values(PATHS).entries()) {
-        const answer = await get(path());
-        expect([answer.status, await answer.text()]).toEqual(right[i]);
-      }
+      expect(await answers()).toEqual(right);
     }, 120_000);
   });
 
@@ -175,6 +206,8 @@ describe.each<[string, () => Promise<Behind>]>([
     expect(all.length).toBeGreaterThan(2 * EVENTS);
     expect(JSON.parse(all.at(-1)!)).toMatchObject({ end: { events: String(all.length - 1) } });
 
+    await replica.end('SIGTERM');
+    replica = await Replica.start(env); // what was read is in memory
     const cut = await lines('events', () => proxy.break({ kind: 'answer', status: 500, code: 'InternalError' }, READS));
     expect([cut.status, cut.isWhole]).toEqual([200, false]);
     const came = cut.text.split('\n').slice(0, -1);

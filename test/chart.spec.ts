@@ -21,7 +21,15 @@ interface Rule {
 /** Settings that the chart gives by itself: they follow from other values, or are secrets. */
 const OWN_SETTINGS = [
   ...['PORT', 'HOST', 'DATA_DIR', 'METRICS_PORT', 'SHUTDOWN_TIMEOUT', 'SIGNING_KEY_FILE', 'TLS_CERT_FILE'],
-  ...['TLS_KEY_FILE', 'WITNESSES', 'TIMESTAMP_CA_FILE', 'EVIDENCE_KEYS_FILE', 'DATABASE_URL', 'DATABASE_OWNER_URL', 'BOOTSTRAP_API_KEY'],
+  ...[
+    'TLS_KEY_FILE',
+    'WITNESSES',
+    'TIMESTAMP_CA_FILE',
+    'EVIDENCE_KEYS_FILE',
+    'DATABASE_URL',
+    'DATABASE_OWNER_URL',
+    'BOOTSTRAP_API_KEY',
+  ],
 ];
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })

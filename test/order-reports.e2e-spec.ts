@@ -431,7 +431,7 @@ describe('reports on orders', () => {
     const half = await service.http().get(path).query({ order_id: 'P-1', from_date: '2026-06-02' }).expect(400);
     expect(half.body.errors).toMatchObject([{ pointer: '/query/to_date', rule: 'required' }]);
     const { body: run } = await service.http().post(`${path}/runs`).send({ order_id: 'P-1' }).expect(202);
-    expect(run.parameters).toEqual({ order_id: 'P-1' });
+    expect(run.parameters).toEqual({ order_id: 'P-1', reporting_as_of: '0' });
   });
 
   it('rebuilds an order with messages as they came, and corrections seen from both sides', async () => {

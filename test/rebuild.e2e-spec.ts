@@ -16,7 +16,7 @@ import { folderStore, objectOf, onFolders, STORES, type TestStore } from './supp
 import { filesOf, SUBMISSIONS, submitted, type ShownSubmission } from './support/submissions.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
 import { FIRM } from './support/transaction-reports.js';
-import { record, runJob, runOnRequestAlone, whenOver } from './support/verification.js';
+import { record, runJob, runOnRequestAlone } from './support/verification.js';
 
 function monthsAgo(back: number): Date {
   const now = new Date();

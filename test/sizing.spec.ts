@@ -15,7 +15,18 @@ describe('sizing', () => {
   // round figures, so that what is expected can be computed by hand
   const ROUND = [
     ...['--events-per-day', '1000000', '--days-per-year', '240', '--hours-per-day', '10', '--peak-factor', '9'],
-    ...['--row-bytes', '1000', '--key-bytes', '100', '--wal-bytes', '2000', '--archived-bytes', '100', '--index-bytes', '5'],
+    ...[
+      '--row-bytes',
+      '1000',
+      '--key-bytes',
+      '100',
+      '--wal-bytes',
+      '2000',
+      '--archived-bytes',
+      '100',
+      '--index-bytes',
+      '5',
+    ],
     ...['--online-months', '11', '--retention-years', '5', '--single-rate', '1000', '--batch-rate', '2500'],
     ...['--verify-rate', '66666.667', '--verify-archive-rate', '40000'],
   ];

@@ -102,7 +102,7 @@ class KindChains {
     const months = [...this.months].map(([number, { sha256 }]) => [number, sha256]);
     const all = [[...this.ends].map(([name, { hash }]) => [name, hash]), [...this.unlisted], months];
     return createHash('sha256')
-      .update(JSON.stringify(all.map((entries) => entries.sort(([a], [b]) => (a! < b! ? -1 : 1)))))
+      .update(JSON.stringify(all.map((entries) => entries.sort(([a], [b]) => (a < b ? -1 : 1)))))
       .digest('hex');
   }
 

@@ -14,7 +14,6 @@ import { ServiceLedger } from '../events/service-ledger.js';
 import { isDatabaseUnavailable } from '../database/availability.js';
 import { Problem } from '../http/problem.js';
 import { microsOf } from '../integrity/stored-event.js';
-import type { JsonObject } from '../integrity/strict-json.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { HEARTBEAT_MS, RunLoop, SILENT_MS } from '../runs/run-loop.js';
