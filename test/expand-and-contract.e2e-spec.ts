@@ -70,6 +70,8 @@ const BEFORE_THE_FIRST_RELEASE: Record<string, string[]> = {
     'constraint months.months_state_times_check may refuse',
     'function create_ledger(p_ledger text, p_origin text) is another',
   ],
+  // what was sent has no time after which it is thrown away any more
+  KeepFilesAsSent1797552000000: ['constraint reporting_runs.reporting_runs_expires_check is another'],
   KeepDigests1796428800000: ['constraint archive_objects.archive_objects_kind_check is another'], // one kind more
   // refusals are what these two are for
   TakeBackBegunDeletions1796947201000: ['trigger archive_removals.archive_removals_refuse_delete may refuse'],

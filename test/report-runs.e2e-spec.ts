@@ -178,7 +178,7 @@ describe('a report as a run', () => {
         user: `key:${auditor.id}`,
         state: {
           ...{ run: run.id, report: 'mifid2-trades', parameters: DAY },
-          ...{ rows: run.rows, bytes: run.bytes, sha256: run.sha256 },
+          ...{ rows: run.rows, bytes: run.bytes, sha256: run.sha256, events_read: '33' },
         },
       },
       {

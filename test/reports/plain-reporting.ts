@@ -43,7 +43,10 @@ export function expectedReporting(
     for (const act of acts) {
       if (told.has(act) || !own.some(({ metadata }) => metadata.maker === act.metadata.maker)) continue;
       told.add(act);
-      about.push(act, ...events.filter((each) => each.action === 'part' && each.metadata.maker === act.metadata.maker));
+      about.push(act);
+      // of a submission the parts are its files, which the submission hands out
+      if (act.entity_type.includes('feedback'))
+        about.push(...events.filter((each) => each.action === 'part' && each.metadata.maker === act.metadata.maker));
     }
     for (const event of about.sort((a, b) => Number(a.sequence) - Number(b.sequence))) {
       const { new_state: state, raw } = event;
