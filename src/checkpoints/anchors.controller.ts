@@ -87,9 +87,7 @@ export class AnchorsController {
   @ApiOkResponse({
     content: {
       'application/json': {
-        schema: { type: 'string', format: 'binary' },
-        example:
-          '{"checkpoints":[{"note":"audit.example.com/truetrail/main\\n8\\n…","size_before":"0"}],"format":"truetrail-anchor/1","n":"1","previous":null,"successions":[]}',
+        schema: { type: 'object', description: 'truetrail-anchor/1, byte for byte' },
       },
     },
   })

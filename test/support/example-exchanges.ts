@@ -60,7 +60,6 @@ export class ExampleExchanges {
   get missing(): string[] {
     return [...this.operations].flatMap(([id, { requestBody, responses }]) => {
       const examples = this.seen[id];
-      if (id === 'readAnchorContent') return []; // its answer is not read as text
       if (!examples) return [`${id} was not sent`];
       const requests = Object.keys(requestBody?.content ?? {}).filter((type) => !(type in (examples.request ?? {})));
       const answers = Object.entries(responses)
@@ -85,7 +84,6 @@ export class ExampleExchanges {
     const type = answer.headers['content-type']?.split(';')[0] ?? '';
     const given = answer.body as unknown;
     const body = /[/+]json$/.test(type) ? given : Buffer.isBuffer(given) ? given.toString() : answer.text;
-    if (body === undefined) return answer; // bytes that supertest does not read
     if (type !== PROBLEM && !NO_TEXT.test(type))
       this.validate(operationId, operation.responses[String(status)]?.content?.[type]?.schema, body);
     const mine = (this.seen[operationId] ??= { answers: {} });
