@@ -161,11 +161,23 @@ export class Trail {
   makeBatches(connection, count) {
     const batches = [];
     for (let left = count; left > 0; left -= BATCH_EVENTS) {
-      const events = Math.min(left, BATCH_EVENTS);
-      const body = `{"events":[${this.events.take(events).join(',')}]}`;
-      batches.push({ request: connection.encode('POST', BATCH_PATH, body), events });
+      batches.push(this.batchOf(connection, this.events.take(Math.min(left, BATCH_EVENTS))));
     }
     return batches;
+  }
+
+  /** The same of events that are given, as the texts of their bodies. */
+  batchesOf(connection, texts) {
+    const batches = [];
+    for (let at = 0; at < texts.length; at += BATCH_EVENTS) {
+      batches.push(this.batchOf(connection, texts.slice(at, at + BATCH_EVENTS)));
+    }
+    return batches;
+  }
+
+  batchOf(connection, texts) {
+    const body = `{"events":[${texts.join(',')}]}`;
+    return { request: connection.encode('POST', BATCH_PATH, body), events: texts.length };
   }
 
   /** Enough requests of both kinds that the compiler has seen the paths that are measured. */
