@@ -2,9 +2,9 @@ import pg from 'pg';
 import { archiveReadSettings, makeArchiveReader, NoArchive } from '../archive/archive-reading.js';
 import { openClaimedStore } from '../archive/archive-store.js';
 import { shownFinding, type Finding } from '../chain/findings.js';
+import { ledgerNames, ledgerSize } from '../chain/ledger-extent.js';
 import { verifyRange, type Unread, type Verdict } from '../chain/range-verification.js';
 import { recordedDeletions } from '../chain/recorded-deletions.js';
-import { listLedgerNames, readLedgerEnds, readLedgerFacts } from '../chain/trail.sql.js';
 import { VerificationThreads } from '../chain/verification-threads.js';
 import { takeUpAnchors } from '../checkpoints/anchor-intake.js';
 import { AnchorStore } from '../checkpoints/anchor-store.js';
@@ -76,7 +76,7 @@ export async function verifyTrail(
   try {
     await assertMigrated(database);
     const anchors = await verifyAnchors(config, pool, logger, log);
-    const there = await listLedgerNames(pool);
+    const there = await ledgerNames(pool);
     for (const ledger of named) if (!there.includes(ledger)) throw new Error(`There is no ledger ${ledger}`);
     const ledgers: VerifiedLedger[] = [];
     for (const ledger of named.length > 0 ? named : there) {
@@ -111,9 +111,7 @@ async function verifyAnchors(
 }
 
 async function verifyLedger(config: Config, url: string, pool: pg.Pool, ledger: string): Promise<VerifiedLedger> {
-  const facts = await readLedgerFacts(pool, ledger);
-  // of a head that is gone, how far its events go
-  const size = BigInt(facts?.size ?? (await readLedgerEnds(pool, ledger)).last_sequence ?? 0);
+  const size = await ledgerSize(pool, ledger);
   const { VERIFICATION_WORKERS: parallel } = config;
   const settings = { ...archiveReadSettings(config), ARCHIVE_CACHE_MB: 0 }; // the store is verified, not a copy
   const archive = (await makeArchiveReader(pool, settings)) ?? new NoArchive();

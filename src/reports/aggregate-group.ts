@@ -4,7 +4,7 @@ import type { TermName } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
 import { add, compare, multiply, parseDecimal, subtract, ZERO, type Decimal } from './decimal.js';
 import { lastVersions, type LastVersions } from './correction-story.js';
-import type { EventPlace } from './lifecycle-steps.js';
+import type { EventPlace } from './event-place.js';
 import { factsOf } from './order-facts.js';
 import { grouped } from './grouped.js';
 import { isCopy } from './order-members.js';

@@ -3,7 +3,7 @@ import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { cellOf, shortened } from './cell.js';
 import { changesBetween } from './content-changes.js';
 import { eventsAt } from './events-at.js';
-import type { EventPlace } from './lifecycle-steps.js';
+import type { EventPlace } from './event-place.js';
 import { recordedAt } from './recorded-at.js';
 import type { Column, ReportRun } from './report.js';
 

@@ -1,7 +1,7 @@
 import { readDeletedSpans, spanAt } from '../archive/deleted-ranges.js';
 import { correctionsInForce } from '../events/corrections.js';
 import { grouped } from './grouped.js';
-import type { EventPlace } from './lifecycle-steps.js';
+import type { EventPlace } from './event-place.js';
 import { TRADE_MEMBERS, type LifeMembers, type OrderMembersRow } from './order-members.js';
 import type { ReportRun } from './report.js';
 import { versionsOf, type Versioned } from './versions.js';

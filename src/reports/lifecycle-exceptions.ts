@@ -21,13 +21,13 @@ import {
   type LifecycleRule,
   type LifeEnd,
 } from './lifecycle-rules.js';
+import type { EventPlace } from './event-place.js';
 import {
   executionKey,
   isAnotherOrder,
   newOrder,
   orderAfter,
   stepOf,
-  type EventPlace,
   type OrderSoFar,
   type Step,
 } from './lifecycle-steps.js';

@@ -1,5 +1,6 @@
 import { shortened } from './cell.js';
 import { compare, formatDecimal, subtract, ZERO, type Decimal } from './decimal.js';
+import type { EventPlace } from './event-place.js';
 import {
   executedQuantity,
   executionKey,
@@ -11,7 +12,6 @@ import {
   openAfter,
   saysWhatIsOpen,
   shown,
-  type EventPlace,
   type OrderSoFar,
   type Step,
   type StatedNumber,

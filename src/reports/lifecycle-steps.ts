@@ -4,13 +4,8 @@ import type { Content } from '../integrity/event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
 import { add, compare, formatDecimal, parseDecimal, subtract, ZERO, type Decimal } from './decimal.js';
+import type { EventPlace } from './event-place.js';
 import { executedAt, OrderTerms, termsOf, type Terms } from './order-terms.js';
-
-/** An event of an order's life, as an exception names it. */
-export interface EventPlace {
-  sequence: string;
-  event_id: string;
-}
 
 /** A number as an event states it. */
 export interface StatedNumber {

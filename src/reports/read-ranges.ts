@@ -1,5 +1,5 @@
 import { formatTimestamp, parseTimestamp } from '../integrity/timestamp.js';
-import type { Instant, Period } from './report.js';
+import type { Instant, Period } from './instant.js';
 
 /** What a run asked the trail for, as its manifest tells. Sequences and counts are decimal strings, both ends included. */
 export interface ReadRange {

@@ -3,7 +3,10 @@ import type { ArchivedEvents } from '../archive/archived-events.js';
 import type { DeletedRange } from '../archive/deleted-ranges.js';
 import type { LedgerExtent } from '../events/read-transaction.js';
 import type { Parameters } from '../http/parameters.js';
+import type { Instant, Period } from './instant.js';
 import type { ReadRanges } from './read-ranges.js';
+
+export type { Instant, Period };
 
 /** A column of a report: what stands in it, and from where. */
 export interface Column<Name extends string = string> {
@@ -29,21 +32,6 @@ export interface VersionedTable {
 
 /** Every cell is text as it was sent, a number in its JCS form, or null where there is nothing. */
 export type Row<Name extends string = string> = Readonly<Record<Name, string | null>>;
-
-/** An instant for a comparison with ("timestamp", timestamp_nanos). */
-export interface Instant {
-  /** what PostgreSQL reads as a timestamptz */
-  time: string;
-  nanos: number;
-}
-
-/** Event time. */
-export interface Period {
-  /** included */
-  from: Instant;
-  /** not included */
-  to: Instant;
-}
 
 /** One run of a report: what it is asked for, and its way to the trail. */
 export interface ReportRun {

@@ -6,9 +6,10 @@ import { STORED_COLUMNS } from '../events/stored-events.js';
 import { microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { holds, readCorrections, type Corrections } from './corrections-of.js';
+import type { EventPlace } from './event-place.js';
 import { eventsInPeriod } from './event-scan.js';
 import { grouped } from './grouped.js';
-import type { EventPlace, VainCorrection } from './lifecycle-steps.js';
+import type { VainCorrection } from './lifecycle-steps.js';
 import type { ReportRun } from './report.js';
 import { versionsOf } from './versions.js';
 
