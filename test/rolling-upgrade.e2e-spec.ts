@@ -184,11 +184,11 @@ describe('three replicas of one database', () => {
       Object.fromEntries(metricsPorts.map((port, i) => [`truetrail-${i}`, `http://127.0.0.1:${port}/metrics`])),
       scrapeMs,
     );
-  /** What comes of a machine that also tests. */
-  const MAYBE = { maybe: ['TruetrailAppendSlow', 'TruetrailEventLoopLag'] };
+  /** What comes of a machine that also tests, and of an archive in a folder, which locks nothing. */
+  const MAYBE = { maybe: ['TruetrailAppendSlow', 'TruetrailEventLoopLag', 'TruetrailArchiveStoreFault'] };
 
   it('go on while one of them is paused, which does no harm once it is woken', async () => {
-    const alarms = alarmsOf(PAUSE_MS / GONE_SCRAPES);
+    const alarms = alarmsOf(Math.max(1_000, PAUSE_MS / GONE_SCRAPES)); // the others answer within that, busy as they are
     const load = new Load(replicas);
     const [, paused] = replicas;
     try {
@@ -290,11 +290,7 @@ if (!HAS_OLDER_COMMIT)
 function buildOfOlderCommit(folder: string): string {
   const checkout = join(folder, 'checkout');
   mkdirSync(checkout);
-  const what = ['src', 'migrations', 'scripts', 'package.json', 'package-lock.json'];
-  const tar = execFileSync('git', ['archive', '--format=tar', OLDER_COMMIT, ...what], {
-    cwd: ROOT,
-    maxBuffer: 2 ** 28,
-  });
+  const tar = execFileSync('git', ['archive', '--format=tar', OLDER_COMMIT], { cwd: ROOT, maxBuffer: 2 ** 28 });
   execFileSync('tar', ['-x', '-C', checkout], { input: tar });
   symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
   const script = `import { ensureBuilt } from './scripts/build.mjs'; process.stdout.write(ensureBuilt())`;
