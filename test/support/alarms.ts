@@ -10,6 +10,8 @@ const HAS_PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
 /** Where tests of alarms are left for somebody with promtool to run later, as CI does once it has its packages. */
 const FOLDER = process.env.ALARM_TESTS_DIR;
 const SCRAPE_TIMEOUT_MS = 10_000;
+/** Of an archive in a folder, which locks nothing: fires from the start on. */
+const OF_FOLDERS = 'TruetrailArchiveStoreFault';
 
 /** A family's one reading in Prometheus' text format. */
 const LINE = /^(\w+)(?:\{(.*)\})? (\S+)$/;
@@ -63,7 +65,7 @@ export class Alarms {
               eval_time,
               exp_samples: fired.map((alertname) => ({ labels: `{alertname="${alertname}"}`, value: 1 })),
             },
-            { expr: asked(`alertname!~"${[...fired, ...maybe].join('|') || 'none'}"`), eval_time, exp_samples: [] },
+            { expr: asked(`alertname!~"${[...fired, ...maybe, OF_FOLDERS].join('|')}"`), eval_time, exp_samples: [] },
           ],
         },
       ],
