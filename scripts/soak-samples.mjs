@@ -1,5 +1,5 @@
 // What a soak samples of the service, from /proc and /metrics, and how samples become a value an interval.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { percentile } from '../bench/statistics.mjs';
 import { middle } from './soak-rules.mjs';
@@ -46,7 +46,7 @@ export class Sampler {
     return {
       rss: (kB('VmRSS') * 1024) / MB,
       threads: kB('Threads'),
-      files: readdirSync(`/proc/${this.pid}/fd`).length,
+      files: openFiles(this.pid),
       heap: of('truetrail_nodejs_heap_size_used_bytes') / MB,
       // without a cache that is bounded by itself
       external: (of('truetrail_nodejs_external_memory_bytes') - of('truetrail_kept_tile_bytes')) / MB,
@@ -57,6 +57,22 @@ export class Sampler {
       connections,
     };
   }
+}
+
+/**
+ * Files and sockets that a process has open. Without pipes, event counters and polls: each thread of JavaScript has seven of
+ * them, and threads are a series of their own.
+ */
+function openFiles(pid) {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).filter((fd) => {
+    try {
+      return !/^(pipe|anon_inode):/.test(readlinkSync(`${folder}/${fd}`));
+    } catch (error) {
+      if (error.code === 'ENOENT') return false; // closed meanwhile
+      throw error;
+    }
+  }).length;
 }
 
 /**

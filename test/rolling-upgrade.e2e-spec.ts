@@ -188,7 +188,7 @@ describe('three replicas of one database', () => {
   const MAYBE = { maybe: ['TruetrailAppendSlow', 'TruetrailEventLoopLag'] };
 
   it('go on while one of them is paused, which does no harm once it is woken', async () => {
-    const alarms = alarmsOf(Math.max(1_000, PAUSE_MS / GONE_SCRAPES)); // the others answer within that, busy as they are
+    const alarms = alarmsOf(Math.max(1_000, Math.floor(PAUSE_MS / GONE_SCRAPES))); // the others answer within that, busy as they are
     const load = new Load(replicas);
     const [, paused] = replicas;
     try {

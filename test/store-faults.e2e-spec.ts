@@ -34,6 +34,14 @@ if (!HAS_TMPFS) {
   process.stderr.write('skipped: full and read-only file systems (they need root, to mount, and are not for CI)\n');
 }
 
+/** What may alarm whatever the store does. The last two: nothing is signed here, and the tests' server archives no WAL. */
+const OF_TESTS = [
+  'TruetrailArchiveStoreFault',
+  'TruetrailEventLoopLag',
+  'TruetrailNotSigning',
+  'TruetrailWalArchivingOff',
+];
+
 /** A service in a process of its own that archives to a store, and what must be true of the two whatever the store does. */
 class Archive {
   private constructor(
@@ -175,10 +183,7 @@ class Archive {
     }
     await this.expectRunSucceeds();
     await alarms.scrape(70); // an hour later nothing fires any more
-    alarms.expectFired(name, ['TruetrailJobFailing'], {
-      // the last two: nothing is signed here, and the tests' server archives no WAL
-      maybe: ['TruetrailArchiveStoreFault', 'TruetrailEventLoopLag', 'TruetrailNotSigning', 'TruetrailWalArchivingOff'],
-    });
+    alarms.expectFired(name, ['TruetrailJobFailing'], { maybe: OF_TESTS });
   }
 
   /** Waits until nothing is left to archive, which the job does by itself, once a minute. */
@@ -320,9 +325,7 @@ describeS3('an S3 store that misbehaves', () => {
       await alarms.scrape(5);
     }
     await proxy.heal();
-    alarms.expectFired('a store that is slow', [], {
-      maybe: ['TruetrailArchiveStoreFault', 'TruetrailEventLoopLag'],
-    });
+    alarms.expectFired('a store that is slow', [], { maybe: OF_TESTS });
     await archive.expectComplete();
   }, 120_000);
 

@@ -90,8 +90,9 @@ export class Alarms {
 
   private async scrapeOne(pod: string, url: string): Promise<void> {
     let text: string | undefined;
+    const signal = AbortSignal.timeout(this.timeoutMs); // throws for what is no whole number
     try {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(this.timeoutMs) });
+      const answer = await fetch(url, { signal });
       if (answer.status === 200) text = await answer.text();
     } catch {
       // `up` says so

@@ -178,11 +178,14 @@ export class ExampleExchanges {
 
 const MAX_ITEMS = 3;
 const MAX_TEXT = 4_000;
+/** In the place of an API key; it is longer than one, and so none for those who search for secrets. */
+const NO_KEY = 'tt_bm90IGEga2V5LCBqdXN0IGFuIGV4YW1wbGUgb2Ygb25l';
 
-/** What is shown of a long answer: its first items and lines. */
+/** What is shown of an answer: no key, and of a long one its first items and lines. */
 function shortened(value: unknown): unknown {
   if (typeof value === 'string') {
-    return value.length <= MAX_TEXT ? value : value.slice(0, value.lastIndexOf('\n', MAX_TEXT) + 1);
+    const text = value.replace(/^tt_[\w-]{43}$/, NO_KEY);
+    return text.length <= MAX_TEXT ? text : text.slice(0, text.lastIndexOf('\n', MAX_TEXT) + 1);
   }
   if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map(shortened);
   if (value === null || typeof value !== 'object') return value;
