@@ -60,14 +60,14 @@ export class Sampler {
 }
 
 /**
- * Files and sockets that a process has open. Without pipes, event counters and polls: each thread of JavaScript has seven of
- * them, and threads are a series of their own.
+ * Files that a process has open. Not its sockets, which are handles and sessions, nor pipes, event counters and polls, of
+ * which each thread of JavaScript has seven: all of them are series of their own, and come and go with the load.
  */
 function openFiles(pid) {
   const folder = `/proc/${pid}/fd`;
   return readdirSync(folder).filter((fd) => {
     try {
-      return !/^(pipe|anon_inode):/.test(readlinkSync(`${folder}/${fd}`));
+      return !/^(socket|pipe|anon_inode):/.test(readlinkSync(`${folder}/${fd}`));
     } catch (error) {
       if (error.code === 'ENOENT') return false; // closed meanwhile
       throw error;
