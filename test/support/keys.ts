@@ -17,19 +17,30 @@ export async function createKey(service: TestService, scopes: string[], ledgers 
   return body as TestKey;
 }
 
+/**
+ * By the address of the administrator. A connection costs the server more than most statements do: it is kept for the next one,
+ * but not for long, as whoever clones or counts must find nobody.
+ */
+const pools = new Map<string, pg.Pool>();
+const KEPT_MS = 500;
+
+function poolOf({ adminUrl }: TestDatabase): pg.Pool {
+  let pool = pools.get(adminUrl);
+  if (!pool) {
+    pool = new pg.Pool({ connectionString: adminUrl, max: 4, idleTimeoutMillis: KEPT_MS, allowExitOnIdle: true });
+    pool.on('error', () => undefined); // an idle connection that is cut is made anew
+    pools.set(adminUrl, pool);
+  }
+  return pool;
+}
+
 /** Rows of one statement, by a superuser: what the database says, whatever the service does. */
 export async function query<T extends pg.QueryResultRow>(
   database: TestDatabase,
   text: string,
   values: unknown[] = [],
 ): Promise<T[]> {
-  const client = new pg.Client({ connectionString: database.adminUrl });
-  await client.connect();
-  try {
-    return (await client.query<T>(text, values)).rows;
-  } finally {
-    await client.end();
-  }
+  return (await poolOf(database).query<T>(text, values)).rows;
 }
 
 export interface ServiceEventRow {
