@@ -22,6 +22,7 @@ import {
 } from './reports/plain-computation.js';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
+import { connected } from './support/verification.js';
 
 const DAY = 'from_date=2026-06-02&to_date=2026-06-02';
 const DAY_BOUNDS = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'] as const;
@@ -734,10 +735,11 @@ describe('a report of many rows', () => {
       )
     )[0]!;
     const edit = (state: string) =>
-      query(
-        service.database,
-        `SET session_replication_role = replica; ALTER TABLE ${month} DISABLE TRIGGER ALL;
-         UPDATE ${month} SET new_state = jsonb_set(new_state, '{quantity}', '${state}') WHERE sequence = ${late.sequence}`,
+      connected(service.database.adminUrl, (admin) =>
+        admin.query(
+          `SET session_replication_role = replica; ALTER TABLE ${month} DISABLE TRIGGER ALL;
+           UPDATE ${month} SET new_state = jsonb_set(new_state, '{quantity}', '${state}') WHERE sequence = ${late.sequence}`,
+        ),
       );
     await edit('9007199254740993');
     for (const format of ['json', 'csv', 'ndjson']) {

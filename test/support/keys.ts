@@ -34,7 +34,7 @@ function poolOf({ adminUrl }: TestDatabase): pg.Pool {
   return pool;
 }
 
-/** Rows of one statement, by a superuser: what the database says, whatever the service does. */
+/** Rows of one statement, by a superuser: what the database says, whatever the service does. What it would SET is left for others. */
 export async function query<T extends pg.QueryResultRow>(
   database: TestDatabase,
   text: string,
