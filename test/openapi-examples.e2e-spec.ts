@@ -5,7 +5,7 @@ import { openApiDocument } from '../src/http/openapi.js';
 import { transactionReference } from '../src/transaction-reports/transaction-reference.js';
 import { order } from './reports/made-day.js';
 import { agency, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
-import { startService, type TestService } from './support/app.js';
+import { sampleEvent, startService, type TestService } from './support/app.js';
 import { Attestors } from './support/attested-service.js';
 import { ExampleExchanges, type Asked } from './support/example-exchanges.js';
 import { feedbackXml } from './support/feedback.js';
@@ -252,6 +252,18 @@ describe('the examples of the OpenAPI document', () => {
 
     // evidence
     await send('makeEvidence', 200, { parameters: LEDGER, body: { order_id: 'O-1' } });
+    await send('verifyEvidence', 200, { parameters: LEDGER, body: { from_sequence: '1', to_sequence: '3' } });
+    await service.http().put('/v1/ledgers/busy').send({}).expect(201);
+    for (const count of [10_000, 1]) {
+      const events = Array.from({ length: count }, () => sampleEvent());
+      await service.http().post('/v1/ledgers/busy/events/batch').send({ events }).expect(201);
+    }
+    await runJob(service, 'checkpoint');
+    const large = await send('makeEvidence', 202, {
+      parameters: { ledger: 'busy' },
+      body: { from_sequence: '1', to_sequence: '10001' },
+    });
+    await whenOver(service, large.headers.location!);
     const evidence = await send('requestEvidenceRun', 202, {
       parameters: LEDGER,
       body: { from_sequence: '1', to_sequence: '3' },
@@ -344,6 +356,6 @@ describe('the examples of the OpenAPI document', () => {
     if (IS_MADE_ANEW) writeFileSync(FILE, `${JSON.stringify(exchanges.seen, null, 2)}\n`);
     expect(exchanges.differences).toEqual([]);
     // a bundle of more than an answer holds, and of samples: not sent here yet
-    expect(exchanges.missing.sort()).toEqual(['makeEvidence: no 202 application/json', 'verifyEvidence was not sent']);
+    expect(exchanges.missing).toEqual([]);
   }, 240_000);
 });
