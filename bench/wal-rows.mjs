@@ -13,7 +13,6 @@ import { BATCHES_IN_FLIGHT } from './trail.mjs';
 const VARIANTS = [
   { name: 'wal_compression off, one checkpoint', compression: 'off', checkpoints: 1 },
   { name: 'wal_compression pglz, one checkpoint', compression: 'pglz', checkpoints: 1 },
-  { name: 'wal_compression lz4, one checkpoint', compression: 'lz4', checkpoints: 1 },
   { name: 'wal_compression off, four checkpoints', compression: 'off', checkpoints: 4 },
   { name: 'wal_compression pglz, four checkpoints', compression: 'pglz', checkpoints: 4 },
 ];
