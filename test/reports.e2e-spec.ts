@@ -347,6 +347,12 @@ describe('reports on a made day', () => {
     ['an unknown parameter', `mifid2-trades?${DAY}&limit=1`, 'limit'],
     ["another report's parameter", `mifid2-trades?${DAY}&user_id=trader-1`, 'user_id'],
     ['a parameter twice', `mifid2-trades?${DAY}&from_date=2026-06-02`, 'from_date'],
+    ['an unknown time zone', `mifid2-trades?${DAY}&format=html&display_time_zone=Europe/Nowhere`, 'display_time_zone'],
+    ['an offset for a time zone', `mifid2-trades?${DAY}&format=html&display_time_zone=%2B02:00`, 'display_time_zone'],
+    ['an empty time zone', `mifid2-trades?${DAY}&format=html&display_time_zone=`, 'display_time_zone'],
+    ['a time zone in JSON', `mifid2-trades?${DAY}&display_time_zone=Europe/Berlin`, 'display_time_zone'],
+    ['a time zone in CSV', `mifid2-trades?${DAY}&format=csv&display_time_zone=Europe/Berlin`, 'display_time_zone'],
+    ['even UTC in lines', `mifid2-trades?${DAY}&format=ndjson&display_time_zone=UTC`, 'display_time_zone'],
     ['no regime', `order-records?${DAY}`, 'regime'],
     ['an unknown regime', `order-records?${DAY}&regime=rts22`, 'regime'],
     ['a regime that every object has', `order-records?${DAY}&regime=constructor`, 'regime'],
@@ -477,7 +483,7 @@ describe('reports on a made day', () => {
       .map((each: { name: string }) => each.name);
     // each name once, though several reports may have it
     const own = REPORTS.flatMap(({ parameters }) => parameters.map(({ name }) => name));
-    const always = ['as_of', 'format', 'from', 'from_date', 'to', 'to_date'];
+    const always = ['as_of', 'display_time_zone', 'format', 'from', 'from_date', 'to', 'to_date'];
     expect(names.sort()).toEqual([...new Set([...always, ...own])].sort());
     expect(body.paths['/v1/ledgers/{ledger}/reports'].get.operationId).toBe('listReports');
   });

@@ -38,7 +38,7 @@ export const replay = defineReport({
     ),
   ],
   columns: [
-    { name: 'timestamp', description: 'event time, by which rows are sorted; UTC, as fine as declared' },
+    { name: 'timestamp', holds: 'time', description: 'event time, by which rows are sorted; UTC, as fine as declared' },
     { name: 'sequence', description: 'its position in the ledger, which decides between equal times' },
     { name: 'order_id', description: 'entity_id' },
     { name: 'action', description: 'what happened' },
@@ -63,7 +63,7 @@ export const replay = defineReport({
       description: 'true where metadata.drop_copy says that another source or order tells of it as well',
     },
     { name: 'event_id', description: 'the event; of a corrected one the correction in force' },
-    { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+    { name: 'recorded_at', holds: 'time', description: 'when the service recorded it, UTC' },
     { name: 'corrects', description: 'the event_id first recorded, if it was corrected; or what it names in vain' },
     { name: 'corrects_sequence', description: 'its position; empty where nothing is corrected' },
     ...CORRECTION_COLUMNS,
