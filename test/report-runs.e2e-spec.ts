@@ -481,7 +481,7 @@ describe('times in a time zone', () => {
   const shownAs = async (format: string, run?: string): Promise<{ bytes: Buffer; headers: Record<string, string> }> =>
     fetched(
       run === undefined
-        ? `${TRADES}?${new URLSearchParams({ ...ASKED, format, as_of: asOf })}`
+        ? `${TRADES}?${String(new URLSearchParams({ ...ASKED, format, as_of: asOf }))}`
         : `${TRADES}/runs/${run}/content`,
     );
 
@@ -502,7 +502,7 @@ describe('times in a time zone', () => {
 
   async function rowsAsJson(): Promise<Record<string, string | null>[]> {
     const { display_time_zone: _, ...asked } = ASKED;
-    const { bytes } = await fetched(`${TRADES}?${new URLSearchParams({ ...asked, as_of: asOf })}`);
+    const { bytes } = await fetched(`${TRADES}?${String(new URLSearchParams({ ...asked, as_of: asOf }))}`);
     return (JSON.parse(bytes.toString()) as { rows: Record<string, string | null>[] }).rows;
   }
 
@@ -512,10 +512,10 @@ describe('times in a time zone', () => {
     expect(json.map(({ timestamp }) => timestamp)).toEqual(expect.arrayContaining(TIMES));
     const columns = mifid2Trades.columns.map(({ name }) => name);
     const wanted = await Promise.all(
-      json.map(async (row) => {
+      json.map(async (row): Promise<typeof row> => {
         const names = ['timestamp', 'trade_time', 'recorded_at'];
         const shown = await byPostgres(names.map((name) => row[name]!));
-        return { ...row, ...Object.fromEntries(names.map((name, i) => [name, shown[i]!])) } as typeof row;
+        return { ...row, ...Object.fromEntries(names.map((name, i) => [name, shown[i]!])) };
       }),
     );
     const second = wanted.find(({ order_id: id }) => id === 'Z-3')!;

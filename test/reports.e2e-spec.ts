@@ -283,11 +283,19 @@ describe('reports on a made day', () => {
       });
       // the others have suites of their own, which compare whole rows
       const named = cases.find((each) => each.report === report.name);
-      const forms: { value?: string; columns: { name: string }[] }[] = report.columns_by?.forms ?? [report];
+      const forms: { value?: string; columns: { name: string; holds?: string }[] }[] = report.columns_by?.forms ?? [
+        report,
+      ];
       for (const { columns } of forms) {
         const names = columns.map(({ name }) => name);
         if (named) expect(names).toEqual(Object.keys(named.rows()[0]!));
         else expect(new Set(names).size).toBe(columns.length);
+        // what people may have shown in a zone: times, and neither days nor what has a regulation's form
+        for (const { name, holds } of columns.filter(({ name }) => !/^f\d/.test(name))) {
+          const isTime = /(?:^|_)(?:timestamp|time|at)$|^deadline$/.test(name);
+          const isRange = report.name === 'completeness' && ['from', 'to'].includes(name);
+          expect([report.name, name, holds]).toEqual([report.name, name, isTime || isRange ? 'time' : undefined]);
+        }
       }
       expect(report.period).toBe(report.name === 'order-reconstruction' ? 'optional' : 'required');
       if (report.name === 'order-records') {

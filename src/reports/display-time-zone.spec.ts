@@ -98,11 +98,10 @@ describe('an answer for people', () => {
       throw new Error('rows are given here');
     },
   });
-  const row = (timestamp: string | null, from: string | null, text: string | null): Row<keyof typeof cells> => ({
+  const row = (timestamp: string | null, from: string | null, text: string | null): Row => ({
     ...{ timestamp, from, text },
     day: timestamp?.slice(0, 10) ?? null,
   });
-  const cells = { timestamp: '', day: '', from: '', text: '' };
   const rows = [
     row('2026-03-29T00:59:59.999999999Z', '2026-03-29T01:00:00Z', 'summer time begins at 2026-03-29T01:00:00Z'),
     row('2026-03-29T01:00:00.000000000Z', '63', null),
