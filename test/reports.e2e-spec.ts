@@ -263,6 +263,7 @@ describe('reports on a made day', () => {
       'user-activity',
       'order-reconstruction',
       'replay',
+      'open-orders',
       'aggregation-allocation',
       'activity',
       'drop-copy-reconciliation',

@@ -7,6 +7,7 @@ import { nanosOfInstant } from './instant.js';
 import { beginsAnother, BEGIN, newLife, NANOS_A_DAY, OF_A_DAY, takeSaying, type LifeSoFar } from './life-so-far.js';
 import { newOrder, orderAfter, stepOf, type OrderSoFar } from './lifecycle-steps.js';
 import { factsOf } from './order-facts.js';
+import { CLOCKS_APART_NANOS } from './order-lives.js';
 import { filtersOf, ORDER_FILTERS } from './order-filters.js';
 import { isCopy } from './order-members.js';
 import { endOfValidity, GOOD_TILL } from './order-terms.js';
@@ -150,7 +151,8 @@ class OrderInMaking {
     const [{ sequence }, place] = [stated, BigInt(row.sequence)];
     const texts = factsOf(action, step.timestamp, content.new_state, content.metadata);
     const own = new Map([...texts].map(([name, text]) => [name, { text, sequence, place }]));
-    if (beginsAnother(this.facts, { action, nanos })) {
+    if (this.isAnother(action, nanos)) {
+      this.facts = newLife();
       this.quantities = newOrder();
       this.last = undefined;
     }
@@ -166,6 +168,13 @@ class OrderInMaking {
       ...{ content, nanos, stated, userId: row.user_id, source: source ?? undefined },
       versions: lastVersions(versions),
     };
+  }
+
+  /** Whether another order of the same id begins; also where of the one before the create is not recorded. */
+  private isAnother(action: string, nanos: bigint): boolean {
+    if (beginsAnother(this.facts, { action, nanos })) return true;
+    const { isBegun, end } = this.facts;
+    return action === BEGIN && !isBegun && end !== undefined && nanos > end + CLOCKS_APART_NANOS;
   }
 
   get isOpen(): boolean {
