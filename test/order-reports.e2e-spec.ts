@@ -5,12 +5,14 @@ import type { SentEvent } from './reports/made-day.js';
 import { MADE_AGGREGATES } from './reports/made-aggregates.js';
 import { MADE_COPIES } from './reports/made-copies.js';
 import { MADE_DESK } from './reports/made-desk.js';
+import { MADE_OPEN_ORDERS } from './reports/made-open-orders.js';
 import { chaoticLife } from './reports/made-lives.js';
 import { expectedAccessLog } from './reports/plain-access-log.js';
 import { expectedActivityBy } from './reports/plain-activity.js';
 import { expectedAggregation } from './reports/plain-aggregation.js';
 import { readCsv, type PlacedEvent } from './reports/plain-computation.js';
 import { expectedCopies } from './reports/plain-copies.js';
+import { expectedOpenOrders } from './reports/plain-open-orders.js';
 import { expectedReconstruction, type Envelopes } from './reports/plain-reconstruction.js';
 import { expectedReplay } from './reports/plain-replay.js';
 import { PageReads } from '../src/events/page-reads.js';
@@ -30,12 +32,14 @@ const EVER: Bounds = ['1970-01-01T00:00:00Z', '2199-01-01T00:00:00Z'];
 interface Case {
   report: string;
   /** in which the made events are that it is tried on */
-  ledger: 'desk' | 'aggregates' | 'copies';
+  ledger: 'desk' | 'aggregates' | 'copies' | 'open';
   /** the first has the golden file */
   asked: readonly Parameters[];
   rows: (events: readonly PlacedEvent[], parameters: Parameters, from: string, to: string) => Row[];
   /** of a ledger without meaning: parameters at random */
   anything: (random: Random) => Parameters;
+  /** more rows than this are found so; 50 where nothing is said */
+  rowsOfAnything?: number;
 }
 
 const ORDERS = 16;
@@ -50,6 +54,7 @@ describe('reports on orders', () => {
     await record('desk', MADE_DESK);
     await record('aggregates', MADE_AGGREGATES);
     await record('copies', MADE_COPIES);
+    await record('open', MADE_OPEN_ORDERS);
     await record('chaos', chaos());
     await record('apart', apart());
     const rows = await query<{ ledger: string; event_id: string; recorded_by: string; event_hash: Buffer }>(
@@ -246,6 +251,29 @@ describe('reports on orders', () => {
       }),
     },
     {
+      report: 'open-orders',
+      ledger: 'open',
+      asked: [
+        {},
+        { instrument: 'DE0005190003' },
+        { instrument: 'SAP', venue: 'XETR' },
+        { client: 'C-1' },
+        { algorithm: 'ALGO-9' },
+        { desk: 'equities' },
+        { user_id: 'trader-2' },
+        { state: 'lapsed' },
+        { state: 'live', user_id: 'trader-1' },
+      ],
+      rows: expectedOpenOrders,
+      anything: (random) => ({
+        ...(random.chance(4) ? { client: random.of(['C-1', 'C-2', '7']) } : {}),
+        ...(random.chance(4) ? { instrument: random.of(['SAP', 'BMW']) } : {}),
+        ...(random.chance(4) ? { state: random.of(['live', 'lapsed']) } : {}),
+        ...(random.chance(5) ? { user_id: random.of(['trader-1', 'ops-1']) } : {}),
+      }),
+      rowsOfAnything: 5, // most lives are over by then; below each is looked at along its way
+    },
+    {
       report: 'aggregation-allocation',
       ledger: 'aggregates',
       asked: [
@@ -294,7 +322,7 @@ describe('reports on orders', () => {
 
   describe.each(CASES.map((each) => [each.report, each] as const))(
     '%s',
-    (report, { ledger, asked, rows: expected, anything }) => {
+    (report, { ledger, asked, rows: expected, anything, rowsOfAnything = 50 }) => {
       it('has the rows that a plain computation gives, and the golden file', async () => {
         const events = ledgers.get(ledger)!;
         for (const [i, parameters] of asked.entries()) {
@@ -337,7 +365,7 @@ describe('reports on orders', () => {
           expect([parameters, asOf, from, to, found]).toEqual([parameters, asOf, from, to, wanted]);
           total += found.length;
         }
-        expect(total).toBeGreaterThan(50);
+        expect(total).toBeGreaterThan(rowsOfAnything);
       });
 
       it('comes as CSV with the same cells', async () => {
@@ -383,6 +411,8 @@ describe('reports on orders', () => {
       'tolerance_ms',
       'range',
     ],
+    ['an unknown state of orders', 'open-orders', { state: 'open' }, 'state', 'one-of'],
+    ['an empty desk', 'open-orders', { desk: '' }, 'desk', 'text'],
     ['activity by what nobody knows', 'activity', { by: 'constructor' }, 'by', 'one-of'],
   ])('refuses %s', async (_, report, parameters, name, rule) => {
     const path = `/v1/ledgers/main/reports/${report}`;
@@ -394,6 +424,65 @@ describe('reports on orders', () => {
     expect(body.errors).toMatchObject([{ pointer: `/query/${name}`, rule }]);
     const run = { from_date: '2026-06-02', to_date: '2026-06-02', ...parameters };
     await service.http().post(`${path}/runs`).send(run).expect(400);
+  });
+
+  it('of orders that are open know what had happened by an instant, to the nanosecond, and not what came then', async () => {
+    const first = '2026-05-20T00:00:00Z';
+    const [gtc, others] = [{ instrument: 'SAP', client: 'C-1' }, ['remaining_quantity', 'limit_price', 'last_user_id']];
+    const at = async (to: string): Promise<(string | null)[][]> =>
+      (await rows('open', 'open-orders', gtc, [first, to])).map((row) =>
+        ['order_id', ...others].map((name) => row[name] ?? null),
+      );
+    expect(await at('2026-05-20T08:00:00Z')).toEqual([]);
+    expect(await at('2026-05-20T08:00:00.000000001Z')).toEqual([['GTC', '100', '140.50', 'trader-1']]);
+    expect(await at('2026-06-02T08:00:00.000000001Z')).toEqual([['GTC', '100', '140.50', 'trader-1']]);
+    expect(await at('2026-06-02T08:00:00.000000002Z')).toEqual([['GTC', '70', '140.50', 'engine-1']]);
+    expect(await at('2026-06-03T00:00:00Z')).toEqual([['GTC', '90', '140.75', 'trader-2']]);
+    expect(await at('2026-06-03T00:00:00.000000001Z')).toEqual([]);
+    // as it was known before the change was recorded
+    const known = await rowsOf('open', 'open-orders', { ...gtc, from: first, to: '2026-06-03T00:00:00Z', as_of: '2' });
+    expect(known).toMatchObject([{ remaining_quantity: '70', last_action: 'partial_fill' }]);
+
+    // by days: at the end of the last one, UTC
+    const path = '/v1/ledgers/open/reports/open-orders';
+    const days = { from_date: '2026-05-20', to_date: '2026-06-02' };
+    const { body } = await service.http().get(path).query(days).expect(200);
+    const found = new Map((body.rows as Row[]).map((row) => [row.order_id, [row.state, row.remaining_quantity]]));
+    expect(Object.fromEntries(found)).toEqual({
+      ...{ GTC: ['live', '90'], LAPSED: ['lapsed', '5'], TODAY: ['live', '5'], UNTIL: ['lapsed', '7'] },
+      ...{ TILL: ['live', '7'], STOP: ['live', '1.5'], AGAIN: ['live', '6'], VOIDED: ['live', '8'] },
+      ...{ LATE: ['live', '6'], UNBEGUN: ['live', null], UNREAD: ['live', null], MENDED: ['live', '18'] },
+      FOLLOWING: ['live', '3'],
+    });
+    // of orders that the period does not touch nothing is known: it says how far back is looked
+    const { body: short } = await service
+      .http()
+      .get(path)
+      .query({ ...days, from_date: '2026-06-02' })
+      .expect(200);
+    expect((short.rows as Row[]).map(({ order_id: id }) => id)).not.toContain('LAPSED');
+    expect(
+      await service
+        .http()
+        .get(path)
+        .query({ ...days, format: 'html', display_time_zone: 'Europe/Berlin' }),
+    ).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('<td>2026-06-02T11:00:00+02:00</td><td>modify</td><td>trader-2</td>'),
+    });
+  });
+
+  it('of orders that are open has the rows of events without meaning, at instants along their lives', async () => {
+    const events = ledgers.get('chaos')!;
+    const times = [...new Set(events.map(({ timestamp }) => timestamp))].sort();
+    let total = 0;
+    for (let i = 1; i < times.length; i += Math.ceil(times.length / 30)) {
+      const to = times[i]!;
+      const found = await rows('chaos', 'open-orders', {}, [EVER[0], to]);
+      expect([to, found]).toEqual([to, expectedOpenOrders(events, {}, EVER[0], to)]);
+      total += found.length;
+    }
+    expect(total).toBeGreaterThan(50);
   });
 
   it('rebuilds an order without a period: its whole life, and what belongs to it in the days around', async () => {

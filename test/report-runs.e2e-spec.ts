@@ -454,6 +454,147 @@ describe('formats for people', () => {
   });
 });
 
+describe('times in a time zone', () => {
+  const ZONE = 'Europe/Berlin';
+  /** both changes of summer time, the second 02:30 among them, and what begins another day there */
+  const TIMES = [
+    '2026-03-29T00:59:59.999999999Z',
+    '2026-03-29T01:00:00.000000000Z',
+    '2026-10-25T00:30:00.123456789Z',
+    '2026-10-25T01:30:00.12345678Z',
+    '2026-10-25T22:59:59Z',
+    '2026-10-25T23:00:00.5Z',
+  ];
+  const ASKED = { from_date: '2026-03-29', to_date: '2026-10-25', display_time_zone: ZONE };
+  let asOf: string;
+  beforeAll(async () => {
+    const events = TIMES.map((timestamp, i) => ({
+      ...sampleEvent({ entity_id: `Z-${i}`, action: 'fill' }),
+      ...{ event_id: randomUUID(), event_type: 'order_lifecycle', entity_type: 'order', timestamp },
+      // sent with an offset of its own
+      metadata: { execution_time: timestamp.replace('Z', '+00:00') },
+    }));
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+    asOf = (await service.http().get('/v1/ledgers/main')).body.size as string;
+  });
+
+  const shownAs = async (format: string, run?: string): Promise<{ bytes: Buffer; headers: Record<string, string> }> =>
+    fetched(
+      run === undefined
+        ? `${TRADES}?${String(new URLSearchParams({ ...ASKED, format, as_of: asOf }))}`
+        : `${TRADES}/runs/${run}/content`,
+    );
+
+  /** As PostgreSQL shows them, whose table of zones is another one than that of Node. */
+  async function byPostgres(times: readonly string[]): Promise<string[]> {
+    const seconds = times.map((time) => `${time.slice(0, 19)}Z`);
+    const { rows } = await service.app.get<pg.Pool>(POOL).query<{ local: string; minutes: string }>(
+      `SELECT to_char(t AT TIME ZONE $2, 'YYYY-MM-DD"T"HH24:MI:SS') AS local,
+              (extract(epoch FROM (t AT TIME ZONE $2) - (t AT TIME ZONE 'UTC')) / 60)::int::text AS minutes
+         FROM unnest($1::timestamptz[]) WITH ORDINALITY AS times (t, n) ORDER BY n`,
+      [seconds, ZONE],
+    );
+    return rows.map(({ local, minutes }, i) => {
+      const hours = Number(minutes) / 60; // of Berlin, whole
+      return `${local}${times[i]!.slice(19, -1)}+${String(hours).padStart(2, '0')}:00`;
+    });
+  }
+
+  async function rowsAsJson(): Promise<Record<string, string | null>[]> {
+    const { display_time_zone: _, ...asked } = ASKED;
+    const { bytes } = await fetched(`${TRADES}?${String(new URLSearchParams({ ...asked, as_of: asOf }))}`);
+    return (JSON.parse(bytes.toString()) as { rows: Record<string, string | null>[] }).rows;
+  }
+
+  it('are shown as the clocks there show them, with their offsets, in a workbook and on a page', async () => {
+    const json = await rowsAsJson();
+    expect(json.length).toBeGreaterThan(TIMES.length);
+    expect(json.map(({ timestamp }) => timestamp)).toEqual(expect.arrayContaining(TIMES));
+    const columns = mifid2Trades.columns.map(({ name }) => name);
+    const wanted = await Promise.all(
+      json.map(async (row): Promise<typeof row> => {
+        const names = ['timestamp', 'trade_time', 'recorded_at'];
+        const shown = await byPostgres(names.map((name) => row[name]!));
+        return { ...row, ...Object.fromEntries(names.map((name, i) => [name, shown[i]!])) };
+      }),
+    );
+    const second = wanted.find(({ order_id: id }) => id === 'Z-3')!;
+    expect(second).toMatchObject({
+      timestamp: '2026-10-25T02:30:00.12345678+01:00',
+      trade_time: '2026-10-25T02:30:00.12345678+01:00',
+    });
+
+    const parts = unzipSync((await shownAs('xlsx')).bytes);
+    const sheet = cellsOf(strFromU8(parts['xl/worksheets/sheet2.xml']!));
+    expect(sheet).toEqual([columns, ...wanted.map((row) => columns.map((name) => row[name] ?? ''))]);
+    const about = cellsOf(strFromU8(parts['xl/worksheets/sheet1.xml']!));
+    expect(about.find(([name]) => name === 'Times')![1]).toMatch(/^shown in Europe\/Berlin, each with its offset/);
+
+    const page = (await shownAs('html')).bytes.toString();
+    const cells = [...page.matchAll(/<tr>(<td>.*?)<\/tr>/g)].map(([, row]) =>
+      [...row!.matchAll(/<td>(.*?)<\/td>/g)].map(([, cell]) => cell),
+    );
+    const at = columns.indexOf('timestamp');
+    expect(cells.map((row) => row[at])).toEqual(wanted.map(({ timestamp }) => timestamp));
+    expect(page).toContain('<dt>Times</dt><dd>shown in Europe/Berlin, each with its offset');
+  });
+
+  it.each(['xlsx', 'html'])('are in the manifest and on record, and come again byte for byte: %s', async (format) => {
+    const first = await shownAs(format);
+    const second = await shownAs(format);
+    expect(second.bytes.equals(first.bytes)).toBe(true);
+    expect(first.headers['content-disposition']).toContain(`as-of-${asOf}-times-in-Europe-Berlin.${format}"`);
+    const run = await ended((await request({ ...ASKED, format, as_of: asOf })).id);
+    expect(run).toMatchObject({ status: 'done', parameters: ASKED, sha256: sha256(first.bytes) });
+    expect((await shownAs(format, run.id)).bytes.equals(first.bytes)).toBe(true);
+    for (const id of [run.id, first.headers['truetrail-report-run']!]) {
+      const { body } = await service.http().get(`${TRADES}/runs/${id}/manifest`).expect(200);
+      expect(body).toMatchObject({ parameters: ASKED, sha256: sha256(first.bytes) });
+      expect(body.tables).toContainEqual({ name: 'iana-time-zones', version: process.versions.tz });
+    }
+    const done = (await serviceEvents(service.database, 'report')).filter(
+      ({ action, new_state: state }) => action === 'done' && (state as { run: string }).run === run.id,
+    );
+    expect(done).toMatchObject([{ new_state: { parameters: ASKED } }]);
+  });
+
+  it('are not shown in a run that is kept as a machine reads it, or in no zone that there is', async () => {
+    const refused = async (body: object) =>
+      (await service.http().post(`${TRADES}/runs`).send(body).expect(400)).body as {
+        type: string;
+        errors: { pointer: string; rule: string }[];
+      };
+    for (const format of ['json', 'csv', 'ndjson', undefined]) {
+      const problem = await refused({ ...ASKED, format });
+      expect(problem.type).toBe('/docs/problems/invalid-body');
+      expect(problem.errors).toMatchObject([{ pointer: '/display_time_zone', rule: 'format' }]);
+    }
+    expect((await refused({ ...ASKED, format: 'html', display_time_zone: 'Mars/Olympus' })).errors).toMatchObject([
+      { pointer: '/display_time_zone', rule: 'time-zone' },
+    ]);
+  });
+
+  it('are not shown by another time zone database than the one that the manifest will name', async () => {
+    const pool = service.app.get<pg.Pool>(POOL);
+    const id = randomUUID();
+    await pool.query(
+      `INSERT INTO report_runs (id, ledger, report, report_version, tables, format, parameters, as_of, archived_to,
+                                deleted, made_by, requested_by, is_kept, status, created_at)
+         VALUES ($1, 'main', 'mifid2-trades', $2, $3, 'html', $4, $5, 0, '[]', 'truetrail/before', 'key:x', true, 'queued', trail_now())`,
+      [
+        id,
+        mifid2Trades.version,
+        JSON.stringify([{ name: 'iana-time-zones', version: '1999z' }]),
+        JSON.stringify(ASKED),
+        0,
+      ],
+    );
+    await request({ ...ASKED, format: 'html' }); // wakes whoever makes them
+    const run = await ended(id);
+    expect(run).toMatchObject({ status: 'failed', error: expect.stringContaining('time zone database 1999z') });
+  });
+});
+
 /** A sheet's cells by rows, with what is missing at the end of a row left empty; read without what wrote it. */
 function cellsOf(xml: string): string[][] {
   const rows = [...xml.matchAll(/<row r="\d+">(.*?)<\/row>/gs)].map(([, row]) => {

@@ -264,6 +264,7 @@ describe('reports on a made day', () => {
       'user-activity',
       'order-reconstruction',
       'replay',
+      'open-orders',
       'aggregation-allocation',
       'activity',
       'drop-copy-reconciliation',
@@ -284,11 +285,19 @@ describe('reports on a made day', () => {
       });
       // the others have suites of their own, which compare whole rows
       const named = cases.find((each) => each.report === report.name);
-      const forms: { value?: string; columns: { name: string }[] }[] = report.columns_by?.forms ?? [report];
+      const forms: { value?: string; columns: { name: string; holds?: string }[] }[] = report.columns_by?.forms ?? [
+        report,
+      ];
       for (const { columns } of forms) {
         const names = columns.map(({ name }) => name);
         if (named) expect(names).toEqual(Object.keys(named.rows()[0]!));
         else expect(new Set(names).size).toBe(columns.length);
+        // what people may have shown in a zone: times, and neither days nor what has a regulation's form
+        for (const { name, holds } of columns.filter(({ name }) => !/^f\d/.test(name))) {
+          const isTime = /(?:^|_)(?:timestamp|time|at)$|^deadline$/.test(name);
+          const isRange = report.name === 'completeness' && ['from', 'to'].includes(name);
+          expect([report.name, name, holds]).toEqual([report.name, name, isTime || isRange ? 'time' : undefined]);
+        }
       }
       expect(report.period).toBe(report.name === 'order-reconstruction' ? 'optional' : 'required');
       if (report.name === 'order-records') {
@@ -348,6 +357,12 @@ describe('reports on a made day', () => {
     ['an unknown parameter', `mifid2-trades?${DAY}&limit=1`, 'limit'],
     ["another report's parameter", `mifid2-trades?${DAY}&user_id=trader-1`, 'user_id'],
     ['a parameter twice', `mifid2-trades?${DAY}&from_date=2026-06-02`, 'from_date'],
+    ['an unknown time zone', `mifid2-trades?${DAY}&format=html&display_time_zone=Europe/Nowhere`, 'display_time_zone'],
+    ['an offset for a time zone', `mifid2-trades?${DAY}&format=html&display_time_zone=%2B02:00`, 'display_time_zone'],
+    ['an empty time zone', `mifid2-trades?${DAY}&format=html&display_time_zone=`, 'display_time_zone'],
+    ['a time zone in JSON', `mifid2-trades?${DAY}&display_time_zone=Europe/Berlin`, 'display_time_zone'],
+    ['a time zone in CSV', `mifid2-trades?${DAY}&format=csv&display_time_zone=Europe/Berlin`, 'display_time_zone'],
+    ['even UTC in lines', `mifid2-trades?${DAY}&format=ndjson&display_time_zone=UTC`, 'display_time_zone'],
     ['no regime', `order-records?${DAY}`, 'regime'],
     ['an unknown regime', `order-records?${DAY}&regime=rts22`, 'regime'],
     ['a regime that every object has', `order-records?${DAY}&regime=constructor`, 'regime'],
@@ -478,7 +493,7 @@ describe('reports on a made day', () => {
       .map((each: { name: string }) => each.name);
     // each name once, though several reports may have it
     const own = REPORTS.flatMap(({ parameters }) => parameters.map(({ name }) => name));
-    const always = ['as_of', 'format', 'from', 'from_date', 'to', 'to_date'];
+    const always = ['as_of', 'display_time_zone', 'format', 'from', 'from_date', 'to', 'to_date'];
     expect(names.sort()).toEqual([...new Set([...always, ...own])].sort());
     expect(body.paths['/v1/ledgers/{ledger}/reports'].get.operationId).toBe('listReports');
   });

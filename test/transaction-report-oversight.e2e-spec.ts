@@ -275,6 +275,24 @@ describe('what is to be reported, sent and answered', () => {
       expect(expected.length).toBeLessThan(last.size);
     });
 
+    it('shows its times in the zone of whoever reads it, which changes no deadline', async () => {
+      const fixed = { ...DAY, reporting_as_of: '0', at: DEADLINE, time_zone: PARIS };
+      const { body } = await ageing(fixed).expect(200);
+      const deadlines = (body.rows as Row[]).flatMap(({ deadline }) => deadline ?? []);
+      expect(deadlines.length).toBeGreaterThan(3);
+      const page = await ageing({ ...fixed, format: 'html', display_time_zone: 'Asia/Tokyo' }).expect(200);
+      expect(page.text).toContain('<dt>time_zone</dt><dd>Europe/Paris</dd>');
+      const shown = [...page.text.matchAll(/<tr>(.*)<\/tr>/g)].flatMap(([, row]) => {
+        const cells = [...row!.matchAll(/<td>(.*?)<\/td>/g)].map(([, cell]) => cell);
+        return cells[4] === '' || cells.length === 0 ? [] : [cells[4]];
+      });
+      const hoursAhead = (time: string): string =>
+        new Date(Date.parse(time) + 9 * 3_600_000).toISOString().slice(0, 19);
+      expect(shown).toEqual(deadlines.map((time) => `${hoursAhead(time)}${time.slice(19, -1)}+09:00`));
+      const { body: refused } = await ageing({ ...fixed, display_time_zone: 'Asia/Tokyo' }).expect(400);
+      expect(refused.errors).toMatchObject([{ pointer: '/query/display_time_zone', rule: 'format' }]);
+    });
+
     it('is a table in CSV as well, and refuses what it does not know', async () => {
       const { text } = await ageing({ ...DAY, format: 'csv' }).expect(200);
       expect(text.split('\r\n')[1]).toMatch(/^total,contradicted,,[0-9]+,/);
@@ -366,6 +384,12 @@ describe('what is to be reported, sent and answered', () => {
 
     it('leaves out what is in order where that is asked for', async () => {
       const { text } = await reconcile({ ...today, list: 'differences', format: 'csv' }).expect(200);
+      const zone = { display_time_zone: 'Asia/Tokyo' };
+      const page = (await reconcile({ ...today, ...zone, format: 'html' }).expect(200)).text;
+      expect(page).toContain('<dt>Times</dt><dd>shown in Asia/Tokyo, each with its offset');
+      expect(page).toMatch(/<td>2[0-9-]{9}T[0-9:.]+\+09:00<\/td>/);
+      const refused = (await reconcile({ ...today, ...zone, format: 'csv' }).expect(400)).body;
+      expect(refused.errors).toMatchObject([{ pointer: '/display_time_zone', rule: 'format' }]);
       const [head, ...lines] = text.trim().split('\r\n');
       expect(head).toMatch(/^kind,transaction_reference,result,/);
       const kinds = lines.map((line) => line.split(',')[0]);

@@ -57,6 +57,7 @@ export const transactionAgeing = defineReport({
     },
     {
       name: 'deadline',
+      holds: 'time',
       description:
         'the first instant at which the report is late, UTC; empty where nothing is to be reported (any more)',
     },
@@ -74,9 +75,10 @@ export const transactionAgeing = defineReport({
     },
     {
       name: 'trading_time',
+      holds: 'time',
       description: 'field 28, from which the deadline follows; the time of the event where it is not there',
     },
-    { name: 'sent_at', description: 'when the last new report was sent, UTC' },
+    { name: 'sent_at', holds: 'time', description: 'when the last new report was sent, UTC' },
     { name: 'message_id', description: 'of the file that the last record is in' },
     { name: 'order_id', description: 'entity_id' },
     { name: 'event_id', description: 'of the execution or allocation as first recorded' },

@@ -46,6 +46,11 @@ export class ReconciliationRequestDto extends PeriodRequestDto {
   reference_as_of?: string;
   @ApiPropertyOptional({ enum: REPORT_FORMATS.map(({ name }) => name), example: 'csv' })
   format?: string;
+  @ApiPropertyOptional({
+    description: 'In which xlsx and html show times; UTC when left out',
+    example: 'Europe/Berlin',
+  })
+  display_time_zone?: string;
   @ApiPropertyOptional({ type: [GivenPositionDto], description: 'What the books say of positions; up to 10,000' })
   positions?: GivenPositionDto[];
 }

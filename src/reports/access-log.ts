@@ -26,7 +26,7 @@ export const accessLog = defineReport({
     textParameter('order_id', 'Reads alone that name this order, exactly', 'O-1'),
   ],
   columns: [
-    { name: 'timestamp', description: 'when, by the clock of the service; UTC' },
+    { name: 'timestamp', holds: 'time', description: 'when, by the clock of the service; UTC' },
     { name: 'principal', description: 'who' },
     { name: 'ledger', description: 'which was read' },
     {
@@ -45,8 +45,8 @@ export const accessLog = defineReport({
         'what was asked for, as JSON; of pages a list of up to 20 different things, and null at its end if there were more',
     },
     { name: 'reads', description: 'of pages: how many answers' },
-    { name: 'first_time', description: 'of pages: when the first of them went out, UTC' },
-    { name: 'last_time', description: 'of pages: when the last of them went out' },
+    { name: 'first_time', holds: 'time', description: 'of pages: when the first of them went out, UTC' },
+    { name: 'last_time', holds: 'time', description: 'of pages: when the last of them went out' },
     { name: 'as_of', description: 'the sequence up to which was read' },
     { name: 'format', description: 'of a report' },
     {
@@ -67,7 +67,7 @@ export const accessLog = defineReport({
     },
     { name: 'event_id', description: 'the event of this ledger that says so' },
     { name: 'sequence', description: 'its position in this ledger' },
-    { name: 'recorded_at', description: 'UTC' },
+    { name: 'recorded_at', holds: 'time', description: 'UTC' },
   ],
   async *rows(run) {
     const { principal, of_ledger: ledger, order_id: orderId } = run.parameters;

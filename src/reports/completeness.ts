@@ -93,8 +93,8 @@ export const completeness = defineReport({
       description:
         'gap, repeat, late-start (a session that does not begin at 0 or 1), not-followed (too many gaps or sessions to be listed), silence, total (what the source says it sent), day (the verdict)',
     },
-    { name: 'from', description: 'of a range of source_sequence, or of time; included' },
-    { name: 'to', description: 'source_sequence: included; time: not included' },
+    { name: 'from', holds: 'time', description: 'of a range of source_sequence, or of time; included' },
+    { name: 'to', holds: 'time', description: 'source_sequence: included; time: not included' },
     { name: 'count', description: 'counters missing or repeated, silent hours, or events recorded' },
     { name: 'expected', description: 'what should be there' },
     { name: 'found', description: 'what is there' },

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { deletionSentence } from '../archive/deleted-ranges.js';
 import { contentOf } from '../integrity/stored-event.js';
-import { parseTimestamp } from '../integrity/timestamp.js';
 import { shortened } from './cell.js';
 import {
   correctionCells,
@@ -31,9 +30,10 @@ import {
   type OrderSoFar,
   type Step,
 } from './lifecycle-steps.js';
+import { nanosOfInstant } from './instant.js';
 import { isCopy } from './order-members.js';
 import type { TermName } from './order-terms.js';
-import { defineReport, type Instant, type ReportRun } from './report.js';
+import { defineReport, type ReportRun } from './report.js';
 import { ORDER_LIFECYCLE, ordersInPeriod, type OrderLife } from './whole-lives.js';
 
 /** What a rule says of an order. */
@@ -83,7 +83,7 @@ export const lifecycleExceptions = defineReport({
   ],
   async *rows(run) {
     const isWanted = wantedRules(run);
-    const end: LifeEnd = { periodEnd: nanosecondsOf(run.period.to), deleted: deletedSentence(run) };
+    const end: LifeEnd = { periodEnd: nanosOfInstant(run.period.to), deleted: deletedSentence(run) };
     const executions = new ExecutionsOfOrders();
     for await (const life of ordersInPeriod(run)) {
       const corrected = new Map<string, LastVersions>();
@@ -214,14 +214,6 @@ function wantedRules({ parameters }: ReportRun): (rule: LifecycleRule) => boolea
     parameters.severity === undefined ? SEVERITIES.length : SEVERITIES.indexOf(parameters.severity as never);
   return ({ id, severity }) =>
     (parameters.rule === undefined || parameters.rule === id) && SEVERITIES.indexOf(severity) <= least;
-}
-
-/** Past the last day there is, PostgreSQL's infinity. */
-const END_OF_TIME = parseTimestamp('2199-12-31T23:59:59.999999999Z');
-
-function nanosecondsOf({ time, nanos }: Instant): bigint {
-  if (time === 'infinity') return BigInt(END_OF_TIME.micros) * 1_000n + BigInt(END_OF_TIME.nanos) + 1n;
-  return BigInt(parseTimestamp(time).micros) * 1_000n + BigInt(nanos);
 }
 
 /** That a part of what is missing may have been deleted; empty when nothing was. */

@@ -41,7 +41,11 @@ const trades = defineReport({
     { name: 'side', description: 'new_state.side, looked up' },
     { name: 'quantity', description: "new_state.quantity, the execution's, exactly as sent; never looked up" },
     { name: 'price', description: "new_state.price, the execution's, exactly as sent; never looked up" },
-    { name: 'trade_time', description: 'metadata.execution_time, otherwise the timestamp; UTC, as fine as declared' },
+    {
+      name: 'trade_time',
+      holds: 'time',
+      description: 'metadata.execution_time, otherwise the timestamp; UTC, as fine as declared',
+    },
     {
       name: 'trade_time_from',
       description:
@@ -57,10 +61,14 @@ const trades = defineReport({
     { name: 'order_id', description: 'entity_id' },
     { name: 'action', description: 'fill or partial_fill' },
     { name: 'remaining_quantity', description: "new_state.remaining_quantity, the order's; never looked up" },
-    { name: 'timestamp', description: 'event time, by which the period selects; UTC, as fine as declared' },
+    {
+      name: 'timestamp',
+      holds: 'time',
+      description: 'event time, by which the period selects; UTC, as fine as declared',
+    },
     { name: 'event_id', description: 'the event that states all this; of a corrected fill, the correction in force' },
     { name: 'sequence', description: 'its position in the ledger' },
-    { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+    { name: 'recorded_at', holds: 'time', description: 'when the service recorded it, UTC' },
     {
       name: 'corrects',
       description: 'the event_id first recorded of this trade, if it was corrected; or what a correction names in vain',

@@ -3,16 +3,9 @@ import { STREAM_PAGE_BYTES } from '../events/event-search.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { CorrectableEvent, Corrections } from './corrections-of.js';
 import { grouped } from './grouped.js';
+import { BEGIN, beginsAnother, newLife, takeSaying, type LifeSoFar, type StatedValue } from './life-so-far.js';
 import type { LifeMembers } from './order-members.js';
 import type { ReportRun } from './report.js';
-
-/** A value along an order's life, and the sequence of the event that states it. */
-export interface StatedValue {
-  text: string;
-  sequence: string;
-  /** the sequence of the event whose content it is, as first recorded: a correction holds from there on */
-  place: bigint;
-}
 
 /** What is known of an order at a place of its life. */
 export type OrderValues<Name extends string> = ReadonlyMap<Name, StatedValue>;
@@ -28,23 +21,18 @@ const ARCHIVED_ROWS_AT_ONCE = 2_000;
 const MAX_KEPT_WALKS = 2_000;
 
 /** How far along an order's life we are. */
-interface Walk<Name extends string> {
+interface Walk<Name extends string> extends LifeSoFar<Name> {
   orderId: string;
   after: bigint;
-  values: Map<Name, StatedValue>;
   /** what copies alone say, and whether the last event was one */
   copied: Map<Name, StatedValue>;
   isAtCopy: boolean;
-  /** whether there was a create, and the places before it that were asked for since the walk was last gone on with */
-  isBegun: boolean;
+  /** the places before the create that were asked for since the walk was last gone on with */
   unbegun: { place: bigint; nanos: bigint }[];
-  /** when the order was over, as far as it was; in nanoseconds since 1970 */
-  end: bigint | undefined;
   /** what the first create says, once it was met or looked for; nothing where there is none */
   begin: Begin<Name> | undefined;
-  /** event time of the last event, and of the last create; in nanoseconds since 1970 */
+  /** event time of the last event, in nanoseconds since 1970 */
   nanos: bigint;
-  lastBegin: bigint;
 }
 
 /** What a create says, and its time in nanoseconds since 1970. */
@@ -82,12 +70,6 @@ interface Question<Name extends string> {
 
 type LifeEvent<Selected> = CorrectableEvent & { action: string } & Selected;
 
-/** With this an order begins. */
-const BEGIN = 'create';
-const ENDS: readonly string[] = ['fill', 'cancel', 'expire', 'reject'];
-/** Values of `validity` with which an order does not outlive its day, UTC. */
-export const OF_A_DAY: readonly string[] = ['day', 'immediate_or_cancel', 'fill_or_kill'];
-const NANOS_A_DAY = 86_400_000_000_000n;
 /** As far as the clocks of two sources may be apart, by a second each (RTS 25). */
 export const CLOCKS_APART_NANOS = 2_000_000_000n;
 
@@ -397,27 +379,10 @@ export class OrderLives<Name extends string, Selected extends object> {
       for (const [name, value] of own) walk.copied.set(name, value);
       return;
     }
-    if (stated.action === BEGIN) {
-      const nanos = this.members.nanosOf(stated);
-      if (walk.isBegun && this.isAnother(walk, nanos)) {
-        walk.values.clear();
-        walk.copied.clear();
-        walk.end = undefined;
-      }
-      if (!walk.isBegun) walk.begin = { nanos, values: own };
-      walk.lastBegin = nanos;
-      walk.isBegun = true;
-    }
-    if (ENDS.includes(stated.action)) walk.end = this.members.nanosOf(stated);
-    for (const name of this.members.ended?.(own, walk.values) ?? []) walk.values.delete(name);
-    for (const [name, value] of own) walk.values.set(name, value);
-  }
-
-  /** Whether a create at a time is of another order: this one was over, also where it was good for a day and nobody says so. */
-  private isAnother({ end, lastBegin, values }: Walk<Name>, nanos: bigint): boolean {
-    if (end !== undefined) return nanos >= end;
-    const isOfDay = OF_A_DAY.includes(values.get('validity' as Name)?.text ?? '');
-    return isOfDay && nanos / NANOS_A_DAY > lastBegin / NANOS_A_DAY;
+    const saying = { action: stated.action, nanos: this.members.nanosOf(stated), own };
+    if (beginsAnother(walk, saying)) walk.copied.clear();
+    if (stated.action === BEGIN && !walk.isBegun) walk.begin = { nanos: saying.nanos, values: own };
+    takeSaying(walk, saying, this.members.ended);
   }
 
   /** What holds in place of an event, itself or a correction. */
@@ -428,10 +393,10 @@ export class OrderLives<Name extends string, Selected extends object> {
 }
 
 function newWalk<Name extends string>(orderId: string): Walk<Name> {
-  const [values, copied] = [new Map<Name, StatedValue>(), new Map<Name, StatedValue>()];
   return {
-    ...{ orderId, after: 0n, values, copied, isAtCopy: false },
-    ...{ isBegun: false, unbegun: [], begin: undefined, end: undefined, nanos: 0n, lastBegin: 0n },
+    ...newLife<Name>(),
+    ...{ orderId, after: 0n, copied: new Map<Name, StatedValue>(), isAtCopy: false },
+    ...{ unbegun: [], begin: undefined, nanos: 0n },
   };
 }
 

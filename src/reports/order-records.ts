@@ -76,7 +76,11 @@ function orderRecordsBy(regime: Regime): Report {
     columns: [
       { name: 'order_id', description: 'entity_id' },
       { name: 'action', description: 'what was done' },
-      { name: 'timestamp', description: 'event time, by which the period selects; UTC, as fine as declared' },
+      {
+        name: 'timestamp',
+        holds: 'time',
+        description: 'event time, by which the period selects; UTC, as fine as declared',
+      },
       ...regime.fields.map(({ number, column, title }) => ({
         name: `f${number}_${column}`,
         description: `${title} (${regime.source}, field ${number})`,
@@ -91,7 +95,7 @@ function orderRecordsBy(regime: Regime): Report {
       },
       { name: 'event_id', description: 'the event that states this; of a corrected one, the correction in force' },
       { name: 'sequence', description: 'its position in the ledger' },
-      { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+      { name: 'recorded_at', holds: 'time', description: 'when the service recorded it, UTC' },
       { name: 'corrects', description: 'the event_id first recorded, if it was corrected; or what it names in vain' },
       { name: 'corrects_sequence', description: 'its position; empty where nothing is corrected' },
       ...CORRECTION_COLUMNS,

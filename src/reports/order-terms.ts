@@ -26,7 +26,8 @@ const LIMITS: readonly TermName[] = ['limit_price', 'additional_limit_price'];
 const WITH_A_LIMIT: readonly string[] = ['limit', 'stop_limit', 'quote'];
 /** Prices of which the lower is not the better one for whoever buys. */
 const TURNED_ROUND: readonly string[] = ['yield', 'basis_points'];
-const GOOD_TILL: readonly string[] = ['good_till_time', 'good_till_date', 'good_till_date_time'];
+/** Values of `validity` that end by `valid_until`. */
+export const GOOD_TILL: readonly string[] = ['good_till_time', 'good_till_date', 'good_till_date_time'];
 const SIDES: readonly string[] = ['buy', 'sell'];
 const HOUR = 3_600_000_000_000n;
 
@@ -244,7 +245,7 @@ function beyondValidity({ time }: ExecutionTerms, of: Candidates): { expected: s
   if (!validities.every((text) => text !== undefined && GOOD_TILL.includes(text))) return undefined;
   const untils = of('valid_until');
   const isOfDay = validities.length === 0 || validities.includes('good_till_date');
-  const ends = untils.map((text) => endOf(text, isOfDay));
+  const ends = untils.map((text) => endOfValidity(text, isOfDay));
   const isRead = (end: bigint | undefined): end is bigint => end !== undefined;
   if (ends.length === 0 || !ends.every(isRead)) return undefined;
   const last = ends.reduce((a, b) => (b > a ? b : a));
@@ -254,9 +255,10 @@ function beyondValidity({ time }: ExecutionTerms, of: Candidates): { expected: s
 
 /**
  * By when an order is over that is good until a time, or to the end of the day that this is in. The day is the venue's: it
- * is over everywhere half a day after that of UTC, and a day after any moment in it.
+ * is over everywhere half a day after that of UTC, and a day after any moment in it. In nanoseconds since 1970; undefined
+ * where it cannot be read.
  */
-function endOf(text: string | undefined, isOfDay: boolean): bigint | undefined {
+export function endOfValidity(text: string | undefined, isOfDay: boolean): bigint | undefined {
   if (text === undefined) return undefined;
   let until: bigint;
   try {

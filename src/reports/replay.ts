@@ -1,19 +1,11 @@
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { clientOf, factAt, heldEvents, userOf, type HeldEvent } from './held-events.js';
+import { filtersOf, ORDER_FILTERS } from './order-filters.js';
 import { CORRECTION_COLUMNS, withCorrections, type CorrectionCells } from './correction-story.js';
 import { recordedAt } from './recorded-at.js';
 import type { FactName } from './regimes/regime.js';
 import { defineReport } from './report.js';
 import { textParameter } from './text-parameter.js';
-
-/** Parameters, each with the names of which one must have its value at an event. */
-const FILTERS = {
-  instrument: ['symbol', 'isin'],
-  venue: ['exchange', 'segment_mic'],
-  client: ['client_id'],
-  algorithm: ['investment_decision_maker', 'execution_decision_maker'],
-  desk: ['desk'],
-} as const satisfies Readonly<Record<string, readonly FactName[]>>;
 
 export const replay = defineReport({
   name: 'replay',
@@ -22,15 +14,7 @@ export const replay = defineReport({
   title: 'Replay of orders in time',
   question: 'What happened to orders in the period, one event after the other, across all orders?',
   parameters: [
-    textParameter('instrument', 'This instrument alone: new_state.symbol or isin, looked up, exactly', 'AAPL'),
-    textParameter('venue', 'This venue alone: new_state.exchange or segment_mic, looked up, exactly', 'XNAS'),
-    textParameter('client', 'This client alone: metadata.client_id, looked up, exactly', 'C-77'),
-    textParameter(
-      'algorithm',
-      'This person or algorithm alone: metadata.investment_decision_maker or execution_decision_maker, looked up, exactly',
-      'ALGO-7',
-    ),
-    textParameter('desk', 'This desk alone: metadata.desk, looked up, exactly', 'equities'),
+    ...ORDER_FILTERS,
     textParameter(
       'user_id',
       'What this user did alone: user_id, exactly; of corrected events as first recorded',
@@ -38,7 +22,7 @@ export const replay = defineReport({
     ),
   ],
   columns: [
-    { name: 'timestamp', description: 'event time, by which rows are sorted; UTC, as fine as declared' },
+    { name: 'timestamp', holds: 'time', description: 'event time, by which rows are sorted; UTC, as fine as declared' },
     { name: 'sequence', description: 'its position in the ledger, which decides between equal times' },
     { name: 'order_id', description: 'entity_id' },
     { name: 'action', description: 'what happened' },
@@ -63,16 +47,13 @@ export const replay = defineReport({
       description: 'true where metadata.drop_copy says that another source or order tells of it as well',
     },
     { name: 'event_id', description: 'the event; of a corrected one the correction in force' },
-    { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+    { name: 'recorded_at', holds: 'time', description: 'when the service recorded it, UTC' },
     { name: 'corrects', description: 'the event_id first recorded, if it was corrected; or what it names in vain' },
     { name: 'corrects_sequence', description: 'its position; empty where nothing is corrected' },
     ...CORRECTION_COLUMNS,
   ],
   async *rows(run) {
-    const wanted = Object.entries(FILTERS).flatMap(([name, facts]) => {
-      const value = run.parameters[name];
-      return value === undefined ? [] : [{ facts, value }];
-    });
+    const wanted = filtersOf(run.parameters);
     // what an event states itself goes before all that is known of its order
     const mayBeWanted = (own: HeldEvent['own']): boolean =>
       wanted.every(({ facts, value }) => facts.some((name) => !own.has(name) || own.get(name) === value));

@@ -1,4 +1,5 @@
 import type { Parameters } from '../http/parameters.js';
+import { DISPLAY_TIME_ZONE } from './display-time-zone.js';
 import { formNameOf } from './report-forms.js';
 import { REPORTS } from './reports.js';
 
@@ -15,9 +16,10 @@ interface NamedRun {
 export function fileName({ ledger, report: name, parameters, asOf, format }: NamedRun): string {
   const report = REPORTS.find((each) => each.name === name);
   const form = report && formNameOf(report, parameters);
-  const { from_date, to_date, from, to } = parameters;
+  const { from_date, to_date, from, to, [DISPLAY_TIME_ZONE]: zone } = parameters;
   const [start, end] = [from_date ?? from, to_date ?? to].map((each) => each?.replaceAll(/[:]|\.0+(?=Z)/g, ''));
   const period = start === undefined ? [] : [start, 'to', end];
-  const parts = [ledger, name, ...(form === undefined ? [] : [form]), ...period, 'as-of', String(asOf)];
+  const shown = zone === undefined ? [] : ['times-in', zone.replaceAll('/', '-')];
+  const parts = [ledger, name, ...(form === undefined ? [] : [form]), ...period, 'as-of', String(asOf), ...shown];
   return `${parts.join('-')}.${format}`;
 }

@@ -1,6 +1,7 @@
 import { toldOf } from '../archive/deleted-ranges.js';
 import { csvLine } from '../http/csv.js';
 import { Problem } from '../http/problem.js';
+import { withTimesShown } from './display-time-zone.js';
 import { PageWriter } from './report-page.js';
 import { WORKBOOK_MEDIA_TYPE, WorkbookWriter } from './report-workbook.js';
 import type { ReportWriter } from './report-writer.js';
@@ -12,6 +13,8 @@ export interface ReportFormat {
   name: 'json' | 'csv' | 'ndjson' | 'xlsx' | 'html';
   mediaType: string;
   contentType: string;
+  /** made to be read by people: times may be shown in a zone of theirs */
+  isForPeople: boolean;
   begin: (report: Report, run: ReportRun) => ReportWriter;
 }
 
@@ -26,6 +29,7 @@ interface TextFormat extends Pick<ReportFormat, 'name' | 'mediaType' | 'contentT
 function textFormat({ head, row: rowText, tail, ...named }: TextFormat): ReportFormat {
   return {
     ...named,
+    isForPeople: false,
     begin: (report, run) => {
       let rows = 0;
       const headOnce = (): string => (rows === 0 ? head(report, run) : '');
@@ -77,14 +81,16 @@ const xlsx: ReportFormat = {
   name: 'xlsx',
   mediaType: WORKBOOK_MEDIA_TYPE,
   contentType: WORKBOOK_MEDIA_TYPE,
-  begin: (report, run) => new WorkbookWriter(report, run),
+  isForPeople: true,
+  begin: (report, run) => withTimesShown(report, run, WorkbookWriter),
 };
 
 const html: ReportFormat = {
   name: 'html',
   mediaType: 'text/html',
   contentType: 'text/html; charset=utf-8',
-  begin: (report, run) => new PageWriter(report, run),
+  isForPeople: true,
+  begin: (report, run) => withTimesShown(report, run, PageWriter),
 };
 
 /** The first is what is sent to whoever does not mind. */

@@ -1,3 +1,4 @@
+import { DISPLAY_TIME_ZONE, TIME_ZONE_TABLE } from './display-time-zone.js';
 import type { Report, ReportRun } from './report.js';
 
 /** What stands above the rows of a report that people read: names and values, in order. */
@@ -9,6 +10,7 @@ export function headingOf(
     ['Question', question],
     ['Ledger', ledger],
     ...Object.entries(parameters).map(([parameter, value]): [string, string] => [parameter, value]),
+    ['Times', timesIn(parameters[DISPLAY_TIME_ZONE])],
     ['as_of', `${asOf} (events up to this sequence count)`],
     ['Report', `${name}, version ${version}`],
     ...deleted.map(({ from_sequence: from, to_sequence: to, policy, deletion }): [string, string] => [
@@ -16,4 +18,9 @@ export function headingOf(
       `events ${from} to ${to} were deleted at the end of their retention (policy ${policy}, deletion ${deletion})`,
     ]),
   ];
+}
+
+function timesIn(timeZone: string | undefined): string {
+  if (timeZone === undefined) return 'UTC';
+  return `shown in ${timeZone}, each with its offset from UTC (time zone database ${TIME_ZONE_TABLE.version}); days are of UTC`;
 }

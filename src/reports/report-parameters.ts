@@ -8,11 +8,12 @@ import {
   TimestampError,
   type Timestamp,
 } from '../integrity/timestamp.js';
+import { DISPLAY_TIME_ZONE_PARAMETER } from './display-time-zone.js';
 import { grouped } from './grouped.js';
 import { REPORT_FORMATS } from './report-formats.js';
 import { ALL_TIME } from './periods.js';
 import { formOf } from './report-forms.js';
-import type { AnyReport, Instant, Period, Report } from './report.js';
+import type { AnyReport, Instant, Period, Report, ReportParameter } from './report.js';
 
 /** What a report is asked for. */
 export interface ReportRequest {
@@ -51,6 +52,7 @@ const PERIOD: readonly DescribedParameter[] = [
 ];
 
 const ALWAYS: readonly DescribedParameter[] = [
+  described(DISPLAY_TIME_ZONE_PARAMETER),
   {
     name: 'as_of',
     description:
@@ -67,8 +69,11 @@ const ALWAYS: readonly DescribedParameter[] = [
 ];
 
 export function parametersOf(report: AnyReport): DescribedParameter[] {
-  const own = report.parameters.map(({ mistake: _, ...described }) => described);
-  return [...PERIOD, ...own, ...ALWAYS];
+  return [...PERIOD, ...report.parameters.map(described), ...ALWAYS];
+}
+
+function described({ mistake: _, ...parameter }: ReportParameter): DescribedParameter {
+  return parameter;
 }
 
 /** The parameters of all reports, for the API's document of the one route that they have. */
@@ -103,7 +108,7 @@ export function readReportRequest(report: AnyReport, given: Parameters): ReportR
   }
   const ends = readPeriod(given, errors, report.isPeriodOptional === true);
   const parameters: Record<string, string> = { ...ends?.parameters };
-  for (const { name, required, mistake } of report.parameters) {
+  for (const { name, required, mistake } of [...report.parameters, DISPLAY_TIME_ZONE_PARAMETER]) {
     const value = given[name];
     if (value === undefined) {
       if (required) errors.push(queryError(name, 'required', 'is required by this report'));

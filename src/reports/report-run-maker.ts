@@ -8,6 +8,7 @@ import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import { LOGGER } from '../operation/logger.js';
 import { KeptRunMaker } from '../runs/kept-run-maker.js';
+import { TIME_ZONE_TABLE } from './display-time-zone.js';
 import { readReportRequest } from './report-parameters.js';
 import { ReportRecords } from './report-records.js';
 import * as sql from './report-runs.sql.js';
@@ -61,6 +62,11 @@ export class ReportRunMaker implements OnModuleInit, OnModuleDestroy {
     const report = REPORTS.find(({ name }) => name === run.report);
     if (report?.version !== run.report_version) {
       const detail = `${run.report} is not in version ${run.report_version} in this version of the service: ask again`;
+      throw new Problem('report-not-found', detail);
+    }
+    const zones = run.tables.find(({ name }) => name === TIME_ZONE_TABLE.name);
+    if (zones && zones.version !== TIME_ZONE_TABLE.version) {
+      const detail = `times are shown by the time zone database ${zones.version}, which this version of the service has not: ask again`;
       throw new Problem('report-not-found', detail);
     }
     const { period, parameters } = readReportRequest(report, run.parameters);

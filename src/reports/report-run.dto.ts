@@ -20,6 +20,11 @@ export class PeriodRequestDto {
 export class ReportRunRequestDto extends PeriodRequestDto {
   @ApiPropertyOptional({ enum: ['json', 'csv', 'ndjson', 'xlsx', 'html'], example: 'csv' })
   format?: string;
+  @ApiPropertyOptional({
+    description: 'In which xlsx and html show times; UTC when left out',
+    example: 'Europe/Berlin',
+  })
+  display_time_zone?: string;
 }
 
 export class ReportRunDto extends KeptRunDto {

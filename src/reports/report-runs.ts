@@ -23,6 +23,7 @@ import { assertRoomForRun, isOpen } from '../runs/open-runs.js';
 import { HEARTBEAT_MS } from '../runs/run-loop.js';
 import { assertMayEnd } from '../runs/run-owner.js';
 import { ReportingStanding } from '../reporting/reporting-standing.js';
+import { DISPLAY_TIME_ZONE, TIME_ZONE_TABLE } from './display-time-zone.js';
 import { recordedAt } from './recorded-at.js';
 import { ReportRecords } from './report-records.js';
 import { ReportReference } from './report-reference.js';
@@ -95,11 +96,16 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Fixes a run to the ledger as it is now, or as it was. Throws ledger-not-found, and invalid-parameter for an `as_of`
-   * that is yet to come.
+   * that is yet to come and a time zone in a format that shows none.
    */
   async prepare(ledger: string, format: ReportFormat, request: ReportRequest): Promise<PreparedRun> {
     const size = BigInt((await this.ledgers.state(ledger)).size);
     const { report, period, parameters, asOf = size } = request;
+    const isShownInZone = parameters[DISPLAY_TIME_ZONE] !== undefined;
+    if (isShownInZone && !format.isForPeople) {
+      const rest = `cannot stand beside the format ${format.name}: its times are in UTC, and xlsx and html alone show them in a zone`;
+      throw invalidParameters([queryError(DISPLAY_TIME_ZONE, 'format', rest)]);
+    }
     if (asOf > size) {
       throw invalidParameters([queryError('as_of', 'range', `must be no more than the ledger's size, ${size}`)]);
     }
@@ -111,7 +117,13 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     return {
       ...{ id: uuidv7(), ledger, report: report.name, format: format.name, asOf, period, deleted },
       ...{ parameters: { ...parameters, ...reference.parameters, ...standing.parameters } },
-      ...{ reportVersion: report.version, tables: [...(report.tables ?? []), ...reference.tables, ...standing.tables] },
+      reportVersion: report.version,
+      tables: [
+        ...(report.tables ?? []),
+        ...reference.tables,
+        ...standing.tables,
+        ...(isShownInZone ? [TIME_ZONE_TABLE] : []),
+      ],
       ...{ asOfEventHash: place.hash, archivedTo: place.archivedTo },
     };
   }

@@ -20,6 +20,13 @@ export class ReportColumnDto {
     example: 'new_state.exchange, looked up',
   })
   description: string;
+  @ApiPropertyOptional({
+    enum: ['time'],
+    description:
+      'An instant: shown in display_time_zone in formats that people read. Absent of all else, days among it',
+    example: 'time',
+  })
+  holds?: 'time';
 }
 
 export class ReportFormDto {

@@ -12,6 +12,8 @@ export type { Instant, Period };
 export interface Column<Name extends string = string> {
   name: Name;
   description: string;
+  /** `time`: instants, which people may have shown in a time zone of theirs; days, and fields in a regulation's form, are none */
+  holds?: 'time';
 }
 
 /** A parameter that a report has besides its period and `as_of`. */

@@ -127,7 +127,8 @@ export class ReportsController {
 
 /** The columns of a report, or of each of its forms. */
 function columnsOf(report: AnyReport): Pick<ReportDto, 'columns' | 'columns_by'> {
-  const listed = ({ columns }: Report) => columns.map(({ name, description }) => ({ name, description }));
+  const listed = ({ columns }: Report) =>
+    columns.map(({ name, description, holds }) => ({ name, description, ...(holds ? { holds } : {}) }));
   if (!('forms' in report)) return { columns: listed(report) };
   const forms = [...report.forms].map(([value, form]) => ({ value, title: form.title, columns: listed(form) }));
   return { columns_by: { parameter: report.formBy, forms } };

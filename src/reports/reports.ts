@@ -8,6 +8,7 @@ import { completeness } from './completeness.js';
 import { dropCopyReconciliation } from './drop-copy-reconciliation.js';
 import { lifecycleExceptions } from './lifecycle-exceptions.js';
 import { mifid2Trades } from './mifid2-trades.js';
+import { openOrders } from './open-orders.js';
 import { orderRecords } from './order-records.js';
 import { orderReconstruction } from './order-reconstruction.js';
 import { replay } from './replay.js';
@@ -23,6 +24,7 @@ export const REPORTS: readonly AnyReport[] = [
   userActivity,
   orderReconstruction,
   replay,
+  openOrders,
   aggregationAllocation,
   activity,
   dropCopyReconciliation,

@@ -19,8 +19,12 @@ const activity = defineReport({
     { ...textParameter('user_id', 'Whose activity: user_id of the events, exactly', 'trader-1'), required: true },
   ],
   columns: [
-    { name: 'timestamp', description: 'event time, by which the period selects; UTC, as fine as declared' },
-    { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+    {
+      name: 'timestamp',
+      holds: 'time',
+      description: 'event time, by which the period selects; UTC, as fine as declared',
+    },
+    { name: 'recorded_at', holds: 'time', description: 'when the service recorded it, UTC' },
     { name: 'sequence', description: 'its position in the ledger' },
     { name: 'event_id', description: 'the event' },
     { name: 'event_type', description: 'as sent' },

@@ -20,8 +20,12 @@ export const vocabularyFindingsReport = defineReport({
   question: 'Which order events carry names that reports do not know, or values that are not what their name says?',
   parameters: [],
   columns: [
-    { name: 'timestamp', description: 'event time, by which the period selects; UTC, as fine as declared' },
-    { name: 'recorded_at', description: 'when the service recorded it, UTC' },
+    {
+      name: 'timestamp',
+      holds: 'time',
+      description: 'event time, by which the period selects; UTC, as fine as declared',
+    },
+    { name: 'recorded_at', holds: 'time', description: 'when the service recorded it, UTC' },
     { name: 'sequence', description: 'its position in the ledger' },
     { name: 'event_id', description: 'the event' },
     { name: 'order_id', description: 'entity_id' },

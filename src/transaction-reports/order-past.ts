@@ -4,7 +4,7 @@ import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { compare, parseDecimal } from '../reports/decimal.js';
 import { factsOf } from '../reports/order-facts.js';
-import { OF_A_DAY } from '../reports/order-lives.js';
+import { OF_A_DAY } from '../reports/life-so-far.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';

@@ -68,7 +68,7 @@ export const transactions = defineReport<string>({
       description: 'counted from 1; corrections of it, or of what it takes from earlier events, make the next ones',
     },
     { name: 'leg', description: '0 the market side, 1 a client side, from 2 on allocations' },
-    { name: 'time', description: 'event time of the version, UTC, as fine as declared' },
+    { name: 'time', holds: 'time', description: 'event time of the version, UTC, as fine as declared' },
     { name: 'stated_by', description: 'the event that states the version: itself, or the correction' },
     {
       name: 'cause',

@@ -49,7 +49,7 @@ function amount(value: string | null): Amount | undefined {
   return minus ? -digits : digits;
 }
 
-function plain(value: Amount): string {
+export function plain(value: Amount): string {
   const digits = String(value < 0n ? -value : value).padStart(PLACES + 1, '0');
   const fraction = digits.slice(-PLACES).replace(/0+$/, '');
   return `${value < 0n ? '-' : ''}${digits.slice(0, -PLACES)}${fraction && '.'}${fraction}`;
@@ -68,7 +68,7 @@ function isBefore(a: PlacedEvent, b: PlacedEvent): boolean {
 const isAfter = (a: PlacedEvent, b: PlacedEvent): boolean => (a.source ?? '') === (b.source ?? '') || !isBefore(a, b);
 
 /** Quantities of an order after some of its events; each looked at anew from the first. */
-function quantitiesAfter(events: readonly PlacedEvent[]): {
+export function quantitiesAfter(events: readonly PlacedEvent[]): {
   quantity?: Amount | undefined;
   price?: Amount | undefined;
   executed: Amount | undefined;
@@ -124,7 +124,7 @@ function short(value: string | null): string {
 const bareTexts = new WeakMap<PlacedEvent, string>();
 
 /** The content without event_id and corrects, its members in one order. */
-function bare(event: PlacedEvent): string {
+export function bare(event: PlacedEvent): string {
   const known = bareTexts.get(event);
   if (known !== undefined) return known;
   const { sequence: _, recorded_at: __, event_id: ___, corrects: ____, ...rest } = event;
