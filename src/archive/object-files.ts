@@ -220,7 +220,7 @@ export class ObjectFiles {
 }
 
 /** How much of an object's end is read for its footer. A small object is read as a whole. */
-function bytesOfEnd({ bytes, events }: { bytes: string; events: string }): number {
+export function bytesOfEnd({ bytes, events }: { bytes: string; events: string }): number {
   if (Number(bytes) <= FOOTER_BYTES) return Number(bytes);
   return Math.min(FOOTER_BYTES, SPARE_FOOTER_BYTES + FOOTER_BYTES_A_GROUP * groupsOfRows(Number(events)));
 }
