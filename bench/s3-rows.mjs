@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { CreateBucketCommand, GetObjectCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
 import { proveEvent, runRound } from './checkpoint-rows.mjs';
 import { runExport } from './jobs.mjs';
+import { importFrom } from './processes.mjs';
 import { hashInMemory, NotThereYet, startHashWorkers } from './read-rows.mjs';
 import { realEvents } from './real-events.mjs';
 import { median, percentile } from './statistics.mjs';
@@ -11,7 +12,7 @@ import { LEDGER, Trail } from './trail.mjs';
 import { rateRow } from './write-rows.mjs';
 
 const AWS_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
-/** What a reader fetches of an object for one record: its end, and a row group. */
+/** What a reader fetches of an object for one record: its end, in builds that do not say how much of it, and a row group. */
 const FOOTER_BYTES = 262_144;
 const ROW_GROUP_ROWS = 2_048;
 
@@ -96,6 +97,7 @@ async function measureRecords(trail, client, bucket, audits, auditedEvents) {
   const path = `/v1/ledgers/${LEDGER}/archive/audits`;
   const { body: listed } = await trail.call('GET', `/v1/ledgers/${LEDGER}/archive/objects?limit=1000`);
   const objects = new Map(listed.objects.map((object) => [object.object_key, object]));
+  const { bytesOfEnd = () => FOOTER_BYTES } = await importFrom(trail.build, 'src/archive/object-files.js');
   const ours = [];
   const limits = [];
   await runRound(trail); // a proof is against what was signed
@@ -108,7 +110,7 @@ async function measureRecords(trail, client, bucket, audits, auditedEvents) {
       await proveEvent(connection, body.events[0].event_id);
       ours.push(performance.now() - begun);
       const object = objects.get(body.events[0].object_key);
-      if (object) limits.push(await fetchSameBytes(client, bucket, object));
+      if (object) limits.push(await fetchSameBytes(client, bucket, object, bytesOfEnd(object)));
     }
   });
   const begun = performance.now();
@@ -138,10 +140,10 @@ async function measureRecords(trail, client, bucket, audits, auditedEvents) {
   ];
 }
 
-/** Milliseconds for the end of an object and a row group of it, one after the other as a reader needs them. */
-async function fetchSameBytes(client, bucket, { object_key: key, version_id: VersionId, bytes, events }) {
+/** Milliseconds for the end of an object and a row group of it, one after the other. */
+async function fetchSameBytes(client, bucket, { object_key: key, version_id: VersionId, bytes, events }, endBytes) {
   const size = Number(bytes);
-  const end = Math.max(0, size - FOOTER_BYTES);
+  const end = Math.max(0, size - endBytes);
   const group = Math.min(size, Math.ceil((size / Number(events)) * ROW_GROUP_ROWS));
   const begun = performance.now();
   for (const Range of [`bytes=${end}-${size - 1}`, `bytes=0-${group - 1}`]) {

@@ -265,6 +265,161 @@ onFolders('a database that was restored behind its anchors', () => {
     expect(recorded[0]!.state).toMatchObject({ unsigned: { from_sequence: '341', to_sequence: '345' } });
   });
 
+  describe('legal holds', () => {
+    const REASON = 'Inquiry 2026/117';
+    const holdsOf = () => query(server.database, 'SELECT * FROM legal_holds ORDER BY id');
+    const actsOf = () =>
+      query<{ hold: string; ordinal: number }>(server.database, 'SELECT * FROM legal_hold_acts ORDER BY hold, ordinal');
+    let ann: string;
+    let bob: string;
+
+    const ask = async (who: string, members: object = {}): Promise<string> => {
+      const hold = { ledgers: ['main'], reason: REASON, ...members };
+      return (await service!.http(who).post('/v1/legal-holds').send(hold).expect(201)).body.id as string;
+    };
+    const act = (who: string, hold: string, what: string) =>
+      service!.http(who).post(`/v1/legal-holds/${hold}/${what}`).send({ reason: REASON }).expect(201);
+    const person = async () => (await createKey(service!, ['holds:request', 'holds:approve'], ['*'])).key;
+    const keeping = async (): Promise<string[]> =>
+      (await query<{ id: string }>(server.database, 'SELECT month_holds(NULL, NULL, NULL) AS id')).map(({ id }) => id);
+
+    async function keyed(): Promise<void> {
+      await start();
+      [ann, bob] = [await person(), await person()];
+      await record(service!, 5);
+    }
+
+    async function backedUp(): Promise<void> {
+      expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done' });
+      expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+      await stopService();
+      await server.backUp('backup');
+      await start();
+    }
+
+    it('come back as the acts on record left them, but for an end that nothing signed proves', async () => {
+      await keyed();
+      const [agreed, released, rejected, kept] = [await ask(ann), await ask(ann), await ask(ann), await ask(ann)];
+      await act(bob, released, 'approvals');
+      await act(bob, kept, 'approvals');
+      await backedUp();
+      await act(bob, agreed, 'approvals');
+      await act(ann, released, 'releases');
+      await act(bob, released, 'approvals');
+      await act(bob, rejected, 'rejections');
+      await act(ann, kept, 'releases');
+      // of somebody whose key the backup has not
+      const later = await ask(await person(), { user_id: 'trader-1', recorded_from: '2026-01-01T00:00:00.123456Z' });
+      await act(bob, later, 'approvals');
+      const gone = await ask(ann);
+      await act(bob, gone, 'rejections');
+      expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done' });
+      await act(bob, kept, 'approvals');
+      await act(ann, agreed, 'releases');
+      const unsigned = await ask(ann, { entity_type: 'order', entity_id: 'O-1' });
+      expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+      await stopService();
+      const before = { holds: await holdsOf(), acts: await actsOf() };
+      await server.restore('backup', { newTimeline: true });
+      expect((await keeping()).sort()).toEqual([agreed, released, rejected, kept].sort());
+
+      const lines: string[] = [];
+      const { ledgers } = await runRecovery({}, lines);
+      const own = ledgers.find(({ ledger }) => ledger === '_service')!;
+      expect(own).toMatchObject({ missing: null, refusal: null });
+      const states = Object.fromEntries(own.holds.map(({ id, state }) => [id, state]));
+      expect(states).toEqual({
+        ...{ [agreed]: 'active', [released]: 'released', [rejected]: 'rejected', [kept]: 'release-requested' },
+        ...{ [later]: 'active', [gone]: 'rejected', [unsigned]: 'requested' },
+      });
+      expect(lines.filter((line) => line.includes('is left out'))).toEqual([
+        expect.stringMatching(
+          new RegExp(`^legal hold ${kept}: event [0-9]+ of _service \\(approve_release\\) is left out`),
+        ),
+        expect.stringMatching(new RegExp(`^legal hold ${agreed}: event [0-9]+ of _service \\(request_release\\) is`)),
+      ]);
+      expect((await keeping()).sort()).toEqual([agreed, kept, later, unsigned].sort());
+      const others = <T extends { id?: string; hold?: string }>(rows: T[]) =>
+        rows.filter(({ id, hold }) => ![kept, agreed].includes((id ?? hold)!));
+      expect(others(await holdsOf())).toEqual(others(before.holds));
+      expect(others(await actsOf())).toEqual(others(before.acts));
+      // what leads to the end alone was left out
+      expect((await actsOf()).filter(({ hold }) => [kept, agreed].includes(hold))).toEqual(
+        before.acts.filter(({ hold, ordinal }) => (hold === kept && ordinal < 4) || (hold === agreed && ordinal < 3)),
+      );
+      const [recorded] = await query<{ holds: string[] }>(
+        server.database,
+        `SELECT new_state -> 'legal_holds' AS holds FROM audit_events
+           WHERE ledger = '_service' AND event_type = 'recovery' AND entity_id = '_service'`,
+      );
+      expect([...recorded!.holds].sort()).toEqual(Object.keys(states).sort());
+      // a second time there is nothing to do
+      expect((await runRecovery()).ledgers.flatMap(({ holds }) => holds)).toEqual([]);
+
+      await start();
+      expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done', outcome: { refused: [] } });
+      expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+      expect(await runJob(service!, 'legal-holds')).toMatchObject({ status: 'done' });
+      const carol = await person();
+      await act(carol, kept, 'approvals');
+      expect(await keeping()).not.toContain(kept);
+    });
+
+    it('come back all at once with their ledger, or not at all', async () => {
+      await keyed();
+      await backedUp();
+      const later = await ask(ann);
+      expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done' });
+      expect(await runJob(service!, 'archive-export')).toMatchObject({ status: 'done' });
+      await stopService();
+      await server.restore('backup', { newTimeline: true });
+      await query(server.database, 'ALTER TABLE legal_hold_acts ADD CONSTRAINT in_the_way CHECK (false)');
+      await expect(runRecovery()).rejects.toThrow('in_the_way');
+      const requests = () =>
+        query(server.database, `SELECT sequence FROM audit_events WHERE event_type = 'legal_hold'`);
+      expect([await requests(), await keeping()]).toEqual([[], []]);
+      await query(server.database, 'ALTER TABLE legal_hold_acts DROP CONSTRAINT in_the_way');
+      await runRecovery();
+      expect([(await requests()).length, await keeping()]).toEqual([1, [later]]);
+    });
+
+    it('are named as lost where the acts cannot be seen, and what the store holds stays held', async () => {
+      await keyed();
+      await backedUp();
+      const lost = await ask(ann);
+      expect(await runJob(service!, 'legal-holds')).toMatchObject({ status: 'done' });
+      const held = await query<{ key: string; version: string }>(
+        server.database,
+        `SELECT object_key AS key, version_id AS version FROM archive_object_holds JOIN archive_objects USING (number)`,
+      );
+      expect(held.length).toBeGreaterThan(0);
+      expect(await runJob(service!, 'checkpoint')).toMatchObject({ status: 'done' });
+      await stopService();
+      await server.restore('backup', { newTimeline: true });
+
+      const lines: string[] = [];
+      const { ledgers, closed } = await runRecovery({ close: ['_service'] }, lines);
+      const { missing } = ledgers.find(({ ledger }) => ledger === '_service')!;
+      expect(missing).not.toBeNull();
+      const told = lines.filter((line) => line.includes('legal hold'));
+      expect(told).toEqual([
+        expect.stringContaining(
+          `_service: acts on legal holds in events ${missing!.from} to ${missing!.to} cannot be seen: a hold that was asked for there is NOT in force`,
+        ),
+        ...held.map(({ key }) => expect.stringContaining(`${key} is under a legal hold in the store, which no hold`)),
+      ]);
+      expect(closed).toHaveLength(1);
+      expect(await keeping()).toEqual([]);
+
+      await start();
+      expect(await runJob(service!, 'legal-holds')).toMatchObject({ status: 'done', outcome: { freed: 0 } });
+      for (const { key, version } of held) {
+        expect([key, (await test.store.describe({ key, versionId: version })).legalHold]).toEqual([key, true]);
+      }
+      expect(await keeping()).not.toContain(lost);
+    });
+  });
+
   it('is not written to by the command line either; and is told where something was recorded in it', async () => {
     await first();
     const other = join(folder, 'other-history');

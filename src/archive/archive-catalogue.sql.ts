@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { HASH_BYTES } from '../integrity/event.js';
-import type { AnyManifest, ArchiveKind, RangeFacts } from './archive-format.js';
+import type { AnyManifest, ArchiveKind, EventsKind, RangeFacts } from './archive-format.js';
 import type { EntitiesRange, EntityEntry } from './entity-index.js';
-import type { ObjectPlace } from './object-files.js';
+import type { EventPlace, ObjectPlace } from './object-files.js';
 import type { RecordContents } from './record-contents.js';
 
 type Database = pg.Pool | pg.ClientBase;
@@ -186,6 +186,8 @@ export interface ArchivedPiece {
   /** hex */
   sha256: string;
   bytes: string;
+  /** in the object, of all ledgers */
+  events: string;
   from_sequence: string;
   /** included */
   to_sequence: string;
@@ -195,6 +197,9 @@ export interface ArchivedPiece {
   greatest_recorded_at: number;
 }
 
+/** The object that an event is in. */
+export type PieceOfEvent = ArchivedPiece & EventPlace;
+
 /** Objects of a kind with something of a ledger from one sequence to another, both included, in order. */
 export async function listPieces(
   database: Database,
@@ -203,39 +208,48 @@ export async function listPieces(
   from: bigint,
   to: bigint,
 ): Promise<ArchivedPiece[]> {
-  return listPiecesOf(database, [kind], ledger, from, to);
+  const { rows } = await database.query<ArchivedPiece & Record<PieceTime, string>>({
+    name: 'list_pieces',
+    text: `SELECT ${PIECE} FROM archive_ranges AS r JOIN archive_objects AS o ON o.number = r.number
+             WHERE r.kind = $1 AND r.ledger = $2 AND r.from_sequence <= $4 AND r.to_sequence >= $3
+             ORDER BY r.from_sequence`,
+    values: [kind, ledger, String(from), String(to)],
+  });
+  return rows.map(pieceOf);
 }
 
-/** The object that an event is read from: of a month, before an early one. */
+/** The object of some kinds that an event is read from: of a month, before an early one. */
 export async function findPiece(
   database: Database,
+  kinds: readonly EventsKind[],
   ledger: string,
   sequence: bigint,
-): Promise<ArchivedPiece | undefined> {
-  const pieces = await listPiecesOf(database, ['month', 'early'], ledger, sequence, sequence);
-  return pieces.find(({ kind }) => kind === 'month') ?? pieces[0];
+): Promise<PieceOfEvent | undefined> {
+  const { rows } = await database.query<PieceOfEvent & Record<PieceTime, string>>({
+    name: 'find_piece',
+    text: `SELECT ${PIECE},
+                  (SELECT coalesce(sum(b.to_sequence - b.from_sequence + 1), 0) FROM archive_ranges AS b
+                     WHERE b.number = r.number AND b.ledger < r.ledger) AS events_before
+             FROM archive_ranges AS r JOIN archive_objects AS o ON o.number = r.number
+             WHERE r.kind = ANY ($1) AND r.ledger = $2 AND r.from_sequence <= $3 AND r.to_sequence >= $3
+             ORDER BY r.kind = 'month' DESC LIMIT 1`,
+    values: [kinds, ledger, String(sequence)],
+  });
+  return rows[0] && pieceOf(rows[0]);
 }
 
-async function listPiecesOf(
-  database: Database,
-  kinds: readonly ArchiveKind[],
-  ledger: string,
-  from: bigint,
-  to: bigint,
-): Promise<(ArchivedPiece & { kind: ArchiveKind })[]> {
-  const times = ['least_timestamp', 'greatest_timestamp', 'least_recorded_at', 'greatest_recorded_at'] as const;
-  const { rows } = await database.query<Record<(typeof times)[number], string> & ArchivedPiece & { kind: ArchiveKind }>(
-    {
-      name: 'list_pieces',
-      text: `SELECT r.kind, o.object_key, o.version_id, encode(o.sha256, 'hex') AS sha256, o.bytes, r.from_sequence, r.to_sequence,
-                  ${times.map((name) => `(extract(epoch FROM r.${name}) * 1000000)::bigint AS ${name}`).join(', ')}
-             FROM archive_ranges AS r JOIN archive_objects AS o ON o.number = r.number
-             WHERE r.kind = ANY ($1) AND r.ledger = $2 AND r.from_sequence <= $4 AND r.to_sequence >= $3
-             ORDER BY r.from_sequence`,
-      values: [kinds, ledger, String(from), String(to)],
-    },
-  );
-  return rows.map((row) => ({ ...row, ...Object.fromEntries(times.map((name) => [name, Number(row[name])])) }));
+type PieceTime = 'least_timestamp' | 'greatest_timestamp' | 'least_recorded_at' | 'greatest_recorded_at';
+const PIECE_TIMES: readonly PieceTime[] = [
+  'least_timestamp',
+  'greatest_timestamp',
+  'least_recorded_at',
+  'greatest_recorded_at',
+];
+const PIECE = `o.object_key, o.version_id, encode(o.sha256, 'hex') AS sha256, o.bytes, o.events, r.from_sequence,
+  r.to_sequence, ${PIECE_TIMES.map((name) => `(extract(epoch FROM r.${name}) * 1000000)::bigint AS ${name}`).join(', ')}`;
+
+function pieceOf<T extends ArchivedPiece>(row: T & Record<PieceTime, string>): T {
+  return { ...row, ...Object.fromEntries(PIECE_TIMES.map((name) => [name, Number(row[name])])) };
 }
 
 /** event_hash, in hex, of an event with which a range of the catalogue ends. */
@@ -253,10 +267,11 @@ export async function archivedHashAt(
 
 /** The last event of a ledger that is in any object; 0 for none. */
 export async function lastArchived(database: Database, ledger: string): Promise<bigint> {
-  const { rows } = await database.query<{ last: string }>(
-    'SELECT coalesce(max(to_sequence), 0) AS last FROM archive_ranges WHERE ledger = $1',
-    [ledger],
-  );
+  const { rows } = await database.query<{ last: string }>({
+    name: 'last_archived',
+    text: 'SELECT coalesce(max(to_sequence), 0) AS last FROM archive_ranges WHERE ledger = $1',
+    values: [ledger],
+  });
   return BigInt(rows[0]!.last);
 }
 
@@ -266,10 +281,11 @@ export async function sequencesOfIds(
   ledger: string,
   eventIds: readonly string[],
 ): Promise<Map<string, string>> {
-  const { rows } = await database.query<{ event_id: string; sequence: string }>(
-    'SELECT event_id, sequence FROM event_keys WHERE ledger = $1 AND event_id = ANY ($2::uuid[])',
-    [ledger, eventIds],
-  );
+  const { rows } = await database.query<{ event_id: string; sequence: string }>({
+    name: 'sequences_of_ids',
+    text: 'SELECT event_id, sequence FROM event_keys WHERE ledger = $1 AND event_id = ANY ($2::uuid[])',
+    values: [ledger, eventIds],
+  });
   return new Map(rows.map(({ event_id, sequence }) => [event_id, sequence]));
 }
 

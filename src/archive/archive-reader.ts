@@ -6,7 +6,14 @@ import { contentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integ
 import { storedJson } from '../integrity/stored-json.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { ArchiveObjectError } from './archive-format.js';
-import { findPiece, listDigests, listPieces, readOrigin, type ArchivedPiece } from './archive-catalogue.sql.js';
+import {
+  findPiece,
+  listDigests,
+  listPieces,
+  readOrigin,
+  type ArchivedPiece,
+  type PieceOfEvent,
+} from './archive-catalogue.sql.js';
 import type { ObjectFooter } from './archive-object.js';
 import { eventDeleted, readDeletedSpans, spanAt, type DeletedSpan } from './deleted-ranges.js';
 import type { ArchivedEvents, ArchivedSearch, AuditedEvent, EntityLife } from './archived-events.js';
@@ -78,21 +85,20 @@ export class ArchiveReader implements ArchivedEvents {
   }
 
   audit(ledger: string, sequences: readonly string[]): Promise<AuditedEvent[]> {
-    return this.reading(ledger, async (deadline) => {
+    return this.readingMeanwhile(ledger, async (deadline) => {
       const wanted = sequences.map(BigInt).sort((a, b) => (a < b ? -1 : 1));
       if (wanted.length === 0) return [];
       const files = this.files.fresh();
       const audited = new Map<string, AuditedEvent>();
-      const [origin, first] = await Promise.all([
-        readOrigin(this.pool, ledger),
-        findPiece(this.pool, ledger, wanted[0]!),
-      ]);
+      const find = (sequence: bigint): Promise<PieceOfEvent | undefined> =>
+        findPiece(this.pool, ['month', 'early'], ledger, sequence);
+      const [origin, first] = await Promise.all([this.originOf(ledger), find(wanted[0]!)]);
       let piece = first;
       for (let at = 0; at < wanted.length;) {
         deadline.check();
         const startedAt = performance.now();
         const next = wanted[at]!;
-        if (at > 0 && !(piece && BigInt(piece.to_sequence) >= next)) piece = await findPiece(this.pool, ledger, next);
+        if (at > 0 && !(piece && BigInt(piece.to_sequence) >= next)) piece = await find(next);
         const events = await this.auditGroup(files, ledger, origin, wanted.slice(at), piece);
         const ms = Math.round((performance.now() - startedAt) * 1000) / 1000;
         for (const event of events) audited.set(event.sequence, { ...event, ms });
@@ -108,7 +114,7 @@ export class ArchiveReader implements ArchivedEvents {
     ledger: string,
     origin: string,
     sequences: readonly bigint[],
-    piece: ArchivedPiece | undefined,
+    piece: PieceOfEvent | undefined,
   ): Promise<Omit<AuditedEvent, 'ms'>[]> {
     const at = sequences[0]!;
     const nowhere = { event_id: null, object_key: null, version_id: null };
@@ -116,7 +122,7 @@ export class ArchiveReader implements ArchivedEvents {
     const place = { object_key: piece.object_key, version_id: piece.version_id };
     let inGroup = [at];
     try {
-      const footer = await files.footer(piece);
+      const footer = await files.footerFor(piece, at);
       const [group] = groupsOf(footer, ledger, at, at);
       if (group === undefined) throw new ArchiveObjectError('it has no row group for the event');
       const { from_sequence, events } = footer.manifest.row_groups[group]!;
@@ -154,7 +160,7 @@ export class ArchiveReader implements ArchivedEvents {
   }
 
   hashes(ledger: string, from: bigint, to: bigint): Promise<Buffer> {
-    return this.reading(ledger, () => this.readHashes(ledger, from, to));
+    return this.readingMeanwhile(ledger, () => this.readHashes(ledger, from, to));
   }
 
   /** As `hashes` does, and rejects with what it met: StoreUnavailable, ObjectMissing, ArchiveObjectError, DamagedRowError. */
@@ -335,18 +341,14 @@ export class ArchiveReader implements ArchivedEvents {
   private async rowsAt(ledger: string, sequences: readonly string[], deadline: Deadline): Promise<Row[]> {
     const wanted = [...new Set(sequences)].map(BigInt).sort((a, b) => (a < b ? -1 : 1));
     const found = new Map<string, Row>();
-    let pieces: ArchivedPiece[] = [];
+    let piece: PieceOfEvent | undefined;
     for (let at = 0; at < wanted.length;) {
       const next = wanted[at]!;
-      let piece = pieces.find(({ to_sequence }) => BigInt(to_sequence) >= next);
-      if (!piece || BigInt(piece.from_sequence) > next) {
-        // far apart, each comes by itself: the objects between them may be many
-        pieces = await listPieces(this.pool, 'month', ledger, next, next);
-        piece = pieces[0];
-      }
+      // far apart, each comes by itself: the objects between them may be many
+      if (!piece || BigInt(piece.to_sequence) < next) piece = await findPiece(this.pool, ['month'], ledger, next);
       if (!piece) throw new DamagedRowError(String(next), 'sequence', 'is in no object of the archive');
       deadline.check();
-      const footer = await this.files.footer(piece);
+      const footer = await this.files.footerFor(piece, next);
       const [group] = groupsOf(footer, ledger, next, next);
       if (group === undefined) throw new DamagedRowError(String(next), 'sequence', 'is not in its object');
       const first = BigInt(footer.manifest.row_groups[group]!.from_sequence);
@@ -367,11 +369,22 @@ export class ArchiveReader implements ArchivedEvents {
   /** Rows as readers of PostgreSQL know them. Throws DamagedRowError for one whose hashes are not its own. */
   private async handOut(ledger: string, rows: Row[]): Promise<StoredRow[]> {
     if (rows.length === 0) return [];
-    const origin = this.origins.get(ledger) ?? (await readOrigin(this.pool, ledger));
-    this.origins.set(ledger, origin);
+    const origin = await this.originOf(ledger);
     return rows.map((row) => {
       return storedRowOf(row, recompute(row, origin));
     });
+  }
+
+  private async originOf(ledger: string): Promise<string> {
+    const origin = this.origins.get(ledger) ?? (await readOrigin(this.pool, ledger));
+    this.origins.set(ledger, origin);
+    return origin;
+  }
+
+  private async readDeleted(ledger: string): Promise<DeletedSpan[]> {
+    const deleted = await readDeletedSpans(this.pool, ledger);
+    await this.forget(ledger, deleted);
+    return deleted;
   }
 
   /** Gives up, once, what is kept of deleted events. */
@@ -386,6 +399,21 @@ export class ArchiveReader implements ArchivedEvents {
     }
   }
 
+  /**
+   * Does a read that takes what was deleted as it takes the rest: it begins without knowing what that is. What cannot be
+   * read may have been deleted just before, and is read again as others are.
+   */
+  private async readingMeanwhile<T>(ledger: string, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    try {
+      const [result] = await Promise.all([work(new Deadline(this.timeoutMs)), this.readDeleted(ledger)]);
+      return result;
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw unavailable(error);
+      if (!(error instanceof ObjectMissing || error instanceof ArchiveObjectError)) throw error;
+      return this.reading(ledger, work);
+    }
+  }
+
   /** Does a read, and does it again if a month was deleted meanwhile. */
   private async reading<T>(
     ledger: string,
@@ -393,8 +421,7 @@ export class ArchiveReader implements ArchivedEvents {
   ): Promise<T> {
     const deadline = new Deadline(this.timeoutMs);
     for (;;) {
-      const deleted = await readDeletedSpans(this.pool, ledger);
-      await this.forget(ledger, deleted);
+      const deleted = await this.readDeleted(ledger);
       try {
         return await work(deadline, deleted);
       } catch (error) {

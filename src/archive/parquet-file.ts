@@ -128,12 +128,16 @@ class FileSink extends ByteWriter {
   }
 }
 
-/** Where a file's row groups are, and the value of its manifest. Throws ArchiveObjectError. */
+/**
+ * Where a file's row groups are, and the value of its manifest; `endBytes` of its end are read at first. Throws
+ * ArchiveObjectError.
+ */
 export async function readParquetFooter(
   file: AsyncBuffer,
+  endBytes = FOOTER_BYTES,
 ): Promise<{ metadata: ParquetMetadata; manifest: JsonValue }> {
   try {
-    const metadata = await readMetadata(file, { parsers: PARSERS, initialFetchSize: FOOTER_BYTES });
+    const metadata = await readMetadata(file, { parsers: PARSERS, initialFetchSize: endBytes });
     const text = metadata.file.key_value_metadata?.find(({ key }) => key === MANIFEST_KEY)?.value;
     if (text === undefined) throw new ArchiveObjectError('it has no manifest');
     return { metadata, manifest: readJson(text) };

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
+import type { RangeFacts } from './archive-format.js';
 import type { RecordContents } from './record-contents.js';
 import { askedBy, type RecordedHold } from './recorded-hold.js';
 import type {
@@ -199,6 +200,12 @@ export async function insertDeletion(owner: pg.ClientBase, deletion: RecordedDel
 /** Enters a legal hold as the acts on record left it, with these acts. */
 export async function insertHold(owner: pg.ClientBase, hold: RecordedHold): Promise<void> {
   await owner.query('BEGIN');
+  await insertHoldRows(owner, hold);
+  await owner.query('COMMIT');
+}
+
+/** The same, in a transaction of the caller's. */
+export async function insertHoldRows(owner: pg.ClientBase, hold: RecordedHold): Promise<void> {
   await owner.query(
     `INSERT INTO legal_holds
          (id, state, asked_by, ledgers, entity_type, entity_id, user_id, event_type, recorded_from, recorded_to, reason,
@@ -209,14 +216,76 @@ export async function insertHold(owner: pg.ClientBase, hold: RecordedHold): Prom
       ...[hold.event_type, hold.recorded_from, hold.recorded_to, hold.reason, hold.requested_by, hold.requested_at],
     ],
   );
-  for (const [i, act] of hold.acts.entries()) {
+  await insertActs(owner, hold, 0);
+}
+
+/** Enters the acts of a hold that is there from the first one on that is not, and the state in which they left it. */
+export async function updateHold(owner: pg.ClientBase, hold: RecordedHold, actsThere: number): Promise<void> {
+  await owner.query('UPDATE legal_holds SET state = $2, asked_by = $3 WHERE id = $1', [
+    ...[hold.id, hold.state, askedBy(hold)],
+  ]);
+  await insertActs(owner, hold, actsThere);
+}
+
+async function insertActs(owner: pg.ClientBase, { id, acts }: RecordedHold, from: number): Promise<void> {
+  for (const [i, act] of acts.entries()) {
+    if (i < from) continue;
     await owner.query(
       `INSERT INTO legal_hold_acts (hold, ordinal, act, state, principal, reason, acted_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-      [hold.id, i + 1, act.act, act.state, act.principal, act.reason, act.acted_at],
+      [id, i + 1, act.act, act.state, act.principal, act.reason, act.acted_at],
     );
   }
-  await owner.query('COMMIT');
+}
+
+/** A hold with its acts, locked until the transaction ends; undefined where there is none. */
+export async function findHold(owner: pg.ClientBase, id: string): Promise<RecordedHold | undefined> {
+  const time = (column: string): string =>
+    `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
+  const { rows } = await owner.query<Omit<RecordedHold, 'acts'>>(
+    `SELECT id, state, ledgers, entity_type, entity_id, user_id, event_type, ${time('recorded_from')},
+            ${time('recorded_to')}, reason, requested_by, ${time('requested_at')}
+       FROM legal_holds WHERE id = $1 FOR UPDATE`,
+    [id],
+  );
+  if (!rows[0]) return undefined;
+  const { rows: acts } = await owner.query<RecordedHold['acts'][number]>(
+    `SELECT act, state, principal, reason, ${time('acted_at')} FROM legal_hold_acts WHERE hold = $1 ORDER BY ordinal`,
+    [id],
+  );
+  return { ...rows[0], acts };
+}
+
+export interface UnheldObject {
+  key: string;
+  versionId: string;
+}
+
+/** The objects of the catalogue that no hold in force keeps, nor has kept in the store until now. */
+export async function listUnheldObjects(owner: pg.ClientBase): Promise<UnheldObject[]> {
+  const { rows } = await owner.query<UnheldObject>(
+    `SELECT o.object_key AS key, o.version_id AS "versionId" FROM archive_objects AS o
+       WHERE o.number NOT IN (SELECT objects_under_hold(NULL))
+         AND NOT EXISTS (SELECT FROM archive_object_holds AS h WHERE h.number = o.number)
+         AND NOT EXISTS (SELECT FROM archive_removals AS x WHERE x.number = o.number)
+       ORDER BY o.number`,
+  );
+  return rows;
+}
+
+/** Whether a hold in force keeps something of some ranges. */
+export async function isHeld(owner: pg.ClientBase, ranges: readonly RangeFacts[]): Promise<boolean> {
+  const { rows } = await owner.query<{ held: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS r (ledger, least, greatest)
+         CROSS JOIN LATERAL month_holds(r.least, r.greatest + interval '1 microsecond', ARRAY[r.ledger])) AS held`,
+    [
+      ranges.map(({ ledger }) => ledger),
+      ranges.map(({ least_recorded_at: least }) => least),
+      ranges.map(({ greatest_recorded_at: greatest }) => greatest),
+    ],
+  );
+  return rows[0]!.held;
 }
 
 /**

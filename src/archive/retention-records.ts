@@ -5,7 +5,7 @@ import type { ArchiveKind, RangeFacts } from './archive-format.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { withFile } from './local-file.js';
 import { loadCompression } from './parquet-file.js';
-import { afterAct, HOLD_RECORD, type RecordedHold } from './recorded-hold.js';
+import { afterAct, HOLD_RECORD, type HoldActOnRecord, type RecordedHold } from './recorded-hold.js';
 
 /** The service's own ledger and those that succeeded it. */
 const SERVICE_LINE = /^_service(?:-([1-9][0-9]*))?$/;
@@ -47,42 +47,59 @@ export async function readServiceRecords(path: string, bytes: number): Promise<S
   await loadCompression();
   return withFile(path, bytes, async (file) => {
     const footer = await readFooter(file);
-    const events: RetentionEvent[] = [];
-    const reference: ReferenceEvent[] = [];
+    const records: ServiceRecords = { retention: [], reference: [] };
     for (const [group, { ledger, from_sequence }] of footer.manifest.row_groups.entries()) {
-      if (!SERVICE_LINE.test(ledger) && from_sequence !== '1') continue;
-      for (const row of await readRowGroup(file, footer, group)) {
-        const state = readJson(row.new_state) as JsonObject;
-        const { sequence, entity_type, entity_id, action, user_id } = row;
-        const recorded_at = formatMicros(row.recorded_at);
-        const metadata = readJson(row.metadata) as JsonObject;
-        const event = {
-          ledger,
-          sequence,
-          recorded_at,
-          entity_type,
-          entity_id,
-          action,
-          user_id,
-          new_state: state,
-          metadata,
-        };
-        if (isSuccession(row)) events.push(event);
-        if (!SERVICE_LINE.test(ledger)) continue;
-        if (row.event_type === 'reference_data' && row.recorded_by === 'service') {
-          reference.push({ ...event, event_id: row.event_id });
-        }
-        if (row.event_type === HOLD_RECORD && row.recorded_by === 'service') events.push(event);
-        if (row.event_type !== 'retention') continue;
-        if (isCarried(event)) {
-          const carried = state as unknown as RetentionEvent | ReferenceEvent;
-          if (isReference(carried)) reference.push(carried);
-          else events.push(carried);
-        } else if (isKept(event)) events.push(event);
-      }
+      if (!isServiceLedger(ledger) && from_sequence !== '1') continue;
+      for (const row of await readRowGroup(file, footer, group)) takeServiceRecords(records, ledger, row);
     }
-    return { retention: events, reference };
+    return records;
   });
+}
+
+/** Adds to some records that which an event of a ledger is, if it is one. */
+export function takeServiceRecords(
+  { retention, reference }: ServiceRecords,
+  ledger: string,
+  row: StoredRow<number>,
+): void {
+  const state = readJson(row.new_state) as JsonObject;
+  const { sequence, entity_type, entity_id, action, user_id } = row;
+  const recorded_at = formatMicros(row.recorded_at);
+  const metadata = readJson(row.metadata) as JsonObject;
+  const event = {
+    ledger,
+    sequence,
+    recorded_at,
+    entity_type,
+    entity_id,
+    action,
+    user_id,
+    new_state: state,
+    metadata,
+  };
+  if (isSuccession(row)) retention.push(event);
+  if (!isServiceLedger(ledger)) return;
+  if (row.event_type === 'reference_data' && row.recorded_by === 'service') {
+    reference.push({ ...event, event_id: row.event_id });
+  }
+  if (row.event_type === HOLD_RECORD && row.recorded_by === 'service') retention.push(event);
+  if (row.event_type !== 'retention') return;
+  if (isCarried(event)) {
+    const carried = state as unknown as RetentionEvent | ReferenceEvent;
+    if (isReference(carried)) reference.push(carried);
+    else retention.push(carried);
+  } else if (isKept(event)) retention.push(event);
+}
+
+/** Whether a ledger is the service's own, or succeeded it. */
+export function isServiceLedger(ledger: string): boolean {
+  return SERVICE_LINE.test(ledger);
+}
+
+/** The act on a legal hold that an event of it is the record of. */
+export function actOf({ action, user_id, new_state, metadata, recorded_at }: RetentionEvent): HoldActOnRecord {
+  const { reason = null, acted_at = recorded_at } = metadata as { reason?: string | null; acted_at?: string };
+  return { act: action, state: new_state.state as string, principal: user_id, reason, acted_at };
 }
 
 /** All of these: what is carried on when the object is to go. */
@@ -189,11 +206,10 @@ export class RetentionRecords {
 
   take(row: RetentionEvent): void {
     const { new_state: state, recorded_at: at } = row;
-    const { reason = null, acted_at = at } = row.metadata as { reason?: string | null; acted_at?: string };
+    const { reason = null } = row.metadata as { reason?: string | null };
     const act = `${row.entity_type} ${row.action}`;
     if (row.entity_type === HOLD_RECORD) {
-      const taken = { act: row.action, state: state.state as string, principal: row.user_id, reason, acted_at };
-      this.holds.set(row.entity_id, afterAct(this.holds.get(row.entity_id), row.entity_id, state, taken));
+      this.holds.set(row.entity_id, afterAct(this.holds.get(row.entity_id), row.entity_id, state, actOf(row)));
     } else if (row.entity_type === 'month') this.left.add(row.entity_id);
     else if (act === 'ledger succeed') this.successions.set(row.ledger, row.entity_id);
     else if (act === 'archive_object remove') {

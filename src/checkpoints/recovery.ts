@@ -4,6 +4,7 @@ import { ArchiveObjectError } from '../archive/archive-format.js';
 import { ArchivedRangeCheck } from '../archive/archived-range-check.js';
 import { insertRows, makeMonths, readMissingRows, type FoundEvents } from '../archive/missing-events.js';
 import type { ObjectStore } from '../archive/object-store.js';
+import { takeRecoveredHolds, type RecoveredHold } from '../archive/recovered-holds.js';
 import { readStoredRows } from '../events/stored-events.js';
 import { leafHash } from '../integrity/event.js';
 import { microsOf, type StoredRow } from '../integrity/stored-event.js';
@@ -45,6 +46,8 @@ export interface RecoveredLedger {
   recovered: { from: bigint; to: bigint } | null;
   /** of what was brought back, that for which no root was signed; null for none */
   unsigned: { from: bigint; to: bigint } | null;
+  /** legal holds as the acts left them that were among what was brought back */
+  holds: RecoveredHold[];
   /** of the events that were signed, those that nobody has; null when all are there */
   missing: { from: bigint; to: bigint } | null;
   /** it is as long as it was signed, or longer, and its events are others */
@@ -134,6 +137,7 @@ async function recoverLedger(
     isOpen,
     recovered: null,
     unsigned: null,
+    holds: [],
     missing: null,
     differs: false,
     refusal: null,
@@ -142,7 +146,9 @@ async function recoverLedger(
   let end = before.size;
   if (before.isOpen) {
     try {
-      end = await bringBack(means, ledger, before.size, objects, kept.get(before.origin) ?? new Map());
+      const brought = await bringBack(means, ledger, before.size, objects, kept.get(before.origin) ?? new Map());
+      end = brought.end;
+      outcome.holds = brought.holds;
     } catch (error) {
       if (!(error instanceof RecoveryRefused)) throw error;
       outcome.refusal = error.message;
@@ -162,20 +168,26 @@ async function recoverLedger(
   return outcome;
 }
 
-/** Where the ledger ends now. Throws RecoveryRefused; then nothing has changed. */
+/** Where a ledger ends, and the legal holds that came back with its events. */
+interface BroughtBack {
+  end: bigint;
+  holds: RecoveredHold[];
+}
+
+/** Throws RecoveryRefused; then nothing has changed. */
 async function bringBack(
   means: RecoveryMeans,
   ledger: string,
   size: bigint,
   objects: readonly FoundEvents[],
   kept: ReadonlyMap<bigint, StoredRow<number>>,
-): Promise<bigint> {
+): Promise<BroughtBack> {
   const { owner, log } = means;
   const holding = objects.filter(({ ranges }) =>
     ranges.some((range) => range.ledger === ledger && BigInt(range.to_sequence) > size),
   );
   const later = [...kept.keys()].filter((sequence) => sequence > size);
-  if (holding.length === 0 && later.length === 0) return size;
+  if (holding.length === 0 && later.length === 0) return { end: size, holds: [] };
   // before the transaction, which would keep others from making theirs
   for (const range of holding.flatMap(({ ranges }) => ranges).filter((each) => each.ledger === ledger)) {
     await makeMonths(owner, range.least_recorded_at, range.greatest_recorded_at);
@@ -240,9 +252,9 @@ interface Sources {
   isLast: boolean;
 }
 
-/** Where the ledger ends then. Throws RecoveryRefused, WrongEvents where other objects may be right; nothing has changed. */
-async function attemptRecovery(means: RecoveryMeans, ledger: string, from: Sources): Promise<bigint> {
-  const { owner } = means;
+/** Throws RecoveryRefused, WrongEvents where other objects may be right; nothing has changed then. */
+async function attemptRecovery(means: RecoveryMeans, ledger: string, from: Sources): Promise<BroughtBack> {
+  const { owner, log } = means;
   await owner.query('BEGIN');
   try {
     const head = (await sql.readHead(owner, ledger, true))!;
@@ -255,13 +267,16 @@ async function attemptRecovery(means: RecoveryMeans, ledger: string, from: Sourc
     await takeArchived(means, ledger, from, check);
     await takeKept(means, ledger, from.kept, check);
     const end = check.nextSequence - 1n;
+    let holds: RecoveredHold[] = [];
     if (end > head.size) {
       await requireSignedRoots(means, ledger, end);
       if (!from.isLast) await requireNoGap(owner, ledger, end, from.holding);
       await sql.moveHead(owner, ledger, end, check.previousEventHash!, check.finish().greatest_recorded_at);
+      const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
+      holds = await takeRecoveredHolds(owner, ledger, { from: head.size + 1n, to: end, signed }, log);
     }
     await owner.query('COMMIT');
-    return end;
+    return { end, holds };
   } catch (error) {
     await owner.query('ROLLBACK');
     if (error instanceof ArchiveObjectError) throw new RecoveryRefused(error.message, { cause: error });

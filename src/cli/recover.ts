@@ -6,7 +6,9 @@ import { archiveReadSettings, makeArchiveReader } from '../archive/archive-readi
 import { claimStore, openStore } from '../archive/archive-store.js';
 import { ArchiveThread } from '../archive/archive-thread.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
-import { findMissingEvents } from '../archive/missing-events.js';
+import { findMissingEvents, type FoundEvents } from '../archive/missing-events.js';
+import { findHeldOtherwise } from '../archive/recovered-holds.js';
+import { isServiceLedger } from '../archive/retention-records.js';
 import { readKeptEvents } from '../checkpoints/kept-events.js';
 import {
   closeLedger,
@@ -95,11 +97,13 @@ export async function recover(
       const compared = await compareWithSigned({ url: database.url, config }, pool, ledgers, log).catch(
         (error: unknown) => ({ error }),
       );
+      const told = await tellUnknownHolds(means, ledgers, objects).catch((error: unknown) => ({ error }));
       const closed: ClosedLedger[] = [];
       for (const ledger of close) closed.push(await closeLedger(means, ledger));
       const options = { config, logger, databaseUrl: database.url };
       const report = await recordAll(options, ledgers, closed, log);
       if (compared) throw compared.error;
+      if (told) throw told.error;
       return report;
     });
   } finally {
@@ -121,6 +125,30 @@ async function compareWithSigned(
     outcome.differs = true;
     outcome.refusal ??= `it is not what was signed: ${fault}`;
     log(`${ledger}: it is not what was signed: ${fault}. Nothing that is there is taken away: see docs/recovery.md`);
+  }
+}
+
+/**
+ * Says in which events of the service's own ledgers that are not there acts on legal holds may be, and what the store
+ * holds and no hold that is known keeps: one that was asked for last may have been neither archived nor signed.
+ */
+async function tellUnknownHolds(
+  { owner, store, log }: RecoveryMeans,
+  ledgers: readonly RecoveredLedger[],
+  objects: readonly FoundEvents[],
+): Promise<void> {
+  const lacking = ledgers.filter(
+    ({ ledger, missing, refusal }) => isServiceLedger(ledger) && (missing !== null || refusal !== null),
+  );
+  for (const { ledger, missing } of lacking) {
+    const which = missing ? `events ${missing.from} to ${missing.to}` : 'the events that were signed';
+    log(
+      `${ledger}: acts on legal holds in ${which} cannot be seen: a hold that was asked for there is NOT in force. ` +
+        'Ask for it again before months or objects may be deleted: see docs/recovery.md',
+    );
+  }
+  for (const key of await findHeldOtherwise(owner, store, objects)) {
+    log(`${key} is under a legal hold in the store, which no hold that is known keeps: it stays held`);
   }
 }
 
@@ -176,9 +204,13 @@ async function recordAll(
       log(`${each.ledger} is closed at ${each.size}; ${successor} succeeds it`);
     }
     await app.get(Ledgers).noteSuccessions();
-    for (const { ledger, recovered, unsigned } of ledgers) {
+    for (const { ledger, recovered, unsigned, holds } of ledgers) {
       if (!recovered) continue;
-      const state = { ...textOf(recovered), ...(unsigned ? { unsigned: textOf(unsigned) } : {}) };
+      const state = {
+        ...textOf(recovered),
+        ...(unsigned ? { unsigned: textOf(unsigned) } : {}),
+        ...(holds.length > 0 ? { legal_holds: holds.map(({ id }) => id) } : {}),
+      };
       events.push(recordOf(ledger, 'recover', state));
     }
     const isOwnBehind = ledgers.some(

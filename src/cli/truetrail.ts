@@ -39,7 +39,8 @@ const HELP = `truetrail COMMAND
                                without it they are taken for a lost policy, and end the rebuild
   recover [--from-receipts FILE] [--signed-only] [--close LEDGER]... [--json]
         After a restore: brings back what the ledgers lack of what was signed of them, _service first, from the archive at
-        ARCHIVE_URL. The service may run meanwhile. See docs/recovery.md.
+        ARCHIVE_URL, and the legal holds whose acts are there; names what it could not see of these. The service may run
+        meanwhile. See docs/recovery.md.
         --from-receipts  takes what submitters still hold as well: NDJSON, {"content": ..., "receipt": ...} a line
         --signed-only    leaves what the archive holds past the last checkpoint: nothing shows who made it
         --close          closes a ledger that still lacks something for good, and opens its successor LEDGER-2
@@ -168,10 +169,11 @@ async function recoverTrail(args: string[]): Promise<void> {
   const open = ledgers.filter(
     ({ ledger, isOpen, missing, refusal }) => isOpen && (missing ?? refusal) !== null && !ended.has(ledger),
   );
-  for (const { ledger, isOpen, recovered, missing, differs, refusal } of json ? [] : ledgers) {
+  for (const { ledger, isOpen, recovered, holds, missing, differs, refusal } of json ? [] : ledgers) {
     const parts = [
       ...(isOpen ? [] : ['it was closed before']),
       recovered ? `events ${recovered.from} to ${recovered.to} are back` : 'nothing was brought back',
+      ...(holds.length > 0 ? [`${holds.length} legal holds are as these left them`] : []),
       ...(missing ? [`events ${missing.from} to ${missing.to} were signed and are missing`] : []),
       ...(missing || differs ? [] : ['lacks nothing that was signed']),
       ...(refusal === null ? [] : [refusal]),
