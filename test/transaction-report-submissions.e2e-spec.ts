@@ -4,6 +4,9 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Response } from 'supertest';
+import { succeed } from '../src/cli/recover.js';
+import { Appender } from '../src/events/appender.js';
+import { Ledgers } from '../src/events/ledgers.js';
 import { BUILD } from '../src/operation/build.js';
 import { actEventId } from '../src/reporting/reporting-events.js';
 import { RTS22 } from '../src/transaction-reports/rules/rts22-rules.js';
@@ -420,6 +423,51 @@ describe('a submission of transaction reports', () => {
     expect(Number(body.as_of)).toBeGreaterThan(MADE_TRANSACTIONS.length);
     expect(Number(body.parameters.reference_as_of)).toBeGreaterThan(1);
   });
+});
+
+describe('a submission after the ledger of submissions was closed', () => {
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService({ env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' } });
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+  }, 60_000);
+  afterAll(() => service?.close());
+
+  it('goes on in its successor, whose first event says whom it succeeds', async () => {
+    const before = await submitted(service, DAY);
+    expect([before.status, before.act]).toEqual(['done', '1']);
+    const [{ size, hash }] = (await query<{ size: string; hash: string }>(
+      service.database,
+      `SELECT size, encode(event_hash, 'hex') AS hash FROM ledger_heads WHERE ledger = '_reporting'`,
+    )) as [{ size: string; hash: string }];
+    await query(service.database, `UPDATE ledgers SET state = 'closed' WHERE ledger = '_reporting'`);
+    const { origin } = await service.app.get(Ledgers).state('_reporting');
+    const successor = await succeed(service.app.get(Ledgers), service.app.get(Appender), {
+      ...{ ledger: '_reporting', origin, size: BigInt(size), provable: BigInt(size), eventHash: hash },
+      ...{ checkpoint: null, missing: null, first: '_reporting', successor: undefined },
+    });
+    expect(successor).toBe('_reporting-2');
+
+    const { body } = await service.http().get(SUBMISSIONS).expect(200);
+    expect((body as { submissions: ShownSubmission[] }).submissions).toMatchObject([{ id: before.id, act: '1' }]);
+    const again = await submitted(service, DAY);
+    expect([again.status, again.records, again.act]).toEqual(['done', '0', null]);
+    const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
+    const corrected = {
+      ...{ ...own, event_id: '0197f3a1-6c00-7000-8000-00000000f004', corrects: own.event_id },
+      new_state: { ...own.new_state, price: '61.37' },
+    };
+    await service.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+    const next = await submitted(service, DAY);
+    expect([next.status, next.error, next.records, next.act]).toEqual(['done', null, '2', '2']);
+    expect((await filesOf(service, next.id)).size).toBe(1);
+    const { body: recorded } = await service.http().get('/v1/ledgers/_reporting-2/events?limit=1000').expect(200);
+    const actions = (recorded as { events: { action: string }[] }).events.map(({ action }) => action);
+    expect(actions.filter((action) => action === 'succeed' || action === 'sent').sort()).toEqual(['sent', 'succeed']);
+  }, 60_000);
 });
 
 describe('a submission of which all has left the database', () => {
