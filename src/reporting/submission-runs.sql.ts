@@ -246,8 +246,19 @@ export async function decisionsAfter(
   }));
 }
 
-/** Whose decisions are those of a run; those of attempts that came to nothing go. */
-export async function settleDecisions(pool: pg.Pool, run: string, maker: string): Promise<void> {
-  await pool.query('UPDATE reporting_runs SET decided_by = $2 WHERE id = $1', [run, maker]);
-  await pool.query('DELETE FROM reporting_decisions WHERE run = $1 AND maker <> $2', [run, maker]);
+/**
+ * Whose decisions are those of a run; those of attempts that came to nothing go. False, with nothing changed, when the run
+ * is not this replica's any more.
+ */
+export async function settleDecisions(pool: pg.Pool, run: string, runner: string, maker: string): Promise<boolean> {
+  const { rows } = await pool.query(
+    `WITH own AS (
+       UPDATE reporting_runs SET decided_by = $3 WHERE id = $1 AND runner = $2 AND status = 'running' RETURNING id
+     ), emptied AS (
+       DELETE FROM reporting_decisions WHERE run IN (SELECT id FROM own) AND maker <> $3
+     )
+     SELECT id FROM own`,
+    [run, runner, maker],
+  );
+  return rows.length === 1;
 }

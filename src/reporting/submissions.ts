@@ -21,8 +21,9 @@ import { formatOf } from '../reports/report-formats.js';
 import { ReportRuns } from '../reports/report-runs.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { readPiece } from '../runs/kept-run-rows.js';
-import { KeptRunMaker, RunOutdated, type MadeAnswer } from '../runs/kept-run-maker.js';
+import { KeptRunMaker, RunLost, RunOutdated, type MadeAnswer } from '../runs/kept-run-maker.js';
 import { assertRoomForRun } from '../runs/open-runs.js';
+import { isReference } from '../transaction-reports/rules/formats.js';
 import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/transactions-report.js';
 import { fileMakingOf } from './file-making.js';
 import { madeWith, SERVICE_BUILD } from './made-with.js';
@@ -104,7 +105,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       take: (runner, silentMs) => sql.takeRun(pool, runner, silentMs),
       named: ({ ledger }) => ({ ledger }),
       pieces: (run, signal) => this.pieces(run, signal),
-      recordDone: (run, made) => this.recordDone(run, made),
+      recordDone: (run, made, runner) => this.recordDone(run, made, runner),
     });
   }
 
@@ -185,7 +186,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
    */
   async sentReport(key: RunKey, reference: string, caller: Principal): Promise<SentReport> {
     const run = await this.find(key);
-    const act = await this.actOf(run);
+    const act = isReference(reference) ? await this.actOf(run) : undefined;
     const sent = act && (await this.book.sentBy(act, run.executing_entity, reference));
     if (!sent) throw new Problem('transaction-report-not-found', 'The submission sent no report with this reference');
     await this.records.fetched(run, caller.id);
@@ -244,13 +245,13 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Crashing before the act leaves nothing that counts; crashing after it leaves a run of which all is on record. Throws
-   * RunOutdated where another act came first.
+   * RunOutdated where another act came first, RunLost where another replica has taken the run up.
    */
-  private async recordDone(run: StoredRun, made: MadeAnswer): Promise<MadeAnswer> {
+  private async recordDone(run: StoredRun, made: MadeAnswer, runner: string): Promise<MadeAnswer> {
     const making = this.makings.get(run.id)!;
     this.makings.delete(run.id);
     const act = making.act ?? (await this.recordSent(run, making, made));
-    await sql.settleDecisions(this.pool, run.id, act?.maker ?? making.maker);
+    if (!(await sql.settleDecisions(this.pool, run.id, runner, act?.maker ?? making.maker))) throw new RunLost();
     const { parameters, asOf } = making;
     const done = act ? madeOf(act.summary as SubmissionSummary) : made;
     await this.records.done({ ...run, parameters, as_of: String(asOf) }, run.requested_by, done);
@@ -281,7 +282,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       // what comes second anyway is not written down first
       if ((await this.book.catchUp()) !== upToAct) throw new OvertakenError('another act came first');
       await this.recordParts(run, maker, parts, made);
-      await this.recordReports(run, maker);
+      await this.recordReports(run, maker, totals!);
       return await this.book.record(act, upToAct, run.created_at);
     } catch (error) {
       throw error instanceof OvertakenError ? new RunOutdated('another act came first', { cause: error }) : error;
@@ -324,19 +325,28 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  private async recordReports(run: StoredRun, maker: string): Promise<void> {
+  /** What was decided, as it was kept. Throws Error where that is not all of it: then there must be no act. */
+  private async recordReports(run: StoredRun, maker: string, { files, noted }: SubmissionTotals): Promise<void> {
+    const inFiles = files.reduce((sum, file) => sum + file.newReports + file.cancellations, 0);
+    let [written, notes] = [0, 0];
     const made = { maker, principal: run.requested_by.slice(0, 255), at: run.created_at };
     for (let after = 0; ;) {
       const page = { run: run.id, maker, after, limit: RECORDS_AT_ONCE, isRecorded: true };
       const decisions = await sql.decisionsAfter(this.pool, page);
-      if (decisions.length === 0) return;
+      if (decisions.length === 0) break;
       const events = decisions.flatMap((each) => [
         ...(each.noted === null ? [] : [notedEvent(notedOf(each, each.noted, run), made)]),
         ...(each.decision === 'send' ? [writtenEvent(recordOf(each, run.executing_entity), made)] : []),
       ]);
       await this.ledger.append(events);
+      written += decisions.filter(({ decision }) => decision === 'send').length;
+      notes += decisions.filter((each) => each.noted !== null).length;
       after = decisions.at(-1)!.number;
     }
+    if (written === inFiles && notes === noted) return;
+    throw new Error(
+      `of ${inFiles} reports in files ${written} are among what was decided, of ${noted} that are noted ${notes}`,
+    );
   }
 }
 

@@ -24,6 +24,11 @@ export class RunOutdated extends Error {
   override readonly name = 'RunOutdated';
 }
 
+/** The run is not this replica's any more: cancelled, or taken up by another. */
+export class RunLost extends Error {
+  override readonly name = 'RunLost';
+}
+
 /** An answer that was made and kept. */
 export interface MadeAnswer {
   rows: number;
@@ -55,9 +60,9 @@ export interface RunKind<Run extends { id: string }> {
   pieces: (run: Run, signal: AbortSignal) => AsyncGenerator<Uint8Array, ReadTotals>;
   /**
    * Puts on record what was made, before anybody can fetch it. What the run says of it then, where that is something else.
-   * Throws RunOutdated.
+   * `runner` is this replica, in the row of the run. Throws RunOutdated, and RunLost.
    */
-  recordDone: (run: Run, made: MadeAnswer) => Promise<MadeAnswer | void>;
+  recordDone: (run: Run, made: MadeAnswer, runner: string) => Promise<MadeAnswer | void>;
 }
 
 /**
@@ -109,7 +114,7 @@ export class KeptRunMaker<Run extends { id: string }> {
     }, HEARTBEAT_MS).unref();
     try {
       const kept = await this.keep(run);
-      const made = (await recordDone(run, kept)) ?? kept;
+      const made = (await recordDone(run, kept, this.runner)) ?? kept;
       const keepMs = keepDays === undefined ? undefined : keepDays * DAY_MS;
       if (keepMs === undefined) await sql.dropPieces(this.pool, tables, run.id, this.runner);
       if (!(await sql.finishRun(this.pool, tables, run.id, this.runner, { ...made, keepMs }))) throw new RunLost();
@@ -200,6 +205,3 @@ export class KeptRunMaker<Run extends { id: string }> {
     throw new Problem(full.slug, `Kept answers take more than ${maxMb} MiB (${full.setting})`);
   }
 }
-
-/** The run is not this replica's any more: cancelled, or taken up by another. */
-class RunLost extends Error {}
