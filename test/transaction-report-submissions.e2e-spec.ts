@@ -594,6 +594,126 @@ describe('a submission whose replica was silent for long', () => {
   }, 60_000);
 });
 
+describe('a submission that counts before it is done', () => {
+  let service: TestService;
+  let admin: pg.Client;
+  let holder: pg.Client;
+  beforeAll(async () => {
+    service = await startService({
+      env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', APPEND_TIMEOUT: '2s' },
+    });
+    await service.app.get(Ledgers).openOwn(REPORTING_LEDGER);
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+    admin = new pg.Client({ connectionString: service.database.adminUrl });
+    holder = new pg.Client({ connectionString: service.database.adminUrl });
+    await admin.connect();
+    await holder.connect();
+  }, 60_000);
+  afterAll(async () => {
+    await admin?.end();
+    await holder?.end();
+    await service?.close();
+  });
+
+  const count = async (what: string): Promise<number> =>
+    Number((await admin.query<{ count: string }>(`SELECT count(*) AS count ${what}`)).rows[0]!.count);
+  const waiting = () => count(`FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+  const acts = () => count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'sent'`);
+  const is = async (run: string, status: string): Promise<boolean> =>
+    (await count(`FROM reporting_runs WHERE id = '${run}' AND status IN ('${status}', 'failed')`)) === 1;
+  async function until(holds: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 30_000; !(await holds()); await pause(50)) {
+      if (Date.now() > end) throw new Error('it does not come to that');
+    }
+  }
+  const holdAct = async (act: number): Promise<void> => {
+    await holder.query('BEGIN');
+    await holder.query(`INSERT INTO event_keys (ledger, event_id, sequence) VALUES ('_reporting', $1, 0)`, [
+      actEventId(act),
+    ]);
+  };
+  const ask = async (): Promise<string> =>
+    ((await service.http().post(SUBMISSIONS).send(DAY).expect(202)).body as ShownSubmission).id;
+  const over = (run: string) => whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${run}`);
+  async function isWhole(run: string, act: number): Promise<void> {
+    const made = await over(run);
+    expect([made.status, made.error, made.act]).toEqual(['done', null, String(act)]);
+    expect(await count(`FROM reporting_records WHERE act = ${act}`)).toBe(Number(made.records));
+    const zip = await zipOf(service, run);
+    expect(createHash('sha256').update(zip).digest('hex')).toBe(made.sha256);
+    const done = `event_type = 'transaction_reports' AND action = 'done' AND new_state->>'run' = '${run}'`;
+    expect(await count(`FROM audit_events WHERE ledger = '_service' AND ${done}`)).toBeGreaterThan(0);
+    expect((await submitted(service, DAY)).records).toBe('0');
+    expect(await acts()).toBe(act);
+  }
+
+  it('is begun again until it is on record that it is done, however often that is', async () => {
+    await holdAct(1);
+    const run = await ask();
+    await until(async () => (await waiting()) > 0);
+    const other = new pg.Client({ connectionString: service.database.adminUrl });
+    await other.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query(`SELECT FROM ledger_heads WHERE ledger = '_service' FOR UPDATE`);
+      await holder.query('ROLLBACK');
+      await until(async () => (await acts()) === 1);
+      await until(() => is(run, 'queued'));
+      await admin.query('UPDATE reporting_runs SET attempts = 5 WHERE id = $1', [run]);
+      await until(() => is(run, 'running'));
+      expect(await count(`FROM reporting_runs WHERE id = '${run}' AND status = 'running'`)).toBe(1);
+    } finally {
+      await other.query('ROLLBACK');
+      await other.end();
+    }
+    await isWhole(run, 1);
+  }, 120_000);
+
+  async function correct(eventId: string, price: string): Promise<void> {
+    const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
+    const corrected = { ...own, event_id: eventId, corrects: own.event_id, new_state: { ...own.new_state, price } };
+    await service.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+  }
+
+  it('is begun again where nobody knows whether its act is recorded, and then finds it', async () => {
+    await correct('0197f3a1-6c00-7000-8000-00000000f006', '61.37');
+    await holdAct(2);
+    const run = await ask();
+    await until(async () => (await waiting()) > 0);
+    await until(() => is(run, 'queued'));
+    await holder.query('ROLLBACK');
+    await isWhole(run, 2);
+  }, 120_000);
+
+  it('is brought to its end where it had failed when its act came in', async () => {
+    await correct('0197f3a1-6c00-7000-8000-00000000f007', '61.38');
+    await holdAct(3);
+    const run = await ask();
+    await until(async () => (await waiting()) > 0);
+    await admin.query(`UPDATE reporting_runs SET status = 'failed', error = 'x', runner = NULL WHERE id = $1`, [run]);
+    await holder.query('ROLLBACK');
+    await until(async () => {
+      await service.http().get(SUBMISSIONS).expect(200);
+      return (await count(`FROM reporting_runs WHERE id = '${run}' AND status <> 'failed'`)) === 1;
+    });
+    await isWhole(run, 3);
+  }, 120_000);
+
+  it('has its files even where its run says that it failed', async () => {
+    const [{ id }] = (await admin.query<{ id: string }>(`SELECT subject AS id FROM reporting_acts WHERE act = 3`))
+      .rows as [{ id: string }];
+    const before = await zipOf(service, id);
+    await admin.query(
+      `UPDATE reporting_runs SET status = 'failed', error = 'x', rows = NULL, bytes = 0, sha256 = NULL WHERE id = $1`,
+      [id],
+    );
+    expect((await zipOf(service, id)).equals(before)).toBe(true);
+  });
+});
+
 describe('a submission of which all has left the database', () => {
   let store: TestStore;
   let service: TestService;

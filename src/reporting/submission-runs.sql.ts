@@ -94,8 +94,9 @@ export type RunOfAct = Pick<
 };
 
 /**
- * The run of an act whose row is lost, as in a database that was rebuilt from the archive. Nothing where the row is there,
- * or its ledger is not any more.
+ * The run of an act whose row is lost, as in a database that was rebuilt from the archive. Nothing where its ledger is not
+ * there any more. Where the row is there it stays, but for one that failed before the act came in: it is begun again, to be
+ * brought to its end.
  */
 export async function insertRunOfAct(client: pg.ClientBase, run: RunOfAct): Promise<void> {
   await client.query(
@@ -103,7 +104,8 @@ export async function insertRunOfAct(client: pg.ClientBase, run: RunOfAct): Prom
                                  created_at, bytes, sha256)
        SELECT $1, ledger, $3, $4, $5, $6, $7, 'done', $8, $9, $10, decode($11, 'hex')
          FROM ledgers WHERE ledger = $2
-       ON CONFLICT (id) DO NOTHING`,
+       ON CONFLICT (id) DO UPDATE SET status = 'queued', attempts = 0, error = NULL, finished_at = NULL
+         WHERE reporting_runs.status = 'failed'`,
     [
       ...[run.id, run.ledger, run.executingEntity, JSON.stringify(run.parameters), String(run.asOf), run.madeBy],
       ...[run.requestedBy, run.records, run.createdAt, run.bytes, run.sha256],

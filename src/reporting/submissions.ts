@@ -21,7 +21,7 @@ import { formatOf } from '../reports/report-formats.js';
 import { ReportRuns } from '../reports/report-runs.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { readPiece } from '../runs/kept-run-rows.js';
-import { KeptRunMaker, RunLost, RunOutdated, type MadeAnswer } from '../runs/kept-run-maker.js';
+import { KeptRunMaker, RunLost, RunOutdated, RunUnsettled, type MadeAnswer } from '../runs/kept-run-maker.js';
 import { assertRoomForRun } from '../runs/open-runs.js';
 import { isReference } from '../transaction-reports/rules/formats.js';
 import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/transactions-report.js';
@@ -78,8 +78,10 @@ interface Making {
 @Injectable()
 export class Submissions implements OnModuleInit, OnModuleDestroy {
   private readonly maker: KeptRunMaker<StoredRun>;
-  private readonly makings = new Map<string, Making>();
-  private readonly sentFiles: SentFiles;
+  /** by run as it was taken up: of one whose making fails nothing is left */
+  private readonly makings = new WeakMap<StoredRun, Making>();
+  /** for one reading: what it keeps unpacked must not outlive its events */
+  private readonly sentFiles: () => SentFiles;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -93,7 +95,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     @Inject(ARCHIVED_EVENTS) archive: ArchivedEvents,
   ) {
     const read: ReadOfLedger = (name, work) => readPage(pool, config.READ_TIMEOUT, name, work);
-    this.sentFiles = new SentFiles(read, archive, pool);
+    this.sentFiles = () => new SentFiles(read, archive, pool);
     this.maker = new KeptRunMaker(pool, logger, {
       what: 'a submission of transaction reports',
       alarm: 'submission-failed',
@@ -106,6 +108,10 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       named: ({ ledger }) => ({ ledger }),
       pieces: (run, signal) => this.pieces(run, signal),
       recordDone: (run, made, runner) => this.recordDone(run, made, runner),
+      isOnRecord: async (id) => {
+        await this.book.catchUp();
+        return (await this.book.find('submission', id)) !== undefined;
+      },
     });
   }
 
@@ -172,10 +178,16 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     return maker === null ? [] : sql.decisionsAfter(this.pool, { run: key.id, maker, ...page });
   }
 
-  /** A run whose files can be fetched. Throws submission-not-found, submission-unfinished. */
+  /** A run whose files can be fetched: all of them count as sent. Throws submission-not-found, submission-unfinished. */
   async findDone(key: RunKey): Promise<StoredRun> {
     const run = await this.find(key);
     if (run.status === 'done') return run;
+    await this.book.catchUp();
+    const act = await this.actOf(run);
+    if (act) {
+      const { as_of, zip } = act.summary as SubmissionSummary;
+      return { ...run, as_of, bytes: zip.bytes, sha256: zip.sha256 };
+    }
     const why = run.error === null ? '' : `: ${run.error}`;
     throw new Problem('submission-unfinished', `The submission is ${run.status}${why}`);
   }
@@ -190,7 +202,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const sent = act && (await this.book.sentBy(act, run.executing_entity, reference));
     if (!sent) throw new Problem('transaction-report-not-found', 'The submission sent no report with this reference');
     await this.records.fetched(run, caller.id);
-    const record = (await this.sentFiles.record(sent, sent.place)).toString('utf8');
+    const record = (await this.sentFiles().record(sent, sent.place)).toString('utf8');
     return { sent, record, summary: act.summary as SubmissionSummary };
   }
 
@@ -201,7 +213,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   async *content(run: StoredRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
     const act = await this.actOf(run);
     await this.records.fetched(run, caller.id);
-    if (act) yield* this.sentFiles.zip(act.maker, run.sha256!, gone);
+    if (act) yield* this.sentFiles().zip(act.maker, run.sha256!, gone);
     else yield new ZipWriter().end();
   }
 
@@ -209,7 +221,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const upToAct = await this.book.catchUp();
     const act = await this.actOf(run);
     const making: Making = { ...(await this.fixed(run, act)), upToAct, maker: uuidv7(), act };
-    this.makings.set(run.id, making);
+    this.makings.set(run, making);
     if (act) return {}; // its files stand in the ledger
     const { period, parameters } = readReportRequest(SUBMISSION, making.parameters);
     const firstNumber = (await this.book.lastFileNumber()) + 1;
@@ -245,11 +257,11 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Crashing before the act leaves nothing that counts; crashing after it leaves a run of which all is on record. Throws
-   * RunOutdated where another act came first, RunLost where another replica has taken the run up.
+   * RunOutdated where another act came first, RunUnsettled where one's own may come yet, RunLost where another replica has
+   * taken the run up.
    */
   private async recordDone(run: StoredRun, made: MadeAnswer, runner: string): Promise<MadeAnswer> {
-    const making = this.makings.get(run.id)!;
-    this.makings.delete(run.id);
+    const making = this.makings.get(run)!;
     const act = making.act ?? (await this.recordSent(run, making, made));
     if (!(await sql.settleDecisions(this.pool, run.id, runner, act?.maker ?? making.maker))) throw new RunLost();
     const { parameters, asOf } = making;
@@ -285,7 +297,10 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       await this.recordReports(run, maker, totals!);
       return await this.book.record(act, upToAct, run.created_at);
     } catch (error) {
-      throw error instanceof OvertakenError ? new RunOutdated('another act came first', { cause: error }) : error;
+      if (error instanceof OvertakenError) throw new RunOutdated('another act came first', { cause: error });
+      // what was given to the ledger may be recorded yet, the act among it
+      const isOpen = error instanceof Problem && (error.slug === 'append-timeout' || error.slug === 'queue-full');
+      throw isOpen ? new RunUnsettled('the ledger takes nothing at the moment', { cause: error }) : error;
     }
   }
 
