@@ -278,7 +278,7 @@ describe('a submission of transaction reports', () => {
         ['a%00b', 'none'].map((ledger) => [`/v1/ledgers/${ledger}${of}/${first.id}${rest}`, 'ledger-not-found']),
       ),
     ] as const) {
-      const { body } = await service.http().get(path!).expect(404);
+      const { body } = await service.http().get(path).expect(404);
       expect([path, body.type]).toEqual([path, `/docs/problems/${slug}`]);
     }
   });
