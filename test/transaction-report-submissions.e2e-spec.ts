@@ -4,6 +4,9 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Response } from 'supertest';
+import { succeed } from '../src/cli/recover.js';
+import { Appender } from '../src/events/appender.js';
+import { Ledgers, REPORTING_LEDGER } from '../src/events/ledgers.js';
 import { BUILD } from '../src/operation/build.js';
 import { actEventId } from '../src/reporting/reporting-events.js';
 import { RTS22 } from '../src/transaction-reports/rules/rts22-rules.js';
@@ -265,6 +268,21 @@ describe('a submission of transaction reports', () => {
     expect(ofRun.at(-1)).toMatchObject({ action: 'fetched', principal: `key:${reader.id}`, ledger: 'main' });
   });
 
+  it('is not found by what can be the name of nothing', async () => {
+    const of = '/transaction-reports/submissions';
+    for (const [path, slug] of [
+      [`${SUBMISSIONS}/${first.id}/reports/a%00b`, 'transaction-report-not-found'],
+      [`${SUBMISSIONS}/${first.id}/reports/NONE`, 'transaction-report-not-found'],
+      [`${SUBMISSIONS}/a%00b`, 'submission-not-found'],
+      ...['', '/decisions', '/reports/NONE', '/content'].flatMap((rest) =>
+        ['a%00b', 'none'].map((ledger) => [`/v1/ledgers/${ledger}${of}/${first.id}${rest}`, 'ledger-not-found']),
+      ),
+    ] as const) {
+      const { body } = await service.http().get(path).expect(404);
+      expect([path, body.type]).toEqual([path, `/docs/problems/${slug}`]);
+    }
+  });
+
   it('needs a scope of its own, and refuses what it does not know', async () => {
     const reader = await createKey(service, ['reports:read']);
     await service.http(reader.key).post(SUBMISSIONS).send(DAY).expect(403);
@@ -419,6 +437,280 @@ describe('a submission of transaction reports', () => {
     const { body } = await service.http().get(`${SUBMISSIONS}/${id}`).expect(200);
     expect(Number(body.as_of)).toBeGreaterThan(MADE_TRANSACTIONS.length);
     expect(Number(body.parameters.reference_as_of)).toBeGreaterThan(1);
+  });
+});
+
+describe('a submission after the ledger of submissions was closed', () => {
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService({ env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' } });
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+  }, 60_000);
+  afterAll(() => service?.close());
+
+  it('goes on in its successor, whose first event says whom it succeeds', async () => {
+    const before = await submitted(service, DAY);
+    expect([before.status, before.act]).toEqual(['done', '1']);
+    const [{ size, hash }] = (await query<{ size: string; hash: string }>(
+      service.database,
+      `SELECT size, encode(event_hash, 'hex') AS hash FROM ledger_heads WHERE ledger = '_reporting'`,
+    )) as [{ size: string; hash: string }];
+    await query(service.database, `UPDATE ledgers SET state = 'closed' WHERE ledger = '_reporting'`);
+    const { origin } = await service.app.get(Ledgers).state('_reporting');
+    const successor = await succeed(service.app.get(Ledgers), service.app.get(Appender), {
+      ...{ ledger: '_reporting', origin, size: BigInt(size), provable: BigInt(size), eventHash: hash },
+      ...{ checkpoint: null, missing: null, first: '_reporting', successor: undefined },
+    });
+    expect(successor).toBe('_reporting-2');
+
+    const { body } = await service.http().get(SUBMISSIONS).expect(200);
+    expect((body as { submissions: ShownSubmission[] }).submissions).toMatchObject([{ id: before.id, act: '1' }]);
+    const again = await submitted(service, DAY);
+    expect([again.status, again.records, again.act]).toEqual(['done', '0', null]);
+    const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
+    const corrected = {
+      ...{ ...own, event_id: '0197f3a1-6c00-7000-8000-00000000f004', corrects: own.event_id },
+      new_state: { ...own.new_state, price: '61.37' },
+    };
+    await service.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+    const next = await submitted(service, DAY);
+    expect([next.status, next.error, next.records, next.act]).toEqual(['done', null, '2', '2']);
+    expect((await filesOf(service, next.id)).size).toBe(1);
+    const { body: recorded } = await service.http().get('/v1/ledgers/_reporting-2/events?limit=1000').expect(200);
+    const actions = (recorded as { events: { action: string }[] }).events.map(({ action }) => action);
+    expect(actions.filter((action) => action === 'succeed' || action === 'sent').sort()).toEqual(['sent', 'succeed']);
+  }, 60_000);
+});
+
+describe('a submission whose replica was silent for long', () => {
+  let silent: TestService;
+  let admin: pg.Client;
+  let holder: pg.Client;
+  beforeAll(async () => {
+    silent = await startService({ env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' } });
+    await silent.app.get(Ledgers).openOwn(REPORTING_LEDGER);
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await silent.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    [admin, holder] = [0, 1].map(() => new pg.Client({ connectionString: silent.database.adminUrl })) as [
+      pg.Client,
+      pg.Client,
+    ];
+    await admin.connect();
+    await holder.connect();
+    await admin.query(`
+      CREATE FUNCTION hold_settling() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NULL; END $$;
+      CREATE TRIGGER hold_settling BEFORE UPDATE OF decided_by ON reporting_runs
+        FOR EACH STATEMENT EXECUTE FUNCTION hold_settling()`);
+  }, 60_000);
+  afterAll(async () => {
+    await admin?.end();
+    await holder?.end();
+    await silent?.close();
+  });
+
+  const count = async (what: string): Promise<number> =>
+    Number((await admin.query<{ count: string }>(`SELECT count(*) AS count ${what}`)).rows[0]!.count);
+  const waitingFor = (query: string) =>
+    count(
+      `FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ '${query}'`,
+    );
+  async function until(is: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 30_000; !(await is()); await pause(50)) {
+      if (Date.now() > end) throw new Error('it does not come to that');
+    }
+  }
+  const holdLedger = async (): Promise<void> => {
+    await holder.query('BEGIN');
+    await holder.query(`SELECT FROM ledger_heads WHERE ledger = '_reporting' FOR UPDATE`);
+  };
+  const ask = async (): Promise<string> =>
+    ((await silent.http().post(SUBMISSIONS).send(DAY).expect(202)).body as ShownSubmission).id;
+  const over = (run: string) => whenOver<ShownSubmission>(silent, `${SUBMISSIONS}/${run}`);
+
+  it('leaves what another decided meanwhile: each report is on record that the files have', async () => {
+    await admin.query('SELECT pg_advisory_lock(4711)');
+    const run = await ask(); // nothing is to be sent yet
+    await until(async () => (await waitingFor('decided_by = ')) === 1);
+    const own = (await admin.query<{ runner: string }>('SELECT runner FROM reporting_runs')).rows[0]!.runner;
+    await silent.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+    await holdLedger();
+    const other = await startService({
+      env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' },
+      database: silent.database,
+    });
+    try {
+      await until(async () => {
+        await admin.query(`UPDATE reporting_runs SET progress_at = progress_at - interval '1 hour' WHERE runner = $1`, [
+          own,
+        ]);
+        return (await count(`FROM reporting_runs WHERE runner <> '${own}'`)) === 1;
+      });
+      // the other has decided, and is at recording its files
+      await until(async () => (await count('FROM reporting_decisions')) > 0 && (await waitingFor('append_events')) > 0);
+      const decided = await count(`FROM reporting_decisions WHERE decision = 'send'`);
+      await admin.query('SELECT pg_advisory_unlock(4711)');
+      await until(async () => (await waitingFor('decided_by = ')) === 0);
+      await pause(200);
+      await holder.query('ROLLBACK');
+      const made = await over(run);
+      expect([made.status, made.error, made.act, made.records]).toEqual(['done', null, '1', String(decided)]);
+      expect(decided).toBeGreaterThan(20);
+      expect(await count('FROM reporting_records WHERE act = 1')).toBe(decided);
+      expect((await decisionsOf(silent, run)).filter(({ decision }) => decision === 'send').length).toBe(decided);
+      expect((await submitted(silent, DAY)).records).toBe('0');
+    } finally {
+      await holder.query('ROLLBACK');
+      await other.close();
+    }
+  }, 120_000);
+
+  it('has no act where what was decided is not all there', async () => {
+    const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
+    const corrected = {
+      ...{ ...own, event_id: '0197f3a1-6c00-7000-8000-00000000f005', corrects: own.event_id },
+      new_state: { ...own.new_state, price: '61.37' },
+    };
+    await silent.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+    await holdLedger();
+    let run = '';
+    try {
+      run = await ask();
+      await until(async () => (await waitingFor('append_events')) > 0);
+      await admin.query(`DELETE FROM reporting_decisions WHERE run = $1 AND status = 'NEWT' AND decision = 'send'`, [
+        run,
+      ]);
+    } finally {
+      await holder.query('ROLLBACK');
+    }
+    const failed = await over(run);
+    expect([failed.status, failed.act]).toEqual(['failed', null]);
+    const next = await submitted(silent, DAY);
+    expect([next.status, next.records, next.act]).toEqual(['done', '2', '2']);
+  }, 60_000);
+});
+
+describe('a submission that counts before it is done', () => {
+  let service: TestService;
+  let admin: pg.Client;
+  let holder: pg.Client;
+  beforeAll(async () => {
+    service = await startService({
+      env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', APPEND_TIMEOUT: '2s' },
+    });
+    await service.app.get(Ledgers).openOwn(REPORTING_LEDGER);
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
+    }
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
+    admin = new pg.Client({ connectionString: service.database.adminUrl });
+    holder = new pg.Client({ connectionString: service.database.adminUrl });
+    await admin.connect();
+    await holder.connect();
+  }, 60_000);
+  afterAll(async () => {
+    await admin?.end();
+    await holder?.end();
+    await service?.close();
+  });
+
+  const count = async (what: string): Promise<number> =>
+    Number((await admin.query<{ count: string }>(`SELECT count(*) AS count ${what}`)).rows[0]!.count);
+  const waiting = () => count(`FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+  const acts = () => count(`FROM audit_events WHERE ledger = '_reporting' AND action = 'sent'`);
+  const is = async (run: string, status: string): Promise<boolean> =>
+    (await count(`FROM reporting_runs WHERE id = '${run}' AND status IN ('${status}', 'failed')`)) === 1;
+  async function until(holds: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 30_000; !(await holds()); await pause(50)) {
+      if (Date.now() > end) throw new Error('it does not come to that');
+    }
+  }
+  const holdAct = async (act: number): Promise<void> => {
+    await holder.query('BEGIN');
+    await holder.query(`INSERT INTO event_keys (ledger, event_id, sequence) VALUES ('_reporting', $1, 0)`, [
+      actEventId(act),
+    ]);
+  };
+  const ask = async (): Promise<string> =>
+    ((await service.http().post(SUBMISSIONS).send(DAY).expect(202)).body as ShownSubmission).id;
+  const over = (run: string) => whenOver<ShownSubmission>(service, `${SUBMISSIONS}/${run}`);
+  async function isWhole(run: string, act: number): Promise<void> {
+    const made = await over(run);
+    expect([made.status, made.error, made.act]).toEqual(['done', null, String(act)]);
+    expect(await count(`FROM reporting_records WHERE act = ${act}`)).toBe(Number(made.records));
+    const zip = await zipOf(service, run);
+    expect(createHash('sha256').update(zip).digest('hex')).toBe(made.sha256);
+    const done = `event_type = 'transaction_reports' AND action = 'done' AND new_state->>'run' = '${run}'`;
+    expect(await count(`FROM audit_events WHERE ledger = '_service' AND ${done}`)).toBeGreaterThan(0);
+    expect((await submitted(service, DAY)).records).toBe('0');
+    expect(await acts()).toBe(act);
+  }
+
+  it('is begun again until it is on record that it is done, however often that is', async () => {
+    await holdAct(1);
+    const run = await ask();
+    await until(async () => (await waiting()) > 0);
+    const other = new pg.Client({ connectionString: service.database.adminUrl });
+    await other.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query(`SELECT FROM ledger_heads WHERE ledger = '_service' FOR UPDATE`);
+      await holder.query('ROLLBACK');
+      await until(async () => (await acts()) === 1);
+      await until(() => is(run, 'queued'));
+      await admin.query('UPDATE reporting_runs SET attempts = 5 WHERE id = $1', [run]);
+      await until(() => is(run, 'running'));
+      expect(await count(`FROM reporting_runs WHERE id = '${run}' AND status = 'running'`)).toBe(1);
+    } finally {
+      await other.query('ROLLBACK');
+      await other.end();
+    }
+    await isWhole(run, 1);
+  }, 120_000);
+
+  async function correct(eventId: string, price: string): Promise<void> {
+    const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
+    const corrected = { ...own, event_id: eventId, corrects: own.event_id, new_state: { ...own.new_state, price } };
+    await service.http().post('/v1/ledgers/main/events').send(corrected).expect(201);
+  }
+
+  it('is begun again where nobody knows whether its act is recorded, and then finds it', async () => {
+    await correct('0197f3a1-6c00-7000-8000-00000000f006', '61.37');
+    await holdAct(2);
+    const run = await ask();
+    await until(async () => (await waiting()) > 0);
+    await until(() => is(run, 'queued'));
+    await holder.query('ROLLBACK');
+    await isWhole(run, 2);
+  }, 120_000);
+
+  it('is brought to its end where it had failed when its act came in', async () => {
+    await correct('0197f3a1-6c00-7000-8000-00000000f007', '61.38');
+    await holdAct(3);
+    const run = await ask();
+    await until(async () => (await waiting()) > 0);
+    await admin.query(`UPDATE reporting_runs SET status = 'failed', error = 'x', runner = NULL WHERE id = $1`, [run]);
+    await holder.query('ROLLBACK');
+    await until(async () => {
+      await service.http().get(SUBMISSIONS).expect(200);
+      return (await count(`FROM reporting_runs WHERE id = '${run}' AND status <> 'failed'`)) === 1;
+    });
+    await isWhole(run, 3);
+  }, 120_000);
+
+  it('has its files even where its run says that it failed', async () => {
+    const [{ id }] = (await admin.query<{ id: string }>(`SELECT subject AS id FROM reporting_acts WHERE act = 3`))
+      .rows as [{ id: string }];
+    const before = await zipOf(service, id);
+    await admin.query(
+      `UPDATE reporting_runs SET status = 'failed', error = 'x', rows = NULL, bytes = 0, sha256 = NULL WHERE id = $1`,
+      [id],
+    );
+    expect((await zipOf(service, id)).equals(before)).toBe(true);
   });
 });
 

@@ -226,7 +226,7 @@ async function recordAll(
 }
 
 /** Makes the successor of a closed ledger; its first event says whom it succeeds. */
-async function succeed(ledgers: Ledgers, appender: Appender, closed: ClosedLedger): Promise<string> {
+export async function succeed(ledgers: Ledgers, appender: Appender, closed: ClosedLedger): Promise<string> {
   const successor = await ledgers.createSuccessor(closed.ledger, closed.first);
   const event = toContent({
     event_id: uuidv7(),

@@ -231,6 +231,7 @@ export function reconciledEvent(id: string, principal: string, at: string, state
 
 /** What an event says. Throws Error for one that no version of the service has written. */
 export function factOf(content: Content): ReportingFact | undefined {
+  if (content.event_type !== EVENT_TYPE) return undefined; // the first one of a successor says whom it succeeds
   const { entity_type: type, entity_id: id, action, user_id: principal, new_state: state, metadata } = content;
   if (type === OF_RECONCILIATION) return undefined;
   const maker = textIn(metadata, 'maker');

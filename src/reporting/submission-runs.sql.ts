@@ -94,8 +94,9 @@ export type RunOfAct = Pick<
 };
 
 /**
- * The run of an act whose row is lost, as in a database that was rebuilt from the archive. Nothing where the row is there,
- * or its ledger is not any more.
+ * The run of an act whose row is lost, as in a database that was rebuilt from the archive. Nothing where its ledger is not
+ * there any more. Where the row is there it stays, but for one that failed before the act came in: it is begun again, to be
+ * brought to its end.
  */
 export async function insertRunOfAct(client: pg.ClientBase, run: RunOfAct): Promise<void> {
   await client.query(
@@ -103,7 +104,8 @@ export async function insertRunOfAct(client: pg.ClientBase, run: RunOfAct): Prom
                                  created_at, bytes, sha256)
        SELECT $1, ledger, $3, $4, $5, $6, $7, 'done', $8, $9, $10, decode($11, 'hex')
          FROM ledgers WHERE ledger = $2
-       ON CONFLICT (id) DO NOTHING`,
+       ON CONFLICT (id) DO UPDATE SET status = 'queued', attempts = 0, error = NULL, finished_at = NULL
+         WHERE reporting_runs.status = 'failed'`,
     [
       ...[run.id, run.ledger, run.executingEntity, JSON.stringify(run.parameters), String(run.asOf), run.madeBy],
       ...[run.requestedBy, run.records, run.createdAt, run.bytes, run.sha256],
@@ -246,8 +248,19 @@ export async function decisionsAfter(
   }));
 }
 
-/** Whose decisions are those of a run; those of attempts that came to nothing go. */
-export async function settleDecisions(pool: pg.Pool, run: string, maker: string): Promise<void> {
-  await pool.query('UPDATE reporting_runs SET decided_by = $2 WHERE id = $1', [run, maker]);
-  await pool.query('DELETE FROM reporting_decisions WHERE run = $1 AND maker <> $2', [run, maker]);
+/**
+ * Whose decisions are those of a run; those of attempts that came to nothing go. False, with nothing changed, when the run
+ * is not this replica's any more.
+ */
+export async function settleDecisions(pool: pg.Pool, run: string, runner: string, maker: string): Promise<boolean> {
+  const { rows } = await pool.query(
+    `WITH own AS (
+       UPDATE reporting_runs SET decided_by = $3 WHERE id = $1 AND runner = $2 AND status = 'running' RETURNING id
+     ), emptied AS (
+       DELETE FROM reporting_decisions WHERE run IN (SELECT id FROM own) AND maker <> $3
+     )
+     SELECT id FROM own`,
+    [run, runner, maker],
+  );
+  return rows.length === 1;
 }

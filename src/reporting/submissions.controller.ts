@@ -90,7 +90,7 @@ export class SubmissionsController {
   @ApiAnswer(200, SubmissionDto)
   @ApiProblems('ledger-not-found', 'submission-not-found', 'database-unavailable')
   async read(@Param('ledger') ledger: string, @Param('id') id: string): Promise<SubmissionDto> {
-    const run = await this.submissions.find(keyOf(ledger, id));
+    const run = await this.submissions.find(await this.keyOf(ledger, id));
     return shownSubmission(run, await this.submissions.actOf(run));
   }
 
@@ -110,7 +110,7 @@ export class SubmissionsController {
   ): Promise<DecisionListDto> {
     const { after = '0', limit = DEFAULT_DECISIONS, decision } = query;
     const page = { after: Number(after), limit: Number(limit), ...(decision === undefined ? {} : { decision }) };
-    return { decisions: (await this.submissions.decisions(keyOf(ledger, id), page)).map(shownDecision) };
+    return { decisions: (await this.submissions.decisions(await this.keyOf(ledger, id), page)).map(shownDecision) };
   }
 
   @Get(':id/reports/:reference')
@@ -137,7 +137,7 @@ export class SubmissionsController {
     @Param('reference') reference: string,
     @Caller() caller: Principal,
   ): Promise<SentReportDto> {
-    return shownReport(await this.submissions.sentReport(keyOf(ledger, id), reference, caller));
+    return shownReport(await this.submissions.sentReport(await this.keyOf(ledger, id), reference, caller));
   }
 
   @Get(':id/content')
@@ -169,7 +169,7 @@ export class SubmissionsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const gone = goneSignal(reply, this.health.stopping);
-    const run = await this.submissions.findDone(keyOf(ledger, id));
+    const run = await this.submissions.findDone(await this.keyOf(ledger, id));
     const headers = {
       ...headersOfKept(run),
       'content-type': 'application/zip',
@@ -178,11 +178,12 @@ export class SubmissionsController {
     if (request.method === 'HEAD') sendHead(reply, headers);
     else await sendPieces(request, reply, this.submissions.content(run, caller, gone), gone, headers);
   }
-}
 
-/** Throws submission-not-found: an id that is no UUID is nobody's. */
-function keyOf(ledger: string, id: string): RunKey {
-  const known = runIdOf(id);
-  if (known === undefined) throw submissionNotFound();
-  return { ledger, id: known };
+  /** Throws ledger-not-found, and submission-not-found: an id that is no UUID is nobody's. */
+  private async keyOf(ledger: string, id: string): Promise<RunKey> {
+    await this.ledgers.origin(ledger);
+    const known = runIdOf(id);
+    if (known === undefined) throw submissionNotFound();
+    return { ledger, id: known };
+  }
 }

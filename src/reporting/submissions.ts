@@ -21,8 +21,9 @@ import { formatOf } from '../reports/report-formats.js';
 import { ReportRuns } from '../reports/report-runs.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { readPiece } from '../runs/kept-run-rows.js';
-import { KeptRunMaker, RunOutdated, type MadeAnswer } from '../runs/kept-run-maker.js';
+import { KeptRunMaker, RunLost, RunOutdated, RunUnsettled, type MadeAnswer } from '../runs/kept-run-maker.js';
 import { assertRoomForRun } from '../runs/open-runs.js';
+import { isReference } from '../transaction-reports/rules/formats.js';
 import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/transactions-report.js';
 import { fileMakingOf } from './file-making.js';
 import { madeWith, SERVICE_BUILD } from './made-with.js';
@@ -77,8 +78,10 @@ interface Making {
 @Injectable()
 export class Submissions implements OnModuleInit, OnModuleDestroy {
   private readonly maker: KeptRunMaker<StoredRun>;
-  private readonly makings = new Map<string, Making>();
-  private readonly sentFiles: SentFiles;
+  /** by run as it was taken up: of one whose making fails nothing is left */
+  private readonly makings = new WeakMap<StoredRun, Making>();
+  /** for one reading: what it keeps unpacked must not outlive its events */
+  private readonly sentFiles: () => SentFiles;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -92,7 +95,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     @Inject(ARCHIVED_EVENTS) archive: ArchivedEvents,
   ) {
     const read: ReadOfLedger = (name, work) => readPage(pool, config.READ_TIMEOUT, name, work);
-    this.sentFiles = new SentFiles(read, archive, pool);
+    this.sentFiles = () => new SentFiles(read, archive, pool);
     this.maker = new KeptRunMaker(pool, logger, {
       what: 'a submission of transaction reports',
       alarm: 'submission-failed',
@@ -104,7 +107,11 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       take: (runner, silentMs) => sql.takeRun(pool, runner, silentMs),
       named: ({ ledger }) => ({ ledger }),
       pieces: (run, signal) => this.pieces(run, signal),
-      recordDone: (run, made) => this.recordDone(run, made),
+      recordDone: (run, made, runner) => this.recordDone(run, made, runner),
+      isOnRecord: async (id) => {
+        await this.book.catchUp();
+        return (await this.book.find('submission', id)) !== undefined;
+      },
     });
   }
 
@@ -171,10 +178,16 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     return maker === null ? [] : sql.decisionsAfter(this.pool, { run: key.id, maker, ...page });
   }
 
-  /** A run whose files can be fetched. Throws submission-not-found, submission-unfinished. */
+  /** A run whose files can be fetched: all of them count as sent. Throws submission-not-found, submission-unfinished. */
   async findDone(key: RunKey): Promise<StoredRun> {
     const run = await this.find(key);
     if (run.status === 'done') return run;
+    await this.book.catchUp();
+    const act = await this.actOf(run);
+    if (act) {
+      const { as_of, zip } = act.summary as SubmissionSummary;
+      return { ...run, as_of, bytes: zip.bytes, sha256: zip.sha256 };
+    }
     const why = run.error === null ? '' : `: ${run.error}`;
     throw new Problem('submission-unfinished', `The submission is ${run.status}${why}`);
   }
@@ -185,11 +198,11 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
    */
   async sentReport(key: RunKey, reference: string, caller: Principal): Promise<SentReport> {
     const run = await this.find(key);
-    const act = await this.actOf(run);
+    const act = isReference(reference) ? await this.actOf(run) : undefined;
     const sent = act && (await this.book.sentBy(act, run.executing_entity, reference));
     if (!sent) throw new Problem('transaction-report-not-found', 'The submission sent no report with this reference');
     await this.records.fetched(run, caller.id);
-    const record = (await this.sentFiles.record(sent, sent.place)).toString('utf8');
+    const record = (await this.sentFiles().record(sent, sent.place)).toString('utf8');
     return { sent, record, summary: act.summary as SubmissionSummary };
   }
 
@@ -200,7 +213,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   async *content(run: StoredRun, caller: Principal, gone: AbortSignal): AsyncGenerator<Uint8Array> {
     const act = await this.actOf(run);
     await this.records.fetched(run, caller.id);
-    if (act) yield* this.sentFiles.zip(act.maker, run.sha256!, gone);
+    if (act) yield* this.sentFiles().zip(act.maker, run.sha256!, gone);
     else yield new ZipWriter().end();
   }
 
@@ -208,7 +221,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const upToAct = await this.book.catchUp();
     const act = await this.actOf(run);
     const making: Making = { ...(await this.fixed(run, act)), upToAct, maker: uuidv7(), act };
-    this.makings.set(run.id, making);
+    this.makings.set(run, making);
     if (act) return {}; // its files stand in the ledger
     const { period, parameters } = readReportRequest(SUBMISSION, making.parameters);
     const firstNumber = (await this.book.lastFileNumber()) + 1;
@@ -244,13 +257,13 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Crashing before the act leaves nothing that counts; crashing after it leaves a run of which all is on record. Throws
-   * RunOutdated where another act came first.
+   * RunOutdated where another act came first, RunUnsettled where one's own may come yet, RunLost where another replica has
+   * taken the run up.
    */
-  private async recordDone(run: StoredRun, made: MadeAnswer): Promise<MadeAnswer> {
-    const making = this.makings.get(run.id)!;
-    this.makings.delete(run.id);
+  private async recordDone(run: StoredRun, made: MadeAnswer, runner: string): Promise<MadeAnswer> {
+    const making = this.makings.get(run)!;
     const act = making.act ?? (await this.recordSent(run, making, made));
-    await sql.settleDecisions(this.pool, run.id, act?.maker ?? making.maker);
+    if (!(await sql.settleDecisions(this.pool, run.id, runner, act?.maker ?? making.maker))) throw new RunLost();
     const { parameters, asOf } = making;
     const done = act ? madeOf(act.summary as SubmissionSummary) : made;
     await this.records.done({ ...run, parameters, as_of: String(asOf) }, run.requested_by, done);
@@ -281,10 +294,13 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       // what comes second anyway is not written down first
       if ((await this.book.catchUp()) !== upToAct) throw new OvertakenError('another act came first');
       await this.recordParts(run, maker, parts, made);
-      await this.recordReports(run, maker);
+      await this.recordReports(run, maker, totals!);
       return await this.book.record(act, upToAct, run.created_at);
     } catch (error) {
-      throw error instanceof OvertakenError ? new RunOutdated('another act came first', { cause: error }) : error;
+      if (error instanceof OvertakenError) throw new RunOutdated('another act came first', { cause: error });
+      // what was given to the ledger may be recorded yet, the act among it
+      const isOpen = error instanceof Problem && (error.slug === 'append-timeout' || error.slug === 'queue-full');
+      throw isOpen ? new RunUnsettled('the ledger takes nothing at the moment', { cause: error }) : error;
     }
   }
 
@@ -324,19 +340,28 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  private async recordReports(run: StoredRun, maker: string): Promise<void> {
+  /** What was decided, as it was kept. Throws Error where that is not all of it: then there must be no act. */
+  private async recordReports(run: StoredRun, maker: string, { files, noted }: SubmissionTotals): Promise<void> {
+    const inFiles = files.reduce((sum, file) => sum + file.newReports + file.cancellations, 0);
+    let [written, notes] = [0, 0];
     const made = { maker, principal: run.requested_by.slice(0, 255), at: run.created_at };
     for (let after = 0; ;) {
       const page = { run: run.id, maker, after, limit: RECORDS_AT_ONCE, isRecorded: true };
       const decisions = await sql.decisionsAfter(this.pool, page);
-      if (decisions.length === 0) return;
+      if (decisions.length === 0) break;
       const events = decisions.flatMap((each) => [
         ...(each.noted === null ? [] : [notedEvent(notedOf(each, each.noted, run), made)]),
         ...(each.decision === 'send' ? [writtenEvent(recordOf(each, run.executing_entity), made)] : []),
       ]);
       await this.ledger.append(events);
+      written += decisions.filter(({ decision }) => decision === 'send').length;
+      notes += decisions.filter((each) => each.noted !== null).length;
       after = decisions.at(-1)!.number;
     }
+    if (written === inFiles && notes === noted) return;
+    throw new Error(
+      `of ${inFiles} reports in files ${written} are among what was decided, of ${noted} that are noted ${notes}`,
+    );
   }
 }
 

@@ -3,7 +3,6 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { isDatabaseUnavailable } from '../database/availability.js';
 import { toProblem } from '../http/problem.filter.js';
 import { Problem, type ProblemSlug } from '../http/problem.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
@@ -22,6 +21,16 @@ const pack = promisify(gzip);
 /** What an answer was made from is not so any more: thrown by `recordDone`, it has the run made anew. */
 export class RunOutdated extends Error {
   override readonly name = 'RunOutdated';
+}
+
+/** The run is not this replica's any more: cancelled, or taken up by another. */
+export class RunLost extends Error {
+  override readonly name = 'RunLost';
+}
+
+/** Whether it is on record what was made nobody knows yet: thrown by `recordDone`, it has the run begun again later. */
+export class RunUnsettled extends Error {
+  override readonly name = 'RunUnsettled';
 }
 
 /** An answer that was made and kept. */
@@ -55,9 +64,11 @@ export interface RunKind<Run extends { id: string }> {
   pieces: (run: Run, signal: AbortSignal) => AsyncGenerator<Uint8Array, ReadTotals>;
   /**
    * Puts on record what was made, before anybody can fetch it. What the run says of it then, where that is something else.
-   * Throws RunOutdated.
+   * `runner` is this replica, in the row of the run. Throws RunOutdated, RunUnsettled and RunLost.
    */
-  recordDone: (run: Run, made: MadeAnswer) => Promise<MadeAnswer | void>;
+  recordDone: (run: Run, made: MadeAnswer, runner: string) => Promise<MadeAnswer | void>;
+  /** Whether a run that has not come to its end counts already: it never fails then, but is begun again until it does. */
+  isOnRecord?: (id: string) => Promise<boolean>;
 }
 
 /**
@@ -109,7 +120,7 @@ export class KeptRunMaker<Run extends { id: string }> {
     }, HEARTBEAT_MS).unref();
     try {
       const kept = await this.keep(run);
-      const made = (await recordDone(run, kept)) ?? kept;
+      const made = (await recordDone(run, kept, this.runner)) ?? kept;
       const keepMs = keepDays === undefined ? undefined : keepDays * DAY_MS;
       if (keepMs === undefined) await sql.dropPieces(this.pool, tables, run.id, this.runner);
       if (!(await sql.finishRun(this.pool, tables, run.id, this.runner, { ...made, keepMs }))) throw new RunLost();
@@ -133,16 +144,26 @@ export class KeptRunMaker<Run extends { id: string }> {
       await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt: false });
       return true;
     }
-    if (isDatabaseUnavailable(error)) {
+    if (error instanceof RunUnsettled) {
+      log.warn({ err: error }, `${what} is begun again: ${error.message}`);
+      await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt: false });
+      return false;
+    }
+    const problem = toProblem(error);
+    if (problem.slug === 'database-unavailable') {
       // It stays this replica's until it has been silent for long, and is then begun again here or elsewhere.
       log.warn({ err: error }, `the database went away while ${what} was made`);
       return false;
     }
-    const problem = toProblem(error);
     if (this.loop.signal.aborted || problem.slug === 'reads-overloaded') {
       // with a cause: the thread has ended, and nobody knows whose fault that was
       const isAttempt = !this.loop.signal.aborted && problem.cause !== undefined;
       await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt });
+      return false;
+    }
+    if (await this.kind.isOnRecord?.(run.id)) {
+      log.warn({ err: error }, `${what} is on record, and could not be brought to its end`);
+      await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt: false });
       return false;
     }
     log.error({ err: error, alarm }, `${what} failed`);
@@ -151,7 +172,12 @@ export class KeptRunMaker<Run extends { id: string }> {
   }
 
   private async endExhausted(): Promise<void> {
-    const { what, alarm, tables } = this.kind;
+    const { what, alarm, tables, isOnRecord } = this.kind;
+    if (isOnRecord) {
+      for (const id of await sql.listExhausted(this.pool, tables, MOST_ATTEMPTS, SILENT_MS)) {
+        if (await isOnRecord(id)) await sql.forgiveAttempts(this.pool, tables, id, MOST_ATTEMPTS, SILENT_MS);
+      }
+    }
     for (const run of await sql.endExhausted(this.pool, tables, MOST_ATTEMPTS, SILENT_MS)) {
       this.logger.error({ run, alarm }, `${what} was begun ${MOST_ATTEMPTS} times and never made: it failed`);
     }
@@ -200,6 +226,3 @@ export class KeptRunMaker<Run extends { id: string }> {
     throw new Problem(full.slug, `Kept answers take more than ${maxMb} MiB (${full.setting})`);
   }
 }
-
-/** The run is not this replica's any more: cancelled, or taken up by another. */
-class RunLost extends Error {}

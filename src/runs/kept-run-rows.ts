@@ -62,6 +62,34 @@ export async function takeRun<Row extends pg.QueryResultRow>(
   return rows[0];
 }
 
+const EXHAUSTED = `attempts >= $1
+  AND (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')`;
+
+/** The ids of those that `endExhausted` would end. */
+export async function listExhausted(
+  pool: pg.Pool,
+  { runs, isKept }: RunTables,
+  most: number,
+  silentMs: number,
+): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(`SELECT id FROM ${runs} WHERE ${isKept} AND ${EXHAUSTED}`, [
+    most,
+    silentMs,
+  ]);
+  return rows.map(({ id }) => id);
+}
+
+/** Has one of them begun again as often as a new one. */
+export async function forgiveAttempts(
+  pool: pg.Pool,
+  { runs }: RunTables,
+  id: string,
+  most: number,
+  silentMs: number,
+): Promise<void> {
+  await pool.query(`UPDATE ${runs} SET attempts = 0 WHERE id = $3 AND ${EXHAUSTED}`, [most, silentMs, id]);
+}
+
 /**
  * Ends as failed what was begun so many times and never came to an end: what takes its replica down would do so for ever,
  * and whatever was asked for later would wait for it. Their ids.
@@ -77,8 +105,7 @@ export async function endExhausted(
        UPDATE ${runs}
          SET status = 'failed', error = 'it was begun ' || attempts || ' times, and each time its replica ended before it was made',
              runner = NULL, finished_at = trail_now(), pieces = 0, packed_bytes = 0, bytes = 0
-         WHERE ${isKept} AND attempts >= $1
-           AND (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
+         WHERE ${isKept} AND ${EXHAUSTED}
          RETURNING id
      ), emptied AS (
        DELETE FROM ${pieces} WHERE run IN (SELECT id FROM ended)
