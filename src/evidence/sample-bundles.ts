@@ -55,6 +55,11 @@ export interface LedgerSamples {
   unread: UnreadSample[];
 }
 
+/** Of a ledger that is yet to be looked at. */
+export function noSamples(): LedgerSamples {
+  return { bundles: [], events: 0, findings: [], unread: [] };
+}
+
 /** What the samples of one run have in common. To be closed. */
 export interface SampleRun {
   thread: BundleCheckThread;
@@ -111,24 +116,25 @@ export class SampleBundles {
   /**
    * Verifies a range of a ledger, or else samples of it: its last events, some from anywhere, and some that only the
    * archive has. Up to the last checkpoint of which the ledger has all events; that there is a later one is a finding. Of
-   * a ledger without events nothing is made. Throws ledger-not-found, invalid-body for a range past the ledger's size or
+   * a ledger without events nothing is made. `outcome` gets what is found as it is found, so that what ends this before
+   * its time takes nothing of it away. Throws ledger-not-found, invalid-body for a range past the ledger's size or
    * not signed yet, the database's errors, and the signal's reason.
    */
   async verify(
     run: SampleRun,
     ledger: string,
+    outcome: LedgerSamples,
     signal: AbortSignal,
-    asked?: Partial<SequenceRange>,
-  ): Promise<LedgerSamples> {
-    const samples = new LedgerRun(run, this.evidence, ledger, await this.ledgers.origin(ledger), signal);
+    asked?: SequenceRange,
+  ): Promise<void> {
+    const samples = new LedgerRun(run, this.evidence, ledger, await this.ledgers.origin(ledger), outcome, signal);
     const { size: recorded } = await this.ledgers.state(ledger);
     const size = await this.signedSize(ledger, BigInt(recorded), samples);
-    if (size === undefined) return samples.outcome;
+    if (size === undefined) return;
     for (const range of await this.ranges(ledger, size, asked)) {
       signal.throwIfAborted();
       await samples.verify(range);
     }
-    return samples.outcome;
   }
 
   /** Up to where there are proofs; undefined where there is nothing to prove, or nothing that proves it. */
@@ -152,8 +158,8 @@ export class SampleBundles {
     }
   }
 
-  private async ranges(ledger: string, size: bigint, asked?: Partial<SequenceRange>): Promise<SampleRange[]> {
-    if (asked) return [{ of: 'asked', from: asked.from ?? 1n, to: asked.to ?? size }];
+  private async ranges(ledger: string, size: bigint, asked?: SequenceRange): Promise<SampleRange[]> {
+    if (asked) return [{ of: 'asked', ...asked }];
     const [deleted, archivedTo] = [await readDeletedSpans(this.pool, ledger), await readArchivedTo(this.pool, ledger)];
     return sampleRanges({ size, archivedTo, deleted }, BigInt(this.config.EVIDENCE_VERIFICATION_EVENTS), drawBelow);
   }
@@ -161,7 +167,6 @@ export class SampleBundles {
 
 /** The samples of one ledger. */
 class LedgerRun {
-  readonly outcome: LedgerSamples = { bundles: [], events: 0, findings: [], unread: [] };
   private readonly known = new Set<string>();
 
   constructor(
@@ -169,6 +174,7 @@ class LedgerRun {
     private readonly evidence: Evidence,
     private readonly ledger: string,
     private readonly origin: string,
+    private readonly outcome: LedgerSamples,
     private readonly signal: AbortSignal,
   ) {}
 
