@@ -11,6 +11,7 @@ import { EvidenceVerification } from '../src/evidence/evidence-verification.job.
 import { Evidence } from '../src/evidence/evidence.js';
 import { anchorKey } from '../src/integrity/anchor.js';
 import { signText, formatNote, parseNote, verifierKey } from '../src/integrity/signed-note.js';
+import { Problem } from '../src/http/problem.js';
 import { LOGGER } from '../src/operation/logger.js';
 import { startService, TEST_KEY, TEST_ORIGIN, type TestService } from './support/app.js';
 import { COLUMN_CHANGES, eventOfEveryColumn } from './support/column-changes.js';
@@ -111,8 +112,28 @@ describe('a bundle of what was not touched', () => {
   it('is none of a ledger without events, and undecided where nothing is signed yet', async () => {
     const ledger = `bundled-${(ledgers += 1)}`;
     await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
-    expect(await verifyEvidence(service, ledger)).toMatchObject({ verdict: 'valid', bundles: [], events: 0 });
-    await record(service, 2, ledger);
+    expect(await verifyEvidence(service, ledger)).toMatchObject({
+      verdict: 'undecided',
+      bundles: [],
+      events: 0,
+      unread: [],
+    });
+    const path = `/v1/ledgers/${ledger}/evidence/verifications`;
+    for (const [events, to_sequence] of [
+      [0, '1000'],
+      [2, '3'],
+    ] as const) {
+      if (events > 0) await record(service, events, ledger);
+      const { body } = await service.http().post(path).send({ from_sequence: '1', to_sequence }).expect(400);
+      const detail = `to_sequence must be no more than the ledger's size, ${events}`;
+      expect([body.type, body.errors]).toEqual([
+        '/docs/problems/invalid-body',
+        [{ pointer: '/to_sequence', rule: 'range', detail }],
+      ]);
+    }
+    expect(await verifyEvidence(service, ledger, { from_sequence: '2', to_sequence: '2' })).toMatchObject({
+      ...{ verdict: 'undecided', bundles: [], unread: [{ from_sequence: '2', to_sequence: '2' }] },
+    });
     expect(await verifyEvidence(service, ledger)).toMatchObject({
       ...{ verdict: 'undecided', bundles: [], unread: [{ from_sequence: '1', to_sequence: '2' }] },
     });
@@ -409,6 +430,27 @@ describe('what was found before something else ended a verification', () => {
     expect(new_state).toMatchObject({ ...WHAT_WAS_FOUND, stopped_by: end.message });
     const { text } = await own.http().get('/metrics').expect(200);
     expect(text).toMatch(/^truetrail_verification_findings_total\{[^}]*ledger="main"[^}]*\} [12]$/m);
+  });
+
+  it('keeps others waiting: one at a time, and none that there is no room to read', async () => {
+    const path = '/v1/ledgers/main/evidence/verifications';
+    const refused = async (): Promise<void> => {
+      const { body, headers } = await own.http().post(path).expect(503);
+      expect(body.type).toBe('/docs/problems/reads-overloaded');
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    };
+    let others = 0;
+    atSecondSample(async () => {
+      for (; others < 3; others++) await refused();
+    });
+    await own.http().post(path).expect(200);
+    expect(others).toBe(3);
+    jest.restoreAllMocks();
+    atSecondSample(() => Promise.reject(new Problem('reads-overloaded', 'This replica has 4 long reads under way')));
+    await refused();
+    expect(await lastRecord()).toMatchObject({ action: 'stopped', new_state: WHAT_WAS_FOUND });
+    jest.restoreAllMocks();
+    await own.http().post(path).expect(200);
   });
 
   it('is on record also when whoever asked has left', async () => {

@@ -87,7 +87,7 @@ export class EvidenceVerification implements Job, OnModuleInit {
   /** Appends to `done`, for each ledger as it is begun. */
   private async verifyAll(done: LedgerSamples[], signal: AbortSignal): Promise<void> {
     const all = await this.ledgers.list();
-    const samples = await this.samples.begin();
+    const samples = await this.samples.begin('leave');
     try {
       let findings = 0;
       for (const { ledger } of all) {
@@ -131,13 +131,13 @@ export class EvidenceVerification implements Job, OnModuleInit {
 
 /** Of the ledgers that were looked at, the last one as far as the run came. */
 function outcomeOf(done: readonly LedgerSamples[]): RunOutcome {
+  const bundles = done.flatMap((each) => each.bundles);
   const findings = done.flatMap((each) => each.findings);
   const unread = done.flatMap((each) => each.unread);
+  const events = done.reduce((sum, each) => sum + each.events, 0);
   return {
-    verdict: verdictOf(findings, unread),
-    ledgers: done.length,
-    bundles: done.reduce((sum, { bundles }) => sum + bundles.length, 0),
-    events: done.reduce((sum, { events }) => sum + events, 0),
+    verdict: verdictOf({ bundles, events, findings, unread }),
+    ...{ ledgers: done.length, bundles: bundles.length, events },
     findings_total: findings.length,
     findings: findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
     unread_total: unread.length,
@@ -150,6 +150,8 @@ export function reasonOf(error: unknown): string {
   return withoutCredentials(error instanceof Error ? error.message : String(error)).slice(0, MAX_REASON);
 }
 
-export function verdictOf(findings: readonly unknown[], unread: readonly unknown[]): string {
-  return findings.length > 0 ? 'invalid' : unread.length > 0 ? 'undecided' : 'valid';
+/** Of what was verified: nothing is valid of which no bundle was made. */
+export function verdictOf({ bundles, findings, unread }: LedgerSamples): 'valid' | 'invalid' | 'undecided' {
+  if (findings.length > 0) return 'invalid';
+  return unread.length > 0 || bundles.length === 0 ? 'undecided' : 'valid';
 }

@@ -13,10 +13,15 @@ import { reasonOf, RECORDED_FINDINGS, verdictOf } from './evidence-verification.
 import { noSamples, SampleBundles, type LedgerSamples } from './sample-bundles.js';
 
 const MAX_LISTED_FINDINGS = 1_000;
+/** Per replica, beside the job: each has a thread with a heap of its own, and a folder. */
+const MOST_UNDER_WAY = 1;
+const RETRY_AFTER_SECONDS = 5;
 
 /** The verification of level 4 of one ledger, when somebody asks for it. */
 @Injectable()
 export class EvidenceVerifications {
+  private underWay = 0;
+
   constructor(
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly samples: SampleBundles,
@@ -36,10 +41,29 @@ export class EvidenceVerifications {
     gone: AbortSignal,
   ): Promise<EvidenceVerificationDto> {
     const range = rangeOf(asked);
+    if (this.underWay >= MOST_UNDER_WAY) {
+      throw new Problem('reads-overloaded', 'This replica has a verification of bundles under way', {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    this.underWay += 1;
+    try {
+      return await this.verify(ledger, range, caller, gone);
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+
+  private async verify(
+    ledger: string,
+    range: SequenceRange | undefined,
+    caller: Principal,
+    gone: AbortSignal,
+  ): Promise<EvidenceVerificationDto> {
     const found = noSamples();
     const id = uuidv7();
     try {
-      const samples = await this.samples.begin();
+      const samples = await this.samples.begin('refuse');
       await this.samples.verify(samples, ledger, found, gone, range).finally(() => this.samples.end(samples));
     } catch (error) {
       if (found.bundles.length > 0 || found.findings.length > 0) {
@@ -52,7 +76,7 @@ export class EvidenceVerifications {
     await this.tell(id, ledger, found, caller);
     const { bundles, events, findings, unread } = found;
     return {
-      ...{ id, ledger, verdict: verdictOf(findings, unread), bundles, events },
+      ...{ id, ledger, verdict: verdictOf(found), bundles, events },
       findings: findings.slice(0, MAX_LISTED_FINDINGS),
       findings_total: findings.length,
       unread: unread.map(({ from_sequence, to_sequence, reason }) => ({ from_sequence, to_sequence, reason })),
@@ -63,16 +87,17 @@ export class EvidenceVerifications {
   private async tell(
     id: string,
     ledger: string,
-    { bundles, events, findings, unread }: LedgerSamples,
+    found: LedgerSamples,
     caller: Principal,
     stoppedBy?: string,
   ): Promise<void> {
+    const { bundles, events, findings, unread } = found;
     for (const { kind } of findings) this.metrics.countFinding(ledger, kind);
     if (findings.length > 0) {
       const first = findings.slice(0, 10);
       this.logger.error({ findings: first, alarm: 'evidence-invalid' }, 'bundles of evidence do not verify');
     }
-    const verdict = verdictOf(findings, unread);
+    const verdict = verdictOf(found);
     await this.serviceLedger.record({
       event_type: 'evidence_verification',
       entity_type: 'ledger',

@@ -67,7 +67,12 @@ export interface SampleRun {
   trusted: TrustedKeys;
   witnesses: readonly string[];
   roots: string | undefined;
+  /** what comes of a sample that this replica has no room to read */
+  whenBusy: WhenBusy;
 }
+
+/** Left unread, or reads-overloaded. */
+export type WhenBusy = 'leave' | 'refuse';
 
 /** What keeps a bundle from being made, and is no damage. */
 const UNREADABLE: readonly ProblemSlug[] = [
@@ -95,11 +100,12 @@ export class SampleBundles {
   ) {}
 
   /** Throws an Error for the operator when files of keys, witnesses or roots cannot be used. */
-  async begin(): Promise<SampleRun> {
+  async begin(whenBusy: WhenBusy): Promise<SampleRun> {
     const { WITNESSES: policy, TIMESTAMP_CA_FILE: roots } = this.config;
     const trusted = await readTrustedKeys(this.config);
     const witnesses = policy === undefined ? [] : parsePolicy(await readFile(policy, 'utf8')).witnesses;
     return {
+      whenBusy,
       trusted,
       witnesses: witnesses.map(({ key }) => key.toString()),
       roots: roots === undefined ? undefined : await readFile(roots, 'utf8'),
@@ -117,8 +123,7 @@ export class SampleBundles {
    * Verifies a range of a ledger, or else samples of it: its last events, some from anywhere, and some that only the
    * archive has. Up to the last checkpoint of which the ledger has all events; that there is a later one is a finding. Of
    * a ledger without events nothing is made. `outcome` gets what is found as it is found, so that what ends this before
-   * its time takes nothing of it away. Throws ledger-not-found, invalid-body for a range past the ledger's size or
-   * not signed yet, the database's errors, and the signal's reason.
+   * its time takes nothing of it away. Throws ledger-not-found, invalid-body for a range past the ledger's size, reads-overloaded where that is wanted, the database's errors, and the signal's reason.
    */
   async verify(
     run: SampleRun,
@@ -129,7 +134,7 @@ export class SampleBundles {
   ): Promise<void> {
     const samples = new LedgerRun(run, this.evidence, ledger, await this.ledgers.origin(ledger), outcome, signal);
     const { size: recorded } = await this.ledgers.state(ledger);
-    const size = await this.signedSize(ledger, BigInt(recorded), samples);
+    const size = await this.signedSize(ledger, BigInt(recorded), samples, asked);
     if (size === undefined) return;
     for (const range of await this.ranges(ledger, size, asked)) {
       signal.throwIfAborted();
@@ -138,7 +143,12 @@ export class SampleBundles {
   }
 
   /** Up to where there are proofs; undefined where there is nothing to prove, or nothing that proves it. */
-  private async signedSize(ledger: string, recorded: bigint, samples: LedgerRun): Promise<bigint | undefined> {
+  private async signedSize(
+    ledger: string,
+    recorded: bigint,
+    samples: LedgerRun,
+    asked?: SequenceRange,
+  ): Promise<bigint | undefined> {
     try {
       const [latest, held] = [await this.checkpoints.latest(ledger), await this.checkpoints.held(ledger)];
       if (held.size < latest.size) {
@@ -152,8 +162,11 @@ export class SampleBundles {
       if (!(error instanceof Problem)) throw error;
       if (error.slug === 'damaged-record') {
         samples.find({ kind: 'missing', sequence: null, event_id: null, detail: error.message });
-      } else if (error.slug !== 'not-yet-checkpointed') throw error;
-      else if (recorded > 0n) samples.leave({ from: 1n, to: recorded }, error.message);
+        return undefined;
+      }
+      if (error.slug !== 'not-yet-checkpointed') throw error;
+      if (asked && asked.to > recorded) throw pastSize(recorded);
+      if (recorded > 0n) samples.leave(asked ?? { from: 1n, to: recorded }, error.message);
       return undefined;
     }
   }
@@ -283,6 +296,7 @@ class LedgerRun {
       return [];
     }
     if (!(error instanceof Problem) || !UNREADABLE.includes(error.slug)) throw error;
+    if (error.slug === 'reads-overloaded' && this.run.whenBusy === 'refuse') throw error;
     this.leave(range, error.message);
     return [];
   }
@@ -301,6 +315,12 @@ async function writePieces(pieces: AsyncGenerator<Uint8Array, ReadTotals>, path:
     await file.close();
     await pieces.return({});
   }
+}
+
+/** As for any bundle of events that are yet to come. */
+function pastSize(size: bigint): Problem {
+  const detail = `to_sequence must be no more than the ledger's size, ${size}`;
+  return new Problem('invalid-body', detail, { errors: [{ pointer: '/to_sequence', rule: 'range', detail }] });
 }
 
 /** What is left of a range without some of its sequences, which need not be in order. */
