@@ -2,14 +2,21 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { generateKeyPairSync } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import pg from 'pg';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
+import { uuidv7 } from '../src/database/uuidv7.js';
+import { EvidenceVerification } from '../src/evidence/evidence-verification.job.js';
+import { Evidence } from '../src/evidence/evidence.js';
 import { anchorKey } from '../src/integrity/anchor.js';
 import { signText, formatNote, parseNote, verifierKey } from '../src/integrity/signed-note.js';
-import { startService, TEST_ORIGIN, type TestService } from './support/app.js';
+import { Problem } from '../src/http/problem.js';
+import { LOGGER } from '../src/operation/logger.js';
+import { startService, TEST_KEY, TEST_ORIGIN, type TestService } from './support/app.js';
 import { COLUMN_CHANGES, eventOfEveryColumn } from './support/column-changes.js';
 import { verifyEvidence, type ShownEvidenceVerification } from './support/evidence-verification.js';
-import { query, serviceEvents } from './support/keys.js';
+import { query, serviceEvents, type ServiceEventRow } from './support/keys.js';
 import { rewriting } from './support/rewriting.js';
 import { folderStore, type TestStore } from './support/stores.js';
 import { publishesItsRows, tampering, type Way } from './support/tamper-matrix.js';
@@ -105,8 +112,28 @@ describe('a bundle of what was not touched', () => {
   it('is none of a ledger without events, and undecided where nothing is signed yet', async () => {
     const ledger = `bundled-${(ledgers += 1)}`;
     await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
-    expect(await verifyEvidence(service, ledger)).toMatchObject({ verdict: 'valid', bundles: [], events: 0 });
-    await record(service, 2, ledger);
+    expect(await verifyEvidence(service, ledger)).toMatchObject({
+      verdict: 'undecided',
+      bundles: [],
+      events: 0,
+      unread: [],
+    });
+    const path = `/v1/ledgers/${ledger}/evidence/verifications`;
+    for (const [events, to_sequence] of [
+      [0, '1000'],
+      [2, '3'],
+    ] as const) {
+      if (events > 0) await record(service, events, ledger);
+      const { body } = await service.http().post(path).send({ from_sequence: '1', to_sequence }).expect(400);
+      const detail = `to_sequence must be no more than the ledger's size, ${events}`;
+      expect([body.type, body.errors]).toEqual([
+        '/docs/problems/invalid-body',
+        [{ pointer: '/to_sequence', rule: 'range', detail }],
+      ]);
+    }
+    expect(await verifyEvidence(service, ledger, { from_sequence: '2', to_sequence: '2' })).toMatchObject({
+      ...{ verdict: 'undecided', bundles: [], unread: [{ from_sequence: '2', to_sequence: '2' }] },
+    });
     expect(await verifyEvidence(service, ledger)).toMatchObject({
       ...{ verdict: 'undecided', bundles: [], unread: [{ from_sequence: '1', to_sequence: '2' }] },
     });
@@ -342,6 +369,106 @@ describe('a month that PostgreSQL has dropped', () => {
     } finally {
       writeFileSync(object, before);
     }
+  });
+});
+
+describe('what was found before something else ended a verification', () => {
+  const quiet = folderStore();
+  const told: { alarm: string; findings: { kind: string; sequence: string }[] }[] = [];
+  let own: TestService;
+  beforeAll(async () => {
+    const env = {
+      ...{ ARCHIVE_URL: quiet.url, SIGNING_KEY_FILE: join(folder, 'own.pem') },
+      ...{ EVIDENCE_VERIFICATION_SCHEDULE: 'off', EVIDENCE_VERIFICATION_EVENTS: '10' },
+    };
+    const logger = pino({ level: 'error' }, { write: (line: string) => void told.push(JSON.parse(line)) });
+    own = await startService({ env, logger });
+    await record(own, 40);
+    await runJob(own, 'checkpoint');
+    const change = `UPDATE audit_events SET user_id = 'nobody' WHERE ledger = 'main' AND sequence = 38`;
+    await tamper(own.database.adminUrl, change);
+  }, 120_000);
+  afterAll(async () => {
+    await own.close();
+    quiet.close();
+  });
+  beforeEach(() => void (told.length = 0));
+  afterEach(() => void jest.restoreAllMocks());
+
+  /** Ends it as its second sample of `main` is about to be read. */
+  function atSecondSample(end: () => Promise<void>): void {
+    const evidence = own.app.get(Evidence);
+    const prepare = evidence.prepare.bind(evidence);
+    let samples = 0;
+    jest.spyOn(evidence, 'prepare').mockImplementation(async (ledger, asked) => {
+      if (ledger === 'main' && (samples += 1) === 2) await end();
+      return prepare(ledger, asked);
+    });
+  }
+
+  const lastRecord = async (): Promise<ServiceEventRow> =>
+    (await serviceEvents(own.database, 'evidence_verification')).at(-1)!;
+  const WHAT_WAS_FOUND = { verdict: 'invalid', findings_total: 1, findings: [{ kind: 'content', sequence: '38' }] };
+
+  it.each([
+    ['its process stops', true],
+    ['the database refuses', false],
+  ])('is an alarm and a record of the daily job, when %s', async (_, stops) => {
+    const stopping = new AbortController();
+    const end = new Error(stops ? 'the service is stopping' : 'terminating connection');
+    atSecondSample(() => {
+      if (stops) stopping.abort(end);
+      return Promise.reject(end);
+    });
+    const runId = uuidv7();
+    const context = { signal: stopping.signal, log: own.app.get<Logger>(LOGGER), runId, requestedBy: 'service' };
+    await expect(own.app.get(EvidenceVerification).run(context)).rejects.toBe(end);
+    expect(told.map(({ alarm }) => alarm)).toEqual(['evidence-invalid']);
+    expect(told[0]!.findings).toMatchObject(WHAT_WAS_FOUND.findings);
+    const { entity_id, action, new_state } = await lastRecord();
+    expect([entity_id, action]).toEqual([runId, 'stopped']);
+    expect(new_state).toMatchObject({ ...WHAT_WAS_FOUND, stopped_by: end.message });
+    const { text } = await own.http().get('/metrics').expect(200);
+    expect(text).toMatch(/^truetrail_verification_findings_total\{[^}]*ledger="main"[^}]*\} [12]$/m);
+  });
+
+  it('keeps others waiting: one at a time, and none that there is no room to read', async () => {
+    const path = '/v1/ledgers/main/evidence/verifications';
+    const refused = async (): Promise<void> => {
+      const { body, headers } = await own.http().post(path).expect(503);
+      expect(body.type).toBe('/docs/problems/reads-overloaded');
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    };
+    let others = 0;
+    atSecondSample(async () => {
+      for (; others < 3; others++) await refused();
+    });
+    await own.http().post(path).expect(200);
+    expect(others).toBe(3);
+    jest.restoreAllMocks();
+    atSecondSample(() => Promise.reject(new Problem('reads-overloaded', 'This replica has 4 long reads under way')));
+    await refused();
+    expect(await lastRecord()).toMatchObject({ action: 'stopped', new_state: WHAT_WAS_FOUND });
+    jest.restoreAllMocks();
+    await own.http().post(path).expect(200);
+  });
+
+  it('is on record also when whoever asked has left', async () => {
+    const before = (await serviceEvents(own.database, 'evidence_verification')).length;
+    const leaving = new AbortController();
+    atSecondSample(async () => {
+      leaving.abort();
+      await pause(1_000); // until the server has seen it
+    });
+    const asked = fetch(`${own.url}/v1/ledgers/main/evidence/verifications`, {
+      ...{ method: 'POST', headers: { authorization: `Bearer ${TEST_KEY}` }, signal: leaving.signal },
+    });
+    await expect(asked).rejects.toThrow('aborted');
+    while ((await serviceEvents(own.database, 'evidence_verification')).length === before) await pause(50);
+    const { entity_id, action, new_state } = await lastRecord();
+    expect([entity_id, action]).toEqual(['main', 'stopped']);
+    expect(new_state).toMatchObject({ ...WHAT_WAS_FOUND, stopped_by: 'the client has gone away' });
+    expect(told.map(({ alarm }) => alarm)).toContain('evidence-invalid');
   });
 });
 

@@ -66,6 +66,24 @@ describe('a hold as the acts on record leave it', () => {
     expect(actsOf(holdAfter(...acts))).toEqual(taken);
   });
 
+  it('leaves out an act that was given up, and whose record landed after that of the act taken instead', () => {
+    const active = holdAfter('request', 'approve', 'request_release', 'reject_release');
+    const late = {
+      ...{ act: 'approve_release', state: 'released', principal: 'key:9', reason: null },
+      acted_at: '2026-06-01T00:00:02.999999Z', // before the rejection, after what it answers
+    };
+    const hold = afterAct(active, 'h', { ...SELECTION, state: 'released' }, late);
+    expect([hold.state, isInForce(hold)]).toEqual(['active', true]);
+    expect(actsOf(hold)).toEqual(['request key:0', 'approve key:1', 'request_release key:2', 'reject_release key:3']);
+    const next = {
+      ...late,
+      act: 'request_release',
+      state: 'release-requested',
+      acted_at: '2026-06-01T00:00:05.000000Z',
+    };
+    expect(afterAct(hold, 'h', { ...SELECTION, state: 'release-requested' }, next).acts).toEqual([...hold.acts, next]);
+  });
+
   const [from, to] = ['2026-06-01T00:00:00.000000Z', '2026-07-01T00:00:00.000000Z'];
   it.each<[Partial<RecordedHold>, boolean]>([
     [{}, true],

@@ -47,7 +47,8 @@ export interface HoldActOnRecord {
  *
  * An act is on record before it takes effect: one whose transaction was lost after that is on record and never came about,
  * which shows when the next act could not have been taken after it. Such acts are left out. Of the last act nothing shows
- * it: it counts as taken.
+ * it: it counts as taken. The record of an act that was given up may also land after that of a later act, whose time is
+ * later, since acts are taken one at a time: it is left out as well.
  */
 export function afterAct(
   before: RecordedHold | undefined,
@@ -56,6 +57,7 @@ export function afterAct(
   act: HoldActOnRecord,
 ): RecordedHold {
   const acts = [...(before?.acts ?? [])];
+  if (before && acts.length > 0 && act.acted_at < acts.at(-1)!.acted_at) return before;
   while (acts.length > 0 && acts.at(-1)!.state !== TAKEN_IN[act.act]) acts.pop();
   return { ...(state as unknown as Omit<RecordedHold, 'id' | 'acts'>), id, acts: [...acts, act] };
 }

@@ -59,7 +59,8 @@ export class EvidenceVerificationDto {
   ledger: string;
   @ApiProperty({
     enum: ['valid', 'invalid', 'undecided'],
-    description: 'undecided: nothing is wrong with what was verified, but something could not be',
+    description:
+      'undecided: nothing is wrong with what was verified, but something could not be, or there was nothing to verify',
     example: 'valid',
   })
   verdict: string;

@@ -5,14 +5,30 @@ import { ServiceLedger } from '../events/service-ledger.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
+import { withoutCredentials } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
-import { SampleBundles, type SampleFinding, type UnreadSample } from './sample-bundles.js';
+import { noSamples, SampleBundles, type LedgerSamples } from './sample-bundles.js';
 
 /** Of a run's findings, in its event and its outcome; and of what it could not verify. */
 export const RECORDED_FINDINGS = 100;
 /** Verifiers of a job stop at so many: acknowledgements count no further. */
 const MAX_FINDINGS = 1_000;
+/** characters */
+const MAX_REASON = 1_000;
 const OFF = 'off';
+
+interface RunOutcome {
+  verdict: string;
+  ledgers: number;
+  bundles: number;
+  events: number;
+  findings_total: number;
+  findings: JsonObject[];
+  unread_total: number;
+  unread: JsonObject[];
+  /** of a run that came to no end */
+  stopped_by?: string;
+}
 
 /** The daily verification of level 4: of every ledger samples, bundled and verified by public keys alone. */
 @Injectable()
@@ -51,52 +67,60 @@ export class EvidenceVerification implements Job, OnModuleInit {
     );
   }
 
-  async run({ signal, log, runId, requestedBy }: JobContext): Promise<JsonObject> {
-    const all = await this.ledgers.list();
-    const findings: SampleFinding[] = [];
-    const unread: UnreadSample[] = [];
-    const counts = { ledgers: 0, bundles: 0, events: 0 };
-    const samples = await this.samples.begin();
+  /** What was found before something else ended the run is told all the same. */
+  async run(context: JobContext): Promise<JsonObject> {
+    const done: LedgerSamples[] = [];
     try {
+      await this.verifyAll(done, context.signal);
+    } catch (error) {
+      const outcome = { ...outcomeOf(done), stopped_by: reasonOf(error) };
+      await this.tell(outcome, context, 'stopped').catch((failure: unknown) =>
+        context.log.error({ err: failure }, 'findings of a run that was stopped are not on record'),
+      );
+      throw error;
+    }
+    const outcome = outcomeOf(done);
+    await this.tell(outcome, context, 'done');
+    return { ...outcome };
+  }
+
+  /** Appends to `done`, for each ledger as it is begun. */
+  private async verifyAll(done: LedgerSamples[], signal: AbortSignal): Promise<void> {
+    const all = await this.ledgers.list();
+    const samples = await this.samples.begin('leave');
+    try {
+      let findings = 0;
       for (const { ledger } of all) {
-        if (findings.length >= MAX_FINDINGS) break;
+        if (findings >= MAX_FINDINGS) break;
         signal.throwIfAborted();
-        const found = await this.samples.verify(samples, ledger, signal);
-        for (const { kind } of found.findings) this.metrics.countFinding(ledger, kind);
-        findings.push(...found.findings);
-        unread.push(...found.unread);
-        counts.ledgers += 1;
-        counts.bundles += found.bundles.length;
-        counts.events += found.events;
+        const ofLedger = noSamples();
+        done.push(ofLedger);
+        await this.samples.verify(samples, ledger, ofLedger, signal).finally(() => {
+          for (const { kind } of ofLedger.findings) this.metrics.countFinding(ledger, kind);
+        });
+        findings += ofLedger.findings.length;
       }
     } finally {
       await this.samples.end(samples);
     }
-    const outcome = {
-      verdict: verdictOf(findings, unread),
-      ...counts,
-      findings_total: findings.length,
-      findings: findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
-      unread_total: unread.length,
-      unread: unread.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
-    };
+  }
+
+  /** In the log, and where there are findings on record. */
+  private async tell(outcome: RunOutcome, { log, runId, requestedBy }: JobContext, action: string): Promise<void> {
     const [worst, uncertain] = [outcome.findings.slice(0, 10), outcome.unread.slice(0, 10)];
-    if (findings.length > 0) {
+    if (worst.length > 0) {
       log.error({ findings: worst, alarm: 'evidence-invalid' }, 'bundles of evidence do not verify');
-    } else if (unread.length > 0) {
-      log.warn({ unread: uncertain, alarm: 'evidence-unread' }, 'samples of evidence cannot be verified');
-    }
-    if (findings.length > 0) {
       await this.serviceLedger.record({
         event_type: 'evidence_verification',
         entity_type: 'job_run',
         entity_id: runId,
-        action: 'done',
+        action,
         user_id: requestedBy.slice(0, 255),
         new_state: { ...outcome },
       });
+    } else if (uncertain.length > 0) {
+      log.warn({ unread: uncertain, alarm: 'evidence-unread' }, 'samples of evidence cannot be verified');
     }
-    return outcome;
   }
 
   private async ofLastRun(member: string): Promise<{ value: number }[]> {
@@ -105,6 +129,29 @@ export class EvidenceVerification implements Job, OnModuleInit {
   }
 }
 
-export function verdictOf(findings: readonly unknown[], unread: readonly unknown[]): string {
-  return findings.length > 0 ? 'invalid' : unread.length > 0 ? 'undecided' : 'valid';
+/** Of the ledgers that were looked at, the last one as far as the run came. */
+function outcomeOf(done: readonly LedgerSamples[]): RunOutcome {
+  const bundles = done.flatMap((each) => each.bundles);
+  const findings = done.flatMap((each) => each.findings);
+  const unread = done.flatMap((each) => each.unread);
+  const events = done.reduce((sum, each) => sum + each.events, 0);
+  return {
+    verdict: verdictOf({ bundles, events, findings, unread }),
+    ...{ ledgers: done.length, bundles: bundles.length, events },
+    findings_total: findings.length,
+    findings: findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
+    unread_total: unread.length,
+    unread: unread.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
+  };
+}
+
+/** What ended a verification, as it may stand on record. */
+export function reasonOf(error: unknown): string {
+  return withoutCredentials(error instanceof Error ? error.message : String(error)).slice(0, MAX_REASON);
+}
+
+/** Of what was verified: nothing is valid of which no bundle was made. */
+export function verdictOf({ bundles, findings, unread }: LedgerSamples): 'valid' | 'invalid' | 'undecided' {
+  if (findings.length > 0) return 'invalid';
+  return unread.length > 0 || bundles.length === 0 ? 'undecided' : 'valid';
 }

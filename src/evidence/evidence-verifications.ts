@@ -9,14 +9,19 @@ import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { MAX_DIRECT_EVENTS } from './evidence-plan.js';
 import type { EvidenceVerificationDto, EvidenceVerificationRequestDto } from './evidence-verification.dto.js';
-import { RECORDED_FINDINGS, verdictOf } from './evidence-verification.job.js';
-import { SampleBundles } from './sample-bundles.js';
+import { reasonOf, RECORDED_FINDINGS, verdictOf } from './evidence-verification.job.js';
+import { noSamples, SampleBundles, type LedgerSamples } from './sample-bundles.js';
 
 const MAX_LISTED_FINDINGS = 1_000;
+/** Per replica, beside the job: each has a thread with a heap of its own, and a folder. */
+const MOST_UNDER_WAY = 1;
+const RETRY_AFTER_SECONDS = 5;
 
 /** The verification of level 4 of one ledger, when somebody asks for it. */
 @Injectable()
 export class EvidenceVerifications {
+  private underWay = 0;
+
   constructor(
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly samples: SampleBundles,
@@ -25,8 +30,9 @@ export class EvidenceVerifications {
   ) {}
 
   /**
-   * Of samples of the ledger, or of a range. Recorded before it is answered: event type `evidence_verification`. Throws
-   * ledger-not-found, invalid-body, reads-overloaded; and when it cannot be recorded.
+   * Of samples of the ledger, or of a range. Recorded before it is answered: event type `evidence_verification`. What was
+   * found before something else ends it is on record all the same, action `stopped`. Throws ledger-not-found,
+   * invalid-body, reads-overloaded, the reason of `gone`; and when it cannot be recorded.
    */
   async run(
     ledger: string,
@@ -35,38 +41,80 @@ export class EvidenceVerifications {
     gone: AbortSignal,
   ): Promise<EvidenceVerificationDto> {
     const range = rangeOf(asked);
-    const samples = await this.samples.begin();
-    const found = await this.samples.verify(samples, ledger, gone, range).finally(() => this.samples.end(samples));
-    const { bundles, events, findings, unread } = found;
-    const verdict = verdictOf(findings, unread);
+    if (this.underWay >= MOST_UNDER_WAY) {
+      throw new Problem('reads-overloaded', 'This replica has a verification of bundles under way', {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    this.underWay += 1;
+    try {
+      return await this.verify(ledger, range, caller, gone);
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+
+  private async verify(
+    ledger: string,
+    range: SequenceRange | undefined,
+    caller: Principal,
+    gone: AbortSignal,
+  ): Promise<EvidenceVerificationDto> {
+    const found = noSamples();
     const id = uuidv7();
+    try {
+      const samples = await this.samples.begin('refuse');
+      await this.samples.verify(samples, ledger, found, gone, range).finally(() => this.samples.end(samples));
+    } catch (error) {
+      if (found.bundles.length > 0 || found.findings.length > 0) {
+        await this.tell(id, ledger, found, caller, reasonOf(error)).catch((failure: unknown) =>
+          this.logger.error({ err: failure }, 'findings of a verification that was stopped are not on record'),
+        );
+      }
+      throw error;
+    }
+    await this.tell(id, ledger, found, caller);
+    const { bundles, events, findings, unread } = found;
+    return {
+      ...{ id, ledger, verdict: verdictOf(found), bundles, events },
+      findings: findings.slice(0, MAX_LISTED_FINDINGS),
+      findings_total: findings.length,
+      unread: unread.map(({ from_sequence, to_sequence, reason }) => ({ from_sequence, to_sequence, reason })),
+    };
+  }
+
+  /** In the log and in a metric where there are findings, and on record in any case. */
+  private async tell(
+    id: string,
+    ledger: string,
+    found: LedgerSamples,
+    caller: Principal,
+    stoppedBy?: string,
+  ): Promise<void> {
+    const { bundles, events, findings, unread } = found;
     for (const { kind } of findings) this.metrics.countFinding(ledger, kind);
     if (findings.length > 0) {
       const first = findings.slice(0, 10);
       this.logger.error({ findings: first, alarm: 'evidence-invalid' }, 'bundles of evidence do not verify');
     }
+    const verdict = verdictOf(found);
     await this.serviceLedger.record({
       event_type: 'evidence_verification',
       entity_type: 'ledger',
       entity_id: ledger,
-      action: 'done',
+      action: stoppedBy === undefined ? 'done' : 'stopped',
       user_id: caller.id,
       new_state: {
         verification: id,
-        verdict,
+        verdict: stoppedBy !== undefined && verdict === 'valid' ? 'undecided' : verdict,
         bundles: bundles.map((each) => ({ ...each })),
         events,
         findings_total: findings.length,
         findings: findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
         unread: unread.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
+        ...(stoppedBy === undefined ? {} : { stopped_by: stoppedBy }),
       },
     });
-    return {
-      ...{ id, ledger, verdict, bundles, events },
-      findings: findings.slice(0, MAX_LISTED_FINDINGS),
-      findings_total: findings.length,
-      unread: unread.map(({ from_sequence, to_sequence, reason }) => ({ from_sequence, to_sequence, reason })),
-    };
   }
 }
 

@@ -55,6 +55,11 @@ export interface LedgerSamples {
   unread: UnreadSample[];
 }
 
+/** Of a ledger that is yet to be looked at. */
+export function noSamples(): LedgerSamples {
+  return { bundles: [], events: 0, findings: [], unread: [] };
+}
+
 /** What the samples of one run have in common. To be closed. */
 export interface SampleRun {
   thread: BundleCheckThread;
@@ -62,7 +67,12 @@ export interface SampleRun {
   trusted: TrustedKeys;
   witnesses: readonly string[];
   roots: string | undefined;
+  /** what comes of a sample that this replica has no room to read */
+  whenBusy: WhenBusy;
 }
+
+/** Left unread, or reads-overloaded. */
+export type WhenBusy = 'leave' | 'refuse';
 
 /** What keeps a bundle from being made, and is no damage. */
 const UNREADABLE: readonly ProblemSlug[] = [
@@ -90,11 +100,12 @@ export class SampleBundles {
   ) {}
 
   /** Throws an Error for the operator when files of keys, witnesses or roots cannot be used. */
-  async begin(): Promise<SampleRun> {
+  async begin(whenBusy: WhenBusy): Promise<SampleRun> {
     const { WITNESSES: policy, TIMESTAMP_CA_FILE: roots } = this.config;
     const trusted = await readTrustedKeys(this.config);
     const witnesses = policy === undefined ? [] : parsePolicy(await readFile(policy, 'utf8')).witnesses;
     return {
+      whenBusy,
       trusted,
       witnesses: witnesses.map(({ key }) => key.toString()),
       roots: roots === undefined ? undefined : await readFile(roots, 'utf8'),
@@ -111,28 +122,33 @@ export class SampleBundles {
   /**
    * Verifies a range of a ledger, or else samples of it: its last events, some from anywhere, and some that only the
    * archive has. Up to the last checkpoint of which the ledger has all events; that there is a later one is a finding. Of
-   * a ledger without events nothing is made. Throws ledger-not-found, invalid-body for a range past the ledger's size or
-   * not signed yet, the database's errors, and the signal's reason.
+   * a ledger without events nothing is made. `outcome` gets what is found as it is found, so that what ends this before
+   * its time takes nothing of it away. Throws ledger-not-found, invalid-body for a range past the ledger's size, reads-overloaded where that is wanted, the database's errors, and the signal's reason.
    */
   async verify(
     run: SampleRun,
     ledger: string,
+    outcome: LedgerSamples,
     signal: AbortSignal,
-    asked?: Partial<SequenceRange>,
-  ): Promise<LedgerSamples> {
-    const samples = new LedgerRun(run, this.evidence, ledger, await this.ledgers.origin(ledger), signal);
+    asked?: SequenceRange,
+  ): Promise<void> {
+    const samples = new LedgerRun(run, this.evidence, ledger, await this.ledgers.origin(ledger), outcome, signal);
     const { size: recorded } = await this.ledgers.state(ledger);
-    const size = await this.signedSize(ledger, BigInt(recorded), samples);
-    if (size === undefined) return samples.outcome;
+    const size = await this.signedSize(ledger, BigInt(recorded), samples, asked);
+    if (size === undefined) return;
     for (const range of await this.ranges(ledger, size, asked)) {
       signal.throwIfAborted();
       await samples.verify(range);
     }
-    return samples.outcome;
   }
 
   /** Up to where there are proofs; undefined where there is nothing to prove, or nothing that proves it. */
-  private async signedSize(ledger: string, recorded: bigint, samples: LedgerRun): Promise<bigint | undefined> {
+  private async signedSize(
+    ledger: string,
+    recorded: bigint,
+    samples: LedgerRun,
+    asked?: SequenceRange,
+  ): Promise<bigint | undefined> {
     try {
       const [latest, held] = [await this.checkpoints.latest(ledger), await this.checkpoints.held(ledger)];
       if (held.size < latest.size) {
@@ -146,14 +162,17 @@ export class SampleBundles {
       if (!(error instanceof Problem)) throw error;
       if (error.slug === 'damaged-record') {
         samples.find({ kind: 'missing', sequence: null, event_id: null, detail: error.message });
-      } else if (error.slug !== 'not-yet-checkpointed') throw error;
-      else if (recorded > 0n) samples.leave({ from: 1n, to: recorded }, error.message);
+        return undefined;
+      }
+      if (error.slug !== 'not-yet-checkpointed') throw error;
+      if (asked && asked.to > recorded) throw pastSize(recorded);
+      if (recorded > 0n) samples.leave(asked ?? { from: 1n, to: recorded }, error.message);
       return undefined;
     }
   }
 
-  private async ranges(ledger: string, size: bigint, asked?: Partial<SequenceRange>): Promise<SampleRange[]> {
-    if (asked) return [{ of: 'asked', from: asked.from ?? 1n, to: asked.to ?? size }];
+  private async ranges(ledger: string, size: bigint, asked?: SequenceRange): Promise<SampleRange[]> {
+    if (asked) return [{ of: 'asked', ...asked }];
     const [deleted, archivedTo] = [await readDeletedSpans(this.pool, ledger), await readArchivedTo(this.pool, ledger)];
     return sampleRanges({ size, archivedTo, deleted }, BigInt(this.config.EVIDENCE_VERIFICATION_EVENTS), drawBelow);
   }
@@ -161,7 +180,6 @@ export class SampleBundles {
 
 /** The samples of one ledger. */
 class LedgerRun {
-  readonly outcome: LedgerSamples = { bundles: [], events: 0, findings: [], unread: [] };
   private readonly known = new Set<string>();
 
   constructor(
@@ -169,6 +187,7 @@ class LedgerRun {
     private readonly evidence: Evidence,
     private readonly ledger: string,
     private readonly origin: string,
+    private readonly outcome: LedgerSamples,
     private readonly signal: AbortSignal,
   ) {}
 
@@ -277,6 +296,7 @@ class LedgerRun {
       return [];
     }
     if (!(error instanceof Problem) || !UNREADABLE.includes(error.slug)) throw error;
+    if (error.slug === 'reads-overloaded' && this.run.whenBusy === 'refuse') throw error;
     this.leave(range, error.message);
     return [];
   }
@@ -295,6 +315,12 @@ async function writePieces(pieces: AsyncGenerator<Uint8Array, ReadTotals>, path:
     await file.close();
     await pieces.return({});
   }
+}
+
+/** As for any bundle of events that are yet to come. */
+function pastSize(size: bigint): Problem {
+  const detail = `to_sequence must be no more than the ledger's size, ${size}`;
+  return new Problem('invalid-body', detail, { errors: [{ pointer: '/to_sequence', rule: 'range', detail }] });
 }
 
 /** What is left of a range without some of its sequences, which need not be in order. */

@@ -381,7 +381,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'Too many long reads',
     meaning:
-      'This replica has as many reports and answers in lines under way as it takes, or the thread that makes them ran out of memory. Ask again after Retry-After, or another replica.',
+      'This replica has as many reports, answers in lines or verifications of bundles under way as it takes, or the thread that makes them ran out of memory. Ask again after Retry-After, or another replica.',
   },
   'read-timeout': {
     status: 504,
