@@ -91,6 +91,30 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       );
     });
 
+    it('copies what an archive has, whatever somebody else puts beside it', async () => {
+      const copy = join(folder, 'names');
+      const { store } = test;
+      const names = ['anchors', 'listing.ndjson', 'listing.ndjson.part', `${anchorKey(1n)}.part`, '../outside'];
+      const others = storeWith(store, (target, name) => {
+        if (name === 'list') {
+          return async function* (prefix: string) {
+            const first = (await store.versionsOf('store.json'))[0]!;
+            for (const key of names) yield { ...first, key };
+            yield* store.list(prefix);
+          };
+        }
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      });
+      const { others: notCopied } = await copyArchive(others, copy);
+      expect(notCopied).toBe(names.length);
+      const outcome = await verified(copy);
+      expect(found(outcome).sort()).toEqual(
+        names.map((name) => `hidden: ${name}: 1 version in the store, and no object of an archive under it`).sort(),
+      );
+      expect(outcome.copied_from).toBe(store.location);
+    });
+
     it('is of the oldest version of each key, and tells of what stands over it', async () => {
       if (!test.owner) return; // a folder has no versions
       const { client, bucket: Bucket } = test.owner;
@@ -100,17 +124,23 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await client.send(new DeleteObjectCommand({ Bucket, Key: `trail/${anchorKey(2n)}` }));
       await put('anchors/other');
       await put('Elsewhere');
+      // names of the copy's own files and folders, which are no objects of an archive
+      for (const name of ['anchors', 'listing.ndjson', 'listing.ndjson.part', `${anchorKey(3n)}.part`]) await put(name);
       await client.send(new DeleteObjectCommand({ Bucket, Key: 'trail/never' }));
       const copy = join(folder, 'oldest');
       await copyArchive(test.store, copy);
       const outcome = await verified(copy);
-      expect(found(outcome).sort()).toEqual([
-        "anchor: anchors/other is no anchor's name",
+      const expected = [
         'hidden: Elsewhere: 1 version in the store, and no object of an archive under it',
+        'hidden: anchors/000000000003.part: 1 version in the store, and no object of an archive under it',
         `hidden: ${anchorKey(1n)}: 1 version came over it in the store, and hide it`,
         `hidden: ${anchorKey(2n)}: 1 delete marker came over it in the store, and hide it`,
+        ...['anchors', 'anchors/other', 'listing.ndjson', 'listing.ndjson.part'].map(
+          (name) => `hidden: ${name}: 1 version in the store, and no object of an archive under it`,
+        ),
         'hidden: never: 1 delete marker in the store, and no object of an archive under it',
-      ]);
+      ];
+      expect(found(outcome).sort()).toEqual(expected.sort());
       expect(outcome.ledgers.find(({ origin }) => origin.endsWith('/main'))).toMatchObject({ verified_to: '40' });
     });
   },

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { canonicalize } from '../integrity/canonical-json.js';
 import { LISTING_FILE, LISTING_FORMAT } from '../verify/archive-listing.js';
-import { OBJECT_KEY, type ListedVersion, type ObjectStore } from './object-store.js';
+import { isArchiveName } from '../verify/archive-names.js';
+import type { ListedVersion, ObjectStore } from './object-store.js';
 
 export interface CopiedArchive {
   /** keys of which the oldest version was copied, those that were there already among them */
@@ -14,16 +15,20 @@ export interface CopiedArchive {
   others: number;
 }
 
-const PARTIAL = '.part';
+/** In the folder while the copy is made: what is not whole yet, where no object of an archive is copied to. */
+const UNFINISHED = '.unfinished';
 
 /**
- * Copies all that is in a store into a folder, of each key the oldest version, which counts; and writes what else stands
- * there into a file beside it, LISTING_FILE, which the verifier of archives reads. It lists and reads, and nothing more.
+ * Copies an archive from a store into a folder, of each key the oldest version, which counts; and writes what else stands
+ * there, under whatever key, into a file beside it, LISTING_FILE, which the verifier of archives reads. Only keys that an
+ * archive has are copied: who may write to the store says nothing of other files. It lists and reads, and nothing more.
  * Broken off, it goes on when it is called again. Throws an Error for a folder that holds anything else, and the store's.
  */
 export async function copyArchive(store: ObjectStore, folder: string): Promise<CopiedArchive> {
   await assertOurs(folder);
-  const partial = join(folder, LISTING_FILE + PARTIAL);
+  const unfinished = join(folder, UNFINISHED);
+  await mkdir(unfinished, { recursive: true });
+  const partial = join(unfinished, LISTING_FILE);
   await writeFile(partial, `${canonicalize({ format: LISTING_FORMAT, location: store.location })}\n`);
   const listing = await open(partial, 'a');
   const copied: CopiedArchive = { objects: 0, bytes: 0, others: 0 };
@@ -32,8 +37,8 @@ export async function copyArchive(store: ObjectStore, folder: string): Promise<C
     for await (const version of store.list('')) {
       const isOldest = version.key !== key;
       key = version.key;
-      const isCopied = isOldest && !version.isDeleteMarker && OBJECT_KEY.test(key);
-      const sha256 = isCopied ? await copyVersion(store, version, join(folder, key)) : null;
+      const isCopied = isOldest && !version.isDeleteMarker && isArchiveName(key);
+      const sha256 = isCopied ? await copyVersion(store, version, folder) : null;
       if (isCopied) {
         copied.objects += 1;
         copied.bytes += version.bytes;
@@ -50,6 +55,7 @@ export async function copyArchive(store: ObjectStore, folder: string): Promise<C
     await listing.close();
   }
   await rename(partial, join(folder, LISTING_FILE));
+  await rm(unfinished, { recursive: true });
   return copied;
 }
 
@@ -57,16 +63,17 @@ export async function copyArchive(store: ObjectStore, folder: string): Promise<C
 async function assertOurs(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   const names = await readdir(folder);
-  const isOurs = names.length === 0 || names.some((name) => name === LISTING_FILE || name === LISTING_FILE + PARTIAL);
+  const isOurs = names.length === 0 || names.some((name) => name === LISTING_FILE || name === UNFINISHED);
   if (!isOurs) throw new Error(`${folder} holds something else than a copy of an archive: name a new folder`);
 }
 
 /** The SHA-256 of the version in hex; what is there of the same size is not fetched again, and hashed as it is. */
-async function copyVersion(store: ObjectStore, version: ListedVersion, path: string): Promise<string> {
+async function copyVersion(store: ObjectStore, version: ListedVersion, folder: string): Promise<string> {
+  const path = join(folder, version.key);
   const digest = createHash('sha256');
   if (existsSync(path) && (await stat(path)).size === version.bytes) return digestOf(path, digest);
   await mkdir(dirname(path), { recursive: true });
-  const partial = path + PARTIAL;
+  const partial = join(folder, UNFINISHED, 'object');
   const file = await open(partial, 'w');
   try {
     for await (const chunk of store.read(version)) {
