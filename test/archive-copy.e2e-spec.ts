@@ -75,6 +75,57 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(found(await verified(copy))).toEqual([]);
     });
 
+    it('takes a file for the store’s only where it has copied it from there itself', async () => {
+      const copy = join(folder, 'forged');
+      let reads = 0;
+      const broken = storeWith(test.store, (target, name) => {
+        if (name === 'location') return location;
+        if (name === 'read' && ++reads === lastRead) throw new StoreUnavailable('gone');
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      });
+      let { location } = test.store;
+      let lastRead = 4;
+      await expect(copyArchive(broken, copy)).rejects.toThrow('gone');
+      location = 's3://another/';
+      await expect(copyArchive(broken, copy)).rejects.toThrow(`beginning of a copy of ${test.store.location}, not of`);
+      location = test.store.location;
+      // of three files one is changed; and one is there that was not copied, as long as the store's
+      const forge = (key: string, bytes: number): void => writeFileSync(join(copy, key), Buffer.alloc(bytes, 'x'));
+      const copied = [];
+      for await (const { key, bytes } of test.store.list('')) copied.push({ key, bytes });
+      for (const { key, bytes } of [copied[0]!, copied[3]!]) forge(key, bytes);
+      // broken off once more, earlier than the first time
+      [reads, lastRead] = [0, 1];
+      await expect(copyArchive(broken, copy)).rejects.toThrow('gone');
+      [reads, lastRead] = [0, 0];
+      const { objects } = await copyArchive(broken, copy);
+      expect(reads).toBe(objects - 2);
+      expect(found(await verified(copy))).toEqual([]);
+      await expect(copyArchive(test.store, copy)).rejects.toThrow('holds a copy that is finished');
+    });
+
+    it('is of the oldest version also where a delete marker is listed before it', async () => {
+      const copy = join(folder, 'marker-first');
+      const marked = storeWith(test.store, (target, name) => {
+        if (name === 'list') {
+          return async function* (prefix: string) {
+            for await (const version of target.list(prefix)) {
+              if (version.key === anchorKey(2n))
+                yield { ...version, versionId: 'marker', isDeleteMarker: true, bytes: 0 };
+              yield version;
+            }
+          };
+        }
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      });
+      await copyArchive(marked, copy);
+      expect(found(await verified(copy))).toEqual([
+        `hidden: ${anchorKey(2n)}: 1 delete marker came over it in the store, and hide it`,
+      ]);
+    });
+
     it('is held against what it was when it was made', async () => {
       const copy = join(folder, 'changed');
       await copyArchive(test.store, copy);
@@ -91,6 +142,30 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       );
     });
 
+    it('copies what an archive has, whatever somebody else puts beside it', async () => {
+      const copy = join(folder, 'names');
+      const { store } = test;
+      const names = ['anchors', 'listing.ndjson', 'listing.ndjson.part', `${anchorKey(1n)}.part`, '../outside'];
+      const others = storeWith(store, (target, name) => {
+        if (name === 'list') {
+          return async function* (prefix: string) {
+            const first = (await store.versionsOf('store.json'))[0]!;
+            for (const key of names) yield { ...first, key };
+            yield* store.list(prefix);
+          };
+        }
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      });
+      const { others: notCopied } = await copyArchive(others, copy);
+      expect(notCopied).toBe(names.length);
+      const outcome = await verified(copy);
+      expect(found(outcome).sort()).toEqual(
+        names.map((name) => `hidden: ${name}: 1 version in the store, and no object of an archive under it`).sort(),
+      );
+      expect(outcome.copied_from).toBe(store.location);
+    });
+
     it('is of the oldest version of each key, and tells of what stands over it', async () => {
       if (!test.owner) return; // a folder has no versions
       const { client, bucket: Bucket } = test.owner;
@@ -100,17 +175,23 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await client.send(new DeleteObjectCommand({ Bucket, Key: `trail/${anchorKey(2n)}` }));
       await put('anchors/other');
       await put('Elsewhere');
+      // names of the copy's own files and folders, which are no objects of an archive
+      for (const name of ['anchors', 'listing.ndjson', 'listing.ndjson.part', `${anchorKey(3n)}.part`]) await put(name);
       await client.send(new DeleteObjectCommand({ Bucket, Key: 'trail/never' }));
       const copy = join(folder, 'oldest');
       await copyArchive(test.store, copy);
       const outcome = await verified(copy);
-      expect(found(outcome).sort()).toEqual([
-        "anchor: anchors/other is no anchor's name",
+      const expected = [
         'hidden: Elsewhere: 1 version in the store, and no object of an archive under it',
+        'hidden: anchors/000000000003.part: 1 version in the store, and no object of an archive under it',
         `hidden: ${anchorKey(1n)}: 1 version came over it in the store, and hide it`,
         `hidden: ${anchorKey(2n)}: 1 delete marker came over it in the store, and hide it`,
+        ...['anchors', 'anchors/other', 'listing.ndjson', 'listing.ndjson.part'].map(
+          (name) => `hidden: ${name}: 1 version in the store, and no object of an archive under it`,
+        ),
         'hidden: never: 1 delete marker in the store, and no object of an archive under it',
-      ]);
+      ];
+      expect(found(outcome).sort()).toEqual(expected.sort());
       expect(outcome.ledgers.find(({ origin }) => origin.endsWith('/main'))).toMatchObject({ verified_to: '40' });
     });
   },

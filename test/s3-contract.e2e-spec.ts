@@ -96,6 +96,18 @@ describe('what S3 is asked for', () => {
     expect([query.get('versionId'), headers.range]).toEqual(['v1', 'bytes=5-6']);
   });
 
+  it('lists the version before a delete marker of the same second', async () => {
+    for (const path of ['bucket/trail/a/one', 'bucket/trail/a/two']) stub.place(path, BYTES);
+    stub.hide('bucket/trail/a/one');
+    const listed: unknown[] = [];
+    for await (const { key, versionId, isLatest } of open().list('a/')) listed.push([key, versionId, isLatest]);
+    expect(listed).toEqual([
+      ['a/one', 'v1', false],
+      ['a/one', 'marker', true],
+      ['a/two', 'v1', true],
+    ]);
+  });
+
   it('finds what somebody else has written in the meantime, and refuses other bytes', async () => {
     const store = open();
     const metadata = (bytes: Buffer) => ({ 'x-amz-meta-sha256': digest('sha256', 'hex', bytes) });

@@ -54,6 +54,11 @@ const TIMEOUT_MS_A_BYTE = 1 / 1_000;
 const CLOCK_TOLERANCE_MS = 60_000;
 /** The SDK warns on the console, in lines of its own, of what is thrown as well. */
 const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+interface Listed {
+  LastModified?: Date | undefined;
+  IsLatest?: boolean | undefined;
+  isDeleteMarker: boolean;
+}
 /** A PutObject takes 5 GiB; the exporter's objects are far smaller. */
 const MAX_OBJECT_BYTES = 5 * 2 ** 30;
 
@@ -201,8 +206,7 @@ export class S3ObjectStore implements ObjectStore {
       );
       const markers = (page.DeleteMarkers ?? []).map((each) => ({ ...each, Size: 0, isDeleteMarker: true }));
       const all = [...(page.Versions ?? []).map((each) => ({ ...each, isDeleteMarker: false })), ...markers];
-      // S3 lists a key's versions from the newest on
-      all.sort((a, b) => compare(a.Key!, b.Key!) || b.LastModified!.getTime() - a.LastModified!.getTime());
+      all.sort((a, b) => compare(a.Key!, b.Key!) || fromTheNewest(a, b));
       for (const { Key, VersionId, Size, IsLatest, isDeleteMarker } of all) {
         const key = Key!.slice(own.length);
         if (ofKey[0] && ofKey[0].key !== key) {
@@ -389,6 +393,16 @@ export class S3ObjectStore implements ObjectStore {
       this.signal?.removeEventListener('abort', end);
     }
   }
+}
+
+/**
+ * The order in which S3 lists a key's versions, and its delete markers apart from them. A marker of the same second as a
+ * version came after it, unless the version is the latest: what is there first is not a marker.
+ */
+function fromTheNewest(a: Listed, b: Listed): number {
+  const byTime = b.LastModified!.getTime() - a.LastModified!.getTime();
+  const byLatest = Number(b.IsLatest === true) - Number(a.IsLatest === true);
+  return byTime || byLatest || Number(b.isDeleteMarker) - Number(a.isDeleteMarker);
 }
 
 function compare(a: string, b: string): number {

@@ -9,6 +9,7 @@ import type { VerifyTimestamp } from '../integrity/evidence-verifier.js';
 import { readJson, StrictJsonError } from '../integrity/strict-json.js';
 import { verifyAttestations } from './archive-attestations.js';
 import { LISTING_FILE, verifyListing } from './archive-listing.js';
+import { ANCHOR_FILE, DESCRIPTION, EVENTS_FILE, MARKER_FILE } from './archive-names.js';
 import { ArchiveReport, type AnchoredLedger, type ArchiveFinding, type WalkedAnchor } from './archive-report.js';
 
 export interface ArchiveOutcome {
@@ -40,17 +41,10 @@ export interface LedgerOutcome {
   verified_to: string;
 }
 
-const ANCHOR_FILE = /^[0-9]{12}$/;
 /** What a store that is a folder keeps beside its objects. */
 const LOCK_FILE = /\.lock\.json(\.[0-9]+)?$/;
-
-/** What there is in an archive besides anchors. */
-const OTHER_FILE =
-  /^(early|month|entities)\/[0-9]{12}-[0-9a-f]{16}\.parquet$|^digests\/[0-9]{12}-[0-9a-f]{16}\.digests$/;
-/** What describes the formats; whether it is as it was written, ./archive-objects.ts says. */
-const DESCRIPTION = /^format\/truetrail-archive-[0-9]+-[0-9a-f]{16}\.md$/;
+/** Whether these are as they should be, ./archive-attestations.ts says. */
 const ATTESTATION = /^(timestamps|cosignatures)\//;
-const MARKER_FILE = 'store.json';
 const MARKER_FORMAT = 'truetrail-store/1';
 
 /**
@@ -70,7 +64,7 @@ export async function verifyArchiveFolder(
   verifyNames(folder, files, report);
   const attested = verifyAttestations(folder, files, walked, { witnesses, verifyTimestamp }, report);
   const verifiedTo = new Map<string, bigint>();
-  if (files.some((name) => OTHER_FILE.test(name))) {
+  if (files.some((name) => EVENTS_FILE.test(name))) {
     const verifyObjects = await objectVerifier();
     if (!verifyObjects)
       report.unchecked.push('the objects of events are not read: what reads Parquet is not installed');
@@ -119,8 +113,9 @@ function listFiles(folder: string): string[] {
 function verifyNames(folder: string, files: readonly string[], report: ArchiveReport): void {
   for (const name of files) {
     if (name === MARKER_FILE) verifyMarker(folder, report);
-    else if (name.startsWith(ANCHOR_PREFIX) || OTHER_FILE.test(name) || ATTESTATION.test(name)) continue;
-    else if (DESCRIPTION.test(name)) continue;
+    else if (name.startsWith(ANCHOR_PREFIX) || EVENTS_FILE.test(name) || ATTESTATION.test(name)) continue;
+    else if (DESCRIPTION.test(name))
+      continue; // as it was written or not, ./archive-objects.ts says
     else if (!LOCK_FILE.test(name)) report.find('file', `${name} is no file of an archive`);
   }
 }

@@ -51,6 +51,7 @@ export class S3Stub {
   /** what somebody else does just before a write is taken */
   beforePut: ((path: string) => void) | undefined;
   private readonly objects = new Map<string, Version[]>();
+  private readonly hidden = new Set<string>();
   private readonly server: Server;
 
   private constructor() {
@@ -74,6 +75,7 @@ export class S3Stub {
   reset(): void {
     this.requests.length = 0;
     this.objects.clear();
+    this.hidden.clear();
     this.clockAheadMs = 0;
     this.configuration = AS_IT_SHOULD_BE;
     this.beforePut = undefined;
@@ -85,6 +87,11 @@ export class S3Stub {
     const id = `v${versions.length + 1}`;
     this.objects.set(path, [...versions, { id, body, headers }]);
     return id;
+  }
+
+  /** Puts a delete marker there in the second of the last version. */
+  hide(path: string): void {
+    this.hidden.add(path);
   }
 
   versions(path: string): number {
@@ -183,18 +190,31 @@ export class S3Stub {
 
   private list(bucket: string, prefix: string, answer: ServerResponse): void {
     const begin = `${bucket.replace(/\/$/, '')}/`;
+    const modified = (i: number): string => `<LastModified>2026-06-01T00:00:0${i}.000Z</LastModified>`;
+    const markers = [...this.hidden]
+      .filter((path) => path.startsWith(begin + prefix))
+      .sort()
+      .map(
+        (path) =>
+          `<DeleteMarker><Key>${path.slice(begin.length)}</Key><VersionId>marker</VersionId><IsLatest>true</IsLatest>` +
+          `${modified(this.versions(path) - 1)}</DeleteMarker>`,
+      );
     const versions = [...this.objects]
       .sort()
       .flatMap(([path, all]) =>
         path.startsWith(begin + prefix)
           ? all.map(
               ({ id, body }, i) =>
-                `<Version><Key>${path.slice(begin.length)}</Key><VersionId>${id}</VersionId><IsLatest>${i === all.length - 1}</IsLatest>` +
-                `<LastModified>2026-06-01T00:00:0${i}.000Z</LastModified><Size>${body.length}</Size></Version>`,
+                `<Version><Key>${path.slice(begin.length)}</Key><VersionId>${id}</VersionId><IsLatest>${i === all.length - 1 && !this.hidden.has(path)}</IsLatest>` +
+                `${modified(i)}<Size>${body.length}</Size></Version>`,
             )
           : [],
       );
-    xml(answer, 200, `<ListVersionsResult><IsTruncated>false</IsTruncated>${versions.join('')}</ListVersionsResult>`);
+    xml(
+      answer,
+      200,
+      `<ListVersionsResult><IsTruncated>false</IsTruncated>${[...versions, ...markers].join('')}</ListVersionsResult>`,
+    );
   }
 }
 
