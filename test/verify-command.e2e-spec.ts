@@ -1,4 +1,5 @@
-import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -15,6 +16,8 @@ describe('truetrail verify', () => {
   const archive = join(place, 'archive');
   /** as it was before the last round of signing, to which nobody is connected */
   let earlier: TestDatabase;
+  /** the same, for tests that make copies of it */
+  let before: TestDatabase;
   let database: TestDatabase;
 
   const start = (of: TestDatabase): Promise<TestService> =>
@@ -34,6 +37,7 @@ describe('truetrail verify', () => {
     await runJob(service, 'checkpoint');
     await service.close();
     earlier = await createTestDatabase(database);
+    before = await createTestDatabase(database);
     service = await start(database);
     await record(service, 20);
     await runJob(service, 'checkpoint');
@@ -43,6 +47,7 @@ describe('truetrail verify', () => {
   afterAll(async () => {
     await database.drop();
     await earlier.drop();
+    await before.drop();
     rmSync(place, { recursive: true, force: true });
   });
 
@@ -108,6 +113,79 @@ describe('truetrail verify', () => {
     // and it has taken up what the store had
     expect(await query(earlier, 'SELECT count(*)::integer AS n FROM anchors')).toEqual([{ n: 2 }]);
   }, 60_000);
+
+  describe('of a database that no store is claimed in', () => {
+    let unclaimed: TestDatabase;
+    beforeEach(async () => {
+      unclaimed = await createTestDatabase(before);
+      const admin = new pg.Client({ connectionString: unclaimed.adminUrl });
+      await admin.connect();
+      await admin.query('ALTER TABLE archive_store DISABLE TRIGGER ALL');
+      await admin.query('DELETE FROM archive_store');
+      await admin.end();
+    });
+    afterEach(() => unclaimed.drop());
+    const at = (url: string, of = unclaimed): Promise<Ended> =>
+      truetrail({ DATABASE_URL: of.serviceUrl, ARCHIVE_URL: `file:${url}` }, 'verify', '--json');
+
+    it('asks the store for anchors all the same, whose marker names the database', async () => {
+      const ended = await run(unclaimed, '--json');
+      expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is invalid: main') });
+      const report = reportOf(ended);
+      expect(report).toMatchObject({ verdict: 'invalid', anchors: { verdict: 'valid', anchors: '2', read: 2 } });
+      expect(ledgerOf(report).findings.map(({ kind }) => kind)).toContain('checkpoint');
+      // and the database knows again which store is its own
+      expect(await query(unclaimed, 'SELECT count(*)::integer AS n FROM archive_store')).toEqual([{ n: 1 }]);
+    }, 60_000);
+
+    it('is undecided where nothing says whose the store is', async () => {
+      const unmarked = join(place, 'unmarked');
+      cpSync(archive, unmarked, { recursive: true });
+      rmSync(join(unmarked, 'store.json'));
+      const ended = await at(unmarked);
+      expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is undecided: the anchors') });
+      expect(reportOf(ended)).toMatchObject({
+        verdict: 'undecided',
+        anchors: { verdict: 'undecided', read: 0, not_asked: expect.stringContaining('Nothing says whose') },
+      });
+      // in words, without --json
+      const told = await truetrail({ DATABASE_URL: unclaimed.serviceUrl, ARCHIVE_URL: `file:${unmarked}` }, 'verify');
+      expect(told.stdout).toMatch(/^anchors: undecided; 0 of 0 read\n {2}not asked: Nothing says whose file:/);
+    }, 60_000);
+
+    it('takes the store of another database for no store of its own', async () => {
+      const foreign = join(place, 'foreign');
+      cpSync(archive, foreign, { recursive: true });
+      const marker = readFileSync(join(foreign, 'store.json'), 'utf8');
+      rmSync(join(foreign, 'store.json'));
+      const another = marker.replace(/"deployment":"[^"]*"/, `"deployment":"${randomUUID()}"`);
+      writeFileSync(join(foreign, 'store.json'), another);
+      for (const each of [unclaimed, database]) {
+        expect(await at(foreign, each)).toMatchObject({
+          code: 1,
+          stdout: '',
+          stderr: expect.stringContaining('is the archive of another database'),
+        });
+      }
+    }, 60_000);
+
+    it('misses the anchors that it knows of in a store that is empty', async () => {
+      const empty = join(place, 'empty');
+      mkdirSync(empty);
+      expect(await at(empty)).toMatchObject({ code: 1 });
+    }, 60_000);
+
+    it('holds a database without anchors against its own rows where the store is new', async () => {
+      const fresh = await createTestDatabase();
+      const service = await startService({ database: fresh, env: { ARCHIVE_URL: 'off' } });
+      await record(service, 3);
+      await service.close();
+      const ended = await at(join(place, 'new'), fresh);
+      expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('is new and empty') });
+      expect(reportOf(ended)).toMatchObject({ verdict: 'valid', anchors: null });
+      await fresh.drop();
+    }, 60_000);
+  });
 
   it('finds an anchor that is gone from the store', async () => {
     const kept = join(place, 'kept');

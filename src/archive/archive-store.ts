@@ -60,7 +60,7 @@ export async function claimStore(store: ObjectStore, pool: pg.Pool): Promise<voi
   }
   if (marker && marker.deployment !== deployment) {
     throw new Error(
-      `${store.location} is the archive of another database (its ${MARKER_KEY} says so): nothing is archived. ` +
+      `${isOfAnother(store)}: nothing is archived. ` +
         'Give this database a prefix or bucket of its own by ARCHIVE_URL, or give this archive its database back',
     );
   }
@@ -76,6 +76,36 @@ export async function claimStore(store: ObjectStore, pool: pg.Pool): Promise<voi
 /** The store, for who must not be the one that ties it to a database: null also where nobody has yet. */
 export async function openClaimedStore(config: Config, pool: pg.Pool): Promise<ObjectStore | null> {
   return (await sql.claimedStore(pool)) === null ? null : openStore(config);
+}
+
+/**
+ * The store that ARCHIVE_URL names, and whether it is this database's, for who verifies the one by the other, without
+ * tying them: `ours` if the marker in the store or the row in the database says so, and the row may be missing, as in a
+ * backup of before their first meeting; `new` if neither does and nothing is in the store; `unmarked` if something is.
+ * null when ARCHIVE_URL is off. Throws an Error for the store of another database, and what the store throws.
+ */
+export async function findOwnStore(
+  config: Config,
+  pool: pg.Pool,
+): Promise<{ store: ObjectStore; is: 'ours' | 'new' | 'unmarked' } | null> {
+  const store = await openStore(config);
+  if (!store) return null;
+  const { deployment } = await sql.readArchiveState(pool);
+  const marker = await readMarker(store);
+  if (marker && marker.deployment !== deployment) {
+    throw new Error(`${isOfAnother(store)}: give this database the ARCHIVE_URL of its own archive`);
+  }
+  if (marker || (await sql.claimedStore(pool)) !== null) return { store, is: 'ours' };
+  return { store, is: (await isEmpty(store)) ? 'new' : 'unmarked' };
+}
+
+async function isEmpty(store: ObjectStore): Promise<boolean> {
+  for await (const _ of store.list('')) return false;
+  return true;
+}
+
+function isOfAnother(store: ObjectStore): string {
+  return `${store.location} is the archive of another database (its ${MARKER_KEY} says so)`;
 }
 
 interface Marker {

@@ -48,7 +48,8 @@ const HELP = `truetrail COMMAND
         Reads every event of these ledgers, of all without a name, recomputes it with its links and keys, and holds it
         against what was signed; reads back every anchor that the object store has, and takes up those that the database
         lacks. After a restore it is for before the service starts, see docs/recovery.md; it may run beside one. Ends with
-        0 when all of it is valid, with 1 when something is not, or could not be read.
+        0 when all of it is valid, with 1 when something is not, or could not be read, or when nothing says whose the
+        store at ARCHIVE_URL is.
   archive create-bucket [S3-URL] [--days DAYS] [--kms-key KEY] [--complete]
         Makes the bucket of S3-URL (s3://bucket/prefix; else that of ARCHIVE_URL) as the archive wants it: with Object
         Lock, default retention, encryption, no public access, lifecycle rules and a policy. Region and credentials come
@@ -59,7 +60,8 @@ const HELP = `truetrail COMMAND
   archive copy [S3-URL] FOLDER
         Copies an archive (S3-URL, or else ARCHIVE_URL) into a folder, for \`truetrail-verify archive FOLDER\`: of each key
         the oldest version, which counts; what else stands there is listed in listing.ndjson. It lists and reads alone.
-        Begun again, it goes on.
+        Keys that no archive has are listed and not copied. Broken off and begun again, it goes on; a copy that is
+        finished is left as it is, and another one takes a new folder.
   migrate
         Brings the database's schema up to date and ends.
   config
@@ -194,6 +196,7 @@ async function verify(args: string[]): Promise<void> {
   else {
     const { anchors } = report;
     if (anchors) print(`anchors: ${anchors.verdict}; ${anchors.read} of ${anchors.anchors} read`);
+    if (anchors && anchors.not_asked !== null) print(`  not asked: ${anchors.not_asked}`);
     for (const { kind, object_key: key, detail } of anchors?.findings.slice(0, MAX_SHOWN_FINDINGS) ?? [])
       print(`  ${kind} ${key}: ${detail}`);
     for (const { ledger, verdict, size, checked, findings_total: total, findings, unread } of report.ledgers) {
@@ -206,7 +209,7 @@ async function verify(args: string[]): Promise<void> {
   }
   if (report.verdict === 'valid') return;
   const wrong = report.ledgers.filter(({ verdict }) => verdict !== 'valid').map(({ ledger }) => ledger);
-  const names = [...(report.anchors?.verdict === 'invalid' ? ['the anchors'] : []), ...wrong];
+  const names = [...(report.anchors && report.anchors.verdict !== 'valid' ? ['the anchors'] : []), ...wrong];
   throw new Error(`The trail is ${report.verdict}: ${names.join(', ')}`);
 }
 

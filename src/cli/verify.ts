@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { archiveReadSettings, makeArchiveReader, NoArchive } from '../archive/archive-reading.js';
-import { openClaimedStore } from '../archive/archive-store.js';
+import { findOwnStore } from '../archive/archive-store.js';
 import { shownFinding, type Finding } from '../chain/findings.js';
 import { ledgerNames, ledgerSize } from '../chain/ledger-extent.js';
 import { verifyRange, type Unread, type Verdict } from '../chain/range-verification.js';
@@ -34,17 +34,19 @@ export interface VerifiedLedger {
 
 /** What the anchors of the object store are, each read back. */
 export interface VerifiedAnchors {
-  verdict: 'valid' | 'invalid';
+  verdict: Verdict;
   anchors: string;
   read: number;
   findings: AnchorFinding[];
+  /** why none could be asked for, for people; then the verdict is `undecided`. null otherwise */
+  not_asked: string | null;
 }
 
 export interface VerificationReport {
   /** the worst of all that was verified */
   verdict: Verdict;
   ledgers: VerifiedLedger[];
-  /** null where the database has no store, or ARCHIVE_URL is off */
+  /** null where ARCHIVE_URL is off, or names a store that is new and empty */
   anchors: VerifiedAnchors | null;
 }
 
@@ -98,16 +100,30 @@ async function verifyAnchors(
   logger: ReturnType<typeof createLogger>,
   log: (message: string) => void,
 ): Promise<VerifiedAnchors | null> {
-  const store = await openClaimedStore(config, pool);
-  if (!store) {
-    log('There is no object store to ask for anchors: ledgers are held against the checkpoints of the database alone');
+  const alone = 'ledgers are held against the checkpoints of the database alone';
+  const found = await findOwnStore(config, pool);
+  if (!found) {
+    log(`There is no object store to ask for anchors: ${alone}`);
     return null;
   }
-  const { intruders } = await takeUpAnchors(pool, new AnchorStore(store), logger);
-  for (const intruder of intruders) log(intruder);
+  const { store, is } = found;
+  if (is === 'unmarked') {
+    const reason = `Nothing says whose ${store.location} is, and it is not empty: no anchors are asked for there`;
+    log(`${reason}; ${alone}`);
+    return { verdict: 'undecided', anchors: '0', read: 0, findings: [], not_asked: reason };
+  }
+  if (is === 'ours') {
+    const { intruders } = await takeUpAnchors(pool, new AnchorStore(store), logger);
+    for (const intruder of intruders) log(intruder);
+  }
   const { anchors, read, findings } = await new AnchorVerifier(pool, store).run(0n, new AbortController().signal);
+  if (is === 'new' && anchors === 0n && findings.length === 0) {
+    log(`${store.location} is new and empty, and the database knows of no anchors: ${alone}`);
+    return null;
+  }
   log(`${read} anchors were read back`);
-  return { verdict: findings.length > 0 ? 'invalid' : 'valid', anchors: String(anchors), read, findings };
+  const verdict = findings.length > 0 ? 'invalid' : 'valid';
+  return { verdict, anchors: String(anchors), read, findings, not_asked: null };
 }
 
 async function verifyLedger(config: Config, url: string, pool: pg.Pool, ledger: string): Promise<VerifiedLedger> {
