@@ -45,7 +45,8 @@ const FOOTER_BYTES_A_GROUP = 1_780;
 const SPARE_FOOTER_BYTES = 16_384;
 /**
  * By how much of its size a row group is asked for before and behind the place where it is if all are equally large. Of
- * 75 row groups of real order events (five objects) 63 lie within that; what lies outside costs a second request.
+ * the 75 row groups of five objects, most of them of real order flow, 66 lie within that; what lies outside costs a
+ * second request.
  */
 const SPARE_OF_GROUP = 1 / 8;
 
