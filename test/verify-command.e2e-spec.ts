@@ -124,7 +124,11 @@ describe('truetrail verify', () => {
       await admin.query('DELETE FROM archive_store');
       await admin.end();
     });
-    afterEach(() => unclaimed.drop());
+    // whatever store it was given: one that is tied is tied for good
+    afterEach(async () => {
+      expect(await query(unclaimed, 'SELECT count(*)::integer AS n FROM archive_store')).toEqual([{ n: 0 }]);
+      await unclaimed.drop();
+    });
     const at = (url: string, of = unclaimed): Promise<Ended> =>
       truetrail({ DATABASE_URL: of.serviceUrl, ARCHIVE_URL: `file:${url}` }, 'verify', '--json');
 
@@ -134,8 +138,6 @@ describe('truetrail verify', () => {
       const report = reportOf(ended);
       expect(report).toMatchObject({ verdict: 'invalid', anchors: { verdict: 'valid', anchors: '2', read: 2 } });
       expect(ledgerOf(report).findings.map(({ kind }) => kind)).toContain('checkpoint');
-      // and the database knows again which store is its own
-      expect(await query(unclaimed, 'SELECT count(*)::integer AS n FROM archive_store')).toEqual([{ n: 1 }]);
     }, 60_000);
 
     it('is undecided where nothing says whose the store is', async () => {
@@ -172,7 +174,10 @@ describe('truetrail verify', () => {
     it('misses the anchors that it knows of in a store that is empty', async () => {
       const empty = join(place, 'empty');
       mkdirSync(empty);
-      expect(await at(empty)).toMatchObject({ code: 1 });
+      const ended = await at(empty);
+      expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is invalid: the anchors') });
+      expect(reportOf(ended).anchors!.findings).toMatchObject([{ kind: 'anchor-missing' }]);
+      expect(readdirSync(empty)).toEqual([]);
     }, 60_000);
 
     it('holds a database without anchors against its own rows where the store is new', async () => {
@@ -183,6 +188,7 @@ describe('truetrail verify', () => {
       const ended = await at(join(place, 'new'), fresh);
       expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('is new and empty') });
       expect(reportOf(ended)).toMatchObject({ verdict: 'valid', anchors: null });
+      expect(await query(fresh, 'SELECT count(*)::integer AS n FROM archive_store')).toEqual([{ n: 0 }]);
       await fresh.drop();
     }, 60_000);
   });

@@ -79,10 +79,10 @@ export async function openClaimedStore(config: Config, pool: pg.Pool): Promise<O
 }
 
 /**
- * The store that ARCHIVE_URL names, and whether it is this database's, for who verifies the one by the other, without
- * tying them: `ours` if the marker in the store or the row in the database says so, and the row may be missing, as in a
- * backup of before their first meeting; `new` if neither does and nothing is in the store; `unmarked` if something is.
- * null when ARCHIVE_URL is off. Throws an Error for the store of another database, and what the store throws.
+ * The store that ARCHIVE_URL names, and whether it is this database's, for who verifies the one by the other and must not
+ * tie them: `ours` if row and marker belong together, or the marker alone says so, as with a backup of before their first
+ * meeting; without either `new` if nothing is in the store, and `unmarked` if something is. null when ARCHIVE_URL is off.
+ * Throws an Error for any other store, and what the store throws.
  */
 export async function findOwnStore(
   config: Config,
@@ -90,13 +90,15 @@ export async function findOwnStore(
 ): Promise<{ store: ObjectStore; is: 'ours' | 'new' | 'unmarked' } | null> {
   const store = await openStore(config);
   if (!store) return null;
-  const { deployment } = await sql.readArchiveState(pool);
-  const marker = await readMarker(store);
-  if (marker && marker.deployment !== deployment) {
-    throw new Error(`${isOfAnother(store)}: give this database the ARCHIVE_URL of its own archive`);
+  if ((await sql.claimedStore(pool)) !== null) {
+    await claimStore(store, pool); // it was claimed: this writes nothing, and sees that it is the same one
+    return { store, is: 'ours' };
   }
-  if (marker || (await sql.claimedStore(pool)) !== null) return { store, is: 'ours' };
-  return { store, is: (await isEmpty(store)) ? 'new' : 'unmarked' };
+  const marker = await readMarker(store);
+  if (!marker) return { store, is: (await isEmpty(store)) ? 'new' : 'unmarked' };
+  const { deployment } = await sql.readArchiveState(pool);
+  if (marker.deployment === deployment) return { store, is: 'ours' };
+  throw new Error(`${isOfAnother(store)}: give this database the ARCHIVE_URL of its own archive`);
 }
 
 async function isEmpty(store: ObjectStore): Promise<boolean> {

@@ -54,12 +54,18 @@ export class AnchorVerifier {
     @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
   ) {}
 
-  /** Those after `after`, and a sample of the others; `after` 0 reads them all. Throws StoreUnavailable. */
+  /** Ties store and database to each other first, if nobody has yet; then as `readBack`. */
   async run(after: bigint, signal: AbortSignal): Promise<AnchorVerificationOutcome> {
+    const store = this.store?.within(signal);
+    if (store) await claimStore(store, this.pool);
+    return this.readBack(after, signal);
+  }
+
+  /** Those after `after`, and a sample of the others; `after` 0 reads them all. Writes nothing. Throws StoreUnavailable. */
+  async readBack(after: bigint, signal: AbortSignal): Promise<AnchorVerificationOutcome> {
     const outcome: AnchorVerificationOutcome = { anchors: 0n, read: 0, findings: [] };
     const store = this.store?.within(signal);
     if (!store) return outcome;
-    await claimStore(store, this.pool);
     const anchors = new AnchorStore(store);
     outcome.anchors = (await sql.readLastAnchor(this.pool))?.number ?? 0n;
     for (const numbers of inChunks(sampledNumbers(after, outcome.anchors), READ_AT_ONCE)) {

@@ -116,7 +116,7 @@ async function verifyAnchors(
     const { intruders } = await takeUpAnchors(pool, new AnchorStore(store), logger);
     for (const intruder of intruders) log(intruder);
   }
-  const { anchors, read, findings } = await new AnchorVerifier(pool, store).run(0n, new AbortController().signal);
+  const { anchors, read, findings } = await new AnchorVerifier(pool, store).readBack(0n, new AbortController().signal);
   if (is === 'new' && anchors === 0n && findings.length === 0) {
     log(`${store.location} is new and empty, and the database knows of no anchors: ${alone}`);
     return null;
