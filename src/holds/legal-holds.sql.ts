@@ -123,9 +123,9 @@ export async function readRecordedActs(
   ledger: string,
   holds: readonly string[],
   after: bigint,
-): Promise<Pick<StoredRow, 'entity_id' | 'new_state'>[]> {
-  const { rows } = await database.query<Pick<StoredRow, 'entity_id' | 'new_state'>>(
-    `SELECT entity_id, new_state::text AS new_state FROM audit_events
+): Promise<Pick<StoredRow, 'entity_id' | 'new_state' | 'metadata'>[]> {
+  const { rows } = await database.query<Pick<StoredRow, 'entity_id' | 'new_state' | 'metadata'>>(
+    `SELECT entity_id, new_state::text AS new_state, metadata::text AS metadata FROM audit_events
        WHERE ledger = $1 AND entity_type = $2 AND entity_id = ANY ($3) AND sequence > $4 ORDER BY sequence`,
     [ledger, LEGAL_HOLD, holds, String(after)],
   );

@@ -49,14 +49,18 @@ export class RecordedHolds {
     return contradicted;
   }
 
-  /** The hold as each one's last act left it. */
+  /** The hold as each one's last act left it. The record of one that was given up may land after that of a later one. */
   private async lastActs(ids: readonly string[]): Promise<Map<string, JsonObject>> {
     const last = new Map<string, JsonObject>();
+    const times = new Map<string, string>();
     for (const { ledger, archivedTo } of await serviceLine(this.pool)) {
       const lives = ids.map((entityId) => ({ entityType: sql.LEGAL_HOLD, entityId, after: 0n, upTo: archivedTo }));
       const archived = archivedTo > 0n ? (await this.archive.lives(ledger, lives, MAX_ACTS)).flat() : [];
       const online = await sql.readRecordedActs(this.pool, ledger, ids, archivedTo);
-      for (const { entity_id: id, new_state: state } of [...archived, ...online]) {
+      for (const { entity_id: id, new_state: state, metadata } of [...archived, ...online]) {
+        const actedAt = (readJson(metadata) as JsonObject).acted_at as string;
+        if (actedAt < (times.get(id) ?? '')) continue;
+        times.set(id, actedAt);
         last.set(id, readJson(state) as JsonObject);
       }
     }
