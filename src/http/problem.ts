@@ -196,7 +196,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'The submission has no files',
     meaning:
-      'It is queued, running or failed: `GET …/submissions/{id}` says which. Files are there once it is `done`. One that failed sent nothing: ask for another.',
+      'It is queued, running or failed: `GET …/submissions/{id}` says which. Files are there once it has an `act`, with which its reports count as sent. One that failed without an act sent nothing: ask for another.',
   },
   'reporting-not-configured': {
     status: 409,
