@@ -12,7 +12,6 @@ import { SqlState } from '../src/database/sqlstate.js';
 import { ServiceLedger } from '../src/events/service-ledger.js';
 import { ObjectHolds, type ObjectHoldsOutcome } from '../src/holds/object-holds.js';
 import { RecordedHolds } from '../src/holds/recorded-holds.js';
-import type { JsonObject } from '../src/integrity/strict-json.js';
 import type { JobLock } from '../src/jobs/job-lock.js';
 import { sampleEvent, startService, takeTurn, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
