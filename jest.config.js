@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
+import LONG_TESTS from './test/support/long-tests.cjs';
 import { COMPILER_OPTIONS } from './scripts/build.mjs';
 
+const long = String.raw`/(${LONG_TESTS.map((name) => name.replaceAll('.', String.raw`\.`)).join('|')})\.ts$`;
 const shared = {
   testEnvironment: '<rootDir>/test/support/environment.cjs',
   extensionsToTreatAsEsm: ['.ts'],
@@ -8,6 +10,11 @@ const shared = {
   transform: {
     '^.+\\.ts$': ['@swc/jest', { ...COMPILER_OPTIONS, sourceMaps: 'inline' }],
   },
+};
+const withDatabase = {
+  ...shared,
+  globalSetup: '<rootDir>/test/support/global-setup.js',
+  globalTeardown: '<rootDir>/test/support/global-teardown.js',
 };
 export default {
   // tests wait for PostgreSQL as long as they compute: by itself Jest would leave a processor idle
@@ -23,15 +30,20 @@ export default {
       displayName: 'unit',
       roots: ['<rootDir>/src', '<rootDir>/test'],
       testRegex: String.raw`(?<!e2e-)\bspec\.ts$`,
-      testPathIgnorePatterns: [String.raw`e2e-spec\.ts$`],
+      testPathIgnorePatterns: [String.raw`e2e-spec\.ts$`, long],
     },
     {
-      ...shared,
+      ...withDatabase,
       displayName: 'e2e',
       roots: ['<rootDir>/test'],
       testRegex: String.raw`\.e2e-spec\.ts$`,
-      globalSetup: '<rootDir>/test/support/global-setup.js',
-      globalTeardown: '<rootDir>/test/support/global-teardown.js',
+      testPathIgnorePatterns: [long],
+    },
+    {
+      ...withDatabase,
+      displayName: 'long',
+      roots: ['<rootDir>/test'],
+      testRegex: long,
     },
   ],
 };

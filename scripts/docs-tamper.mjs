@@ -11,7 +11,14 @@ const PAGE = fileURLToPath(new URL('../docs/tamper-matrix.md', import.meta.url))
 const before = readFileSync(PAGE);
 const tests = spawn(
   process.execPath,
-  [fileURLToPath(new URL('test.mjs', import.meta.url)), '--selectProjects', 'e2e', '--testPathPatterns', ...SUITES],
+  [
+    fileURLToPath(new URL('test.mjs', import.meta.url)),
+    '--selectProjects',
+    'e2e',
+    'long',
+    '--testPathPatterns',
+    ...SUITES,
+  ],
   { stdio: 'inherit', env: { ...process.env, TAMPER_MATRIX: 'write' } },
 );
 tests.on('exit', (code) => {

@@ -1,10 +1,16 @@
-// `npm test`: packages, build, then Jest with the arguments given. Tests that run real replicas run this build: its
+// `npm test`: packages, build, then Jest with the arguments given: of all tests where these say which ones, else of all but
+// the long ones (../test/support/long-tests.cjs), which `npm run test:long` selects. Tests that run real replicas run this build: its
 // folder is in TRUETRAIL_BUILD.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt } from './build.mjs';
 import { ensureInstalled, root } from './install.mjs';
+
+const given = process.argv.slice(2);
+const chosen = given.some(
+  (argument) => !argument.startsWith('-') || /^--(testPathPatterns|selectProjects)\b/.test(argument),
+);
 
 let build;
 try {
@@ -22,7 +28,8 @@ const jest = spawn(
     '--experimental-vm-modules',
     '--disable-warning=ExperimentalWarning',
     join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
-    ...process.argv.slice(2),
+    ...(chosen ? [] : ['--selectProjects', 'unit', 'e2e']),
+    ...given,
   ],
   {
     cwd: root,

@@ -27,6 +27,11 @@ export function sharedDataFolder(): string | undefined {
   return existsSync(folder) ? folder : undefined;
 }
 
+/** Whether it is a market's feed of tens of thousands of events, which takes a minute and more to go in and to be compared. */
+export function isFeed({ expectedCounts }: Source): boolean {
+  return Object.values(expectedCounts).reduce((sum, count) => sum + count, 0) > 10_000;
+}
+
 /** The folder of the samples that come with the project. */
 export function sampleFolder(): string {
   return join(here, 'sample');

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,8 +7,6 @@ const RULES = join(import.meta.dirname, '../../helm/truetrail/files/alerts.yaml'
 /** What the chart's rules select. */
 const TARGET = 'namespace="truetrail",job="truetrail-metrics"';
 const HAS_PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
-/** Where tests of alarms are left for somebody with promtool to run later, as CI does once it has its packages. */
-const FOLDER = process.env.ALARM_TESTS_DIR;
 const SCRAPE_TIMEOUT_MS = 10_000;
 /** Of an archive in a folder, which locks nothing: fires from the start on. */
 const OF_FOLDERS = 'TruetrailArchiveStoreFault';
@@ -45,7 +43,7 @@ export class Alarms {
 
   /**
    * Fails unless each of these alarms fired at some time, and no other did but those in `maybe`. Without promtool the
-   * question is left to who has it (ALARM_TESTS_DIR), or said to be skipped.
+   * question is said to be skipped.
    */
   expectFired(name: string, fired: readonly string[], { maybe = [] }: { maybe?: readonly string[] } = {}): void {
     const asked = (selector: string): string =>
@@ -70,21 +68,18 @@ export class Alarms {
         },
       ],
     };
-    const folder = FOLDER ?? mkdtempSync(join(tmpdir(), 'truetrail-alarms-'));
-    mkdirSync(folder, { recursive: true });
-    const file = join(folder, `${name.replaceAll(/\W+/g, '-')}.json`);
+    if (!HAS_PROMTOOL) {
+      process.stderr.write(`skipped: the alarms of "${name}" (no promtool)\n`);
+      return;
+    }
+    const folder = mkdtempSync(join(tmpdir(), 'truetrail-alarms-'));
+    const file = join(folder, 'alarms.json');
     writeFileSync(file, JSON.stringify(test));
     try {
-      if (!HAS_PROMTOOL) {
-        process.stderr.write(
-          FOLDER ? `the alarms of "${name}" are left in ${file}\n` : `skipped: the alarms of "${name}" (no promtool)\n`,
-        );
-        return;
-      }
       const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
       if (status !== 0) throw new Error(`the alarms of "${name}":\n${stdout}${stderr}`);
     } finally {
-      if (FOLDER === undefined) rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true });
     }
   }
 

@@ -8,7 +8,7 @@ const Sequencer = require('@jest/test-sequencer').default;
 const SECONDS = {
   'store-faults.e2e-spec': 184, // on S3
   'archived-real-data.e2e-spec': 140,
-  'real-data.e2e-spec': 140,
+  'real-data-feeds.e2e-spec': 120,
   'digests.e2e-spec': 137, // on S3
   'rolling-upgrade.e2e-spec': 134,
   'archived-reads-faults.e2e-spec': 115,
@@ -64,10 +64,19 @@ const SECONDS = {
   'object-store.e2e-spec': 21,
 };
 
+const longestFirst = (a, b) => secondsOf(b) - secondsOf(a);
 const secondsOf = ({ path }) => SECONDS[/([^/\\]+)\.ts$/.exec(path)?.[1] ?? ''] ?? 0;
 
 module.exports = class extends Sequencer {
   async sort(tests) {
-    return (await super.sort(tests)).sort((a, b) => secondsOf(b) - secondsOf(a));
+    return (await super.sort(tests)).sort(longestFirst);
+  }
+
+  /** Parts that take about as long as each other: dealt out to and fro, the longest first. */
+  shard(tests, { shardIndex, shardCount }) {
+    const dealt = [...tests].sort((a, b) => longestFirst(a, b) || (a.path < b.path ? -1 : 1));
+    const round = [...Array(shardCount).keys()];
+    const turns = [...round, ...round.toReversed()];
+    return dealt.filter((_test, i) => turns[i % turns.length] === shardIndex - 1);
   }
 };

@@ -1,0 +1,31 @@
+/**
+ * Test files that take long for what they are: they stop servers, stores and machines and wait for what comes back, read whole
+ * feeds of recorded flow, go through every column, byte or step. `npm run test:long` runs them; `npm test` only where it is
+ * given their names. Each of them has a shorter relative in `npm test`, except where it is about faults alone.
+ */
+module.exports = [
+  'archived-reads-faults.e2e-spec',
+  'archived-real-data.e2e-spec',
+  'crash.e2e-spec',
+  'database-faults.e2e-spec',
+  'digests.e2e-spec',
+  'embedded-postgres.e2e-spec',
+  'evidence-second-verifier.spec',
+  'failures.e2e-spec',
+  'memory-limit.e2e-spec',
+  'month-deletion.e2e-spec',
+  'real-data-feeds.e2e-spec',
+  'real-data-reports.e2e-spec',
+  'rebuild.e2e-spec',
+  'recovery.e2e-spec',
+  'rolling-upgrade.e2e-spec',
+  'secrets.e2e-spec',
+  'server-faults.e2e-spec',
+  'store-away.e2e-spec',
+  'store-faults.e2e-spec',
+  'streamed-answers.e2e-spec',
+  'tamper-evidence.e2e-spec',
+  'tamper-signed.e2e-spec',
+  'tamper-store.e2e-spec',
+  'transaction-report-real-data.e2e-spec',
+];
