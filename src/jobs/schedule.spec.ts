@@ -23,6 +23,16 @@ describe('a schedule', () => {
     expect(new Schedule(expression).latest(at(now))).toBe(at(last));
   });
 
+  it('remembers what it found only as long as that is the last time, whichever way the clock goes', () => {
+    const asked = new Schedule('*/5 2-4 * * *');
+    const begin = at('2026-06-02T01:50:00Z');
+    const steps = [0, 8, 10, 14, 15, 16, 15, 14, 9, 200, 201, 205, 1440, 1451, 12, 3, 190, 189];
+    for (const minutes of steps) {
+      const now = begin + minutes * 60_000;
+      expect([minutes, asked.latest(now)]).toEqual([minutes, new Schedule('*/5 2-4 * * *').latest(now)]);
+    }
+  });
+
   it('refuses what is no cron expression', () => {
     expect(() => new Schedule('soon')).toThrow();
     expect(() => new Schedule('61 * * * *')).toThrow();

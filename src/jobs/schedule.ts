@@ -9,6 +9,8 @@ const WINDOWS_MS = [1_000, MINUTE_MS, HOUR_MS, DAY_MS, 32 * DAY_MS, 366 * DAY_MS
 /** The times of a cron expression, in UTC. Times are milliseconds since 1970. */
 export class Schedule {
   private readonly time: CronTime;
+  /** What `latest` found, and the next time after it: looking for it takes milliseconds, and is asked for after each run. */
+  private found: { latest: number; next: number } | undefined;
 
   /** Throws what cron says of an expression that is none. */
   constructor(readonly expression: string) {
@@ -22,10 +24,14 @@ export class Schedule {
 
   /** The last time that is not after `now`; undefined when there was none within eight years. */
   latest(now: number): number | undefined {
+    if (this.found && this.found.latest <= now && now < this.found.next) return this.found.latest;
     for (const window of WINDOWS_MS) {
-      let found: number | undefined;
-      for (let time = this.next(now - window - 1); time <= now; time = this.next(time)) found = time;
-      if (found !== undefined) return found;
+      let latest: number | undefined;
+      let time = this.next(now - window - 1);
+      for (; time <= now; time = this.next(time)) latest = time;
+      if (latest === undefined) continue;
+      this.found = { latest, next: time };
+      return latest;
     }
     return undefined;
   }
