@@ -145,7 +145,7 @@ describe('truetrail verify', () => {
       cpSync(archive, unmarked, { recursive: true });
       rmSync(join(unmarked, 'store.json'));
       const ended = await at(unmarked);
-      expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is undecided: the anchors') });
+      expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('The trail is undecided: the anchors') });
       expect(reportOf(ended)).toMatchObject({
         verdict: 'undecided',
         anchors: { verdict: 'undecided', read: 0, not_asked: expect.stringContaining('Nothing says whose') },
@@ -164,7 +164,7 @@ describe('truetrail verify', () => {
       writeFileSync(join(foreign, 'store.json'), another);
       for (const each of [unclaimed, database]) {
         expect(await at(foreign, each)).toMatchObject({
-          code: 1,
+          code: 2,
           stdout: '',
           stderr: expect.stringContaining('is the archive of another database'),
         });
@@ -216,6 +216,26 @@ describe('truetrail verify', () => {
 
   it('says which ledger there is not', async () => {
     const ended = await run(database, 'desk-9');
-    expect(ended).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('There is no ledger desk-9') });
+    expect(ended).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('There is no ledger desk-9') });
+    expect(await run(database, '--deep')).toMatchObject({ code: 3, stdout: '' });
+  }, 60_000);
+
+  it('has found nothing, and says so by its exit code, where store or database are away', async () => {
+    const away = await truetrail(
+      {
+        DATABASE_URL: database.serviceUrl,
+        ARCHIVE_URL: 's3://bucket/prefix',
+        AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
+        AWS_REGION: 'eu-central-1',
+        AWS_ACCESS_KEY_ID: 'nobody',
+        AWS_SECRET_ACCESS_KEY: 'nobody',
+        ARCHIVE_TIMEOUT: '1s',
+      },
+      'verify',
+    );
+    expect(away).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/127\.0\.0\.1:9|ECONNREFUSED/) });
+    const unreachable = database.serviceUrl.replace(/:\d+\//, ':9/');
+    const ended = await truetrail({ DATABASE_URL: unreachable, ARCHIVE_URL: 'off', DATABASE_WAIT: '0s' }, 'verify');
+    expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('ECONNREFUSED') });
   }, 60_000);
 });
