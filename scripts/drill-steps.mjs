@@ -79,7 +79,7 @@ async function runDrill({ build, bin, kmsKey, pace, cleanup, expect }) {
     );
   /** The report of `truetrail verify`, whatever it says. */
   const verifyAll = async (server) =>
-    JSON.parse((await command(server, ['verify', '--json'], undefined, [0, 1])).stdout);
+    JSON.parse((await command(server, ['verify', '--json'], undefined, [0, 1, 2])).stdout);
   const mainOf = ({ stdout }) => JSON.parse(stdout).ledgers.find(({ ledger }) => ledger === 'main');
   const serve = (server) =>
     startProcess({

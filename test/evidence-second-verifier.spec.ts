@@ -13,6 +13,7 @@ import {
   EVIDENCE_ORIGIN,
   idOf,
   inMemory,
+  inventedAnchors,
   keyOfByte,
   KeptTree,
   LEDGER_KEY,
@@ -25,6 +26,7 @@ import {
   repacked,
   SECOND_VERIFIER,
   uncommittedAnchors,
+  UNRECORDABLE,
   unpack,
   type BundlePlan,
 } from './support/evidence.js';
@@ -45,10 +47,10 @@ if (skip) {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'truetrail-'))));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  function verify(bytes: Buffer, by = key.toString()): { status: number | null; output: string } {
+  function verify(bytes: Buffer, by = key.toString(), ...more: string[]): { status: number | null; output: string } {
     const file = join(folder, 'bundle.zip');
     writeFileSync(file, bytes);
-    const { status, stdout, stderr } = spawnSync(PYTHON, [SECOND_VERIFIER, file, by], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(PYTHON, [SECOND_VERIFIER, file, by, ...more], { encoding: 'utf8' });
     return { status, output: stdout + stderr };
   }
 
@@ -195,6 +197,56 @@ if (skip) {
       expect(status).toBe(1);
     },
   );
+
+  it.each(inventedAnchors(new KeptTree(ledger.leaves)))(
+    'refuses another ledger that the key has not signed, %s',
+    async (_, anchors) => {
+      const { status, output } = verify(await makeBundle(ledger, { ...range, papers: { anchors } }));
+      expect(output).toMatch(/checkpoint of .*_service in anchor . is not signed with a key reached/);
+      expect(status).toBe(1);
+    },
+  );
+
+  it('compares anchors with those of the store', async () => {
+    const bytes = await makeBundle(ledger, range);
+    expect(verify(bytes, key.toString(), folder)).toMatchObject({ status: 2 });
+    const stored = join(folder, '000000000007');
+    const anchor = unpack(bytes).get(FILES.anchor(7n))!;
+    writeFileSync(stored, anchor);
+    expect(verify(bytes, key.toString(), folder)).toMatchObject({ status: 0 });
+    writeFileSync(stored, anchor.toString().replace('"n":"7"', '"n":"8"'));
+    expect(verify(bytes, key.toString(), folder)).toMatchObject({ status: 1 });
+  });
+
+  it.each(UNRECORDABLE)('refuses an event that no service records: %s', async (_, change) => {
+    const made = makeLedger(12, (record, sequence) => void (sequence === 6 && change(record)));
+    const asked = { from_sequence: '6', to_sequence: '6' };
+    const plan: BundlePlan = {
+      asked,
+      completeness: 'complete-range',
+      range: { from: 6n, to: 6n },
+      found: [6],
+      isUnchecked: true,
+    };
+    const { status, output } = verify(await makeBundle(made, plan));
+    expect(output).not.toMatch(/Traceback/);
+    expect(status).toBe(1);
+  });
+
+  it.each<[string, (record: JsonObject) => void, number]>([
+    ['what is recorded', () => {}, 0],
+    ...UNRECORDABLE.map(([of, change]): [string, (record: JsonObject) => void, number] => [of, change, 1]),
+  ])('has a verifier of events beside it: %s', (_, change, wanted) => {
+    const { records } = makeLedger(12, (record, sequence) => void (sequence === 6 && change(record)));
+    const end = { end: { events: '12', as_of: '12' } };
+    const file = join(folder, 'events.ndjson');
+    writeFileSync(file, [...records, end].map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const { status, stdout, stderr } = spawnSync(PYTHON, ['test/vectors/verify.py', '--whole', file], {
+      encoding: 'utf8',
+    });
+    expect(stdout + stderr).not.toMatch(/Traceback/);
+    expect([stdout, status]).toEqual([expect.anything(), wanted]);
+  });
 
   it('refuses what the first refuses: bytes changed anywhere', async () => {
     const bytes = await makeBundle(ledger, range);

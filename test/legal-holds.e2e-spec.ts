@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { PutObjectLegalHoldCommand } from '@aws-sdk/client-s3';
@@ -924,6 +925,33 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await approve(bob, ofMain).expect(201);
       await settled();
       expect([await isHeld(first), await isHeld(second)]).toEqual([false, true]);
+    }, 60_000);
+
+    it('stay held when a hold is removed from the database altogether; and the run says so', async () => {
+      const { ann, bob, request, approve } = team;
+      const object = await archive();
+      const { id } = (await request(ann, { ledgers: ['main'] }).expect(201)).body;
+      await approve(bob, id).expect(201);
+      await settled();
+      // what a request leaves that was interrupted before it took effect: its record alone
+      const [recorded] = await serviceEvents(service.database, 'legal_hold');
+      await service.app.get(ServiceLedger).record({
+        ...{ event_type: 'legal_hold', entity_type: 'legal_hold', entity_id: randomUUID(), action: 'request' },
+        ...{ user_id: 'key:a', new_state: { ...recorded!.new_state, state: 'requested' } },
+        metadata: { reason: 'x', acted_at: '2020-01-01T00:00:00.000000Z' },
+      });
+      expect(await keep()).toMatchObject({ freed: 0 });
+      const tables = ['legal_hold_acts', 'legal_holds'];
+      await connected(service.database.adminUrl, async (admin) => {
+        for (const table of tables) await admin.query(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
+        await admin.query('DELETE FROM legal_hold_acts WHERE hold = $1', [id]);
+        await admin.query('DELETE FROM legal_holds WHERE id = $1', [id]);
+        for (const table of tables) await admin.query(`ALTER TABLE ${table} ENABLE TRIGGER USER`);
+      });
+      await expect(keep()).rejects.toThrow(
+        `${id}: it is not in the database, and the last act on record left it active`,
+      );
+      expect(await isHeld(object)).toBe(true);
     }, 60_000);
 
     it('are held, and none is freed, while the acts on record cannot be read', async () => {

@@ -422,7 +422,12 @@ describe('what was found before something else ended a verification', () => {
     });
     const runId = uuidv7();
     const context = { signal: stopping.signal, log: own.app.get<Logger>(LOGGER), runId, requestedBy: 'service' };
-    await expect(own.app.get(EvidenceVerification).run(context)).rejects.toBe(end);
+    const thrown = await own.app
+      .get(EvidenceVerification)
+      .run(context)
+      .catch((error: unknown) => error);
+    if (stops) expect(thrown).toBe(end);
+    else expect(thrown).toMatchObject({ cause: end, outcome: WHAT_WAS_FOUND });
     expect(told.map(({ alarm }) => alarm)).toEqual(['evidence-invalid']);
     expect(told[0]!.findings).toMatchObject(WHAT_WAS_FOUND.findings);
     const { entity_id, action, new_state } = await lastRecord();
@@ -430,6 +435,29 @@ describe('what was found before something else ended a verification', () => {
     expect(new_state).toMatchObject({ ...WHAT_WAS_FOUND, stopped_by: end.message });
     const { text } = await own.http().get('/metrics').expect(200);
     expect(text).toMatch(/^truetrail_verification_findings_total\{[^}]*ledger="main"[^}]*\} [12]$/m);
+  });
+
+  it('counts among those that nobody has acknowledged, until somebody has, and a good run before it does not hide it', async () => {
+    const JOB = 'evidence-verification';
+    const open = async (): Promise<string | undefined> => {
+      const { text } = await own.http().get('/metrics').expect(200);
+      return new RegExp(`^truetrail_job_unacknowledged_findings\\{job="${JOB}"\\} (.*)$`, 'm').exec(text)?.[1];
+    };
+    const found = { verdict: 'valid', findings: [], findings_total: 0 };
+    await tamper(
+      own.database.adminUrl,
+      `INSERT INTO job_runs (id, job, status, requested_by, created_at, started_at, finished_at, outcome)
+         VALUES ('${uuidv7()}', '${JOB}', 'done', 'service', now(), now(), now(), '${JSON.stringify(found)}')`,
+    );
+    const before = await open();
+    atSecondSample(() => Promise.reject(new Error('terminating connection')));
+    const failed = await runJob(own, JOB);
+    jest.restoreAllMocks();
+    expect(failed.outcome).toMatchObject({ ...WHAT_WAS_FOUND, error: 'terminating connection' });
+    expect([before, await open()]).toEqual(['0', '1']);
+    const path = `/v1/jobs/${JOB}/runs/${failed.id}/acknowledgements`;
+    await own.http().post(path).send({ reason: 'a drill' }).expect(201);
+    expect(await open()).toBe('0');
   });
 
   it('keeps others waiting: one at a time, and none that there is no room to read', async () => {

@@ -60,13 +60,23 @@ describe('truetrail verify', () => {
   const reportOf = ({ stdout }: Ended): VerificationReport => JSON.parse(stdout) as VerificationReport;
   const ledgerOf = (report: VerificationReport, name = 'main') => report.ledgers.find(({ ledger }) => ledger === name)!;
 
+  const owned = (of: TestDatabase) => ({ DATABASE_URL: of.serviceUrl, DATABASE_OWNER_URL: of.ownerUrl });
+  const makeKey = (of: TestDatabase, folder: string): Promise<Ended> =>
+    truetrail(
+      { DATABASE_URL: of.serviceUrl, ARCHIVE_URL: `file:${folder}` },
+      ...['keys', 'create', '--name', 'oms', '--scopes', 'events:read', '--ledgers', 'main'],
+    );
+  const sizeOfService = async (of: TestDatabase): Promise<string> =>
+    (await query<{ size: string }>(of, `SELECT size::text FROM ledger_heads WHERE ledger = '_service'`))[0]!.size;
+
   /** A copy of the database, with what somebody did who may do everything there. */
   async function changed(statements: readonly string[]): Promise<TestDatabase> {
     const copy = await createTestDatabase(database);
     const admin = new pg.Client({ connectionString: copy.adminUrl });
     await admin.connect();
     const { rows } = await admin.query<{ name: string }>(
-      `SELECT relid::regclass::text AS name FROM pg_partition_tree('audit_events') UNION ALL SELECT 'ledger_heads'`,
+      `SELECT relid::regclass::text AS name FROM unnest('{audit_events, event_keys}'::regclass[]) AS t CROSS JOIN pg_partition_tree(t)
+         UNION ALL SELECT 'ledger_heads'`,
     );
     for (const { name } of rows) await admin.query(`ALTER TABLE ${name} DISABLE TRIGGER ALL`);
     for (const statement of statements) await admin.query(statement);
@@ -145,7 +155,7 @@ describe('truetrail verify', () => {
       cpSync(archive, unmarked, { recursive: true });
       rmSync(join(unmarked, 'store.json'));
       const ended = await at(unmarked);
-      expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is undecided: the anchors') });
+      expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('The trail is undecided: the anchors') });
       expect(reportOf(ended)).toMatchObject({
         verdict: 'undecided',
         anchors: { verdict: 'undecided', read: 0, not_asked: expect.stringContaining('Nothing says whose') },
@@ -164,7 +174,7 @@ describe('truetrail verify', () => {
       writeFileSync(join(foreign, 'store.json'), another);
       for (const each of [unclaimed, database]) {
         expect(await at(foreign, each)).toMatchObject({
-          code: 1,
+          code: 2,
           stdout: '',
           stderr: expect.stringContaining('is the archive of another database'),
         });
@@ -180,6 +190,41 @@ describe('truetrail verify', () => {
       expect(readdirSync(empty)).toEqual([]);
     }, 60_000);
 
+    it('is not recovered from a store that is empty, nor tied to it', async () => {
+      const empty = join(place, 'mistaken');
+      mkdirSync(empty);
+      const ended = await truetrail({ ...owned(unclaimed), ARCHIVE_URL: `file:${empty}` }, 'recover');
+      expect(ended).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('is empty: there is nothing to recover'),
+      });
+      expect(readdirSync(empty)).toEqual([]);
+    }, 60_000);
+
+    it('is not written to by the command line where nothing says whose the anchors of the store are', async () => {
+      const unmarked = join(place, 'unmarked-keys');
+      cpSync(archive, unmarked, { recursive: true });
+      rmSync(join(unmarked, 'store.json'));
+      const ended = await makeKey(unclaimed, unmarked);
+      expect(ended).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('Nothing says whose') });
+      expect(await sizeOfService(unclaimed)).toBe(await sizeOfService(before));
+    }, 60_000);
+
+    it('is written to by the command line where the store is empty, or has nothing signed in it, which it is not tied to', async () => {
+      const fresh = await createTestDatabase();
+      const other = join(place, 'other');
+      mkdirSync(other);
+      for (const name of ['other/none', 'other']) {
+        expect(await makeKey(fresh, join(place, name))).toMatchObject({
+          code: 0,
+          stdout: expect.stringMatching(/^tt_/),
+        });
+        writeFileSync(join(other, 'file-of-somebody'), '');
+      }
+      expect(await query(fresh, 'SELECT count(*)::integer AS n FROM archive_store')).toEqual([{ n: 0 }]);
+      await fresh.drop();
+    }, 60_000);
+
     it('holds a database without anchors against its own rows where the store is new', async () => {
       const fresh = await createTestDatabase();
       const service = await startService({ database: fresh, env: { ARCHIVE_URL: 'off' } });
@@ -192,6 +237,27 @@ describe('truetrail verify', () => {
       await fresh.drop();
     }, 60_000);
   });
+
+  it('beside it, no key is made past what was signed, of a backup of before the first meeting with the store', async () => {
+    const ofLast = `ledger = '_service' AND sequence = (SELECT size FROM ledger_heads WHERE ledger = '_service')`;
+    const copy = await changed([
+      'ALTER TABLE archive_store DISABLE TRIGGER ALL',
+      'DELETE FROM archive_store',
+      `DELETE FROM audit_events WHERE ${ofLast}`,
+      `DELETE FROM event_keys WHERE ${ofLast}`,
+      `UPDATE ledger_heads SET size = size - 1, (event_hash, recorded_at) =
+         (SELECT event_hash, recorded_at FROM audit_events e WHERE e.ledger = '_service' ORDER BY sequence DESC LIMIT 1)
+       WHERE ledger = '_service'`,
+    ]);
+    const size = await sizeOfService(copy);
+    expect(await makeKey(copy, archive)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/ were signed: events? .* missing/),
+    });
+    expect(await sizeOfService(copy)).toBe(size);
+    await copy.drop();
+  }, 60_000);
 
   it('finds an anchor that is gone from the store', async () => {
     const kept = join(place, 'kept');
@@ -216,6 +282,26 @@ describe('truetrail verify', () => {
 
   it('says which ledger there is not', async () => {
     const ended = await run(database, 'desk-9');
-    expect(ended).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('There is no ledger desk-9') });
+    expect(ended).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('There is no ledger desk-9') });
+    expect(await run(database, '--deep')).toMatchObject({ code: 3, stdout: '' });
+  }, 60_000);
+
+  it('has found nothing, and says so by its exit code, where store or database are away', async () => {
+    const away = await truetrail(
+      {
+        DATABASE_URL: database.serviceUrl,
+        ARCHIVE_URL: 's3://bucket/prefix',
+        AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
+        AWS_REGION: 'eu-central-1',
+        AWS_ACCESS_KEY_ID: 'nobody',
+        AWS_SECRET_ACCESS_KEY: 'nobody',
+        ARCHIVE_TIMEOUT: '1s',
+      },
+      'verify',
+    );
+    expect(away).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/127\.0\.0\.1:9|ECONNREFUSED/) });
+    const unreachable = database.serviceUrl.replace(/:\d+\//, ':9/');
+    const ended = await truetrail({ DATABASE_URL: unreachable, ARCHIVE_URL: 'off', DATABASE_WAIT: '0s' }, 'verify');
+    expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('ECONNREFUSED') });
   }, 60_000);
 });

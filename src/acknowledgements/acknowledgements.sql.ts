@@ -56,8 +56,9 @@ export async function listAcknowledgements(
 export const UNREADABLE = 'object-unreadable';
 
 /**
- * Of each job that verifies something, how many findings of its last run that ended well nobody has acknowledged. What
- * could not be read is no finding here: it has an alarm of its own, which ends when it can be.
+ * Of each job that verifies something, how many findings nobody has acknowledged: of its last run that ended well, or of
+ * one that failed after it and had found more by then. What could not be read is no finding here: it has an alarm of its
+ * own, which ends when it can be.
  */
 export async function unacknowledgedOfJobs(
   pool: pg.Pool,
@@ -65,7 +66,7 @@ export async function unacknowledgedOfJobs(
 ): Promise<{ job: string; findings: string }[]> {
   const { rows } = await pool.query<{ job: string; findings: string }>(
     `SELECT j.job,
-            CASE WHEN last.total = 0 OR EXISTS (
+            max(CASE WHEN last.total = 0 OR EXISTS (
               SELECT FROM finding_acknowledgements AS a
                 WHERE a.job = j.job AND a.findings_total = last.all_of_them AND a.findings = last.findings
                   AND last.all_of_them < ${MOST_COUNTED}) THEN 0
@@ -73,18 +74,27 @@ export async function unacknowledgedOfJobs(
               SELECT count(*) FROM jsonb_array_elements(last.findings) AS f (finding)
                 WHERE f.finding ->> 'kind' IS DISTINCT FROM '${UNREADABLE}' AND EXISTS (
                   SELECT FROM finding_acknowledgements AS a CROSS JOIN LATERAL jsonb_array_elements(a.findings) AS k (known)
-                    WHERE a.job = j.job AND k.known = f.finding)) END AS findings
+                    WHERE a.job = j.job AND k.known = f.finding)) END) AS findings
        FROM unnest($1::text[]) AS j (job)
        CROSS JOIN LATERAL (
-         SELECT outcome FROM job_runs AS r WHERE r.job = j.job AND r.status = 'done' ORDER BY r.created_at DESC LIMIT 1) AS run
+         SELECT coalesce(max(r.created_at), '-infinity') AS created_at FROM job_runs AS r
+           WHERE r.job = j.job AND r.status = 'done') AS done
+       CROSS JOIN LATERAL (
+         SELECT outcome FROM job_runs AS r
+           WHERE r.job = j.job AND r.created_at >= done.created_at
+             AND (r.status = 'done' OR (r.status = 'failed' AND r.outcome ? 'verdict'))
+           ORDER BY r.created_at DESC LIMIT ${RUNS_LOOKED_AT}) AS run
        CROSS JOIN LATERAL (
          SELECT coalesce(run.outcome -> 'findings', '[]') AS findings, (run.outcome ->> 'findings_total')::bigint AS all_of_them,
                 (run.outcome ->> 'findings_total')::bigint - coalesce((run.outcome ->> 'unreadable')::bigint, 0) AS total) AS last
-       WHERE last.total IS NOT NULL AND run.outcome ? 'verdict'`,
+       WHERE last.total IS NOT NULL AND run.outcome ? 'verdict'
+       GROUP BY j.job`,
     [jobs],
   );
   return rows;
 }
 
+/** A job that fails again and again: what its last runs found is enough to tell of. */
+const RUNS_LOOKED_AT = 100;
 /** Verifiers that stop at so many do not know how many there are: the next one could not be told from these. */
 const MOST_COUNTED = 1_000;

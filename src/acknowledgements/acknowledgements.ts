@@ -43,7 +43,7 @@ export class Acknowledgements implements OnModuleInit {
   onModuleInit(): void {
     this.metrics.gauge(
       'truetrail_job_unacknowledged_findings',
-      'Findings of the last good run of a job that verifies something, but for those that were acknowledged or could not be read',
+      'Findings of the last good run of a job that verifies something, or of one that failed since, but for those that were acknowledged or could not be read',
       ['job'],
       async () => {
         const jobs = this.runner.list().map(({ job }) => job.name);
@@ -65,7 +65,7 @@ export class Acknowledgements implements OnModuleInit {
     const { status, outcome } = await this.runner.find(job, id);
     const { findings, findings_total: total } = outcome ?? {};
     const found = {
-      isDone: status === 'done',
+      isDone: status === 'done' || (status === 'failed' && Array.isArray(findings)),
       findings: Array.isArray(findings) ? (findings as JsonObject[]) : [],
       findings_total: typeof total === 'number' || typeof total === 'string' ? String(total) : '0',
     };

@@ -10,7 +10,7 @@ import { readJson } from '../integrity/strict-json.js';
 import { TIMESTAMP_PREFIX } from '../integrity/timestamp-reply.js';
 import * as sql from './archive-catalogue.sql.js';
 import { FilesystemObjectStore } from './filesystem-object-store.js';
-import { ObjectConflict, type NewObject, type ObjectStore, type PutResult } from './object-store.js';
+import { ObjectConflict, StoreUnavailable, type NewObject, type ObjectStore, type PutResult } from './object-store.js';
 import { makeWorkingFolder } from './working-folder.js';
 
 /** Nest's token for the ObjectStore; null when ARCHIVE_URL is off. */
@@ -73,9 +73,28 @@ export async function claimStore(store: ObjectStore, pool: pg.Pool): Promise<voi
   }
 }
 
-/** The store, for who must not be the one that ties it to a database: null also where nobody has yet. */
-export async function openClaimedStore(config: Config, pool: pg.Pool): Promise<ObjectStore | null> {
-  return (await sql.claimedStore(pool)) === null ? null : openStore(config);
+/**
+ * The store, for a command that writes to ledgers and must not be the one that ties it to a database: null where there is
+ * nothing in it that a ledger could be held against, or where nobody has tied it yet and it cannot be asked, as a service
+ * that starts then goes on as well. Throws an Error for the operator where it is the archive of another database, or has
+ * anchors of which nothing says whose they are.
+ */
+export async function openOwnStore(config: Config, pool: pg.Pool): Promise<ObjectStore | null> {
+  if ((await sql.claimedStore(pool)) !== null) return openStore(config);
+  try {
+    const found = await findOwnStore(config, pool);
+    if (!found || found.is === 'new') return null;
+    const { store, is } = found;
+    if (is === 'ours') return store;
+    if (await isEmpty(store, ANCHOR_PREFIX)) return null;
+    throw new Error(
+      `Nothing says whose the anchors in ${store.location} are, and this database may lack what they sign: nothing is ` +
+        `recorded. Give this database the ARCHIVE_URL of its own archive, with its ${MARKER_KEY}`,
+    );
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return null;
+    throw error;
+  }
 }
 
 /**
@@ -101,8 +120,8 @@ export async function findOwnStore(
   throw new Error(`${isOfAnother(store)}: give this database the ARCHIVE_URL of its own archive`);
 }
 
-async function isEmpty(store: ObjectStore): Promise<boolean> {
-  for await (const _ of store.list('')) return false;
+async function isEmpty(store: ObjectStore, prefix = ''): Promise<boolean> {
+  for await (const _ of store.list(prefix)) return false;
   return true;
 }
 

@@ -3,9 +3,10 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import pg from 'pg';
 import { archiveReadSettings, makeArchiveReader } from '../archive/archive-reading.js';
-import { claimStore, openStore } from '../archive/archive-store.js';
+import { claimStore, findOwnStore, openStore } from '../archive/archive-store.js';
 import { ArchiveThread } from '../archive/archive-thread.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
+import type { ObjectStore } from '../archive/object-store.js';
 import { findMissingEvents, type FoundEvents } from '../archive/missing-events.js';
 import { findHeldOtherwise } from '../archive/recovered-holds.js';
 import { isServiceLedger } from '../archive/retention-records.js';
@@ -89,7 +90,7 @@ export async function recover(
     await migrateDatabase(config, database, log);
     return await withMeans(config, database, folder, async (given, thread, pool) => {
       const means = { ...given, store, signedOnly, log };
-      await claimStore(store, pool);
+      await claimOwnStore(config, store, pool);
       await takeUpAllAnchors(means.owner, store, logger);
       const objects = await findMissingEvents(store, means.owner, thread, folder, log);
       const ledgers = await recoverLedgers(means, objects, kept);
@@ -110,6 +111,16 @@ export async function recover(
     await rm(folder, { recursive: true, force: true });
     await database.close();
   }
+}
+
+/** Ties the two that belong together. Throws an Error for a store that nothing was ever written to: that is another one. */
+async function claimOwnStore(config: Config, store: ObjectStore, pool: pg.Pool): Promise<void> {
+  if ((await findOwnStore(config, pool))?.is === 'new') {
+    throw new Error(
+      `${store.location} is empty: there is nothing to recover from. Give this database the ARCHIVE_URL of its own archive`,
+    );
+  }
+  await claimStore(store, pool);
 }
 
 /** A ledger that is as long as it was signed may be another: something was recorded in it after the restore. */

@@ -1,7 +1,7 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { allPowerful, type Principal } from '../access/principal.js';
-import { OBJECT_STORE, openClaimedStore } from '../archive/archive-store.js';
+import { OBJECT_STORE, openOwnStore } from '../archive/archive-store.js';
 import { ArchivedReadsModule } from '../archive/archived-reads.module.js';
 import { CONFIG, secretsOf, type Config } from '../config/config.js';
 import { HeldAgainstAnchors } from '../checkpoints/held-against-anchors.js';
@@ -35,7 +35,7 @@ class CommandModule {
         PartitionManager,
         plainProvider(Ledgers, [POOL]),
         AppendGate,
-        { provide: OBJECT_STORE, inject: [CONFIG, POOL], useFactory: openClaimedStore },
+        { provide: OBJECT_STORE, inject: [CONFIG, POOL], useFactory: openOwnStore },
         HeldAgainstAnchors,
         Appender,
         ServiceLedger,

@@ -47,9 +47,10 @@ const HELP = `truetrail COMMAND
   verify [LEDGER]... [--json]
         Reads every event of these ledgers, of all without a name, recomputes it with its links and keys, and holds it
         against what was signed; reads back every anchor that the object store has, and takes up those that the database
-        lacks. After a restore it is for before the service starts, see docs/recovery.md; it may run beside one. Ends with
-        0 when all of it is valid, with 1 when something is not, or could not be read, or when nothing says whose the
-        store at ARCHIVE_URL is.
+        lacks. After a restore it is for before the service starts, see docs/recovery.md; it may run beside one. Ends as
+        truetrail-verify does: with 0 when all of it is valid, 1 when something is not, 2 when it is undecided (nothing is
+        wrong with what could be read, but something could not be: database or store are away, or nothing says whose the
+        store at ARCHIVE_URL is), 3 when the command was not understood or names a ledger that is not there.
   archive create-bucket [S3-URL] [--days DAYS] [--kms-key KEY] [--complete]
         Makes the bucket of S3-URL (s3://bucket/prefix; else that of ARCHIVE_URL) as the archive wants it: with Object
         Lock, default retention, encryption, no public access, lifecycle rules and a policy. Region and credentials come
@@ -75,11 +76,25 @@ Settings come from the environment as for the service (docs/configuration.md). T
 to DATABASE_URL, or else to the embedded one in DATA_DIR, whether the service runs or not. What they do to keys and
 reference data is recorded in the ledger _service.
 
-They end with 0 when it is done, 1 when it failed, 2 when the command was not understood.
+They end with 0 when it is done, 1 when it failed, 2 when the command was not understood; \`verify\` as it says above.
 `;
+
+const EXIT = { failed: 1, usage: 2 };
+/** Of truetrail-verify, and of what gives a verdict here. */
+const VERDICT_EXIT = { invalid: 1, failed: 2, undecided: 2, usage: 3 };
 
 /** The command line is not one of those in HELP. */
 class UsageError extends Error {}
+
+/** What was verified is not valid. */
+class VerdictError extends Error {
+  constructor(
+    readonly verdict: 'invalid' | 'undecided',
+    message: string,
+  ) {
+    super(message);
+  }
+}
 
 const say = (line: string): boolean => process.stderr.write(`${line}\n`);
 const print = (text: string): boolean => process.stdout.write(`${text}\n`);
@@ -190,8 +205,11 @@ const MAX_SHOWN_FINDINGS = 20;
 
 async function verify(args: string[]): Promise<void> {
   const { values, positionals: ledgers } = read(args, { json: { type: 'boolean' } }, true);
-  const { verifyTrail } = await import('./verify.js');
-  const report = await verifyTrail(readConfig(process.env), { ledgers }, say);
+  const { NoSuchLedger, verifyTrail } = await import('./verify.js');
+  const report = await verifyTrail(readConfig(process.env), { ledgers }, say).catch((error: unknown) => {
+    if (error instanceof NoSuchLedger) throw new UsageError(error.message, { cause: error });
+    throw error;
+  });
   if (values.json) print(JSON.stringify(report, null, 2));
   else {
     const { anchors } = report;
@@ -210,7 +228,7 @@ async function verify(args: string[]): Promise<void> {
   if (report.verdict === 'valid') return;
   const wrong = report.ledgers.filter(({ verdict }) => verdict !== 'valid').map(({ ledger }) => ledger);
   const names = [...(report.anchors && report.anchors.verdict !== 'valid' ? ['the anchors'] : []), ...wrong];
-  throw new Error(`The trail is ${report.verdict}: ${names.join(', ')}`);
+  throw new VerdictError(report.verdict, `The trail is ${report.verdict}: ${names.join(', ')}`);
 }
 
 async function createKey(args: string[]): Promise<void> {
@@ -366,15 +384,17 @@ async function main(args: string[]): Promise<number> {
   if (args.length === 0 || args.includes('--help') || args.includes('-h')) args = ['help'];
   const words = ['keys', 'archive', 'signing-key', 'reference-data'].includes(args[0]!) ? 2 : 1;
   const command = COMMANDS[args.slice(0, words).join(' ')];
+  const exit = command === verify ? VERDICT_EXIT : EXIT;
   try {
     if (!command) throw new UsageError(`there is no command ${args.slice(0, words).join(' ')}`);
     await command(args.slice(words));
     return 0;
   } catch (error) {
     say(explain(error));
-    if (!(error instanceof UsageError)) return 1;
+    if (error instanceof VerdictError) return VERDICT_EXIT[error.verdict];
+    if (!(error instanceof UsageError)) return exit.failed;
     say('`truetrail help` lists the commands.');
-    return 2;
+    return exit.usage;
   }
 }
 

@@ -17,6 +17,9 @@ import { assertMigrated, openDatabase } from './open-database.js';
 const LOCK_TIMEOUT_MS = 10_000;
 const STANDARD_ERROR = 2;
 
+/** A ledger that was named does not exist. */
+export class NoSuchLedger extends Error {}
+
 /** A ledger's verdict; sequences as decimal strings. */
 export interface VerifiedLedger {
   ledger: string;
@@ -55,8 +58,8 @@ export interface VerificationReport {
  * recomputed with its links and its key (level 1), and held against every checkpoint that was signed of it (level 2). The
  * anchors that these come from are read back from the object store first, those too that were written after the backup of
  * a database that was restored; they are entered into it, as a replica does that starts. Nothing else is written: so it is
- * for a database that no service works on yet, and harmless beside one. Throws for a ledger that does not exist, and what
- * database and store throw.
+ * for a database that no service works on yet, and harmless beside one. Throws NoSuchLedger, and what database and store
+ * throw.
  */
 export async function verifyTrail(
   config: Config,
@@ -79,7 +82,7 @@ export async function verifyTrail(
     await assertMigrated(database);
     const anchors = await verifyAnchors(config, pool, logger, log);
     const there = await ledgerNames(pool);
-    for (const ledger of named) if (!there.includes(ledger)) throw new Error(`There is no ledger ${ledger}`);
+    for (const ledger of named) if (!there.includes(ledger)) throw new NoSuchLedger(`There is no ledger ${ledger}`);
     const ledgers: VerifiedLedger[] = [];
     for (const ledger of named.length > 0 ? named : there) {
       ledgers.push(await verifyLedger(config, database.url, pool, ledger));

@@ -4,7 +4,7 @@ import { Ledgers } from '../events/ledgers.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
-import type { Job, JobContext } from '../jobs/job.js';
+import { FailedRun, type Job, type JobContext } from '../jobs/job.js';
 import { withoutCredentials } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { noSamples, SampleBundles, type LedgerSamples } from './sample-bundles.js';
@@ -77,7 +77,8 @@ export class EvidenceVerification implements Job, OnModuleInit {
       await this.tell(outcome, context, 'stopped').catch((failure: unknown) =>
         context.log.error({ err: failure }, 'findings of a run that was stopped are not on record'),
       );
-      throw error;
+      // a run that stops is put back; one that fails keeps what it found, which its samples may not meet again
+      throw context.signal.aborted || outcome.findings_total === 0 ? error : new FailedRun({ ...outcome }, error);
     }
     const outcome = outcomeOf(done);
     await this.tell(outcome, context, 'done');

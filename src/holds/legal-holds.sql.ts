@@ -132,6 +132,20 @@ export async function readRecordedActs(
   return rows;
 }
 
+/** How many acts on each hold are in the database, of one of the service's ledgers and after a sequence. */
+export async function countRecordedActs(
+  database: Database,
+  ledger: string,
+  after: bigint,
+): Promise<{ id: string; acts: number }[]> {
+  const { rows } = await database.query<{ id: string; acts: number }>(
+    `SELECT entity_id AS id, count(*)::integer AS acts FROM audit_events
+       WHERE ledger = $1 AND entity_type = $2 AND sequence > $3 GROUP BY entity_id`,
+    [ledger, LEGAL_HOLD, String(after)],
+  );
+  return rows;
+}
+
 export interface HoldFilter {
   state: string | null;
   ledger: string | null;

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
+import { ARCHIVED_EVENTS, type ArchivedEvents, type ArchivedSearch } from '../archive/archived-events.js';
 import { POOL } from '../database/tokens.js';
 import { serviceLine } from '../events/service-line.js';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
@@ -10,6 +10,9 @@ import type { HoldFacts, HoldState } from './legal-holds.sql.js';
 const KEEPING: ReadonlySet<string> = new Set<HoldState>(['requested', 'active', 'release-requested']);
 /** Of one hold: a release can be asked for and rejected many times. */
 const MAX_ACTS = 10_000;
+/** Of acts on all holds, read at once. */
+const PAGE_ROWS = 1_000;
+const PAGE_BYTES = 16 * 1024 * 1024;
 
 /** A hold that the database has otherwise than the last act on record leaves it. */
 export interface ContradictedHold {
@@ -21,12 +24,14 @@ export interface ContradictedHold {
 /**
  * Holds of the database beside the acts in the service's own ledgers, which are chained and signed: whoever owns the tables
  * could end a hold there, or make it keep less, and no act would say so. An act is on record before it takes effect, so
- * what ended without one was changed past the service.
+ * what ended without one, or is not there any more, was changed past the service.
  */
 @Injectable()
 export class RecordedHolds {
   /** what was found to agree, as it was then: an ended hold never changes again, and what a hold selects never does */
   private readonly agreed = new Map<string, string>();
+  /** of each of the service's ledgers, how many acts on each hold it has up to a sequence that has left the database */
+  private readonly archivedActs = new Map<string, { to: bigint; acts: Map<string, number> }>();
 
   constructor(
     @Inject(POOL) private readonly pool: pg.Pool,
@@ -35,7 +40,48 @@ export class RecordedHolds {
 
   /** Throws what the archive throws. */
   async contradicted(): Promise<ContradictedHold[]> {
-    const holds = (await sql.readHolds(this.pool)).filter((hold) => this.agreed.get(hold.id) !== signatureOf(hold));
+    // before the holds: one that is made meanwhile is not missing
+    const acts = await this.actsOnRecord();
+    const all = await sql.readHolds(this.pool);
+    return [...(await this.removed(acts, all)), ...(await this.changed(all))];
+  }
+
+  /**
+   * Those that the last act on record left in force and that are not there. A request alone may be the record of one that
+   * was interrupted before it took effect: an act that follows it shows that the hold was there.
+   */
+  private async removed(acts: ReadonlyMap<string, number>, holds: readonly HoldFacts[]): Promise<ContradictedHold[]> {
+    const there = new Set(holds.map(({ id }) => id));
+    const absent = [...acts].filter(([id, count]) => count > 1 && !there.has(id)).map(([id]) => id);
+    if (absent.length === 0) return [];
+    const last = await this.lastActs(absent);
+    return absent.flatMap((id) => {
+      const state = last.get(id)?.state as string | undefined;
+      if (state === undefined || !KEEPING.has(state)) return [];
+      return [{ id, how: `it is not in the database, and the last act on record left it ${state}` }];
+    });
+  }
+
+  /** How many acts on each hold are on record: what the archive has is read once. */
+  private async actsOnRecord(): Promise<Map<string, number>> {
+    const acts = new Map<string, number>();
+    const add = (id: string, count: number): void => void acts.set(id, (acts.get(id) ?? 0) + count);
+    for (const { ledger, archivedTo } of await serviceLine(this.pool)) {
+      const archived = this.archivedActs.get(ledger) ?? { to: 0n, acts: new Map<string, number>() };
+      this.archivedActs.set(ledger, archived);
+      while (archived.to < archivedTo) {
+        const { rows, cut } = await this.archive.search(searchAfter(ledger, archived.to, archivedTo));
+        for (const { entity_id: id } of rows) archived.acts.set(id, (archived.acts.get(id) ?? 0) + 1);
+        archived.to = cut && rows.length > 0 ? BigInt(rows.at(-1)!.sequence) : archivedTo;
+      }
+      for (const [id, count] of archived.acts) add(id, count);
+      for (const { id, acts: count } of await sql.countRecordedActs(this.pool, ledger, archivedTo)) add(id, count);
+    }
+    return acts;
+  }
+
+  private async changed(all: readonly HoldFacts[]): Promise<ContradictedHold[]> {
+    const holds = all.filter((hold) => this.agreed.get(hold.id) !== signatureOf(hold));
     if (holds.length === 0) return [];
     const last = await this.lastActs(holds.map(({ id }) => id));
     const contradicted: ContradictedHold[] = [];
@@ -66,6 +112,23 @@ export class RecordedHolds {
     }
     return last;
   }
+}
+
+/** Acts on holds of one of the service's ledgers that have left the database, after a sequence. */
+function searchAfter(ledger: string, after: bigint, upTo: bigint): ArchivedSearch {
+  return {
+    ledger,
+    query: {
+      equal: [['entity_type', sql.LEGAL_HOLD]],
+      metadata: [],
+      ...{ from: undefined, to: undefined, recordedFrom: undefined, recordedTo: undefined },
+      ...{ fromSequence: after + 1n, toSequence: upTo, sort: 'sequence', order: 'asc' },
+    },
+    upTo,
+    after: undefined,
+    maxRows: PAGE_ROWS,
+    maxBytes: PAGE_BYTES,
+  };
 }
 
 function contradiction(hold: HoldFacts, act: JsonObject): string | undefined {

@@ -6,6 +6,7 @@ import {
   EVIDENCE_ORIGIN,
   idOf,
   inMemory,
+  inventedAnchors,
   keyOfByte,
   KeptTree,
   LEDGER_KEY,
@@ -18,6 +19,7 @@ import {
   recordedAtOf,
   repacked,
   uncommittedAnchors,
+  UNRECORDABLE,
   unpack,
   WITNESS_KEY,
   WITNESS_NAME,
@@ -35,6 +37,8 @@ import { COSIGNATURE_ED25519, formatNote, signText, VerifierKey, verifierKey } f
 import { ZipWriter } from './zip.js';
 
 const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
+const NOT_COMPARED =
+  'its anchors are not compared with those of the object store: their numbers, and what comes before them, are what the bundle says';
 const WITNESS = verifierKey(WITNESS_NAME, WITNESS_KEY, COSIGNATURE_ED25519);
 const ledger = makeLedger(60);
 
@@ -339,7 +343,7 @@ describe('an evidence bundle', () => {
     expect(verify(bytes)).toMatchObject({
       verdict: 'valid',
       unchecked: [],
-      notes: ['3 timestamps of authorities are not looked at'],
+      notes: [NOT_COMPARED, '3 timestamps of authorities are not looked at'],
     });
     const seen: string[] = [];
     const report = verify(bytes, {
@@ -411,7 +415,7 @@ describe('an evidence bundle', () => {
     const bytes = await makeBundle(ledger, RANGE);
     const many = verify(repacked(bytes, FILES.events(1), () => '\n'.repeat(100_000)));
     expect(many).toMatchObject({ verdict: 'invalid', findings_total: 1_000 });
-    expect(many.notes).toEqual(['after 1000 findings it is not looked at further']);
+    expect(many.notes).toEqual([NOT_COMPARED, 'after 1000 findings it is not looked at further']);
     const archived = verify(repacked(bytes, FILES.archive, () => '{}\n'.repeat(100_000)));
     expect(archived).toMatchObject({ verdict: 'invalid', findings_total: 1_000 });
     for (const [name, size] of [
@@ -627,6 +631,63 @@ describe('an evidence bundle', () => {
     const files = unpack(await makeBundle(ledger, RANGE));
     for (const [at, anchor] of anchors.entries()) files.set(FILES.anchor(7n + BigInt(at)), anchor);
     expectInvalid(verify(pack(files)), 'anchor');
+  });
+
+  it.each(inventedAnchors(whole))(
+    'is refused with another ledger that the key has not signed, %s',
+    async (_, anchors) => {
+      const files = unpack(await makeBundle(ledger, { ...RANGE, papers: { anchors } }));
+      const report = verify(pack(files));
+      expectInvalid(report, 'anchor');
+      expect(report.findings[0]!.detail).toMatch(/_service is not signed with a key reached from the one given/);
+    },
+  );
+
+  it('is valid with another ledger that a successor of the key has signed, of which that ledger alone tells', async () => {
+    const [first] = makePapers(whole).anchors as [Buffer];
+    const service = 'audit.example.com/truetrail/_service';
+    const successor = keyOfByte(9);
+    const anchorOf = (number: bigint, before: Buffer, successions: string[]): Buffer => {
+      const text = checkpointText({ origin: service, size: number, rootHash: part.root });
+      const note = formatNote({ text, signatures: [signText(text, service, successor)] });
+      const checkpoints = [{ sizeBefore: 1n, note }];
+      return anchorBytes({ number, previous: anchorHash(before), checkpoints, successions });
+    };
+    const next = anchorOf(8n, first, [signSuccession(service, 8n, LEDGER_KEY, successor)]);
+    const anchors = [first, next, anchorOf(9n, next, [])];
+    expect(verify(await makeBundle(ledger, { ...RANGE, papers: { anchors } }))).toMatchObject({ verdict: 'valid' });
+  });
+
+  it('is held against the anchors of the store, where these are given', async () => {
+    const bytes = await makeBundle(ledger, RANGE);
+    const [first] = makePapers(whole).anchors as [Buffer];
+    const stored = new Map([[7n, first]]);
+    const storedAnchor = (number: bigint): Buffer | undefined => stored.get(number);
+    expect(verify(bytes)).toMatchObject({ verdict: 'valid', notes: [NOT_COMPARED] });
+    expect(verify(bytes, { storedAnchor })).toMatchObject({ verdict: 'valid', notes: [] });
+    // the same checkpoint under a number and after an anchor that never were
+    const anchor = anchorBytes({ ...parseAnchor(first), number: 9_999n, previous: Buffer.alloc(32, 1) });
+    const moved = await makeBundle(ledger, { ...RANGE, papers: { anchors: [anchor] } });
+    expect(verify(moved).verdict).toBe('valid');
+    expect(verify(moved, { storedAnchor })).toMatchObject({
+      verdict: 'undecided',
+      unchecked: [expect.stringMatching(/^anchors\/000000009999 is not among the anchors given/)],
+    });
+    stored.set(9_999n, first);
+    expectInvalid(verify(moved, { storedAnchor }), 'anchor');
+  });
+
+  it.each(UNRECORDABLE)('is refused with an event that no service records: %s', async (_, change) => {
+    const made = makeLedger(12, (record, sequence) => void (sequence === 6 && change(record)));
+    const asked = { from_sequence: '6', to_sequence: '6' };
+    const plan: BundlePlan = { asked, completeness: 'complete-range', range: { from: 6n, to: 6n }, found: [6] };
+    expect(verify(await makeBundle(makeLedger(12), plan)).verdict).toBe('valid');
+    await expect(makeBundle(made, plan)).rejects.toThrow(BundleError);
+    const report = verify(await makeBundle(made, { ...plan, isUnchecked: true }));
+    expect(report.verdict).toBe('invalid');
+    expect(report.findings.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^(content|link)$/)]),
+    );
   });
 
   it('is valid with anchors that go on from its checkpoint', async () => {

@@ -9,6 +9,7 @@ import {
   isEventId,
   type Envelope,
 } from './event.js';
+import { contentFault, isCanonicalId, isCanonicalTime } from './content-form.js';
 import {
   askedOfContents,
   kindOfAsked,
@@ -33,16 +34,13 @@ export class AskedError extends Error {
   override readonly name = 'AskedError';
 }
 
-/** Of a content these are always there. */
-const REQUIRED = [
-  ...['action', 'entity_id', 'entity_type', 'event_id', 'event_type', 'metadata', 'new_state', 'previous_state'],
-  ...['timestamp', 'user_id'],
-] as const;
 const ENVELOPE_LINE: ReadonlySet<string> = new Set([...ENVELOPE_MEMBERS, 'event_hash']);
 const CONTENT_NAMES: ReadonlySet<string> = new Set(CONTENT_MEMBERS);
 const EVENT_LINE: ReadonlySet<string> = new Set([...ENVELOPE_LINE, ...CONTENT_MEMBERS, 'salt']);
 const MICROS = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
 const SEQUENCE = /^[1-9][0-9]{0,18}$/;
+/** Printable ASCII without `"` and `\\`, so that SQL can write its JCS form. */
+const PRINCIPAL = /^[ !#-[\]-~]+$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const SALT = /^[0-9a-f]{32}$/;
 
@@ -289,10 +287,11 @@ function isEnvelope(line: JsonObject): line is EnvelopeLine {
     typeof origin === 'string' &&
     typeof sequence === 'string' &&
     SEQUENCE.test(sequence) &&
-    isEventId(id) &&
-    typeof recordedAt === 'string' &&
+    isCanonicalId(id) &&
+    isCanonicalTime(recordedAt) &&
     MICROS.test(recordedAt) &&
     typeof by === 'string' &&
+    PRINCIPAL.test(by) &&
     isHash(content) &&
     isHash(event) &&
     (previous === null || isHash(previous))
@@ -307,8 +306,8 @@ function checkContent(
   const unknown = Object.keys(line).find((name) => !EVENT_LINE.has(name));
   if (unknown !== undefined)
     at('content', `it has a member ${JSON.stringify(unknown.slice(0, 50))} that no hash holds`);
-  const absent = REQUIRED.find((name) => !Object.hasOwn(line, name));
-  if (absent !== undefined) at('content', `it has no ${absent}`);
+  const fault = contentFault(line);
+  if (fault !== undefined) at('content', fault);
   const { salt } = line;
   if (typeof salt !== 'string' || !SALT.test(salt)) {
     at('content', 'it has no salt of 16 bytes in hex');

@@ -1,5 +1,13 @@
 import { hash } from 'node:crypto';
-import { anchoredNote, anchorHash, AnchorError, isAnchoredNote, parseAnchor, type Anchor } from './anchor.js';
+import {
+  anchoredNote,
+  anchorHash,
+  AnchorError,
+  anchorKey,
+  isAnchoredNote,
+  parseAnchor,
+  type Anchor,
+} from './anchor.js';
 import { canonicalize, type JsonObject } from './canonical-json.js';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.js';
 import { HASH_BYTES, leafHash } from './event.js';
@@ -17,7 +25,7 @@ import {
 import { deletedText, shownDeleted, type BundleTimestamp } from './evidence-claims.js';
 import { AskedError, BundleLineCheck, readCanonicalLine, type LineFinding } from './evidence-lines.js';
 import { EvidencePage, PAGE_VERSION } from './evidence-page.js';
-import { signedByReached } from './key-succession.js';
+import { ReachedKeys, signedByReached } from './key-succession.js';
 import { MultiproofRoot } from './multiproof.js';
 import {
   COSIGNATURE_ED25519,
@@ -92,6 +100,8 @@ export interface VerifyBundleOptions {
   witnesses?: readonly VerifierKey[];
   /** without it timestamps are not looked at */
   verifyTimestamp?: VerifyTimestamp;
+  /** the bytes of anchors as the object store has them, or a copy of it; undefined for one that is not there */
+  storedAnchor?: ((number: bigint) => Buffer | undefined) | undefined;
 }
 
 /** After so many it is not looked at further: a small zip can hold a great many lines that are none. */
@@ -313,8 +323,10 @@ class BundleVerification {
       if (anchors) {
         this.checkAnchor(anchors[0]!, note.toString(), checkpoint, successions);
         this.checkLaterAnchors(anchors, checkpoint, successions);
+        this.checkOthers(anchors, checkpoint.origin, successions);
       }
     }
+    if (anchors) this.compareWithStore(anchors);
     if (anchors) this.checkTimestamps(timestamps, anchors);
     if (!checkpoint || !anchors || !keys || !archive) return undefined;
     const anchorFiles = anchors.map(({ bytes }) => bytes);
@@ -422,7 +434,7 @@ class BundleVerification {
 
   /**
    * That what the anchors say of this ledger goes on from its checkpoint: none takes anything back, each is signed by the
-   * key that may, and successions of its keys are in keys.json. What they say of others, nobody but the store vouches for.
+   * key that may, and successions of its keys are in keys.json.
    */
   private checkLaterAnchors(
     anchors: readonly ReadAnchor[],
@@ -455,6 +467,50 @@ class BundleVerification {
           }
         }
         before = own;
+      }
+    }
+  }
+
+  /**
+   * One key signs all ledgers of a service at a time, each under its origin: so what anchors say of others is signed with a
+   * key that is reached, by successions of whichever ledger. That it is the newest of theirs, or that none is left out,
+   * nobody but the store vouches for.
+   */
+  private checkOthers(anchors: readonly ReadAnchor[], origin: string, successions: readonly string[]): void {
+    const trusted = this.trustedKeys(origin);
+    if (trusted.length === 0) return;
+    const reached = new ReachedKeys(trusted, successions);
+    for (const { anchor } of anchors) {
+      for (const note of anchor.successions) reached.follow(note);
+      for (const { note } of anchor.checkpoints) {
+        const signed = parseNote(note);
+        const other = parseCheckpoint(signed.text).origin;
+        if (other === origin || reached.isSigned(signed, other)) continue;
+        this.find(
+          'anchor',
+          `${FILES.anchor(anchor.number)}: its checkpoint of ${other} is not signed with a key reached from the one given`,
+        );
+      }
+    }
+  }
+
+  /** Nobody signs an anchor as a whole: that these are the ones that were written, the store alone can tell. */
+  private compareWithStore(anchors: readonly ReadAnchor[]): void {
+    const { storedAnchor } = this.options;
+    if (!storedAnchor) {
+      this.report.notes.push(
+        'its anchors are not compared with those of the object store: their numbers, and what comes before them, are what the bundle says',
+      );
+      return;
+    }
+    for (const { anchor, bytes } of anchors) {
+      const stored = storedAnchor(anchor.number);
+      if (stored === undefined) {
+        this.report.unchecked.push(
+          `${anchorKey(anchor.number)} is not among the anchors given, so that it is not seen whether it was ever written so`,
+        );
+      } else if (!stored.equals(bytes)) {
+        this.find('anchor', `${FILES.anchor(anchor.number)} is another than ${anchorKey(anchor.number)} of the store`);
       }
     }
   }

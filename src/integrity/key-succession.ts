@@ -169,3 +169,55 @@ export function signedByReached(
     terms.filter(isInTerm).map(({ key }) => key),
   );
 }
+
+/**
+ * Keys of a log, whichever of its ledgers they sign: one key signs all of them at a time, and is called by the origin of
+ * each. At first those that successions of one ledger lead to from the keys that are trusted for it.
+ */
+export class ReachedKeys {
+  private readonly publicKeys = new Map<string, VerifierKey>();
+
+  /** Notes that cannot be followed lead nowhere. */
+  constructor(trusted: readonly VerifierKey[], successions: readonly string[]) {
+    for (const key of trusted) {
+      try {
+        for (const term of followSuccessions(key, successions)) this.add(term.key);
+      } catch (error) {
+        if (!(error instanceof NoteError)) throw error;
+        this.add(key);
+      }
+    }
+  }
+
+  /** Takes a succession of any ledger's keys, where it is from a key that is reached; passes over whatever else. */
+  follow(note: string): void {
+    try {
+      const { origin } = parseSuccession(note);
+      for (const key of [...this.publicKeys.values()]) {
+        const succession = readSuccession(note, renamed(key, origin));
+        if (succession) this.add(succession.successor);
+      }
+    } catch (error) {
+      if (!(error instanceof NoteError)) throw error;
+    }
+  }
+
+  /** Whether a note bears the signature of one of them under this origin, and no wrong one of theirs. */
+  isSigned(note: SignedNote, origin: string): boolean {
+    try {
+      const keys = [...this.publicKeys.values()].map((key) => renamed(key, origin));
+      return verifyNote(note, keys).length > 0;
+    } catch (error) {
+      if (error instanceof NoteError) return false;
+      throw error;
+    }
+  }
+
+  private add(key: VerifierKey): void {
+    this.publicKeys.set(key.publicKey.toString('hex'), key);
+  }
+}
+
+function renamed({ algorithm, publicKey }: VerifierKey, name: string): VerifierKey {
+  return new VerifierKey(name, algorithm, publicKey);
+}

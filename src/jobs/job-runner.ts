@@ -11,7 +11,7 @@ import { Problem } from '../http/problem.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { LOGGER, withoutCredentials } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
-import { SERVICE, type Job } from './job.js';
+import { FailedRun, SERVICE, type Job } from './job.js';
 import { JobLock } from './job-lock.js';
 import * as sql from './job-runs.sql.js';
 import type { JobRun } from './job-runs.sql.js';
@@ -246,9 +246,10 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
         return;
       }
       this.metrics.countJobFailure(job.name);
-      log.error({ err: error }, 'a job failed');
-      const message = withoutCredentials(error instanceof Error ? error.message : String(error));
-      await sql.finishRun(this.pool, run.id, 'failed', { error: message });
+      const [outcome, err] = error instanceof FailedRun ? [error.outcome, error.cause] : [{}, error];
+      log.error({ err }, 'a job failed');
+      const message = withoutCredentials(err instanceof Error ? err.message : String(err));
+      await sql.finishRun(this.pool, run.id, 'failed', { ...outcome, error: message });
     }
   }
 }

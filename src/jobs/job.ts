@@ -15,6 +15,16 @@ export interface JobContext {
   requestedBy: string;
 }
 
+/** A run that failed and has something to say all the same: `outcome` is kept with its error, which is that of `cause`. */
+export class FailedRun extends Error {
+  constructor(
+    readonly outcome: JsonObject,
+    cause: unknown,
+  ) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
 /** Work that is done regularly, by one replica at a time. */
 export interface Job {
   /** In the API and in the lock, for ever. */
@@ -27,7 +37,8 @@ export interface Job {
   readonly atStart?: boolean;
   /**
    * Does the work and returns its figures. Must stand being killed anywhere and run again. Throws `signal.reason` when
-   * it stops for the signal: the run is then put back and goes on elsewhere, or at the next start.
+   * it stops for the signal: the run is then put back and goes on elsewhere, or at the next start. Any other error fails
+   * the run; what was found until then goes with it in a FailedRun.
    */
   run(context: JobContext): Promise<JsonObject>;
 }

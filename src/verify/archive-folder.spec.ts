@@ -23,6 +23,7 @@ import {
   WITNESS_NAME,
 } from '../../test/support/evidence.js';
 import { ArchiveObjectWriter } from '../archive/archive-object.js';
+import { EntityIndexWriter, type EntitiesRange, type EntityEntry } from '../archive/entity-index.js';
 import { loadCompression } from '../archive/parquet-file.js';
 import { anchorBytes, anchorHash, anchorKey, type AnchoredCheckpoint } from '../integrity/anchor.js';
 import { canonicalize } from '../integrity/canonical-json.js';
@@ -236,15 +237,15 @@ describe('a copy of an archive', () => {
     expect(await details()).toMatch(/key: anchors\/000000000003/);
   });
 
-  /** One object with so many events; its name. */
-  function put(to: number): string {
-    rmSync(join(folder, 'early'), { recursive: true, force: true });
-    mkdirSync(join(folder, 'early'));
+  /** One object with so many events, of which the ledger may be called otherwise; its name. */
+  function put(to: number, kind: 'early' | 'month' = 'early', ledger = 'main'): string {
+    rmSync(join(folder, kind), { recursive: true, force: true });
+    mkdirSync(join(folder, kind));
     mkdirSync(join(folder, 'format'), { recursive: true });
     writeFileSync(join(folder, FORMAT_DESCRIPTION.key), FORMAT_DESCRIPTION.bytes);
     const path = join(folder, 'made');
-    const writer = new ArchiveObjectWriter(path, { kind: 'early', number: 1n });
-    writer.begin({ ledger: 'main', origin: EVIDENCE_ORIGIN, fromSequence: 1n, previousEventHash: null });
+    const writer = new ArchiveObjectWriter(path, { kind, number: 1n });
+    writer.begin({ ledger, origin: EVIDENCE_ORIGIN, fromSequence: 1n, previousEventHash: null });
     for (const record of records.slice(0, to)) writer.add(rowOf(record));
     const name = objectKey(writer.finish());
     renameSync(path, join(folder, name));
@@ -270,6 +271,73 @@ describe('a copy of an archive', () => {
       const { verdict, findings } = await verifyArchiveFolder(folder, [KEY]);
       expect([at, verdict, findings[0]?.kind]).toEqual([at, 'invalid', 'object']);
     }
+  });
+
+  /** The index of the events up to one, written as it may not be said of them. */
+  function putIndex(to: number, change: { entry?: Partial<EntityEntry>; range?: Partial<EntitiesRange> } = {}): string {
+    rmSync(join(folder, 'entities'), { recursive: true, force: true });
+    mkdirSync(join(folder, 'entities'));
+    const path = join(folder, 'made');
+    const writer = new EntityIndexWriter(path, 2n);
+    const [first, last] = [records[0]!, records[to - 1]!];
+    writer.begin({
+      ledger: 'main',
+      origin: EVIDENCE_ORIGIN,
+      from_sequence: '1',
+      to_sequence: String(to),
+      least_timestamp: first.timestamp,
+      greatest_timestamp: last.timestamp,
+      least_recorded_at: first.recorded_at,
+      greatest_recorded_at: last.recorded_at,
+      previous_event_hash: null,
+      last_event_hash: last.event_hash,
+      ...change.range,
+    });
+    const entries = records.slice(0, to).map(({ entity_type, entity_id, sequence }): EntityEntry => {
+      const entry = { entity_type, entity_id, sequence, is_correction: false };
+      return sequence === '3' ? { ...entry, ...change.entry } : entry;
+    });
+    entries.sort((a, b) => Number(a.entity_id > b.entity_id) - Number(a.entity_id < b.entity_id));
+    for (const entry of entries) writer.add(entry);
+    const name = objectKey(writer.finish());
+    renameSync(path, join(folder, name));
+    return name;
+  }
+
+  it('has an index that lists the events of its month, and says of them what is so', async () => {
+    await loadCompression();
+    write([{ checkpoints: [one(0, checkpoint(10))] }, { checkpoints: [one(10, checkpoint(30))] }]);
+    put(30, 'month');
+    putIndex(30);
+    expect(await details()).toBe('');
+    expect((await verifyArchiveFolder(folder, [KEY])).verdict).toBe('valid');
+    for (const [change, said] of [
+      [{ entry: { entity_id: 'O-9' } }, 'it lists other entities of .* than the objects beside it hold'],
+      [{ entry: { is_correction: true } }, 'it lists other entities of .* than the objects beside it hold'],
+      [{ range: { ledger: 'other' } }, 'it says that .*/main is the ledger other'],
+      [{ range: { last_event_hash: records[28]!.event_hash } }, 'last_event_hash of .* is not that of the objects'],
+      [
+        { range: { previous_event_hash: records[28]!.event_hash } },
+        'previous_event_hash of .* is not that of the objects',
+      ],
+      [{ range: { least_timestamp: records[1]!.timestamp } }, 'least_timestamp of .* is not that of the objects'],
+      [{ range: { greatest_timestamp: records[1]!.timestamp } }, 'greatest_timestamp of .* is not that of the objects'],
+    ] as const) {
+      const name = putIndex(30, change);
+      expect(await details()).toMatch(new RegExp(`^object: ${name}: ${said}[^\n]*$`));
+    }
+    const index = putIndex(30);
+    put(20, 'month');
+    expect((await verifyArchiveFolder(folder, [KEY])).unchecked).toContainEqual(
+      `${index}: not all objects whose events of ${EVIDENCE_ORIGIN} it lists are in this folder`,
+    );
+  });
+
+  it('has objects that call a ledger by the name in its origin', async () => {
+    await loadCompression();
+    write([{ checkpoints: [one(0, checkpoint(30))] }]);
+    const name = put(30, 'early', 'other');
+    expect(await details()).toMatch(`object: ${name}: it says that ${EVIDENCE_ORIGIN} is the ledger other`);
   });
 
   it('may hold events of a ledger that no anchor names, of which nobody can say anything', async () => {

@@ -102,6 +102,7 @@ async function openObject(folder: string, name: string, report: ArchiveReport): 
       throw new ArchiveObjectError(`its SHA-256 is ${digest}, and not that of its name`);
     }
     const { ranges } = (await verifyObject(file)).manifest;
+    ranges.forEach(requireOwnName);
     return { name, file, footer: await readFooter(file), ranges };
   } catch (error) {
     file.close();
@@ -130,11 +131,19 @@ async function checkEntities(
       const parts = all.filter(
         (each) => each.origin === range.origin && BigInt(each.from_sequence) >= from && BigInt(each.to_sequence) <= to,
       );
+      requireOwnName(range);
       const count = parts.reduce((sum, each) => sum + BigInt(each.to_sequence) - BigInt(each.from_sequence) + 1n, 0n);
       if (count !== to - from + 1n) {
         report.unchecked.push(`${name}: not all objects whose events of ${range.origin} it lists are in this folder`);
-      } else if (sumOf(parts.map((each) => each.entities_hash)) !== BigInt(`0x${range.entities_hash}`)) {
+        continue;
+      }
+      if (sumOf(parts.map((each) => each.entities_hash)) !== BigInt(`0x${range.entities_hash}`)) {
         throw new ArchiveObjectError(`it lists other entities of ${range.origin} than the objects beside it hold`);
+      }
+      const facts = factsOf(parts);
+      const other = (Object.keys(facts) as (keyof typeof facts)[]).find((each) => facts[each] !== range[each]);
+      if (other !== undefined) {
+        throw new ArchiveObjectError(`${other} of ${range.origin} is not that of the objects beside it`);
       }
     }
   } catch (error) {
@@ -143,6 +152,30 @@ async function checkEntities(
   } finally {
     file.close();
   }
+}
+
+/** What objects say of a range that they make up, as one that lists the same events has to say it. */
+function factsOf(parts: readonly ArchivedRange[]) {
+  const inOrder = [...parts].sort((a, b) => Number(BigInt(a.from_sequence) - BigInt(b.from_sequence)));
+  // times with six digits and Z are in the order of their texts
+  const [least, greatest] = [
+    (times: string[]): string => times.reduce((a, b) => (b < a ? b : a)),
+    (times: string[]): string => times.reduce((a, b) => (b > a ? b : a)),
+  ];
+  return {
+    least_timestamp: least(parts.map((each) => each.least_timestamp)),
+    greatest_timestamp: greatest(parts.map((each) => each.greatest_timestamp)),
+    least_recorded_at: least(parts.map((each) => each.least_recorded_at)),
+    greatest_recorded_at: greatest(parts.map((each) => each.greatest_recorded_at)),
+    previous_event_hash: inOrder[0]!.previous_event_hash,
+    last_event_hash: inOrder.at(-1)!.last_event_hash,
+  };
+}
+
+/** An origin ends with its ledger's name, by which the rows of an object go. Throws ArchiveObjectError. */
+function requireOwnName({ origin, ledger }: { origin: string; ledger: string }): void {
+  if (origin.slice(origin.lastIndexOf('/') + 1) === ledger) return;
+  throw new ArchiveObjectError(`it says that ${origin} is the ledger ${ledger}`);
 }
 
 /** Modulo 2^256. */
@@ -161,7 +194,9 @@ function openDigests(folder: string, name: string, report: ArchiveReport): Diges
     if (!name.endsWith(`-${digest.slice(0, DIGITS_IN_NAME)}.digests`)) {
       throw new ArchiveObjectError(`its SHA-256 is ${digest}, and not that of its name`);
     }
-    return [{ name, ranges: readDigests(bytes).manifest.ranges }];
+    const { ranges } = readDigests(bytes).manifest;
+    ranges.forEach(requireOwnName);
+    return [{ name, ranges }];
   } catch (error) {
     if (!(error instanceof ArchiveObjectError)) throw error;
     report.find('object', `${name}: ${error.message}`);

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ANCHOR_PREFIX, anchorKey } from '../integrity/anchor.js';
 import { verifyBundle, type VerifyTimestamp } from '../integrity/evidence-verifier.js';
 import { NoteError, VerifierKey } from '../integrity/signed-note.js';
 import { verifyArchiveFolder, type ArchiveOutcome } from './archive-folder.js';
+import { ANCHOR_FILE } from './archive-names.js';
 import { FileAccess } from './file-access.js';
 import { watchLedger, type WatchOutcome } from './ledger-monitor.js';
 import { bundleReportText, findingLines, printable } from './report-text.js';
@@ -15,7 +17,7 @@ import { timestampCheck } from './timestamp-check.js';
  * nothing but Node and integrity/.
  */
 
-const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--timestamp-roots FILE] [--json]
+const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--timestamp-roots FILE] [--anchors FOLDER] [--json]
         Verifies an evidence bundle, offline.
 truetrail-verify archive FOLDER --key KEY... [--witness KEY]... [--timestamp-roots FILE] [--json]
         Verifies a copy of an archive (the folder that has anchors/ in it, as \`truetrail archive copy\` makes it of a
@@ -33,6 +35,9 @@ truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
              given several times
   --timestamp-roots
              certificates (PEM) of the time-stamp authorities that you trust; without it time stamps are not looked at
+  --anchors  folder with anchors as the object store has them, got from somebody else than the bundle: a copy of the
+             archive, or its anchors/. Nobody signs an anchor as a whole, so without it the numbers of a bundle's anchors,
+             and what came before them, are what the bundle says
   --token-file
              the API key of a service whose proofs are not public
   --json     the whole outcome as JSON on standard output
@@ -91,7 +96,8 @@ async function run(args: string[]): Promise<number> {
   );
   const file = named(command, () => new FileAccess(command));
   try {
-    const options = { keys, witnesses, ...(verifyTimestamp === undefined ? {} : { verifyTimestamp }) };
+    const storedAnchor = values.anchors === undefined ? undefined : anchorsIn(values.anchors);
+    const options = { keys, witnesses, storedAnchor, ...(verifyTimestamp === undefined ? {} : { verifyTimestamp }) };
     return tell(verifyBundle(file, options), bundleReportText);
   } finally {
     file.close();
@@ -107,6 +113,7 @@ function read(args: string[]) {
         witness: { type: 'string', multiple: true, default: [] },
         state: { type: 'string' },
         'timestamp-roots': { type: 'string' },
+        anchors: { type: 'string' },
         'token-file': { type: 'string' },
         json: { type: 'boolean', default: false },
       },
@@ -123,6 +130,19 @@ function timestampsAgainst(file: string): VerifyTimestamp {
   const check = timestampCheck(readText(file));
   if (!check) throw new UsageError(`${file} holds no certificate in PEM`);
   return check;
+}
+
+/** Reads anchors of a folder that has them, or has anchors/ with them. Throws UsageError when there is none. */
+function anchorsIn(folder: string): (number: bigint) => Buffer | undefined {
+  const path = isFolder(join(folder, ANCHOR_PREFIX)) ? join(folder, ANCHOR_PREFIX) : folder;
+  need(
+    isFolder(path) && readdirSync(path).some((name) => ANCHOR_FILE.test(name)),
+    `${folder} has no anchors: files of twelve digits, or a folder anchors/ of them`,
+  );
+  return (number) => {
+    const file = join(path, anchorKey(number).slice(ANCHOR_PREFIX.length));
+    return existsSync(file) ? named(file, () => readFileSync(file)) : undefined;
+  };
 }
 
 function readKeys(text: string): VerifierKey[] {

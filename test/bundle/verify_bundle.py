@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Verifies an evidence bundle by docs/evidence.md and docs/format.md alone: Python's standard library, nothing of the service.
 
-  verify_bundle.py BUNDLE.zip VERIFIER-KEY
+  verify_bundle.py BUNDLE.zip VERIFIER-KEY [ANCHORS]
 
+ANCHORS is a folder with anchors as the object store has them, which those of the bundle are compared with.
 Prints a line for each thing that is wrong or could not be seen. Exit status: 0 valid, 1 not, 2 undecided. It does not compare index.html with the rest, and
 does not look at the certificates of timestamps.
 """
 import base64, hashlib, pathlib, re, struct, sys, zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'vectors'))
-from verify import CONTENT, ENVELOPE, REQUIRED, Refused, content_hash, jcs, read_json, read_timestamp  # noqa: E402
+from verify import CONTENT, ENVELOPE, Refused, content_hash, envelope_fault, jcs, read_content, read_json, read_timestamp  # noqa: E402
 
 FOUND, UNSEEN = [], []
 
@@ -139,6 +140,33 @@ def signing_key(trusted, successions, size):
             return [key for key, start, end in terms if size >= start and (end is None or size <= end)]
 
 
+def reached(trusted, successions):
+    """The public keys that successions of the ledger lead to, whatever sizes they sign."""
+    keys, grown = {trusted[2]}, True
+    while grown:
+        grown = [follow(keys, note) for note in successions]
+        grown = any(grown)
+    return keys
+
+
+def named(public_key, name):
+    return name, sha256(name.encode() + b'\n\1' + public_key)[:4], public_key
+
+
+def follow(keys, note):
+    """Adds the key that a succession of any ledger leads to, and tells whether it is new: one key signs all of them."""
+    lines = parse_note(note)[0].split('\n')
+    if len(lines) != 5 or lines[0] != 'truetrail/key-succession/v1':
+        return False
+    new = parse_key(lines[2])
+    if new[2] in keys or new[0] != lines[1] or not is_signed(note, new):
+        return False
+    if not any(is_signed(note, named(each, lines[1])) for each in keys):
+        return False
+    keys.add(new[2])
+    return True
+
+
 # The zip, of which there is one way to write it
 
 def headers(entry):
@@ -260,6 +288,13 @@ def time_of(text):
     return read_timestamp(text)[:2]
 
 
+def is_canonical(content):
+    try:
+        return read_content(content) == content
+    except Refused:
+        return False
+
+
 def matches(line, asked, is_full):
     filters = {'entity_type': 'order', 'entity_id': asked['order_id']} if 'order_id' in asked else asked.get('search', asked)
     for name, value in filters.items():
@@ -312,6 +347,8 @@ def check_lines(lines, manifest, root):
         where = f'sequence {sequence}'
         envelope = {name: line[name] for name in ENVELOPE}
         digest = sha256(jcs(envelope).encode())
+        if envelope_fault(envelope):
+            wrong(f'{where}: its {envelope_fault(envelope)} is none that an envelope has')
         if line['format'] != 'truetrail/1' or line['origin'] != manifest['origin'] or digest.hex() != line['event_hash']:
             wrong(f'{where}: the envelope is not that of its event_hash')
         if any(first_gone <= sequence <= last_gone for first_gone, last_gone in deleted):
@@ -325,9 +362,12 @@ def check_lines(lines, manifest, root):
         if before and line['recorded_at'] < before['recorded_at']:
             wrong(f'{where}: it is recorded before the one before it')
         known = {*ENVELOPE, 'event_hash', *((*CONTENT, 'salt') if is_full else ())}
-        if set(line) - known or (is_full and set(REQUIRED) - set(line)):
-            wrong(f'{where}: it has members that no hash holds, or lacks some')
-        if is_full and content_hash(line['salt'], {name: line[name] for name in CONTENT if name in line}) != line['content_hash']:
+        if set(line) - known:
+            wrong(f'{where}: it has members that no hash holds')
+        content = {name: line[name] for name in CONTENT if name in line}
+        if is_full and not is_canonical(content):
+            wrong(f'{where}: the content is none that is ever recorded so')
+        if is_full and (not re.fullmatch('[0-9a-f]{32}', line['salt']) or content_hash(line['salt'], content) != line['content_hash']):
             wrong(f'{where}: the content is not that of its content_hash')
         is_found = True
         if span and not first <= sequence <= last:
@@ -365,7 +405,7 @@ def check_lines(lines, manifest, root):
         wrong(f'the manifest counts otherwise than {found} events and {beside} envelopes')
 
 
-def verify(path, trusted):
+def verify(path, trusted, stored=None):
     with open(path, 'rb') as file:
         files, read_at = read_zip(file)
         if list(files)[-1:] != ['manifest.json'] or files['manifest.json'][0][1] != 0:
@@ -420,6 +460,11 @@ def verify(path, trusted):
                 wrong(f'the checkpoints of anchor {number} are not sorted by origin, or go back')
             for succession in anchor['successions']:
                 parse_note(succession)
+            beside = stored and pathlib.Path(stored) / f'{number:012}'
+            if beside and not beside.exists():
+                UNSEEN.append(f'anchor {number} is not among those of the store')
+            elif beside and beside.read_bytes() != data:
+                wrong(f'anchor {number} is another than that of the store')
             anchors.append(anchor)
             stamps += pieces(f'timestamps/{number:012}-%d.tsr')
             number, before = number + 1, sha256(data).hex()
@@ -445,8 +490,14 @@ def verify(path, trusted):
         elif not any(is_signed(own[0], key) for key in keys):
             wrong('the checkpoint in the anchor is not signed with a key reached from the one given')
 
-        last = None
+        last, public_keys = None, reached(parse_key(trusted), successions)
         for anchor in anchors:
+            for succession in anchor['successions']:
+                follow(public_keys, succession)
+            for note in (each['note'] for each in anchor['checkpoints']):
+                whose = parse_checkpoint(note)[0]
+                if whose != origin and not any(is_signed(note, named(each, whose)) for each in public_keys):
+                    wrong(f'the checkpoint of {whose} in anchor {anchor["n"]} is not signed with a key reached from the one given')
             if any(parse_note(each)[0].split('\n')[1] == origin and each not in successions for each in anchor['successions']):
                 wrong(f'a succession of keys in anchor {anchor["n"]} is not in keys.json')
             for each in anchor['checkpoints']:
@@ -478,7 +529,7 @@ def verify(path, trusted):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     try:
         manifest = verify(*sys.argv[1:])

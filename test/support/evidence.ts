@@ -1,10 +1,10 @@
 import { createPrivateKey, hash, type KeyObject } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { anchorBytes, anchorHash, parseAnchor } from '../../src/integrity/anchor.js';
-import type { JsonObject } from '../../src/integrity/canonical-json.js';
+import { canonicalize, type JsonObject } from '../../src/integrity/canonical-json.js';
 import { checkpointText } from '../../src/integrity/checkpoint.js';
 import {
-  canonicalContent,
+  CONTENT_MEMBERS,
   contentHash,
   eventHash,
   FORMAT,
@@ -49,14 +49,46 @@ export function recordedAtOf(sequence: number): string {
   return formatMicros(BEGINNING + sequence * 1_000_000);
 }
 
+/**
+ * Contents that no door takes, and envelopes that no service writes, whose hashes are right all the same: what somebody
+ * records who has the database and the key. What readers make of them is nobody's to say.
+ */
+export const UNRECORDABLE: [of: string, change: (record: JsonObject) => void][] = [
+  ['a time with an offset', (record) => (record.timestamp = '2026-06-02T10:00:05.750000+02:00')],
+  ['a time in lower case', (record) => (record.timestamp = '2026-06-02t08:00:05.750000z')],
+  ['a time on 30 February', (record) => (record.timestamp = '2026-02-30T08:00:05Z')],
+  ['what is no time', (record) => (record.timestamp = 'soon')],
+  ['an id in upper case', (record) => (record.event_id = (record.event_id as string).toUpperCase())],
+  ['a correction of an id in upper case', (record) => (record.corrects = idOf(10).toUpperCase())],
+  ['a correction of null', (record) => (record.corrects = null)],
+  ['metadata that are a text', (record) => (record.metadata = 'none')],
+  ['a state that is an array', (record) => (record.new_state = [])],
+  ['no user', (record) => (record.user_id = '')],
+  ['a user with a line feed', (record) => (record.user_id = 'trader-1\nor-2')],
+  ['an action of 51 code points', (record) => (record.action = 'x'.repeat(51))],
+  ['a counter with a leading zero', (record) => (record.source_sequence = '01')],
+  ['a message in loose base64', (record) => (record.raw = { media_type: 'text/plain', data: 'QR==' })],
+  ['a message with a member more', (record) => (record.raw = { media_type: 'text/plain', data: '', note: '' })],
+  ['a recorded time with an offset', (record) => (record.recorded_at = '2026-06-02T10:00:06.000000+02:00')],
+  ['a recorded time that is no date', (record) => (record.recorded_at = '2026-06-31T08:00:06.000000Z')],
+  ['a recorded time without its six digits', (record) => (record.recorded_at = '2026-06-02T08:00:06Z')],
+  ['a principal outside ASCII', (record) => (record.recorded_by = 'oidc:https://issuer.example.com#zo\u00eb')],
+];
+
 export interface MadeLedger {
   records: EventRecord[];
   /** of the leaves, in their order */
   leaves: Buffer[];
 }
 
-/** Events of ten orders and three users, linked; the same each time. */
-export function makeLedger(size: number): MadeLedger {
+/**
+ * Events of ten orders and three users, linked; the same each time. `change` may have some otherwise before they are
+ * hashed: of their contents and envelopes whatever it likes.
+ */
+export function makeLedger(
+  size: number,
+  change: (record: JsonObject, sequence: number) => void = () => {},
+): MadeLedger {
   const records: EventRecord[] = [];
   const leaves: Buffer[] = [];
   let previous: string | null = null;
@@ -74,19 +106,23 @@ export function makeLedger(size: number): MadeLedger {
       metadata: { client_id: `C-${sequence % 7}`, lots: sequence % 5 },
     };
     const salt = hash('sha256', `salt ${sequence}`, 'buffer').subarray(0, 16);
-    const envelope: Envelope = {
+    const record: JsonObject = {
+      ...(content as unknown as JsonObject),
       format: FORMAT,
       origin: EVIDENCE_ORIGIN,
       sequence: String(sequence),
-      event_id: content.event_id,
       recorded_at: recordedAtOf(sequence),
       recorded_by: 'key:0190a0b0-0000-7000-8000-000000000001',
-      content_hash: contentHash(salt, canonicalContent(content).text).toString('hex'),
       previous_event_hash: previous,
     };
-    const digest = eventHash(envelope);
+    change(record, sequence);
+    const members = CONTENT_MEMBERS.flatMap((name) => (Object.hasOwn(record, name) ? [[name, record[name]!]] : []));
+    const text = canonicalize(Object.fromEntries(members) as JsonObject);
+    record.content_hash = contentHash(salt, text).toString('hex');
+    const digest = eventHash(record as unknown as Envelope);
     previous = digest.toString('hex');
-    records.push({ ...content, ...envelope, salt: salt.toString('hex'), event_hash: previous });
+    Object.assign(record, { salt: salt.toString('hex'), event_hash: previous });
+    records.push(record as unknown as EventRecord);
     leaves.push(leafHash(digest));
   }
   return { records, leaves };
@@ -240,6 +276,27 @@ export function disagreeingAnchors(tree: KeptTree, before: KeptTree): [of: strin
   ];
 }
 
+/** Anchors, 7 and on, in which the log's key has not signed what they say of another ledger. */
+export function inventedAnchors(tree: KeptTree): [of: string, anchors: Buffer[]][] {
+  const [first] = makePapers(tree).anchors as [Buffer];
+  const { checkpoints, ...rest } = parseAnchor(first);
+  const service = 'audit.example.com/truetrail/_service';
+  const noteBy = (key: KeyObject): string => {
+    const text = checkpointText({ origin: service, size: 9_000n, rootHash: tree.root });
+    return formatNote({ text, signatures: [signText(text, service, key)] });
+  };
+  const invented = { sizeBefore: 1n, note: noteBy(keyOfByte(9)) };
+  const next = (successions: string[]): Buffer[] => [
+    first,
+    anchorBytes({ number: 8n, previous: anchorHash(first), checkpoints: [invented], successions }),
+  ];
+  return [
+    ['beside its own checkpoint', [anchorBytes({ ...rest, checkpoints: [invented, checkpoints[1]!] })]],
+    ['later', next([])],
+    ['later, by a key that none led to', next([signSuccession(service, 9_000n, keyOfByte(8), keyOfByte(9))])],
+  ];
+}
+
 interface PaperOptions extends BundlePapers {
   key: KeyObject;
   origin: string;
@@ -258,6 +315,8 @@ export interface BundlePlan {
   /** of those whose envelopes go in beside them */
   beside?: readonly number[];
   papers?: Partial<PaperOptions>;
+  /** whatever is wrong with the events */
+  isUnchecked?: true;
 }
 
 /** A bundle's bytes by the code that the service makes them with. */
@@ -288,6 +347,7 @@ export async function makeBundle(ledger: MadeLedger, plan: BundlePlan): Promise<
     hashesOf: tree.hashesOf,
     checkpoint: papers.checkpoint,
     papers: () => Promise.resolve(papers),
+    isUnchecked: plan.isUnchecked === true,
   })) {
     chunks.push(chunk);
   }

@@ -7,7 +7,7 @@
 --whole     the events must be all of the ledger, from sequence 1 to the end line's as_of
 --receipts  NDJSON of receipts, or of answers that hold them, to compare with the events
 
-Prints a line for each thing that is wrong. Exit status: 0 valid, 1 something is wrong, 2 nothing wrong was found but something
+Members that are no part of the record (docs/format.md) are passed over: no hash holds them. Prints a line for each thing that is wrong. Exit status: 0 valid, 1 something is wrong, 2 nothing wrong was found but something
 could not be read.
 """
 import argparse, base64, datetime, decimal, hashlib, json, math, pathlib, re, struct, sys, unicodedata
@@ -243,6 +243,30 @@ class Report:
         return 1 if self.findings else 2 if self.unreadable else 0
 
 
+RECORDED_AT = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z', re.ASCII)
+
+
+def envelope_fault(event):
+    """The name of an envelope's first member that no envelope has so, or None."""
+    def is_time(value):
+        try:
+            return bool(RECORDED_AT.fullmatch(value)) and read_timestamp(value)[3] == value
+        except (Refused, TypeError):
+            return False
+
+    def is_hash(value):
+        return isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value))
+
+    def is_ascii(value):
+        return isinstance(value, str) and bool(re.fullmatch(r'[ !#-\[\]-~]+', value))
+
+    rules = dict(format=lambda value: value == 'truetrail/1', origin=is_ascii, recorded_by=is_ascii, recorded_at=is_time, content_hash=is_hash,
+                 event_id=lambda value: is_event_id(value) and value == value.lower(),
+                 sequence=lambda value: isinstance(value, str) and bool(re.fullmatch('[1-9][0-9]{0,18}', value)),
+                 previous_event_hash=lambda value: value is None or is_hash(value))
+    return next((name for name in ENVELOPE if not rules[name](event[name])), None)
+
+
 def check_event(event, where, report):
     """Recomputes both hashes of one event; returns its event hash, or None where that cannot be computed."""
     missing = [name for name in (*ENVELOPE, 'salt', 'event_hash') if name not in event]
@@ -253,7 +277,13 @@ def check_event(event, where, report):
     if not isinstance(event['salt'], str) or not re.fullmatch('[0-9a-f]{32}', event['salt']):
         report.wrong(where, 'has no salt of 16 bytes in hex, so its content cannot be checked')
     else:
-        computed = content_hash(event['salt'], {name: event[name] for name in CONTENT if name in event})
+        content = {name: event[name] for name in CONTENT if name in event}
+        computed = content_hash(event['salt'], content)
+        try:
+            if read_content(content) != content:
+                report.wrong(where, 'has a content that is not in canonical form')
+        except Refused as refused:
+            report.wrong(where, f'has a content that is never recorded ({refused})')
         if computed != event['content_hash']:
             report.wrong(where, f'content_hash is {event["content_hash"]}, the content gives {computed}')
     return check_envelope(event, where, report)
@@ -261,6 +291,9 @@ def check_event(event, where, report):
 
 def check_envelope(event, where, report):
     computed = sha256(jcs({name: event[name] for name in ENVELOPE}).encode())
+    fault = envelope_fault(event)
+    if fault:
+        report.wrong(where, f'has a {fault} that no envelope has: {event[fault]}')
     if computed != event['event_hash']:
         report.wrong(where, f'event_hash is {event["event_hash"]}, the envelope gives {computed}')
     return computed
