@@ -263,6 +263,9 @@ describe('reports on orders', () => {
         { user_id: 'trader-2' },
         { state: 'lapsed' },
         { state: 'live', user_id: 'trader-1' },
+        { look_back_days: '0' },
+        { look_back_days: '92' },
+        { look_back_days: '3660' },
       ],
       rows: expectedOpenOrders,
       anything: (random) => ({
@@ -270,6 +273,7 @@ describe('reports on orders', () => {
         ...(random.chance(4) ? { instrument: random.of(['SAP', 'BMW']) } : {}),
         ...(random.chance(4) ? { state: random.of(['live', 'lapsed']) } : {}),
         ...(random.chance(5) ? { user_id: random.of(['trader-1', 'ops-1']) } : {}),
+        ...(random.chance(4) ? { look_back_days: random.of(['0', '1', '3']) } : {}),
       }),
       rowsOfAnything: 5, // most lives are over by then; below each is looked at along its way
     },
@@ -413,6 +417,8 @@ describe('reports on orders', () => {
     ],
     ['an unknown state of orders', 'open-orders', { state: 'open' }, 'state', 'one-of'],
     ['an empty desk', 'open-orders', { desk: '' }, 'desk', 'text'],
+    ['more than ten years back', 'open-orders', { look_back_days: '3661' }, 'look_back_days', 'number'],
+    ['half a day back', 'open-orders', { look_back_days: '0.5' }, 'look_back_days', 'number'],
     ['activity by what nobody knows', 'activity', { by: 'constructor' }, 'by', 'one-of'],
   ])('refuses %s', async (_, report, parameters, name, rule) => {
     const path = `/v1/ledgers/main/reports/${report}`;
@@ -452,15 +458,23 @@ describe('reports on orders', () => {
       ...{ GTC: ['live', '90'], LAPSED: ['lapsed', '5'], TODAY: ['live', '5'], UNTIL: ['lapsed', '7'] },
       ...{ TILL: ['live', '7'], STOP: ['live', '1.5'], AGAIN: ['live', '6'], VOIDED: ['live', '8'] },
       ...{ LATE: ['live', '6'], UNBEGUN: ['live', null], UNREAD: ['live', null], MENDED: ['live', '18'] },
-      FOLLOWING: ['live', '3'],
+      ...{ FOLLOWING: ['live', '3'], WEEKS: ['live', '11'], ENDING: ['live', '14'], UNFILLED: ['live', '6'] },
+      ...{ UNENDED: ['live', '17'], CHANGED: ['live', '180'] },
     });
-    // of orders that the period does not touch nothing is known: it says how far back is looked
-    const { body: short } = await service
-      .http()
-      .get(path)
-      .query({ ...days, from_date: '2026-06-02' })
-      .expect(200);
-    expect((short.rows as Row[]).map(({ order_id: id }) => id)).not.toContain('LAPSED');
+    // the period of a day is enough: what was open then is there, however long before it was entered
+    const open = async (parameters: Parameters): Promise<(string | null)[]> => {
+      const asked = { ...days, from_date: '2026-06-02', ...parameters };
+      const { body: answer } = await service.http().get(path).query(asked).expect(200);
+      return (answer.rows as Row[]).map(({ order_id: id }) => id ?? null);
+    };
+    expect(await open({})).toEqual((body.rows as Row[]).map(({ order_id: id }) => id));
+    expect(await open({ look_back_days: '400' })).toEqual(['YEAR', ...(await open({}))]);
+    expect(await open({ look_back_days: '92' })).toEqual(await open({}));
+    expect(await open({ look_back_days: '91' })).toEqual(
+      (await open({})).filter((id) => !['WEEKS', 'CHANGED', 'ENDING'].includes(id!)),
+    );
+    expect(await open({ look_back_days: '0' })).not.toContain('LAPSED');
+    expect(await open({ look_back_days: '0', state: 'live' })).toContain('GTC');
     expect(
       await service
         .http()
