@@ -139,7 +139,10 @@ export const MADE_OPEN_ORDERS: readonly SentEvent[] = [
   order(49, 'VAIN', 'create', '2026-03-02T08:00:00Z', { ...OMS, new_state: { ...SAP, quantity: '18', price: '92' } }),
   order(50, 'VAIN', 'acknowledge', '2026-03-03T08:00:00Z', { user_id: 'ops-1', corrects: 51 }),
   order(51, 'VAIN', 'cancel', '2026-03-03T08:00:00Z', OMS),
-  // changed more often than is looked at, after its end and before it
+];
+
+/** Orders that were changed more often than a look at their last events goes back: never ended, ended before and after that. */
+export const MADE_LONG_ORDERS: readonly SentEvent[] = [
   ...changes(52, 'CHANGED', ['create', ...Array.from({ length: 80 }, () => 'modify')]),
   ...changes(133, 'CHANGED-OVER', ['create', 'cancel', ...Array.from({ length: 80 }, () => 'modify')]),
   ...changes(215, 'CHANGED-OFF', ['create', ...Array.from({ length: 80 }, () => 'modify'), 'cancel']),
