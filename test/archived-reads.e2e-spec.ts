@@ -174,6 +174,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       `transactions?executing_entity=529900G3SW56SHYNPR95&lineage=yes&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=ndjson`,
       `replay?client=C-1&from_date=${day(monthsAgo(18))}&to_date=2199-12-31&format=ndjson`,
       `open-orders?from_date=${day(monthsAgo(18))}&to_date=${day(monthsAgo(14))}&format=ndjson`,
+      `open-orders?from_date=${day(new Date())}&to_date=${day(new Date())}&look_back_days=600&format=ndjson`,
     ];
 
     /** Those in which a correction and what it corrects stand together, or decide what is shown. */

@@ -12,11 +12,11 @@ type Row = Record<string, string | null>;
 
 /** With the rows of the day. */
 const ROWS = {
-  rts24: 32,
-  'rts6-incoming': 12,
-  'rts6-outgoing': 36,
-  'annex4-orders': 12,
-  'annex4-transactions': 38,
+  rts24: 35,
+  'rts6-incoming': 14,
+  'rts6-outgoing': 39,
+  'annex4-orders': 14,
+  'annex4-transactions': 41,
 };
 const REGIMES = Object.keys(ROWS) as (keyof typeof ROWS)[];
 const DAY = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'] as const;
@@ -137,6 +137,11 @@ describe('order records', () => {
       ['V-12', '17'],
       ['V-12', null],
       ['O-12', '44'],
+    ]);
+    expect(identified('O-13')).toEqual([
+      ['V-13', null],
+      ['V-13', '18'],
+      ['V-13', null],
     ]);
     expect(all.find(({ sequence }) => sequence === '41')!.looked_up).toContain('venue_order_id@42');
     expect(all.find(({ sequence }) => sequence === '43')!.missing!.split(' ')).toContain('15');

@@ -5,7 +5,7 @@ import type { SentEvent } from './reports/made-day.js';
 import { MADE_AGGREGATES } from './reports/made-aggregates.js';
 import { MADE_COPIES } from './reports/made-copies.js';
 import { MADE_DESK } from './reports/made-desk.js';
-import { MADE_OPEN_ORDERS } from './reports/made-open-orders.js';
+import { MADE_LONG_ORDERS, MADE_OPEN_ORDERS } from './reports/made-open-orders.js';
 import { chaoticLife } from './reports/made-lives.js';
 import { expectedAccessLog } from './reports/plain-access-log.js';
 import { expectedActivityBy } from './reports/plain-activity.js';
@@ -55,6 +55,7 @@ describe('reports on orders', () => {
     await record('aggregates', MADE_AGGREGATES);
     await record('copies', MADE_COPIES);
     await record('open', MADE_OPEN_ORDERS);
+    await record('long', MADE_LONG_ORDERS);
     await record('chaos', chaos());
     await record('apart', apart());
     const rows = await query<{ ledger: string; event_id: string; recorded_by: string; event_hash: Buffer }>(
@@ -263,6 +264,9 @@ describe('reports on orders', () => {
         { user_id: 'trader-2' },
         { state: 'lapsed' },
         { state: 'live', user_id: 'trader-1' },
+        { look_back_days: '0' },
+        { look_back_days: '92' },
+        { look_back_days: '3660' },
       ],
       rows: expectedOpenOrders,
       anything: (random) => ({
@@ -270,6 +274,7 @@ describe('reports on orders', () => {
         ...(random.chance(4) ? { instrument: random.of(['SAP', 'BMW']) } : {}),
         ...(random.chance(4) ? { state: random.of(['live', 'lapsed']) } : {}),
         ...(random.chance(5) ? { user_id: random.of(['trader-1', 'ops-1']) } : {}),
+        ...(random.chance(4) ? { look_back_days: random.of(['0', '1', '3']) } : {}),
       }),
       rowsOfAnything: 5, // most lives are over by then; below each is looked at along its way
     },
@@ -413,6 +418,8 @@ describe('reports on orders', () => {
     ],
     ['an unknown state of orders', 'open-orders', { state: 'open' }, 'state', 'one-of'],
     ['an empty desk', 'open-orders', { desk: '' }, 'desk', 'text'],
+    ['more than ten years back', 'open-orders', { look_back_days: '3661' }, 'look_back_days', 'number'],
+    ['half a day back', 'open-orders', { look_back_days: '0.5' }, 'look_back_days', 'number'],
     ['activity by what nobody knows', 'activity', { by: 'constructor' }, 'by', 'one-of'],
   ])('refuses %s', async (_, report, parameters, name, rule) => {
     const path = `/v1/ledgers/main/reports/${report}`;
@@ -452,15 +459,23 @@ describe('reports on orders', () => {
       ...{ GTC: ['live', '90'], LAPSED: ['lapsed', '5'], TODAY: ['live', '5'], UNTIL: ['lapsed', '7'] },
       ...{ TILL: ['live', '7'], STOP: ['live', '1.5'], AGAIN: ['live', '6'], VOIDED: ['live', '8'] },
       ...{ LATE: ['live', '6'], UNBEGUN: ['live', null], UNREAD: ['live', null], MENDED: ['live', '18'] },
-      FOLLOWING: ['live', '3'],
+      ...{ FOLLOWING: ['live', '3'], WEEKS: ['live', '11'], ENDING: ['live', '14'], UNFILLED: ['live', '6'] },
+      UNENDED: ['live', '17'],
     });
-    // of orders that the period does not touch nothing is known: it says how far back is looked
-    const { body: short } = await service
-      .http()
-      .get(path)
-      .query({ ...days, from_date: '2026-06-02' })
-      .expect(200);
-    expect((short.rows as Row[]).map(({ order_id: id }) => id)).not.toContain('LAPSED');
+    // the period of a day is enough: what was open then is there, however long before it was entered
+    const open = async (parameters: Parameters): Promise<(string | null)[]> => {
+      const asked = { ...days, from_date: '2026-06-02', ...parameters };
+      const { body: answer } = await service.http().get(path).query(asked).expect(200);
+      return (answer.rows as Row[]).map(({ order_id: id }) => id ?? null);
+    };
+    expect(await open({})).toEqual((body.rows as Row[]).map(({ order_id: id }) => id));
+    expect(await open({ look_back_days: '400' })).toEqual(['YEAR', ...(await open({}))]);
+    expect(await open({ look_back_days: '92' })).toEqual(await open({}));
+    expect(await open({ look_back_days: '91' })).toEqual(
+      (await open({})).filter((id) => !['WEEKS', 'ENDING'].includes(id!)),
+    );
+    expect(await open({ look_back_days: '0' })).not.toContain('LAPSED');
+    expect(await open({ look_back_days: '0', state: 'live' })).toContain('GTC');
     expect(
       await service
         .http()
@@ -470,6 +485,13 @@ describe('reports on orders', () => {
       status: 200,
       text: expect.stringContaining('<td>2026-06-02T11:00:00+02:00</td><td>modify</td><td>trader-2</td>'),
     });
+  });
+
+  it('of orders that are open know those that were changed often, which are read whole', async () => {
+    const events = ledgers.get('long')!;
+    const found = await rows('long', 'open-orders', {}, DAY);
+    expect(found).toEqual(expectedOpenOrders(events, {}, ...DAY));
+    expect(found.map(({ order_id: id, remaining_quantity: left }) => [id, left])).toEqual([['CHANGED', '180']]);
   });
 
   it('of orders that are open has the rows of events without meaning, at instants along their lives', async () => {

@@ -57,9 +57,11 @@ export async function* heldEvents(
   } as const;
   for await (const page of eventsInPeriod(run, scan)) {
     const corrections = await readCorrections<FactRow>(run, page, ORDER_FACTS);
-    const holding = page
+    const stated = page
       .filter((row) => row.action !== 'void' && holds(row, corrections))
-      .map((row) => ({ row, original: corrections.original(row), ...stating(row) }))
+      .map((row) => ({ row, original: corrections.original(row), ...stating(row) }));
+    lives.rememberStated(new Map(stated.map(({ row, own }) => [row.sequence, own])));
+    const holding = stated
       .filter(({ isCopy, own }) => (withCopies || !isCopy) && mayBeWanted(own))
       .filter((event) => userId === undefined || userOf(event) === userId);
     const values = await lives.valuesAt(
@@ -86,12 +88,9 @@ async function lookAhead(
   corrections: Corrections<FactRow>,
 ): Promise<void> {
   const asking = events.filter(({ own, known }) => names.some((name) => !own.has(name) && !known.has(name)));
-  const asked = asking.map(({ row, original, known }) => {
-    const place = BigInt((original ?? row).sequence);
-    const created = known.get('created_at');
-    const isBegun = created !== undefined && created.place <= place;
-    return { orderId: row.entity_id, place, nanos: ORDER_FACTS.nanosOf(row), isBegun };
-  });
+  const asked = asking.map(({ row, original }) => ({
+    ...{ orderId: row.entity_id, place: BigInt((original ?? row).sequence), nanos: ORDER_FACTS.nanosOf(row) },
+  }));
   const later = await lives.valuesAfter(asked, names, corrections);
   for (const [i, event] of asking.entries()) {
     const unknown = [...later[i]!].filter(([name]) => !event.own.has(name) && !event.known.has(name));

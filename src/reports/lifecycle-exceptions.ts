@@ -31,6 +31,7 @@ import {
   type Step,
 } from './lifecycle-steps.js';
 import { nanosOfInstant } from './instant.js';
+import { CLOCKS_APART_NANOS } from './order-lives.js';
 import { isCopy } from './order-members.js';
 import type { TermName } from './order-terms.js';
 import { defineReport, type ReportRun } from './report.js';
@@ -43,7 +44,7 @@ interface LifecycleException extends Finding {
 
 export const lifecycleExceptions = defineReport({
   name: 'lifecycle-exceptions',
-  version: 5,
+  version: 6,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Lifecycle exceptions',
   question: "Which orders' records contradict themselves or are unfinished?",
@@ -119,6 +120,8 @@ async function* exceptionsOf(
   corrected: Map<string, LastVersions>,
 ): AsyncGenerator<LifecycleException> {
   let order = newOrder();
+  // executions that were recorded before their order, and of which nothing says yet what they are of
+  let early: Step[] = [];
   for await (const event of life.events()) {
     if (event.kind === 'vain') {
       if (event.row.event_type !== ORDER_LIFECYCLE) continue;
@@ -139,13 +142,21 @@ async function* exceptionsOf(
     }
     if (isAnotherOrder(order, step)) {
       yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atEnd?.(order, end));
-      order = newOrder();
+      [order, early] = [newOrder(), []];
     }
-    const shared = executions.take(life.orderId, order, step);
-    if (shared) yield { rule: SHARED_EXECUTION_RULE, ...shared };
+    const isTold = step.executionId !== undefined && order.executions.has(executionKey(step)!);
+    const sharedAtOnce = executions.take(life.orderId, order, step);
+    if (sharedAtOnce && !isTold) yield { rule: SHARED_EXECUTION_RULE, ...sharedAtOnce };
+    if (!isTold && isUntold(order, step) && early.length < MOST_EARLY) early.push(step);
     const before = order;
     yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atStep?.(before, step));
     order = orderAfter(order, step);
+    if (step.action !== 'create') continue;
+    for (const execution of early.splice(0)) {
+      if (step.time.nanoseconds > execution.executedAt! + CLOCKS_APART_NANOS) continue; // of another order, by its id
+      const shared = executions.take(life.orderId, order, execution);
+      if (shared) yield { rule: SHARED_EXECUTION_RULE, ...shared };
+    }
   }
   yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atEnd?.(order, end));
 }
@@ -161,6 +172,14 @@ function* foundBy(
   }
 }
 
+/** Executions before an order's create that are held until that comes. */
+const MOST_EARLY = 10_000;
+
+/** Whether an execution comes before its order's create, and it is not known yet of what it is. */
+function isUntold(order: OrderSoFar, step: Step): boolean {
+  return step.executionId !== undefined && !order.create && sharedExecutionKey(order, step) === undefined;
+}
+
 /** Executions that are remembered to be compared with those of other orders: some 30 MB. */
 const REMEMBERED_EXECUTIONS = 100_000;
 
@@ -168,13 +187,16 @@ const REMEMBERED_EXECUTIONS = 100_000;
 class ExecutionsOfOrders {
   private readonly firsts = new Map<string, { orderId: string; place: EventPlace }>();
 
-  /** Takes a step of an order, which was `order` before it; what it has in common with an execution of another one. */
+  /**
+   * Takes a step of an order, by what `order` is known to be: before it, or once its create has come. What it has in common
+   * with an execution of another one.
+   */
   take(orderId: string, order: OrderSoFar, step: Step): Finding | undefined {
     const key = sharedExecutionKey(order, step);
     if (key === undefined) return undefined;
     const first = this.firsts.get(key);
     if (first) {
-      if (first.orderId === orderId || order.executions.has(executionKey(step)!)) return undefined;
+      if (first.orderId === orderId) return undefined;
       const found = `execution_id ${shortened(step.executionId!)}, which order ${shortened(first.orderId)} has`;
       return { events: [step, first.place], expected: 'an execution_id of its own', found };
     }

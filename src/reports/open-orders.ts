@@ -11,6 +11,7 @@ import { CLOCKS_APART_NANOS } from './order-lives.js';
 import { filtersOf, ORDER_FILTERS } from './order-filters.js';
 import { isCopy } from './order-members.js';
 import { endOfValidity, GOOD_TILL } from './order-terms.js';
+import { moved } from './periods.js';
 import { recordedAt } from './recorded-at.js';
 import type { FactName } from './regimes/regime.js';
 import { defineReport } from './report.js';
@@ -21,18 +22,34 @@ import { ORDER_LIFECYCLE, ordersInPeriod, type OrderLife } from './whole-lives.j
 const STATES = ['live', 'lapsed'] as const;
 type State = (typeof STATES)[number];
 
+/** Venues keep an order that is good till cancelled for a year at most, and some for less. */
+const DEFAULT_LOOK_BACK_DAYS = 366;
+/** Ten years. */
+const MOST_LOOK_BACK_DAYS = 3_660;
+const MICROS_A_DAY = 86_400_000_000;
+
 /** The client decided, and there is no order yet. */
 const DECIDE = 'decide';
 
 export const openOrders = defineReport({
   name: 'open-orders',
-  version: 1,
+  version: 2,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Open orders',
   question: 'Which orders were open at the end of the period, what was left of each, and who touched it last?',
   parameters: [
     ...ORDER_FILTERS,
     textParameter('user_id', 'What this user created or touched last alone: user_id, exactly', 'trader-1'),
+    {
+      name: 'look_back_days',
+      description: `How many days before the period an order may have had its last event: 0 to ${MOST_LOOK_BACK_DAYS}, ${DEFAULT_LOOK_BACK_DAYS} when left out`,
+      example: '366',
+      required: false,
+      mistake: (value) =>
+        /^(?:0|[1-9][0-9]{0,3})$/.test(value) && Number(value) <= MOST_LOOK_BACK_DAYS
+          ? undefined
+          : { rule: 'number', rest: `must be a whole number from 0 to ${MOST_LOOK_BACK_DAYS}` },
+    },
     {
       name: 'state',
       description: 'live or lapsed orders alone; both when left out',
@@ -89,8 +106,10 @@ export const openOrders = defineReport({
   async *rows(run) {
     const end = nanosOfInstant(run.period.to);
     const filters = filtersOf(run.parameters);
-    const { user_id: userId, state: wantedState } = run.parameters;
-    for await (const life of ordersInPeriod(run)) {
+    const { user_id: userId, state: wantedState, look_back_days: days } = run.parameters;
+    const from = moved(run.period.from, -Number(days ?? DEFAULT_LOOK_BACK_DAYS) * MICROS_A_DAY);
+    const lookedThrough = { ...run, period: { from, to: run.period.to } };
+    for await (const life of ordersInPeriod(lookedThrough, 'open')) {
       const order = await orderAt(life, end);
       if (!order.isOpen) continue;
       const state = order.stateAt(end);

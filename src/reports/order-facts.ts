@@ -7,6 +7,13 @@ import { nanosOfRow, type LifeMembers } from './order-members.js';
 import { FILLS, type FactName } from './regimes/regime.js';
 import { endedBy } from './subjects.js';
 
+/** By the part of an event that has them, names with their places in the vocabulary. */
+const PLACES = { new_state: placesIn('new_state'), metadata: placesIn('metadata') };
+
+function placesIn(part: 'new_state' | 'metadata'): ReadonlyMap<string, number> {
+  return new Map(TERM_NAMES.flatMap((name, place) => (TERMS[name].in === part ? [[name, place]] : [])));
+}
+
 const COLUMNS = ['new_state', 'metadata', 'timestamp', 'timestamp_nanos', 'timestamp_digits'] as const;
 
 export type FactRow = Pick<StoredRow, (typeof COLUMNS)[number] | 'jsonForm'>;
@@ -34,12 +41,20 @@ export function factsOf(
   newState: JsonObject,
   metadata: JsonObject,
 ): Map<FactName, string> {
+  // in the order of the vocabulary, of which an event states a few names
+  const stated: { place: number; text: string }[] = [];
+  const take = (part: JsonObject, places: ReadonlyMap<string, number>): void => {
+    for (const name of Object.keys(part)) {
+      const place = places.get(name);
+      const text = place === undefined ? null : cellOf(part[name]);
+      if (text !== null) stated.push({ place: place!, text });
+    }
+  };
+  take(newState, PLACES.new_state);
+  take(metadata, PLACES.metadata);
+  stated.sort((a, b) => a.place - b.place);
   const facts = new Map<FactName, string>();
-  for (const name of TERM_NAMES) {
-    const part = TERMS[name].in === 'new_state' ? newState : metadata;
-    const text = Object.hasOwn(part, name) ? cellOf(part[name]) : null;
-    if (text !== null) facts.set(name, text);
-  }
+  for (const { place, text } of stated) facts.set(TERM_NAMES[place]!, text);
   if (action === 'create') facts.set('created_at', timestamp);
   if (action === 'decide') facts.set('decided_at', timestamp);
   if (FILLS.includes(action)) return facts;

@@ -10,8 +10,9 @@ import type { ReportRun } from './report.js';
 /** What is known of an order at a place of its life. */
 export type OrderValues<Name extends string> = ReadonlyMap<Name, StatedValue>;
 
-/** Most orders have fewer events up to a fill: then one statement serves all orders of a page. */
+/** Most orders have fewer events up to a fill: then one statement serves many orders of a page. */
 const FIRST_READ_ROWS = 16;
+const FIRST_READ_ORDERS = 200;
 /** Of an order with more, and of how many such at once. */
 const FURTHER_READ_ROWS = 1_000;
 const FURTHER_READ_ORDERS = 8;
@@ -48,14 +49,22 @@ interface Part {
   upTo: bigint;
 }
 
+/** What was read of a part. */
+interface PartRead<Selected> {
+  rows: readonly LifeEvent<Selected>[];
+  /** there may be more, and whether that is since a page takes no more bytes */
+  isUnfinished: boolean;
+  isCut: boolean;
+}
+
 /** What is said first after a place of an order's life. */
 interface Ahead<Name extends string> {
   from: bigint;
   /** where all was said or another order begins; END where neither came */
   until: bigint;
   values: Map<Name, StatedValue>;
-  /** how many creates are the order's own */
-  creates: number;
+  /** as far as it was gone through: by it a create is the order's own, also of another source, or another order's */
+  life: LifeSoFar<Name>;
   /** the create that came after `from`, where none had come; its time in nanoseconds since 1970 */
   lateBegin: { place: bigint; nanos: bigint } | undefined;
 }
@@ -85,11 +94,19 @@ export const CLOCKS_APART_NANOS = 2_000_000_000n;
 export class OrderLives<Name extends string, Selected extends object> {
   private readonly walks = new Map<string, Walk<Name>>();
   private readonly aheads = new Map<string, Ahead<Name>>();
+  /** at the places that were asked for last, by answerKey */
+  private readonly livesAt = new Map<string, LifeSoFar<Name>>();
+  private statedAt: ReadonlyMap<string, ReadonlyMap<Name, string>> = new Map();
 
   constructor(
     private readonly run: ReportRun,
     private readonly members: LifeMembers<Name, Selected>,
   ) {}
+
+  /** Goes on with what events state that were read for something else, by their sequences: they are not taken apart again. */
+  rememberStated(statedAt: ReadonlyMap<string, ReadonlyMap<Name, string>>): void {
+    this.statedAt = statedAt;
+  }
 
   /**
    * The latest value of each member at places of orders' lives, in sequence: of what was recorded up to there, corrected.
@@ -103,52 +120,56 @@ export class OrderLives<Name extends string, Selected extends object> {
     if (asked.length > 0)
       readRanges?.lookUp({ ledger, asOf, of: 'events of the orders of what was read', period: undefined });
     const answers = new Map<string, OrderValues<Name>>();
+    this.livesAt.clear();
     const byOrder = grouped(asked, ({ orderId }) => orderId);
-    let open = [...byOrder].map(([orderId, questions]): Question<Name> => {
-      const places = [...new Set(questions.map(({ place }) => place))].sort((a, b) => (a < b ? -1 : 1));
+    const questions = [...byOrder].map(([orderId, own]): Question<Name> => {
+      const places = [...new Set(own.map(({ place }) => place))].sort((a, b) => (a < b ? -1 : 1));
       return { walk: this.walkTo(orderId, places[0]!), places };
     });
-    for (let rows = FIRST_READ_ROWS; open.length > 0; rows = FURTHER_READ_ROWS) {
-      const now = rows === FIRST_READ_ROWS ? open : open.slice(0, FURTHER_READ_ORDERS);
-      const unfinished = await this.goOn(now, rows, corrections, answers);
-      open = [...unfinished, ...open.slice(now.length)];
-    }
+    const partOf = ({ walk: { orderId, after }, places }: Question<Name>): Part => ({
+      ...{ orderId, after, upTo: places.at(-1)! },
+    });
+    await this.readAlong(questions, partOf, (question, { rows, isUnfinished }) => {
+      for (const row of rows) {
+        this.answer(question, BigInt(row.sequence) - 1n, answers);
+        this.take(question.walk, row, corrections);
+      }
+      if (!isUnfinished) this.answer(question, question.places.at(-1), answers);
+      return isUnfinished;
+    });
     await this.readLateBegins(byOrder.keys(), corrections, answers);
     this.forgetOldest();
     return asked.map(({ orderId, place }) => answers.get(answerKey(orderId, place))!);
   }
 
   /**
-   * What is said first by names after places of orders' lives, up to where another `create` comes: `isBegun` says whether
-   * the order's own came by then; one that comes later is the order's unless it happened later than the place, by `nanos`
-   * since 1970. The answers are in the order of the questions. Throws DamagedRowError.
+   * What is said first by names after places of orders' lives, of those that `valuesAt` was asked for last, up to the `create`
+   * with which another order begins. Where none had come by the place one that comes is the order's unless it happened later
+   * than the place, by `nanos` since 1970. The answers are in the order of the questions. Throws DamagedRowError.
    */
   async valuesAfter(
-    asked: readonly { orderId: string; place: bigint; nanos: bigint; isBegun: boolean }[],
+    asked: readonly { orderId: string; place: bigint; nanos: bigint }[],
     names: readonly Name[],
     corrections: Corrections<Selected>,
   ): Promise<OrderValues<Name>[]> {
     const firsts = new Map<string, Part & Ahead<Name>>();
-    for (const { orderId, place, isBegun } of asked.toSorted((a, b) => (a.place < b.place ? -1 : 1))) {
+    for (const { orderId, place } of asked.toSorted((a, b) => (a.place < b.place ? -1 : 1))) {
       const known = this.aheads.get(orderId);
       const isKnown = known && known.from <= place && place < known.until;
       if (isKnown || firsts.has(orderId)) continue;
       const part = { orderId, after: place, upTo: this.run.asOf };
-      const nothing = { values: new Map(), creates: isBegun ? 0 : 1, lateBegin: undefined };
-      firsts.set(orderId, { ...part, from: place, until: END, ...nothing });
+      const life = this.livesAt.get(answerKey(orderId, place)) ?? newLife<Name>();
+      firsts.set(orderId, { ...part, from: place, until: END, values: new Map(), life, lateBegin: undefined });
     }
-    let open = [...firsts.values()];
-    for (let rows = FIRST_READ_ROWS; open.length > 0; rows = FURTHER_READ_ROWS) {
-      const now = rows === FIRST_READ_ROWS ? open : open.slice(0, FURTHER_READ_ORDERS);
-      const lives = await this.readParts(now, rows);
-      const unfinished = now.filter((part, i) => {
-        const { rows: life, isUnfinished } = lives[i]!;
-        for (const row of life) if (part.until === END) this.goAhead(part, row, names, corrections);
-        part.after = BigInt(life.at(-1)?.sequence ?? part.after);
+    await this.readAlong(
+      [...firsts.values()],
+      (part) => part,
+      (part, { rows, isUnfinished }) => {
+        for (const row of rows) if (part.until === END) this.goAhead(part, row, names, corrections);
+        part.after = BigInt(rows.at(-1)?.sequence ?? part.after);
         return isUnfinished && part.until === END;
-      });
-      open = [...unfinished, ...open.slice(now.length)];
-    }
+      },
+    );
     // of an order with several questions the first that was not known was read for those after it
     const answers: OrderValues<Name>[] = [];
     const again: number[] = [];
@@ -163,9 +184,9 @@ export class OrderLives<Name extends string, Selected extends object> {
       const later = [...(ahead?.values ?? [])].filter(([, value]) => value.place > place && value.place < end);
       answers[i] = new Map(later);
     }
-    for (const [orderId, { from, until, values, creates, lateBegin }] of firsts) {
+    for (const [orderId, { from, until, values, life, lateBegin }] of firsts) {
       this.aheads.delete(orderId);
-      this.aheads.set(orderId, { from, until, values, creates, lateBegin });
+      this.aheads.set(orderId, { from, until, values, life, lateBegin });
     }
     for (const orderId of this.aheads.keys()) {
       if (this.aheads.size <= MAX_KEPT_WALKS) break;
@@ -182,7 +203,7 @@ export class OrderLives<Name extends string, Selected extends object> {
     return answers;
   }
 
-  /** Goes on until every name was stated, or another create comes. */
+  /** Goes on until every name was stated, or another order begins. */
   private goAhead(
     ahead: Ahead<Name>,
     row: LifeEvent<Selected>,
@@ -194,13 +215,15 @@ export class OrderLives<Name extends string, Selected extends object> {
     if (stated.action === 'void') return;
     const own = this.statedIn(stated, row);
     if (this.members.isCopy(stated, own)) return;
-    if (stated.action === BEGIN) {
-      if (--ahead.creates < 0) {
-        ahead.until = BigInt(row.sequence);
-        return;
-      }
-      ahead.lateBegin = { place: BigInt(row.sequence), nanos: this.members.nanosOf(stated) };
+    const saying = { action: stated.action, nanos: this.members.nanosOf(stated), own: validityOf(own) };
+    if (beginsAnother(ahead.life, saying)) {
+      ahead.until = BigInt(row.sequence);
+      return;
     }
+    if (stated.action === BEGIN && !ahead.life.isBegun) {
+      ahead.lateBegin = { place: BigInt(row.sequence), nanos: saying.nanos };
+    }
+    takeSaying(ahead.life, saying, undefined);
     for (const name of names) {
       const value = own.get(name);
       if (value && !ahead.values.has(name)) ahead.values.set(name, value);
@@ -224,24 +247,29 @@ export class OrderLives<Name extends string, Selected extends object> {
     }
   }
 
-  /** Reads up to `maxRows` events of each order; the questions that are not answered by then. */
-  private async goOn(
-    questions: Question<Name>[],
-    maxRows: number,
-    corrections: Corrections<Selected>,
-    answers: Map<string, OrderValues<Name>>,
-  ): Promise<Question<Name>[]> {
-    const parts = questions.map(({ walk, places }) => ({ ...walk, upTo: places.at(-1)! }));
-    const lives = await this.readParts(parts, maxRows);
-    return questions.filter((question, i) => {
-      const { rows, isUnfinished } = lives[i]!;
-      for (const row of rows) {
-        answer(question, BigInt(row.sequence) - 1n, answers);
-        this.take(question.walk, row, corrections);
+  /**
+   * Reads along the parts of lives that `partOf` says are next, and hands out what comes: many lives at once as far as they
+   * are short, then a few of the longer ones. `take`: whether it goes on with that life.
+   */
+  private async readAlong<Item>(
+    items: readonly Item[],
+    partOf: (item: Item) => Part,
+    take: (item: Item, read: PartRead<Selected>) => boolean,
+  ): Promise<void> {
+    let fresh = [...items];
+    let long: Item[] = [];
+    while (fresh.length > 0 || long.length > 0) {
+      const isFirst = fresh.length > 0;
+      const now = isFirst ? fresh.slice(0, FIRST_READ_ORDERS) : long.slice(0, FURTHER_READ_ORDERS);
+      if (isFirst) fresh = fresh.slice(now.length);
+      else long = long.slice(now.length);
+      const reads = await this.readParts(now.map(partOf), isFirst ? FIRST_READ_ROWS : FURTHER_READ_ROWS);
+      for (const [i, item] of now.entries()) {
+        if (!take(item, reads[i]!)) continue;
+        // what came after the bytes of a page need be no longer than others
+        (isFirst && reads[i]!.isCut ? fresh : long).push(item);
       }
-      if (!isUnfinished) answer(question, question.places.at(-1), answers);
-      return isUnfinished;
-    });
+    }
   }
 
   /**
@@ -254,23 +282,20 @@ export class OrderLives<Name extends string, Selected extends object> {
     answers: Map<string, OrderValues<Name>>,
   ): Promise<void> {
     const unbegun = [...orderIds].map((orderId) => this.walks.get(orderId)!).filter((walk) => walk.unbegun.length > 0);
-    let open = unbegun
+    const beginless = unbegun
       .filter(({ begin }) => !begin)
       .map((walk) => ({ walk, orderId: walk.orderId, after: walk.after, upTo: this.run.asOf }));
-    for (let rows = FIRST_READ_ROWS; open.length > 0; rows = FURTHER_READ_ROWS) {
-      const now = rows === FIRST_READ_ROWS ? open : open.slice(0, FURTHER_READ_ORDERS);
-      const lives = await this.readParts(now, rows);
-      const unfinished = now.flatMap((part, i) => {
-        const { rows: life, isUnfinished } = lives[i]!;
-        const begin = this.beginIn(life, corrections);
-        if (begin || !isUnfinished) {
-          part.walk.begin = begin ?? { nanos: part.walk.nanos, values: new Map() };
-          return [];
-        }
-        return [{ ...part, after: BigInt(life.at(-1)?.sequence ?? part.after) }];
-      });
-      open = [...unfinished, ...open.slice(now.length)];
-    }
+    await this.readAlong(
+      beginless,
+      (part) => part,
+      (part, { rows, isUnfinished }) => {
+        const begin = this.beginIn(rows, corrections);
+        part.after = BigInt(rows.at(-1)?.sequence ?? part.after);
+        if (!begin && isUnfinished) return true;
+        part.walk.begin = begin ?? { nanos: part.walk.nanos, values: new Map() };
+        return false;
+      },
+    );
     for (const { orderId, begin, unbegun: places } of unbegun) {
       for (const { place, nanos } of places.splice(0)) {
         if (begin!.nanos > nanos + CLOCKS_APART_NANOS) continue; // of another order, by its id
@@ -295,10 +320,7 @@ export class OrderLives<Name extends string, Selected extends object> {
   }
 
   /** Up to `maxRows` events of each part of a life, those of the archive first; and whether there are more. */
-  private async readParts(
-    parts: readonly Part[],
-    maxRows: number,
-  ): Promise<{ rows: readonly LifeEvent<Selected>[]; isUnfinished: boolean }[]> {
+  private async readParts(parts: readonly Part[], maxRows: number): Promise<PartRead<Selected>[]> {
     const statement = (archivedTo: bigint): Statement => ({
       text: `SELECT wanted.i AS wanted, life.*
                FROM unnest($2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS wanted (entity_id, after, upto, i)
@@ -335,7 +357,8 @@ export class OrderLives<Name extends string, Selected extends object> {
       const before = archived[i] ?? [];
       // what comes after archived events comes once all of these are read
       const life = before.length === maxRows ? before : [...before, ...(onlineOf.get(i) ?? [])];
-      return { rows: life, isUnfinished: i >= cutFrom || life.length >= maxRows };
+      const isCut = i >= cutFrom;
+      return { rows: life, isUnfinished: isCut || life.length >= maxRows, isCut };
     });
   }
 
@@ -365,6 +388,25 @@ export class OrderLives<Name extends string, Selected extends object> {
     return { entity_type, entity_id, sequence, event_id, corrects, action, ...this.members.ofWhole(row) };
   }
 
+  /** Answers the places up to one, at which nothing more is to come. */
+  private answer(
+    { walk, places }: Question<Name>,
+    upTo: bigint | undefined,
+    answers: Map<string, OrderValues<Name>>,
+  ): void {
+    while (places[0] !== undefined && upTo !== undefined && places[0] <= upTo) {
+      const place = places.shift()!;
+      const key = answerKey(walk.orderId, place);
+      if (!walk.isBegun) walk.unbegun.push({ place, nanos: walk.nanos });
+      const isOfCopy = walk.isAtCopy && place === walk.after;
+      const values = new Map(isOfCopy ? walk.copied : walk.values);
+      if (isOfCopy) for (const [name, value] of walk.values) values.set(name, value);
+      answers.set(key, values);
+      const { isBegun, lastBegin, end } = walk;
+      this.livesAt.set(key, { isBegun, lastBegin, end, values: validityOf(walk.values) });
+    }
+  }
+
   /** Goes one event further. A corrected event says what its correction says, at its own place. */
   private take(walk: Walk<Name>, row: LifeEvent<Selected>, corrections: Corrections<Selected>): void {
     walk.after = BigInt(row.sequence);
@@ -387,8 +429,13 @@ export class OrderLives<Name extends string, Selected extends object> {
 
   /** What holds in place of an event, itself or a correction. */
   private statedIn(stated: LifeEvent<Selected>, row: LifeEvent<Selected>): Map<Name, StatedValue> {
-    const [{ sequence }, place] = [stated, BigInt(row.sequence)];
-    return new Map([...this.members.stated(stated)].map(([name, text]) => [name, { text, sequence, place }]));
+    const { sequence } = stated;
+    const place = BigInt(row.sequence);
+    const own = new Map<Name, StatedValue>();
+    for (const [name, text] of this.statedAt.get(sequence) ?? this.members.stated(stated)) {
+      own.set(name, { text, sequence, place });
+    }
+    return own;
   }
 }
 
@@ -400,18 +447,11 @@ function newWalk<Name extends string>(orderId: string): Walk<Name> {
   };
 }
 
-/** Answers the places up to one, at which nothing more is to come. */
-function answer<Name extends string>(
-  { walk, places }: Question<Name>,
-  upTo: bigint | undefined,
-  answers: Map<string, OrderValues<Name>>,
-): void {
-  while (places[0] !== undefined && upTo !== undefined && places[0] <= upTo) {
-    const place = places.shift()!;
-    if (!walk.isBegun) walk.unbegun.push({ place, nanos: walk.nanos });
-    const isOfCopy = walk.isAtCopy && place === walk.after;
-    answers.set(answerKey(walk.orderId, place), new Map([...(isOfCopy ? walk.copied : []), ...walk.values]));
-  }
+/** By what a life goes on or another begins, beside its events' actions and times. */
+function validityOf<Name extends string>(values: ReadonlyMap<Name, StatedValue>): Map<Name, StatedValue> {
+  const name = 'validity' as Name;
+  const value = values.get(name);
+  return new Map(value ? [[name, value]] : []);
 }
 
 function answerKey(orderId: string, place: bigint): string {

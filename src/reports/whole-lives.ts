@@ -7,9 +7,10 @@ import { microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import { holds, readCorrections, type Corrections } from './corrections-of.js';
 import type { EventPlace } from './event-place.js';
-import { eventsInPeriod } from './event-scan.js';
+import { scanPeriod } from './event-scan.js';
 import { grouped } from './grouped.js';
 import type { VainCorrection } from './lifecycle-steps.js';
+import { ordersThatMayBeOpen } from './orders-over.js';
 import type { ReportRun } from './report.js';
 import { versionsOf } from './versions.js';
 
@@ -45,39 +46,65 @@ export interface OrderLife {
   events: () => AsyncGenerator<LifeEvent>;
 }
 
+/** An event as far as a scan for orders looks at it. */
+type FirstEvent = Pick<
+  StoredRow,
+  'sequence' | 'timestamp' | 'timestamp_nanos' | 'entity_type' | 'entity_id' | 'action'
+>;
+const OF_FIRST_EVENTS = 'sequence, "timestamp", timestamp_nanos, entity_type, entity_id, action';
+
 /**
  * Every order that has an event in the run's period, once, with its whole life: by the time of its first event in the
- * period, then that event's sequence. Its events are those of event type order_lifecycle. Holds a page of events of some
- * orders, or of one order; of an order with corrections all of these. Throws DamagedRowError.
+ * period, then that event's sequence. Its events are those of event type order_lifecycle. `open`: those alone that may be
+ * open at the period's end, as far as a look at their last events tells; how many events these have is not counted then.
+ * Holds a page of events of some orders, or of one order; of an order with corrections all of these. Throws DamagedRowError.
  */
-export async function* ordersInPeriod(run: ReportRun): AsyncGenerator<OrderLife> {
+export async function* ordersInPeriod(run: ReportRun, wanted: 'all' | 'open' = 'all'): AsyncGenerator<OrderLife> {
   const scan = { by: { column: 'event_type', value: ORDER_LIFECYCLE }, keep: { entityType: ORDER } } as const;
   const remembered = new Remembered(REMEMBERED_ORDERS);
-  for await (const page of eventsInPeriod(run, scan)) {
+  for await (const page of scanPeriod<FirstEvent>(run, scan, OF_FIRST_EVENTS)) {
     const firsts = page.filter((row) => remembered.isNew(row.entity_id));
-    for (let i = 0; i < firsts.length; i += ORDERS_AT_ONCE) {
-      yield* livesBegunBy(run, firsts.slice(i, i + ORDERS_AT_ONCE));
-    }
+    yield* livesBegunBy(run, wanted === 'open' ? await ordersThatMayBeOpen(run, firsts) : firsts, wanted);
   }
 }
 
 /** One order's life; undefined when nothing is recorded of it. */
 export async function lifeOfOrder(run: ReportRun, orderId: string): Promise<OrderLife | undefined> {
-  const [start] = await readLives(run, [{ orderId, after: 0n }], FURTHER_READ_ROWS);
-  return start!.rows.length === 0 ? undefined : orderLife(run, orderId, start!);
+  const [start] = (await readLives(run, [{ orderId, after: 0n }], FURTHER_READ_ROWS)).lives;
+  return start!.rows.length === 0 ? undefined : orderLife(run, orderId, start!, 'all');
 }
 
 /** The lives of those orders of which the event is really the first in the period. */
-async function* livesBegunBy(run: ReportRun, firsts: readonly StoredRow[]): AsyncGenerator<OrderLife> {
-  const asks = firsts.map(({ entity_id: orderId }) => ({ orderId, after: 0n }));
-  const starts = await readLives(run, asks, FIRST_READ_ROWS);
-  const corrected = firsts.filter((_, i) => !starts[i]!.isUnfinished && starts[i]!.rows.some(isCorrection));
-  const corrections = corrected.length > 0 ? await readCorrections(run, corrected) : undefined;
-  for (const [i, first] of firsts.entries()) {
-    const start = starts[i]!;
-    if (!(await isFirstInPeriod(run, first, start))) continue;
-    yield await orderLife(run, first.entity_id, start, start.isUnfinished ? undefined : corrections);
+async function* livesBegunBy(
+  run: ReportRun,
+  firsts: readonly FirstEvent[],
+  wanted: 'all' | 'open',
+): AsyncGenerator<OrderLife> {
+  for (let at = 0; at < firsts.length;) {
+    const asked = firsts.slice(at, at + ORDERS_AT_ONCE);
+    const { lives, whole } = await readLives(
+      run,
+      asked.map(({ entity_id: orderId }) => ({ orderId, after: 0n })),
+      FIRST_READ_ROWS,
+    );
+    // what comes after the bytes of a page is read with the next orders, and not order by order
+    const orders = asked.slice(0, Math.max(1, whole));
+    at += orders.length;
+    const corrected = orders.filter((_, i) => !lives[i]!.isUnfinished && lives[i]!.rows.some(isCorrection));
+    const corrections = corrected.length > 0 ? await readCorrections(run, corrected) : undefined;
+    for (const [i, first] of orders.entries()) {
+      const start = lives[i]!.isUnfinished ? await further(run, first.entity_id, lives[i]!) : lives[i]!;
+      if (!(await isFirstInPeriod(run, first, start))) continue;
+      yield await orderLife(run, first.entity_id, start, wanted, lives[i]!.isUnfinished ? undefined : corrections);
+    }
   }
+}
+
+/** A life by one read more: most that are longer than others end there, and need not be read again for each look at them. */
+async function further(run: ReportRun, orderId: string, { rows }: LifeStart): Promise<LifeStart> {
+  const after = BigInt(rows.at(-1)?.sequence ?? '0');
+  const [next] = (await readLives(run, [{ orderId, after }], FURTHER_READ_ROWS)).lives;
+  return { rows: [...rows, ...next!.rows], isUnfinished: next!.isUnfinished };
 }
 
 /** The beginning of a life, and whether there is more. */
@@ -86,7 +113,13 @@ interface LifeStart {
   isUnfinished: boolean;
 }
 
-async function orderLife(run: ReportRun, orderId: string, start: LifeStart, known?: Corrections): Promise<OrderLife> {
+async function orderLife(
+  run: ReportRun,
+  orderId: string,
+  start: LifeStart,
+  wanted: 'all' | 'open',
+  known?: Corrections,
+): Promise<OrderLife> {
   const own = new Map<string, StoredRow>();
   for await (const rows of lifePages(run, orderId, start)) {
     for (const row of rows) if (isCorrection(row)) own.set(row.event_id, row);
@@ -97,7 +130,7 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
       targets: new Set(),
       async *events() {
         for await (const rows of lifePages(run, orderId, start)) {
-          count(run, rows);
+          count(run, rows, wanted);
           for (const row of rows) yield { kind: 'event', row, stated: row, versions: [row] };
         }
       },
@@ -115,7 +148,7 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
     targets: new Set([...own.values()].map(({ corrects }) => corrects!)),
     async *events() {
       for await (const rows of lifePages(run, orderId, start)) {
-        count(run, rows);
+        count(run, rows, wanted);
         for (const row of rows) {
           const vainly = vain.get(row.event_id);
           const correctedBy = corrections.inForce(row)?.event_id ?? null;
@@ -134,14 +167,11 @@ async function orderLife(run: ReportRun, orderId: string, start: LifeStart, know
 }
 
 /** Of lives that are gone through twice the events count twice. */
-function count({ ledger, asOf, readRanges }: ReportRun, rows: readonly StoredRow[]): void {
-  const counted = readRanges?.scan({
-    ledger,
-    asOf,
-    of: `whole lives of orders (entity_type ${ORDER})`,
-    period: undefined,
-  });
-  counted?.add(rows.map(({ sequence }) => sequence));
+function count({ ledger, asOf, readRanges }: ReportRun, rows: readonly StoredRow[], wanted: 'all' | 'open'): void {
+  const asked = { ledger, asOf, of: `whole lives of orders (entity_type ${ORDER})`, period: undefined };
+  // how many may be open depends on what is archived, and a manifest does not
+  if (wanted === 'open') readRanges?.lookUp(asked);
+  else readRanges?.scan(asked).add(rows.map(({ sequence }) => sequence));
 }
 
 function isCorrection({ corrects }: StoredRow): boolean {
@@ -159,7 +189,7 @@ async function* lifePages(
     if (page.rows.length > 0) yield page.rows;
     if (!page.isUnfinished) return;
     const after = BigInt(page.rows.at(-1)?.sequence ?? '0');
-    [page = page] = await readLives(run, [{ orderId, after }], FURTHER_READ_ROWS);
+    [page = page] = (await readLives(run, [{ orderId, after }], FURTHER_READ_ROWS)).lives;
   }
 }
 
@@ -193,7 +223,7 @@ async function vainCorrections(
 }
 
 /** Whether no event of the life lies in the period before this one, in the order in which the period is gone through. */
-async function isFirstInPeriod(run: ReportRun, first: StoredRow, start: LifeStart): Promise<boolean> {
+async function isFirstInPeriod(run: ReportRun, first: FirstEvent, start: LifeStart): Promise<boolean> {
   const key = timeKey(first);
   const from = { ...run.period.from, micros: parseTimestamp(run.period.from.time).micros };
   for await (const rows of lifePages(run, first.entity_id, start)) {
@@ -208,16 +238,16 @@ async function isFirstInPeriod(run: ReportRun, first: StoredRow, start: LifeStar
   return true;
 }
 
-function timeKey({ timestamp, timestamp_nanos: nanos, sequence }: StoredRow) {
+function timeKey({ timestamp, timestamp_nanos: nanos, sequence }: FirstEvent) {
   return { micros: microsOf(timestamp), nanos, sequence: BigInt(sequence) };
 }
 
-/** The next events of each order's life, `maxRows` at most. */
+/** The next events of each order's life, `maxRows` at most, and of how many orders from the first on none is left out. */
 async function readLives(
   run: ReportRun,
   asks: readonly { orderId: string; after: bigint }[],
   maxRows: number,
-): Promise<LifeStart[]> {
+): Promise<{ lives: LifeStart[]; whole: number }> {
   const statement = (archivedTo: bigint): Statement => ({
     text: `SELECT wanted.i AS wanted, life.*
              FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS wanted (entity_id, after, i)
@@ -251,12 +281,13 @@ async function readLives(
   const archived = lives.every(({ after }) => after >= upTo) ? [] : await run.archive.lives(run.ledger, lives, maxRows);
   const onlineOf = grouped(rows, ({ wanted }) => Number(wanted) - 1);
   const cutFrom = cut ? Number(rows.at(-1)!.wanted) - 1 : asks.length;
-  return asks.map((_, i) => {
+  const starts = asks.map((_, i) => {
     const before = archived[i] ?? [];
     // what is in the database comes once all that is archived was read
     const life = before.length === maxRows ? before : [...before, ...(onlineOf.get(i) ?? [])];
     return { rows: life, isUnfinished: i >= cutFrom || life.length >= maxRows };
   });
+  return { lives: starts, whole: cutFrom };
 }
 
 /** Texts that came up lately. */

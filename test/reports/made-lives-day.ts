@@ -225,6 +225,13 @@ export const LIVES_DAY: readonly SentEvent[] = [
   ...life('met-the-execution')
     .add('create', { ...create, side: 'sell' })
     .add('fill', { quantity: '100', price: '10' }, { metadata: { execution_id: 'X-7' } }).events,
+  // the execution is recorded before its order, by which it is known of what it is; and of an order of a later time
+  ...life('execution-before-its-order')
+    .add('fill', { quantity: '100', price: '10' }, { metadata: { execution_id: 'X-7' } })
+    .add('create', create, at('08:00:00')).events,
+  ...life('execution-long-before-its-order')
+    .add('partial_fill', { quantity: '10', price: '10' }, { metadata: { execution_id: 'X-7' }, ...at('08:00:00') })
+    .add('create', create, at('08:00:03')).events,
   ...life('execution-of-the-day-before')
     .add('create', create, { timestamp: '2026-06-01T08:00:00Z' })
     .add('partial_fill', { quantity: '10', price: '10' }, { timestamp: '2026-06-01T09:00:00Z', ...executed('X-7') })

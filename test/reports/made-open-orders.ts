@@ -101,4 +101,59 @@ export const MADE_OPEN_ORDERS: readonly SentEvent[] = [
     ...OMS,
     new_state: { ...SAP, quantity: '3', price: '3' },
   }),
+  // good till cancelled and not touched for weeks, and for more than a year
+  order(36, 'WEEKS', 'create', '2026-03-02T08:00:00Z', {
+    ...OMS,
+    new_state: { ...SAP, quantity: '11', price: '99', validity: 'good_till_cancelled' },
+    metadata: { client_id: 'C-2' },
+  }),
+  order(37, 'YEAR', 'create', '2025-05-10T08:00:00Z', {
+    ...OMS,
+    new_state: { ...SAP, quantity: '12', price: '98', validity: 'good_till_cancelled' },
+  }),
+  // entered weeks before: ended by then, and after the day; ended by an execution that says so, and by one that says another thing
+  order(38, 'ENDED', 'create', '2026-03-02T08:00:00Z', { ...OMS, new_state: { ...SAP, quantity: '13', price: '97' } }),
+  order(39, 'ENDED', 'cancel', '2026-03-03T08:00:00Z', OMS),
+  order(40, 'ENDING', 'create', '2026-03-02T08:00:00Z', { ...OMS, new_state: { ...SAP, quantity: '14', price: '96' } }),
+  order(41, 'ENDING', 'expire', '2026-06-03T08:00:00Z', OMS),
+  order(42, 'FILLED', 'create', '2026-03-02T08:00:00Z', { ...OMS, new_state: { ...SAP, quantity: '15', price: '95' } }),
+  order(43, 'FILLED', 'fill', '2026-03-03T08:00:00Z', {
+    ...VENUE,
+    new_state: { quantity: '15', price: '95', remaining_quantity: '0' },
+  }),
+  order(44, 'UNFILLED', 'create', '2026-03-02T08:00:00Z', {
+    ...OMS,
+    new_state: { ...SAP, quantity: '16', price: '94' },
+  }),
+  order(45, 'UNFILLED', 'fill', '2026-03-03T08:00:00Z', {
+    ...VENUE,
+    new_state: { quantity: '10', price: '94', remaining_quantity: '6' },
+  }),
+  // an end of which a later correction takes the place; one before which the correction was recorded, which corrects nothing
+  order(46, 'UNENDED', 'create', '2026-03-02T08:00:00Z', {
+    ...OMS,
+    new_state: { ...SAP, quantity: '17', price: '93' },
+  }),
+  order(47, 'UNENDED', 'cancel', '2026-03-03T08:00:00Z', OMS),
+  order(48, 'UNENDED', 'acknowledge', '2026-03-03T08:00:00Z', { user_id: 'ops-1', corrects: 47 }),
+  order(49, 'VAIN', 'create', '2026-03-02T08:00:00Z', { ...OMS, new_state: { ...SAP, quantity: '18', price: '92' } }),
+  order(50, 'VAIN', 'acknowledge', '2026-03-03T08:00:00Z', { user_id: 'ops-1', corrects: 51 }),
+  order(51, 'VAIN', 'cancel', '2026-03-03T08:00:00Z', OMS),
 ];
+
+/** Orders that were changed more often than a look at their last events goes back: never ended, ended before and after that. */
+export const MADE_LONG_ORDERS: readonly SentEvent[] = [
+  ...changes(52, 'CHANGED', ['create', ...Array.from({ length: 80 }, () => 'modify')]),
+  ...changes(133, 'CHANGED-OVER', ['create', 'cancel', ...Array.from({ length: 80 }, () => 'modify')]),
+  ...changes(215, 'CHANGED-OFF', ['create', ...Array.from({ length: 80 }, () => 'modify'), 'cancel']),
+];
+
+/** An order's events, a second each, weeks before the day. */
+function changes(number: number, orderId: string, actions: readonly string[]): SentEvent[] {
+  return actions.map((action, i) =>
+    order(number + i, orderId, action, `2026-03-02T08:0${Math.floor(i / 60)}:${String(i % 60).padStart(2, '0')}Z`, {
+      ...OMS,
+      ...(action === 'cancel' ? {} : { new_state: { ...SAP, quantity: String(100 + i), price: '90' } }),
+    }),
+  );
+}

@@ -184,4 +184,12 @@ export const MADE_ORDERS: readonly SentEvent[] = [
   }),
   order(43, 'O-12', 'fill', '2026-06-02T10:30:02Z', { new_state: { quantity: '2', price: '1' } }),
   order(44, 'O-12', 'create', '2026-06-02T10:30:03Z', { new_state: { side: 'buy', quantity: '3' } }),
+  // two sources tell of the beginning of one order; the venue names it, which is its identification from the first row on
+  order(45, 'O-13', 'create', '2026-06-02T10:40:00Z', { source: 'oms', new_state: { side: 'buy', quantity: '2' } }),
+  order(46, 'O-13', 'create', '2026-06-02T10:40:00.1Z', {
+    source: 'venue',
+    new_state: { quantity: '2', validity: 'day' },
+    metadata: { venue_order_id: 'V-13', venue_sequence_number: '18' },
+  }),
+  order(47, 'O-13', 'cancel', '2026-06-02T10:40:01Z', { source: 'venue' }),
 ];

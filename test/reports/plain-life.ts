@@ -89,6 +89,26 @@ function stateAfter(events: readonly PlacedEvent[], hasRules = true): State {
   return state;
 }
 
+/** Whether with a create another order of the same id begins. */
+export function beginsAnother(all: readonly Ruled[], create: Ruled): boolean {
+  let [end, begun, validity]: [bigint | undefined, string | undefined, string] = [undefined, undefined, ''];
+  for (const { original, final } of all) {
+    if (original.entity_id !== create.original.entity_id || final.action === 'void' || isCopy(final)) continue;
+    const time = nanosOf(final.timestamp);
+    if (final.action === 'create') {
+      const day = utc(final.timestamp).slice(0, 10);
+      const isOfDay = ['day', 'immediate_or_cancel', 'fill_or_kill'].includes(validity);
+      const isOver = begun !== undefined && (end === undefined ? isOfDay && day > begun : time >= end);
+      if (original.sequence === create.original.sequence) return isOver;
+      if (isOver) [end, validity] = [undefined, ''];
+      begun = day;
+    }
+    if (['fill', 'cancel', 'expire', 'reject'].includes(final.action)) end = time;
+    validity = statements(final).get('validity') ?? validity;
+  }
+  return false;
+}
+
 /** What is known of an order at one of its events: of all that was recorded of it up to there, and is not void. */
 export function stateAt(all: readonly Ruled[], { original, final }: Ruled): State {
   const ofOrder = all.filter(

@@ -220,26 +220,39 @@ function exceptionsOfOrder(
         atEnd(life, periodEnd, tell);
         life = [];
       }
-      const alike = whatIsShared(life, step);
-      if (alike !== undefined) {
+      const compare = (fill: PlacedEvent, alike: string | undefined, before: readonly PlacedEvent[]): void => {
+        if (alike === undefined) return;
         const other = executions.find((each) => each.alike === alike);
-        const id = text(step.metadata.execution_id);
-        const isTwice = life.some(
-          (each) =>
-            isFill(each) && text(each.metadata.execution_id) === id && (each.source ?? '') === (step.source ?? ''),
-        );
-        if (!other) executions.push({ order, event: step, alike });
-        else if (other.order !== order && !isTwice) {
+        const id = text(fill.metadata.execution_id);
+        if (!other) executions.push({ order, event: fill, alike });
+        else if (other.order !== order && !isTold(fill, before)) {
           const found = `execution_id ${short(id)}, which order ${short(other.order)} has`;
-          tell('execution-of-another-order', [step, other.event], 'an execution_id of its own', found);
+          tell('execution-of-another-order', [fill, other.event], 'an execution_id of its own', found);
         }
-      }
+      };
+      compare(step, whatIsShared(life, step), life);
       atStep(life, step, tell);
       life.push(step);
+      // an execution may be recorded before its order
+      if (step.action === 'create' && !hasCreate) {
+        for (const [at, fill] of life.entries()) {
+          const wasKnown = whatIsShared(life.slice(0, at), fill) !== undefined;
+          if (wasKnown || nanosOf(step.timestamp) > executedAt(fill) + 2n * SECONDS) continue;
+          if (!isTold(fill, life.slice(0, at))) compare(fill, whatIsShared(life, fill), []);
+        }
+      }
     }
   }
   atEnd(life, periodEnd, tell);
   return rows;
+}
+
+/** Whether an earlier execution of the order has the id of this one, by the same source. */
+function isTold(fill: PlacedEvent, before: readonly PlacedEvent[]): boolean {
+  const id = text(fill.metadata.execution_id);
+  return before.some(
+    (each) => isFill(each) && text(each.metadata.execution_id) === id && (each.source ?? '') === (fill.source ?? ''),
+  );
 }
 
 type Tell = (rule: string, concerned: readonly PlacedEvent[], expected: string, found: string) => void;

@@ -77,9 +77,10 @@ export function expectedOpenOrders(
   to: string,
 ): Row[] {
   const end = nanosOf(to);
+  const since = nanosOf(from) - BigInt(asked.look_back_days ?? '366') * DAY;
   const begun = events
     .filter(({ event_type: type, entity_type: entity }) => type === 'order_lifecycle' && entity === 'order')
-    .filter(({ timestamp }) => nanosOf(timestamp) >= nanosOf(from) && nanosOf(timestamp) < end)
+    .filter(({ timestamp }) => nanosOf(timestamp) >= since && nanosOf(timestamp) < end)
     .sort((a, b) => Number(nanosOf(a.timestamp) - nanosOf(b.timestamp)) || a.sequence - b.sequence);
   const ids = [...new Set(begun.map(({ entity_id: id }) => id))];
   return ids.flatMap((id) => {

@@ -1,5 +1,5 @@
 import { correctionCells, inPeriod, nanosOf, Rulings, utc, type PlacedEvent } from './plain-computation.js';
-import { isCopy, stateAt, statements, type State } from './plain-life.js';
+import { beginsAnother, isCopy, stateAt, statements, type State } from './plain-life.js';
 
 /**
  * The rows of order-records, written from the regulations' tables a field at a time and with nothing of the service's:
@@ -15,7 +15,7 @@ interface Seen {
   sequence: number;
   own: Map<string, string>;
   last: State;
-  /** what they say first by a name after it, up to the next create */
+  /** what they say first by a name after it, up to the create of another order */
   later: (name: string) => { text: string; sequence: number } | undefined;
 }
 
@@ -36,7 +36,7 @@ function seenIn(events: readonly PlacedEvent[], from: string, to: string): Seen[
         if (id !== original.entity_id || sequence <= original.sequence || isCopy(each.final)) continue;
         if (each.final.action === 'create') {
           const isLater = nanosOf(each.final.timestamp) > nanosOf(final.timestamp) + 2_000_000_000n;
-          if (isBegun || isLater) return undefined;
+          if (isBegun ? beginsAnother(facts, each) : isLater) return undefined;
           isBegun = true;
         }
         const said = statements(each.final).get(name);
