@@ -34,6 +34,7 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   mendUnknownCodes(facts, trace);
   mendWhose(execution, trace);
   mendContradictedClient(execution, trace);
+  mendPerhapsOfAnotherClient(execution, trace);
   mendAggregatedOrder(execution, trace);
   mendOtherClients(whole, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
@@ -169,6 +170,21 @@ function mendContradictedClient({ facts, firm, reference }: Execution, trace: Tr
     : facts.text('aggregated') === 'true' && 'aggregated';
   if (beside) trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with ${beside}`);
 }
+
+/** What would be said of a client, and perhaps was of another one. */
+function mendPerhapsOfAnotherClient({ facts, perhapsOfAnotherClient }: Execution, trace: Trace): void {
+  const said = perhapsOfAnotherClient.filter(([name]) => !OF_A_PERSON.has(name));
+  if (said.length === 0) return;
+  const names = said.map(([name]) => name).sort();
+  const clients = [...new Set(said.map(([, saidOf]) => saidOf))].join(', ');
+  const text = `${names.join(', ')} must be stated of client ${facts.text('client_id')}: they were said of ${clients}, who is not in the reference data and may be another one`;
+  trace.mend(7, 'whose order it is', text);
+}
+
+/** What is said of a client who is named by no LEI alone; one of the two is. */
+const OF_A_PERSON: ReadonlySet<FactName> = new Set<FactName>([
+  ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
+]);
 
 /** What goes to others than the client for whom it was executed: nobody knows whose it was then. */
 function mendOtherClients(execution: Execution, trace: Trace): void {

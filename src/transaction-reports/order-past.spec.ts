@@ -1,6 +1,6 @@
 import { rowOf, referenceOf, type StatedValues } from '../../test/support/executions.js';
 import { Random } from '../../test/support/random.js';
-import { BANK, FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, FIRM, FUND } from '../../test/support/transaction-reports.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import type { FactName } from '../reports/regimes/regime.js';
@@ -41,7 +41,7 @@ const VALUES: Readonly<StatedValues> = {
   ...{ exchange: ['XPAR', 'XANO', 'XOFF'], segment_mic: ['XPAR', 'XREP'], central_counterparty: ['A', 'B'] },
   ...{ filled_quantity: ['1', '2'], order_type: ['limit', 'market'], desk: ['a', 'b'], currency: ['EUR', 'USD'] },
   ...{ order_receiver: ['A', BANK, FIRM], transmission: ['complete', 'incomplete', 'none'] },
-  ...{ client_id: ['C-1', 'C-5'], client_id_type: ['aggregated', 'none'], counterparty_id: ['C-1', 'C-9'] },
+  ...{ client_id: ['C-1', 'C-5', FUND], client_id_type: ['aggregated', 'none'], counterparty_id: ['C-1', 'C-9'] },
   ...{ trading_capacity: ['own_account', 'any_other'], execution_decision_maker: ['T-1', 'MM7'] },
   ...{ execution_decision_maker_type: ['algorithm', 'client'], swap_role: ['pays_fixed', 'receives_fixed'] },
   ...{ price_notation: ['percentage', 'yield'], cfi: ['SRCCSP', 'DBFTFB'] },
@@ -138,7 +138,9 @@ function isTransaction(held: HeldContent): boolean {
 function wordsOf({ facts, lastFill, isFormerOpen }: KnownThen, isToExecution: boolean): unknown {
   const textsOf = (of: KnownThen['facts']) =>
     [...of]
-      .map(([name, stated]) => `${name} ${changesOf(stated)} ${ofTheLater.has(name) ? stated.sequence : ''}`)
+      .map(([name, stated]) =>
+        [name, changesOf(stated), ofTheLater.has(name) && stated.sequence, stated.saidOf].join(' '),
+      )
       .sort();
   const { row, transmission, receiver, unlike, isForSeveral, facts: then } = lastFill ?? {};
   const ofFill = [row?.sequence, transmission?.text, receiver?.text, [...(unlike ?? [])], isForSeveral];
@@ -254,10 +256,14 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const isUnnamed = (['isin', 'symbol'] as const).every((name) => !own.has(name) && !facts.has(name));
     const isOtherOfExecution = (mayBeOther || (isUnnamed && isAnother('cfi'))) && isExecution(held);
     const ofInstrument: FactName[] = ['isin', 'symbol', 'swap_role', 'price_notation', 'currency', 'cfi'];
+    // by an LEI beside an id it may be the same client
+    const ofClientAlone: FactName[] = ['client_id_type', 'transmitting_firm', 'short_sale'];
+    const client = facts.get('client_id')?.text;
+    const isNamedOtherwise = isAnother('client_id') && (own.get('client_id')!.text === FUND) !== (client === FUND);
     const lost: FactName[] = [
       ...(isOtherInstrument && !isOtherOfExecution ? ofInstrument : []),
       ...(isAnother('side') && !isOtherOfExecution ? (['swap_role'] as const) : []),
-      ...(isAnother('client_id') ? (['client_id_type', 'transmitting_firm', 'short_sale'] as const) : []),
+      ...(isAnother('client_id') && !isNamedOtherwise ? ofClientAlone : []),
       ...(isAnother('execution_decision_maker') ? (['execution_decision_maker_type'] as const) : []),
     ];
     const wasOfNobody = facts.get('execution_decision_maker_type')?.text === 'client';
@@ -270,10 +276,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const isOfNobody =
       ['aggregated', 'none'].includes(facts.get('client_id_type')?.text ?? '') ||
       (!facts.has('client_id') && facts.has('allocations'));
-    const client = (['client_id', 'client_id_type', 'allocations'] as const).flatMap((name) => facts.get(name) ?? []);
+    const ofWhom = (['client_id', 'client_id_type', 'allocations'] as const).flatMap((name) => facts.get(name) ?? []);
     const isOtherClient =
       isExecution(held) &&
-      client.some(({ event_id: id }) => !ofExecutions.has(id)) &&
+      ofWhom.some(({ event_id: id }) => !ofExecutions.has(id)) &&
       (isOfNobody
         ? own.has('client_id') || isAnother('client_id_type')
         : facts.has('client_id') && (isAnother('client_id') || own.has('client_id_type')));
@@ -289,6 +295,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const stay = [...(isOtherCapacity ? ofDecision : []), ...(isOtherClient ? ofClient : [])];
     for (const name of allocates ? [] : lost.filter((each) => !stay.includes(each)))
       if (!own.has(name) && !((name === 'isin' || name === 'symbol') && stays(name))) facts.delete(name);
+    for (const name of isNamedOtherwise && !isOtherClient && !allocates ? ofClientAlone : []) {
+      const said = facts.get(name);
+      if (said && !own.has(name)) facts.set(name, { saidOf: client!, ...said });
+    }
     for (const [name, value] of own) {
       const isOfOne = isExecution(held) ? OF_ONE_EXECUTION.has(name) : allocates && name !== 'allocations';
       const isOfOther = isOtherOfExecution && [...ofInstrument, 'side'].includes(name);
@@ -374,7 +384,7 @@ function told({ versions }: Transaction): string[] {
   return versions.map(({ row, cause, ...version }) => {
     const { facts, fill } = version as Partial<TransactionVersion>;
     const said = SAID.map((name) => facts?.get(name)).filter((stated) => stated !== undefined);
-    const stated = said.map(({ name, text, sequence }) => `${name} ${text} of ${sequence}`);
+    const stated = said.map(({ name, text, sequence, saidOf }) => `${name} ${text} of ${sequence} ${saidOf ?? ''}`);
     return [row.sequence, cause.sequence, fill?.row.sequence, ...stated].join(', ');
   });
 }

@@ -10,6 +10,7 @@ import { tradeTimeOf } from '../reports/trade-time.js';
 import { ORDER_LIFECYCLE } from '../reports/whole-lives.js';
 import {
   DECIDED_BY_THE_LATER,
+  clientNamedOtherwise,
   CLIENT_NAMES,
   DESCRIBED_BY,
   describesAnother,
@@ -298,11 +299,16 @@ export class OrderPast {
         // where an execution took place says nothing of where the order is
         const isOfPlace = name === 'segment_mic' || name === 'central_counterparty';
         if (isOfPlace && !isOfOrder(held, 'exchange', then?.hasFill ?? false)) return own ?? before;
-        return own ?? (isOfAnother(name, held.stated?.facts, stated) ? undefined : before);
+        return own ?? (before && whereOfTheSame(name, before, held.stated?.facts, stated));
       };
       anew.set(
         name,
-        continued(known, contents, (held, then) => after(held, then ?? { then: undefined, others: undefined })),
+        continued(
+          known,
+          contents,
+          (held, then) => after(held, then ?? { then: undefined, others: undefined }),
+          areOneOfClient,
+        ),
       );
     }
     for (const [name, timeline] of anew) this.stated.set(name, timeline);
@@ -757,7 +763,12 @@ export function takenOver(held: HeldContent, known: KnownThen): ReadonlyMap<Fact
   const taken = new Map(facts);
   const dropOfOthers = (own: ReadonlyMap<FactName, Stated>): void => {
     const before = new Map(taken);
-    for (const name of before.keys()) if (isOfAnother(name, own, (each) => before.get(each))) taken.delete(name);
+    for (const [name, stated] of before) {
+      if (own.has(name)) continue;
+      const same = whereOfTheSame(name, stated, own, (each) => before.get(each));
+      if (same) taken.set(name, same);
+      else taken.delete(name);
+    }
   };
   if (isAllocation) {
     dropOfOthers(lastFill.stated.facts);
@@ -794,16 +805,30 @@ function knownToAllocation(
   { facts: then, isForSeveral }: LastFill,
 ): ReadonlyMap<FactName, Stated> {
   const known = new Map(now);
-  for (const name of now.keys()) {
+  for (const [name, stated] of now) {
     if (then.has(name)) continue;
     // of a client who is named since, while the parts say whose they are
     const isOfClient = isForSeveral && name.startsWith('client_');
     // whose an execution is, what it is, where, and to whom it was sent: said later, it is of the rest
     const isOfTheRest = OF_ONE_EXECUTION.has(name) || name === 'transmission';
-    if (isOfClient || isOfTheRest || isOfAnother(name, then, (each) => now.get(each))) known.delete(name);
+    const same = isOfClient || isOfTheRest ? undefined : whereOfTheSame(name, stated, then, (each) => now.get(each));
+    if (same) known.set(name, same);
+    else known.delete(name);
   }
   for (const [name, stated] of then) known.set(name, stated);
   return known;
+}
+
+/** What was known by a name, after an event that does not state it: nothing, where that names another one of whom it was said. */
+function whereOfTheSame(
+  name: FactName,
+  before: Stated,
+  own: ReadonlyMap<FactName, Stated> | undefined,
+  known: (name: FactName) => Stated | undefined,
+): Stated | undefined {
+  if (isOfAnother(name, own, known)) return undefined;
+  const client = before.saidOf === undefined ? clientNamedOtherwise(name, own, known) : undefined;
+  return client === undefined ? before : { ...before, saidOf: client };
 }
 
 /** Whether the same is known by both. */
@@ -820,10 +845,15 @@ function areOne(a: Stated | undefined, b: Stated | undefined): boolean {
   return a === b || (changeIn(a) !== undefined && changeIn(a)?.identity === changeIn(b)?.identity);
 }
 
+/** Whether both are one statement, of the same client. */
+function areOneOfClient(a: Stated | undefined, b: Stated | undefined): boolean {
+  return a === b || (a?.saidOf !== undefined && a.saidOf === b?.saidOf && a.sequence === b.sequence);
+}
+
 /** Whether both say the same, also of when a transmission changed, and of what held before. */
 function isSaidAgain(a: Stated | undefined, b: Stated | undefined): boolean {
   if (a && DECIDED_BY_THE_LATER.has(a.name) && a.sequence !== b?.sequence) return false;
-  return a?.text === b?.text && changeIn(a)?.meaning === changeIn(b)?.meaning;
+  return a?.text === b?.text && a?.saidOf === b?.saidOf && changeIn(a)?.meaning === changeIn(b)?.meaning;
 }
 
 /** Whether it is of a drop copy. */

@@ -209,6 +209,52 @@ describe('what is reported along an order', () => {
     expect(await clients('C-10', FUND)).toEqual([fund, fund]);
   });
 
+  it('has nothing of what was said of another client, also where one is named by an LEI and the other is not', async () => {
+    const client = { A: { name: 'A', lei: CLIENT }, B: { name: 'B', lei: FUND, branch: 'MIL' }, P: { name: 'P' } };
+    const told = async (order: StatedValues, own: StatedValues, between: StatedValues[] = []) =>
+      (await draftsOf([{ ...create, ...order }, ...between, { ...FILL, ...own }], { ...ENTRIES, client })).map(
+        (each) => {
+          if (each.is !== 'draft' || each.report.status !== 'NEWT') return each.is;
+          const { owners, decisionMakers } = each.report.buyer;
+          return [owners[0]?.branchCountry, decisionMakers.length, toldOf(each).toMend ?? 'ready'].join(' ');
+        },
+      );
+    const of = { client_representative_id: BANK, branch: 'DE' };
+    // the same one is the same by its entry's LEI
+    expect(await told({ client_id: 'A', ...of }, { client_id: CLIENT })).toEqual(['DE 1 ready']);
+    expect(await told({ client_id: CLIENT, ...of }, { client_id: 'A' })).toEqual(['DE 1 ready']);
+    // another one is another
+    expect(await told({ client_id: 'A', ...of }, { client_id: FUND })).toEqual(['IT 0 ready']);
+    expect(await told({ client_id: FUND, ...of }, { client_id: 'A' })).toEqual(['FR 0 ready']);
+    expect(await told({ client_id: CCP, ...of }, { client_id: 'B' })).toEqual(['IT 0 ready']);
+    expect(await told({ client_id: 'P', ...of }, { client_id: FUND })).toEqual(['IT 0 ready']);
+    // also by way of an event between, and where the first one is named again
+    const named = (id: string) => ({ action: 'modify', client_id: id });
+    expect(await told({ client_id: 'A', ...of }, {}, [named(FUND)])).toEqual(['IT 0 ready']);
+    expect(await told({ client_id: 'A', ...of }, {}, [named(FUND), named('A')])).toEqual(['DE 1 ready']);
+    expect(await told({ client_id: 'A', ...of }, {}, [named(FUND), named('B')])).toEqual(['IT 0 ready']);
+    // where executions alone say for whom it is, too
+    const [, second] = await draftsOf(
+      [
+        { ...create, client_id: undefined },
+        { ...FILL, client_id: 'A', ...of },
+        { ...FILL, client_id: CCP },
+      ],
+      {
+        ...ENTRIES,
+        client,
+      },
+    );
+    expect(second).toMatchObject({ report: { buyer: { decisionMakers: [] } } });
+    // what it says of the client itself counts
+    expect(await told({ client_id: 'A', ...of }, { client_id: FUND, branch: 'ES' })).toEqual(['ES 0 ready']);
+    // of one whom nobody knows nobody knows whether it is the same
+    const inDoubt = `field 7: branch, client_representative_id must be stated of client ${FUND}: they were said of C-77, who is not in the reference data and may be another one`;
+    expect(await told({ client_id: 'C-77', ...of }, { client_id: FUND })).toEqual([`IT 0 ${inDoubt}`]);
+    expect(await told({ client_id: 'C-77' }, { client_id: FUND })).toEqual(['IT 0 ready']);
+    expect(await told({ client_id: 'C-77', ...of }, { client_id: FUND, ...of })).toEqual(['DE 1 ready']);
+  });
+
   it('of allocations that are stated before anything was executed is what came of them', async () => {
     const allocations = [part('10')];
     const block = { action: 'create', ...OF_SEVERAL, allocations };

@@ -71,11 +71,28 @@ export class Facts {
     return new Facts(new Map([...rest(this.own), ...part]), new Map(rest(this.before)), this.asked, this.askedBefore);
   }
 
+  /** Without what was said of a client whom the order names otherwise since, unless it is the same one. */
+  ofSameClient(isSame: (saidOf: string) => boolean): Facts {
+    const before = [...this.before].filter(([, { saidOf }]) => saidOf === undefined || isSame(saidOf));
+    return before.length === this.before.size
+      ? this
+      : new Facts(this.own, new Map(before), this.asked, this.askedBefore);
+  }
+
+  /** What was said of a client whom the order names otherwise since, and is not stated by the event itself. */
+  saidOfPerhapsAnother(): readonly (readonly [name: FactName, saidOf: string])[] {
+    return [...this.before].flatMap(([name, { saidOf }]) => {
+      if (saidOf === undefined || this.own.has(name)) return [];
+      this.asked.add(name);
+      return [[name, saidOf] as const];
+    });
+  }
+
   /** Whether others, of the same content, say the same by every name that these were asked for so far: not who says so. */
   isAnsweredBy(others: Facts): boolean {
     for (const name of this.asked) {
       const [own, other] = [this.taken(name), others.taken(name)];
-      if (own?.text !== other?.text || own?.namedAt !== other?.namedAt) return false;
+      if (own?.text !== other?.text || own?.namedAt !== other?.namedAt || own?.saidOf !== other?.saidOf) return false;
       if (DECIDED_BY_THE_LATER.has(name) && own?.sequence !== other?.sequence) return false;
     }
     for (const name of this.askedBefore) {
