@@ -51,6 +51,11 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
     const text = `allocations come to ${leg.overAllocated}, which is more than the ${whole.facts.text('quantity')} that was executed`;
     trace.mend(30, 'the quantity that was executed', text);
   }
+  if (whole.at.overAllocation) {
+    const { allocated, executed } = whole.at.overAllocation;
+    const text = `allocations come to ${allocated}, which is more than the ${executed} that was executed and not allocated before: correct these or the executions, or void what was allocated twice`;
+    trace.mend(30, 'the quantity that was executed', text);
+  }
   const price = priceOf(execution, trace, isPart);
   const change = facts.get('notional_change');
   if (change) trace.say([32], 'the change of the notional', statedIn(facts, 'notional_change'), 'notionalChange');
@@ -105,8 +110,8 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
     trace.mend(1, 'whether it is an execution of its own', text);
   }
   const { row, content } = at.fill ?? at;
-  const { action } = row;
-  if (at.fill && action !== content.action) {
+  const ofLast = at.fill && row.action !== content.action ? [row.action] : [];
+  for (const action of [...ofLast, ...(at.undecided ?? [])]) {
     const text = `${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`;
     trace.mend(1, 'whether it is an execution', text);
   }

@@ -5,6 +5,7 @@ import type { StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import type { FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
+import { formatDecimal, parseDecimal } from '../reports/decimal.js';
 import { versionsOf } from '../reports/versions.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
 import { draftsOfTransaction } from './drafts.js';
@@ -59,7 +60,9 @@ function randomOrder(random: Random): StoredRow[][] {
   const likely = NAMES.filter(() => !random.chance(3));
   for (let left = 4 + random.below(14); left > 0; left -= 1) {
     const corrected = rows.length > 1 && !random.chance(2) ? random.of(rows) : undefined;
-    const action = corrected ? random.of(['void', random.of(ACTIONS), ...Array<string>(4).fill(corrected.action)]) : '';
+    const action = corrected
+      ? random.of(['void', 'bust', random.of(ACTIONS), ...Array<string>(4).fill(corrected.action)])
+      : '';
     const stated = likely.filter(() => random.chance(4)).map((name) => [name, random.of(VALUES[name] as unknown[])]);
     const again = [corrected?.new_state, corrected?.metadata].flatMap((text = '{}') =>
       Object.entries(JSON.parse(text) as object),
@@ -110,7 +113,7 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
     for (const { from, row: cause } of [first, ...corrections]) {
       const held = contents.findLast((each) => each.from <= from)!;
       const known = knownOf(all.slice(0, i + 1), from);
-      const now = JSON.stringify([held.row.sequence, isTransaction(held) && wordsOf(known, isExecution(held))]);
+      const now = JSON.stringify([held.row.sequence, isTransaction(held) && wordsOf(known, held)]);
       if (now === said) continue;
       said = now;
       const { row, stated } = held;
@@ -125,6 +128,10 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
         fill: fill && { row: fill.row, content: fill.stated.content },
         unlike: isExecution(held) || !known.lastFill ? new Map() : known.lastFill.unlike,
         isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
+        ...(!isExecution(held) && {
+          overAllocation: overAllocationOf(held, known),
+          undecided: known.lastFill?.undecided ?? [],
+        }),
       });
     }
     return [{ orderId: 'O-1', eventId: first.row.event_id, versions }];
@@ -135,7 +142,21 @@ function isTransaction(held: HeldContent): boolean {
   return isExecution(held) || held.stated?.facts.has('allocations') === true;
 }
 
-function wordsOf({ facts, lastFill, isFormerOpen }: KnownThen, isToExecution: boolean): unknown {
+/** What an allocation comes to, where that is more than is left of what was executed. */
+function overAllocationOf({ stated }: HeldContent, { lastFill }: KnownThen) {
+  if (!lastFill?.left || ['create', 'decide'].includes(stated!.content.action)) return undefined;
+  const [allocated, left] = [allocatedIn(stated!.facts), Number(formatDecimal(lastFill.left))];
+  return allocated > left ? { allocated: String(allocated), executed: String(Math.max(left, 0)) } : undefined;
+}
+
+function allocatedIn(facts: KnownThen['facts']): number {
+  const parts = JSON.parse(facts.get('allocations')?.text ?? '[]') as { quantity: string }[];
+  return parts.reduce((sum, { quantity }) => sum + Number(quantity), 0);
+}
+
+function wordsOf(known: KnownThen, held: HeldContent): unknown {
+  const { facts, lastFill, isFormerOpen } = known;
+  const isToExecution = isExecution(held);
   const textsOf = (of: KnownThen['facts']) =>
     [...of]
       .map(([name, stated]) =>
@@ -144,7 +165,9 @@ function wordsOf({ facts, lastFill, isFormerOpen }: KnownThen, isToExecution: bo
       .sort();
   const { row, transmission, receiver, unlike, isForSeveral, facts: then } = lastFill ?? {};
   const ofFill = [row?.sequence, transmission?.text, receiver?.text, [...(unlike ?? [])], isForSeveral];
-  return isToExecution ? textsOf(facts) : [textsOf(facts), ofFill, then && textsOf(then), isFormerOpen];
+  if (isToExecution) return textsOf(facts);
+  const ofAllocation = [overAllocationOf(held, known), lastFill?.undecided];
+  return [textsOf(facts), ofFill, then && textsOf(then), isFormerOpen, ofAllocation];
 }
 
 /** Of which it matters what was said last. */
@@ -174,6 +197,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let areAllocated = false;
   let hasFill = false;
   let hasRest = false;
+  /** what they come to, less what is allocated of them; NaN where that is not known */
+  let left = 0;
+  /** of corrections that do not say what became of one of them, by which */
+  let undecided: (readonly [row: StoredRow, action: string])[] = [];
   let isFormerOpen = false;
   /** events that are executions: where these alone say for whom the order is, the last one does */
   const ofExecutions = new Set<string>();
@@ -186,9 +213,9 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const ofSeveral = (name: FactName, text: string) => since.every((each) => each[name] === text);
       const isForOthers = ofSeveral('client_id', '') && !ofSeveral('trading_capacity', 'own_account');
       const isForClients = isForOthers || ofSeveral('aggregated', 'true') || ofSeveral('client_id_type', 'several');
-      isFormerOpen = since.length > 0 && !areAllocated && isForClients;
+      isFormerOpen = since.length > 0 && (!areAllocated || hasRest) && isForClients;
       facts.clear();
-      [lastFill, since, areAllocated, hasFill, hasRest] = [undefined, [], false, false, false];
+      [lastFill, since, areAllocated, hasFill, hasRest, left, undecided] = [undefined, [], false, false, false, 0, []];
     }
     if (contents === events.at(-1)) break;
     const hadFill = hasFill;
@@ -206,17 +233,22 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isSeveral = (name: FactName) =>
         ['aggregated', 'pending_allocation'].includes(meaning(name, '')) ? 'several' : '';
       const isOpen: boolean = since.length > 0 && !areAllocated;
-      // what is left of one that allocates itself may be allocated later, where nothing else is to be
-      const parts = own.has('allocations') ? (JSON.parse(own.get('allocations')!.text) as { quantity: string }[]) : [];
-      const allocated = parts.reduce((sum, { quantity }) => sum + Number(quantity), 0);
-      const isRestOpen: boolean =
-        !isOpen && own.has('allocations') && Number(own.get('quantity')?.text ?? 0) > allocated;
-      if (own.has('allocations') && !isOpen && (isRestOpen || !hasRest)) [since, lastFill] = [[], undefined];
-      const counts = !own.has('allocations') || isRestOpen;
+      // what is left of one that allocates itself, and of what was allocated before, may be allocated later
+      const isByItself = own.has('allocations');
+      const executed = Number(own.get('quantity')?.text ?? NaN);
+      const rest: number = isByItself ? Math.max(executed - allocatedIn(own), 0) : executed;
+      const leavesRest: boolean = isByItself && rest > 0;
+      const isToCome: boolean = isOpen || hasRest;
+      // of no account to those before it, but for what it leaves
+      if (isByItself && isOpen && leavesRest) left += rest;
+      if (isByItself && !isToCome && !leavesRest) [since, lastFill, left, undecided] = [[], undefined, 0, []];
+      const counts = isByItself ? !isOpen && leavesRest : true;
       if (counts) {
-        if (areAllocated) since = [];
-        areAllocated = isRestOpen;
-        hasRest = isRestOpen;
+        if (!isToCome) [since, left, undecided] = [[], 0, []];
+        left += rest;
+        areAllocated = isByItself;
+        hasRest = leavesRest;
+        if (held.row.action !== content.action) undecided.push([held.row, held.row.action]);
         since.push({
           ...{ aggregated: meaning('aggregated', 'false'), client_id_type: isSeveral('client_id_type') },
           client_id:
@@ -245,8 +277,20 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isForSeveral = (['aggregated', 'client_id_type', 'client_id'] as const).some((name) =>
         since.every((each) => each[name] === several[name]),
       );
-      if (counts) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
-    } else if (own.has('allocations') && lastFill) [areAllocated, hasRest] = [true, false];
+      if (counts)
+        lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral, left: undefined, undecided: [] };
+    } else if (own.has('allocations') && lastFill) {
+      if (!['create', 'decide'].includes(content.action)) left -= allocatedIn(own);
+      [areAllocated, hasRest] = [true, left > 0];
+    }
+    if (lastFill) {
+      const { row } = lastFill;
+      lastFill.left = parseDecimal(String(left));
+      const last = undecided.filter(([each]) => each === row).map(([, action]) => action);
+      lastFill.undecided = [...new Set(undecided.map(([, action]) => action))]
+        .filter((each) => !last.includes(each))
+        .sort();
+    }
     const allocates = !isExecution(held) && own.has('allocations') && hadFill;
     // of who and what is named elsewhere: what was said of another one
     const isAnother = (name: FactName): boolean =>
@@ -382,10 +426,11 @@ const SAID = [...NAMES, 'order_quantity', 'limit_price', 'created_at'] as const;
 /** All that the versions say, a line each. */
 function told({ versions }: Transaction): string[] {
   return versions.map(({ row, cause, ...version }) => {
-    const { facts, fill } = version as Partial<TransactionVersion>;
+    const { facts, fill, unlike, overAllocation, undecided } = version as Partial<TransactionVersion>;
     const said = SAID.map((name) => facts?.get(name)).filter((stated) => stated !== undefined);
     const stated = said.map(({ name, text, sequence, saidOf }) => `${name} ${text} of ${sequence} ${saidOf ?? ''}`);
-    return [row.sequence, cause.sequence, fill?.row.sequence, ...stated].join(', ');
+    const ofAllocation = JSON.stringify([[...(unlike ?? [])], overAllocation, undecided]);
+    return [row.sequence, cause.sequence, fill?.row.sequence, ...stated, ofAllocation].join(', ');
   });
 }
 

@@ -2,7 +2,7 @@ import { isLei } from '../identifiers/lei.js';
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
-import { compare, parseDecimal } from '../reports/decimal.js';
+import { add, compare, formatDecimal, parseDecimal, subtract, ZERO, type Decimal } from '../reports/decimal.js';
 import { factsOf } from '../reports/order-facts.js';
 import { OF_A_DAY } from '../reports/life-so-far.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
@@ -145,6 +145,10 @@ type LastFill = HeldFill &
     unlike: Unlike;
     /** whether all of them were for several clients, or for none that was named by then */
     isForSeveral: boolean;
+    /** what was executed and is not allocated; undefined where a quantity is not known */
+    left: Decimal | undefined;
+    /** actions of corrections that do not say what became of those before it */
+    undecided: readonly string[];
   };
 
 /** A value that holds from the sequence of a content on, which brought it about. */
@@ -167,8 +171,12 @@ interface PastFill {
   isAllocated: boolean;
   /** by itself, all of it: no later event allocates it */
   isAllocatedByItself: boolean;
-  /** allocates a part of itself, and no later event the rest */
+  /** whether something was allocated, by itself or later, and not all */
   hasRest: boolean;
+  /** what it and those before it come to, less what is allocated of them; undefined where a quantity is not known */
+  left: Decimal | undefined;
+  /** actions of corrections that do not say what became of one of them */
+  undecided: readonly string[];
 }
 
 /**
@@ -421,43 +429,55 @@ export class OrderPast {
     const isFormerOpen = !isForExecution && valueAt(this.formerOpens, sequence) === true;
     const last = isForExecution ? undefined : valueAt(this.fills, sequence);
     if (!last || last.isAllocatedByItself) return { facts, lastFill: undefined, isFormerOpen };
-    const { fill, transmissions, said } = last;
+    const { fill, transmissions, said, left } = last;
     const unlike = new Map(ALIKE_NAMES.flatMap((name, i) => ((said[i]?.length ?? 0) > 1 ? [[name, said[i]!]] : [])));
     const isForSeveral = isSaidForSeveral(last) || areAll(last, 'client_id', '');
     const then = transmissionTo(fill, valueAt(transmissions, sequence));
-    const lastFill = { ...fill, ...then, facts: factsAt(last.stated, sequence), unlike, isForSeveral };
+    const undecided = last.undecided.filter((action) => action !== undecidedOf(fill));
+    const lastFill = { ...fill, ...then, facts: factsAt(last.stated, sequence), unlike, isForSeveral, left, undecided };
     return { facts, lastFill, isFormerOpen };
   }
 
   /**
    * One that allocates itself is of no account to others: what is allocated later is what was executed before it, if that is open;
-   * if nothing is, what it leaves of itself.
+   * if nothing is, what it leaves of itself. What earlier allocations leave is allocated with what was executed since.
    */
   private fillAfter(
     { said, ...past }: Pick<PastFill, 'fill' | 'stated' | 'transmissions'> & { said: readonly string[] },
     before: PastFill | undefined,
   ): PastFill {
-    const isOpen = before !== undefined && !before.isAllocated;
-    if (past.fill.stated.facts.has('allocations')) {
-      const hasRest = leavesRest(past.fill);
-      if (isOpen || (before?.hasRest && !hasRest)) return before;
-      const ofItself = { said: said.map((text) => [text]), isAllocated: true };
-      return this.same({ ...past, ...ofItself, isAllocatedByItself: !hasRest, hasRest });
-    }
-    const all = said.map((text, i) => [...new Set([...(isOpen ? before.said[i]! : []), text])].sort());
-    return this.same({ ...past, said: all, isAllocated: false, isAllocatedByItself: false, hasRest: false });
+    const earlier = before !== undefined && isToCome(before) ? before : undefined;
+    const rest = restOf(past.fill);
+    const isByItself = past.fill.stated.facts.has('allocations');
+    const hasRest = isByItself && rest !== undefined && isPositive(rest);
+    if (isByItself && earlier && !earlier.isAllocated)
+      return hasRest ? this.same({ ...earlier, left: sumOf(earlier.left, rest) }) : earlier;
+    if (isByItself && earlier && !hasRest) return earlier;
+    const own = undecidedOf(past.fill);
+    return this.same({
+      ...past,
+      said: said.map((text, i) => [...new Set([...(earlier?.said[i] ?? []), text])].sort()),
+      ...{ isAllocated: isByItself, isAllocatedByItself: isByItself && !hasRest, hasRest },
+      left: sumOf(earlier ? earlier.left : ZERO, rest),
+      undecided: [...new Set([...(earlier?.undecided ?? []), ...(own === undefined ? [] : [own])])].sort(),
+    });
   }
 
   private allocatedBy({ stated }: HeldContent, before: PastFill | undefined): PastFill | undefined {
-    return before && stated?.facts.has('allocations')
-      ? this.same({ ...before, isAllocated: true, hasRest: false })
-      : before;
+    if (!before || !stated?.facts.has('allocations')) return before;
+    const { content, facts } = stated;
+    // what is intended is none of it
+    const allocated = isBeforehand(content) ? ZERO : totalOf(partsIn(facts.get('allocations')!.text));
+    const left = before.left && subtract(before.left, allocated);
+    return this.same({ ...before, isAllocated: true, hasRest: left !== undefined && isPositive(left), left });
   }
 
   private same(pastFill: PastFill): PastFill {
     const ofFill = this.pastFills.get(pastFill.fill) ?? new Map<string, PastFill>();
     this.pastFills.set(pastFill.fill, ofFill);
-    const key = JSON.stringify([pastFill.said, pastFill.isAllocated, pastFill.isAllocatedByItself, pastFill.hasRest]);
+    const { said, isAllocated, isAllocatedByItself, hasRest, left, undecided } = pastFill;
+    const quantity = left && formatDecimal(left);
+    const key = JSON.stringify([said, isAllocated, isAllocatedByItself, hasRest, quantity, undecided]);
     const same = ofFill.get(key) ?? pastFill;
     ofFill.set(key, same);
     return same;
@@ -490,15 +510,56 @@ function isSaidForSeveral(fills: PastFill): boolean {
 
 /** Whether there are executions that are open to be allocated, and for others than the firm. */
 function isToBeAllocated(fills: PastFill | undefined): boolean {
-  if (fills === undefined || fills.isAllocated) return false;
+  if (fills === undefined || !isToCome(fills)) return false;
   if (isSaidForSeveral(fills)) return true;
   return areAll(fills, 'client_id', '') && !areAll(fills, 'trading_capacity', 'own_account');
 }
 
-/** Whether an execution allocates less of itself than its quantity. */
-function leavesRest({ stated: { facts } }: HeldFill): boolean {
+/** Whether some of what was executed may be allocated yet. */
+function isToCome({ isAllocated, hasRest }: PastFill): boolean {
+  return !isAllocated || hasRest;
+}
+
+/** What an execution does not allocate of itself; undefined where its quantity is not known. */
+function restOf({ stated: { facts } }: HeldFill): Decimal | undefined {
   const executed = parseDecimal(facts.get('quantity')?.text ?? '');
-  return executed !== undefined && compare(totalOf(partsIn(facts.get('allocations')!.text)), executed) < 0;
+  const allocations = facts.get('allocations');
+  if (!executed || !allocations) return executed;
+  const rest = subtract(executed, totalOf(partsIn(allocations.text)));
+  return isPositive(rest) ? rest : ZERO;
+}
+
+function sumOf(a: Decimal | undefined, b: Decimal | undefined): Decimal | undefined {
+  return a && b && add(a, b);
+}
+
+function isPositive(decimal: Decimal): boolean {
+  return compare(decimal, ZERO) > 0;
+}
+
+/** The action of the correction of an execution that does not say what became of it. */
+function undecidedOf({ row, stated: { content } }: HeldFill): string | undefined {
+  return row.action === content.action ? undefined : row.action;
+}
+
+/** Whether an event tells what is to be, whenever it is recorded. */
+export function isBeforehand({ action }: Pick<Content, 'action'>): boolean {
+  return action === BEGIN || action === 'decide';
+}
+
+/** What an allocation comes to where that is more than what was executed and not allocated before, and that; as texts. */
+export function overAllocationBy(held: HeldContent, { lastFill }: KnownThen): OverAllocation | undefined {
+  const stated = held.stated?.facts.get('allocations');
+  if (isExecution(held) || !stated || !lastFill?.left) return undefined;
+  if (isBeforehand(held.stated!.content)) return undefined;
+  const total = totalOf(partsIn(stated.text));
+  if (compare(total, lastFill.left) <= 0) return undefined;
+  return { allocated: formatDecimal(total), executed: formatDecimal(isPositive(lastFill.left) ? lastFill.left : ZERO) };
+}
+
+export interface OverAllocation {
+  allocated: string;
+  executed: string;
 }
 
 /** What an execution says of itself, else what is known of its order, by the names of ALIKE. */

@@ -112,6 +112,80 @@ describe('what is reported along an order', () => {
     expect(both.at(-1)).toMatchObject({ report: { tradingTime: '2026-06-02T08:00:01Z' } });
   });
 
+  it('of allocations that come to more than was executed are held, also once an execution was busted', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = (quantity: string) => ({ action: 'change_status', allocations: [part(quantity)] });
+    const over = (allocated: string, executed: string) =>
+      `field 30: allocations come to ${allocated}, which is more than the ${executed} that was executed and not allocated before: correct these or the executions, or void what was allocated twice`;
+    expect((await toldOfOrder([opened, FILL, FILL, allocate('20')])).at(-1)).toBe('4 NEWT v1 leg 2: ready');
+    expect((await toldOfOrder([opened, FILL, FILL, allocate('20.5')])).at(-1)).toBe(
+      `4 NEWT v1 leg 2: ${over('20.5', '20')}`,
+    );
+    // the same told again by another event
+    const twice = await toldOfOrder([opened, FILL, allocate('10'), allocate('10')]);
+    expect(twice.slice(-2)).toEqual(['3 NEWT v1 leg 2: ready', `4 NEWT v1 leg 2: ${over('10', '0')}`]);
+    // an earlier execution that is taken back, or was of less
+    for (const [correction, left] of [
+      [{ action: 'void' }, '10'],
+      [{ ...FILL, quantity: '4' }, '14'],
+    ] as const) {
+      const told = await toldOfOrder([opened, [FILL, correction], FILL, allocate('20')]);
+      expect(told.slice(-3)).toEqual([
+        ...['4 NEWT v1 leg 2: ready', '4 CANC v1 leg 2: ready'],
+        `4 NEWT v2 leg 2: ${over('20', left)}`,
+      ]);
+    }
+    // until the allocation is corrected, too
+    const mended = [allocate('20'), allocate('10')];
+    expect((await toldOfOrder([opened, [FILL, { action: 'void' }], FILL, mended])).at(-1)).toMatch(
+      /^4 NEWT v3 .*ready$/,
+    );
+    // and the one that was told twice, once the other is void
+    const first = [allocate('10'), { action: 'void' }];
+    expect((await toldOfOrder([opened, FILL, first, allocate('10')])).at(-1)).toBe('4 NEWT v2 leg 2: ready');
+    // what nobody knows the quantity of is not compared
+    expect((await toldOfOrder([opened, { ...FILL, quantity: undefined }, allocate('10')])).at(-1)).toMatch(/ready$/);
+    // what is left of some and what was executed since make one
+    expect((await toldOfOrder([opened, FILL, allocate('6'), FILL, allocate('14')])).at(-1)).toMatch(/ready$/);
+    const self = { ...FILL, allocations: [part('4')] };
+    expect((await toldOfOrder([opened, FILL, self, allocate('10'), allocate('6')])).at(-1)).toMatch(/ready$/);
+    expect((await toldOfOrder([opened, self, FILL, allocate('16')])).at(-1)).toMatch(/ready$/);
+  });
+
+  it('of an allocation is held where what is left of earlier executions is not like the last one', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = (quantity: string, more: StatedValues = {}) => ({
+      ...{ action: 'change_status', allocations: [part(quantity)], ...more },
+    });
+    const sell = { action: 'modify', side: 'sell', short_sale: 'not_short' };
+    const last = async (...events: Stated[]) => (await toldOfOrder([opened, ...events])).at(-1)!.replace(/^.*?: /, '');
+    const inDoubt =
+      'field 7: side must be stated with the allocation, as the last execution has it, or each execution allocate itself: those before it do not say the same';
+    expect(await last(FILL, allocate('6'), sell, FILL, allocate('4'))).toBe(inDoubt);
+    expect(await last({ ...FILL, allocations: [part('6')] }, sell, FILL, allocate('4'))).toBe(inDoubt);
+    // where it says of which, where nothing is left, and where all say the same
+    expect(await last(FILL, allocate('6'), sell, FILL, allocate('10', { side: 'sell' }))).toBe('ready');
+    expect(await last(FILL, allocate('6'), allocate('4'), sell, FILL, allocate('10'))).toBe('ready');
+    expect(await last(FILL, allocate('6'), FILL, allocate('4'))).toBe('ready');
+    // what one leaves of itself is nothing once later allocations had it
+    expect(await last({ ...FILL, allocations: [part('6')] }, allocate('4'), sell, FILL, allocate('10'))).toBe('ready');
+  });
+
+  it('of an allocation is held as long as nobody says what became of an earlier one of the executions', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = { action: 'change_status', allocations: [part('20')] };
+    const bust = { ...FILL, action: 'bust' };
+    const told = await toldOfOrder([opened, [FILL, bust], FILL, allocate]);
+    expect(told.slice(-3)).toEqual([
+      ...['4 NEWT v1 leg 2: ready', '4 CANC v1 leg 2: ready'],
+      '4 NEWT v2 leg 2: field 1: bust does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void',
+    ]);
+    expect((await toldOfOrder([opened, [FILL, bust, FILL], FILL, allocate])).at(-1)).toBe('4 NEWT v3 leg 2: ready');
+    // of what was allocated before it is of no account
+    const part10 = { ...allocate, allocations: [part('10')] };
+    expect((await toldOfOrder([opened, [FILL, bust], part10, FILL, part10])).at(-1)).toBe('5 NEWT v1 leg 2: ready');
+  });
+
   it('tells once of a symbol that nobody knows, and not of all that follows', async () => {
     const told = async (order: StatedValues, own: StatedValues = {}) =>
       (
@@ -173,6 +247,16 @@ describe('what is reported along an order', () => {
     expect(await after([create, last])).toBe('ready');
     expect(await after([{ ...block, client_id_type: 'none', trading_capacity: 'own_account' }, last])).toBe('ready');
     expect(await after([block, { action: 'cancel' }])).toBe('ready');
+    // of which a part is left
+    const some = { ...allocate, allocations: [part('6')] };
+    expect(await after([block, last, some])).toBe(inDoubt);
+    expect(await after([block, { ...last, allocations: [part('6')] }])).toBe(inDoubt);
+    expect(await after([block, { ...last, allocations: [part('6')] }, { ...allocate, allocations: [part('4')] }])).toBe(
+      'ready',
+    );
+    expect(await after([block, last, some, { ...allocate, allocations: [part('4')] }])).toBe('ready');
+    expect(await after([block, FILL, some, FILL, { action: 'cancel' }])).toBe(inDoubt);
+    expect(await after([block, last, some], { ...allocate, isin: 'FR0000131104' })).toBe('ready');
     // also where the later one is one client's, so that nothing of it would be reported
     expect(await after([block, last], allocate, create)).toBe(inDoubt);
     // until the executions of the former allocate themselves
