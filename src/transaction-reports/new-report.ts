@@ -16,7 +16,7 @@ import {
 import type { FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { executionOfLeg, isOnOwnAccount, othersThanClient, type Leg, type Role } from './legs.js';
-import { WITHOUT_CLIENT_ID } from './order-past.js';
+import { OF_ONE_CLIENT, WITHOUT_CLIENT_ID } from './order-past.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
@@ -166,9 +166,14 @@ const FIELDS_OF_WHOSE: Partial<Record<FactName, number>> = {
   ...{ transmission: 25, trading_capacity: 29, notional_change: 32, currency: 34, isin: 41, symbol: 41 },
   ...{ transaction_nature: 65, sftr_exempt: 65 },
 };
-/** What would leave a client out: where one is named, and it is said that there is none, or several. */
+/**
+ * What would leave a client out: where one is named, and it is said that there is none, or several; or where it is said what
+ * the client is, and nobody is named.
+ */
 function mendContradictedClient({ facts, firm, reference }: Execution, trace: Trace): void {
   const [client, type] = [facts.get('client_id'), facts.get('client_id_type')];
+  if (!client && OF_ONE_CLIENT.includes(type?.text ?? ''))
+    trace.mend(7, 'whose order it is', `client_id must be stated with client_id_type ${type!.text}`);
   if (!client || leiOf(client.text, reference) === firm) return;
   const beside = WITHOUT_CLIENT_ID.includes(type?.text ?? '')
     ? `client_id_type ${type!.text}`

@@ -282,6 +282,48 @@ describe('what is reported along an order', () => {
     expect(await makers({ client_representative_ids: [FUND] }, nobody)).toEqual(fund);
   });
 
+  it('is held where one who acts for the client is named beside a list without that one, by the same event', async () => {
+    const held = async (order: StatedValues, own: StatedValues = {}) =>
+      (
+        await toldOfOrder([
+          { ...create, ...order },
+          { ...FILL, ...own },
+        ])
+      )[0]!.replace(/^.*?: /, '');
+    const both = (id: string, ...ids: string[]) => ({ client_representative_id: id, client_representative_ids: ids });
+    const inDoubt = `field 12: client_representative_ids must have ${FUND}, or client_representative_id not be stated with it`;
+    expect(await held(both(FUND, BANK))).toBe(inDoubt);
+    expect(await held({}, both(FUND, BANK, CCP))).toBe(inDoubt);
+    expect(await held(both(FUND, BANK, FUND))).toBe('ready');
+    // one after the other the later one counts
+    expect(await held({ client_representative_id: FUND }, { client_representative_ids: [BANK] })).toBe('ready');
+    expect(await held(both(FUND, BANK), { client_representative_id: BANK })).toBe('ready');
+    const sale = { side: 'sell', short_sale: 'not_short' };
+    expect(await held({ ...both(FUND, BANK), ...sale })).toBe(inDoubt.replace('12', '21'));
+  });
+
+  it('is held where it is said what the client is, and not who', async () => {
+    const told = async (order: StatedValues, own: StatedValues = {}, ...later: StatedValues[]) =>
+      (await toldOfOrder([{ ...create, client_id: undefined, ...order }, { ...FILL, ...own }, ...later])).map((each) =>
+        each.replace(/^.*?: /, ''),
+      );
+    const ofOwn = { trading_capacity: 'own_account', investment_decision_maker: 'T-1' };
+    const nobody = (type: string) => `field 7: client_id must be stated with client_id_type ${type}`;
+    for (const type of ['legal_entity', 'natural_person']) {
+      expect(await told({ ...ofOwn, client_id_type: type })).toEqual([nobody(type)]);
+      expect(await told(ofOwn, { client_id_type: type })).toEqual([nobody(type)]);
+      expect((await told({ client_id_type: type }))[0]).toContain(nobody(type));
+    }
+    expect(await told({ ...ofOwn, client_id_type: 'none' })).toEqual(['ready']);
+    expect(await told({ ...ofOwn, client_id_type: 'legal_entity' }, { client_id_type: 'none' })).toEqual(['ready']);
+    // the firm is no client
+    expect(await told({ ...ofOwn, client_id_type: 'legal_entity', client_id: FIRM })).toEqual(['ready']);
+    // nor are several one
+    const allocations = [part('10')];
+    expect((await told({ client_id_type: 'legal_entity' }, { allocations }))[0]).toContain(nobody('legal_entity'));
+    expect((await told({ client_id_type: 'legal_entity', aggregated: true }))[0]).toContain(nobody('legal_entity'));
+  });
+
   it('is for the client of the order after an execution that names another one by an LEI, where the order has an id', async () => {
     const clients = async (ofOrder: string, own: string): Promise<unknown[]> =>
       (await draftsOf([{ ...create, client_id: ofOrder }, { ...FILL, client_id: own }, FILL])).map(
