@@ -1,4 +1,3 @@
-import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { OrderLife } from '../reports/whole-lives.js';
 import { contentsOf, isBeforehand, isCopy, isExecution, isOver, OrderPast } from './order-past.js';
