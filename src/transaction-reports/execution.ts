@@ -3,7 +3,7 @@ import { isLei } from '../identifiers/lei.js';
 import type { FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { KnownInstrument } from './instrument.js';
-import { OF_SEVERAL, WITHOUT_CLIENT_ID } from './order-past.js';
+import { OF_SEVERAL, WITHOUT_CLIENT_ID } from './client-types.js';
 import { isConcat } from './persons.js';
 import { placeOf, type Place } from './place.js';
 import { fromEntry, fromEvent, type Source } from './trace.js';

@@ -1,6 +1,7 @@
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { contentsOf, isBeforehand, isCopy, isExecution, isOver, OrderPast } from './order-past.js';
+import { contentsOf, isBeforehand, isCopy, isExecution, isOver } from './held-content.js';
+import { OrderPast } from './order-past.js';
 
 /**
  * What came of allocations that were stated before anything was executed: `allocated`, others were stated for what was executed;

@@ -16,7 +16,7 @@ import {
 import type { FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { executionOfLeg, isOnOwnAccount, othersThanClient, type Leg, type Role } from './legs.js';
-import { OF_ONE_CLIENT, WITHOUT_CLIENT_ID } from './order-past.js';
+import { OF_ONE_CLIENT, WITHOUT_CLIENT_ID } from './client-types.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';

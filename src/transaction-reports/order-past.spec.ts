@@ -9,16 +9,8 @@ import { formatDecimal, parseDecimal } from '../reports/decimal.js';
 import { versionsOf } from '../reports/versions.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
 import { draftsOfTransaction } from './drafts.js';
-import {
-  contentsOf,
-  isExecution,
-  OF_ONE_EXECUTION,
-  ownFacts,
-  takenOver,
-  type HeldContent,
-  type HeldFill,
-  type KnownThen,
-} from './order-past.js';
+import { contentsOf, isExecution, type HeldContent, type HeldFill } from './held-content.js';
+import { OF_ONE_EXECUTION, ownFacts, takenOver, type KnownThen } from './taken-over.js';
 import type { Stated } from './trace.js';
 import { Facts, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
 

@@ -3,22 +3,17 @@ import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
 import { coursesOf, intentionIn, type Intention } from './intended-allocations.js';
+import { BEGIN, contentsOf, type HeldFill, isBeforehand, isExecution, type HeldContent } from './held-content.js';
+import { type Unlike } from './open-executions.js';
+import { OrderPast } from './order-past.js';
 import {
-  BEGIN,
-  contentsOf,
-  type HeldFill,
-  isBeforehand,
-  isExecution,
-  OrderPast,
   overAllocationBy,
   type OverAllocation,
   ownFacts,
   saysTheSame,
   takenOver,
-  type HeldContent,
   type KnownThen,
-  type Unlike,
-} from './order-past.js';
+} from './taken-over.js';
 import { DECIDED_BY_THE_LATER, INSTRUMENT_NAMES } from '../reports/subjects.js';
 import type { Stated } from './trace.js';
 
