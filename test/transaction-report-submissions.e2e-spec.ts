@@ -15,6 +15,8 @@ import { readReportRecords } from './support/report-records.js';
 import { BANK, FIRM, MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { FaultProxy } from './support/fault-proxy.js';
+import { freePort } from './support/free-port.js';
 import { createKey, query } from './support/keys.js';
 import { Replica } from './support/replica.js';
 import { folderStore, type TestStore } from './support/stores.js';
@@ -650,7 +652,14 @@ describe('a submission that counts before it is done', () => {
     expect(await acts()).toBe(act);
   }
 
-  it('is begun again until it is on record that it is done, however often that is', async () => {
+  /** As if it had waited for long. */
+  const again = (run: string) =>
+    admin.query(
+      `UPDATE reporting_runs SET progress_at = progress_at - interval '1 hour' WHERE id = $1 AND status = 'queued'`,
+      [run],
+    );
+
+  it('is begun again until it is on record that it is done', async () => {
     await holdAct(1);
     const run = await ask();
     await until(async () => (await waiting()) > 0);
@@ -662,14 +671,107 @@ describe('a submission that counts before it is done', () => {
       await holder.query('ROLLBACK');
       await until(async () => (await acts()) === 1);
       await until(() => is(run, 'queued'));
-      await admin.query('UPDATE reporting_runs SET attempts = 5 WHERE id = $1', [run]);
+      expect((await service.http().get(`${SUBMISSIONS}/${run}`).expect(200)).body).toMatchObject({
+        ...{ status: 'queued', error: 'that it is done could not be recorded', act: '1' },
+      });
+      await again(run);
       await until(() => is(run, 'running'));
       expect(await count(`FROM reporting_runs WHERE id = '${run}' AND status = 'running'`)).toBe(1);
     } finally {
       await other.query('ROLLBACK');
       await other.end();
     }
+    await until(async () => {
+      await again(run);
+      return is(run, 'done');
+    });
     await isWhole(run, 1);
+  }, 120_000);
+
+  it('fails where it can never be on record that it is done, says that it counts, and holds up no other', async () => {
+    await admin.query(`
+      CREATE FUNCTION refuse_done() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF NEW.ledger = '_service' AND NEW.action = 'done' AND NEW.new_state->>'run' = ''
+          THEN RAISE EXCEPTION 'refused'; END IF;
+          RETURN NEW;
+        END $$`);
+    await admin.query(
+      'CREATE TRIGGER refuse_done BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_done()',
+    );
+    try {
+      await correct('0197f3a1-6c00-7000-8000-00000000f015', '61.39');
+      await holdAct(2);
+      const run = await ask();
+      await until(async () => (await waiting()) > 0);
+      await admin.query(`CREATE OR REPLACE FUNCTION refuse_done() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF NEW.ledger = '_service' AND NEW.action = 'done' AND NEW.new_state->>'run' = '${run}'
+          THEN RAISE EXCEPTION 'refused'; END IF;
+          RETURN NEW;
+        END $$`);
+      await holder.query('ROLLBACK');
+      const failed = await over(run);
+      const counts =
+        'It counts as sent all the same, by act 2: its files can be fetched, and nothing of it is sent again';
+      expect([failed.status, failed.act]).toEqual(['failed', '2']);
+      expect(failed.error).toBe(`That it is done could not be recorded. ${counts}`);
+      await zipOf(service, run);
+      const next = await submitted(service, DAY);
+      expect([next.status, next.records]).toEqual(['done', '0']);
+    } finally {
+      await admin.query('DROP TRIGGER refuse_done ON audit_events');
+      await admin.query('DROP FUNCTION refuse_done()');
+    }
+  }, 120_000);
+
+  it('fails after so many times that it could not be recorded that it is done, while others go on', async () => {
+    const other = new pg.Client({ connectionString: service.database.adminUrl });
+    await other.connect();
+    try {
+      await correct('0197f3a1-6c00-7000-8000-00000000f016', '61.4');
+      await holdAct(3);
+      const run = await ask();
+      const waits = await ask(); // is begun while the first one waits
+      await until(async () => (await waiting()) > 0);
+      await other.query('BEGIN');
+      await other.query(`SELECT FROM ledger_heads WHERE ledger = '_service' FOR UPDATE`);
+      await holder.query('ROLLBACK');
+      await until(async () => (await acts()) === 3);
+      for (const each of [run, waits]) {
+        const isTried = `FROM reporting_runs WHERE id = '${each}' AND status = 'queued' AND error LIKE 'that it is done%'`;
+        await until(async () => {
+          if ((await count(isTried)) === 1) return true;
+          await again(each); // where it waits since its act could not be recorded
+          if (Date.now() % 20 === 0)
+            process.stderr.write(
+              JSON.stringify(
+                (
+                  await admin.query(
+                    `SELECT id = '${run}' AS first, status, attempts, error FROM reporting_runs WHERE status <> 'done'`,
+                  )
+                ).rows,
+              ) + '\n',
+            );
+          return false;
+        });
+      }
+      await admin.query('UPDATE reporting_runs SET attempts = 5 WHERE id = $1', [run]);
+      await until(() => is(run, 'failed'));
+      await other.query('ROLLBACK');
+      const failed = await over(run);
+      expect([failed.status, failed.act]).toEqual(['failed', '3']);
+      expect(failed.error).toMatch(
+        /^it was begun 5 times, and came to no end: that it is done could not be recorded\. It counts as sent all the same, by act 3: /,
+      );
+      await zipOf(service, run);
+      await again(waits);
+      expect((await over(waits)).status).toBe('done');
+      expect((await submitted(service, DAY)).records).toBe('0');
+    } finally {
+      await other.query('ROLLBACK');
+      await other.end();
+    }
   }, 120_000);
 
   async function correct(eventId: string, price: string): Promise<void> {
@@ -680,17 +782,18 @@ describe('a submission that counts before it is done', () => {
 
   it('is begun again where nobody knows whether its act is recorded, and then finds it', async () => {
     await correct('0197f3a1-6c00-7000-8000-00000000f006', '61.37');
-    await holdAct(2);
+    await holdAct(4);
     const run = await ask();
     await until(async () => (await waiting()) > 0);
     await until(() => is(run, 'queued'));
     await holder.query('ROLLBACK');
-    await isWhole(run, 2);
+    await again(run);
+    await isWhole(run, 4);
   }, 120_000);
 
   it('is brought to its end where it had failed when its act came in', async () => {
     await correct('0197f3a1-6c00-7000-8000-00000000f007', '61.38');
-    await holdAct(3);
+    await holdAct(5);
     const run = await ask();
     await until(async () => (await waiting()) > 0);
     await admin.query(`UPDATE reporting_runs SET status = 'failed', error = 'x', runner = NULL WHERE id = $1`, [run]);
@@ -699,11 +802,11 @@ describe('a submission that counts before it is done', () => {
       await service.http().get(SUBMISSIONS).expect(200);
       return (await count(`FROM reporting_runs WHERE id = '${run}' AND status <> 'failed'`)) === 1;
     });
-    await isWhole(run, 3);
+    await isWhole(run, 5);
   }, 120_000);
 
   it('has its files even where its run says that it failed', async () => {
-    const [{ id }] = (await admin.query<{ id: string }>(`SELECT subject AS id FROM reporting_acts WHERE act = 3`))
+    const [{ id }] = (await admin.query<{ id: string }>(`SELECT subject AS id FROM reporting_acts WHERE act = 5`))
       .rows as [{ id: string }];
     const before = await zipOf(service, id);
     await admin.query(
@@ -769,6 +872,162 @@ describe('a submission of which all has left the database', () => {
     expect(different.every(({ differences }) => differences!.includes(CCP) && differences!.includes(BANK))).toBe(true);
     expect(rows.find(({ total_of: of }) => of === 'not compared')!.count).toBe('0');
   }, 240_000);
+});
+
+describe('a submission that was deleted at the end of its retention', () => {
+  let store: TestStore;
+  let service: TestService;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    store = folderStore();
+    service = await startService({
+      env: {
+        ...{ ARCHIVE_URL: store.url, ONLINE_MONTHS: '1', ARCHIVE_RETENTION_YEARS: '5' },
+        ...{ REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' },
+      },
+      settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+    });
+    admin = new pg.Client({ connectionString: service.database.adminUrl, options: '-c TimeZone=UTC' });
+    await admin.connect();
+  }, 60_000);
+  afterAll(async () => {
+    await admin?.end();
+    await service?.close();
+    store?.close();
+  });
+
+  const monthsAgo = (back: number, day = 15): Date => {
+    const now = new Date();
+    return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back, day, 12));
+  };
+  async function run(...jobs: string[]): Promise<void> {
+    for (const job of jobs) expect([job, (await runJob(service, job)).status]).toEqual([job, 'done']);
+  }
+
+  it('is handed out no more, though it was read a moment before', async () => {
+    await moveTrailClock(admin, monthsAgo(79));
+    await run('partition-maintenance');
+    // nothing is executed after it was recorded
+    const month = monthsAgo(79).toISOString().slice(0, 7);
+    const then = (text: string): string => text.replaceAll('2025-06', month);
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      const imported = service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv');
+      await imported.send(then(text)).expect(201);
+    }
+    const events = JSON.parse(then(JSON.stringify(MADE_TRANSACTIONS))) as object[];
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+    const { id } = await submitted(service, { from_date: `${month}-03`, to_date: `${month}-03` });
+    // sealed, archived and dropped while it is locked, as months are
+    await moveTrailClock(admin, monthsAgo(78, 2));
+    await run('partition-maintenance', 'archive-export');
+    await moveTrailClock(admin, monthsAgo(77, 3));
+    await run('partition-maintenance', 'archive-export', 'archive-verification', 'retention');
+    await moveTrailClock(admin, new Date());
+    await run('archive-verification');
+    const sent = (await decisionsOf(service, id)).find(({ decision }) => decision === 'send')!;
+    const report = () => service.http().get(`${SUBMISSIONS}/${id}/reports/${sent.transaction_reference}`);
+    const { body: before } = await report().expect(200);
+    expect(before.record).toContain(sent.transaction_reference);
+    await zipOf(service, id);
+    await report().expect(200);
+
+    const clerk = (await createKey(service, ['operations:run'], ['*'])).key;
+    const officer = (await createKey(service, ['holds:approve', 'holds:request'], ['*'])).key;
+    const asking = service
+      .http(clerk)
+      .post('/v1/deletions')
+      .send({ month: `${month}-01`, reason: 'End' });
+    const { body: asked } = await asking.expect(201);
+    await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
+    await run('month-deletion');
+    for (const path of [`${id}/content`, `${id}/reports/${sent.transaction_reference}`]) {
+      const { body } = await service.http().get(`${SUBMISSIONS}/${path}`).expect(410);
+      expect([path, body.type]).toEqual([path, '/docs/problems/event-deleted']);
+    }
+  }, 240_000);
+});
+
+describe('a submission while the database is away', () => {
+  let database: TestDatabase;
+  let admin: pg.Client;
+  let proxy: FaultProxy;
+  let replica: Replica;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    admin = new pg.Client({ connectionString: database.adminUrl });
+    await admin.connect();
+    proxy = await FaultProxy.start(Number(new URL(database.serviceUrl).port));
+    replica = await Replica.start({
+      DATABASE_URL: Object.assign(new URL(database.serviceUrl), { port: String(proxy.port) }).href,
+      ...{
+        DATABASE_OWNER_URL: database.ownerUrl,
+        DATABASE_TLS: 'any',
+        REPORTING_SENDER: 'TF',
+        REPORTING_RECEIVER: 'FR',
+      },
+    });
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) {
+      await sent(`/v1/reference/${kind}/imports`, text, 'text/csv');
+    }
+    await sent('/v1/ledgers/main/events/batch', JSON.stringify({ events: MADE_TRANSACTIONS }));
+  }, 120_000);
+  afterAll(async () => {
+    await replica?.end('SIGKILL');
+    await proxy?.close();
+    await admin?.end();
+    await database?.drop();
+  });
+
+  const headers = { authorization: `Bearer ${TEST_KEY}` };
+  const get = (path: string): Promise<globalThis.Response> => fetch(`${replica.url}${path}`, { headers });
+  async function sent(path: string, body: string, type = 'application/json'): Promise<unknown> {
+    const answer = await fetch(`${replica.url}${path}`, {
+      ...{ method: 'POST', body },
+      headers: { ...headers, 'content-type': type },
+    });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  }
+  const count = async (what: string): Promise<number> =>
+    Number((await admin.query<{ count: string }>(`SELECT count(*) AS count ${what}`)).rows[0]!.count);
+  async function until(holds: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 30_000; !(await holds()); await pause(50)) {
+      if (Date.now() > end) throw new Error('it does not come to that');
+    }
+  }
+
+  it('is told by a problem of its own, and is begun again once it is back: each report is sent once', async () => {
+    const { port } = new URL(database.serviceUrl);
+    const holder = new pg.Client({ connectionString: database.adminUrl });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('LOCK TABLE reporting_decisions IN ACCESS EXCLUSIVE MODE');
+    const { id } = (await sent(SUBMISSIONS, JSON.stringify(DAY))) as ShownSubmission;
+    const run = `${SUBMISSIONS}/${id}`;
+    const waiting = `FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await until(async () => (await count(waiting)) > 0);
+    proxy.retarget(await freePort());
+    proxy.cut();
+    for (const path of [run, SUBMISSIONS, `${run}/decisions`, `${run}/content`]) {
+      const answer = await get(path);
+      expect([path, answer.status, ((await answer.json()) as { type: string }).type]).toEqual([
+        ...[path, 503, '/docs/problems/database-unavailable'],
+      ]);
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    await until(() => Promise.resolve(replica.log.includes('the database went away while a submission')));
+    await holder.end();
+    // it is still this replica's, and did not fail
+    expect(await count(`FROM reporting_runs WHERE status = 'running' AND error IS NULL`)).toBe(1);
+    proxy.retarget(Number(port));
+    await admin.query(`UPDATE reporting_runs SET progress_at = progress_at - interval '1 hour'`);
+    await until(async () => ((await (await get(run)).json()) as ShownSubmission).status === 'done');
+    const made = (await (await get(run)).json()) as ShownSubmission;
+    expect([made.error, made.act]).toEqual([null, '1']);
+    expect(Number(made.records)).toBeGreaterThan(20);
+    expect(await count('FROM reporting_records WHERE act = 1')).toBe(Number(made.records));
+    expect((await get(`${run}/content`)).status).toBe(200);
+  }, 120_000);
 });
 
 describe('a submission whose replica is killed', () => {

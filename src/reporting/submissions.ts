@@ -11,6 +11,7 @@ import { uuidv7 } from '../database/uuidv7.js';
 import type { PreparedEvent } from '../events/prepared-event.js';
 import { readPage } from '../events/read-transaction.js';
 import type { Parameters } from '../http/parameters.js';
+import { toProblem } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
 import { ZipWriter } from '../integrity/zip.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
@@ -108,9 +109,13 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       named: ({ ledger }) => ({ ledger }),
       pieces: (run, signal) => this.pieces(run, signal),
       recordDone: (run, made, runner) => this.recordDone(run, made, runner),
-      isOnRecord: async (id) => {
+      onRecord: async (id) => {
         await this.book.catchUp();
-        return (await this.book.find('submission', id)) !== undefined;
+        const act = await this.book.find('submission', id);
+        return (
+          act &&
+          `It counts as sent all the same, by act ${act.act}: its files can be fetched, and nothing of it is sent again`
+        );
       },
     });
   }
@@ -257,8 +262,8 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Crashing before the act leaves nothing that counts; crashing after it leaves a run of which all is on record. Throws
-   * RunOutdated where another act came first, RunUnsettled where one's own may come yet, RunLost where another replica has
-   * taken the run up.
+   * RunOutdated where another act came first, RunUnsettled where one's own may come yet or the end of the run may be recorded
+   * later, RunLost where another replica has taken the run up.
    */
   private async recordDone(run: StoredRun, made: MadeAnswer, runner: string): Promise<MadeAnswer> {
     const making = this.makings.get(run)!;
@@ -266,7 +271,13 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     if (!(await sql.settleDecisions(this.pool, run.id, runner, act?.maker ?? making.maker))) throw new RunLost();
     const { parameters, asOf } = making;
     const done = act ? madeOf(act.summary as SubmissionSummary) : made;
-    await this.records.done({ ...run, parameters, as_of: String(asOf) }, run.requested_by, done);
+    try {
+      await this.records.done({ ...run, parameters, as_of: String(asOf) }, run.requested_by, done);
+    } catch (error) {
+      const cause = error instanceof Problem ? error.cause : error;
+      if (isPassing(cause)) throw new RunUnsettled('that it is done could not be recorded', { cause });
+      throw new Problem('not-recorded-as-read', 'That it is done could not be recorded', { cause });
+    }
     return done;
   }
 
@@ -379,6 +390,11 @@ function recordOf(decision: Decision, executingEntity: string): WrittenRecord {
     ...{ executingEntity, transactionReference, status, eventId, version, leg, tradingTime },
     ...{ digest: digest!, messageId: messageId!, place: place! },
   };
+}
+
+/** Whether the same may be recorded later: the queue is full, the database slow or away, or clocks differ. */
+function isPassing(cause: unknown): boolean {
+  return [503, 504].includes(toProblem(cause).status);
 }
 
 /** As the act has it. */

@@ -84,6 +84,7 @@ export const OF_THAT_INSTRUMENT: ReadonlySet<FactName> = new Set([...INSTRUMENT_
 
 /** What an execution for another client than the order's says of itself alone. */
 export const OF_THAT_CLIENT: ReadonlySet<FactName> = new Set(['client_id', 'aggregated', ...OF_A_CLIENT]);
+const OF_A_CLIENT_ALONE: ReadonlySet<FactName> = new Set(OF_A_CLIENT);
 /** By what it is told whether it is. */
 export const CLIENT_NAMES = ['client_id', 'client_id_type', 'aggregated', 'allocations'] as const satisfies FactName[];
 
@@ -159,6 +160,13 @@ function namesAnotherClient(own: ReadonlyMap<FactName, Said>, known: Known): boo
   const [next, before] = [own.get('client_id')?.text, known('client_id')?.text];
   if (next === undefined || before === undefined || next === before) return false;
   return isLei(next) === isLei(before) || (isLei(next) && known('client_id_type')?.text === 'natural_person');
+}
+
+/** By which name a client is known of whom something was said, where an event names the client otherwise: perhaps another one. */
+export function clientNamedOtherwise(name: FactName, own: Own, known: Known): string | undefined {
+  if (!OF_A_CLIENT_ALONE.has(name)) return undefined;
+  const [next, before] = [own?.get('client_id')?.text, known('client_id')?.text];
+  return next === undefined || next === before ? undefined : before;
 }
 
 /**

@@ -13,7 +13,7 @@ import { HEARTBEAT_MS, RunLoop, SILENT_MS } from './run-loop.js';
 const PIECE_BYTES = 1024 * 1024;
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
-/** How often a run is begun that each time ends whoever makes it. */
+/** How often a run is begun that each time ends whoever makes it, or cannot be put on record: with seven minutes of waits between. */
 const MOST_ATTEMPTS = 5;
 
 const pack = promisify(gzip);
@@ -28,7 +28,10 @@ export class RunLost extends Error {
   override readonly name = 'RunLost';
 }
 
-/** Whether it is on record what was made nobody knows yet: thrown by `recordDone`, it has the run begun again later. */
+/**
+ * What was made cannot be put on record at the moment, or nobody knows yet whether it is: thrown by `recordDone`, it has the run
+ * begun again later, MOST_ATTEMPTS times in all. Its message is why the run failed then.
+ */
 export class RunUnsettled extends Error {
   override readonly name = 'RunUnsettled';
 }
@@ -67,13 +70,13 @@ export interface RunKind<Run extends { id: string }> {
    * `runner` is this replica, in the row of the run. Throws RunOutdated, RunUnsettled and RunLost.
    */
   recordDone: (run: Run, made: MadeAnswer, runner: string) => Promise<MadeAnswer | void>;
-  /** Whether a run that has not come to its end counts already: it never fails then, but is begun again until it does. */
-  isOnRecord?: (id: string) => Promise<boolean>;
+  /** Of a run that comes to no end what counts of it all the same, a sentence: the run says so when it fails. */
+  onRecord?: (id: string) => Promise<string | undefined>;
 }
 
 /**
  * Makes the answers of one kind that are kept: one at a time on each replica, beside what others wait for. A run whose
- * replica has died is begun again by another, so many times.
+ * replica has died is begun again by another, so many times; so is one that cannot be put on record at the moment.
  */
 export class KeptRunMaker<Run extends { id: string }> {
   /** This replica, in the rows of its runs. */
@@ -146,8 +149,8 @@ export class KeptRunMaker<Run extends { id: string }> {
     }
     if (error instanceof RunUnsettled) {
       log.warn({ err: error }, `${what} is begun again: ${error.message}`);
-      await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt: false });
-      return false;
+      await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt: true, why: error.message });
+      return true; // which others do not wait for
     }
     const problem = toProblem(error);
     if (problem.slug === 'database-unavailable') {
@@ -161,26 +164,28 @@ export class KeptRunMaker<Run extends { id: string }> {
       await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt });
       return false;
     }
-    if (await this.kind.isOnRecord?.(run.id)) {
-      log.warn({ err: error }, `${what} is on record, and could not be brought to its end`);
-      await sql.requeueRun(this.pool, tables, run.id, this.runner, { isAttempt: false });
-      return false;
-    }
+    const failure = `${problem.message}${await this.whatCounts(run.id)}`;
     log.error({ err: error, alarm }, `${what} failed`);
-    await sql.endRun(this.pool, tables, run.id, this.runner, { status: 'failed', error: problem.message, bytes: 0 });
+    await sql.endRun(this.pool, tables, run.id, this.runner, { status: 'failed', error: failure, bytes: 0 });
     return true;
   }
 
   private async endExhausted(): Promise<void> {
-    const { what, alarm, tables, isOnRecord } = this.kind;
-    if (isOnRecord) {
-      for (const id of await sql.listExhausted(this.pool, tables, MOST_ATTEMPTS, SILENT_MS)) {
-        if (await isOnRecord(id)) await sql.forgiveAttempts(this.pool, tables, id, MOST_ATTEMPTS, SILENT_MS);
-      }
+    const { what, alarm, tables } = this.kind;
+    for (const id of await sql.listExhausted(this.pool, tables, MOST_ATTEMPTS, SILENT_MS)) {
+      const run = { id, counts: await this.whatCounts(id) };
+      if (!(await sql.endExhausted(this.pool, tables, run, MOST_ATTEMPTS, SILENT_MS))) continue;
+      this.logger.error(
+        { run: id, alarm },
+        `${what} was begun ${MOST_ATTEMPTS} times and never came to an end: it failed`,
+      );
     }
-    for (const run of await sql.endExhausted(this.pool, tables, MOST_ATTEMPTS, SILENT_MS)) {
-      this.logger.error({ run, alarm }, `${what} was begun ${MOST_ATTEMPTS} times and never made: it failed`);
-    }
+  }
+
+  /** What a run that fails says besides. */
+  private async whatCounts(id: string): Promise<string> {
+    const counts = await this.kind.onRecord?.(id);
+    return counts === undefined ? '' : `. ${counts}`;
   }
 
   /** Makes the answer and keeps it, piece by piece. */

@@ -27,6 +27,9 @@ export async function countOpenRuns(pool: pg.Pool, { runs, isKept }: RunTables, 
   return rows[0]!.count;
 }
 
+/** Whether one that was put back after an attempt may be begun again: 5 s after the first, then each time after four times as long. */
+const HAS_WAITED = `coalesce(progress_at < trail_now() - 5 * power(4, attempts - 1) * interval '1 second', true)`;
+
 /**
  * Gives this replica the run to be kept that has waited longest, of principals in turn: a new one, or one whose replica has been silent for so
  * long that it must have died. What was made of it is thrown away. Undefined when there is none. `columns` are what comes.
@@ -42,7 +45,8 @@ export async function takeRun<Row extends pg.QueryResultRow>(
     `WITH taken AS (
        SELECT id FROM ${runs} AS next
          WHERE ${isKept}
-           AND (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
+           AND (status = 'queued' AND (attempts = 0 OR ${HAS_WAITED})
+                OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
          ORDER BY (SELECT count(*) FROM ${runs} AS earlier
                      WHERE ${isKept} AND earlier.requested_by = next.requested_by
                        AND earlier.status IN ('queued', 'running') AND earlier.created_at < next.created_at),
@@ -65,7 +69,7 @@ export async function takeRun<Row extends pg.QueryResultRow>(
 const EXHAUSTED = `attempts >= $1
   AND (status = 'queued' OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')`;
 
-/** The ids of those that `endExhausted` would end. */
+/** The ids of those that `endExhausted` ends. */
 export async function listExhausted(
   pool: pg.Pool,
   { runs, isKept }: RunTables,
@@ -79,41 +83,34 @@ export async function listExhausted(
   return rows.map(({ id }) => id);
 }
 
-/** Has one of them begun again as often as a new one. */
-export async function forgiveAttempts(
-  pool: pg.Pool,
-  { runs }: RunTables,
-  id: string,
-  most: number,
-  silentMs: number,
-): Promise<void> {
-  await pool.query(`UPDATE ${runs} SET attempts = 0 WHERE id = $3 AND ${EXHAUSTED}`, [most, silentMs, id]);
-}
-
 /**
  * Ends as failed what was begun so many times and never came to an end: what takes its replica down would do so for ever,
- * and whatever was asked for later would wait for it. Their ids.
+ * and whatever was asked for later would wait for it. With why it was put back last, where it was, and what
+ * counts of it all the same. False where it is none any more.
  */
 export async function endExhausted(
   pool: pg.Pool,
   { runs, pieces, isKept }: RunTables,
+  run: { id: string; counts: string },
   most: number,
   silentMs: number,
-): Promise<string[]> {
-  const { rows } = await pool.query<{ id: string }>(
+): Promise<boolean> {
+  const { rowCount } = await pool.query(
     `WITH ended AS (
        UPDATE ${runs}
-         SET status = 'failed', error = 'it was begun ' || attempts || ' times, and each time its replica ended before it was made',
+         SET status = 'failed',
+             error = 'it was begun ' || attempts || ' times, and '
+               || coalesce('came to no end: ' || error, 'each time its replica ended before it was made') || $4,
              runner = NULL, finished_at = trail_now(), pieces = 0, packed_bytes = 0, bytes = 0
-         WHERE ${isKept} AND ${EXHAUSTED}
+         WHERE ${isKept} AND ${EXHAUSTED} AND id = $3
          RETURNING id
      ), emptied AS (
        DELETE FROM ${pieces} WHERE run IN (SELECT id FROM ended)
      )
      SELECT id FROM ended`,
-    [most, silentMs],
+    [most, silentMs, run.id, run.counts],
   );
-  return rows.map(({ id }) => id);
+  return rowCount === 1;
 }
 
 /** Signs of life of all that this replica has under way, or of one of its runs. */
@@ -196,7 +193,7 @@ export async function finishRun(
 ): Promise<boolean> {
   const { rowCount } = await pool.query(
     `UPDATE ${runs}
-       SET status = 'done', runner = NULL, rows = $3, bytes = $4, sha256 = $5, finished_at = trail_now(),
+       SET status = 'done', error = NULL, runner = NULL, rows = $3, bytes = $4, sha256 = $5, finished_at = trail_now(),
            expires_at = CASE WHEN ${isKept} THEN trail_now() + $6 * interval '1 millisecond' END
        WHERE id = $1 AND runner = $2 AND status = 'running'`,
     [id, runner, rows, bytes, sha256, keepMs ?? null],
@@ -225,18 +222,22 @@ export async function endRun(
   );
 }
 
-/** Puts a run back, for another replica or the next start to begin again. `isAttempt`: it may be the reason itself. */
+/**
+ * Puts a run back, for another replica or the next start to begin again. `isAttempt`: it may be the reason itself; then others
+ * go first for a while. `why`: what it failed with, if it comes to that.
+ */
 export async function requeueRun(
   pool: pg.Pool,
   { runs }: RunTables,
   id: string,
   runner: string,
-  { isAttempt }: { isAttempt: boolean },
+  { isAttempt, why }: { isAttempt: boolean; why?: string },
 ): Promise<void> {
   await pool.query(
-    `UPDATE ${runs} SET status = 'queued', runner = NULL, attempts = attempts - $3
+    `UPDATE ${runs}
+       SET status = 'queued', runner = NULL, attempts = attempts - $3, error = coalesce($4, error), progress_at = trail_now()
        WHERE id = $1 AND runner = $2 AND status = 'running'`,
-    [id, runner, isAttempt ? 0 : 1],
+    [id, runner, isAttempt ? 0 : 1, why ?? null],
   );
 }
 

@@ -38,7 +38,7 @@ export class KeptRunDto {
     example: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
   })
   sha256: string | null;
-  @ApiProperty({ type: String, nullable: true, description: 'Why it failed', example: null })
+  @ApiProperty({ type: String, nullable: true, description: 'Why it failed, or is to be begun again', example: null })
   error: string | null;
   @ApiProperty({ example: 'key:0190a0b0-0000-7000-8000-000000000001' })
   requested_by: string;

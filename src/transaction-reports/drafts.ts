@@ -13,7 +13,13 @@ import { venueKindOf } from './place.js';
 import type { RuleContext } from './rules/rule.js';
 import { findingsOf, type Finding } from './rules/rts22-rules.js';
 import { Trace } from './trace.js';
-import { isSameUnlike, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
+import {
+  isSameOverAllocation,
+  isSameUnlike,
+  transactionsOf,
+  type Transaction,
+  type TransactionVersion,
+} from './transactions.js';
 
 /** What reports are derived from. */
 export interface DraftRun extends ReportRun {
@@ -146,6 +152,8 @@ function givesTheSame(derived: TransactionVersion, later: TransactionVersion): b
     isForSeveral === derived.isForSeveral &&
     later.isOfFormer === derived.isOfFormer &&
     later.isPerhapsOfFormer === derived.isPerhapsOfFormer &&
+    isSameOverAllocation(later.overAllocation, derived.overAllocation) &&
+    String(later.undecided) === String(derived.undecided) &&
     dayOf(cause) === dayOf(derived.cause) &&
     derived.facts.isAnsweredBy(facts)
   );

@@ -1,8 +1,10 @@
 import type { ReferenceAt, ReferenceEntry, ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import { isLei } from '../identifiers/lei.js';
+import type { FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { KnownInstrument } from './instrument.js';
-import { OF_SEVERAL, WITHOUT_CLIENT_ID } from './order-past.js';
+import { OF_SEVERAL, WITHOUT_CLIENT_ID } from './client-types.js';
+import { isConcat } from './persons.js';
 import { placeOf, type Place } from './place.js';
 import { fromEntry, fromEvent, type Source } from './trace.js';
 import type { Facts, Transaction, TransactionVersion } from './transactions.js';
@@ -30,6 +32,8 @@ export interface Execution {
   reference: ReferenceAt;
   instrument: KnownInstrument;
   place: Place;
+  /** what was said of a client, by which name, of whom nobody knows whether it is the one that is named now: not among `facts` */
+  perhapsOfAnotherClient: readonly (readonly [name: FactName, saidOf: string])[];
 }
 
 /** One version of a transaction, seen with the reference data of its time. */
@@ -41,13 +45,18 @@ export function executionOf(
   timelines: Pick<ReferenceTimelines, 'at'>,
   submittedAt: string,
 ): Execution {
-  const { facts, fill } = at;
+  const { fill } = at;
   const { content } = fill ?? at;
   const { time, from } = tradeTimeOf(content);
   const day = time.slice(0, 10);
   const reference = timelines.at(time);
+  const client = at.facts.text('client_id') ?? '';
+  const perhapsOfAnotherClient = at.facts
+    .saidOfPerhapsAnother()
+    .filter(([, saidOf]) => isSameClient(saidOf, client, reference) === undefined);
+  const facts = at.facts.ofSameClient((saidOf) => isSameClient(saidOf, client, reference) === true);
   return {
-    ...{ eventId, version, at, facts, fill, time, day, firm, reference },
+    ...{ eventId, version, at, facts, fill, time, day, firm, reference, perhapsOfAnotherClient },
     isTimeReadable: from !== 'timestamp-as-execution_time-is-unreadable',
     timeSource: {
       event_id: content.event_id,
@@ -78,6 +87,17 @@ export function clientIdOf({ facts, firm, reference }: Omit<ForWhom, 'at'>): str
 /** The LEI of whom events name by it, or as a client; undefined where that is not known. */
 export function leiOf(id: string, reference: ReferenceAt): string | undefined {
   return isLei(id) ? id : reference.find('client', id)?.attributes.lei;
+}
+
+/** Whether two names are of one client; undefined where one is an LEI and nothing is known of the other. */
+function isSameClient(one: string, other: string, reference: ReferenceAt): boolean | undefined {
+  if (one === other) return true;
+  const leis = [one, other].map((id) => leiOf(id, reference));
+  if (leis.every((lei) => lei !== undefined)) return leis[0] === leis[1];
+  // an id of the firm's own is of one client
+  if (isLei(one) === isLei(other)) return false;
+  const id = isLei(one) ? other : one;
+  return reference.find('client', id) !== undefined || isConcat(id) ? false : undefined;
 }
 
 /** That the order is for several clients, or for clients who are named with the allocation. */

@@ -6,7 +6,7 @@ import { branchCountry, clientIdOf, isAggregate, type Execution } from './execut
 import { mayReport } from './eligibility.js';
 import type { Leg, Role } from './legs.js';
 import { isOnCommodities } from './rules/facts.js';
-import { ENDED, UNSAID } from './order-past.js';
+import { ENDED, UNSAID } from './transmission.js';
 import { membershipOf } from './place.js';
 import { rts22Code } from './rts22-codes.js';
 import { fromEntry, fromEvent, type Stated, type Trace } from './trace.js';

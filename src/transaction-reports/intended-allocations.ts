@@ -1,7 +1,7 @@
-import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { BEGIN, contentsOf, isCopy, isExecution, isOver, OrderPast } from './order-past.js';
+import { contentsOf, isBeforehand, isCopy, isExecution, isOver } from './held-content.js';
+import { OrderPast } from './order-past.js';
 
 /**
  * What came of allocations that were stated before anything was executed: `allocated`, others were stated for what was executed;
@@ -51,11 +51,6 @@ export async function coursesOf(life: OrderLife): Promise<readonly OrderCourse[]
     if (isOver(content)) course.ended = sequence;
   }
   return courses;
-}
-
-/** Whether an event tells what is to be, whenever it is recorded. */
-export function isBeforehand({ action }: Pick<Content, 'action'>): boolean {
-  return action === BEGIN || action === 'decide';
 }
 
 /** What came of the allocations of an event; undefined where it allocates what was executed of the order before it. */

@@ -16,7 +16,7 @@ import {
 import type { FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
 import { executionOfLeg, isOnOwnAccount, othersThanClient, type Leg, type Role } from './legs.js';
-import { WITHOUT_CLIENT_ID } from './order-past.js';
+import { OF_ONE_CLIENT, WITHOUT_CLIENT_ID } from './client-types.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
@@ -34,6 +34,7 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   mendUnknownCodes(facts, trace);
   mendWhose(execution, trace);
   mendContradictedClient(execution, trace);
+  mendPerhapsOfAnotherClient(execution, trace);
   mendAggregatedOrder(execution, trace);
   mendOtherClients(whole, trace);
   const { buyer: buying, seller: selling } = sidesOf(execution, leg, trace);
@@ -48,6 +49,11 @@ export function newReport(whole: Execution, leg: Leg, trace: Trace): NewReport {
   const quantity = quantityOf(execution, trace, isPart);
   if (leg.overAllocated !== undefined) {
     const text = `allocations come to ${leg.overAllocated}, which is more than the ${whole.facts.text('quantity')} that was executed`;
+    trace.mend(30, 'the quantity that was executed', text);
+  }
+  if (whole.at.overAllocation) {
+    const { allocated, executed } = whole.at.overAllocation;
+    const text = `allocations come to ${allocated}, which is more than the ${executed} that was executed and not allocated before: correct these or the executions, or void what was allocated twice`;
     trace.mend(30, 'the quantity that was executed', text);
   }
   const price = priceOf(execution, trace, isPart);
@@ -104,8 +110,8 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
     trace.mend(1, 'whether it is an execution of its own', text);
   }
   const { row, content } = at.fill ?? at;
-  const { action } = row;
-  if (at.fill && action !== content.action) {
+  const ofLast = at.fill && row.action !== content.action ? [row.action] : [];
+  for (const action of [...ofLast, ...(at.undecided ?? [])]) {
     const text = `${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`;
     trace.mend(1, 'whether it is an execution', text);
   }
@@ -160,15 +166,35 @@ const FIELDS_OF_WHOSE: Partial<Record<FactName, number>> = {
   ...{ transmission: 25, trading_capacity: 29, notional_change: 32, currency: 34, isin: 41, symbol: 41 },
   ...{ transaction_nature: 65, sftr_exempt: 65 },
 };
-/** What would leave a client out: where one is named, and it is said that there is none, or several. */
+/**
+ * What would leave a client out: where one is named, and it is said that there is none, or several; or where it is said what
+ * the client is, and nobody is named.
+ */
 function mendContradictedClient({ facts, firm, reference }: Execution, trace: Trace): void {
   const [client, type] = [facts.get('client_id'), facts.get('client_id_type')];
+  if (!client && OF_ONE_CLIENT.includes(type?.text ?? ''))
+    trace.mend(7, 'whose order it is', `client_id must be stated with client_id_type ${type!.text}`);
   if (!client || leiOf(client.text, reference) === firm) return;
   const beside = WITHOUT_CLIENT_ID.includes(type?.text ?? '')
     ? `client_id_type ${type!.text}`
     : facts.text('aggregated') === 'true' && 'aggregated';
   if (beside) trace.mend(7, 'whose order it is', `client_id ${client.text} must not be stated with ${beside}`);
 }
+
+/** What would be said of a client, and perhaps was of another one. */
+function mendPerhapsOfAnotherClient({ facts, perhapsOfAnotherClient }: Execution, trace: Trace): void {
+  const said = perhapsOfAnotherClient.filter(([name]) => !OF_A_PERSON.has(name));
+  if (said.length === 0) return;
+  const names = said.map(([name]) => name).sort();
+  const clients = [...new Set(said.map(([, saidOf]) => saidOf))].join(', ');
+  const text = `${names.join(', ')} must be stated of client ${facts.text('client_id')}: they were said of ${clients}, who is not in the reference data and may be another one`;
+  trace.mend(7, 'whose order it is', text);
+}
+
+/** What is said of a client who is named by no LEI alone; one of the two is. */
+const OF_A_PERSON: ReadonlySet<FactName> = new Set<FactName>([
+  ...(['client_id_type', 'client_first_names', 'client_surnames', 'client_birth_date'] as const),
+]);
 
 /** What goes to others than the client for whom it was executed: nobody knows whose it was then. */
 function mendOtherClients(execution: Execution, trace: Trace): void {

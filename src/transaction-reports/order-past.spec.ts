@@ -1,23 +1,16 @@
 import { rowOf, referenceOf, type StatedValues } from '../../test/support/executions.js';
 import { Random } from '../../test/support/random.js';
-import { BANK, FIRM } from '../../test/support/transaction-reports.js';
+import { BANK, FIRM, FUND } from '../../test/support/transaction-reports.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
 import type { FactName } from '../reports/regimes/regime.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
+import { formatDecimal, parseDecimal } from '../reports/decimal.js';
 import { versionsOf } from '../reports/versions.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
 import { draftsOfTransaction } from './drafts.js';
-import {
-  contentsOf,
-  isExecution,
-  OF_ONE_EXECUTION,
-  ownFacts,
-  takenOver,
-  type HeldContent,
-  type HeldFill,
-  type KnownThen,
-} from './order-past.js';
+import { contentsOf, isExecution, type HeldContent, type HeldFill } from './held-content.js';
+import { OF_ONE_EXECUTION, ownFacts, takenOver, type KnownThen } from './taken-over.js';
 import type { Stated } from './trace.js';
 import { Facts, transactionsOf, type Transaction, type TransactionVersion } from './transactions.js';
 
@@ -41,7 +34,7 @@ const VALUES: Readonly<StatedValues> = {
   ...{ exchange: ['XPAR', 'XANO', 'XOFF'], segment_mic: ['XPAR', 'XREP'], central_counterparty: ['A', 'B'] },
   ...{ filled_quantity: ['1', '2'], order_type: ['limit', 'market'], desk: ['a', 'b'], currency: ['EUR', 'USD'] },
   ...{ order_receiver: ['A', BANK, FIRM], transmission: ['complete', 'incomplete', 'none'] },
-  ...{ client_id: ['C-1', 'C-5'], client_id_type: ['aggregated', 'none'], counterparty_id: ['C-1', 'C-9'] },
+  ...{ client_id: ['C-1', 'C-5', FUND], client_id_type: ['aggregated', 'none'], counterparty_id: ['C-1', 'C-9'] },
   ...{ trading_capacity: ['own_account', 'any_other'], execution_decision_maker: ['T-1', 'MM7'] },
   ...{ execution_decision_maker_type: ['algorithm', 'client'], swap_role: ['pays_fixed', 'receives_fixed'] },
   ...{ price_notation: ['percentage', 'yield'], cfi: ['SRCCSP', 'DBFTFB'] },
@@ -59,7 +52,9 @@ function randomOrder(random: Random): StoredRow[][] {
   const likely = NAMES.filter(() => !random.chance(3));
   for (let left = 4 + random.below(14); left > 0; left -= 1) {
     const corrected = rows.length > 1 && !random.chance(2) ? random.of(rows) : undefined;
-    const action = corrected ? random.of(['void', random.of(ACTIONS), ...Array<string>(4).fill(corrected.action)]) : '';
+    const action = corrected
+      ? random.of(['void', 'bust', random.of(ACTIONS), ...Array<string>(4).fill(corrected.action)])
+      : '';
     const stated = likely.filter(() => random.chance(4)).map((name) => [name, random.of(VALUES[name] as unknown[])]);
     const again = [corrected?.new_state, corrected?.metadata].flatMap((text = '{}') =>
       Object.entries(JSON.parse(text) as object),
@@ -110,7 +105,7 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
     for (const { from, row: cause } of [first, ...corrections]) {
       const held = contents.findLast((each) => each.from <= from)!;
       const known = knownOf(all.slice(0, i + 1), from);
-      const now = JSON.stringify([held.row.sequence, isTransaction(held) && wordsOf(known, isExecution(held))]);
+      const now = JSON.stringify([held.row.sequence, isTransaction(held) && wordsOf(known, held)]);
       if (now === said) continue;
       said = now;
       const { row, stated } = held;
@@ -125,6 +120,10 @@ function transactionsAnew(lives: readonly StoredRow[][]): Transaction[] {
         fill: fill && { row: fill.row, content: fill.stated.content },
         unlike: isExecution(held) || !known.lastFill ? new Map() : known.lastFill.unlike,
         isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
+        ...(!isExecution(held) && {
+          overAllocation: overAllocationOf(held, known),
+          undecided: known.lastFill?.undecided ?? [],
+        }),
       });
     }
     return [{ orderId: 'O-1', eventId: first.row.event_id, versions }];
@@ -135,14 +134,32 @@ function isTransaction(held: HeldContent): boolean {
   return isExecution(held) || held.stated?.facts.has('allocations') === true;
 }
 
-function wordsOf({ facts, lastFill, isFormerOpen }: KnownThen, isToExecution: boolean): unknown {
+/** What an allocation comes to, where that is more than is left of what was executed. */
+function overAllocationOf({ stated }: HeldContent, { lastFill }: KnownThen) {
+  if (!lastFill?.left || ['create', 'decide'].includes(stated!.content.action)) return undefined;
+  const [allocated, left] = [allocatedIn(stated!.facts), Number(formatDecimal(lastFill.left))];
+  return allocated > left ? { allocated: String(allocated), executed: String(Math.max(left, 0)) } : undefined;
+}
+
+function allocatedIn(facts: KnownThen['facts']): number {
+  const parts = JSON.parse(facts.get('allocations')?.text ?? '[]') as { quantity: string }[];
+  return parts.reduce((sum, { quantity }) => sum + Number(quantity), 0);
+}
+
+function wordsOf(known: KnownThen, held: HeldContent): unknown {
+  const { facts, lastFill, isFormerOpen } = known;
+  const isToExecution = isExecution(held);
   const textsOf = (of: KnownThen['facts']) =>
     [...of]
-      .map(([name, stated]) => `${name} ${changesOf(stated)} ${ofTheLater.has(name) ? stated.sequence : ''}`)
+      .map(([name, stated]) =>
+        [name, changesOf(stated), ofTheLater.has(name) && stated.sequence, stated.saidOf].join(' '),
+      )
       .sort();
   const { row, transmission, receiver, unlike, isForSeveral, facts: then } = lastFill ?? {};
   const ofFill = [row?.sequence, transmission?.text, receiver?.text, [...(unlike ?? [])], isForSeveral];
-  return isToExecution ? textsOf(facts) : [textsOf(facts), ofFill, then && textsOf(then), isFormerOpen];
+  if (isToExecution) return textsOf(facts);
+  const ofAllocation = [overAllocationOf(held, known), lastFill?.undecided];
+  return [textsOf(facts), ofFill, then && textsOf(then), isFormerOpen, ofAllocation];
 }
 
 /** Of which it matters what was said last. */
@@ -172,6 +189,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
   let areAllocated = false;
   let hasFill = false;
   let hasRest = false;
+  /** what they come to, less what is allocated of them; NaN where that is not known */
+  let left = 0;
+  /** of corrections that do not say what became of one of them, by which */
+  let undecided: (readonly [row: StoredRow, action: string])[] = [];
   let isFormerOpen = false;
   /** events that are executions: where these alone say for whom the order is, the last one does */
   const ofExecutions = new Set<string>();
@@ -184,9 +205,9 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const ofSeveral = (name: FactName, text: string) => since.every((each) => each[name] === text);
       const isForOthers = ofSeveral('client_id', '') && !ofSeveral('trading_capacity', 'own_account');
       const isForClients = isForOthers || ofSeveral('aggregated', 'true') || ofSeveral('client_id_type', 'several');
-      isFormerOpen = since.length > 0 && !areAllocated && isForClients;
+      isFormerOpen = since.length > 0 && (!areAllocated || hasRest) && isForClients;
       facts.clear();
-      [lastFill, since, areAllocated, hasFill, hasRest] = [undefined, [], false, false, false];
+      [lastFill, since, areAllocated, hasFill, hasRest, left, undecided] = [undefined, [], false, false, false, 0, []];
     }
     if (contents === events.at(-1)) break;
     const hadFill = hasFill;
@@ -204,17 +225,22 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isSeveral = (name: FactName) =>
         ['aggregated', 'pending_allocation'].includes(meaning(name, '')) ? 'several' : '';
       const isOpen: boolean = since.length > 0 && !areAllocated;
-      // what is left of one that allocates itself may be allocated later, where nothing else is to be
-      const parts = own.has('allocations') ? (JSON.parse(own.get('allocations')!.text) as { quantity: string }[]) : [];
-      const allocated = parts.reduce((sum, { quantity }) => sum + Number(quantity), 0);
-      const isRestOpen: boolean =
-        !isOpen && own.has('allocations') && Number(own.get('quantity')?.text ?? 0) > allocated;
-      if (own.has('allocations') && !isOpen && (isRestOpen || !hasRest)) [since, lastFill] = [[], undefined];
-      const counts = !own.has('allocations') || isRestOpen;
+      // what is left of one that allocates itself, and of what was allocated before, may be allocated later
+      const isByItself = own.has('allocations');
+      const executed = Number(own.get('quantity')?.text ?? NaN);
+      const rest: number = isByItself ? Math.max(executed - allocatedIn(own), 0) : executed;
+      const leavesRest: boolean = isByItself && rest > 0;
+      const isToCome: boolean = isOpen || hasRest;
+      // of no account to those before it, but for what it leaves
+      if (isByItself && isOpen && leavesRest) left += rest;
+      if (isByItself && !isToCome && !leavesRest) [since, lastFill, left, undecided] = [[], undefined, 0, []];
+      const counts = isByItself ? !isOpen && leavesRest : true;
       if (counts) {
-        if (areAllocated) since = [];
-        areAllocated = isRestOpen;
-        hasRest = isRestOpen;
+        if (!isToCome) [since, left, undecided] = [[], 0, []];
+        left += rest;
+        areAllocated = isByItself;
+        hasRest = leavesRest;
+        if (held.row.action !== content.action) undecided.push([held.row, held.row.action]);
         since.push({
           ...{ aggregated: meaning('aggregated', 'false'), client_id_type: isSeveral('client_id_type') },
           client_id:
@@ -243,8 +269,20 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
       const isForSeveral = (['aggregated', 'client_id_type', 'client_id'] as const).some((name) =>
         since.every((each) => each[name] === several[name]),
       );
-      if (counts) lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral };
-    } else if (own.has('allocations') && lastFill) [areAllocated, hasRest] = [true, false];
+      if (counts)
+        lastFill = { ...held, ...then, facts: new Map(facts), unlike, isForSeveral, left: undefined, undecided: [] };
+    } else if (own.has('allocations') && lastFill) {
+      if (!['create', 'decide'].includes(content.action)) left -= allocatedIn(own);
+      [areAllocated, hasRest] = [true, left > 0];
+    }
+    if (lastFill) {
+      const { row } = lastFill;
+      lastFill.left = parseDecimal(String(left));
+      const last = undecided.filter(([each]) => each === row).map(([, action]) => action);
+      lastFill.undecided = [...new Set(undecided.map(([, action]) => action))]
+        .filter((each) => !last.includes(each))
+        .sort();
+    }
     const allocates = !isExecution(held) && own.has('allocations') && hadFill;
     // of who and what is named elsewhere: what was said of another one
     const isAnother = (name: FactName): boolean =>
@@ -254,10 +292,14 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const isUnnamed = (['isin', 'symbol'] as const).every((name) => !own.has(name) && !facts.has(name));
     const isOtherOfExecution = (mayBeOther || (isUnnamed && isAnother('cfi'))) && isExecution(held);
     const ofInstrument: FactName[] = ['isin', 'symbol', 'swap_role', 'price_notation', 'currency', 'cfi'];
+    // by an LEI beside an id it may be the same client
+    const ofClientAlone: FactName[] = ['client_id_type', 'transmitting_firm', 'short_sale'];
+    const client = facts.get('client_id')?.text;
+    const isNamedOtherwise = isAnother('client_id') && (own.get('client_id')!.text === FUND) !== (client === FUND);
     const lost: FactName[] = [
       ...(isOtherInstrument && !isOtherOfExecution ? ofInstrument : []),
       ...(isAnother('side') && !isOtherOfExecution ? (['swap_role'] as const) : []),
-      ...(isAnother('client_id') ? (['client_id_type', 'transmitting_firm', 'short_sale'] as const) : []),
+      ...(isAnother('client_id') && !isNamedOtherwise ? ofClientAlone : []),
       ...(isAnother('execution_decision_maker') ? (['execution_decision_maker_type'] as const) : []),
     ];
     const wasOfNobody = facts.get('execution_decision_maker_type')?.text === 'client';
@@ -270,10 +312,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const isOfNobody =
       ['aggregated', 'none'].includes(facts.get('client_id_type')?.text ?? '') ||
       (!facts.has('client_id') && facts.has('allocations'));
-    const client = (['client_id', 'client_id_type', 'allocations'] as const).flatMap((name) => facts.get(name) ?? []);
+    const ofWhom = (['client_id', 'client_id_type', 'allocations'] as const).flatMap((name) => facts.get(name) ?? []);
     const isOtherClient =
       isExecution(held) &&
-      client.some(({ event_id: id }) => !ofExecutions.has(id)) &&
+      ofWhom.some(({ event_id: id }) => !ofExecutions.has(id)) &&
       (isOfNobody
         ? own.has('client_id') || isAnother('client_id_type')
         : facts.has('client_id') && (isAnother('client_id') || own.has('client_id_type')));
@@ -289,6 +331,10 @@ function knownOf(events: readonly (readonly HeldContent[])[], sequence: bigint):
     const stay = [...(isOtherCapacity ? ofDecision : []), ...(isOtherClient ? ofClient : [])];
     for (const name of allocates ? [] : lost.filter((each) => !stay.includes(each)))
       if (!own.has(name) && !((name === 'isin' || name === 'symbol') && stays(name))) facts.delete(name);
+    for (const name of isNamedOtherwise && !isOtherClient && !allocates ? ofClientAlone : []) {
+      const said = facts.get(name);
+      if (said && !own.has(name)) facts.set(name, { saidOf: client!, ...said });
+    }
     for (const [name, value] of own) {
       const isOfOne = isExecution(held) ? OF_ONE_EXECUTION.has(name) : allocates && name !== 'allocations';
       const isOfOther = isOtherOfExecution && [...ofInstrument, 'side'].includes(name);
@@ -372,10 +418,11 @@ const SAID = [...NAMES, 'order_quantity', 'limit_price', 'created_at'] as const;
 /** All that the versions say, a line each. */
 function told({ versions }: Transaction): string[] {
   return versions.map(({ row, cause, ...version }) => {
-    const { facts, fill } = version as Partial<TransactionVersion>;
+    const { facts, fill, unlike, overAllocation, undecided } = version as Partial<TransactionVersion>;
     const said = SAID.map((name) => facts?.get(name)).filter((stated) => stated !== undefined);
-    const stated = said.map(({ name, text, sequence }) => `${name} ${text} of ${sequence}`);
-    return [row.sequence, cause.sequence, fill?.row.sequence, ...stated].join(', ');
+    const stated = said.map(({ name, text, sequence, saidOf }) => `${name} ${text} of ${sequence} ${saidOf ?? ''}`);
+    const ofAllocation = JSON.stringify([[...(unlike ?? [])], overAllocation, undecided]);
+    return [row.sequence, cause.sequence, fill?.row.sequence, ...stated, ofAllocation].join(', ');
   });
 }
 

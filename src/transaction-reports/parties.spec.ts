@@ -78,8 +78,21 @@ describe('a client', () => {
     ['C-10', {}, [], { decisionMakers: [entity(BANK).id, { is: 'legal-entity', lei: FIRM }] }],
     [
       'C-5',
-      { client_representative_ids: ['R-2', CCP, 'R-2'], client_representative_id: CLIENT },
+      { client_representative_ids: ['R-2', CCP, 'R-2'] },
       [],
+      { decisionMakers: [entity(BANK).id, entity(CCP).id] },
+    ],
+    // one of them beside them, and one who is none of them
+    [
+      'C-5',
+      { client_representative_ids: ['R-2', CCP], client_representative_id: 'R-2' },
+      [],
+      { decisionMakers: [entity(BANK).id, entity(CCP).id] },
+    ],
+    [
+      'C-5',
+      { client_representative_ids: ['R-2', CCP], client_representative_id: CLIENT },
+      [`12: client_representative_ids must have ${CLIENT}, or client_representative_id not be stated with it`],
       { decisionMakers: [entity(BANK).id, entity(CCP).id] },
     ],
     // one of several ids, once

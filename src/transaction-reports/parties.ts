@@ -295,11 +295,17 @@ function countryOf(stated: Stated, execution: Execution): CountryOf | string {
 /** Who acts for the client, as the event states it; none where it does not. */
 function representativesOf(execution: Execution, side: SideTrace): readonly DecisionMaker[] {
   const { facts } = execution;
-  const several = facts.get('client_representative_ids');
-  const stated = several ?? facts.get('client_representative_id');
+  const [several, one] = [facts.get('client_representative_ids'), facts.get('client_representative_id')];
+  const stated = several ?? one;
   if (!stated) return [];
+  const ids = several ? itemsOf(several.text) : [stated.text];
+  // both by the same event: otherwise the later one ended the other
+  if (one && !ids.includes(one.text)) {
+    const text = `client_representative_ids must have ${one.text}, or client_representative_id not be stated with it`;
+    side.mend(5, 'who acts for the client, as the event states it', text);
+  }
   const found = new Map<string, DecisionMaker>();
-  for (const id of several ? itemsOf(several.text) : [stated.text]) {
+  for (const id of ids) {
     const maker = found.has(id) ? undefined : representativeOf(id, stated, execution, side);
     if (maker) found.set(id, maker);
   }

@@ -112,6 +112,80 @@ describe('what is reported along an order', () => {
     expect(both.at(-1)).toMatchObject({ report: { tradingTime: '2026-06-02T08:00:01Z' } });
   });
 
+  it('of allocations that come to more than was executed are held, also once an execution was busted', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = (quantity: string) => ({ action: 'change_status', allocations: [part(quantity)] });
+    const over = (allocated: string, executed: string) =>
+      `field 30: allocations come to ${allocated}, which is more than the ${executed} that was executed and not allocated before: correct these or the executions, or void what was allocated twice`;
+    expect((await toldOfOrder([opened, FILL, FILL, allocate('20')])).at(-1)).toBe('4 NEWT v1 leg 2: ready');
+    expect((await toldOfOrder([opened, FILL, FILL, allocate('20.5')])).at(-1)).toBe(
+      `4 NEWT v1 leg 2: ${over('20.5', '20')}`,
+    );
+    // the same told again by another event
+    const twice = await toldOfOrder([opened, FILL, allocate('10'), allocate('10')]);
+    expect(twice.slice(-2)).toEqual(['3 NEWT v1 leg 2: ready', `4 NEWT v1 leg 2: ${over('10', '0')}`]);
+    // an earlier execution that is taken back, or was of less
+    for (const [correction, left] of [
+      [{ action: 'void' }, '10'],
+      [{ ...FILL, quantity: '4' }, '14'],
+    ] as const) {
+      const told = await toldOfOrder([opened, [FILL, correction], FILL, allocate('20')]);
+      expect(told.slice(-3)).toEqual([
+        ...['4 NEWT v1 leg 2: ready', '4 CANC v1 leg 2: ready'],
+        `4 NEWT v2 leg 2: ${over('20', left)}`,
+      ]);
+    }
+    // until the allocation is corrected, too
+    const mended = [allocate('20'), allocate('10')];
+    expect((await toldOfOrder([opened, [FILL, { action: 'void' }], FILL, mended])).at(-1)).toMatch(
+      /^4 NEWT v3 .*ready$/,
+    );
+    // and the one that was told twice, once the other is void
+    const first = [allocate('10'), { action: 'void' }];
+    expect((await toldOfOrder([opened, FILL, first, allocate('10')])).at(-1)).toBe('4 NEWT v2 leg 2: ready');
+    // what nobody knows the quantity of is not compared
+    expect((await toldOfOrder([opened, { ...FILL, quantity: undefined }, allocate('10')])).at(-1)).toMatch(/ready$/);
+    // what is left of some and what was executed since make one
+    expect((await toldOfOrder([opened, FILL, allocate('6'), FILL, allocate('14')])).at(-1)).toMatch(/ready$/);
+    const self = { ...FILL, allocations: [part('4')] };
+    expect((await toldOfOrder([opened, FILL, self, allocate('10'), allocate('6')])).at(-1)).toMatch(/ready$/);
+    expect((await toldOfOrder([opened, self, FILL, allocate('16')])).at(-1)).toMatch(/ready$/);
+  });
+
+  it('of an allocation is held where what is left of earlier executions is not like the last one', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = (quantity: string, more: StatedValues = {}) => ({
+      ...{ action: 'change_status', allocations: [part(quantity)], ...more },
+    });
+    const sell = { action: 'modify', side: 'sell', short_sale: 'not_short' };
+    const last = async (...events: Stated[]) => (await toldOfOrder([opened, ...events])).at(-1)!.replace(/^.*?: /, '');
+    const inDoubt =
+      'field 7: side must be stated with the allocation, as the last execution has it, or each execution allocate itself: those before it do not say the same';
+    expect(await last(FILL, allocate('6'), sell, FILL, allocate('4'))).toBe(inDoubt);
+    expect(await last({ ...FILL, allocations: [part('6')] }, sell, FILL, allocate('4'))).toBe(inDoubt);
+    // where it says of which, where nothing is left, and where all say the same
+    expect(await last(FILL, allocate('6'), sell, FILL, allocate('10', { side: 'sell' }))).toBe('ready');
+    expect(await last(FILL, allocate('6'), allocate('4'), sell, FILL, allocate('10'))).toBe('ready');
+    expect(await last(FILL, allocate('6'), FILL, allocate('4'))).toBe('ready');
+    // what one leaves of itself is nothing once later allocations had it
+    expect(await last({ ...FILL, allocations: [part('6')] }, allocate('4'), sell, FILL, allocate('10'))).toBe('ready');
+  });
+
+  it('of an allocation is held as long as nobody says what became of an earlier one of the executions', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const allocate = { action: 'change_status', allocations: [part('20')] };
+    const bust = { ...FILL, action: 'bust' };
+    const told = await toldOfOrder([opened, [FILL, bust], FILL, allocate]);
+    expect(told.slice(-3)).toEqual([
+      ...['4 NEWT v1 leg 2: ready', '4 CANC v1 leg 2: ready'],
+      '4 NEWT v2 leg 2: field 1: bust does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void',
+    ]);
+    expect((await toldOfOrder([opened, [FILL, bust, FILL], FILL, allocate])).at(-1)).toBe('4 NEWT v3 leg 2: ready');
+    // of what was allocated before it is of no account
+    const part10 = { ...allocate, allocations: [part('10')] };
+    expect((await toldOfOrder([opened, [FILL, bust], part10, FILL, part10])).at(-1)).toBe('5 NEWT v1 leg 2: ready');
+  });
+
   it('tells once of a symbol that nobody knows, and not of all that follows', async () => {
     const told = async (order: StatedValues, own: StatedValues = {}) =>
       (
@@ -173,6 +247,16 @@ describe('what is reported along an order', () => {
     expect(await after([create, last])).toBe('ready');
     expect(await after([{ ...block, client_id_type: 'none', trading_capacity: 'own_account' }, last])).toBe('ready');
     expect(await after([block, { action: 'cancel' }])).toBe('ready');
+    // of which a part is left
+    const some = { ...allocate, allocations: [part('6')] };
+    expect(await after([block, last, some])).toBe(inDoubt);
+    expect(await after([block, { ...last, allocations: [part('6')] }])).toBe(inDoubt);
+    expect(await after([block, { ...last, allocations: [part('6')] }, { ...allocate, allocations: [part('4')] }])).toBe(
+      'ready',
+    );
+    expect(await after([block, last, some, { ...allocate, allocations: [part('4')] }])).toBe('ready');
+    expect(await after([block, FILL, some, FILL, { action: 'cancel' }])).toBe(inDoubt);
+    expect(await after([block, last, some], { ...allocate, isin: 'FR0000131104' })).toBe('ready');
     // also where the later one is one client's, so that nothing of it would be reported
     expect(await after([block, last], allocate, create)).toBe(inDoubt);
     // until the executions of the former allocate themselves
@@ -198,6 +282,48 @@ describe('what is reported along an order', () => {
     expect(await makers({ client_representative_ids: [FUND] }, nobody)).toEqual(fund);
   });
 
+  it('is held where one who acts for the client is named beside a list without that one, by the same event', async () => {
+    const held = async (order: StatedValues, own: StatedValues = {}) =>
+      (
+        await toldOfOrder([
+          { ...create, ...order },
+          { ...FILL, ...own },
+        ])
+      )[0]!.replace(/^.*?: /, '');
+    const both = (id: string, ...ids: string[]) => ({ client_representative_id: id, client_representative_ids: ids });
+    const inDoubt = `field 12: client_representative_ids must have ${FUND}, or client_representative_id not be stated with it`;
+    expect(await held(both(FUND, BANK))).toBe(inDoubt);
+    expect(await held({}, both(FUND, BANK, CCP))).toBe(inDoubt);
+    expect(await held(both(FUND, BANK, FUND))).toBe('ready');
+    // one after the other the later one counts
+    expect(await held({ client_representative_id: FUND }, { client_representative_ids: [BANK] })).toBe('ready');
+    expect(await held(both(FUND, BANK), { client_representative_id: BANK })).toBe('ready');
+    const sale = { side: 'sell', short_sale: 'not_short' };
+    expect(await held({ ...both(FUND, BANK), ...sale })).toBe(inDoubt.replace('12', '21'));
+  });
+
+  it('is held where it is said what the client is, and not who', async () => {
+    const told = async (order: StatedValues, own: StatedValues = {}, ...later: StatedValues[]) =>
+      (await toldOfOrder([{ ...create, client_id: undefined, ...order }, { ...FILL, ...own }, ...later])).map((each) =>
+        each.replace(/^.*?: /, ''),
+      );
+    const ofOwn = { trading_capacity: 'own_account', investment_decision_maker: 'T-1' };
+    const nobody = (type: string) => `field 7: client_id must be stated with client_id_type ${type}`;
+    for (const type of ['legal_entity', 'natural_person']) {
+      expect(await told({ ...ofOwn, client_id_type: type })).toEqual([nobody(type)]);
+      expect(await told(ofOwn, { client_id_type: type })).toEqual([nobody(type)]);
+      expect((await told({ client_id_type: type }))[0]).toContain(nobody(type));
+    }
+    expect(await told({ ...ofOwn, client_id_type: 'none' })).toEqual(['ready']);
+    expect(await told({ ...ofOwn, client_id_type: 'legal_entity' }, { client_id_type: 'none' })).toEqual(['ready']);
+    // the firm is no client
+    expect(await told({ ...ofOwn, client_id_type: 'legal_entity', client_id: FIRM })).toEqual(['ready']);
+    // nor are several one
+    const allocations = [part('10')];
+    expect((await told({ client_id_type: 'legal_entity' }, { allocations }))[0]).toContain(nobody('legal_entity'));
+    expect((await told({ client_id_type: 'legal_entity', aggregated: true }))[0]).toContain(nobody('legal_entity'));
+  });
+
   it('is for the client of the order after an execution that names another one by an LEI, where the order has an id', async () => {
     const clients = async (ofOrder: string, own: string): Promise<unknown[]> =>
       (await draftsOf([{ ...create, client_id: ofOrder }, { ...FILL, client_id: own }, FILL])).map(
@@ -207,6 +333,52 @@ describe('what is reported along an order', () => {
     expect(await clients('C-1', FUND)).toEqual([fund, company]);
     expect(await clients(FUND, 'C-1')).toEqual([company, fund]);
     expect(await clients('C-10', FUND)).toEqual([fund, fund]);
+  });
+
+  it('has nothing of what was said of another client, also where one is named by an LEI and the other is not', async () => {
+    const client = { A: { name: 'A', lei: CLIENT }, B: { name: 'B', lei: FUND, branch: 'MIL' }, P: { name: 'P' } };
+    const told = async (order: StatedValues, own: StatedValues, between: StatedValues[] = []) =>
+      (await draftsOf([{ ...create, ...order }, ...between, { ...FILL, ...own }], { ...ENTRIES, client })).map(
+        (each) => {
+          if (each.is !== 'draft' || each.report.status !== 'NEWT') return each.is;
+          const { owners, decisionMakers } = each.report.buyer;
+          return [owners[0]?.branchCountry, decisionMakers.length, toldOf(each).toMend ?? 'ready'].join(' ');
+        },
+      );
+    const of = { client_representative_id: BANK, branch: 'DE' };
+    // the same one is the same by its entry's LEI
+    expect(await told({ client_id: 'A', ...of }, { client_id: CLIENT })).toEqual(['DE 1 ready']);
+    expect(await told({ client_id: CLIENT, ...of }, { client_id: 'A' })).toEqual(['DE 1 ready']);
+    // another one is another
+    expect(await told({ client_id: 'A', ...of }, { client_id: FUND })).toEqual(['IT 0 ready']);
+    expect(await told({ client_id: FUND, ...of }, { client_id: 'A' })).toEqual(['FR 0 ready']);
+    expect(await told({ client_id: CCP, ...of }, { client_id: 'B' })).toEqual(['IT 0 ready']);
+    expect(await told({ client_id: 'P', ...of }, { client_id: FUND })).toEqual(['IT 0 ready']);
+    // also by way of an event between, and where the first one is named again
+    const named = (id: string) => ({ action: 'modify', client_id: id });
+    expect(await told({ client_id: 'A', ...of }, {}, [named(FUND)])).toEqual(['IT 0 ready']);
+    expect(await told({ client_id: 'A', ...of }, {}, [named(FUND), named('A')])).toEqual(['DE 1 ready']);
+    expect(await told({ client_id: 'A', ...of }, {}, [named(FUND), named('B')])).toEqual(['IT 0 ready']);
+    // where executions alone say for whom it is, too
+    const [, second] = await draftsOf(
+      [
+        { ...create, client_id: undefined },
+        { ...FILL, client_id: 'A', ...of },
+        { ...FILL, client_id: CCP },
+      ],
+      {
+        ...ENTRIES,
+        client,
+      },
+    );
+    expect(second).toMatchObject({ report: { buyer: { decisionMakers: [] } } });
+    // what it says of the client itself counts
+    expect(await told({ client_id: 'A', ...of }, { client_id: FUND, branch: 'ES' })).toEqual(['ES 0 ready']);
+    // of one whom nobody knows nobody knows whether it is the same
+    const inDoubt = `field 7: branch, client_representative_id must be stated of client ${FUND}: they were said of C-77, who is not in the reference data and may be another one`;
+    expect(await told({ client_id: 'C-77', ...of }, { client_id: FUND })).toEqual([`IT 0 ${inDoubt}`]);
+    expect(await told({ client_id: 'C-77' }, { client_id: FUND })).toEqual(['IT 0 ready']);
+    expect(await told({ client_id: 'C-77', ...of }, { client_id: FUND, ...of })).toEqual(['DE 1 ready']);
   });
 
   it('of allocations that are stated before anything was executed is what came of them', async () => {

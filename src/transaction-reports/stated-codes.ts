@@ -1,6 +1,6 @@
 import { mistakeOf } from '../vocabulary/checks.js';
 import { TERMS, type TermName } from '../vocabulary/order-vocabulary.js';
-import { ENDED, UNSAID } from './order-past.js';
+import { ENDED, UNSAID } from './transmission.js';
 import type { Trace } from './trace.js';
 import type { Facts } from './transactions.js';
 

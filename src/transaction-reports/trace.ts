@@ -10,6 +10,8 @@ export interface Stated {
   sequence: string;
   /** where it was said of another place than that of the execution: which one */
   namedAt?: string;
+  /** where it was said of a client whom the order names otherwise since, and who may be another one: by which name */
+  saidOf?: string;
 }
 
 /** What a value was made of. */

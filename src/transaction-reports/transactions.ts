@@ -2,20 +2,18 @@ import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
 import type { OrderLife } from '../reports/whole-lives.js';
-import { coursesOf, intentionIn, isBeforehand, type Intention } from './intended-allocations.js';
+import { coursesOf, intentionIn, type Intention } from './intended-allocations.js';
+import { BEGIN, contentsOf, type HeldFill, isBeforehand, isExecution, type HeldContent } from './held-content.js';
+import { type Unlike } from './open-executions.js';
+import { OrderPast } from './order-past.js';
 import {
-  BEGIN,
-  contentsOf,
-  type HeldFill,
-  isExecution,
-  OrderPast,
+  overAllocationBy,
+  type OverAllocation,
   ownFacts,
   saysTheSame,
   takenOver,
-  type HeldContent,
   type KnownThen,
-  type Unlike,
-} from './order-past.js';
+} from './taken-over.js';
 import { DECIDED_BY_THE_LATER, INSTRUMENT_NAMES } from '../reports/subjects.js';
 import type { Stated } from './trace.js';
 
@@ -71,11 +69,28 @@ export class Facts {
     return new Facts(new Map([...rest(this.own), ...part]), new Map(rest(this.before)), this.asked, this.askedBefore);
   }
 
+  /** Without what was said of a client whom the order names otherwise since, unless it is the same one. */
+  ofSameClient(isSame: (saidOf: string) => boolean): Facts {
+    const before = [...this.before].filter(([, { saidOf }]) => saidOf === undefined || isSame(saidOf));
+    return before.length === this.before.size
+      ? this
+      : new Facts(this.own, new Map(before), this.asked, this.askedBefore);
+  }
+
+  /** What was said of a client whom the order names otherwise since, and is not stated by the event itself. */
+  saidOfPerhapsAnother(): readonly (readonly [name: FactName, saidOf: string])[] {
+    return [...this.before].flatMap(([name, { saidOf }]) => {
+      if (saidOf === undefined || this.own.has(name)) return [];
+      this.asked.add(name);
+      return [[name, saidOf] as const];
+    });
+  }
+
   /** Whether others, of the same content, say the same by every name that these were asked for so far: not who says so. */
   isAnsweredBy(others: Facts): boolean {
     for (const name of this.asked) {
       const [own, other] = [this.taken(name), others.taken(name)];
-      if (own?.text !== other?.text || own?.namedAt !== other?.namedAt) return false;
+      if (own?.text !== other?.text || own?.namedAt !== other?.namedAt || own?.saidOf !== other?.saidOf) return false;
       if (DECIDED_BY_THE_LATER.has(name) && own?.sequence !== other?.sequence) return false;
     }
     for (const name of this.askedBefore) {
@@ -113,6 +128,10 @@ export interface TransactionVersion {
   isOfFormer?: boolean;
   /** of an allocation: whether it may be of the order that had the id before, and does not say of which it is */
   isPerhapsOfFormer?: boolean;
+  /** of an allocation by another event: what it comes to, if that is more than was executed and is not allocated before */
+  overAllocation?: OverAllocation | undefined;
+  /** of an allocation: actions of corrections that do not say what became of one of the executions before the last one */
+  undecided?: readonly string[];
   /** of an allocation before which nothing was executed: what came of it */
   intention?: Intention;
 }
@@ -245,7 +264,7 @@ function versionsOf(contents: readonly HeldContent[], past: OrderPast): (Transac
     const [before, knownBefore] = [held, known];
     held = contents.findLast(({ from }) => from <= change.from) ?? first;
     known = past.at(change.from, isAlwaysExecution);
-    if (held === before && (!isTransaction(held) || isSame(known, knownBefore, isExecution(held)))) continue;
+    if (held === before && (!isTransaction(held) || isSame(held, known, knownBefore))) continue;
     versions.push(versionOf(held, known, change.row, isOfFormer(held, known, change.from)));
   }
   return versions;
@@ -266,6 +285,7 @@ function versionOf(
     fill: fill && { row: fill.row, content: fill.stated.content },
     unlike: isExecution(held) || !known.lastFill ? ALL_ALIKE : known.lastFill.unlike,
     isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
+    ...(!isExecution(held) && { overAllocation: overAllocationBy(held, known), undecided: undecidedIn(known) }),
     ...(isOfFormer && { isOfFormer }),
     ...(known.isFormerOpen && !isExecution(held) && !saysOfWhich(stated) && { isPerhapsOfFormer: true }),
   };
@@ -277,14 +297,26 @@ function saysOfWhich({ content, facts }: NonNullable<HeldContent['stated']>): bo
   return (['execution_time', ...INSTRUMENT_NAMES] as const).some((name) => facts.has(name));
 }
 
-/** To an execution the one before it is of no account. */
-function isSame(a: KnownThen, b: KnownThen, toExecution: boolean): boolean {
+function undecidedIn({ lastFill }: KnownThen): readonly string[] {
+  return lastFill?.undecided ?? [];
+}
+
+/** Whether both come to the same, of the same. */
+export function isSameOverAllocation(a: OverAllocation | undefined, b: OverAllocation | undefined): boolean {
+  return a?.allocated === b?.allocated && a?.executed === b?.executed;
+}
+
+/** Whether the same comes of it; to an execution the one before it is of no account. */
+function isSame(held: HeldContent, a: KnownThen, b: KnownThen): boolean {
+  const toExecution = isExecution(held);
   const isSameFill =
     a.lastFill?.row === b.lastFill?.row &&
     a.lastFill?.transmission?.text === b.lastFill?.transmission?.text &&
     a.lastFill?.receiver?.text === b.lastFill?.receiver?.text &&
     a.lastFill?.isForSeveral === b.lastFill?.isForSeveral &&
     saysTheSame(a.lastFill?.facts ?? NOTHING, b.lastFill?.facts ?? NOTHING) &&
-    isSameUnlike(a.lastFill?.unlike ?? ALL_ALIKE, b.lastFill?.unlike ?? ALL_ALIKE);
+    isSameUnlike(a.lastFill?.unlike ?? ALL_ALIKE, b.lastFill?.unlike ?? ALL_ALIKE) &&
+    isSameOverAllocation(overAllocationBy(held, a), overAllocationBy(held, b)) &&
+    String(undecidedIn(a)) === String(undecidedIn(b));
   return (toExecution || (isSameFill && a.isFormerOpen === b.isFormerOpen)) && saysTheSame(a.facts, b.facts);
 }
