@@ -203,6 +203,10 @@ describe('/metrics', () => {
     const blocker = await connected(service.database.adminUrl);
     const event = sampleEvent();
     await service.http().post('/v1/ledgers/main/events').send(event).expect(201);
+    const ofJobs = (values: Map<string, number>): string[] =>
+      [...values.keys()].filter((each) => each.startsWith('truetrail_job_last_success_age_seconds')).sort();
+    const before = ofJobs(await scrape());
+    expect(before).not.toEqual([]);
     try {
       await blocker.query('BEGIN; LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE');
       const history = `/v1/ledgers/main/orders/${String(event.entity_id)}/history`;
@@ -220,6 +224,13 @@ describe('/metrics', () => {
       }
       expect(values.get('truetrail_database_up')).toBe(1);
       await service.http(null).get('/health/ready').expect(200);
+      // what needs a connection of the reads has its last values, and the next scrape says since when
+      const began = performance.now();
+      expect(ofJobs(await scrape())).toEqual(before);
+      expect(performance.now() - began).toBeLessThan(6_000);
+      const kept = 'truetrail_metric_kept_seconds{metric="truetrail_job_last_success_age_seconds"}';
+      values = await scrape();
+      expect([ofJobs(values), values.get(kept)! > 1]).toEqual([before, true]);
       await blocker.query('ROLLBACK');
       expect(new Set(await Promise.all(reads))).toEqual(new Set([200]));
     } finally {

@@ -6,6 +6,8 @@ import { withTimeLimit } from './time-limit.js';
 
 /** Prometheus gives up a scrape after 10 s. */
 const GAUGE_TIMEOUT_MS = 3_000;
+/** How long the last values of a gauge stand in for ones that cannot be read. */
+const GAUGE_KEPT_MS = 300_000;
 
 /** A value of a gauge, and what distinguishes it from the gauge's others. */
 export interface Reading {
@@ -92,7 +94,20 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  /** of gauges that have their last values, when these were read: on the clock of performance.now() */
+  private readonly keptSince = new Map<string, number>();
+
   constructor(@Inject(LOGGER) private readonly logger: Logger) {
+    this.gauge(
+      'truetrail_metric_kept_seconds',
+      'Age of the values of a metric that could not be read at the scrape before this one, and has its last ones',
+      ['metric'],
+      () =>
+        [...this.keptSince].map(([metric, atMs]) => ({
+          labels: { metric },
+          value: (performance.now() - atMs) / 1_000,
+        })),
+    );
     collectDefaultMetrics({ register: this.registry, prefix: 'truetrail_' });
   }
 
@@ -154,13 +169,15 @@ export class Metrics {
   }
 
   /**
-   * A gauge that is read when somebody asks. One that cannot be read in time has no values, and is not asked again before
-   * it has answered: a database that hangs must neither fail a scrape nor lose a connection to each.
+   * A gauge that is read when somebody asks. One that cannot be read in time has its last values for a few minutes, and then
+   * none: reads that have every connection must not end an alarm. It is not asked again before it has answered: a database
+   * that hangs must neither fail a scrape nor lose a connection to each.
    */
   gauge(name: string, help: string, labelNames: string[], read: () => Reading[] | Promise<Reading[]>): void {
-    const { logger } = this;
+    const { logger, keptSince } = this;
     let underWay: Promise<Reading[]> | undefined;
     let failing = false;
+    let last: { readings: Reading[]; atMs: number } | undefined;
     new Gauge({
       name,
       help,
@@ -171,8 +188,14 @@ export class Metrics {
         try {
           underWay ??= (async () => read())().finally(() => (underWay = undefined));
           readings = await withTimeLimit(GAUGE_TIMEOUT_MS, underWay, () => new Error('no answer in time'));
+          last = { readings, atMs: performance.now() };
+          keptSince.delete(name);
           failing = false;
         } catch (error) {
+          if (last && performance.now() - last.atMs > GAUGE_KEPT_MS) last = undefined;
+          if (last) keptSince.set(name, last.atMs);
+          else keptSince.delete(name);
+          readings = last?.readings ?? [];
           if (!failing) logger.warn({ err: error, metric: name }, 'a metric cannot be read');
           failing = true;
         }
