@@ -27,7 +27,7 @@ export async function countOpenRuns(pool: pg.Pool, { runs, isKept }: RunTables, 
   return rows[0]!.count;
 }
 
-/** Whether one that was put back after an attempt may be begun again: 5 s after the first, then each time after four times as long. */
+/** Whether one that was put back for a reason may be begun again: 5 s after the first, then each time after four times as long. */
 const HAS_WAITED = `coalesce(progress_at < trail_now() - 5 * power(4, attempts - 1) * interval '1 second', true)`;
 
 /**
@@ -45,7 +45,7 @@ export async function takeRun<Row extends pg.QueryResultRow>(
     `WITH taken AS (
        SELECT id FROM ${runs} AS next
          WHERE ${isKept}
-           AND (status = 'queued' AND (attempts = 0 OR ${HAS_WAITED})
+           AND (status = 'queued' AND (error IS NULL OR ${HAS_WAITED})
                 OR status = 'running' AND progress_at < trail_now() - $2 * interval '1 millisecond')
          ORDER BY (SELECT count(*) FROM ${runs} AS earlier
                      WHERE ${isKept} AND earlier.requested_by = next.requested_by
@@ -223,8 +223,8 @@ export async function endRun(
 }
 
 /**
- * Puts a run back, for another replica or the next start to begin again. `isAttempt`: it may be the reason itself; then others
- * go first for a while. `why`: what it failed with, if it comes to that.
+ * Puts a run back, for another replica or the next start to begin again. `isAttempt`: it may be the reason itself. `why`: what it
+ * fails with, if it comes to that; then others go first for a while.
  */
 export async function requeueRun(
   pool: pg.Pool,

@@ -282,6 +282,25 @@ describe('what is reported along an order', () => {
     expect(await makers({ client_representative_ids: [FUND] }, nobody)).toEqual(fund);
   });
 
+  it('is held where an execution is told once more by another event of the order', async () => {
+    const fill = { ...FILL, execution_id: 'X-1' };
+    const again =
+      /^3 NEWT v1 leg 0: field 1: execution_id must be of no other execution of the order: event 0197f3a1-6c00-7000-8000-000000000002 tells of it already/;
+    const [first, second] = await toldOfOrder([create, fill, fill]);
+    expect([first, second]).toEqual(['2 NEWT v1 leg 0: ready', expect.stringMatching(again)]);
+    const ready = async (...events: Stated[]) => (await toldOfOrder([create, ...events])).at(-1);
+    // once one of both is void, where it says what it is, and where it is another one
+    expect(await ready([fill, { action: 'void' }], fill)).toBe('3 NEWT v1 leg 0: ready');
+    expect(await ready(fill, { ...fill, drop_copy: false })).toBe('3 NEWT v1 leg 0: ready');
+    expect(await ready(fill, { ...fill, drop_copy: true })).toMatch(/^3 none: It is a copy/);
+    expect(await ready({ ...fill, drop_copy: true }, fill)).toBe('3 NEWT v1 leg 0: ready');
+    expect(await ready(fill, { ...fill, execution_id: 'X-2' })).toBe('3 NEWT v1 leg 0: ready');
+    expect(await ready(FILL, FILL)).toBe('3 NEWT v1 leg 0: ready');
+    // a correction is no other event, nor is it one of the order that has the id next
+    expect(await ready([fill, { ...fill, price: '61.4' }])).toBe('2 NEWT v2 leg 0: ready');
+    expect(await ready({ ...fill, action: 'fill' }, create, fill)).toBe('4 NEWT v1 leg 0: ready');
+  });
+
   it('is held where one who acts for the client is named beside a list without that one, by the same event', async () => {
     const held = async (order: StatedValues, own: StatedValues = {}) =>
       (

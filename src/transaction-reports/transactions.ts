@@ -132,6 +132,8 @@ export interface TransactionVersion {
   overAllocation?: OverAllocation | undefined;
   /** of an allocation: actions of corrections that do not say what became of one of the executions before the last one */
   undecided?: readonly string[];
+  /** the event that tells of the same execution before it */
+  toldBefore?: string;
   /** of an allocation before which nothing was executed: what came of it */
   intention?: Intention;
 }
@@ -155,13 +157,18 @@ export interface Transaction {
 /** The executions and allocations along an order's life, with all their versions. Throws DamagedRowError. */
 export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transaction> {
   const past = new OrderPast();
+  /** by id of an execution the event that tells of it, of the order that has the id of the order now */
+  let told = new Map<string, string>();
   let courses: Awaited<ReturnType<typeof coursesOf>> | undefined;
   for await (const event of life.events()) {
     if (event.kind === 'correction') continue;
     const contents = contentsOf(event.versions);
-    past.begin(contents);
+    if (past.begin(contents)) told = new Map();
     if (contents.some(isTransaction)) {
-      const versions = versionsOf(contents, past);
+      const before = toldBefore(contents.at(-1)!, event.row.event_id, told);
+      const versions = versionsOf(contents, past).map((each) =>
+        before !== undefined && each.content ? { ...each, toldBefore: before } : each,
+      );
       // to know it, what comes later must be read: of few orders that is asked
       if (versions.some(isIntended)) courses ??= await coursesOf(life);
       const intention = courses && intentionIn(courses, event.row);
@@ -172,6 +179,19 @@ export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transacti
     }
     past.add(contents);
   }
+}
+
+/**
+ * The event before it that tells of the same execution, by its id, as both hold; what is taken back tells of none, and what states
+ * `drop_copy` says itself whether it is a copy. Notes the first one.
+ */
+function toldBefore(held: HeldContent, eventId: string, told: Map<string, string>): string | undefined {
+  if (!isExecution(held) || held.stated.facts.has('drop_copy')) return undefined;
+  const id = held.stated.facts.get('execution_id')?.text;
+  if (id === undefined) return undefined;
+  const first = told.get(id);
+  if (first === undefined) told.set(id, eventId);
+  return first;
 }
 
 /** Whether it allocates, and nothing was executed before it, or it tells what is to be. */
