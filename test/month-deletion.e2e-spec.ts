@@ -11,6 +11,7 @@ import { readConfig } from '../src/config/config.js';
 import { ServiceLedger } from '../src/events/service-ledger.js';
 import { PartitionManager } from '../src/partitions/partition-manager.js';
 import { MonthDeletionJob } from '../src/retention/month-deletions.job.js';
+import { JobRunner } from '../src/jobs/job-runner.js';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
@@ -50,8 +51,9 @@ describe('a month at the end of its retention', () => {
       settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
       database,
     });
-    // jobs are run by the tests: one that is due by itself meanwhile would do their work, or record something in between
+    // jobs are run by the tests: one that is due by itself, at the start or meanwhile, would do their work, or record something
     for (const timer of service.app.get(SchedulerRegistry).getCronJobs().values()) await timer.stop();
+    await service.app.get(JobRunner).atRest();
     admin = new pg.Client({ connectionString: database.adminUrl, options: '-c TimeZone=UTC' });
     await admin.connect();
   }

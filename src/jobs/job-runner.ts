@@ -75,6 +75,11 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
     this.stopping.abort(new Error('the service is stopping'));
     clearInterval(this.timer);
     for (const [name] of this.scheduler.getCronJobs()) if (this.jobs.has(name)) this.scheduler.deleteCronJob(name);
+    await this.atRest();
+  }
+
+  /** Once this replica has seen to every run that was due or asked for by now. */
+  async atRest(): Promise<void> {
     for (const { working } of this.jobs.values()) await working;
   }
 
