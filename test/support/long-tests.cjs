@@ -1,11 +1,13 @@
 /**
  * Test files that take long for what they are: they stop servers, stores and machines and wait for what comes back, read whole
- * feeds of recorded flow, go through every column, byte or step. `npm run test:long` runs them; `npm test` only where it is
- * given their names. Each of them has a shorter relative in `npm test`, except where it is about faults alone.
+ * feeds of recorded flow, go through every column, byte or step, or start a process for each thing that they try.
+ * `npm run test:long` runs them; `npm test` only where it is given their names.
  */
 module.exports = [
   'archived-reads-faults.e2e-spec',
   'archived-real-data.e2e-spec',
+  'cli.e2e-spec',
+  'converters.spec',
   'crash.e2e-spec',
   'database-faults.e2e-spec',
   'digests.e2e-spec',
@@ -28,4 +30,5 @@ module.exports = [
   'tamper-signed.e2e-spec',
   'tamper-store.e2e-spec',
   'transaction-report-real-data.e2e-spec',
+  'verify-command.e2e-spec',
 ];
