@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import {
   DeleteObjectCommand,
@@ -14,28 +15,42 @@ import {
 const PREFIX = 'truetrail/db-1/';
 const SEGMENT = /^wals\/[0-9A-F]{16}\/([0-9A-F]{24})\.gz$/;
 
+const ENTRY_PATIENCE_MS = 30_000;
+
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+/** What `backup-log list` prints, once it has these keys: a file's entry is written after the file, if it is. */
+async function logWith(keys, site) {
+  for (const until = Date.now() + ENTRY_PATIENCE_MS; ; await pause(1_000)) {
+    const { stdout } = site.run(join(site.scripts, 'backup-log'), ['list']);
+    const entries = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const there = new Set(entries.map(({ key }) => key));
+    if (keys.every((key) => there.has(key)) || Date.now() > until) return entries;
+  }
+}
 
 /** Every object of WAL is in the log with the digest of its content, by a reading of its own; and `check` says the same. */
 export async function checkLog({ site, bucket, expect }) {
-  const entries = site
-    .run(join(site.scripts, 'backup-log'), ['list'])
-    .stdout.trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  const byKey = new Map(entries.filter(({ key }) => key).map((entry) => [entry.key, entry]));
   const client = new S3Client({});
   const [wrong, timelines] = [[], new Set()];
   let files = 0;
+  let entries;
   try {
-    for (const key of await keysOf(client, bucket, 'wals/')) {
+    // the files before the log: the server goes on, and what it archives meanwhile would be in the log alone
+    const keys = await keysOf(client, bucket, 'wals/');
+    entries = await logWith(keys, site);
+    const byKey = new Map(entries.filter(({ key }) => key).map((entry) => [entry.key, entry]));
+    for (const key of keys) {
       const { Body, VersionId } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: PREFIX + key }));
       const content = gunzipSync(await Body.transformToByteArray());
       const entry = byKey.get(key);
       const isRight =
         entry?.sha256 === sha256(content) && entry.bytes === content.length && entry.version_id === VersionId;
-      const isEncrypted = !site.isEncrypted || entry.encryption === 'aws:kms';
-      if (!isRight || !isEncrypted || entry.lock !== 'COMPLIANCE') wrong.push(key);
+      const isEncrypted = !site.isEncrypted || entry?.encryption === 'aws:kms';
+      if (!isRight || !isEncrypted || entry?.lock !== 'COMPLIANCE') wrong.push(key);
       timelines.add(SEGMENT.exec(key)?.[1].slice(0, 8));
       files += 1;
     }
