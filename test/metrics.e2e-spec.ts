@@ -228,7 +228,7 @@ describe('/metrics', () => {
       const began = performance.now();
       expect(ofJobs(await scrape())).toEqual(before);
       expect(performance.now() - began).toBeLessThan(6_000);
-      const kept = 'truetrail_metric_kept_seconds{metric="truetrail_job_last_success_age_seconds"}';
+      const kept = 'truetrail_metric_stale_seconds{metric="truetrail_job_last_success_age_seconds"}';
       values = await scrape();
       expect([ofJobs(values), values.get(kept)! > 1]).toEqual([before, true]);
       await blocker.query('ROLLBACK');

@@ -99,7 +99,7 @@ export class Metrics {
 
   constructor(@Inject(LOGGER) private readonly logger: Logger) {
     this.gauge(
-      'truetrail_metric_kept_seconds',
+      'truetrail_metric_stale_seconds',
       'Age of the values of a metric that could not be read at the scrape before this one, and has its last ones',
       ['metric'],
       () =>
