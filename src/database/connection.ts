@@ -33,6 +33,12 @@ export interface ConnectionSettings {
 const KEEPALIVE_MS = 10_000;
 
 /**
+ * How long a connection of a pool that serves reads may be idle. pg's own ten seconds are shorter than the time between two
+ * scrapes: each would connect anew, which costs PostgreSQL a process and a reader some of its time.
+ */
+export const IDLE_CONNECTION_MS = 300_000;
+
+/**
  * What every connection of ours sets by itself, whatever the server's defaults are. For a client, or for a pool, whose
  * connections are watched for silence.
  */

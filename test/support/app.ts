@@ -47,6 +47,8 @@ export async function startService(
     VERIFICATION_SCHEDULE: 'off',
     CHECKPOINT_SCHEDULE: 'off',
     ARCHIVE_URL: 'off',
+    // each connection costs the server of all tests a process
+    DATABASE_POOL_SIZE: '4',
     // no events of the service's own ledger at times that a test does not choose
     RECORD_READS_SECONDS: '0',
     ...options.env,
