@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { bareHttpRow } from './bare-http.mjs';
 import { copyOut } from './copy.mjs';
 import { runExport } from './jobs.mjs';
 import { completeOrders, OrderEvents, orderId, STEPS, timeOf } from './order-events.mjs';
@@ -48,6 +49,11 @@ export async function measureHistory(trail, { rounds, orders }) {
       met: ratio <= 2,
       detail: { oursMs: summarize(ours), limitMs: summarize(limit) },
     },
+    await trail.withConnections(1, async ([connection]) => {
+      const requests = chosen.map((order) => connection.encode('GET', historyPath(LEDGER, order)));
+      const { body, status } = await connection.send(requests[0]);
+      return bareHttpRow('history', { requests, answer: body, status, what: 'the same requests' });
+    }),
   ];
 }
 

@@ -1,4 +1,5 @@
 // Rows about the way in: one client, many clients, batches.
+import { bareHttpRow } from './bare-http.mjs';
 import { copyRows, encodeCopy, INSERT } from './limit-rows.mjs';
 import { median, percentile, summarize } from './statistics.mjs';
 import { alternate, BATCHES_IN_FLIGHT } from './trail.mjs';
@@ -7,13 +8,19 @@ const CLIENTS = 64;
 
 /** One durable POST over HTTP, one client, beside INSERT + commit of the same row. */
 export async function measureSingle(trail, { rounds, singles }) {
-  const results = await trail.withConnections(1, ([connection]) =>
-    alternate(
+  const [results, bare] = await trail.withConnections(1, async ([connection]) => {
+    let requests;
+    const measured = await alternate(
       rounds,
-      () => trail.postSingles([connection], trail.makeSingles(connection, singles)),
+      () => {
+        requests = trail.makeSingles(connection, singles);
+        return trail.postSingles([connection], requests);
+      },
       () => insertRows([trail.owner], trail.limits.take(singles)),
-    ),
-  );
+    );
+    const { body, status } = await connection.send(requests[0]); // a repeat has the receipt of the first time
+    return [measured, await bareHttpRow('single', { requests, answer: body, status, what: 'the same POSTs' })];
+  });
   const ours = results.ours.flat();
   const limit = results.limit.flat();
   const rowAt = (quantile, name, factor, ceilingMs) => {
@@ -36,7 +43,7 @@ export async function measureSingle(trail, { rounds, singles }) {
       },
     };
   };
-  return [rowAt(0.5, 'p50', 3, 0.8), rowAt(0.99, 'p99', 4)];
+  return [rowAt(0.5, 'p50', 3, 0.8), rowAt(0.99, 'p99', 4), bare];
 }
 
 /** Many clients with one event each, beside as many connections with INSERT + commit. */
