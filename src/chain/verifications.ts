@@ -14,6 +14,7 @@ import { ServiceLedger } from '../events/service-ledger.js';
 import { isDatabaseUnavailable } from '../database/availability.js';
 import { Problem } from '../http/problem.js';
 import { microsOf } from '../integrity/stored-event.js';
+import { reasonOf } from '../jobs/verification-run.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { HEARTBEAT_MS, RunLoop, SILENT_MS } from '../runs/run-loop.js';
@@ -223,16 +224,25 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
         log.warn({ err: error }, 'the database went away during a verification');
       } else {
         log.error({ err: error, alarm: 'verification-failed' }, 'a verification failed');
-        await sql.failVerification(this.pool, run.id, this.runner, 'the service failed; its log has the cause');
+        // what it had found is told and kept all the same
+        const { checked, findings, unread } = kept.progress;
+        if (findings.total > 0) {
+          const found: Outcome = { verdict: 'invalid', checked, findings, unread, deleted: [] };
+          await this.report(run, found, log, reasonOf(error)).catch((failure: unknown) =>
+            log.error({ err: failure }, 'findings of a verification that failed are not on record'),
+          );
+        }
+        const reason = 'the service failed; its log has the cause';
+        await sql.failVerification(this.pool, run.id, this.runner, kept.progress, reason);
       }
     }
   }
 
   /**
    * Tells everybody who must know, before the run is over: a crash in between tells it twice, never not at all. Returns
-   * what could not be done.
+   * what could not be done. `stoppedBy`: what ended it before its time.
    */
-  private async report(run: Verification, outcome: Outcome, log: Logger): Promise<string | null> {
+  private async report(run: Verification, outcome: Outcome, log: Logger, stoppedBy?: string): Promise<string | null> {
     const { verdict, checked, findings, unread, deleted } = outcome;
     const counts = { findings: findings.total, unread: unread.length, deleted: deleted.length };
     const summary = { verdict, checked: String(checked), ...counts };
@@ -253,7 +263,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
         event_type: 'verification',
         entity_type: 'verification',
         entity_id: run.id,
-        action: 'done',
+        action: stoppedBy === undefined ? 'done' : 'stopped',
         user_id: run.requested_by.slice(0, 255),
         new_state: {
           ledger: run.ledger,
@@ -265,6 +275,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
           findings: findings.listed.slice(0, RECORDED_FINDINGS).map(shownFinding),
           unread: unread.slice(0, RECORDED_FINDINGS).map((range) => ({ ...range })),
           deleted: deleted.slice(0, RECORDED_FINDINGS).map((range) => ({ ...range })),
+          ...(stoppedBy === undefined ? {} : { stopped_by: stoppedBy }),
         },
       });
       return null;
