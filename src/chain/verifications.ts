@@ -192,6 +192,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     const lost = new AbortController();
     const kept = new KeptRun(this.pool, run, this.runner, this.logger, () => lost.abort());
     const log = this.logger.child({ verification: run.id, ledger: run.ledger });
+    let found: Outcome['findings'] | undefined;
     try {
       const outcome = await verifyRange(
         {
@@ -207,6 +208,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
           signal: AbortSignal.any([stopping, lost.signal]),
           recordedDeletions: (ids) => recordedDeletions(this.pool, this.archive, ids),
           onProgress: (progress) => kept.keep(progress),
+          onFailed: (all) => (found = all),
         },
         run.next_sequence === run.from_sequence ? undefined : progressOf(run),
       );
@@ -225,15 +227,16 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
       } else {
         log.error({ err: error, alarm: 'verification-failed' }, 'a verification failed');
         // what it had found is told and kept all the same
-        const { checked, findings, unread } = kept.progress;
+        const progress = { ...kept.progress, findings: found ?? kept.progress.findings };
+        const { checked, findings, unread } = progress;
         if (findings.total > 0) {
-          const found: Outcome = { verdict: 'invalid', checked, findings, unread, deleted: [] };
-          await this.report(run, found, log, reasonOf(error)).catch((failure: unknown) =>
+          const outcome: Outcome = { verdict: 'invalid', checked, findings, unread, deleted: [] };
+          await this.report(run, outcome, log, reasonOf(error)).catch((failure: unknown) =>
             log.error({ err: failure }, 'findings of a verification that failed are not on record'),
           );
         }
         const reason = 'the service failed; its log has the cause';
-        await sql.failVerification(this.pool, run.id, this.runner, kept.progress, reason);
+        await sql.failVerification(this.pool, run.id, this.runner, progress, reason);
       }
     }
   }
