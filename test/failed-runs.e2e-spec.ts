@@ -61,13 +61,13 @@ onFolders('a run that fails once it has found something', () => {
   };
 
   it.each([
-    ['archive-verification', 'early', '', 'object-changed'],
-    ['anchor-verification', 'anchors', 'anchors/', 'anchor-invalid'],
-  ])('keeps, tells and counts what it had found: %s', async (job, folder, prefix, kind) => {
+    ['archive-verification', 'early', '', ['object-changed', 'object-changed']], // its length, and its content
+    ['anchor-verification', 'anchors', 'anchors/', ['anchor-invalid']],
+  ])('keeps, tells and counts what it had found: %s', async (job, folder, prefix, kinds) => {
     const key = overwrite(folder);
     listingFails(prefix);
     const run: JobRun = await runJob(service, job);
-    const found = { verdict: 'invalid', findings: [{ kind, object_key: key }] };
+    const found = { verdict: 'invalid', findings: kinds.map((kind) => ({ kind, object_key: key })) };
     expect(run).toMatchObject({ status: 'failed', outcome: { ...found, error: END, stopped_by: END } });
     const event = (await serviceEvents(service.database, job.replace('-', '_'))).at(-1);
     expect(event).toMatchObject({ entity_id: run.id, action: 'stopped', new_state: { ...found, stopped_by: END } });
@@ -93,7 +93,7 @@ onFolders('a run that fails once it has found something', () => {
       service.database.adminUrl,
       `UPDATE audit_events SET new_state = '{"quantity": "7"}' WHERE ledger = 'main' AND sequence = 12`,
     );
-    const { threads } = service.app.get(Verifications) as unknown as { threads: VerificationThreads };
+    const { threads } = service.app.get<{ threads: VerificationThreads }>(Verifications);
     const run = threads.run.bind(threads);
     let isRead!: () => void;
     const read = new Promise<void>((resolve) => (isRead = resolve));
