@@ -13,6 +13,7 @@ import { SqlState } from '../src/database/sqlstate.js';
 import { ServiceLedger } from '../src/events/service-ledger.js';
 import { ObjectHolds, type ObjectHoldsOutcome } from '../src/holds/object-holds.js';
 import { RecordedHolds } from '../src/holds/recorded-holds.js';
+import { RequestsOnRecord } from '../src/holds/requests-on-record.js';
 import type { JobLock } from '../src/jobs/job-lock.js';
 import { sampleEvent, startService, takeTurn, type TestService } from './support/app.js';
 import { createKey, query, serviceEvents } from './support/keys.js';
@@ -661,7 +662,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       recheckAll = false,
       recorded = service.app.get(RecordedHolds),
     ): Promise<ObjectHoldsOutcome> =>
-      new ObjectHolds(service.app.get<pg.Pool>(POOL), store, recorded).run({
+      new ObjectHolds(service.app.get<pg.Pool>(POOL), store, recorded, service.app.get(RequestsOnRecord)).run({
         recheckAll,
         signal: new AbortController().signal,
         log,
@@ -933,14 +934,67 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const { id } = (await request(ann, { ledgers: ['main'] }).expect(201)).body;
       await approve(bob, id).expect(201);
       await settled();
-      // what a request leaves that was interrupted before it took effect: its record alone
-      const [recorded] = await serviceEvents(service.database, 'legal_hold');
-      await service.app.get(ServiceLedger).record({
-        ...{ event_type: 'legal_hold', entity_type: 'legal_hold', entity_id: randomUUID(), action: 'request' },
-        ...{ user_id: 'key:a', new_state: { ...recorded!.new_state, state: 'requested' } },
-        metadata: { reason: 'x', acted_at: '2020-01-01T00:00:00.000000Z' },
+      await removePast(id);
+      await expect(keep()).rejects.toThrow(
+        `${id}: it is not in the database, and the last act on record left it active`,
+      );
+      expect(await isHeld(object)).toBe(true);
+    }, 60_000);
+
+    it('stay held when one is removed that was only asked for, or whose request was interrupted: it is put back', async () => {
+      const { ann, bob, request, approve, reject, release } = team;
+      const [object, other] = [await archive(), await archive('desk-1')];
+      const { id } = (await request(ann, { ledgers: ['main'], user_id: 'trader-1' }).expect(201)).body;
+      // keeps `other` until it is released, which makes that one ready to be freed
+      const { id: ended } = (await request(ann, { ledgers: ['desk-1'] }).expect(201)).body;
+      await approve(bob, ended).expect(201);
+      await settled();
+      expect([await isHeld(object), await isHeld(other)]).toEqual([true, true]);
+      const asked = (await service.http().get(`/v1/legal-holds/${id}`).expect(200)).body;
+      await removePast(id);
+      await service.http().get(`/v1/legal-holds/${id}`).expect(404);
+      await release(ann, ended).expect(201);
+      await approve(bob, ended).expect(201);
+      await settled().catch(() => undefined);
+      const { requested_at: _, acts: __, ...selection } = asked;
+      const back = (await service.http().get(`/v1/legal-holds/${id}`).expect(200)).body;
+      expect(back).toMatchObject(selection);
+      expect(back.acts).toMatchObject([{ act: 'request', state: 'requested', principal: ann.principal }]);
+      const said = (await serviceEvents(service.database, 'legal_hold')).filter((each) => each.entity_id === id);
+      expect(said.map(({ action }) => action)).toEqual(['request', 'request']);
+      const { body: runs } = await service.http().get('/v1/jobs/legal-holds/runs').expect(200);
+      expect(runs.runs.filter(({ status }: { status: string }) => status === 'failed')[0].outcome.error).toContain(
+        `${id}: it is not in the database, and the last act on record left it requested; it is put back`,
+      );
+      // from then on all is as it was, and a second removal is beyond doubt
+      expect(await keep()).toMatchObject({});
+      expect([await isHeld(object), await isHeld(other)]).toEqual([true, false]);
+      await removePast(id);
+      for (let run = 0; run < 2; run++) await expect(keep()).rejects.toThrow(`left it requested. Somebody`);
+
+      // its record alone, as an interrupted request leaves it, of a ledger that is there and of one that is not
+      const [recorded] = said;
+      const interrupted = async (ledger: string): Promise<string> => {
+        const entity_id = randomUUID();
+        await service.app.get(ServiceLedger).record({
+          ...{ event_type: 'legal_hold', entity_type: 'legal_hold', entity_id, action: 'request' },
+          ...{ user_id: 'key:a', new_state: { ...recorded!.new_state, ledgers: [ledger], requested_by: 'key:a' } },
+          metadata: { reason: 'x', acted_at: '2020-01-01T00:00:00.000000Z' },
+        });
+        return entity_id;
+      };
+      const [there, nowhere] = [await interrupted('main'), await interrupted('nowhere')];
+      await expect(keep()).rejects.toThrow('3 legal holds are not as');
+      expect((await service.http().get(`/v1/legal-holds/${there}`).expect(200)).body).toMatchObject({
+        ...{ state: 'requested', ledgers: ['main'], requested_by: 'key:a' },
       });
-      expect(await keep()).toMatchObject({ freed: 0 });
+      await service.http().get(`/v1/legal-holds/${nowhere}`).expect(404);
+      await expect(keep()).rejects.toThrow('2 legal holds are not as');
+      await reject(bob, there).expect(201);
+    }, 60_000);
+
+    /** As the tables' owner can. */
+    async function removePast(id: string): Promise<void> {
       const tables = ['legal_hold_acts', 'legal_holds'];
       await connected(service.database.adminUrl, async (admin) => {
         for (const table of tables) await admin.query(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
@@ -948,11 +1002,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await admin.query('DELETE FROM legal_holds WHERE id = $1', [id]);
         for (const table of tables) await admin.query(`ALTER TABLE ${table} ENABLE TRIGGER USER`);
       });
-      await expect(keep()).rejects.toThrow(
-        `${id}: it is not in the database, and the last act on record left it active`,
-      );
-      expect(await isHeld(object)).toBe(true);
-    }, 60_000);
+    }
 
     it('are held, and none is freed, while the acts on record cannot be read', async () => {
       const { ann, bob, request, reject } = team;

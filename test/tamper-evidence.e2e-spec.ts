@@ -421,13 +421,13 @@ describe('what was found before something else ended a verification', () => {
       return Promise.reject(end);
     });
     const runId = uuidv7();
-    const context = { signal: stopping.signal, log: own.app.get<Logger>(LOGGER), runId, requestedBy: 'service' };
-    const thrown = await own.app
-      .get(EvidenceVerification)
-      .run(context)
-      .catch((error: unknown) => error);
-    if (stops) expect(thrown).toBe(end);
-    else expect(thrown).toMatchObject({ cause: end, outcome: WHAT_WAS_FOUND });
+    let soFar: unknown;
+    const context = {
+      ...{ signal: stopping.signal, log: own.app.get<Logger>(LOGGER), runId, requestedBy: 'service' },
+      keepIfFailed: (keep: () => unknown) => (soFar = keep),
+    };
+    await expect(own.app.get(EvidenceVerification).run(context)).rejects.toBe(end);
+    expect((soFar as () => unknown)()).toMatchObject({ ...WHAT_WAS_FOUND, stopped_by: end.message });
     expect(told.map(({ alarm }) => alarm)).toEqual(['evidence-invalid']);
     expect(told[0]!.findings).toMatchObject(WHAT_WAS_FOUND.findings);
     const { entity_id, action, new_state } = await lastRecord();

@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
+import type { Logger } from 'pino';
 import type { Principal } from '../access/principal.js';
+import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { ServiceLedger } from '../events/service-ledger.js';
+import { Problem } from '../http/problem.js';
+import { reasonOf } from '../jobs/verification-run.js';
+import { LOGGER } from '../operation/logger.js';
 import { lastArchived, sequencesOfIds } from './archive-catalogue.sql.js';
 import { readDeletedSpans, type DeletedSpan } from './deleted-ranges.js';
 import { ARCHIVED_EVENTS, type ArchivedEvents, type AuditedEvent } from './archived-events.js';
@@ -18,6 +23,8 @@ export interface ArchiveAuditOutcome {
   events: AuditedEvent[];
 }
 
+/** Events that are asked for at once: what is found of them is known when the next ones fail. */
+const PART_EVENTS = 50;
 /** Of an audit's faults, in its record. */
 const RECORDED_FAULTS = 100;
 
@@ -28,43 +35,77 @@ export class ArchiveAudit {
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
     private readonly serviceLedger: ServiceLedger,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'READ_TIMEOUT'>,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Throws archive-unavailable, read-timeout; and when the audit cannot be recorded. */
+  /**
+   * Throws archive-unavailable, read-timeout; and when the audit cannot be recorded. What was found by then is on record
+   * all the same, with `action` `stopped`: the next audit draws others.
+   */
   async run(ledger: string, count: number, caller: Principal): Promise<ArchiveAuditOutcome> {
     const startedAt = performance.now();
     const [last, spans] = await Promise.all([lastArchived(this.pool, ledger), readDeletedSpans(this.pool, ledger)]);
     const deleted = spans.filter(({ from }) => from <= last);
     const drawn = drawSequences(count, last, deleted);
-    const audited = drawn.length === 0 ? [] : await this.archive.audit(ledger, drawn);
-    const events = await this.withKeys(ledger, audited);
-    const faults = events.filter(({ fault }) => fault !== null);
-    const outcome: ArchiveAuditOutcome = {
-      id: uuidv7(),
-      verdict: faults.length > 0 ? 'invalid' : 'valid',
-      archived: String(last),
-      ms: Math.round((performance.now() - startedAt) * 1000) / 1000,
-      events,
+    const audited = new Map<string, AuditedEvent>();
+    const outcome = (): ArchiveAuditOutcome => {
+      const events = drawn.flatMap((sequence) => audited.get(sequence) ?? []);
+      return {
+        id,
+        verdict: faultsOf(events).length > 0 ? 'invalid' : 'valid',
+        archived: String(last),
+        ms: Math.round((performance.now() - startedAt) * 1000) / 1000,
+        events,
+      };
     };
+    const id = uuidv7();
+    try {
+      for (const part of inParts(drawn)) {
+        if (performance.now() - startedAt > this.config.READ_TIMEOUT) throw tooLong(this.config);
+        for (const event of await this.withKeys(ledger, await this.archive.audit(ledger, part))) {
+          audited.set(event.sequence, event);
+        }
+      }
+    } catch (error) {
+      const found = outcome();
+      if (found.verdict === 'invalid') {
+        await this.record(ledger, found, caller, reasonOf(error)).catch((failure: unknown) =>
+          this.logger.error({ err: failure, found: faultsOf(found.events) }, 'faults of an audit are not on record'),
+        );
+      }
+      throw error;
+    }
+    const whole = outcome();
+    await this.record(ledger, whole, caller);
+    return whole;
+  }
+
+  private async record(
+    ledger: string,
+    { id, verdict, archived, events, ms }: ArchiveAuditOutcome,
+    caller: Principal,
+    stoppedBy?: string,
+  ): Promise<void> {
     await this.serviceLedger.record({
       event_type: 'archive_audit',
       entity_type: 'ledger',
       entity_id: ledger,
-      action: 'done',
+      action: stoppedBy === undefined ? 'done' : 'stopped',
       user_id: caller.id,
       new_state: {
-        audit: outcome.id,
-        verdict: outcome.verdict,
-        archived: outcome.archived,
+        audit: id,
+        verdict,
+        archived,
         events: String(events.length),
-        ms: outcome.ms,
+        ms,
         sequences: events.map(({ sequence }) => sequence),
-        faults: faults
+        faults: faultsOf(events)
           .slice(0, RECORDED_FAULTS)
           .map(({ sequence, object_key, fault }) => ({ sequence, object_key, fault })),
+        ...(stoppedBy === undefined ? {} : { stopped_by: stoppedBy }),
       },
     });
-    return outcome;
   }
 
   /** That the key of each event leads to it. */
@@ -76,6 +117,20 @@ export class ArchiveAudit {
       return { ...event, fault: 'its key is missing, or leads to another event' };
     });
   }
+}
+
+function faultsOf(events: readonly AuditedEvent[]): AuditedEvent[] {
+  return events.filter(({ fault }) => fault !== null);
+}
+
+/** In ascending order, so that events of one row group are mostly in one part. */
+function* inParts(sequences: readonly string[]): Generator<string[]> {
+  const ascending = sequences.map(BigInt).sort((a, b) => (a < b ? -1 : 1));
+  for (let at = 0; at < ascending.length; at += PART_EVENTS) yield ascending.slice(at, at + PART_EVENTS).map(String);
+}
+
+function tooLong({ READ_TIMEOUT: ms }: Pick<Config, 'READ_TIMEOUT'>): Problem {
+  return new Problem('read-timeout', `The events were not all fetched within ${ms} ms (READ_TIMEOUT)`);
 }
 
 /**

@@ -7,7 +7,7 @@ import { JobRunner } from '../jobs/job-runner.js';
 import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
 import { Metrics } from '../operation/metrics.js';
 import { readArchiveEnds } from './archive-catalogue.sql.js';
-import { Exporter } from './exporter.js';
+import { Exporter, nothingExported } from './exporter.js';
 
 /** Archives what is old enough, or more than enough; by hand, all there is. */
 @Injectable()
@@ -49,9 +49,15 @@ export class ArchiveExport implements Job, OnModuleInit {
     );
   }
 
-  async run({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
+  async run({ signal, log, requestedBy, keepIfFailed }: JobContext): Promise<JsonObject> {
     const takeAll = requestedBy !== SERVICE;
-    const { events, ...figures } = await this.exporter.run({ takeAll, requestedBy, signal, log });
-    return { ...figures, events: String(events), refused: figures.refused.map((each) => ({ ...each })) };
+    const outcome = nothingExported();
+    const soFar = (): JsonObject => {
+      const { events, ...figures } = outcome;
+      return { ...figures, events: String(events), refused: figures.refused.map((each) => ({ ...each })) };
+    };
+    keepIfFailed(soFar);
+    await this.exporter.run({ takeAll, requestedBy, signal, log }, outcome);
+    return soFar();
   }
 }

@@ -10,6 +10,7 @@ import {
   type Manifest,
 } from './archive-format.js';
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
+import { EntitySums, type KeyedSums } from './entity-sums.js';
 import type { RecordContents } from './record-contents.js';
 import type { ParquetMetadata } from './parquet-metadata.js';
 import { DESCRIBED } from './format-description.js';
@@ -116,6 +117,8 @@ export interface EncodedObject extends WrittenFile, HeldEvents {
 export interface HeldEvents {
   manifest: Manifest;
   contents: RecordContents[];
+  /** of their entities, where they were asked for */
+  keyedSums?: KeyedSums;
 }
 
 /**
@@ -375,20 +378,22 @@ function bufferOf(bytes: unknown): Buffer {
 
 /**
  * Reads an object as a whole and recomputes all of it: every content and link, and that the manifest says of its ranges
- * what is there. Throws ArchiveObjectError. Holds one row group in memory.
+ * what is there. Keyed sums of entities come with a key alone. Throws ArchiveObjectError. Holds one row group in memory.
  */
-export async function verifyObject(file: AsyncBuffer): Promise<HeldEvents> {
+export async function verifyObject(file: AsyncBuffer, listingKey?: string): Promise<HeldEvents> {
   const contents: RecordContents[] = [];
+  const keyedSums = new Map<string, string>();
   const footer = await readFooter(file);
   const { manifest } = footer;
   let group = 0;
   for (const range of manifest.ranges) {
-    const check = new ArchivedRangeCheck({
+    const start = {
       ledger: range.ledger,
       origin: range.origin,
       fromSequence: BigInt(range.from_sequence),
       previousEventHash: range.previous_event_hash === null ? null : Buffer.from(range.previous_event_hash, 'hex'),
-    });
+    };
+    const check = new ArchivedRangeCheck(start, listingKey);
     for (; manifest.row_groups[group]?.ledger === range.ledger; group++) {
       const { from_sequence, events, previous_event_hash } = manifest.row_groups[group]!;
       const before = check.previousEventHash?.toString('hex') ?? null;
@@ -401,6 +406,8 @@ export async function verifyObject(file: AsyncBuffer): Promise<HeldEvents> {
     }
     const found = check.finish();
     contents.push(...check.contents());
+    const keyed = check.keyedSum();
+    if (keyed !== undefined) keyedSums.set(range.ledger, keyed);
     for (const name of Object.keys(found) as (keyof ArchivedRange)[]) {
       if (found[name] !== range[name]) {
         throw new ArchiveObjectError(
@@ -411,7 +418,24 @@ export async function verifyObject(file: AsyncBuffer): Promise<HeldEvents> {
   }
   if (group !== manifest.row_groups.length)
     throw new ArchiveObjectError('it has rows that its manifest has no range for');
-  return { manifest, contents };
+  return { manifest, contents, ...(listingKey === undefined ? {} : { keyedSums }) };
+}
+
+/** Keyed sums of the entities of an object whose bytes were recomputed before: its columns are taken as they are. */
+export async function sumEntities(file: AsyncBuffer, listingKey: string): Promise<KeyedSums> {
+  const footer = await readFooter(file);
+  const sums = new Map<string, EntitySums>();
+  for (const [group, { ledger }] of footer.manifest.row_groups.entries()) {
+    const columns = await readColumns(file, footer, group, ['sequence', 'entity_type', 'entity_id', 'corrects']);
+    const [types, ids] = [columns.entity_type, columns.entity_id] as ArrayLike<string>[];
+    const [sequence, corrects] = [columns.sequence!, columns.corrects!];
+    const ofLedger = sums.get(ledger) ?? new EntitySums(listingKey);
+    sums.set(ledger, ofLedger);
+    for (let i = 0; i < sequence.length; i++) {
+      ofLedger.add(types![i]!, ids![i]!, String(sequence[i]), (corrects[i] ?? null) !== null);
+    }
+  }
+  return new Map([...sums].map(([ledger, each]) => [ledger, each.keyedSum()!]));
 }
 
 function uuidBytes(uuid: string): Buffer {

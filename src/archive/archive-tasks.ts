@@ -11,7 +11,14 @@ import {
   type EventsKind,
 } from './archive-format.js';
 import { readEntityPlaces } from './archive-catalogue.sql.js';
-import { ArchiveObjectWriter, readColumns, readFooter, verifyObject, type EncodedObject } from './archive-object.js';
+import {
+  ArchiveObjectWriter,
+  readColumns,
+  readFooter,
+  sumEntities,
+  verifyObject,
+  type EncodedObject,
+} from './archive-object.js';
 import { beginsDigests, encodeDigests, verifyDigests, type EncodedDigests } from './digests-object.js';
 import {
   EntityIndexWriter,
@@ -20,6 +27,7 @@ import {
   type EntitiesRange,
   type EntityEntry,
 } from './entity-index.js';
+import type { KeyedSums } from './entity-sums.js';
 import { withFile } from './local-file.js';
 import { loadCompression, readParquetFooter, type WrittenFile } from './parquet-file.js';
 
@@ -37,9 +45,10 @@ export interface PlannedRange {
 /** What takes processor time, as data: it is done on a thread of its own. */
 export type ArchiveTask =
   | { kind: 'encode'; file: string; object: { kind: EventsKind; number: bigint }; ranges: PlannedRange[] }
-  | { kind: 'encode-entities'; file: string; number: bigint; ranges: EntitiesRange[] }
+  | { kind: 'encode-entities'; file: string; number: bigint; ranges: EntitiesRange[]; listingKey: string }
   | { kind: 'encode-digests'; file: string; number: bigint; object: { file: string; number: string; sha256: string } }
-  | { kind: 'verify'; file: string }
+  | { kind: 'verify'; file: string; listingKey?: string }
+  | { kind: 'sum-entities'; file: string; sha256: string; listingKey: string }
   | { kind: 'read-manifest'; end: FileEnd };
 
 /** The last bytes of a file of `byteLength`: its footer, or as much of it as somebody hoped would do. */
@@ -56,6 +65,8 @@ export interface ArchiveTaskResults {
   'encode-digests': EncodedDigests;
   /** what the file holds, all of it recomputed; and its digests */
   verify: AnyEncoded;
+  /** of an object of events in a file, whose SHA-256 must be the one that is known: of bytes that were recomputed before */
+  'sum-entities': KeyedSums;
   /** undefined when more of the end is needed */
   'read-manifest': AnyManifest | undefined;
 }
@@ -83,7 +94,9 @@ export async function runArchiveTask<T extends ArchiveTask>(
       case 'encode-digests':
         return encodeDigestsOf(task);
       case 'verify':
-        return verify(task.file);
+        return verify(task);
+      case 'sum-entities':
+        return sumEntitiesOf(task);
       case 'read-manifest':
         return readManifest(task.end);
     }
@@ -130,9 +143,9 @@ async function encode(
 
 async function encodeEntities(
   client: pg.ClientBase,
-  { file, number, ranges }: Extract<ArchiveTask, { kind: 'encode-entities' }>,
+  { file, number, ranges, listingKey }: Extract<ArchiveTask, { kind: 'encode-entities' }>,
 ): Promise<EncodedEntities> {
-  const writer = new EntityIndexWriter(file, number);
+  const writer = new EntityIndexWriter(file, number, listingKey);
   try {
     for (const range of ranges) {
       writer.begin(range);
@@ -176,14 +189,26 @@ async function encodeDigestsOf({
   });
 }
 
-async function verify(path: string): Promise<AnyEncoded> {
+async function sumEntitiesOf({
+  file,
+  sha256,
+  listingKey,
+}: Extract<ArchiveTask, { kind: 'sum-entities' }>): Promise<KeyedSums> {
+  const written = await digestFile(file);
+  if (written.sha256.toString('hex') !== sha256) {
+    throw new ArchiveObjectError('an object whose events it lists has not the bytes that were catalogued');
+  }
+  return withFile(file, written.bytes, (source) => sumEntities(source, listingKey));
+}
+
+async function verify({ file: path, listingKey }: Extract<ArchiveTask, { kind: 'verify' }>): Promise<AnyEncoded> {
   const written = await digestFile(path);
   if (await isDigestsFile(path)) return verifyDigests(await readFile(path));
   return withFile(path, written.bytes, async (file) => {
     const { manifest: given } = await readParquetFooter(file);
     return isEntitiesManifest(given)
-      ? { manifest: await verifyEntities(file), contents: [], ...written }
-      : { ...(await verifyObject(file)), ...written };
+      ? { ...(await verifyEntities(file, listingKey)), contents: [], ...written }
+      : { ...(await verifyObject(file, listingKey)), ...written };
   });
 }
 

@@ -4,8 +4,9 @@ import { ServiceLedger } from '../events/service-ledger.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
+import { LOGGED_FINDINGS, runVerification } from '../jobs/verification-run.js';
 import { Metrics } from '../operation/metrics.js';
-import { ArchiveVerifier } from './archive-verifier.js';
+import { ArchiveVerifier, nothingVerified, type ArchiveVerificationOutcome } from './archive-verifier.js';
 
 /** Of a run's findings, in its event and its outcome. */
 const RECORDED_FINDINGS = 100;
@@ -49,33 +50,39 @@ export class ArchiveVerification implements Job, OnModuleInit {
     );
   }
 
-  async run({ signal, log, runId, requestedBy }: JobContext): Promise<JsonObject> {
-    const complete = requestedBy !== SERVICE;
-    const { findings, reason, ...figures } = await this.verifier.run(complete, signal);
-    const unreadable = findings.filter(({ kind }) => kind === 'object-unreadable').length;
-    const listed = findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each }));
-    const outcome = {
-      verdict: findings.length > unreadable ? 'invalid' : figures.unread > 0 ? 'undecided' : 'valid',
-      ...figures,
-      reason,
-      ...{ findings_total: findings.length, unreadable },
-      findings: listed,
+  run(context: JobContext): Promise<JsonObject> {
+    const complete = context.requestedBy !== SERVICE;
+    const found = nothingVerified();
+    const told = {
+      eventType: 'archive_verification',
+      outcome: () => outcomeOf(found),
+      log: () => this.log(found, context),
     };
-    if (findings.length > 0) {
-      const isUnread = ({ kind }: (typeof findings)[number]): boolean => kind === 'object-unreadable';
-      const first = [...findings.filter((each) => !isUnread(each)), ...findings.filter(isUnread)].slice(0, 10);
-      if (findings.length > unreadable)
-        log.error({ findings: first, alarm: 'archive-invalid' }, 'the archive is damaged');
-      else log.warn({ findings: first, alarm: 'archive-unread' }, 'objects of the archive cannot be read');
-      await this.serviceLedger.record({
-        event_type: 'archive_verification',
-        entity_type: 'job_run',
-        entity_id: runId,
-        action: 'done',
-        user_id: requestedBy.slice(0, 255),
-        new_state: { ...outcome },
-      });
-    }
-    return outcome;
+    return runVerification(context, this.serviceLedger, told, () => this.verifier.run(complete, context.signal, found));
   }
+
+  /** Whether there is anything to go on record. */
+  private log({ findings }: ArchiveVerificationOutcome, { log }: JobContext): boolean {
+    if (findings.length === 0) return false;
+    const worst = findings.filter((each) => !isUnreadable(each));
+    const first = [...worst, ...findings.filter(isUnreadable)].slice(0, LOGGED_FINDINGS);
+    if (worst.length > 0) log.error({ findings: first, alarm: 'archive-invalid' }, 'the archive is damaged');
+    else log.warn({ findings: first, alarm: 'archive-unread' }, 'objects of the archive cannot be read');
+    return true;
+  }
+}
+
+function outcomeOf({ findings, reason, ...figures }: ArchiveVerificationOutcome) {
+  const unreadable = findings.filter(isUnreadable).length;
+  return {
+    verdict: findings.length > unreadable ? 'invalid' : figures.unread > 0 ? 'undecided' : 'valid',
+    ...figures,
+    reason,
+    ...{ findings_total: findings.length, unreadable },
+    findings: findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
+  };
+}
+
+function isUnreadable({ kind }: ArchiveVerificationOutcome['findings'][number]): boolean {
+  return kind === 'object-unreadable';
 }

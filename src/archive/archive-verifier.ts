@@ -13,7 +13,7 @@ import * as sql from './archive-catalogue.sql.js';
 import { claimStore, MARKER_KEY, OBJECT_STORE, SIGNED_PREFIXES } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
-import { requireSameAsObjects } from './entity-comparison.js';
+import { EntityComparison } from './entity-comparison.js';
 import { isDescriptionKey, isDescriptionOf } from './format-description.js';
 import { ObjectMissing, type ListedVersion, type ObjectStore } from './object-store.js';
 import { makeWorkingFolder } from './working-folder.js';
@@ -82,16 +82,19 @@ export class ArchiveVerifier {
     @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
   ) {}
 
-  /** `complete`: every object is read and recomputed; otherwise a sample is. Throws StoreUnavailable. */
-  async run(complete: boolean, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
+  /**
+   * `complete`: every object is read and recomputed; otherwise a sample is. What is found goes into `outcome`, where it is
+   * also when this throws: StoreUnavailable, the database's errors.
+   */
+  async run(complete: boolean, signal: AbortSignal, outcome = nothingVerified()): Promise<ArchiveVerificationOutcome> {
     const store = this.store?.within(signal);
-    if (!store) return nothingVerified();
+    if (!store) return outcome;
     const { next } = await sql.readArchiveState(this.pool);
     await claimStore(store, this.pool);
     const unread = await sql.longestUnread(this.pool);
     const isNew = (number: string): boolean => next - BigInt(number) <= NEWEST_READ;
     const isRead = (number: string): boolean => complete || isNew(number) || unread.has(number);
-    return this.verify(store, { isAsked: () => true, isRead }, signal, async (outcome, versions, means) => {
+    await this.verify(store, { isAsked: () => true, isRead }, signal, outcome, async (versions, means) => {
       const { next: nextNow } = await sql.readArchiveState(this.pool);
       for await (const version of versions.rest()) {
         const { key, isDeleteMarker } = version;
@@ -123,6 +126,7 @@ export class ArchiveVerifier {
         outcome.findings.push(finding('object-missing', key, 'objects name it as what describes them'));
       }
     });
+    return outcome;
   }
 
   /** What is wrong with a description of the formats, of this release or another: objects name it by its SHA-256. */
@@ -138,13 +142,18 @@ export class ArchiveVerifier {
     return retainUntil && isCompliance ? [] : [finding('object-unlocked', key, 'nothing locks it')];
   }
 
-  /** Reads some objects and recomputes them. Throws StoreUnavailable. */
-  async verifyObjects(numbers: ReadonlySet<string>, signal: AbortSignal): Promise<ArchiveVerificationOutcome> {
+  /** Reads some objects and recomputes them. What is found is in `outcome` also when this throws, as StoreUnavailable. */
+  async verifyObjects(
+    numbers: ReadonlySet<string>,
+    signal: AbortSignal,
+    outcome = nothingVerified(),
+  ): Promise<ArchiveVerificationOutcome> {
     const store = this.store?.within(signal);
-    if (!store || numbers.size === 0) return nothingVerified();
+    if (!store || numbers.size === 0) return outcome;
     await claimStore(store, this.pool);
     const isAsked = (number: string): boolean => numbers.has(number);
-    return this.verify(store, { isAsked, isRead: isAsked }, signal);
+    await this.verify(store, { isAsked, isRead: isAsked }, signal, outcome);
+    return outcome;
   }
 
   /** Reads the digests of a month that were not read for five days, and recomputes them. Throws StoreUnavailable. */
@@ -157,14 +166,15 @@ export class ArchiveVerifier {
     store: ObjectStore,
     { isAsked, isRead }: Record<'isAsked' | 'isRead', (number: string) => boolean>,
     signal: AbortSignal,
-    atEnd?: (outcome: ArchiveVerificationOutcome, versions: Versions, means: Means) => Promise<void>,
-  ): Promise<ArchiveVerificationOutcome> {
-    const outcome = nothingVerified();
+    outcome: ArchiveVerificationOutcome,
+    atEnd?: (versions: Versions, means: Means) => Promise<void>,
+  ): Promise<void> {
     const folder = await makeWorkingFolder('archive');
     const thread = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
     const versions = new Versions(store);
     const left = await sql.readArchivedEnds(this.pool);
-    const means: Means = { store, thread, folder, left, described: new Set() };
+    const comparison = new EntityComparison(this.pool, store, thread, folder);
+    const means: Means = { store, thread, folder, comparison, left, described: new Set() };
     try {
       let unreadable = 0;
       for (let from = 1n; ;) {
@@ -189,13 +199,12 @@ export class ArchiveVerifier {
             outcome.findings.push(finding('object-unreadable', object.object_key, (error as Error).message));
             if (++unreadable < MAX_UNREADABLE) continue;
             outcome.reason = `the store does not answer: ${(error as Error).message}`;
-            return outcome;
+            return;
           }
         }
         from = BigInt(objects.at(-1)!.number) + 1n;
       }
-      await atEnd?.(outcome, versions, means);
-      return outcome;
+      await atEnd?.(versions, means);
     } finally {
       await thread.close();
       await rm(folder, { recursive: true, force: true });
@@ -220,13 +229,13 @@ export class ArchiveVerifier {
    * Whether an object that no catalogue has is whole, of its name, and holds nothing but what was recorded: an exporter
    * has left it that lost its turn while it wrote, and another one has archived the same.
    */
-  private async isDuplicate({ store, thread, folder }: Means, version: ListedVersion): Promise<boolean> {
+  private async isDuplicate({ store, thread, folder, comparison }: Means, version: ListedVersion): Promise<boolean> {
     const file = join(folder, 'object');
     await pipeline(Readable.from(store.read(version)), createWriteStream(file));
     let found: AnyEncoded;
     try {
-      found = await thread.run({ kind: 'verify', file });
-      await requireSameAsObjects(this.pool, store, thread, found.manifest);
+      found = await thread.run({ kind: 'verify', file, listingKey: comparison.listingKey });
+      await comparison.requireSameAsObjects(found);
     } catch (error) {
       if (error instanceof ArchiveObjectError) return false;
       throw error;
@@ -298,7 +307,7 @@ export class ArchiveVerifier {
   }
 
   private async readThrough(
-    { store, thread, folder, described }: Means,
+    { store, thread, folder, comparison, described }: Means,
     object: sql.CataloguedObject,
     ranges: readonly sql.RangeOfObject[],
     say: (kind: ArchiveFindingKind, detail: string, at?: { ledger: string; sequence: string }) => void,
@@ -308,8 +317,9 @@ export class ArchiveVerifier {
     await pipeline(Readable.from(store.read({ key, versionId })), createWriteStream(file));
     let found: AnyEncoded;
     try {
-      found = await thread.run({ kind: 'verify', file });
-      await requireSameAsObjects(this.pool, store, thread, found.manifest);
+      found = await thread.run({ kind: 'verify', file, listingKey: comparison.listingKey });
+      comparison.learn(found);
+      await comparison.requireSameAsObjects(found);
     } catch (error) {
       if (!(error instanceof ArchiveObjectError)) throw error;
       say('object-changed', error.message, error.at);
@@ -337,7 +347,8 @@ export class ArchiveVerifier {
   }
 }
 
-function nothingVerified(): ArchiveVerificationOutcome {
+/** What a verification begins with. */
+export function nothingVerified(): ArchiveVerificationOutcome {
   return { objects: 0, read: 0, unread: 0, reason: null, findings: [], duplicates: 0, extended: 0, removed: 0 };
 }
 
@@ -349,6 +360,7 @@ interface Means {
   store: ObjectStore;
   thread: ArchiveThread;
   folder: string;
+  comparison: EntityComparison;
   /** descriptions of formats that objects which were read name, and that were not seen */
   described: Set<string>;
   /** up to where ledgers have left PostgreSQL */

@@ -1,9 +1,9 @@
 import { contentHash, eventHash, leafHash, type CanonicalContent } from '../integrity/event.js';
-import { MultisetHash } from '../integrity/multiset-hash.js';
 import { MerkleTree } from '../integrity/merkle-tree.js';
 import { canonicalContentOf, DamagedRowError, envelopeOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
-import { ArchiveObjectError, entityPlace, type ArchivedRange } from './archive-format.js';
+import { ArchiveObjectError, type ArchivedRange } from './archive-format.js';
+import { EntitySums } from './entity-sums.js';
 import { ContentsTally, type RecordContents } from './record-contents.js';
 
 /** Where a range begins, and what it follows. */
@@ -21,14 +21,19 @@ export interface RangeStart {
  */
 export class ArchivedRangeCheck {
   private readonly tree = new MerkleTree();
-  private readonly entities = new MultisetHash();
+  private readonly entities: EntitySums;
   private readonly tally: ContentsTally;
   private expected: bigint;
   private previous: Buffer | null;
   private timestamps: [least: number, greatest: number] = [Infinity, -Infinity];
   private recorded: [least: number, greatest: number] = [Infinity, -Infinity];
 
-  constructor(private readonly start: RangeStart) {
+  /** `listingKey`: for the keyed sum of its entities, if that is wanted. */
+  constructor(
+    private readonly start: RangeStart,
+    listingKey?: string,
+  ) {
+    this.entities = new EntitySums(listingKey);
     this.tally = new ContentsTally(start.ledger);
     this.expected = start.fromSequence;
     this.previous = start.previousEventHash;
@@ -74,7 +79,7 @@ export class ArchivedRangeCheck {
     this.timestamps = widened(this.timestamps, row.timestamp);
     this.recorded = widened(this.recorded, row.recorded_at);
     this.tree.append(leafHash(computed));
-    this.entities.add(entityPlace(row.entity_type, row.entity_id, row.sequence, row.corrects !== null));
+    this.entities.add(row.entity_type, row.entity_id, row.sequence, row.corrects !== null);
     this.tally.take(row);
     this.previous = computed;
     this.expected += 1n;
@@ -84,6 +89,11 @@ export class ArchivedRangeCheck {
   /** What was taken, by what record classes are made of. */
   contents(): RecordContents[] {
     return this.tally.list();
+  }
+
+  /** Of the entities of what was taken; undefined without a key. */
+  keyedSum(): string | undefined {
+    return this.entities.keyedSum();
   }
 
   /** What was taken. Throws ArchiveObjectError when that was nothing. */
@@ -101,7 +111,7 @@ export class ArchivedRangeCheck {
       greatest_recorded_at: formatMicros(this.recorded[1]),
       previous_event_hash: previousEventHash === null ? null : previousEventHash.toString('hex'),
       last_event_hash: this.previous!.toString('hex'),
-      entities_hash: this.entities.hex(),
+      entities_hash: this.entities.hash(),
       merkle_root: this.tree.root().toString('hex'),
     };
   }

@@ -20,6 +20,8 @@ export interface EncodedDigests extends WrittenFile {
   manifest: DigestsManifest;
   /** as of every object; the record classes are those of the events */
   contents: [];
+  /** nor what would be listed */
+  keyedSums?: undefined;
 }
 
 /**

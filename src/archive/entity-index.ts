@@ -1,13 +1,12 @@
 import { parquetRead, type AsyncBuffer, type SchemaElement } from 'hyparquet';
-import { MultisetHash } from '../integrity/multiset-hash.js';
 import {
   ArchiveObjectError,
   ENTITIES_FORMAT,
-  entityPlace,
   isEntitiesManifest,
   type EntitiesManifest,
   type RangeFacts,
 } from './archive-format.js';
+import { EntitySums, type KeyedSums } from './entity-sums.js';
 import { DESCRIBED } from './format-description.js';
 import {
   asObjectError,
@@ -56,6 +55,8 @@ export interface EncodedEntities extends WrittenFile {
   manifest: EntitiesManifest;
   /** it holds no events */
   contents: [];
+  /** of what it lists, where they were asked for */
+  keyedSums?: KeyedSums;
 }
 
 /** What is known of a range before its entities are listed. */
@@ -68,19 +69,21 @@ export type EntitiesRange = Omit<RangeFacts, 'entities_hash'>;
 export class EntityIndexWriter {
   private readonly file: ParquetFile;
   private readonly ranges: RangeFacts[] = [];
+  private readonly keyedSums = new Map<string, string>();
   private check: EntityListCheck | undefined;
   private columns: Record<ColumnName, (string | bigint | boolean)[]> = emptyColumns();
 
   constructor(
     path: string,
     private readonly number: bigint,
+    private readonly listingKey?: string,
   ) {
     this.file = new ParquetFile(path, SCHEMA);
   }
 
   begin(range: EntitiesRange): void {
     this.endRange();
-    this.check = new EntityListCheck(range);
+    this.check = new EntityListCheck(range, this.listingKey);
   }
 
   /** Throws ArchiveObjectError for an entry out of order, or of no event of the range. */
@@ -104,7 +107,8 @@ export class EntityIndexWriter {
       ranges: this.ranges,
       ...DESCRIBED,
     };
-    return { manifest, contents: [], ...this.file.finish(manifest) };
+    const keyed = this.listingKey === undefined ? {} : { keyedSums: this.keyedSums };
+    return { manifest, contents: [], ...keyed, ...this.file.finish(manifest) };
   }
 
   abandon(): void {
@@ -116,6 +120,7 @@ export class EntityIndexWriter {
     if (!this.check) return;
     this.writeRowGroup();
     this.ranges.push(this.check.finish());
+    this.check.addKeyedSum(this.keyedSums);
     this.check = undefined;
   }
 
@@ -134,11 +139,16 @@ function emptyColumns(): Record<ColumnName, (string | bigint | boolean)[]> {
 
 /** Sees that entries are in order and each event of a range is there once. */
 class EntityListCheck {
-  private readonly hash = new MultisetHash();
+  private readonly sums: EntitySums;
   private count = 0n;
   private last: EntityEntry | undefined;
 
-  constructor(readonly range: EntitiesRange) {}
+  constructor(
+    readonly range: EntitiesRange,
+    listingKey?: string,
+  ) {
+    this.sums = new EntitySums(listingKey);
+  }
 
   take(entry: EntityEntry): void {
     const { ledger, from_sequence, to_sequence } = this.range;
@@ -155,7 +165,7 @@ class EntityListCheck {
         sequence: entry.sequence,
       });
     }
-    this.hash.add(entityPlace(entry.entity_type, entry.entity_id, entry.sequence, entry.is_correction));
+    this.sums.add(entry.entity_type, entry.entity_id, entry.sequence, entry.is_correction);
     this.count += 1n;
     this.last = entry;
   }
@@ -164,7 +174,12 @@ class EntityListCheck {
     const { ledger, from_sequence, to_sequence } = this.range;
     const wanted = BigInt(to_sequence) - BigInt(from_sequence) + 1n;
     if (this.count !== wanted) throw new ArchiveObjectError(`it lists ${this.count} of ${wanted} events of ${ledger}`);
-    return { ...this.range, entities_hash: this.hash.hex() };
+    return { ...this.range, entities_hash: this.sums.hash() };
+  }
+
+  addKeyedSum(to: Map<string, string>): void {
+    const keyed = this.sums.keyedSum();
+    if (keyed !== undefined) to.set(this.range.ledger, keyed);
   }
 }
 
@@ -240,15 +255,23 @@ export async function readEntityGroup(
   }));
 }
 
-/** Reads an object of entities as a whole: that it lists what its manifest says. Throws ArchiveObjectError. */
-export async function verifyEntities(file: AsyncBuffer): Promise<EntitiesManifest> {
+/**
+ * Reads an object of entities as a whole: that it lists what its manifest says. Keyed sums of its entries come with a key
+ * alone. Throws ArchiveObjectError.
+ */
+export async function verifyEntities(
+  file: AsyncBuffer,
+  listingKey?: string,
+): Promise<{ manifest: EntitiesManifest; keyedSums?: KeyedSums }> {
   const footer = await readEntitiesFooter(file);
   const { manifest, metadata } = footer;
   let at = -1;
   let check: EntityListCheck | undefined;
+  const keyedSums = new Map<string, string>();
   const end = (): void => {
     if (!check) return;
     const found = check.finish();
+    check.addKeyedSum(keyedSums);
     if (found.entities_hash !== manifest.ranges[at]!.entities_hash) {
       throw new ArchiveObjectError(`it lists other entities of ${found.ledger} than its manifest says`);
     }
@@ -262,12 +285,12 @@ export async function verifyEntities(file: AsyncBuffer): Promise<EntitiesManifes
         if (range?.ledger !== entry.ledger) {
           throw new ArchiveObjectError(`it lists events of ${entry.ledger}, which its manifest does not name there`);
         }
-        check = new EntityListCheck(range);
+        check = new EntityListCheck(range, listingKey);
       }
       check.take(entry);
     }
   }
   end();
   if (at + 1 !== manifest.ranges.length) throw new ArchiveObjectError('it lists fewer ledgers than its manifest says');
-  return manifest;
+  return { manifest, ...(listingKey === undefined ? {} : { keyedSums }) };
 }

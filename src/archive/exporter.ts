@@ -24,7 +24,7 @@ import { earlyRetention, planEntities, planObject, type OpenLedger } from './arc
 import { claimStore, OBJECT_STORE } from './archive-store.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
-import { requireSameAsObjects } from './entity-comparison.js';
+import { EntityComparison } from './entity-comparison.js';
 import type { EntitiesRange } from './entity-index.js';
 import { keepFormatDescription } from './kept-description.js';
 import { ObjectMissing, type ObjectStore, type ObjectVersion } from './object-store.js';
@@ -71,6 +71,11 @@ export interface ExportOutcome {
   refused: { ledger: string; sequence: string | null; reason: string }[];
 }
 
+/** What an export begins with. */
+export function nothingExported(): ExportOutcome {
+  return { objects: 0, events: 0n, bytes: 0, months: [], adopted: 0, refused: [] };
+}
+
 /**
  * Brings events into the object store early: what is not in the catalogue yet, of all ledgers, an object at a time.
  *
@@ -94,9 +99,8 @@ export class Exporter {
     @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
   ) {}
 
-  /** Throws StoreUnavailable and the database's errors; what was catalogued by then stays. */
-  async run({ takeAll, requestedBy, signal, log }: ExportRequest): Promise<ExportOutcome> {
-    const outcome: ExportOutcome = { objects: 0, events: 0n, bytes: 0, months: [], adopted: 0, refused: [] };
+  /** Throws StoreUnavailable and the database's errors; what was catalogued by then stays, and is in `outcome`. */
+  async run({ takeAll, requestedBy, signal, log }: ExportRequest, outcome = nothingExported()): Promise<ExportOutcome> {
     const store = this.store?.within(signal);
     if (!store) return outcome;
     await claimStore(store, this.pool);
@@ -109,6 +113,7 @@ export class Exporter {
       store,
       encoder,
       verifier,
+      comparison: new EntityComparison(this.pool, store, verifier, folder),
       folder,
       takeAll,
       requestedBy,
@@ -170,9 +175,10 @@ export class Exporter {
       const ranges = planEntities(await sql.readUnlisted(this.pool, month), this.maxObjectEvents.entities);
       if (ranges.length === 0) return;
       const file = join(work.folder, String(work.next));
-      const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges });
+      const { listingKey } = work.comparison;
+      const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges, listingKey });
       // before it is written, and locked for years; and once more when it has been read back
-      await requireSameAsObjects(this.pool, work.store, work.verifier, encoded.manifest);
+      await work.comparison.requireSameAsObjects(encoded);
       work.next += 1n;
       await this.begin(work, file, encoded);
       await work.storing;
@@ -357,7 +363,8 @@ export class Exporter {
     if (!found.sha256.equals(expected.sha256)) {
       throw new ArchiveObjectError(`${version.key} was read back with other bytes than were written`);
     }
-    await requireSameAsObjects(this.pool, work.store, work.verifier, found.manifest);
+    work.comparison.learn(found);
+    await work.comparison.requireSameAsObjects(found);
     const lock = await work.store.describe(version);
     if (!lock.retainUntil || !lock.isCompliance) {
       throw new Error(
@@ -384,10 +391,10 @@ export class Exporter {
     });
   }
 
-  private async readBack({ store, verifier, folder }: Work, version: ObjectVersion): Promise<AnyEncoded> {
+  private async readBack({ store, verifier, comparison, folder }: Work, version: ObjectVersion): Promise<AnyEncoded> {
     const file = join(folder, 'read-back');
     await pipeline(Readable.from(store.read(version)), createWriteStream(file));
-    return verifier.run({ kind: 'verify', file });
+    return verifier.run({ kind: 'verify', file, listingKey: comparison.listingKey });
   }
 
   /** The greatest over the record classes of what an object holds; an index of entities goes with its events, digests outlive them. */
@@ -438,6 +445,7 @@ interface Work {
   store: ObjectStore;
   encoder: ArchiveThread;
   verifier: ArchiveThread;
+  comparison: EntityComparison;
   folder: string;
   takeAll: boolean;
   requestedBy: string;

@@ -58,9 +58,8 @@ export class ObjectRetention {
     private readonly serviceLedger: ServiceLedger,
   ) {}
 
-  /** Moves locks on to what the policies in force say. Throws StoreUnavailable. */
-  async extendLocks(request: RetentionRequest): Promise<Extensions> {
-    const outcome: Extensions = { extended: 0, short: [] };
+  /** Moves locks on to what the policies in force say. What was done is in `outcome` also when this throws, as StoreUnavailable. */
+  async extendLocks(request: RetentionRequest, outcome: Extensions = { extended: 0, short: [] }): Promise<Extensions> {
     const store = this.store?.within(request.signal);
     const short = store ? await sql.listShortLocks(this.pool) : [];
     if (!store || short.length === 0) return outcome;

@@ -5,7 +5,7 @@ import type { AnyEncoded } from './archive-tasks.js';
 import type { ListedVersion } from './object-store.js';
 import type { RecordedRange, RemovedObject } from './retention-records.js';
 
-/** An object that was read back as a whole. */
+/** An object that was read back as a whole; all of them with the same key for the sums of their entities. */
 export interface FoundObject {
   version: ListedVersion;
   encoded: AnyEncoded;
@@ -85,8 +85,8 @@ function missing(number: bigint, isThere: boolean): Error {
 /** Where each kind of object ends in each ledger, and what of the entities of months was not listed yet. */
 class KindChains {
   private readonly ends: Map<string, { sequence: string; hash: string }>;
-  /** what objects of months hold of a ledger, in order: where each ends, and its sum in hex */
-  private readonly unlisted: Map<string, readonly { to: string; hash: string }[]>;
+  /** what objects of months hold of a ledger, in order: where each ends, and the keyed sum of its entities in hex */
+  private readonly unlisted: Map<string, readonly { to: string; sum: string }[]>;
   /** objects of months by their numbers */
   private readonly months: Map<string, { sha256: string; ranges: readonly RecordedRange[] }>;
 
@@ -107,22 +107,24 @@ class KindChains {
   }
 
   /** Whether an object goes on from what was taken before it; if so, it is taken. */
-  takes({ manifest, sha256 }: AnyEncoded): boolean {
+  takes({ manifest, sha256, keyedSums }: AnyEncoded): boolean {
     const { kind, number, ranges } = manifest;
     // of events whose object may be gone, in whichever order it was done
     if (kind === 'digests') return this.isOfMonth(manifest);
-    const goesOn = ranges.every(({ ledger, from_sequence, to_sequence, previous_event_hash, entities_hash }) => {
+    const goesOn = ranges.every(({ ledger, from_sequence, to_sequence, previous_event_hash }) => {
       const end = this.ends.get(`${kind} ${ledger}`);
       const follows =
         BigInt(from_sequence) === BigInt(end?.sequence ?? 0) + 1n && previous_event_hash === (end?.hash ?? null);
-      return follows && (kind !== 'entities' || this.sumTo(ledger, to_sequence) === entities_hash);
+      return follows && (kind !== 'entities' || this.isListed(ledger, to_sequence, keyedSums?.get(ledger)));
     });
     if (!goesOn) return false;
     this.end(kind, ranges);
     if (kind === 'month') this.months.set(number, { sha256: sha256.toString('hex'), ranges });
-    for (const { ledger, to_sequence: to, entities_hash: hash } of ranges) {
+    for (const { ledger, to_sequence: to } of ranges) {
       if (kind === 'entities') this.listed(ledger, to);
-      if (kind === 'month') this.unlisted.set(ledger, [...(this.unlisted.get(ledger) ?? []), { to, hash }]);
+      if (kind !== 'month') continue;
+      const sum = keyedSums!.get(ledger)!;
+      this.unlisted.set(ledger, [...(this.unlisted.get(ledger) ?? []), { to, sum }]);
     }
     return true;
   }
@@ -134,14 +136,14 @@ class KindChains {
     if (kind === 'entities') for (const { ledger, to_sequence } of ranges) this.listed(ledger, to_sequence);
   }
 
-  /** Over the objects of months of a ledger that no index lists, up to one that ends with an event; undefined if none does. */
-  private sumTo(ledger: string, to: string): string | undefined {
+  /** Whether a sum is that of the objects of months of a ledger that no index lists, up to one that ends with an event. */
+  private isListed(ledger: string, to: string, listed: string | undefined): boolean {
     const objects = this.unlisted.get(ledger) ?? [];
     const last = objects.findIndex((each) => each.to === to);
-    if (last < 0) return undefined;
-    const sum = new MultisetHash();
-    for (const { hash } of objects.slice(0, last + 1)) sum.addSet(hash);
-    return sum.hex();
+    if (last < 0) return false;
+    const all = new MultisetHash();
+    for (const { sum } of objects.slice(0, last + 1)) all.addSet(sum);
+    return all.hex() === listed;
   }
 
   private listed(ledger: string, to: string): void {

@@ -8,6 +8,7 @@ import { connectionOptions } from '../database/connection.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { ARCHIVE_KINDS, isEventsKind, isManifest, type AnyManifest } from './archive-format.js';
+import { newListingKey } from './entity-sums.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
 import { chooseObjects, type FoundObject, type KnownObject } from './rebuild-choice.js';
@@ -132,6 +133,7 @@ async function findObjects(
 ): Promise<{ objects: KnownObject[]; records: RetentionRecords; reference: ReferenceEvent[] }> {
   const found = new Map<string, FoundObject[]>();
   const recordsIn = new Map<FoundObject, ServiceRecords>();
+  const listingKey = newListingKey();
   for (const kind of ARCHIVE_KINDS) {
     let lastKey = '';
     for await (const version of store.list(`${kind}/`)) {
@@ -139,7 +141,7 @@ async function findObjects(
       lastKey = version.key;
       const file = join(folder, 'object');
       await pipeline(Readable.from(store.read(version)), createWriteStream(file));
-      const encoded = await thread.run({ kind: 'verify', file });
+      const encoded = await thread.run({ kind: 'verify', file, listingKey });
       const { number } = encoded.manifest;
       const object = { version, encoded };
       found.set(number, [...(found.get(number) ?? []), object]);

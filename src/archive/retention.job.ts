@@ -6,10 +6,11 @@ import { ServiceLedger } from '../events/service-ledger.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
+import { LOGGED_FINDINGS } from '../jobs/verification-run.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
 import { objectsToVerify } from './archive-catalogue.sql.js';
-import { ArchiveVerifier } from './archive-verifier.js';
-import { ObjectRetention } from './object-retention.js';
+import { ArchiveVerifier, nothingVerified, type ArchiveVerificationOutcome } from './archive-verifier.js';
+import { ObjectRetention, type Extensions } from './object-retention.js';
 
 /** Of early objects that stay, in a run's outcome. */
 const LISTED_OBJECTS = 100;
@@ -42,52 +43,50 @@ export class Retention implements Job, OnModuleInit {
   }
 
   async run(context: JobContext): Promise<JsonObject> {
-    const { extended, short } = await this.objects.extendLocks(context);
-    const listed = short.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
-    if (short.length > 0) {
-      context.log.error({ objects: listed.slice(0, 10), alarm: 'archive-invalid' }, 'locks could not be moved on');
+    const extensions: Extensions = { extended: 0, short: [] };
+    const months: MonthsStep = { verified: nothingVerified(), outcome: {} };
+    const early: EarlyStep = { verified: nothingVerified(), outcome: {} };
+    const soFar = (): JsonObject => ({
+      extended: extensions.extended,
+      short_total: extensions.short.length,
+      short: extensions.short.slice(0, LISTED_OBJECTS).map((each) => ({ ...each })),
+      ...figuresOf(months.verified),
+      findings: firstFindings(months.verified),
+      ...months.outcome,
+      superseded: { ...figuresOf(early.verified), ...early.outcome },
+    });
+    context.keepIfFailed(soFar);
+    await this.objects.extendLocks(context, extensions);
+    if (extensions.short.length > 0) {
+      const first = extensions.short.slice(0, LOGGED_FINDINGS);
+      context.log.error({ objects: first, alarm: 'archive-invalid' }, 'locks could not be moved on');
     }
-    const months = await this.dropMonths(context);
-    const superseded = await this.removeSuperseded(context);
-    return { extended, short_total: short.length, short: listed, ...months, superseded };
+    await this.dropMonths(context, months);
+    await this.removeSuperseded(context, early);
+    return soFar();
   }
 
   /** What holds the same as an early object is read again before that goes, and found right: it is the last copy then. */
-  private async removeSuperseded(context: JobContext): Promise<JsonObject> {
+  private async removeSuperseded(context: JobContext, step: EarlyStep): Promise<void> {
     const numbers = await this.objects.toBeVerified(null);
-    const { findings, read } = await this.verifier.verifyObjects(numbers, context.signal);
-    if (findings.length > 0) {
-      const first = findings.slice(0, 10);
-      context.log.error({ findings: first, alarm: 'archive-invalid' }, 'what supersedes early objects is not right');
-    }
+    await this.verify(numbers, step.verified, context, 'what supersedes early objects is not right');
     const { removed, left, held, last } = await this.objects.removeSuperseded(context);
     for (const { object_key, reason } of left)
       context.log.warn({ object: object_key, reason }, 'an early object stays for now');
     const listed = left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
-    return { objects_read: read, findings_total: findings.length, removed, held, last, left: listed };
+    step.outcome = { removed, held, last, left: listed };
   }
 
-  private async dropMonths({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
-    const months = await this.partitions.leaving(this.config.ONLINE_MONTHS);
-    const numbers = await objectsToVerify(this.pool, months);
-    const verified = numbers.size > 0 ? await this.verifier.verifyObjects(numbers, signal) : undefined;
-    const findings = verified?.findings ?? [];
-    const figures = { objects_read: verified?.read ?? 0, findings_total: findings.length };
-    if (findings.length > 0) {
-      const first = findings.slice(0, 10);
-      log.error(
-        { findings: first, alarm: 'archive-invalid' },
-        'what is archived of a month that was to leave is not right',
-      );
-      const reason = `${findings.length} findings in its objects, or in those of a month that leaves before it`;
-      const listed = first.map((each) => ({ ...each }));
-      return {
-        retired: [],
-        dropped: [],
-        kept: months.map((month) => ({ month, reason })),
-        ...figures,
-        findings: listed,
-      };
+  private async dropMonths(context: JobContext, step: MonthsStep): Promise<void> {
+    const { signal, log, requestedBy } = context;
+    const leaving = await this.partitions.leaving(this.config.ONLINE_MONTHS);
+    const numbers = await objectsToVerify(this.pool, leaving);
+    await this.verify(numbers, step.verified, context, 'what is archived of a month that was to leave is not right');
+    const { length } = step.verified.findings;
+    if (length > 0) {
+      const reason = `${length} findings in its objects, or in those of a month that leaves before it`;
+      step.outcome = { retired: [], dropped: [], kept: leaving.map((month) => ({ month, reason })) };
+      return;
     }
     const { retired, dropped, kept } = await this.partitions.retireAndDrop(
       this.config.ONLINE_MONTHS,
@@ -95,7 +94,22 @@ export class Retention implements Job, OnModuleInit {
       (month, action) => this.record(month, action, requestedBy),
     );
     for (const { month, reason } of kept) log.warn({ month, reason }, 'a month stays in PostgreSQL for now');
-    return { retired, dropped, kept: kept.map((each) => ({ ...each })), ...figures, findings: [] };
+    step.outcome = { retired, dropped, kept: kept.map((each) => ({ ...each })) };
+  }
+
+  /** What was found is told also when something else ends it. */
+  private async verify(
+    numbers: ReadonlySet<string>,
+    verified: ArchiveVerificationOutcome,
+    { signal, log }: JobContext,
+    message: string,
+  ): Promise<void> {
+    try {
+      if (numbers.size > 0) await this.verifier.verifyObjects(numbers, signal, verified);
+    } finally {
+      const findings = firstFindings(verified);
+      if (findings.length > 0) log.error({ findings, alarm: 'archive-invalid' }, message);
+    }
   }
 
   private async record(month: string, action: 'retire' | 'drop', requestedBy: string): Promise<void> {
@@ -108,4 +122,21 @@ export class Retention implements Job, OnModuleInit {
       new_state: { online_months: this.config.ONLINE_MONTHS },
     });
   }
+}
+
+/** What a step has read and found, and what it did. */
+interface Step<T> {
+  verified: ArchiveVerificationOutcome;
+  outcome: Partial<T>;
+}
+
+type MonthsStep = Step<{ retired: string[]; dropped: string[]; kept: { month: string; reason: string }[] }>;
+type EarlyStep = Step<JsonObject>;
+
+function figuresOf({ read, findings }: ArchiveVerificationOutcome) {
+  return { objects_read: read, findings_total: findings.length };
+}
+
+function firstFindings({ findings }: ArchiveVerificationOutcome) {
+  return findings.slice(0, LOGGED_FINDINGS).map((each) => ({ ...each }));
 }

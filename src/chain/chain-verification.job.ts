@@ -38,8 +38,10 @@ export class ChainVerification implements Job, OnModuleInit {
    * Asks for a verification of each ledger, which any replica may run, and waits for them. When it was stopped and is
    * run again, it finds those that it asked for.
    */
-  async run({ signal, runId }: JobContext): Promise<JsonObject> {
+  async run({ signal, runId, keepIfFailed }: JobContext): Promise<JsonObject> {
     const schema = await this.schema.check(runId);
+    // findings of ledgers stay in their verifications, whatever becomes of this run
+    keepIfFailed(() => ({ schema: summaryOf(schema) }));
     const asked = new Set((await this.verifications.listOfJob(runId)).map(({ ledger }) => ledger));
     for (const ledger of await listLedgerNames(this.pool)) {
       signal.throwIfAborted();

@@ -57,6 +57,8 @@ export interface VerificationMeans {
   recordedDeletions?: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Called as the part that is done grows; everything before it need not be done again. */
   onProgress(progress: Progress): void;
+  /** Called before it rejects, with all that was found by then, also of what is compared beside the rows. */
+  onFailed?: (findings: Progress['findings']) => void;
 }
 
 /** 0.1 to 0.2 s of one worker: long enough that a statement's own cost does not show, short enough for a snapshot. */
@@ -173,6 +175,15 @@ class RangeVerification {
   }
 
   async run(): Promise<Omit<Outcome, 'deleted'>> {
+    try {
+      return await this.verify();
+    } catch (error) {
+      this.means.onFailed?.(this.allFindings());
+      throw error;
+    }
+  }
+
+  private async verify(): Promise<Omit<Outcome, 'deleted'>> {
     const isSomething = this.range.from <= this.range.to || this.range.toHead;
     // one task of one thread, and a long one: beside the rows, so that the other threads do not wait for it at the end
     const comparison = isSomething ? this.compareCheckpoints() : undefined;

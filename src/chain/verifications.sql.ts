@@ -188,11 +188,18 @@ export async function finishVerification(
   return rowCount === 1;
 }
 
-export async function failVerification(pool: pg.Pool, id: string, runner: string, error: string): Promise<void> {
+export async function failVerification(
+  pool: pg.Pool,
+  id: string,
+  runner: string,
+  progress: KeptProgress,
+  error: string,
+): Promise<void> {
+  const values = [id, runner, ...progressValues(progress), error];
   await pool.query(
-    `UPDATE verifications SET status = 'failed', error = $3, runner = NULL, finished_at = trail_now()
+    `UPDATE verifications SET ${PROGRESS}, status = 'failed', error = $${values.length}, runner = NULL, finished_at = trail_now()
        WHERE id = $1 AND runner = $2 AND status = 'running'`,
-    [id, runner, error],
+    values,
   );
 }
 

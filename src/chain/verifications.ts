@@ -14,6 +14,7 @@ import { ServiceLedger } from '../events/service-ledger.js';
 import { isDatabaseUnavailable } from '../database/availability.js';
 import { Problem } from '../http/problem.js';
 import { microsOf } from '../integrity/stored-event.js';
+import { reasonOf } from '../jobs/verification-run.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { HEARTBEAT_MS, RunLoop, SILENT_MS } from '../runs/run-loop.js';
@@ -191,6 +192,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
     const lost = new AbortController();
     const kept = new KeptRun(this.pool, run, this.runner, this.logger, () => lost.abort());
     const log = this.logger.child({ verification: run.id, ledger: run.ledger });
+    let found: Outcome['findings'] | undefined;
     try {
       const outcome = await verifyRange(
         {
@@ -206,6 +208,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
           signal: AbortSignal.any([stopping, lost.signal]),
           recordedDeletions: (ids) => recordedDeletions(this.pool, this.archive, ids),
           onProgress: (progress) => kept.keep(progress),
+          onFailed: (all) => (found = all),
         },
         run.next_sequence === run.from_sequence ? undefined : progressOf(run),
       );
@@ -223,16 +226,26 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
         log.warn({ err: error }, 'the database went away during a verification');
       } else {
         log.error({ err: error, alarm: 'verification-failed' }, 'a verification failed');
-        await sql.failVerification(this.pool, run.id, this.runner, 'the service failed; its log has the cause');
+        // what it had found is told and kept all the same
+        const progress = { ...kept.progress, findings: found ?? kept.progress.findings };
+        const { checked, findings, unread } = progress;
+        if (findings.total > 0) {
+          const outcome: Outcome = { verdict: 'invalid', checked, findings, unread, deleted: [] };
+          await this.report(run, outcome, log, reasonOf(error)).catch((failure: unknown) =>
+            log.error({ err: failure }, 'findings of a verification that failed are not on record'),
+          );
+        }
+        const reason = 'the service failed; its log has the cause';
+        await sql.failVerification(this.pool, run.id, this.runner, progress, reason);
       }
     }
   }
 
   /**
    * Tells everybody who must know, before the run is over: a crash in between tells it twice, never not at all. Returns
-   * what could not be done.
+   * what could not be done. `stoppedBy`: what ended it before its time.
    */
-  private async report(run: Verification, outcome: Outcome, log: Logger): Promise<string | null> {
+  private async report(run: Verification, outcome: Outcome, log: Logger, stoppedBy?: string): Promise<string | null> {
     const { verdict, checked, findings, unread, deleted } = outcome;
     const counts = { findings: findings.total, unread: unread.length, deleted: deleted.length };
     const summary = { verdict, checked: String(checked), ...counts };
@@ -253,7 +266,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
         event_type: 'verification',
         entity_type: 'verification',
         entity_id: run.id,
-        action: 'done',
+        action: stoppedBy === undefined ? 'done' : 'stopped',
         user_id: run.requested_by.slice(0, 255),
         new_state: {
           ledger: run.ledger,
@@ -265,6 +278,7 @@ export class Verifications implements OnModuleInit, OnModuleDestroy {
           findings: findings.listed.slice(0, RECORDED_FINDINGS).map(shownFinding),
           unread: unread.slice(0, RECORDED_FINDINGS).map((range) => ({ ...range })),
           deleted: deleted.slice(0, RECORDED_FINDINGS).map((range) => ({ ...range })),
+          ...(stoppedBy === undefined ? {} : { stopped_by: stoppedBy }),
         },
       });
       return null;

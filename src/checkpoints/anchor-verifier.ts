@@ -39,6 +39,11 @@ export interface AnchorVerificationOutcome {
   findings: AnchorFinding[];
 }
 
+/** What a verification begins with. */
+export function noAnchors(): AnchorVerificationOutcome {
+  return { anchors: 0n, read: 0, findings: [] };
+}
+
 /** Of those that were read in an earlier run. */
 const SAMPLED = 100n;
 const MAX_FINDINGS = 1_000;
@@ -55,15 +60,17 @@ export class AnchorVerifier {
   ) {}
 
   /** Ties store and database to each other first, if nobody has yet; then as `readBack`. */
-  async run(after: bigint, signal: AbortSignal): Promise<AnchorVerificationOutcome> {
+  async run(after: bigint, signal: AbortSignal, outcome = noAnchors()): Promise<AnchorVerificationOutcome> {
     const store = this.store?.within(signal);
     if (store) await claimStore(store, this.pool);
-    return this.readBack(after, signal);
+    return this.readBack(after, signal, outcome);
   }
 
-  /** Those after `after`, and a sample of the others; `after` 0 reads them all. Writes nothing. Throws StoreUnavailable. */
-  async readBack(after: bigint, signal: AbortSignal): Promise<AnchorVerificationOutcome> {
-    const outcome: AnchorVerificationOutcome = { anchors: 0n, read: 0, findings: [] };
+  /**
+   * Those after `after`, and a sample of the others; `after` 0 reads them all. Writes nothing. What is found goes into
+   * `outcome`, where it is also when this throws: StoreUnavailable, the database's errors.
+   */
+  async readBack(after: bigint, signal: AbortSignal, outcome = noAnchors()): Promise<AnchorVerificationOutcome> {
     const store = this.store?.within(signal);
     if (!store) return outcome;
     const anchors = new AnchorStore(store);

@@ -4,8 +4,9 @@ import { ServiceLedger } from '../events/service-ledger.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
+import { LOGGED_FINDINGS, runVerification } from '../jobs/verification-run.js';
 import { Metrics } from '../operation/metrics.js';
-import { AttestationVerifier } from './attestation-verifier.js';
+import { AttestationVerifier, noAttestations, type AttestationVerificationOutcome } from './attestation-verifier.js';
 
 /** Of a run's findings, in its event and its outcome. */
 const RECORDED_FINDINGS = 100;
@@ -40,32 +41,33 @@ export class AttestationVerification implements Job, OnModuleInit {
     );
   }
 
-  async run({ signal, log, runId, requestedBy }: JobContext): Promise<JsonObject> {
-    const last = requestedBy === SERVICE ? await this.runner.lastOutcome(this.name) : undefined;
+  async run(context: JobContext): Promise<JsonObject> {
+    const last = context.requestedBy === SERVICE ? await this.runner.lastOutcome(this.name) : undefined;
     const after = last?.verdict === 'valid' && typeof last.anchors === 'string' ? BigInt(last.anchors) : 0n;
-    const { anchors, findings, ...figures } = await this.verifier.run(after, signal);
-    const listed = findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each }));
-    const outcome = {
-      verdict: findings.length > 0 ? 'invalid' : 'valid',
-      anchors: String(anchors),
-      ...figures,
-      findings_total: findings.length,
-      findings: listed,
+    const found = noAttestations();
+    const told = {
+      eventType: 'attestation_verification',
+      outcome: () => outcomeOf(found),
+      log: ({ findings }: ReturnType<typeof outcomeOf>) => {
+        const first = findings.slice(0, LOGGED_FINDINGS);
+        if (first.length > 0)
+          context.log.error(
+            { findings: first, alarm: 'attestation-invalid' },
+            'what others have said of what was signed is not what is there',
+          );
+        return first.length > 0;
+      },
     };
-    if (findings.length > 0) {
-      log.error(
-        { findings: listed.slice(0, 10), alarm: 'attestation-invalid' },
-        'what others have said of what was signed is not what is there',
-      );
-      await this.serviceLedger.record({
-        event_type: 'attestation_verification',
-        entity_type: 'job_run',
-        entity_id: runId,
-        action: 'done',
-        user_id: requestedBy.slice(0, 255),
-        new_state: { ...outcome },
-      });
-    }
-    return outcome;
+    return runVerification(context, this.serviceLedger, told, () => this.verifier.run(after, context.signal, found));
   }
+}
+
+function outcomeOf({ anchors, findings, ...figures }: AttestationVerificationOutcome) {
+  return {
+    verdict: findings.length > 0 ? 'invalid' : 'valid',
+    anchors: String(anchors),
+    ...figures,
+    findings_total: findings.length,
+    findings: findings.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
+  };
 }

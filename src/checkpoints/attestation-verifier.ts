@@ -55,6 +55,11 @@ export interface AttestationVerificationOutcome {
   findings: AttestationFinding[];
 }
 
+/** What a verification begins with. */
+export function noAttestations(): AttestationVerificationOutcome {
+  return { anchors: 0n, timestamps: 0, cosignatures: 0, objects: 0, taken_up: 0, unverifiable: 0, findings: [] };
+}
+
 const MAX_FINDINGS = 1_000;
 /** Anchors whose attestations are in memory at once. */
 const AT_ONCE = 50;
@@ -79,18 +84,10 @@ export class AttestationVerifier {
 
   /**
    * Of the anchors after `after`, and of a sample of the others; `after` 0 verifies all. Whether every object is there,
-   * and nothing put before it, is looked at for all of them in any case. Throws StoreUnavailable.
+   * and nothing put before it, is looked at for all of them in any case. What is found goes into `outcome`, where it is
+   * also when this throws: StoreUnavailable, the database's errors.
    */
-  async run(after: bigint, signal: AbortSignal): Promise<AttestationVerificationOutcome> {
-    const outcome: AttestationVerificationOutcome = {
-      anchors: 0n,
-      timestamps: 0,
-      cosignatures: 0,
-      objects: 0,
-      taken_up: 0,
-      unverifiable: 0,
-      findings: [],
-    };
+  async run(after: bigint, signal: AbortSignal, outcome = noAttestations()): Promise<AttestationVerificationOutcome> {
     const store = this.store?.within(signal);
     if (!store) return outcome;
     await claimStore(store, this.pool);

@@ -6,7 +6,8 @@ import { POOL } from '../database/tokens.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
-import { nextPass, ProofLocks, type LockPass } from './proof-locks.js';
+import { LOGGED_FINDINGS } from '../jobs/verification-run.js';
+import { beginStep, nextPass, ProofLocks, type LockPass } from './proof-locks.js';
 
 /** Of a run, a minute or so of requests to the store; the next run begins at once. */
 const ANCHORS_A_RUN = 5_000;
@@ -32,20 +33,25 @@ export class ProofLocking implements Job, OnModuleInit {
     if (this.config.ARCHIVE_URL !== 'off') this.runner.register(this);
   }
 
-  async run({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
+  async run({ signal, log, requestedBy, keepIfFailed }: JobContext): Promise<JsonObject> {
     const last = requestedBy === SERVICE ? await this.runner.lastOutcome(this.name) : undefined;
     const wanted = await proofRetention(this.pool, this.config);
     const pass = nextPass(last as LockPass | undefined, wanted);
     const request = { anchors: ANCHORS_A_RUN, requestedBy, signal, log };
-    const { short, is_more: isMore, ...done } = await this.locks.step(pass, wanted, request);
-    const listed = short.slice(0, LISTED_OBJECTS);
-    if (short.length > 0) {
-      log.error(
-        { objects: listed.slice(0, 10), alarm: 'anchor-invalid' },
-        'locks of what proves could not be moved on',
-      );
+    const step = beginStep(pass);
+    const soFar = (): JsonObject => {
+      const { short, is_more: _, ...done } = step;
+      return { ...done, short_total: short.length, short: short.slice(0, LISTED_OBJECTS) };
+    };
+    keepIfFailed(soFar);
+    try {
+      await this.locks.step(pass, wanted, request, step);
+    } finally {
+      const objects = step.short.slice(0, LOGGED_FINDINGS);
+      if (objects.length > 0)
+        log.error({ objects, alarm: 'anchor-invalid' }, 'locks of what proves could not be moved on');
     }
-    if (isMore) await this.runner.requestOnce(this.name);
-    return { ...done, short_total: short.length, short: listed };
+    if (step.is_more) await this.runner.requestOnce(this.name);
+    return soFar();
   }
 }

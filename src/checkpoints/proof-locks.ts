@@ -32,6 +32,11 @@ export interface PassStep extends LockPass {
   is_more: boolean;
 }
 
+/** What a step begins with. */
+export function beginStep(pass: LockPass): PassStep {
+  return { ...pass, looked_at: 0, extended: 0, short: [], is_more: false };
+}
+
 export interface StepRequest {
   /** anchors that are looked at, at most */
   anchors: number;
@@ -77,9 +82,8 @@ export class ProofLocks {
     private readonly serviceLedger: ServiceLedger,
   ) {}
 
-  /** A step of a pass. Throws StoreUnavailable; what was done by then stays. */
-  async step(pass: LockPass, wanted: ProofRetention, request: StepRequest): Promise<PassStep> {
-    const done: PassStep = { ...pass, looked_at: 0, extended: 0, short: [], is_more: false };
+  /** A step of a pass. Throws StoreUnavailable; what was done by then stays, and is in `done`. */
+  async step(pass: LockPass, wanted: ProofRetention, request: StepRequest, done = beginStep(pass)): Promise<PassStep> {
     const store = this.store?.within(request.signal);
     if (!store || pass.complete) return done;
     await claimStore(store, this.pool);

@@ -4,8 +4,8 @@ import { Ledgers } from '../events/ledgers.js';
 import { ServiceLedger } from '../events/service-ledger.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
-import { FailedRun, type Job, type JobContext } from '../jobs/job.js';
-import { withoutCredentials } from '../operation/logger.js';
+import type { Job, JobContext } from '../jobs/job.js';
+import { LOGGED_FINDINGS, runVerification, type VerificationOutcome } from '../jobs/verification-run.js';
 import { Metrics } from '../operation/metrics.js';
 import { noSamples, SampleBundles, type LedgerSamples } from './sample-bundles.js';
 
@@ -13,21 +13,14 @@ import { noSamples, SampleBundles, type LedgerSamples } from './sample-bundles.j
 export const RECORDED_FINDINGS = 100;
 /** Verifiers of a job stop at so many: acknowledgements count no further. */
 const MAX_FINDINGS = 1_000;
-/** characters */
-const MAX_REASON = 1_000;
 const OFF = 'off';
 
-interface RunOutcome {
-  verdict: string;
+interface RunOutcome extends VerificationOutcome {
   ledgers: number;
   bundles: number;
   events: number;
-  findings_total: number;
-  findings: JsonObject[];
   unread_total: number;
   unread: JsonObject[];
-  /** of a run that came to no end */
-  stopped_by?: string;
 }
 
 /** The daily verification of level 4: of every ledger samples, bundled and verified by public keys alone. */
@@ -67,22 +60,14 @@ export class EvidenceVerification implements Job, OnModuleInit {
     );
   }
 
-  /** What was found before something else ended the run is told all the same. */
-  async run(context: JobContext): Promise<JsonObject> {
+  run(context: JobContext): Promise<JsonObject> {
     const done: LedgerSamples[] = [];
-    try {
-      await this.verifyAll(done, context.signal);
-    } catch (error) {
-      const outcome = { ...outcomeOf(done), stopped_by: reasonOf(error) };
-      await this.tell(outcome, context, 'stopped').catch((failure: unknown) =>
-        context.log.error({ err: failure }, 'findings of a run that was stopped are not on record'),
-      );
-      // a run that stops is put back; one that fails keeps what it found, which its samples may not meet again
-      throw context.signal.aborted || outcome.findings_total === 0 ? error : new FailedRun({ ...outcome }, error);
-    }
-    const outcome = outcomeOf(done);
-    await this.tell(outcome, context, 'done');
-    return { ...outcome };
+    const told = {
+      eventType: 'evidence_verification',
+      outcome: () => outcomeOf(done),
+      log: (outcome: RunOutcome) => this.log(outcome, context),
+    };
+    return runVerification(context, this.serviceLedger, told, () => this.verifyAll(done, context.signal));
   }
 
   /** Appends to `done`, for each ledger as it is begun. */
@@ -106,22 +91,15 @@ export class EvidenceVerification implements Job, OnModuleInit {
     }
   }
 
-  /** In the log, and where there are findings on record. */
-  private async tell(outcome: RunOutcome, { log, runId, requestedBy }: JobContext, action: string): Promise<void> {
-    const [worst, uncertain] = [outcome.findings.slice(0, 10), outcome.unread.slice(0, 10)];
+  /** Whether there are findings, which go on record. */
+  private log(outcome: RunOutcome, { log }: JobContext): boolean {
+    const [worst, uncertain] = [outcome.findings.slice(0, LOGGED_FINDINGS), outcome.unread.slice(0, LOGGED_FINDINGS)];
     if (worst.length > 0) {
       log.error({ findings: worst, alarm: 'evidence-invalid' }, 'bundles of evidence do not verify');
-      await this.serviceLedger.record({
-        event_type: 'evidence_verification',
-        entity_type: 'job_run',
-        entity_id: runId,
-        action,
-        user_id: requestedBy.slice(0, 255),
-        new_state: { ...outcome },
-      });
     } else if (uncertain.length > 0) {
       log.warn({ unread: uncertain, alarm: 'evidence-unread' }, 'samples of evidence cannot be verified');
     }
+    return worst.length > 0;
   }
 
   private async ofLastRun(member: string): Promise<{ value: number }[]> {
@@ -144,11 +122,6 @@ function outcomeOf(done: readonly LedgerSamples[]): RunOutcome {
     unread_total: unread.length,
     unread: unread.slice(0, RECORDED_FINDINGS).map((each) => ({ ...each })),
   };
-}
-
-/** What ended a verification, as it may stand on record. */
-export function reasonOf(error: unknown): string {
-  return withoutCredentials(error instanceof Error ? error.message : String(error)).slice(0, MAX_REASON);
 }
 
 /** Of what was verified: nothing is valid of which no bundle was made. */

@@ -9,7 +9,8 @@ import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
 import { MAX_DIRECT_EVENTS } from './evidence-plan.js';
 import type { EvidenceVerificationDto, EvidenceVerificationRequestDto } from './evidence-verification.dto.js';
-import { reasonOf, RECORDED_FINDINGS, verdictOf } from './evidence-verification.job.js';
+import { reasonOf } from '../jobs/verification-run.js';
+import { RECORDED_FINDINGS, verdictOf } from './evidence-verification.job.js';
 import { noSamples, SampleBundles, type LedgerSamples } from './sample-bundles.js';
 
 const MAX_LISTED_FINDINGS = 1_000;

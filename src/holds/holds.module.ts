@@ -7,10 +7,11 @@ import { LegalHoldsJob } from './legal-holds.job.js';
 import { LegalHolds } from './legal-holds.js';
 import { ObjectHolds } from './object-holds.js';
 import { RecordedHolds } from './recorded-holds.js';
+import { RequestsOnRecord } from './requests-on-record.js';
 
 @Module({
   imports: [ArchiveModule, ArchivedReadsModule, EventsModule],
   controllers: [LegalHoldsController],
-  providers: [LegalHolds, LegalHoldsJob, ObjectHolds, RecordedHolds],
+  providers: [LegalHolds, LegalHoldsJob, ObjectHolds, RecordedHolds, RequestsOnRecord],
 })
 export class HoldsModule {}

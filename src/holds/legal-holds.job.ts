@@ -8,7 +8,7 @@ import { JobRunner } from '../jobs/job-runner.js';
 import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
-import { ObjectHolds } from './object-holds.js';
+import { noObjects, ObjectHolds } from './object-holds.js';
 import { countObjects } from './object-holds.sql.js';
 
 /** Brings legal holds into the object store: once an hour, and whenever a hold has changed. */
@@ -58,7 +58,10 @@ export class LegalHoldsJob implements Job, OnModuleInit {
     }
   }
 
-  async run({ signal, log, requestedBy }: JobContext): Promise<JsonObject> {
-    return { ...(await this.objects.run({ recheckAll: requestedBy !== SERVICE, signal, log })) };
+  async run({ signal, log, requestedBy, keepIfFailed }: JobContext): Promise<JsonObject> {
+    const outcome = noObjects();
+    keepIfFailed(() => ({ ...outcome }));
+    await this.objects.run({ recheckAll: requestedBy !== SERVICE, signal, log }, outcome);
+    return { ...outcome };
   }
 }

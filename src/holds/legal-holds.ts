@@ -11,6 +11,7 @@ import { Problem } from '../http/problem.js';
 import { isEventId } from '../integrity/event.js';
 import { Metrics } from '../operation/metrics.js';
 import { LegalHoldsJob } from './legal-holds.job.js';
+import { recordAct } from './recorded-act.js';
 import * as sql from './legal-holds.sql.js';
 import {
   HOLD_STATES,
@@ -176,26 +177,12 @@ export class LegalHolds implements OnModuleInit {
       await client.query('BEGIN');
       const act = await work(client);
       const hold = (await sql.findHold(client, id))!;
-      await this.record(caller, act, hold);
+      await recordAct(this.serviceLedger, caller.id, act, hold);
       await client.query('COMMIT');
     } finally {
       await client.end().catch(() => undefined); // without a commit nothing has happened
     }
     await this.job.wake();
-  }
-
-  private async record(caller: Principal, act: RecordedAct, hold: LegalHold): Promise<void> {
-    const { id, state, acts, ...made } = hold;
-    const { reason, acted_at } = acts.at(-1)!;
-    await this.serviceLedger.record({
-      event_type: sql.LEGAL_HOLD,
-      entity_type: sql.LEGAL_HOLD,
-      entity_id: id,
-      action: act,
-      user_id: caller.id,
-      new_state: { state, ...made },
-      metadata: { reason, acted_at },
-    });
   }
 
   private async requireLedger(caller: Principal, ledger: string): Promise<void> {

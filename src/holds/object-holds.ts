@@ -7,6 +7,7 @@ import { POOL } from '../database/tokens.js';
 import * as sql from './object-holds.sql.js';
 import type { OpenObject } from './object-holds.sql.js';
 import { RecordedHolds, type ContradictedHold } from './recorded-holds.js';
+import { RequestsOnRecord } from './requests-on-record.js';
 
 /** Objects that the database is asked for at once. */
 const PAGE_OBJECTS = 500;
@@ -35,6 +36,11 @@ export interface ObjectHoldsOutcome {
   restored: number;
 }
 
+/** What a run begins with. */
+export function noObjects(): ObjectHoldsOutcome {
+  return { held: 0, freed: 0, confirmed: 0, restored: 0 };
+}
+
 /**
  * Keeps the store's own legal hold on every archive object that a hold touches, and on no other that we have set it on.
  *
@@ -48,20 +54,20 @@ export class ObjectHolds {
     @Inject(POOL) private readonly pool: pg.Pool,
     @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
     private readonly recorded: RecordedHolds,
+    private readonly requests: RequestsOnRecord,
   ) {}
 
   /**
    * Throws StoreUnavailable at the first object that the store does not answer for, and an Error after the last one when
    * objects that should be held are not there at all, or when the database has a hold otherwise than the acts on record
-   * leave it, or these cannot be read: nothing is freed then. What was done by then stays.
+   * leave it, or these cannot be read: nothing is freed then. What was done by then stays, and is in `outcome`.
    */
-  async run({ recheckAll, signal, log }: ObjectHoldsRequest): Promise<ObjectHoldsOutcome> {
-    const outcome: ObjectHoldsOutcome = { held: 0, freed: 0, confirmed: 0, restored: 0 };
+  async run({ recheckAll, signal, log }: ObjectHoldsRequest, outcome = noObjects()): Promise<ObjectHoldsOutcome> {
     const store = this.store?.within(signal);
     if (!store) return outcome;
     await claimStore(store, this.pool);
     // whatever comes of it, what is to be held is held first
-    const compared = await this.recorded.contradicted().catch((error: unknown) => ({ error }));
+    const compared = await this.contradicted(log).catch((error: unknown) => ({ error }));
     const mayFree = Array.isArray(compared) && compared.length === 0;
     const missing: OpenObject[] = [];
     for (let after = '0'; ;) {
@@ -84,6 +90,18 @@ export class ObjectHolds {
       throw new Error(`${missing.length} objects under a legal hold are not in the store: ${keys.join(', ')}`);
     }
     return outcome;
+  }
+
+  /** Those that are not as they should be, also where they are again: nothing is freed in a run that has met one. */
+  private async contradicted(log: Logger): Promise<ContradictedHold[]> {
+    const contradicted: ContradictedHold[] = [];
+    for (const { id, how, request } of await this.recorded.contradicted()) {
+      const fate = request && (await this.requests.putBack(id, request));
+      if (fate === 'there') continue;
+      if (fate === 'put back') log.warn({ hold: id }, 'a legal hold was asked for and is not there: it is put back');
+      contradicted.push({ id, how: fate === 'put back' ? `${how}; it is put back as it was asked for` : how });
+    }
+    return contradicted;
   }
 
   /** Those that should be held and are not there. Notes what the store has done for the others before it throws. */

@@ -19,6 +19,8 @@ export interface ContradictedHold {
   id: string;
   /** in words */
   how: string;
+  /** of one that is not in the database and of which the request alone is on record: as that has it */
+  request?: JsonObject;
 }
 
 /**
@@ -47,18 +49,20 @@ export class RecordedHolds {
   }
 
   /**
-   * Those that the last act on record left in force and that are not there. A request alone may be the record of one that
-   * was interrupted before it took effect: an act that follows it shows that the hold was there.
+   * Those that the last act on record left in force and that are not there. A request alone may also be the record of one
+   * that was interrupted before it took effect: an act that follows it would show that the hold was there.
    */
   private async removed(acts: ReadonlyMap<string, number>, holds: readonly HoldFacts[]): Promise<ContradictedHold[]> {
     const there = new Set(holds.map(({ id }) => id));
-    const absent = [...acts].filter(([id, count]) => count > 1 && !there.has(id)).map(([id]) => id);
+    const absent = [...acts.keys()].filter((id) => !there.has(id));
     if (absent.length === 0) return [];
     const last = await this.lastActs(absent);
     return absent.flatMap((id) => {
-      const state = last.get(id)?.state as string | undefined;
-      if (state === undefined || !KEEPING.has(state)) return [];
-      return [{ id, how: `it is not in the database, and the last act on record left it ${state}` }];
+      const act = last.get(id);
+      const state = act?.state as string | undefined;
+      if (act === undefined || state === undefined || !KEEPING.has(state)) return [];
+      const how = `it is not in the database, and the last act on record left it ${state}`;
+      return [{ id, how, ...(acts.get(id) === 1 && state === 'requested' ? { request: act } : {}) }];
     });
   }
 

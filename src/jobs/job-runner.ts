@@ -11,7 +11,7 @@ import { Problem } from '../http/problem.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { LOGGER, withoutCredentials } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
-import { FailedRun, SERVICE, type Job } from './job.js';
+import { SERVICE, type Job } from './job.js';
 import { JobLock } from './job-lock.js';
 import * as sql from './job-runs.sql.js';
 import type { JobRun } from './job-runs.sql.js';
@@ -240,8 +240,10 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
   private async execute(job: Job, run: JobRun, signal: AbortSignal): Promise<void> {
     const log = this.logger.child({ job: job.name, run: run.id });
     const startedAt = performance.now();
+    let soFar: () => JsonObject | undefined = () => undefined;
     try {
-      const outcome = await job.run({ signal, log, runId: run.id, requestedBy: run.requested_by });
+      const keepIfFailed = (given: typeof soFar): void => void (soFar = given);
+      const outcome = await job.run({ signal, log, runId: run.id, requestedBy: run.requested_by, keepIfFailed });
       await sql.finishRun(this.pool, run.id, 'done', outcome);
       log.info({ ms: Math.round(performance.now() - startedAt) }, 'a job is done');
     } catch (error) {
@@ -251,10 +253,9 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
         return;
       }
       this.metrics.countJobFailure(job.name);
-      const [outcome, err] = error instanceof FailedRun ? [error.outcome, error.cause] : [{}, error];
-      log.error({ err }, 'a job failed');
-      const message = withoutCredentials(err instanceof Error ? err.message : String(err));
-      await sql.finishRun(this.pool, run.id, 'failed', { ...outcome, error: message });
+      log.error({ err: error }, 'a job failed');
+      const message = withoutCredentials(error instanceof Error ? error.message : String(error));
+      await sql.finishRun(this.pool, run.id, 'failed', { ...soFar(), error: message });
     }
   }
 }

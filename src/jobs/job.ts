@@ -13,16 +13,11 @@ export interface JobContext {
   runId: string;
   /** who asked for it: a principal, or SERVICE */
   requestedBy: string;
-}
-
-/** A run that failed and has something to say all the same: `outcome` is kept with its error, which is that of `cause`. */
-export class FailedRun extends Error {
-  constructor(
-    readonly outcome: JsonObject,
-    cause: unknown,
-  ) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
-  }
+  /**
+   * Of a run that fails, what it has found and done by then: asked for when it does, and kept in its outcome beside the
+   * error. To be given before the first step that may fail. Undefined, where there is nothing to be kept.
+   */
+  keepIfFailed: (soFar: () => JsonObject | undefined) => void;
 }
 
 /** Work that is done regularly, by one replica at a time. */
@@ -38,7 +33,7 @@ export interface Job {
   /**
    * Does the work and returns its figures. Must stand being killed anywhere and run again. Throws `signal.reason` when
    * it stops for the signal: the run is then put back and goes on elsewhere, or at the next start. Any other error fails
-   * the run; what was found until then goes with it in a FailedRun.
+   * the run; what was found until then is kept if keepIfFailed was told of it.
    */
   run(context: JobContext): Promise<JsonObject>;
 }

@@ -67,6 +67,11 @@ export class MonthDeletionJob implements Job, OnModuleInit {
     const done: string[] = [];
     const kept: { month: string; reason: string }[] = [];
     const removals: Removals = { removed: 0, left: [] };
+    const soFar = (): JsonObject => {
+      const left = removals.left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
+      return { done, removed: removals.removed, kept: kept.map((each) => ({ ...each })), left };
+    };
+    context.keepIfFailed(soFar);
     for (const deletion of await sql.listOpenDeletions(this.pool)) {
       const { id, month, state } = deletion;
       context.signal.throwIfAborted();
@@ -87,8 +92,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
         context.log.warn({ month, deletion: id, reason }, 'a month whose deletion was approved stays for now');
       }
     }
-    const left = removals.left.slice(0, LISTED_OBJECTS).map((each) => ({ ...each }));
-    return { done, removed: removals.removed, kept: kept.map((each) => ({ ...each })), left };
+    return soFar();
   }
 
   /** What is to stay of the events is read once more before they go. */

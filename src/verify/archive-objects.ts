@@ -6,10 +6,12 @@ import { ArchiveObjectError, type ArchivedRange } from '../archive/archive-forma
 import { readColumns, readFooter, verifyObject, type ObjectFooter } from '../archive/archive-object.js';
 import { readDigests } from '../archive/digests-object.js';
 import { verifyEntities } from '../archive/entity-index.js';
+import { newListingKey } from '../archive/entity-sums.js';
 import { isDescriptionKey, isDescriptionOf } from '../archive/format-description.js';
 import { loadCompression } from '../archive/parquet-file.js';
 import { leafHash } from '../integrity/event.js';
 import { MerkleTree } from '../integrity/merkle-tree.js';
+import { MultisetHash } from '../integrity/multiset-hash.js';
 import { hashesOf } from '../integrity/tiles.js';
 import type { AnchoredLedger, ArchiveReport } from './archive-report.js';
 
@@ -31,7 +33,12 @@ interface OpenObject {
   name: string;
   file: FileBuffer;
   footer: ObjectFooter;
-  ranges: readonly ArchivedRange[];
+  ranges: readonly OpenRange[];
+}
+
+/** What an object holds of a ledger, with the keyed sum of its entities. */
+interface OpenRange extends ArchivedRange {
+  keyedSum: string;
 }
 
 /**
@@ -46,9 +53,10 @@ export async function verifyObjects(
 ): Promise<Map<string, bigint>> {
   await loadCompression();
   const objects: OpenObject[] = [];
+  const listingKey = newListingKey();
   try {
     for (const name of listObjects(folder, ['early', 'month'], '.parquet')) {
-      const object = await openObject(folder, name, report);
+      const object = await openObject(folder, name, listingKey, report);
       if (object) objects.push(object);
     }
     verifyDescriptions(folder, objects, report);
@@ -59,7 +67,7 @@ export async function verifyObjects(
     }
     const digests = listObjects(folder, ['digests'], '.digests').flatMap((name) => openDigests(folder, name, report));
     for (const name of listObjects(folder, ['entities'], '.parquet'))
-      await checkEntities(folder, name, objects, report);
+      await checkEntities(folder, name, listingKey, objects, report);
     const verifiedTo = new Map<string, bigint>();
     for (const ledger of ledgers.values()) {
       verifiedTo.set(ledger.origin, await verifyLedger(folder, ledger, objects, digests, report));
@@ -94,15 +102,21 @@ function verifyDescriptions(folder: string, objects: readonly OpenObject[], repo
 }
 
 /** Recomputed as a whole; undefined for one that is not as it was written, which is reported. */
-async function openObject(folder: string, name: string, report: ArchiveReport): Promise<OpenObject | undefined> {
+async function openObject(
+  folder: string,
+  name: string,
+  listingKey: string,
+  report: ArchiveReport,
+): Promise<OpenObject | undefined> {
   const file = new FileBuffer(join(folder, name));
   try {
     const digest = file.sha256();
     if (!name.endsWith(`-${digest.slice(0, DIGITS_IN_NAME)}.parquet`)) {
       throw new ArchiveObjectError(`its SHA-256 is ${digest}, and not that of its name`);
     }
-    const { ranges } = (await verifyObject(file)).manifest;
-    ranges.forEach(requireOwnName);
+    const { manifest, keyedSums } = await verifyObject(file, listingKey);
+    manifest.ranges.forEach(requireOwnName);
+    const ranges = manifest.ranges.map((range) => ({ ...range, keyedSum: keyedSums!.get(range.ledger)! }));
     return { name, file, footer: await readFooter(file), ranges };
   } catch (error) {
     file.close();
@@ -116,6 +130,7 @@ async function openObject(folder: string, name: string, report: ArchiveReport): 
 async function checkEntities(
   folder: string,
   name: string,
+  listingKey: string,
   objects: readonly OpenObject[],
   report: ArchiveReport,
 ): Promise<void> {
@@ -126,7 +141,8 @@ async function checkEntities(
       throw new ArchiveObjectError(`its SHA-256 is ${digest}, and not that of its name`);
     }
     const all = objects.filter((each) => each.name.startsWith('month')).flatMap((each) => each.ranges);
-    for (const range of (await verifyEntities(file)).ranges) {
+    const { manifest, keyedSums } = await verifyEntities(file, listingKey);
+    for (const range of manifest.ranges) {
       const [from, to] = [BigInt(range.from_sequence), BigInt(range.to_sequence)];
       const parts = all.filter(
         (each) => each.origin === range.origin && BigInt(each.from_sequence) >= from && BigInt(each.to_sequence) <= to,
@@ -137,7 +153,9 @@ async function checkEntities(
         report.unchecked.push(`${name}: not all objects whose events of ${range.origin} it lists are in this folder`);
         continue;
       }
-      if (sumOf(parts.map((each) => each.entities_hash)) !== BigInt(`0x${range.entities_hash}`)) {
+      const held = new MultisetHash();
+      for (const { keyedSum } of parts) held.addSet(keyedSum);
+      if (held.hex() !== keyedSums!.get(range.ledger)) {
         throw new ArchiveObjectError(`it lists other entities of ${range.origin} than the objects beside it hold`);
       }
       const facts = factsOf(parts);
@@ -176,11 +194,6 @@ function factsOf(parts: readonly ArchivedRange[]) {
 function requireOwnName({ origin, ledger }: { origin: string; ledger: string }): void {
   if (origin.slice(origin.lastIndexOf('/') + 1) === ledger) return;
   throw new ArchiveObjectError(`it says that ${origin} is the ledger ${ledger}`);
-}
-
-/** Modulo 2^256. */
-function sumOf(hashes: readonly string[]): bigint {
-  return hashes.reduce((sum, hash) => BigInt.asUintN(256, sum + BigInt(`0x${hash}`)), 0n);
 }
 
 /** Hexadecimal digits of a file's SHA-256 that stand in its name. */
