@@ -152,6 +152,7 @@ function givesTheSame(derived: TransactionVersion, later: TransactionVersion): b
     isForSeveral === derived.isForSeveral &&
     later.isOfFormer === derived.isOfFormer &&
     later.isPerhapsOfFormer === derived.isPerhapsOfFormer &&
+    later.toldBefore?.eventId === derived.toldBefore?.eventId &&
     isSameOverAllocation(later.overAllocation, derived.overAllocation) &&
     String(later.undecided) === String(derived.undecided) &&
     dayOf(cause) === dayOf(derived.cause) &&

@@ -116,7 +116,7 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
     trace.mend(1, 'whether it is an execution', text);
   }
   if (at.toldBefore !== undefined) {
-    const text = `execution_id must be of no other execution of the order: event ${at.toldBefore} tells of it already. Void one of both, or state drop_copy: true if this is a copy, false if it is another execution`;
+    const text = `execution_id must be of no other execution of the order: event ${at.toldBefore.eventId} tells of it already. Void one of both, or state drop_copy: true if this is a copy, false if it is another execution`;
     trace.mend(1, 'whether it is an execution of its own', text);
   }
   if (at.isOfFormer) {
