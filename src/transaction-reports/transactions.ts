@@ -1,7 +1,7 @@
 import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
-import type { OrderLife } from '../reports/whole-lives.js';
+import type { LifeEvent, OrderLife } from '../reports/whole-lives.js';
 import { coursesOf, intentionIn, type Intention } from './intended-allocations.js';
 import {
   BEGIN,
@@ -22,7 +22,8 @@ import {
   takenOver,
   type KnownThen,
 } from './taken-over.js';
-import { ToldExecutions } from './told-executions.js';
+import type { Timeline } from './timeline.js';
+import { ToldExecutions, toldOnceMore } from './told-executions.js';
 import { DECIDED_BY_THE_LATER, INSTRUMENT_NAMES } from '../reports/subjects.js';
 import type { Stated } from './trace.js';
 
@@ -163,23 +164,41 @@ export interface Transaction {
   versions: readonly (TransactionVersion | NoTransaction)[];
 }
 
-/** The executions and allocations along an order's life, with all their versions. Throws DamagedRowError. */
-export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transaction> {
+/** What other orders tell of the executions of an order. */
+export interface OtherOrders {
+  /** The events of a life, once it is known of them which orders may tell of the same. */
+  events(life: OrderLife): AsyncIterable<LifeEvent>;
+  /** What is told before an event by other orders, as known at any sequence; nothing in most cases. */
+  toldBefore(transaction: Transaction): Promise<Timeline<ToldBefore | undefined>>;
+}
+
+/**
+ * The executions and allocations along an order's life, with all their versions. Of executions that other orders tell of
+ * before nothing is known without these. Throws DamagedRowError.
+ */
+export async function* transactionsOf(life: OrderLife, others?: OtherOrders): AsyncGenerator<Transaction> {
+  const { orderId } = life;
   const past = new OrderPast();
   const told = new ToldExecutions();
   let courses: Awaited<ReturnType<typeof coursesOf>> | undefined;
-  for await (const event of life.events()) {
+  for await (const event of others?.events(life) ?? life.events()) {
     if (event.kind === 'correction') continue;
     const all = contentsOf(event.versions);
     if (past.begin(all)) told.beginAnew();
-    const contents = told.add(all, event.row);
+    let contents = told.add(all, event.row);
     if (contents.some(isTransaction)) {
-      const versions = versionsOf(contents, past);
+      const eventId = event.row.event_id;
+      let versions = versionsOf(contents, past);
+      const elsewhere = (await others?.toldBefore({ orderId, eventId, versions })) ?? [];
+      if (elsewhere.length > 0) {
+        contents = toldOnceMore(contents, elsewhere);
+        versions = versionsOf(contents, past);
+      }
       // to know it, what comes later must be read: of few orders that is asked
       if (versions.some(isIntended)) courses ??= await coursesOf(life);
       const intention = courses && intentionIn(courses, event.row);
       yield {
-        ...{ orderId: life.orderId, eventId: event.row.event_id },
+        ...{ orderId, eventId },
         versions: intention ? versions.map((each) => (isIntended(each) ? { ...each, intention } : each)) : versions,
       };
     }
