@@ -80,6 +80,7 @@ function executionOf(eventId, day, number) {
     new_state: { isin: ISIN, side: 'buy', exchange: 'XPAR', quantity: '250', price: '61.38', currency: 'EUR' },
     metadata: {
       ...{ trading_capacity: 'own_account', client_id_type: 'none', venue_transaction_id: `TV${number}` },
+      execution_id: `X${number}`,
       ...{ investment_decision_maker: 'MM7', investment_decision_maker_type: 'algorithm' },
       ...{ execution_decision_maker: 'MM7', execution_decision_maker_type: 'algorithm' },
     },

@@ -88,6 +88,15 @@ describe('feedback on transaction reports', () => {
       [whole.replaceAll('auth.031.001.01', 'auth.016.001.01'), 'auth.031.001.01'],
       [whole.replace('ACPT', 'FINE'), 'Sts must be one of'],
       [`<!DOCTYPE Document [<!ENTITY a "b">]>${whole}`, 'document type definition'],
+      [bomb(whole), 'no well-formed XML'],
+      [whole.replace('</StsAdvc>', `${'<a/>'.repeat(4_200_000)}</StsAdvc>`), 'tags, and may have 4200000'],
+      ['<a>'.repeat(1_000), 'no well-formed XML'],
+      [
+        whole
+          .replace('encoding="UTF-8"', 'encoding="UTF-7"')
+          .replace(/^(?!<\?xml)/, '<?xml version="1.0" encoding="UTF-7"?>'),
+        'encoding',
+      ],
       [
         answering({
           status: 'PART',
@@ -112,6 +121,26 @@ describe('feedback on transaction reports', () => {
       .get(`${FEEDBACK}/${'0'.repeat(64)}`)
       .expect(404);
     await service.http().get(`${FEEDBACK}/a%00b`).expect(404);
+  });
+
+  it('is read in the encodings that XML has, and as if it had come in UTF-8', async () => {
+    const text = feedbackXml([
+      { answers: 'NEVER-SENT', status: 'RJCT', rules: [{ id: 'FIL-1', description: 'refusé' }] },
+    ]);
+    const declared = (encoding: string) => `<?xml version="1.0" encoding="${encoding}"?>\n${text}`;
+    for (const file of [
+      Buffer.from(`\ufeff${declared('UTF-8')}`),
+      Buffer.from(`\ufeff${declared('UTF-16')}`, 'utf16le'),
+      Buffer.from(declared('ISO-8859-1'), 'latin1'),
+    ]) {
+      const { body } = await service
+        .http()
+        .post(FEEDBACK)
+        .set('content-type', 'application/xml')
+        .send(file)
+        .expect(201);
+      expect(body.files).toMatchObject([{ message_id: 'NEVER-SENT', status: 'RJCT' }]);
+    }
   });
 
   it('of a file that was never sent changes nothing, and is kept', async () => {
@@ -212,3 +241,10 @@ describe('feedback on transaction reports', () => {
     expect(run.verdict).toBe('valid');
   });
 });
+
+/** With entities that come to a gigabyte where they are read, in an attribute as in a text. */
+function bomb(document: string): string {
+  const names = 'abcdefghi';
+  const entities = [...names].map((name, i) => `<!ENTITY ${name} "${i === 0 ? 'x' : `&${names[i - 1]};`.repeat(10)}">`);
+  return `<!DOCTYPE Document [${entities.join('')}]>${document.replace('<Document ', '<Document a="&i;" ')}`;
+}

@@ -1,5 +1,5 @@
 import { uuidv7 } from '../src/database/uuidv7.js';
-import { agency, BANK, CLIENT, OWN, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { agency, BANK, CLIENT, FIRM, OWN, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
 import { readReportRecords } from './support/report-records.js';
@@ -335,5 +335,113 @@ describe('the reports of an execution', () => {
     const later = (after: number): string => new Date(Date.now() + after * 86_400_000).toISOString();
     expect(await ageing({ at: later(0) })).toEqual(['v1 awaiting sent as-sent']);
     expect(await ageing({ at: later(10) })).toEqual(['v1 unanswered sent as-sent']);
+  }, 60_000);
+
+  it('are held of an execution that another order tells of before, by its execution_id', async () => {
+    const [first, second] = [`ORDER ${day}`, `COPY ${day}`];
+    const state = { symbol: 'SHR', side: 'buy', exchange: 'XPAR' };
+    const of = (order: string, more: Members = {}, stated: Members = {}, corrects?: string) =>
+      post(
+        'fill',
+        { ...FILL, ...state, ...stated },
+        { ...OWN, ...code(), execution_id: 'X-1', ...more },
+        corrects,
+        order,
+      );
+    const original = await of(first);
+    const copy = await of(second);
+    expect((await submit())[0]).toEqual(['NEWT v1 send', 'NEWT v1 held']);
+    expect(await lastDraft()).toMatchObject({
+      status: 'held',
+      to_mend: `field 1: execution_id must be of no other execution of its source, venue, instrument, side and day: event ${original} of order ${first} tells of it already. Void one of both, or state drop_copy: true if this is a copy, false if it is another execution`,
+    });
+    // whichever says that it is another one, or a copy
+    await of(second, { drop_copy: false }, {}, copy);
+    expect((await submit())[0]).toEqual(['NEWT v1 as-sent', 'CANC v1 not-there', 'NEWT v2 send']);
+    const another = `ANOTHER ${day}`;
+    const third = await of(another);
+    expect((await submit())[0].at(-1)).toBe('NEWT v1 held');
+    // what tells of it before is void
+    await post('void', {}, {}, original, first);
+    await post('void', {}, {}, copy, second);
+    expect((await submit())[0]).toEqual([
+      ...[
+        'CANC v1 send',
+        'CANC v1 not-there',
+        'CANC v2 send',
+        'CANC v1 not-there',
+        'CANC v2 not-there',
+        'NEWT v3 send',
+      ],
+    ]);
+    expect(await lastDraft()).toMatchObject({ event_id: third, status: 'reportable' });
+  }, 60_000);
+
+  it('are sent of executions of one id in another place, instrument, side, day, source or firm', async () => {
+    const known = { symbol: 'SHR', side: 'buy', exchange: 'XPAR' };
+    const others: [Members, Members, Members][] = [
+      [{}, {}, {}],
+      [{ side: 'sell' }, {}, {}],
+      [{ exchange: 'XPAR', symbol: 'TWO' }, {}, {}],
+      [{ exchange: 'XOFF' }, { counterparty_id: BANK }, {}],
+      [{}, {}, { source: 'another' }],
+      [{}, { execution_time: new Date(start - 86_400_000).toISOString() }, {}],
+    ];
+    for (const [i, [state, metadata, more]] of others.entries()) {
+      const event = {
+        ...{ event_id: uuidv7(), event_type: 'order_lifecycle', entity_type: 'order', entity_id: `ONE-ID ${day} ${i}` },
+        ...{ timestamp: new Date(start + i * 1_000).toISOString(), action: 'fill', user_id: 'T-2' },
+        new_state: { ...FILL, ...known, ...state },
+        metadata: { ...OWN, ...code(), execution_id: 7, ...metadata },
+        ...more,
+      };
+      await service.http().post('/v1/ledgers/main/events').send(event).expect(201);
+    }
+    const told = async (more: Record<string, string> = {}): Promise<string[]> => {
+      const asked = { from_date: day, to_date: day, ...more };
+      const { body } = await service.http().get('/v1/ledgers/main/reports/transactions').query(asked).expect(200);
+      const rows = body.rows as Record<string, string | null>[];
+      expect(rows.length).toBeGreaterThanOrEqual(others.length);
+      return rows.flatMap((row) => (row.to_mend?.includes('execution_id') ? [row.order_id!] : []));
+    };
+    expect(await told()).toEqual([]);
+    const again = `ONE-ID ${day} again`;
+    await post('fill', { ...FILL, ...known }, { ...OWN, ...code(), execution_id: '7' }, undefined, again);
+    expect(await told()).toEqual([again]);
+    // an order that one firm passed on to the other: each reports its own
+    for (const firm of [FIRM, BANK]) {
+      const stated = { ...OWN, ...code(), execution_id: 'X-F', executing_entity: firm };
+      await post('fill', { ...FILL, ...known }, stated, undefined, `OF ${firm} ${day}`);
+    }
+    expect(await told({ executing_entity: FIRM })).toEqual([again]);
+    expect(await told({ executing_entity: BANK })).toEqual([again]);
+    const unsaid = `OF NOBODY ${day}`;
+    await post('fill', { ...FILL, ...known }, { ...OWN, ...code(), execution_id: 'X-F' }, undefined, unsaid);
+    expect((await told({ executing_entity: BANK })).sort()).toEqual([unsaid, again]);
+  }, 60_000);
+
+  it('are held also where what tells of it before is of another period, or one of very many', async () => {
+    const state = { ...FILL, symbol: 'SHR', side: 'buy', exchange: 'XPAR' };
+    const time = new Date(start).toISOString();
+    const metadata = { ...OWN, ...code(), execution_id: 'X-LATE', execution_time: time };
+    const original = await post('fill', state, metadata);
+    // more than are looked up at once, by one order
+    const many = Array.from({ length: 450 }, (_, i) => ({
+      ...{ event_id: uuidv7(), event_type: 'order_lifecycle', entity_type: 'order', entity_id: `MANY ${day}` },
+      ...{ timestamp: new Date(start + 86_400_000 + i).toISOString(), action: 'partial_fill', user_id: 'T-2' },
+      new_state: state,
+      metadata: {
+        ...OWN,
+        execution_id: i === 449 ? 'X-LATE' : `X-${i}`,
+        execution_time: time,
+        venue_transaction_id: `V${i}`,
+      },
+    }));
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events: many }).expect(201);
+    day = new Date(start + 86_400_000).toISOString().slice(0, 10);
+    const [decisions] = await submit();
+    expect(decisions.filter((each) => each === 'NEWT v1 send')).toHaveLength(449);
+    expect(decisions.at(-1)).toBe('NEWT v1 held');
+    expect((await lastDraft()).to_mend).toContain(original);
   }, 60_000);
 });

@@ -68,8 +68,8 @@ export function readEvent(value: JsonValue, newEventId: () => string): ReadEvent
 }
 
 function canonical(value: JsonValue, newEventId: () => string): ReadEvent {
-  const sent = value as unknown as Omit<SentContent, 'event_id'> & { event_id?: string };
-  return toContent({ ...sent, event_id: sent.event_id ?? newEventId() });
+  const { event_id: given }: { event_id?: string } = value as object;
+  return toContent(value as unknown as SentContent, given ?? newEventId());
 }
 
 function invalidEvents(errors: readonly FieldError[]): Problem {

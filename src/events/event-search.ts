@@ -406,18 +406,24 @@ function recordedCondition(side: '>' | '<', { micros, nanos }: Timestamp, $: (va
  * string; and two numbers of one value have one text.
  */
 export function metadataConditions(filters: SearchQuery['metadata'], $: (value: unknown) => string): string[] {
-  const member = (key: string, json: string): string => `${canonicalString(key)}:${json}`;
   const strings = filters.filter(([, value]) => !isOtherJson(value));
   const others = filters.filter(([, value]) => isOtherJson(value));
-  const contains = (members: string): string => `metadata @> ${$(`{${members}}`)}::jsonb`;
+  const contains = (members: string): string => `metadata @> ${$(members)}::jsonb`;
+  const together = strings.map(([key, value]) => member(key, canonicalString(value))).join();
   return [
-    ...(strings.length > 0
-      ? [contains(strings.map(([key, value]) => member(key, canonicalString(value))).join())]
-      : []),
-    ...others.map(
-      ([key, value]) => `(${contains(member(key, canonicalString(value)))} OR ${contains(member(key, value))})`,
-    ),
+    ...(strings.length > 0 ? [contains(`{${together}}`)] : []),
+    ...others.map(([key, value]) => `(${memberTexts(key, value).map(contains).join(' OR ')})`),
   ];
+}
+
+/** The JSON texts of objects of which one is in what has a member with this text: as a string, or as what it is the text of. */
+export function memberTexts(key: string, value: string): string[] {
+  const string = `{${member(key, canonicalString(value))}}`;
+  return isOtherJson(value) ? [string, `{${member(key, value)}}`] : [string];
+}
+
+function member(key: string, json: string): string {
+  return `${canonicalString(key)}:${json}`;
 }
 
 /** Whether a text is also the JSON text of a value that is no string, as the service writes it. */

@@ -23,7 +23,9 @@ export function prepareEvent(event: ReadEvent, recordedBy: string, pointer = '')
     throw new Problem('invalid-event', detail, { errors: [{ pointer, rule: 'event-size', detail }] });
   }
   const salt = newSalt();
-  return { ...event, canonical, salt, contentHash: contentHash(salt, canonical.text), recordedBy };
+  const { content, timestamp } = event;
+  // spread, each would have a hidden class of its own (V8 11), which stays until a full garbage collection
+  return { content, timestamp, canonical, salt, contentHash: contentHash(salt, canonical.text), recordedBy };
 }
 
 const pool = Buffer.alloc(SALT_BYTES * 1024);

@@ -162,12 +162,15 @@ export type SentContent = Omit<Content, 'previous_state' | 'metadata'> & {
 
 /**
  * The canonical content of one that was sent and found valid, and its timestamp taken apart for the columns. Fills in
- * and re-writes what FORMAT.md says and nothing beyond it. Throws TimestampError.
+ * and re-writes what FORMAT.md says and nothing beyond it; `eventId` goes before what it has. Throws TimestampError.
  */
-export function toContent(sent: SentContent): { content: Content; timestamp: Timestamp } {
+export function toContent(
+  sent: SentContent,
+  eventId: string = sent.event_id,
+): { content: Content; timestamp: Timestamp } {
   const timestamp = parseTimestamp(sent.timestamp);
   const content: Content = {
-    event_id: sent.event_id.toLowerCase(),
+    event_id: eventId.toLowerCase(),
     timestamp: timestamp.canonical,
     event_type: sent.event_type,
     entity_type: sent.entity_type,

@@ -17,6 +17,8 @@ const READS_A_CONNECTION = 4;
 /** What a read may hold, a page of the largest events and its text, several times over. */
 const HEAP_MB_A_READ = 24;
 const LEAST_HEAP_MB = 128;
+/** Files of authorities that are read at once, each on a thread of its own: one of 64 MiB needs some 800 MB. */
+const MOST_APART = 2;
 const RETRY_AFTER_SECONDS = 5;
 
 /**
@@ -27,6 +29,8 @@ const RETRY_AFTER_SECONDS = 5;
 @Injectable()
 export class LongReads implements OnModuleInit, OnModuleDestroy {
   private thread: Thread<LongReadRequest, LongReadAnswer> | undefined;
+  /** those of single reads */
+  private readonly apart = new Set<Thread<LongReadRequest, LongReadAnswer>>();
   private readonly inboxes = new Map<number, Inbox>();
   private lastId = 0;
   private readonly mostReads: number;
@@ -68,8 +72,16 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
     }
     const id = ++this.lastId;
     const inbox = new Inbox();
-    const thread = this.startedThread();
+    // what a file of somebody else's makes of memory, it makes of a thread of its own, and that is all given back
+    const isApart = read.kind === 'feedback' || (read.kind === 'reconciliation' && read.plan.sample !== undefined);
+    if (isApart && this.apart.size >= MOST_APART) {
+      throw new Problem('reads-overloaded', `This replica reads ${MOST_APART} files of authorities at once`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    const thread = isApart ? this.threadFor(inbox) : this.startedThread();
     const send = (message: LongReadRequest): void => thread.postMessage(message);
+    let isOver = false;
     const leave = (): void => inbox.put(gone.reason instanceof Error ? gone.reason : new Error('nobody waits for it'));
     this.inboxes.set(id, inbox);
     gone.addEventListener('abort', leave, { once: true });
@@ -77,6 +89,7 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
       send({ id, read });
       for (let isFirst = true; ; isFirst = false) {
         const answer = await inbox.take();
+        isOver = 'end' in answer || 'error' in answer;
         if ('end' in answer) return answer.end;
         if ('error' in answer) throw errorOfData(answer.error);
         send({ id, more: true });
@@ -87,6 +100,12 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
       gone.removeEventListener('abort', leave);
       this.inboxes.delete(id);
       send({ id, stop: true });
+      if (isApart) {
+        this.apart.delete(thread);
+        // one that is not used again within seconds ends, and its memory with it
+        if (isOver) thread.giveBack();
+        else await thread.end();
+      }
     }
   }
 
@@ -95,42 +114,62 @@ export class LongReads implements OnModuleInit, OnModuleDestroy {
     this.thread = undefined;
     if (this.inboxes.size > 0) await thread?.end();
     else thread?.giveBack();
+    for (const each of this.apart) await each.end();
   }
 
   private startedThread(): Thread<LongReadRequest, LongReadAnswer> {
     if (this.thread) return this.thread;
+    const thread = this.newThread((problem) => {
+      if (this.thread === thread) this.thread = undefined; // the next read gets a new one
+      for (const inbox of this.inboxes.values()) if (inbox.isOfAll) inbox.put(problem);
+    });
+    this.thread = thread;
+    return thread;
+  }
+
+  /** For one read alone, until that is over. */
+  private threadFor(inbox: Inbox): Thread<LongReadRequest, LongReadAnswer> {
+    inbox.isOfAll = false;
+    const thread = this.newThread((problem) => inbox.put(problem), 1);
+    this.apart.add(thread);
+    return thread;
+  }
+
+  private newThread(
+    onEnd: (problem: Problem) => void,
+    connections = this.config.LONG_READ_CONNECTIONS,
+  ): Thread<LongReadRequest, LongReadAnswer> {
     const settings: LongReadSettings = {
       url: this.url,
-      connections: this.config.LONG_READ_CONNECTIONS,
+      connections,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
       readTimeoutMs: this.config.READ_TIMEOUT,
       archive: archiveReadSettings(this.config),
     };
     // a read that would need more ends this thread, and not the service
     const maxHeapMb = LEAST_HEAP_MB + HEAP_MB_A_READ * this.mostReads;
-    const thread = new Thread<LongReadRequest, LongReadAnswer>(
+    return new Thread<LongReadRequest, LongReadAnswer>(
       settings,
       { file: 'long-reads/long-read-worker.js', name: 'long reads', maxHeapMb },
       {
         onMessage: (answer) => this.inboxes.get(answer.id)?.put(answer),
         onEnd: (error) => {
-          if (this.thread === thread) this.thread = undefined; // the next read gets a new one
           if (this.inboxes.size > 0) this.logger.error({ err: error }, 'the thread for long reads has ended');
           const problem = new Problem('reads-overloaded', 'The thread for long reads has ended: ask again', {
             cause: error,
             retryAfterSeconds: RETRY_AFTER_SECONDS,
           });
-          for (const inbox of this.inboxes.values()) inbox.put(problem);
+          onEnd(problem);
         },
       },
     );
-    this.thread = thread;
-    return thread;
   }
 }
 
 /** What came for one read and was not taken yet: a piece or two. */
 class Inbox {
+  /** of a read on the thread that all share */
+  isOfAll = true;
   private readonly answers: LongReadAnswer[] = [];
   private failure: Error | undefined;
   private wake: (() => void) | undefined;

@@ -239,11 +239,20 @@ export async function decisionsAfter(
     [run, maker, after, limit, decision ?? null, isRecorded],
   );
   return rows.map((row) => ({
-    ...{ number: row.number, transactionReference: row.transaction_reference, status: row.status },
-    ...{ decision: row.decision, toMend: row.to_mend, digest: row.digest, messageId: row.message_id },
-    ...{ orderId: row.order_id, eventId: row.event_id, version: row.version, leg: row.leg },
+    number: row.number,
+    transactionReference: row.transaction_reference,
+    status: row.status,
+    decision: row.decision,
+    toMend: row.to_mend,
+    digest: row.digest,
+    messageId: row.message_id,
+    orderId: row.order_id,
+    eventId: row.event_id,
+    version: row.version,
+    leg: row.leg,
     tradingTime: row.trading_time,
-    ...{ noted: row.noted, valuesDigest: row.values_digest },
+    noted: row.noted,
+    valuesDigest: row.values_digest,
     place: row.file_from === null ? null : { from: Number(row.file_from), bytes: row.file_bytes! },
   }));
 }

@@ -379,16 +379,31 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 function notedOf(decision: Decision, noted: Noted, run: StoredRun): NotedReport {
   const { transactionReference, orderId, eventId, toMend, valuesDigest } = decision;
   return {
-    ...{ ledger: run.ledger, executingEntity: run.executing_entity, transactionReference, orderId, eventId },
-    ...{ noted, why: decision.decision as NotedReport['why'], toMend, valuesDigest },
+    ledger: run.ledger,
+    executingEntity: run.executing_entity,
+    transactionReference,
+    orderId,
+    eventId,
+    noted,
+    why: decision.decision as NotedReport['why'],
+    toMend,
+    valuesDigest,
   };
 }
 
 function recordOf(decision: Decision, executingEntity: string): WrittenRecord {
   const { transactionReference, status, digest, messageId, eventId, version, leg, tradingTime, place } = decision;
   return {
-    ...{ executingEntity, transactionReference, status, eventId, version, leg, tradingTime },
-    ...{ digest: digest!, messageId: messageId!, place: place! },
+    executingEntity,
+    transactionReference,
+    status,
+    eventId,
+    version,
+    leg,
+    tradingTime,
+    digest: digest!,
+    messageId: messageId!,
+    place: place!,
   };
 }
 

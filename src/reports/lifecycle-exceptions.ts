@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { deletionSentence } from '../archive/deleted-ranges.js';
 import { contentOf } from '../integrity/stored-event.js';
@@ -33,6 +32,7 @@ import {
 import { nanosOfInstant } from './instant.js';
 import { CLOCKS_APART_NANOS } from './order-lives.js';
 import { isCopy } from './order-members.js';
+import { sharedExecutionKey } from './orders-of-executions.js';
 import type { TermName } from './order-terms.js';
 import { defineReport, type ReportRun } from './report.js';
 import { ORDER_LIFECYCLE, ordersInPeriod, type OrderLife } from './whole-lives.js';
@@ -177,7 +177,7 @@ const MOST_EARLY = 10_000;
 
 /** Whether an execution comes before its order's create, and it is not known yet of what it is. */
 function isUntold(order: OrderSoFar, step: Step): boolean {
-  return step.executionId !== undefined && !order.create && sharedExecutionKey(order, step) === undefined;
+  return step.executionId !== undefined && !order.create && keyOfExecution(order, step) === undefined;
 }
 
 /** Executions that are remembered to be compared with those of other orders: some 30 MB. */
@@ -192,7 +192,7 @@ class ExecutionsOfOrders {
    * with an execution of another one.
    */
   take(orderId: string, order: OrderSoFar, step: Step): Finding | undefined {
-    const key = sharedExecutionKey(order, step);
+    const key = keyOfExecution(order, step);
     if (key === undefined) return undefined;
     const first = this.firsts.get(key);
     if (first) {
@@ -211,22 +211,16 @@ class ExecutionsOfOrders {
   }
 }
 
-/**
- * The same for two executions that may be one: of one source, venue, instrument, side and day, since each of these may give
- * an id again; a firm's orders that met each other have one id, and two sides. Undefined where that is not known.
- */
-function sharedExecutionKey({ terms }: OrderSoFar, step: Step): string | undefined {
+/** By what an execution is told apart from those of other orders; undefined where that is not known. */
+function keyOfExecution({ terms }: OrderSoFar, step: Step): string | undefined {
   const { source, executionId, executedAt, terms: own } = step;
   if (executionId === undefined || executedAt === undefined) return undefined;
   const of = (name: TermName): string | undefined => own.get(name)?.text ?? terms.known(name, source);
   const [ownSymbol, symbol] = [own.get('symbol')?.text, terms.known('symbol', source)];
   const isOther = ownSymbol !== undefined && symbol !== undefined && ownSymbol !== symbol;
   const instrument = own.get('isin')?.text ?? (isOther ? ownSymbol : (of('isin') ?? of('symbol')));
-  const side = of('side');
-  if (side === undefined || instrument === undefined) return undefined;
   const day = String(executedAt / NANOSECONDS_A_DAY);
-  const parts = [source, executionId, day, side, instrument, of('exchange') ?? null];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
+  return sharedExecutionKey({ source, executionId, day, side: of('side'), instrument, venue: of('exchange') });
 }
 
 const NANOSECONDS_A_DAY = 86_400_000_000_000n;

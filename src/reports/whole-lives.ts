@@ -44,6 +44,8 @@ export interface OrderLife {
   targets: ReadonlySet<string>;
   /** by sequence, events of other event types among them */
   events: () => AsyncGenerator<LifeEvent>;
+  /** what was read of it and of others at once, the same of all of these: most lives are in it as a whole */
+  readWith?: readonly StoredRow[];
 }
 
 /** An event as far as a scan for orders looks at it. */
@@ -92,10 +94,12 @@ async function* livesBegunBy(
     at += orders.length;
     const corrected = orders.filter((_, i) => !lives[i]!.isUnfinished && lives[i]!.rows.some(isCorrection));
     const corrections = corrected.length > 0 ? await readCorrections(run, corrected) : undefined;
+    const readWith = orders.flatMap((_, i) => lives[i]!.rows);
     for (const [i, first] of orders.entries()) {
       const start = lives[i]!.isUnfinished ? await further(run, first.entity_id, lives[i]!) : lives[i]!;
       if (!(await isFirstInPeriod(run, first, start))) continue;
-      yield await orderLife(run, first.entity_id, start, wanted, lives[i]!.isUnfinished ? undefined : corrections);
+      const known = lives[i]!.isUnfinished ? undefined : corrections;
+      yield { ...(await orderLife(run, first.entity_id, start, wanted, known)), readWith };
     }
   }
 }

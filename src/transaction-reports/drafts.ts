@@ -12,6 +12,7 @@ import { cancellation, newReport, submittedBy } from './new-report.js';
 import { venueKindOf } from './place.js';
 import type { RuleContext } from './rules/rule.js';
 import { findingsOf, type Finding } from './rules/rts22-rules.js';
+import { ToldElsewhere } from './told-elsewhere.js';
 import { Trace } from './trace.js';
 import {
   isSameOverAllocation,
@@ -41,8 +42,9 @@ export interface DraftRun extends ReportRun {
  */
 export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReportable> {
   const timelines = new ReferenceTimelines((work) => run.read((client) => work(client)), run.referenceRevision);
+  const others = new ToldElsewhere(run);
   for await (const life of ordersInPeriod(run)) {
-    for await (const transaction of transactionsOf(life)) {
+    for await (const transaction of transactionsOf(life, others)) {
       if (!transaction.versions.some(({ row }) => isWithin(row, run.period))) continue;
       yield* await wholeDrafts(transaction, run, timelines);
     }
@@ -152,6 +154,7 @@ function givesTheSame(derived: TransactionVersion, later: TransactionVersion): b
     isForSeveral === derived.isForSeveral &&
     later.isOfFormer === derived.isOfFormer &&
     later.isPerhapsOfFormer === derived.isPerhapsOfFormer &&
+    later.toldBefore?.eventId === derived.toldBefore?.eventId &&
     isSameOverAllocation(later.overAllocation, derived.overAllocation) &&
     String(later.undecided) === String(derived.undecided) &&
     dayOf(cause) === dayOf(derived.cause) &&

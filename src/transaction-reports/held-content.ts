@@ -14,6 +14,17 @@ export interface HeldContent {
   from: bigint;
   /** what it states; undefined where it never happened, or is no event of an order's life */
   stated: { content: Content; facts: ReadonlyMap<FactName, Stated> } | undefined;
+  /** the event that tells of the same execution before it: as long as it does, this one counts as a copy */
+  toldBefore?: ToldBefore;
+  /** what brought it about, where that is no content of its own: from then on another event tells of the same, or none does */
+  cause?: StoredRow;
+}
+
+/** An event that tells of an execution. */
+export interface ToldBefore {
+  eventId: string;
+  /** where it is of another order */
+  orderId?: string;
 }
 
 /**
@@ -63,9 +74,9 @@ export function withoutCopies(contents: readonly HeldContent[]): readonly HeldCo
   return contents.map((held) => (isCopy(held) ? { ...held, stated: undefined } : held));
 }
 
-/** Whether it is of a drop copy. */
-export function isCopy({ stated }: HeldContent): boolean {
-  return stated?.facts.get('drop_copy')?.text === 'true';
+/** Whether it is of a drop copy, or tells once more of an execution that others tell of. */
+export function isCopy({ stated, toldBefore }: HeldContent): boolean {
+  return toldBefore !== undefined || stated?.facts.get('drop_copy')?.text === 'true';
 }
 
 /** Of whom there are several. */

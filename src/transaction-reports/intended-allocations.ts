@@ -2,6 +2,7 @@ import type { StoredRow } from '../integrity/stored-event.js';
 import type { OrderLife } from '../reports/whole-lives.js';
 import { contentsOf, isBeforehand, isCopy, isExecution, isOver } from './held-content.js';
 import { OrderPast } from './order-past.js';
+import { ToldExecutions } from './told-executions.js';
 
 /**
  * What came of allocations that were stated before anything was executed: `allocated`, others were stated for what was executed;
@@ -28,12 +29,16 @@ interface OrderCourse {
 export async function coursesOf(life: OrderLife): Promise<readonly OrderCourse[]> {
   const courses: OrderCourse[] = [];
   const past = new OrderPast();
+  const told = new ToldExecutions();
   for await (const event of life.events()) {
     if (event.kind === 'correction') continue;
     const sequence = BigInt(event.row.sequence);
-    const contents = contentsOf(event.versions);
-    if (past.begin(contents) || courses.length === 0)
+    const all = contentsOf(event.versions);
+    const isAnew = past.begin(all);
+    if (isAnew) told.beginAnew();
+    if (isAnew || courses.length === 0)
       courses.push({ from: sequence, executed: undefined, ended: undefined, isAllocated: false, isOpen: false });
+    const contents = told.add(all, event.row);
     past.add(contents);
     const [course, held] = [courses.at(-1)!, contents.at(-1)!];
     if (!held.stated || isCopy(held)) continue;

@@ -1,5 +1,5 @@
 import { ParseOption, XmlCData, XmlDocument, XmlElement, XmlLibError, XmlText } from 'libxml2-wasm';
-import { ENVELOPE_NAMESPACE, HEADER_NAMESPACE, MAX_MESSAGE_BYTES } from './schema-sets.js';
+import { ENVELOPE_NAMESPACE, HEADER_NAMESPACE, MAX_MESSAGE_BYTES, MAX_MESSAGE_TAGS } from './schema-sets.js';
 
 /** A file that is not the message that it should be, or that contradicts itself. Nothing of it counts. */
 export class MessageFileError extends Error {
@@ -35,6 +35,10 @@ export function withMessageDocument<T>(file: Uint8Array, namespace: string, take
   if (file.byteLength > MAX_MESSAGE_BYTES) {
     throw new MessageFileError(`the file has ${file.byteLength} bytes, and may have ${MAX_MESSAGE_BYTES}`);
   }
+  const tags = tagsIn(file);
+  if (tags > MAX_MESSAGE_TAGS) {
+    throw new MessageFileError(`the file has ${tags} tags, and may have ${MAX_MESSAGE_TAGS}`);
+  }
   const document = parsed(file);
   try {
     if (document.dtd) throw new MessageFileError('a document type definition is not allowed', 1);
@@ -43,6 +47,15 @@ export function withMessageDocument<T>(file: Uint8Array, namespace: string, take
     document.dispose();
   }
 }
+
+/** Before it is parsed: a tree of nothing but tags would need gigabytes. */
+function tagsIn(file: Uint8Array): number {
+  let tags = 0;
+  for (let at = file.indexOf(TAG); at !== -1; at = file.indexOf(TAG, at + 1)) tags += 1;
+  return tags;
+}
+
+const TAG = 0x3c; // <, in every encoding that is read
 
 function parsed(file: Uint8Array): XmlDocument {
   try {

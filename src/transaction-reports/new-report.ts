@@ -115,8 +115,13 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
     const text = `${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`;
     trace.mend(1, 'whether it is an execution', text);
   }
-  if (at.toldBefore !== undefined) {
-    const text = `execution_id must be of no other execution of the order: event ${at.toldBefore} tells of it already. Void one of both, or state drop_copy: true if this is a copy, false if it is another execution`;
+  if (at.toldBefore) {
+    const { eventId, orderId } = at.toldBefore;
+    const [of, by] =
+      orderId === undefined
+        ? ['the order', `event ${eventId}`]
+        : ['its source, venue, instrument, side and day', `event ${eventId} of order ${orderId}`];
+    const text = `execution_id must be of no other execution of ${of}: ${by} tells of it already. Void one of both, or state drop_copy: true if this is a copy, false if it is another execution`;
     trace.mend(1, 'whether it is an execution of its own', text);
   }
   if (at.isOfFormer) {

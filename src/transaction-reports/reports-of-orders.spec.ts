@@ -290,15 +290,46 @@ describe('what is reported along an order', () => {
     expect([first, second]).toEqual(['2 NEWT v1 leg 0: ready', expect.stringMatching(again)]);
     const ready = async (...events: Stated[]) => (await toldOfOrder([create, ...events])).at(-1);
     // once one of both is void, where it says what it is, and where it is another one
-    expect(await ready([fill, { action: 'void' }], fill)).toBe('3 NEWT v1 leg 0: ready');
+    expect(await ready([fill, { action: 'void' }], fill)).toBe('3 NEWT v2 leg 0: ready');
+    expect(await ready(fill, [fill, { action: 'void' }])).toBe('3 CANC v1 leg 0: ready');
     expect(await ready(fill, { ...fill, drop_copy: false })).toBe('3 NEWT v1 leg 0: ready');
     expect(await ready(fill, { ...fill, drop_copy: true })).toMatch(/^3 none: It is a copy/);
     expect(await ready({ ...fill, drop_copy: true }, fill)).toBe('3 NEWT v1 leg 0: ready');
     expect(await ready(fill, { ...fill, execution_id: 'X-2' })).toBe('3 NEWT v1 leg 0: ready');
     expect(await ready(FILL, FILL)).toBe('3 NEWT v1 leg 0: ready');
+    // one that says that it is none says nothing of the next
+    expect(await ready({ ...fill, drop_copy: false }, fill)).toMatch(again);
     // a correction is no other event, nor is it one of the order that has the id next
     expect(await ready([fill, { ...fill, price: '61.4' }])).toBe('2 NEWT v2 leg 0: ready');
     expect(await ready({ ...fill, action: 'fill' }, create, fill)).toBe('4 NEWT v1 leg 0: ready');
+  });
+
+  it('allocates nothing of an execution that is told once more', async () => {
+    const opened = { action: 'create', ...OF_SEVERAL };
+    const fill = { ...FILL, execution_id: 'X-1', execution_time: '2026-06-02T07:00:00Z' };
+    const again = { ...fill, execution_time: '2026-06-02T07:00:05Z' };
+    const allocate = (quantity: string) => ({ action: 'change_status', allocations: [part(quantity)] });
+    const last = async (...events: Stated[]) => (await toldOfOrder([opened, ...events])).at(-1);
+    const over =
+      '4 NEWT v1 leg 2: field 30: allocations come to 20, which is more than the 10 that was executed and not allocated before: correct these or the executions, or void what was allocated twice';
+    expect(await last(fill, again, allocate('20'))).toBe(over);
+    expect(await last(fill, again, allocate('10'))).toBe('4 NEWT v1 leg 2: ready');
+    expect(await last(fill, { ...again, drop_copy: false }, allocate('20'))).toBe('4 NEWT v1 leg 2: ready');
+    // its time is that of the one that counts, as it was known then
+    const timesOf = async (...events: Stated[]) =>
+      (await draftsOf([opened, ...events, allocate('10')])).flatMap((each) =>
+        each.is === 'draft' && each.report.status === 'NEWT' && each.eventId.endsWith('4')
+          ? [`v${each.version} ${each.report.tradingTime} ${each.cause.sequence}`]
+          : [],
+      );
+    expect(await timesOf(fill, again)).toEqual(['v1 2026-06-02T07:00:00Z 4']);
+    expect(await timesOf([fill, { action: 'void' }], again)).toEqual([
+      ...['v1 2026-06-02T07:00:00Z 4', 'v2 2026-06-02T07:00:05Z 101'],
+    ]);
+    // what a create intends waits for no allocation of it
+    const intended = { ...opened, allocations: [part('10')] };
+    const [first] = await toldOfOrder([intended, fill, allocate('10'), again]);
+    expect(first).toMatch(/^1 none: /);
   });
 
   it('is held where one who acts for the client is named beside a list without that one, by the same event', async () => {

@@ -11,6 +11,8 @@ export interface SchemaSet {
 
 /** A file is held as a tree of many times its size, in memory that WebAssembly does not give back. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** Tags of a message, comments among them. The most that fit into as many bytes of feedback are 4,194,180; each costs some 150 bytes. */
+export const MAX_MESSAGE_TAGS = 4_200_000;
 
 const NAMESPACE = 'urn:iso:std:iso:20022:tech:xsd:';
 /** Of the envelope, its header, the reports and the feedback. */

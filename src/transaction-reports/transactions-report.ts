@@ -30,7 +30,7 @@ export const EXECUTING_ENTITY_PARAMETER: ReportParameter = {
 
 export const transactions = defineReport<string>({
   name: 'transactions',
-  version: 4,
+  version: 5,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },

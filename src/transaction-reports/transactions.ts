@@ -1,9 +1,17 @@
 import type { Content } from '../integrity/event.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { FILLS, type FactName } from '../reports/regimes/regime.js';
-import type { OrderLife } from '../reports/whole-lives.js';
+import type { LifeEvent, OrderLife } from '../reports/whole-lives.js';
 import { coursesOf, intentionIn, type Intention } from './intended-allocations.js';
-import { BEGIN, contentsOf, type HeldFill, isBeforehand, isExecution, type HeldContent } from './held-content.js';
+import {
+  BEGIN,
+  contentsOf,
+  type HeldContent,
+  type HeldFill,
+  isBeforehand,
+  isExecution,
+  type ToldBefore,
+} from './held-content.js';
 import { type Unlike } from './open-executions.js';
 import { OrderPast } from './order-past.js';
 import {
@@ -14,6 +22,8 @@ import {
   takenOver,
   type KnownThen,
 } from './taken-over.js';
+import type { Timeline } from './timeline.js';
+import { ToldExecutions, toldOnceMore } from './told-executions.js';
 import { DECIDED_BY_THE_LATER, INSTRUMENT_NAMES } from '../reports/subjects.js';
 import type { Stated } from './trace.js';
 
@@ -133,7 +143,7 @@ export interface TransactionVersion {
   /** of an allocation: actions of corrections that do not say what became of one of the executions before the last one */
   undecided?: readonly string[];
   /** the event that tells of the same execution before it */
-  toldBefore?: string;
+  toldBefore?: ToldBefore;
   /** of an allocation before which nothing was executed: what came of it */
   intention?: Intention;
 }
@@ -154,44 +164,46 @@ export interface Transaction {
   versions: readonly (TransactionVersion | NoTransaction)[];
 }
 
-/** The executions and allocations along an order's life, with all their versions. Throws DamagedRowError. */
-export async function* transactionsOf(life: OrderLife): AsyncGenerator<Transaction> {
+/** What other orders tell of the executions of an order. */
+export interface OtherOrders {
+  /** The events of a life, once it is known of them which orders may tell of the same. */
+  events(life: OrderLife): AsyncIterable<LifeEvent>;
+  /** What is told before an event by other orders, as known at any sequence; nothing in most cases. */
+  toldBefore(transaction: Transaction): Promise<Timeline<ToldBefore | undefined>>;
+}
+
+/**
+ * The executions and allocations along an order's life, with all their versions. Of executions that other orders tell of
+ * before nothing is known without these. Throws DamagedRowError.
+ */
+export async function* transactionsOf(life: OrderLife, others?: OtherOrders): AsyncGenerator<Transaction> {
+  const { orderId } = life;
   const past = new OrderPast();
-  /** by id of an execution the event that tells of it, of the order that has the id of the order now */
-  let told = new Map<string, string>();
+  const told = new ToldExecutions();
   let courses: Awaited<ReturnType<typeof coursesOf>> | undefined;
-  for await (const event of life.events()) {
+  for await (const event of others?.events(life) ?? life.events()) {
     if (event.kind === 'correction') continue;
-    const contents = contentsOf(event.versions);
-    if (past.begin(contents)) told = new Map();
+    const all = contentsOf(event.versions);
+    if (past.begin(all)) told.beginAnew();
+    let contents = told.add(all, event.row);
     if (contents.some(isTransaction)) {
-      const before = toldBefore(contents.at(-1)!, event.row.event_id, told);
-      const versions = versionsOf(contents, past).map((each) =>
-        before !== undefined && each.content ? { ...each, toldBefore: before } : each,
-      );
+      const eventId = event.row.event_id;
+      let versions = versionsOf(contents, past);
+      const elsewhere = (await others?.toldBefore({ orderId, eventId, versions })) ?? [];
+      if (elsewhere.length > 0) {
+        contents = toldOnceMore(contents, elsewhere);
+        versions = versionsOf(contents, past);
+      }
       // to know it, what comes later must be read: of few orders that is asked
       if (versions.some(isIntended)) courses ??= await coursesOf(life);
       const intention = courses && intentionIn(courses, event.row);
       yield {
-        ...{ orderId: life.orderId, eventId: event.row.event_id },
+        ...{ orderId, eventId },
         versions: intention ? versions.map((each) => (isIntended(each) ? { ...each, intention } : each)) : versions,
       };
     }
     past.add(contents);
   }
-}
-
-/**
- * The event before it that tells of the same execution, by its id, as both hold; what is taken back tells of none, and what states
- * `drop_copy` says itself whether it is a copy. Notes the first one.
- */
-function toldBefore(held: HeldContent, eventId: string, told: Map<string, string>): string | undefined {
-  if (!isExecution(held) || held.stated.facts.has('drop_copy')) return undefined;
-  const id = held.stated.facts.get('execution_id')?.text;
-  if (id === undefined) return undefined;
-  const first = told.get(id);
-  if (first === undefined) told.set(id, eventId);
-  return first;
 }
 
 /** Whether it allocates, and nothing was executed before it, or it tells what is to be. */
@@ -285,7 +297,8 @@ function versionsOf(contents: readonly HeldContent[], past: OrderPast): (Transac
     held = contents.findLast(({ from }) => from <= change.from) ?? first;
     known = past.at(change.from, isAlwaysExecution);
     if (held === before && (!isTransaction(held) || isSame(held, known, knownBefore))) continue;
-    versions.push(versionOf(held, known, change.row, isOfFormer(held, known, change.from)));
+    const cause = change.cause ?? change.row;
+    versions.push(versionOf(held, known, cause, isOfFormer(held, known, change.from)));
   }
   return versions;
 }
@@ -296,7 +309,7 @@ function versionOf(
   cause: StoredRow,
   isOfFormer: boolean,
 ): TransactionVersion | NoTransaction {
-  const { row, stated } = held;
+  const { row, stated, toldBefore } = held;
   if (!stated || !isTransaction(held)) return { row, cause };
   const fill = isExecution(held) ? held : known.lastFill;
   const { content } = stated;
@@ -307,6 +320,7 @@ function versionOf(
     isForSeveral: !isExecution(held) && known.lastFill?.isForSeveral === true,
     ...(!isExecution(held) && { overAllocation: overAllocationBy(held, known), undecided: undecidedIn(known) }),
     ...(isOfFormer && { isOfFormer }),
+    ...(toldBefore && { toldBefore }),
     ...(known.isFormerOpen && !isExecution(held) && !saysOfWhich(stated) && { isPerhapsOfFormer: true }),
   };
 }
