@@ -1,7 +1,7 @@
 /**
  * Test files that take long for what they are: they stop servers, stores and machines and wait for what comes back, read whole
  * feeds of recorded flow, go through every column, byte or step, or start a process for each thing that they try; and those of
- * the archive, checkpoints and submissions that go through months.
+ * the archive, holds, checkpoints and submissions that go through months.
  * `npm run test:long` runs them; `npm test` only where it is given their names.
  */
 module.exports = [
@@ -19,8 +19,10 @@ module.exports = [
   'evidence-second-verifier.spec',
   'evidence.e2e-spec',
   'failures.e2e-spec',
+  'legal-holds.e2e-spec',
   'memory-limit.e2e-spec',
   'month-deletion.e2e-spec',
+  'months.e2e-spec',
   'real-data-feeds.e2e-spec',
   'real-data-reports.e2e-spec',
   'rebuild.e2e-spec',
