@@ -119,7 +119,7 @@ onFolders('a run that fails once it has found something', () => {
   });
 
   it('keeps on record what an audit had found', async () => {
-    await record(service, 200);
+    await record(service, 300);
     await runJob(service, 'archive-export');
     // the first of its objects was overwritten above: events from 1 on have faults
     const archive = service.app.get<ArchivedEvents>(ARCHIVED_EVENTS);
@@ -133,14 +133,14 @@ onFolders('a run that fails once it has found something', () => {
     const event = (await serviceEvents(service.database, 'archive_audit')).at(-1)!;
     expect(event).toMatchObject({
       ...{ entity_id: 'main', action: 'stopped' },
-      new_state: { verdict: 'invalid', archived: '240', events: '50', stopped_by: END },
+      new_state: { verdict: 'invalid', archived: '340', events: '250', stopped_by: END },
     });
     expect((event.new_state.faults as { sequence: string }[]).map(({ sequence }) => Number(sequence))).toEqual(
       Array.from({ length: 40 }, (_, i) => i + 1),
     );
     jest.restoreAllMocks();
     const { body } = await service.http().post('/v1/ledgers/main/archive/audits').send({ events: 1_000 }).expect(200);
-    expect(body.events).toHaveLength(240);
+    expect(body.events).toHaveLength(340);
     expect((await serviceEvents(service.database, 'archive_audit')).at(-1)).toMatchObject({ action: 'done' });
   });
 });

@@ -23,8 +23,11 @@ export interface ArchiveAuditOutcome {
   events: AuditedEvent[];
 }
 
-/** Events that are asked for at once: what is found of them is known when the next ones fail. */
-const PART_EVENTS = 50;
+/**
+ * Events that are asked for at once: what is found of them is known when the next ones fail. Each part reads the footers of
+ * its objects anew: with parts of 50, 500 events took more than twice as long as at once.
+ */
+const PART_EVENTS = 250;
 /** Of an audit's faults, in its record. */
 const RECORDED_FAULTS = 100;
 
