@@ -102,7 +102,7 @@ process.stdout.write('', () => process.exit(code));
 async function profile(row) {
   const trail = await Trail.start({
     ...{ build, cleanup, log: (message) => console.error(message) },
-    nodeArgs: ['--cpu-prof', '--cpu-prof-interval=200', '--cpu-prof-name=main-${pid}-${tid}.cpuprofile'],
+    nodeArgs: ['--cpu-prof', '--cpu-prof-interval=200'], // into its folder, a file for each thread
   });
   await trail.warmUp(WARM_UP_EVENTS);
   if (FILLED.includes(row)) await trail.fill(events);
