@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -165,6 +165,17 @@ describe('the command line, on a database that services use', () => {
       stderr: expect.stringContaining('password authentication failed'),
     });
     expect(ended.stderr).not.toContain('hunter2');
+  });
+
+  it('ends at once, with all that it had opened, where it fails while it opens what it needs', async () => {
+    const archive = mkdtempSync(join(tmpdir(), 'truetrail-cli-'));
+    writeFileSync(join(archive, 'store.json'), JSON.stringify({ deployment: randomUUID(), id: randomUUID() }));
+    try {
+      const ended = await truetrail({ ...env, ARCHIVE_URL: `file:${archive}` }, 'keys', 'list');
+      expect(ended).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('of another database') });
+    } finally {
+      rmSync(archive, { recursive: true });
+    }
   });
 
   it('shows its help', async () => {

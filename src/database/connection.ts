@@ -33,10 +33,11 @@ export interface ConnectionSettings {
 const KEEPALIVE_MS = 10_000;
 
 /**
- * How long a connection of a pool that serves reads may be idle. pg's own ten seconds are shorter than the time between two
- * scrapes: each would connect anew, which costs PostgreSQL a process and a reader some of its time.
+ * Connections of a pool that serves reads stay for five minutes when they are idle: pg's own ten seconds are shorter than
+ * the time between two scrapes, each of which would connect anew, which costs PostgreSQL a process and a reader some of its
+ * time. They keep no process from ending: a start that fails half-way has nobody who closes its pools.
  */
-export const IDLE_CONNECTION_MS = 300_000;
+export const KEPT_CONNECTIONS = { idleTimeoutMillis: 300_000, allowExitOnIdle: true };
 
 /**
  * What every connection of ours sets by itself, whatever the server's defaults are. For a client, or for a pool, whose

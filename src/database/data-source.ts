@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import type pg from 'pg';
 import type { Config } from '../config/config.js';
 import { MIGRATIONS } from '../../migrations/index.js';
-import { IDLE_CONNECTION_MS, connectionOptions, keepFromCrashing } from './connection.js';
+import { KEPT_CONNECTIONS, connectionOptions, keepFromCrashing } from './connection.js';
 
 const READ_LOCK_TIMEOUT_MS = 10_000;
 
@@ -18,7 +18,7 @@ export function serviceDataSourceOptions(config: Pick<Config, 'DATABASE_POOL_SIZ
   return {
     type: 'postgres',
     url: connectionString!,
-    extra: { connectionString, ...extra, max: config.DATABASE_POOL_SIZE, idleTimeoutMillis: IDLE_CONNECTION_MS },
+    extra: { connectionString, ...extra, ...KEPT_CONNECTIONS, max: config.DATABASE_POOL_SIZE },
     entities: [],
   };
 }

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
-import { IDLE_CONNECTION_MS, connectionOptions, keepFromCrashing } from './connection.js';
+import { KEPT_CONNECTIONS, connectionOptions, keepFromCrashing } from './connection.js';
 import { DATABASE_URL } from './tokens.js';
 
 const CONNECTIONS = 2;
@@ -13,11 +13,7 @@ export class OperationPool implements OnApplicationShutdown {
 
   constructor(@Inject(DATABASE_URL) url: string) {
     const settings = { url, asService: true, applicationName: 'truetrail operation', lockTimeoutMs: LOCK_TIMEOUT_MS };
-    this.pool = new pg.Pool({
-      ...connectionOptions(settings),
-      max: CONNECTIONS,
-      idleTimeoutMillis: IDLE_CONNECTION_MS,
-    });
+    this.pool = new pg.Pool({ ...connectionOptions(settings), ...KEPT_CONNECTIONS, max: CONNECTIONS });
     keepFromCrashing(this.pool);
     this.pool.on('error', () => undefined); // the next query says so
   }
