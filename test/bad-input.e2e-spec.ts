@@ -104,7 +104,7 @@ describe('what bad input gets', () => {
   });
 
   it.each<[string, Record<string, unknown>, string, string]>([
-    ['no timestamp', { timestamp: undefined }, '/timestamp', 'timestamp'],
+    ['no timestamp', { timestamp: undefined }, '/timestamp', 'required'],
     ['a number for a timestamp', { timestamp: 1780388130 }, '/timestamp', 'timestamp'],
     ['30 February', { timestamp: '2026-02-30T00:00:00Z' }, '/timestamp', 'timestamp'],
     ['ten digits', { timestamp: '2026-02-03T00:00:00.1234567890Z' }, '/timestamp', 'timestamp'],
@@ -129,7 +129,7 @@ describe('what bad input gets', () => {
     ['a source sequence of 20 digits', { source_sequence: '1'.repeat(20) }, '/source_sequence', 'source-sequence'],
     ['a correction of nothing', { corrects: 'nothing' }, '/corrects', 'uuid'],
     ['a raw message that is text', { raw: 'x' }, '/raw', 'object'],
-    ['a raw message without data', { raw: { media_type: 'text/plain' } }, '/raw/data', 'base64'],
+    ['a raw message without data', { raw: { media_type: 'text/plain' } }, '/raw/data', 'required'],
     ['base64 with bits left over', { raw: { media_type: 'text/plain', data: 'QR==' } }, '/raw/data', 'base64'],
     ['base64 without padding', { raw: { media_type: 'text/plain', data: 'QQ' } }, '/raw/data', 'base64'],
     ['base64 with a blank', { raw: { media_type: 'text/plain', data: 'Q Q==' } }, '/raw/data', 'base64'],

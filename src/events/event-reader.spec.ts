@@ -80,6 +80,25 @@ describe("an event's rules", () => {
     ).toEqual([]);
   });
 
+  it('name what is missing, once each', () => {
+    const missing = eventErrors({}, '').map(({ pointer, rule }) => [pointer, rule]);
+    expect(new Set(missing)).toEqual(
+      new Set(
+        ['timestamp', 'event_type', 'entity_type', 'entity_id', 'action', 'user_id', 'new_state'].map((name) => [
+          `/${name}`,
+          'required',
+        ]),
+      ),
+    );
+    expect(missing).toHaveLength(7);
+    const [error] = eventErrors({ ...VALID, raw: { media_type: 'x' } }, '/events/3');
+    expect(error).toMatchObject({
+      pointer: '/events/3/raw/data',
+      rule: 'required',
+      detail: expect.stringMatching(/^data is missing: data must/),
+    });
+  });
+
   it('name no value, so that no secret or client comes back in a message', () => {
     const secret = 'S3CRET'.repeat(60);
     for (const name of Object.keys(VALID)) {

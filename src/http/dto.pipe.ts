@@ -79,7 +79,7 @@ export function fieldErrors(instance: object, at: string, allowUnknown = false):
     whitelist: !allowUnknown,
     forbidNonWhitelisted: !allowUnknown,
     forbidUnknownValues: false,
-    validationError: { target: false, value: false },
+    validationError: { target: false, value: true },
   });
   return flatten(errors, at);
 }
@@ -87,13 +87,21 @@ export function fieldErrors(instance: object, at: string, allowUnknown = false):
 function flatten(errors: readonly ValidationError[], at: string): FieldError[] {
   return errors.flatMap((error) => {
     const pointer = `${at}/${escapePointer(error.property)}`;
-    const own = Object.entries(error.constraints ?? {}).map(([rule, detail]) =>
-      rule === 'whitelistValidation'
-        ? { pointer, rule: 'unknown', detail: `${error.property} is not known here` }
-        : { pointer, rule, detail },
-    );
-    return [...own, ...flatten(error.children ?? [], pointer)];
+    return [...ownErrors(error, pointer), ...flatten(error.children ?? [], pointer)];
   });
+}
+
+/** What is missing is told once, with the first rule that it would have to keep. */
+function ownErrors({ property, value, constraints = {} }: ValidationError, pointer: string): FieldError[] {
+  const broken = Object.entries(constraints);
+  if (value === undefined && broken.length > 0) {
+    return [{ pointer, rule: 'required', detail: `${property} is missing: ${broken[0]![1]}` }];
+  }
+  return broken.map(([rule, detail]) =>
+    rule === 'whitelistValidation'
+      ? { pointer, rule: 'unknown', detail: `${property} is not known here` }
+      : { pointer, rule, detail },
+  );
 }
 
 /** The sentence of a problem with field errors: the first one, and how many more. */
