@@ -6,6 +6,7 @@ import { AppModule } from './app.module.js';
 import { clearLeftFolders } from './archive/working-folder.js';
 import { ConfigError, readConfig, secretsOf, type Config } from './config/config.js';
 import { startEmbeddedPostgres } from './database/embedded-postgres.js';
+import { EmbeddedPostgresError } from './database/embedded-programs.js';
 import { migrate } from './database/migrate.js';
 import { httpAdapter, prepareHttpApp } from './http/http-app.js';
 import { serveApiDocs } from './http/openapi.js';
@@ -129,8 +130,9 @@ try {
   secrets = secretsOf(config);
   await start(config, createLogger(config.LOG_LEVEL, { secrets }));
 } catch (error) {
+  // what these say is all that an operator needs; of anything else the stack says where it was
   const reason =
-    error instanceof ConfigError
+    error instanceof ConfigError || error instanceof EmbeddedPostgresError
       ? error.message
       : withoutCredentials(error instanceof Error ? (error.stack ?? error.message) : String(error), secrets);
   const advice = adviceOn(error, 'service');

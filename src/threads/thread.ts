@@ -93,12 +93,18 @@ function leaveVacant(carrier: Carrier): void {
   if (others) vacant.set(carrier.kind, others);
 }
 
+/** Three times a semi-space of 16 MB, as V8 chooses by itself on Node 20 and 22; on Node 24 it takes four times as much. */
+const YOUNG_GENERATION_MB = 48;
+
 const kindOf = (file: string, maxHeapMb: number | undefined): string => `${file} ${maxHeapMb ?? ''}`;
 
 function started(file: string, name: string, maxHeapMb: number | undefined): Carrier {
   const worker = new Worker(threadFile(file), {
     name,
-    ...(maxHeapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } }),
+    resourceLimits: {
+      maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
+      ...(maxHeapMb === undefined ? {} : { maxOldGenerationSizeMb: maxHeapMb }),
+    },
   });
   const kind = kindOf(file, maxHeapMb);
   const carrier: Carrier = { worker, kind, onEnd: undefined, end: undefined, isEnding: false };
