@@ -65,6 +65,18 @@ describe('reports against the records of a file', () => {
     expect(against([SHARE], fileOf([elsewhere])).map(({ is }) => is)).toEqual(['missing', 'extra']);
   });
 
+  it('are held against what the file leaves of a reference: what is cancelled in it after it was reported is taken back', () => {
+    const { transactionReference, executingEntity, submittingEntity } = SHARE;
+    const cancelled: TransactionReport = { status: 'CANC', transactionReference, executingEntity, submittingEntity };
+    const earlier: NewReport = { ...SHARE, quantity: { is: 'units', value: '251' } };
+    expect(against([SHARE], fileOf([earlier, cancelled, SHARE])).map(({ is }) => is)).toEqual(['same']);
+    expect(against([SHARE], fileOf([SHARE, cancelled, earlier])).map(({ is }) => is)).toEqual(['different']);
+    expect(differences(SHARE, fileOf([SHARE, cancelled]))).toEqual([{ field: 1, ours: 'NEWT', theirs: 'CANC' }]);
+    expect(against([], fileOf([SHARE, cancelled])).map(({ is }) => is)).toEqual(['extra']);
+    const elsewhere: TransactionReport = { ...cancelled, executingEntity: '529900G3SW56SHYNPR95' };
+    expect(against([SHARE], fileOf([SHARE, elsewhere])).map(({ is }) => is)).toEqual(['same', 'extra']);
+  });
+
   it('differ by field, also where one side has no value', () => {
     const xml = fileOf([{ ...SHARE, quantity: { is: 'units', value: '251' }, waivers: ['RFPT'], venue: 'XEUR' }]);
     expect(differences(SHARE, xml)).toEqual([

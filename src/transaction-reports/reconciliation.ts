@@ -41,12 +41,18 @@ export class RecordsToMeet {
     return this.count;
   }
 
+  /**
+   * In the order of the file: a cancellation takes the new report before it back, and a new report after a cancellation
+   * stands instead of that, so that a history of one report leaves what came of it.
+   */
   add(record: ReportRecord): void {
     this.count += 1;
     const key = keyOf(record);
     const same = this.unmet.get(key);
-    if (same) same.push(this.packed(record));
-    else this.unmet.set(key, [this.packed(record)]);
+    const last = same?.at(-1);
+    if (!same) this.unmet.set(key, [this.packed(record)]);
+    else if (last!.startsWith(`${record.status}${SEPARATOR}`)) same.push(this.packed(record));
+    else same[same.length - 1] = this.packed(record);
   }
 
   /** The next record of a report that was not met yet. */
