@@ -219,6 +219,34 @@ describe('feedback on transaction reports', () => {
     expect(await contradicted()).toEqual([]);
   });
 
+  it('contradicts itself in one file, and no further answer of that file decides: another one does', async () => {
+    const message = first.files[0]!.message_id;
+    const saying = (status: 'ACPT' | 'RJCT') => {
+      const rules = status === 'RJCT' ? BROKEN : [];
+      const records = [{ recordId: references[3]!, status, rules }];
+      return { answers: message, status: 'PART' as const, records };
+    };
+    const files = [saying('RJCT'), saying('ACPT'), saying('RJCT')];
+    const { body } = await handIn(feedbackXml(files, 'FR-UNSURE')).expect(201);
+    expect(body.files).toMatchObject([
+      { ...NOTHING, contradictions: '1' },
+      { ...NOTHING, unchanged: '1' },
+      { ...NOTHING, unchanged: '1' },
+    ]);
+    expect(await contradicted()).toEqual([references[3]]);
+    // one that decides and then says the other thing again decides nothing
+    const both = await handIn(feedbackXml([saying('RJCT'), saying('ACPT'), saying('ACPT')], 'FR-BOTH')).expect(201);
+    expect(both.body.files).toMatchObject([
+      { ...NOTHING, rejected: '1' },
+      { ...NOTHING, contradictions: '1' },
+      { ...NOTHING, unchanged: '1' },
+    ]);
+    expect(await contradicted()).toEqual([references[3]]);
+    const settled = await handIn(feedbackXml([saying('ACPT')], 'FR-SURE')).expect(201);
+    expect(settled.body.files).toMatchObject([{ ...NOTHING, accepted: '1' }]);
+    expect(await contradicted()).toEqual([]);
+  });
+
   it('has what was rejected sent again by request, and that is answered by itself', async () => {
     expect((await submitted()).records).toBe('0');
     const again = await submitted({ repeat_rejected: 'yes' });

@@ -42,6 +42,8 @@ class Judging {
   readonly files: FeedbackTotals['files'][number][] = [];
   /** as this very file has left them: it may answer a file twice */
   private readonly answered = new Map<string, Submissions>();
+  /** records of files of which this very file said a second thing: it decides no more which one holds */
+  private readonly inDoubt = new Set<string>();
   private named = 0;
 
   constructor(
@@ -81,7 +83,8 @@ class Judging {
         const advised = states.get(transactionReference)!;
         const { submissions, change } = withAdvice(known.get(transactionReference) ?? [], messageId, advised);
         const { state, rules } = advised;
-        if (change === 'none' || change === 'unknown' || state === 'sent') {
+        const record = `${messageId} ${keyOf(sent.executingEntity, transactionReference)}`;
+        if (change === 'none' || change === 'unknown' || state === 'sent' || this.inDoubt.has(record)) {
           judged.unchanged += 1;
           continue;
         }
@@ -94,6 +97,7 @@ class Judging {
           rules,
           contradicts,
         });
+        if (contradicts) this.inDoubt.add(record);
         if (contradicts) judged.contradictions += 1;
         else judged.changed[state] += 1;
         this.answered.set(keyOf(sent.executingEntity, transactionReference), submissions);
