@@ -1,5 +1,5 @@
 import type { FileAdvice } from '../src/transaction-reports/feedback.js';
-import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { ARM, BANK, MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
 import { createKey } from './support/keys.js';
@@ -217,6 +217,36 @@ describe('feedback on transaction reports', () => {
     const settled = await handIn(answering({ status: 'PART', records: [rejected] }, 'FR-SETTLED')).expect(201);
     expect(settled.body.files).toMatchObject([{ ...NOTHING, rejected: '1' }]);
     expect(await contradicted()).toEqual([]);
+  });
+
+  it('says to whom it is addressed, and whether that is somebody else than who sends, submits or executes', async () => {
+    const told = async (xml: string): Promise<unknown[]> => {
+      const { body, headers } = await handIn(xml).expect(201);
+      expect((await service.http().get(headers.location!).expect(200)).body).toEqual(body);
+      expect(body.files).toMatchObject([NOTHING]); // it counts all the same
+      return [body.addressed_to, body.is_addressed_elsewhere];
+    };
+    for (const [to, isElsewhere] of [['TF', false] as const, [FIRM, false] as const, [ARM, false] as const]) {
+      expect(await told(feedbackXml([{ answers: first.files[0]!.message_id, status: 'RCVD' }], 'FR-TO', to))).toEqual([
+        to,
+        isElsewhere,
+      ]);
+    }
+    for (const to of [BANK, 'tf', 'FR']) {
+      expect(await told(feedbackXml([{ answers: first.files[0]!.message_id, status: 'RCVD' }], 'FR-TO', to))).toEqual([
+        to,
+        true,
+      ]);
+    }
+    // of a file that this installation never sent nobody but the sender is known
+    expect(await told(feedbackXml([{ answers: 'NEVER', status: 'RCVD' }], 'FR-TO', FIRM))).toEqual([FIRM, true]);
+    expect(await told(feedbackXml([{ answers: 'NEVER', status: 'RCVD' }], 'FR-TO'))).toEqual(['TF', false]);
+    expect(await told(feedbackXml([{ answers: first.files[0]!.message_id, status: 'RMDR' }]))).toEqual([null, false]);
+    const noTo = feedbackXml([{ answers: 'NEVER', status: 'RCVD' }], 'FR-NO-TO').replace(/<To>.*?<\/To>/, '<To/>');
+    expect(await told(noTo)).toEqual([null, false]);
+    const { body } = await service.http().get(FEEDBACK).expect(200);
+    const listed = body.feedback as { is_addressed_elsewhere: boolean }[];
+    expect(listed.filter((each) => each.is_addressed_elsewhere)).toHaveLength(4);
   });
 
   it('contradicts itself in one file, and no further answer of that file decides: another one does', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '../access/principal.js';
+import { CONFIG, type Config } from '../config/config.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { Problem } from '../http/problem.js';
 import { MAX_RAW_BYTES } from '../integrity/event.js';
@@ -28,6 +29,7 @@ const LISTED_FILES = 100;
 @Injectable()
 export class ReceivedFeedback {
   constructor(
+    @Inject(CONFIG) private readonly config: Config,
     private readonly longReads: LongReads,
     private readonly book: ReportingBook,
     private readonly ledger: ReportingLedger,
@@ -77,7 +79,8 @@ export class ReceivedFeedback {
   ): Promise<RecordedAct> {
     const at = new Date().toISOString();
     const made = { maker: uuidv7(), principal: caller.id.slice(0, 255), at };
-    const pieces = this.longReads.pieces({ kind: 'feedback', plan: { file, upToAct } }, gone, () => Promise.resolve());
+    const plan = { file, upToAct, sender: this.config.REPORTING_SENDER };
+    const pieces = this.longReads.pieces({ kind: 'feedback', plan }, gone, () => Promise.resolve());
     let number = 0;
     let next = await pieces.next();
     for (; !next.done; next = await pieces.next()) {
@@ -99,8 +102,10 @@ export class ReceivedFeedback {
   }
 }
 
-function summaryOf(bytes: number, parts: number, { messageId, files }: FeedbackTotals): JsonObject {
+function summaryOf(bytes: number, parts: number, totals: FeedbackTotals): JsonObject {
+  const { messageId, addressedTo, isAddressedElsewhere, files } = totals;
   return {
+    ...{ addressed_to: addressedTo ?? null, is_addressed_elsewhere: isAddressedElsewhere },
     ...{ bytes: String(bytes), parts: String(parts), message_id: messageId ?? null },
     files_total: String(files.length),
     files: files.slice(0, LISTED_FILES).map(fileSummary),
