@@ -290,6 +290,53 @@ describe('feedback on transaction reports', () => {
     expect((await handIn(late).expect(201)).body.files).toMatchObject([{ ...NOTHING, accepted: '1' }]);
   });
 
+  it('of a file that was not sent yet is judged once it is, and what it said of others is not said again', async () => {
+    const next = first.files[0]!.message_id.replace('000001-0-000000', '000003-0-000002');
+    const of = references[4]!;
+    const rejected = [{ recordId: of, status: 'RJCT' as const, rules: BROKEN }];
+    const xml = feedbackXml(
+      [
+        { answers: first.files[0]!.message_id, status: 'PART', records: rejected },
+        { answers: next, status: 'ACPT' },
+        { answers: 'NEVER-SENT', status: 'ACPT' },
+      ],
+      'FR-EARLY',
+    );
+    const early = await handIn(xml).expect(201);
+    expect(early.body.files).toMatchObject([
+      { ...NOTHING, executing_entity: FIRM, contradictions: '1' },
+      { ...NOTHING, message_id: next, executing_entity: null },
+      { ...NOTHING, executing_entity: null },
+    ]);
+    expect((await handIn(xml).expect(200)).body).toEqual(early.body);
+    // the contradiction is settled, and what was rejected is sent once more
+    const settled = answering({ status: 'PART', records: rejected }, 'FR-EARLY-SETTLED');
+    expect((await handIn(settled).expect(201)).body.files).toMatchObject([{ ...NOTHING, rejected: '1' }]);
+    const sent = await submitted({ repeat_rejected: 'yes' });
+    expect([sent.records, sent.files[0]!.message_id]).toEqual(['1', next]);
+
+    // two at once: one judges it, the other finds it judged
+    const both = await Promise.all([handIn(xml), handIn(xml)]);
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 201]);
+    const again = both.find(({ status }) => status === 201)!.body;
+    expect(again).toEqual({
+      ...early.body,
+      ...{ act: again.act, sequence: again.sequence, received_at: again.received_at },
+      files: [
+        early.body.files[0],
+        { ...early.body.files[1], ...NOTHING, executing_entity: FIRM, accepted: '1' },
+        early.body.files[2],
+      ],
+    });
+    expect(Number(again.act)).toBeGreaterThan(Number(early.body.act));
+    expect((await handIn(xml).expect(200)).body).toEqual(again);
+    expect((await service.http().get(`${FEEDBACK}/${again.sha256}`).expect(200)).body).toEqual(again);
+    expect(await contradicted()).toEqual([]);
+    expect((await submitted({ repeat_rejected: 'yes' })).records).toBe('0');
+    const parts = (await ledger()).filter(({ action, entity_id: id }) => action === 'part' && id === again.sha256);
+    expect(parts).toHaveLength(1); // it is kept once
+  });
+
   it('takes a file of many parts, and the ledger is whole', async () => {
     const long = `${answering({ status: 'RCVD' }, 'FR-LONG')}<!--${'x'.repeat(300_000)}-->`;
     const { body } = await handIn(long).expect(201);

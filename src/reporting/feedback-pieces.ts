@@ -24,13 +24,14 @@ const ANY_TIME = '2018-01-03T00:00:00Z';
  */
 export async function* piecesOfFeedback(
   pool: pg.Pool,
-  { file, upToAct, sender }: FeedbackRead,
+  { file, upToAct, sender, ofFiles }: FeedbackRead,
   gone: AbortSignal,
 ): AsyncGenerator<Piece, ReadTotals> {
   try {
     const feedback = readFeedback(file);
     const judging = new Judging(pool, upToAct);
     for (const advice of feedback.files) {
+      if (ofFiles && !(advice.answers !== undefined && ofFiles.includes(advice.answers))) continue;
       for await (const news of judging.news(advice)) {
         gone.throwIfAborted();
         if (news.length > 0) yield { text: JSON.stringify(news), asOf: String(upToAct) };

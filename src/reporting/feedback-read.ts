@@ -8,6 +8,8 @@ export interface FeedbackRead {
   upToAct: number;
   /** REPORTING_SENDER */
   sender: string | undefined;
+  /** message ids of the files of which alone it is asked what it says; undefined for all */
+  ofFiles: readonly string[] | undefined;
 }
 
 /** What feedback said of one file, and what of that was news. */

@@ -36,17 +36,19 @@ export class ReceivedFeedback {
   ) {}
 
   /**
-   * Takes a file in, once: the same file again changes nothing. Durable once resolved. Throws invalid-body,
-   * reads-overloaded, and what appending throws; then nothing of it counts.
+   * Takes a file in, once: the same file again changes nothing, but for what it says of files that were not sent then and
+   * were since: that is judged by another act. Durable once resolved. Throws invalid-body, reads-overloaded, and what
+   * appending throws; then nothing of it counts.
    */
   async take(file: Buffer, caller: Principal, gone: AbortSignal): Promise<{ act: RecordedAct; isNew: boolean }> {
     const sha256 = createHash('sha256').update(file).digest('hex');
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
       const upToAct = await this.book.catchUp();
       const known = await this.book.find('feedback', sha256);
-      if (known) return { act: known, isNew: false };
+      const again = known && { known, ofFiles: await this.sentSince(known) };
+      if (again?.ofFiles.length === 0) return { act: again.known, isNew: false };
       try {
-        return { act: await this.record(file, sha256, upToAct, caller, gone), isNew: true };
+        return { act: await this.record(file, sha256, upToAct, caller, gone, again), isNew: true };
       } catch (error) {
         if (!(error instanceof OvertakenError)) throw error;
       }
@@ -70,16 +72,25 @@ export class ReceivedFeedback {
     return this.book.list('feedback', limit);
   }
 
+  /** Files that were not sent when it was told what feedback says of them, and are now: of those that its act lists. */
+  private async sentSince({ summary }: RecordedAct): Promise<string[]> {
+    const unknown = listedFiles(summary).flatMap(({ executing_entity: whose, message_id: id }) =>
+      whose === null && id !== null ? [id] : [],
+    );
+    return unknown.length === 0 ? [] : [...(await this.book.sentMessages(unknown))];
+  }
+
   private async record(
     file: Buffer,
     sha256: string,
     upToAct: number,
     caller: Principal,
     gone: AbortSignal,
+    again: JudgedAgain | undefined,
   ): Promise<RecordedAct> {
     const at = new Date().toISOString();
     const made = { maker: uuidv7(), principal: caller.id.slice(0, 255), at };
-    const plan = { file, upToAct, sender: this.config.REPORTING_SENDER };
+    const plan = { file, upToAct, sender: this.config.REPORTING_SENDER, ofFiles: again?.ofFiles };
     const pieces = this.longReads.pieces({ kind: 'feedback', plan }, gone, () => Promise.resolve());
     let number = 0;
     let next = await pieces.next();
@@ -87,6 +98,16 @@ export class ReceivedFeedback {
       const records = readJson(Buffer.from(next.value)) as unknown as AdvisedRecord[];
       await this.ledger.append(records.map((record) => advisedEvent(record, (number += 1), made)));
     }
+    const totals = next.value.feedback!;
+    const summary = again
+      ? summaryOfBoth(again.known.summary, totals)
+      : summaryOf(file.length, await this.keep(file, sha256, made), totals);
+    const act = { kind: 'feedback' as const, subject: sha256, maker: made.maker, principal: made.principal, summary };
+    return this.book.record(act, upToAct, at);
+  }
+
+  /** The file as it came, in how many parts. */
+  private async keep(file: Buffer, sha256: string, made: Parameters<typeof partEvent>[3]): Promise<number> {
     const parts = Math.ceil(file.length / MAX_RAW_BYTES);
     for (let part = 0; part < parts; part += PARTS_AT_ONCE) {
       const some = Array.from({ length: Math.min(PARTS_AT_ONCE, parts - part) }, (_, i) => {
@@ -96,10 +117,33 @@ export class ReceivedFeedback {
       });
       await this.ledger.append(some);
     }
-    const summary = summaryOf(file.length, parts, next.value.feedback!);
-    const act = { kind: 'feedback' as const, subject: sha256, maker: made.maker, principal: made.principal, summary };
-    return this.book.record(act, upToAct, at);
+    return parts;
   }
+}
+
+/** What was said of a file of feedback before, and the files that it answers and that were sent since. */
+interface JudgedAgain {
+  known: RecordedAct;
+  ofFiles: readonly string[];
+}
+
+type FileSummary = JsonObject & { message_id: string | null; executing_entity: string | null };
+
+function listedFiles(summary: JsonObject): readonly FileSummary[] {
+  return summary.files as FileSummary[];
+}
+
+/** What was said before, with what is said now in the place of files that were not sent then. */
+function summaryOfBoth(before: JsonObject, { isAddressedElsewhere, files }: FeedbackTotals): JsonObject {
+  const judged = [...files];
+  return {
+    ...before,
+    is_addressed_elsewhere: before.is_addressed_elsewhere === true && isAddressedElsewhere,
+    files: listedFiles(before).map((file) => {
+      const isJudged = file.executing_entity === null && file.message_id === judged[0]?.messageId;
+      return isJudged ? fileSummary(judged.shift()!) : file;
+    }),
+  };
 }
 
 function summaryOf(bytes: number, parts: number, totals: FeedbackTotals): JsonObject {
