@@ -31,6 +31,7 @@ import { AcknowledgeFindings1797465600000 } from './1797465600000-acknowledge-fi
 import { KeepFilesAsSent1797552000000 } from './1797552000000-keep-files-as-sent.js';
 import { KeepHeldReports1797552100000 } from './1797552100000-keep-held-reports.js';
 import { KeepWhatReportsRead1797638400000 } from './1797638400000-keep-what-reports-read.js';
+import { JudgeFeedbackAgain1797642371000 } from './1797642371000-judge-feedback-again.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -67,4 +68,5 @@ export const MIGRATIONS = [
   KeepFilesAsSent1797552000000,
   KeepHeldReports1797552100000,
   KeepWhatReportsRead1797638400000,
+  JudgeFeedbackAgain1797642371000,
 ];

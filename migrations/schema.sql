@@ -1371,7 +1371,6 @@ CREATE TABLE reporting_acts (
   recorded_at timestamp with time zone NOT NULL,
   summary jsonb NOT NULL,
   CONSTRAINT reporting_acts_maker_key UNIQUE (maker),
-  CONSTRAINT reporting_acts_subject_key UNIQUE (kind, subject),
   CONSTRAINT reporting_acts_pkey PRIMARY KEY (act),
   CONSTRAINT reporting_acts_act_check CHECK ((act >= 1)),
   CONSTRAINT reporting_acts_kind_check CHECK ((kind = ANY (ARRAY['submission'::text, 'feedback'::text])))
@@ -1381,11 +1380,15 @@ COMMENT ON TABLE reporting_acts IS 'Submissions and feedback in their order: eac
 
 COMMENT ON COLUMN reporting_acts.act IS 'From 1, without a gap; its event''s id follows from it';
 
-COMMENT ON COLUMN reporting_acts.subject IS 'Of a submission the id of its run, of feedback the SHA-256 of the file in hex';
+COMMENT ON COLUMN reporting_acts.subject IS 'Of a submission the id of its run, of feedback the SHA-256 of the file in hex: again where it was judged again';
 
 COMMENT ON COLUMN reporting_acts.maker IS 'Names the events of single reports that belong to it; those of a maker without an act count for nothing';
 
 COMMENT ON COLUMN reporting_acts.summary IS 'new_state of the event';
+
+CREATE INDEX reporting_acts_subject_idx ON public.reporting_acts USING btree (kind, subject, act);
+
+CREATE UNIQUE INDEX reporting_acts_submission_key ON public.reporting_acts USING btree (subject) WHERE (kind = 'submission'::text);
 
 GRANT INSERT, SELECT ON reporting_acts TO truetrail_service;
 

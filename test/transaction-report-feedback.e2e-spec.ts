@@ -1,5 +1,5 @@
 import type { FileAdvice } from '../src/transaction-reports/feedback.js';
-import { MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import { ARM, BANK, MADE_TRANSACTIONS, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
 import { createKey } from './support/keys.js';
@@ -219,6 +219,64 @@ describe('feedback on transaction reports', () => {
     expect(await contradicted()).toEqual([]);
   });
 
+  it('says to whom it is addressed, and whether that is somebody else than who sends, submits or executes', async () => {
+    const told = async (xml: string): Promise<unknown[]> => {
+      const { body, headers } = await handIn(xml).expect(201);
+      expect((await service.http().get(headers.location!).expect(200)).body).toEqual(body);
+      expect(body.files).toMatchObject([NOTHING]); // it counts all the same
+      return [body.addressed_to, body.is_addressed_elsewhere];
+    };
+    for (const [to, isElsewhere] of [['TF', false] as const, [FIRM, false] as const, [ARM, false] as const]) {
+      expect(await told(feedbackXml([{ answers: first.files[0]!.message_id, status: 'RCVD' }], 'FR-TO', to))).toEqual([
+        to,
+        isElsewhere,
+      ]);
+    }
+    for (const to of [BANK, 'tf', 'FR']) {
+      expect(await told(feedbackXml([{ answers: first.files[0]!.message_id, status: 'RCVD' }], 'FR-TO', to))).toEqual([
+        to,
+        true,
+      ]);
+    }
+    // of a file that this installation never sent nobody but the sender is known
+    expect(await told(feedbackXml([{ answers: 'NEVER', status: 'RCVD' }], 'FR-TO', FIRM))).toEqual([FIRM, true]);
+    expect(await told(feedbackXml([{ answers: 'NEVER', status: 'RCVD' }], 'FR-TO'))).toEqual(['TF', false]);
+    expect(await told(feedbackXml([{ answers: first.files[0]!.message_id, status: 'RMDR' }]))).toEqual([null, false]);
+    const noTo = feedbackXml([{ answers: 'NEVER', status: 'RCVD' }], 'FR-NO-TO').replace(/<To>.*?<\/To>/, '<To/>');
+    expect(await told(noTo)).toEqual([null, false]);
+    const { body } = await service.http().get(FEEDBACK).expect(200);
+    const listed = body.feedback as { is_addressed_elsewhere: boolean }[];
+    expect(listed.filter((each) => each.is_addressed_elsewhere)).toHaveLength(4);
+  });
+
+  it('contradicts itself in one file, and no further answer of that file decides: another one does', async () => {
+    const message = first.files[0]!.message_id;
+    const saying = (status: 'ACPT' | 'RJCT') => {
+      const rules = status === 'RJCT' ? BROKEN : [];
+      const records = [{ recordId: references[3]!, status, rules }];
+      return { answers: message, status: 'PART' as const, records };
+    };
+    const files = [saying('RJCT'), saying('ACPT'), saying('RJCT')];
+    const { body } = await handIn(feedbackXml(files, 'FR-UNSURE')).expect(201);
+    expect(body.files).toMatchObject([
+      { ...NOTHING, contradictions: '1' },
+      { ...NOTHING, unchanged: '1' },
+      { ...NOTHING, unchanged: '1' },
+    ]);
+    expect(await contradicted()).toEqual([references[3]]);
+    // one that decides and then says the other thing again decides nothing
+    const both = await handIn(feedbackXml([saying('RJCT'), saying('ACPT'), saying('ACPT')], 'FR-BOTH')).expect(201);
+    expect(both.body.files).toMatchObject([
+      { ...NOTHING, rejected: '1' },
+      { ...NOTHING, contradictions: '1' },
+      { ...NOTHING, unchanged: '1' },
+    ]);
+    expect(await contradicted()).toEqual([references[3]]);
+    const settled = await handIn(feedbackXml([saying('ACPT')], 'FR-SURE')).expect(201);
+    expect(settled.body.files).toMatchObject([{ ...NOTHING, accepted: '1' }]);
+    expect(await contradicted()).toEqual([]);
+  });
+
   it('has what was rejected sent again by request, and that is answered by itself', async () => {
     expect((await submitted()).records).toBe('0');
     const again = await submitted({ repeat_rejected: 'yes' });
@@ -230,6 +288,53 @@ describe('feedback on transaction reports', () => {
     // the pending one is accepted in the end
     const late = answering({ status: 'PART', records: [{ recordId: references[2]!, status: 'ACPT', rules: [] }] });
     expect((await handIn(late).expect(201)).body.files).toMatchObject([{ ...NOTHING, accepted: '1' }]);
+  });
+
+  it('of a file that was not sent yet is judged once it is, and what it said of others is not said again', async () => {
+    const next = first.files[0]!.message_id.replace('000001-0-000000', '000003-0-000002');
+    const of = references[4]!;
+    const rejected = [{ recordId: of, status: 'RJCT' as const, rules: BROKEN }];
+    const xml = feedbackXml(
+      [
+        { answers: first.files[0]!.message_id, status: 'PART', records: rejected },
+        { answers: next, status: 'ACPT' },
+        { answers: 'NEVER-SENT', status: 'ACPT' },
+      ],
+      'FR-EARLY',
+    );
+    const early = await handIn(xml).expect(201);
+    expect(early.body.files).toMatchObject([
+      { ...NOTHING, executing_entity: FIRM, contradictions: '1' },
+      { ...NOTHING, message_id: next, executing_entity: null },
+      { ...NOTHING, executing_entity: null },
+    ]);
+    expect((await handIn(xml).expect(200)).body).toEqual(early.body);
+    // the contradiction is settled, and what was rejected is sent once more
+    const settled = answering({ status: 'PART', records: rejected }, 'FR-EARLY-SETTLED');
+    expect((await handIn(settled).expect(201)).body.files).toMatchObject([{ ...NOTHING, rejected: '1' }]);
+    const sent = await submitted({ repeat_rejected: 'yes' });
+    expect([sent.records, sent.files[0]!.message_id]).toEqual(['1', next]);
+
+    // two at once: one judges it, the other finds it judged
+    const both = await Promise.all([handIn(xml), handIn(xml)]);
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 201]);
+    const again = both.find(({ status }) => status === 201)!.body;
+    expect(again).toEqual({
+      ...early.body,
+      ...{ act: again.act, sequence: again.sequence, received_at: again.received_at },
+      files: [
+        early.body.files[0],
+        { ...early.body.files[1], ...NOTHING, executing_entity: FIRM, accepted: '1' },
+        early.body.files[2],
+      ],
+    });
+    expect(Number(again.act)).toBeGreaterThan(Number(early.body.act));
+    expect((await handIn(xml).expect(200)).body).toEqual(again);
+    expect((await service.http().get(`${FEEDBACK}/${again.sha256}`).expect(200)).body).toEqual(again);
+    expect(await contradicted()).toEqual([]);
+    expect((await submitted({ repeat_rejected: 'yes' })).records).toBe('0');
+    const parts = (await ledger()).filter(({ action, entity_id: id }) => action === 'part' && id === again.sha256);
+    expect(parts).toHaveLength(1); // it is kept once
   });
 
   it('takes a file of many parts, and the ledger is whole', async () => {

@@ -1,4 +1,10 @@
+import type pg from 'pg';
+import { ARCHIVED_EVENTS } from '../src/archive/archived-events.js';
+import { POOL } from '../src/database/tokens.js';
 import { uuidv7 } from '../src/database/uuidv7.js';
+import { readPage } from '../src/events/read-transaction.js';
+import { isReady } from '../src/transaction-reports/draft.js';
+import { draftsOf } from '../src/transaction-reports/drafts.js';
 import { agency, BANK, CLIENT, FIRM, OWN, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
@@ -443,5 +449,46 @@ describe('the reports of an execution', () => {
     expect(decisions.filter((each) => each === 'NEWT v1 send')).toHaveLength(449);
     expect(decisions.at(-1)).toBe('NEWT v1 held');
     expect((await lastDraft()).to_mend).toContain(original);
+  }, 60_000);
+
+  it('read what a day that was copied under other order ids tells of by sets, and not order by order', async () => {
+    const pool = service.app.get<pg.Pool>(POOL);
+    /** Reads of the database for the reports of a day with so many orders and a copy of each; half of them are held. */
+    async function readsOf(orders: number): Promise<number> {
+      const state = { ...FILL, symbol: 'SHR', side: 'buy', exchange: 'XPAR' };
+      const events = ['ONE', 'COPY'].flatMap((name) =>
+        Array.from({ length: orders }, (_, i) => ({
+          ...{
+            event_id: uuidv7(),
+            event_type: 'order_lifecycle',
+            entity_type: 'order',
+            entity_id: `${name}-${i} ${day}`,
+          },
+          ...{ timestamp: new Date(start + i).toISOString(), action: 'fill', user_id: 'T-2', new_state: state },
+          metadata: { ...OWN, execution_id: `X-${i}`, venue_transaction_id: `V${day.replaceAll('-', '')}${i}` },
+        })),
+      );
+      const { body } = await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+      const asOf = BigInt((body.receipts as { sequence: string }[]).at(-1)!.sequence);
+      const [from, to] = [new Date(start).toISOString(), new Date(start + 3_600_000).toISOString()];
+      let reads = 0;
+      let held = 0;
+      const drafts = draftsOf({
+        ...{ ledger: 'main', asOf, deleted: [], parameters: {}, archive: service.app.get(ARCHIVED_EVENTS) },
+        ...{ period: { from: { time: from, nanos: 0 }, to: { time: to, nanos: 0 } } },
+        ...{ executingEntity: FIRM, referenceRevision: 10_000n, submittedAt: to },
+        read: (work, ledger = 'main') => {
+          reads += 1;
+          return readPage(pool, 10_000, ledger, work);
+        },
+      });
+      for await (const draft of drafts) if (draft.is === 'draft' && !isReady(draft)) held += 1;
+      expect(held).toBe(orders);
+      return reads;
+    }
+    const few = await readsOf(5);
+    start += 86_400_000;
+    day = new Date(start).toISOString().slice(0, 10);
+    expect((await readsOf(80)) - few).toBeLessThan(10);
   }, 60_000);
 });

@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { ReportingCalendar } from '../src/transaction-reports/reporting-calendar.js';
 import { transactionReference } from '../src/transaction-reports/transaction-reference.js';
 import { order, type SentEvent } from './reports/made-day.js';
-import { CCP, CLIENT, FIRM, MADE_TRANSACTIONS, SHARE, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
+import {
+  BANK,
+  CCP,
+  CLIENT,
+  FIRM,
+  MADE_TRANSACTIONS,
+  SHARE,
+  TRANSACTION_REFERENCE,
+} from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { feedbackXml } from './support/feedback.js';
 import { createKey, serviceEvents } from './support/keys.js';
@@ -446,6 +454,26 @@ describe('what is to be reported, sent and answered', () => {
         ({ action, new_state: { run } }) => action === 'reconcile' && run === id,
       );
       expect(asked).toHaveLength(1);
+    });
+
+    it("has reports of another firm apart: in no position, and listed as a difference where this firm's ledger never sent them", async () => {
+      const [first] = file.match(/<Tx><New>.*?<\/New><\/Tx>/s)!;
+      const others = first.replaceAll(FIRM, BANK);
+      expect(others).not.toBe(first);
+      const [alone, both] = await Promise.all(
+        [file, file.replace(first, first + others)].map(async (sample) => {
+          const { body } = await reconcileSample(sample, { ...DAY, list: 'differences' }).expect(200);
+          return body.rows as Row[];
+        }),
+      );
+      expect(both!.filter(({ kind }) => kind === 'position')).toEqual(alone!.filter(({ kind }) => kind === 'position'));
+      expect(counted(both!)).toEqual({ ...counted(alone!), 'sample other-entity': '1' });
+      expect(counted(alone!)['sample other-entity']).toBe('0');
+      const row = both!.find(({ sample }) => sample === 'other-entity')!;
+      expect([row.state, row.message_id, row.sample_differing]).toEqual([null, null, '4']);
+      expect(JSON.parse(row.sample_differences!)).toEqual([
+        { field: 4, name: 'executing_entity', path: 'New/ExctgPty', ours: FIRM, theirs: BANK },
+      ]);
     });
 
     it('tells a ledger nothing of what was sent of another', async () => {

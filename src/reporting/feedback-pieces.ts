@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Piece, ReadTotals } from '../long-reads/long-read.js';
+import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import { effectsOf } from '../transaction-reports/feedback-effects.js';
 import { readFeedback, type FileAdvice } from '../transaction-reports/feedback.js';
 import { MessageFileError } from '../transaction-reports/message-document.js';
@@ -13,6 +14,9 @@ import type { AdvisedRecord } from './reporting-events.js';
 const RECORDS_AT_ONCE = 500;
 /** Of records that no file has, these many are named. */
 const NAMED_RECORDS = 100;
+const ALL_REVISIONS = 2n ** 63n - 1n;
+/** What ever held is asked for. */
+const ANY_TIME = '2018-01-03T00:00:00Z';
 
 /**
  * What a file of feedback says that is news, by what was sent and answered up to an act: pieces of JSON, lists of
@@ -20,28 +24,52 @@ const NAMED_RECORDS = 100;
  */
 export async function* piecesOfFeedback(
   pool: pg.Pool,
-  { file, upToAct }: FeedbackRead,
+  { file, upToAct, sender, ofFiles }: FeedbackRead,
   gone: AbortSignal,
 ): AsyncGenerator<Piece, ReadTotals> {
   try {
     const feedback = readFeedback(file);
     const judging = new Judging(pool, upToAct);
     for (const advice of feedback.files) {
+      if (ofFiles && !(advice.answers !== undefined && ofFiles.includes(advice.answers))) continue;
       for await (const news of judging.news(advice)) {
         gone.throwIfAborted();
         if (news.length > 0) yield { text: JSON.stringify(news), asOf: String(upToAct) };
       }
     }
-    return { feedback: { messageId: feedback.messageId, files: judging.files } };
+    const { messageId, addressedTo } = feedback;
+    const firms = new Set(judging.files.flatMap(({ executingEntity }) => executingEntity ?? []));
+    const isAddressedElsewhere =
+      addressedTo !== undefined && addressedTo !== sender && !(await actFor(pool, firms)).has(addressedTo);
+    return { feedback: { messageId, addressedTo, isAddressedElsewhere, files: judging.files } };
   } catch (error) {
     throw error instanceof MessageFileError ? refusedFile(error, 'feedback') : error;
   }
+}
+
+/** Firms, and whoever submits or ever submitted for them, by the reference data as they are now. */
+async function actFor(pool: pg.Pool, firms: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const timelines = new ReferenceTimelines(async (work) => {
+    const client = await pool.connect();
+    try {
+      return await work(client);
+    } finally {
+      client.release();
+    }
+  }, ALL_REVISIONS);
+  const submitting = () =>
+    [...firms].flatMap((firm) => timelines.at(ANY_TIME).valuesEver('legal-entity', firm, 'submitting_entity'));
+  let submitters = submitting();
+  while (await timelines.readWanted()) submitters = submitting();
+  return new Set([...firms, ...submitters]);
 }
 
 class Judging {
   readonly files: FeedbackTotals['files'][number][] = [];
   /** as this very file has left them: it may answer a file twice */
   private readonly answered = new Map<string, Submissions>();
+  /** records of files of which this very file said a second thing: it decides no more which one holds */
+  private readonly inDoubt = new Set<string>();
   private named = 0;
 
   constructor(
@@ -81,7 +109,8 @@ class Judging {
         const advised = states.get(transactionReference)!;
         const { submissions, change } = withAdvice(known.get(transactionReference) ?? [], messageId, advised);
         const { state, rules } = advised;
-        if (change === 'none' || change === 'unknown' || state === 'sent') {
+        const record = `${messageId} ${keyOf(sent.executingEntity, transactionReference)}`;
+        if (change === 'none' || change === 'unknown' || state === 'sent' || this.inDoubt.has(record)) {
           judged.unchanged += 1;
           continue;
         }
@@ -94,6 +123,7 @@ class Judging {
           rules,
           contradicts,
         });
+        if (contradicts) this.inDoubt.add(record);
         if (contradicts) judged.contradictions += 1;
         else judged.changed[state] += 1;
         this.answered.set(keyOf(sent.executingEntity, transactionReference), submissions);

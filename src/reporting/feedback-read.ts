@@ -6,6 +6,10 @@ export interface FeedbackRead {
   file: Uint8Array;
   /** what was sent and answered up to here counts */
   upToAct: number;
+  /** REPORTING_SENDER */
+  sender: string | undefined;
+  /** message ids of the files of which alone it is asked what it says; undefined for all */
+  ofFiles: readonly string[] | undefined;
 }
 
 /** What feedback said of one file, and what of that was news. */
@@ -31,5 +35,9 @@ export interface JudgedFile {
 export interface FeedbackTotals {
   /** its own; undefined where it came without an envelope */
   messageId: string | undefined;
+  /** `To` of its header; undefined where that does not say */
+  addressedTo: string | undefined;
+  /** whether it says somebody else than who sends, and who executed or submits what the files have that it answers */
+  isAddressedElsewhere: boolean;
   files: readonly JudgedFile[];
 }

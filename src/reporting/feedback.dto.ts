@@ -50,6 +50,20 @@ export class FeedbackDto {
   parts: string;
   @ApiProperty({ type: String, nullable: true, description: 'Its own BizMsgIdr', example: 'FR_FDBTRA_TF_000001_26' })
   message_id: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'To of its header: for whom it is; null where it does not say',
+    example: '529900G3SW56SHYNPR95',
+  })
+  addressed_to: string | null;
+  @ApiProperty({
+    type: Boolean,
+    description:
+      'Whether that is somebody else than REPORTING_SENDER, the executing entities of the files that it answers, and who submits for these: for a person to look at. It counts all the same',
+    example: false,
+  })
+  is_addressed_elsewhere: boolean;
   @ApiProperty({ description: 'The number of the act in the ledger _reporting', example: '2' })
   act: string;
   @ApiProperty({ description: 'The ledger that it stands in, and where', example: '_reporting' })
@@ -81,6 +95,7 @@ export function shownFeedback({
   summary,
 }: RecordedAct): FeedbackDto {
   return {
+    ...{ addressed_to: null, is_addressed_elsewhere: false }, // of what was received before they were told
     ...(summary as unknown as Pick<FeedbackDto, 'bytes' | 'parts' | 'message_id' | 'files_total' | 'files'>),
     ...{ sha256: subject, act: String(act), ledger, sequence, received_by: principal, received_at: recordedAt },
   };

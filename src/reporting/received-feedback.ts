@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '../access/principal.js';
+import { CONFIG, type Config } from '../config/config.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { Problem } from '../http/problem.js';
 import { MAX_RAW_BYTES } from '../integrity/event.js';
@@ -28,23 +29,26 @@ const LISTED_FILES = 100;
 @Injectable()
 export class ReceivedFeedback {
   constructor(
+    @Inject(CONFIG) private readonly config: Config,
     private readonly longReads: LongReads,
     private readonly book: ReportingBook,
     private readonly ledger: ReportingLedger,
   ) {}
 
   /**
-   * Takes a file in, once: the same file again changes nothing. Durable once resolved. Throws invalid-body,
-   * reads-overloaded, and what appending throws; then nothing of it counts.
+   * Takes a file in, once: the same file again changes nothing, but for what it says of files that were not sent then and
+   * were since: that is judged by another act. Durable once resolved. Throws invalid-body, reads-overloaded, and what
+   * appending throws; then nothing of it counts.
    */
   async take(file: Buffer, caller: Principal, gone: AbortSignal): Promise<{ act: RecordedAct; isNew: boolean }> {
     const sha256 = createHash('sha256').update(file).digest('hex');
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
       const upToAct = await this.book.catchUp();
       const known = await this.book.find('feedback', sha256);
-      if (known) return { act: known, isNew: false };
+      const again = known && { known, ofFiles: await this.sentSince(known) };
+      if (again?.ofFiles.length === 0) return { act: again.known, isNew: false };
       try {
-        return { act: await this.record(file, sha256, upToAct, caller, gone), isNew: true };
+        return { act: await this.record(file, sha256, upToAct, caller, gone, again), isNew: true };
       } catch (error) {
         if (!(error instanceof OvertakenError)) throw error;
       }
@@ -68,22 +72,42 @@ export class ReceivedFeedback {
     return this.book.list('feedback', limit);
   }
 
+  /** Files that were not sent when it was told what feedback says of them, and are now: of those that its act lists. */
+  private async sentSince({ summary }: RecordedAct): Promise<string[]> {
+    const unknown = listedFiles(summary).flatMap(({ executing_entity: whose, message_id: id }) =>
+      whose === null && id !== null ? [id] : [],
+    );
+    return unknown.length === 0 ? [] : [...(await this.book.sentMessages(unknown))];
+  }
+
   private async record(
     file: Buffer,
     sha256: string,
     upToAct: number,
     caller: Principal,
     gone: AbortSignal,
+    again: JudgedAgain | undefined,
   ): Promise<RecordedAct> {
     const at = new Date().toISOString();
     const made = { maker: uuidv7(), principal: caller.id.slice(0, 255), at };
-    const pieces = this.longReads.pieces({ kind: 'feedback', plan: { file, upToAct } }, gone, () => Promise.resolve());
+    const plan = { file, upToAct, sender: this.config.REPORTING_SENDER, ofFiles: again?.ofFiles };
+    const pieces = this.longReads.pieces({ kind: 'feedback', plan }, gone, () => Promise.resolve());
     let number = 0;
     let next = await pieces.next();
     for (; !next.done; next = await pieces.next()) {
       const records = readJson(Buffer.from(next.value)) as unknown as AdvisedRecord[];
       await this.ledger.append(records.map((record) => advisedEvent(record, (number += 1), made)));
     }
+    const totals = next.value.feedback!;
+    const summary = again
+      ? summaryOfBoth(again.known.summary, totals)
+      : summaryOf(file.length, await this.keep(file, sha256, made), totals);
+    const act = { kind: 'feedback' as const, subject: sha256, maker: made.maker, principal: made.principal, summary };
+    return this.book.record(act, upToAct, at);
+  }
+
+  /** The file as it came, in how many parts. */
+  private async keep(file: Buffer, sha256: string, made: Parameters<typeof partEvent>[3]): Promise<number> {
     const parts = Math.ceil(file.length / MAX_RAW_BYTES);
     for (let part = 0; part < parts; part += PARTS_AT_ONCE) {
       const some = Array.from({ length: Math.min(PARTS_AT_ONCE, parts - part) }, (_, i) => {
@@ -93,14 +117,39 @@ export class ReceivedFeedback {
       });
       await this.ledger.append(some);
     }
-    const summary = summaryOf(file.length, parts, next.value.feedback!);
-    const act = { kind: 'feedback' as const, subject: sha256, maker: made.maker, principal: made.principal, summary };
-    return this.book.record(act, upToAct, at);
+    return parts;
   }
 }
 
-function summaryOf(bytes: number, parts: number, { messageId, files }: FeedbackTotals): JsonObject {
+/** What was said of a file of feedback before, and the files that it answers and that were sent since. */
+interface JudgedAgain {
+  known: RecordedAct;
+  ofFiles: readonly string[];
+}
+
+type FileSummary = JsonObject & { message_id: string | null; executing_entity: string | null };
+
+function listedFiles(summary: JsonObject): readonly FileSummary[] {
+  return summary.files as FileSummary[];
+}
+
+/** What was said before, with what is said now in the place of files that were not sent then. */
+function summaryOfBoth(before: JsonObject, { isAddressedElsewhere, files }: FeedbackTotals): JsonObject {
+  const judged = [...files];
   return {
+    ...before,
+    is_addressed_elsewhere: before.is_addressed_elsewhere === true && isAddressedElsewhere,
+    files: listedFiles(before).map((file) => {
+      const isJudged = file.executing_entity === null && file.message_id === judged[0]?.messageId;
+      return isJudged ? fileSummary(judged.shift()!) : file;
+    }),
+  };
+}
+
+function summaryOf(bytes: number, parts: number, totals: FeedbackTotals): JsonObject {
+  const { messageId, addressedTo, isAddressedElsewhere, files } = totals;
+  return {
+    ...{ addressed_to: addressedTo ?? null, is_addressed_elsewhere: isAddressedElsewhere },
     ...{ bytes: String(bytes), parts: String(parts), message_id: messageId ?? null },
     files_total: String(files.length),
     files: files.slice(0, LISTED_FILES).map(fileSummary),

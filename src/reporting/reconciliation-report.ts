@@ -14,7 +14,7 @@ export const RESULTS = [
   ...(['same', 'unanswered', 'missing', 'different', 'extra', 'contradicted', 'other-entity', 'other-ledger'] as const),
 ];
 /** The same against a file. */
-export const SAMPLE_RESULTS = ['same', 'missing', 'different', 'extra'] as const;
+export const SAMPLE_RESULTS = ['same', 'missing', 'different', 'extra', 'other-entity'] as const;
 
 export const SAMPLE_IS = 'sample_is';
 export const LIST = 'list';
@@ -22,7 +22,7 @@ export const LIST = 'list';
 /** A reconciliation is asked for as a report is, and its answer is one; its rows are made in reconciliation-rows.ts. */
 export const RECONCILIATION: Omit<Report, 'rows'> = {
   name: 'transaction-reconciliation',
-  version: 4,
+  version: 5,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { compare, parseDecimal } from '../reports/decimal.js';
+import { grouped } from '../reports/grouped.js';
 import type { ReportRun, Row } from '../reports/report.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { draftsOf } from '../transaction-reports/drafts.js';
@@ -28,6 +29,7 @@ import { byReference, type OfReference } from './draft-groups.js';
 import type { GivenPosition } from './reconciliation-read.js';
 import { LIST, RECONCILIATION, RESULTS, SAMPLE_IS, SAMPLE_RESULTS } from './reconciliation-report.js';
 import * as sql from './reporting-book.sql.js';
+import type { SentRecord } from './reporting-book.sql.js';
 import { AT, REPORTING_AS_OF, TIME_ZONE } from './reporting-parameters.js';
 import type { SentFiles } from './sent-files.js';
 
@@ -35,6 +37,9 @@ import type { SentFiles } from './sent-files.js';
 const MOST_POSITIONS = 100_000;
 /** References of the file that nothing derives, looked up at once. */
 const LOOKED_UP_AT_ONCE = 500;
+const EXECUTING_ENTITY = { field: 4, name: 'executing_entity', path: 'New/ExctgPty' } as const;
+/** Of a record of the file that is of another firm. */
+const OTHER_ENTITY = 'other-entity';
 /** field 6 */
 const SUBMITTING_ENTITY = 'New/SubmitgPty';
 const LATE = ['late', 'overdue'] as const;
@@ -179,8 +184,9 @@ export class Reconciliation {
     if (!this.by.sample) return;
     let some: ReportRecord[] = [];
     for (const record of this.by.sample.rest()) {
-      this.addPositions('sample', record);
-      this.count({ sample: 'extra' });
+      const isOwn = record.executingEntity === this.by.executingEntity;
+      if (isOwn) this.addPositions('sample', record);
+      this.count({ sample: isOwn ? 'extra' : OTHER_ENTITY });
       some.push(record);
       if (some.length < LOOKED_UP_AT_ONCE) continue;
       yield* await this.rowsOfSampleAlone(some);
@@ -189,28 +195,43 @@ export class Reconciliation {
     yield* await this.rowsOfSampleAlone(some);
   }
 
-  /** With what was sent of this ledger under their references, of whatever period. */
+  /**
+   * With what was sent of this ledger under their references for the same firm, of whatever period. Of other firms than the
+   * one that is asked for what was sent is in order.
+   */
   private async rowsOfSampleAlone(records: readonly ReportRecord[]): Promise<Row[]> {
-    const references = records.map(({ transactionReference }) => transactionReference);
-    const sent = await this.read(async (client) => {
-      const all = await sql.sentRecords(client, { executingEntity: this.by.executingEntity, references }, this.upToAct);
-      const acts = all.map(({ act }) => act);
-      const own = await sql.actsOfLedger(client, acts, this.run.ledger);
-      return all.filter(({ act }) => own.has(act));
-    });
-    return records.map(({ transactionReference, executingEntity, values }) => {
-      const own =
-        executingEntity === this.by.executingEntity
-          ? sent.filter((each) => each.transactionReference === transactionReference)
-          : [];
+    const sent = new Map<string, SentRecord[]>();
+    for (const [executingEntity, some] of grouped(records, (record) => record.executingEntity)) {
+      const references = some.map(({ transactionReference }) => transactionReference);
+      const ofFirm = await this.read(async (client) => {
+        const all = await sql.sentRecords(client, { executingEntity, references }, this.upToAct);
+        const acts = all.map(({ act }) => act);
+        const own = await sql.actsOfLedger(client, acts, this.run.ledger);
+        return all.filter(({ act }) => own.has(act));
+      });
+      for (const [name, all] of grouped(ofFirm, nameOf)) sent.set(name, all);
+    }
+    return records.flatMap((record) => {
+      const { transactionReference, executingEntity, values } = record;
+      const own = sent.get(nameOf(record)) ?? [];
+      const ofOther = executingEntity === this.by.executingEntity ? undefined : executingEntity;
+      if (ofOther !== undefined && own.length > 0 && !this.isListingAll) return [];
       const state = stateOf(own);
-      return {
+      const row: Row = {
         ...NOTHING,
         ...{ kind: 'reference', transaction_reference: transactionReference, sample: 'extra' },
         ...{ state: state === 'unsent' ? null : state, message_id: own.at(-1)?.messageId ?? null },
         ...{ trading_time: values.get('New/Tx/TradDt') ?? null, event_id: own.at(-1)?.eventId ?? null },
         sent_at: own.findLast(({ status }) => status === 'NEWT')?.sentAt ?? null,
       };
+      if (ofOther === undefined) return [row];
+      const whose = { ...EXECUTING_ENTITY, ours: this.by.executingEntity, theirs: ofOther };
+      const ofOthers = {
+        sample: OTHER_ENTITY,
+        sample_differing: numbersOf([whose]),
+        sample_differences: shown([whose]),
+      };
+      return [{ ...row, ...ofOthers }];
     });
   }
 
@@ -261,6 +282,11 @@ export class Reconciliation {
       [undefined, 'same', 'unanswered', ...OF_OTHERS].includes(result) && [undefined, 'same'].includes(sample);
     return this.isListingAll || !isGood || LATE.some((each) => each === aged?.standing);
   }
+}
+
+/** Whose report under which reference; an LEI has no blank. */
+function nameOf({ executingEntity, transactionReference }: SentRecord | ReportRecord): string {
+  return `${executingEntity} ${transactionReference}`;
 }
 
 function rowOf(of: OfReference, { aged, result, differences, sample, sampleDifferences }: Found): Row {

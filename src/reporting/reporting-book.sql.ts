@@ -267,9 +267,10 @@ function actOf({ summary, recorded_at: recordedAt, ...row }: ActRow): RecordedAc
   return { ...row, recordedAt, summary: readJson(summary) as JsonObject };
 }
 
+/** The last one: feedback may be one again. */
 export async function findAct(database: Database, kind: ActKind, subject: string): Promise<RecordedAct | undefined> {
   const { rows } = await database.query<ActRow>(
-    `SELECT ${ACT_COLUMNS} FROM reporting_acts WHERE kind = $1 AND subject = $2`,
+    `SELECT ${ACT_COLUMNS} FROM reporting_acts WHERE kind = $1 AND subject = $2 ORDER BY act DESC LIMIT 1`,
     [kind, subject],
   );
   return rows[0] && actOf(rows[0]);

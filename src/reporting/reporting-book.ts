@@ -57,6 +57,7 @@ export class ReportingBook {
     return (await this.find(act.kind, act.subject))!;
   }
 
+  /** The last one of a subject. */
   find(kind: ActKind, subject: string): Promise<RecordedAct | undefined> {
     return sql.findAct(this.pool, kind, subject);
   }

@@ -77,6 +77,16 @@ export class OrdersOfExecutions {
     return this.known.get(keyOf(told)) ?? [];
   }
 
+  /** The orders, their own ones among them, that may tell of what some events tell of, of those that were looked up. */
+  ordersOfAll(rows: Iterable<StoredRow>): ReadonlySet<string> {
+    const all = new Set<string>();
+    for (const row of rows) {
+      const told = toldBy(row);
+      for (const orderId of told ? this.ordersOf(told) : []) all.add(orderId);
+    }
+    return all;
+  }
+
   private async look(wanted: readonly { told: Told; row: StoredRow }[]): Promise<void> {
     const { run } = this;
     const { ledger, asOf } = run;

@@ -76,31 +76,62 @@ export async function lifeOfOrder(run: ReportRun, orderId: string): Promise<Orde
   return start!.rows.length === 0 ? undefined : orderLife(run, orderId, start!, 'all');
 }
 
+/**
+ * The lives of some orders, each once, in their order; of those of which nothing is recorded none. They are read by sets,
+ * and not order by order: what is read at once is a page at most. Throws DamagedRowError.
+ */
+export async function* livesOfOrders(run: ReportRun, orderIds: readonly string[]): AsyncGenerator<OrderLife> {
+  for await (const { orderId, start, corrections } of startsInTurn(run, orderIds)) {
+    if (start.rows.length > 0) yield await orderLife(run, orderId, start, 'all', corrections);
+  }
+}
+
 /** The lives of those orders of which the event is really the first in the period. */
 async function* livesBegunBy(
   run: ReportRun,
   firsts: readonly FirstEvent[],
   wanted: 'all' | 'open',
 ): AsyncGenerator<OrderLife> {
-  for (let at = 0; at < firsts.length;) {
-    const asked = firsts.slice(at, at + ORDERS_AT_ONCE);
+  const orderIds = firsts.map(({ entity_id: orderId }) => orderId);
+  for await (const { at, orderId, start, corrections, readWith } of startsInTurn(run, orderIds)) {
+    if (!(await isFirstInPeriod(run, firsts[at]!, start))) continue;
+    yield { ...(await orderLife(run, orderId, start, wanted, corrections)), readWith };
+  }
+}
+
+/** The beginning of the life of one of several orders. */
+interface StartInTurn {
+  /** which of them it is, from 0 */
+  at: number;
+  orderId: string;
+  start: LifeStart;
+  /** its own and others', where they were read with it */
+  corrections: Corrections | undefined;
+  /** as OrderLife has it */
+  readWith: readonly StoredRow[];
+}
+
+/** The beginnings of the lives of some orders, in their order, read by sets. */
+async function* startsInTurn(run: ReportRun, orderIds: readonly string[]): AsyncGenerator<StartInTurn> {
+  for (let from = 0; from < orderIds.length;) {
+    const asked = orderIds.slice(from, from + ORDERS_AT_ONCE);
     const { lives, whole } = await readLives(
       run,
-      asked.map(({ entity_id: orderId }) => ({ orderId, after: 0n })),
+      asked.map((orderId) => ({ orderId, after: 0n })),
       FIRST_READ_ROWS,
     );
     // what comes after the bytes of a page is read with the next orders, and not order by order
     const orders = asked.slice(0, Math.max(1, whole));
-    at += orders.length;
     const corrected = orders.filter((_, i) => !lives[i]!.isUnfinished && lives[i]!.rows.some(isCorrection));
-    const corrections = corrected.length > 0 ? await readCorrections(run, corrected) : undefined;
+    const places = corrected.map((orderId) => ({ entity_type: ORDER, entity_id: orderId }));
+    const known = places.length > 0 ? await readCorrections(run, places) : undefined;
     const readWith = orders.flatMap((_, i) => lives[i]!.rows);
-    for (const [i, first] of orders.entries()) {
-      const start = lives[i]!.isUnfinished ? await further(run, first.entity_id, lives[i]!) : lives[i]!;
-      if (!(await isFirstInPeriod(run, first, start))) continue;
-      const known = lives[i]!.isUnfinished ? undefined : corrections;
-      yield { ...(await orderLife(run, first.entity_id, start, wanted, known)), readWith };
+    for (const [i, orderId] of orders.entries()) {
+      const { isUnfinished } = lives[i]!;
+      const start = isUnfinished ? await further(run, orderId, lives[i]!) : lives[i]!;
+      yield { at: from + i, orderId, start, corrections: isUnfinished ? undefined : known, readWith };
     }
+    from += orders.length;
   }
 }
 

@@ -41,7 +41,10 @@ const mistakeOf = (xml: string): string => {
 
 describe('feedback', () => {
   it.each(['FR_FDBTRA_TF_000002_26', undefined])('is read as it was written, message id %s', (messageId) => {
-    expect(read(feedbackXml([PARTLY], messageId))).toEqual({ messageId, files: [PARTLY] });
+    expect(read(feedbackXml([PARTLY], messageId))).toEqual({
+      ...{ messageId, addressedTo: messageId && 'TF' },
+      files: [PARTLY],
+    });
   });
 
   it('answers several files at once', () => {
@@ -64,8 +67,10 @@ describe('feedback', () => {
   });
 
   withReference('reads the sample, and what tests write is valid by the schemas', async () => {
-    const { messageId, files } = readFeedback(await readFile(join(REFERENCE, 'samples/feedback-accepted.xml')));
-    expect(messageId).toBe('FR_FDBTRA_TF_000002_26');
+    const { messageId, addressedTo, files } = readFeedback(
+      await readFile(join(REFERENCE, 'samples/feedback-accepted.xml')),
+    );
+    expect([messageId, addressedTo]).toEqual(['FR_FDBTRA_TF_000002_26', FIRM]);
     expect(files).toEqual([
       {
         answers: PARTLY.answers,

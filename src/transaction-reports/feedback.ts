@@ -35,6 +35,8 @@ export interface FileAdvice {
 export interface Feedback {
   /** its own; undefined where it came without an envelope */
   messageId: string | undefined;
+  /** for whom it is, by its header; undefined where that does not say */
+  addressedTo: string | undefined;
   files: readonly FileAdvice[];
 }
 
@@ -54,9 +56,9 @@ export function isRefusedWhole(status: FileStatus): boolean {
  * Throws MessageFileError, with the line where there is one.
  */
 export function readFeedback(file: Uint8Array): Feedback {
-  return withMessageDocument(file, FEEDBACK_NAMESPACE, ({ messageId, document }) => {
+  return withMessageDocument(file, FEEDBACK_NAMESPACE, ({ messageId, addressedTo, document }) => {
     const [advice] = document.children({ FinInstrmRptgStsAdvc: 'one' }).FinInstrmRptgStsAdvc;
-    return { messageId, files: advice!.children({ StsAdvc: 'some' }).StsAdvc.map(fileAdvice) };
+    return { messageId, addressedTo, files: advice!.children({ StsAdvc: 'some' }).StsAdvc.map(fileAdvice) };
   });
 }
 

@@ -21,6 +21,8 @@ const PARSING = ParseOption.XML_PARSE_NO_XXE | ParseOption.XML_PARSE_NONET;
 export interface MessageDocument {
   /** `BizMsgIdr` of the header; undefined where the document comes without an envelope */
   messageId: string | undefined;
+  /** the id in `To` of the header; undefined where the header does not say, or there is none */
+  addressedTo: string | undefined;
   /** the element `Document` */
   document: Element;
 }
@@ -71,7 +73,7 @@ function parsed(file: Uint8Array): XmlDocument {
 }
 
 function opened(root: Element, namespace: string): MessageDocument {
-  if (root.is('Document', namespace)) return { messageId: undefined, document: root };
+  if (root.is('Document', namespace)) return { messageId: undefined, addressedTo: undefined, document: root };
   if (!root.is('BizData', ENVELOPE_NAMESPACE)) {
     throw new MessageFileError(
       `the file is a ${root.title}, and must be a BizData of ${ENVELOPE_NAMESPACE} or a Document of ${namespace}`,
@@ -83,8 +85,11 @@ function opened(root: Element, namespace: string): MessageDocument {
   const document = Pyld[0]!.only('Document', namespace);
   const messageId = header.named('BizMsgIdr').text();
   if (messageId === '') throw new MessageFileError('BizMsgIdr must not be empty', header.line);
-  return { messageId, document };
+  return { messageId, addressedTo: header.textAt(PARTY_ID), document };
 }
+
+/** Where the header has the id of whom a message is for; what else may stand there is not looked at. */
+const PARTY_ID = ['To', 'OrgId', 'Id', 'OrgId', 'Othr', 'Id'] as const;
 
 /** How often a child may be there: once, at most once, any number of times, or once or more. */
 export type Occurrence = 'one' | 'optional' | 'any' | 'some';
@@ -165,6 +170,14 @@ export class Element {
     const found = this.elements().filter((child) => child.is(name, this.element.namespaceUri));
     if (found.length !== 1) throw new MessageFileError(`${this.element.name} must have one ${name}`, this.line);
     return found[0]!;
+  }
+
+  /** The text of an element below it by the names on the way; undefined where one of these is not there once, or it is empty. */
+  textAt(path: readonly string[]): string | undefined {
+    const [name, ...rest] = path;
+    if (name === undefined) return this.text() || undefined;
+    const found = this.elements().filter((child) => child.is(name, this.element.namespaceUri));
+    return found.length === 1 ? found[0]!.textAt(rest) : undefined;
   }
 
   /** All its children, or its text where it has none; looked at once, as a file has many. Throws MessageFileError for both. */

@@ -40,6 +40,16 @@ describe('what a report says of positions', () => {
     expect(read.every((changes) => changes.length === 2)).toBe(true);
   });
 
+  it('is the same however the file writes the quantity', () => {
+    const quantities = ['250', '+250', '0250.', '250.000'].map((text) => {
+      const xml = transactionXml(SHARE).replace('<Unit>250<', `<Unit>${text}<`);
+      const document = `<Document xmlns="${REPORT_NAMESPACE}"><FinInstrmRptgTxRpt>${xml}</FinInstrmRptgTxRpt></Document>`;
+      const [record] = readReportRecords(Buffer.from(document));
+      return positionChangesOf(record!.values).map(({ quantity }) => formatDecimal(quantity));
+    });
+    expect(quantities).toEqual(quantities.map(() => ['250', '-250']));
+  });
+
   it('is nothing where the quantity, the instrument or the party is not known', () => {
     expect(shown({ ...SHARE, quantity: undefined })).toEqual([]);
     expect(shown({ ...SHARE, instrument: undefined })).toEqual([]);

@@ -1,4 +1,5 @@
 import { add, formatDecimal, parseDecimal, subtract, ZERO, type Decimal } from '../reports/decimal.js';
+import { xmlDecimal } from './xml-values.js';
 
 /** What a position is of. */
 export interface PositionKey {
@@ -37,7 +38,8 @@ export function positionChangesOf(values: ReadonlyMap<string, string>): Position
     .map((path) => values.get(`New/FinInstrm/${path}`))
     .find((text) => text !== undefined);
   const [element, unit] = QUANTITIES.find(([name]) => values.has(`New/Tx/Qty/${name}`)) ?? [];
-  const quantity = parseDecimal(values.get(`New/Tx/Qty/${element}`) ?? '');
+  const text = values.get(`New/Tx/Qty/${element}`) ?? '';
+  const quantity = xmlDecimal(text) ?? parseDecimal(text); // what is derived may have the form of events
   if (instrument === undefined || unit === undefined || !quantity) return [];
   const currency = values.get(`New/Tx/Qty/${element}/@Ccy`);
   const quantityIn = currency === undefined ? unit : `${unit} ${currency}`;

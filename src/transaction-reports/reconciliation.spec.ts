@@ -65,6 +65,18 @@ describe('reports against the records of a file', () => {
     expect(against([SHARE], fileOf([elsewhere])).map(({ is }) => is)).toEqual(['missing', 'extra']);
   });
 
+  it('are held against what the file leaves of a reference: what is cancelled in it after it was reported is taken back', () => {
+    const { transactionReference, executingEntity, submittingEntity } = SHARE;
+    const cancelled: TransactionReport = { status: 'CANC', transactionReference, executingEntity, submittingEntity };
+    const earlier: NewReport = { ...SHARE, quantity: { is: 'units', value: '251' } };
+    expect(against([SHARE], fileOf([earlier, cancelled, SHARE])).map(({ is }) => is)).toEqual(['same']);
+    expect(against([SHARE], fileOf([SHARE, cancelled, earlier])).map(({ is }) => is)).toEqual(['different']);
+    expect(differences(SHARE, fileOf([SHARE, cancelled]))).toEqual([{ field: 1, ours: 'NEWT', theirs: 'CANC' }]);
+    expect(against([], fileOf([SHARE, cancelled])).map(({ is }) => is)).toEqual(['extra']);
+    const elsewhere: TransactionReport = { ...cancelled, executingEntity: '529900G3SW56SHYNPR95' };
+    expect(against([SHARE], fileOf([SHARE, elsewhere])).map(({ is }) => is)).toEqual(['same', 'extra']);
+  });
+
   it('differ by field, also where one side has no value', () => {
     const xml = fileOf([{ ...SHARE, quantity: { is: 'units', value: '251' }, waivers: ['RFPT'], venue: 'XEUR' }]);
     expect(differences(SHARE, xml)).toEqual([
@@ -114,6 +126,33 @@ describe('reports against the records of a file', () => {
     expect(differences(SHARE, xml.replace('>250.000<', '>a lot<'))).toEqual([
       { field: 30, ours: '250', theirs: 'a lot' },
     ]);
+  });
+
+  it('are the same in every form that XML Schema has for numbers, signs and times', () => {
+    const below: NewReport = { ...SHARE, price: { is: 'money', amount: '-37.63', currency: 'EUR' } };
+    const xml = fileOf([below]);
+    for (const [canonical, ...forms] of [
+      ['>250<', '>+250<', '>0250.<', '>000250.00<'],
+      ['>37.63<', '>+37.63<', '>037.630<'],
+      ['<Sgn>false<', '<Sgn>0<', '<Sgn> false <'],
+      ['.123456Z', '.12345600000000Z', '.1234567891Z'],
+    ] as const) {
+      for (const form of forms) {
+        expect(xml).toContain(canonical);
+        expect([form, differences(below, xml.replace(canonical, form))]).toEqual([form, []]);
+      }
+    }
+    const half: NewReport = { ...below, quantity: { is: 'units', value: '0.5' } };
+    expect(differences(half, fileOf([half]).replace('>0.5<', '>.5<'))).toEqual([]);
+    for (const [wrong, theirs] of [['>250.5<', '250.5'] as const, ['>-250<', '-250'] as const, ['>.<', '.'] as const]) {
+      expect(differences(below, xml.replace('>250<', wrong))).toEqual([{ field: 30, ours: '250', theirs }]);
+    }
+    for (const positive of ['<Sgn>true<', '<Sgn>1<']) {
+      expect(differences(below, xml.replace('<Sgn>false<', positive))).toEqual([
+        { field: 33, ours: '-37.63', theirs: '37.63' },
+      ]);
+    }
+    expect(differences(below, xml.replace('.123456Z', '.1234559999Z'))).toMatchObject([{ field: 28 }]);
   });
 });
 

@@ -1,10 +1,10 @@
-import { parseTimestamp } from '../integrity/timestamp.js';
 import { compare, parseDecimal } from '../reports/decimal.js';
 import { FIELD_SETS, fieldsOfAll, type FieldSet } from './field-sets.js';
 import { valuesOf } from './fields.js';
 import type { ReportField } from './report-field.js';
 import type { ReportRecord } from './report-records.js';
 import type { TransactionReport } from './transaction-report.js';
+import { xmlBoolean, xmlDecimal, xmlMicros } from './xml-values.js';
 
 /** A value that is another there. Undefined where one side has none. */
 export interface FieldDifference {
@@ -19,8 +19,6 @@ export interface FieldDifference {
 /** In no XML, and so in no value. */
 const SEPARATOR = '\u0000';
 const NUMBERED = /^(.*?)\[([0-9]+)\](.*)$/;
-/** As XML Schema has truth values too. */
-const TRUTH: Readonly<Record<string, string>> = { '1': 'true', '0': 'false' };
 
 const PATHS: ReadonlySet<string> = new Set(fieldsOfAll().flatMap(({ paths }) => paths));
 
@@ -43,12 +41,18 @@ export class RecordsToMeet {
     return this.count;
   }
 
+  /**
+   * In the order of the file: a cancellation takes the new report before it back, and a new report after a cancellation
+   * stands instead of that, so that a history of one report leaves what came of it.
+   */
   add(record: ReportRecord): void {
     this.count += 1;
     const key = keyOf(record);
     const same = this.unmet.get(key);
-    if (same) same.push(this.packed(record));
-    else this.unmet.set(key, [this.packed(record)]);
+    const last = same?.at(-1);
+    if (!same) this.unmet.set(key, [this.packed(record)]);
+    else if (last!.startsWith(`${record.status}${SEPARATOR}`)) same.push(this.packed(record));
+    else same[same.length - 1] = this.packed(record);
   }
 
   /** The next record of a report that was not met yet. */
@@ -199,21 +203,13 @@ function placeOf(path: string): string {
 function isSame({ format }: ReportField, ours: string | undefined, theirs: string | undefined): boolean {
   if (ours === theirs) return true;
   if (ours === undefined || theirs === undefined) return false;
-  if (ours === 'true' || ours === 'false') return TRUTH[theirs] === ours;
+  if (ours === 'true' || ours === 'false') return xmlBoolean(theirs) === (ours === 'true');
   if (format.startsWith('DEC')) {
-    const [a, b] = [parseDecimal(ours), parseDecimal(theirs)];
+    const [a, b] = [parseDecimal(ours), xmlDecimal(theirs)];
     return a !== undefined && b !== undefined && compare(a, b) === 0;
   }
-  return format === 'DTM' && microsOf(ours) === microsOf(theirs);
-}
-
-/** What is no time of ours is the same as nothing else. */
-function microsOf(text: string): number {
-  try {
-    return parseTimestamp(text).micros;
-  } catch {
-    return NaN;
-  }
+  // what is no time of ours is the same as nothing else
+  return format === 'DTM' && xmlMicros(ours) === xmlMicros(theirs);
 }
 
 /** An LEI has no blank. */

@@ -1,5 +1,6 @@
 import { MessageFileError, withMessageDocument, type Element } from './message-document.js';
 import { REPORT_NAMESPACE } from './schema-sets.js';
+import { xmlBoolean } from './xml-values.js';
 
 /** A record of a file of transaction reports, as it stands there. */
 export interface ReportRecord {
@@ -62,7 +63,7 @@ function collect(element: Element, path: string, values: Map<string, string>): v
   }
   // field 49 is both as one
   if (element.name === 'Term') values.set(path, `${values.get(`${path}/Val`)} ${values.get(`${path}/Unit`)}`);
-  const isNegative = values.get(`${path}/Sgn`) === 'false';
+  const isNegative = xmlBoolean(values.get(`${path}/Sgn`) ?? 'true') === false;
   const amount = values.get(`${path}/Amt`);
-  if (isNegative && amount !== undefined) values.set(`${path}/Amt`, `-${amount}`);
+  if (isNegative && amount !== undefined) values.set(`${path}/Amt`, `-${amount.replace(/^\+/, '')}`);
 }

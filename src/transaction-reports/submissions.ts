@@ -78,7 +78,7 @@ export interface Advised {
   submissions: Submissions;
   /**
    * `none`: it says what was known, or what was true before. `contradicts`: a final state is to be another: nothing is
-   * changed, and the next answer decides. `unknown`: no such file has this reference.
+   * changed, and the next answer of another file decides. `unknown`: no such file has this reference.
    */
   change: 'changed' | 'none' | 'contradicts' | 'unknown';
 }

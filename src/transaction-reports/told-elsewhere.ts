@@ -2,7 +2,7 @@ import type { StoredRow } from '../integrity/stored-event.js';
 import { OrdersOfExecutions, sharedExecutionKey } from '../reports/orders-of-executions.js';
 import type { ReportRun } from '../reports/report.js';
 import { tradeTimeOf } from '../reports/trade-time.js';
-import { lifeOfOrder, type LifeEvent, type OrderLife } from '../reports/whole-lives.js';
+import { lifeOfOrder, livesOfOrders, type LifeEvent, type OrderLife } from '../reports/whole-lives.js';
 import type { ToldBefore } from './held-content.js';
 import { combined, type Timeline } from './timeline.js';
 import {
@@ -18,6 +18,8 @@ import {
 const EVENTS_AT_ONCE = 200;
 /** Executions of other orders that are kept: one order is often the counterpart of the next ones. */
 const KEPT_EXECUTIONS = 10_000;
+/** Of these what is read before it is asked for. */
+const MOST_AT_ONCE = KEPT_EXECUTIONS / 2;
 
 /** What tells an execution apart at one of its versions; undefined where it is none, or a copy. */
 type Told = { key: string; executingEntity: string | undefined } | undefined;
@@ -48,7 +50,7 @@ export class ToldElsewhere implements OtherOrders {
     if (life.readWith !== this.readWith) {
       this.orders.forget();
       this.readWith = life.readWith;
-      await this.orders.lookUp(life.readWith ?? []);
+      await this.lookUp(life.readWith ?? []);
     }
     let waiting: LifeEvent[] = [];
     for await (const event of life.events()) {
@@ -80,16 +82,36 @@ export class ToldElsewhere implements OtherOrders {
   }
 
   private async lookedUp(events: readonly LifeEvent[]): Promise<readonly LifeEvent[]> {
-    await this.orders.lookUp(events.flatMap((event) => (event.kind === 'correction' ? [] : event.versions)));
+    await this.lookUp(events.flatMap((event) => (event.kind === 'correction' ? [] : event.versions)));
     return events;
+  }
+
+  /** What other orders tell of executions that some events tell of: by sets, where a day was copied under other order ids. */
+  private async lookUp(rows: readonly StoredRow[]): Promise<void> {
+    await this.orders.lookUp(rows);
+    const missing = [...this.orders.ordersOfAll(rows)].filter((orderId) => !this.kept.has(orderId));
+    if (missing.length === 0) return;
+    let count = 0;
+    for await (const life of livesOfOrders(this.unlisted(), missing)) {
+      count += (await this.keep(life.orderId, life)).length + 1;
+      if (count >= MOST_AT_ONCE) return; // what would push the first of these out is read as it is asked for
+    }
   }
 
   /** All that an order tells of, whether or not others do before it. */
   private async executionsOf(orderId: string): Promise<readonly OtherExecution[]> {
     const known = this.kept.get(orderId);
     if (known) return known;
-    const { readRanges: _, ...run } = this.run; // looked up
-    const life = await lifeOfOrder(run, orderId);
+    return this.keep(orderId, await lifeOfOrder(this.unlisted(), orderId));
+  }
+
+  /** The run, of which nothing that is read counts as read: it is looked up. */
+  private unlisted(): ReportRun {
+    const { readRanges: _, ...run } = this.run;
+    return run;
+  }
+
+  private async keep(orderId: string, life: OrderLife | undefined): Promise<readonly OtherExecution[]> {
     const executions: OtherExecution[] = [];
     for await (const { eventId, versions } of life ? transactionsOf(life) : []) {
       const told = timelineOf(versions);
