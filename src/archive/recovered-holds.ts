@@ -88,9 +88,11 @@ export async function findHeldOtherwise(
   found: readonly FoundEvents[],
 ): Promise<string[]> {
   const objects = await sql.listUnheldObjects(owner);
+  const listed = new Set(objects.map(({ key }) => key));
   for (const { version, ranges } of found) {
-    const isKept = await sql.isHeld(owner, ranges);
-    if (!isKept && !objects.some(({ key }) => key === version.key)) objects.push(version);
+    if (listed.has(version.key) || (await sql.isHeld(owner, ranges))) continue;
+    listed.add(version.key);
+    objects.push(version);
   }
   const held: string[] = [];
   for (let i = 0; i < objects.length; i += PARALLEL) {
