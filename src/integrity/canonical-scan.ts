@@ -182,11 +182,17 @@ function sorted(names: readonly string[], members: readonly string[]): string[] 
   return places.map((place) => members[place]!);
 }
 
+const ASCII = /^[\0-\x7f]*$/;
+
 /** Reads text as jsonb prints it; each method returns the canonical form of what stood there. */
 class StoredReader {
   private at = 0;
+  /** Most texts are; then the order of names is seen without counting their bytes. */
+  private readonly isAscii: boolean;
 
-  constructor(private readonly text: string) {}
+  constructor(private readonly text: string) {
+    this.isAscii = ASCII.test(text);
+  }
 
   get isAtEnd(): boolean {
     return this.at === this.text.length;
@@ -210,7 +216,7 @@ class StoredReader {
         const name = text.slice(nameAt + 1, end - 1);
         if (names.length > 0) {
           const last = names[names.length - 1]!;
-          if (!isBeforeInJsonb(last, name)) return undefined;
+          if (!this.isBefore(last, name)) return undefined;
           if (last > name) isInOrder = false;
         }
         names.push(name);
@@ -224,6 +230,11 @@ class StoredReader {
     this.at += 1;
     const ordered = isInOrder ? members : inOrder(names, members);
     return ordered && `{${ordered.join(',')}}`;
+  }
+
+  private isBefore(a: string, b: string): boolean {
+    if (!this.isAscii) return isBeforeInJsonb(a, b);
+    return a.length === b.length ? a < b : a.length < b.length;
   }
 
   private value(depth: number): string | undefined {
