@@ -1,7 +1,17 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import request from 'supertest';
 import { connectionOptions } from '../src/database/connection.js';
-import { sampleEvent, startService, type TestService } from './support/app.js';
+import { Cluster, type Server } from '../src/database/embedded-cluster.js';
+import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js';
+import { findPackage } from '../src/database/embedded-programs.js';
+import { migrate } from '../src/database/migrate.js';
+import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { Replica } from './support/replica.js';
 import { connected, record, runJob, verify } from './support/verification.js';
 
 /** What somebody has set for everybody who connects, to values that would change what the service does, or what it sees. */
@@ -22,6 +32,94 @@ const SETTINGS: [name: string, value: string][] = [
   ['search_path', 'pg_catalog'],
 ];
 const EVENTS = 8_000;
+
+it.each(['LATIN1', 'SQL_ASCII'])(
+  'a database of the encoding %s is refused before anything is made in it',
+  async (encoding) => {
+    const name = `truetrail_test_${encoding.toLowerCase()}_${process.pid}`;
+    const { ownerUrl, adminUrl, drop } = await createTestDatabase();
+    await drop();
+    const inDatabase = (url: string, database: string): string =>
+      Object.assign(new URL(url), { pathname: `/${database}` }).href;
+    const asAdmin = (sql: string): Promise<unknown> =>
+      connected(inDatabase(adminUrl, 'postgres'), (admin) => admin.query(sql));
+    await asAdmin(
+      `CREATE DATABASE ${name} OWNER truetrail_owner TEMPLATE template0 ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C'`,
+    );
+    try {
+      await expect(migrate({ ownerUrl: inDatabase(ownerUrl, name) })).rejects.toThrow(
+        `The database has the encoding ${encoding}: make one with UTF8`,
+      );
+    } finally {
+      await asAdmin(`DROP DATABASE ${name}`);
+    }
+  },
+);
+
+describe('a server on which fsync is switched off while it runs', () => {
+  let folder: string;
+  let server: Server;
+  let adminUrl: string;
+  let replica: Replica;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'truetrail-server-settings-'));
+    chmodSync(folder, 0o711);
+    const dataDir = join(folder, 'data');
+    const embedded = await startEmbeddedPostgres({ dataDir, log: () => undefined });
+    await migrate({ ownerUrl: embedded.ownerUrl, serviceUrl: embedded.serviceUrl });
+    await embedded.stop();
+    // as somebody else's server: ours has these settings on its command line, where nobody changes them
+    const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '' };
+    const ignore = (): void => undefined;
+    server = await new Cluster(dataDir, findPackage(), ignore, settings, ignore).start();
+    const here = (url: string): string => Object.assign(new URL(url), { port: String(server.port) }).href;
+    adminUrl = here(embedded.adminUrl);
+    replica = await Replica.start({ DATABASE_URL: here(embedded.serviceUrl) });
+  }, 120_000);
+  afterAll(async () => {
+    await replica?.end('SIGTERM');
+    await server?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  it.each(['fsync', 'full_page_writes'])(
+    'gets no events until it is on again, and the replica is not ready: %s',
+    async (name) => {
+      const set = async (value: string): Promise<void> =>
+        connected(adminUrl, async (admin) => {
+          await admin.query(`ALTER SYSTEM SET ${name} = ${value}`);
+          await admin.query('SELECT pg_reload_conf()');
+        });
+      const post = (): Promise<request.Response> =>
+        request(replica.url)
+          .post('/v1/ledgers/main/events')
+          .set('Authorization', `Bearer ${TEST_KEY}`)
+          .send(sampleEvent());
+      const until = async (status: number): Promise<request.Response> => {
+        for (let i = 0; ; i++) {
+          const answer = await post();
+          if (answer.status === status) return answer;
+          if (i === 100) throw new Error(`still ${answer.status}`);
+          await pause(100);
+        }
+      };
+      await until(201);
+      await set('off');
+      const { body, headers } = await until(503);
+      expect(body).toMatchObject({
+        type: '/docs/problems/database-unavailable',
+        detail: expect.stringContaining(`${name} = off`),
+      });
+      expect(headers['retry-after']).toBeDefined();
+      const { body: ready } = await request(replica.url).get('/health/ready').expect(503);
+      expect(ready.obstacles).toEqual(['database-not-durable']);
+      await set('on');
+      await until(201);
+      await request(replica.url).get('/health/ready').expect(200);
+    },
+    60_000,
+  );
+});
 
 describe('a database with settings of its own', () => {
   let database: TestDatabase;
