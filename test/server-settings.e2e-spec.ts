@@ -37,17 +37,17 @@ it.each(['LATIN1', 'SQL_ASCII'])(
   'a database of the encoding %s is refused before anything is made in it',
   async (encoding) => {
     const name = `truetrail_test_${encoding.toLowerCase()}_${process.pid}`;
-    const { ownerUrl, adminUrl, drop } = await createTestDatabase();
-    await drop();
+    const other = await createTestDatabase();
+    await other.drop(); // it said where the server is
     const inDatabase = (url: string, database: string): string =>
       Object.assign(new URL(url), { pathname: `/${database}` }).href;
     const asAdmin = (sql: string): Promise<unknown> =>
-      connected(inDatabase(adminUrl, 'postgres'), (admin) => admin.query(sql));
+      connected(inDatabase(other.adminUrl, 'postgres'), (admin) => admin.query(sql));
     await asAdmin(
       `CREATE DATABASE ${name} OWNER truetrail_owner TEMPLATE template0 ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C'`,
     );
     try {
-      await expect(migrate({ ownerUrl: inDatabase(ownerUrl, name) })).rejects.toThrow(
+      await expect(migrate({ ownerUrl: inDatabase(other.ownerUrl, name) })).rejects.toThrow(
         `The database has the encoding ${encoding}: make one with UTF8`,
       );
     } finally {
