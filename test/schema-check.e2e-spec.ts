@@ -98,6 +98,34 @@ describe('what the schema is expected to be', () => {
       'ALTER TABLE audit_events ALTER COLUMN source_sequence TYPE numeric(19, 0)',
     ],
     [
+      'a trigger that passes for one of PostgreSQL’s own',
+      `CREATE FUNCTION public.polish() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.user_id := 'x'; RETURN NEW; END $$;
+       CREATE TRIGGER polish BEFORE INSERT ON $month FOR EACH ROW EXECUTE FUNCTION polish();
+       UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 'polish'`,
+      /^trigger audit_events_\d{4}_\d\d\.polish: should not be there/,
+      `UPDATE pg_trigger SET tgisinternal = false WHERE tgname = 'polish'; DROP TRIGGER polish ON $month; DROP FUNCTION polish()`,
+    ],
+    [
+      'a foreign key that is not looked at',
+      'ALTER TABLE checkpoints DISABLE TRIGGER ALL',
+      /^trigger checkpoints\.RI_ConstraintTrigger_c_\d+: should not be there; it is: .*, disabled$/,
+      `ALTER TABLE checkpoints ENABLE TRIGGER ALL; ALTER TABLE checkpoints ENABLE ALWAYS TRIGGER checkpoints_refuse_row;
+       ALTER TABLE checkpoints ENABLE ALWAYS TRIGGER checkpoints_refuse_statement`,
+    ],
+    [
+      'an event trigger',
+      `CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+       CREATE EVENT TRIGGER meddle ON ddl_command_end EXECUTE FUNCTION meddle()`,
+      /^event trigger meddle: should not be there; it is: on ddl_command_end of \w+ to call /,
+      'DROP EVENT TRIGGER meddle; DROP FUNCTION meddle()',
+    ],
+    [
+      'a clock that comes first',
+      `CREATE FUNCTION pg_catalog.trail_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$ SELECT '2020-01-01'::timestamptz $$`,
+      /^function pg_catalog\.trail_now\(\): should not be there/,
+      `DROP FUNCTION pg_catalog.trail_now()`,
+    ],
+    [
       'a column too many',
       'ALTER TABLE event_keys ADD COLUMN note text',
       /^column event_keys_0\.note: should not be there/,

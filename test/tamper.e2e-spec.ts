@@ -170,6 +170,83 @@ describe('a number in jsonb', () => {
   });
 });
 
+/** In a cast that takes the bytes as they are, a superuser has any bytes in a column: also such as PostgreSQL would not make. */
+describe('bytes that read as before', () => {
+  /** Sets a column of the event to these bytes. */
+  async function withBytes(
+    column: string,
+    type: 'text' | 'jsonb',
+    bytes: Buffer,
+  ): Promise<[string, ShownVerification]> {
+    const ledger = `tampered-${(ledgers += 1)}`;
+    await service.http().put(`/v1/ledgers/${ledger}`).expect(201);
+    const members = { entity_id: 'O-\ufffd', source: '\ufffd', raw: { media_type: 'x/\ufffd', data: '' } };
+    const metadata = { client_id: 'C-\ufffd', z: 'x' };
+    await record(service, EVENTS, ledger, () => ({ ...members, metadata }));
+    await tamper(
+      service.database.adminUrl,
+      `CREATE CAST (bytea AS ${type}) WITHOUT FUNCTION`,
+      `UPDATE audit_events SET ${column} = CAST('\\x${bytes.toString('hex')}'::bytea AS ${type})
+         WHERE ledger = '${ledger}' AND sequence = ${CHANGED}`,
+      `DROP CAST (bytea AS ${type})`,
+    );
+    return [ledger, await verify(service, {}, ledger)];
+  }
+
+  it.each([
+    ['entity_id', 'O-'],
+    ['source', ''],
+    ['raw_media_type', 'x/'],
+  ])('are found where they are not UTF-8 and a U+FFFD stood: %s', async (column, before) => {
+    bySuperuser('changes a column of a row', `${column}, from a U+FFFD to bytes that are not UTF-8`);
+    const bytes = Buffer.concat([Buffer.from(before), Buffer.from([0xff])]);
+    const [ledger, found] = await withBytes(column, 'text', bytes);
+    if (column === 'entity_id') {
+      // what it is done for
+      const { body } = await service.http().get(`/v1/ledgers/${ledger}/orders/O-%EF%BF%BD/history`).expect(200);
+      expect(body.events).toHaveLength(EVENTS - 1);
+    }
+    expect(places(found)).toEqual(['content@4']);
+  });
+
+  it.each([
+    [
+      'a string that is not UTF-8',
+      [
+        ['z', 'x'],
+        ['client_id', 'C-\xff'],
+      ],
+    ],
+    [
+      'names in another order than that of jsonb',
+      [
+        ['client_id', 'C-\u00ef\u00bf\u00bd'],
+        ['z', 'x'],
+      ],
+    ],
+  ] as [string, [string, string][]][])('are found in jsonb: %s', async (what, members) => {
+    bySuperuser('changes a column of a row', `metadata, to ${what}, which a search does not find`);
+    const [ledger, found] = await withBytes('metadata', 'jsonb', jsonbOf(members));
+    const { body } = await service
+      .http()
+      .get(`/v1/ledgers/${ledger}/events?metadata.client_id=C-%EF%BF%BD`)
+      .expect(200);
+    expect(body.events).toHaveLength(EVENTS - 1);
+    expect(places(found)).toEqual(['content@4']);
+  });
+
+  /** A jsonb object of strings as PostgreSQL stores it, with names and values, Latin-1 for bytes, as they are given. */
+  function jsonbOf(members: [name: string, value: string][]): Buffer {
+    const IS_OBJECT = 0x2000_0000;
+    const HAS_OFFSET = 0x8000_0000;
+    const parts = [...members.map(([name]) => name), ...members.map(([, value]) => value)];
+    const words = [IS_OBJECT + members.length, ...parts.map(({ length }, i) => (i === 0 ? HAS_OFFSET : 0) + length)];
+    const head = Buffer.alloc(4 * words.length);
+    words.forEach((word, i) => head.writeUInt32LE(word, 4 * i));
+    return Buffer.concat([head, Buffer.from(parts.join(''), 'latin1')]);
+  }
+});
+
 describe('events taken away', () => {
   it('one in the middle is missing, and its key says which', async () => {
     bySuperuser('deletes events', 'one in the middle');

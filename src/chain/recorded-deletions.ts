@@ -61,5 +61,5 @@ export async function recordedDeletions(
 
 /** The act that a record carries on; of another record none. */
 function carriedIn(newState: string): Pick<StoredRow, 'action' | 'entity_id' | 'entity_type'> {
-  return readJson(newState, { numbers: 'stored' }) as Pick<StoredRow, 'action' | 'entity_id' | 'entity_type'>;
+  return readJson(newState, { form: 'stored' }) as Pick<StoredRow, 'action' | 'entity_id' | 'entity_type'>;
 }

@@ -4,7 +4,7 @@ type Database = pg.Pool | pg.ClientBase;
 
 /** A fact of the catalogue: `about` names what it is about, `says` how that is. */
 export interface SchemaFact {
-  /** the table or function; of a month its own name */
+  /** the table, function or event trigger; of a month its own name */
   object: string;
   about: string;
   says: string;
@@ -15,7 +15,8 @@ export interface SchemaFact {
  * the service's role that decides what can be done to the trail, and with what.
  *
  * Definitions are printed by the server; NOT NULL stands with the columns (PostgreSQL 18 has constraints of that name).
- * SELECT that somebody granted to a role of his own is his business.
+ * SELECT that somebody granted to a role of his own is his business. Event triggers are the whole database's, and may
+ * change what every connection of ours does; those that belong to an extension are its own.
  */
 export async function describeSchema(
   database: Database,
@@ -37,7 +38,10 @@ WITH ours AS (
         OR EXISTS (SELECT FROM pg_inherits AS i JOIN pg_class AS p ON p.oid = i.inhparent
                      WHERE i.inhrelid = c.oid AND p.relnamespace = c.relnamespace AND p.relname = ANY ($1)))
 ), functions AS (
-  SELECT f.* FROM pg_proc AS f WHERE f.pronamespace = 'public'::regnamespace AND f.proname = ANY ($2)
+  -- those of pg_catalog come first wherever one of ours is called
+  SELECT f.*, CASE f.pronamespace WHEN 'pg_catalog'::regnamespace THEN 'pg_catalog.' ELSE '' END || f.proname AS name
+    FROM pg_proc AS f
+    WHERE f.pronamespace IN ('public'::regnamespace, 'pg_catalog'::regnamespace) AND f.proname = ANY ($2)
 ), facts AS (
   SELECT t.relname::text AS object, 'table ' || t.relname AS about,
          concat_ws(', ',
@@ -66,6 +70,7 @@ WITH ours AS (
          pg_get_constraintdef(k.oid)
            || CASE WHEN k.convalidated OR pg_get_constraintdef(k.oid) ~ 'NOT VALID' THEN '' ELSE ' NOT VALID' END
            || CASE WHEN (to_jsonb(k) ->> 'conenforced') = 'false' AND pg_get_constraintdef(k.oid) !~ 'NOT ENFORCED' THEN ' NOT ENFORCED' ELSE '' END
+           || CASE WHEN k.contype = 'f' AND (SELECT count(*) FROM pg_trigger AS g WHERE g.tgconstraint = k.oid) <> 4 THEN ', without all of its triggers' ELSE '' END
     FROM tables AS t JOIN pg_constraint AS k ON k.conrelid = t.oid AND k.contype <> 'n'
   UNION ALL
   SELECT t.relname, 'index ' || t.relname || '.' || c.relname,
@@ -77,7 +82,19 @@ WITH ours AS (
   SELECT t.relname, 'trigger ' || t.relname || '.' || g.tgname,
          pg_get_triggerdef(g.oid)
            || CASE g.tgenabled WHEN 'A' THEN ', always' WHEN 'D' THEN ', disabled' WHEN 'R' THEN ', for replication alone' ELSE ', not for replication' END
-    FROM tables AS t JOIN pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal
+    FROM tables AS t JOIN pg_trigger AS g ON g.tgrelid = t.oid
+    -- those of foreign keys have names of their own on every server: they are told when they are not as they are made
+    WHERE NOT (g.tgisinternal AND g.tgenabled = 'O' AND EXISTS (
+      SELECT FROM pg_constraint AS k JOIN pg_proc AS f ON f.oid = g.tgfoid
+        WHERE k.oid = g.tgconstraint AND k.contype = 'f' AND t.oid IN (k.conrelid, k.confrelid)
+          AND f.pronamespace = 'pg_catalog'::regnamespace AND f.proname LIKE 'RI\\_FKey\\_%'))
+  UNION ALL
+  SELECT g.evtname, 'event trigger ' || g.evtname,
+         'on ' || g.evtevent || ' of ' || g.evtowner::regrole || ' to call ' || g.evtfoid::regproc
+           || CASE g.evtenabled WHEN 'D' THEN ', disabled' ELSE '' END
+    FROM pg_event_trigger AS g
+    WHERE NOT EXISTS (SELECT FROM pg_depend AS d
+                        WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = g.oid AND d.deptype = 'e')
   UNION ALL
   SELECT t.relname, 'rule ' || t.relname || '.' || w.rulename, pg_get_ruledef(w.oid)
     FROM tables AS t JOIN pg_rewrite AS w ON w.ev_class = t.oid
@@ -98,7 +115,7 @@ WITH ours AS (
     WHERE grantee IN ('PUBLIC', $3) OR privilege !~ '^SELECT( \\(.*\\))?$'
     GROUP BY t.relname, grantee
   UNION ALL
-  SELECT f.proname, 'function ' || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')',
+  SELECT f.proname, 'function ' || f.name || '(' || pg_get_function_identity_arguments(f.oid) || ')',
          concat_ws(', ',
            'returns ' || coalesce(pg_get_function_result(f.oid), 'nothing'), (SELECT lanname FROM pg_language WHERE oid = f.prolang),
            CASE f.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
@@ -110,7 +127,7 @@ WITH ours AS (
            'body ' || encode(sha256(convert_to(coalesce(pg_get_function_sqlbody(f.oid), f.prosrc), 'UTF8')), 'hex'))
     FROM functions AS f, ours
   UNION ALL
-  SELECT f.proname, 'grant on function ' || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ') to '
+  SELECT f.proname, 'grant on function ' || f.name || '(' || pg_get_function_identity_arguments(f.oid) || ') to '
            || CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END,
          x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END
     FROM functions AS f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS x WHERE x.grantee <> f.proowner

@@ -59,6 +59,16 @@ export function connectionOptions(settings: ConnectionSettings): pg.PoolConfig {
     'plan_cache_mode=force_generic_plan',
     'jit=off',
     'search_path=public',
+    // An append is never cancelled: that of a wait for a standby would be reported as a commit. What may take only so
+    // long sets its own limit.
+    'statement_timeout=0',
+    'idle_in_transaction_session_timeout=0',
+    'idle_session_timeout=0',
+    // Past this many matches a GIN index leaves some out, at random.
+    'gin_fuzzy_search_limit=0',
+    // How definitions are printed, which are compared as text.
+    'quote_all_identifiers=off',
+    'standard_conforming_strings=on',
     `lock_timeout=${settings.lockTimeoutMs}`,
     // By itself a server holds the locks of a replica whose machine or network is gone for two hours.
     'tcp_keepalives_idle=10',

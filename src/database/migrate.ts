@@ -24,6 +24,7 @@ export async function migrate(options: {
   const login = { url: ownerUrl, asService: false, applicationName: 'truetrail migrations', lockTimeoutMs: 0 };
   const lock = await connectPatiently(connectionOptions(login), { patienceMs, log });
   try {
+    await requireUtf8(lock);
     await lock.query(`SELECT pg_advisory_lock(${MIGRATION_LOCK})`);
     if (!(await isUpToDate(lock))) {
       const dataSource = await ownerDataSource(ownerUrl).initialize();
@@ -47,6 +48,14 @@ export async function migrate(options: {
   } finally {
     await lock.end(); // the session's end releases the lock
   }
+}
+
+/** No other encoding holds all that an event may; one of single bytes would take them, and count bytes for characters. */
+async function requireUtf8(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ encoding: string }>(`SELECT current_setting('server_encoding') AS encoding`);
+  const { encoding } = rows[0]!;
+  if (encoding !== 'UTF8')
+    throw new Error(`The database has the encoding ${encoding}: make one with UTF8 (docs/installation.md has how)`);
 }
 
 /** Whether every migration of this build has run. Readable by the service's role too. */

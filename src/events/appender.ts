@@ -11,6 +11,7 @@ import { sqlState, SqlState } from '../database/sqlstate.js';
 import { isDatabaseUnavailable } from '../database/availability.js';
 import { Problem } from '../http/problem.js';
 import { ClockMonitor } from '../operation/clock-monitor.js';
+import { DurabilityMonitor } from '../operation/durability-monitor.js';
 import { envelopeOf } from '../integrity/stored-event.js';
 import { LOGGER } from '../operation/logger.js';
 import { Metrics } from '../operation/metrics.js';
@@ -45,6 +46,7 @@ export class Appender implements OnApplicationShutdown {
     @Inject(DATABASE_URL) url: string,
     private readonly ledgers: Ledgers,
     private readonly clocks: ClockMonitor,
+    private readonly durability: DurabilityMonitor,
     private readonly partitions: PartitionManager,
     private readonly metrics: Metrics,
     @Inject(ARCHIVED_EVENTS) private readonly archive: ArchivedEvents,
@@ -75,6 +77,11 @@ export class Appender implements OnApplicationShutdown {
         { retryAfterSeconds: 5 },
       );
     }
+    const [unsafe] = this.durability.obstacles;
+    if (unsafe !== undefined)
+      throw new Problem('database-unavailable', `PostgreSQL runs with ${unsafe}: nothing recorded would be safe`, {
+        retryAfterSeconds: 5,
+      });
     const queue = this.queues.get(ledger) ?? (await this.openQueue(ledger));
     if (this.isFull(queue, events.length))
       throw new Problem('queue-full', `Too many events wait for the ledger ${ledger}`);

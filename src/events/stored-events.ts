@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import pg from 'pg';
 import { copyOut } from '../database/copy-out.js';
 import type { StoredRow } from '../integrity/stored-event.js';
@@ -91,6 +92,18 @@ const EMPTY = Buffer.alloc(0);
 /** 2000-01-01T00:00:00Z, where PostgreSQL's timestamps begin, in microseconds since 1970. */
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000;
 
+/** What the decoder puts for bytes that are not UTF-8, and what an event may hold as well. */
+const REPLACEMENT = '\ufffd';
+
+/**
+ * Text as the server sent it, unchecked: a superuser can have bytes in a row that are not UTF-8, which would decode, and
+ * hash, like a U+FFFD that stood there before. They come out behind a NUL, which is in no event, and in no JSON.
+ */
+function decodeUtf8(bytes: Buffer, from: number, to: number): string {
+  const text = bytes.toString('utf8', from, to);
+  return text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(from, to)) ? `\0${text}` : text;
+}
+
 /** Fields of a binary tuple, one after the other. */
 class Tuple {
   private at = 2;
@@ -119,14 +132,14 @@ class Tuple {
 
   text(): string | null {
     const length = this.length();
-    return length === NULL_LENGTH ? null : this.bytes.toString('utf8', this.at, (this.at += length));
+    return length === NULL_LENGTH ? null : decodeUtf8(this.bytes, this.at, (this.at += length));
   }
 
   jsonb(): string | null {
     const length = this.length();
     if (length === NULL_LENGTH) return null;
     const start = this.at + JSONB_VERSION_BYTES;
-    return this.bytes.toString('utf8', start, (this.at += length));
+    return decodeUtf8(this.bytes, start, (this.at += length));
   }
 
   uuid(): string | null {

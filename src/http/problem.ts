@@ -351,7 +351,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'The database does not answer',
     meaning:
-      'The service cannot reach PostgreSQL, or it refused the work for now. Try again after Retry-After, with the same event_id.',
+      'The service cannot reach PostgreSQL, or it refused the work for now, or a crash of it could lose what it commits (fsync or full_page_writes was switched off). Try again after Retry-After, with the same event_id.',
   },
   'issuer-unavailable': {
     status: 503,

@@ -17,7 +17,7 @@ describe('numbers', () => {
     expect(canonicalize(value)).toBe(canonical);
     expect(plainDecimal(value)).toBe(plain);
     expect(readJson(canonical)).toBe(value + 0); // -0 prints as 0
-    expect(readJson(plain, { numbers: 'stored' })).toBe(value + 0);
+    expect(readJson(plain, { form: 'stored' })).toBe(value + 0);
   });
 });
 

@@ -4,6 +4,8 @@
  * nesting, and all that is wrong. For those there is readJson, whose rules these are a part of, and canonicalize.
  */
 
+import { isBeforeInJsonb } from './jsonb-order.js';
+
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
@@ -33,7 +35,7 @@ export function isSurelyCanonical(text: string): boolean {
 
 /**
  * The canonical form of an object that stands as jsonb prints it, with numbers as they were put in: what readJson with
- * `numbers: 'stored'` and then canonicalize make of it. Undefined when that is not surely so.
+ * `form: 'stored'` and then canonicalize make of it. Undefined when that is not surely so.
  */
 export function canonicalOfStored(text: string): string | undefined {
   if (text.charCodeAt(0) !== OPEN_OBJECT) return undefined;
@@ -180,11 +182,17 @@ function sorted(names: readonly string[], members: readonly string[]): string[] 
   return places.map((place) => members[place]!);
 }
 
+const ASCII = /^[\0-\x7f]*$/;
+
 /** Reads text as jsonb prints it; each method returns the canonical form of what stood there. */
 class StoredReader {
   private at = 0;
+  /** Most texts are; then the order of names is seen without counting their bytes. */
+  private readonly isAscii: boolean;
 
-  constructor(private readonly text: string) {}
+  constructor(private readonly text: string) {
+    this.isAscii = ASCII.test(text);
+  }
 
   get isAtEnd(): boolean {
     return this.at === this.text.length;
@@ -206,7 +214,11 @@ class StoredReader {
         const value = this.value(depth);
         if (value === undefined) return undefined;
         const name = text.slice(nameAt + 1, end - 1);
-        if (names.length > 0 && names[names.length - 1]! >= name) isInOrder = false;
+        if (names.length > 0) {
+          const last = names[names.length - 1]!;
+          if (!this.isBefore(last, name)) return undefined;
+          if (last > name) isInOrder = false;
+        }
         names.push(name);
         members.push(`${text.slice(nameAt, end)}:${value}`);
         const unit = text.charCodeAt(this.at);
@@ -218,6 +230,11 @@ class StoredReader {
     this.at += 1;
     const ordered = isInOrder ? members : inOrder(names, members);
     return ordered && `{${ordered.join(',')}}`;
+  }
+
+  private isBefore(a: string, b: string): boolean {
+    if (!this.isAscii) return isBeforeInJsonb(a, b);
+    return a.length === b.length ? a < b : a.length < b.length;
   }
 
   private value(depth: number): string | undefined {

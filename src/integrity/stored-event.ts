@@ -176,7 +176,7 @@ function canonicalTextOf(row: AnyStoredRow, column: string, text: string): strin
 function objectOf(row: AnyStoredRow, column: string, text: string): JsonObject {
   try {
     const isCanonical = row.jsonForm === 'canonical';
-    const value = readJson(text, isCanonical ? {} : { numbers: 'stored' });
+    const value = readJson(text, isCanonical ? {} : { form: 'stored' });
     if (isCanonical && canonicalize(value) !== text) {
       throw new DamagedRowError(row.sequence, column, 'is not in its canonical form');
     }

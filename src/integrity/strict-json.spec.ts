@@ -18,18 +18,18 @@ const vectors = JSON.parse(readFileSync(new URL('../../test/vectors/json.json', 
 };
 
 /** 'taken', or the rule that refused. */
-function outcome(input: Buffer | string, numbers: 'wire' | 'stored', maxDepth?: number): [string, JsonValue?] {
+function outcome(input: Buffer | string, form: 'wire' | 'stored', maxDepth?: number): [string, JsonValue?] {
   try {
-    return ['taken', readJson(input, maxDepth === undefined ? { numbers } : { numbers, maxDepth })];
+    return ['taken', readJson(input, maxDepth === undefined ? { form } : { form, maxDepth })];
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     return [error.rule];
   }
 }
 
-function refusal(input: Buffer | string, numbers: 'wire' | 'stored' = 'wire'): StrictJsonError {
+function refusal(input: Buffer | string, form: 'wire' | 'stored' = 'wire'): StrictJsonError {
   try {
-    readJson(input, { numbers });
+    readJson(input, { form });
   } catch (error) {
     if (error instanceof StrictJsonError) return error;
     throw error;
@@ -41,10 +41,10 @@ describe('the vectors', () => {
   test.each(vectors.cases.map((vector) => [vector.name, vector] as const))('%s', (_name, vector) => {
     const text = vector.text?.repeat(vector.times ?? 1);
     const inputs = text === undefined ? [Buffer.from(vector.hex!, 'hex')] : [Buffer.from(text), text];
-    for (const numbers of ['wire', 'stored'] as const) {
+    for (const form of ['wire', 'stored'] as const) {
       for (const input of inputs) {
-        const [rule, value] = outcome(input, numbers, vector.max_depth);
-        expect(rule).toBe(vector[numbers]);
+        const [rule, value] = outcome(input, form, vector.max_depth);
+        expect(rule).toBe(vector[form]);
         if (rule === 'taken' && vector.canonical !== undefined) expect(canonicalize(value!)).toBe(vector.canonical);
       }
     }
@@ -256,7 +256,7 @@ describe('random', () => {
       const value = randomDouble();
       const plain = plainDecimal(value);
       if (readJson(String(value)) !== value || readJson(plain) !== value) throw new Error(`wire: ${value}`);
-      if (readJson(plain, { numbers: 'stored' }) !== value) throw new Error(`stored: ${plain}`);
+      if (readJson(plain, { form: 'stored' }) !== value) throw new Error(`stored: ${plain}`);
       if (String(value).includes('e') && outcome(String(value), 'stored')[0] !== 'number-not-canonical') {
         throw new Error(`stored: ${value}`);
       }

@@ -1,6 +1,7 @@
 /// <reference lib="es2024.string" />
 import { isUtf8 } from 'node:buffer';
 import { plainDecimal, type JsonObject, type JsonValue } from './canonical-json.js';
+import { isBeforeInJsonb } from './jsonb-order.js';
 
 export type { JsonObject, JsonValue };
 
@@ -14,7 +15,8 @@ export type StrictJsonRule =
   | 'lone-surrogate'
   | 'number-precision' // more digits than a double keeps
   | 'number-range' // past the largest double, or below the smallest
-  | 'number-not-canonical'; // only in stored text: the right value, written otherwise than we write it
+  | 'number-not-canonical' // only in stored text: the right value, written otherwise than we write it
+  | 'member-order'; // only in stored text: names that stand otherwise than jsonb keeps them
 
 /** Why a text was refused, and where. `message` is a sentence for people; the rest is for programs. */
 export class StrictJsonError extends Error {
@@ -38,9 +40,10 @@ export interface ReadJsonOptions {
   /**
    * `wire` (the default): a number is taken if the shortest form of its double has the value of the digits sent.
    * `stored`: the text is what PostgreSQL printed of a jsonb, and a number must stand there as we put it in: the plain
-   * decimal form of its canonical form. Everything else in jsonb was put there by somebody else.
+   * decimal form of its canonical form; and names in the order of jsonb, or look-ups by one of them fail where no hash
+   * would show it. Everything else in jsonb was put there by somebody else.
    */
-  numbers?: 'wire' | 'stored';
+  form?: 'wire' | 'stored';
 }
 
 /** The reader recurses; at this depth it uses a small part of the default stack. */
@@ -54,13 +57,13 @@ export const MAX_DEPTH = 500;
  * Throws StrictJsonError, and nothing else whatever the text; RangeError if maxDepth is no depth.
  */
 export function readJson(input: Buffer | string, options: ReadJsonOptions = {}): JsonValue {
-  const { maxDepth = 32, numbers = 'wire' } = options;
+  const { maxDepth = 32, form = 'wire' } = options;
   if (!Number.isInteger(maxDepth) || maxDepth < 1 || maxDepth > MAX_DEPTH) {
     throw new RangeError(`maxDepth is a whole number from 1 to ${MAX_DEPTH}`);
   }
   if (typeof input !== 'string' && !isUtf8(input)) throw notUtf8(input);
   // Decoding keeps a byte order mark as U+FEFF, which the grammar then refuses.
-  return new Reader(input, maxDepth, numbers === 'stored').readText();
+  return new Reader(input, maxDepth, form === 'stored').readText();
 }
 
 const QUOTE = 0x22;
@@ -129,6 +132,7 @@ class Reader {
   private readObject(): JsonObject {
     const level = this.enter();
     const object: JsonObject = {};
+    let last: string | undefined;
     this.skipBlanks();
     if (this.text.charCodeAt(this.at) !== 0x7d) {
       for (;;) {
@@ -140,6 +144,10 @@ class Reader {
         if (Object.hasOwn(object, name)) {
           this.fail('duplicate-name', `The member name ${shown(name)} stands twice in one object`, nameAt);
         }
+        if (this.stored && last !== undefined && !isBeforeInJsonb(last, name)) {
+          this.fail('member-order', `The member name ${shown(name)} should stand before ${shown(last)}`, nameAt);
+        }
+        last = name;
         this.skipBlanks();
         if (this.text.charCodeAt(this.at) !== 0x3a) this.unexpected('":"');
         this.at++;

@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import { Ledgers } from '../events/ledgers.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
-import { durabilitySettings } from './startup.sql.js';
+import { unsafeSettings } from './startup.sql.js';
 
 /** What must be there before the first event: a server that keeps what it says it keeps, months, ledgers. */
 @Injectable()
@@ -32,9 +32,8 @@ export class Foundation {
 
   /** An acknowledgement would be a lie on a server that does not sync. */
   private async refuseUnsafeServer(): Promise<void> {
-    for (const { name, setting } of await durabilitySettings(this.pool)) {
-      if (setting !== 'on')
-        throw new Error(`PostgreSQL runs with ${name} = ${setting}: set it to on, or nothing recorded is safe`);
-    }
+    const [setting] = await unsafeSettings(this.pool);
+    if (setting !== undefined)
+      throw new Error(`PostgreSQL runs with ${setting}: set it to on, or nothing recorded is safe`);
   }
 }

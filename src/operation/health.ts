@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Injectable } from '@nestjs/common';
 import { isUpToDate } from '../database/migrate.js';
 import { OperationPool } from '../database/operation-pool.js';
+import { DurabilityMonitor } from './durability-monitor.js';
 import { withTimeLimit } from './time-limit.js';
 
 const PROBE_TIMEOUT_MS = 2_000;
@@ -13,7 +14,10 @@ export class Health {
   private migrated = false;
   private probe: Promise<string[]> | undefined;
 
-  constructor(private readonly connections: OperationPool) {
+  constructor(
+    private readonly connections: OperationPool,
+    private readonly durability: DurabilityMonitor,
+  ) {
     setMaxListeners(0, this.shutdown.signal); // one for each answer that is under way
   }
 
@@ -50,7 +54,11 @@ export class Health {
         text: `SELECT NOT pg_is_in_recovery() AS writable, EXISTS (SELECT FROM months
                  WHERE month = date_trunc('month', trail_now(), 'UTC')::date AND state = 'open') AS month`,
       });
-      return [...(rows[0]!.writable ? [] : ['database-read-only']), ...(rows[0]!.month ? [] : ['month'])];
+      return [
+        ...(rows[0]!.writable ? [] : ['database-read-only']),
+        ...(rows[0]!.month ? [] : ['month']),
+        ...(this.durability.obstacles.length === 0 ? [] : ['database-not-durable']),
+      ];
     } finally {
       client.off('error', ignore);
       client.release();

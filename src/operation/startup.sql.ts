@@ -1,11 +1,13 @@
 import type pg from 'pg';
 
-/** The settings without which a commit may be lost in a crash. */
-export async function durabilitySettings(pool: pg.Pool): Promise<{ name: string; setting: string }[]> {
-  const { rows } = await pool.query<{ name: string; setting: string }>(
-    `SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes')`,
-  );
-  return rows;
+/** Settings by which a commit may be lost in a crash, as `fsync = off`; none where all is as it should be. */
+export async function unsafeSettings(pool: pg.Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ setting: string }>({
+    name: 'unsafe_settings',
+    text: `SELECT name || ' = ' || current_setting(name) AS setting FROM unnest(ARRAY['fsync', 'full_page_writes']) AS name
+             WHERE current_setting(name) <> 'on'`,
+  });
+  return rows.map(({ setting }) => setting);
 }
 
 export async function recordedConfigDigest(pool: pg.Pool): Promise<Buffer | null> {

@@ -75,7 +75,7 @@ function timestampOf({ timestamp, timestamp_nanos, timestamp_digits }: FactRow):
 /** Throws DamagedRowError. */
 function objectOf(row: FactRow & Pick<StoredRow, 'sequence'>, column: 'new_state' | 'metadata'): JsonObject {
   try {
-    const value = readJson(row[column], row.jsonForm === 'canonical' ? {} : { numbers: 'stored' });
+    const value = readJson(row[column], row.jsonForm === 'canonical' ? {} : { form: 'stored' });
     if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;

@@ -61,7 +61,7 @@ function selectedMember(row: OrderMembersRow & Pick<StoredRow, 'sequence'>, name
   const text = row[name];
   if (text === null) return null;
   try {
-    return cellOf(readJson(text, row.jsonForm === 'canonical' ? {} : { numbers: 'stored' }));
+    return cellOf(readJson(text, row.jsonForm === 'canonical' ? {} : { form: 'stored' }));
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     throw new DamagedRowError(row.sequence, SELECTED[name], error.message, { cause: error });
