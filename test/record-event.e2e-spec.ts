@@ -90,6 +90,15 @@ describe('recording one event', () => {
     expect(other.body.type).toBe('/docs/problems/idempotency-key-mismatch');
   });
 
+  it('refuses a batch with an Idempotency-Key where an event has no id, which would be recorded twice', async () => {
+    const { event_id: id, ...event } = sampleEvent();
+    const send = (...events: object[]) =>
+      service.http().post('/v1/ledgers/main/events/batch').set('Idempotency-Key', id).send({ events });
+    const refused = await send(sampleEvent(), event).expect(400);
+    expect(refused.body.errors).toMatchObject([{ pointer: '/events/1/event_id', rule: 'required' }]);
+    await send(sampleEvent(), sampleEvent()).expect(201);
+  });
+
   it('answers 404 for a ledger that is not there, 403 for its own, 401 without a key', async () => {
     expect((await post(sampleEvent(), 'nowhere').expect(404)).body.type).toBe('/docs/problems/ledger-not-found');
     expect((await post(sampleEvent(), '_service').expect(403)).body.type).toBe('/docs/problems/forbidden');

@@ -32,8 +32,14 @@ export function readEventBody(body: unknown, newEventId: () => string): ReadEven
   return readEvent(readJsonBody(body), newEventId);
 }
 
-/** The body of a batch, as its events in order. Throws with the pointers of all its mistakes, 100 at most. */
-export function readBatchBody(body: unknown, newEventId: () => string): ReadEvent[] {
+const KEY_IS_FOR_ONE =
+  'event_id is missing: Idempotency-Key stands for a single event, give each of a batch an id of its own';
+
+/**
+ * The body of a batch, as its events in order. Throws with the pointers of all its mistakes, 100 at most. Whoever sends an
+ * Idempotency-Key counts on a repeat to be one: then every event must have its id.
+ */
+export function readBatchBody(body: unknown, newEventId: () => string, idempotencyKey?: string): ReadEvent[] {
   const batch = readJsonBody(body, MAX_EVENT_DEPTH + BATCH_DEPTH);
   const errors: FieldError[] = [];
   if (!isObject(batch))
@@ -53,6 +59,8 @@ export function readBatchBody(body: unknown, newEventId: () => string): ReadEven
   const read: ReadEvent[] = [];
   events.forEach((event, i) => {
     const mistakes = eventErrors(event, `/events/${i}`);
+    if (idempotencyKey !== undefined && isObject(event) && event.event_id === undefined)
+      mistakes.push({ pointer: `/events/${i}/event_id`, rule: 'required', detail: KEY_IS_FOR_ONE });
     if (mistakes.length > 0) errors.push(...mistakes);
     else if (errors.length === 0) read.push(canonical(event, newEventId));
   });

@@ -77,7 +77,8 @@ export class EventsController {
   @ApiOperation({
     operationId: 'recordBatch',
     summary: 'Record up to 10,000 events, all or nothing',
-    description: '201 if anything was new, else 200. Receipts come in the order of the events.',
+    description:
+      '201 if anything was new, else 200. Receipts come in the order of the events. Give each an event_id: an Idempotency-Key stands for one event, and with it a batch is refused that has events without an id.',
   })
   @ApiBody({ type: EventBatchDto })
   @ApiAnswer(201, BatchReceiptsDto)
@@ -86,11 +87,12 @@ export class EventsController {
   async recordBatch(
     @Param('ledger') ledger: string,
     @Body() body: unknown,
+    @Headers('idempotency-key') idempotencyKey: string | undefined,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BatchReceiptsDto> {
     this.intake.assertPostable(ledger);
-    const appended = await this.intake.recordBatch(ledger, readBatchBody(body, uuidv7), caller);
+    const appended = await this.intake.recordBatch(ledger, readBatchBody(body, uuidv7, idempotencyKey), caller);
     const ids = new Set<string>();
     let repeated = 0;
     for (const { receipt, repeated: wasThere } of appended) {
