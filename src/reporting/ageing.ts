@@ -20,6 +20,11 @@ export const STANDINGS = [
 ];
 export type Standing = (typeof STANDINGS)[number];
 
+/** Of an execution of somebody who is no investment firm of the reference data: no firm here reports it. */
+export const NO_FIRM = 'no-firm';
+/** The same with what is no report of anybody. */
+export const LISTED_STANDINGS = [...STANDINGS.slice(0, 4), NO_FIRM, ...STANDINGS.slice(4)] as const;
+
 /** The states of a report, what needs somebody first; `unsent` is told apart by whether it could be sent. */
 export const AGEING_STATES = [
   ...(['held', 'rejected', 'drafted', 'cancelled', 'cancelling', 'pending', 'sent', 'accepted'] as const),

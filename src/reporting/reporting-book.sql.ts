@@ -285,6 +285,16 @@ export async function listActs(database: Database, kind: ActKind, limit: number)
   return rows.map(actOf);
 }
 
+/** LEIs of all firms for which there was a submission of a ledger, up to an act. */
+export async function submittedFirms(database: Database, ledger: string, upToAct: number): Promise<string[]> {
+  const { rows } = await database.query<{ firm: string }>(
+    `SELECT DISTINCT summary->>'executing_entity' AS firm FROM reporting_acts
+       WHERE kind = 'submission' AND summary->>'ledger' = $1 AND act <= $2`,
+    [ledger, upToAct],
+  );
+  return rows.map(({ firm }) => firm);
+}
+
 /** The number of the last file of all that were sent; 0 before the first. */
 export async function lastFileNumber(database: Database): Promise<number> {
   const { rows } = await database.query<{ number: string | null }>(
