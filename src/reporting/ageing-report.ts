@@ -4,7 +4,6 @@ import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { defineReport, type ReportParameter, type ReportRun } from '../reports/report.js';
 import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
-import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import type { Draft, NotReportable } from '../transaction-reports/draft.js';
 import { draftsOf } from '../transaction-reports/drafts.js';
 import { RTS22 } from '../transaction-reports/rules/rts22-rules.js';
@@ -18,7 +17,7 @@ import {
 } from '../transaction-reports/transactions-report.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { agedOf, AGEING_STATES, LISTED_STANDINGS, NO_FIRM, STANDINGS, type Aged } from './ageing.js';
-import { authorityCalendar } from './authority-calendar.js';
+import { AuthorityCalendars } from './authority-calendar.js';
 import { byReference, type OfReference } from './draft-groups.js';
 import * as sql from './reporting-book.sql.js';
 import { AT, REPORTING_AS_OF, STANDING_PARAMETERS, TIME_ZONE } from './reporting-parameters.js';
@@ -183,9 +182,7 @@ function countIn(counts: Map<string, number>, key: string): void {
 /** By what a run looks at every firm's executions. */
 interface AgeingBy {
   firms: readonly string[];
-  /** Whether a firm was an investment firm at a time. */
-  isFirmAt: (firm: string, time: string) => boolean;
-  calendar: Awaited<ReturnType<typeof authorityCalendar>>;
+  calendars: AuthorityCalendars;
   referenceRevision: bigint;
   upToAct: number;
 }
@@ -193,16 +190,10 @@ interface AgeingBy {
 async function ageingBy(run: ReportRun): Promise<AgeingBy> {
   const referenceRevision = BigInt(run.parameters[REFERENCE_AS_OF] ?? '0');
   const upToAct = Number(run.parameters[REPORTING_AS_OF]);
-  const read: Parameters<typeof authorityCalendar>[0] = (work) => run.read((client) => work(client));
   const given = run.parameters[EXECUTING_ENTITY];
   const firms = given === undefined ? await allFirms(run, referenceRevision, upToAct) : [given];
-  const timelines = new ReferenceTimelines(read, referenceRevision);
-  const isFirmAt = (firm: string, time: string): boolean =>
-    timelines.at(time).find('legal-entity', firm)?.attributes.investment_firm === 'yes';
-  for (const firm of firms) isFirmAt(firm, run.parameters[AT]!);
-  await timelines.readWanted();
-  const calendar = await authorityCalendar(read, referenceRevision, run.parameters[TIME_ZONE]!);
-  return { firms, isFirmAt, calendar, referenceRevision, upToAct };
+  const calendars = await AuthorityCalendars.read(run, firms);
+  return { firms, calendars, referenceRevision, upToAct };
 }
 
 /** Throws invalid-parameter where there is none. */
@@ -215,7 +206,7 @@ async function allFirms(run: ReportRun, referenceRevision: bigint, upToAct: numb
 }
 
 async function listFirm(run: ReportRun, executingEntity: string, by: AgeingBy, list: AgeingList): Promise<void> {
-  const { firms, calendar, referenceRevision, upToAct } = by;
+  const { firms, calendars, referenceRevision, upToAct } = by;
   const at = run.parameters[AT]!;
   const drafts = draftsOf({ ...run, executingEntity, referenceRevision, submittedAt: at });
   const sentOf = (eventIds: readonly string[]) =>
@@ -227,7 +218,7 @@ async function listFirm(run: ReportRun, executingEntity: string, by: AgeingBy, l
   };
   for await (const of of byReference(withLastOfEach(drafts, addOfNoFirm), executingEntity, sentOf)) {
     if (isForAnotherFirm(of, executingEntity, by)) continue;
-    const aged = agedOf(of, at, calendar);
+    const aged = agedOf(of, at, (time) => calendars.of(executingEntity, time));
     if (aged) list.add(listedOf(of, executingEntity, aged));
   }
 }
@@ -236,11 +227,11 @@ async function listFirm(run: ReportRun, executingEntity: string, by: AgeingBy, l
  * Whether a report would be the firm's for want of a statement alone, while it was no investment firm, and another one of
  * those that are listed was.
  */
-function isForAnotherFirm({ drafts, sent }: OfReference, firm: string, { firms, isFirmAt }: AgeingBy): boolean {
+function isForAnotherFirm({ drafts, sent }: OfReference, firm: string, { firms, calendars }: AgeingBy): boolean {
   const draft = drafts.at(-1);
   if (firms.length === 1 || sent.length > 0 || !draft || draft.isFirmStated) return false;
   const time = (draft.report.status === 'NEWT' ? draft.report.tradingTime : undefined) ?? draft.time;
-  return !isFirmAt(firm, time) && firms.some((other) => isFirmAt(other, time));
+  return !calendars.isFirmAt(firm, time) && firms.some((other) => calendars.isFirmAt(other, time));
 }
 
 /** The same, and tells of each execution or allocation the last. */

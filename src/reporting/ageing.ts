@@ -51,13 +51,13 @@ export interface Aged {
 }
 
 /**
- * How a reference stands at a time. Undefined where nothing is to be reported of it, and the authority never had it.
+ * How a reference stands at a time, by the days of the authority that count for what was executed at a time. Undefined where nothing is to be reported of it, and the authority never had it.
  * Throws TimestampError.
  */
 export function agedOf(
   { decision, sent }: Pick<OfReference, 'decision' | 'sent'>,
   at: string,
-  calendar: ReportingCalendar,
+  calendarAt: (time: string) => ReportingCalendar,
 ): Aged | undefined {
   const state = stateOf(sent);
   const lastNew = sent.findLast(({ status }) => status === 'NEWT');
@@ -85,7 +85,7 @@ export function agedOf(
   // a year mistyped must not put off the deadline
   const dueBy = isToBeMended(draft, TRADING_TIME) ? time : tradingTime;
   const reported = { tradingTime: dueBy, state: stateBeforeCancelling(sent), sentAt: lastNew?.sentAt };
-  const { timeliness, deadline, workingDaysLate } = ageingOf(reported, at, calendar);
+  const { timeliness, deadline, workingDaysLate } = ageingOf(reported, at, calendarAt(dueBy));
   return { ...common, standing: timeliness, state: shown, deadline, workingDaysLate, tradingTime, next };
 }
 
