@@ -20,7 +20,7 @@ import { agedOf, AGEING_STATES, LISTED_STANDINGS, NO_FIRM, STANDINGS, type Aged 
 import { AuthorityCalendars } from './authority-calendar.js';
 import { byReference, type OfReference } from './draft-groups.js';
 import * as sql from './reporting-book.sql.js';
-import { AT, REPORTING_AS_OF, STANDING_PARAMETERS, TIME_ZONE } from './reporting-parameters.js';
+import { AT, REPORTING_AS_OF, STANDING_PARAMETERS } from './reporting-parameters.js';
 
 /** References that are held at once, to be put in their order: some 85 MB. */
 const MOST_HELD = 100_000;

@@ -31,7 +31,7 @@ import type { GivenPosition } from './reconciliation-read.js';
 import { LIST, RECONCILIATION, RESULTS, SAMPLE_IS, SAMPLE_RESULTS } from './reconciliation-report.js';
 import * as sql from './reporting-book.sql.js';
 import type { SentRecord } from './reporting-book.sql.js';
-import { AT, REPORTING_AS_OF, TIME_ZONE } from './reporting-parameters.js';
+import { AT, REPORTING_AS_OF } from './reporting-parameters.js';
 import type { SentFiles } from './sent-files.js';
 
 /** Positions that are held at once: some 70 MB. */
