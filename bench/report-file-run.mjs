@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { importFrom } from './processes.mjs';
 
 const { build, reports, fileReports, fileMb, schemas } = JSON.parse(process.argv[2]);
-const { fileMakingOf } = await importFrom(build, 'src/reporting/file-making.js');
+const { fileMakingOf, sendingOf } = await importFrom(build, 'src/reporting/file-making.js');
 const { zipOfReports } = await importFrom(build, 'src/reporting/report-zip.js');
 
 const FIRM = '9695TESTFIRM00000112';
@@ -110,7 +110,7 @@ const progress = {
 const begun = performance.now();
 for await (const piece of zipOfReports(
   allReports(),
-  fileMakingOf(config, '2026-06-02T18:00:00.000000Z', 1),
+  fileMakingOf(config, sendingOf(config), '2026-06-02T18:00:00.000000Z', 1),
   progress,
 )) {
   zipBytes += piece.length;

@@ -400,7 +400,17 @@ describe('reference data', () => {
     expect(body.kinds[0]).toMatchObject({
       id: 'lei',
       changes: '0',
-      columns: [{ name: 'lei', required: true }, {}, {}, { name: 'investment_firm' }, { name: 'submitting_entity' }],
+      columns: [
+        { name: 'lei', required: true },
+        {},
+        {},
+        { name: 'investment_firm' },
+        { name: 'submitting_entity' },
+        {},
+        {},
+        {},
+        {},
+      ],
     });
   });
 

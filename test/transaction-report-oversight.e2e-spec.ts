@@ -141,6 +141,7 @@ describe('what is to be reported, sent and answered', () => {
           'other-ledger': '0',
           contradicted: '0',
           unanswered: '0',
+          'no-firm': '0',
         },
       });
     });
@@ -268,16 +269,23 @@ describe('what is to be reported, sent and answered', () => {
         (await service.http().get(`/v1/ledgers/desk-2/reports/${name}`).query(DAY).expect(200)).body.rows;
       // of each reference the last row counts: what was corrected or voided ends with a cancellation
       const last = new Map<string, string>();
-      for (const row of await report('transactions')) {
+      const reported = await report('transactions');
+      for (const row of reported) {
         const reference = row.f2_transaction_reference;
         if (reference) last.set(reference, row.f1_report_status === 'CANC' ? 'none' : row.status!);
       }
       const expected = [...last].filter(([, status]) => status !== 'none').sort();
       const listed = (await report('transaction-ageing')).filter(({ kind }) => kind === 'report');
-      const found = listed.map(({ transaction_reference: reference, state }) => [
-        reference,
-        state === 'held' ? 'held' : 'reportable',
-      ]);
+      const found = listed
+        .filter(({ timeliness }) => timeliness !== 'no-firm')
+        .map(({ transaction_reference: reference, state }) => [reference, state === 'held' ? 'held' : 'reportable']);
+      // of an execution the last version counts
+      const ends = new Map(reported.map((row) => [row.event_id, row]));
+      const ofNoFirm = [...ends.values()].filter(({ reason }) => reason?.endsWith('no firm here reports it') === true);
+      expect(
+        listed.flatMap((row) => (row.timeliness === 'no-firm' ? [[row.event_id, row.to_mend]] : [])).sort(),
+      ).toEqual(ofNoFirm.map((row) => [row.event_id, row.reason]).sort());
+      expect(ofNoFirm).toHaveLength(2);
       expect(found.sort()).toEqual(expected);
       expect(expected.filter(([, status]) => status === 'held').length).toBeGreaterThan(5);
       expect(expected.length).toBeLessThan(last.size);

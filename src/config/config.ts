@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { DEFAULT_PATTERN, messageIdOf, MessageIdError, MAX_MESSAGE_ID } from './message-id.js';
+import { DEFAULT_PATTERN, MAX_MESSAGE_ID, mistakeOfNames, PARTY_FORM, PATTERN_FORM } from './message-id.js';
 import { duration, integer, oneOf, text, timeZone, url, urls, type Setting } from './settings.js';
 
 /**
@@ -148,23 +148,23 @@ export const SETTINGS = {
     why: 'What kept answers of reports may take in the database, packed. Past it runs fail, so that appends never want for room.',
   }),
   REPORTING_SENDER: text({
-    pattern: /^[A-Za-z0-9]{1,20}$/,
+    pattern: PARTY_FORM,
     accepts:
       '1 to 20 letters and digits: an LEI (with a shorter REPORTING_FILE_NAME), or a code that the authority gave',
-    fallbackText: 'none: no transaction reports are submitted',
-    why: 'Who sends files of transaction reports, in their headers and names. See docs/transaction-report-states.md.',
+    fallbackText: 'none: transaction reports are submitted of firms alone whose entry says it',
+    why: 'Who sends files of transaction reports, in their headers and names, where the entry of the firm has no report_sender. See docs/transaction-report-states.md.',
   }),
   REPORTING_RECEIVER: text({
-    pattern: /^[A-Za-z0-9]{1,20}$/,
+    pattern: PARTY_FORM,
     accepts: '1 to 20 letters and digits',
-    fallbackText: 'none: no transaction reports are submitted',
-    why: 'Which authority gets them, in their headers and names: mostly the code of its country.',
+    fallbackText: 'none: transaction reports are submitted of firms alone whose entry says it',
+    why: 'Which authority gets them, in their headers and names, where the entry of the firm has no report_receiver: mostly the code of its country.',
   }),
   REPORTING_FILE_NAME: text({
-    pattern: /^[A-Za-z0-9._{}:-]{0,100}\{sequence(?::[1-9][0-9]?)?\}[A-Za-z0-9._{}:-]{0,100}$/,
+    pattern: PATTERN_FORM,
     accepts: 'a pattern with {sequence}, as {sender}_{receiver}_{sequence:6}',
     fallback: DEFAULT_PATTERN,
-    why: 'How files are named; the name is also the message id, which has 35 characters at most. In braces: sender, receiver, sequence, version, previous, yyyy, yy, mm, dd; a number after a colon fills up with zeros.',
+    why: 'How files are named, where the entry of the firm has no report_file_name; the name is also the message id, which has 35 characters at most. In braces: sender, receiver, sequence, version, previous, yyyy, yy, mm, dd; a number after a colon fills up with zeros.',
   }),
   REPORTING_FILE_REPORTS: integer({
     min: 1,
@@ -184,8 +184,9 @@ export const SETTINGS = {
     why: "A folder with the authority's schemas, named as they are published: every file is held against them before it counts as sent. Which ones: docs/transaction-report-states.md.",
   }),
   REPORTING_TIME_ZONE: timeZone({
-    fallbackText: 'none: the report `transaction-ageing` has to be asked with one',
-    why: 'Whose days and midnights count for the deadline of a transaction report: those of the authority. Its holidays are reference data (kind `authority-holiday`).',
+    fallbackText:
+      'none: the report `transaction-ageing` has to be asked with one, unless the entries of all firms have theirs',
+    why: 'Whose days and midnights count for the deadline of a transaction report, where the entry of the firm has no report_time_zone: those of the authority. Its holidays are reference data (kind `authority-holiday`).',
   }),
   EVIDENCE_RUN_DAYS: integer({
     min: 1,
@@ -466,14 +467,7 @@ export const RULES: readonly { of: readonly (keyof Config)[]; says: string; keep
 function namesFiles(config: Config): boolean {
   const { REPORTING_FILE_NAME: pattern, REPORTING_SENDER: sender, REPORTING_RECEIVER: receiver } = config;
   if (pattern === undefined || sender === undefined || receiver === undefined) return true;
-  const first = { sender, receiver, sequence: 1, version: 0, previous: 0, day: '2026-01-01' };
-  try {
-    messageIdOf(pattern, first, MAX_MESSAGE_ID);
-    return true;
-  } catch (error) {
-    if (!(error instanceof MessageIdError)) throw error;
-    return false;
-  }
+  return mistakeOfNames(pattern, sender, receiver) === undefined;
 }
 
 /** Shorter passwords would be found in half of all words. */

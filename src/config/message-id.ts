@@ -20,8 +20,25 @@ export interface MessageIdParts {
 /** As three public implementations have it. */
 export const DEFAULT_PATTERN = '{sender}_DATTRA_{receiver}_{sequence:6}-{version}-{previous:6}_{yy}';
 
+/** What a pattern looks like, as far as a regular expression says it. */
+export const PATTERN_FORM = /^[A-Za-z0-9._{}:-]{0,100}\{sequence(?::[1-9][0-9]?)?\}[A-Za-z0-9._{}:-]{0,100}$/;
+/** What senders and receivers are called: an LEI, or a code that an authority gave. */
+export const PARTY_FORM = /^[A-Za-z0-9]{1,20}$/;
+
 /** `BizMsgIdr` takes no more. */
 export const MAX_MESSAGE_ID = 35;
+
+/** Why the first file could not be named so; undefined where it could. An LEI as the sender leaves little room for the rest. */
+export function mistakeOfNames(pattern: string, sender: string, receiver: string): string | undefined {
+  const first = { sender, receiver, sequence: 1, version: 0, previous: 0, day: '2026-01-01' };
+  try {
+    messageIdOf(pattern, first, MAX_MESSAGE_ID);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MessageIdError)) throw error;
+    return error.message;
+  }
+}
 
 /**
  * A name by a pattern: text, and in braces `sender`, `receiver`, `sequence`, `version`, `previous`, `yyyy`, `yy`, `mm`,

@@ -202,7 +202,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'Submissions are not set up',
     meaning:
-      'The operator has to give REPORTING_SENDER and REPORTING_RECEIVER, by which files and their headers are made.',
+      'The operator has to give REPORTING_SENDER and REPORTING_RECEIVER, by which files and their headers are made, or the entry of the legal entity `report_sender` and `report_receiver`. Names of files need `{sender}` and `{receiver}` where a firm has its own, and 35 characters at most.',
   },
   'invalid-report-file': {
     status: 409,

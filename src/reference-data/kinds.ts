@@ -1,3 +1,5 @@
+import { mistakeOfNames, PARTY_FORM, PATTERN_FORM } from '../config/message-id.js';
+import { isTimeZone } from '../config/settings.js';
 import { isAlgorithmIdShaped } from '../identifiers/algorithm-id.js';
 import { isCfi } from '../identifiers/cfi.js';
 import { isCountry } from '../identifiers/country.js';
@@ -108,6 +110,20 @@ const UNDERLYINGS: Check = [
   'must be ISINs and indices with blanks between them; an index as index:EURI@6MNTH, index:name_with_underscores or index:ISIN',
 ];
 
+const REPORT_PARTY: Check = ['report-party', (value) => PARTY_FORM.test(value), 'must have 1 to 20 letters and digits'];
+const REPORT_PARTIES: Check = [
+  'report-party',
+  (value) => value.split(' ').every((each) => PARTY_FORM.test(each)),
+  'must be codes of 1 to 20 letters and digits, with blanks between them',
+];
+const TIME_ZONE: Check = ['time-zone', isTimeZone, 'must be a time zone of the IANA list, as Europe/Paris'];
+/** Numbers are by sender and receiver: a name has both, so that no other series comes to the same one. */
+const FILE_NAME: Check = [
+  'file-name',
+  (value) => PATTERN_FORM.test(value) && ['{sender}', '{receiver}'].every((part) => value.includes(part)),
+  'must be a pattern with {sender}, {receiver} and {sequence}, as {sender}_{receiver}_{sequence:6}',
+];
+
 function isDay(value: string): boolean {
   if (!/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(value)) return false;
   const time = Date.parse(`${value}T00:00:00Z`);
@@ -193,7 +209,37 @@ export const KINDS: readonly Kind[] = [
         '529900G3SW56SHYNPR95',
         'LEI of who submits its transaction reports, such as an ARM; left out: itself',
       ),
+      field(
+        'report_sender',
+        REPORT_PARTY,
+        'TF',
+        'who sends files of its transaction reports; left out: the setting REPORTING_SENDER',
+      ),
+      field(
+        'report_receiver',
+        REPORT_PARTY,
+        'FR',
+        'which authority gets them, and whose days off count; left out: REPORTING_RECEIVER, and what is a day off of every authority',
+      ),
+      field(
+        'report_file_name',
+        FILE_NAME,
+        '{sender}_{receiver}_{sequence:6}',
+        'how these files are named; left out: REPORTING_FILE_NAME',
+      ),
+      field(
+        'report_time_zone',
+        TIME_ZONE,
+        'Europe/Paris',
+        'whose days and midnights count for its deadlines; left out: REPORTING_TIME_ZONE',
+      ),
     ],
+    together: (_, { report_file_name: pattern, report_sender: sender = 'S', report_receiver: receiver = 'R' }) => {
+      const mistake = pattern === undefined ? undefined : mistakeOfNames(pattern, sender, receiver);
+      return mistake === undefined
+        ? []
+        : [{ column: 'report_file_name', rule: 'file-name', rest: `must name the first file: ${mistake}` }];
+    },
   },
   {
     name: 'branch',
@@ -388,7 +434,15 @@ export const KINDS: readonly Kind[] = [
     name: 'authority-holiday',
     title: 'Days off of the authority that gets transaction reports',
     id: field('day', DAY, '2026-12-25', 'besides Saturdays and Sundays; valid on that very day', REQUIRED),
-    fields: [field('name', TEXT, 'Christmas Day', 'what it is called', REQUIRED)],
+    fields: [
+      field('name', TEXT, 'Christmas Day', 'what it is called', REQUIRED),
+      field(
+        'receivers',
+        REPORT_PARTIES,
+        'DE FR',
+        'the authorities whose day off it is, as report_receiver of legal entities has them, with blanks between them; left out: every one',
+      ),
+    ],
   },
 ];
 

@@ -62,6 +62,24 @@ export class ReferenceTimelines {
     };
   }
 
+  /** An entry as it stood at a time; of one that had ended by then as it stood last before. */
+  atOrBefore(time: string, kind: string, id: string): ReferenceEntry | undefined {
+    const at = formatMicros(parseTimestamp(time).micros);
+    const now = this.find(kind, id, at);
+    if (now) return now;
+    const all = this.changesOf(kind, id);
+    const turns = all.flatMap(({ valid_from: from, valid_to: to }) => [from, ...(to === null ? [] : [to])]);
+    for (const turn of turns
+      .filter((each) => each <= at)
+      .sort()
+      .reverse()) {
+      // as it stood until then
+      const held = all.findLast((each) => each.valid_from < turn && (each.valid_to ?? '~') >= turn);
+      if (held?.attributes) return { kind, id, revision: held.revision, attributes: held.attributes };
+    }
+    return undefined;
+  }
+
   /** Reads what was asked for and not there; whether there was anything. */
   async readWanted(): Promise<boolean> {
     const [wanted, values] = [[...this.wanted.values()], [...this.wantedValues]];

@@ -39,7 +39,7 @@ function aged(
   at = LATE,
   isReportedForOther = false,
 ): Aged | undefined {
-  return agedOf({ decision: decide(drafts, sent, { isReportedForOther }), sent }, at, CALENDAR);
+  return agedOf({ decision: decide(drafts, sent, { isReportedForOther }), sent }, at, () => CALENDAR);
 }
 const shown = (...from: Parameters<typeof aged>): string | undefined => {
   const found = aged(...from);

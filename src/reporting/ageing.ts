@@ -20,6 +20,11 @@ export const STANDINGS = [
 ];
 export type Standing = (typeof STANDINGS)[number];
 
+/** Of an execution of somebody who is no investment firm of the reference data: no firm here reports it. */
+export const NO_FIRM = 'no-firm';
+/** The same with what is no report of anybody. */
+export const LISTED_STANDINGS = [...STANDINGS.slice(0, 4), NO_FIRM, ...STANDINGS.slice(4)] as const;
+
 /** The states of a report, what needs somebody first; `unsent` is told apart by whether it could be sent. */
 export const AGEING_STATES = [
   ...(['held', 'rejected', 'drafted', 'cancelled', 'cancelling', 'pending', 'sent', 'accepted'] as const),
@@ -46,13 +51,13 @@ export interface Aged {
 }
 
 /**
- * How a reference stands at a time. Undefined where nothing is to be reported of it, and the authority never had it.
+ * How a reference stands at a time, by the days of the authority that count for what was executed at a time. Undefined where nothing is to be reported of it, and the authority never had it.
  * Throws TimestampError.
  */
 export function agedOf(
   { decision, sent }: Pick<OfReference, 'decision' | 'sent'>,
   at: string,
-  calendar: ReportingCalendar,
+  calendarAt: (time: string) => ReportingCalendar,
 ): Aged | undefined {
   const state = stateOf(sent);
   const lastNew = sent.findLast(({ status }) => status === 'NEWT');
@@ -80,7 +85,7 @@ export function agedOf(
   // a year mistyped must not put off the deadline
   const dueBy = isToBeMended(draft, TRADING_TIME) ? time : tradingTime;
   const reported = { tradingTime: dueBy, state: stateBeforeCancelling(sent), sentAt: lastNew?.sentAt };
-  const { timeliness, deadline, workingDaysLate } = ageingOf(reported, at, calendar);
+  const { timeliness, deadline, workingDaysLate } = ageingOf(reported, at, calendarAt(dueBy));
   return { ...common, standing: timeliness, state: shown, deadline, workingDaysLate, tradingTime, next };
 }
 

@@ -1,29 +1,82 @@
 import type pg from 'pg';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import type { ReportRun } from '../reports/report.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
+import { firmSettings } from './firm-settings.js';
+import { AT, TIME_ZONE } from './reporting-parameters.js';
 
 const HOLIDAY = 'authority-holiday';
 
+/** A day off, and of which authorities; undefined for every one. */
+interface Holiday {
+  day: string;
+  receivers: readonly string[] | undefined;
+}
+
 /**
- * The days of the authority: a time zone, and the holidays of the reference data up to a revision. A holiday is one that
- * is valid on its own day. Throws invalid-parameter where they leave no working day.
+ * The days of the authorities of some firms: a time zone, and the holidays of the reference data up to the run's revision.
+ * The zone is that of the firm's entry, or that of the run. A holiday is one that is valid on its own day, and of every
+ * authority or of the one that the entry names. Throws invalid-parameter where a firm has no zone, or holidays leave no
+ * working day.
  */
-export async function authorityCalendar(
-  read: <T>(work: (client: pg.ClientBase) => Promise<T>) => Promise<T>,
-  referenceRevision: bigint,
-  timeZone: string,
-): Promise<ReportingCalendar> {
-  const timelines = new ReferenceTimelines(read, referenceRevision);
-  // no entry is valid at another time
-  const days = (await timelines.idsHaving(HOLIDAY, {})).filter((day) => day >= '1970' && day < '2200');
-  const validDays = (): string[] => days.filter((day) => timelines.at(`${day}T00:00:00Z`).find(HOLIDAY, day));
-  let holidays = validDays();
-  while (await timelines.readWanted()) holidays = validDays();
-  const calendar = new ReportingCalendar({ timeZone, holidays });
-  assertWorkingDays(calendar, holidays);
-  return calendar;
+export class AuthorityCalendars {
+  private readonly calendars = new Map<string, ReportingCalendar>();
+
+  private constructor(
+    private readonly timelines: ReferenceTimelines,
+    private readonly holidays: readonly Holiday[],
+    private readonly timeZone: string | undefined,
+  ) {}
+
+  static async read(
+    run: Pick<ReportRun, 'read' | 'parameters'>,
+    firms: readonly string[],
+  ): Promise<AuthorityCalendars> {
+    const read = <T>(work: (client: pg.ClientBase) => Promise<T>) => run.read((client) => work(client));
+    const timelines = new ReferenceTimelines(read, BigInt(run.parameters[REFERENCE_AS_OF] ?? '0'));
+    // no entry is valid at another time
+    const days = (await timelines.idsHaving(HOLIDAY, {})).filter((day) => day >= '1970' && day < '2200');
+    const validDays = (): Holiday[] =>
+      days.flatMap((day) => {
+        const entry = timelines.at(`${day}T00:00:00Z`).find(HOLIDAY, day);
+        return entry ? [{ day, receivers: entry.attributes.receivers?.split(' ') }] : [];
+      });
+    let holidays = validDays();
+    while (await timelines.readWanted()) holidays = validDays();
+    const at = run.parameters[AT]!;
+    for (const firm of firms) firmSettings(timelines, firm, at);
+    await timelines.readWanted();
+    const calendars = new AuthorityCalendars(timelines, holidays, run.parameters[TIME_ZONE]);
+    for (const firm of firms) calendars.of(firm, at);
+    return calendars;
+  }
+
+  /** Whether one of these firms was an investment firm at a time. */
+  isFirmAt(firm: string, time: string): boolean {
+    return this.timelines.at(time).find('legal-entity', firm)?.attributes.investment_firm === 'yes';
+  }
+
+  /** By which a report of one of these firms of what was executed at a time is due. */
+  of(firm: string, time: string): ReportingCalendar {
+    const { receiver, timeZone = this.timeZone } = firmSettings(this.timelines, firm, time);
+    if (timeZone === undefined) {
+      const rest = `is required: this installation has no REPORTING_TIME_ZONE, and legal entity ${firm} no report_time_zone`;
+      throw invalidParameters([queryError(TIME_ZONE, 'required', rest)]);
+    }
+    const name = `${timeZone} ${receiver ?? ''}`;
+    let calendar = this.calendars.get(name);
+    if (!calendar) {
+      const holidays = this.holidays.flatMap(({ day, receivers }) =>
+        receivers === undefined || (receiver !== undefined && receivers.includes(receiver)) ? [day] : [],
+      );
+      calendar = new ReportingCalendar({ timeZone, holidays });
+      assertWorkingDays(calendar, holidays);
+      this.calendars.set(name, calendar);
+    }
+    return calendar;
+  }
 }
 
 /** Holidays that leave no working day are a mistake that somebody can mend. */

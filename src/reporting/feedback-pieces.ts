@@ -24,7 +24,7 @@ const ANY_TIME = '2018-01-03T00:00:00Z';
  */
 export async function* piecesOfFeedback(
   pool: pg.Pool,
-  { file, upToAct, sender, ofFiles }: FeedbackRead,
+  { file, upToAct, sender, receiver, ofFiles }: FeedbackRead,
   gone: AbortSignal,
 ): AsyncGenerator<Piece, ReadTotals> {
   try {
@@ -37,11 +37,19 @@ export async function* piecesOfFeedback(
         if (news.length > 0) yield { text: JSON.stringify(news), asOf: String(upToAct) };
       }
     }
-    const { messageId, addressedTo } = feedback;
+    const { messageId, addressedTo, sentBy } = feedback;
+    const { senders, receivers } = judging;
+    if (senders.size === 0 && sender !== undefined && receiver !== undefined) {
+      senders.add(sender);
+      receivers.add(receiver);
+    }
     const firms = new Set(judging.files.flatMap(({ executingEntity }) => executingEntity ?? []));
     const isAddressedElsewhere =
-      addressedTo !== undefined && addressedTo !== sender && !(await actFor(pool, firms)).has(addressedTo);
-    return { feedback: { messageId, addressedTo, isAddressedElsewhere, files: judging.files } };
+      addressedTo !== undefined && !senders.has(addressedTo) && !(await actFor(pool, firms)).has(addressedTo);
+    const isSentByOther = sentBy !== undefined && receivers.size > 0 && !receivers.has(sentBy);
+    return {
+      feedback: { ...{ messageId, addressedTo, isAddressedElsewhere, sentBy, isSentByOther }, files: judging.files },
+    };
   } catch (error) {
     throw error instanceof MessageFileError ? refusedFile(error, 'feedback') : error;
   }
@@ -66,6 +74,9 @@ async function actFor(pool: pg.Pool, firms: ReadonlySet<string>): Promise<Readon
 
 class Judging {
   readonly files: FeedbackTotals['files'][number][] = [];
+  /** who sent the files that are answered, and who got them */
+  readonly senders = new Set<string>();
+  readonly receivers = new Set<string>();
   /** as this very file has left them: it may answer a file twice */
   private readonly answered = new Map<string, Submissions>();
   /** records of files of which this very file said a second thing: it decides no more which one holds */
@@ -97,6 +108,11 @@ class Judging {
         advice.records.map(({ recordId }) => recordId),
       );
       return;
+    }
+    const sending = await sql.sendingOfMessage(this.pool, messageId, this.upToAct);
+    if (sending) {
+      this.senders.add(sending.sender);
+      this.receivers.add(sending.receiver);
     }
     const { states, unknown } = effectsOf(advice, sent.references, sent.executingEntity);
     this.unknown(judged, unknown);

@@ -6,8 +6,9 @@ export interface FeedbackRead {
   file: Uint8Array;
   /** what was sent and answered up to here counts */
   upToAct: number;
-  /** REPORTING_SENDER */
+  /** REPORTING_SENDER and REPORTING_RECEIVER: of feedback on files that were not sent from here */
   sender: string | undefined;
+  receiver: string | undefined;
   /** message ids of the files of which alone it is asked what it says; undefined for all */
   ofFiles: readonly string[] | undefined;
 }
@@ -39,5 +40,9 @@ export interface FeedbackTotals {
   addressedTo: string | undefined;
   /** whether it says somebody else than who sends, and who executed or submits what the files have that it answers */
   isAddressedElsewhere: boolean;
+  /** `Fr` of its header; undefined where that does not say */
+  sentBy: string | undefined;
+  /** whether it says somebody else than who got the files that it answers */
+  isSentByOther: boolean;
   files: readonly JudgedFile[];
 }

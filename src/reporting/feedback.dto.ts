@@ -60,10 +60,24 @@ export class FeedbackDto {
   @ApiProperty({
     type: Boolean,
     description:
-      'Whether that is somebody else than REPORTING_SENDER, the executing entities of the files that it answers, and who submits for these: for a person to look at. It counts all the same',
+      'Whether that is somebody else than who sent the files that it answers (of files that were not sent from here REPORTING_SENDER), their executing entities, and who submits for these: for a person to look at. It counts all the same',
     example: false,
   })
   is_addressed_elsewhere: boolean;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Fr of its header: whose it is; null where it does not say',
+    example: 'FR',
+  })
+  sent_by: string | null;
+  @ApiProperty({
+    type: Boolean,
+    description:
+      'Whether that is another authority than the files that it answers were sent to (of files that were not sent from here REPORTING_RECEIVER): for a person to look at. It counts all the same',
+    example: false,
+  })
+  is_sent_by_other: boolean;
   @ApiProperty({ description: 'The number of the act in the ledger _reporting', example: '2' })
   act: string;
   @ApiProperty({ description: 'The ledger that it stands in, and where', example: '_reporting' })
@@ -96,6 +110,7 @@ export function shownFeedback({
 }: RecordedAct): FeedbackDto {
   return {
     ...{ addressed_to: null, is_addressed_elsewhere: false }, // of what was received before they were told
+    ...{ sent_by: null, is_sent_by_other: false },
     ...(summary as unknown as Pick<FeedbackDto, 'bytes' | 'parts' | 'message_id' | 'files_total' | 'files'>),
     ...{ sha256: subject, act: String(act), ledger, sequence, received_by: principal, received_at: recordedAt },
   };

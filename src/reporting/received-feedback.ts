@@ -90,7 +90,8 @@ export class ReceivedFeedback {
   ): Promise<RecordedAct> {
     const at = new Date().toISOString();
     const made = { maker: uuidv7(), principal: caller.id.slice(0, 255), at };
-    const plan = { file, upToAct, sender: this.config.REPORTING_SENDER, ofFiles: again?.ofFiles };
+    const { REPORTING_SENDER: sender, REPORTING_RECEIVER: receiver } = this.config;
+    const plan = { file, upToAct, sender, receiver, ofFiles: again?.ofFiles };
     const pieces = this.longReads.pieces({ kind: 'feedback', plan }, gone, () => Promise.resolve());
     let number = 0;
     let next = await pieces.next();
@@ -134,11 +135,12 @@ function listedFiles(summary: JsonObject): readonly FileSummary[] {
 }
 
 /** What was said before, with what is said now in the place of files that were not sent then. */
-function summaryOfBoth(before: JsonObject, { isAddressedElsewhere, files }: FeedbackTotals): JsonObject {
+function summaryOfBoth(before: JsonObject, { isAddressedElsewhere, isSentByOther, files }: FeedbackTotals): JsonObject {
   const judged = [...files];
   return {
     ...before,
     is_addressed_elsewhere: before.is_addressed_elsewhere === true && isAddressedElsewhere,
+    is_sent_by_other: before.is_sent_by_other === true && isSentByOther,
     files: listedFiles(before).map((file) => {
       const isJudged = file.executing_entity === null && file.message_id === judged[0]?.messageId;
       return isJudged ? fileSummary(judged.shift()!) : file;
@@ -147,9 +149,10 @@ function summaryOfBoth(before: JsonObject, { isAddressedElsewhere, files }: Feed
 }
 
 function summaryOf(bytes: number, parts: number, totals: FeedbackTotals): JsonObject {
-  const { messageId, addressedTo, isAddressedElsewhere, files } = totals;
+  const { messageId, addressedTo, isAddressedElsewhere, sentBy, isSentByOther, files } = totals;
   return {
     ...{ addressed_to: addressedTo ?? null, is_addressed_elsewhere: isAddressedElsewhere },
+    ...{ sent_by: sentBy ?? null, is_sent_by_other: isSentByOther },
     ...{ bytes: String(bytes), parts: String(parts), message_id: messageId ?? null },
     files_total: String(files.length),
     files: files.slice(0, LISTED_FILES).map(fileSummary),

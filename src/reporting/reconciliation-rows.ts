@@ -22,15 +22,16 @@ import type { ReportRecord } from '../transaction-reports/report-records.js';
 import { stateOf } from '../transaction-reports/submissions.js';
 import { toldOf } from '../transaction-reports/told-of-drafts.js';
 import type { NewReport } from '../transaction-reports/transaction-report.js';
+import type { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
 import { agedOf, stateBeforeCancelling, type Aged } from './ageing.js';
-import { authorityCalendar } from './authority-calendar.js';
+import { AuthorityCalendars } from './authority-calendar.js';
 import { ContentsAsSent } from './contents-as-sent.js';
 import { byReference, type OfReference } from './draft-groups.js';
 import type { GivenPosition } from './reconciliation-read.js';
 import { LIST, RECONCILIATION, RESULTS, SAMPLE_IS, SAMPLE_RESULTS } from './reconciliation-report.js';
 import * as sql from './reporting-book.sql.js';
 import type { SentRecord } from './reporting-book.sql.js';
-import { AT, REPORTING_AS_OF, TIME_ZONE } from './reporting-parameters.js';
+import { AT, REPORTING_AS_OF } from './reporting-parameters.js';
 import type { SentFiles } from './sent-files.js';
 
 /** Positions that are held at once: some 70 MB. */
@@ -112,7 +113,8 @@ export class Reconciliation {
     const { run, by } = this;
     const { executingEntity } = by;
     const referenceRevision = BigInt(run.parameters[REFERENCE_AS_OF] ?? '0');
-    const calendar = await authorityCalendar(this.read, referenceRevision, run.parameters[TIME_ZONE]!);
+    const calendars = await AuthorityCalendars.read(run, [executingEntity]);
+    const calendarAt = (time: string): ReportingCalendar => calendars.of(executingEntity, time);
     const draftRun = { ...run, executingEntity, referenceRevision, submittedAt: run.parameters[AT]! };
     const asSent = new ContentsAsSent(this.by.files);
     const sentOf = (eventIds: readonly string[]) =>
@@ -120,7 +122,7 @@ export class Reconciliation {
         sql.sentOfExecutions(client, { ledger: run.ledger, executingEntity, eventIds }, this.upToAct),
       );
     for await (const of of byReference(draftsOf(draftRun), executingEntity, sentOf)) {
-      const found = await this.found(of, agedOf(of, run.parameters[AT]!, calendar), asSent);
+      const found = await this.found(of, agedOf(of, run.parameters[AT]!, calendarAt), asSent);
       if (!found) continue;
       this.count(found);
       if (this.isListed(found)) yield rowOf(of, found);

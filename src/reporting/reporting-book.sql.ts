@@ -285,11 +285,28 @@ export async function listActs(database: Database, kind: ActKind, limit: number)
   return rows.map(actOf);
 }
 
-/** The number of the last file of all that were sent; 0 before the first. */
-export async function lastFileNumber(database: Database): Promise<number> {
+/** LEIs of all firms for which there was a submission of a ledger, up to an act. */
+export async function submittedFirms(database: Database, ledger: string, upToAct: number): Promise<string[]> {
+  const { rows } = await database.query<{ firm: string }>(
+    `SELECT DISTINCT summary->>'executing_entity' AS firm FROM reporting_acts
+       WHERE kind = 'submission' AND summary->>'ledger' = $1 AND act <= $2`,
+    [ledger, upToAct],
+  );
+  return rows.map(({ firm }) => firm);
+}
+
+/** The number of the last file that a sender sent to a receiver; 0 before the first. */
+export async function lastFileNumber(
+  database: Database,
+  { sender, receiver }: { sender: string; receiver: string },
+): Promise<number> {
   const { rows } = await database.query<{ number: string | null }>(
     `SELECT summary->>'last_file' AS number FROM reporting_acts
-       WHERE kind = 'submission' AND summary->>'last_file' IS NOT NULL ORDER BY act DESC LIMIT 1`,
+       WHERE kind = 'submission' AND summary->>'last_file' IS NOT NULL
+         -- before acts had these two all files were numbered in one line
+         AND coalesce(summary->>'sender', $1) = $1 AND coalesce(summary->>'receiver', $2) = $2
+       ORDER BY act DESC LIMIT 1`,
+    [sender, receiver],
   );
   return Number(rows[0]?.number ?? 0);
 }
@@ -424,6 +441,21 @@ export async function referencesOfMessage(
     executingEntity: rows[0]!.executing_entity,
     references: new Set(rows.map(({ transaction_reference: reference }) => reference)),
   };
+}
+
+/** Who sent a file to whom, by its message id; undefined where no such file was sent up to an act, or that does not say it. */
+export async function sendingOfMessage(
+  database: Database,
+  messageId: string,
+  upToAct: number,
+): Promise<{ sender: string; receiver: string } | undefined> {
+  const { rows } = await database.query<{ sender: string; receiver: string }>(
+    `SELECT summary->>'sender' AS sender, summary->>'receiver' AS receiver FROM reporting_acts
+       WHERE act = (SELECT act FROM reporting_records WHERE message_id = $1 AND act <= $2 LIMIT 1)
+         AND summary ? 'sender'`,
+    [messageId, upToAct],
+  );
+  return rows[0];
 }
 
 /** The time by which acts are recorded, RFC 3339. */

@@ -77,9 +77,9 @@ export class ReportingBook {
     return all.find((each) => each.maker === maker);
   }
 
-  /** The number of the last file of all that were sent; 0 before the first. */
-  lastFileNumber(): Promise<number> {
-    return sql.lastFileNumber(this.pool);
+  /** The number of the last file that a sender sent to a receiver; 0 before the first. */
+  lastFileNumber(by: { sender: string; receiver: string }): Promise<number> {
+    return sql.lastFileNumber(this.pool, by);
   }
 
   /** Those of some message ids that files have that were sent. */

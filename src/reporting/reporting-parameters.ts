@@ -37,7 +37,8 @@ export const STANDING_PARAMETERS: readonly ReportParameter[] = [
   REPORTING_AS_OF_PARAMETER,
   {
     name: TIME_ZONE,
-    description: 'Time zone of the authority, of the IANA list; REPORTING_TIME_ZONE when left out',
+    description:
+      'Time zone of the authority, of the IANA list, of firms whose entry has no report_time_zone; REPORTING_TIME_ZONE when left out',
     example: 'Europe/Paris',
     required: false,
     mistake: (value) =>

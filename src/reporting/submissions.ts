@@ -17,6 +17,7 @@ import { ZipWriter } from '../integrity/zip.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import { LOGGER } from '../operation/logger.js';
+import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import { readReportRequest, type ReportRequest } from '../reports/report-parameters.js';
 import { formatOf } from '../reports/report-formats.js';
 import { ReportRuns } from '../reports/report-runs.js';
@@ -26,7 +27,8 @@ import { KeptRunMaker, RunLost, RunOutdated, RunUnsettled, type MadeAnswer } fro
 import { assertRoomForRun } from '../runs/open-runs.js';
 import { isReference } from '../transaction-reports/rules/formats.js';
 import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/transactions-report.js';
-import { fileMakingOf } from './file-making.js';
+import { fileMakingOf, sendingOf, type Sending } from './file-making.js';
+import { firmSettings } from './firm-settings.js';
 import { madeWith, SERVICE_BUILD } from './made-with.js';
 import { ReportingBook } from './reporting-book.js';
 import type { RecordedAct, SentRecord } from './reporting-book.sql.js';
@@ -68,6 +70,7 @@ interface Making {
   maker: string;
   /** it counted as sent before */
   act: RecordedAct | undefined;
+  sending?: Sending;
   totals?: SubmissionTotals | undefined;
 }
 
@@ -131,11 +134,11 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /** Asks for a submission. Throws reporting-not-configured, invalid-parameter, too-many-runs, not-recorded-as-read. */
   async request(ledger: string, request: ReportRequest, caller: Principal): Promise<StoredRun> {
-    fileMakingOf(this.config, '', 1);
     await assertRoomForRun(this.pool, sql.REPORTING_RUNS, caller.id);
     const prepared = await this.reports.prepare(ledger, formatOf('json'), request);
     const { id, asOf, parameters } = prepared;
     const executingEntity = await this.executingEntityOf(ledger, parameters);
+    await this.sendingOf(ledger, executingEntity, parameters, new Date().toISOString());
     const run = { id, ledger, executing_entity: executingEntity, parameters, as_of: String(asOf) };
     await this.records.run(run, caller.id);
     const madeBy = SERVICE_BUILD;
@@ -154,6 +157,17 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       { read: (work) => readPage(this.pool, this.config.READ_TIMEOUT, ledger, work) },
       BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
     );
+  }
+
+  /** As the reference data of a run have it for a time. Throws reporting-not-configured. */
+  private async sendingOf(ledger: string, firm: string, parameters: Parameters, time: string): Promise<Sending> {
+    const timelines = new ReferenceTimelines(
+      (work) => readPage(this.pool, this.config.READ_TIMEOUT, ledger, (client) => work(client)),
+      BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
+    );
+    firmSettings(timelines, firm, time);
+    await timelines.readWanted();
+    return sendingOf(this.config, firmSettings(timelines, firm, time));
   }
 
   /** Throws submission-not-found. */
@@ -229,7 +243,9 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     this.makings.set(run, making);
     if (act) return {}; // its files stand in the ledger
     const { period, parameters } = readReportRequest(SUBMISSION, making.parameters);
-    const firstNumber = (await this.book.lastFileNumber()) + 1;
+    const sending = await this.sendingOf(run.ledger, run.executing_entity, parameters, run.created_at);
+    making.sending = sending;
+    const firstNumber = (await this.book.lastFileNumber(sending)) + 1;
     const plan = {
       ...{ run: run.id, maker: making.maker, ledger: run.ledger, asOf: making.asOf, period, parameters, upToAct },
       executingEntity: run.executing_entity,
@@ -237,7 +253,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       isRepeatingRejected: parameters[REPEAT_REJECTED] === 'yes',
       isCancellingUnderived: parameters[CANCEL_UNDERIVED] === 'yes',
       isCorrectingDiffering: parameters[CORRECT_DIFFERING] === 'yes',
-      files: fileMakingOf(this.config, run.created_at, firstNumber),
+      files: fileMakingOf(this.config, sending, run.created_at, firstNumber),
     };
     const totals = yield* this.longReads.pieces({ kind: 'submission', plan }, signal, () => Promise.resolve());
     making.totals = totals.submission;
@@ -284,6 +300,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   /** Undefined where there was nothing to send, and nothing new of what is not sent. */
   private async recordSent(run: StoredRun, making: Making, made: MadeAnswer): Promise<RecordedAct | undefined> {
     const { parameters, asOf, maker, upToAct, totals } = making;
+    const { sender, receiver } = making.sending!;
     const { files, parts, decisions, noted } = totals!;
     if (files.length === 0 && noted === 0) return undefined;
     const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
@@ -291,6 +308,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const { ledger, executing_entity: executingEntity, requested_by: principal } = run;
     const summary: SubmissionSummary = {
       ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: String(asOf) },
+      ...{ sender, receiver },
       ...(files.length > 0 && { first_file: String(files[0]!.number), last_file: String(files.at(-1)!.number) }),
       files: files.map((file) => ({
         ...{ message_id: file.messageId, new: String(file.newReports), cancelled: String(file.cancellations) },

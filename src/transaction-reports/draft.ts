@@ -59,6 +59,8 @@ export interface NotReportable extends OfExecution {
   rule: string;
   /** whether events alone say so, and no reference data */
   isByEvents: boolean;
+  /** LEI of who executed it, where that is no investment firm of the reference data at the time: then nobody here reports it */
+  ofNoFirm?: string;
   /** LEI of the firm that was asked for */
   executingEntity: string;
   /** LEI of who submits for it */

@@ -49,6 +49,24 @@ describe('what is not reported', () => {
     expect(ineligible(executionWith(stated))).toMatchObject({ rule: expect.stringMatching(rule) });
   });
 
+  it.each<[string, Readonly<Record<string, Readonly<Record<string, string>>>>, string | undefined]>([
+    ['a firm here', { [BANK]: { investment_firm: 'yes' } }, undefined],
+    ['nobody known', {}, `It was executed by ${BANK}, which is not in the reference data: no firm here reports it`],
+    [
+      'no firm here',
+      { [BANK]: { country: 'DE' } },
+      `It was executed by ${BANK}, which is no investment firm by the reference data: no firm here reports it`,
+    ],
+  ])('says of what another executed whether it is reported here: %s', (_, entities, reason) => {
+    const entries = { ...ENTRIES, 'legal-entity': { ...ENTRIES['legal-entity'], ...entities } };
+    const why = ineligible(executionWith({ executing_entity: BANK }, entries));
+    expect(why).toMatchObject({
+      isByEvents: true,
+      reason: reason ?? expect.stringMatching(/for that firm to report$/),
+    });
+    expect(why?.ofNoFirm).toBe(reason === undefined ? undefined : BANK);
+  });
+
   it('is by events alone where these name the firm, and no entry does', () => {
     const own = { action: 'modify', trading_capacity: 'own_account', client_id_type: 'aggregated' };
     const entries = { ...ENTRIES, client: { HOUSE: { lei: FIRM } } };

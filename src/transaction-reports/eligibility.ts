@@ -13,6 +13,8 @@ export interface Ineligible {
   rule: string;
   /** whether events alone say so, and no reference data */
   isByEvents: boolean;
+  /** LEI of who executed it, where that is no investment firm of the reference data at the time: then nobody here reports it */
+  ofNoFirm?: string;
 }
 
 const RTS22 = 'Delegated Regulation (EU) 2017/590';
@@ -39,8 +41,10 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   const by = unknown.has('executing_entity') ? undefined : facts.text('executing_entity');
   // what is no LEI is nobody's: the report is held
   if (by !== undefined && by !== firm && isLei(by)) {
-    const reason = `It was executed by ${by}, and is for that firm to report`;
-    return { reason, rule: 'Regulation (EU) No 600/2014, Article 26(1)', isByEvents: true };
+    const common = { rule: 'Regulation (EU) No 600/2014, Article 26(1)', isByEvents: true };
+    const why = whyNoFirm(by, reference);
+    if (why === undefined) return { reason: `It was executed by ${by}, and is for that firm to report`, ...common };
+    return { reason: `It was executed by ${by}, ${why}: no firm here reports it`, ...common, ofNoFirm: by };
   }
   if (facts.text('drop_copy') === 'true') {
     const reason = "It is a copy of what another source tells of: the other one's execution is reported";
@@ -83,6 +87,15 @@ export function ineligible(execution: Execution): Ineligible | undefined {
     return { reason, rule: `${RTS22}, Articles 2 and 3`, isByEvents: namesFirmAlone(execution) };
   }
   return undefined;
+}
+
+/** Why who executed something is no firm whose reports are made here; undefined where it is one. */
+function whyNoFirm(lei: string, reference: ReferenceAt): string | undefined {
+  const entry = reference.find('legal-entity', lei);
+  if (entry?.attributes.investment_firm === 'yes') return undefined;
+  if (reference.valuesEver('legal-entity', lei, 'investment_firm').includes('yes'))
+    return 'which is an investment firm by the reference data at other times, and was none then';
+  return entry ? 'which is no investment firm by the reference data' : 'which is not in the reference data';
 }
 
 /** Why what was allocated before anything was executed is not to be reported; undefined where it is asked what came of it. */

@@ -42,7 +42,7 @@ const mistakeOf = (xml: string): string => {
 describe('feedback', () => {
   it.each(['FR_FDBTRA_TF_000002_26', undefined])('is read as it was written, message id %s', (messageId) => {
     expect(read(feedbackXml([PARTLY], messageId))).toEqual({
-      ...{ messageId, addressedTo: messageId && 'TF' },
+      ...{ messageId, addressedTo: messageId && 'TF', sentBy: messageId && 'FR' },
       files: [PARTLY],
     });
   });
@@ -67,10 +67,10 @@ describe('feedback', () => {
   });
 
   withReference('reads the sample, and what tests write is valid by the schemas', async () => {
-    const { messageId, addressedTo, files } = readFeedback(
+    const { messageId, addressedTo, sentBy, files } = readFeedback(
       await readFile(join(REFERENCE, 'samples/feedback-accepted.xml')),
     );
-    expect([messageId, addressedTo]).toEqual(['FR_FDBTRA_TF_000002_26', FIRM]);
+    expect([messageId, addressedTo, sentBy]).toEqual(['FR_FDBTRA_TF_000002_26', FIRM, 'FR']);
     expect(files).toEqual([
       {
         answers: PARTLY.answers,

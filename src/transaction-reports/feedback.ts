@@ -37,6 +37,8 @@ export interface Feedback {
   messageId: string | undefined;
   /** for whom it is, by its header; undefined where that does not say */
   addressedTo: string | undefined;
+  /** whose it is, by the same */
+  sentBy: string | undefined;
   files: readonly FileAdvice[];
 }
 
@@ -56,9 +58,9 @@ export function isRefusedWhole(status: FileStatus): boolean {
  * Throws MessageFileError, with the line where there is one.
  */
 export function readFeedback(file: Uint8Array): Feedback {
-  return withMessageDocument(file, FEEDBACK_NAMESPACE, ({ messageId, addressedTo, document }) => {
+  return withMessageDocument(file, FEEDBACK_NAMESPACE, ({ messageId, addressedTo, sentBy, document }) => {
     const [advice] = document.children({ FinInstrmRptgStsAdvc: 'one' }).FinInstrmRptgStsAdvc;
-    return { messageId, addressedTo, files: advice!.children({ StsAdvc: 'some' }).StsAdvc.map(fileAdvice) };
+    return { messageId, addressedTo, sentBy, files: advice!.children({ StsAdvc: 'some' }).StsAdvc.map(fileAdvice) };
   });
 }
 

@@ -23,6 +23,8 @@ export interface MessageDocument {
   messageId: string | undefined;
   /** the id in `To` of the header; undefined where the header does not say, or there is none */
   addressedTo: string | undefined;
+  /** the same in `Fr` */
+  sentBy: string | undefined;
   /** the element `Document` */
   document: Element;
 }
@@ -73,7 +75,9 @@ function parsed(file: Uint8Array): XmlDocument {
 }
 
 function opened(root: Element, namespace: string): MessageDocument {
-  if (root.is('Document', namespace)) return { messageId: undefined, addressedTo: undefined, document: root };
+  if (root.is('Document', namespace)) {
+    return { messageId: undefined, addressedTo: undefined, sentBy: undefined, document: root };
+  }
   if (!root.is('BizData', ENVELOPE_NAMESPACE)) {
     throw new MessageFileError(
       `the file is a ${root.title}, and must be a BizData of ${ENVELOPE_NAMESPACE} or a Document of ${namespace}`,
@@ -85,11 +89,12 @@ function opened(root: Element, namespace: string): MessageDocument {
   const document = Pyld[0]!.only('Document', namespace);
   const messageId = header.named('BizMsgIdr').text();
   if (messageId === '') throw new MessageFileError('BizMsgIdr must not be empty', header.line);
-  return { messageId, addressedTo: header.textAt(PARTY_ID), document };
+  const partyOf = (side: 'Fr' | 'To') => header.textAt([side, ...PARTY_ID]);
+  return { messageId, addressedTo: partyOf('To'), sentBy: partyOf('Fr'), document };
 }
 
-/** Where the header has the id of whom a message is for; what else may stand there is not looked at. */
-const PARTY_ID = ['To', 'OrgId', 'Id', 'OrgId', 'Othr', 'Id'] as const;
+/** Where the header has the id of whose a message is, and for whom; what else may stand there is not looked at. */
+const PARTY_ID = ['OrgId', 'Id', 'OrgId', 'Othr', 'Id'] as const;
 
 /** How often a child may be there: once, at most once, any number of times, or once or more. */
 export type Occurrence = 'one' | 'optional' | 'any' | 'some';

@@ -30,7 +30,7 @@ export const EXECUTING_ENTITY_PARAMETER: ReportParameter = {
 
 export const transactions = defineReport<string>({
   name: 'transactions',
-  version: 5,
+  version: 6,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
@@ -94,13 +94,18 @@ export const transactions = defineReport<string>({
   },
 });
 
+/** LEIs of all legal entities of the reference data that ever were investment firms. */
+export function investmentFirms(run: Pick<ReportRun, 'read'>, revision: bigint): Promise<readonly string[]> {
+  const timelines = new ReferenceTimelines((work) => run.read((client) => work(client)), revision);
+  return timelines.idsHaving('legal-entity', { investment_firm: 'yes' });
+}
+
 /**
  * The one legal entity of the reference data that is an investment firm. Throws invalid-parameter where there is none, or
  * several.
  */
 export async function onlyInvestmentFirm(run: Pick<ReportRun, 'read'>, revision: bigint): Promise<string> {
-  const timelines = new ReferenceTimelines((work) => run.read((client) => work(client)), revision);
-  const [firm, ...others] = await timelines.idsHaving('legal-entity', { investment_firm: 'yes' });
+  const [firm, ...others] = await investmentFirms(run, revision);
   if (firm !== undefined && others.length === 0) return firm;
   const rest = `is required: of the legal entities of the reference data ${firm === undefined ? 'none' : 'several'} are investment firms`;
   throw invalidParameters([queryError(EXECUTING_ENTITY, 'required', rest)]);

@@ -1,5 +1,6 @@
 import { HOLIDAY, type MadeAct, type MadeTrade } from './made-ageing.js';
 import { madeId } from './made-day.js';
+import { FIRM } from './made-transactions.js';
 
 type Row = Record<string, string | null>;
 
@@ -7,7 +8,7 @@ type Row = Record<string, string | null>;
 export type RecordedAct = MadeAct & { recordedAt: string; messageId?: string };
 
 const COLUMNS =
-  'kind timeliness state count deadline working_days_late transaction_reference next to_mend rules trading_time sent_at message_id order_id event_id version leg';
+  'kind timeliness state count deadline working_days_late transaction_reference next to_mend rules trading_time sent_at message_id order_id event_id version leg executing_entity';
 
 const STANDINGS =
   'contradicted overdue over-reported unanswered due awaiting late in-time cancelled other-entity other-ledger';
@@ -138,7 +139,7 @@ export function expectedAgeing(
       ...{ kind: 'report', count: null, transaction_reference: referenceOf(number) },
       ...{ rules: told ? RULE : null, trading_time: time, sent_at: lastNew?.at ?? null },
       ...{ message_id: sent.at(-1)?.messageId ?? null, order_id: name, event_id: madeId(number) },
-      ...{ version: '1', leg: '0' },
+      ...{ version: '1', leg: '0', executing_entity: FIRM },
     };
     const nothingDue = { deadline: null, working_days_late: null };
     if (isContradicted(sent)) {
@@ -172,7 +173,7 @@ export function expectedAgeing(
   const count = (wanted: (row: Row) => boolean): string => String(reports.filter(wanted).length);
   const nothing = Object.fromEntries(COLUMNS.split(' ').map((name) => [name, null]));
   const totals = STANDINGS.split(' ').flatMap((timeliness): Row[] => {
-    const total = { ...nothing, kind: 'total', timeliness };
+    const total = { ...nothing, kind: 'total', timeliness, executing_entity: FIRM };
     const states = STATES.split(' ').filter((state) =>
       reports.some((row) => row.timeliness === timeliness && row.state === state),
     );
@@ -196,5 +197,6 @@ export function expectedAgeing(
     const i = left.findIndex((each, at) => each !== right[at]);
     return i === -1 ? 0 : left[i]! < right[i]! ? -1 : 1;
   });
-  return [...totals, ...sorted];
+  const ofNoFirm = { ...nothing, kind: 'total', timeliness: 'no-firm', count: '0' };
+  return [...totals, ofNoFirm, ...sorted];
 }

@@ -2,8 +2,8 @@ import { ENVELOPE_NAMESPACE, FEEDBACK_NAMESPACE, HEADER_NAMESPACE } from '../../
 import type { FileAdvice, FeedbackStatistics, BrokenRule } from '../../src/transaction-reports/feedback.js';
 import { element } from '../../src/transaction-reports/xml-text.js';
 
-/** Feedback as an authority writes it to the sender of the tests, so that each test states only what it is about. */
-export function feedbackXml(files: readonly Partial<FileAdvice>[], messageId?: string, to = 'TF'): string {
+/** Feedback as the authority of the tests writes it to their sender, so that each test states only what it is about. */
+export function feedbackXml(files: readonly Partial<FileAdvice>[], messageId?: string, to = 'TF', from = 'FR'): string {
   const advices = files.map(({ answers, status = 'ACPT', rules = [], statistics, records = [] }) => {
     const ofRecords = records.map(({ recordId, status: of, rules: broken }) =>
       tag('RcrdSts', element('OrgnlRcrdId', recordId), element('Sts', of), ...broken.map(ruleXml)),
@@ -20,7 +20,7 @@ export function feedbackXml(files: readonly Partial<FileAdvice>[], messageId?: s
   if (messageId === undefined) return document;
   const organisation = (id: string): string => `<OrgId><Id><OrgId><Othr><Id>${id}</Id></Othr></OrgId></Id></OrgId>`;
   const header = [
-    tag('Fr', organisation('FR')) + tag('To', organisation(to)),
+    tag('Fr', organisation(from)) + tag('To', organisation(to)),
     element('BizMsgIdr', messageId),
     element('MsgDefIdr', 'auth.031.001.01'),
     element('CreDt', '2026-06-02T20:00:00Z'),

@@ -62,6 +62,8 @@ const SECONDS = {
   'evidence-bundle.spec': 25,
   'order-history.e2e-spec': 24,
   'transaction-ageing.e2e-spec': 23,
+  'transaction-ageing-firms.e2e-spec': 18,
+  'transaction-report-settings.e2e-spec': 18,
   'evidence-runs.e2e-spec': 22,
   'transaction-report-oversight.e2e-spec': 22,
   'order-records.e2e-spec': 22,
