@@ -993,6 +993,34 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await reject(bob, there).expect(201);
     }, 60_000);
 
+    it('are put back by the next run where the commit of that fails', async () => {
+      const { ann, request } = team;
+      const { id } = (await request(ann, { ledgers: ['main'] }).expect(201)).body;
+      await settled();
+      await removePast(id);
+      await connected(service.database.adminUrl, async (admin) => {
+        await admin.query(
+          `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$`,
+        );
+        await admin.query(
+          `CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON legal_holds
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`,
+        );
+        try {
+          await expect(keep()).rejects.toThrow('disk full');
+        } finally {
+          await admin.query('DROP TRIGGER refuse ON legal_holds');
+          await admin.query('DROP FUNCTION refuse()');
+        }
+      });
+      await service.http().get(`/v1/legal-holds/${id}`).expect(404);
+      await expect(keep()).rejects.toThrow(
+        `${id}: it is not in the database, and the last act on record left it requested; it is put back`,
+      );
+      await service.http().get(`/v1/legal-holds/${id}`).expect(200);
+      expect(await keep()).toMatchObject({});
+    }, 60_000);
+
     /** As the tables' owner can. */
     async function removePast(id: string): Promise<void> {
       const tables = ['legal_hold_acts', 'legal_holds'];

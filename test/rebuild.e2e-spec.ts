@@ -1,7 +1,9 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, cpSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { Exporter } from '../src/archive/exporter.js';
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
@@ -230,6 +232,77 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await rebuilt.close();
       }
     }, 120_000);
+
+    it('is not held up, or given other objects, by whatever else lies in the bucket', async () => {
+      await record(service, 5);
+      await runJob(service, 'archive-export');
+      await record(service, 5);
+      await runJob(service, 'archive-export');
+      const catalogued = `SELECT number, object_key, version_id FROM archive_objects ORDER BY number`;
+      const before = await query<{ number: string; object_key: string; version_id: string }>(
+        service.database,
+        catalogued,
+      );
+      const { object_key: key, version_id: versionId } = before[0]!;
+      const real = await test.store.readRange({ key, versionId }, 0, await sizeOf(key));
+      const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+      const lock = new Date(Date.now() + 3_600_000);
+      const junk = Buffer.from('no object');
+      const next = String(before.length + 1).padStart(12, '0');
+      for (const [name, bytes] of [
+        ['early/anything', junk],
+        [`early/${next}-${digestOf(junk)}.parquet`, junk],
+        ['early/000000000001-0000000000000000.parquet', real], // a copy under a name that comes first
+        ['month/000000000002-0000000000000000.parquet', junk],
+      ] as const) {
+        await test.store.put(objectOf(folder, name, bytes, lock));
+      }
+      if (test.owner) {
+        // the same rows in other bytes, whose name is right and comes first, and which its owner can remove at any time
+        let same = real;
+        for (let i = 0; digestOf(same) >= key.slice(-24, -8); i++) {
+          same = Buffer.from(real);
+          same.write(String(i).padStart(9, '0'), real.lastIndexOf('hyparquet'), 'latin1');
+        }
+        const Key = `trail/early/000000000001-${digestOf(same)}.parquet`;
+        const Retention = { ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate: lock } as const;
+        const { bucket: Bucket, client } = test.owner;
+        await client.send(new PutObjectCommand({ Bucket, Key, Body: same, ...Retention }));
+      }
+      const lines: string[] = [];
+      const ledgers = await rebuildFromArchive(configOfCopy(), (line) => lines.push(line));
+      expect(ledgers.map(({ ledger, verdict }) => [ledger, verdict])).toEqual([
+        ['_service', 'valid'],
+        ['main', 'valid'],
+      ]);
+      expect(await query(copy, catalogued)).toEqual(before);
+      expect(lines.filter((line) => line.includes('is left out:'))).toHaveLength(test.owner ? 5 : 4);
+    }, 60_000);
+
+    const sizeOf = async (key: string): Promise<number> => (await test.store.versionsOf(key))[0]!.bytes;
+
+    if (make === folderStore) {
+      it('ends, and names it, where the last object is damaged', async () => {
+        await record(service, 5);
+        await runJob(service, 'archive-export');
+        const [last] = await query<{ object_key: string }>(
+          service.database,
+          'SELECT object_key FROM archive_objects ORDER BY number DESC LIMIT 1',
+        );
+        await record(service, 5);
+        await runJob(service, 'archive-export');
+        const objects = await query<{ object_key: string }>(
+          service.database,
+          'SELECT object_key FROM archive_objects ORDER BY number',
+        );
+        for (const { object_key: key } of [objects.at(-1)!, last!]) {
+          const file = join(test.url.slice('file:'.length), key);
+          chmodSync(file, 0o600);
+          truncateSync(file, 1_000);
+          await expect(rebuildFromArchive(configOfCopy(), () => undefined)).rejects.toThrow(key);
+        }
+      }, 60_000);
+    }
 
     it('has the legal holds, which keep what they kept until others end them', async () => {
       const month = (back: number): string => `${monthsAgo(back).toISOString().slice(0, 7)}-01`;

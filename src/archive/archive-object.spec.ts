@@ -17,6 +17,15 @@ function bufferOf(bytes: Buffer): AsyncBuffer {
   return { byteLength: all.byteLength, slice: (start, end) => all.slice(start, end) };
 }
 
+/** The same file whose footer has other bytes wherever it has these. */
+function changedFooter(content: Buffer, said: Buffer, instead: Buffer): Buffer {
+  const bytes = Buffer.from(content);
+  const begin = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
+  for (let at = bytes.indexOf(said, begin); at >= 0; at = bytes.indexOf(said, at + 1)) instead.copy(bytes, at);
+  expect(bytes.equals(content)).toBe(false);
+  return bytes;
+}
+
 /** Rows of a ledger with true hashes, as verification reads them; every column is empty in some and full in others. */
 function rowsOf(ledger: string, count: number, first = 1, before: Buffer | null = null): StoredRow<number>[] {
   let previous = before;
@@ -159,6 +168,30 @@ describe('an archive object', () => {
     expect(() => encode({ main: rows.with(3, rows[4]!) })).toThrow(ArchiveObjectError);
   });
 
+  it('does not verify with least and greatest values that are not so: searches would leave out what is there', async () => {
+    const { content } = encode({ main: rowsOf('main', 5_000) });
+    await expect(verifyObject(bufferOf(content))).resolves.toBeDefined();
+    const lies: [said: string, instead: string][] = [
+      ['trader-6', 'trader-5'],
+      ['trader-0', 'trader-1'],
+      ['order_lifecycle', 'order_lifecyclf'],
+      ['O-0 é 😀', 'O-00é 😀'],
+      ['O-96 é 😀', 'O-95 é 😀'],
+      ['create', 'creatd'],
+    ];
+    for (const [said, instead] of lies) {
+      const bytes = changedFooter(content, Buffer.from(said), Buffer.from(instead));
+      await expect(verifyObject(bufferOf(bytes))).rejects.toThrow(/least and the greatest/);
+    }
+    const micros = (sequence: number): Buffer => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeBigInt64LE(BigInt(parseTimestamp(`2026-06-02T08:15:30.${String(sequence).padStart(9, '0')}Z`).micros));
+      return bytes;
+    };
+    const early = changedFooter(content, micros(5_000), micros(4_000));
+    await expect(verifyObject(bufferOf(early))).rejects.toThrow(/timestamp .* least and the greatest/);
+  });
+
   it('does not verify with any byte of it changed', async () => {
     const { content, manifest } = encode({ main: rowsOf('main', 12) });
     const survivors: number[] = [];
@@ -173,7 +206,7 @@ describe('an archive object', () => {
         if (!(error instanceof ArchiveObjectError)) throw error;
       }
     }
-    // Bytes that say nothing about events: statistics for pruning, indexes, names. The catalogue's SHA-256 covers these.
+    // Bytes that say nothing about events: wider statistics, names. The catalogue's SHA-256 covers these.
     expect(survivors.length).toBeLessThan(content.length / 2);
   }, 60_000);
 });

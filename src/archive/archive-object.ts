@@ -17,6 +17,7 @@ import { DESCRIBED } from './format-description.js';
 import {
   asObjectError,
   assertColumns,
+  assertStatistics,
   BYTES,
   DECODING,
   fixed,
@@ -289,9 +290,14 @@ export async function readRowGroup(
   places?: readonly number[],
 ): Promise<StoredRow<number>[]> {
   if (places?.length === 0) return [];
+  const all = await readColumns(file, { metadata }, group, NAMES, places ? RAW_DECODING : DECODING);
+  return rowsOf(all, manifest, group, places);
+}
+
+/** Of all columns of a row group, raw where only some places are wanted. */
+function rowsOf(all: GroupColumns, manifest: Manifest, group: number, places?: readonly number[]): StoredRow<number>[] {
   const { ledger, previous_event_hash } = manifest.row_groups[group]!;
   const first = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
-  const all = await readColumns(file, { metadata }, group, NAMES, places ? RAW_DECODING : DECODING);
   const columns = places ? valuesAt(all, group, places) : all;
   const count = columns.ledger!.length;
   for (const name of REQUIRED) {
@@ -377,8 +383,8 @@ function bufferOf(bytes: unknown): Buffer {
 }
 
 /**
- * Reads an object as a whole and recomputes all of it: every content and link, and that the manifest says of its ranges
- * what is there. Keyed sums of entities come with a key alone. Throws ArchiveObjectError. Holds one row group in memory.
+ * Reads an object as a whole and recomputes all of it: every content and link, and that manifest and statistics say what
+ * is there. Keyed sums of entities come with a key alone. Throws ArchiveObjectError. Holds one row group in memory.
  */
 export async function verifyObject(file: AsyncBuffer, listingKey?: string): Promise<HeldEvents> {
   const contents: RecordContents[] = [];
@@ -400,7 +406,9 @@ export async function verifyObject(file: AsyncBuffer, listingKey?: string): Prom
       if (from_sequence !== String(check.nextSequence) || previous_event_hash !== before) {
         throw new ArchiveObjectError(`its manifest says what is not so of row group ${group}`);
       }
-      const rows = await readRowGroup(file, footer, group);
+      const columns = await readColumns(file, footer, group, NAMES);
+      assertStatistics(footer.metadata, group, NAMES, columns);
+      const rows = rowsOf(columns, manifest, group);
       if (String(rows.length) !== events) throw new ArchiveObjectError(`row group ${group} has ${rows.length} rows`);
       for (const row of rows) check.take(row);
     }

@@ -11,6 +11,7 @@ import { DESCRIBED } from './format-description.js';
 import {
   asObjectError,
   assertColumns,
+  assertStatistics,
   DECODING,
   BOOLEAN,
   groupOf,
@@ -255,8 +256,18 @@ export async function readEntityGroup(
   }));
 }
 
+function columnsOf(entries: readonly (EntityEntry & { ledger: string })[]): Record<ColumnName, unknown[]> {
+  return {
+    ledger: entries.map(({ ledger }) => ledger),
+    entity_type: entries.map((entry) => entry.entity_type),
+    entity_id: entries.map((entry) => entry.entity_id),
+    sequence: entries.map(({ sequence }) => BigInt(sequence)),
+    is_correction: entries.map((entry) => entry.is_correction),
+  };
+}
+
 /**
- * Reads an object of entities as a whole: that it lists what its manifest says. Keyed sums of its entries come with a key
+ * Reads an object of entities as a whole: that it lists what its manifest says, and its statistics are so. Keyed sums of its entries come with a key
  * alone. Throws ArchiveObjectError.
  */
 export async function verifyEntities(
@@ -277,7 +288,9 @@ export async function verifyEntities(
     }
   };
   for (let group = 0; group < metadata.rowCounts.length; group++) {
-    for (const entry of await readEntityGroup(file, footer, group)) {
+    const entries = await readEntityGroup(file, footer, group);
+    assertStatistics(metadata, group, NAMES, columnsOf(entries));
+    for (const entry of entries) {
       if (check?.range.ledger !== entry.ledger) {
         end();
         at += 1;

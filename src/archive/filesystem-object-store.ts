@@ -49,6 +49,7 @@ interface Lock {
  */
 export class FilesystemObjectStore implements ObjectStore {
   readonly location: string;
+  readonly isChangeable = true;
   private readonly root: string;
 
   constructor(

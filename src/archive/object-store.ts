@@ -13,6 +13,8 @@
 export interface ObjectStore {
   /** For people and catalogues: `s3://bucket/prefix/` or `file:///folder/`; a key appended to it is the object's address. */
   readonly location: string;
+  /** Whether bytes of a version can be changed where they are: by whoever may write to a folder, and nobody in S3. */
+  readonly isChangeable: boolean;
   /** The same store for work that may be told to stop: what it waits for then ends, with the signal's reason. */
   within(signal: AbortSignal): ObjectStore;
   /** Throws ObjectConflict, StoreUnavailable. */

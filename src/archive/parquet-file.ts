@@ -243,3 +243,82 @@ export function groupOf(metadata: ParquetMetadata, group: number): ReturnType<Pa
     throw asObjectError(error, `its row group ${group} cannot be read`);
   }
 }
+
+/**
+ * Throws ArchiveObjectError unless what a row group says of its columns is so: that they are these and no others, that all
+ * values lie between the least and the greatest, and how many there are none of. `columns`: as readColumns has them. What
+ * lies in a part of which this is false would be read by whoever reads all of it and found by nobody who searches, here or
+ * with another program. Indexes of pages and Bloom filters, by which others leave parts out as well, none of ours has.
+ */
+export function assertStatistics(
+  metadata: ParquetMetadata,
+  group: number,
+  names: readonly string[],
+  columns: Readonly<Record<string, ArrayLike<unknown>>>,
+): void {
+  const chunks = groupOf(metadata, group).row_groups[0]!.columns;
+  const wrong = (what: string): ArchiveObjectError => new ArchiveObjectError(`its row group ${group} ${what}`);
+  if (chunks.length !== names.length) throw wrong('has other columns');
+  for (const [i, name] of names.entries()) {
+    const { meta_data: about, file_path: path, column_index_offset: pages } = chunks[i]!;
+    if (about?.path_in_schema.length !== 1 || about.path_in_schema[0] !== name || path)
+      throw wrong('has other columns');
+    if (pages !== undefined || about.bloom_filter_offset !== undefined) throw wrong(`has an index of ${name}`);
+    const { statistics } = about;
+    if (!statistics) continue;
+    const values = columns[name]!;
+    const bounds = [
+      [statistics.min_value, statistics.max_value],
+      [statistics.min, statistics.max],
+    ];
+    for (const [least, greatest] of bounds) {
+      if (hasBelow(values, least) || hasAbove(values, greatest)) {
+        throw wrong(`has values of ${name} that are not between those which it says are the least and the greatest`);
+      }
+    }
+    if (statistics.null_count !== undefined && Number(statistics.null_count) !== countNulls(values)) {
+      throw wrong(`has another number of rows without ${name} than it says`);
+    }
+  }
+}
+
+function hasBelow(values: ArrayLike<unknown>, least: unknown): boolean {
+  return least !== undefined && hasAny(values, compareTo(least), (order) => !(order >= 0));
+}
+
+function hasAbove(values: ArrayLike<unknown>, greatest: unknown): boolean {
+  return greatest !== undefined && hasAny(values, compareTo(greatest), (order) => !(order <= 0));
+}
+
+function hasAny(
+  values: ArrayLike<unknown>,
+  compare: (value: unknown) => number,
+  isOutside: (order: number) => boolean,
+): boolean {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (value !== undefined && value !== null && isOutside(compare(value))) return true;
+  }
+  return false;
+}
+
+function countNulls(values: ArrayLike<unknown>): number {
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if ((values[i] ?? null) === null) count += 1;
+  return count;
+}
+
+/** The order of a value and a bound, as Parquet has it: of texts that of their UTF-8. NaN for what is of another type. */
+function compareTo(bound: unknown): (value: unknown) => number {
+  if (bound instanceof Uint8Array) {
+    return (value) => (value instanceof Uint8Array ? Buffer.compare(value, bound) : NaN);
+  }
+  if (typeof bound === 'string' && /[\ud800-\uffff]/.test(bound)) {
+    // where UTF-16 has another order
+    const bytes = Buffer.from(bound);
+    return (value) => (typeof value === 'string' ? Buffer.compare(Buffer.from(value), bytes) : NaN);
+  }
+  const type = typeof bound;
+  const other = bound as string;
+  return (value) => (typeof value !== type ? NaN : (value as string) < other ? -1 : Number(value !== bound));
+}

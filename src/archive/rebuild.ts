@@ -1,4 +1,5 @@
-import { createWriteStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -7,7 +8,15 @@ import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import type { StoredRow } from '../integrity/stored-event.js';
-import { ARCHIVE_KINDS, isEventsKind, isManifest, type AnyManifest } from './archive-format.js';
+import {
+  ARCHIVE_KINDS,
+  ArchiveObjectError,
+  isEventsKind,
+  isManifest,
+  objectKey,
+  type AnyManifest,
+} from './archive-format.js';
+import type { AnyEncoded } from './archive-tasks.js';
 import { newListingKey } from './entity-sums.js';
 import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
@@ -24,7 +33,7 @@ import {
 import { ArchiveThread } from './archive-thread.js';
 import { loadCompression } from './parquet-file.js';
 import { withFile } from './local-file.js';
-import type { ObjectStore } from './object-store.js';
+import type { ListedVersion, ObjectStore } from './object-store.js';
 import * as sql from './rebuild.sql.js';
 import { makeWorkingFolder } from './working-folder.js';
 
@@ -120,10 +129,23 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
   }
 }
 
+/** A version in the folder of a kind that is none of the archive's objects. */
+interface LeftOut {
+  version: ListedVersion;
+  reason: string;
+  /** it may have been one: its bytes are not those that its name tells of */
+  mayBeDamaged: boolean;
+}
+
+/** As objectKey makes them: the number, and the beginning of the SHA-256. */
+const OBJECT_NAME = /^[a-z]+\/([0-9]{12,18})-([0-9a-f]{16})\.[a-z]+$/;
+
 /**
  * Every object by its number, each read back and recomputed. Of several of one number the one that goes on from what is
  * there counts: the others were left by exporters that had lost their turn. One that was removed, at the end of retention
- * or as superseded, is known by the record of that. Throws when one is missing otherwise, or damaged.
+ * or as superseded, is known by the record of that. The bucket may hold anything beside them, which must not keep an archive
+ * from being read: what is no object, is one under another name, or is not locked as all are, is left out and told of.
+ * Throws when one is missing otherwise, or damaged.
  */
 async function findObjects(
   store: ObjectStore,
@@ -133,6 +155,7 @@ async function findObjects(
 ): Promise<{ objects: KnownObject[]; records: RetentionRecords; reference: ReferenceEvent[] }> {
   const found = new Map<string, FoundObject[]>();
   const recordsIn = new Map<FoundObject, ServiceRecords>();
+  const leftOut: LeftOut[] = [];
   const listingKey = newListingKey();
   for (const kind of ARCHIVE_KINDS) {
     let lastKey = '';
@@ -141,7 +164,18 @@ async function findObjects(
       lastKey = version.key;
       const file = join(folder, 'object');
       await pipeline(Readable.from(store.read(version)), createWriteStream(file));
-      const encoded = await thread.run({ kind: 'verify', file, listingKey });
+      let encoded: AnyEncoded;
+      try {
+        encoded = await thread.run({ kind: 'verify', file, listingKey });
+        await requireOfArchive(store, version, encoded);
+      } catch (error) {
+        if (!(error instanceof ArchiveObjectError)) throw error;
+        const [, , digest] = OBJECT_NAME.exec(version.key) ?? [];
+        const mayBeDamaged = store.isChangeable && digest !== undefined && !(await sha256Of(file)).startsWith(digest);
+        leftOut.push({ version, reason: error.message, mayBeDamaged });
+        log(`${version.key} is left out: ${error.message}`);
+        continue;
+      }
       const { number } = encoded.manifest;
       const object = { version, encoded };
       found.set(number, [...(found.get(number) ?? []), object]);
@@ -149,8 +183,25 @@ async function findObjects(
       log(`${version.key} is whole`);
     }
   }
-  if (found.size === 0) throw new Error(`${store.location} holds no object: there is nothing to rebuild from`);
-  const objects = chooseObjects(found, recordsOf([...recordsIn.values()]).removed);
+  if (found.size === 0) {
+    throw new Error(`${store.location} holds no object: there is nothing to rebuild from${named(leftOut)}`);
+  }
+  let objects: KnownObject[];
+  try {
+    objects = chooseObjects(found, recordsOf([...recordsIn.values()]).removed);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}${named(leftOut)}`, { cause: error });
+  }
+  // past the last one nothing shows that an object is missing
+  const next = String(objects.length + 1).padStart(12, '0');
+  const damaged = leftOut.filter(({ version: { key }, mayBeDamaged }) => {
+    return mayBeDamaged && OBJECT_NAME.exec(key)![1] === next;
+  });
+  if (damaged.length > 0) {
+    throw new Error(
+      `the last object of the archive is damaged, or somebody has put a file after it: it is to be moved away if it was never one${named(damaged)}`,
+    );
+  }
   // what those say that do not count is of another history, or nobody's: the bucket may hold anything
   const counting = objects.flatMap(({ found: object }) => (object && recordsIn.get(object)) ?? []);
   const records = recordsOf(counting);
@@ -161,6 +212,25 @@ async function findObjects(
     );
   }
   return { objects, records, reference: inOrder(counting.flatMap(({ reference }) => reference)) };
+}
+
+/** Throws ArchiveObjectError for a whole object that the exporter would not have written so. */
+async function requireOfArchive(store: ObjectStore, version: ListedVersion, encoded: AnyEncoded): Promise<void> {
+  if (version.key !== objectKey(encoded)) throw new ArchiveObjectError('it is no object of its name');
+  const { retainUntil, isCompliance } = await store.describe(version);
+  if (!retainUntil || !isCompliance) throw new ArchiveObjectError('it is not locked in COMPLIANCE mode');
+}
+
+function named(leftOut: readonly LeftOut[]): string {
+  return leftOut.length === 0
+    ? ''
+    : ` (left out: ${leftOut.map(({ version, reason }) => `${version.key}: ${reason}`).join('; ')})`;
+}
+
+async function sha256Of(file: string): Promise<string> {
+  const sha256 = createHash('sha256');
+  await pipeline(createReadStream(file), sha256);
+  return sha256.digest('hex');
 }
 
 /** Early objects, those of months and what was carried on hold the same events: each counts once. */

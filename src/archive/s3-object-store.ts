@@ -72,6 +72,7 @@ const MAX_OBJECT_BYTES = 5 * 2 ** 30;
  */
 export class S3ObjectStore implements ObjectStore {
   readonly location: string;
+  readonly isChangeable = false;
   private readonly client: S3Client;
   private readonly timeoutMs: number;
 

@@ -21,7 +21,7 @@ export type RequestFate =
  * Holds of which the request alone is on record. It is there before it takes effect: where the hold is not in the
  * database, its request was interrupted between the two, or somebody has removed it, and nothing tells which. A hold
  * keeps from its request on, so that it is made again as it was asked for, under its id: who does not want it has it
- * rejected. That is an act as well, so that a removal after that is no longer open to doubt.
+ * rejected. That it was put back is an act as well, recorded after it is: a removal from then on is no longer open to doubt.
  */
 @Injectable()
 export class RequestsOnRecord {
@@ -42,12 +42,13 @@ export class RequestsOnRecord {
       reason: string;
     };
     try {
-      await inOneAct(this.url, 'truetrail legal hold', async (client) => {
+      const hold = await inOneAct(this.url, 'truetrail legal hold', async (client) => {
         // waits for a request that is being made at this moment
         await sql.requestHold(client, { ...selection, id, reason, principal });
-        const hold = (await sql.findHold(client, id))!;
-        await recordAct(this.serviceLedger, principal, 'request', hold, { put_back: true });
+        return (await sql.findHold(client, id))!;
       });
+      // its request is on record; that it was put back is recorded once it is so, or its absence would be told as a removal
+      await recordAct(this.serviceLedger, principal, 'request', hold, { put_back: true });
       return 'put back';
     } catch (error) {
       const state = sqlState(error);

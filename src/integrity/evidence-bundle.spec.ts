@@ -203,6 +203,22 @@ describe('an evidence bundle', () => {
     expect((await makeBundle(ledger, plan)).equals(bytes)).toBe(true);
   });
 
+  it('of a recorded time is valid up to as_of, and the report says that what came after it was not looked at', async () => {
+    const cut: BundlePlan = {
+      ...RECORDED,
+      asOf: 15n,
+      range: { from: 11n, to: 15n },
+      found: numbers(11, 15),
+      beside: [10],
+    };
+    const report = verify(await makeBundle(ledger, cut));
+    expect(report.verdict).toBe('valid');
+    expect(report.notes).toContainEqual(
+      expect.stringMatching(/^as_of is 15: of the ledger's 60 events those after it/),
+    );
+    expect(verify(await makeBundle(ledger, RECORDED)).notes).toEqual([NOT_COMPARED]);
+  });
+
   it('of an empty ledger is valid', async () => {
     const plan: BundlePlan = {
       asked: { from_sequence: '1' },
@@ -248,6 +264,16 @@ describe('an evidence bundle', () => {
     expectInvalid(verify(Buffer.concat([bytes, Buffer.of(0)])), 'zip');
     expectInvalid(verify(Buffer.concat([Buffer.of(0), bytes])), 'zip');
     expectInvalid(verify(Buffer.alloc(0)), 'zip');
+  });
+
+  it('is refused with a file that is stored as it is: it is deflated where it is written', async () => {
+    const files = unpack(await makeBundle(ledger, SOME));
+    const zip = new ZipWriter();
+    const parts = [...files].flatMap(([name, content]) => Object.values(zip.add(name, content, { isDeflated: false })));
+    const report = verify(Buffer.concat([...parts, zip.end()]));
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ kind: 'zip', detail: '"checkpoint" is not deflated' }),
+    );
   });
 
   it('is refused when the headers of a file differ, or its name comes twice', async () => {

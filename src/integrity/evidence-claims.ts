@@ -85,13 +85,14 @@ function isOf(kind: AskedKind, name: string): boolean {
 
 /** What an envelope tells of an event, and how a search is ordered. */
 const TOLD_BY_ENVELOPES: ReadonlySet<string> = new Set([
-  ...['event_ids', 'from_sequence', 'to_sequence', 'recorded_from', 'recorded_to'],
+  ...['from_sequence', 'to_sequence', 'recorded_from', 'recorded_to'],
   ...['sort', 'order'],
 ]);
 
 /** The names of what was asked for that only the content of an event can tell, in their order. */
 export function askedOfContents(asked: JsonObject): string[] {
   const { search } = asked;
+  if (Object.hasOwn(asked, 'event_ids')) return [];
   const filters = typeof search === 'object' && search !== null && !Array.isArray(search) ? search : asked;
   return Object.keys(filters).filter((name) => !TOLD_BY_ENVELOPES.has(name));
 }

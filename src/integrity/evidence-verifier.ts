@@ -229,7 +229,8 @@ class BundleVerification {
   private compareFiles(): void {
     for (const file of this.manifest.files) this.listed.set(file.name, file);
     const { listed } = this;
-    for (const name of this.entries.keys()) {
+    for (const [name, { isDeflated }] of this.entries) {
+      if (name !== FILES.manifest && !isDeflated) this.find('zip', `${shown(name)} is not deflated`);
       if (name !== FILES.manifest && !listed.has(name)) this.find('file', `${shown(name)} is not in the manifest`);
     }
     for (const name of listed.keys()) if (!this.entries.has(name)) this.find('file', `${shown(name)} is not there`);
@@ -312,6 +313,11 @@ class BundleVerification {
     if (checkpoint) {
       if (checkpoint.origin !== this.manifest.origin) this.find('checkpoint', `it is of ${checkpoint.origin}`);
       if (this.manifest.asOf > checkpoint.size) this.find('checkpoint', `it ends at ${checkpoint.size}, before as_of`);
+      if (this.manifest.asOf < checkpoint.size) {
+        this.report.notes.push(
+          `as_of is ${this.manifest.asOf}: of the ledger's ${checkpoint.size} events those after it were not looked at, whether or not they are what was asked for`,
+        );
+      }
       this.report.checkpoint = {
         size: String(checkpoint.size),
         root_hash: checkpoint.rootHash.toString('hex'),

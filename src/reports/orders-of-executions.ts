@@ -47,11 +47,15 @@ type Told = Pick<SharedExecution, 'source' | 'executionId' | 'day'>;
 
 /**
  * Which orders tell of executions of one id, source and day: of what was handed to `lookUp` together, so that it is asked
- * for by hundreds and not one by one. Holds what it was asked for last.
+ * for by hundreds and not one by one. Holds what it was asked for last, and the ids of one archived day.
  */
 export class OrdersOfExecutions {
   private readonly known = new Map<string, readonly string[]>();
   private readonly archivedDays = new Map<string, ReadonlyMap<string, ReadonlySet<string>>>();
+  /** of the day whose archived events were read last, the first order of every id: far more than several orders have */
+  private lastDay: { day: string; firsts: ReadonlyMap<string, string> } | undefined;
+  /** up to where these were read */
+  private archivedUpTo = 0n;
 
   constructor(private readonly run: ReportRun) {}
 
@@ -131,18 +135,47 @@ export class OrdersOfExecutions {
     const found = wanted.map(() => new Set<string>());
     for (const { wanted: i, entity_id: orderId } of rows) found[i]!.add(orderId);
     const upTo = lesser(archivedTo, asOf);
-    for (const [i, { told, row }] of wanted.entries()) {
-      if (upTo > 0n && mayBeArchived(told, row, upTo)) {
-        for (const orderId of (await this.archivedOn(told.day, upTo)).get(keyOf(told)) ?? []) found[i]!.add(orderId);
-      }
-      this.known.set(keyOf(told), found[i]!.size > 1 ? [...found[i]!].sort() : []);
+    if (upTo !== this.archivedUpTo) {
+      // a month has left meanwhile
+      this.archivedDays.clear();
+      this.lastDay = undefined;
+      this.archivedUpTo = upTo;
     }
+    // a day after the other: of one alone all ids are at hand
+    const inDays = [...wanted.entries()].sort(([, a], [, b]) =>
+      a.told.day < b.told.day ? -1 : Number(a.told.day > b.told.day),
+    );
+    for (const [i, { told, row }] of inDays) {
+      const orders = found[i]!;
+      if (upTo > 0n && mayBeArchived(told, row, upTo)) {
+        for (const orderId of await this.archivedOrders(told, upTo, orders.size > 0)) orders.add(orderId);
+      }
+      this.known.set(keyOf(told), orders.size > 1 ? [...orders].sort() : []);
+    }
+  }
+
+  /** The orders that tell of it in the archive; of a single one only where there are others outside of it. */
+  private async archivedOrders(told: Told, upTo: bigint, areOthers: boolean): Promise<Iterable<string>> {
+    const shared = (await this.archivedOn(told.day, upTo)).get(keyOf(told));
+    if (shared || !areOthers) return shared ?? [];
+    if (this.lastDay?.day !== told.day) await this.readArchived(told.day, upTo);
+    const first = this.lastDay!.firsts.get(keyOf(told));
+    return first === undefined ? [] : [first];
   }
 
   /** What several orders tell of that was executed on a day, as the archive has it. */
   private async archivedOn(day: string, upTo: bigint): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
     const known = this.archivedDays.get(day);
     if (known) return known;
+    const shared = await this.readArchived(day, upTo);
+    this.archivedDays.set(day, shared);
+    if (this.archivedDays.size > REMEMBERED_DAYS) this.archivedDays.delete(this.archivedDays.keys().next().value!);
+    return shared;
+  }
+
+  /** The same, read. Remembers what each order tells of, too, until another day is read. */
+  private async readArchived(day: string, upTo: bigint): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    this.lastDay = undefined;
     const firsts = new Map<string, string>();
     const shared = new Map<string, Set<string>>();
     for await (const row of this.archivedRows(day, upTo)) {
@@ -153,8 +186,7 @@ export class OrdersOfExecutions {
       firsts.set(key, first);
       if (first !== orderId) shared.set(key, (shared.get(key) ?? new Set([first])).add(orderId));
     }
-    this.archivedDays.set(day, shared);
-    if (this.archivedDays.size > REMEMBERED_DAYS) this.archivedDays.delete(this.archivedDays.keys().next().value!);
+    this.lastDay = { day, firsts };
     return shared;
   }
 

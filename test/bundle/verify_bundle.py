@@ -7,9 +7,9 @@ ANCHORS is a folder with anchors as the object store has them, which those of th
 Prints a line for each thing that is wrong or could not be seen. Exit status: 0 valid, 1 not, 2 undecided. It does not compare index.html with the rest, and
 does not look at the certificates of timestamps.
 """
-import base64, hashlib, pathlib, re, struct, sys, zlib
+import hashlib, pathlib, re, struct, sys, unicodedata, zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'vectors'))
-from verify import CONTENT, ENVELOPE, Refused, content_hash, envelope_fault, jcs, read_content, read_json, read_timestamp  # noqa: E402
+from verify import CONTENT, ENVELOPE, Refused, content_hash, envelope_fault, jcs, read_base64, read_content, read_json, read_timestamp  # noqa: E402
 
 FOUND, UNSEEN = [], []
 
@@ -28,6 +28,34 @@ def canonical(data):
 
 def sha256(data):
     return hashlib.sha256(data).digest()
+
+
+def members(value, *names):
+    """The values of an object that has these members and no others."""
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise ValueError(f'where an object of {", ".join(names)} should be is something else')
+    return [value[name] for name in names]
+
+
+def number(text):
+    if not isinstance(text, str) or not re.fullmatch('0|[1-9][0-9]{0,18}', text):
+        raise ValueError('where a decimal number should be is something else')
+    return int(text)
+
+
+def strict_base64(text):
+    data = read_base64(text)
+    if data is None:
+        raise ValueError('it is no base64')
+    return data
+
+
+def are(kind, *values):
+    return all(isinstance(value, kind) for value in values)
+
+
+def is_digest(text):
+    return isinstance(text, str) and bool(re.fullmatch('[0-9a-f]{64}', text))
 
 
 # Ed25519: RFC 8032, section 5.1
@@ -83,51 +111,74 @@ def verifies(key, message, signature):
 
 # Notes, keys, and how they succeed each other
 
-def parse_key(text):
+ED25519, COSIGNATURE = 1, 4
+
+
+def is_key_name(name):
+    return name != '' and not any(c in '+\ufeff' or unicodedata.category(c) in ('Zs', 'Zl', 'Zp', 'Cc') for c in name)
+
+
+def parse_key(text, algorithms=(ED25519,)):
+    """Name, key id and public key; and its algorithm."""
     name, key_id, blob = text.split('+', 2)
-    blob = base64.b64decode(blob, validate=True)
-    if blob[0] != 1 or len(blob) != 33 or sha256(name.encode() + b'\n' + blob)[:4].hex() != key_id:
+    blob = strict_base64(blob)
+    if not is_key_name(name) or len(blob) != 33 or blob[0] not in algorithms or sha256(name.encode() + b'\n' + blob)[:4].hex() != key_id:
         raise ValueError('it is no verifier key of Ed25519')
-    return name, bytes.fromhex(key_id), blob[1:]
+    return (name, bytes.fromhex(key_id), blob[1:]), blob[0]
 
 
 def parse_note(note):
+    if not isinstance(note, str) or len(note) > 10**6 or re.search('[\0-\x09\x0b-\x1f]', note):
+        raise ValueError('a note is a text without control characters')
     text, signatures = note[:note.rindex('\n\n') + 1], note[note.rindex('\n\n') + 2:].split('\n')
-    if signatures.pop() != '' or not signatures:
-        raise ValueError('a note ends with lines of signatures')
-    parsed = [re.fullmatch('\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)', line).groups() for line in signatures]
-    return text, [(name, base64.b64decode(blob, validate=True)) for name, blob in parsed]
+    if signatures.pop() != '' or not 1 <= len(signatures) <= 100:
+        raise ValueError('a note ends with lines of signatures, a hundred at most')
+    parsed = []
+    for line in signatures:
+        dash, name, blob = line.split(' ')
+        blob = strict_base64(blob)
+        if dash != '\u2014' or not is_key_name(name) or len(blob) <= 4:
+            raise ValueError('a signature is an em dash, a name and base64')
+        parsed.append((name, blob))
+    return text, parsed
 
 
 def parse_checkpoint(note):
     """Origin, size and root hash of a note."""
     origin, size, root, *more = parse_note(note)[0].split('\n')
-    if more[-1:] != [''] or '' in more[:-1] or not re.fullmatch('0|[1-9][0-9]{0,18}', size):
+    if more[-1:] != [''] or '' in more[:-1]:
         raise ValueError('a checkpoint is an origin, a size and a root hash, a line each')
-    root = base64.b64decode(root, validate=True)
-    if not origin or len(root) != 32:
+    size, root = number(size), strict_base64(root)
+    if not is_key_name(origin) or len(root) != 32 or (size == 0 and root != sha256(b'')):
         raise ValueError('a checkpoint is an origin, a size and a root hash of 32 bytes')
-    return origin, int(size), root
+    return origin, size, root
 
 
-def is_signed(note, key):
+def is_signed(note, *keys):
+    """Whether it bears a signature of one of the keys, and none that is wrong of any of them."""
     text, signatures = parse_note(note)
-    own = [blob[4:] for name, blob in signatures if name == key[0] and blob[:4] == key[1]]
-    return bool(own) and all(verifies(key[2], text.encode(), each) for each in own)
+    own = [(key, blob[4:]) for name, blob in signatures for key in keys if name == key[0] and blob[:4] == key[1]]
+    return bool(own) and all(verifies(key[2], text.encode(), blob) for key, blob in own)
 
 
-def signing_key(trusted, successions, size):
-    """Of the keys that are reached from the trusted one, the one or two that may sign a checkpoint of this size."""
+def parse_succession(note):
+    """Origin, new key (None for one that signs no checkpoints) and the size from which it signs."""
+    heading, origin, key, size, end = parse_note(note)[0].split('\n')
+    if heading != 'truetrail/key-succession/v1' or end != '':
+        raise ValueError('it is no succession of keys')
+    key, algorithm = parse_key(key, (ED25519, COSIGNATURE))
+    return origin, key if algorithm == ED25519 and key[0] == origin else None, number(size)
+
+
+def key_terms(trusted, successions):
+    """The keys that are reached from the trusted one, each with the sizes of the checkpoints that it may sign."""
     terms, seen = [[trusted, 0, None]], {trusted}
+    parsed = [(note, *parse_succession(note)) for note in successions]
     while True:
         current, following = terms[-1][0], {}
-        for note in successions:
-            lines = parse_note(note)[0].split('\n')
-            if len(lines) != 5 or lines[0] != 'truetrail/key-succession/v1' or lines[1] != current[0]:
-                continue
-            new = parse_key(lines[2])
-            if new != current and new[0] == lines[1] and is_signed(note, current) and is_signed(note, new):
-                following[lines[2], int(lines[3])] = new
+        for note, origin, new, size in parsed:
+            if origin == current[0] and new not in (None, current) and is_signed(note, current) and is_signed(note, new):
+                following[new, size] = new
         if len(following) > 1:
             raise ValueError('a key has two successors')
         for (_, start), new in following.items():
@@ -137,16 +188,11 @@ def signing_key(trusted, successions, size):
             terms.append([new, start, None])
             seen.add(new)
         if not following:
-            return [key for key, start, end in terms if size >= start and (end is None or size <= end)]
+            return terms
 
 
-def reached(trusted, successions):
-    """The public keys that successions of the ledger lead to, whatever sizes they sign."""
-    keys, grown = {trusted[2]}, True
-    while grown:
-        grown = [follow(keys, note) for note in successions]
-        grown = any(grown)
-    return keys
+def may_sign(terms, size):
+    return [key for key, start, end in terms if size >= start and (end is None or size <= end)]
 
 
 def named(public_key, name):
@@ -154,17 +200,13 @@ def named(public_key, name):
 
 
 def follow(keys, note):
-    """Adds the key that a succession of any ledger leads to, and tells whether it is new: one key signs all of them."""
-    lines = parse_note(note)[0].split('\n')
-    if len(lines) != 5 or lines[0] != 'truetrail/key-succession/v1':
-        return False
-    new = parse_key(lines[2])
-    if new[2] in keys or new[0] != lines[1] or not is_signed(note, new):
-        return False
-    if not any(is_signed(note, named(each, lines[1])) for each in keys):
-        return False
-    keys.add(new[2])
-    return True
+    """Adds the key that a succession of any ledger leads to: one key signs all of them. What is none leads nowhere."""
+    try:
+        origin, new, _ = parse_succession(note)
+    except ValueError:
+        return
+    if new and is_signed(note, new) and any(is_signed(note, named(each, origin)) for each in keys if each != new[2]):
+        keys.add(new[2])
 
 
 # The zip, of which there is one way to write it
@@ -233,8 +275,8 @@ LIMITS = ('events/', 6 * 2**20), ('proof/', 65536 * 65), ('keys.json', 2**20)
 
 
 def unpack(entry, packed):
-    if entry[1] == 0:
-        return packed
+    if entry[1] != 8:
+        raise ValueError(f'{entry[0]} is not deflated')
     inflater = zlib.decompressobj(-15)
     content = inflater.decompress(packed, entry[4] + 1)
     if not inflater.eof or inflater.unused_data or len(content) != entry[4] or zlib.crc32(content) != entry[2]:
@@ -295,14 +337,32 @@ def is_canonical(content):
         return False
 
 
-def matches(line, asked, is_full):
+def filters_of(asked):
+    """What the events must meet, by the names that a search gives it. ValueError for what says nothing."""
+    if not isinstance(asked, dict) or not asked or not any(set(asked) <= set(kind) for kind in KINDS):
+        raise ValueError('it does not say what was asked for')
+    if 'event_ids' in asked:
+        if not isinstance(asked['event_ids'], list):
+            raise ValueError('it does not say which ids were asked for')
+        return {}
     filters = {'entity_type': 'order', 'entity_id': asked['order_id']} if 'order_id' in asked else asked.get('search', asked)
+    if not isinstance(filters, dict) or not are(str, *filters.values()):
+        raise ValueError('it does not say what was asked for')
     for name, value in filters.items():
-        if name in ('sort', 'order', 'event_ids'):
+        if name in KINDS[4] + KINDS[5]:
+            time_of(value)
+        elif name in KINDS[3] and number(value) == 0:
+            raise ValueError('a sequence is 1 or more')
+    return filters
+
+
+def matches(line, filters, is_full):
+    for name, value in filters.items():
+        if name in ('sort', 'order'):
             continue
         if name in ('from_sequence', 'to_sequence'):
             good = (int(line['sequence']) >= int(value)) if name[0] == 'f' else (int(line['sequence']) <= int(value))
-        elif name.startswith('recorded_'):
+        elif name in KINDS[4]:
             good = (time_of(line['recorded_at']) < time_of(value)) == (name == 'recorded_to')
         elif not is_full:
             continue
@@ -320,24 +380,29 @@ def matches(line, asked, is_full):
 
 def check_lines(lines, manifest, root):
     asked, span, contents = manifest['asked'], manifest['range'], manifest['contents']
-    first, last = (int(span['from_sequence']), int(span['to_sequence'])) if span else (None, None)
-    as_of, window = int(manifest['as_of']), asked.get('search', asked)
-    if not any(set(asked) <= set(kind) for kind in KINDS) or not asked or not isinstance(window, dict):
-        wrong('it cannot be read what was asked for')
+    first, last = map(number, members(span, 'from_sequence', 'to_sequence')) if span else (None, None)
+    as_of, window = number(manifest['as_of']), filters_of(asked)
     by_sequences, recorded_from, recorded_to = bool(set(asked) & set(KINDS[3])), window.get('recorded_from'), window.get('recorded_to')
     ranged = by_sequences or bool(set(asked) & set(KINDS[4]))
     if ranged != (manifest['completeness'] == 'complete-range'):
         wrong('ranges of sequences and of recorded time are complete, and nothing else is')
-    deleted = [(int(each['from_sequence']), int(each['to_sequence'])) for each in manifest['deleted']]
+    deleted = []
+    for each in manifest['deleted']:
+        begin, end, years, *texts = members(each, 'from_sequence', 'to_sequence', 'years', 'month', 'deletion', 'policy', 'deleted_at')
+        if not are(str, *texts) or not are(float, years):
+            raise ValueError('what was deleted has no month, deletion, policy, years or time')
+        deleted.append((number(begin), number(end)))
     ends = [0, *(number for each in deleted for number in each), as_of + 1]
-    if (deleted and span) or any(len(each) != 7 for each in manifest['deleted']):
-        wrong('what was deleted is of a range, or not told as it should be')
+    if deleted and span:
+        wrong('of a range nothing may have been deleted')
     if not all(a < b if at % 2 == 0 else a <= b for at, (a, b) in enumerate(zip(ends, ends[1:]))):
         wrong('what was deleted is no ranges up to as_of, one after the other')
     if span and not (1 <= first <= last + 1 <= as_of + 1):
         wrong('the range is none up to as_of')
-    high = int(window.get('to_sequence', as_of)) if by_sequences else min(as_of, int(window.get('to_sequence', as_of)))
-    low = int(window.get('from_sequence', 1)) if by_sequences else min(high + 1, int(window.get('from_sequence', 1)))
+    high, low = int(window.get('to_sequence', as_of)), int(window.get('from_sequence', 1))
+    if not by_sequences:
+        high = min(as_of, high)
+        low = min(high + 1, low)
     if span and ((first < low if recorded_from else first != low) or (last > high if recorded_to else last != high)):
         wrong('the range is not the one asked for')
     ids, neighbours, expected = set(asked.get('event_ids', ())), set(), first
@@ -385,7 +450,7 @@ def check_lines(lines, manifest, root):
                 is_found = is_full
             elif is_full != contents:
                 wrong(f'{where}: its content is there, or not, against the manifest')
-        if is_found and (not matches(line, asked, is_full) or ('event_ids' in asked and line['event_id'] not in ids)):
+        if is_found and (not matches(line, window, is_full) or ('event_ids' in asked and line['event_id'] not in ids)):
             wrong(f'{where}: nobody asked for it')
         ids.discard(line['event_id'])
         found, beside, before = found + is_found, beside + (not is_found), line
@@ -398,11 +463,42 @@ def check_lines(lines, manifest, root):
         wrong('the event before the range is not there')
     if span and recorded_to and last < high and last + 1 not in neighbours:
         wrong('the event after the range is not there')
-    of_contents = sorted(set(window) - {'event_ids', 'sort', 'order', *KINDS[3], *KINDS[4]})
+    told = {'sort', 'order', *KINDS[3], *KINDS[4]}
+    of_contents = sorted(set(asked.get('search', asked)) - told) if 'event_ids' not in asked else []
     if found and not contents and of_contents:
         UNSEEN.append(f'without contents it cannot be seen that the events are those that were asked for: {", ".join(of_contents)}')
     if (str(found), str(beside)) != (manifest['events'], manifest['envelopes']):
         wrong(f'the manifest counts otherwise than {found} events and {beside} envelopes')
+
+
+def check_manifest(manifest):
+    """That it has the members that a manifest has, each of its kind."""
+    form, ledger, origin, _, completeness, span, contents, deleted, files, *counts = members(
+        manifest, 'format', 'ledger', 'origin', 'asked', 'completeness', 'range', 'contents', 'deleted', 'files',
+        'as_of', 'events', 'envelopes', 'hashes')
+    if form != 'truetrail-bundle/1' or not are(str, ledger, origin) or not are(bool, contents) or not are(list, deleted, files):
+        raise ValueError('the manifest is not one of truetrail-bundle/1')
+    if completeness not in ('complete-range', 'as-found', 'as-found-in-range') or (span is None) != (completeness == 'as-found'):
+        raise ValueError('the manifest does not say how complete it is')
+    if completeness == 'as-found-in-range' and not contents:
+        raise ValueError('without contents it cannot be seen in a range what was found')
+    for count in counts:
+        number(count)
+    for each in files:
+        members(each, 'name', 'bytes', 'sha256', 'packed_bytes', 'packed_sha256')
+
+
+def read_anchor(data, n, before):
+    """The checkpoints of an anchor, as (size before, note), and its successions."""
+    form, named_n, previous, checkpoints, successions = members(canonical(data), 'format', 'n', 'previous', 'checkpoints', 'successions')
+    if form != 'truetrail-anchor/1' or named_n != str(n) or n == 0 or before not in (None, previous):
+        wrong(f'anchor {n} is none, or does not follow the one before it')
+    if not (previous is None if n == 1 else is_digest(previous)) or not are(list, checkpoints, successions):
+        raise ValueError(f'anchor {n} is none')
+    for note in successions:
+        parse_note(note)
+    read = [members(each, 'size_before', 'note') for each in checkpoints]
+    return [(number(size_before), note, *parse_checkpoint(note)) for size_before, note in read], successions
 
 
 def verify(path, trusted, stored=None):
@@ -414,8 +510,10 @@ def verify(path, trusted, stored=None):
         if zlib.crc32(manifest_bytes) != files['manifest.json'][0][2]:
             raise ValueError('the manifest has another CRC')
         manifest = canonical(manifest_bytes)
-        if manifest['format'] != 'truetrail-bundle/1' or len(manifest) != 13:
-            raise ValueError('the manifest is not one of truetrail-bundle/1')
+        if manifest['format'] != 'truetrail-bundle/1' and manifest['format'].startswith('truetrail-bundle/'):
+            UNSEEN.append('the bundle is of another format')
+            return manifest
+        check_manifest(manifest)
         if [each['name'] for each in manifest['files']] != list(files)[:-1]:
             raise ValueError('the files are not those of the manifest')
         listed = {each['name']: each for each in manifest['files']}
@@ -448,27 +546,23 @@ def verify(path, trusted, stored=None):
             return found
 
         always = {'checkpoint', 'keys.json', 'archive.ndjson', 'index.html'}
-        number = min(int(name[8:20]) for name in files if re.fullmatch('anchors/[0-9]{12}.json', name))
+        n = min(int(name[8:20]) for name in files if re.fullmatch('anchors/[0-9]{12}[.]json', name))
         anchors, stamps, before = [], [], None
-        while f'anchors/{number:012}.json' in files:
-            data = read(f'anchors/{number:012}.json')
-            anchor = canonical(data)
-            if anchor['format'] != 'truetrail-anchor/1' or anchor['n'] != str(number) or before not in (None, anchor['previous']):
-                wrong(f'anchor {number} is none, or does not follow the one before it')
-            signed = [(*parse_checkpoint(each['note']), int(each['size_before'])) for each in anchor['checkpoints']]
-            if any(a[0] >= b[0] for a, b in zip(signed, signed[1:])) or any(old > size for _, size, _, old in signed):
-                wrong(f'the checkpoints of anchor {number} are not sorted by origin, or go back')
-            for succession in anchor['successions']:
-                parse_note(succession)
-            beside = stored and pathlib.Path(stored) / f'{number:012}'
+        while f'anchors/{n:012}.json' in files:
+            data = read(f'anchors/{n:012}.json')
+            checkpoints, its_successions = read_anchor(data, n, before)
+            origins = [origin.encode('utf-16-be') for _, _, origin, _, _ in checkpoints]
+            if any(a >= b for a, b in zip(origins, origins[1:])) or any(old > size for old, _, _, size, _ in checkpoints):
+                wrong(f'the checkpoints of anchor {n} are not sorted by origin, or go back')
+            beside = stored and pathlib.Path(stored) / f'{n:012}'
             if beside and not beside.exists():
-                UNSEEN.append(f'anchor {number} is not among those of the store')
+                UNSEEN.append(f'anchor {n} is not among those of the store')
             elif beside and beside.read_bytes() != data:
-                wrong(f'anchor {number} is another than that of the store')
-            anchors.append(anchor)
-            stamps += pieces(f'timestamps/{number:012}-%d.tsr')
-            number, before = number + 1, sha256(data).hex()
-        known = always | {f'anchors/{int(anchor["n"]):012}.json' for anchor in anchors} | {*stamps, *pieces('events/%06d.ndjson'), *pieces('proof/%06d.hashes')}
+                wrong(f'anchor {n} is another than that of the store')
+            anchors.append((n, checkpoints, its_successions))
+            stamps += pieces(f'timestamps/{n:012}-%d.tsr')
+            n, before = n + 1, sha256(data).hex()
+        known = always | {f'anchors/{n:012}.json' for n, _, _ in anchors} | {*stamps, *pieces('events/%06d.ndjson'), *pieces('proof/%06d.hashes')}
         if set(listed) - known or always - set(listed):
             wrong('a file is unknown, or is not there')
         for name in ('index.html', *stamps):
@@ -478,36 +572,36 @@ def verify(path, trusted, stored=None):
 
         note = read('checkpoint').decode()
         origin, size, root_hash = parse_checkpoint(note)
-        if origin != manifest['origin'] or origin.rpartition('/')[2] != manifest['ledger'] or int(manifest['as_of']) > size:
+        if origin != manifest['origin'] or origin.rpartition('/')[2] != manifest['ledger'] or number(manifest['as_of']) > size:
             wrong('the checkpoint is of another ledger, or ends before as_of')
-        successions = canonical(read('keys.json'))['successions']
-        keys = signing_key(parse_key(trusted), successions, size)
-        if origin != parse_key(trusted)[0] or not any(is_signed(note, key) for key in keys):
+        keys, successions = members(canonical(read('keys.json')), 'keys', 'successions')
+        if not are(list, keys, successions) or not are(str, *keys, *successions):
+            raise ValueError('keys.json has no lists of keys and successions')
+        trusted_key = parse_key(trusted)[0]
+        terms = key_terms(trusted_key, successions)
+        if origin != trusted_key[0] or not is_signed(note, *may_sign(terms, size)):
             wrong('the checkpoint is not signed with a key reached from the one given')
-        own = [each['note'] for each in anchors[0]['checkpoints'] if parse_checkpoint(each['note'])[0] == origin]
+        own = [anchored for _, anchored, whose, _, _ in anchors[0][1] if whose == origin]
         if len(own) != 1 or parse_note(own[0])[0] != parse_note(note)[0] or not note.startswith(own[0]):
             wrong('the anchor does not hold the checkpoint')
-        elif not any(is_signed(own[0], key) for key in keys):
+        elif not is_signed(own[0], *may_sign(terms, size)):
             wrong('the checkpoint in the anchor is not signed with a key reached from the one given')
 
-        last, public_keys = None, reached(parse_key(trusted), successions)
-        for anchor in anchors:
-            for succession in anchor['successions']:
+        last, public_keys = None, {key[2] for key, _, _ in terms}
+        for n, checkpoints, its_successions in anchors:
+            for succession in its_successions:
                 follow(public_keys, succession)
-            for note in (each['note'] for each in anchor['checkpoints']):
-                whose = parse_checkpoint(note)[0]
-                if whose != origin and not any(is_signed(note, named(each, whose)) for each in public_keys):
-                    wrong(f'the checkpoint of {whose} in anchor {anchor["n"]} is not signed with a key reached from the one given')
-            if any(parse_note(each)[0].split('\n')[1] == origin and each not in successions for each in anchor['successions']):
-                wrong(f'a succession of keys in anchor {anchor["n"]} is not in keys.json')
-            for each in anchor['checkpoints']:
-                whose, *this = parse_checkpoint(each['note'])
+            if any(parse_note(each)[0].split('\n')[1] == origin and each not in successions for each in its_successions):
+                wrong(f'a succession of keys in anchor {n} is not in keys.json')
+            for size_before, anchored, whose, *this in checkpoints:
                 if whose != origin:
+                    if not is_signed(anchored, *(named(each, whose) for each in public_keys)):
+                        wrong(f'the checkpoint of {whose} in anchor {n} is not signed with a key reached from the one given')
                     continue
-                if last and (int(each['size_before']) != last[0] or this[0] < last[0] or (this[0] == last[0] and this != last)):
-                    wrong(f'the checkpoint in anchor {anchor["n"]} does not go on from the one before')
-                if last and not any(is_signed(each['note'], key) for key in signing_key(parse_key(trusted), successions, this[0])):
-                    wrong(f'the checkpoint in anchor {anchor["n"]} is not signed with a key reached from the one given')
+                if last and (size_before != last[0] or this[0] < last[0] or (this[0] == last[0] and this != last)):
+                    wrong(f'the checkpoint in anchor {n} does not go on from the one before')
+                if last and not is_signed(anchored, *may_sign(terms, this[0])):
+                    wrong(f'the checkpoint in anchor {n} is not signed with a key reached from the one given')
                 last = this
 
         hashes = [0]
