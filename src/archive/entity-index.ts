@@ -267,8 +267,8 @@ function columnsOf(entries: readonly (EntityEntry & { ledger: string })[]): Reco
 }
 
 /**
- * Reads an object of entities as a whole: that it lists what its manifest says, and its statistics are so. Keyed sums of its entries come with a key
- * alone. Throws ArchiveObjectError.
+ * Reads an object of entities as a whole: that it lists what its manifest says, and its statistics are so. Keyed sums of
+ * its entries come with a key alone. Throws ArchiveObjectError.
  */
 export async function verifyEntities(
   file: AsyncBuffer,

@@ -1,3 +1,4 @@
+import { storedJson } from '../../test/support/stored-json.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import type { FactName } from '../reports/regimes/regime.js';
 import type { LifeEvent } from '../reports/whole-lives.js';
@@ -23,7 +24,7 @@ function row(sequence: number, action: string, state: object, metadata: object =
     },
     ...{ event_id: eventId(sequence), corrects: corrects === undefined ? null : eventId(corrects) },
     ...{ event_type: 'order_lifecycle', entity_type: 'order', entity_id: 'O-1', action, user_id: 'trader-1' },
-    ...{ previous_state: null, new_state: JSON.stringify(state), metadata: JSON.stringify(metadata) },
+    ...{ previous_state: null, new_state: storedJson(state), metadata: storedJson(metadata) },
     ...{ source: null, source_session: null, source_sequence: null, raw_media_type: null, raw_data: null },
     ...{ recorded_by: 'k', salt: Buffer.alloc(16), content_hash: Buffer.alloc(32), previous_event_hash: null },
     event_hash: Buffer.alloc(32),

@@ -7,6 +7,7 @@ import type { Stated } from '../../src/transaction-reports/trace.js';
 import { Facts, type Transaction, type TransactionVersion } from '../../src/transaction-reports/transactions.js';
 import { contentOf } from '../../src/integrity/stored-event.js';
 import { TERMS } from '../../src/vocabulary/order-vocabulary.js';
+import { storedJson } from './stored-json.js';
 import { BANK, CCP, CLIENT, FIRM, FUND } from './transaction-reports.js';
 
 /** Values of an event by the names of the vocabulary, or an action. */
@@ -75,7 +76,7 @@ export function referenceOf(entries: Entries = ENTRIES): ReferenceAt {
 /** A row of order O-1; the id of its event has the sequence at its end. */
 export function rowOf(sequence: number, { action = 'fill', ...stated }: StatedValues, time = '08:00:00'): StoredRow {
   const part = (of: 'new_state' | 'metadata') =>
-    JSON.stringify(Object.fromEntries(Object.entries(stated).filter(([name]) => TERMS[name as 'side'].in === of)));
+    storedJson(Object.fromEntries(Object.entries(stated).filter(([name]) => TERMS[name as 'side'].in === of)));
   const id = (n: number) => `0197f3a1-6c00-7000-8000-${String(n).padStart(12, '0')}`;
   return {
     ...{ sequence: String(sequence), recorded_at: '2026-06-03 08:00:00+00' },
