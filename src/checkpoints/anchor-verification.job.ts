@@ -19,8 +19,8 @@ export class AnchorVerification implements Job, OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     private readonly verifier: AnchorVerifier,
-    readonly serviceLedger: ServiceLedger,
-    readonly runner: JobRunner,
+    private readonly serviceLedger: ServiceLedger,
+    private readonly runner: JobRunner,
     private readonly metrics: Metrics,
   ) {}
 
@@ -39,14 +39,19 @@ export class AnchorVerification implements Job, OnModuleInit {
   }
 
   run(context: JobContext): Promise<JsonObject> {
+    const { runner, serviceLedger } = this;
     const found = noAnchors();
-    return verifyAlongAnchors(context, this, {
-      job: this.name,
-      eventType: 'anchor_verification',
-      alarm: 'anchor-invalid',
-      message: 'what was signed is not what is there',
-      found,
-      verify: (after) => this.verifier.run(after, context.signal, found),
-    });
+    return verifyAlongAnchors(
+      context,
+      { runner, serviceLedger },
+      {
+        job: this.name,
+        eventType: 'anchor_verification',
+        alarm: 'anchor-invalid',
+        message: 'what was signed is not what is there',
+        found,
+        verify: (after) => this.verifier.run(after, context.signal, found),
+      },
+    );
   }
 }

@@ -19,8 +19,8 @@ export class AttestationVerification implements Job, OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     private readonly verifier: AttestationVerifier,
-    readonly serviceLedger: ServiceLedger,
-    readonly runner: JobRunner,
+    private readonly serviceLedger: ServiceLedger,
+    private readonly runner: JobRunner,
     private readonly metrics: Metrics,
   ) {}
 
@@ -39,14 +39,19 @@ export class AttestationVerification implements Job, OnModuleInit {
   }
 
   run(context: JobContext): Promise<JsonObject> {
+    const { runner, serviceLedger } = this;
     const found = noAttestations();
-    return verifyAlongAnchors(context, this, {
-      job: this.name,
-      eventType: 'attestation_verification',
-      alarm: 'attestation-invalid',
-      message: 'what others have said of what was signed is not what is there',
-      found,
-      verify: (after) => this.verifier.run(after, context.signal, found),
-    });
+    return verifyAlongAnchors(
+      context,
+      { runner, serviceLedger },
+      {
+        job: this.name,
+        eventType: 'attestation_verification',
+        alarm: 'attestation-invalid',
+        message: 'what others have said of what was signed is not what is there',
+        found,
+        verify: (after) => this.verifier.run(after, context.signal, found),
+      },
+    );
   }
 }

@@ -3,8 +3,7 @@ import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { OperationPool } from '../database/operation-pool.js';
 import { LOGGER } from './logger.js';
-
-const INTERVAL_MS = 1_000;
+import { RepeatingLook } from './repeating-look.js';
 
 /**
  * Compares the service's clock with the database's, once a second. Half the round trip is the measurement's own
@@ -12,8 +11,7 @@ const INTERVAL_MS = 1_000;
  */
 @Injectable()
 export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
-  private timer: NodeJS.Timeout | undefined;
-  private underWay: Promise<void> | undefined;
+  private looks: RepeatingLook | undefined;
   /** service minus database, ms, as far as it is certain; undefined before the first measurement */
   differenceMs: number | undefined;
   private withinTolerance = true;
@@ -26,16 +24,11 @@ export class ClockMonitor implements OnModuleInit, OnModuleDestroy {
 
   async onModuleInit(): Promise<void> {
     await this.measure();
-    this.timer = setInterval(() => {
-      // one at a time: a database that hangs must not get a connection with each
-      this.underWay ??= this.measure()
-        .catch((error: unknown) => this.logger.debug({ err: error }, 'the clocks could not be compared'))
-        .finally(() => (this.underWay = undefined));
-    }, INTERVAL_MS).unref();
+    this.looks = new RepeatingLook(() => this.measure(), 'the clocks could not be compared', this.logger);
   }
 
   onModuleDestroy(): void {
-    clearInterval(this.timer);
+    this.looks?.stop();
   }
 
   /** Whether the clocks agreed at the last measurement. */

@@ -2,9 +2,8 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import type { Logger } from 'pino';
 import { OperationPool } from '../database/operation-pool.js';
 import { LOGGER } from './logger.js';
+import { RepeatingLook } from './repeating-look.js';
 import { unsafeSettings } from './startup.sql.js';
-
-const INTERVAL_MS = 1_000;
 
 /**
  * Whether the server still keeps what it says it keeps: somebody may switch off fsync or full_page_writes while it runs,
@@ -12,8 +11,7 @@ const INTERVAL_MS = 1_000;
  */
 @Injectable()
 export class DurabilityMonitor implements OnModuleInit, OnModuleDestroy {
-  private timer: NodeJS.Timeout | undefined;
-  private underWay: Promise<void> | undefined;
+  private looks: RepeatingLook | undefined;
   private unsafe: string[] = [];
 
   constructor(
@@ -22,16 +20,11 @@ export class DurabilityMonitor implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   onModuleInit(): void {
-    this.timer = setInterval(() => {
-      // one at a time: a database that hangs must not get a connection with each
-      this.underWay ??= this.ask()
-        .catch((error: unknown) => this.logger.debug({ err: error }, 'the server could not be asked for its settings'))
-        .finally(() => (this.underWay = undefined));
-    }, INTERVAL_MS).unref();
+    this.looks = new RepeatingLook(() => this.ask(), 'the server could not be asked for its settings', this.logger);
   }
 
   onModuleDestroy(): void {
-    clearInterval(this.timer);
+    this.looks?.stop();
   }
 
   /** What a commit may be lost by in a crash, as `fsync = off`; none when all is as it should be, at the last look. */

@@ -51,8 +51,8 @@ export interface Aged {
 }
 
 /**
- * How a reference stands at a time, by the days of the authority that count for what was executed at a time. Undefined where nothing is to be reported of it, and the authority never had it.
- * Throws TimestampError.
+ * How a reference stands at a time, by the days of the authority that count for what was executed at a time. Undefined
+ * where nothing is to be reported of it, and the authority never had it. Throws TimestampError.
  */
 export function agedOf(
   { decision, sent }: Pick<OfReference, 'decision' | 'sent'>,
