@@ -149,6 +149,7 @@ export async function record(
   members: (i: number) => Record<string, unknown> = () => ({}),
 ): Promise<{ event_id: string; sequence: string; recorded_at: string; event_hash: string }[]> {
   const events = Array.from({ length: count }, (_, i) => sampleEvent(members(i)));
-  const { body } = await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events }).expect(201);
+  const { status, text, body } = await service.http().post(`/v1/ledgers/${ledger}/events/batch`).send({ events });
+  if (status !== 201) throw new Error(`${count} events were not recorded: ${status} ${text}`);
   return body.receipts;
 }
