@@ -131,7 +131,7 @@ describe('an event that stands in its table', () => {
   it('is lost to whoever asks for the history of its order, which the daily verification tells', async () => {
     const ledger = await newLedger();
     const { entity_id: order } = await hidden(ledger, [`${month().table}_entity_idx`]);
-    await service.http().get(`/v1/ledgers/${ledger}/entities/order/${order}/history`).expect(404);
+    await service.http().get(`/v1/ledgers/${ledger}/orders/${order}/history`).expect(404);
     const { outcome } = await runJob(service, 'chain-verification');
     expect(outcome.verdict).toBe('invalid');
     expect(outcome.ledgers.find((each) => each.ledger === ledger)).toMatchObject({ verdict: 'invalid', findings_total: '1' });
@@ -146,23 +146,37 @@ describe('an event that stands in its table', () => {
     leaves('…_entity_idx of its month, which has it as another order’s');
     const { table } = month();
     const ledger = await newLedger();
-    await record(service, 5, ledger);
+    const receipts = await record(service, 5, ledger);
     // the index of a copy of the table, the same in all but one value, in the place of its own
+    const changed = `CASE WHEN e.ledger = '${ledger}' AND e.sequence = 3 THEN '{"entity_id": "O"}' ELSE '{}' END`;
     await tamper(
       service.database.adminUrl,
       `CREATE TABLE copied (LIKE ${table})`,
-      `INSERT INTO copied SELECT * FROM ${table} ORDER BY ctid`,
-      `DO $$ BEGIN
-         IF EXISTS (SELECT FROM ${table} AS e JOIN copied AS c ON c.event_id = e.event_id AND c.ledger = e.ledger WHERE c.ctid <> e.ctid)
-         THEN RAISE 'the copy is laid out otherwise'; END IF; END $$`,
-      `UPDATE copied SET entity_id = 'another' WHERE ledger = '${ledger}' AND sequence = 3`,
+      `INSERT INTO copied SELECT (jsonb_populate_record(e, ${changed}::jsonb)).* FROM ${table} AS e ORDER BY e.ctid`,
+      `VACUUM FULL ${table}`,
+      `VACUUM FULL copied`,
       `CREATE INDEX copied_idx ON copied (ledger, entity_type, entity_id, sequence)`,
     );
-    const swap = (from: string, to: string): string =>
-      `UPDATE pg_class AS a SET relfilenode = b.relfilenode, relpages = b.relpages FROM pg_class AS b
-         WHERE a.oid = '${from}'::regclass AND b.oid = '${to}'::regclass`;
-    void swap;
-    expect(places(await verify(service, {}, ledger))).toEqual([]);
+    const [{ moved } = { moved: '?' }] = await query<{ moved: string }>(
+      service.database,
+      `SELECT count(*) AS moved FROM ${table} AS e JOIN copied AS c ON c.event_id = e.event_id AND c.ledger = e.ledger
+         WHERE c.ctid <> e.ctid`,
+    );
+    expect(moved).toBe('0');
+    const swap = `UPDATE pg_class AS a SET relfilenode = b.relfilenode FROM pg_class AS b
+      WHERE (a.oid, b.oid) IN (('copied_idx'::regclass, '${table}_entity_idx'::regclass), ('${table}_entity_idx'::regclass, 'copied_idx'::regclass))`;
+    await tamper(service.database.adminUrl, swap);
+    try {
+      const found = await verify(service, {}, ledger);
+      expect(found).toMatchObject({ verdict: 'invalid', findings_total: '2', unread: [] });
+      expect(found.findings.map(({ sequence, event_id, detail }) => [sequence, event_id, detail])).toEqual([
+        ['3', receipts[2]!.event_id, `${table}_entity_idx does not have the event: reads by this index leave it out`],
+        ['3', receipts[2]!.event_id, `${table}_entity_idx has the event under values that are not its own`],
+      ]);
+    } finally {
+      await tamper(service.database.adminUrl, swap, 'DROP TABLE copied');
+    }
+    expect((await verify(service, {}, ledger)).verdict).toBe('valid');
   });
 });
 
