@@ -53,9 +53,7 @@ async function byIndex<R extends object>(
   const [plan, answer] = results.slice(-3) as [pg.QueryResult<{ 'QUERY PLAN': string }>, pg.QueryResult<R>];
   const lines = plan.rows.map((line) => line['QUERY PLAN'].replace(/^[ ]*(?:->[ ]*)?/, ''));
   if (!nodes.every((node) => lines.includes(node)))
-    throw new IndexUnused(
-      `PostgreSQL does not read by it as it should: is ${index} there, and valid?`,
-    );
+    throw new IndexUnused(`PostgreSQL does not read by it as it should: is ${index} there, and valid?`);
   return answer.rows;
 }
 
@@ -235,7 +233,10 @@ export async function sumKeyEntries(
   return { agree: row!.agree, sum: BigInt(row!.sum), last: row!.last };
 }
 
-/** Keys in some blocks of a table that a search by its primary key does not find, or not with their sequence. */
+/**
+ * Keys in some blocks of a table that a search by its primary key does not find, or not with their sequence. The ledger is
+ * compared as an expression, for which the index is of no use: the keys must come from the table.
+ */
 export async function findKeysWithoutEntry(
   client: pg.ClientBase,
   keys: KeysOfTable,
@@ -250,7 +251,7 @@ export async function findKeysWithoutEntry(
     [`Tid Range Scan on ${table} k`, only('Index Scan', index, table, 'x')],
     `SELECT k.sequence::text AS sequence, k.event_id::text AS event_id, (count(*) OVER ())::text AS total
        FROM ${pg.escapeIdentifier(table)} AS k
-       WHERE k.ledger = ${literal(ledger)} AND k.sequence BETWEEN ${from} AND ${to}
+       WHERE k.ledger || '' = ${literal(ledger)} AND k.sequence BETWEEN ${from} AND ${to}
          AND k.ctid >= '(${blocks.first},0)'::tid AND k.ctid < '(${blocks.end},0)'::tid
          AND (SELECT x.sequence FROM ${pg.escapeIdentifier(table)} AS x
                 WHERE x.event_id = k.event_id AND x.ledger = k.ledger ORDER BY x.event_id, x.ledger LIMIT 1) IS DISTINCT FROM k.sequence
