@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { keyHash } from '../events/stored-events.js';
-import { entryHash, indexedColumns, indexedValues, type TrailIndex } from '../events/trail-indexes.js';
+import { entriesHash, entryHash, indexedColumns, indexedValues, type TrailIndex } from '../events/trail-indexes.js';
 
 type Database = pg.Pool | pg.ClientBase;
 
@@ -170,6 +170,25 @@ export async function findEntriesWithoutEvent(
        WHERE entry.sequence BETWEEN ${from} AND ${to}
          AND ((${entry}) = (${own}) AND ${index.where ? index.where('r') : 'true'}) IS NOT TRUE
        LIMIT ${limit}`,
+  );
+}
+
+/** What the rows of a range say that the indexes of their tables should have, by object id of these. */
+export async function sumRows(
+  client: pg.ClientBase,
+  range: { ledger: string; from: bigint; to: bigint },
+  seed: bigint,
+): Promise<Map<number, { sum: bigint; least: bigint; greatest: bigint }>> {
+  const { rows } = await client.query<{ oid: string; sum: string; least: string; greatest: string }>(
+    `SELECT e.tableoid::bigint AS oid, sum(${entriesHash('e', seed)}) AS sum, min(e.sequence) AS least, max(e.sequence) AS greatest
+       FROM audit_events AS e WHERE e.ledger = $1 AND e.sequence BETWEEN $2 AND $3 GROUP BY e.tableoid`,
+    [range.ledger, String(range.from), String(range.to)],
+  );
+  return new Map(
+    rows.map(({ oid, sum, least, greatest }) => [
+      Number(oid),
+      { sum: BigInt.asUintN(64, BigInt(sum)), least: BigInt(least), greatest: BigInt(greatest) },
+    ]),
   );
 }
 

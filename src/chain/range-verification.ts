@@ -419,9 +419,27 @@ class RangeVerification {
       signal: this.means.signal,
       found: this.others,
     });
-    const isAll = this.range.from === 1n && this.range.toHead;
-    await indexes.compareMonths(isWhole && isAll ? this.entries : null, isShort);
+    const isAll = this.range.from === 1n && this.range.toHead && this.unread.length === 0;
+    if (isAll && this.resumed) await this.sumRowsBefore(this.resumed.next);
+    await indexes.compareMonths(isAll && this.unread.length === 0 ? this.entries : null, isShort);
     await indexes.compareKeys(keys?.sum ?? null, blocks, KEY_BLOCKS_PER_TASK);
+  }
+
+  /** What an earlier attempt has read, for what its rows say of the indexes: that has gone with it. */
+  private async sumRowsBefore(end: bigint): Promise<void> {
+    let next = this.range.from;
+    await this.inParallel(
+      () => {
+        if (this.means.signal.aborted || next >= end) return undefined;
+        const from = next;
+        next = lesser(from + ROWS_PER_TASK, end);
+        return { kind: 'row-entries' as const, from, to: next - 1n };
+      },
+      (task) =>
+        this.orUnread('rows', task.from, task.to, async () => {
+          for (const [oid, part] of await this.means.run(this.subject, task)) this.addEntries(oid, part);
+        }),
+    );
   }
 
   /** Whether the sums over rows and keys agree, and that over keys; null when not all keys could be read. */

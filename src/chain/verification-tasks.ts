@@ -64,6 +64,7 @@ export type VerificationTask =
   | ({ kind: 'keys' } & KeyBlocks)
   | ({ kind: 'keyless-events' } & SequenceRange)
   | ({ kind: 'checkpoints'; /** `to` is the last event of the ledger */ toHead: boolean } & SequenceRange)
+  | ({ kind: 'row-entries' } & SequenceRange)
   | ({ kind: 'index-entries' } & IndexPage)
   | ({ kind: 'stray-entries' } & IndexPage)
   | ({
@@ -85,6 +86,7 @@ export interface TaskResults {
   keys: { sum: bigint; least: bigint | null; greatest: bigint | null };
   'keyless-events': TaskFindings;
   checkpoints: TaskFindings;
+  'row-entries': ReadonlyMap<number, EntriesOfTable>;
   'index-entries': { sum: bigint; last: indexes.EntryKey };
   'stray-entries': { strays: indexes.StrayEntry[]; last: indexes.EntryKey };
   'unindexed-events': TaskFindings;
@@ -121,6 +123,8 @@ export async function runTask<T extends VerificationTask>(
         return findKeylessEvents(trail, task);
       case 'checkpoints':
         return compareCheckpoints(trail, task);
+      case 'row-entries':
+        return indexes.sumRows(client, { ledger: subject.ledger, ...task }, subject.keySeed);
       case 'index-entries':
         return orGone(trail, task.table, { sum: 0n, last: null }, () =>
           indexes.sumEntries(client, { ledger: subject.ledger, ...task }, TRAIL_INDEXES[task.index]!, {
