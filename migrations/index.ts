@@ -32,6 +32,7 @@ import { KeepFilesAsSent1797552000000 } from './1797552000000-keep-files-as-sent
 import { KeepHeldReports1797552100000 } from './1797552100000-keep-held-reports.js';
 import { KeepWhatReportsRead1797638400000 } from './1797638400000-keep-what-reports-read.js';
 import { JudgeFeedbackAgain1797642371000 } from './1797642371000-judge-feedback-again.js';
+import { ReadTablesOfKeys1797650067000 } from './1797650067000-read-tables-of-keys.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -69,4 +70,5 @@ export const MIGRATIONS = [
   KeepHeldReports1797552100000,
   KeepWhatReportsRead1797638400000,
   JudgeFeedbackAgain1797642371000,
+  ReadTablesOfKeys1797650067000,
 ];

@@ -610,6 +610,8 @@ CREATE TRIGGER event_keys_0_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE
 
 ALTER TABLE event_keys_0 ENABLE ALWAYS TRIGGER event_keys_0_refuse_statement;
 
+GRANT SELECT ON event_keys_0 TO truetrail_service;
+
 CREATE TABLE event_keys_1 (
   ledger text COLLATE "C" NOT NULL,
   event_id uuid NOT NULL,
@@ -626,6 +628,8 @@ ALTER TABLE event_keys_1 ENABLE ALWAYS TRIGGER event_keys_1_refuse_row;
 CREATE TRIGGER event_keys_1_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_1 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE event_keys_1 ENABLE ALWAYS TRIGGER event_keys_1_refuse_statement;
+
+GRANT SELECT ON event_keys_1 TO truetrail_service;
 
 CREATE TABLE event_keys_2 (
   ledger text COLLATE "C" NOT NULL,
@@ -644,6 +648,8 @@ CREATE TRIGGER event_keys_2_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE
 
 ALTER TABLE event_keys_2 ENABLE ALWAYS TRIGGER event_keys_2_refuse_statement;
 
+GRANT SELECT ON event_keys_2 TO truetrail_service;
+
 CREATE TABLE event_keys_3 (
   ledger text COLLATE "C" NOT NULL,
   event_id uuid NOT NULL,
@@ -660,6 +666,8 @@ ALTER TABLE event_keys_3 ENABLE ALWAYS TRIGGER event_keys_3_refuse_row;
 CREATE TRIGGER event_keys_3_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_3 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE event_keys_3 ENABLE ALWAYS TRIGGER event_keys_3_refuse_statement;
+
+GRANT SELECT ON event_keys_3 TO truetrail_service;
 
 CREATE TABLE event_keys_4 (
   ledger text COLLATE "C" NOT NULL,
@@ -678,6 +686,8 @@ CREATE TRIGGER event_keys_4_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE
 
 ALTER TABLE event_keys_4 ENABLE ALWAYS TRIGGER event_keys_4_refuse_statement;
 
+GRANT SELECT ON event_keys_4 TO truetrail_service;
+
 CREATE TABLE event_keys_5 (
   ledger text COLLATE "C" NOT NULL,
   event_id uuid NOT NULL,
@@ -694,6 +704,8 @@ ALTER TABLE event_keys_5 ENABLE ALWAYS TRIGGER event_keys_5_refuse_row;
 CREATE TRIGGER event_keys_5_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_5 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE event_keys_5 ENABLE ALWAYS TRIGGER event_keys_5_refuse_statement;
+
+GRANT SELECT ON event_keys_5 TO truetrail_service;
 
 CREATE TABLE event_keys_6 (
   ledger text COLLATE "C" NOT NULL,
@@ -712,6 +724,8 @@ CREATE TRIGGER event_keys_6_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE
 
 ALTER TABLE event_keys_6 ENABLE ALWAYS TRIGGER event_keys_6_refuse_statement;
 
+GRANT SELECT ON event_keys_6 TO truetrail_service;
+
 CREATE TABLE event_keys_7 (
   ledger text COLLATE "C" NOT NULL,
   event_id uuid NOT NULL,
@@ -728,6 +742,8 @@ ALTER TABLE event_keys_7 ENABLE ALWAYS TRIGGER event_keys_7_refuse_row;
 CREATE TRIGGER event_keys_7_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_keys_7 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE event_keys_7 ENABLE ALWAYS TRIGGER event_keys_7_refuse_statement;
+
+GRANT SELECT ON event_keys_7 TO truetrail_service;
 
 CREATE TABLE evidence_run_pieces (
   run uuid NOT NULL,

@@ -9,6 +9,7 @@ export const FINDING_KINDS = [
   'missing', // there is no such event
   'checkpoint', // the events are not those that were signed
   'key', // event_keys does not have exactly this key for an event
+  'index', // an index does not have exactly the entry that it should have of a row: reads by it leave that out
   'schema', // a table, function, trigger, constraint or right is not as the migrations made it
 ] as const;
 

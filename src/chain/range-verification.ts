@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { readDeletedSpans, spansWithin, type DeletedRange, type DeletedSpan } from '../archive/deleted-ranges.js';
 import { sqlState } from '../database/sqlstate.js';
-import { lesser } from '../events/sequences.js';
+import { later, lesser } from '../events/sequences.js';
 import {
   FindingList,
   inOrderOfSequence,
@@ -11,8 +11,9 @@ import {
   missingFinding,
   type RecordedFinding,
 } from './findings.js';
+import { IndexComparison } from './index-comparison.js';
 import * as sql from './trail.sql.js';
-import type { ResultOf, VerificationSubject, VerificationTask } from './verification-tasks.js';
+import type { EntriesOfTable, ResultOf, VerificationSubject, VerificationTask } from './verification-tasks.js';
 import { TaskError } from './verification-threads.js';
 
 /** A range of sequences, both ends included, that could not be read, and why. */
@@ -137,6 +138,8 @@ class RangeVerification {
   /** pieces that are being done, or wait for one before them */
   private pieces: Piece[] = [];
   private rowSum = 0n;
+  /** what the indexes of each table should have of its rows, by object id */
+  private readonly entries = new Map<number, EntriesOfTable>();
 
   constructor(
     private readonly range: VerifiedRange,
@@ -194,7 +197,7 @@ class RangeVerification {
     );
     this.verifyDeleted();
     if (this.range.toHead) await this.verifyEnds();
-    if (isSomething) await this.verifyKeys();
+    if (isSomething) await this.verifyKeysAndIndexes();
     await comparison?.then((reason) => reason === undefined || this.couldNotRead(reason));
     return {
       verdict: this.verdict(),
@@ -276,10 +279,20 @@ class RangeVerification {
       findings.append(result);
       checked += result.checked;
       this.rowSum += result.keySum;
+      for (const [oid, part] of result.entries) this.addEntries(oid, part);
     });
     piece.done = { checked, listed: findings.listed, total: findings.total, unread };
     if (checked === 0 && unread.length === 0) await this.leap();
     this.settle();
+  }
+
+  private addEntries(oid: number, part: EntriesOfTable): void {
+    const before = this.entries.get(oid) ?? { ...part, sum: 0n };
+    this.entries.set(oid, {
+      sum: BigInt.asUintN(64, before.sum + part.sum),
+      least: lesser(before.least, part.least),
+      greatest: later(before.greatest, part.greatest),
+    });
   }
 
   /** Past a piece without a single event there may be billions of such: a number is soon changed. */
@@ -387,15 +400,50 @@ class RangeVerification {
     return unread[0] && `checkpoints: ${unread[0].reason}`;
   }
 
-  private async verifyKeys(): Promise<void> {
+  private async verifyKeysAndIndexes(): Promise<void> {
     const blocks = await sql.countKeyBlocks(this.means.pool);
-    // The sum over rows is whole only when all of them were read, and by this attempt.
+    // The sums over rows are whole only when all of them were read, and by this attempt.
     const isWhole = this.resumed === undefined && this.unread.length === 0;
-    if (isWhole && (await this.keySumsAgree(blocks))) return;
-    await this.compareEachKey(blocks);
+    const isShort =
+      this.findings.total > this.findings.listed.length || this.findings.countByKind().missing !== undefined;
+    const keys = isWhole ? await this.sumKeys(blocks) : null;
+    if (!keys?.agree) await this.compareEachKey(blocks);
+    const indexes = new IndexComparison({
+      pool: this.means.pool,
+      subject: this.subject,
+      range: this.range,
+      run: (task) => this.means.run(this.subject, task),
+      inParallel: (take, work) => this.inParallel(() => (this.means.signal.aborted ? undefined : take()), work),
+      orUnread: (what, from, to, work) => this.orUnread(what, from, to, work),
+      countUnread: () => this.unread.length,
+      signal: this.means.signal,
+      found: this.others,
+    });
+    const isAll = this.range.from === 1n && this.range.toHead && this.unread.length === 0;
+    if (isAll && this.resumed) await this.sumRowsBefore(this.resumed.next);
+    await indexes.compareMonths(isAll && this.unread.length === 0 ? this.entries : null, isShort);
+    await indexes.compareKeys(keys?.sum ?? null, blocks, KEY_BLOCKS_PER_TASK);
   }
 
-  private async keySumsAgree(blocks: number): Promise<boolean> {
+  /** What an earlier attempt has read, for what its rows say of the indexes: that has gone with it. */
+  private async sumRowsBefore(end: bigint): Promise<void> {
+    let next = this.range.from;
+    await this.inParallel(
+      () => {
+        if (this.means.signal.aborted || next >= end) return undefined;
+        const from = next;
+        next = lesser(from + ROWS_PER_TASK, end);
+        return { kind: 'row-entries' as const, from, to: next - 1n };
+      },
+      (task) =>
+        this.orUnread('rows', task.from, task.to, async () => {
+          for (const [oid, part] of await this.means.run(this.subject, task)) this.addEntries(oid, part);
+        }),
+    );
+  }
+
+  /** Whether the sums over rows and keys agree, and that over keys; null when not all keys could be read. */
+  private async sumKeys(blocks: number): Promise<{ agree: boolean; sum: bigint } | null> {
     let sum = 0n;
     let least: bigint | null = null;
     let greatest: bigint | null = null;
@@ -405,10 +453,10 @@ class RangeVerification {
       if (keys.least !== null && (least === null || keys.least < least)) least = keys.least;
       if (keys.greatest !== null && (greatest === null || keys.greatest > greatest)) greatest = keys.greatest;
     });
-    if (this.unread.length > 0) return false;
+    if (this.unread.length > 0) return null;
     const size = await this.sizeNow();
     const areAllPlaced = size === null || ((least ?? 1n) >= 1n && (greatest ?? 0n) <= size);
-    return areAllPlaced && BigInt.asUintN(64, sum) === BigInt.asUintN(64, this.rowSum);
+    return { agree: areAllPlaced && BigInt.asUintN(64, sum) === BigInt.asUintN(64, this.rowSum), sum };
   }
 
   /** Of the ledger, when the range reaches its head: keys beyond are then nobody's. Later than what was seen of keys. */

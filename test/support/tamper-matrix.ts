@@ -52,6 +52,7 @@ export const THREATS = {
       'moves recorded_at',
       'DDL that rewrites',
       'rules and triggers that swallow or change',
+      'leaves an event out of an index',
     ],
     mustFind: ['level 1', 'schema check', 'level 4'],
   },
