@@ -32,8 +32,8 @@ export class DeletionsOnRecord {
       return decision ? 'it was rejected on record' : 'nobody has agreed to it on record';
     }
     if (decision.user_id === request.user_id) return 'who has agreed to it on record is who asked for it';
-    const recorded = (readJson(decision.new_state) as JsonObject).month;
-    if (recorded !== month) return `it is of the month ${String(recorded)} on record`;
+    const recorded = (readJson(decision.new_state) as JsonObject).month as string | undefined;
+    if (recorded !== month) return `it is of the month ${recorded ?? 'none'} on record`;
     return undefined;
   }
 

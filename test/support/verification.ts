@@ -88,8 +88,9 @@ function foundBy({ outcome }: JobRun): Found[] {
 /** From now on a job runs when a test asks for it, and at no time of its schedule: none that has passed is caught up on. */
 export async function runOnRequestAlone(service: Pick<TestService, 'app'>, job: string): Promise<void> {
   await service.app.get(SchedulerRegistry).getCronJob(job).stop();
-  const runner = service.app.get(JobRunner) as unknown as { jobs: Map<string, { schedule: unknown }> };
-  runner.jobs.get(job)!.schedule = undefined;
+  const runner: object = service.app.get(JobRunner);
+  const { jobs } = runner as { jobs: Map<string, { schedule: unknown }> };
+  jobs.get(job)!.schedule = undefined;
 }
 
 /** Looks at a run until it is over. */
