@@ -244,6 +244,44 @@ describe('over restarts', () => {
     }
   });
 
+  it('neither keep to a schedule, nor speak of success, by runs that are dated in the future', async () => {
+    const service = await startService();
+    const replicas: TestService[] = [];
+    try {
+      // as a clock that ran ahead leaves them, or somebody who wants no verification to run, and nobody to notice
+      const forged = { verdict: 'valid', findings: [], findings_total: 0, is_forged: true };
+      await connected(service.database.adminUrl, async (admin) => {
+        await admin.query(`UPDATE deployment SET created_at = now() - interval '3 days'`);
+        await admin.query(
+          `INSERT INTO job_runs (id, job, status, requested_by, scheduled_for, created_at, started_at, finished_at, outcome)
+             SELECT gen_random_uuid(), 'schema-check', 'done', 'service', at, at, at, at, $1::jsonb
+               FROM unnest(ARRAY[timestamptz '2200-01-01', timestamptz '2200-01-02']) AS at`,
+          [JSON.stringify(forged)],
+        );
+      });
+      const age = async (): Promise<number> => {
+        const { text } = await service.http().get('/metrics').expect(200);
+        return Number(/truetrail_job_last_success_age_seconds\{job="schema-check"\} (.*)/.exec(text)![1]);
+      };
+      expect(await age()).toBeGreaterThan(2 * 86_400);
+      replicas.push(await startService({ database: service.database }));
+      const done = async () => {
+        const { body } = await service.http().get('/v1/jobs/schema-check/runs').expect(200);
+        const runs = body.runs as { status: string; scheduled_for: string | null; outcome: JsonObject | null }[];
+        return runs.filter(({ status, outcome }) => status === 'done' && outcome?.is_forged !== true);
+      };
+      await until(async () => (await done()).length > 0);
+      expect(await done()).toMatchObject([{ scheduled_for: expect.stringMatching(/^20[2-9]/) }]); // once
+      const last = await replicas[0]!.app.get(JobRunner).lastOutcome('schema-check');
+      expect(last).toMatchObject({ verdict: 'valid' });
+      expect(last).not.toHaveProperty('is_forged');
+      expect(await age()).toBeGreaterThanOrEqual(0);
+    } finally {
+      for (const replica of replicas) await replica.close();
+      await service.close();
+    }
+  });
+
   it('a run that a shutdown stops goes on at the next start', async () => {
     const service = await startService();
     try {

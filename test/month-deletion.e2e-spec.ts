@@ -394,6 +394,50 @@ describe('a month at the end of its retention', () => {
     ]);
   }, 120_000);
 
+  it('stays where the database alone says that it was asked for and agreed to, and the run says so', async () => {
+    const files = () => ['early', 'month', 'entities'].flatMap(filesOf);
+    const before = files();
+    service.app.get(MonthDeletionJob).wake = () => Promise.resolve();
+    const refused = async (says: string): Promise<void> => {
+      const { status, outcome } = await runJob(service, 'month-deletion');
+      expect([status, outcome]).toMatchObject(['failed', { removed: 0, done: [], kept: [{ reason: says }] }]);
+      expect((outcome as unknown as { error: string }).error).toContain(says);
+      expect(files()).toEqual(before);
+    };
+    const { body } = await ask().expect(201);
+    const state = (to: string) =>
+      tamper(
+        service.database.adminUrl,
+        `UPDATE month_deletions SET state = '${to}' WHERE id = '${body.id}'`,
+        `INSERT INTO month_deletion_acts SELECT deletion, max(ordinal) + 1, 'approve', '${to}', 'key:forged', NULL, now()
+           FROM month_deletion_acts WHERE deletion = '${body.id}' GROUP BY deletion`,
+      );
+    await state('approved'); // as if somebody else had agreed
+    await refused('nobody has agreed to it on record');
+    await tamper(service.database.adminUrl, `UPDATE month_deletions SET state = 'requested' WHERE id = '${body.id}'`);
+    await approve(body.id).expect(201);
+    await tamper(
+      service.database.adminUrl,
+      `UPDATE month_deletions SET month = '${firstOf(SECOND)}' WHERE id = '${body.id}'`,
+    );
+    await refused(`it is of the month ${firstOf(FIRST)} on record`);
+    await tamper(
+      service.database.adminUrl,
+      `UPDATE month_deletions SET month = '${firstOf(FIRST)}' WHERE id = '${body.id}'`,
+    );
+    await service.http(clerk).post(`/v1/deletions/${body.id}/rejections`).send({ reason: 'no' }).expect(201);
+    await state('approved'); // as if nobody had
+    await refused('it was rejected on record');
+    await tamper(service.database.adminUrl, `UPDATE month_deletions SET state = 'rejected' WHERE id = '${body.id}'`);
+    await tamper(
+      service.database.adminUrl,
+      `INSERT INTO month_deletions (id, month, state, reason, requested_by, requested_at)
+         VALUES ('0197f3a1-0000-7000-8000-00000000dead', '${firstOf(FIRST)}', 'approved', 'x', 'key:forged', now())`,
+      `INSERT INTO month_deletion_acts VALUES ('0197f3a1-0000-7000-8000-00000000dead', 1, 'request', 'requested', 'key:forged', 'x', now())`,
+    );
+    await refused('nobody has asked for it on record');
+  }, 120_000);
+
   it('may be taken back until its removal has begun, and asked for again', async () => {
     const id = await approved();
     await service

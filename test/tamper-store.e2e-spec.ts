@@ -11,7 +11,7 @@ import { jest } from '@jest/globals';
 import { anchorKey } from '../src/integrity/anchor.js';
 import { VerifierKey } from '../src/integrity/signed-note.js';
 import { watchLedger } from '../src/verify/ledger-monitor.js';
-import { startService, takeTurn, TEST_KEY, type TestService } from './support/app.js';
+import { sampleEvent, startService, takeTurn, TEST_KEY, type TestService } from './support/app.js';
 import { query } from './support/keys.js';
 import { rewriting } from './support/rewriting.js';
 import { folderStore, HAS_S3, STORES, type TestStore } from './support/stores.js';
@@ -356,6 +356,13 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const round = (await runJob(service, 'checkpoint')) as unknown as { status: string; error?: string };
       expect(round.status).toBe('failed');
       seen('signing round', [{ kind: 'refused', names: 'the object' }]);
+      // nothing of ours is hidden by it: a replica that starts now takes events
+      const replica = await startService({ env: { ARCHIVE_URL: test.url }, database: service.database });
+      try {
+        await replica.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+      } finally {
+        await replica.close();
+      }
 
       tampering('drops a month', 'a superuser', 'says that it left as it should, with events that are in no archive');
       const [row] = await query(

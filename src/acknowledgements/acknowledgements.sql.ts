@@ -78,10 +78,10 @@ export async function unacknowledgedOfJobs(
        FROM unnest($1::text[]) AS j (job)
        CROSS JOIN LATERAL (
          SELECT coalesce(max(r.created_at), '-infinity') AS created_at FROM job_runs AS r
-           WHERE r.job = j.job AND r.status = 'done') AS done
+           WHERE r.job = j.job AND r.status = 'done' AND r.created_at <= trail_now()) AS done
        CROSS JOIN LATERAL (
          SELECT outcome FROM job_runs AS r
-           WHERE r.job = j.job AND r.created_at >= done.created_at
+           WHERE r.job = j.job AND r.created_at >= done.created_at AND r.created_at <= trail_now()
              AND (r.status = 'done' OR (r.status = 'failed' AND r.outcome ? 'verdict'))
            ORDER BY r.created_at DESC LIMIT ${RUNS_LOOKED_AT}) AS run
        CROSS JOIN LATERAL (

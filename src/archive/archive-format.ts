@@ -49,6 +49,8 @@ export interface Manifest {
   kind: EventsKind;
   /** of the object in the archive, decimal */
   number: string;
+  /** random, in hex, where somebody had put something under the name that the object would have without it */
+  nonce?: string;
   /** a ledger each, in the order of the rows */
   ranges: ArchivedRange[];
   /** a row group each, in order: whose it is, where it begins, and the event_hash before that, so that it verifies alone */
@@ -64,6 +66,7 @@ export interface EntitiesManifest {
   format: typeof ENTITIES_FORMAT;
   kind: 'entities';
   number: string;
+  nonce?: string;
   /** whose events are listed, a ledger each, in the order of the rows */
   ranges: RangeFacts[];
   described_in: string;
@@ -75,6 +78,7 @@ export interface DigestsManifest {
   format: typeof DIGESTS_FORMAT;
   kind: 'digests';
   number: string;
+  nonce?: string;
   /** the object of a month whose events these are the hashes of: its number in decimal, its SHA-256 in hex */
   digests_of: { number: string; sha256: string };
   /** as that object has them, by ledger in the order of its bytes */
@@ -147,6 +151,11 @@ export function isDigestsManifest(value: unknown): value is DigestsManifest & Js
     HASH(of?.sha256) &&
     isListOf(ranges, RANGE)
   );
+}
+
+/** As a manifest has it: nothing where there is none. */
+export function nonceOf({ nonce }: { nonce?: string | undefined }): { nonce?: string } {
+  return nonce === undefined ? {} : { nonce };
 }
 
 /** The name of an object: its number, so that the next is found by it, and its bytes, so that two never share one. */

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { parquetRead, type AsyncBuffer, type SchemaElement } from 'hyparquet';
 import type { ColumnSource } from 'hyparquet-writer';
 import type { StoredRow } from '../integrity/stored-event.js';
@@ -5,6 +6,7 @@ import {
   ARCHIVE_FORMAT,
   ArchiveObjectError,
   isManifest,
+  nonceOf,
   type ArchivedRange,
   type EventsKind,
   type Manifest,
@@ -12,6 +14,7 @@ import {
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
 import { EntitySums, type KeyedSums } from './entity-sums.js';
 import type { RecordContents } from './record-contents.js';
+import { withFile } from './local-file.js';
 import type { ParquetMetadata } from './parquet-metadata.js';
 import { DESCRIBED } from './format-description.js';
 import {
@@ -24,6 +27,7 @@ import {
   groupOf,
   INT32,
   INT64,
+  loadCompression,
   MICROS,
   ParquetFile,
   RAW_DECODING,
@@ -138,7 +142,7 @@ export class ArchiveObjectWriter {
 
   constructor(
     path: string,
-    private readonly about: { kind: EventsKind; number: bigint },
+    private readonly about: { kind: EventsKind; number: bigint; nonce?: string | undefined },
   ) {
     this.file = new ParquetFile(path, SCHEMA);
   }
@@ -180,6 +184,7 @@ export class ArchiveObjectWriter {
       format: ARCHIVE_FORMAT,
       kind: this.about.kind,
       number: String(this.about.number),
+      ...nonceOf(this.about),
       ranges: this.ranges,
       row_groups: this.rowGroups,
       ...DESCRIBED,
@@ -427,6 +432,22 @@ export async function verifyObject(file: AsyncBuffer, listingKey?: string): Prom
   if (group !== manifest.row_groups.length)
     throw new ArchiveObjectError('it has rows that its manifest has no range for');
   return { manifest, contents, ...(listingKey === undefined ? {} : { keyedSums }) };
+}
+
+/** The event_hash of an event of an object in a file; undefined when it does not hold it. */
+export async function readEventHash(path: string, ledger: string, sequence: bigint): Promise<Buffer | undefined> {
+  await loadCompression();
+  const { size } = await stat(path);
+  return withFile(path, size, async (file) => {
+    const footer = await readFooter(file);
+    for (const [group, { ledger: its, from_sequence, events }] of footer.manifest.row_groups.entries()) {
+      const place = sequence - BigInt(from_sequence);
+      if (its !== ledger || place < 0n || place >= BigInt(events)) continue;
+      const { event_hash: column } = await readColumns(file, footer, group, ['event_hash']);
+      return bufferOf(column![Number(place)]);
+    }
+    return undefined;
+  });
 }
 
 /** Keyed sums of the entities of an object whose bytes were recomputed before: its columns are taken as they are. */

@@ -44,12 +44,17 @@ export interface PlannedRange {
 
 /** What takes processor time, as data: it is done on a thread of its own. */
 export type ArchiveTask =
-  | { kind: 'encode'; file: string; object: { kind: EventsKind; number: bigint }; ranges: PlannedRange[] }
-  | { kind: 'encode-entities'; file: string; number: bigint; ranges: EntitiesRange[]; listingKey: string }
-  | { kind: 'encode-digests'; file: string; number: bigint; object: { file: string; number: string; sha256: string } }
+  | EncodingTask
   | { kind: 'verify'; file: string; listingKey?: string }
   | { kind: 'sum-entities'; file: string; sha256: string; listingKey: string }
   | { kind: 'read-manifest'; end: FileEnd };
+
+/** Writes an object to `file`. The same events give the same bytes, but for a `nonce` (hex), which stands in the manifest. */
+export type EncodingTask = { file: string; nonce?: string } & (
+  | { kind: 'encode'; object: { kind: EventsKind; number: bigint }; ranges: readonly PlannedRange[] }
+  | { kind: 'encode-entities'; number: bigint; ranges: readonly EntitiesRange[]; listingKey: string }
+  | { kind: 'encode-digests'; number: bigint; object: { file: string; number: string; sha256: string } }
+);
 
 /** The last bytes of a file of `byteLength`: its footer, or as much of it as somebody hoped would do. */
 export interface FileEnd {
@@ -106,9 +111,9 @@ export async function runArchiveTask<T extends ArchiveTask>(
 
 async function encode(
   client: pg.ClientBase,
-  { file, object, ranges }: Extract<ArchiveTask, { kind: 'encode' }>,
+  { file, nonce, object, ranges }: Extract<ArchiveTask, { kind: 'encode' }>,
 ): Promise<EncodedObject> {
-  const writer = new ArchiveObjectWriter(file, object);
+  const writer = new ArchiveObjectWriter(file, { ...object, nonce });
   try {
     for (const { ledger, origin, from, to, previousEventHash } of ranges) {
       writer.begin({
@@ -143,9 +148,9 @@ async function encode(
 
 async function encodeEntities(
   client: pg.ClientBase,
-  { file, number, ranges, listingKey }: Extract<ArchiveTask, { kind: 'encode-entities' }>,
+  { file, nonce, number, ranges, listingKey }: Extract<ArchiveTask, { kind: 'encode-entities' }>,
 ): Promise<EncodedEntities> {
-  const writer = new EntityIndexWriter(file, number, listingKey);
+  const writer = new EntityIndexWriter(file, { number, nonce }, listingKey);
   try {
     for (const range of ranges) {
       writer.begin(range);
@@ -167,6 +172,7 @@ async function encodeEntities(
 /** The bytes are those that were recomputed as a whole before they were catalogued: their hashes are taken as they are. */
 async function encodeDigestsOf({
   file,
+  nonce,
   number,
   object,
 }: Extract<ArchiveTask, { kind: 'encode-digests' }>): Promise<EncodedDigests> {
@@ -183,7 +189,7 @@ async function encodeDigestsOf({
       hashes.get(ledger)?.push(Buffer.concat(Array.from(column as ArrayLike<Uint8Array>)));
     }
     const held = footer.manifest.ranges.map((range) => ({ range, hashes: Buffer.concat(hashes.get(range.ledger)!) }));
-    const { encoded, bytes } = encodeDigests({ number, digestsOf }, held);
+    const { encoded, bytes } = encodeDigests({ number, nonce, digestsOf }, held);
     await writeFile(file, bytes);
     return encoded;
   });

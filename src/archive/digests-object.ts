@@ -7,6 +7,7 @@ import {
   ArchiveObjectError,
   DIGESTS_FORMAT,
   isDigestsManifest,
+  nonceOf,
   type ArchivedRange,
   type DigestsManifest,
 } from './archive-format.js';
@@ -30,7 +31,7 @@ export interface EncodedDigests extends WrittenFile {
  * that a range is of.
  */
 export function encodeDigests(
-  about: { number: bigint; digestsOf: { number: string; sha256: string } },
+  about: { number: bigint; nonce?: string | undefined; digestsOf: { number: string; sha256: string } },
   held: readonly { range: ArchivedRange; hashes: Buffer }[],
 ): { encoded: EncodedDigests; bytes: Buffer } {
   const sorted = [...held].sort((a, b) => (a.range.ledger < b.range.ledger ? -1 : 1));
@@ -39,6 +40,7 @@ export function encodeDigests(
     format: DIGESTS_FORMAT,
     kind: 'digests',
     number: String(about.number),
+    ...nonceOf(about),
     digests_of: about.digestsOf,
     ranges: sorted.map(({ range }) => range),
     ...DESCRIBED,

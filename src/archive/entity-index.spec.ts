@@ -18,7 +18,7 @@ describe('an index of entities', () => {
     await loadCompression();
     folder = mkdtempSync(join(tmpdir(), 'truetrail-entities-'));
     const file = join(folder, 'entities');
-    const writer = new EntityIndexWriter(file, 9n);
+    const writer = new EntityIndexWriter(file, { number: 9n });
     writer.begin({
       ledger: 'main',
       origin: 'audit.example.com/truetrail/main',

@@ -3,6 +3,7 @@ import {
   ArchiveObjectError,
   ENTITIES_FORMAT,
   isEntitiesManifest,
+  nonceOf,
   type EntitiesManifest,
   type RangeFacts,
 } from './archive-format.js';
@@ -76,7 +77,7 @@ export class EntityIndexWriter {
 
   constructor(
     path: string,
-    private readonly number: bigint,
+    private readonly about: { number: bigint; nonce?: string | undefined },
     private readonly listingKey?: string,
   ) {
     this.file = new ParquetFile(path, SCHEMA);
@@ -104,7 +105,8 @@ export class EntityIndexWriter {
     const manifest: EntitiesManifest = {
       format: ENTITIES_FORMAT,
       kind: 'entities',
-      number: String(this.number),
+      number: String(this.about.number),
+      ...nonceOf(this.about),
       ranges: this.ranges,
       ...DESCRIBED,
     };

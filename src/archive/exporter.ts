@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,27 +8,36 @@ import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
+import { sqlState, SqlState } from '../database/sqlstate.js';
 import { DATABASE_URL, POOL } from '../database/tokens.js';
 import { readStoredRows } from '../events/stored-events.js';
 import {
   ARCHIVE_KINDS,
   ArchiveObjectError,
   isEventsKind,
+  isManifest,
   objectKey,
   paddedNumber,
   type AnyManifest,
   type EventsKind,
 } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
-import type { EncodedObject } from './archive-object.js';
+import { readEventHash, type EncodedObject } from './archive-object.js';
 import { earlyRetention, planEntities, planObject, type OpenLedger } from './archive-plan.js';
 import { claimStore, OBJECT_STORE } from './archive-store.js';
-import type { AnyEncoded } from './archive-tasks.js';
+import type { AnyEncoded, EncodingTask } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { EntityComparison } from './entity-comparison.js';
 import type { EntitiesRange } from './entity-index.js';
 import { keepFormatDescription } from './kept-description.js';
-import { ObjectMissing, type ObjectStore, type ObjectVersion } from './object-store.js';
+import {
+  ObjectConflict,
+  ObjectMissing,
+  StoreUnavailable,
+  type ObjectStore,
+  type ObjectVersion,
+  type PutResult,
+} from './object-store.js';
 import { contentsOfRanges, DIGESTS_KEPT_YEARS, keptUntil } from './object-retention.sql.js';
 import { makeWorkingFolder } from './working-folder.js';
 
@@ -49,6 +59,8 @@ const DESCRIPTION_LOOK_MS = 86_400_000;
 const PARQUET_TYPE = 'application/vnd.apache.parquet';
 const DIGESTS_TYPE = 'application/octet-stream';
 const REGULATORY = 'regulatory';
+const NONCE_BYTES = 16;
+const READ_BACK = 'read-back';
 
 export interface ExportRequest {
   /** whatever its age and however little it is */
@@ -67,13 +79,15 @@ export interface ExportOutcome {
   months: string[];
   /** objects that an earlier run had written and not catalogued */
   adopted: number;
+  /** keys under which somebody had put what is none of ours, where the next object was to be; that has another key */
+  intruders: string[];
   /** ledgers of which something is not as it was recorded: nothing after that is archived */
   refused: { ledger: string; sequence: string | null; reason: string }[];
 }
 
 /** What an export begins with. */
 export function nothingExported(): ExportOutcome {
-  return { objects: 0, events: 0n, bytes: 0, months: [], adopted: 0, refused: [] };
+  return { objects: 0, events: 0n, bytes: 0, months: [], adopted: 0, intruders: [], refused: [] };
 }
 
 /**
@@ -176,11 +190,12 @@ export class Exporter {
       if (ranges.length === 0) return;
       const file = join(work.folder, String(work.next));
       const { listingKey } = work.comparison;
-      const encoded = await work.encoder.run({ kind: 'encode-entities', file, number: work.next, ranges, listingKey });
+      const task = { kind: 'encode-entities', file, number: work.next, ranges, listingKey } as const;
+      const encoded = await work.encoder.run(task);
       // before it is written, and locked for years; and once more when it has been read back
       await work.comparison.requireSameAsObjects(encoded);
       work.next += 1n;
-      await this.begin(work, file, encoded);
+      await this.begin(work, task, encoded);
       await work.storing;
     }
   }
@@ -198,9 +213,10 @@ export class Exporter {
       try {
         await pipeline(Readable.from(store.read({ key, versionId })), createWriteStream(source));
         const object = { file: source, number, sha256 };
-        const encoded = await encoder.run({ kind: 'encode-digests', file, number: work.next, object });
+        const task = { kind: 'encode-digests', file, number: work.next, object } as const;
+        const encoded = await encoder.run(task);
         work.next += 1n;
-        await this.begin(work, file, encoded);
+        await this.begin(work, task, encoded);
         await work.storing;
       } catch (error) {
         if (!(error instanceof ArchiveObjectError) && !(error instanceof ObjectMissing)) throw error;
@@ -224,9 +240,10 @@ export class Exporter {
       const ranges = planObject(open.values(), this.maxObjectEvents[kind]);
       if (ranges.length === 0) break;
       const file = join(folder, String(work.next));
+      const task = { kind: 'encode', file, object: { kind, number: work.next }, ranges } as const;
       let encoded: EncodedObject;
       try {
-        encoded = await encoder.run({ kind: 'encode', file, object: { kind, number: work.next }, ranges });
+        encoded = await encoder.run(task);
       } catch (error) {
         if (!(error instanceof ArchiveObjectError) || !error.at) throw error;
         this.refuse(error, open, outcome, log);
@@ -239,34 +256,27 @@ export class Exporter {
         ledger.archivedHash = Buffer.from(range.last_event_hash, 'hex');
       }
       work.next += 1n;
-      await this.begin(work, file, encoded);
+      await this.begin(work, task, encoded);
     }
     await work.storing;
     return isWhole;
   }
 
   /** Begins to store an encoded object once the one before is catalogued; whoever awaits `storing` hears how it went. */
-  private async begin(work: Work, file: string, encoded: AnyEncoded): Promise<void> {
+  private async begin(work: Work, task: EncodingTask, encoded: AnyEncoded): Promise<void> {
     await work.storing;
     work.signal.throwIfAborted();
-    work.storing = this.storeAndCatalogue(work, file, encoded);
+    work.storing = this.storeAndCatalogue(work, task, encoded);
     work.storing.catch(() => undefined);
   }
 
-  private async storeAndCatalogue(work: Work, file: string, encoded: AnyEncoded): Promise<void> {
+  private async storeAndCatalogue(work: Work, task: EncodingTask, encoded: AnyEncoded): Promise<void> {
+    await this.describeFormat(work);
+    if (!(await this.storeUnderOwnName(work, task.file, encoded))) {
+      await this.storeUnderAnotherName(work, task, encoded);
+    }
+    await rm(task.file);
     const { manifest } = encoded;
-    const { retainUntil, recordClass } = await this.retentionOf(encoded);
-    await this.describeFormat(work.store);
-    const version = await work.store.put({
-      ...encoded,
-      key: objectKey(encoded),
-      file,
-      contentType: manifest.kind === 'digests' ? DIGESTS_TYPE : PARQUET_TYPE,
-      metadata: { 'record-class': recordClass, reason: REGULATORY, format: manifest.format, number: manifest.number },
-      retainUntil,
-    });
-    await this.catalogue(work, version, encoded);
-    await rm(file);
     work.outcome.objects += 1;
     work.outcome.bytes += encoded.bytes;
     if (!isEventsKind(manifest.kind)) return;
@@ -275,10 +285,68 @@ export class Exporter {
     }
   }
 
+  /**
+   * False where something stands under the name that cannot be this object: the same events give the same bytes, and so
+   * the same name, which whoever reads the database and may write into the bucket can foresee. Nobody can remove that.
+   */
+  private async storeUnderOwnName(work: Work, file: string, encoded: AnyEncoded): Promise<boolean> {
+    let version: PutResult | undefined;
+    try {
+      version = await this.put(work, file, encoded);
+      await this.catalogue(work, version, encoded);
+      return true;
+    } catch (error) {
+      const isForeign = error instanceof ObjectConflict || (version?.existed === true && isUnfit(error));
+      if (!isForeign) throw error;
+      const object = objectKey(encoded);
+      work.outcome.intruders.push(object);
+      work.log.error(
+        { err: error, object, alarm: 'archive-unknown-object' },
+        'somebody has put an object under the name of the next one: that is written under another name. See docs/archive.md',
+      );
+      return false;
+    }
+  }
+
+  /** The same, with a number in it that nobody can foresee. */
+  private async storeUnderAnotherName(work: Work, task: EncodingTask, before: AnyEncoded): Promise<void> {
+    // the other thread may be at the next object
+    const encoder = new ArchiveThread({ url: this.url, lockTimeoutMs: LOCK_TIMEOUT_MS });
+    try {
+      const encoded = await encoder.run({ ...task, nonce: randomBytes(NONCE_BYTES).toString('hex') });
+      const ends = ({ manifest: { ranges } }: AnyEncoded): string[] => ranges.map((each) => each.last_event_hash);
+      if (ends(encoded).join() !== ends(before).join())
+        throw new Error(`${task.file} was encoded otherwise the second time`);
+      await this.catalogue(work, await this.put(work, task.file, encoded), encoded);
+    } finally {
+      await encoder.close();
+    }
+  }
+
+  private async put({ store }: Work, file: string, encoded: AnyEncoded): Promise<PutResult> {
+    const { manifest } = encoded;
+    const { retainUntil, recordClass } = await this.retentionOf(encoded);
+    return store.put({
+      ...encoded,
+      key: objectKey(encoded),
+      file,
+      contentType: manifest.kind === 'digests' ? DIGESTS_TYPE : PARQUET_TYPE,
+      metadata: { 'record-class': recordClass, reason: REGULATORY, format: manifest.format, number: manifest.number },
+      retainUntil,
+    });
+  }
+
   /** Sees to it that what describes the format is there, and locked for longer than all that names it. */
-  private async describeFormat(store: ObjectStore): Promise<void> {
+  private async describeFormat({ store, log, outcome }: Work): Promise<void> {
     if (Date.now() - this.describedAt < DESCRIPTION_LOOK_MS) return;
-    await keepFormatDescription(this.pool, store, this.config.ARCHIVE_RETENTION_YEARS);
+    const intruder = await keepFormatDescription(this.pool, store, this.config.ARCHIVE_RETENTION_YEARS);
+    if (intruder !== undefined) {
+      outcome.intruders.push(intruder);
+      log.error(
+        { object: intruder, alarm: 'archive-unknown-object' },
+        'something else stands under the name of the description of the format: events are archived all the same. See docs/archive.md',
+      );
+    }
     this.describedAt = Date.now();
   }
 
@@ -318,11 +386,15 @@ export class Exporter {
           if (found.manifest.kind !== kind || objectKey(found) !== version.key)
             throw new ArchiveObjectError('it is no object of its name');
           // of what was digested the rows may have left
-          if (kind !== 'digests') await this.requireSameAsRows(found.manifest);
+          if (kind !== 'digests') {
+            await this.requireNext(found.manifest);
+            await this.requireSameAsRows(work, found);
+          }
           await this.catalogue(work, version, found);
         } catch (error) {
-          if (!(error instanceof ArchiveObjectError)) throw error;
-          if (error.at) work.outcome.refused.push({ ...error.at, reason: `${version.key}: ${error.message}` });
+          if (!isUnfit(error) || (await sql.readArchiveState(this.pool)).next !== work.next) throw error;
+          if (error instanceof ArchiveObjectError && error.at)
+            work.outcome.refused.push({ ...error.at, reason: `${version.key}: ${error.message}` });
           work.log.error(
             { err: error, object: version.key, alarm: 'archive-unknown-object' },
             'an object of the archive is in no catalogue and is not what it should be',
@@ -337,11 +409,26 @@ export class Exporter {
     return false;
   }
 
-  private async requireSameAsRows({ ranges }: AnyManifest): Promise<void> {
-    for (const { ledger, to_sequence, last_event_hash } of ranges) {
+  /** Throws ArchiveObjectError for what does not go on where the catalogue ends, also that of a backup: it is nobody's next. */
+  private async requireNext({ kind, ranges }: AnyManifest): Promise<void> {
+    const ends = new Map((await sql.readKindEnds(this.pool, kind)).map((end) => [end.ledger, end]));
+    for (const { ledger, from_sequence, previous_event_hash } of ranges) {
+      const end = ends.get(ledger);
+      const isNext =
+        BigInt(from_sequence) === BigInt(end?.archived ?? 0) + 1n &&
+        previous_event_hash === (end?.archived_hash?.toString('hex') ?? null);
+      if (!isNext) {
+        throw new ArchiveObjectError(`it has events of ${ledger} from ${from_sequence} on, which do not follow`);
+      }
+    }
+  }
+
+  private async requireSameAsRows({ folder }: Work, { manifest }: AnyEncoded): Promise<void> {
+    for (const { ledger, to_sequence, last_event_hash } of manifest.ranges) {
       const last = BigInt(to_sequence);
       const [row] = await readStoredRows(this.pool, ledger, last, last, 1);
       if (!row && (await sql.mayLack(this.pool, ledger, last))) {
+        if (isManifest(manifest)) await this.requireSameHead(join(folder, READ_BACK), ledger);
         // a new object of its number would stand beside it for ever
         throw new Error(
           `the archive holds event ${last} of ${ledger}, which the database lacks: it was restored from a backup. Nothing ` +
@@ -357,6 +444,19 @@ export class Exporter {
     }
   }
 
+  /** Throws ArchiveObjectError where an object in a file has another event at which the ledger ends: it is of no later one. */
+  private async requireSameHead(file: string, ledger: string): Promise<void> {
+    const end = (await sql.readArchiveEnds(this.pool)).find((each) => each.ledger === ledger);
+    const head = BigInt(end?.size ?? 0);
+    const [row] = head === 0n ? [] : await readStoredRows(this.pool, ledger, head, head, 1);
+    const found = row && (await readEventHash(file, ledger, head));
+    if (!found || found.equals(row.event_hash)) return;
+    throw new ArchiveObjectError(`it has another event ${head} of ${ledger} than the database`, {
+      ledger,
+      sequence: String(head),
+    });
+  }
+
   /** Reads a version back as a whole, recomputes it and puts it into the catalogue. */
   private async catalogue(work: Work, version: ObjectVersion, expected: AnyEncoded): Promise<void> {
     const found = await this.readBack(work, version);
@@ -365,16 +465,9 @@ export class Exporter {
     }
     work.comparison.learn(found);
     await work.comparison.requireSameAsObjects(found);
-    const lock = await work.store.describe(version);
-    if (!lock.retainUntil || !lock.isCompliance) {
-      throw new Error(
-        `${work.store.location}${version.key} is not locked: Object Lock in COMPLIANCE mode must be on for its bucket`,
-      );
-    }
     // one that was written long before it is catalogued is locked for as long as a new one
     const { retainUntil: wanted } = await this.retentionOf(found);
-    const retainUntil = lock.retainUntil < wanted ? wanted : lock.retainUntil;
-    if (lock.retainUntil < wanted) await work.store.extendRetention(version, wanted);
+    const retainUntil = await this.lock(work, version, wanted);
     // a folder whose volume was unmounted meanwhile takes objects too, and is another store
     await claimStore(work.store, this.pool);
     await sql.catalogueObject(this.pool, {
@@ -391,8 +484,33 @@ export class Exporter {
     });
   }
 
+  /**
+   * Sees to it that a version is locked until a time at least; until when it is. Throws ArchiveObjectError for one that
+   * somebody has put there with a lock that can be taken off again.
+   */
+  private async lock({ store }: Work, version: ObjectVersion, wanted: Date): Promise<Date> {
+    let lock = await store.describe(version);
+    if (lock.retainUntil && !lock.isCompliance) {
+      try {
+        await store.extendRetention(version, wanted < lock.retainUntil ? lock.retainUntil : wanted);
+        lock = await store.describe(version);
+      } catch (cause) {
+        if (!(cause instanceof StoreUnavailable)) throw cause;
+        throw new ArchiveObjectError('whoever may can take its lock off, and it takes no other', undefined, { cause });
+      }
+    }
+    if (!lock.retainUntil || !lock.isCompliance) {
+      throw new Error(
+        `${store.location}${version.key} is not locked: Object Lock in COMPLIANCE mode must be on for its bucket`,
+      );
+    }
+    if (lock.retainUntil >= wanted) return lock.retainUntil;
+    await store.extendRetention(version, wanted);
+    return wanted;
+  }
+
   private async readBack({ store, verifier, comparison, folder }: Work, version: ObjectVersion): Promise<AnyEncoded> {
-    const file = join(folder, 'read-back');
+    const file = join(folder, READ_BACK);
     await pipeline(Readable.from(store.read(version)), createWriteStream(file));
     return verifier.run({ kind: 'verify', file, listingKey: comparison.listingKey });
   }
@@ -456,6 +574,11 @@ interface Work {
   next: bigint;
   /** the object that is being stored, read back and catalogued */
   storing: Promise<void> | undefined;
+}
+
+/** Whether it says that an object is none that the catalogue could have next. */
+function isUnfit(error: unknown): boolean {
+  return error instanceof ArchiveObjectError || sqlState(error) === SqlState.objectOutOfTurn;
 }
 
 function grouped(ranges: readonly sql.SealedRange[]): [month: string, ranges: sql.SealedRange['range'][]][] {

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { sqlState, SqlState } from '../database/sqlstate.js';
-import { anchorKey, type Anchor } from '../integrity/anchor.js';
+import { AnchorError, anchorKey, type Anchor } from '../integrity/anchor.js';
 import { parseCheckpoint } from '../integrity/checkpoint.js';
 import { parseSuccession, readSuccession } from '../integrity/key-succession.js';
 import { ED25519, NoteError, parseNote, VerifierKey, verifyNote } from '../integrity/signed-note.js';
@@ -20,22 +20,36 @@ export interface TakenUp {
   anchors: number;
   /** of them, those that have later versions: a sentence each */
   intruders: string[];
+  /**
+   * What stands under the name of the next one and is none of ours: nothing can be signed while it is there, and it says
+   * nothing of what was. null where there is none.
+   */
+  foreign: SigningRefused | null;
 }
 
 /**
  * Takes up anchors that are in the store and not in the database: written before a crash, or after the backup that was
  * restored. A ledger that they name and the database lacks is made, empty: from then on it is behind its anchor. Safe at
  * once on several replicas. After the first they are taken up by the hundred, each hundred in one transaction: years of
- * them follow a rebuild. Throws SigningRefused for the first that does not follow, StoreUnavailable; those before it are
- * taken up all the same, in their order.
+ * them follow a rebuild. Throws SigningRefused for the first that does not follow although this log has signed it,
+ * AnchorError for one that was changed, StoreUnavailable; those before it are taken up all the same, in their order.
  */
 export async function takeUpAnchors(database: Database, anchors: AnchorStore, log: Logger): Promise<TakenUp> {
-  const taken: TakenUp = { anchors: 0, intruders: [] };
+  const taken: TakenUp = { anchors: 0, intruders: [], foreign: null };
   const ledgers = new LedgersByOrigin(database);
   for (;;) {
     const last = await sql.readLastAnchor(database);
     const first = (last?.number ?? 0n) + 1n;
-    const stored = taken.anchors === 0 ? await oneOrNone(anchors, first) : await anchors.readHundredFrom(first);
+    let stored: StoredAnchor[];
+    try {
+      stored = taken.anchors === 0 ? await oneOrNone(anchors, first) : await anchors.readHundredFrom(first);
+    } catch (error) {
+      if (!(error instanceof AnchorError) || !last || (await anchors.mayHideOthers(first))) throw error;
+      return {
+        ...taken,
+        foreign: toldOf(new SigningRefused(`${error.message}. Nothing is signed`, { cause: error }), log),
+      };
+    }
     if (stored.length === 0) return taken;
     const { followers, refusal } = await followersOf(last, stored, database, anchors, ledgers);
     const outOfTurn = await catalogueAllBut(database, followers);
@@ -43,9 +57,11 @@ export async function takeUpAnchors(database: Database, anchors: AnchorStore, lo
       // somebody else may have taken up some of them since we asked for the last
       if (await hasMoved(database, last)) continue;
       const object = `${anchors.location}${anchorKey(outOfTurn.anchor.number)}`;
-      throw new SigningRefused(`${object} is not taken up: ${outOfTurn.message}. Nothing is signed`, {
+      const refused = new SigningRefused(`${object} is not taken up: ${outOfTurn.message}. Nothing is signed`, {
         cause: outOfTurn,
       });
+      if (!(await isForeign(database, anchors, stored[0]!, first))) throw refused;
+      return { ...taken, foreign: toldOf(refused, log) };
     }
     for (const { number } of followers) {
       log.info({ anchor: String(number) }, 'an anchor that was in the store and not in the database is catalogued now');
@@ -55,8 +71,40 @@ export async function takeUpAnchors(database: Database, anchors: AnchorStore, lo
       const intruder = intruderOf(anchors, each);
       if (intruder !== undefined) taken.intruders.push(intruder);
     }
-    if (refusal && followers.length === 0 && !(await hasMoved(database, last))) throw refusal;
+    if (refusal && followers.length === 0 && !(await hasMoved(database, last))) {
+      if (!(await isForeign(database, anchors, stored[0]!, first))) throw refusal;
+      return { ...taken, foreign: toldOf(refusal, log) };
+    }
   }
+}
+
+/**
+ * Whether an anchor that does not follow holds nothing that this log has signed and the database does not know: then
+ * whoever may write into the bucket has made it, and it is no sign of another history.
+ */
+async function isForeign(
+  database: Database,
+  anchors: AnchorStore,
+  { anchor }: StoredAnchor,
+  number: bigint,
+): Promise<boolean> {
+  const keys = await sql.readSigningKeys(database);
+  if (keys.length === 0 || (await anchors.mayHideOthers(number))) return false;
+  try {
+    const notes = verifyAnchor(anchor, keys).checkpoints.map(({ note }) => note);
+    return (await sql.countKnownNotes(database, notes)) === notes.length;
+  } catch (error) {
+    if (error instanceof NoteError) return true;
+    throw error;
+  }
+}
+
+function toldOf(foreign: SigningRefused, log: Logger): SigningRefused {
+  log.error(
+    { reason: foreign.message, alarm: 'anchor-invalid' },
+    'what stands under the next anchor’s name is none of ours',
+  );
+  return foreign;
 }
 
 async function oneOrNone(anchors: AnchorStore, number: bigint): Promise<StoredAnchor[]> {

@@ -126,6 +126,15 @@ export class AnchorStore {
     return stored?.bytes.equals(bytes) ? stored : undefined;
   }
 
+  /**
+   * Whether what stands under the name of an anchor may have been put in the place of one, as in a folder where later ones
+   * are. In S3 it is the oldest version, so there was never another.
+   */
+  async mayHideOthers(number: bigint): Promise<boolean> {
+    if (!this.store.isChangeable) return false;
+    return (await this.strangers(number)).some((key) => key > anchorKey(number));
+  }
+
   /** Names below the anchors' own that are not those of anchors up to a number. */
   async strangers(upTo: bigint): Promise<string[]> {
     const strange = new Set<string>();

@@ -281,3 +281,12 @@ export async function findAnchor(database: Database, number: bigint): Promise<Ca
     ),
   };
 }
+
+/** How many of some notes are checkpoints that the database knows. */
+export async function countKnownNotes(database: Database, notes: readonly string[]): Promise<number> {
+  const { rows } = await database.query<{ known: number }>(
+    'SELECT count(*)::integer AS known FROM unnest($1::text[]) AS g (note) WHERE EXISTS (SELECT FROM checkpoints AS c WHERE c.note = g.note)',
+    [notes],
+  );
+  return rows[0]!.known;
+}

@@ -89,8 +89,14 @@ const SERVICE = /^_/;
 const MAX_ATTEMPTS = 100;
 
 /** Takes up the anchors of the store; the ledgers that they name and the database lacks are made, empty. */
-export async function takeUpAllAnchors(owner: pg.Client, store: ObjectStore, logger: Logger): Promise<void> {
-  await takeUpAnchors(owner, new AnchorStore(store), logger);
+export async function takeUpAllAnchors(
+  owner: pg.Client,
+  store: ObjectStore,
+  logger: Logger,
+  log: (message: string) => void,
+): Promise<void> {
+  const { foreign } = await takeUpAnchors(owner, new AnchorStore(store), logger);
+  if (foreign) log(foreign.message);
 }
 
 /**

@@ -105,8 +105,9 @@ export class SigningRound implements OnModuleDestroy {
     const outcome: RoundOutcome = { anchor: null, signed: 0, takenUp: 0, refused: [] };
     for (let attempt = 1; ; attempt++) {
       signal.throwIfAborted();
-      const { anchors: takenUp, intruders } = await takeUpAnchors(this.pool, anchors, log);
+      const { anchors: takenUp, intruders, foreign } = await takeUpAnchors(this.pool, anchors, log);
       outcome.takenUp += takenUp;
+      if (foreign) throw foreign; // the number is taken, and cannot be left out
       for (const reason of intruders) await this.refuse('anchors', reason, log);
       const signer = await this.signer();
       const last = await sql.readLastAnchor(this.pool);

@@ -90,8 +90,9 @@ async function takeUpWhatWasSigned(
   pool.on('error', () => undefined); // the query that meets it fails
   try {
     const logger = createLogger('warn', { to: STANDARD_ERROR, secrets: secretsOf(config) });
-    const { anchors, intruders } = await takeUpAnchors(pool, new AnchorStore(store), logger);
+    const { anchors, intruders, foreign } = await takeUpAnchors(pool, new AnchorStore(store), logger);
     for (const intruder of intruders) log(intruder);
+    if (foreign) log(foreign.message);
     const roots = rootsFile === undefined ? [] : readRootsFile(rootsFile);
     const { timestamps, cosignatures, refused, unverifiable } = await takeUpAttestations(pool, store, roots);
     log(`${anchors} anchors, ${timestamps} time stamps and ${cosignatures} cosignatures are in the database`);

@@ -91,7 +91,7 @@ export async function recover(
     return await withMeans(config, database, folder, async (given, thread, pool) => {
       const means = { ...given, store, signedOnly, log };
       await claimOwnStore(config, store, pool);
-      await takeUpAllAnchors(means.owner, store, logger);
+      await takeUpAllAnchors(means.owner, store, logger, log);
       const objects = await findMissingEvents(store, means.owner, thread, folder, log);
       const ledgers = await recoverLedgers(means, objects, kept);
       // what was brought back is recorded, whether this can be said or not

@@ -116,8 +116,9 @@ async function verifyAnchors(
     return { verdict: 'undecided', anchors: '0', read: 0, findings: [], not_asked: reason };
   }
   if (is === 'ours') {
-    const { intruders } = await takeUpAnchors(pool, new AnchorStore(store), logger);
+    const { intruders, foreign } = await takeUpAnchors(pool, new AnchorStore(store), logger);
     for (const intruder of intruders) log(intruder);
+    if (foreign) log(foreign.message);
   }
   const { anchors, read, findings } = await new AnchorVerifier(pool, store).readBack(0n, new AbortController().signal);
   if (is === 'new' && anchors === 0n && findings.length === 0) {

@@ -3,6 +3,7 @@ export const SqlState = {
   noSuchLedger: 'TT001',
   ledgerClosed: 'TT002',
   headAheadOfClock: 'TT003',
+  objectOutOfTurn: 'TT010',
   outOfTurn: 'TT020',
   monthDamaged: 'TT021',
   monthMustStay: 'TT022',

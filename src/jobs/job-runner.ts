@@ -206,7 +206,7 @@ export class JobRunner implements OnModuleInit, OnModuleDestroy {
   /** The last time of the schedule that has passed, if it has not been run for: however many were missed, one run. */
   private async askForWhatIsDue({ job, schedule }: Registered): Promise<void> {
     const due = schedule?.latest(Date.now() + EARLY_MS);
-    if (due === undefined || due <= (await sql.lastScheduledMs(this.pool, job.name))) return;
+    if (due === undefined || due <= (await sql.lastScheduledMs(this.pool, job.name, due))) return;
     await sql.insertScheduledRun(this.pool, uuidv7(), job.name, due, SERVICE);
   }
 

@@ -53,13 +53,19 @@ export async function listRuns(pool: pg.Pool, job: string, limit: number): Promi
   return rows.map(runOf);
 }
 
-/** The time of its schedule, in ms, up to which a job has been run; without a run, when the installation was made. */
-export async function lastScheduledMs(pool: pg.Pool, job: string): Promise<number> {
-  const { rows } = await pool.query<{ ms: string | null }>(
+/**
+ * The time of its schedule, in ms, up to which a job has been run, as of `dueMs`; without a run, when the installation was
+ * made. Times past that are left out: a clock that ran ahead, or somebody who can write here, would otherwise have the job
+ * run no more until then.
+ */
+export async function lastScheduledMs(pool: pg.Pool, job: string, dueMs: number): Promise<number> {
+  const { rows } = await pool.query<{ ms: string }>(
     `SELECT (extract(epoch FROM coalesce(
-         (SELECT max(scheduled_for) FROM job_runs WHERE job = $1), (SELECT created_at FROM deployment), trail_now()
-       )) * 1000)::bigint AS ms`,
-    [job],
+         (SELECT max(scheduled_for) FROM job_runs WHERE job = $1 AND scheduled_for <= d.due),
+         (SELECT created_at FROM deployment WHERE created_at <= d.due), timestamptz 'epoch'
+       )) * 1000)::bigint AS ms
+       FROM (SELECT ${fromMs('$2::bigint')} AS due) AS d`,
+    [job, dueMs],
   );
   return Number(rows[0]!.ms);
 }
@@ -82,10 +88,11 @@ export async function jobsWithOpenRuns(pool: pg.Pool): Promise<string[]> {
   return rows.map((row) => row.job);
 }
 
-/** Of the job's last run that ended well. */
+/** Of the job's last run that ended well; what is dated in the future speaks for none. */
 export async function lastOutcome(pool: pg.Pool, job: string): Promise<JsonObject | undefined> {
   const { rows } = await pool.query<{ outcome: string }>(
-    `SELECT outcome FROM job_runs WHERE job = $1 AND status = 'done' ORDER BY created_at DESC LIMIT 1`,
+    `SELECT outcome FROM job_runs WHERE job = $1 AND status = 'done' AND created_at <= trail_now()
+       ORDER BY created_at DESC LIMIT 1`,
     [job],
   );
   return rows[0] && (readJson(rows[0].outcome) as JsonObject);
@@ -169,7 +176,8 @@ export async function successAges(
 ): Promise<{ job: string; age_seconds: number }[]> {
   const { rows } = await pool.query<{ job: string; age_seconds: number }>(
     `SELECT j.job, extract(epoch FROM trail_now() - coalesce(
-         (SELECT finished_at FROM job_runs AS r WHERE r.job = j.job AND r.status = 'done' ORDER BY finished_at DESC LIMIT 1),
+         (SELECT finished_at FROM job_runs AS r WHERE r.job = j.job AND r.status = 'done' AND finished_at <= trail_now()
+            ORDER BY finished_at DESC LIMIT 1),
          (SELECT created_at FROM deployment), trail_now()))::float8 AS age_seconds
        FROM unnest($1::text[]) AS j (job)`,
     [jobs],

@@ -1,5 +1,5 @@
 import type { ServiceLedger } from '../events/service-ledger.js';
-import type { DeletedMonthRange, MonthDeletion } from './month-deletions.sql.js';
+import { MONTH_DELETION, type DeletedMonthRange, type MonthDeletion } from './month-deletions.sql.js';
 
 /**
  * Records an act about a deletion, as it stands after it. With the beginning stands what stays of the month: a database
@@ -14,7 +14,7 @@ export async function recordDeletionAct(
 ): Promise<void> {
   await serviceLedger.record({
     event_type: 'retention',
-    entity_type: 'month_deletion',
+    entity_type: MONTH_DELETION,
     entity_id: id,
     action: act,
     user_id: principal.slice(0, 255),

@@ -15,6 +15,7 @@ import { JobRunner } from '../jobs/job-runner.js';
 import { SERVICE, type Job, type JobContext } from '../jobs/job.js';
 import { LOGGER } from '../operation/logger.js';
 import { recordDeletionAct } from './deletion-record.js';
+import { DeletionsOnRecord } from './deletions-on-record.js';
 import * as sql from './month-deletions.sql.js';
 import type { DeletionAct, MonthDeletion } from './month-deletions.sql.js';
 import { inOneAct } from '../database/one-act.js';
@@ -43,6 +44,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
     private readonly objects: ObjectRetention,
     private readonly verifier: ArchiveVerifier,
     private readonly records: RetentionCarrier,
+    private readonly onRecord: DeletionsOnRecord,
     private readonly serviceLedger: ServiceLedger,
     private readonly runner: JobRunner,
   ) {
@@ -72,9 +74,16 @@ export class MonthDeletionJob implements Job, OnModuleInit {
       return { done, removed: removals.removed, kept: kept.map((each) => ({ ...each })), left };
     };
     context.keepIfFailed(soFar);
+    const contradicted: string[] = [];
     for (const deletion of await sql.listOpenDeletions(this.pool)) {
       const { id, month, state } = deletion;
       context.signal.throwIfAborted();
+      const how = await this.onRecord.contradiction(deletion);
+      if (how !== undefined) {
+        kept.push({ month, reason: how });
+        contradicted.push(`${id} of ${month}: ${how}`);
+        continue;
+      }
       try {
         await this.requireDigests(month, context);
         if (state === 'approved') await this.begin(deletion, context);
@@ -92,6 +101,7 @@ export class MonthDeletionJob implements Job, OnModuleInit {
         context.log.warn({ month, deletion: id, reason }, 'a month whose deletion was approved stays for now');
       }
     }
+    if (contradicted.length > 0) throw changedPastService(contradicted, context.log);
     return soFar();
   }
 
@@ -131,6 +141,18 @@ export class MonthDeletionJob implements Job, OnModuleInit {
       await recordDeletionAct(this.serviceLedger, act, (await sql.findDeletion(client, id))!, SERVICE, ranges);
     });
   }
+}
+
+/** Somebody has had it deleted past the service; told with an alarm. */
+function changedPastService(deletions: readonly string[], log: Logger): Error {
+  log.error(
+    { deletions, alarm: 'month-deletion-changed' },
+    'deletions were not asked for, or not agreed to, on record',
+  );
+  return new Error(
+    `${deletions.length} deletions are not as the acts on record leave them: ${deletions.join('; ')}. Somebody has changed ` +
+      'the database past the service: nothing of these months is removed. See docs/retention.md',
+  );
 }
 
 class MonthStays extends Error {

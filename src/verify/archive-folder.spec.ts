@@ -284,7 +284,7 @@ describe('a copy of an archive', () => {
     rmSync(join(folder, 'entities'), { recursive: true, force: true });
     mkdirSync(join(folder, 'entities'));
     const path = join(folder, 'made');
-    const writer = new EntityIndexWriter(path, 2n);
+    const writer = new EntityIndexWriter(path, { number: 2n });
     const [first, last] = [of[0]!, of[to - 1]!];
     writer.begin({
       ledger: 'main',

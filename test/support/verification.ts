@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import pg from 'pg';
+import { JobRunner } from '../../src/jobs/job-runner.js';
 import { sampleEvent, type TestService } from './app.js';
-import { query } from './keys.js';
 import { seen, type Found, type Look } from './tamper-matrix.js';
 
 export interface ShownFinding {
@@ -86,16 +86,11 @@ function foundBy({ outcome }: JobRun): Found[] {
 }
 
 /** From now on a job runs when a test asks for it, and at no time of its schedule: none that has passed is caught up on. */
-export async function runOnRequestAlone(service: Pick<TestService, 'app' | 'database'>, job: string): Promise<void> {
+export async function runOnRequestAlone(service: Pick<TestService, 'app'>, job: string): Promise<void> {
   await service.app.get(SchedulerRegistry).getCronJob(job).stop();
-  await query(
-    service.database,
-    `INSERT INTO job_runs (id, job, status, requested_by, scheduled_for, created_at, started_at, finished_at)
-       SELECT gen_random_uuid(), $1, 'done', 'a test', timestamptz '2200-01-01', past.at, past.at, past.at
-       FROM (VALUES (timestamptz '2000-01-01')) AS past (at)
-       ON CONFLICT ON CONSTRAINT job_runs_scheduled_for_key DO NOTHING`,
-    [job],
-  );
+  const runner: object = service.app.get(JobRunner);
+  const { jobs } = runner as { jobs: Map<string, { schedule: unknown }> };
+  jobs.get(job)!.schedule = undefined;
 }
 
 /** Looks at a run until it is over. */
