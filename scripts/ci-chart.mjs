@@ -253,6 +253,7 @@ function refusals() {
   refused([...good, '--set', `${ownDatabase},postgresql.instances=1`], /synchronous.number/);
   refused([...good, '--set', 'settings.ARCHIVE_URL=file:archive'], /a folder that ends with its pod/);
   refused([...good, '--set', 'autoscaling.enabled=true,autoscaling.minReplicas=9'], /minReplicas/);
+  refused([...good, '--set', 'autoscaling.enabled=true,resources.requests.cpu=null'], /resources.requests.cpu/);
   refused([...good, '--set', 'ingress.enabled=true'], /ingress.hosts/);
   expect(
     succeeds(template([...good, '--set', 'settings.ARCHIVE_CACHE_MB=0,cache.sizeLimit=64Mi'])),

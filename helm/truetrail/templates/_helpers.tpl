@@ -125,6 +125,10 @@ seccompProfile:
 {{- end -}}
 {{- end -}}
 
+{{- define "truetrail.databaseCaKey" -}}
+{{- ternary "ca.crt" .Values.database.caKey .Values.postgresql.enabled -}}
+{{- end -}}
+
 {{/* How many replicas there are at least; none while they are stopped, autoscaling or not. */}}
 {{- define "truetrail.replicas" -}}
 {{- if and .Values.autoscaling.enabled (ne (int .Values.replicaCount) 0) -}}{{ int .Values.autoscaling.minReplicas }}{{- else -}}{{ int .Values.replicaCount }}{{- end -}}
@@ -209,7 +213,7 @@ argocd.argoproj.io/sync-options: Prune=false,Delete=false
 - name: database-ca
   secret:
     secretName: {{ . | quote }}
-    items: [{ key: ca.crt, path: ca.crt }]
+    items: [{ key: {{ include "truetrail.databaseCaKey" $ | quote }}, path: ca.crt }]
 {{- end }}
 {{- with .Values.tls.existingSecret }}
 - name: tls
