@@ -116,6 +116,14 @@ function examine(documents, values) {
   for (const { where, spec } of pods) {
     for (const finding of restrictedFindings(spec)) found.push(`${where}: not restricted: ${finding}`);
     if (spec.automountServiceAccountToken !== false) found.push(`${where}: has a token of the API server`);
+    const sidecars = spec.initContainers ?? [];
+    if (!where.startsWith('Pod ') && sidecars.length !== (values.sidecars ?? []).length)
+      found.push(`${where}: its sidecars are not those that were asked for`);
+    for (const { name, restartPolicy, volumeMounts = [] } of sidecars) {
+      if (restartPolicy !== 'Always') found.push(`${where}: waits for ${name} to end`);
+      const volumes = (spec.volumes ?? []).map((volume) => volume.name);
+      if (volumeMounts.some((mount) => !volumes.includes(mount.name))) found.push(`${where}: ${name} mounts no volume`);
+    }
     for (const container of spec.containers) {
       if (container.securityContext.readOnlyRootFilesystem !== true) found.push(`${where}: its root is writable`);
       if (!container.resources?.requests?.cpu || !container.resources?.limits?.memory) {

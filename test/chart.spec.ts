@@ -126,6 +126,7 @@ describe('the chart', () => {
       'ingress.tls',
       'maintenance.command',
       'nodeSelector',
+      'sidecars',
       'tolerations',
       'topologySpreadConstraints',
     ]);

@@ -62,7 +62,7 @@ export class DatabaseCertificate {
 function firstEnd(certificate: DetailedPeerCertificate): number {
   const ends: number[] = [];
   // a root is its own issuer
-  for (let at: DetailedPeerCertificate | undefined = certificate; at; ) {
+  for (let at: DetailedPeerCertificate | undefined = certificate; at;) {
     ends.push(Date.parse(at.valid_to));
     const above: DetailedPeerCertificate | undefined = at.issuerCertificate;
     at = above?.fingerprint256 === at.fingerprint256 ? undefined : above;

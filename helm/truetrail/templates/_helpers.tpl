@@ -199,6 +199,16 @@ argocd.argoproj.io/sync-options: Prune=false,Delete=false
 {{- end }}
 {{- end -}}
 
+{{/* Beside whatever acts on the trail. As they go on by themselves they end with the pod's own container, so a Job ends as well. */}}
+{{- define "truetrail.sidecars" -}}
+{{- with .Values.sidecars }}
+initContainers:
+  {{- range . }}
+  - {{ toYaml (merge (dict "restartPolicy" "Always") .) | nindent 4 | trim }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* All but `tmp`, which is of another size in each. */}}
 {{- define "truetrail.volumes" -}}
 - name: data
