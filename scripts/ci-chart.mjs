@@ -63,6 +63,8 @@ customResourceCheckFinds();
 refusals();
 restrictedCheckFinds();
 namesOfAlarms();
+namesThatLookLikeNumbers();
+severalReleases();
 await besideACluster();
 
 for (const failure of failures) console.error(`FAILED ${failure}`);
@@ -91,8 +93,8 @@ function customResourceCheckFinds() {
   }
 }
 
-function template(args) {
-  return ['template', 'audit', CHART, '--namespace', 'audit', ...args];
+function template(args, release = 'audit') {
+  return ['template', release, CHART, '--namespace', 'audit', ...args];
 }
 
 function succeeds(args) {
@@ -114,6 +116,14 @@ function examine(documents, values) {
   for (const { where, spec } of pods) {
     for (const finding of restrictedFindings(spec)) found.push(`${where}: not restricted: ${finding}`);
     if (spec.automountServiceAccountToken !== false) found.push(`${where}: has a token of the API server`);
+    const sidecars = spec.initContainers ?? [];
+    if (!where.startsWith('Pod ') && sidecars.length !== (values.sidecars ?? []).length)
+      found.push(`${where}: its sidecars are not those that were asked for`);
+    for (const { name, restartPolicy, volumeMounts = [] } of sidecars) {
+      if (restartPolicy !== 'Always') found.push(`${where}: waits for ${name} to end`);
+      const volumes = (spec.volumes ?? []).map((volume) => volume.name);
+      if (volumeMounts.some((mount) => !volumes.includes(mount.name))) found.push(`${where}: ${name} mounts no volume`);
+    }
     for (const container of spec.containers) {
       if (container.securityContext.readOnlyRootFilesystem !== true) found.push(`${where}: its root is writable`);
       if (!container.resources?.requests?.cpu || !container.resources?.limits?.memory) {
@@ -220,8 +230,8 @@ function environmentMistakes(container, configMaps, { extraEnv = [] }) {
 /** Values that must not become manifests. */
 function refusals() {
   const good = ['--set', 'settings.LOG_ORIGIN=a.example/b,settings.ARCHIVE_URL=s3://bucket/p'];
-  const refused = (args, reason) => {
-    const { status, stderr } = spawnSync(helm, template(args), { encoding: 'utf8' });
+  const refused = (args, reason, release = 'audit') => {
+    const { status, stderr } = spawnSync(helm, template(args, release), { encoding: 'utf8' });
     expect(status !== 0 && reason.test(stderr), `${args.join(' ')} is refused: ${stderr}`);
   };
   expect(succeeds(template(good)), 'the two values without a default are enough');
@@ -251,6 +261,7 @@ function refusals() {
   refused([...good, '--set', `${ownDatabase},postgresql.instances=1`], /synchronous.number/);
   refused([...good, '--set', 'settings.ARCHIVE_URL=file:archive'], /a folder that ends with its pod/);
   refused([...good, '--set', 'autoscaling.enabled=true,autoscaling.minReplicas=9'], /minReplicas/);
+  refused([...good, '--set', 'autoscaling.enabled=true,resources.requests.cpu=null'], /resources.requests.cpu/);
   refused([...good, '--set', 'ingress.enabled=true'], /ingress.hosts/);
   expect(
     succeeds(template([...good, '--set', 'settings.ARCHIVE_CACHE_MB=0,cache.sizeLimit=64Mi'])),
@@ -262,6 +273,89 @@ function refusals() {
   );
   refused([...good, '--set', 'settings.ARCHIVE_CACHE_MB=2048'], /must be less than cache.sizeLimit/);
   refused([...good, '--set', 'replicaCount=-1'], /replicaCount/);
+  // null, with which others of Helm's charts unset a value
+  refused([...good, '--set', 'replicaCount=null'], /replicaCount/);
+  refused([...good, '--set', 'tls.existingSecret=null'], /existingSecret/);
+  refused([...good, '--set', 'service=null'], /service/);
+  expect(
+    succeeds(template([...good, '--set', 'affinity=null,nodeSelector=null,extraEnv=null,podAnnotations=null'])),
+    'null for what is none by itself',
+  );
+  // labels of the chart's own, twice in one map
+  refused([...good, '--set', 'podLabels.app\\.kubernetes\\.io/name=x'], /propertyName 'app.kubernetes.io.name'/);
+  refused([...good, '--set', 'podAnnotations.checksum/config=x'], /propertyName 'checksum.config'/);
+  // a scrape takes up to ten seconds, and Prometheus takes no shorter interval
+  refused([...good, '--set', 'metrics.serviceMonitor.interval=5s'], /interval/);
+  refused([...good, '--set', 'metrics.serviceMonitor.interval=5m'], /interval/);
+  // what is a release's name, and no Service's
+  refused(good, /give fullnameOverride/, 'a.b');
+  refused(good, /give fullnameOverride/, '1a');
+  refused([...good, '--set', 'fullnameOverride=a.b'], /fullnameOverride/);
+  expect(succeeds(template([...good, '--set', 'host=::'])), 'replicas that listen on IPv6');
+  refused([...good, '--set', 'settings.DATABASE_WAIT=20m'], /less than migration.activeDeadlineSeconds/);
+  const startup = (wait) => {
+    const args = template([
+      ...good,
+      '--set',
+      `settings.DATABASE_WAIT=${wait}`,
+      '--show-only',
+      'templates/deployment.yaml',
+    ]);
+    const { startupProbe } = load(execFileSync(helm, args).toString()).spec.template.spec.containers[0];
+    return startupProbe.periodSeconds * startupProbe.failureThreshold;
+  };
+  expect(startup('2m') === 300 && startup('10m') > 700, 'a replica may start for longer than it waits for PostgreSQL');
+}
+
+/** In YAML `123`, `1e3` and `true` are no text unless they are quoted. */
+function namesThatLookLikeNumbers() {
+  const names = [
+    ...['nameOverride=123,priorityClassName=1e3,serviceAccount.name=1,migration.serviceAccountName=1'],
+    ...['database.existingSecret=1e3,database.urlKey=1,database.ownerUrlKey=2,database.caSecret=3,aws.region=1'],
+    ...['aws.existingSecret=1,aws.accessKeyIdKey=1,aws.secretAccessKeyKey=2,bootstrapApiKey.existingSecret=1'],
+    ...['bootstrapApiKey.key=1,signingKey.existingSecret=true,tls.existingSecret=1,witnesses.existingConfigMap=1'],
+    ...['evidenceKeys.existingConfigMap=1,timestampCa.existingConfigMap=1,ingress.className=1,ingress.hosts[0]=1'],
+    ...['postgresql.database=true,postgresql.owner=null,postgresql.login=yes,postgresql.loginSecret=1'],
+    ...['postgresql.imageName=1,postgresql.storage.storageClass=1,postgresql.walStorage.storageClass=2'],
+    ...['postgresql.backup.existingSecret=1,postgresql.backup.accessKeyIdKey=1,postgresql.backup.secretAccessKeyKey=2'],
+  ];
+  const on = 'ingress.enabled=true,autoscaling.enabled=true,maintenance.command={truetrail}';
+  const path = join(CHART, 'ci', 'cloudnativepg-values.yaml');
+  const args = ['-f', path, ...names.flatMap((each) => ['--set-string', each]), '--set', on];
+  for (const more of [[], ['--set', 'postgresql.enabled=false']]) {
+    const text = execFileSync(helm, ['template', '42', CHART, '--set', 'fullnameOverride=t', ...args, ...more]);
+    const rendered = join(resolve(out), 'names.yaml');
+    writeFileSync(rendered, text);
+    const { status, stdout } = spawnSync(process.execPath, [resolve(check), rendered], {
+      cwd: models,
+      encoding: 'utf8',
+    });
+    expect(status === 0, `names that look like numbers: ${stdout.slice(0, 2_000)}`);
+    for (const document of loadAll(text.toString()).filter((each) => each)) {
+      for (const finding of customResourceFindings(document) ?? []) failures.push(`${document.kind}: ${finding}`);
+    }
+  }
+}
+
+/** Of several releases beside each other, in one namespace or in several, Grafana takes each dashboard. */
+function severalReleases() {
+  const dashboards = [
+    ['truetrail', 'emea'],
+    ['truetrail', 'apac'],
+    ['legacy', 'emea'],
+  ].map(([release, namespace]) => {
+    const set = 'settings.LOG_ORIGIN=a.example/b,settings.ARCHIVE_URL=off,metrics.dashboard.enabled=true';
+    const args = ['template', release, CHART, '--namespace', namespace, '--set', set];
+    const text = execFileSync(helm, [...args, '--show-only', 'templates/dashboard.yaml']).toString();
+    const [[file, dashboard]] = Object.entries(load(text).data);
+    const { uid, title, panels } = JSON.parse(dashboard);
+    expect(uid.length <= 40 && panels.length > 20, `a dashboard ${uid}`);
+    return { file, uid, title };
+  });
+  for (const name of ['file', 'uid', 'title']) {
+    const values = dashboards.map((each) => each[name]);
+    expect(new Set(values).size === values.length, `dashboards of several releases have one ${name}: ${values}`);
+  }
 }
 
 /** A release may be named as parts of others are: its alarms are on its own series. */
@@ -273,6 +367,16 @@ function namesOfAlarms() {
   const pods = new Set([...rules.matchAll(/pod=~"([^"]*)"/g)].map(([, pod]) => pod));
   expect([...jobs].join() === 'truetrail-db-metrics', `alarms on ${[...jobs]}`);
   expect([...pods].join() === 'truetrail-db-db-[0-9]+', `alarms on ${[...pods]}`);
+  const expressions = (...more) => {
+    const { spec } = load(execFileSync(helm, [...args, 'templates/prometheusrule.yaml', ...more]).toString());
+    return spec.groups.flatMap((group) => group.rules).map(({ expr }) => expr);
+  };
+  const ends = (list, name, end) => list.some((expr) => expr.includes(name) && expr.endsWith(`) < ${end}`));
+  const more = expressions('--set', 'replicaCount=5,postgresql.synchronous.number=2');
+  expect(ends(more, 'count(up{', 5), 'an alarm on less than five replicas');
+  expect(ends(more, 'streaming_replicas', 2), 'an alarm on less than two standbys');
+  const scaled = expressions('--set', 'autoscaling.enabled=true,autoscaling.minReplicas=2');
+  expect(ends(scaled, 'count(up{', 2), 'an alarm on less replicas than the autoscaler leaves');
 }
 
 /** What the chart makes of what is there already: a Deployment of five replicas, or none, and a cluster of CloudNativePG. */

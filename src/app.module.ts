@@ -12,6 +12,8 @@ import { HoldsModule } from './holds/holds.module.js';
 import { ProblemsController } from './http/problems.controller.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { Foundation } from './operation/foundation.js';
+import { DatabaseCertificate } from './operation/database-certificate.js';
+import { Disks } from './operation/disks.js';
 import { Gauges } from './operation/gauges.js';
 import { HealthController } from './operation/health.controller.js';
 import { MetricsController } from './operation/metrics.controller.js';
@@ -54,7 +56,7 @@ export class AppModule {
         VocabularyModule,
       ],
       controllers: [HealthController, MetricsController, ProblemsController],
-      providers: [Foundation, Gauges, MetricsServer, Startup, WalArchiving],
+      providers: [Foundation, DatabaseCertificate, Disks, Gauges, MetricsServer, Startup, WalArchiving],
     };
   }
 }

@@ -101,6 +101,37 @@ describe('the chart', () => {
     );
   });
 
+  it('refuses null for a value that a template needs: a count would become 0, and a switch be on', () => {
+    interface Schema {
+      type?: string | string[];
+      properties?: Record<string, Schema>;
+      required?: string[];
+    }
+    const schema = JSON.parse(read(join(CHART, 'values.schema.json'))) as Schema;
+    const left: string[] = [];
+    const look = (values: object, { properties = {}, required = [] }: Schema, path: string): void => {
+      for (const [name, value] of Object.entries(values) as [string, unknown][]) {
+        const of = properties[name];
+        if (!required.includes(name)) left.push(`${path}${name}`);
+        if (value instanceof Object && of?.properties) look(value, of, `${path}${name}.`);
+      }
+    };
+    look(load(read(join(CHART, 'values.yaml'))) as object, schema, '');
+    // lists and maps that are none by themselves, and what null has a meaning for
+    const open = /(^|[aA])nnotations$|[lL]abels$|requests$|limits$|^networkPolicy\.|^extra|^runAs(\.user)?$/;
+    expect(left.filter((path) => !open.test(path)).sort()).toEqual([
+      'affinity',
+      'imagePullSecrets',
+      'ingress.hosts',
+      'ingress.tls',
+      'maintenance.command',
+      'nodeSelector',
+      'sidecars',
+      'tolerations',
+      'topologySpreadConstraints',
+    ]);
+  });
+
   it('alarms on figures that the service publishes', async () => {
     const published = await publishedMetrics();
     expect(published.has('truetrail_append_seconds')).toBe(true);

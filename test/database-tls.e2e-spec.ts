@@ -4,8 +4,11 @@ import { chmodSync, chownSync, copyFileSync, mkdtempSync, rmSync, statSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { pino } from 'pino';
 import { connectionOptions } from '../src/database/connection.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.js';
+import { DatabaseCertificate } from '../src/operation/database-certificate.js';
+import { Metrics } from '../src/operation/metrics.js';
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 if (!hasOpenssl && process.env.CI) throw new Error('these tests need the program openssl');
@@ -16,10 +19,18 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
   const file = (name: string): string => join(folder, name);
   let postgres: EmbeddedPostgres;
 
-  function makeCertificate(name: string, alternative: string): void {
-    const subject = ['-subj', '/CN=database', '-addext', `subjectAltName=${alternative}`];
+  /** By itself, or by a CA that was made so. */
+  function makeCertificate(
+    name: string,
+    alternative: string,
+    { days = 2, ca }: { days?: number; ca?: string } = {},
+  ): void {
+    const subject = ['-subj', `/CN=${ca ? 'database' : name}`, '-addext', `subjectAltName=${alternative}`];
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', file(`${name}.key`)];
-    const args = ['req', '-x509', '-days', '2', ...key, ...subject, '-out', file(`${name}.pem`)];
+    const issuer = ca
+      ? ['-CA', file(`${ca}.pem`), '-CAkey', file(`${ca}.key`), '-addext', 'basicConstraints=CA:FALSE']
+      : [];
+    const args = ['req', '-x509', '-days', String(days), ...key, ...subject, ...issuer, '-out', file(`${name}.pem`)];
     execFileSync('openssl', args, { stdio: 'ignore' });
   }
 
@@ -34,7 +45,7 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
   }
 
   /** Has the server show this certificate, to connections that are made from now on. */
-  async function serve(name: string): Promise<void> {
+  async function serve(name: string, ca = name): Promise<void> {
     const cluster = file('data/postgres');
     const { uid, gid } = statSync(cluster);
     for (const end of ['pem', 'key']) {
@@ -50,7 +61,7 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
     );
     const isServed = async (): Promise<boolean> => {
       const client = new pg.Client({
-        connectionString: `${postgres.adminUrl}?sslmode=verify-full&sslrootcert=${file(`${name}.pem`)}`,
+        connectionString: `${postgres.adminUrl}?sslmode=verify-full&sslrootcert=${file(`${ca}.pem`)}`,
       });
       try {
         await client.connect();
@@ -109,6 +120,26 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
     await client.end();
     expect(rows).toEqual([{ ssl: true, version: expect.stringMatching(/^TLSv1\.[23]$/) }]);
   });
+
+  it('has the end of its certificate, or of the CA that it is trusted by, in the metrics', async () => {
+    const remaining = async (url: string): Promise<number | undefined> => {
+      const metrics = new Metrics(pino({ level: 'silent' }));
+      new DatabaseCertificate(url, metrics);
+      const line = /^truetrail_database_certificate_remaining_seconds (\S+)$/m.exec(await metrics.render());
+      return line ? Number(line[1]) : undefined;
+    };
+    const day = 86_400;
+    await serve('right');
+    expect(await remaining(postgres.serviceUrl)).toBeUndefined(); // without TLS
+    expect(await remaining(verifying('right'))).toBeGreaterThan(1.9 * day);
+    expect(await remaining(verifying('right'))).toBeLessThanOrEqual(2 * day);
+    makeCertificate('ca', 'DNS:ca', { days: 1 });
+    makeCertificate('issued', 'IP:127.0.0.1', { days: 9, ca: 'ca' });
+    await serve('issued', 'ca');
+    expect(await remaining(verifying('ca'))).toBeGreaterThan(0.9 * day);
+    expect(await remaining(verifying('ca'))).toBeLessThanOrEqual(day);
+    expect(await remaining(verifying('other'))).toBeUndefined(); // no connection at all
+  }, 30_000);
 
   it('is refused with another CA, and with a certificate of another name', async () => {
     await serve('right');

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
@@ -49,6 +52,22 @@ describe('/metrics', () => {
     const refused = await service.http(key).get('/metrics').expect(403);
     expect(refused.body.detail).toContain('all ledgers');
     await service.http(null).get('/metrics').expect(401);
+  });
+
+  it('tells the room on the disks that it writes to', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'truetrail-disks-'));
+    const other = await startService({ env: { DATA_DIR: root, ARCHIVE_URL: 'file:archive' } });
+    const { text } = await other.http().get('/metrics').expect(200);
+    await other.close();
+    await rm(root, { recursive: true });
+    const values = parse(text);
+    for (const folder of ['data', 'tmp', 'archive']) {
+      const size = values.get(`truetrail_disk_size_bytes{folder="${folder}"}`)!;
+      expect(size).toBeGreaterThan(1_000_000);
+      const available = values.get(`truetrail_disk_available_bytes{folder="${folder}"}`)!;
+      expect(available).toBeGreaterThan(0);
+      expect(available).toBeLessThanOrEqual(size);
+    }
   });
 
   it('is on METRICS_PORT without a key, and nothing else is', async () => {

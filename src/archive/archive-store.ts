@@ -20,15 +20,24 @@ export const OBJECT_STORE = Symbol('ObjectStore');
 export async function openStore(
   config: Pick<Config, 'ARCHIVE_URL' | 'DATA_DIR' | 'ARCHIVE_STORAGE_CLASS' | 'ARCHIVE_KMS_KEY' | 'ARCHIVE_TIMEOUT'>,
 ): Promise<ObjectStore | null> {
-  const { ARCHIVE_URL: url, DATA_DIR, ARCHIVE_STORAGE_CLASS: storageClass, ARCHIVE_KMS_KEY: kmsKeyId } = config;
+  const { ARCHIVE_URL: url, ARCHIVE_STORAGE_CLASS: storageClass, ARCHIVE_KMS_KEY: kmsKeyId } = config;
   if (url === undefined || url === 'off') return null;
   if (url.startsWith('s3://')) {
     // the client is half of what a thread would load, and of no use to a folder
     const { S3ObjectStore } = await import('./s3-object-store.js');
     return new S3ObjectStore({ ...readS3Url(url), storageClass, kmsKeyId, timeoutMs: config.ARCHIVE_TIMEOUT });
   }
+  return new FilesystemObjectStore(folderOfArchive(config)!);
+}
+
+/** The folder that ARCHIVE_URL names; undefined when it is off or a bucket. */
+export function folderOfArchive({
+  ARCHIVE_URL: url,
+  DATA_DIR,
+}: Pick<Config, 'ARCHIVE_URL' | 'DATA_DIR'>): string | undefined {
+  if (!url?.startsWith('file:')) return undefined;
   const folder = url.slice('file:'.length).replace(/^\/\/(?=\/)/, '');
-  return new FilesystemObjectStore(isAbsolute(folder) ? folder : join(DATA_DIR!, folder));
+  return isAbsolute(folder) ? folder : join(DATA_DIR!, folder);
 }
 
 /** Bucket and prefix of an `s3://bucket/prefix`; the prefix is '' or ends in a slash. */

@@ -49,7 +49,7 @@ export const SETTINGS = {
   HOST: text({
     accepts: 'an address or host name to listen on',
     fallback: '127.0.0.1',
-    why: 'Only this machine by default; 0.0.0.0 in a container.',
+    why: 'Only this machine by default; 0.0.0.0 in a container, or :: where it has addresses of IPv6.',
   }),
   DATA_DIR: text({
     accepts: 'a folder',

@@ -95,15 +95,15 @@ export class Metrics {
   });
 
   /** of gauges that have their last values, when these were read: on the clock of performance.now() */
-  private readonly keptSince = new Map<string, number>();
+  private readonly unreadSince = new Map<string, number>();
 
   constructor(@Inject(LOGGER) private readonly logger: Logger) {
     this.gauge(
       'truetrail_metric_stale_seconds',
-      'Age of the values of a metric that could not be read at the scrape before this one, and has its last ones',
+      'Since when a metric was not read that could not be at the scrape before this one; it has its last values for five minutes',
       ['metric'],
       () =>
-        [...this.keptSince].map(([metric, atMs]) => ({
+        [...this.unreadSince].map(([metric, atMs]) => ({
           labels: { metric },
           value: (performance.now() - atMs) / 1_000,
         })),
@@ -174,7 +174,7 @@ export class Metrics {
    * that hangs must neither fail a scrape nor lose a connection to each.
    */
   gauge(name: string, help: string, labelNames: string[], read: () => Reading[] | Promise<Reading[]>): void {
-    const { logger, keptSince } = this;
+    const { logger, unreadSince } = this;
     let underWay: Promise<Reading[]> | undefined;
     let failing = false;
     let last: { readings: Reading[]; atMs: number } | undefined;
@@ -189,12 +189,13 @@ export class Metrics {
           underWay ??= (async () => read())().finally(() => (underWay = undefined));
           readings = await withTimeLimit(GAUGE_TIMEOUT_MS, underWay, () => new Error('no answer in time'));
           last = { readings, atMs: performance.now() };
-          keptSince.delete(name);
+          unreadSince.delete(name);
           failing = false;
         } catch (error) {
-          if (last && performance.now() - last.atMs > GAUGE_KEPT_MS) last = undefined;
-          if (last) keptSince.set(name, last.atMs);
-          else keptSince.delete(name);
+          const now = performance.now();
+          // for as long as it fails, not only while there are values: an alarm that ended with them must not end unseen
+          if (!unreadSince.has(name)) unreadSince.set(name, last?.atMs ?? now);
+          if (last && now - last.atMs > GAUGE_KEPT_MS) last = undefined;
           readings = last?.readings ?? [];
           if (!failing) logger.warn({ err: error, metric: name }, 'a metric cannot be read');
           failing = true;

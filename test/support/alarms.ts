@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,8 +8,8 @@ const RULES = join(import.meta.dirname, '../../helm/truetrail/files/alerts.yaml'
 const TARGET = 'namespace="truetrail",job="truetrail-metrics"';
 const HAS_PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
 const SCRAPE_TIMEOUT_MS = 10_000;
-/** Of an archive in a folder, which locks nothing: fires from the start on. */
-const OF_FOLDERS = 'TruetrailArchiveStoreFault';
+/** Of an archive in a folder, which locks nothing, from the start on; of the disk of the machine that tests run on. */
+const OF_FOLDERS = 'TruetrailArchiveStoreFault|TruetrailDiskFull';
 
 /** A family's one reading in Prometheus' text format. */
 const LINE = /^(\w+)(?:\{(.*)\})? (\S+)$/;
@@ -50,7 +50,7 @@ export class Alarms {
       `group by (alertname) (last_over_time(ALERTS{alertstate="firing",${selector}}[10h]))`;
     const eval_time = `${this.minutes - 1}m`;
     const test = {
-      rule_files: [RULES],
+      rule_files: ['rules.yaml'],
       evaluation_interval: '1m',
       tests: [
         {
@@ -75,6 +75,10 @@ export class Alarms {
     const folder = mkdtempSync(join(tmpdir(), 'truetrail-alarms-'));
     const file = join(folder, 'alarms.json');
     writeFileSync(file, JSON.stringify(test));
+    // there are to be as many replicas as the test has
+    const replicas = `count(up{${TARGET}}) <`;
+    const rules = readFileSync(RULES, 'utf8').replace(`${replicas} 3`, `${replicas} ${Object.keys(this.pods).length}`);
+    writeFileSync(join(folder, 'rules.yaml'), rules);
     try {
       const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
       if (status !== 0) throw new Error(`the alarms of "${name}":\n${stdout}${stderr}`);

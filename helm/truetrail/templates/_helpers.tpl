@@ -1,23 +1,21 @@
 {{- define "truetrail.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimAll "-" -}}
 {{- end -}}
 
+{{/* A Service has it, and its name is more narrow than a release's: no dot, and a letter at the beginning. */}}
 {{- define "truetrail.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
 {{- $name := include "truetrail.name" . -}}
-{{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- $fullname := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- $fullname = default $fullname .Values.fullnameOverride | trunc 40 | trimAll "-" -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" $fullname) -}}
+{{- fail (printf "%s cannot be the name of a Service, which begins with a letter and has letters, digits and hyphens: give fullnameOverride" $fullname) -}}
 {{- end -}}
-{{- end -}}
+{{- $fullname -}}
 {{- end -}}
 
 {{- define "truetrail.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "truetrail.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "truetrail.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Of everything but pods' selectors. */}}
@@ -83,7 +81,7 @@ seccompProfile:
 - name: POSTGRESQL_PASSWORD # for the line below
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.postgresql.loginSecret }}
+      name: {{ .Values.postgresql.loginSecret | quote }}
       key: password
 - name: DATABASE_URL
   value: postgres://{{ .Values.postgresql.login }}:$(POSTGRESQL_PASSWORD)@{{ include "truetrail.postgresqlAddress" . }}
@@ -91,8 +89,8 @@ seccompProfile:
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.database.existingSecret }}
-      key: {{ .Values.database.urlKey }}
+      name: {{ .Values.database.existingSecret | quote }}
+      key: {{ .Values.database.urlKey | quote }}
 {{- end -}}
 {{- end -}}
 
@@ -110,8 +108,8 @@ seccompProfile:
 - name: DATABASE_OWNER_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.database.existingSecret }}
-      key: {{ .Values.database.ownerUrlKey }}
+      name: {{ .Values.database.existingSecret | quote }}
+      key: {{ .Values.database.ownerUrlKey | quote }}
 {{- end -}}
 {{- end -}}
 
@@ -127,9 +125,13 @@ seccompProfile:
 {{- end -}}
 {{- end -}}
 
-{{/* Who may not be lost by one machine's failure. */}}
+{{- define "truetrail.databaseCaKey" -}}
+{{- ternary "ca.crt" .Values.database.caKey .Values.postgresql.enabled -}}
+{{- end -}}
+
+{{/* How many replicas there are at least; none while they are stopped, autoscaling or not. */}}
 {{- define "truetrail.replicas" -}}
-{{- if .Values.autoscaling.enabled -}}{{ int .Values.autoscaling.minReplicas }}{{- else -}}{{ int .Values.replicaCount }}{{- end -}}
+{{- if and .Values.autoscaling.enabled (ne (int .Values.replicaCount) 0) -}}{{ int .Values.autoscaling.minReplicas }}{{- else -}}{{ int .Values.replicaCount }}{{- end -}}
 {{- end -}}
 
 {{/*
@@ -157,13 +159,13 @@ argocd.argoproj.io/sync-options: Prune=false,Delete=false
 - name: AWS_ACCESS_KEY_ID
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.aws.existingSecret }}
-      key: {{ .Values.aws.accessKeyIdKey }}
+      name: {{ .Values.aws.existingSecret | quote }}
+      key: {{ .Values.aws.accessKeyIdKey | quote }}
 - name: AWS_SECRET_ACCESS_KEY
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.aws.existingSecret }}
-      key: {{ .Values.aws.secretAccessKeyKey }}
+      name: {{ .Values.aws.existingSecret | quote }}
+      key: {{ .Values.aws.secretAccessKeyKey | quote }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -197,6 +199,16 @@ argocd.argoproj.io/sync-options: Prune=false,Delete=false
 {{- end }}
 {{- end -}}
 
+{{/* Beside whatever acts on the trail. As they go on by themselves they end with the pod's own container, so a Job ends as well. */}}
+{{- define "truetrail.sidecars" -}}
+{{- with .Values.sidecars }}
+initContainers:
+  {{- range . }}
+  - {{ toYaml (merge (dict "restartPolicy" "Always") .) | nindent 4 | trim }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* All but `tmp`, which is of another size in each. */}}
 {{- define "truetrail.volumes" -}}
 - name: data
@@ -204,39 +216,55 @@ argocd.argoproj.io/sync-options: Prune=false,Delete=false
 {{- if ne .Values.settings.ARCHIVE_URL "off" }}
 - name: signing-key
   secret:
-    secretName: {{ .Values.signingKey.existingSecret }}
+    secretName: {{ .Values.signingKey.existingSecret | quote }}
     defaultMode: 0440
 {{- end }}
 {{- with include "truetrail.databaseCaSecret" . }}
 - name: database-ca
   secret:
-    secretName: {{ . }}
-    items: [{ key: ca.crt, path: ca.crt }]
+    secretName: {{ . | quote }}
+    items: [{ key: {{ include "truetrail.databaseCaKey" $ | quote }}, path: ca.crt }]
 {{- end }}
 {{- with .Values.tls.existingSecret }}
 - name: tls
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
     defaultMode: 0440
 {{- end }}
 {{- with .Values.witnesses.existingConfigMap }}
 - name: witnesses
   configMap:
-    name: {{ . }}
+    name: {{ . | quote }}
 {{- end }}
 {{- with .Values.evidenceKeys.existingConfigMap }}
 - name: evidence-keys
   configMap:
-    name: {{ . }}
+    name: {{ . | quote }}
 {{- end }}
 {{- with .Values.timestampCa.existingConfigMap }}
 - name: timestamp-ca
   configMap:
-    name: {{ . }}
+    name: {{ . | quote }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* 2m, a duration of a setting, in whole seconds. */}}
+{{- define "truetrail.seconds" -}}
+{{- $number := regexFind "^[0-9]+" . | int64 -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- if eq $unit "ms" -}}{{ add1 (div $number 1000) }}
+{{- else if eq $unit "s" -}}{{ $number }}
+{{- else if eq $unit "m" -}}{{ mul $number 60 }}
+{{- else -}}{{ mul $number 3600 }}
+{{- end -}}
+{{- end -}}
+
+{{/* DATABASE_WAIT, or what it is by itself. */}}
+{{- define "truetrail.databaseWaitSeconds" -}}
+{{- include "truetrail.seconds" (.Values.settings.DATABASE_WAIT | default "2m") -}}
 {{- end -}}
 
 {{/* 2Gi in MiB. */}}
