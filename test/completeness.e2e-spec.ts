@@ -89,17 +89,12 @@ function madeWeek(): SentEvent[] {
   );
   // stated wrongly, and corrected
   const wrong = total('corrected', { day: tuesday, events: '9' }, `${tuesday}T23:00:00Z`);
-  events.push(sent('corrected', 's', 1, `${tuesday}T09:00:00Z`), wrong, {
+  // a correction has the counter of what it corrects, and repeats nothing
+  const first = sent('corrected', 's', 1, `${tuesday}T09:00:00Z`);
+  const again = { event_id: eventId('2026-06-02T08:00:00Z', 'again'), metadata: { reason: 'side' } };
+  events.push(first, { ...first, ...again, corrects: first.event_id }, wrong, {
     ...total('corrected', { day: tuesday, events: '2' }, `${tuesday}T23:00:00Z`),
     corrects: wrong.event_id,
-  });
-  // a correction has the counter of what it corrects, and repeats nothing
-  const first = events.find(({ source }) => source === 'corrected')!;
-  events.push({
-    ...first,
-    event_id: eventId('2026-06-02T08:00:00Z', 'again'),
-    metadata: { reason: 'side' },
-    corrects: first.event_id,
   });
   // corrections have a counter of their own: of an event of today, and, recorded among these, of one long ago
   const own = [1, 2, 3, 5, 8].map((n) => sent('corrects', 's', n, `${tuesday}T09:00:0${n}Z`));
@@ -115,6 +110,22 @@ function madeWeek(): SentEvent[] {
   events.push(moved, { ...of(moved, 1), source: 'moved', timestamp: `${tuesday}T08:00:00Z` });
   for (const n of [1, 2]) events.push({ ...of(n === 1 ? longAgo : own[0]!, n), source_session: 'corrections' });
   events.push(sent('totalled', undefined, undefined, '2026-06-03T00:10:00Z'));
+  // corrected long after the day was over, in the session that went on and in one of that time: nothing of the day is missing
+  const mended = [1, 2, 3].map((n) => sent('mended', 's', n, `${tuesday}T09:00:0${n}Z`));
+  events.push(...mended, total('mended', { day: tuesday, events: '3' }, `${tuesday}T23:00:00Z`));
+  const later: [string, number][] = [
+    ['s', 900],
+    ['s', 907],
+    ['next year', 57],
+    ['next year', 61],
+  ];
+  for (const [session, n] of later)
+    events.push({ ...of(mended[n % 3]!, n), source: 'mended', source_session: session });
+  // one event less than the source says it sent, which a later correction does not make up for
+  const short = sent('short', undefined, undefined, `${tuesday}T09:00:00Z`);
+  const amended = { ...short, event_id: eventId('2026-06-02T08:00:00Z', 'amended'), metadata: { reason: 'price' } };
+  events.push(short, total('short', { day: tuesday, events: '2' }, `${tuesday}T23:00:00Z`));
+  events.push({ ...amended, corrects: short.event_id });
   return events;
 }
 
@@ -179,7 +190,9 @@ describe('completeness', () => {
       gappy: 'incomplete',
       late: 'undecided',
       lost: 'incomplete',
+      mended: 'complete',
       moved: 'complete',
+      short: 'incomplete',
       silent: 'undecided',
       totalled: 'incomplete',
       uncounted: 'undecided',

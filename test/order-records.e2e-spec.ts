@@ -12,11 +12,11 @@ type Row = Record<string, string | null>;
 
 /** With the rows of the day. */
 const ROWS = {
-  rts24: 35,
-  'rts6-incoming': 14,
-  'rts6-outgoing': 39,
-  'annex4-orders': 14,
-  'annex4-transactions': 41,
+  rts24: 39,
+  'rts6-incoming': 15,
+  'rts6-outgoing': 43,
+  'annex4-orders': 15,
+  'annex4-transactions': 45,
 };
 const REGIMES = Object.keys(ROWS) as (keyof typeof ROWS)[];
 const DAY = ['2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z'] as const;
@@ -181,6 +181,30 @@ describe('order records', () => {
     expect(row.missing).toBe('2 4 7 8 13 16 33 34 38 45 49');
   });
 
+  it('take for no code what the vocabulary does not have, though the regulation has it', async () => {
+    const [rts24, outgoing] = [await rows('main', 'rts24', DAY), await rows('main', 'rts6-outgoing', DAY)];
+    const of = (all: Row[], sequence: number): Row => all.find((row) => row.sequence === String(sequence))!;
+    expect(of(rts24, 48)).toMatchObject({ f10_validity_period: 'GTC', f11_order_restriction: 'VFAR' });
+    expect([48, 49, 50, 51].map((sequence) => of(rts24, sequence).invalid)).toEqual([
+      '10 11 23',
+      '10 11 23',
+      '10 11 23',
+      '10 11 21 23',
+    ]);
+    expect([48, 49, 50, 51].map((sequence) => of(outgoing, sequence).invalid)).toEqual([
+      '31 32',
+      '31 32',
+      '31 32',
+      '26 31 32',
+    ]);
+  });
+
+  it('ask of an order that is good for the day when that ends', async () => {
+    const row = (await rows('main', 'rts24', DAY)).find(({ sequence }) => sequence === '46')!;
+    expect(row).toMatchObject({ f10_validity_period: 'DAVY', f12_validity_date_time: null });
+    expect(row.missing!.split(' ')).toContain('12');
+  });
+
   it('come as CSV with a column a field, and guarded', async () => {
     const { text, headers } = await service
       .http()
@@ -213,7 +237,7 @@ describe('order records', () => {
     }
     const { body: manifest } = await service.http().get(`${runs}/${body.id}/manifest`).expect(200);
     expect(manifest).toMatchObject({ report: 'order-records', parameters: asked });
-    expect(manifest.tables).toContainEqual({ name: 'rts24', version: '2' });
+    expect(manifest.tables).toContainEqual({ name: 'rts24', version: '3' });
     const { body: kept } = await service.http().get(`${runs}/${body.id}/content`).expect(200);
     expect(kept.rows).toHaveLength(ROWS.rts24);
     expect(kept.rows[0]).toHaveProperty('f51_indicative_auction_volume');

@@ -13,8 +13,15 @@ describe('a CSV text', () => {
       [' ', "it's", 'ü'],
       ["'=1+1", "''=1", "'x"],
       ["'-5", "'", "'\r\n"],
+      ['＝1+1', "'＠x", 'a;=1+1;b'],
+      ["a;'=1", ";;-5;'", "=1;''+2"],
     ];
     expect(cells(rows.map(csvLine).join(''))).toEqual(rows);
+  });
+
+  it('is run by no spreadsheet, also where one takes full-width signs for formulas, or semicolons for the ends of cells', () => {
+    expect(csvLine(['＝1+1', '－x', '＋y', '＠z'])).toBe("'＝1+1,'－x,'＋y,'＠z\r\n");
+    expect(csvLine(['a;=1+1;b', ';@x', 'a; b;c', '-5'])).toBe("a;'=1+1;b,;'@x,a; b;c,-5\r\n");
   });
 
   it('may have LF for CRLF, a byte order mark, empty lines, and no end of the last line', () => {

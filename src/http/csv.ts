@@ -4,15 +4,20 @@ export function csvLine(cells: readonly (string | null)[]): string {
 }
 
 /**
- * A field that a spreadsheet shows and does not run: a text that begins with = + - @, a tab or a line's end gets an
- * apostrophe before it (OWASP, "CSV injection"), and so does one that has apostrophes there already, so that what is read
- * back is what was written. A plain negative number keeps its minus and stays a number.
+ * A field that a spreadsheet shows and does not run: a text that begins with = + - @, also in full width, a tab or a line's
+ * end gets an apostrophe before it (OWASP, "CSV injection"), and so does one that has apostrophes there already, so that
+ * what is read back is what was written. A part after a semicolon gets it too: where the decimal sign is a comma spreadsheets
+ * take that for the end of a cell. A plain negative number keeps its minus and stays a number.
  */
 export function csvField(cell: string | null): string {
   if (cell === null) return '';
-  const text = /^'*[=+\-@\t\r\n]/.test(cell) && !NEGATIVE_NUMBER.test(cell) ? `'${cell}` : cell;
+  const text = NEGATIVE_NUMBER.test(cell) ? cell : cell.replace(RUN, "$1'");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
+
+/** Where what a spreadsheet runs begins, and where an apostrophe was put before it. */
+const RUN = /(^|;)(?='*[=+\-@\t\r\n＝＋－＠])/g;
+const GUARDED = /(^|;)'(?='*[=+\-@\t\r\n＝＋－＠])/g;
 
 /** Also in the form that JCS gives to the smallest and largest: -1e-7, -1e+21. */
 const NEGATIVE_NUMBER = /^-[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?$/;
@@ -92,7 +97,7 @@ export function readCsv(text: string, most: CsvLimits): CsvRecord[] {
       }
       if (cell.length > most.characters) throw tooLong();
       if (record.cells.length === most.fields) throw new CsvError(line, `a line may have ${most.fields} fields`);
-      record.cells.push(/^'+[=+\-@\t\r\n]/.test(cell) ? cell.slice(1) : cell);
+      record.cells.push(cell.replace(GUARDED, '$1'));
       if (text[at] !== ',') break;
       at += 1;
     }

@@ -4,9 +4,16 @@ import { lesser } from '../events/sequences.js';
 import { contentOf, microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { formatMicros, parseTimestamp } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
-import { CORRECTION_COLUMNS, lastVersions, NO_CORRECTION_CELLS, withCorrections } from './correction-story.js';
+import {
+  CORRECTION_COLUMNS,
+  lastVersions,
+  NO_CORRECTION_CELLS,
+  withCorrections,
+  type CorrectionCells,
+} from './correction-story.js';
 import { holds, readCorrections } from './corrections-of.js';
 import { scanPeriod } from './event-scan.js';
+import { grouped } from './grouped.js';
 import { STORED_COLUMNS } from '../events/stored-events.js';
 import { recordedAtOfHead } from './recorded-at.js';
 import { defineReport, type Instant, type ReportParameter, type ReportRun } from './report.js';
@@ -67,7 +74,7 @@ interface CompletenessRow {
 
 export const completeness = defineReport({
   name: 'completeness',
-  version: 3,
+  version: 4,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Completeness of the sources',
   question:
@@ -115,7 +122,8 @@ export const completeness = defineReport({
         to: instantAt(days.to + MICROS_PER_DAY),
       },
     };
-    const traffic = new Traffic();
+    const totals = await statedTotals(widened, days);
+    const traffic = new Traffic(totals);
     for await (const page of scanPeriod<CountedRow>(widened, {}, COUNTED_COLUMNS)) {
       for (const row of page) traffic.add(row);
     }
@@ -130,7 +138,7 @@ export const completeness = defineReport({
     const rows = [
       ...traffic.counterRows(days),
       ...traffic.silenceRows(days, lookBackDays, usualDays, knownTo),
-      ...(await totalRows(widened, days, traffic)),
+      ...totals.map((total) => totalRow(total, traffic)),
     ];
     const all = [...rows, ...verdicts(rows, days, traffic, knownTo)];
     yield* all.sort(compareRows);
@@ -200,6 +208,8 @@ interface SourceTraffic {
   corrections: Map<string, CounterAt[]>;
   /** first event of a session that is not followed, by day */
   notFollowed: Map<string, SeenAt>;
+  /** the highest sequence of what is no correction */
+  last: bigint;
 }
 
 /** All traffic of a time, source by source: by the session, the day and the gap, not by the event. */
@@ -208,8 +218,13 @@ class Traffic {
   private sessions = 0;
   private ranges = 0;
   private heldBack = 0;
+  private readonly totals: ReadonlyMap<string, readonly StatedTotal[]>;
   /** in the ledger, both included */
   sequences: { from: bigint; to: bigint } | undefined;
+
+  constructor(totals: readonly StatedTotal[]) {
+    this.totals = grouped(totals, ({ day, source }) => `${day}\n${source}`);
+  }
 
   add(row: CountedRow): void {
     const sequence = BigInt(row.sequence);
@@ -219,6 +234,8 @@ class Traffic {
     const micros = microsOf(row.timestamp);
     const at = { sequence: row.sequence, day: dayOf(micros) };
     const source = entry(this.sources, row.source ?? '', newSource);
+    if (row.corrects === null) source.last = sequence > source.last ? sequence : source.last;
+    else this.takeLateCorrection(row, at.day);
     const day = entry(source.days, at.day, newDay);
     day.events += 1;
     count(day.byType, row.event_type);
@@ -250,13 +267,31 @@ class Traffic {
 
   /** Takes the counters of corrections, once all others are known. */
   addCorrections(filling = false): void {
-    for (const { sessions, corrections } of this.sources.values()) {
+    this.addHeldBack(filling, true);
+  }
+
+  /** `isAll`: whether all that is no correction was taken. */
+  private addHeldBack(filling: boolean, isAll: boolean): void {
+    for (const { sessions, corrections, last } of this.sources.values()) {
       for (const [session, held] of corrections) {
-        this.follow(sessions.get(session)!, (counters) => counters.addCorrections(held, filling));
+        this.follow(sessions.get(session)!, (counters) =>
+          counters.addCorrections(held, filling, isAll ? last : undefined),
+        );
       }
       corrections.clear();
     }
     this.heldBack = 0;
+  }
+
+  /** A source did not know yet of corrections that were recorded after it said how many events it had sent. */
+  private takeLateCorrection(
+    { sequence, source, source_session: session, event_type: type }: CountedRow,
+    day: string,
+  ): void {
+    for (const total of this.totals.get(`${day}\n${source ?? ''}`) ?? []) {
+      const isMeant = (total.session ?? session ?? '') === (session ?? '') && (total.type ?? type) === type;
+      if (isMeant && BigInt(sequence) > BigInt(total.sequence)) total.laterCorrections += 1;
+    }
   }
 
   /** Whether a counter of the days is missing that a correction of another time may have. */
@@ -278,7 +313,7 @@ class Traffic {
     if (counters.has(correction.counter)) return;
     entry(source.corrections, session, (): CounterAt[] => []).push(correction);
     this.heldBack += 1;
-    if (this.heldBack > MOST_RANGES) this.addCorrections(isOfOtherTime);
+    if (this.heldBack > MOST_RANGES) this.addHeldBack(isOfOtherTime, isOfOtherTime);
   }
 
   /** Undefined for a session that is one too many. */
@@ -518,10 +553,26 @@ function isInPeriod({ period: { from, to } }: ReportRun, { timestamp, timestamp_
   return !isBefore(from) && isBefore(to);
 }
 
-/** What sources say they sent on the days, beside what was recorded. */
-async function totalRows(run: ReportRun, days: Days, traffic: Traffic): Promise<CompletenessRow[]> {
+/** How many events a source says it sent on a day. */
+interface StatedTotal {
+  day: string;
+  source: string;
+  /** of one session, or of one event type */
+  session: string | null;
+  type: string | null;
+  /** as it says; null where it says nothing */
+  stated: string | null;
+  /** of the event that says so */
+  sequence: string;
+  told: CorrectionCells;
+  /** corrections of such events that were recorded after it */
+  laterCorrections: number;
+}
+
+/** What sources say they sent on the days. */
+async function statedTotals(run: ReportRun, days: Days): Promise<StatedTotal[]> {
   const wanted = new Set([...eachDay(days)].map(dayOf));
-  const rows: CompletenessRow[] = [];
+  const found: StatedTotal[] = [];
   const scan = { by: { column: 'event_type', value: SOURCE_TOTAL }, keep: { entityType: SOURCE_TOTAL } } as const;
   for await (const page of scanPeriod<StoredRow>(run, scan, STORED_COLUMNS)) {
     const corrections = await readCorrections(run, page);
@@ -531,26 +582,31 @@ async function totalRows(run: ReportRun, days: Days, traffic: Traffic): Promise<
       const { new_state: state, source: sender } = contentOf(row);
       const day = cellOf(state.day);
       if (day === null || !wanted.has(day)) continue;
-      const source = cellOf(state.source) ?? sender ?? '';
-      const session = cellOf(state.source_session);
-      const type = cellOf(state.event_type);
-      const stated = cellOf(state.events);
-      const recorded = recordedEvents(traffic.sources.get(source)?.days.get(day), session, type);
-      const isReadable = stated !== null && /^(?:0|[1-9][0-9]{0,17})$/.test(stated);
-      rows.push(
-        rowOf('total', day, {
-          source,
-          source_session: session ?? '',
-          count: String(recorded),
-          expected: `${isReadable ? stated : 'a total that can be read'}${type === null ? '' : ` of ${type}`}`,
-          found: isReadable ? String(recorded) : (stated ?? 'no new_state.events'),
-          before_sequence: row.sequence,
-          ...told,
-        }),
-      );
+      found.push({
+        ...{ day, source: cellOf(state.source) ?? sender ?? '' },
+        ...{ session: cellOf(state.source_session), type: cellOf(state.event_type) },
+        ...{ stated: cellOf(state.events), sequence: row.sequence, told, laterCorrections: 0 },
+      });
     }
   }
-  return rows;
+  return found;
+}
+
+/** What a source says it sent, beside what was recorded. */
+function totalRow(total: StatedTotal, traffic: Traffic): CompletenessRow {
+  const { day, source, session, type, stated } = total;
+  const all = recordedEvents(traffic.sources.get(source)?.days.get(day), session, type);
+  const recorded = String(Math.max(0, all - total.laterCorrections));
+  const isReadable = stated !== null && /^(?:0|[1-9][0-9]{0,17})$/.test(stated);
+  return rowOf('total', day, {
+    source,
+    source_session: session ?? '',
+    count: recorded,
+    expected: `${isReadable ? stated : 'a total that can be read'}${type === null ? '' : ` of ${type}`}`,
+    found: isReadable ? recorded : (stated ?? 'no new_state.events'),
+    before_sequence: total.sequence,
+    ...total.told,
+  });
 }
 
 function recordedEvents(day: SourceDay | undefined, session: string | null, type: string | null): number {
@@ -662,7 +718,14 @@ function compareCounters(a: string | null, b: string | null): number {
 }
 
 function newSource(): SourceTraffic {
-  return { days: new Map(), hours: new Map(), sessions: new Map(), corrections: new Map(), notFollowed: new Map() };
+  return {
+    days: new Map(),
+    hours: new Map(),
+    sessions: new Map(),
+    corrections: new Map(),
+    notFollowed: new Map(),
+    last: 0n,
+  };
 }
 
 function newDay(): SourceDay {

@@ -340,7 +340,8 @@ export const ALL_RULES: readonly LifecycleRule[] = [DUPLICATE_RULE, SHARED_EXECU
 
 /** By the order of recording. */
 function misfitting({ terms }: OrderSoFar, wanted: Misfit): readonly Finding[] {
-  return [...terms.misfits()]
+  return terms
+    .misfits()
     .filter(({ place, misfit }) => misfit === wanted && !(misfit === 'validity' && place.isPastEnd))
     .map(({ place: { sequence, event_id }, expected, found: says }) =>
       finding([{ sequence, event_id }], expected, says),

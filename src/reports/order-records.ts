@@ -66,7 +66,7 @@ export const orderRecords = reportOfForms(
 function orderRecordsBy(regime: Regime): Report {
   const records = defineReport<string>({
     name: 'order-records',
-    version: 5,
+    version: 6,
     tables: [
       { name: regime.name, version: String(regime.version) },
       { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },

@@ -17,4 +17,25 @@ describe('an execution', () => {
       { place: 'fill', misfit: 'limit', expected: 'a price of at most 5', found: 'price 9' },
     ]);
   });
+
+  it('of which there are many within the seconds that clocks may be apart costs no look at each change', () => {
+    const began = process.cpuUsage().user;
+    const changes = 20_000;
+    const order = new OrderTerms<number>();
+    order.state('create', terms({ symbol: 'A', side: 'buy', order_type: 'limit', limit_price: '5' }), 0n, 'oms');
+    for (let i = 1; i <= changes; i++) {
+      const time = BigInt(i) * 10_000n;
+      order.state('modify', terms({ limit_price: `${(i % 9_000) + 1}` }), time, 'oms');
+      order.execute(i, { time, price: parseDecimal('9001'), source: 'oms', own: terms({}) });
+    }
+    const misfits = [...order.misfits()];
+    expect(misfits).toHaveLength(changes);
+    expect(process.cpuUsage().user - began).toBeLessThan(20_000_000);
+    expect(misfits.at(-1)).toEqual({
+      place: changes,
+      misfit: 'limit',
+      expected: 'a price of at most 9000',
+      found: 'price 9001',
+    });
+  });
 });

@@ -6,6 +6,7 @@ import { compare, formatDecimal, parseDecimal, ZERO, type Decimal } from './deci
 import { CLOCKS_APART_NANOS } from './order-lives.js';
 import type { FactName } from './regimes/regime.js';
 import { endedBy } from './subjects.js';
+import { Statements, type Statement } from './term-statements.js';
 import { tradeTimeOf } from './trade-time.js';
 
 /** What of an order its executions are held against, or tells that they cannot be. */
@@ -51,10 +52,12 @@ const UNCOMPARED_BESIDE: Readonly<Record<Misfit, readonly Misfit[]>> = {
 };
 type Misfits = ReadonlyMap<Misfit, { expected: string; found: string }>;
 
-interface Statement {
-  time: bigint;
-  /** undefined where nothing is known any more */
-  text: string | undefined;
+/** An execution that does not fit, and in what. */
+interface Told<Place> {
+  place: Place;
+  misfit: Misfit;
+  expected: string;
+  found: string;
 }
 
 /** The values that a term may have had; of symbols, which each source has of its own, those of the execution's source. */
@@ -85,14 +88,17 @@ export function executedAt(content: Content): bigint {
  * time is known at the end, since a change may be recorded after the execution that it is for.
  */
 export class OrderTerms<Place> {
-  private readonly statements = new Map<string, Statement[]>();
+  private readonly statements = new Map<string, Statements>();
   private readonly latest = new Map<TermName, { text: string }>();
   private readonly doubtful: { place: Place; execution: ExecutionTerms; by: Misfits | undefined }[] = [];
   private readonly symbols = new Map<string, string>();
   private creates = 0;
+  /** of all that was said, once it was asked for */
+  private told: readonly Told<Place>[] | undefined;
 
   /** Takes what an event says of the order from its time on. */
   state(action: string, terms: Terms, time: bigint, source: string): void {
+    this.told = undefined;
     if (action === 'create') this.creates += 1;
     const stated = STATING.includes(action) ? terms : new Map([...terms].filter(([name]) => LIMITS.includes(name)));
     for (const name of endedBy(stated, this.latest) as readonly TermName[]) {
@@ -110,6 +116,7 @@ export class OrderTerms<Place> {
 
   /** Takes an execution, before what it says itself of the order. */
   execute(place: Place, execution: ExecutionTerms): void {
+    this.told = undefined;
     const recorded: Candidates = (name) => {
       const text = this.known(name, execution.source);
       return text === undefined ? [] : [text];
@@ -128,10 +135,14 @@ export class OrderTerms<Place> {
    * The executions that do not fit their order: neither what it was by what was recorded before them, nor anything that it
    * was by the times of events, as far as clocks may be apart. None where the order was created twice.
    */
-  *misfits(): Generator<{ place: Place; misfit: Misfit; expected: string; found: string }> {
+  misfits(): readonly Told<Place>[] {
+    return (this.told ??= [...this.allMisfits()]);
+  }
+
+  private *allMisfits(): Generator<Told<Place>> {
     if (this.creates > 1) return;
     for (const { place, execution, by } of this.doubtful) {
-      const atItsTime = misfitsOf(execution, (name) => this.around(keyOf(name, execution.source), execution.time));
+      const atItsTime = misfitsOf(execution, (name) => this.around(name, execution));
       for (const [misfit, says] of atItsTime) {
         const isOther = !by || by.has(misfit) || UNCOMPARED_BESIDE[misfit].some((each) => by.has(each));
         if (isOther) yield { place, misfit, ...says };
@@ -140,33 +151,22 @@ export class OrderTerms<Place> {
   }
 
   private add(key: string, statement: Statement): void {
-    const all = this.statements.get(key);
-    if (!all) this.statements.set(key, [statement]);
-    else all.splice(placeAfter(all, statement.time), 0, statement);
+    const known = this.statements.get(key);
+    if (known) known.add(statement);
+    else this.statements.set(key, new Statements(statement));
   }
 
-  /** What held by event time at any moment from as long before as clocks may be apart to as long after. */
-  private around(key: string, time: bigint): readonly (string | undefined)[] {
-    const all = this.statements.get(key) ?? [];
-    const from = placeAfter(all, time - CLOCKS_APART_NANOS - 1n);
-    const to = placeAfter(all, time + CLOCKS_APART_NANOS);
-    return all.slice(Math.max(0, from - 1), to).map(({ text }) => text);
+  /** What held by event time at any moment from as long before as clocks may be apart to as long after, each text once. */
+  private around(name: TermName, { source, time }: ExecutionTerms): readonly (string | undefined)[] {
+    const all = this.statements.get(keyOf(name, source));
+    const [from, to] = [time - CLOCKS_APART_NANOS, time + CLOCKS_APART_NANOS];
+    if (!all) return [];
+    return name === 'limit_price' ? all.limitsBetween(from, to) : all.between(from, to);
   }
 }
 
 function keyOf(name: TermName, source: string): string {
   return name === 'symbol' ? `${name}\n${source}` : name;
-}
-
-/** The place in statements, ascending in time, after those of a time. */
-function placeAfter(all: readonly Statement[], time: bigint): number {
-  let low = 0;
-  for (let high = all.length; low < high;) {
-    const middle = (low + high) >>> 1;
-    if (all[middle]!.time <= time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** What is not known, or cannot be read, contradicts nothing. */

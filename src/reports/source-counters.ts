@@ -78,9 +78,10 @@ export class SessionCounters {
   /**
    * Takes counters of corrections, which may be used already. Where they fill a part of a gap they are of the day of the
    * event after it: a correction has the time of what it corrects, and not that at which it was sent. `filling`: they fill
-   * gaps, and are not what else is missing.
+   * gaps, and are not what else is missing. One after the sequence `lastOfSource` may have been sent on any later day:
+   * whatever counters come before it, past the last one that was used, are of days that are not looked at.
    */
-  addCorrections(corrections: readonly CounterAt[], filling = false): void {
+  addCorrections(corrections: readonly CounterAt[], filling = false, lastOfSource?: bigint): void {
     const sorted = corrections.toSorted((a, b) => (a.counter < b.counter ? -1 : a.counter > b.counter ? 1 : 0));
     const beginning = this.beginning()?.counter;
     for (const { counter, at } of sorted) {
@@ -88,6 +89,8 @@ export class SessionCounters {
       if (beginning !== undefined && counter < beginning) continue;
       const next = this.runs[this.placeOf(counter)];
       if (filling && !next) continue;
+      const isLate = lastOfSource !== undefined && BigInt(at.sequence) > lastOfSource;
+      if (isLate && !next && counter > (this.runs.at(-1)?.to ?? 0n) + 1n) continue;
       const last = this.runs.at(-1)?.last.day;
       const day = next ? next.first.day : last !== undefined && last > at.day ? last : at.day;
       this.add(counter, { ...at, day }, true);

@@ -7,7 +7,13 @@ const FIRM = '529900G3SW56SHYNPR95';
 const WHOLE = {
   new_state: {
     ...{ symbol: 'SAP', isin: 'DE0007164600', exchange: 'XETR', order_book: 'SAP-XETR', cfi: 'ESVUFR' },
-    ...{ side: 'buy', order_type: 'limit', venue_order_type: 'Limit', validity: 'day' },
+    ...{
+      side: 'buy',
+      order_type: 'limit',
+      venue_order_type: 'Limit',
+      validity: 'day',
+      valid_until: '2026-06-02T23:59:59.999999Z',
+    },
     ...{ price: '140.50', price_notation: 'monetary', currency: 'EUR', price_multiplier: '1' },
     ...{ quantity: '100', quantity_notation: 'units', displayed_quantity: '40' },
     ...{ passive_only: false, self_execution_prevention: true, book_status: ['active'] },
@@ -192,4 +198,11 @@ export const MADE_ORDERS: readonly SentEvent[] = [
     metadata: { venue_order_id: 'V-13', venue_sequence_number: '18' },
   }),
   order(47, 'O-13', 'cancel', '2026-06-02T10:40:01Z', { source: 'venue' }),
+  // codes of a regulation or of FIX where the vocabulary's belong, and a venue's own in another form
+  order(48, 'O-14', 'create', '2026-06-02T10:50:00Z', {
+    new_state: { side: 'sell', quantity: '2', validity: 'GTC', restrictions: ['VFAR'], order_type: 'STOP' },
+  }),
+  order(49, 'O-14', 'modify', '2026-06-02T10:50:01Z', { new_state: { validity: 'DAVY' } }),
+  order(50, 'O-14', 'modify', '2026-06-02T10:50:02Z', { new_state: { validity: 'other', venue_validity: 'GTC' } }),
+  order(51, 'O-14', 'CAME', '2026-06-02T10:50:03Z', { new_state: { validity: 'other', venue_validity: 'F' } }),
 ];

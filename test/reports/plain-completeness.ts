@@ -30,6 +30,8 @@ const isCounted = (event: Placed, source: string, session: string): boolean =>
 function withCorrections(
   events: readonly Placed[],
   { inside, outside }: { inside: readonly Placed[]; outside: readonly Placed[] },
+  /** the highest sequence of the source's that is no correction */
+  lastOfSource: number,
 ): Used[] {
   const byNumber = (list: readonly Placed[]): Placed[] =>
     [...list].sort((a, b) => Number(a.source_sequence) - Number(b.source_sequence));
@@ -46,6 +48,9 @@ function withCorrections(
       const number = Number(event.source_sequence);
       const next = used.find((each) => each.number > number);
       if (number < least || (isOutside && !next)) continue;
+      // sent nobody knows when: what came before it may be of another time
+      const isNext = number <= (used.at(-1)?.number ?? 0) + 1;
+      if (event.sequence > lastOfSource && !next && !isNext) continue;
       const last = used.at(-1)?.day ?? '';
       take(event, next ? next.day : last > dayOf(event) ? last : dayOf(event));
     }
@@ -126,7 +131,9 @@ export function expectedCompleteness(
         return { inside: mine(inTime), outside: mine(outside) };
       };
       /** Each counter once, ascending, with the event and the day that it counts for. */
-      const used = (session: string): Used[] => withCorrections(counted(session), corrections(session));
+      const firsts = own.filter(({ corrects }) => corrects === undefined).map(({ sequence }) => sequence);
+      const used = (session: string): Used[] =>
+        withCorrections(counted(session), corrections(session), Math.max(0, ...firsts));
       for (const session of sessions) {
         const numbers = used(session);
         numbers.slice(1).forEach(({ number, event, day: itsDay }, i) => {
@@ -226,6 +233,7 @@ export function expectedCompleteness(
         const { new_state: state, sequence } = total;
         const recorded = today.filter(
           (event) =>
+            (event.corrects === undefined || event.sequence < sequence) &&
             (state.source_session === undefined || event.source_session === state.source_session) &&
             (state.event_type === undefined || event.event_type === state.event_type),
         ).length;

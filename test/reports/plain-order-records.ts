@@ -140,11 +140,11 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       ['auction_only', 'VFAR'],
       ['continuous_only', 'VFCR'],
     ]);
-    const items = [
-      ...(JSON.parse(get('restrictions') ?? '[]') as string[]).map((item) => codes.get(item) ?? item),
-      ...(JSON.parse(get('venue_restrictions') ?? '[]') as string[]),
-    ];
-    return items.length === 0 ? [null, true] : [items.join(), items.every(mic)];
+    const neutral = JSON.parse(get('restrictions') ?? '[]') as string[];
+    const venues = JSON.parse(get('venue_restrictions') ?? '[]') as string[];
+    if (neutral.length + venues.length === 0) return [null, true];
+    const text = [...neutral.map((item) => codes.get(item) ?? item), ...venues].join();
+    return [text, neutral.every((item) => codes.has(item)) && venues.every(mic)];
   };
   const validityTime = () =>
     time(get((peek('validity') ?? '').startsWith('good_after') ? 'valid_from' : 'valid_until'));
@@ -195,6 +195,13 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
     return [mine('price_absent') === 'not_applicable' ? 'NOAP' : null, true];
   };
 
+  const classification = (): [Value, boolean] => {
+    const stated = get('order_type');
+    if (stated === null || !/^(limit|market|pegged|quote|stop|stop_limit)$/.test(stated))
+      return [stated, stated === null];
+    return [isStop ? 'STOP' : 'LMTO', true];
+  };
+
   if (regime === 'rts24') {
     return [
       f('1', 'submitting_member', plain(get('submitting_member'), lei), true),
@@ -218,7 +225,12 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       f('9', 'date_time', time((fill ? mine('execution_time') : null) ?? event.timestamp), true),
       f('10', 'validity_period', validity('DAVY GTCV GTTV GTDV GTSV GATV GADV GASV IOCV FOKV'), true),
       f('11', 'order_restriction', restriction(), false),
-      f('12', 'validity_date_time', validityTime(), withEnd),
+      f(
+        '12',
+        'validity_date_time',
+        validityTime(),
+        withEnd || /^(day|good_till_cancelled)$/.test(peek('validity') ?? ''),
+      ),
       f('13', 'priority_time', time(get('priority_time')), action !== 'reject'),
       f('14', 'priority_size', qty(get('priority_size')), false),
       f(
@@ -236,7 +248,7 @@ function fieldsOf(seen: Seen, regime: string, used: Set<string>): Field[] {
       f('20', 'order_identification', atMost(everSaid('venue_order_id') ?? event.entity_id, 50), true),
       f('21', 'event', eventCode(), hasEventCode),
       f('22', 'order_type', atMost(first('venue_order_type', 'order_type'), 50), true),
-      f('23', 'order_type_classification', right(get('order_type') && (isStop ? 'STOP' : 'LMTO')), true),
+      f('23', 'order_type_classification', classification(), true),
       f('24', 'limit_price', price(get('limit_price')), type === 'limit' || type === 'stop_limit'),
       f('25', 'additional_limit_price', price(get('additional_limit_price')), false),
       f('26', 'stop_price', price(get('stop_price')), isStop),

@@ -17,7 +17,7 @@ export const ANNEX4_ORDERS: Regime = {
   name: 'annex4-orders',
   title: '2017/565 Annex IV: client orders and decisions to deal',
   source: 'Delegated Regulation (EU) 2017/565, Annex IV, section 1',
-  version: 1,
+  version: 2,
   rows: BEGINNINGS,
   fields: [
     ...PARTIES,
@@ -103,7 +103,7 @@ export const ANNEX4_ORDERS: Regime = {
       title: 'Validity period',
       terms: ['validity', 'venue_validity'],
       make: validityBy(VALIDITIES),
-      format: 'four-characters',
+      format: 'validity',
       required: ALWAYS,
     },
     {

@@ -49,6 +49,8 @@ export interface Condition {
 export interface Made {
   text: string;
   of: readonly FactName[];
+  /** a code that the vocabulary does not have, or the venue's own in another form: shown as it is, and invalid */
+  isUnknown?: boolean;
 }
 
 /** A field of a regime's table. */
@@ -98,6 +100,7 @@ export type Format =
   | 'date'
   | 'code'
   | 'four-characters'
+  | 'validity'
   | 'text'
   | 'text-20'
   | 'text-50'
@@ -139,7 +142,7 @@ export function valueOf(field: RegimeField, event: OrderEvent): FieldValue {
   });
   const stated = field.format === 'time' ? inUtc(made.text) : made.text;
   const [text, isKnown] = field.codes ? coded(stated, field.codes) : [stated, true];
-  const fits = isKnown && FORMATS[field.format](text, event);
+  const fits = isKnown && !made.isUnknown && FORMATS[field.format](text, event);
   return { text, verdict: fits ? 'present' : 'invalid', lookedUp };
 }
 
@@ -202,6 +205,8 @@ function codeIn<T>(codes: Readonly<Record<string, T>>, code: string): T | undefi
 
 const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$/;
 
+const FOUR_CHARACTERS = /^[A-Z0-9]{4}$/;
+
 function isClient(text: string): boolean {
   return text === 'AGGR' || text === 'PNAL' || isParty(text);
 }
@@ -221,7 +226,8 @@ const FORMATS: Readonly<Record<Format, (text: string, event: OrderEvent) => bool
   time: (text) => TIME.test(text),
   date: (text) => /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text),
   code: () => true,
-  'four-characters': (text) => /^[A-Z0-9]{1,4}(?:,[A-Z0-9]{4})*$/.test(text),
+  'four-characters': (text) => /^[A-Z0-9]{4}(?:,[A-Z0-9]{4})*$/.test(text),
+  validity: (text) => text === 'F' || FOUR_CHARACTERS.test(text),
   text: () => true,
   'text-20': (text) => hasAtMost(text, 20),
   'text-50': (text) => hasAtMost(text, 50),
@@ -331,6 +337,11 @@ export const WITH_AN_END: Condition = {
   words: 'where the validity has a time or day',
   holds: (event) => /^good_(?:till|after)_(?:time|date)/.test(known(event, 'validity') ?? ''),
 };
+/** Field 12 of RTS 24 has of an order that is good for the day when that ends, and of one till cancelled when it is removed in the end. */
+export const UNLESS_EXECUTED_AT_ONCE: Condition = {
+  words: 'of orders that are good for the day or till cancelled, and where the validity has a time or day',
+  holds: (event) => ['day', 'good_till_cancelled'].includes(known(event, 'validity') ?? '') || WITH_AN_END.holds(event),
+};
 export const WITH_A_LEAST_SIZE: Condition = {
   words: 'where there is a minimum executable size',
   holds: (event) => known(event, 'minimum_executable_size') !== undefined,
@@ -372,7 +383,7 @@ export function eventCode(event: OrderEvent): Made | undefined {
     event.action === 'cancel' && event.own.get('status') === 'expired'
       ? 'EXPI'
       : codeIn(codeIn(EVENTS, event.action) ?? {}, by);
-  return { text: code ?? event.action, of: [] };
+  return { text: code ?? event.action, of: [], isUnknown: code === undefined };
 }
 
 const ALL = (code: string): Readonly<Record<string, string>> => ({
@@ -422,8 +433,12 @@ export function priceOr(names: readonly FactName[]): (event: OrderEvent) => Made
 export function validityBy(codes: Readonly<Record<string, string>>): (event: OrderEvent) => Made | undefined {
   return (event) => {
     const validity = known(event, 'validity');
-    if (validity === undefined || validity === 'other') return firstKnown(event, ['venue_validity']);
-    return { text: codeIn(codes, validity) ?? validity, of: ['validity'] };
+    if (validity === undefined || validity === 'other') {
+      const own = firstKnown(event, ['venue_validity']);
+      return own && { ...own, isUnknown: !FOUR_CHARACTERS.test(own.text) };
+    }
+    const code = codeIn(codes, validity);
+    return { text: code ?? validity, of: ['validity'], isUnknown: code === undefined };
   };
 }
 
@@ -437,12 +452,11 @@ export function validityTime(event: OrderEvent): Made | undefined {
 export function restrictions(event: OrderEvent): Made | undefined {
   const [own, venue] = [known(event, 'restrictions'), known(event, 'venue_restrictions')];
   const codes: Readonly<Record<string, string>> = CODES.restrictions;
-  const items = [
-    ...(own === undefined ? [] : itemsOf(own).map((item) => codeIn(codes, item) ?? item)),
-    ...(venue === undefined ? [] : itemsOf(venue)),
-  ];
+  const stated = own === undefined ? [] : itemsOf(own);
+  const items = [...stated.map((item) => codeIn(codes, item) ?? item), ...(venue === undefined ? [] : itemsOf(venue))];
   if (items.length === 0) return undefined;
-  return { text: items.join(','), of: ['restrictions', 'venue_restrictions'] };
+  const isUnknown = stated.some((item) => codeIn(codes, item) === undefined);
+  return { text: items.join(','), of: ['restrictions', 'venue_restrictions'], isUnknown };
 }
 
 /** What is open after the event; at the beginning, the whole quantity. */

@@ -17,6 +17,7 @@ import {
   QUANTITY_IN_MONEY,
   remainingQuantity,
   restrictions,
+  UNLESS_EXECUTED_AT_ONCE,
   UNLESS_REJECTED,
   validityBy,
   validityTime,
@@ -25,7 +26,6 @@ import {
   WITH_A_LEAST_SIZE,
   WITH_A_LIMIT,
   WITH_A_PRICE,
-  WITH_AN_END,
   WITH_AN_EVENT_CODE,
   type Regime,
 } from './regime.js';
@@ -44,12 +44,22 @@ export const VALIDITIES = {
   fill_or_kill: 'FOKV',
 };
 
+/** Of field 23, by `order_type`. */
+const CLASSIFICATIONS: Readonly<Record<string, string>> = {
+  limit: 'LMTO',
+  market: 'LMTO',
+  stop: 'STOP',
+  stop_limit: 'STOP',
+  pegged: 'LMTO',
+  quote: 'LMTO',
+};
+
 /** Delegated Regulation (EU) 2017/580, Annex, table 2. */
 export const RTS24: Regime = {
   name: 'rts24',
   title: 'RTS 24',
   source: 'Delegated Regulation (EU) 2017/580, Annex, table 2',
-  version: 2,
+  version: 3,
   ahead: ['venue_order_id', 'venue_sequence_number'],
   rows: { condition: WITH_AN_EVENT_CODE },
   fields: [
@@ -134,7 +144,7 @@ export const RTS24: Regime = {
       title: 'Validity period',
       terms: ['validity', 'venue_validity'],
       make: validityBy(VALIDITIES),
-      format: 'four-characters',
+      format: 'validity',
       required: ALWAYS,
     },
     {
@@ -153,7 +163,7 @@ export const RTS24: Regime = {
       terms: ['valid_until', 'valid_from'],
       make: validityTime,
       format: 'time',
-      required: WITH_AN_END,
+      required: UNLESS_EXECUTED_AT_ONCE,
     },
     {
       number: '13',
@@ -262,7 +272,8 @@ export const RTS24: Regime = {
       make: (event) => {
         const type = known(event, 'order_type');
         if (type === undefined || type === 'other') return undefined;
-        return { text: type === 'stop' || type === 'stop_limit' ? 'STOP' : 'LMTO', of: ['order_type'] };
+        const classification = Object.hasOwn(CLASSIFICATIONS, type) ? CLASSIFICATIONS[type] : undefined;
+        return { text: classification ?? type, of: ['order_type'], isUnknown: classification === undefined };
       },
       format: 'code',
       required: ALWAYS,

@@ -47,7 +47,7 @@ export const RTS6_OUTGOING: Regime = {
   name: 'rts6-outgoing',
   title: 'RTS 6: outgoing and executed orders',
   source: 'Delegated Regulation (EU) 2017/589, Annex II, table 3',
-  version: 1,
+  version: 2,
   rows: { condition: UNLESS_A_DECISION },
   fields: [
     {
@@ -334,7 +334,7 @@ export const RTS6_OUTGOING: Regime = {
       title: 'Validity period',
       terms: ['validity', 'venue_validity'],
       make: validityBy(VALIDITIES),
-      format: 'four-characters',
+      format: 'validity',
       required: ALWAYS,
     },
     {
