@@ -244,6 +244,18 @@ describe('over restarts', () => {
     }
   });
 
+  it('do not make up for what was due before the installation was made', async () => {
+    const service = await startService();
+    try {
+      await runJob(service, 'schema-check');
+      const { body } = await service.http().get('/v1/jobs/schema-check/runs').expect(200);
+      const runs = body.runs as { scheduled_for: string | null }[];
+      expect(runs.map((run) => run.scheduled_for)).toEqual([null]);
+    } finally {
+      await service.close();
+    }
+  });
+
   it('neither keep to a schedule, nor speak of success, by runs that are dated in the future', async () => {
     const service = await startService();
     const replicas: TestService[] = [];

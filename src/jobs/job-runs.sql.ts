@@ -53,19 +53,22 @@ export async function listRuns(pool: pg.Pool, job: string, limit: number): Promi
   return rows.map(runOf);
 }
 
+/** Clocks of database and service are never that far apart. */
+const CLOCKS_APART = '1 day';
+
 /**
  * The time of its schedule, in ms, up to which a job has been run, as of `dueMs`; without a run, when the installation was
- * made. Times past that are left out: a clock that ran ahead, or somebody who can write here, would otherwise have the job
- * run no more until then.
+ * made: what was due before that is not made up for. What is dated past `dueMs`, and an installation of tomorrow, are
+ * left out: a clock that ran ahead, or somebody who can write here, would otherwise have the job run no more until then.
  */
 export async function lastScheduledMs(pool: pg.Pool, job: string, dueMs: number): Promise<number> {
   const { rows } = await pool.query<{ ms: string }>(
     `SELECT (extract(epoch FROM coalesce(
-         (SELECT max(scheduled_for) FROM job_runs WHERE job = $1 AND scheduled_for <= d.due),
-         (SELECT created_at FROM deployment WHERE created_at <= d.due), timestamptz 'epoch'
-       )) * 1000)::bigint AS ms
-       FROM (SELECT ${fromMs('$2::bigint')} AS due) AS d`,
-    [job, dueMs],
+         (SELECT max(scheduled_for) FROM job_runs WHERE job = $1 AND scheduled_for <= ${fromMs('$2::bigint')}),
+         (SELECT created_at FROM deployment WHERE created_at <= ${fromMs('$3::bigint')} + interval '${CLOCKS_APART}'),
+         timestamptz 'epoch'
+       )) * 1000)::bigint AS ms`,
+    [job, dueMs, Date.now()],
   );
   return Number(rows[0]!.ms);
 }

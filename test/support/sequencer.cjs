@@ -43,6 +43,7 @@ const SECONDS = {
   'tamper-evidence.e2e-spec': 43,
   'memory-limit.e2e-spec': 43,
   'tamper-store.e2e-spec': 40,
+  'archive-intruders.e2e-spec': 38,
   'lifecycle-exceptions.e2e-spec': 40,
   'attestations.e2e-spec': 37,
   'completeness.e2e-spec': 36,
