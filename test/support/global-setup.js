@@ -12,11 +12,13 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { ensureBuilt } from '../../scripts/build.mjs';
+import { tellOnceIfWithoutS3 } from './without-s3.js';
 
 /** On a server of the developer's own: a server for tests holds nothing to protect, and runs can share the roles. */
 const ROLE_PASSWORD = 'truetrail-test';
 
 export default async function globalSetup() {
+  tellOnceIfWithoutS3();
   const build = process.env.TRUETRAIL_BUILD || ensureBuilt();
   const runId = `${process.pid}_${randomBytes(4).toString('hex')}`;
   const run = { runId };

@@ -6,14 +6,11 @@ import { CreateBucketCommand, PutObjectLockConfigurationCommand, S3Client } from
 import { FilesystemObjectStore } from '../../src/archive/filesystem-object-store.js';
 import type { NewObject, ObjectStore } from '../../src/archive/object-store.js';
 import { S3ObjectStore } from '../../src/archive/s3-object-store.js';
+import { tellOnceIfWithoutS3 } from './without-s3.js';
 
 /** Whether there is a real S3 to test with: its AWS_* variables, which `.ci/run` sets. */
 export const HAS_S3 = process.env.AWS_ENDPOINT_URL_S3 !== undefined;
-if (!HAS_S3) {
-  process.stderr.write(
-    'skipped: tests on a real S3 (AWS_ENDPOINT_URL_S3 is not set); what can be is run on a folder\n',
-  );
-}
+tellOnceIfWithoutS3();
 
 /** The variables by which a service or command of its own process reaches it. */
 export const S3_ENVIRONMENT = Object.fromEntries(

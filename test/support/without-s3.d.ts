@@ -1,0 +1,1 @@
+export function tellOnceIfWithoutS3(): void;
