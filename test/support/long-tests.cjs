@@ -6,6 +6,7 @@
  */
 module.exports = [
   'archive-export.e2e-spec',
+  'archive-intruders.e2e-spec',
   'archived-reads-faults.e2e-spec',
   'archived-reads.e2e-spec',
   'archived-real-data.e2e-spec',
@@ -34,6 +35,7 @@ module.exports = [
   'store-faults.e2e-spec',
   'streamed-answers.e2e-spec',
   'tamper-evidence.e2e-spec',
+  'tamper-indexes.e2e-spec',
   'tamper-signed.e2e-spec',
   'tamper-store.e2e-spec',
   'tamper.e2e-spec',
