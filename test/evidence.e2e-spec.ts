@@ -288,6 +288,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await refused({ to_sequence: next }, 409, 'not-yet-checkpointed');
       await refused({ from_sequence: '1', as_of: next }, 409, 'not-yet-checkpointed');
       await refused({ event_ids: [event.event_id] }, 409, 'not-yet-checkpointed');
+      await refused({ order_id: event.entity_id }, 409, 'not-yet-checkpointed');
+      await service
+        .http()
+        .post('/v1/ledgers/main/evidence')
+        .send({ order_id: event.entity_id, as_of: String(SIZE) })
+        .expect(200);
       await refused({ from_sequence: '1', as_of: later }, 400, 'invalid-body', '/as_of');
       await refused({ to_sequence: later }, 400, 'invalid-body', '/to_sequence');
       await refused({ to_sequence: '9', as_of: '8' }, 400, 'invalid-body', '/to_sequence');

@@ -226,7 +226,7 @@ export class IndexComparison {
 
 /** At least; of 60 bytes each, with their line pointers. */
 const KEYS_PER_BLOCK = 115;
-/** How many entries are read in the time of a look-up, about (docs/verification.md has the figures). */
+/** How many entries are read in the time of a look-up, about (docs/where-time-goes.md has the figures). */
 const LOOK_UPS_COST = 8n;
 
 function names(tables: readonly IndexedTable[]): string[] {

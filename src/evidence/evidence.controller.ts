@@ -33,7 +33,7 @@ export class EvidenceController {
     operationId: 'makeEvidence',
     summary: 'A bundle of events with all that proves them, to be verified offline',
     description:
-      'A zip: events (or with contents=false their envelopes), proof, checkpoint, anchor, keys, the archive catalogue, and a page to read (docs/evidence.md). By one of event_ids, order_id, search, sequences, event time or recorded time. Ranges of sequences and of recorded time are proven to be complete; all else is as found at as_of. Streamed; one that fails midway is cut off and never ends cleanly. One of more than 10,000 events is made as a run, to be fetched later (202). With contents the scope events:read is needed as well. Recorded in the ledger _service before the first byte.',
+      'A zip: events (or with contents=false their envelopes), proof, checkpoint, anchor, keys, the archive catalogue, and a page to read (docs/evidence.md). By one of event_ids, order_id, search, sequences, event time or recorded time. Ranges of sequences and of recorded time are proven to be complete; all else is as found at as_of, which is the size of the last checkpoint where it is not given: an id, a sequence or an order with an event past it is refused until that is signed (409). Streamed; one that fails midway is cut off and never ends cleanly. One of more than 10,000 events is made as a run, to be fetched later (202). With contents the scope events:read is needed as well. Recorded in the ledger _service before the first byte.',
   })
   @ApiBody({ type: EvidenceRequestDto, examples: { range: { value: EVIDENCE_EXAMPLE } } })
   @ApiResponse({

@@ -15,6 +15,21 @@ export async function findSequences(
   return new Map(rows.map(({ event_id: id, sequence }) => [id, BigInt(sequence)]));
 }
 
+/** The last event of an order past a sequence, of those that are in the database; undefined where there is none. */
+export async function findLastOfOrder(
+  database: pg.Pool,
+  ledger: string,
+  orderId: string,
+  after: bigint,
+): Promise<bigint | undefined> {
+  const { rows } = await database.query<{ last: string | null }>(
+    `SELECT max(sequence) AS last FROM audit_events
+       WHERE ledger = $1 AND entity_type = 'order' AND entity_id = $2 AND sequence > $3`,
+    [ledger, orderId, String(after)],
+  );
+  return rows[0]?.last ? BigInt(rows[0].last) : undefined;
+}
+
 /** The rows at some sequences, in their order, of those that are in the database. For readPage. */
 export async function readRowsAt(
   client: pg.ClientBase,

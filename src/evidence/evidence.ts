@@ -52,6 +52,9 @@ export class Evidence {
       if (question.asOf !== undefined) throw wrongBody('/from_sequence', `must be no more than as_of, ${asOf}`);
       await this.refuseLater(ledger, '/from_sequence', query!.fromSequence);
     }
+    if (question.kind === 'order' && question.asOf === undefined) {
+      await this.requireWholeOrder(ledger, query!.parameters.entity_id!, asOf);
+    }
     const sequences = await this.sequencesOf(ledger, question, asOf);
     const checkpoint = await this.checkpoints.covering(ledger, asOf);
     return {
@@ -138,6 +141,16 @@ export class Evidence {
       throw await this.checkpoints.notCovered(ledger, last, pending);
     }
     return sequences.map(String);
+  }
+
+  /** A bundle of an order would leave out, without a word, what was recorded of it since the last checkpoint. */
+  private async requireWholeOrder(ledger: string, orderId: string, asOf: bigint): Promise<void> {
+    const last = await sql.findLastOfOrder(this.pool, ledger, orderId, asOf);
+    if (last === undefined) return;
+    const pending =
+      `The order has event ${last}, which is recorded, and no checkpoint that covers it is signed yet; ` +
+      `with as_of ${asOf} the bundle is of what was recorded before`;
+    throw await this.checkpoints.notCovered(ledger, last, pending);
   }
 
   /** What is recorded will be signed; what is not recorded yet is a mistake. */
