@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import type { StoredRow } from '../integrity/stored-event.js';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 
 type Database = pg.Pool | pg.ClientBase;
@@ -114,21 +113,6 @@ export async function findHold(database: Database, id: string): Promise<LegalHol
 /** All of them, by id. */
 export async function readHolds(database: Database): Promise<HoldFacts[]> {
   const { rows } = await database.query<HoldFacts>(`SELECT ${FACTS} FROM legal_holds AS h ORDER BY h.id`);
-  return rows;
-}
-
-/** The acts on some holds that are in the database, of one of the service's ledgers and after a sequence, in order. */
-export async function readRecordedActs(
-  database: Database,
-  ledger: string,
-  holds: readonly string[],
-  after: bigint,
-): Promise<Pick<StoredRow, 'entity_id' | 'new_state' | 'metadata'>[]> {
-  const { rows } = await database.query<Pick<StoredRow, 'entity_id' | 'new_state' | 'metadata'>>(
-    `SELECT entity_id, new_state::text AS new_state, metadata::text AS metadata FROM audit_events
-       WHERE ledger = $1 AND entity_type = $2 AND entity_id = ANY ($3) AND sequence > $4 ORDER BY sequence`,
-    [ledger, LEGAL_HOLD, holds, String(after)],
-  );
   return rows;
 }
 

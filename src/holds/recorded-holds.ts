@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
+import { actsOnRecord } from '../archive/acts-on-record.js';
 import { ARCHIVED_EVENTS, type ArchivedEvents, type ArchivedSearch } from '../archive/archived-events.js';
 import { POOL } from '../database/tokens.js';
 import { serviceLine } from '../events/service-line.js';
@@ -8,8 +9,6 @@ import * as sql from './legal-holds.sql.js';
 import type { HoldFacts, HoldState } from './legal-holds.sql.js';
 
 const KEEPING: ReadonlySet<string> = new Set<HoldState>(['requested', 'active', 'release-requested']);
-/** Of one hold: a release can be asked for and rejected many times. */
-const MAX_ACTS = 10_000;
 /** Of acts on all holds, read at once. */
 const PAGE_ROWS = 1_000;
 const PAGE_BYTES = 16 * 1024 * 1024;
@@ -103,16 +102,12 @@ export class RecordedHolds {
   private async lastActs(ids: readonly string[]): Promise<Map<string, JsonObject>> {
     const last = new Map<string, JsonObject>();
     const times = new Map<string, string>();
-    for (const { ledger, archivedTo } of await serviceLine(this.pool)) {
-      const lives = ids.map((entityId) => ({ entityType: sql.LEGAL_HOLD, entityId, after: 0n, upTo: archivedTo }));
-      const archived = archivedTo > 0n ? (await this.archive.lives(ledger, lives, MAX_ACTS)).flat() : [];
-      const online = await sql.readRecordedActs(this.pool, ledger, ids, archivedTo);
-      for (const { entity_id: id, new_state: state, metadata } of [...archived, ...online]) {
-        const actedAt = (readJson(metadata) as JsonObject).acted_at as string;
-        if (actedAt < (times.get(id) ?? '')) continue;
-        times.set(id, actedAt);
-        last.set(id, readJson(state) as JsonObject);
-      }
+    const acts = await actsOnRecord(this.pool, this.archive, sql.LEGAL_HOLD, ids);
+    for (const { entity_id: id, new_state: state, metadata } of acts) {
+      const actedAt = (readJson(metadata) as JsonObject).acted_at as string;
+      if (actedAt < (times.get(id) ?? '')) continue;
+      times.set(id, actedAt);
+      last.set(id, readJson(state) as JsonObject);
     }
     return last;
   }

@@ -1,14 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
+import { actsOnRecord } from '../archive/acts-on-record.js';
 import { ARCHIVED_EVENTS, type ArchivedEvents } from '../archive/archived-events.js';
 import { POOL } from '../database/tokens.js';
-import { serviceLine } from '../events/service-line.js';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
-import * as sql from './month-deletions.sql.js';
-import type { MonthDeletion, RecordedAct } from './month-deletions.sql.js';
-
-/** Of one deletion: it may be rejected by acts that were interrupted, many times. */
-const MAX_ACTS = 10_000;
+import { MONTH_DELETION, type MonthDeletion } from './month-deletions.sql.js';
 
 /**
  * Deletions of the database beside the acts in the service's own ledgers, which are chained and signed: whoever owns the
@@ -24,7 +20,7 @@ export class DeletionsOnRecord {
 
   /** Why a deletion is not to be carried out, in words; undefined where one principal has asked for it and another agreed. Throws what the archive throws. */
   async contradiction({ id, month }: Pick<MonthDeletion, 'id' | 'month'>): Promise<string | undefined> {
-    const acts = await this.actsOn(id);
+    const acts = await actsOnRecord(this.pool, this.archive, MONTH_DELETION, [id]);
     const request = acts.find(({ action }) => action === 'request');
     if (!request) return 'nobody has asked for it on record';
     const decision = acts.findLast(({ action }) => action === 'approve' || action === 'reject');
@@ -35,16 +31,5 @@ export class DeletionsOnRecord {
     const recorded = (readJson(decision.new_state) as JsonObject).month as string | undefined;
     if (recorded !== month) return `it is of the month ${recorded ?? 'none'} on record`;
     return undefined;
-  }
-
-  /** In the order in which they were recorded. */
-  private async actsOn(id: string): Promise<RecordedAct[]> {
-    const acts: RecordedAct[] = [];
-    for (const { ledger, archivedTo } of await serviceLine(this.pool)) {
-      const life = { entityType: sql.MONTH_DELETION, entityId: id, after: 0n, upTo: archivedTo };
-      if (archivedTo > 0n) acts.push(...(await this.archive.lives(ledger, [life], MAX_ACTS)).flat());
-      acts.push(...(await sql.readRecordedActs(this.pool, ledger, id, archivedTo)));
-    }
-    return acts;
   }
 }

@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import type { StoredRow } from '../integrity/stored-event.js';
 import { readJson, type JsonObject } from '../integrity/strict-json.js';
 
 type Database = pg.Pool | pg.ClientBase;
@@ -180,20 +179,3 @@ export async function listCandidates(database: Database): Promise<DeletionCandid
 
 /** Of the events in which acts about deletions are recorded. */
 export const MONTH_DELETION = 'month_deletion';
-
-export type RecordedAct = Pick<StoredRow, 'action' | 'user_id' | 'new_state'>;
-
-/** The acts on a deletion that one of the service's ledgers has in the database, after a sequence, in their order. */
-export async function readRecordedActs(
-  database: Database,
-  ledger: string,
-  deletion: string,
-  after: bigint,
-): Promise<RecordedAct[]> {
-  const { rows } = await database.query<RecordedAct>(
-    `SELECT action, user_id, new_state::text AS new_state FROM audit_events
-       WHERE ledger = $1 AND entity_type = $2 AND entity_id = $3 AND sequence > $4 ORDER BY sequence`,
-    [ledger, MONTH_DELETION, deletion, String(after)],
-  );
-  return rows;
-}
