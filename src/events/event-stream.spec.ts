@@ -18,6 +18,16 @@ const CHUNKS = 60;
 describe('a stream of events', () => {
   it('keeps nothing of the lines that are answered, neither while it goes on nor afterwards', async () => {
     const service = new AbortController();
+    // V8 keeps a few of the first ones that it sees for itself, on Node 24, however many streams follow
+    await keptOf(service.signal);
+    const { most, afterwards } = await keptOf(service.signal);
+    expect(most).toBeLessThan(40); // what is buffered and under way
+    expect(afterwards).toBeLessThan(3);
+    expect(getEventListeners(service.signal, 'abort')).toEqual([]);
+  });
+
+  /** How many chunks of a stream are in memory, at most while it goes on, and when it is over. */
+  async function keptOf(stopping: AbortSignal): Promise<{ most: number; afterwards: number }> {
     const chunks: WeakRef<ArrayBufferLike>[] = [];
     const alive = async (): Promise<number> => {
       await setImmediate(); // what was looked at in this turn counts as used
@@ -37,7 +47,7 @@ describe('a stream of events', () => {
     );
     let answered = '';
     for await (const text of recordStream({ hasRoom: () => true } as unknown as EventIntake, {
-      ...{ body, ledger: 'main', caller: {} as Principal, requestId: 'r', stopping: service.signal },
+      ...{ body, ledger: 'main', caller: {} as Principal, requestId: 'r', stopping },
       onFault: (error) => {
         throw error;
       },
@@ -53,10 +63,8 @@ describe('a stream of events', () => {
         reason: 'complete',
       },
     });
-    expect(most).toBeLessThan(40); // what is buffered and under way
-    expect(await alive()).toBeLessThan(3);
-    expect(getEventListeners(service.signal, 'abort')).toEqual([]);
-  });
+    return { most, afterwards: await alive() };
+  }
 
   it('ends when the service stops, with the answers to what it has read', async () => {
     const service = new AbortController();
