@@ -6,7 +6,8 @@
  * as that of a large report, changes nothing.
  *
  * Memory: what V8 has not collected yet, and what the allocator keeps, come and go by some tens of MB. Handles, threads and
- * connections: workers that have just begun or not yet ended. Latencies: what sends and PostgreSQL share the processors with
+ * connections (without the pool's, which are as many as were once wanted at a time): workers that have just begun or not yet
+ * ended. Latencies: what sends and PostgreSQL share the processors with
  * the service, and whatever else the machine does shows in them first.
  */
 export const RISES = [
@@ -80,7 +81,7 @@ export function middle(values) {
  */
 export function judgeFacts(facts) {
   const { acknowledged, size, missing, differing, wrongRepeats, unexpected, refusedShare, neverAcknowledged } = facts;
-  const { verdicts, failedJobs, stoppedWith, kinds, archived, logFaults, waitingAtEnd } = facts;
+  const { verdicts, failedJobs, stoppedWith, kinds, archived, logFaults, waitingAtEnd, neverGivenBack } = facts;
   const rule = (what, holds, detail) => ({ what, holds, detail });
   const isEmpty = (list) => list.length === 0;
   return [
@@ -121,6 +122,7 @@ export function judgeFacts(facts) {
     ),
     rule('everything is archived', archived === size, `${archived} of ${size}`),
     rule('no snapshot, lock or read was left behind', waitingAtEnd === 0, `${waitingAtEnd} sessions in a transaction`),
+    rule('every connection was given back to its pool', neverGivenBack === 0, `${neverGivenBack} in use at the end`),
     rule('the log has no error', isEmpty(logFaults), logFaults.slice(0, 3).join('; ') || 'none'),
     rule('the service ended by SIGTERM with code 0', stoppedWith === 'code 0', stoppedWith),
   ];

@@ -10,10 +10,11 @@ import { OrderEvents } from '../bench/order-events.mjs';
 import { Cleanup, importFrom, KEY, startDatabase, startService, temporaryFolder } from '../bench/processes.mjs';
 import { Load } from './soak-load.mjs';
 import { judgeFacts, judgeSeries } from './soak-rules.mjs';
-import { byInterval, Sampler } from './soak-samples.mjs';
+import { byInterval, pooledConnections, Sampler } from './soak-samples.mjs';
 import { printTable } from './soak-table.mjs';
 
 const SAMPLE_MS = 2_000;
+const SETTLING_MS = 10_000;
 /** A minute, or less so that a short soak has enough intervals to draw a line through. */
 const INTERVAL_S = 60;
 const LEAST_INTERVALS = 12;
@@ -154,6 +155,7 @@ async function findFacts({ api, admin, load, service }) {
     `SELECT count(*)::integer AS n FROM pg_stat_activity
       WHERE datname = 'truetrail' AND usename = 'truetrail_app' AND xact_start < now() - interval '2 seconds'`,
   );
+  const neverGivenBack = await usedConnections(api);
   const stoppedWith = await service.stop().then(
     () => 'code 0',
     (error) => error.message.split('\n')[0],
@@ -171,9 +173,19 @@ async function findFacts({ api, admin, load, service }) {
     verdicts,
     archived: Number(summary.archived),
     waitingAtEnd: waiting[0].n,
+    neverGivenBack,
     logFaults: faultsOf(service.log()),
     stoppedWith,
   };
+}
+
+/** Connections of the pool that are in use with nothing to be done: the fewest seen within some seconds, for what is scheduled. */
+async function usedConnections(api) {
+  let fewest = Infinity;
+  for (const end = performance.now() + SETTLING_MS; fewest > 0 && performance.now() < end; await pause(200)) {
+    fewest = Math.min(fewest, pooledConnections((await api.call('GET', '/metrics')).body).used);
+  }
+  return fewest;
 }
 
 async function verify(api, ledger) {

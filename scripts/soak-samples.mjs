@@ -8,7 +8,11 @@ const MB = 1e6;
 
 /** Samples a process until it is stopped, a set of values every `everyMs`. */
 export class Sampler {
-  /** `{ at, rss, heap, external, files, handles, threads, connections, … }`, `at` in ms of performance.now() */
+  /**
+   * `{ at, rss, heap, external, files, handles, threads, connections, pooled, … }`, `at` in ms of performance.now().
+   * `handles` and `connections` are those without the pool's, `pooled`: a pool opens as many as are wanted at once and keeps
+   * them for minutes, so there are more of them when the machine is slow, and at most DATABASE_POOL_SIZE.
+   */
   samples = [];
   #isOver = false;
   #working;
@@ -42,6 +46,7 @@ export class Sampler {
     const [text, connections] = await Promise.all([this.metrics(), this.connections()]);
     const of = (name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? NaN);
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    const pooled = pooledConnections(text);
     const kB = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? NaN);
     return {
       rss: (kB('VmRSS') * 1024) / MB,
@@ -50,13 +55,21 @@ export class Sampler {
       heap: of('truetrail_nodejs_heap_size_used_bytes') / MB,
       // without a cache that is bounded by itself
       external: (of('truetrail_nodejs_external_memory_bytes') - of('truetrail_kept_tile_bytes')) / MB,
-      handles: of('truetrail_nodejs_active_handles_total'),
+      handles: of('truetrail_nodejs_active_handles_total') - pooled.idle - pooled.used,
       lag: of('truetrail_nodejs_eventloop_lag_p99_seconds') * 1000,
       waiting: of('truetrail_pool_waiting'),
       cpu: of('truetrail_process_cpu_seconds_total'),
-      connections,
+      pooled: pooled.idle + pooled.used,
+      connections: connections - pooled.idle - pooled.used,
     };
   }
+}
+
+/** Of the text of /metrics: the connections of the pool for reads and operation, `{ idle, used }`. */
+export function pooledConnections(text) {
+  const of = (state) =>
+    Number(new RegExp(`^truetrail_pool_connections\\{state="${state}"\\} (\\S+)$`, 'm').exec(text)?.[1] ?? NaN);
+  return { idle: of('idle'), used: of('used') };
 }
 
 /**
@@ -99,6 +112,7 @@ export function byInterval(samples, latencies, { from, intervalMs, count }) {
     handles: ofSamples('handles', middle),
     threads: ofSamples('threads', middle),
     connections: ofSamples('connections', middle),
+    pooled: ofSamples('pooled', middle),
     lag: ofSamples('lag', most),
     waiting: ofSamples('waiting', most),
     cpu: ofSamples('cpu', (values) => values.at(-1) - values[0]),

@@ -109,6 +109,7 @@ describe('the rules of a soak', () => {
     verdicts: [{ of: 'main', verdict: 'valid' }],
     archived: 100,
     waitingAtEnd: 0,
+    neverGivenBack: 0,
     logFaults: [],
     stoppedWith: 'code 0',
   };
@@ -131,6 +132,8 @@ describe('the rules of a soak', () => {
     ['nothing was verified', { verdicts: [] }],
     ['events are not archived', { archived: 99 }],
     ['a transaction was left open', { waitingAtEnd: 1 }],
+    ['a connection was not given back', { neverGivenBack: 1 }],
+    ['connections of the pool were not counted', { neverGivenBack: NaN }],
     ['the log has an error', { logFaults: ['a job failed'] }],
     ['the service did not end as it should', { stoppedWith: 'the service ended with SIGKILL' }],
   ])('do not hold when %s', (_, change) => {
