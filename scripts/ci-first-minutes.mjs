@@ -58,6 +58,7 @@ try {
 
   const verified = await untilItWorks(() => asWritten(bundle), SIGNED_LIMIT_MS);
   expect(/\bvalid\b/i.test(verified), `the bundle is valid:\n${verified}`);
+  expect(/^events +1;/m.test(verified), `the bundle has the order's event:\n${verified}`);
   console.log('evidence, and its verifier: as README.md says');
 
   const ended = new Promise((resolve) => service.once('exit', (code, signal) => resolve(code ?? signal)));
