@@ -255,6 +255,57 @@ describe('a comparison', () => {
     expect(verdicts).toEqual(verdicts.map(() => ({ verdict: 'valid', findings: [], unread: [] })));
   }, 120_000);
 
+  it('of a ledger of which months leave meanwhile finds nothing', async () => {
+    const archive = folderStore();
+    const leaving = await startService({
+      env: { ARCHIVE_URL: archive.url, ONLINE_MONTHS: '1' },
+      settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
+    });
+    const clockTo = (time: Date): Promise<unknown> =>
+      connected(leaving.database.adminUrl, (admin) => moveTrailClock(admin, time));
+    try {
+      const old = [6, 5, 4, 3].map((back) => month(back));
+      for (const { middle } of old) {
+        await clockTo(middle);
+        await runJob(leaving, 'partition-maintenance');
+        await record(leaving, 1_500, 'main', members);
+      }
+      await clockTo(new Date());
+      await record(leaving, 10, 'main', members);
+      await runJob(leaving, 'partition-maintenance');
+      await runJob(leaving, 'archive-export');
+      let isOver = false;
+      const verdicts: unknown[] = [];
+      const verifyOnAndOn = async (): Promise<void> => {
+        while (!isOver) {
+          const { verdict, findings } = await verify(leaving);
+          verdicts.push({ verdict, findings });
+        }
+      };
+      // the first begins before a month leaves, and one takes about as long as a run of retention
+      const verifications = Promise.all([verifyOnAndOn(), verifyOnAndOn()]);
+      const states = async (): Promise<string[]> => {
+        const names = old.map(({ table }) => table);
+        const select = 'SELECT state FROM months WHERE partition_name = ANY ($1)';
+        return (await query<{ state: string }>(leaving.database, select, [names])).map(({ state }) => state);
+      };
+      try {
+        for (let run = 0; run < 20 && (await states()).some((state) => state !== 'dropped'); run++) {
+          await runJob(leaving, 'retention');
+        }
+      } finally {
+        isOver = true;
+        await verifications;
+      }
+      expect(new Set(await states())).toEqual(new Set(['dropped']));
+      expect(verdicts).toEqual(verdicts.map(() => ({ verdict: 'valid', findings: [] })));
+      expect(await verify(leaving)).toMatchObject({ verdict: 'valid', checked: '6010' });
+    } finally {
+      await leaving.close();
+      archive.close();
+    }
+  }, 120_000);
+
   it('does not judge an index that is not there', async () => {
     const ledger = await newLedger();
     const index = `${month().table}_user_idx`;
