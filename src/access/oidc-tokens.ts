@@ -10,6 +10,7 @@ import {
 } from 'jose';
 import { CONFIG, type Config } from '../config/config.js';
 import { Problem } from '../http/problem.js';
+import { PeerCertificates } from '../operation/peer-certificates.js';
 import { MAX_PRINCIPAL_CHARACTERS, SCOPES, type Principal } from './principal.js';
 
 /** Signatures by a key pair only: with HS256 a public key would do as the secret, with `none` anything would. */
@@ -44,10 +45,12 @@ export class OidcTokens {
   private readonly keys: JWTVerifyGetKey;
   private failedAt = -Infinity;
 
-  constructor(@Inject(CONFIG) config: Config) {
+  constructor(@Inject(CONFIG) config: Config, certificates: PeerCertificates) {
     this.issuer = config.OIDC_ISSUER;
     this.audience = config.OIDC_AUDIENCE;
     this.keysUrl = config.OIDC_JWKS_URL;
+    const known = this.keysUrl ?? this.issuer;
+    if (known !== undefined) certificates.watch('issuer', () => new URL(known));
     // jose wants an address at once; fetchKeys uses its own, which is found out when keys are first needed
     this.keys = createRemoteJWKSet(new URL('https://discovered.invalid/'), {
       cooldownDuration: KEYS_COOL_DOWN_MS,

@@ -50,6 +50,7 @@ interface Lock {
 export class FilesystemObjectStore implements ObjectStore {
   readonly location: string;
   readonly isChangeable = true;
+  readonly endpoint = undefined;
   private readonly root: string;
 
   constructor(

@@ -15,6 +15,8 @@ export interface ObjectStore {
   readonly location: string;
   /** Whether bytes of a version can be changed where they are: by whoever may write to a folder, and nobody in S3. */
   readonly isChangeable: boolean;
+  /** The server to which the last request went; undefined before the first one, and of a folder. */
+  readonly endpoint: URL | undefined;
   /** The same store for work that may be told to stop: what it waits for then ends, with the signal's reason. */
   within(signal: AbortSignal): ObjectStore;
   /** Throws ObjectConflict, StoreUnavailable. */

@@ -80,6 +80,7 @@ export class S3ObjectStore implements ObjectStore {
     private readonly settings: S3Settings,
     client?: S3Client,
     private readonly signal?: AbortSignal,
+    private readonly reached: { endpoint?: URL } = {},
   ) {
     this.location = `s3://${settings.bucket}/${settings.prefix}`;
     this.timeoutMs = settings.timeoutMs ?? REQUEST_TIMEOUT_MS;
@@ -91,11 +92,28 @@ export class S3ObjectStore implements ObjectStore {
         requestChecksumCalculation: 'WHEN_REQUIRED', // ours are computed before the request, over the file
         requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, socketTimeout: this.timeoutMs },
       });
+    if (!client) this.rememberEndpoint();
+  }
+
+  get endpoint(): URL | undefined {
+    return this.reached.endpoint;
+  }
+
+  /** Environment and profile name it, or bucket and region give it: the SDK alone knows, and tells nobody but its requests. */
+  private rememberEndpoint(): void {
+    this.client.middlewareStack.add(
+      (next) => (args) => {
+        const { protocol, hostname, port } = args.request as { protocol: string; hostname: string; port?: number };
+        this.reached.endpoint = new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`);
+        return next(args);
+      },
+      { step: 'finalizeRequest', name: 'rememberEndpoint' },
+    );
   }
 
   within(signal: AbortSignal): S3ObjectStore {
     setMaxListeners(0, signal); // one for each request that is under way
-    return new S3ObjectStore(this.settings, this.client, signal);
+    return new S3ObjectStore(this.settings, this.client, signal, this.reached);
   }
 
   async put(object: NewObject): Promise<PutResult> {

@@ -11,6 +11,7 @@ import { timestampKey } from '../integrity/timestamp-reply.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
 import { Metrics } from '../operation/metrics.js';
+import { PeerCertificates } from '../operation/peer-certificates.js';
 import { readRootsFile, requestTimestamp, timestampFailure } from '../witnesses/timestamp-authority.js';
 import { AnchorStore, type StoredAnchor } from './anchor-store.js';
 import { AUTHORITY_URL_METADATA } from './attestation-intake.js';
@@ -45,6 +46,7 @@ export class Timestamping implements Job, OnModuleInit {
     @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
     private readonly runner: JobRunner,
     private readonly metrics: Metrics,
+    private readonly certificates: PeerCertificates,
   ) {
     this.urls = config.TIMESTAMP_AUTHORITIES ?? [];
     this.roots = config.TIMESTAMP_CA_FILE === undefined ? [] : readRootsFile(config.TIMESTAMP_CA_FILE);
@@ -53,7 +55,10 @@ export class Timestamping implements Job, OnModuleInit {
   onModuleInit(): void {
     if (this.urls.length === 0) return;
     this.runner.register(this);
-    for (const authority of this.urls) this.metrics.countTimestampFailure(authority, 'no-answer', 0);
+    for (const authority of this.urls) {
+      this.metrics.countTimestampFailure(authority, 'no-answer', 0);
+      this.certificates.watch('timestamp_authority', () => new URL(authority));
+    }
     const gauge = (
       name: string,
       help: string,

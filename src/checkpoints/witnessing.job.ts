@@ -11,6 +11,7 @@ import { isQuorum, parsePolicy, type PolicyWitness, type WitnessPolicy } from '.
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Job, JobContext } from '../jobs/job.js';
 import { Metrics } from '../operation/metrics.js';
+import { PeerCertificates } from '../operation/peer-certificates.js';
 import type { WitnessFailure } from '../witnesses/witness-client.js';
 import * as sql from './cosignatures.sql.js';
 import type { Offered } from './offering.js';
@@ -60,6 +61,7 @@ export class Witnessing implements Job, OnModuleInit, OnModuleDestroy {
     private readonly serviceLedger: ServiceLedger,
     private readonly runner: JobRunner,
     private readonly metrics: Metrics,
+    private readonly certificates: PeerCertificates,
   ) {
     this.policy = config.WITNESSES === undefined ? undefined : readPolicy(config.WITNESSES);
   }
@@ -67,7 +69,10 @@ export class Witnessing implements Job, OnModuleInit, OnModuleDestroy {
   onModuleInit(): void {
     if (!this.policy) return;
     this.runner.register(this);
-    for (const { name } of this.policy.witnesses) this.metrics.countWitnessFailure(name, 'no-answer', 0);
+    for (const { name, url } of this.policy.witnesses) {
+      this.metrics.countWitnessFailure(name, 'no-answer', 0);
+      this.certificates.watch('witness', () => (url === undefined ? url : new URL(url)));
+    }
     this.metrics.gauge(
       'truetrail_witnessed_checkpoint_age_seconds',
       'Age of the last checkpoint of the ledger that the quorum of WITNESSES has cosigned',

@@ -1,8 +1,9 @@
-import { TLSSocket, type DetailedPeerCertificate } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { Inject, Injectable } from '@nestjs/common';
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
 import { DATABASE_URL } from '../database/tokens.js';
+import { firstEnd } from './certificate-end.js';
 import { Metrics } from './metrics.js';
 
 /** A server takes up another certificate without ending connections, so the one of a kept connection says nothing of it. */
@@ -56,16 +57,4 @@ export class DatabaseCertificate {
       client.end().catch(() => undefined); // not waited for: a server that is gone by now would hold up the scrape
     }
   }
-}
-
-/** The first moment, ms of the epoch, at which one of a certificate and those above it ends. */
-function firstEnd(certificate: DetailedPeerCertificate): number {
-  const ends: number[] = [];
-  // a root is its own issuer
-  for (let at: DetailedPeerCertificate | undefined = certificate; at;) {
-    ends.push(Date.parse(at.valid_to));
-    const above: DetailedPeerCertificate | undefined = at.issuerCertificate;
-    at = above?.fingerprint256 === at.fingerprint256 ? undefined : above;
-  }
-  return Math.min(...ends);
 }
