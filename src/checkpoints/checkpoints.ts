@@ -10,6 +10,7 @@ import {
   hashesOf,
   subtreeHashes,
   inclusionProof,
+  isTileOf,
   rootFromTiles,
   tileWidth,
   type ReadTiles,
@@ -148,17 +149,17 @@ export class Checkpoints {
 
   /** A tile of the tree of the last checkpoint. Throws ledger-not-found, tile-not-found, not-yet-checkpointed, damaged-record. */
   async tile(ledger: string, tile: Tile): Promise<Buffer> {
-    await this.assertThere(ledger, tile);
-    const [hashes] = await this.tilesOf(ledger)([tile]);
-    return hashes!.subarray(0, tile.width * HASH_BYTES);
+    const hashes = await this.signedTile(ledger, tile);
+    return hashes.subarray(0, tile.width * HASH_BYTES);
   }
 
   /** The event hashes that a tile of level 0 is made of, 32 bytes each. Throws as `tile` does. */
   async entries(ledger: string, tile: Tile): Promise<Buffer[]> {
-    await this.assertThere(ledger, tile);
+    const signed = await this.signedTile(ledger, tile);
     const range = sequencesOf(tile);
     const [hashes] = await readHashesAnywhere(this.pool, ledger, this.archivedHashes, [range]);
-    if (!hashes) throw unlikeSigned(ledger);
+    const leaves = signed.subarray(0, tile.width * HASH_BYTES);
+    if (!hashes || !Buffer.concat(hashes.map(leafHash)).equals(leaves)) throw unlikeSigned(ledger);
     return hashes;
   }
 
@@ -223,9 +224,20 @@ export class Checkpoints {
     return undefined;
   }
 
-  private async assertThere(ledger: string, { level, index, width }: Tile): Promise<void> {
-    const { size } = await this.held(ledger);
-    if (tileWidth(level, index, size) >= width) return;
+  /**
+   * A tile as wide as it is in the tree of the last checkpoint, recomputed up to its root: whoever reads tiles keeps them
+   * for ever. Throws as `tile` does.
+   */
+  private async signedTile(ledger: string, { level, index, width }: Tile): Promise<Buffer> {
+    const { size, rootHash } = await this.held(ledger);
+    const whole = { level, index, width: tileWidth(level, index, size) };
+    if (whole.width >= width) {
+      const { read, keep } = this.verified.over(ledger, this.tilesOf(ledger));
+      if (!(await isTileOf(whole, size, rootHash, read))) throw unlikeSigned(ledger);
+      keep();
+      const [hashes] = await read([whole]);
+      return hashes!;
+    }
     const latest = await this.latest(ledger);
     if (tileWidth(level, index, latest.size) >= width) throw missingTail(ledger, size, latest.size);
     throw new Problem('tile-not-found', `The tree of the last checkpoint, of ${latest.size} events, has no such tile`);

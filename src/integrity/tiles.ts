@@ -3,6 +3,7 @@ import {
   completeParts,
   consistencyPath,
   inclusionPath,
+  isIncluded,
   joinParts,
   type CompleteSubtree,
   type Subtree,
@@ -80,6 +81,29 @@ export function inclusionProof(index: bigint, size: bigint, read: ReadTiles): Pr
 /** The hashes that prove the tree of `from` leaves the beginning of that of `to`. Throws RangeError as consistencyPath does. */
 export function consistencyProof(from: bigint, to: bigint, read: ReadTiles): Promise<Buffer[]> {
   return subtreeHashes(consistencyPath(from, to), to, read);
+}
+
+/**
+ * Whether a tile is, with all hashes that it has in the tree of `size` leaves, one of the tree with this root. `read` is
+ * asked for it as well as for those that prove it. Throws RangeError where the tree has no such tile.
+ */
+export async function isTileOf(
+  { level, index }: Omit<Tile, 'width'>,
+  size: bigint,
+  root: Buffer,
+  read: ReadTiles,
+): Promise<boolean> {
+  const width = tileWidth(level, index, size);
+  if (width === 0) throw new RangeError(`a tree of ${size} leaves has no tile ${level}/${index}`);
+  // one that is not full is at the tree's end, and all of its hashes go into the root
+  if (width < TILE_WIDTH) return (await rootFromTiles(size, read)).equals(root);
+  const [hashes] = await read([{ level, index, width }]);
+  // a full one is a complete subtree: of the path of its first leaf, what is above it
+  const height = TILE_HEIGHT * (level + 1);
+  const above = inclusionPath(index << BigInt(height), size).slice(height);
+  const path = await subtreeHashes(above, size, read);
+  const last = ((size - 1n) >> BigInt(height)) + 1n;
+  return isIncluded(completeRoot(hashes!.subarray(0, TILE_WIDTH * HASH_BYTES)), index, last, path, root);
 }
 
 /** The hashes of subtrees of the tree of `size` leaves, from tiles that are read at once. */
