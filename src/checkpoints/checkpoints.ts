@@ -12,6 +12,7 @@ import {
   inclusionProof,
   isTileOf,
   rootFromTiles,
+  TILE_WIDTH,
   tileWidth,
   type ReadTiles,
   type Tile,
@@ -59,7 +60,7 @@ const RETRY_AFTER_SECONDS = 60;
 /** Sequences and sizes are 64-bit integers with a sign. */
 const MAX_SIZE = 9_223_372_036_854_775_807n;
 
-/** 16 MiB at most: the upper tiles of 100 million events, and more than a thousand of level 0. */
+/** 16 MiB at most, and the nodes over upper ones: these of 100 million events, and more than a thousand of level 0. */
 const KEPT_TILES = 2_048;
 
 /** What was signed of ledgers, and proofs against it. Every proof is recomputed up to the signed root before it is given. */
@@ -120,8 +121,13 @@ export class Checkpoints {
     const checkpoint = checkpointOf(found.checkpoint);
     const { size, rootHash } = checkpoint;
     const index = sequence - 1n;
-    const { read, keep } = this.verified.over(ledger, this.tilesOf(ledger));
-    const [hashes, leaf] = await Promise.all([inclusionProof(index, size, read), this.leafNow(ledger, sequence)]);
+    const { read, keep, isKept } = this.verified.over(ledger, this.tilesOf(ledger));
+    const own = index / BigInt(TILE_WIDTH);
+    // a tile that is read now is made of the row as it is now
+    const row = isKept({ level: 0, index: own, width: tileWidth(0, own, size) })
+      ? this.leafNow(ledger, sequence)
+      : undefined;
+    const [hashes, leaf] = await Promise.all([inclusionProof(index, size, read), row]);
     const [expected] = await subtreeHashes([{ start: index, end: sequence }], size, read);
     const isAsSigned = isIncluded(expected!, index, size, hashes, rootHash) && (leaf?.equals(expected!) ?? true);
     if (!isAsSigned) throw unlikeSigned(ledger);

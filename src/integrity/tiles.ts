@@ -8,7 +8,7 @@ import {
   type CompleteSubtree,
   type Subtree,
 } from './merkle-proof.js';
-import { emptyRoot, nodeHash } from './merkle-tree.js';
+import { emptyRoot, nodeHash, nodesOver } from './merkle-tree.js';
 
 /**
  * The Merkle tree in tiles of C2SP tlog-tiles: hash `i` of tile `n` at level `l` is MTH(D[(256n + i)·256^l : (256n + i + 1)·256^l]),
@@ -127,7 +127,9 @@ export async function subtreeHashes(subtrees: readonly Subtree[], size: bigint, 
             `tile ${level}/${index} has ${hashes.length} bytes, too few for the tree of ${size} leaves`,
           );
         }
-        return completeRoot(hashes.subarray(first * HASH_BYTES, (first + count) * HASH_BYTES));
+        return level === 0
+          ? completeRoot(hashes.subarray(first * HASH_BYTES, (first + count) * HASH_BYTES))
+          : nodeOf(hashes, first, count);
       }),
     ),
   );
@@ -155,11 +157,24 @@ export function hashesOf(hashes: Buffer): Buffer[] {
 
 /** The root over 2^n hashes, one after the other. */
 export function completeRoot(hashes: Buffer): Buffer {
-  let level = hashesOf(hashes);
-  while (level.length > 1) {
-    level = Array.from({ length: level.length / 2 }, (_, at) => nodeHash(level[2 * at]!, level[2 * at + 1]!));
-  }
-  return level[0]!;
+  let level = hashes;
+  while (level.length > HASH_BYTES) level = nodesOver(level);
+  return level;
+}
+
+/**
+ * The nodes over the hashes of tiles of levels 1 and up, level by level: whoever keeps such a tile in memory asks for
+ * other parts of it time and again. They go with the tile; tiles do not change.
+ */
+const NODES = new WeakMap<Buffer, Buffer[]>();
+
+/** The root over `count` hashes of a tile, a power of two, from `first` on, a multiple of it. */
+function nodeOf(tile: Buffer, first: number, count: number): Buffer {
+  let levels = NODES.get(tile);
+  if (!levels) NODES.set(tile, (levels = [tile]));
+  let height = 0;
+  for (; 1 << height < count; height++) levels[height + 1] ??= nodesOver(levels[height]!);
+  return levels[height]!.subarray((first >> height) * HASH_BYTES, ((first >> height) + 1) * HASH_BYTES);
 }
 
 /**
