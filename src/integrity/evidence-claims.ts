@@ -99,9 +99,9 @@ export function openEnd({ asked, asOf, completeness, range }: BundleClaims): str
   const { to_sequence: to, recorded_to: recordedTo } = asked;
   if (to !== undefined || range.to < asOf) return undefined;
   const end = `the range ends at as_of, sequence ${asOf}`;
-  return recordedTo === undefined
+  return typeof recordedTo !== 'string'
     ? `${end}: it was asked for without an end, and what the ledger got after that is not here`
-    : `${end}, and no event that was recorded at ${String(recordedTo)} or later is here: that the ledger got none after it within the time asked for is not shown`;
+    : `${end}, and no event that was recorded at ${recordedTo} or later is here: that the ledger got none after it within the time asked for is not shown`;
 }
 
 /** The names of what was asked for that only the content of an event can tell, in their order. */

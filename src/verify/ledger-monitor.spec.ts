@@ -130,7 +130,7 @@ describe('a ledger that is watched from outside', () => {
   describe('with its tiles', () => {
     const many = makeLedger(1_300);
     const entriesOf = (count: number): Buffer[] =>
-      many.records.slice(0, count).map(({ event_hash: hash }) => Buffer.from(hash as string, 'hex'));
+      many.records.slice(0, count).map(({ event_hash: hash }) => Buffer.from(hash, 'hex'));
     const watch = (count: number): Promise<WatchOutcome> => {
       shown = { leaves: many.leaves.slice(0, count), entries: entriesOf(count) };
       return look(undefined, true);
@@ -182,7 +182,7 @@ describe('a ledger that is watched from outside', () => {
 
     it('is not when leaves and entries agree with each other, and not with what was signed', async () => {
       await watch(600);
-      const invented = many.records.slice(0, 1_300).map(({ event_hash: hash }) => Buffer.from(hash as string, 'hex'));
+      const invented = many.records.slice(0, 1_300).map(({ event_hash: hash }) => Buffer.from(hash, 'hex'));
       invented[900] = Buffer.alloc(32, 1);
       lie = (at, bytes) => {
         const tile = parseTilePath(at.replace(/^.*\/tile\//, ''))!;
