@@ -18,10 +18,10 @@ const TICKS_A_SECOND = 100;
 const TRADE_DATE_EVENTS = 500_000;
 
 /**
- * Verification of the ledger as a whole before and after it was signed, and of the archive that holds it. Level 4 is the
- * verifier's part of a bundle.
+ * Verification of the ledger as a whole before and after it was signed, of the archive that holds it, and of a bundle of
+ * its events by truetrail-verify.
  */
-export async function measureLevels(trail) {
+export async function measureLevels(trail, { bundledEvents }) {
   const rate = (what, { events, seconds }, note) => ({
     row: 'levels',
     what: `verification of ${events} events, ${what}`,
@@ -53,6 +53,14 @@ export async function measureLevels(trail) {
   if (outcome.verdict !== 'valid') throw new Error(`archive-verification: ${JSON.stringify(outcome).slice(0, 1000)}`);
   const events = await archivedEvents(trail);
   rows.push(rate('level 3: every archive object read and recomputed', { events, seconds }));
+  const bundle = await makeBundle(trail, Math.min(bundledEvents, trail.recorded));
+  rows.push(
+    rate(
+      'level 4: a bundle of them, by truetrail-verify from its start to its end',
+      { events: bundle.events, seconds: bundle.verifiedMs / 1000 },
+      `one thread, ${bundle.verifierPeakMb} MB at most`,
+    ),
+  );
   return rows;
 }
 
@@ -61,24 +69,24 @@ async function archivedEvents(trail) {
   return Number(rows[0].events);
 }
 
-/** A bundle of the ledger's first events over HTTP, from the request to the last byte on disk; then verified from there. */
-export async function measureBundle(trail, { bundledEvents }) {
-  const made = await makeBundle(trail, Math.min(bundledEvents, trail.recorded));
-  // of fewer events most of it is the start of a process
-  const isWhole = made.events >= TRADE_DATE_EVENTS;
-  const row = (what, ours, secondsOfTradeDate, note) => {
-    const limit = (secondsOfTradeDate * made.events) / TRADE_DATE_EVENTS;
-    return {
-      row: 'bundles',
-      what,
-      unit: 's',
-      ours,
-      target: isWhole ? `under ${limit.toFixed(0)} s` : 'printed',
-      met: isWhole ? ours < limit : null,
-      note,
-      detail: made,
-    };
-  };
+/**
+ * A bundle of the ledger's first events over HTTP, from the request to the last byte on disk; then verified from there. Of
+ * as many events as the run is of, and of a trade date at most, of which the targets are.
+ */
+export async function measureBundle(trail, { bundledEvents, events }) {
+  const made = await makeBundle(trail, Math.min(bundledEvents, events));
+  // of fewer events most of it is the start of a process, and what is in the caches
+  const isTradeDate = made.events >= TRADE_DATE_EVENTS;
+  const row = (what, ours, limit, note) => ({
+    row: 'bundles',
+    what,
+    unit: 's',
+    ours,
+    target: `under ${limit} s${isTradeDate ? '' : ` at ${TRADE_DATE_EVENTS} events`}`,
+    met: isTradeDate ? ours < limit : null,
+    note,
+    detail: made,
+  });
   return [
     row(
       `a bundle of ${made.events} events (${made.bundleMb} MB), made over HTTP`,
@@ -122,6 +130,7 @@ export async function makeBundle(trail, events) {
     servicePeakMbBefore: before?.peakMb,
     servicePeakMbAfter: after?.peakMb,
     verifiedSeconds: round(verified.ms / 1000),
+    verifiedMs: verified.ms,
     verifierCpuSeconds: round(verified.cpuSeconds),
     verifierPeakMb: verified.peakMb,
   };

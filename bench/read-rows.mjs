@@ -374,7 +374,7 @@ export async function peakRows(trail, { row, of, small }) {
 }
 
 /** Settings of a service that leaves events open until it is asked to export them. */
-const NO_EXPORT_OF_ITS_OWN = { ARCHIVE_EXPORT_AGE: '24h', ARCHIVE_EXPORT_EVENTS: '10000000' };
+export const NO_EXPORT_OF_ITS_OWN = { ARCHIVE_EXPORT_AGE: '24h', ARCHIVE_EXPORT_EVENTS: '10000000' };
 
 /** The same of the export: of so many events that are open, and of four times as many. */
 async function exportPeakRow(trail, small) {

@@ -110,7 +110,7 @@ else the machine does hits both; a figure by itself says as much about the machi
   sockets, but on few cores it still takes from what service and database could use.
 
 \`npm run bench -- --events 10000000\` measures reads on ten million events (about 25 GB in the temporary folder, which TMPDIR
-chooses); \`npm run bench -- --only indexes\` what each index costs the way in; \`--only wal\` bytes of WAL and of keys with UUIDv7 and with random ids, by settings of PostgreSQL; \`--only month-steps\` how long each step of a
+chooses), \`--only proofs --events 10000000\` proofs alone, without an export of them; \`npm run bench -- --only indexes\` what each index costs the way in; \`--only wal\` bytes of WAL and of keys with UUIDv7 and with random ids, by settings of PostgreSQL; \`--only month-steps\` how long each step of a
 month waits for a search that runs for a minute, and whether POSTs do; \`--only slow-store\` (with an S3, by the AWS_* variables)
 what POSTs take beside a store that is slow or hangs; \`--only archived-memory\` the peak memory of long reads over 24 archived
 months; \`--only reports\` time, memory and the effect on POST p99 of each report, with \`--events\` at any size;

@@ -18,6 +18,7 @@ import {
 } from '../src/integrity/signed-note.js';
 import { readJson } from '../src/integrity/strict-json.js';
 import { ZipWriter } from '../src/integrity/zip.js';
+import { bundleReportText } from '../src/verify/report-text.js';
 import {
   deletedEvents,
   disagreeingAnchors,
@@ -370,6 +371,46 @@ if (skip) {
     const { status, output } = verify(await makeBundle(ledger, plan));
     expect(output).toMatch(new RegExp(`^${plan.found.length} events of ${EVIDENCE_ORIGIN}, .*: 0 findings\n$`));
     expect(status).toBe(0);
+  });
+
+  const OF_A_DAY = { recorded_from: recordedAtOf(11), recorded_to: recordedAtOf(41) };
+  it.each<[string, number, Omit<BundlePlan, 'completeness'>, RegExp | undefined]>([
+    [
+      'of a recorded time that went on after as_of',
+      15,
+      { asked: OF_A_DAY, range: { from: 11n, to: 15n }, found: numbers(11, 15), beside: [10] },
+      /no event .*recorded at .* or later/,
+    ],
+    [
+      'of what was asked for without an end',
+      15,
+      { asked: { from_sequence: '3' }, range: { from: 3n, to: 15n }, found: numbers(3, 15) },
+      /without an end/,
+    ],
+    ['never of a recorded time that an event follows', 60, { ...range, asOf: 21n }, undefined],
+    ['never of sequences', 20, A_RANGE, undefined],
+  ])('says as the first does where a complete range has an open end: %s', async (_, size, plan, note) => {
+    const bytes = await makeBundle(makeLedger(size), { ...plan, completeness: 'complete-range' });
+    const { status, output } = verify(bytes);
+    const first = bundleReportText(verifyBundle(inMemory(bytes), { keys: [key] }));
+    expect(status).toBe(VALID);
+    for (const said of [output, first]) {
+      expect(said.includes('the range ends at as_of, sequence 15')).toBe(note !== undefined);
+      if (note) expect(said).toMatch(note);
+    }
+    expect(/^complete\? +complete up to as_of/m.test(first)).toBe(note !== undefined);
+  });
+
+  it('refuses a range that ends before as_of while its time went on, as the first does', async () => {
+    const cut: BundlePlan = {
+      ...{ asked: OF_A_DAY, completeness: 'complete-range', asOf: 16n, isUnchecked: true },
+      ...{ range: { from: 11n, to: 15n }, found: numbers(11, 15) },
+    };
+    for (const beside of [[10], [10, 16]]) {
+      const bytes = await makeBundle(ledger, { ...cut, beside });
+      expect(verifyBundle(inMemory(bytes), { keys: [key] }).verdict).toBe('invalid');
+      expect(verify(bytes).status).toBe(INVALID);
+    }
   });
 
   it('finds it undecided without contents whether events were asked for', async () => {

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { anchorKey } from '../src/integrity/anchor.js';
-import { sampleEvent, startService, type TestService } from './support/app.js';
+import { VerifierKey } from '../src/integrity/signed-note.js';
+import { watchLedger } from '../src/verify/ledger-monitor.js';
+import { sampleEvent, startService, TEST_KEY, type TestService } from './support/app.js';
 import { rewriting } from './support/rewriting.js';
 import { HAS_S3, STORES, type TestStore } from './support/stores.js';
 import { endRow, publishesItsRows, seen, tampering } from './support/tamper-matrix.js';
@@ -190,6 +192,56 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         kind: 'catalogue',
         object_key: expect.stringMatching(/^anchors\//),
         detail: expect.stringContaining(`lacks its checkpoint of`),
+      });
+    });
+
+    describe('of a tree that has tiles', () => {
+      /** 600 of its 614 events are in full tiles or the last one. */
+      beforeEach(async () => {
+        await record(service, 600, ledger);
+        expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done' });
+      });
+      const change = `UPDATE tree_tiles SET hashes =`;
+      const where = `WHERE ledger = $ledger AND level = 1`;
+      const get = (path: string) => service.http().get(`/v1/ledgers/${ledger}/${path}`);
+
+      it.each<[string, string, number]>([
+        ['a hash of a stored tile of the tree', `${change} set_byte(hashes, 0, get_byte(hashes, 0) # 1) ${where}`, 1],
+        ['cuts off a stored tile of the tree', `${change} substring(hashes FOR 32) ${where}`, 257],
+        ['removes a stored tile of the tree', `DELETE FROM tree_tiles ${where}`, 1],
+      ])('shows the tile, and not the events, and serves nothing of it: %s', async (done, statement, sequence) => {
+        tampering('edits what was signed', 'a superuser', done);
+        await tampered(statement);
+        const found = await verify(service, {}, ledger);
+        expect(found).toMatchObject({ verdict: 'invalid', checked: '614' });
+        expect(places(found)).toEqual([`tile@${sequence}`]);
+        endRow();
+        // also where the range begins after what the tile is of
+        expect(places(await verify(service, { from_sequence: '600' }, ledger))).toEqual([`tile@${sequence}`]);
+        const events = (await get(`events?from_sequence=${sequence === 1 ? 300 : 1}&limit=1`).expect(200)).body.events;
+        for (const path of ['tile/1/000.p/2', `events/${events[0].event_id}/proof`, 'consistency?from=200']) {
+          expect((await get(path).expect(500)).body.type).toBe('/docs/problems/damaged-record');
+        }
+        // the next round makes the tree anew, of the events
+        await record(service, 1, ledger);
+        expect(await refused()).toEqual([]);
+        expect(await verify(service, {}, ledger)).toMatchObject({ verdict: 'valid' });
+        await get('tile/1/000.p/2').expect(200);
+      });
+
+      it('is served by tiles of level 0 that are those that were signed, whatever the rows say', async () => {
+        const key = VerifierKey.parse((await get('keys').expect(200)).text.trim().split('\n')[0]!);
+        const look = (name: string) =>
+          watchLedger({
+            ...{ url: `${service.url}/v1/ledgers/${ledger}`, keys: [key], token: TEST_KEY, tiles: true },
+            stateFile: join(folder, `${ledger}-${name}.json`),
+          });
+        expect(await look('before')).toMatchObject({ verdict: 'valid', checkpoint: { size: '614' } });
+        await tampered(...(await rewriting(service.database, ledger, 300n)));
+        // what was read before is kept as it was signed; what is asked of rows is not given any more
+        expect((await get('tile/entries/001').expect(500)).body.type).toBe('/docs/problems/damaged-record');
+        const { verdict, summary } = await look('after');
+        expect([verdict, summary.join()]).toEqual(['undecided', expect.stringMatching(/damaged-record/)]);
       });
     });
 

@@ -8,6 +8,7 @@ export const FINDING_KINDS = [
   'recorded_time', // recorded_at falls along the ledger, or lies outside its month or past the head
   'missing', // there is no such event
   'checkpoint', // the events are not those that were signed
+  'tile', // a hash of the stored tree is not that of the events: proofs that take it are not given
   'key', // event_keys does not have exactly this key for an event
   'index', // an index does not have exactly the entry that it should have of a row: reads by it leave that out
   'schema', // a table, function, trigger, constraint or right is not as the migrations made it

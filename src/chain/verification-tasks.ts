@@ -255,8 +255,8 @@ async function compareCheckpoints(trail: Trail, range: SequenceRange & { toHead:
   const archived = (_: string, from: bigint, to: bigint): Promise<Buffer[]> => archivedHashes(trail, from, to);
   try {
     const found = await compareWithCheckpoints(client, archived, { ledger, origin, ...range });
-    const listed = found.map(({ sequence, detail }) => ({
-      kind: 'checkpoint' as const,
+    const listed = found.map(({ kind, sequence, detail }) => ({
+      kind,
       sequence: String(sequence),
       event_id: null,
       detail,

@@ -10,7 +10,9 @@ import {
   hashesOf,
   subtreeHashes,
   inclusionProof,
+  isTileOf,
   rootFromTiles,
+  TILE_WIDTH,
   tileWidth,
   type ReadTiles,
   type Tile,
@@ -58,7 +60,7 @@ const RETRY_AFTER_SECONDS = 60;
 /** Sequences and sizes are 64-bit integers with a sign. */
 const MAX_SIZE = 9_223_372_036_854_775_807n;
 
-/** 16 MiB at most: the upper tiles of 100 million events, and more than a thousand of level 0. */
+/** 16 MiB at most, and the nodes over upper ones: these of 100 million events, and more than a thousand of level 0. */
 const KEPT_TILES = 2_048;
 
 /** What was signed of ledgers, and proofs against it. Every proof is recomputed up to the signed root before it is given. */
@@ -119,8 +121,13 @@ export class Checkpoints {
     const checkpoint = checkpointOf(found.checkpoint);
     const { size, rootHash } = checkpoint;
     const index = sequence - 1n;
-    const { read, keep } = this.verified.over(ledger, this.tilesOf(ledger));
-    const [hashes, leaf] = await Promise.all([inclusionProof(index, size, read), this.leafNow(ledger, sequence)]);
+    const { read, keep, isKept } = this.verified.over(ledger, this.tilesOf(ledger));
+    const own = index / BigInt(TILE_WIDTH);
+    // a tile that is read now is made of the row as it is now
+    const row = isKept({ level: 0, index: own, width: tileWidth(0, own, size) })
+      ? this.leafNow(ledger, sequence)
+      : undefined;
+    const [hashes, leaf] = await Promise.all([inclusionProof(index, size, read), row]);
     const [expected] = await subtreeHashes([{ start: index, end: sequence }], size, read);
     const isAsSigned = isIncluded(expected!, index, size, hashes, rootHash) && (leaf?.equals(expected!) ?? true);
     if (!isAsSigned) throw unlikeSigned(ledger);
@@ -148,17 +155,17 @@ export class Checkpoints {
 
   /** A tile of the tree of the last checkpoint. Throws ledger-not-found, tile-not-found, not-yet-checkpointed, damaged-record. */
   async tile(ledger: string, tile: Tile): Promise<Buffer> {
-    await this.assertThere(ledger, tile);
-    const [hashes] = await this.tilesOf(ledger)([tile]);
-    return hashes!.subarray(0, tile.width * HASH_BYTES);
+    const hashes = await this.signedTile(ledger, tile);
+    return hashes.subarray(0, tile.width * HASH_BYTES);
   }
 
   /** The event hashes that a tile of level 0 is made of, 32 bytes each. Throws as `tile` does. */
   async entries(ledger: string, tile: Tile): Promise<Buffer[]> {
-    await this.assertThere(ledger, tile);
+    const signed = await this.signedTile(ledger, tile);
     const range = sequencesOf(tile);
     const [hashes] = await readHashesAnywhere(this.pool, ledger, this.archivedHashes, [range]);
-    if (!hashes) throw unlikeSigned(ledger);
+    const leaves = signed.subarray(0, tile.width * HASH_BYTES);
+    if (!hashes || !Buffer.concat(hashes.map(leafHash)).equals(leaves)) throw unlikeSigned(ledger);
     return hashes;
   }
 
@@ -223,9 +230,20 @@ export class Checkpoints {
     return undefined;
   }
 
-  private async assertThere(ledger: string, { level, index, width }: Tile): Promise<void> {
-    const { size } = await this.held(ledger);
-    if (tileWidth(level, index, size) >= width) return;
+  /**
+   * A tile as wide as it is in the tree of the last checkpoint, recomputed up to its root: whoever reads tiles keeps them
+   * for ever. Throws as `tile` does.
+   */
+  private async signedTile(ledger: string, { level, index, width }: Tile): Promise<Buffer> {
+    const { size, rootHash } = await this.held(ledger);
+    const whole = { level, index, width: tileWidth(level, index, size) };
+    if (whole.width >= width) {
+      const { read, keep } = this.verified.over(ledger, this.tilesOf(ledger));
+      if (!(await isTileOf(whole, size, rootHash, read))) throw unlikeSigned(ledger);
+      keep();
+      const [hashes] = await read([whole]);
+      return hashes!;
+    }
     const latest = await this.latest(ledger);
     if (tileWidth(level, index, latest.size) >= width) throw missingTail(ledger, size, latest.size);
     throw new Problem('tile-not-found', `The tree of the last checkpoint, of ${latest.size} events, has no such tile`);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { leafHash } from '../integrity/event.js';
+import { HASH_BYTES, leafHash } from '../integrity/event.js';
 import { TILE_WIDTH, type ReadTiles, type Tile } from '../integrity/tiles.js';
 import * as sql from './tree.sql.js';
 
@@ -26,8 +26,11 @@ export function tileReader(database: pg.Pool | pg.ClientBase, ledger: string, ar
       leaves.length === 0 ? [] : await readHashesAnywhere(database, ledger, archived, leaves.map(sequencesOf));
     return tiles.map((tile) => {
       const hashes = tile.level > 0 ? stored[upper.indexOf(tile)] : events[leaves.indexOf(tile)]?.map(leafHash);
-      if (!hashes) throw new TileMissingError(`tile ${tile.level}/${tile.index} of ${ledger} is not there`);
-      return Buffer.isBuffer(hashes) ? hashes : Buffer.concat(hashes);
+      const name = `tile ${tile.level}/${tile.index} of ${ledger}`;
+      if (!hashes) throw new TileMissingError(`${name} is not there`);
+      const bytes = Buffer.isBuffer(hashes) ? hashes : Buffer.concat(hashes);
+      if (bytes.length < tile.width * HASH_BYTES) throw new TileMissingError(`${name} lacks hashes`);
+      return bytes;
     });
   };
 }

@@ -46,4 +46,25 @@ describe('tiles that were verified', () => {
     expect(read).toEqual(['0/1/256']);
     expect(tiles.bytes).toBe('tile 0'.length + 'tile 2'.length);
   });
+
+  it('say before they are read whether they are kept, and are what they were said to be', async () => {
+    const tiles = new VerifiedTiles(10);
+    const first = tiles.over('main', source);
+    expect(first.isKept(tile(0))).toBe(false);
+    const second = tiles.over('main', source);
+    await second.read([tile(0)]);
+    second.keep();
+    expect(tiles.over('main', source).isKept(tile(0))).toBe(true);
+    // it was said to be read now
+    await first.read([tile(0)]);
+    expect(read).toEqual(['0/0/256', '0/0/256']);
+  });
+
+  it('count those of upper levels with the nodes over them', async () => {
+    const tiles = new VerifiedTiles(10);
+    const { read: readTiles, keep } = tiles.over('main', source);
+    await readTiles([{ ...tile(3), level: 1 }]);
+    keep();
+    expect(tiles.bytes).toBe(2 * 'tile 3'.length);
+  });
 });

@@ -13,21 +13,32 @@ export class VerifiedTiles {
   /** `limit`: tiles of up to 8 KiB. */
   constructor(private readonly limit: number) {}
 
-  /** What is in memory, hashes alone. */
+  /** What is in memory: hashes, and of levels 1 and up about as much again for the nodes over them (integrity/tiles.ts). */
   get bytes(): number {
     return this.keptBytes;
   }
 
-  /** Reads tiles of a ledger's tree, none of them twice; what it has read is kept from `keep` on, and not before. */
-  over(ledger: string, read: ReadTiles): { read: ReadTiles; keep: () => void } {
+  /**
+   * Reads tiles of a ledger's tree, none of them twice; what it has read is kept from `keep` on, and not before. `isKept`
+   * says of a tile, before it is read, whether it comes from here, or from what it is made of now.
+   */
+  over(ledger: string, read: ReadTiles): { read: ReadTiles; keep: () => void; isKept: (tile: Tile) => boolean } {
     const used = new Map<string, Buffer>();
+    const fresh = new Set<string>();
     const nameOf = ({ level, index, width }: Tile): string => `${ledger}/${level}/${index}/${width}`;
     return {
+      isKept: (tile) => {
+        const name = nameOf(tile);
+        const known = this.kept.get(name);
+        if (known) used.set(name, known);
+        else fresh.add(name);
+        return known !== undefined;
+      },
       read: async (tiles) => {
         const wanted: Tile[] = [];
         for (const tile of tiles) {
           const name = nameOf(tile);
-          const known = used.get(name) ?? this.kept.get(name);
+          const known = used.get(name) ?? (fresh.has(name) ? undefined : this.kept.get(name));
           if (known) used.set(name, known);
           else wanted.push(tile);
         }
@@ -39,7 +50,7 @@ export class VerifiedTiles {
         for (const [name, hashes] of used) {
           this.forget(name);
           this.kept.set(name, hashes);
-          this.keptBytes += hashes.length;
+          this.keptBytes += bytesOf(name, hashes);
         }
         for (const name of this.kept.keys()) {
           if (this.kept.size <= this.limit) break;
@@ -50,7 +61,12 @@ export class VerifiedTiles {
   }
 
   private forget(name: string): void {
-    this.keptBytes -= this.kept.get(name)?.length ?? 0;
+    const hashes = this.kept.get(name);
+    if (hashes) this.keptBytes -= bytesOf(name, hashes);
     this.kept.delete(name);
   }
+}
+
+function bytesOf(name: string, { length }: Buffer): number {
+  return /\/0\/[0-9]+\/[0-9]+$/.test(name) ? length : 2 * length;
 }

@@ -288,10 +288,12 @@ export function eventHash(envelope: Envelope): Buffer {
 export function leafHash(leafData: Buffer): Buffer {
   if (leafData.length !== HASH_BYTES)
     throw new RangeError(`an event hash has ${HASH_BYTES} bytes, not ${leafData.length}`);
-  return sha256(Buffer.concat([LEAF_PREFIX, leafData]));
+  leafData.copy(LEAF, 1);
+  return sha256(LEAF);
 }
 
-const LEAF_PREFIX = Buffer.of(0);
+/** What is hashed of a leaf: its prefix and the event's hash. */
+const LEAF = Buffer.alloc(1 + HASH_BYTES);
 
 /**
  * Measured for a content of 600 bytes: createHash with two updates 1.10 µs, crypto.hash with the result as 'buffer' 1.17,

@@ -219,6 +219,73 @@ describe('an evidence bundle', () => {
     expect(verify(await makeBundle(ledger, RECORDED)).notes).toEqual([NOT_COMPARED]);
   });
 
+  const OF_A_DAY = { recorded_from: recordedAtOf(11), recorded_to: recordedAtOf(41) };
+  const OPEN = /^the range ends at as_of, sequence 15, and no event that was recorded at .* or later is here/;
+  it.each<[string, number, BundlePlan, RegExp | undefined]>([
+    // the ledger that had 15 events when its checkpoint was signed has 60 by now, of which 40 are of that time
+    [
+      'is told where the last checkpoint before as_of was taken, of a recorded time that went on',
+      15,
+      {
+        asked: OF_A_DAY,
+        completeness: 'complete-range',
+        range: { from: 11n, to: 15n },
+        found: numbers(11, 15),
+        beside: [10],
+      },
+      OPEN,
+    ],
+    [
+      'is told of a time of which nothing was recorded until as_of',
+      15,
+      {
+        asked: { recorded_from: recordedAtOf(20), recorded_to: recordedAtOf(41) },
+        completeness: 'complete-range',
+        range: { from: 16n, to: 15n },
+        found: [],
+        beside: [15],
+      },
+      OPEN,
+    ],
+    [
+      'is told of what was asked for without an end',
+      15,
+      {
+        asked: { from_sequence: '3' },
+        completeness: 'complete-range',
+        range: { from: 3n, to: 15n },
+        found: numbers(3, 15),
+      },
+      /^the range ends at as_of, sequence 15: it was asked for without an end/,
+    ],
+    [
+      'is none where an event after a recorded time is here, however early as_of is',
+      60,
+      { ...RECORDED, asOf: 21n },
+      undefined,
+    ],
+    ['is none of sequences, which are whole whatever came after them', 60, { ...RANGE, asOf: 20n }, undefined],
+    ['is none of sequences up to the last that was signed', 20, RANGE, undefined],
+  ])('an open end %s', async (_, size, plan, note) => {
+    const bytes = await makeBundle(makeLedger(size), plan);
+    const report = verify(bytes);
+    const page = unpack(bytes).get(FILES.page)!.toString();
+    expect(report.verdict).toBe('valid');
+    expect(report.bundle).toMatchObject({ completeness: 'complete-range', is_open_ended: note !== undefined });
+    expect(report.notes.filter((each) => each !== NOT_COMPARED)).toEqual(note ? [expect.stringMatching(note)] : []);
+    expect(page.includes('The range ends at as_of')).toBe(note !== undefined);
+  });
+
+  it('cannot say that its range ends with what was asked for where an event after it was recorded in time', async () => {
+    // as_of is one more, so that the event after the range must be here, and it was recorded before recorded_to
+    const cut: BundlePlan = {
+      ...{ asked: OF_A_DAY, completeness: 'complete-range', asOf: 16n, isUnchecked: true },
+      ...{ range: { from: 11n, to: 15n }, found: numbers(11, 15) },
+    };
+    expectInvalid(verify(await makeBundle(ledger, { ...cut, beside: [10] })), 'missing');
+    expectInvalid(verify(await makeBundle(ledger, { ...cut, beside: [10, 16] })), 'missing');
+  });
+
   it('of an empty ledger is valid', async () => {
     const plan: BundlePlan = {
       asked: { from_sequence: '1' },
@@ -734,7 +801,7 @@ describe('an evidence bundle', () => {
     expect(page).not.toMatch(/<script|onload|javascript:|https?:/i);
     expect(page).toContain('trader-1');
     expectInvalid(verify(repacked(bytes, FILES.page, (text) => text.replace('10 events', '11 events'))), 'page');
-    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/5', 'truetrail-page/6'));
+    const newer = repacked(bytes, FILES.page, (text) => text.replace('truetrail-page/6', 'truetrail-page/7'));
     expect(verify(newer)).toMatchObject({ verdict: 'undecided', findings: [] });
     const evil = await makeBundle(ledger, {
       asked: { search: { user_id: '<script>alert(1)</script>\u202e' } },

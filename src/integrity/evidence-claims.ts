@@ -89,6 +89,21 @@ const TOLD_BY_ENVELOPES: ReadonlySet<string> = new Set([
   ...['sort', 'order'],
 ]);
 
+/**
+ * Of a range that is complete, why it may end before what was asked for does: what the ledger got after as_of is not in a
+ * bundle, and where the range ends there no event after it shows that it is the last of its time. undefined for a range
+ * that is all of what was asked for, whatever came later: of sequences, or with the event after it; and for what is as found.
+ */
+export function openEnd({ asked, asOf, completeness, range }: BundleClaims): string | undefined {
+  if (completeness !== 'complete-range' || !range) return undefined;
+  const { to_sequence: to, recorded_to: recordedTo } = asked;
+  if (to !== undefined || range.to < asOf) return undefined;
+  const end = `the range ends at as_of, sequence ${asOf}`;
+  return typeof recordedTo !== 'string'
+    ? `${end}: it was asked for without an end, and what the ledger got after that is not here`
+    : `${end}, and no event that was recorded at ${recordedTo} or later is here: that the ledger got none after it within the time asked for is not shown`;
+}
+
 /** The names of what was asked for that only the content of an event can tell, in their order. */
 export function askedOfContents(asked: JsonObject): string[] {
   const { search } = asked;

@@ -5,6 +5,7 @@ import { parseAnchor, anchorHash } from './anchor.js';
 import {
   askedOfContents,
   deletedText,
+  openEnd,
   type BundleClaims,
   type BundleTimestamp,
   type Completeness,
@@ -19,7 +20,7 @@ import { cosignatureTime, NoteError, parseNote, VerifierKey, type SignedNote } f
  */
 
 /** Changed with every change of the page; a verifier compares pages that its own version made. */
-export const PAGE_VERSION = 'truetrail-page/5';
+export const PAGE_VERSION = 'truetrail-page/6';
 
 /** So many events and objects of the archive are listed; all are in the files. */
 const LISTED_EVENTS = 1_000;
@@ -85,6 +86,7 @@ export class EvidencePage {
     const note = parseNote(facts.checkpoint);
     const checkpoint = parseCheckpoint(note.text);
     const anchor = parseAnchor(facts.anchors[0]!);
+    const open = openEnd(this.claims);
     const isUnseen = !contents && events > 0n && askedOfContents(asked).length > 0;
     const title = `Evidence of ${events} events of ${ledger}`;
     const signatures = note.signatures.map((signature): Row => {
@@ -122,7 +124,7 @@ ${rows([
 ])}</table>
 <h2>What it proves, and what not</h2>
 <p>${COMPLETE[completeness]}</p>
-<ul>
+${open === undefined ? '' : `<p><b>${pageText(`${open[0]!.toUpperCase()}${open.slice(1)}`)}.</b></p>\n`}<ul>
 <li>The hash of every event was computed again from ${contents ? 'its content and ' : ''}its envelope, and leads with the hashes in proof/ to the root of the checkpoint below.</li>
 ${isUnseen ? `<li>The contents are not here, and only they would show that these events are the ones that were asked for: that is the word of the service.</li>\n` : ''}${deleted.length > 0 ? `<li>Events that may have been among these were deleted at the end of their retention, before this bundle was made: that they were due is the word of the service. Their hashes are still in the signed tree; whoever has the receipt and the content of one can prove it.</li>\n` : ''}<li>The checkpoint is signed with the key of the ledger, and stands in the anchor that is here, number ${anchor.number} of a chain of objects under a lock. That this anchor is the one in the store, and the checkpoint the only one that was ever shown, is seen by comparing its SHA-256 with the store’s, or by the word of a witness or a time stamp authority.</li>
 <li>When an event happened (<i>timestamp</i>) is what its source said. When it was recorded (<i>recorded_at</i>) is the clock of the service; ${timestamps.length > 0 ? `${timestamps.length === 1 ? 'one reply' : `${timestamps.length} replies`} of time stamp authorities in this bundle limit it from above, once they are checked against certificates of theirs` : 'this bundle has no time stamp of an outside authority'}.</li>

@@ -22,7 +22,7 @@ import {
   type BundleFile,
   type BundleManifest,
 } from './evidence-bundle.js';
-import { deletedText, shownDeleted, type BundleTimestamp } from './evidence-claims.js';
+import { deletedText, openEnd, shownDeleted, type BundleTimestamp } from './evidence-claims.js';
 import { AskedError, BundleLineCheck, readCanonicalLine, type LineFinding } from './evidence-lines.js';
 import { EvidencePage, PAGE_VERSION } from './evidence-page.js';
 import { ReachedKeys, signedByReached } from './key-succession.js';
@@ -75,6 +75,8 @@ export interface BundleReport {
     asked: JsonObject;
     completeness: string;
     range: { from_sequence: string; to_sequence: string } | null;
+    /** whether a complete range ends at as_of, and not where what was asked for does: a note says what that leaves out */
+    is_open_ended: boolean;
     contents: boolean;
     /** what was deleted and might have been found, as the service says */
     deleted: JsonObject[];
@@ -210,11 +212,14 @@ class BundleVerification {
       asked,
       completeness,
       range: range && { from_sequence: String(range.from), to_sequence: String(range.to) },
+      is_open_ended: openEnd(this.manifest) !== undefined,
       contents,
       deleted: deleted.map(shownDeleted),
       events: String(events),
       envelopes: String(envelopes),
     };
+    const open = openEnd(this.manifest);
+    if (open !== undefined) this.report.notes.push(open);
     for (const each of deleted) {
       this.report.notes.push(
         `not there any more, and might have been found, as the service says: ${deletedText(each)}`,
@@ -313,7 +318,8 @@ class BundleVerification {
     if (checkpoint) {
       if (checkpoint.origin !== this.manifest.origin) this.find('checkpoint', `it is of ${checkpoint.origin}`);
       if (this.manifest.asOf > checkpoint.size) this.find('checkpoint', `it ends at ${checkpoint.size}, before as_of`);
-      if (this.manifest.asOf < checkpoint.size) {
+      const isWhole = this.manifest.completeness === 'complete-range' && openEnd(this.manifest) === undefined;
+      if (this.manifest.asOf < checkpoint.size && !isWhole) {
         this.report.notes.push(
           `as_of is ${this.manifest.asOf}: of the ledger's ${checkpoint.size} events those after it were not looked at, whether or not they are what was asked for`,
         );

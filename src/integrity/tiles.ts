@@ -3,11 +3,12 @@ import {
   completeParts,
   consistencyPath,
   inclusionPath,
+  isIncluded,
   joinParts,
   type CompleteSubtree,
   type Subtree,
 } from './merkle-proof.js';
-import { emptyRoot, nodeHash } from './merkle-tree.js';
+import { emptyRoot, nodeHash, nodesOver } from './merkle-tree.js';
 
 /**
  * The Merkle tree in tiles of C2SP tlog-tiles: hash `i` of tile `n` at level `l` is MTH(D[(256n + i)·256^l : (256n + i + 1)·256^l]),
@@ -82,6 +83,29 @@ export function consistencyProof(from: bigint, to: bigint, read: ReadTiles): Pro
   return subtreeHashes(consistencyPath(from, to), to, read);
 }
 
+/**
+ * Whether a tile is, with all hashes that it has in the tree of `size` leaves, one of the tree with this root. `read` is
+ * asked for it as well as for those that prove it. Throws RangeError where the tree has no such tile.
+ */
+export async function isTileOf(
+  { level, index }: Omit<Tile, 'width'>,
+  size: bigint,
+  root: Buffer,
+  read: ReadTiles,
+): Promise<boolean> {
+  const width = tileWidth(level, index, size);
+  if (width === 0) throw new RangeError(`a tree of ${size} leaves has no tile ${level}/${index}`);
+  // one that is not full is at the tree's end, and all of its hashes go into the root
+  if (width < TILE_WIDTH) return (await rootFromTiles(size, read)).equals(root);
+  const [hashes] = await read([{ level, index, width }]);
+  // a full one is a complete subtree: of the path of its first leaf, what is above it
+  const height = TILE_HEIGHT * (level + 1);
+  const above = inclusionPath(index << BigInt(height), size).slice(height);
+  const path = await subtreeHashes(above, size, read);
+  const last = ((size - 1n) >> BigInt(height)) + 1n;
+  return isIncluded(completeRoot(hashes!.subarray(0, TILE_WIDTH * HASH_BYTES)), index, last, path, root);
+}
+
 /** The hashes of subtrees of the tree of `size` leaves, from tiles that are read at once. */
 export async function subtreeHashes(subtrees: readonly Subtree[], size: bigint, read: ReadTiles): Promise<Buffer[]> {
   const parts = subtrees.map(completeParts);
@@ -103,7 +127,9 @@ export async function subtreeHashes(subtrees: readonly Subtree[], size: bigint, 
             `tile ${level}/${index} has ${hashes.length} bytes, too few for the tree of ${size} leaves`,
           );
         }
-        return completeRoot(hashes.subarray(first * HASH_BYTES, (first + count) * HASH_BYTES));
+        return level === 0
+          ? completeRoot(hashes.subarray(first * HASH_BYTES, (first + count) * HASH_BYTES))
+          : nodeOf(hashes, first, count);
       }),
     ),
   );
@@ -131,11 +157,24 @@ export function hashesOf(hashes: Buffer): Buffer[] {
 
 /** The root over 2^n hashes, one after the other. */
 export function completeRoot(hashes: Buffer): Buffer {
-  let level = hashesOf(hashes);
-  while (level.length > 1) {
-    level = Array.from({ length: level.length / 2 }, (_, at) => nodeHash(level[2 * at]!, level[2 * at + 1]!));
-  }
-  return level[0]!;
+  let level = hashes;
+  while (level.length > HASH_BYTES) level = nodesOver(level);
+  return level;
+}
+
+/**
+ * The nodes over the hashes of tiles of levels 1 and up, level by level: whoever keeps such a tile in memory asks for
+ * other parts of it time and again. They go with the tile; tiles do not change.
+ */
+const NODES = new WeakMap<Buffer, Buffer[]>();
+
+/** The root over `count` hashes of a tile, a power of two, from `first` on, a multiple of it. */
+function nodeOf(tile: Buffer, first: number, count: number): Buffer {
+  let levels = NODES.get(tile);
+  if (!levels) NODES.set(tile, (levels = [tile]));
+  let height = 0;
+  for (; 1 << height < count; height++) levels[height + 1] ??= nodesOver(levels[height]!);
+  return levels[height]!.subarray((first >> height) * HASH_BYTES, ((first >> height) + 1) * HASH_BYTES);
 }
 
 /**

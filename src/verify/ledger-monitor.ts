@@ -1,11 +1,22 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { parseCheckpoint, type Checkpoint } from '../integrity/checkpoint.js';
-import { HASH_BYTES, isStrictBase64 } from '../integrity/event.js';
+import { HASH_BYTES, isStrictBase64, leafHash } from '../integrity/event.js';
 import { signedByReached } from '../integrity/key-succession.js';
 import { isConsistent } from '../integrity/merkle-proof.js';
 import { NoteError, parseNote, type VerifierKey } from '../integrity/signed-note.js';
 import { readJson, StrictJsonError, type JsonObject } from '../integrity/strict-json.js';
+import {
+  GrowingTree,
+  hashesAt,
+  hashesOf,
+  rootFromTiles,
+  TILE_WIDTH,
+  tilePath,
+  tileWidth,
+  type ReadTiles,
+  type Tile,
+} from '../integrity/tiles.js';
 
 export interface WatchOptions {
   /** of the ledger: `https://host/v1/ledgers/<slug>` */
@@ -14,10 +25,12 @@ export interface WatchOptions {
   /** made at the first look */
   stateFile: string;
   token?: string | undefined;
+  /** whether the tiles of what has come since the last look, at the first one of all, are read and recomputed */
+  tiles?: boolean | undefined;
 }
 
 export interface WatchFinding {
-  kind: 'key' | 'origin' | 'shrunk' | 'fork' | 'checkpoint';
+  kind: 'key' | 'origin' | 'shrunk' | 'fork' | 'tile';
   detail: string;
 }
 
@@ -62,7 +75,9 @@ export async function watchLedger(options: WatchOptions): Promise<WatchOutcome> 
   const state = readState(options.stateFile);
   if (state) outcome.remembered = shown(state.checkpoint);
   try {
-    const ask = (path: string): Promise<string> => askFor(`${options.url.replace(/\/+$/, '')}/${path}`, options.token);
+    const askBytes = (path: string): Promise<Buffer> =>
+      askFor(`${options.url.replace(/\/+$/, '')}/${path}`, options.token);
+    const ask = async (path: string): Promise<string> => (await askBytes(path)).toString('utf8');
     const note = await ask('checkpoint');
     const checkpoint = read(() => parseCheckpoint(parseNote(note).text));
     outcome.checkpoint = { origin: checkpoint.origin, ...shown(checkpoint) };
@@ -77,6 +92,12 @@ export async function watchLedger(options: WatchOptions): Promise<WatchOutcome> 
         throw error;
       }
       outcome.summary.push(`size ${checkpoint.size} extends size ${state.checkpoint.size}, which was seen before`);
+    }
+    if (options.tiles) {
+      const from = state?.checkpoint;
+      await compareTiles(from, checkpoint, askBytes);
+      const since = from ? `since size ${from.size} ` : '';
+      outcome.summary.push(`tiles and entries of what came ${since}lead to its root`);
     }
     writeState(options.stateFile, note);
   } catch (error) {
@@ -146,26 +167,112 @@ async function compare(seen: Checkpoint, now: Checkpoint, ask: Ask): Promise<voi
   }
 }
 
-async function askFor(url: string, token: string | undefined): Promise<string> {
+/** Tiles of level 0, and entries, that are asked for at once. */
+const TILES_AT_ONCE = 8;
+
+/**
+ * Reads tiles and entries of a tree from the size at which it was seen before, and grows it again from them. Throws Found
+ * unless the roots that were seen and are signed now, and every tile above the leaves, come out.
+ */
+async function compareTiles(
+  seen: Checkpoint | undefined,
+  now: Checkpoint,
+  ask: (path: string) => Promise<Buffer>,
+): Promise<void> {
+  const read: ReadTiles = (tiles) => Promise.all(tiles.map((tile) => readTile(tile, ask)));
+  const size = seen?.size ?? 0n;
+  if (seen && !(await rootFromTiles(size, read)).equals(seen.rootHash)) {
+    throw lyingTile(`the tiles at the end of the tree of ${size} events lead to another root than the one seen before`);
+  }
+  const open = await openHashes(size, read);
+  const known = open[0] ?? [];
+  const tree = new GrowingTree(
+    size,
+    open.map((each) => [...each]),
+  );
+  const wanted: Tile[] = [];
+  for (let index = size / BigInt(TILE_WIDTH); tileWidth(0, index, now.size) > 0; index++) {
+    wanted.push({ level: 0, index, width: tileWidth(0, index, now.size) });
+  }
+  for (let at = 0; at < wanted.length; at += TILES_AT_ONCE) {
+    const page = wanted.slice(at, at + TILES_AT_ONCE);
+    const leaves = await Promise.all(page.map((tile) => readLeaves(tile, ask)));
+    for (const [i, each] of leaves.entries()) {
+      const before = at + i === 0 ? known : [];
+      if (!before.every((leaf, place) => each[place]?.equals(leaf))) {
+        throw lyingTile(`tile ${tilePath(page[i]!)} is another than it was with ${before.length} hashes`);
+      }
+      for (const leaf of each.slice(before.length)) tree.append(leaf);
+    }
+  }
+  if (!tree.root().equals(now.rootHash)) {
+    const what = size === 0n ? 'the tiles' : `the tiles of what came after ${size} events`;
+    throw lyingTile(`${what} lead to another root than the checkpoint of ${now.size}`);
+  }
+  for (const { hashes, ...tile } of tree.takeGrown()) {
+    if ((await readTile(tile, ask)).equals(hashes)) continue;
+    throw lyingTile(`tile ${tilePath(tile)} is not made of those below it, which lead to the root that is signed`);
+  }
+}
+
+/** At each level the hashes of a tree past its last full tile. */
+async function openHashes(size: bigint, read: ReadTiles): Promise<Buffer[][]> {
+  const open: Buffer[][] = [];
+  for (let level = 0; hashesAt(level, size) > 0n; level++) {
+    const index = hashesAt(level, size) / BigInt(TILE_WIDTH);
+    const width = tileWidth(level, index, size);
+    const [hashes] = width === 0 ? [] : await read([{ level, index, width }]);
+    open.push(hashes ? hashesOf(hashes) : []);
+  }
+  return open;
+}
+
+async function readTile(tile: Tile, ask: (path: string) => Promise<Buffer>): Promise<Buffer> {
+  const path = `tile/${tilePath(tile)}`;
+  const hashes = await ask(path);
+  if (hashes.length === tile.width * HASH_BYTES) return hashes;
+  throw lyingTile(`${path} has ${hashes.length} bytes, where ${tile.width} hashes should be`);
+}
+
+/** The leaves of a tile of level 0, which must be those of its entries. */
+async function readLeaves(tile: Tile, ask: (path: string) => Promise<Buffer>): Promise<Buffer[]> {
+  const path = `tile/${tilePath(tile).replace(/^0/, 'entries')}`;
+  const [leaves, entries] = await Promise.all([readTile(tile, ask), ask(path)]);
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(HASH_BYTES);
+  const bytes = HASH_BYTES + length.length;
+  const isOfEntries = hashesOf(leaves).every((leaf, at) => {
+    const entry = entries.subarray(at * bytes, (at + 1) * bytes);
+    return entry.subarray(0, 2).equals(length) && leafHash(entry.subarray(2)).equals(leaf);
+  });
+  if (isOfEntries && entries.length === tile.width * bytes) return hashesOf(leaves);
+  throw lyingTile(`${path} has other event hashes than those that the tile is of`);
+}
+
+function lyingTile(detail: string): Found {
+  return new Found({ kind: 'tile', detail });
+}
+
+async function askFor(url: string, token: string | undefined): Promise<Buffer> {
   let response: Response;
-  let text: string;
+  let bytes: Buffer;
   try {
     response = await fetch(url, {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       redirect: 'error',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    text = await readBounded(response);
+    bytes = await readBounded(response);
   } catch (error) {
     const { message, cause } = error as Error;
     const reason = cause instanceof Error ? cause.message : message;
     throw new NoAnswer(`${url}: ${reason}`, { cause: error });
   }
-  if (!response.ok) throw new NoAnswer(`${url}: ${response.status} ${text.slice(0, 300)}`);
-  return text;
+  if (!response.ok) throw new NoAnswer(`${url}: ${response.status} ${bytes.toString('utf8').slice(0, 300)}`);
+  return bytes;
 }
 
-async function readBounded(response: Response): Promise<string> {
+async function readBounded(response: Response): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
@@ -173,7 +280,7 @@ async function readBounded(response: Response): Promise<string> {
     if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too long');
     chunks.push(chunk as Uint8Array);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 /** The notes of successions in the answer of keys/history. */

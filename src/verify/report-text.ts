@@ -9,17 +9,20 @@ const COMPLETE: Record<string, string> = {
   'as-found-in-range': 'as found, with the envelopes of all others of the range',
 };
 
+const OPEN_ENDED = 'complete up to as_of, at which the range ends: the note says what may have followed';
+
 /** A report for people, without a newline at its end. */
 export function bundleReportText(report: BundleReport): string {
   const { bundle, checkpoint, anchor, witnesses, timestamps } = report;
   const lines = [report.verdict.toUpperCase()];
   if (bundle) {
     const { ledger, origin, as_of: asOf, asked, completeness, range, contents, events, envelopes } = bundle;
+    const complete = bundle.is_open_ended ? OPEN_ENDED : (COMPLETE[completeness] ?? completeness);
     lines.push(
       `ledger      ${ledger}, origin ${origin}, as of sequence ${asOf}`,
       `asked for   ${JSON.stringify(asked)}`,
       `events      ${events}${contents ? '' : ', envelopes alone'}; ${envelopes} envelopes beside them`,
-      `complete?   ${COMPLETE[completeness] ?? completeness}${range ? ` (sequences ${range.from_sequence} to ${range.to_sequence})` : ''}`,
+      `complete?   ${complete}${range ? ` (sequences ${range.from_sequence} to ${range.to_sequence})` : ''}`,
     );
   }
   if (checkpoint) {

@@ -24,10 +24,11 @@ truetrail-verify archive FOLDER --key KEY... [--witness KEY]... [--timestamp-roo
         store): the chain of anchors from the first to the last, every checkpoint, what witnesses and authorities say of
         them, and the objects of events beside them, whose events must lead to the roots that were signed. Files that no
         archive has are findings. A key that is given for one ledger is taken for the others of the same log as well.
-truetrail-verify ledger URL --key KEY --state FILE [--token-file FILE] [--json]
+truetrail-verify ledger URL --key KEY --state FILE [--tiles] [--token-file FILE] [--json]
         Asks a running service for the checkpoint of a ledger (URL: https://host/v1/ledgers/NAME) and for the proof that
         it is an extension of the one that FILE remembers; then remembers it. Run it again and again: it fails when the
-        ledger has become shorter, was rewritten, or shows two histories.
+        ledger has become shorter, was rewritten, or shows two histories. With --tiles it also reads the tiles and entries
+        (event hashes) of what has come since, at the first look of all, two requests for 256 events, and recomputes them.
 
   --key      verifier key of the ledger, from somebody you trust: NAME+ID+BASE64, or @FILE with one a line. May be given
              several times. Keys that it was succeeded by are found from it
@@ -87,7 +88,7 @@ async function run(args: string[]): Promise<number> {
     need(positionals.length === 2 && keys.length > 0, 'ledger needs one URL and --key');
     if (state === undefined) throw new UsageError('ledger needs --state, the file in which it remembers what it saw');
     const token = tokenFile === undefined ? undefined : readText(tokenFile).trim();
-    return tell(await watchLedger({ url: subject, keys, stateFile: state, token }), summaryText);
+    return tell(await watchLedger({ url: subject, keys, stateFile: state, token, tiles: values.tiles }), summaryText);
   }
   need(positionals.length === 1, 'one bundle is verified at a time');
   need(
@@ -115,6 +116,7 @@ function read(args: string[]) {
         'timestamp-roots': { type: 'string' },
         anchors: { type: 'string' },
         'token-file': { type: 'string' },
+        tiles: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
       allowPositionals: true,

@@ -4,14 +4,14 @@
   verify_bundle.py BUNDLE.zip VERIFIER-KEY [ANCHORS]
 
 ANCHORS is a folder with anchors as the object store has them, which those of the bundle are compared with.
-Prints a line for each thing that is wrong or could not be seen. Exit status: 0 valid, 1 not, 2 undecided. It does not compare index.html with the rest, and
+Prints a line for each thing that is wrong or could not be seen, or that a range of a valid bundle leaves open. Exit status: 0 valid, 1 not, 2 undecided. It does not compare index.html with the rest, and
 does not look at the certificates of timestamps.
 """
 import hashlib, pathlib, re, struct, sys, unicodedata, zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'vectors'))
 from verify import CONTENT, ENVELOPE, Refused, content_hash, envelope_fault, jcs, read_base64, read_content, read_json, read_timestamp  # noqa: E402
 
-FOUND, UNSEEN = [], []
+FOUND, UNSEEN, NOTES = [], [], []
 
 
 def wrong(what):
@@ -463,6 +463,8 @@ def check_lines(lines, manifest, root):
         wrong('the event before the range is not there')
     if span and recorded_to and last < high and last + 1 not in neighbours:
         wrong('the event after the range is not there')
+    if ranged and span and last == as_of and 'to_sequence' not in asked:
+        NOTES.append(f'the range ends at as_of, sequence {as_of}: ' + (f'no event recorded at {recorded_to} or later shows that it is the last' if recorded_to else 'it was asked for without an end'))
     told = {'sort', 'order', *KINDS[3], *KINDS[4]}
     of_contents = sorted(set(asked.get('search', asked)) - told) if 'event_ids' not in asked else []
     if found and not contents and of_contents:
@@ -631,8 +633,9 @@ def main():
         wrong(f'{type(error).__name__}: {error}')
     else:
         print(f"{manifest['events']} events of {manifest['origin']}, {manifest['completeness']}: {len(FOUND)} findings")
-    for what in UNSEEN:
-        print(f'unchecked: {what}')
+    for kind, told in ('unchecked', UNSEEN), ('note', NOTES):
+        for what in told:
+            print(f'{kind}: {what}')
     return 1 if FOUND else 2 if UNSEEN else 0
 
 

@@ -40,7 +40,7 @@ export async function verify(
   expect(asked.headers.location).toBe(`/v1/ledgers/${ledger}/verifications/${asked.body.id}`);
   const over = await whenOver<ShownVerification>(service, asked.headers.location!);
   const [signed, rest] = [true, false].map((isSigned) =>
-    over.findings.filter(({ kind }) => (kind === 'checkpoint') === isSigned),
+    over.findings.filter(({ kind }) => ['checkpoint', 'tile'].includes(kind) === isSigned),
   ) as [ShownFinding[], ShownFinding[]];
   const isUndecided = over.verdict === 'undecided';
   if (over.findings.length === 0) seen('levels 1 and 2', isUndecided ? [{ kind: 'undecided' }] : []);
