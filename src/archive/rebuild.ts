@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
+import { takeAlone } from '../database/work-alone.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import {
@@ -63,8 +64,11 @@ export interface RebuiltTrail {
  * Makes an empty database the one that an archive is of: ledgers, events, keys, months and the catalogue. Every object is
  * read back and recomputed first. What was never archived is not there: each ledger ends where its archive does.
  *
+ * All of it is one transaction: killed midway, it leaves the database as empty as it was, and nobody sees a part of it.
+ * Until it ends no other rebuild or recovery begins on the database, and no service starts on it.
+ *
  * Throws an Error for the operator when the database is not empty, when the archive is not whole, and when an object is
- * locked for longer than the policies say that there are records of. Killed midway, it leaves a database that is neither empty nor a deployment: to be made anew.
+ * locked for longer than the policies say that there are records of; nothing has changed then.
  */
 export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
   const { store, ownerUrl, onlineMonths, now, acceptLongerLocks, log } = options;
@@ -82,13 +86,15 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
   await owner.connect();
   const folder = await makeWorkingFolder('rebuild');
   const thread = new ArchiveThread({ url: ownerUrl, lockTimeoutMs: LOCK_TIMEOUT_MS });
+  let isUndone = false;
   try {
-    if (!(await sql.isEmpty(owner))) {
-      throw new Error('The database is not empty: a rebuild begins with a new one. Nothing was changed');
-    }
+    await takeAlone(owner, 'rebuild');
+    await owner.query('BEGIN');
+    requireEmpty(await sql.lockDeployment(owner), marker.deployment, store);
     await loadCompression();
     const { objects, records, reference } = await findObjects(store, thread, folder, log);
     const plan = planOf(objects, records, onlineMonths, now);
+    isUndone = true;
     for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
     for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
     for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
@@ -104,8 +110,9 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
       }
       await copyEvents(owner, store, folder, found, plan);
       if (await enter(owner, store, found)) held.set(found.encoded.manifest.number, found.version.key);
-      log(`${found.version.key} is in the database`);
+      log(`${found.version.key} is taken`);
     }
+    await sql.analyze(owner);
     await refuseShorterRetention(owner, acceptLongerLocks);
     const otherwise = await sql.insertObjectHolds(owner, [...held.keys()]);
     await sql.insertReferenceData(owner, reference);
@@ -117,16 +124,33 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
       storeId: marker.id,
       location: store.location,
     });
+    isUndone = false; // a connection that is lost now leaves all of it or nothing
+    await owner.query('COMMIT');
     return {
       objects: objects.length,
       heldOtherwise: otherwise.map((number) => held.get(number)!),
       ledgers: [...plan.ledgers.values()],
     };
+  } catch (error) {
+    if (isUndone) log('Nothing was changed: what had been taken is out of the database again');
+    throw error;
   } finally {
     await thread.close();
     await owner.end();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Throws an Error for the operator who is to know what it is that would be mixed with the trail of the archive. */
+function requireEmpty(before: sql.HeldBefore, deployment: string, store: ObjectStore): void {
+  if (before.is === 'nothing') return;
+  const what =
+    before.is === 'part'
+      ? 'it holds a part of a trail, as a rebuild of an earlier release left that was broken off. Drop it, and make a new one'
+      : before.deployment === deployment
+        ? `it is that of this archive already, which was rebuilt, or was never lost. \`truetrail recover\` brings back what it lacks of what was signed and archived, and \`truetrail verify\` verifies it, before the service starts: see docs/recovery.md`
+        : `it is that of another installation (${before.logOrigin}) than ${store.location}. Give an empty one by DATABASE_URL, or the ARCHIVE_URL of its own archive`;
+  throw new Error(`The database is not empty: ${what}. Nothing was changed`);
 }
 
 /** A version in the folder of a kind that is none of the archive's objects. */
@@ -361,7 +385,7 @@ async function refuseShorterRetention(owner: pg.ClientBase, acceptLongerLocks: b
   if (longer.length === 0) return;
   const [{ object_key, locked_until, retain_until }] = longer as [sql.LongerLock];
   throw new Error(
-    `${longer.length} objects are locked for longer than any policy says that the archive has a record of: ${object_key} until ${locked_until}, by the policies ${retain_until === null ? 'not at all' : `until ${retain_until}`}. A retention policy is lost. If these locks were set by hand, begin anew with --accept-longer-locks, and add the policies that are missing before the service records anything`,
+    `${longer.length} objects are locked for longer than any policy says that the archive has a record of: ${object_key} until ${locked_until}, by the policies ${retain_until === null ? 'not at all' : `until ${retain_until}`}. A retention policy is lost. If these locks were set by hand, begin again with --accept-longer-locks, and add the policies that are missing before the service records anything`,
   );
 }
 
@@ -389,10 +413,8 @@ async function copyEvents(
       const rows: StoredRow<number>[] = await readRowGroup(file, footer, group);
       const own = rows.filter(({ sequence }) => BigInt(sequence) > begin);
       const online = own.filter(({ sequence }) => BigInt(sequence) > archivedTo);
-      await owner.query('BEGIN');
       if (own.length > 0) await sql.insertKeys(owner, ledger, own);
       if (online.length > 0) await sql.insertEvents(owner, ledger, online);
-      await owner.query('COMMIT');
     }
   });
 }
@@ -406,7 +428,6 @@ async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }:
     (sum, { from_sequence, to_sequence }) => sum + BigInt(to_sequence) - BigInt(from_sequence) + 1n,
     0n,
   );
-  await owner.query('BEGIN');
   await sql.insertObject(owner, {
     number: manifest.number,
     kind: manifest.kind,
@@ -422,6 +443,5 @@ async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }:
     ranges: manifest.ranges,
     contents: manifest.kind === 'month' ? encoded.contents : [],
   });
-  await owner.query('COMMIT');
   return legalHold;
 }

@@ -26,6 +26,7 @@ import { DatabaseModule } from '../database/database.module.js';
 import { plainProvider } from '../database/plain-provider.js';
 import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
+import { takeAlone } from '../database/work-alone.js';
 import { AppendGate } from '../events/append-gate.js';
 import { Appender } from '../events/appender.js';
 import { Ledgers, SERVICE_LEDGER } from '../events/ledgers.js';
@@ -90,6 +91,7 @@ export async function recover(
     await migrateDatabase(config, database, log);
     return await withMeans(config, database, folder, async (given, thread, pool) => {
       const means = { ...given, store, signedOnly, log };
+      await takeAlone(means.owner, 'recover');
       await claimOwnStore(config, store, pool);
       await takeUpAllAnchors(means.owner, store, logger, log);
       const objects = await findMissingEvents(store, means.owner, thread, folder, log);

@@ -26,6 +26,7 @@ module.exports = [
   'months.e2e-spec',
   'real-data-feeds.e2e-spec',
   'real-data-reports.e2e-spec',
+  'rebuild-broken-off.e2e-spec',
   'rebuild.e2e-spec',
   'recovery.e2e-spec',
   'rolling-upgrade.e2e-spec',
