@@ -179,7 +179,7 @@ async function recoverTrail(args: string[]): Promise<void> {
   });
   const { 'from-receipts': receipts, 'signed-only': signedOnly = false, close = [], json } = values;
   const { recover } = await import('./recover.js');
-  const { ledgers, closed } = await recover(readConfig(process.env), { receipts, signedOnly, close }, say);
+  const { ledgers, closed, withoutSuccessor } = await recover(readConfig(process.env), { receipts, signedOnly, close }, say);
   const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
   if (json) print(JSON.stringify({ ledgers, closed }, bigintAsText, 2));
   const ended = new Set(closed.map(({ ledger }) => ledger));
@@ -197,7 +197,9 @@ async function recoverTrail(args: string[]): Promise<void> {
     ];
     print(`${ledger}: ${parts.join('; ')}`);
   }
-  if (open.length > 0) throw new Error(`Not recovered: ${open.map(({ ledger }) => ledger).join(', ')}`);
+  const halfClosed = withoutSuccessor.map((ledger) => `${ledger} is closed, and none succeeds it: \`--close ${ledger}\``);
+  if (open.length > 0) throw new Error(`Not recovered: ${[...open.map(({ ledger }) => ledger), ...halfClosed].join(', ')}`);
+  if (halfClosed.length > 0) throw new Error(`Not done: ${halfClosed.join(', ')}`);
 }
 
 /** Of the findings of a ledger, as many lines as anybody reads; all of them with --json. */

@@ -28,6 +28,7 @@ module.exports = [
   'real-data-reports.e2e-spec',
   'rebuild-broken-off.e2e-spec',
   'rebuild.e2e-spec',
+  'recovery-broken-off.e2e-spec',
   'recovery.e2e-spec',
   'rolling-upgrade.e2e-spec',
   'secrets.e2e-spec',
