@@ -48,7 +48,9 @@ describe('a month whose state somebody sets by SQL', () => {
     // one that holds nothing, out of its turn
     await set(`UPDATE months SET state = 'retired', retired_at = now() WHERE month = '${firstOf(2)}'`);
     expect(await found()).toEqual([
-      expect.stringContaining(`month ${firstOf(2)} is retired in the catalogue, and the month ${OLD} before it is sealed`),
+      expect.stringContaining(
+        `month ${firstOf(2)} is retired in the catalogue, and the month ${OLD} before it is sealed`,
+      ),
     ]);
     await set(`UPDATE months SET state = 'sealed', retired_at = NULL WHERE month = '${firstOf(2)}'`);
   });
@@ -56,7 +58,9 @@ describe('a month whose state somebody sets by SQL', () => {
   it('back to sealed, once it has been retired, is found', async () => {
     await set(`UPDATE ledger_heads SET archived_to = 5 WHERE ledger = 'main'`); // as retire_month leaves it
     expect(await found()).toEqual([
-      expect.stringContaining(`month ${OLD} is sealed in the catalogue, and events of main up to 5 are read from the archive`),
+      expect.stringContaining(
+        `month ${OLD} is sealed in the catalogue, and events of main up to 5 are read from the archive`,
+      ),
     ]);
     await set(`UPDATE ledger_heads SET archived_to = 0 WHERE ledger = 'main'`);
     expect(await found()).toEqual([]);
@@ -65,32 +69,37 @@ describe('a month whose state somebody sets by SQL', () => {
   it.each([
     ['closed', 'closed_at = closed_at', 0],
     ['open', 'closed_at = NULL', 1],
-  ] as const)('back to %s is found, named by the job, and keeps no other month from going on', async (state, also, ahead) => {
-    await set(`UPDATE months SET state = '${state}', sealed_at = NULL, ${also} WHERE month = '${OLD}'`);
-    expect(await found()).toEqual([
-      `month ${OLD} is ${state} in the catalogue, and its table is guarded as that of a sealed month: its state was set by hand`,
-    ]);
-    // the present month ends
-    await clockAt(monthsAgo(-1 - ahead));
-    const run = await runJob(service, 'partition-maintenance');
-    expect(run).toMatchObject({
-      status: 'failed',
-      outcome: {
-        error: expect.stringMatching(
-          new RegExp(`^month ${OLD} is closed, and its state was set by hand, .*schema-check.*docs/archive.md.*already exists`),
-        ),
-      },
-    });
-    expect((run.outcome as unknown as { error: string }).error).not.toContain(firstOf(-ahead));
-    expect(await stateOf(firstOf(-ahead))).toBe('closed');
-    expect(await stateOf(firstOf(-4 - ahead))).toBe('open'); // made
-    // as docs/archive.md says
-    await set(
-      `UPDATE months SET state = 'sealed', closed_at = coalesce(closed_at, now()), sealed_at = now() WHERE month = '${OLD}'`,
-    );
-    expect(await runJob(service, 'partition-maintenance')).toMatchObject({
-      ...{ status: 'done', outcome: { sealed: expect.arrayContaining([firstOf(-ahead)]) } },
-    });
-    expect(await found()).toEqual([]);
-  });
+  ] as const)(
+    'back to %s is found, named by the job, and keeps no other month from going on',
+    async (state, also, ahead) => {
+      await set(`UPDATE months SET state = '${state}', sealed_at = NULL, ${also} WHERE month = '${OLD}'`);
+      expect(await found()).toEqual([
+        `month ${OLD} is ${state} in the catalogue, and its table is guarded as that of a sealed month: its state was set by hand`,
+      ]);
+      // the present month ends
+      await clockAt(monthsAgo(-1 - ahead));
+      const run = await runJob(service, 'partition-maintenance');
+      expect(run).toMatchObject({
+        status: 'failed',
+        outcome: {
+          error: expect.stringMatching(
+            new RegExp(
+              `^month ${OLD} is closed, and its state was set by hand, .*schema-check.*docs/archive.md.*already exists`,
+            ),
+          ),
+        },
+      });
+      expect((run.outcome as unknown as { error: string }).error).not.toContain(firstOf(-ahead));
+      expect(await stateOf(firstOf(-ahead))).toBe('closed');
+      expect(await stateOf(firstOf(-4 - ahead))).toBe('open'); // made
+      // as docs/archive.md says
+      await set(
+        `UPDATE months SET state = 'sealed', closed_at = coalesce(closed_at, now()), sealed_at = now() WHERE month = '${OLD}'`,
+      );
+      expect(await runJob(service, 'partition-maintenance')).toMatchObject({
+        ...{ status: 'done', outcome: { sealed: expect.arrayContaining([firstOf(-ahead)]) } },
+      });
+      expect(await found()).toEqual([]);
+    },
+  );
 });

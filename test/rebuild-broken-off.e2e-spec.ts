@@ -33,6 +33,7 @@ beforeAll(async () => {
     for (let round = 0; round < 3; round++) {
       for (const ledger of ['main', 'desk-1']) await record(service, 20, ledger);
       expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done' });
+      if (round === 2) await record(service, 2); // after what was signed
       expect(await runJob(service, 'archive-export')).toMatchObject({ status: 'done' });
     }
   } finally {
@@ -74,6 +75,8 @@ const eventsOf = (of: TestDatabase): Promise<unknown> =>
 async function isRebuilt(): Promise<void> {
   const ended = await truetrail(environment(), 'rebuild');
   expect([ended.code, ended.stderr]).toEqual([0, expect.stringContaining('Everything is in the database')]);
+  expect(ended.stdout).toMatch(/^main: 62 events, .*; valid; no checkpoint was signed of events 61 to 62$/m);
+  expect(ended.stdout).toMatch(/^desk-1: 60 events, .*; valid$/m);
   await isWhole();
 }
 
@@ -107,7 +110,9 @@ onFolders('a rebuild that is killed', () => {
     const again = await truetrail(environment(), 'rebuild');
     expect([again.code, again.stderr]).toEqual([
       1,
-      expect.stringMatching(/^The database is not empty: .*this archive already.*`truetrail recover`.*`truetrail verify`.*Nothing was changed/),
+      expect.stringMatching(
+        /^The database is not empty: .*this archive already.*`truetrail recover`.*`truetrail verify`.*Nothing was changed/,
+      ),
     ]);
     const recovered = await truetrail(environment(), 'recover');
     expect([recovered.code, recovered.stdout]).toEqual([0, expect.stringContaining('main: nothing was brought back')]);
@@ -160,7 +165,10 @@ onFolders('a rebuild that is given what it cannot do', () => {
     const other = folderStore();
     const nothing = await truetrail(environment(other.url), 'rebuild');
     other.close();
-    expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringMatching(/holds no archive: it has no store.json/)]);
+    expect([nothing.code, nothing.stderr]).toEqual([
+      1,
+      expect.stringMatching(/holds no archive: it has no store.json/),
+    ]);
     const gone = await truetrail(environment(other.url), 'rebuild');
     expect([gone.code, gone.stderr]).toEqual([1, expect.stringMatching(/is gone|has no store.json/)]);
 
@@ -208,7 +216,10 @@ onFolders('an empty database', () => {
     const stray = Buffer.from('anything');
     await other.store.put(objectOf(folder, 'early/anything', stray, new Date(Date.now() + 3_600_000)));
     const stranger = await truetrail(environment(other.url), 'recover');
-    expect([stranger.code, stranger.stderr]).toEqual([1, expect.stringContaining('No trail has begun in this database')]);
+    expect([stranger.code, stranger.stderr]).toEqual([
+      1,
+      expect.stringContaining('No trail has begun in this database'),
+    ]);
     expect(await other.store.versionsOf('store.json')).toEqual([]);
     other.close();
     const verified = await truetrail(environment('off'), 'verify');

@@ -202,7 +202,10 @@ onFolders('a recovery from', () => {
   it('the archive of another installation is refused, and changes nothing', async () => {
     const other = folderStore();
     const theirs = await createTestDatabase();
-    const service = await startService({ env: { ARCHIVE_URL: other.url, ARCHIVE_EXPORT_AGE: '24h' }, database: theirs });
+    const service = await startService({
+      env: { ARCHIVE_URL: other.url, ARCHIVE_EXPORT_AGE: '24h' },
+      database: theirs,
+    });
     try {
       await record(service, 3);
       await signAndArchive(service);
@@ -220,7 +223,11 @@ onFolders('a recovery from', () => {
   it('a store that is older than the database takes nothing away', async () => {
     const newer = await createTestDatabase(source);
     try {
-      const env = { ...environment(`file:${before}`), DATABASE_URL: newer.serviceUrl, DATABASE_OWNER_URL: newer.ownerUrl };
+      const env = {
+        ...environment(`file:${before}`),
+        DATABASE_URL: newer.serviceUrl,
+        DATABASE_OWNER_URL: newer.ownerUrl,
+      };
       const ended = await truetrail(env, 'recover');
       expect([ended.code, ended.stdout]).toEqual([
         0,

@@ -29,7 +29,9 @@ export async function lockDeployment(owner: pg.ClientBase): Promise<HeldBefore> 
 
 /** So that what is read next is planned by what is there now: nothing of it is seen by autovacuum before the commit. */
 export async function analyze(owner: pg.ClientBase): Promise<void> {
-  await owner.query('ANALYZE audit_events, event_keys, month_ranges, archive_objects, archive_ranges, archive_contents');
+  await owner.query(
+    'ANALYZE audit_events, event_keys, month_ranges, archive_objects, archive_ranges, archive_contents',
+  );
 }
 
 /** A ledger, and where it ends. */

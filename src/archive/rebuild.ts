@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
+import { sqlState, SqlState } from '../database/sqlstate.js';
 import { takeAlone } from '../database/work-alone.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import type { StoredRow } from '../integrity/stored-event.js';
@@ -71,7 +72,7 @@ export interface RebuiltTrail {
  * locked for longer than the policies say that there are records of; nothing has changed then.
  */
 export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
-  const { store, ownerUrl, onlineMonths, now, acceptLongerLocks, log } = options;
+  const { store, ownerUrl, log } = options;
   const marker = await readMarker(store);
   if (!marker) throw new Error(`${store.location} holds no archive: it has no store.json`);
   const owner = new pg.Client(
@@ -92,45 +93,23 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
     await owner.query('BEGIN');
     requireEmpty(await sql.lockDeployment(owner), marker.deployment, store);
     await loadCompression();
-    const { objects, records, reference } = await findObjects(store, thread, folder, log);
-    const plan = planOf(objects, records, onlineMonths, now);
+    const read = await readObjects(store, thread, folder, log);
     isUndone = true;
-    for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
-    for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
-    for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
-    await sql.insertSuccessions(owner, records.successions);
-    await sql.insertPolicies(owner, [...records.policies.values()]);
-    for (const deletion of records.deletions.values()) await sql.insertDeletion(owner, deletion);
-    for (const hold of records.holds.values()) await sql.insertHold(owner, hold);
-    const held = new Map<string, string>();
-    for (const { found, removed } of objects) {
-      if (removed) {
-        await sql.insertRemovedObject(owner, removed);
-        continue;
+    await owner.query('SAVEPOINT nothing');
+    let trail: RebuiltTrail | undefined;
+    while (!trail) {
+      try {
+        trail = await fill(owner, read, { ...options, folder, marker });
+      } catch (error) {
+        if (!(error instanceof RecordedTwice)) throw error;
+        await owner.query('ROLLBACK TO SAVEPOINT nothing');
+        leaveOut(read, error);
+        log(`${error.object.version.key} is left out: ${error.message}. What was taken is taken anew`);
       }
-      await copyEvents(owner, store, folder, found, plan);
-      if (await enter(owner, store, found)) held.set(found.encoded.manifest.number, found.version.key);
-      log(`${found.version.key} is taken`);
     }
-    await sql.analyze(owner);
-    await refuseShorterRetention(owner, acceptLongerLocks);
-    const otherwise = await sql.insertObjectHolds(owner, [...held.keys()]);
-    await sql.insertReferenceData(owner, reference);
-    const [first] = plan.ledgers.values();
-    await sql.insertDeployment(owner, {
-      id: marker.deployment,
-      logOrigin: first!.origin.slice(0, -first!.ledger.length - 1),
-      createdAt: [...plan.ledgers.values()].map(({ created_at }) => created_at).sort()[0]!,
-      storeId: marker.id,
-      location: store.location,
-    });
     isUndone = false; // a connection that is lost now leaves all of it or nothing
     await owner.query('COMMIT');
-    return {
-      objects: objects.length,
-      heldOtherwise: otherwise.map((number) => held.get(number)!),
-      ledgers: [...plan.ledgers.values()],
-    };
+    return trail;
   } catch (error) {
     if (isUndone) log('Nothing was changed: what had been taken is out of the database again');
     throw error;
@@ -139,6 +118,67 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
     await owner.end();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** In the caller's transaction. Throws RecordedTwice for an object without which it is to be done again. */
+async function fill(
+  owner: pg.Client,
+  read: ReadObjects,
+  {
+    store,
+    folder,
+    marker,
+    onlineMonths,
+    now,
+    acceptLongerLocks,
+    log,
+  }: RebuildOptions & { folder: string; marker: { deployment: string; id: string } },
+): Promise<RebuiltTrail> {
+  const { objects, records, reference } = choose(read);
+  const plan = planOf(objects, records, onlineMonths, now);
+  for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
+  for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
+  for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
+  await sql.insertSuccessions(owner, records.successions);
+  await sql.insertPolicies(owner, [...records.policies.values()]);
+  for (const deletion of records.deletions.values()) await sql.insertDeletion(owner, deletion);
+  for (const hold of records.holds.values()) await sql.insertHold(owner, hold);
+  const held = new Map<string, string>();
+  for (const { found, removed } of objects) {
+    if (removed) {
+      await sql.insertRemovedObject(owner, removed);
+      continue;
+    }
+    await copyEvents(owner, store, folder, found, plan);
+    if (await enter(owner, store, found)) held.set(found.encoded.manifest.number, found.version.key);
+    log(`${found.version.key} is taken`);
+  }
+  await sql.analyze(owner);
+  await refuseShorterRetention(owner, acceptLongerLocks);
+  const otherwise = await sql.insertObjectHolds(owner, [...held.keys()]);
+  await sql.insertReferenceData(owner, reference);
+  const [first] = plan.ledgers.values();
+  await sql.insertDeployment(owner, {
+    id: marker.deployment,
+    logOrigin: first!.origin.slice(0, -first!.ledger.length - 1),
+    createdAt: [...plan.ledgers.values()].map(({ created_at }) => created_at).sort()[0]!,
+    storeId: marker.id,
+    location: store.location,
+  });
+  return {
+    objects: objects.length,
+    heldOtherwise: otherwise.map((number) => held.get(number)!),
+    ledgers: [...plan.ledgers.values()],
+  };
+}
+
+function leaveOut({ found, recordsIn, leftOut }: ReadObjects, { object, message }: RecordedTwice): void {
+  const { number } = object.encoded.manifest;
+  const others = found.get(number)!.filter((each) => each !== object);
+  if (others.length > 0) found.set(number, others);
+  else found.delete(number);
+  recordsIn.delete(object);
+  leftOut.push({ version: object.version, reason: message, mayBeDamaged: false });
 }
 
 /** Throws an Error for the operator who is to know what it is that would be mixed with the trail of the archive. */
@@ -161,6 +201,26 @@ interface LeftOut {
   mayBeDamaged: boolean;
 }
 
+/** Whole objects by their numbers, what those of events say that the service did, and what is none. */
+interface ReadObjects {
+  found: Map<string, FoundObject[]>;
+  recordsIn: Map<FoundObject, ServiceRecords>;
+  leftOut: LeftOut[];
+}
+
+/** An object holds an event id that its ledger has already: the service records none twice, so it did not write it. */
+class RecordedTwice extends Error {
+  constructor(
+    readonly object: FoundObject,
+    ledger: string,
+    cause: unknown,
+  ) {
+    super(`it holds an event id of ${ledger} that is in the ledger already, as the service never records one`, {
+      cause,
+    });
+  }
+}
+
 /** As objectKey makes them: the number, and the beginning of the SHA-256. */
 const OBJECT_NAME = /^[a-z]+\/([0-9]{12,18})-([0-9a-f]{16})\.[a-z]+$/;
 
@@ -169,14 +229,13 @@ const OBJECT_NAME = /^[a-z]+\/([0-9]{12,18})-([0-9a-f]{16})\.[a-z]+$/;
  * there counts: the others were left by exporters that had lost their turn. One that was removed, at the end of retention
  * or as superseded, is known by the record of that. The bucket may hold anything beside them, which must not keep an archive
  * from being read: what is no object, is one under another name, or is not locked as all are, is left out and told of.
- * Throws when one is missing otherwise, or damaged.
  */
-async function findObjects(
+async function readObjects(
   store: ObjectStore,
   thread: ArchiveThread,
   folder: string,
   log: (message: string) => void,
-): Promise<{ objects: KnownObject[]; records: RetentionRecords; reference: ReferenceEvent[] }> {
+): Promise<ReadObjects> {
   const found = new Map<string, FoundObject[]>();
   const recordsIn = new Map<FoundObject, ServiceRecords>();
   const leftOut: LeftOut[] = [];
@@ -210,6 +269,15 @@ async function findObjects(
   if (found.size === 0) {
     throw new Error(`${store.location} holds no object: there is nothing to rebuild from${named(leftOut)}`);
   }
+  return { found, recordsIn, leftOut };
+}
+
+/** What of all that was read the archive is. Throws when an object is missing otherwise, or the last one damaged. */
+function choose({ found, recordsIn, leftOut }: ReadObjects): {
+  objects: KnownObject[];
+  records: RetentionRecords;
+  reference: ReferenceEvent[];
+} {
   let objects: KnownObject[];
   try {
     objects = chooseObjects(found, recordsOf([...recordsIn.values()]).removed);
@@ -394,9 +462,10 @@ async function copyEvents(
   owner: pg.Client,
   store: ObjectStore,
   folder: string,
-  { version, encoded }: FoundObject,
+  object: FoundObject,
   { ledgers, monthEnds }: Plan,
 ): Promise<void> {
+  const { version, encoded } = object;
   if (!isManifest(encoded.manifest)) return;
   const { kind } = encoded.manifest;
   const isNeeded = encoded.manifest.ranges.some(
@@ -413,7 +482,11 @@ async function copyEvents(
       const rows: StoredRow<number>[] = await readRowGroup(file, footer, group);
       const own = rows.filter(({ sequence }) => BigInt(sequence) > begin);
       const online = own.filter(({ sequence }) => BigInt(sequence) > archivedTo);
-      if (own.length > 0) await sql.insertKeys(owner, ledger, own);
+      try {
+        if (own.length > 0) await sql.insertKeys(owner, ledger, own);
+      } catch (error) {
+        throw sqlState(error) === SqlState.uniqueViolation ? new RecordedTwice(object, ledger, error) : error;
+      }
       if (online.length > 0) await sql.insertEvents(owner, ledger, online);
     }
   });

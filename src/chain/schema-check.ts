@@ -15,7 +15,13 @@ import { flattenConjunctions } from './conjunctions.js';
 import { FindingList, type RecordedFinding } from './findings.js';
 import type { Verdict } from './range-verification.js';
 import { findStrayLedgers } from './trail.sql.js';
-import { describeSchema, findSetMonths, findUnmatchedMonths, listSealedTables, type SchemaFact } from './schema-check.sql.js';
+import {
+  describeSchema,
+  findSetMonths,
+  findUnmatchedMonths,
+  listSealedTables,
+  type SchemaFact,
+} from './schema-check.sql.js';
 
 /** What a schema says, by what it says it about. */
 export type SchemaFacts = Record<string, string>;

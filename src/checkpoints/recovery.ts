@@ -5,6 +5,7 @@ import { ArchivedRangeCheck } from '../archive/archived-range-check.js';
 import { insertRows, makeMonths, readMissingRows, type FoundEvents } from '../archive/missing-events.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { takeRecoveredHolds, type RecoveredHold } from '../archive/recovered-holds.js';
+import { sqlState, SqlState } from '../database/sqlstate.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import { readStoredRows } from '../events/stored-events.js';
 import { leafHash } from '../integrity/event.js';
@@ -317,6 +318,10 @@ async function attemptRecovery(means: RecoveryMeans, ledger: string, from: Sourc
   } catch (error) {
     await owner.query('ROLLBACK');
     if (error instanceof ArchiveObjectError) throw new RecoveryRefused(error.message, { cause: error });
+    if (sqlState(error) === SqlState.uniqueViolation) {
+      const what = 'an object holds an event id that the ledger has already, as the service never records one';
+      throw new RecoveryRefused(`${what}: somebody else has made it. Begin again with --signed-only`, { cause: error });
+    }
     throw error;
   }
 }

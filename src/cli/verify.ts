@@ -84,7 +84,8 @@ export async function verifyTrail(
     await refuseDuringRebuild(pool);
     const anchors = await verifyAnchors(config, pool, logger, log);
     const there = await ledgerNames(pool);
-    if (there.length === 0) throw new Error('The database is empty: no trail has begun in it, and nothing was verified');
+    if (there.length === 0)
+      throw new Error('The database is empty: no trail has begun in it, and nothing was verified');
     for (const ledger of named) if (!there.includes(ledger)) throw new NoSuchLedger(`There is no ledger ${ledger}`);
     const ledgers: VerifiedLedger[] = [];
     for (const ledger of named.length > 0 ? named : there) {

@@ -146,7 +146,8 @@ const SET_BY_HAND =
 /** What the database says of a month that it does not close or seal, by SQLSTATE. */
 const WHY_STUCK: Readonly<Record<string, string>> = {
   [SqlState.monthDamaged]: 'is not whole. Verify the ledger, and see docs/archive.md, Months that are stuck',
-  [SqlState.outOfTurn]: 'may not be moved on now. Start the job schema-check, and see docs/archive.md, Months that are stuck',
+  [SqlState.outOfTurn]:
+    'may not be moved on now. Start the job schema-check, and see docs/archive.md, Months that are stuck',
   [SqlState.duplicateObject]: SET_BY_HAND,
   [SqlState.uniqueViolation]: SET_BY_HAND,
   [SqlState.undefinedTable]: `has no table: ${SET_BY_HAND}`,
