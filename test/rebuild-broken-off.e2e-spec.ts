@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,9 +50,9 @@ beforeEach(async () => {
 });
 afterEach(() => copy.drop());
 
-function startOn(database: TestDatabase): Promise<TestService> {
+function startOn(database: TestDatabase, url = test.url): Promise<TestService> {
   return startService({
-    env: { ARCHIVE_URL: test.url, SIGNING_KEY_FILE: join(folder, 'key.pem'), ARCHIVE_EXPORT_AGE: '24h' },
+    env: { ARCHIVE_URL: url, SIGNING_KEY_FILE: join(folder, 'key.pem'), ARCHIVE_EXPORT_AGE: '24h' },
     database,
   });
 }
@@ -118,13 +118,16 @@ onFolders('a rebuild that is killed', () => {
     expect([recovered.code, recovered.stdout]).toEqual([0, expect.stringContaining('main: nothing was brought back')]);
     const verified = await truetrail(environment(), 'verify');
     expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining('main: valid')]);
-    const service = await startOn(copy);
+    const own = folderStore(); // what is signed now is of this copy alone
+    cpSync(fileURLToPath(test.url), fileURLToPath(own.url), { recursive: true });
+    const service = await startOn(copy, own.url);
     try {
       await record(service, 3);
       expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done', outcome: { refused: [] } });
       expect(await verify(service)).toMatchObject({ verdict: 'valid' });
     } finally {
       await service.close();
+      own.close();
     }
     await checkTrail(copy.adminUrl, 'main');
   });
