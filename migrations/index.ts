@@ -33,6 +33,7 @@ import { KeepHeldReports1797552100000 } from './1797552100000-keep-held-reports.
 import { KeepWhatReportsRead1797638400000 } from './1797638400000-keep-what-reports-read.js';
 import { JudgeFeedbackAgain1797642371000 } from './1797642371000-judge-feedback-again.js';
 import { ReadTablesOfKeys1797650067000 } from './1797650067000-read-tables-of-keys.js';
+import { KeepUnrecordedRecoveries1797663245000 } from './1797663245000-keep-unrecorded-recoveries.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -71,4 +72,5 @@ export const MIGRATIONS = [
   KeepWhatReportsRead1797638400000,
   JudgeFeedbackAgain1797642371000,
   ReadTablesOfKeys1797650067000,
+  KeepUnrecordedRecoveries1797663245000,
 ];

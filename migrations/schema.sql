@@ -1799,6 +1799,23 @@ COMMENT ON COLUMN trees.open_leaves IS 'Hashes of the leaves past the last full 
 
 GRANT SELECT ON trees TO truetrail_service;
 
+CREATE TABLE unrecorded_recoveries (
+  event_id uuid NOT NULL,
+  ledger text COLLATE "C" NOT NULL,
+  operator text COLLATE "C" NOT NULL,
+  state jsonb NOT NULL,
+  recovered_at timestamp with time zone NOT NULL,
+  CONSTRAINT unrecorded_recoveries_pkey PRIMARY KEY (event_id)
+);
+
+COMMENT ON TABLE unrecorded_recoveries IS 'What recoveries have brought back into ledgers and is not on record in the ledger of the service yet';
+
+COMMENT ON COLUMN unrecorded_recoveries.event_id IS 'Of the event that will record it: recorded twice, it counts once';
+
+COMMENT ON COLUMN unrecorded_recoveries.operator IS 'Who ran the recovery';
+
+COMMENT ON COLUMN unrecorded_recoveries.state IS 'What that event will say';
+
 CREATE TABLE verifications (
   id uuid NOT NULL,
   ledger text COLLATE "C" NOT NULL,

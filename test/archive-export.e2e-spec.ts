@@ -313,7 +313,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     it('keeps to its store: that of another database is refused', async () => {
       await record(5);
       await run(true);
-      const other = await startService({ env: { ARCHIVE_URL: test.url } });
+      const other = await startService({ env: { ARCHIVE_URL: 'off' } }); // it would not start in this archive
       try {
         const pool = other.app.get<pg.Pool>(POOL);
         const theirs = new Exporter(

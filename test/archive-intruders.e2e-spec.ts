@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -15,6 +15,7 @@ import { FORMAT_DESCRIPTION } from '../src/archive/format-description.js';
 import type { NewObject, ObjectStore } from '../src/archive/object-store.js';
 import { loadCompression } from '../src/archive/parquet-file.js';
 import { rebuildFromArchive } from '../src/cli/rebuild.js';
+import { recover } from '../src/cli/recover.js';
 import { readConfig } from '../src/config/config.js';
 import { losslessTypes } from '../src/database/connection.js';
 import { POOL } from '../src/database/tokens.js';
@@ -27,7 +28,7 @@ import { createTestDatabase } from './support/database.js';
 import { query } from './support/keys.js';
 import { objectOf, STORES, storeWith, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS, moveTrailClock } from './support/trail-clock.js';
-import { runJob } from './support/verification.js';
+import { runJob, verify as verifyLedger } from './support/verification.js';
 
 /*
  * Whoever reads the database and may write into the bucket can tell which object comes next, and under which name, and can
@@ -283,6 +284,72 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         [ahead, other].map((key) => ['object-unknown', key]),
       );
       expect(again).not.toBe(ahead);
+    });
+
+    it('tells of one that goes on where it ends, with what to do, and that takes the number', async () => {
+      await record(3);
+      await run();
+      const [end] = await readStoredRows(admin, 'main', 3n, 3n, 1);
+      const forged = hashed({ ...end!, sequence: '4', user_id: 'mallory' }, end!.event_hash);
+      const key = await forge([forged]);
+      // were it event 4 that a restored database lacks
+      const recovered = (signedOnly: boolean) =>
+        recover(
+          readConfig({
+            ...{ DATABASE_URL: service.database.serviceUrl, DATABASE_OWNER_URL: service.database.ownerUrl },
+            ...{ ARCHIVE_URL: test.url, DATA_DIR: folder, LOG_LEVEL: 'silent' },
+          }),
+          { signedOnly, close: [] },
+          () => undefined,
+        );
+      const refusal = expect.stringMatching(/holds an event id that the ledger has already.*--signed-only/);
+      for (const [signedOnly, expected] of [
+        [false, refusal],
+        [true, null],
+      ] as const) {
+        const { ledgers: outcomes } = await recovered(signedOnly);
+        expect(outcomes.find(({ ledger }) => ledger === 'main')).toMatchObject({ recovered: null, refusal: expected });
+      }
+      await record(1);
+      for (let i = 0; i < 2; i++) {
+        // nothing else is recorded: nobody takes its number
+        expect(await run()).toMatchObject({
+          ...{ objects: 0, adopted: 0 },
+          refused: [{ ledger: 'main', sequence: '4', reason: expect.stringContaining(`${key}: `) }],
+        });
+      }
+      const { refused } = await run();
+      expect(refused[0]!.reason).toMatch(/main is left out until another object has its number: see docs\/runbooks.md/);
+      const rebuilt = async () => {
+        const lines: string[] = [];
+        const copy = await createTestDatabase();
+        const config = readConfig({
+          ...{ DATABASE_URL: copy.serviceUrl, DATABASE_OWNER_URL: copy.ownerUrl, ARCHIVE_URL: test.url },
+          ...{ DATA_DIR: folder, LOG_LEVEL: 'silent' },
+        });
+        const ledgers = await rebuildFromArchive(config, (line) => lines.push(line));
+        await copy.drop();
+        return { main: ledgers.find(({ ledger }) => ledger === 'main'), lines };
+      };
+      // its event id is another event's
+      const without = await rebuilt();
+      expect(without.main).toMatchObject({ size: '3', verdict: 'valid' });
+      expect(without.lines).toContainEqual(expect.stringMatching(`^${key} is left out: it holds an event id of main`));
+      // with one of its own a rebuild at this moment has nothing better, and says of what nothing shows who made it
+      const better = [forged, hashed({ ...end!, event_id: randomUUID(), sequence: '5', user_id: 'mallory' }, null)];
+      better[0] = hashed({ ...forged, event_id: randomUUID() }, end!.event_hash);
+      better[1] = hashed(better[1]!, better[0].event_hash);
+      await forge(better);
+      expect((await rebuilt()).main).toMatchObject({ size: '5', unsigned: { from_sequence: '1', to_sequence: '5' } });
+      // as the runbook says: the ledger is verified, which is recorded in another one
+      expect(await verifyLedger(service)).toMatchObject({ verdict: 'valid' });
+      expect(await run()).toMatchObject({ objects: 1, refused: [{ ledger: 'main' }, { ledger: 'main' }] });
+      expect(await run()).toMatchObject({ objects: 1, refused: [] });
+      const [last] = await query<{ size: string }>(
+        service.database,
+        `SELECT max(to_sequence) AS size FROM archive_ranges WHERE ledger = 'main'`,
+      );
+      expect(last).toEqual({ size: '4' });
     });
   },
 );

@@ -36,6 +36,8 @@ const TABLES: Record<string, readonly string[]> = {
   verifications: ['INSERT', 'SELECT', 'UPDATE'],
   // of the migrations alone
   schema_migrations_id_seq: [],
+  // of the owner's recoveries alone
+  unrecorded_recoveries: [],
   // each is compared with its own index
   ...Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`event_keys_${i}`, ['SELECT']])),
 };

@@ -84,9 +84,12 @@ export async function readArchiveEnds(database: Database): Promise<ArchiveEnd[]>
   return rows;
 }
 
-/** The database's id, which its store must have as well, and the number that the next object gets. */
-export async function readArchiveState(database: Database): Promise<{ deployment: string; next: bigint }> {
-  const { rows } = await database.query<{ deployment: string; next: string }>(
+/**
+ * The database's id, which its store must have as well, null where no trail has begun yet; and the number that the next
+ * object gets.
+ */
+export async function readArchiveState(database: Database): Promise<{ deployment: string | null; next: bigint }> {
+  const { rows } = await database.query<{ deployment: string | null; next: string }>(
     `SELECT (SELECT id FROM deployment) AS deployment, coalesce(max(number), 0) + 1 AS next FROM archive_objects`,
   );
   return { deployment: rows[0]!.deployment, next: BigInt(rows[0]!.next) };

@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type pg from 'pg';
 import type { Config } from '../config/config.js';
+import { refuseDuringRebuild } from '../database/work-alone.js';
 import { ANCHOR_PREFIX } from '../integrity/anchor.js';
 import { canonicalize, type JsonObject } from '../integrity/canonical-json.js';
 import { COSIGNATURE_PREFIX } from '../integrity/cosignature-object.js';
@@ -61,6 +62,7 @@ const MARKER_YEARS = 10;
  */
 export async function claimStore(store: ObjectStore, pool: pg.Pool): Promise<void> {
   const { deployment } = await sql.readArchiveState(pool);
+  if (deployment === null) throw new Error(`No trail has begun in this database: it is tied to no ${store.location}`);
   const known = await sql.claimedStore(pool);
   let marker = await readMarker(store);
   if (known === null && !marker) {
@@ -126,7 +128,27 @@ export async function findOwnStore(
   if (!marker) return { store, is: (await isEmpty(store)) ? 'new' : 'unmarked' };
   const { deployment } = await sql.readArchiveState(pool);
   if (marker.deployment === deployment) return { store, is: 'ours' };
+  if (deployment === null) throw await whyNoneBegins(store, pool);
   throw new Error(`${isOfAnother(store)}: give this database the ARCHIVE_URL of its own archive`);
+}
+
+/**
+ * Throws an Error for the operator where a database in which no trail has begun is given the archive of one: a second
+ * trail would begin there, under the name of the first, perhaps, and nothing of it would be archived. Throws what the
+ * store throws.
+ */
+export async function refuseArchiveOfOther(store: ObjectStore, pool: pg.Pool): Promise<void> {
+  const hasBegun = async (): Promise<boolean> => (await sql.readArchiveState(pool)).deployment !== null;
+  // asked again: another replica may have begun the trail meanwhile, and tied the store to it
+  if (!(await hasBegun()) && (await readMarker(store)) && !(await hasBegun())) throw await whyNoneBegins(store, pool);
+}
+
+async function whyNoneBegins(store: ObjectStore, pool: pg.Pool): Promise<Error> {
+  await refuseDuringRebuild(pool);
+  return new Error(
+    `${isOfAnother(store)}, and this database is empty. \`truetrail rebuild\` makes it the one of that archive; if this ` +
+      'is to be a new installation, give it a prefix or bucket of its own by ARCHIVE_URL',
+  );
 }
 
 async function isEmpty(store: ObjectStore, prefix = ''): Promise<boolean> {

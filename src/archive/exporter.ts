@@ -393,8 +393,10 @@ export class Exporter {
           await this.catalogue(work, version, found);
         } catch (error) {
           if (!isUnfit(error) || (await sql.readArchiveState(this.pool)).next !== work.next) throw error;
-          if (error instanceof ArchiveObjectError && error.at)
-            work.outcome.refused.push({ ...error.at, reason: `${version.key}: ${error.message}` });
+          if (error instanceof ArchiveObjectError && error.at) {
+            const until = `${error.at.ledger} is left out until another object has its number: see docs/runbooks.md, TruetrailArchiveBehind`;
+            work.outcome.refused.push({ ...error.at, reason: `${version.key}: ${error.message}; ${until}` });
+          }
           work.log.error(
             { err: error, object: version.key, alarm: 'archive-unknown-object' },
             'an object of the archive is in no catalogue and is not what it should be',

@@ -12,13 +12,26 @@ import type {
   RemovedObject,
 } from './retention-records.js';
 
-/** What an empty schema has; a rebuild begins with nothing else. */
-export async function isEmpty(owner: pg.ClientBase): Promise<boolean> {
-  const { rows } = await owner.query<{ used: boolean }>(
-    `SELECT EXISTS (SELECT FROM deployment) OR EXISTS (SELECT FROM ledgers) OR EXISTS (SELECT FROM archive_objects)
-         OR EXISTS (SELECT FROM event_keys) AS used`,
+/** What a database holds before a rebuild: nothing, the trail of a deployment, or some of a trail and no deployment. */
+export type HeldBefore = { is: 'nothing' } | { is: 'part' } | { is: 'trail'; deployment: string; logOrigin: string };
+
+/** Keeps everybody from beginning a trail before the transaction ends. */
+export async function lockDeployment(owner: pg.ClientBase): Promise<HeldBefore> {
+  await owner.query('LOCK TABLE deployment IN EXCLUSIVE MODE');
+  const { rows } = await owner.query<{ deployment: string | null; log_origin: string | null; used: boolean }>(
+    `SELECT (SELECT id FROM deployment) AS deployment, (SELECT log_origin FROM deployment) AS log_origin,
+         EXISTS (SELECT FROM ledgers) OR EXISTS (SELECT FROM archive_objects) OR EXISTS (SELECT FROM event_keys) AS used`,
   );
-  return !rows[0]!.used;
+  const { deployment, log_origin: logOrigin, used } = rows[0]!;
+  if (deployment !== null) return { is: 'trail', deployment, logOrigin: logOrigin! };
+  return { is: used ? 'part' : 'nothing' };
+}
+
+/** So that what is read next is planned by what is there now: nothing of it is seen by autovacuum before the commit. */
+export async function analyze(owner: pg.ClientBase): Promise<void> {
+  await owner.query(
+    'ANALYZE audit_events, event_keys, month_ranges, archive_objects, archive_ranges, archive_contents',
+  );
 }
 
 /** A ledger, and where it ends. */
@@ -110,7 +123,6 @@ async function insertRanges(
 
 /** Enters an object that is not in the store any more, as its removal was recorded. */
 export async function insertRemovedObject(owner: pg.ClientBase, object: RemovedObject): Promise<void> {
-  await owner.query('BEGIN');
   await owner.query(
     `INSERT INTO archive_objects
          (number, kind, location, object_key, version_id, format, sha256, bytes, events, reason, created_by, archived_at)
@@ -131,7 +143,6 @@ export async function insertRemovedObject(owner: pg.ClientBase, object: RemovedO
     object.deletion,
     object.removed_at,
   ]);
-  await owner.query('COMMIT');
 }
 
 /** Enters by the successor which ledger each one succeeds; both are there. */
@@ -166,7 +177,6 @@ export async function insertPolicies(owner: pg.ClientBase, policies: readonly Re
  * more. The ledgers are there.
  */
 export async function insertReferenceData(owner: pg.ClientBase, events: readonly ReferenceEvent[]): Promise<void> {
-  await owner.query('BEGIN');
   for (const event of events) {
     await owner.query('SELECT enter_reference_change($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
       ...[event.ledger, event.sequence, event.event_id, event.recorded_at, event.entity_type, event.entity_id],
@@ -177,7 +187,6 @@ export async function insertReferenceData(owner: pg.ClientBase, events: readonly
     `INSERT INTO reference_progress (ledger, taken_to)
        SELECT h.ledger, h.size FROM ledger_heads AS h WHERE h.ledger ~ '^_service(-[1-9][0-9]*)?$'`,
   );
-  await owner.query('COMMIT');
 }
 
 /** Enters the deletion of a month, which must be there. */
@@ -199,13 +208,6 @@ export async function insertDeletion(owner: pg.ClientBase, deletion: RecordedDel
 
 /** Enters a legal hold as the acts on record left it, with these acts. */
 export async function insertHold(owner: pg.ClientBase, hold: RecordedHold): Promise<void> {
-  await owner.query('BEGIN');
-  await insertHoldRows(owner, hold);
-  await owner.query('COMMIT');
-}
-
-/** The same, in a transaction of the caller's. */
-export async function insertHoldRows(owner: pg.ClientBase, hold: RecordedHold): Promise<void> {
   await owner.query(
     `INSERT INTO legal_holds
          (id, state, asked_by, ledgers, entity_type, entity_id, user_id, event_type, recorded_from, recorded_to, reason,

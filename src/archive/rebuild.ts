@@ -6,6 +6,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
+import { sqlState, SqlState } from '../database/sqlstate.js';
+import { takeAlone } from '../database/work-alone.js';
 import { addMonths, monthOf } from '../partitions/months.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import {
@@ -63,11 +65,14 @@ export interface RebuiltTrail {
  * Makes an empty database the one that an archive is of: ledgers, events, keys, months and the catalogue. Every object is
  * read back and recomputed first. What was never archived is not there: each ledger ends where its archive does.
  *
+ * All of it is one transaction: killed midway, it leaves the database as empty as it was, and nobody sees a part of it.
+ * Until it ends no other rebuild or recovery begins on the database, and no service starts on it.
+ *
  * Throws an Error for the operator when the database is not empty, when the archive is not whole, and when an object is
- * locked for longer than the policies say that there are records of. Killed midway, it leaves a database that is neither empty nor a deployment: to be made anew.
+ * locked for longer than the policies say that there are records of; nothing has changed then.
  */
 export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
-  const { store, ownerUrl, onlineMonths, now, acceptLongerLocks, log } = options;
+  const { store, ownerUrl, log } = options;
   const marker = await readMarker(store);
   if (!marker) throw new Error(`${store.location} holds no archive: it has no store.json`);
   const owner = new pg.Client(
@@ -82,51 +87,110 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
   await owner.connect();
   const folder = await makeWorkingFolder('rebuild');
   const thread = new ArchiveThread({ url: ownerUrl, lockTimeoutMs: LOCK_TIMEOUT_MS });
+  let isUndone = false;
   try {
-    if (!(await sql.isEmpty(owner))) {
-      throw new Error('The database is not empty: a rebuild begins with a new one. Nothing was changed');
-    }
+    await takeAlone(owner, 'rebuild');
+    await owner.query('BEGIN');
+    requireEmpty(await sql.lockDeployment(owner), marker.deployment, store);
     await loadCompression();
-    const { objects, records, reference } = await findObjects(store, thread, folder, log);
-    const plan = planOf(objects, records, onlineMonths, now);
-    for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
-    for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
-    for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
-    await sql.insertSuccessions(owner, records.successions);
-    await sql.insertPolicies(owner, [...records.policies.values()]);
-    for (const deletion of records.deletions.values()) await sql.insertDeletion(owner, deletion);
-    for (const hold of records.holds.values()) await sql.insertHold(owner, hold);
-    const held = new Map<string, string>();
-    for (const { found, removed } of objects) {
-      if (removed) {
-        await sql.insertRemovedObject(owner, removed);
-        continue;
+    const read = await readObjects(store, thread, folder, log);
+    isUndone = true;
+    await owner.query('SAVEPOINT nothing');
+    let trail: RebuiltTrail | undefined;
+    while (!trail) {
+      try {
+        trail = await fill(owner, read, { ...options, folder, marker });
+      } catch (error) {
+        if (!(error instanceof RecordedTwice)) throw error;
+        await owner.query('ROLLBACK TO SAVEPOINT nothing');
+        leaveOut(read, error);
+        log(`${error.object.version.key} is left out: ${error.message}. What was taken is taken anew`);
       }
-      await copyEvents(owner, store, folder, found, plan);
-      if (await enter(owner, store, found)) held.set(found.encoded.manifest.number, found.version.key);
-      log(`${found.version.key} is in the database`);
     }
-    await refuseShorterRetention(owner, acceptLongerLocks);
-    const otherwise = await sql.insertObjectHolds(owner, [...held.keys()]);
-    await sql.insertReferenceData(owner, reference);
-    const [first] = plan.ledgers.values();
-    await sql.insertDeployment(owner, {
-      id: marker.deployment,
-      logOrigin: first!.origin.slice(0, -first!.ledger.length - 1),
-      createdAt: [...plan.ledgers.values()].map(({ created_at }) => created_at).sort()[0]!,
-      storeId: marker.id,
-      location: store.location,
-    });
-    return {
-      objects: objects.length,
-      heldOtherwise: otherwise.map((number) => held.get(number)!),
-      ledgers: [...plan.ledgers.values()],
-    };
+    isUndone = false; // a connection that is lost now leaves all of it or nothing
+    await owner.query('COMMIT');
+    return trail;
+  } catch (error) {
+    if (isUndone) log('Nothing was changed: what had been taken is out of the database again');
+    throw error;
   } finally {
     await thread.close();
     await owner.end();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** In the caller's transaction. Throws RecordedTwice for an object without which it is to be done again. */
+async function fill(
+  owner: pg.Client,
+  read: ReadObjects,
+  {
+    store,
+    folder,
+    marker,
+    onlineMonths,
+    now,
+    acceptLongerLocks,
+    log,
+  }: RebuildOptions & { folder: string; marker: { deployment: string; id: string } },
+): Promise<RebuiltTrail> {
+  const { objects, records, reference } = choose(read);
+  const plan = planOf(objects, records, onlineMonths, now);
+  for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
+  for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
+  for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
+  await sql.insertSuccessions(owner, records.successions);
+  await sql.insertPolicies(owner, [...records.policies.values()]);
+  for (const deletion of records.deletions.values()) await sql.insertDeletion(owner, deletion);
+  for (const hold of records.holds.values()) await sql.insertHold(owner, hold);
+  const held = new Map<string, string>();
+  for (const { found, removed } of objects) {
+    if (removed) {
+      await sql.insertRemovedObject(owner, removed);
+      continue;
+    }
+    await copyEvents(owner, store, folder, found, plan);
+    if (await enter(owner, store, found)) held.set(found.encoded.manifest.number, found.version.key);
+    log(`${found.version.key} is taken`);
+  }
+  await sql.analyze(owner);
+  await refuseShorterRetention(owner, acceptLongerLocks);
+  const otherwise = await sql.insertObjectHolds(owner, [...held.keys()]);
+  await sql.insertReferenceData(owner, reference);
+  const [first] = plan.ledgers.values();
+  await sql.insertDeployment(owner, {
+    id: marker.deployment,
+    logOrigin: first!.origin.slice(0, -first!.ledger.length - 1),
+    createdAt: [...plan.ledgers.values()].map(({ created_at }) => created_at).sort()[0]!,
+    storeId: marker.id,
+    location: store.location,
+  });
+  return {
+    objects: objects.length,
+    heldOtherwise: otherwise.map((number) => held.get(number)!),
+    ledgers: [...plan.ledgers.values()],
+  };
+}
+
+function leaveOut({ found, recordsIn, leftOut }: ReadObjects, { object, message }: RecordedTwice): void {
+  const { number } = object.encoded.manifest;
+  const others = found.get(number)!.filter((each) => each !== object);
+  if (others.length > 0) found.set(number, others);
+  else found.delete(number);
+  recordsIn.delete(object);
+  leftOut.push({ version: object.version, reason: message, mayBeDamaged: false });
+}
+
+/** Throws an Error for the operator who is to know what it is that would be mixed with the trail of the archive. */
+function requireEmpty(before: sql.HeldBefore, deployment: string, store: ObjectStore): void {
+  if (before.is === 'nothing') return;
+  const what =
+    before.is === 'part'
+      ? 'it holds a part of a trail, as a rebuild of an earlier release left that was broken off. Drop it, and make a new one'
+      : before.deployment === deployment
+        ? `it is that of this archive already, which was rebuilt, or was never lost. \`truetrail recover\` brings back what it lacks of what was signed and archived, and \`truetrail verify\` verifies it, before the service starts: see docs/recovery.md`
+        : `it is that of another installation (${before.logOrigin}) than ${store.location}. Give an empty one by DATABASE_URL, or the ARCHIVE_URL of its own archive`;
+  throw new Error(`The database is not empty: ${what}. Nothing was changed`);
 }
 
 /** A version in the folder of a kind that is none of the archive's objects. */
@@ -137,6 +201,26 @@ interface LeftOut {
   mayBeDamaged: boolean;
 }
 
+/** Whole objects by their numbers, what those of events say that the service did, and what is none. */
+interface ReadObjects {
+  found: Map<string, FoundObject[]>;
+  recordsIn: Map<FoundObject, ServiceRecords>;
+  leftOut: LeftOut[];
+}
+
+/** An object holds an event id that its ledger has already: the service records none twice, so it did not write it. */
+class RecordedTwice extends Error {
+  constructor(
+    readonly object: FoundObject,
+    ledger: string,
+    cause: unknown,
+  ) {
+    super(`it holds an event id of ${ledger} that is in the ledger already, as the service never records one`, {
+      cause,
+    });
+  }
+}
+
 /** As objectKey makes them: the number, and the beginning of the SHA-256. */
 const OBJECT_NAME = /^[a-z]+\/([0-9]{12,18})-([0-9a-f]{16})\.[a-z]+$/;
 
@@ -145,14 +229,13 @@ const OBJECT_NAME = /^[a-z]+\/([0-9]{12,18})-([0-9a-f]{16})\.[a-z]+$/;
  * there counts: the others were left by exporters that had lost their turn. One that was removed, at the end of retention
  * or as superseded, is known by the record of that. The bucket may hold anything beside them, which must not keep an archive
  * from being read: what is no object, is one under another name, or is not locked as all are, is left out and told of.
- * Throws when one is missing otherwise, or damaged.
  */
-async function findObjects(
+async function readObjects(
   store: ObjectStore,
   thread: ArchiveThread,
   folder: string,
   log: (message: string) => void,
-): Promise<{ objects: KnownObject[]; records: RetentionRecords; reference: ReferenceEvent[] }> {
+): Promise<ReadObjects> {
   const found = new Map<string, FoundObject[]>();
   const recordsIn = new Map<FoundObject, ServiceRecords>();
   const leftOut: LeftOut[] = [];
@@ -186,6 +269,15 @@ async function findObjects(
   if (found.size === 0) {
     throw new Error(`${store.location} holds no object: there is nothing to rebuild from${named(leftOut)}`);
   }
+  return { found, recordsIn, leftOut };
+}
+
+/** What of all that was read the archive is. Throws when an object is missing otherwise, or the last one damaged. */
+function choose({ found, recordsIn, leftOut }: ReadObjects): {
+  objects: KnownObject[];
+  records: RetentionRecords;
+  reference: ReferenceEvent[];
+} {
   let objects: KnownObject[];
   try {
     objects = chooseObjects(found, recordsOf([...recordsIn.values()]).removed);
@@ -361,7 +453,7 @@ async function refuseShorterRetention(owner: pg.ClientBase, acceptLongerLocks: b
   if (longer.length === 0) return;
   const [{ object_key, locked_until, retain_until }] = longer as [sql.LongerLock];
   throw new Error(
-    `${longer.length} objects are locked for longer than any policy says that the archive has a record of: ${object_key} until ${locked_until}, by the policies ${retain_until === null ? 'not at all' : `until ${retain_until}`}. A retention policy is lost. If these locks were set by hand, begin anew with --accept-longer-locks, and add the policies that are missing before the service records anything`,
+    `${longer.length} objects are locked for longer than any policy says that the archive has a record of: ${object_key} until ${locked_until}, by the policies ${retain_until === null ? 'not at all' : `until ${retain_until}`}. A retention policy is lost. If these locks were set by hand, begin again with --accept-longer-locks, and add the policies that are missing before the service records anything`,
   );
 }
 
@@ -370,9 +462,10 @@ async function copyEvents(
   owner: pg.Client,
   store: ObjectStore,
   folder: string,
-  { version, encoded }: FoundObject,
+  object: FoundObject,
   { ledgers, monthEnds }: Plan,
 ): Promise<void> {
+  const { version, encoded } = object;
   if (!isManifest(encoded.manifest)) return;
   const { kind } = encoded.manifest;
   const isNeeded = encoded.manifest.ranges.some(
@@ -389,10 +482,12 @@ async function copyEvents(
       const rows: StoredRow<number>[] = await readRowGroup(file, footer, group);
       const own = rows.filter(({ sequence }) => BigInt(sequence) > begin);
       const online = own.filter(({ sequence }) => BigInt(sequence) > archivedTo);
-      await owner.query('BEGIN');
-      if (own.length > 0) await sql.insertKeys(owner, ledger, own);
+      try {
+        if (own.length > 0) await sql.insertKeys(owner, ledger, own);
+      } catch (error) {
+        throw sqlState(error) === SqlState.uniqueViolation ? new RecordedTwice(object, ledger, error) : error;
+      }
       if (online.length > 0) await sql.insertEvents(owner, ledger, online);
-      await owner.query('COMMIT');
     }
   });
 }
@@ -406,7 +501,6 @@ async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }:
     (sum, { from_sequence, to_sequence }) => sum + BigInt(to_sequence) - BigInt(from_sequence) + 1n,
     0n,
   );
-  await owner.query('BEGIN');
   await sql.insertObject(owner, {
     number: manifest.number,
     kind: manifest.kind,
@@ -422,6 +516,5 @@ async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }:
     ranges: manifest.ranges,
     contents: manifest.kind === 'month' ? encoded.contents : [],
   });
-  await owner.query('COMMIT');
   return legalHold;
 }

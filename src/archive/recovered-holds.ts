@@ -64,7 +64,7 @@ export async function takeRecoveredHolds(
   const recovered: RecoveredHold[] = [];
   for (const [id, { before, after }] of holds) {
     if (!after || after === before) continue;
-    await (before ? sql.updateHold(owner, after, before.acts.length) : sql.insertHoldRows(owner, after));
+    await (before ? sql.updateHold(owner, after, before.acts.length) : sql.insertHold(owner, after));
     recovered.push({ id, state: after.state });
     log(`legal hold ${id} is ${after.state}, as the acts on record left it`);
   }

@@ -165,6 +165,45 @@ export async function listSealedTables(database: Database): Promise<Set<string>>
   return new Set(rows.map((row) => row.partition_name));
 }
 
+/** A month whose state in the catalogue is none that the functions leave, and what shows that, as a clause of a sentence. */
+export interface SetMonth {
+  month: string;
+  state: string;
+  reason: string;
+}
+
+/**
+ * Months whose state somebody has set by hand. In one statement, since each step of a month is one transaction: it leaves
+ * state, guard, ranges and the ledgers' `archived_to` in agreement.
+ */
+export async function findSetMonths(database: Database): Promise<SetMonth[]> {
+  const { rows } = await database.query<SetMonth>(
+    `SELECT m.month::text, m.state, coalesce(
+         CASE WHEN m.state IN ('open', 'closed') AND EXISTS (
+                SELECT FROM pg_constraint AS c JOIN pg_class AS t ON t.oid = c.conrelid
+                  WHERE t.relnamespace = 'public'::regnamespace AND t.relname = m.partition_name
+                    AND c.conname = m.partition_name || '_sealed_check')
+              THEN 'its table is guarded as that of a sealed month' END,
+         CASE WHEN m.state IN ('open', 'closed') AND EXISTS (SELECT FROM month_ranges AS r WHERE r.month = m.month)
+              THEN 'month_ranges has what it held when it was sealed' END,
+         CASE WHEN m.state = 'sealed' THEN (
+           SELECT 'events of ' || r.ledger || ' up to ' || h.archived_to || ' are read from the archive already, its own from '
+                    || r.from_sequence || ' on among them'
+             FROM month_ranges AS r JOIN ledger_heads AS h USING (ledger)
+             WHERE r.month = m.month AND h.archived_to >= r.from_sequence ORDER BY r.ledger LIMIT 1) END,
+         CASE WHEN m.state IN ('retired', 'dropped') THEN (
+           SELECT 'events of ' || r.ledger || ' are read from the archive up to ' || h.archived_to || ' alone, where it holds '
+                    || r.from_sequence || ' to ' || r.to_sequence
+             FROM month_ranges AS r JOIN ledger_heads AS h USING (ledger)
+             WHERE r.month = m.month AND h.archived_to < r.to_sequence ORDER BY r.ledger LIMIT 1) END,
+         CASE WHEN m.state = 'retired' THEN (
+           SELECT 'the month ' || b.month || ' before it is ' || b.state || ', and months are retired in their order'
+             FROM months AS b WHERE b.month < m.month AND b.state NOT IN ('retired', 'dropped') ORDER BY b.month LIMIT 1) END) AS reason
+       FROM months AS m ORDER BY m.month`,
+  );
+  return rows.filter(({ reason }: { reason: string | null }) => reason !== null);
+}
+
 /** Names of the tables and functions that the service's schema has now; for writing down what it should have. */
 export async function listSchemaObjects(database: Database): Promise<{ tables: string[]; functions: string[] }> {
   const { rows } = await database.query<{ tables: string[]; functions: string[] }>(

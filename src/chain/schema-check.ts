@@ -15,7 +15,13 @@ import { flattenConjunctions } from './conjunctions.js';
 import { FindingList, type RecordedFinding } from './findings.js';
 import type { Verdict } from './range-verification.js';
 import { findStrayLedgers } from './trail.sql.js';
-import { describeSchema, findUnmatchedMonths, listSealedTables, type SchemaFact } from './schema-check.sql.js';
+import {
+  describeSchema,
+  findSetMonths,
+  findUnmatchedMonths,
+  listSealedTables,
+  type SchemaFact,
+} from './schema-check.sql.js';
 
 /** What a schema says, by what it says it about. */
 export type SchemaFacts = Record<string, string>;
@@ -81,6 +87,9 @@ export class SchemaCheck {
             ? `month ${name} of the catalogue is no part of the trail`
             : `table ${name} is no month of the catalogue`,
         );
+      }
+      for (const { month, state, reason } of await findSetMonths(this.pool)) {
+        add(`month ${month} is ${state} in the catalogue, and ${reason}: its state was set by hand`);
       }
       for (const { ledger, sequence } of await findStrayLedgers(this.pool)) {
         const detail = `there are events of a ledger ${ledger}, which does not exist`;

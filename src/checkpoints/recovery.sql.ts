@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { readJson, type JsonObject } from '../integrity/strict-json.js';
 
 /** Where a ledger ends. */
 export interface Head {
@@ -54,4 +55,48 @@ export async function predecessorOf(owner: pg.ClientBase, ledger: string): Promi
 export async function listLedgerNames(owner: pg.ClientBase): Promise<string[]> {
   const { rows } = await owner.query<{ ledger: string }>('SELECT ledger FROM ledgers ORDER BY ledger');
   return rows.map(({ ledger }) => ledger);
+}
+
+/** Closed ledgers that none succeeds, as far as it was noted: whoever closed them was killed before they had one. */
+export async function listWithoutSuccessor(owner: pg.ClientBase): Promise<string[]> {
+  const { rows } = await owner.query<{ ledger: string }>(
+    `SELECT ledger FROM ledgers AS l WHERE state = 'closed'
+         AND NOT EXISTS (SELECT FROM ledger_successions AS s WHERE s.predecessor = l.ledger) ORDER BY ledger`,
+  );
+  return rows.map(({ ledger }) => ledger);
+}
+
+/** What was brought back into a ledger, as the event says that is to record it. */
+export interface UnrecordedRecovery {
+  eventId: string;
+  ledger: string;
+  operator: string;
+  state: JsonObject;
+  /** RFC 3339 */
+  recoveredAt: string;
+}
+
+/** In the transaction in which the events come back. */
+export async function keepUnrecorded(
+  owner: pg.ClientBase,
+  { eventId, ledger, operator, state }: Omit<UnrecordedRecovery, 'recoveredAt'>,
+): Promise<void> {
+  await owner.query(
+    `INSERT INTO unrecorded_recoveries (event_id, ledger, operator, state, recovered_at) VALUES ($1, $2, $3, $4, trail_now())`,
+    [eventId, ledger, operator, JSON.stringify(state)],
+  );
+}
+
+/** In the order in which they came back. */
+export async function listUnrecorded(owner: pg.ClientBase): Promise<UnrecordedRecovery[]> {
+  const { rows } = await owner.query<Omit<UnrecordedRecovery, 'state'> & { state: string }>(
+    `SELECT event_id AS "eventId", ledger, operator, state,
+            to_char(recovered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "recoveredAt"
+       FROM unrecorded_recoveries ORDER BY recovered_at, event_id`,
+  );
+  return rows.map((row) => ({ ...row, state: readJson(row.state) as JsonObject }));
+}
+
+export async function noteRecorded(owner: pg.ClientBase, eventId: string): Promise<void> {
+  await owner.query('DELETE FROM unrecorded_recoveries WHERE event_id = $1', [eventId]);
 }

@@ -5,9 +5,12 @@ import { ArchivedRangeCheck } from '../archive/archived-range-check.js';
 import { insertRows, makeMonths, readMissingRows, type FoundEvents } from '../archive/missing-events.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { takeRecoveredHolds, type RecoveredHold } from '../archive/recovered-holds.js';
+import { sqlState, SqlState } from '../database/sqlstate.js';
+import { uuidv7 } from '../database/uuidv7.js';
 import { readStoredRows } from '../events/stored-events.js';
 import { leafHash } from '../integrity/event.js';
 import { microsOf, type StoredRow } from '../integrity/stored-event.js';
+import type { JsonObject } from '../integrity/strict-json.js';
 import { GrowingTree } from '../integrity/tiles.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { takeUpAnchors } from './anchor-intake.js';
@@ -31,11 +34,19 @@ export interface RecoveryMeans {
    * yet nothing shows who made it, since whoever may write into the bucket can make an object.
    */
   signedOnly: boolean;
+  /** the principal that it is recorded as done by */
+  operator: string;
   log: (message: string) => void;
 }
 
 /** Events that somebody still has, by the origin of their ledger, then by sequence. */
 export type KeptEvents = ReadonlyMap<string, ReadonlyMap<bigint, StoredRow<number>>>;
+
+/** Sequences, both ends included. */
+interface Range {
+  from: bigint;
+  to: bigint;
+}
 
 /** What became of a ledger. Both ends of ranges included. */
 export interface RecoveredLedger {
@@ -164,14 +175,32 @@ async function recoverLedger(
   if (end > before.size) {
     outcome.recovered = { from: before.size + 1n, to: end };
     log(`${ledger}: events ${before.size + 1n} to ${end} are back`);
-    if (end > signed) {
-      const from = (signed > before.size ? signed : before.size) + 1n;
-      outcome.unsigned = { from, to: end };
-      log(`${ledger}: of these, no checkpoint was signed of events ${from} to ${end}: see docs/recovery.md`);
+    outcome.unsigned = unsignedOf(outcome.recovered, signed);
+    if (outcome.unsigned) {
+      const { from, to } = outcome.unsigned;
+      log(`${ledger}: of these, no checkpoint was signed of events ${from} to ${to}: see docs/recovery.md`);
     }
   }
   if (signed > end) outcome.missing = { from: end + 1n, to: signed };
   return outcome;
+}
+
+/** Of what was brought back, that which is past the last event that was signed. */
+function unsignedOf({ from, to }: Range, signed: bigint): Range | null {
+  return to > signed ? { from: signed < from ? from : signed + 1n, to } : null;
+}
+
+function recordOf(recovered: Range, unsigned: Range | null, holds: readonly RecoveredHold[]): JsonObject {
+  return {
+    ...rangeAsText(recovered),
+    ...(unsigned ? { unsigned: rangeAsText(unsigned) } : {}),
+    ...(holds.length > 0 ? { legal_holds: holds.map(({ id }) => id) } : {}),
+  };
+}
+
+/** As it stands in records. */
+export function rangeAsText({ from, to }: Range): JsonObject {
+  return { from_sequence: String(from), to_sequence: String(to) };
 }
 
 /** Where a ledger ends, and the legal holds that came back with its events. */
@@ -260,7 +289,7 @@ interface Sources {
 
 /** Throws RecoveryRefused, WrongEvents where other objects may be right; nothing has changed then. */
 async function attemptRecovery(means: RecoveryMeans, ledger: string, from: Sources): Promise<BroughtBack> {
-  const { owner, log } = means;
+  const { owner, operator, log } = means;
   await owner.query('BEGIN');
   try {
     const head = (await sql.readHead(owner, ledger, true))!;
@@ -280,12 +309,19 @@ async function attemptRecovery(means: RecoveryMeans, ledger: string, from: Sourc
       await sql.moveHead(owner, ledger, end, check.previousEventHash!, check.finish().greatest_recorded_at);
       const signed = BigInt((await anchors.findLatestCheckpoint(owner, ledger))?.size ?? 0);
       holds = await takeRecoveredHolds(owner, ledger, { from: head.size + 1n, to: end, signed }, log);
+      const recovered = { from: head.size + 1n, to: end };
+      const state = recordOf(recovered, unsignedOf(recovered, signed), holds);
+      await sql.keepUnrecorded(owner, { eventId: uuidv7(), ledger, operator, state });
     }
     await owner.query('COMMIT');
     return { end, holds };
   } catch (error) {
     await owner.query('ROLLBACK');
     if (error instanceof ArchiveObjectError) throw new RecoveryRefused(error.message, { cause: error });
+    if (sqlState(error) === SqlState.uniqueViolation) {
+      const what = 'an object holds an event id that the ledger has already, as the service never records one';
+      throw new RecoveryRefused(`${what}: somebody else has made it. Begin again with --signed-only`, { cause: error });
+    }
     throw error;
   }
 }
@@ -525,4 +561,23 @@ async function lastIntact(
     }
   }
   return check.nextSequence - 1n;
+}
+
+/**
+ * Has each recovery that is not on record recorded, this one's and those of former ones that were killed before, or whose
+ * record found no ledger that could take it: a record that is killed in between is made again, and counts once.
+ */
+export async function recordRecoveries(
+  owner: pg.ClientBase,
+  record: (recovery: sql.UnrecordedRecovery) => Promise<void>,
+): Promise<void> {
+  for (const recovery of await sql.listUnrecorded(owner)) {
+    await record(recovery);
+    await sql.noteRecorded(owner, recovery.eventId);
+  }
+}
+
+/** Closed ledgers that none succeeds; successions are noted. */
+export function listWithoutSuccessor(owner: pg.Client): Promise<string[]> {
+  return sql.listWithoutSuccessor(owner);
 }

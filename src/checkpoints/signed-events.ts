@@ -51,27 +51,31 @@ function lacksNothing({ size, signed }: SignedLedger): boolean {
   return signed !== null && signed.size > 0n && signed.size <= size;
 }
 
-/** What a ledger is short of what was signed of it. */
-export interface ShortOfSigned {
+/** Where a ledger and what was signed of it part. */
+export interface SignedDifference {
   ledger: string;
   /** how many events it has */
   size: bigint;
   /** signed, and not there; both ends included; null where none is missing */
   missing: { from: bigint; to: bigint } | null;
+  /** there, and not signed: nothing shows who made them; both ends included; null for none */
+  unsigned: { from: bigint; to: bigint } | null;
   /** why its events are not those that were signed; null where they are, as far as they go */
   fault: string | null;
 }
 
-/** Open ledgers that lack what was signed of them, or are not that. */
-export async function ledgersShortOfSigned(
+/** Open ledgers that lack what was signed of them, have more than that, or are not that. */
+export async function differencesFromSigned(
   at: { url: string; config: Config },
   database: pg.Pool,
-): Promise<ShortOfSigned[]> {
+): Promise<SignedDifference[]> {
   const ledgers = (await readSignedLedgers(database)).filter(({ isOpen }) => isOpen);
   const faults = await faultsOf(at, ledgers.filter(lacksNothing));
   return ledgers.flatMap(({ ledger, size, signed }) => {
-    const missing = signed !== null && signed.size > size ? { from: size + 1n, to: signed.size } : null;
+    const end = signed?.size ?? 0n;
+    const missing = end > size ? { from: size + 1n, to: end } : null;
+    const unsigned = end < size ? { from: end + 1n, to: size } : null;
     const fault = faults.get(ledger) ?? null;
-    return missing || fault !== null ? [{ ledger, size, missing, fault }] : [];
+    return missing || unsigned || fault !== null ? [{ ledger, size, missing, unsigned, fault }] : [];
   });
 }

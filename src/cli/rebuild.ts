@@ -8,7 +8,7 @@ import { VerificationThreads } from '../chain/verification-threads.js';
 import { takeUpAnchors } from '../checkpoints/anchor-intake.js';
 import { AnchorStore } from '../checkpoints/anchor-store.js';
 import { takeUpAttestations } from '../checkpoints/attestation-intake.js';
-import { ledgersShortOfSigned, type ShortOfSigned } from '../checkpoints/signed-events.js';
+import { differencesFromSigned, type SignedDifference } from '../checkpoints/signed-events.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { connectionOptions } from '../database/connection.js';
 import { createLogger } from '../operation/logger.js';
@@ -27,8 +27,14 @@ export interface RebuiltLedgerReport {
   verdict: Outcome['verdict'];
   /** sequences that were signed and that the archive does not have, both ends included; null for none */
   missing: { from_sequence: string; to_sequence: string } | null;
+  /** sequences of which no checkpoint was signed: nothing but the bucket's rights shows who made them; null for none */
+  unsigned: { from_sequence: string; to_sequence: string } | null;
   /** why its events are not those that were signed; null where they are, as far as they go */
   fault: string | null;
+}
+
+function rangeAsText({ from, to }: { from: bigint; to: bigint }): { from_sequence: string; to_sequence: string } {
+  return { from_sequence: String(from), to_sequence: String(to) };
 }
 
 /** Makes an empty database the one that the archive is of, verifies every ledger of it, and holds it against what was signed. */
@@ -59,15 +65,22 @@ export async function rebuildFromArchive(
     const reports: RebuiltLedgerReport[] = [];
     for (const { ledger, size, recorded_at } of ledgers) {
       const verdict = await verdictOf(config, database.url, ledger, BigInt(size));
-      reports.push({ ledger, size, recorded_at, verdict, missing: null, fault: null });
+      reports.push({ ledger, size, recorded_at, verdict, missing: null, unsigned: null, fault: null });
     }
-    for (const { ledger, size, missing, fault } of await takeUpWhatWasSigned(config, database.url, store, log)) {
+    for (const { ledger, size, missing, unsigned, fault } of await takeUpWhatWasSigned(
+      config,
+      database.url,
+      store,
+      log,
+    )) {
       let report = reports.find((each) => each.ledger === ledger);
       if (!report) {
-        report = { ledger, size: String(size), recorded_at: null, verdict: 'valid', missing: null, fault: null };
+        const none = { missing: null, unsigned: null, fault: null };
+        report = { ledger, size: String(size), recorded_at: null, verdict: 'valid', ...none };
         reports.push(report);
       }
-      if (missing) report.missing = { from_sequence: String(missing.from), to_sequence: String(missing.to) };
+      report.missing = missing && rangeAsText(missing);
+      report.unsigned = unsigned && rangeAsText(unsigned);
       report.fault = fault;
     }
     return reports;
@@ -76,13 +89,13 @@ export async function rebuildFromArchive(
   }
 }
 
-/** Anchors, and what others have said of them: all that the store has besides events. Which ledgers are short of that. */
+/** Anchors, and what others have said of them: all that the store has besides events. Where ledgers differ from that. */
 async function takeUpWhatWasSigned(
   config: Config,
   url: string,
   store: ObjectStore,
   log: (message: string) => void,
-): Promise<ShortOfSigned[]> {
+): Promise<SignedDifference[]> {
   const { TIMESTAMP_CA_FILE: rootsFile } = config;
   const pool = new pg.Pool(
     connectionOptions({ url, asService: true, applicationName: 'truetrail rebuild', lockTimeoutMs: LOCK_TIMEOUT_MS }),
@@ -100,7 +113,7 @@ async function takeUpWhatWasSigned(
     if (unverifiable > 0) {
       log(`${unverifiable} time stamps are not taken up: TIMESTAMP_CA_FILE has the roots that they are verified by`);
     }
-    return await ledgersShortOfSigned({ url, config }, pool);
+    return await differencesFromSigned({ url, config }, pool);
   } finally {
     await pool.end();
   }

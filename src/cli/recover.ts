@@ -13,6 +13,9 @@ import { isServiceLedger } from '../archive/retention-records.js';
 import { readKeptEvents } from '../checkpoints/kept-events.js';
 import {
   closeLedger,
+  listWithoutSuccessor,
+  rangeAsText,
+  recordRecoveries,
   recoverLedgers,
   takeUpAllAnchors,
   type ClosedLedger,
@@ -26,6 +29,7 @@ import { DatabaseModule } from '../database/database.module.js';
 import { plainProvider } from '../database/plain-provider.js';
 import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
+import { takeAlone } from '../database/work-alone.js';
 import { AppendGate } from '../events/append-gate.js';
 import { Appender } from '../events/appender.js';
 import { Ledgers, SERVICE_LEDGER } from '../events/ledgers.js';
@@ -57,6 +61,8 @@ export interface RecoverOptions {
 export interface RecoveryReport {
   ledgers: RecoveredLedger[];
   closed: (ClosedLedger & { successor: string })[];
+  /** closed by a command that was killed before it had made their successors: `close` makes these */
+  withoutSuccessor: string[];
 }
 
 /** What writes events, class by class: the modules bring jobs along, and the gate that keeps these ledgers closed. */
@@ -89,7 +95,8 @@ export async function recover(
   try {
     await migrateDatabase(config, database, log);
     return await withMeans(config, database, folder, async (given, thread, pool) => {
-      const means = { ...given, store, signedOnly, log };
+      const means = { ...given, store, signedOnly, operator: operatorId(), log };
+      await takeAlone(means.owner, 'recover');
       await claimOwnStore(config, store, pool);
       await takeUpAllAnchors(means.owner, store, logger, log);
       const objects = await findMissingEvents(store, means.owner, thread, folder, log);
@@ -102,7 +109,7 @@ export async function recover(
       const closed: ClosedLedger[] = [];
       for (const ledger of close) closed.push(await closeLedger(means, ledger));
       const options = { config, logger, databaseUrl: database.url };
-      const report = await recordAll(options, ledgers, closed, log);
+      const report = await recordAll(options, means.owner, ledgers, closed, log);
       if (compared) throw compared.error;
       if (told) throw told.error;
       return report;
@@ -168,7 +175,7 @@ async function withMeans<T>(
   { url, ownerUrl }: OpenDatabase,
   folder: string,
   work: (
-    means: Omit<RecoveryMeans, 'store' | 'log' | 'signedOnly'>,
+    means: Omit<RecoveryMeans, 'store' | 'log' | 'signedOnly' | 'operator'>,
     thread: ArchiveThread,
     pool: pg.Pool,
   ) => Promise<T>,
@@ -196,11 +203,12 @@ async function withMeans<T>(
 /** Opens the successors, and records in the service's own ledger what was done. */
 async function recordAll(
   options: AppOptions,
+  owner: pg.Client,
   ledgers: RecoveredLedger[],
   closed: readonly ClosedLedger[],
   log: (message: string) => void,
 ): Promise<RecoveryReport> {
-  const report: RecoveryReport = { ledgers, closed: [] };
+  const report: RecoveryReport = { ledgers, closed: [], withoutSuccessor: [] };
   const app = await NestFactory.createApplicationContext(RecordingModule.with(options), {
     logger: false,
     abortOnError: false,
@@ -215,21 +223,24 @@ async function recordAll(
       log(`${each.ledger} is closed at ${each.size}; ${successor} succeeds it`);
     }
     await app.get(Ledgers).noteSuccessions();
-    for (const { ledger, recovered, unsigned, holds } of ledgers) {
-      if (!recovered) continue;
-      const state = {
-        ...textOf(recovered),
-        ...(unsigned ? { unsigned: textOf(unsigned) } : {}),
-        ...(holds.length > 0 ? { legal_holds: holds.map(({ id }) => id) } : {}),
-      };
-      events.push(recordOf(ledger, 'recover', state));
-    }
+    report.withoutSuccessor = await listWithoutSuccessor(owner);
     const isOwnBehind = ledgers.some(
-      ({ ledger, missing, differs }) => ledger === SERVICE_LEDGER && (missing !== null || differs),
+      ({ ledger, isOpen, missing, differs }) => ledger === SERVICE_LEDGER && isOpen && (missing !== null || differs),
     );
-    if (isOwnBehind && !closed.some(({ ledger }) => ledger === SERVICE_LEDGER)) {
-      log(`${SERVICE_LEDGER} is not what was signed itself: what was done now is not recorded there`);
-    } else if (events.length > 0) await app.get(ServiceLedger).record(...events);
+    const isOwnClosed = closed.some(({ ledger }) => ledger === SERVICE_LEDGER);
+    if ((isOwnBehind && !isOwnClosed) || report.withoutSuccessor.includes(SERVICE_LEDGER)) {
+      log(
+        `${SERVICE_LEDGER} is not what was signed itself: what was brought back is recorded once \`recover\` is run again ` +
+          'after that is mended, or with --close _service',
+      );
+      return report;
+    }
+    const serviceLedger = app.get(ServiceLedger);
+    await recordRecoveries(owner, async ({ eventId, ledger, operator, state, recoveredAt }) => {
+      const event = { ...recordOf(ledger, 'recover', state), user_id: operator };
+      await serviceLedger.record({ ...event, event_id: eventId, timestamp: recoveredAt });
+    });
+    if (events.length > 0) await serviceLedger.record(...events);
     return report;
   } finally {
     await app.close();
@@ -271,10 +282,6 @@ function stateOf({ origin, checkpoint, size, provable, eventHash, missing }: Clo
     size: String(size),
     provable_size: String(provable),
     event_hash: eventHash,
-    missing: missing && textOf(missing),
+    missing: missing && rangeAsText(missing),
   };
-}
-
-function textOf({ from, to }: { from: bigint; to: bigint }): JsonObject {
-  return { from_sequence: String(from), to_sequence: String(to) };
 }

@@ -34,7 +34,7 @@ const HELP = `truetrail COMMAND
   rebuild [--accept-longer-locks] [--json]
         Makes an empty database the one that the archive at ARCHIVE_URL is of, legal holds included, and verifies it. What
         was not archived yet is lost, and so are API keys: make these again before the service starts. Of each ledger it
-        says what was signed and is not in the archive: \`recover\` is next for those.
+        says what was signed and is not in the archive: \`recover\` is next for those; and what is there and was not signed.
         --accept-longer-locks  objects that are locked for longer than the recorded policies say were locked by hand;
                                without it they are taken for a lost policy, and end the rebuild
   recover [--from-receipts FILE] [--signed-only] [--close LEDGER]... [--json]
@@ -136,13 +136,23 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
     const ledgers = await rebuildFromArchive(readConfig(process.env), say, { acceptLongerLocks });
     if (values.json) print(JSON.stringify(ledgers, null, 2));
     else {
-      for (const { ledger, size, recorded_at, verdict, missing } of ledgers) {
+      for (const { ledger, size, recorded_at, verdict, missing, unsigned } of ledgers) {
         const last = recorded_at === null ? '' : `, the last recorded at ${recorded_at}`;
         const lacks = missing
           ? `; lacks events ${missing.from_sequence} to ${missing.to_sequence}, which were signed and are in no object`
           : '';
-        print(`${ledger}: ${size} events${last}; ${verdict}${lacks}`);
+        const more = unsigned
+          ? `; no checkpoint was signed of events ${unsigned.from_sequence} to ${unsigned.to_sequence}`
+          : '';
+        print(`${ledger}: ${size} events${last}; ${verdict}${lacks}${more}`);
       }
+    }
+    const unsigned = ledgers.filter((each) => each.unsigned).map(({ ledger }) => ledger);
+    if (unsigned.length > 0) {
+      say(
+        `${unsigned.join(', ')}: of the last events no checkpoint was signed. They are what was recorded after the last round of ` +
+          'signing, or what somebody has put into the store who may write there: look at them, as docs/recovery.md says, step 3.',
+      );
     }
     const short = ledgers.filter(({ missing }) => missing).map(({ ledger }) => ledger);
     if (short.length > 0) {
@@ -179,7 +189,11 @@ async function recoverTrail(args: string[]): Promise<void> {
   });
   const { 'from-receipts': receipts, 'signed-only': signedOnly = false, close = [], json } = values;
   const { recover } = await import('./recover.js');
-  const { ledgers, closed } = await recover(readConfig(process.env), { receipts, signedOnly, close }, say);
+  const { ledgers, closed, withoutSuccessor } = await recover(
+    readConfig(process.env),
+    { receipts, signedOnly, close },
+    say,
+  );
   const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
   if (json) print(JSON.stringify({ ledgers, closed }, bigintAsText, 2));
   const ended = new Set(closed.map(({ ledger }) => ledger));
@@ -197,7 +211,12 @@ async function recoverTrail(args: string[]): Promise<void> {
     ];
     print(`${ledger}: ${parts.join('; ')}`);
   }
-  if (open.length > 0) throw new Error(`Not recovered: ${open.map(({ ledger }) => ledger).join(', ')}`);
+  const halfClosed = withoutSuccessor.map(
+    (ledger) => `${ledger} is closed, and none succeeds it: \`--close ${ledger}\``,
+  );
+  if (open.length > 0)
+    throw new Error(`Not recovered: ${[...open.map(({ ledger }) => ledger), ...halfClosed].join(', ')}`);
+  if (halfClosed.length > 0) throw new Error(`Not done: ${halfClosed.join(', ')}`);
 }
 
 /** Of the findings of a ledger, as many lines as anybody reads; all of them with --json. */

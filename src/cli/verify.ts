@@ -11,6 +11,7 @@ import { AnchorStore } from '../checkpoints/anchor-store.js';
 import { AnchorVerifier, type AnchorFinding } from '../checkpoints/anchor-verifier.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { connectionOptions, keepFromCrashing } from '../database/connection.js';
+import { refuseDuringRebuild } from '../database/work-alone.js';
 import { createLogger } from '../operation/logger.js';
 import { assertMigrated, openDatabase } from './open-database.js';
 
@@ -80,8 +81,11 @@ export async function verifyTrail(
   pool.on('error', () => undefined); // the query that meets it fails
   try {
     await assertMigrated(database);
+    await refuseDuringRebuild(pool);
     const anchors = await verifyAnchors(config, pool, logger, log);
     const there = await ledgerNames(pool);
+    if (there.length === 0)
+      throw new Error('The database is empty: no trail has begun in it, and nothing was verified');
     for (const ledger of named) if (!there.includes(ledger)) throw new NoSuchLedger(`There is no ledger ${ledger}`);
     const ledgers: VerifiedLedger[] = [];
     for (const ledger of named.length > 0 ? named : there) {

@@ -24,6 +24,7 @@ export const SqlState = {
   queryCanceled: '57014',
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
+  duplicateObject: '42710',
 } as const;
 
 /** The SQLSTATE of an error of the database, or undefined for any other error. Each has a digit; EPIPE is none. */

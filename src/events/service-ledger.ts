@@ -11,6 +11,9 @@ import { prepareEvent, type PreparedEvent } from './prepared-event.js';
 
 /** What the service records of itself. `user_id` is the principal on whose behalf it acted, or `service`. */
 export interface ServiceEvent {
+  /** with its `timestamp`, of what may be recorded a second time, and then counts once */
+  event_id?: string;
+  timestamp?: string;
   event_type: string;
   entity_type: string;
   entity_id: string;

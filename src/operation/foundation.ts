@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
+import { refuseDuringRebuild } from '../database/work-alone.js';
 import { Ledgers } from '../events/ledgers.js';
 import { PartitionManager } from '../partitions/partition-manager.js';
 import { unsafeSettings } from './startup.sql.js';
@@ -20,6 +21,7 @@ export class Foundation {
   /** Lays what is missing; done already, it changes nothing. Throws with a sentence for the operator. */
   async lay(): Promise<void> {
     await this.refuseUnsafeServer();
+    await refuseDuringRebuild(this.pool);
     await this.partitions.ensureMonths();
     const wanted = this.config.LOG_ORIGIN ?? `localhost/${randomBytes(8).toString('hex')}`;
     const logOrigin = await this.ledgers.open(randomUUID(), wanted);

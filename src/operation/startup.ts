@@ -2,6 +2,8 @@ import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { KeyAdministration } from '../access/key-administration.js';
+import { OBJECT_STORE, refuseArchiveOfOther } from '../archive/archive-store.js';
+import { StoreUnavailable, type ObjectStore } from '../archive/object-store.js';
 import { CONFIG, configDigest, publicSettings, type Config } from '../config/config.js';
 import { POOL } from '../database/tokens.js';
 import { AppendGate } from '../events/append-gate.js';
@@ -14,6 +16,7 @@ import * as sql from './startup.sql.js';
 import { withTimeLimit } from './time-limit.js';
 
 const GATE_TIMEOUT_MS = 3_000;
+const STORE_TIMEOUT_MS = 3_000;
 /** What `_service` answers after a restore. */
 const CLOSED: ReadonlySet<ProblemSlug> = new Set(['ledger-behind-its-anchor', 'anchors-unavailable']);
 
@@ -32,9 +35,11 @@ export class Startup implements OnApplicationBootstrap {
     private readonly keys: KeyAdministration,
     private readonly retention: RetentionPolicies,
     private readonly gate: AppendGate,
+    @Inject(OBJECT_STORE) private readonly store: ObjectStore | null,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
+    await this.refuseArchiveOfOther();
     await this.foundation.lay();
     await this.whereTheLedgersStand();
     await this.unlessClosed('the first key was not made', async () => {
@@ -42,6 +47,17 @@ export class Startup implements OnApplicationBootstrap {
     });
     await this.unlessClosed('the configuration was not recorded', () => this.recordConfiguration());
     await this.unlessClosed('ARCHIVE_RETENTION_YEARS was not declared', () => this.retention.declareDefault());
+  }
+
+  /** Of a database that was lost, before its rebuild; a store that does not answer keeps no new installation from its start. */
+  private async refuseArchiveOfOther(): Promise<void> {
+    if (!this.store) return;
+    try {
+      await refuseArchiveOfOther(this.store.within(AbortSignal.timeout(STORE_TIMEOUT_MS)), this.pool);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      this.logger.warn({ err: error }, 'the store cannot be asked whose archive it has; what it says counts later');
+    }
   }
 
   /** Before jobs begin and the first event comes; a store that does not answer holds up neither for long. */

@@ -22,6 +22,12 @@ export interface DroppedMonths {
   kept: { month: Month; reason: string }[];
 }
 
+/** A month that cannot be moved on, and why, for the operator. */
+export interface StuckMonth {
+  month: Month;
+  reason: string;
+}
+
 /** Takes months through their life: made ahead of the clock, closed, sealed, retired, dropped. */
 @Injectable()
 export class PartitionManager {
@@ -43,21 +49,31 @@ export class PartitionManager {
   }
 
   /**
-   * Closes the months that are over, and seals those that are closed. Throws the database's TT021 when the chains of a
-   * month do not go on from the month before, and 55P03 when readers left no room.
+   * Closes the months that are over, and seals those that are closed. One that cannot be, as it is not whole or its state was
+   * set by hand, is in `stuck`, with a sentence for the operator: the others go on, as far as their order lets them. Throws
+   * 55P03 when readers left no room.
    */
-  async closeAndSeal(signal: AbortSignal): Promise<{ closed: Month[]; sealed: Month[] }> {
+  async closeAndSeal(signal: AbortSignal): Promise<{ closed: Month[]; sealed: Month[]; stuck: StuckMonth[] }> {
+    const stuck: StuckMonth[] = [];
     const moveOn = async (state: sql.MonthState, step: typeof sql.closeMonth): Promise<Month[]> => {
       const moved: Month[] = [];
       for (const month of await sql.monthsToMoveOn(this.pool, state, CLOSED_AFTER)) {
-        if (await this.whenUnlocked(() => step(this.pool, month), signal)) moved.push(month);
+        try {
+          if (await this.whenUnlocked(() => step(this.pool, month), signal)) moved.push(month);
+        } catch (error) {
+          const why = WHY_STUCK[sqlState(error) ?? ''];
+          // one that waits for another is no news where that is told
+          if (sqlState(error) === SqlState.outOfTurn && stuck.length > 0) continue;
+          if (why === undefined) throw error;
+          stuck.push({ month, reason: `month ${month} is ${state}, and ${why}: ${(error as Error).message}` });
+        }
       }
       return moved;
     };
     const closed = await moveOn('open', sql.closeMonth);
     const sealed = await moveOn('closed', sql.sealMonth);
     if (closed.length + sealed.length > 0) this.logger.info({ closed, sealed }, 'months closed and sealed');
-    return { closed, sealed };
+    return { closed, sealed, stuck };
   }
 
   /** Months that are to leave PostgreSQL now: they ended `months` ago or earlier, and are still here. */
@@ -124,6 +140,18 @@ export class PartitionManager {
     }
   }
 }
+
+const SET_BY_HAND =
+  'its state was set by hand, as it was sealed before. Start the job schema-check, and see docs/archive.md, Months that are stuck';
+/** What the database says of a month that it does not close or seal, by SQLSTATE. */
+const WHY_STUCK: Readonly<Record<string, string>> = {
+  [SqlState.monthDamaged]: 'is not whole. Verify the ledger, and see docs/archive.md, Months that are stuck',
+  [SqlState.outOfTurn]:
+    'may not be moved on now. Start the job schema-check, and see docs/archive.md, Months that are stuck',
+  [SqlState.duplicateObject]: SET_BY_HAND,
+  [SqlState.uniqueViolation]: SET_BY_HAND,
+  [SqlState.undefinedTable]: `has no table: ${SET_BY_HAND}`,
+};
 
 const REASONS_TO_STAY: ReadonlySet<string> = new Set([
   SqlState.outOfTurn,

@@ -1,6 +1,5 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type pg from 'pg';
-import { sqlState, SqlState } from '../database/sqlstate.js';
 import { POOL } from '../database/tokens.js';
 import type { JsonObject } from '../integrity/strict-json.js';
 import { JobRunner } from '../jobs/job-runner.js';
@@ -47,12 +46,11 @@ export class PartitionMaintenance implements Job, OnModuleInit {
       log.warn('the clocks of service and database disagree: no month is closed');
       return { made, months_ahead: ahead, closed: [], sealed: [] };
     }
-    try {
-      return { made, months_ahead: ahead, ...(await this.partitions.closeAndSeal(signal)) };
-    } catch (error) {
-      if (sqlState(error) === SqlState.monthDamaged)
-        log.error({ err: error, alarm: 'month-damaged' }, 'a month is not whole: it is not sealed. Verify the ledger');
-      throw error;
+    const { closed, sealed, stuck } = await this.partitions.closeAndSeal(signal);
+    if (stuck.length > 0) {
+      log.error({ months: stuck, alarm: 'month-damaged' }, 'a month is not moved on; the others are');
+      throw new Error(stuck.map(({ reason }) => reason).join('; '));
     }
+    return { made, months_ahead: ahead, closed, sealed };
   }
 }
