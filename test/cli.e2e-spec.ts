@@ -4,11 +4,14 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { SCOPES } from '../src/access/principal.js';
+import { runJob } from '../src/cli/jobs.js';
+import { readConfig } from '../src/config/config.js';
 import { startService, type TestService } from './support/app.js';
 import { truetrail } from './support/command-line.js';
 import type { TestDatabase } from './support/database.js';
 import { query, serviceEvents } from './support/keys.js';
 import { Replica } from './support/replica.js';
+import { connected } from './support/verification.js';
 
 const USER = `cli:${userInfo().username}`;
 
@@ -156,6 +159,49 @@ describe('the command line, on a database that services use', () => {
     expect((await serviceEvents(service.database, 'api_key')).length).toBe(before);
   });
 
+  it('has a replica run a job, shows what it came to, and lists what ran last', async () => {
+    const ran = await truetrail(env, 'jobs', 'run', 'schema-check', '--json');
+    expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining('Asked for the run') });
+    const run = JSON.parse(ran.stdout);
+    expect(run).toMatchObject({ status: 'done', requested_by: USER, outcome: { verdict: 'valid' } });
+    expect((await service.http().get(`/v1/jobs/schema-check/runs/${run.id}`).expect(200)).body).toEqual(run);
+    const listed = await truetrail(env, 'jobs', 'list');
+    expect(listed).toMatchObject({ code: 0, stderr: '' });
+    expect(listed.stdout).toContain(`schema-check: done, asked for by ${USER} at ${run.created_at}`);
+    const asJson: { job: string }[] = JSON.parse((await truetrail(env, 'jobs', 'list', '--json')).stdout);
+    const { body } = await service.http().get('/v1/jobs').expect(200);
+    expect(asJson.map(({ job }) => job)).toEqual(
+      expect.arrayContaining(body.jobs.map(({ job }: { job: string }) => job)),
+    );
+
+    const asked = await truetrail(env, 'jobs', 'run', 'retention', '--no-wait');
+    expect(asked).toMatchObject({ code: 0, stdout: 'queued\n' });
+  }, 60_000);
+
+  it('names the jobs there are to whoever asks for another, and says what failed or is not taken up', async () => {
+    expect(await truetrail(env, 'jobs', 'run', 'schema-checks')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no job schema-checks; there are [^]*schema-check,/),
+    });
+    expect(await truetrail(env, 'jobs', 'run')).toMatchObject({ code: 2 });
+    // this service has no witnesses, and so no such job
+    const config = readConfig({ ...env, ARCHIVE_URL: 'off' });
+    await expect(runJob(config, 'witnessing', { waits: true, untakenMs: 100 }, () => undefined)).rejects.toThrow(
+      /No replica has taken up witnessing[^]* waits, and is made once one does/,
+    );
+    const { adminUrl } = service.database;
+    await connected(adminUrl, (admin) => admin.query('ALTER FUNCTION forget_job_runs(text[]) RENAME TO forgotten'));
+    try {
+      expect(await truetrail(env, 'jobs', 'run', 'job-run-expiry')).toMatchObject({
+        code: 1,
+        stdout: expect.stringMatching(/^failed: [^]*forget_job_runs/),
+        stderr: expect.stringContaining('The run of job-run-expiry failed'),
+      });
+    } finally {
+      await connected(adminUrl, (admin) => admin.query('ALTER FUNCTION forgotten(text[]) RENAME TO forget_job_runs'));
+    }
+  }, 60_000);
+
   it('tells of a database that cannot be had, without its password', async () => {
     const url = Object.assign(new URL(env.DATABASE_URL!), { password: 'hunter2-and-more' }).href;
     const ended = await truetrail({ DATABASE_URL: url }, 'keys', 'list');
@@ -186,6 +232,8 @@ describe('the command line, on a database that services use', () => {
         'keys create',
         'keys list',
         'keys revoke',
+        'jobs list',
+        'jobs run',
         'archive create-bucket',
         'signing-key',
         'migrate',

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { JobRunner } from '../src/jobs/job-runner.js';
+import type { JobName } from '../src/jobs/job-names.js';
 import type { Job, JobContext } from '../src/jobs/job.js';
 import type { JsonObject } from '../src/integrity/strict-json.js';
 import { startService, type TestService } from './support/app.js';
@@ -7,13 +8,16 @@ import { connected, runJob, whenOver } from './support/verification.js';
 
 /** A job that a test holds in its hands. */
 class TestJob implements Job {
+  readonly name: JobName;
   readonly summary = 'what a test wants';
   runs: { context: JobContext; finish: (outcome: JsonObject) => void; fail: (error: Error) => void }[] = [];
 
   constructor(
-    readonly name: string,
+    name: string,
     readonly schedule?: string,
-  ) {}
+  ) {
+    this.name = name as JobName; // one of the test's own
+  }
 
   run(context: JobContext): Promise<JsonObject> {
     return new Promise((resolve, reject) => {

@@ -25,6 +25,12 @@ const HELP = `truetrail COMMAND
         Lists the entries that are there.
         --valid-at  at that day (YYYY-MM-DD, its beginning in UTC) or time; now without it
         --as-of     as it was known then: a revision, or a day or time before which it was recorded; now without it
+  jobs list [--json]
+        Lists the jobs, each with its last run.
+  jobs run JOB [--no-wait] [--json]
+        Has a replica run a job now, after the run that is in progress, if there is one; waits until it has ended, and shows
+        what it came to. Ends with 1 when the run failed, or no replica takes it up within a minute.
+        --no-wait  asks for it, and ends
   signing-key create
         Makes the key that signs checkpoints, in SIGNING_KEY_FILE, for replicas that are given it as a secret.
   signing-key show [--ledger ORIGIN]
@@ -112,6 +118,8 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void> | void> = {
   'keys revoke': revokeKey,
   'reference-data import': importReferenceData,
   'reference-data list': listReferenceData,
+  'jobs list': listJobs,
+  'jobs run': runJobNow,
   'archive create-bucket': createBucket,
   'archive copy': copyStore,
   'signing-key create': (args) => signingKey(args, 'create'),
@@ -284,6 +292,30 @@ async function revokeKey(args: string[]): Promise<void> {
   say(`The key ${key.id} (${key.name}) is revoked since ${key.revoked_at}, by ${key.revoked_by}.`);
 }
 
+async function listJobs(args: string[]): Promise<void> {
+  const { values } = read(args, { json: { type: 'boolean' } });
+  const { lastRuns } = await import('./jobs.js');
+  const jobs = await lastRuns(readConfig(process.env));
+  if (values.json) return void print(JSON.stringify(jobs, null, 2));
+  for (const { job, run } of jobs) {
+    const last = run
+      ? `${run.status}, asked for by ${run.requested_by} at ${run.created_at}${run.finished_at ? `, ended at ${run.finished_at}` : ''}`
+      : 'has not run';
+    print(`${job}: ${last}`);
+  }
+}
+
+async function runJobNow(args: string[]): Promise<void> {
+  const { values, positionals } = read(args, { 'no-wait': { type: 'boolean' }, json: { type: 'boolean' } }, true);
+  const [name, ...others] = positionals;
+  if (name === undefined || others.length > 0) throw new UsageError('jobs run needs the name of one job');
+  const { runJob } = await import('./jobs.js');
+  const run = await runJob(readConfig(process.env), name, { waits: values['no-wait'] !== true }, say);
+  if (values.json) print(JSON.stringify(run, null, 2));
+  else print(run.outcome === null ? run.status : `${run.status}: ${JSON.stringify(run.outcome, null, 2)}`);
+  if (run.status === 'failed') throw new Error(`The run of ${run.job} failed`);
+}
+
 async function importReferenceData(args: string[]): Promise<void> {
   const { values, positionals } = read(args, { 'dry-run': { type: 'boolean' } }, true);
   const [kind, file, ...others] = positionals;
@@ -401,7 +433,7 @@ function explain(error: unknown): string {
 
 async function main(args: string[]): Promise<number> {
   if (args.length === 0 || args.includes('--help') || args.includes('-h')) args = ['help'];
-  const words = ['keys', 'archive', 'signing-key', 'reference-data'].includes(args[0]!) ? 2 : 1;
+  const words = ['keys', 'archive', 'jobs', 'signing-key', 'reference-data'].includes(args[0]!) ? 2 : 1;
   const command = COMMANDS[args.slice(0, words).join(' ')];
   const exit = command === verify ? VERDICT_EXIT : EXIT;
   try {

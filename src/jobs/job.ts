@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { JsonObject } from '../integrity/strict-json.js';
+import type { JobName } from './job-names.js';
 
 /** Who asks for a run when its schedule or a start does. */
 export const SERVICE = 'service';
@@ -22,8 +23,7 @@ export interface JobContext {
 
 /** Work that is done regularly, by one replica at a time. */
 export interface Job {
-  /** In the API and in the lock, for ever. */
-  readonly name: string;
+  readonly name: JobName;
   /** What it does, in a sentence. */
   readonly summary: string;
   /** A cron expression in UTC; without one it is run by hand alone. */
