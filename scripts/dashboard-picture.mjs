@@ -1,9 +1,11 @@
-// By hand, where there is no Grafana at hand: asks a Prometheus every query of the chart's dashboard, says which panels have no
-// data, and draws the rest as an HTML page with SVG, to be looked at in a browser:
+// Where there is no Grafana at hand: asks a Prometheus every query of the chart's dashboard, says which panels have no data,
+// and draws the rest as an HTML page with SVG, to be looked at in a browser. `npm run soak -- --dashboard FILE` does it with
+// a Prometheus of its own; by hand:
 //   node scripts/dashboard-picture.mjs http://127.0.0.1:9090 page.html [--minutes 30]
 // The series need the labels that the chart's ServiceMonitor gives them: namespace="truetrail", job="truetrail-metrics", and pod.
 // It draws what the panels say (unit, mappings, legend, thresholds), not as Grafana does: it shows what is empty, unreadable or
-// in the wrong unit. Ends with 1 when a query is refused.
+// in the wrong unit. Ends with 1 when a query is refused, or when a panel has no data and does not say by its `noValue` that
+// it may have none.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -63,8 +65,10 @@ async function drawPanel(panel) {
   const series = answers.flat().filter(({ points }) => points.length > 0);
   const empty = answers.filter((answer) => !answer.some(({ points }) => points.length > 0)).length;
   const last = series.map(({ name, points }) => `${name || '?'} ${shown(panel, points.at(-1)[1])}`).slice(0, 6);
+  const isMissing = series.length === 0 && panel.fieldConfig.defaults.noValue === undefined;
+  if (isMissing) process.exitCode = 1;
   console.log(
-    `${empty === 0 ? 'ok   ' : 'EMPTY'} ${panel.title}: ${last.join(', ') || 'nothing'}${empty ? ` (${empty} of ${answers.length} queries without data)` : ''}`,
+    `${isMissing ? 'FAILED' : empty === 0 ? 'ok    ' : 'EMPTY '} ${panel.title}: ${last.join(', ') || 'nothing'}${empty ? ` (${empty} of ${answers.length} queries without data)` : ''}`,
   );
   const draw = { stat: drawStat, bargauge: drawBars }[panel.type] ?? drawLines;
   const inner = series.length === 0 ? drawNothing(panel) : draw(panel, series);

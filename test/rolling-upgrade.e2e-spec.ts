@@ -272,19 +272,37 @@ function buildBefore(folder: string, count: number): string {
   return build;
 }
 
-/**
- * A commit of the release before, that the packages of today build and run: its package-lock.json is theirs. When a lock
- * file changes, the latest commit with the new one that has migrations before others takes its place.
- */
+/** A commit of the release before. When it cannot be built any more, a later one that lacks two migrations or more takes its place. */
 const OLDER_COMMIT = '33601b2a';
 const ROOT = join(import.meta.dirname, '..');
-const HAS_OLDER_COMMIT =
-  spawnSync('git', ['cat-file', '-e', `${OLDER_COMMIT}^{commit}`], { cwd: ROOT }).status === 0 &&
-  spawnSync('git', ['diff', '--quiet', OLDER_COMMIT, '--', 'package-lock.json'], { cwd: ROOT }).status === 0;
-if (!HAS_OLDER_COMMIT)
+const git = (...args: string[]) => spawnSync('git', args, { cwd: ROOT, encoding: 'utf8' });
+const HAS_OLDER_COMMIT = git('cat-file', '-e', `${OLDER_COMMIT}^{commit}`).status === 0;
+/** Of no git, and of a clone without its history, nothing is asked. */
+const HAS_HISTORY = git('rev-parse', '--is-shallow-repository').stdout?.trim() === 'false';
+if (!HAS_OLDER_COMMIT) {
+  if (process.env.CI && HAS_HISTORY)
+    throw new Error(
+      `There is no commit ${OLDER_COMMIT} in this history: put a later one that is, of the release before, into OLDER_COMMIT of this test.`,
+    );
   process.stderr.write(
-    `skipped: an older release beside the present one (no git, no commit ${OLDER_COMMIT} in this checkout, or other packages than its)\n`,
+    `skipped: an older release beside the present one (no git, or no commit ${OLDER_COMMIT} in this checkout)\n`,
   );
+}
+
+/** Those of its own package-lock.json: ours where that is the same one, else by npm, as its own scripts would. */
+function providePackages(checkout: string): void {
+  const lockFile = (folder: string): string => readFileSync(join(folder, 'package-lock.json'), 'utf8');
+  if (lockFile(checkout) === lockFile(ROOT)) {
+    symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
+    return;
+  }
+  const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
+  const { status, stderr } = spawnSync('npm', args, { cwd: checkout, encoding: 'utf8' });
+  if (status !== 0)
+    throw new Error(
+      `The packages of commit ${OLDER_COMMIT} cannot be installed: put a later commit into OLDER_COMMIT of this test.\n${stderr}`,
+    );
+}
 
 /** The build of that commit, by its own scripts. */
 function buildOfOlderCommit(folder: string): string {
@@ -292,7 +310,7 @@ function buildOfOlderCommit(folder: string): string {
   mkdirSync(checkout);
   const tar = execFileSync('git', ['archive', '--format=tar', OLDER_COMMIT], { cwd: ROOT, maxBuffer: 2 ** 28 });
   execFileSync('tar', ['-x', '-C', checkout], { input: tar });
-  symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
+  providePackages(checkout);
   const script = `import { ensureBuilt } from './scripts/build.mjs'; process.stdout.write(ensureBuilt())`;
   const run = ['--input-type=module', '--eval', script];
   return execFileSync(process.execPath, run, { cwd: checkout, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
@@ -340,7 +358,7 @@ describe.each(OLDER)('replicas of two releases on one database, the older one %s
     await owner.connect();
     replicas.push(await start(older));
     replicas.push(await start(older));
-  }, 120_000);
+  }, 300_000); // packages of its own are installed
 
   afterAll(async () => {
     for (const replica of replicas) await replica.end('SIGKILL');
