@@ -1,9 +1,11 @@
-// By hand, where there is no Grafana at hand: asks a Prometheus every query of the chart's dashboard, says which panels have no
-// data, and draws the rest as an HTML page with SVG, to be looked at in a browser:
-//   node scripts/dashboard-picture.mjs http://127.0.0.1:9090 page.html [--minutes 30]
+// Where there is no Grafana at hand: asks a Prometheus every query of the chart's dashboard, says which panels have no data,
+// and draws the rest as an HTML page with SVG, to be looked at in a browser. `npm run soak -- --dashboard FILE` does it with
+// a Prometheus of its own; by hand:
+//   node scripts/dashboard-picture.mjs http://127.0.0.1:9090 page.html [--minutes 30] [--rate-interval 2m]
 // The series need the labels that the chart's ServiceMonitor gives them: namespace="truetrail", job="truetrail-metrics", and pod.
 // It draws what the panels say (unit, mappings, legend, thresholds), not as Grafana does: it shows what is empty, unreadable or
-// in the wrong unit. Ends with 1 when a query is refused.
+// in the wrong unit. Ends with 1 when a query is refused, or when a panel has no data and does not say by its `noValue` that
+// it may have none.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,16 +14,19 @@ import { root } from './install.mjs';
 const COLUMN = 60;
 const ROW = 34;
 const POINTS = 150;
-/** Grafana's, for a scrape interval of 30 s or less */
-const RATE_INTERVAL = '2m';
 const COLOURS = ['#7eb26d', '#eab839', '#6ed0e0', '#ef843c', '#e24d42', '#1f78c1', '#ba43a9', '#705da0'];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { minutes: { type: 'string', default: '30' } },
+  options: {
+    minutes: { type: 'string', default: '30' },
+    // Grafana's, for a scrape interval of 30 s
+    'rate-interval': { type: 'string', default: '2m' },
+  },
 });
 const [prometheus, file] = positionals;
-if (file === undefined) throw new Error('usage: node scripts/dashboard-picture.mjs PROMETHEUS_URL FILE [--minutes N]');
+if (file === undefined)
+  throw new Error('usage: node scripts/dashboard-picture.mjs PROMETHEUS_URL FILE [--minutes N] [--rate-interval T]');
 const end = Math.floor(Date.now() / 1000);
 const start = end - Number(values.minutes) * 60;
 const step = Math.max(Math.ceil((end - start) / POINTS), 1);
@@ -39,7 +44,7 @@ writeFileSync(
 
 /** [{name, points: [[time, value]]}] of a target, at least one point each. */
 async function ask({ expr, legendFormat = '' }) {
-  const query = expr.replaceAll('$__rate_interval', RATE_INTERVAL);
+  const query = expr.replaceAll('$__rate_interval', values['rate-interval']);
   const body = new URLSearchParams({ query, start, end, step });
   const answer = await (await fetch(`${prometheus}/api/v1/query_range`, { method: 'POST', body })).json();
   if (answer.status !== 'success') {
@@ -63,8 +68,10 @@ async function drawPanel(panel) {
   const series = answers.flat().filter(({ points }) => points.length > 0);
   const empty = answers.filter((answer) => !answer.some(({ points }) => points.length > 0)).length;
   const last = series.map(({ name, points }) => `${name || '?'} ${shown(panel, points.at(-1)[1])}`).slice(0, 6);
+  const isMissing = series.length === 0 && panel.fieldConfig.defaults.noValue === undefined;
+  if (isMissing) process.exitCode = 1;
   console.log(
-    `${empty === 0 ? 'ok   ' : 'EMPTY'} ${panel.title}: ${last.join(', ') || 'nothing'}${empty ? ` (${empty} of ${answers.length} queries without data)` : ''}`,
+    `${isMissing ? 'FAILED' : empty === 0 ? 'ok    ' : 'EMPTY '} ${panel.title}: ${last.join(', ') || 'nothing'}${empty ? ` (${empty} of ${answers.length} queries without data)` : ''}`,
   );
   const draw = { stat: drawStat, bargauge: drawBars }[panel.type] ?? drawLines;
   const inner = series.length === 0 ? drawNothing(panel) : draw(panel, series);
@@ -101,7 +108,8 @@ function drawLines(panel, series) {
   const [width, height] = [panel.gridPos.w * COLUMN - 90, panel.gridPos.h * ROW - 80];
   const all = series.flatMap(({ points }) => points.map(([, value]) => value));
   const low = Math.min(panel.fieldConfig.defaults.min ?? Infinity, ...all);
-  const high = Math.max(...all, low + (low === 0 ? 1e-9 : Math.abs(low) * 1e-3));
+  const top = Math.max(...all);
+  const high = top > low ? top : low + (Math.abs(low) || 1);
   const x = (time) => 60 + ((time - start) / (end - start)) * width;
   const y = (value) => 8 + height - ((value - low) / (high - low)) * height;
   const axis = [low, (low + high) / 2, high].map(

@@ -81,7 +81,17 @@ export function middle(values) {
  */
 export function judgeFacts(facts) {
   const { acknowledged, size, missing, differing, wrongRepeats, unexpected, refusedShare, neverAcknowledged } = facts;
-  const { verdicts, failedJobs, stoppedWith, kinds, archived, logFaults, waitingAtEnd, neverGivenBack } = facts;
+  const {
+    verdicts,
+    failedJobs,
+    stoppedWith,
+    kinds,
+    archived,
+    logFaults,
+    waitingAtEnd,
+    neverGivenBack,
+    dashboardFaults,
+  } = facts;
   const rule = (what, holds, detail) => ({ what, holds, detail });
   const isEmpty = (list) => list.length === 0;
   return [
@@ -123,6 +133,16 @@ export function judgeFacts(facts) {
     rule('everything is archived', archived === size, `${archived} of ${size}`),
     rule('no snapshot, lock or read was left behind', waitingAtEnd === 0, `${waitingAtEnd} sessions in a transaction`),
     rule('every connection was given back to its pool', neverGivenBack === 0, `${neverGivenBack} in use at the end`),
+    // of a soak that a Prometheus looked at
+    ...(dashboardFaults === undefined
+      ? []
+      : [
+          rule(
+            "every panel of the chart's dashboard has data, or may be without",
+            isEmpty(dashboardFaults),
+            dashboardFaults.join('; ') || 'none is refused or empty',
+          ),
+        ]),
     rule('the log has no error', isEmpty(logFaults), logFaults.slice(0, 3).join('; ') || 'none'),
     rule('the service ended by SIGTERM with code 0', stoppedWith === 'code 0', stoppedWith),
   ];

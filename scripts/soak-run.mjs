@@ -8,6 +8,7 @@ import { CreateBucketCommand, PutObjectLockConfigurationCommand, S3Client } from
 import { HttpConnection } from '../bench/http-connection.mjs';
 import { OrderEvents } from '../bench/order-events.mjs';
 import { Cleanup, importFrom, KEY, startDatabase, startService, temporaryFolder } from '../bench/processes.mjs';
+import { draw, watch } from './soak-dashboard.mjs';
 import { Load } from './soak-load.mjs';
 import { judgeFacts, judgeSeries } from './soak-rules.mjs';
 import { byInterval, pooledConnections, Sampler } from './soak-samples.mjs';
@@ -25,7 +26,7 @@ const LEFT_OUT = new Set(['access-log']);
 const PAGE = 20_000;
 
 /** Whether every rule holds. */
-export async function soak({ build, minutes, short, rate, json, nodeArgs }) {
+export async function soak({ build, minutes, short, rate, json, dashboard, nodeArgs }) {
   const cleanup = new Cleanup();
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -34,7 +35,7 @@ export async function soak({ build, minutes, short, rate, json, nodeArgs }) {
     process.once(signal, () => void cleanup.run().then(() => process.exit(code)));
   const say = (line) => console.error(line);
   try {
-    const result = await run({ build, minutes, short, rate, nodeArgs, cleanup, say });
+    const result = await run({ build, minutes, short, rate, dashboard, nodeArgs, cleanup, say });
     if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
     else printTable(result);
     return result.holds;
@@ -43,7 +44,7 @@ export async function soak({ build, minutes, short, rate, json, nodeArgs }) {
   }
 }
 
-async function run({ build, minutes, short, rate, nodeArgs, cleanup, say }) {
+async function run({ build, minutes, short, rate, dashboard, nodeArgs, cleanup, say }) {
   const folder = temporaryFolder(cleanup);
   const { uuidv7 } = await importFrom(build, 'src/database/uuidv7.js');
   const database = await startDatabase({ build, dataDir: join(folder, 'data'), cleanup });
@@ -56,6 +57,7 @@ async function run({ build, minutes, short, rate, nodeArgs, cleanup, say }) {
     nodeArgs,
     env: { LOG_LEVEL: 'warn', CHECKPOINT_SCHEDULE: '*/5 * * * * *', RECORD_READS_SECONDS: '5', ...archive },
   });
+  const prometheus = dashboard === undefined ? undefined : await watch({ service, folder, cleanup });
   const admin = new pg.Client({
     connectionString: Object.assign(new URL(database.adminUrl), { pathname: '/truetrail' }).href,
   });
@@ -89,7 +91,8 @@ async function run({ build, minutes, short, rate, nodeArgs, cleanup, say }) {
   say('the load is over; everything is verified');
   const api = await HttpConnection.open(service.url, KEY); // the service closes those that are idle for a minute
   cleanup.add(() => api.close());
-  const facts = await findFacts({ api, admin, load, service });
+  const undrawn = () => prometheus && draw(prometheus, { file: dashboard, minutes: minutes + 1, say });
+  const facts = await findFacts({ api, admin, load, service, undrawn });
   const count = Math.floor(seconds / intervalSeconds);
   const series = byInterval(sampler.samples, load.latencies, { from, intervalMs: intervalSeconds * 1000, count });
   const rises = judgeSeries(series, intervalSeconds, { onlyCounts: short });
@@ -139,7 +142,7 @@ async function sessions(admin) {
 }
 
 /** What there is once the load is over; ends the service. */
-async function findFacts({ api, admin, load, service }) {
+async function findFacts({ api, admin, load, service, undrawn }) {
   const verdicts = [];
   for (const ledger of ['main', '_service']) verdicts.push({ of: ledger, verdict: await verify(api, ledger) });
   await load.job(api, 'checkpoint');
@@ -156,6 +159,7 @@ async function findFacts({ api, admin, load, service }) {
       WHERE datname = 'truetrail' AND usename = 'truetrail_app' AND xact_start < now() - interval '2 seconds'`,
   );
   const neverGivenBack = await usedConnections(api);
+  const dashboardFaults = await undrawn(); // while the service is there to be scraped
   const stoppedWith = await service.stop().then(
     () => 'code 0',
     (error) => error.message.split('\n')[0],
@@ -174,6 +178,7 @@ async function findFacts({ api, admin, load, service }) {
     archived: Number(summary.archived),
     waitingAtEnd: waiting[0].n,
     neverGivenBack,
+    dashboardFaults,
     logFaults: faultsOf(service.log()),
     stoppedWith,
   };

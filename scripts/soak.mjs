@@ -11,6 +11,8 @@ const USAGE = `npm run soak -- [options]      (npm run -s soak -- --json: withou
   --rate N         events a second, over all ways in: 100
   --json           the results as JSON on standard output instead of the table
   --node-arg ARG   an argument of Node before the service's script, such as --max-old-space-size=200; may be repeated
+  --dashboard FILE the chart's dashboard as a Prometheus on this machine saw the service, drawn into an HTML file; a query
+                   that is refused and a panel without data, where it may not be without, are rules that do not hold
   --build FOLDER   a build that was made earlier (dist/<digest>)
 
 Starts PostgreSQL and the service, each a process of its own, in a temporary folder (TMPDIR chooses where), with an archive
@@ -28,17 +30,18 @@ function readOptions() {
       rate: { type: 'string', default: '100' },
       json: { type: 'boolean', default: false },
       'node-arg': { type: 'string', multiple: true, default: [] },
+      dashboard: { type: 'string' },
       build: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
-  const { short, json, help, build } = values;
+  const { short, json, help, build, dashboard } = values;
   if (short && values.minutes !== undefined) throw new Error('--short and --minutes exclude each other');
   const minutes = short ? 1.5 : Number(values.minutes ?? 60);
   if (!(minutes >= 1 && minutes <= 7 * 24 * 60)) throw new Error('--minutes must be from 1 to 10080');
   const rate = Number(values.rate);
   if (!(rate >= 20 && rate <= 5000)) throw new Error('--rate must be from 20 to 5000');
-  return { minutes, short, rate, json, help, build, nodeArgs: values['node-arg'] };
+  return { minutes, short, rate, json, help, build, dashboard, nodeArgs: values['node-arg'] };
 }
 
 try {

@@ -110,6 +110,7 @@ describe('the rules of a soak', () => {
     archived: 100,
     waitingAtEnd: 0,
     neverGivenBack: 0,
+    dashboardFaults: [],
     logFaults: [],
     stoppedWith: 'code 0',
   };
@@ -134,6 +135,7 @@ describe('the rules of a soak', () => {
     ['a transaction was left open', { waitingAtEnd: 1 }],
     ['a connection was not given back', { neverGivenBack: 1 }],
     ['connections of the pool were not counted', { neverGivenBack: NaN }],
+    ['a panel of the dashboard has no data', { dashboardFaults: ['FAILED Disk left: nothing'] }],
     ['the log has an error', { logFaults: ['a job failed'] }],
     ['the service did not end as it should', { stoppedWith: 'the service ended with SIGKILL' }],
   ])('do not hold when %s', (_, change) => {

@@ -11,8 +11,13 @@ export class DiskFaults {
     private readonly control: string,
   ) {}
 
+  /** Throws in CI that may install a compiler and has not. */
   static areThere(): boolean {
-    return process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0;
+    if (process.platform !== 'linux') return false;
+    if (spawnSync('cc', ['--version']).status === 0) return true;
+    if (process.env.CI && process.getuid?.() === 0)
+      throw new Error('There is no C compiler (cc) for faults of disks: .ci/run installs gcc and libc6-dev.');
+    return false;
   }
 
   /** `folder` must be one that the user of the programs gets through to. */
