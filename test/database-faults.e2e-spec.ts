@@ -9,12 +9,13 @@ import { FaultProxy } from './support/fault-proxy.js';
 import { freePort } from './support/free-port.js';
 import { lasting, REFUSED, UNSURE, type Trail } from './support/lasting.js';
 import { Replica } from './support/replica.js';
+import { canMountTmpfs, mountTmpfs } from './support/tmpfs.js';
 import { moveTrailClock } from './support/trail-clock.js';
 
 /** How much longer the failures last that are over in a moment otherwise: minutes of real time, with TEST_ALL_FAULTS=1. */
 const LONGER = process.env.TEST_ALL_FAULTS === '1' ? 20 : 1;
-const HAS_TMPFS = process.platform === 'linux' && process.getuid?.() === 0;
-if (!HAS_TMPFS) process.stderr.write('skipped: PostgreSQL without room for events (it needs root, to mount)\n');
+const HAS_TMPFS = canMountTmpfs();
+if (!HAS_TMPFS) process.stderr.write('skipped: PostgreSQL without room for events (Linux, and root who may mount)\n');
 
 const CLOCK = '503 clock-out-of-tolerance';
 
@@ -158,7 +159,7 @@ describe('while PostgreSQL or the way to it', () => {
     'has no room left for events, they are not acknowledged, and are once there is room',
     async () => {
       const place = mkdtempSync(join(tmpdir(), 'truetrail-full-'));
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m,mode=755', 'tmpfs', place]);
+      mountTmpfs(place, 'size=16m,mode=755');
       const space = `full_${database.name}`;
       const months = async (to: string): Promise<void> => {
         const { rows } = await admin.query<{ name: string }>(

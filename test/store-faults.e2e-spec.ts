@@ -19,6 +19,7 @@ import { freePort } from './support/free-port.js';
 import { Replica } from './support/replica.js';
 import { HAS_S3, onFolders, S3_ENVIRONMENT, s3Store, type TestStore } from './support/stores.js';
 import { StoreProxy, type StoreFault } from './support/store-proxy.js';
+import { canMountTmpfs, mountTmpfs } from './support/tmpfs.js';
 import { whenOver } from './support/verification.js';
 
 /** With and without a fault: what a POST may take, but for the slowest in a hundred, on a machine that tests. */
@@ -29,9 +30,11 @@ const LEAST_POSTING_MS = 2_000;
 const SCHEDULE_LIMIT_MS = 120_000;
 /** The least that ARCHIVE_TIMEOUT may be. */
 const TIMEOUT = '1s';
-const HAS_TMPFS = process.env.CI === undefined && process.platform === 'linux' && process.getuid?.() === 0;
+const HAS_TMPFS = canMountTmpfs();
 if (!HAS_TMPFS) {
-  process.stderr.write('skipped: full and read-only file systems (they need root, to mount, and are not for CI)\n');
+  process.stderr.write(
+    'skipped: a store on a file system that is full, or read-only (Linux, and root who may mount)\n',
+  );
 }
 
 /** What may alarm whatever the store does. The last two: nothing is signed here, and the tests' server archives no WAL. */
@@ -368,14 +371,14 @@ onFolders('a folder that misbehaves', () => {
   beforeAll(async () => {
     place = mkdtempSync(join(tmpdir(), 'truetrail-faults-'));
     if (HAS_TMPFS) {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', place]);
+      mountTmpfs(place, 'size=4m');
       isMounted = true;
     }
     folder = join(place, 'archive');
     archive = await Archive.start(new FilesystemObjectStore(folder), { ARCHIVE_URL: `file:${folder}` });
     await archive.record(1);
     await archive.expectRunSucceeds();
-  });
+  }, 120_000);
   afterAll(async () => {
     await archive.close();
     if (isMounted) execFileSync('umount', [place]);
