@@ -572,9 +572,9 @@ describe.each(EACH_STORE)('a service that is killed while it exports to %s', (_,
 
   interface Moment {
     /** Whether it has come, for the run and by what there was before. */
-    isThere(run: string, before: { stored: number; catalogued: number }): Promise<boolean>;
+    isThere: (run: string, before: { stored: number; catalogued: number }) => Promise<boolean>;
     /** keeps it from passing; what ends that */
-    hold?(): Promise<() => Promise<void>>;
+    hold?: () => Promise<() => Promise<void>>;
     /** objects that a run leaves which is killed then */
     left: { stored: number; catalogued: number };
   }
@@ -594,11 +594,11 @@ describe.each(EACH_STORE)('a service that is killed while it exports to %s', (_,
     [
       'when its object was read back and is put into the catalogue',
       {
-        async hold() {
+        hold: async () => {
           await admin.query('BEGIN; LOCK TABLE archive_objects IN EXCLUSIVE MODE');
           return async () => void (await admin.query('ROLLBACK'));
         },
-        async isThere() {
+        isThere: async () => {
           const { rows } = await admin.query(
             `SELECT FROM pg_locks WHERE NOT granted AND relation = 'archive_objects'::regclass`,
           );

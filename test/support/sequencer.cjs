@@ -6,8 +6,8 @@ const Sequencer = require('@jest/test-sequencer').default;
  * of no use to a new machine.
  */
 const SECONDS = {
+  'archived-real-data.e2e-spec': 200,
   'store-faults.e2e-spec': 184, // on S3
-  'archived-real-data.e2e-spec': 140,
   'digests.e2e-spec': 137, // on S3
   'rolling-upgrade.e2e-spec': 134,
   'verify-command.e2e-spec': 129,
@@ -15,6 +15,9 @@ const SECONDS = {
   'archived-reads-faults.e2e-spec': 115,
   'month-deletion.e2e-spec': 107,
   'recovery.e2e-spec': 107,
+  'recovery-broken-off.e2e-spec': 100,
+  'archive-export.e2e-spec': 92,
+  'rebuild-broken-off.e2e-spec': 80,
   'transaction-report-submissions.e2e-spec': 104,
   'database-faults.e2e-spec': 100,
   'cli.e2e-spec': 100,
@@ -38,7 +41,6 @@ const SECONDS = {
   'server-faults.e2e-spec': 50,
   'crash.e2e-spec': 48,
   'secrets.e2e-spec': 44,
-  'archive-export.e2e-spec': 44,
   'order-reports.e2e-spec': 44,
   'tamper-evidence.e2e-spec': 43,
   'memory-limit.e2e-spec': 43,
