@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -56,6 +58,33 @@ describe('the store that a service was given', () => {
     } finally {
       await service.close();
       rmSync(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
+
+  it('does not keep a new installation from its start when it takes connections and says nothing', async () => {
+    const before = { ...process.env };
+    const sockets = new Set<Socket>();
+    const mute = createServer((socket) => void sockets.add(socket.on('error', () => undefined))).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    const where = {
+      AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(mute.address() as AddressInfo).port}`,
+      AWS_REGION: 'us-east-1',
+    };
+    Object.assign(process.env, where, { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'a-secret' });
+    const started = startService({ env: { ARCHIVE_URL: 's3://bucket/trail' }, logger: logger() });
+    try {
+      const service = await started;
+      await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
+      expect(lines.filter((line) => line.includes('cannot be asked whose archive it has'))).toHaveLength(1);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      mute.close();
+      await started.then(
+        (service) => service.close(),
+        () => undefined,
+      );
+      for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
+      Object.assign(process.env, before);
     }
   }, 60_000);
 

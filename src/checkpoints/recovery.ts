@@ -199,7 +199,7 @@ function recordOf(recovered: Range, unsigned: Range | null, holds: readonly Reco
 }
 
 /** As it stands in records. */
-export function rangeAsText({ from, to }: Range): JsonObject {
+export function rangeAsText({ from, to }: Range): { from_sequence: string; to_sequence: string } {
   return { from_sequence: String(from), to_sequence: String(to) };
 }
 

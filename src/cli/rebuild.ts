@@ -8,6 +8,7 @@ import { VerificationThreads } from '../chain/verification-threads.js';
 import { takeUpAnchors } from '../checkpoints/anchor-intake.js';
 import { AnchorStore } from '../checkpoints/anchor-store.js';
 import { takeUpAttestations } from '../checkpoints/attestation-intake.js';
+import { rangeAsText } from '../checkpoints/recovery.js';
 import { differencesFromSigned, type SignedDifference } from '../checkpoints/signed-events.js';
 import { secretsOf, type Config } from '../config/config.js';
 import { connectionOptions } from '../database/connection.js';
@@ -31,10 +32,6 @@ export interface RebuiltLedgerReport {
   unsigned: { from_sequence: string; to_sequence: string } | null;
   /** why its events are not those that were signed; null where they are, as far as they go */
   fault: string | null;
-}
-
-function rangeAsText({ from, to }: { from: bigint; to: bigint }): { from_sequence: string; to_sequence: string } {
-  return { from_sequence: String(from), to_sequence: String(to) };
 }
 
 /** Makes an empty database the one that the archive is of, verifies every ledger of it, and holds it against what was signed. */

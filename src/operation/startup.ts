@@ -52,10 +52,11 @@ export class Startup implements OnApplicationBootstrap {
   /** Of a database that was lost, before its rebuild; a store that does not answer keeps no new installation from its start. */
   private async refuseArchiveOfOther(): Promise<void> {
     if (!this.store) return;
+    const signal = AbortSignal.timeout(STORE_TIMEOUT_MS);
     try {
-      await refuseArchiveOfOther(this.store.within(AbortSignal.timeout(STORE_TIMEOUT_MS)), this.pool);
+      await refuseArchiveOfOther(this.store.within(signal), this.pool);
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
+      if (!(error instanceof StoreUnavailable) && error !== signal.reason) throw error;
       this.logger.warn({ err: error }, 'the store cannot be asked whose archive it has; what it says counts later');
     }
   }
