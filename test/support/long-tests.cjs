@@ -1,7 +1,8 @@
 /**
  * Test files that take long for what they are: they stop servers, stores and machines and wait for what comes back, read whole
- * feeds of recorded flow, go through every column, byte or step, or start a process for each thing that they try; and those of
- * the archive, holds, checkpoints and submissions that go through months.
+ * feeds of recorded flow, go through every column, byte or step, or start a process for each thing that they try; those of
+ * the archive, holds, checkpoints, time stamps, witnesses and retention that go through months; and those of what becomes of
+ * transaction reports once they are sent.
  * `npm run test:long` runs them; `npm test` only where it is given their names.
  */
 module.exports = [
@@ -10,6 +11,7 @@ module.exports = [
   'archived-reads-faults.e2e-spec',
   'archived-reads.e2e-spec',
   'archived-real-data.e2e-spec',
+  'attestations.e2e-spec',
   'checkpoints.e2e-spec',
   'cli.e2e-spec',
   'converters.spec',
@@ -17,6 +19,7 @@ module.exports = [
   'database-faults.e2e-spec',
   'digests.e2e-spec',
   'embedded-postgres.e2e-spec',
+  'evidence-runs.e2e-spec',
   'evidence-second-verifier.spec',
   'evidence.e2e-spec',
   'failures.e2e-spec',
@@ -30,6 +33,8 @@ module.exports = [
   'rebuild.e2e-spec',
   'recovery-broken-off.e2e-spec',
   'recovery.e2e-spec',
+  'reports-many-rows.e2e-spec',
+  'retention-policies.e2e-spec',
   'rolling-upgrade.e2e-spec',
   'secrets.e2e-spec',
   'server-faults.e2e-spec',
@@ -41,7 +46,17 @@ module.exports = [
   'tamper-signed.e2e-spec',
   'tamper-store.e2e-spec',
   'tamper.e2e-spec',
+  'timestamps.e2e-spec',
+  'transaction-ageing-firms.e2e-spec',
+  'transaction-ageing.e2e-spec',
+  'transaction-report-feedback.e2e-spec',
+  'transaction-report-firms.e2e-spec',
+  'transaction-report-lives.e2e-spec',
+  'transaction-report-oversight.e2e-spec',
   'transaction-report-real-data.e2e-spec',
+  'transaction-report-settings.e2e-spec',
   'transaction-report-submissions.e2e-spec',
+  'verification-replicas.e2e-spec',
   'verify-command.e2e-spec',
+  'witnesses.e2e-spec',
 ];
