@@ -1,5 +1,6 @@
 // Rows about what is signed: rounds while events come in as fast as they can, and proofs.
 import { setTimeout as pause } from 'node:timers/promises';
+import { cpuSeconds } from './cpu-time.mjs';
 import { median, percentile, summarize } from './statistics.mjs';
 import { BATCHES_IN_FLIGHT, LEDGER, Trail, unexpected } from './trail.mjs';
 
@@ -57,23 +58,45 @@ export async function measureProofs(trail, { proofs }) {
   await runRound(trail);
   const { body: checkpoint } = await trail.call('GET', `/v1/ledgers/${LEDGER}/checkpoint`);
   const size = Number(String(checkpoint).split('\n')[1]);
-  const latencies = [];
   const ids = await randomEventIds(trail, proofs);
-  await trail.withConnections(1, async ([connection]) => {
-    for (const id of ids) latencies.push(await proveEvent(connection, id));
-  });
-  const p50 = median(latencies);
+  const first = await proveAll(trail, ids);
+  const again = await proveAll(trail, ids);
   return [
     {
       row: 'proofs',
       what: `proof of a random event at ${size} events, over HTTP, p50`,
       unit: 'ms',
-      ours: p50,
+      ours: first.p50,
       target: '≤ 5 ms',
-      met: p50 <= 5,
-      detail: { ms: summarize(latencies) },
+      met: first.p50 <= 5,
+      detail: first,
+    },
+    {
+      row: 'proofs',
+      what: 'the same proofs again: what they read is in memory',
+      unit: 'ms',
+      ours: again.p50,
+      target: 'printed',
+      met: null,
+      detail: again,
     },
   ];
+}
+
+/** Proofs of these events, one after the other: how long each takes, and of that the processor time of both processes, in milliseconds. */
+async function proveAll(trail, ids) {
+  const latencies = [];
+  const before = cpuSeconds(trail);
+  await trail.withConnections(1, async ([connection]) => {
+    for (const id of ids) latencies.push(await proveEvent(connection, id));
+  });
+  const after = cpuSeconds(trail);
+  const cpuMs = after && ((process) => ((after[process] - before[process]) * 1000) / ids.length);
+  return {
+    p50: median(latencies),
+    ms: summarize(latencies),
+    ...(cpuMs && { serviceCpuMs: cpuMs('service'), databaseCpuMs: cpuMs('PostgreSQL') }),
+  };
 }
 
 /** Ids of events at random places of what is signed. */
