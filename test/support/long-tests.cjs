@@ -29,6 +29,7 @@ module.exports = [
   'rebuild-broken-off.e2e-spec',
   'rebuild.e2e-spec',
   'recovery-broken-off.e2e-spec',
+  'recovery-without-archive.e2e-spec',
   'recovery.e2e-spec',
   'rolling-upgrade.e2e-spec',
   'secrets.e2e-spec',
