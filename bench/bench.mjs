@@ -130,7 +130,7 @@ const ROWS = {
   proofs: { what: 'proofs of random events', measure: measureProofs, filled: true, unarchived: true },
   ledgers: { what: 'a round of very many ledgers', measure: measureLedgers },
   anchors: { what: 'very many anchors taken up', measure: measureTakingUp },
-  bundles: { what: 'bundles of very many events', measure: measureBundle, filled: true },
+  bundles: { what: 'a trade date bundled and verified', measure: measureBundle, filled: true },
   busy: { what: 'POST p99 while export, verification and a report run', measure: measureBusy, filled: true },
   memory: { what: 'memory', measure: measureMemory, filled: true },
   'history-cold': { what: 'order history, cold', measure: measureColdHistory, filled: true },

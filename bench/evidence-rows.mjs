@@ -70,8 +70,8 @@ async function archivedEvents(trail) {
 }
 
 /**
- * A bundle of the ledger's first events over HTTP, from the request to the last byte on disk; then verified from there. Of
- * as many events as the run is of, and of a trade date at most, of which the targets are.
+ * A bundle of a trade date over HTTP, from the request to the last byte on disk; then verified from there. Of as many
+ * events as the run is of, and of those of a trade date at most, of which the targets are.
  */
 export async function measureBundle(trail, { bundledEvents, events }) {
   const made = await makeBundle(trail, Math.min(bundledEvents, events));
@@ -89,13 +89,13 @@ export async function measureBundle(trail, { bundledEvents, events }) {
   });
   return [
     row(
-      `a bundle of ${made.events} events (${made.bundleMb} MB), made over HTTP`,
+      `a trade date of ${made.events} events, by recorded time, bundled over HTTP (${made.bundleMb} MB)`,
       made.madeSeconds,
       60,
       `${made.serviceCpuSeconds} processor seconds of the service`,
     ),
     row(
-      'the same, verified by truetrail-verify',
+      'the same, verified by truetrail-verify: valid, and nothing of the date left out',
       made.verifiedSeconds,
       30,
       `${made.verifierCpuSeconds} processor seconds, ${made.verifierPeakMb} MB at most`,
@@ -103,24 +103,32 @@ export async function measureBundle(trail, { bundledEvents, events }) {
   ];
 }
 
-/** Makes a bundle of the first events, and verifies it. Processor time stands beside the wall's, which other work lengthens. */
+/**
+ * Makes a bundle of the trade date of the ledger's first events, of `events` or up to a batch more, and verifies it: that
+ * it proves that nothing of the date was left out, too. Processor time stands beside the wall's, which other work lengthens.
+ */
 export async function makeBundle(trail, events) {
+  const tradeDate = await tradeDateOf(trail, events);
   await runRound(trail);
   const key = (await ask(trail, 'GET', `/v1/ledgers/${LEDGER}/keys`).then((answer) => answer.text())).trim();
   const file = join(trail.folder, 'bundle.zip');
   const before = usage(trail.service.pid);
   const cpuBefore = cpuSeconds(trail);
   const begun = performance.now();
-  const { content, made } = await askForBundle(trail, events);
+  const { content, made } = await askForBundle(trail, tradeDate);
   const readyMs = performance.now() - begun;
   await pipeline(Readable.fromWeb(content.body), createWriteStream(file));
   const madeMs = performance.now() - begun;
   const after = usage(trail.service.pid);
   const cpuAfter = cpuSeconds(trail);
   const verified = await verifyBundle(trail.build, file, key);
-  if (verified.verdict !== 'valid') throw new Error(`the bundle is ${verified.verdict}`);
+  const { verdict, bundle } = verified;
+  if (verdict !== 'valid') throw new Error(`the bundle is ${verdict}`);
+  if (bundle.completeness !== 'complete-range' || bundle.is_open_ended || Number(bundle.events) < events)
+    throw new Error(`the bundle is not the whole date: ${JSON.stringify(bundle)}`);
   return {
-    events,
+    events: Number(bundle.events),
+    asked: bundle.asked,
     made,
     bundleMb: round(statSync(file).size / 1e6),
     readySeconds: round(readyMs / 1000),
@@ -137,11 +145,31 @@ export async function makeBundle(trail, events) {
 }
 
 /**
- * Asks for a bundle of the first events as whoever needs one does: one that is small comes at once, a larger one as a
- * run, whose end is waited for. Returns the answer that has it, and which of both it was.
+ * The range of recorded time from midnight (UTC) on, of the day on which the ledger begins, that has its first `events`
+ * and whatever was recorded in the same microsecond as the last of them: exactly what is there, also where a run went past
+ * a midnight. An event after it is there, or recorded: without one nobody could show that the range has an end.
  */
-export async function askForBundle(trail, events) {
-  const asked = await ask(trail, 'POST', `/v1/ledgers/${LEDGER}/evidence`, { to_sequence: String(events) });
+async function tradeDateOf(trail, events) {
+  const { rows } = await trail.owner.query(
+    `SELECT to_char(date_trunc('day', first.recorded_at AT TIME ZONE 'UTC'), $3) AS recorded_from,
+            to_char((last.recorded_at + interval '1 microsecond') AT TIME ZONE 'UTC', $3) AS recorded_to,
+            EXISTS (SELECT FROM audit_events AS e
+                      WHERE e.ledger = $1 AND e.sequence > $2 AND e.recorded_at > last.recorded_at) AS is_followed
+       FROM audit_events AS first, audit_events AS last
+       WHERE first.ledger = $1 AND first.sequence = 1 AND last.ledger = $1 AND last.sequence = $2`,
+    [LEDGER, events, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'],
+  );
+  const [{ is_followed: isFollowed, ...range }] = rows;
+  if (!isFollowed) await trail.withConnections(1, (all) => trail.postSingles(all, trail.makeSingles(all[0], 1)));
+  return range;
+}
+
+/**
+ * Asks for a bundle as whoever needs one does: one that is small comes at once, a larger one as a run, whose end is
+ * waited for. Returns the answer that has it, and which of both it was.
+ */
+export async function askForBundle(trail, question) {
+  const asked = await ask(trail, 'POST', `/v1/ledgers/${LEDGER}/evidence`, question);
   if (asked.status === 200) return { content: asked, made: 'at once' };
   if (asked.status !== 202) throw new Error(`the bundle was refused: ${await asked.text()}`);
   await asked.body.cancel();
@@ -191,7 +219,8 @@ async function verifyBundle(build, path, trusted) {
   child.stdout.setEncoding('utf8').on('data', (chunk) => (output += chunk));
   await new Promise((resolve) => child.once('close', resolve));
   clearInterval(watch);
-  return { ms: performance.now() - begun, ...last, verdict: JSON.parse(output).verdict };
+  const { verdict, bundle } = JSON.parse(output);
+  return { ms: performance.now() - begun, ...last, verdict, bundle };
 }
 
 /** Of a process so far; undefined once it has ended, and where there is no /proc. */

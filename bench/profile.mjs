@@ -61,7 +61,7 @@ const WORK = {
     return 500;
   },
   bundles: async (trail) => {
-    const { content } = await askForBundle(trail, events);
+    const { content } = await askForBundle(trail, { to_sequence: String(events) });
     await content.arrayBuffer();
     return events;
   },

@@ -70,6 +70,19 @@ export function soakSection(text) {
   return `## An hour of mixed load\n\nTaken from [soak.md](soak.md), which says what the load is and what the rules are.\n\n${figures.trim()}\n`;
 }
 
+/** Of rows that are not in every run, what they are: a point of the list each, for those that are in this one. */
+const READING = {
+  levels: `- **Verification, level by level**: 1 recomputes the rows with their links and keys, 2 holds them against every
+  checkpoint that was signed, 3 reads and recomputes every object of the archive, all in the service and over the whole
+  ledger; 4 verifies a bundle of events in a process of its own, from its start to its end, on one thread.`,
+  ledgers: `- **A round of very many ledgers** signs each of them for the first time, and then each with one more event, from when
+  the job begins to when the anchor is written, read back and stored.`,
+  bundles: `- **Bundles** are of a trade date: all that was recorded in a range of time, as [evidence.md](evidence.md) has it, asked for
+  over HTTP as whoever needs it does, and timed from the request to the last byte on disk; then verified from there by
+  truetrail-verify from its start to its end. That it is valid, and shows that nothing of the range was left out, is
+  required of each.`,
+};
+
 /** docs/performance.md as a whole: it is never edited by hand. */
 export function writeDocument(file, environment, sizes, rows) {
   const soak = soakSection(readFileSync(join(dirname(file), 'soak.md'), 'utf8'));
@@ -106,7 +119,12 @@ else the machine does hits both; a figure by itself says as much about the machi
 - **Reads** are measured at ${sizes.events} events or a little more. After filling, the tables are vacuumed and analysed once, as
   autovacuum would have done by then.
 - **Memory** is the highest resident size of a service that was started for that one read.
-- The load generator is part of the machine's load. It writes bytes that were made before the clock starts, over bare
+${Object.entries(READING)
+  .filter(([name]) => rows.some(({ row }) => row === name))
+  .map(([, text]) => `${text}\n`)
+  .join(
+    '',
+  )}- The load generator is part of the machine's load. It writes bytes that were made before the clock starts, over bare
   sockets, but on few cores it still takes from what service and database could use.
 
 \`npm run bench -- --events 10000000\` measures reads on ten million events (about 25 GB in the temporary folder, which TMPDIR

@@ -34,6 +34,7 @@ import { KeepWhatReportsRead1797638400000 } from './1797638400000-keep-what-repo
 import { JudgeFeedbackAgain1797642371000 } from './1797642371000-judge-feedback-again.js';
 import { ReadTablesOfKeys1797650067000 } from './1797650067000-read-tables-of-keys.js';
 import { KeepUnrecordedRecoveries1797663245000 } from './1797663245000-keep-unrecorded-recoveries.js';
+import { KeepUnrecordedCloses1797671357000 } from './1797671357000-keep-unrecorded-closes.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -73,4 +74,5 @@ export const MIGRATIONS = [
   JudgeFeedbackAgain1797642371000,
   ReadTablesOfKeys1797650067000,
   KeepUnrecordedRecoveries1797663245000,
+  KeepUnrecordedCloses1797671357000,
 ];

@@ -1805,16 +1805,20 @@ CREATE TABLE unrecorded_recoveries (
   operator text COLLATE "C" NOT NULL,
   state jsonb NOT NULL,
   recovered_at timestamp with time zone NOT NULL,
-  CONSTRAINT unrecorded_recoveries_pkey PRIMARY KEY (event_id)
+  action text COLLATE "C" NOT NULL DEFAULT 'recover'::text,
+  CONSTRAINT unrecorded_recoveries_pkey PRIMARY KEY (event_id),
+  CONSTRAINT unrecorded_recoveries_action_check CHECK ((action = ANY (ARRAY['recover'::text, 'close'::text])))
 );
 
-COMMENT ON TABLE unrecorded_recoveries IS 'What recoveries have brought back into ledgers and is not on record in the ledger of the service yet';
+COMMENT ON TABLE unrecorded_recoveries IS 'What recoveries have brought back into ledgers, and which they have closed, that is not on record in the ledger of the service yet';
 
 COMMENT ON COLUMN unrecorded_recoveries.event_id IS 'Of the event that will record it: recorded twice, it counts once';
 
 COMMENT ON COLUMN unrecorded_recoveries.operator IS 'Who ran the recovery';
 
 COMMENT ON COLUMN unrecorded_recoveries.state IS 'What that event will say';
+
+COMMENT ON COLUMN unrecorded_recoveries.action IS 'recover: events came back into the ledger; close: it was closed, and is recorded once it has a successor';
 
 CREATE TABLE verifications (
   id uuid NOT NULL,

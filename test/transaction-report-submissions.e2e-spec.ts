@@ -462,10 +462,11 @@ describe('a submission after the ledger of submissions was closed', () => {
     )) as [{ size: string; hash: string }];
     await query(service.database, `UPDATE ledgers SET state = 'closed' WHERE ledger = '_reporting'`);
     const { origin } = await service.app.get(Ledgers).state('_reporting');
-    const successor = await succeed(service.app.get(Ledgers), service.app.get(Appender), {
+    const closed = {
       ...{ ledger: '_reporting', origin, size: BigInt(size), provable: BigInt(size), eventHash: hash },
       ...{ checkpoint: null, missing: null, first: '_reporting', successor: undefined },
-    });
+    };
+    const successor = await succeed(service.app.get(Ledgers), service.app.get(Appender), closed, new Set());
     expect(successor).toBe('_reporting-2');
 
     const { body } = await service.http().get(SUBMISSIONS).expect(200);

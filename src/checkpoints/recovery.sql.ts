@@ -66,35 +66,51 @@ export async function listWithoutSuccessor(owner: pg.ClientBase): Promise<string
   return rows.map(({ ledger }) => ledger);
 }
 
-/** What was brought back into a ledger, as the event says that is to record it. */
+/** What was brought back into a ledger, or that it was closed, as the event says that is to record it. */
 export interface UnrecordedRecovery {
   eventId: string;
   ledger: string;
+  action: 'recover' | 'close';
   operator: string;
   state: JsonObject;
   /** RFC 3339 */
   recoveredAt: string;
 }
 
-/** In the transaction in which the events come back. */
+/** In the transaction in which the events come back, or the ledger is closed. */
 export async function keepUnrecorded(
   owner: pg.ClientBase,
-  { eventId, ledger, operator, state }: Omit<UnrecordedRecovery, 'recoveredAt'>,
+  { eventId, ledger, action, operator, state }: Omit<UnrecordedRecovery, 'recoveredAt'>,
 ): Promise<void> {
   await owner.query(
-    `INSERT INTO unrecorded_recoveries (event_id, ledger, operator, state, recovered_at) VALUES ($1, $2, $3, $4, trail_now())`,
-    [eventId, ledger, operator, JSON.stringify(state)],
+    `INSERT INTO unrecorded_recoveries (event_id, ledger, action, operator, state, recovered_at)
+       VALUES ($1, $2, $3, $4, $5, trail_now())`,
+    [eventId, ledger, action, operator, JSON.stringify(state)],
   );
 }
 
-/** In the order in which they came back. */
+/** Whether it waits to be recorded that a ledger was closed. */
+export async function isCloseUnrecorded(owner: pg.ClientBase, ledger: string): Promise<boolean> {
+  const { rows } = await owner.query(`SELECT FROM unrecorded_recoveries WHERE ledger = $1 AND action = 'close'`, [
+    ledger,
+  ]);
+  return rows.length > 0;
+}
+
+/** In the order in which they came to be. A ledger that was closed is among them once it is noted who succeeds it. */
 export async function listUnrecorded(owner: pg.ClientBase): Promise<UnrecordedRecovery[]> {
-  const { rows } = await owner.query<Omit<UnrecordedRecovery, 'state'> & { state: string }>(
-    `SELECT event_id AS "eventId", ledger, operator, state,
-            to_char(recovered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "recoveredAt"
-       FROM unrecorded_recoveries ORDER BY recovered_at, event_id`,
+  const { rows } = await owner.query<Omit<UnrecordedRecovery, 'state'> & { state: string; successor: string | null }>(
+    `SELECT event_id AS "eventId", ledger, action, operator, state,
+            to_char(recovered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "recoveredAt",
+            (SELECT s.ledger FROM ledger_successions AS s WHERE s.predecessor = u.ledger ORDER BY s.noted_at LIMIT 1)
+              AS successor
+       FROM unrecorded_recoveries AS u ORDER BY recovered_at, event_id`,
   );
-  return rows.map((row) => ({ ...row, state: readJson(row.state) as JsonObject }));
+  return rows.flatMap(({ successor, state: text, ...row }) => {
+    const state = readJson(text) as JsonObject;
+    if (row.action === 'recover') return [{ ...row, state }];
+    return successor === null ? [] : [{ ...row, state: { ...state, successor } }];
+  });
 }
 
 export async function noteRecorded(owner: pg.ClientBase, eventId: string): Promise<void> {

@@ -311,7 +311,7 @@ async function attemptRecovery(means: RecoveryMeans, ledger: string, from: Sourc
       holds = await takeRecoveredHolds(owner, ledger, { from: head.size + 1n, to: end, signed }, log);
       const recovered = { from: head.size + 1n, to: end };
       const state = recordOf(recovered, unsignedOf(recovered, signed), holds);
-      await sql.keepUnrecorded(owner, { eventId: uuidv7(), ledger, operator, state });
+      await sql.keepUnrecorded(owner, { eventId: uuidv7(), ledger, action: 'recover', operator, state });
     }
     await owner.query('COMMIT');
     return { end, holds };
@@ -486,7 +486,7 @@ export interface ClosedLedger {
  * for the operator when there is no such ledger, or it lacks nothing. A closed one is found closed.
  */
 export async function closeLedger(means: RecoveryMeans, ledger: string): Promise<ClosedLedger> {
-  const { owner, archived } = means;
+  const { owner, archived, operator } = means;
   const head = await sql.readHead(owner, ledger);
   if (!head) throw new Error(`there is no ledger ${ledger}`);
   const { origin, size } = head;
@@ -503,7 +503,6 @@ export async function closeLedger(means: RecoveryMeans, ledger: string): Promise
   }
   const agreed = change ? change.sequence - 1n : ((await lastSigned(owner, ledger, size)) ?? 0n);
   const provable = await lastIntact(owner, ledger, origin, agreed, size);
-  if (head.isOpen) await sql.closeLedger(owner, ledger);
   const names = await sql.listLedgerNames(owner);
   let first = ledger;
   for (let before = await sql.predecessorOf(owner, first); before !== undefined;) {
@@ -514,7 +513,7 @@ export async function closeLedger(means: RecoveryMeans, ledger: string): Promise
   for (const name of names.filter((each) => each.startsWith(first.slice(0, 1)) && each !== ledger)) {
     if ((await sql.predecessorOf(owner, name)) === ledger) successor = name;
   }
-  return {
+  const closed: ClosedLedger = {
     ledger,
     origin,
     size,
@@ -524,6 +523,32 @@ export async function closeLedger(means: RecoveryMeans, ledger: string): Promise
     missing: signed > size ? { from: size + 1n, to: signed } : null,
     first,
     successor,
+  };
+  await owner.query('BEGIN');
+  try {
+    if (head.isOpen) await sql.closeLedger(owner, ledger);
+    // one that none succeeds may have been closed by a command that did not keep this
+    if ((head.isOpen || successor === undefined) && !(await sql.isCloseUnrecorded(owner, ledger))) {
+      const state = stateOfClosed(closed);
+      await sql.keepUnrecorded(owner, { eventId: uuidv7(), ledger, action: 'close', operator, state });
+    }
+    await owner.query('COMMIT');
+  } catch (error) {
+    await owner.query('ROLLBACK');
+    throw error;
+  }
+  return closed;
+}
+
+/** What its successor's first event and the ledger of the service say of a closed one. */
+export function stateOfClosed({ origin, checkpoint, size, provable, eventHash, missing }: ClosedLedger): JsonObject {
+  return {
+    origin,
+    checkpoint,
+    size: String(size),
+    provable_size: String(provable),
+    event_hash: eventHash,
+    missing: missing && rangeAsText(missing),
   };
 }
 
@@ -564,8 +589,8 @@ async function lastIntact(
 }
 
 /**
- * Has each recovery that is not on record recorded, this one's and those of former ones that were killed before, or whose
- * record found no ledger that could take it: a record that is killed in between is made again, and counts once.
+ * Has each recovery and close that is not on record recorded, this command's and those of former ones that were killed
+ * before, or whose record found no ledger that could take it: a record that is killed in between is made again, and counts once.
  */
 export async function recordRecoveries(
   owner: pg.ClientBase,

@@ -14,9 +14,9 @@ import { readKeptEvents } from '../checkpoints/kept-events.js';
 import {
   closeLedger,
   listWithoutSuccessor,
-  rangeAsText,
   recordRecoveries,
   recoverLedgers,
+  stateOfClosed,
   takeUpAllAnchors,
   type ClosedLedger,
   type RecoveredLedger,
@@ -32,12 +32,11 @@ import { uuidv7 } from '../database/uuidv7.js';
 import { takeAlone } from '../database/work-alone.js';
 import { AppendGate } from '../events/append-gate.js';
 import { Appender } from '../events/appender.js';
-import { Ledgers, SERVICE_LEDGER } from '../events/ledgers.js';
+import { Ledgers } from '../events/ledgers.js';
 import { prepareEvent } from '../events/prepared-event.js';
-import { ServiceLedger, type ServiceEvent } from '../events/service-ledger.js';
+import { ServiceLedger } from '../events/service-ledger.js';
 import { toContent } from '../integrity/event.js';
 import { hashesOf } from '../integrity/tiles.js';
-import type { JsonObject } from '../integrity/strict-json.js';
 import { createLogger } from '../operation/logger.js';
 import { OperationModule } from '../operation/operation.module.js';
 import { settingsModule, type AppOptions } from '../operation/settings.module.js';
@@ -215,41 +214,55 @@ async function recordAll(
   });
   try {
     await app.get(PartitionManager).ensureMonths();
-    const events: ServiceEvent[] = [];
+    const behind = new Set(
+      ledgers.filter(({ missing, differs }) => missing !== null || differs).map(({ ledger }) => ledger),
+    );
     for (const each of closed) {
-      const successor = each.successor ?? (await succeed(app.get(Ledgers), app.get(Appender), each));
+      const successor = each.successor ?? (await succeed(app.get(Ledgers), app.get(Appender), each, behind));
       report.closed.push({ ...each, successor });
-      events.push(recordOf(each.ledger, 'close', { ...stateOf(each), successor }));
       log(`${each.ledger} is closed at ${each.size}; ${successor} succeeds it`);
     }
     await app.get(Ledgers).noteSuccessions();
     report.withoutSuccessor = await listWithoutSuccessor(owner);
-    const isOwnBehind = ledgers.some(
-      ({ ledger, isOpen, missing, differs }) => ledger === SERVICE_LEDGER && isOpen && (missing !== null || differs),
-    );
-    const isOwnClosed = closed.some(({ ledger }) => ledger === SERVICE_LEDGER);
-    if ((isOwnBehind && !isOwnClosed) || report.withoutSuccessor.includes(SERVICE_LEDGER)) {
+    const serviceLedger = app.get(ServiceLedger);
+    // a record in one that is behind would begin a second history of it
+    const own = await serviceLedger.name();
+    if (behind.has(own) || report.withoutSuccessor.includes(own)) {
       log(
-        `${SERVICE_LEDGER} is not what was signed itself: what was brought back is recorded once \`recover\` is run again ` +
-          'after that is mended, or with --close _service',
+        `${own} is not what was signed itself: what was brought back and closed is recorded once \`recover\` is run again ` +
+          `after that is mended, or with --close ${own}`,
       );
       return report;
     }
-    const serviceLedger = app.get(ServiceLedger);
-    await recordRecoveries(owner, async ({ eventId, ledger, operator, state, recoveredAt }) => {
-      const event = { ...recordOf(ledger, 'recover', state), user_id: operator };
-      await serviceLedger.record({ ...event, event_id: eventId, timestamp: recoveredAt });
+    await recordRecoveries(owner, async ({ eventId, ledger, action, operator, state, recoveredAt }) => {
+      await serviceLedger.record({
+        event_id: eventId,
+        timestamp: recoveredAt,
+        event_type: 'recovery',
+        entity_type: 'ledger',
+        entity_id: ledger,
+        action,
+        user_id: operator,
+        new_state: state,
+      });
     });
-    if (events.length > 0) await serviceLedger.record(...events);
     return report;
   } finally {
     await app.close();
   }
 }
 
-/** Makes the successor of a closed ledger; its first event says whom it succeeds. */
-export async function succeed(ledgers: Ledgers, appender: Appender, closed: ClosedLedger): Promise<string> {
-  const successor = await ledgers.createSuccessor(closed.ledger, closed.first);
+/**
+ * Makes the successor of a closed ledger; its first event says whom it succeeds. None of `behind` becomes one: one that was
+ * made before a restore has no event any more, and yet some were signed of it.
+ */
+export async function succeed(
+  ledgers: Ledgers,
+  appender: Appender,
+  closed: ClosedLedger,
+  behind: ReadonlySet<string>,
+): Promise<string> {
+  const successor = await ledgers.createSuccessor(closed.ledger, closed.first, behind);
   const event = toContent({
     event_id: uuidv7(),
     timestamp: new Date().toISOString(),
@@ -258,30 +271,8 @@ export async function succeed(ledgers: Ledgers, appender: Appender, closed: Clos
     entity_id: closed.ledger,
     action: 'succeed',
     user_id: operatorId(),
-    new_state: stateOf(closed),
+    new_state: stateOfClosed(closed),
   });
   await appender.append(successor, [prepareEvent(event, 'service')]);
   return successor;
-}
-
-function recordOf(ledger: string, action: string, state: JsonObject): ServiceEvent {
-  return {
-    event_type: 'recovery',
-    entity_type: 'ledger',
-    entity_id: ledger,
-    action,
-    user_id: operatorId(),
-    new_state: state,
-  };
-}
-
-function stateOf({ origin, checkpoint, size, provable, eventHash, missing }: ClosedLedger): JsonObject {
-  return {
-    origin,
-    checkpoint,
-    size: String(size),
-    provable_size: String(provable),
-    event_hash: eventHash,
-    missing: missing && rangeAsText(missing),
-  };
 }

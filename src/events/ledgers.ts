@@ -88,12 +88,14 @@ export class Ledgers {
 
   /**
    * Makes a ledger that can succeed another: the first one of `<first>-2`, `<first>-3` ... that is not there, or has no
-   * event yet. `first` began their line; it is the ledger itself unless that succeeds another one.
+   * event yet. `first` began their line; it is the ledger itself unless that succeeds another one. None of `behind` is
+   * taken, whose events were lost.
    */
-  async createSuccessor(ledger: string, first: string): Promise<string> {
+  async createSuccessor(ledger: string, first: string, behind: ReadonlySet<string>): Promise<string> {
     const { origin } = await this.state(ledger);
     for (let number = 2; ; number++) {
       const successor = successorName(first, number);
+      if (behind.has(successor)) continue;
       await sql.createLedger(this.pool, successor, `${origin.slice(0, -ledger.length)}${successor}`);
       if ((await this.state(successor)).size === '0') return successor;
     }

@@ -40,6 +40,12 @@ export class ServiceLedger {
     return ledger === this.current;
   }
 
+  /** Where it would be recorded now: `_service`, or the last of its successors once that is closed. */
+  async name(): Promise<string> {
+    const { state } = await this.ledgers.state(SERVICE_LEDGER);
+    return state === 'open' ? SERVICE_LEDGER : this.ledgers.lastSuccessor(SERVICE_LEDGER);
+  }
+
   async record(...events: ServiceEvent[]): Promise<Receipt[]> {
     const timestamp = new Date().toISOString();
     const prepared = events.map((event) =>

@@ -32,6 +32,7 @@ module.exports = [
   'rebuild-broken-off.e2e-spec',
   'rebuild.e2e-spec',
   'recovery-broken-off.e2e-spec',
+  'recovery-without-archive.e2e-spec',
   'recovery.e2e-spec',
   'reports-many-rows.e2e-spec',
   'retention-policies.e2e-spec',
