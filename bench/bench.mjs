@@ -17,6 +17,7 @@ import {
   notThereYet,
   NotThereYet,
 } from './read-rows.mjs';
+import { measureRebuild } from './recovery-rows.mjs';
 import { measureReports } from './report-rows.mjs';
 import { measureReportFiles, measureSubmissions } from './reporting-rows.mjs';
 import { environment, resultsAsJson, resultsAsText, writeDocument } from './report.mjs';
@@ -64,6 +65,7 @@ const FULL = {
   searchMs: 60_000,
   archivedMonths: 24,
   archivedMonthEvents: 20_000,
+  archivedInObject: 2_000,
   reportedInFile: 1_000_000,
   reportedASplit: 100_000,
   submitted: 50_000,
@@ -104,6 +106,7 @@ const QUICK = {
   searchMs: 1_500,
   archivedMonths: 4,
   archivedMonthEvents: 500,
+  archivedInObject: 1_000,
   reportedInFile: 2_000,
   reportedASplit: 500,
   submitted: 500,
@@ -140,6 +143,7 @@ const ROWS = {
   'month-steps': { what: 'steps of a month while a search runs', measure: measureMonthSteps, extra: true },
   'slow-store': { what: 'POST beside a store that is slow or hangs', measure: measureSlowStore, extra: true },
   'archived-memory': { what: 'memory of reads over archived months', measure: measureArchivedMemory, extra: true },
+  rebuild: { what: 'a database brought back from the archive', measure: measureRebuild, extra: true, unarchived: true },
   reports: { what: 'each report', measure: measureReports, extra: true, parts: true },
   'report-files': { what: 'files of very many transaction reports', measure: measureReportFiles, extra: true },
   submissions: { what: 'submissions of very many executions', measure: measureSubmissions, extra: true },

@@ -1,19 +1,17 @@
 // Rows about proving: how fast each level of verification goes, and bundles of very many events.
-import { spawn } from 'node:child_process';
-import { createWriteStream, readFileSync, statSync } from 'node:fs';
+import { createWriteStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { runExport } from './jobs.mjs';
 import { runRound } from './checkpoint-rows.mjs';
+import { runScript, usage } from './command-run.mjs';
 import { cpuSeconds } from './cpu-time.mjs';
 import { KEY } from './processes.mjs';
 import { verify } from './read-rows.mjs';
 import { LEDGER } from './trail.mjs';
 
-/** Of /proc, on Linux. */
-const TICKS_A_SECOND = 100;
 /** What the targets are of. */
 const TRADE_DATE_EVENTS = 500_000;
 
@@ -208,33 +206,10 @@ async function runJob(trail, job) {
 
 /** In a process of its own, from its start to its end. */
 async function verifyBundle(build, path, trusted) {
-  const begun = performance.now();
   const main = join(build, 'src', 'verify', 'truetrail-verify.js');
-  const child = spawn(process.execPath, [main, path, '--key', trusted, '--json'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  let last = { peakMb: null, cpuSeconds: null };
-  const watch = setInterval(() => (last = usage(child.pid) ?? last), 20);
-  child.stdout.setEncoding('utf8').on('data', (chunk) => (output += chunk));
-  await new Promise((resolve) => child.once('close', resolve));
-  clearInterval(watch);
+  const { output, ...taken } = await runScript([main, path, '--key', trusted, '--json']);
   const { verdict, bundle } = JSON.parse(output);
-  return { ms: performance.now() - begun, ...last, verdict, bundle };
-}
-
-/** Of a process so far; undefined once it has ended, and where there is no /proc. */
-function usage(pid) {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13);
-    return {
-      peakMb: Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1e3),
-      cpuSeconds: (Number(user) + Number(system)) / TICKS_A_SECOND,
-    };
-  } catch {
-    return undefined;
-  }
+  return { ...taken, verdict, bundle };
 }
 
 function round(number) {

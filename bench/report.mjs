@@ -131,7 +131,7 @@ ${Object.entries(READING)
 chooses), \`--only proofs --events 10000000\` proofs alone, without an export of them; \`npm run bench -- --only indexes\` what each index costs the way in; \`--only wal\` bytes of WAL and of keys with UUIDv7 and with random ids, by settings of PostgreSQL; \`--only month-steps\` how long each step of a
 month waits for a search that runs for a minute, and whether POSTs do; \`--only slow-store\` (with an S3, by the AWS_* variables)
 what POSTs take beside a store that is slow or hangs; \`--only archived-memory\` the peak memory of long reads over 24 archived
-months; \`--only reports\` time, memory and the effect on POST p99 of each report, with \`--events\` at any size;
+months; \`--only rebuild\` (to S3 as well, by the AWS_* variables) time and peak memory of \`truetrail rebuild\` and \`truetrail recover\`; \`--only reports\` time, memory and the effect on POST p99 of each report, with \`--events\` at any size;
 \`--only report-files,submissions\` time and memory of files of a million transaction reports, and of a submission of 50,000;
 \`node bench/profile.mjs batches\` shows where the service spends its time. Of the rows that are not met,
 [where-time-goes.md](where-time-goes.md) says why.

@@ -9,7 +9,7 @@ const USAGE = `npm run bench -- [options]      (npm run -s bench -- --json: with
   --json             the results as JSON on standard output instead of the table
   --quick            tiny sizes, under a minute: does every row run? Its figures mean nothing
   --only ROW[,ROW]   these rows alone; an unknown name lists them. indexes, wal, month-steps, slow-store, archived-memory,
-                     reports, report-files and submissions are in no run that does not name them
+                     rebuild, reports, report-files and submissions are in no run that does not name them
   --report NAME[,NAME]  of the row reports these alone
   --events N         events of the ledger that reads are measured on: 1000000, and 16000 at least
   --node-arg ARG     an argument of Node before the service's script, such as --max-semi-space-size=4; may be repeated

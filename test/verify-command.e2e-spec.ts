@@ -280,6 +280,17 @@ describe('truetrail verify', () => {
     expect(reportOf(ended)).toMatchObject({ verdict: 'valid', anchors: null });
   }, 120_000);
 
+  it('goes on while its threads read for longer than a connection that nobody uses is kept', async () => {
+    // pg closes these after ten seconds; threads keep no process from ending, nor does what it waits for
+    const slow = await changed([
+      'ALTER TABLE audit_events ENABLE ROW LEVEL SECURITY',
+      `CREATE POLICY slow ON audit_events FOR SELECT USING (ledger <> 'main' OR pg_sleep(0.3) IS NOT NULL)`,
+    ]);
+    const ended = await run(slow, 'main');
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('main: valid; 50 of 50 events read') });
+    await slow.drop();
+  }, 120_000);
+
   it('says which ledger there is not', async () => {
     const ended = await run(database, 'desk-9');
     expect(ended).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('There is no ledger desk-9') });

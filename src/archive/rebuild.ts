@@ -51,6 +51,8 @@ export interface RebuildOptions {
   now: Date;
   /** whether locks that no known policy gives are taken for set by hand */
   acceptLongerLocks: boolean;
+  /** so many threads read objects back and recompute them at the same time */
+  parallel: number;
   log: (message: string) => void;
 }
 
@@ -72,7 +74,7 @@ export interface RebuiltTrail {
  * locked for longer than the policies say that there are records of; nothing has changed then.
  */
 export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
-  const { store, ownerUrl, log } = options;
+  const { store, ownerUrl, parallel, log } = options;
   const marker = await readMarker(store);
   if (!marker) throw new Error(`${store.location} holds no archive: it has no store.json`);
   const owner = new pg.Client(
@@ -86,14 +88,15 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
   owner.on('error', () => undefined); // the query that meets it fails
   await owner.connect();
   const folder = await makeWorkingFolder('rebuild');
-  const thread = new ArchiveThread({ url: ownerUrl, lockTimeoutMs: LOCK_TIMEOUT_MS });
+  const settings = { url: ownerUrl, lockTimeoutMs: LOCK_TIMEOUT_MS };
+  const threads = Array.from({ length: parallel }, () => new ArchiveThread(settings));
   let isUndone = false;
   try {
     await takeAlone(owner, 'rebuild');
     await owner.query('BEGIN');
     requireEmpty(await sql.lockDeployment(owner), marker.deployment, store);
     await loadCompression();
-    const read = await readObjects(store, thread, folder, log);
+    const read = await readObjects(store, threads, folder, log);
     isUndone = true;
     await owner.query('SAVEPOINT nothing');
     let trail: RebuiltTrail | undefined;
@@ -114,7 +117,7 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
     if (isUndone) log('Nothing was changed: what had been taken is out of the database again');
     throw error;
   } finally {
-    await thread.close();
+    for (const thread of threads) await thread.close();
     await owner.end();
     await rm(folder, { recursive: true, force: true });
   }
@@ -232,44 +235,83 @@ const OBJECT_NAME = /^[a-z]+\/([0-9]{12,18})-([0-9a-f]{16})\.[a-z]+$/;
  */
 async function readObjects(
   store: ObjectStore,
-  thread: ArchiveThread,
+  threads: readonly ArchiveThread[],
   folder: string,
   log: (message: string) => void,
 ): Promise<ReadObjects> {
+  const read: ReadObject[] = [];
+  const listingKey = newListingKey();
+  const versions = listObjects(store);
+  // each takes the next one of the same listing; when one fails, the listing ends for all
+  const done = await Promise.allSettled(
+    threads.map(async (thread, i) => {
+      const file = join(folder, `object-${i}`);
+      for await (const [place, version] of versions) {
+        read[place] = await readObject(store, thread, file, version, listingKey);
+        log(`${version.key} is ${read[place].reason === undefined ? 'whole' : `left out: ${read[place].reason}`}`);
+      }
+    }),
+  );
+  const failed = done.find(({ status }) => status === 'rejected');
+  if (failed) throw (failed as PromiseRejectedResult).reason;
   const found = new Map<string, FoundObject[]>();
   const recordsIn = new Map<FoundObject, ServiceRecords>();
   const leftOut: LeftOut[] = [];
-  const listingKey = newListingKey();
-  for (const kind of ARCHIVE_KINDS) {
-    let lastKey = '';
-    for await (const version of store.list(`${kind}/`)) {
-      if (version.isDeleteMarker || version.key === lastKey) continue; // the oldest version of a name counts
-      lastKey = version.key;
-      const file = join(folder, 'object');
-      await pipeline(Readable.from(store.read(version)), createWriteStream(file));
-      let encoded: AnyEncoded;
-      try {
-        encoded = await thread.run({ kind: 'verify', file, listingKey });
-        await requireOfArchive(store, version, encoded);
-      } catch (error) {
-        if (!(error instanceof ArchiveObjectError)) throw error;
-        const [, , digest] = OBJECT_NAME.exec(version.key) ?? [];
-        const mayBeDamaged = store.isChangeable && digest !== undefined && !(await sha256Of(file)).startsWith(digest);
-        leftOut.push({ version, reason: error.message, mayBeDamaged });
-        log(`${version.key} is left out: ${error.message}`);
-        continue;
-      }
-      const { number } = encoded.manifest;
-      const object = { version, encoded };
-      found.set(number, [...(found.get(number) ?? []), object]);
-      if (isManifest(encoded.manifest)) recordsIn.set(object, await readServiceRecords(file, encoded.bytes));
-      log(`${version.key} is whole`);
+  for (const each of read) {
+    if (each.reason !== undefined) {
+      leftOut.push(each);
+      continue;
     }
+    const { object, records } = each;
+    const { number } = object.encoded.manifest;
+    found.set(number, [...(found.get(number) ?? []), object]);
+    if (records) recordsIn.set(object, records);
   }
   if (found.size === 0) {
     throw new Error(`${store.location} holds no object: there is nothing to rebuild from${named(leftOut)}`);
   }
   return { found, recordsIn, leftOut };
+}
+
+/** Of each name in the folders of the archive's kinds its oldest version, which counts, and its place among them. */
+async function* listObjects(store: ObjectStore): AsyncGenerator<[place: number, version: ListedVersion]> {
+  let place = 0;
+  for (const kind of ARCHIVE_KINDS) {
+    let lastKey = '';
+    for await (const version of store.list(`${kind}/`)) {
+      if (version.isDeleteMarker || version.key === lastKey) continue;
+      lastKey = version.key;
+      yield [place++, version];
+    }
+  }
+}
+
+type ReadObject = LeftOut | { object: FoundObject; records: ServiceRecords | undefined; reason?: undefined };
+
+async function readObject(
+  store: ObjectStore,
+  thread: ArchiveThread,
+  file: string,
+  version: ListedVersion,
+  listingKey: string,
+): Promise<ReadObject> {
+  await pipeline(Readable.from(store.read(version)), createWriteStream(file));
+  let encoded: AnyEncoded;
+  try {
+    encoded = await thread.run({ kind: 'verify', file, listingKey });
+    await requireOfArchive(store, version, encoded);
+  } catch (error) {
+    if (!(error instanceof ArchiveObjectError)) throw error;
+    const [, , digest] = OBJECT_NAME.exec(version.key) ?? [];
+    const mayBeDamaged = store.isChangeable && digest !== undefined && !(await sha256Of(file)).startsWith(digest);
+    return { version, reason: error.message, mayBeDamaged };
+  }
+  const { manifest } = encoded;
+  if (!isManifest(manifest)) return { object: { version, encoded }, records: undefined };
+  const records = await readServiceRecords(file, encoded.bytes);
+  // an archive has very many of them, and whoever copies the events reads them again
+  const kept = { ...encoded, manifest: { ...manifest, row_groups: [] } } as AnyEncoded;
+  return { object: { version, encoded: kept }, records };
 }
 
 /** What of all that was read the archive is. Throws when an object is missing otherwise, or the last one damaged. */
@@ -466,8 +508,8 @@ async function copyEvents(
   { ledgers, monthEnds }: Plan,
 ): Promise<void> {
   const { version, encoded } = object;
-  if (!isManifest(encoded.manifest)) return;
   const { kind } = encoded.manifest;
+  if (!isEventsKind(kind)) return;
   const isNeeded = encoded.manifest.ranges.some(
     ({ ledger, to_sequence }) => kind === 'month' || BigInt(to_sequence) > (monthEnds.get(ledger) ?? 0n),
   );
@@ -476,20 +518,35 @@ async function copyEvents(
   await pipeline(Readable.from(store.read(version)), createWriteStream(path));
   await withFile(path, encoded.bytes, async (file) => {
     const footer = await readFooter(file);
+    let inserted: Promise<void> = Promise.resolve();
     for (const [group, { ledger }] of footer.manifest.row_groups.entries()) {
       const begin = kind === 'month' ? 0n : (monthEnds.get(ledger) ?? 0n);
       const archivedTo = BigInt(ledgers.get(ledger)!.archived_to);
       const rows: StoredRow<number>[] = await readRowGroup(file, footer, group);
       const own = rows.filter(({ sequence }) => BigInt(sequence) > begin);
       const online = own.filter(({ sequence }) => BigInt(sequence) > archivedTo);
-      try {
-        if (own.length > 0) await sql.insertKeys(owner, ledger, own);
-      } catch (error) {
-        throw sqlState(error) === SqlState.uniqueViolation ? new RecordedTwice(object, ledger, error) : error;
-      }
-      if (online.length > 0) await sql.insertEvents(owner, ledger, online);
+      // while PostgreSQL takes these, the next ones are decoded
+      await inserted;
+      inserted = insertRows(owner, object, ledger, own, online);
+      inserted.catch(() => undefined); // whoever awaits it is told
     }
+    await inserted;
   });
+}
+
+async function insertRows(
+  owner: pg.Client,
+  object: FoundObject,
+  ledger: string,
+  own: readonly StoredRow<number>[],
+  online: readonly StoredRow<number>[],
+): Promise<void> {
+  try {
+    if (own.length > 0) await sql.insertKeys(owner, ledger, own);
+  } catch (error) {
+    throw sqlState(error) === SqlState.uniqueViolation ? new RecordedTwice(object, ledger, error) : error;
+  }
+  if (online.length > 0) await sql.insertEvents(owner, ledger, online);
 }
 
 /** Whether the store has a legal hold on it. */

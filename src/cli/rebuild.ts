@@ -51,6 +51,7 @@ export async function rebuildFromArchive(
       onlineMonths: config.ONLINE_MONTHS,
       now: new Date(),
       acceptLongerLocks,
+      parallel: config.VERIFICATION_WORKERS,
       log,
     });
     for (const key of heldOtherwise) {
