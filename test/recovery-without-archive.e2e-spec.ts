@@ -149,6 +149,16 @@ async function lose(): Promise<number> {
   return size;
 }
 
+/** Restores the backup, closes what lacks events, and goes on in their successors: four events of main-2 are signed. */
+async function goOnInSuccessors(): Promise<void> {
+  await lose();
+  await server.restore('backup');
+  expect((await run('recover', '--close', 'main', '--close', '_service')).code).toBe(0);
+  await start();
+  await record(service!, 3, 'main-2');
+  await signed();
+}
+
 describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))('%s:', (_, make) => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'truetrail-recovery-test-'));
@@ -302,12 +312,7 @@ onFolders('ledgers that are closed after a restore', () => {
   });
 
   it('have successors that are closed the same way after another restore', async () => {
-    await lose();
-    await server.restore('backup');
-    expect((await run('recover', '--close', 'main', '--close', '_service')).code).toBe(0);
-    await start();
-    await record(service!, 3, 'main-2');
-    await signed();
+    await goOnInSuccessors();
     await server.backUp('later');
     await record(service!, 4, 'main-2');
     await createKey(service!, ['events:read']);
@@ -337,12 +342,7 @@ onFolders('ledgers that are closed after a restore', () => {
   });
 
   it('have other successors where the same backup is restored again, and what was signed of the first ones is lost', async () => {
-    await lose();
-    await server.restore('backup');
-    expect((await run('recover', '--close', 'main', '--close', '_service')).code).toBe(0);
-    await start();
-    await record(service!, 3, 'main-2');
-    await signed();
+    await goOnInSuccessors();
     await stopService();
     await server.restore('backup');
 
