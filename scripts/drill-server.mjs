@@ -1,6 +1,15 @@
 // A PostgreSQL of the drill, whose WAL and base backups go to a bucket by the scripts of deploy/postgresql.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, chmodSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -168,16 +177,39 @@ export class Server {
     });
   }
 
-  /** As when the machine is gone: no process of it does anything any more, and the disk is empty. */
-  async lose() {
+  /** Stops all its processes where they are, what archives a file of WAL among them, until `thaw` or `lose`. */
+  freeze() {
     const postmaster = Number(readFileSync(join(this.data, 'postmaster.pid'), 'utf8').split('\n')[0]);
-    for (const pid of processTree(postmaster)) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch (error) {
-        if (error.code !== 'ESRCH') throw error;
+    const frozen = new Set();
+    for (;;) {
+      // what they began while they were being stopped is in the next list
+      const running = processTree(postmaster).filter((pid) => !frozen.has(pid));
+      if (running.length === 0) break;
+      for (const pid of running) {
+        signal(pid, 'SIGSTOP');
+        frozen.add(pid);
       }
     }
+    this.frozen = [...frozen];
+  }
+
+  thaw() {
+    for (const pid of this.frozen) signal(pid, 'SIGCONT');
+    this.frozen = [];
+  }
+
+  /** The files of WAL that are over: whether none is on its way to the store, and the last that is there. */
+  walOnDisk() {
+    const states = readdirSync(join(this.data, 'pg_wal', 'archive_status'));
+    const inState = (state) =>
+      states.filter((name) => name.endsWith(state)).map((name) => name.slice(0, -state.length));
+    const archived = inState('.done').filter((name) => /^[0-9A-F]{24}$/.test(name));
+    return { isAllArchived: inState('.ready').length === 0, lastArchived: archived.toSorted().at(-1) };
+  }
+
+  /** As when the machine is gone: no process of the frozen server does anything any more, and the disk is empty. */
+  async lose() {
+    for (const pid of this.frozen) signal(pid, 'SIGKILL');
     this.isRunning = false;
     for (const begun = Date.now(); ; await pause(50)) {
       rmSync(this.data, { recursive: true, force: true });
@@ -205,7 +237,15 @@ export class Server {
   }
 }
 
-/** A process and all that it started, and they: what archives a file of WAL among them. */
+function signal(pid, name) {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
+/** A process and all that it started, and they. */
 function processTree(root) {
   const listed = execFileSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' });
   const pairs = listed

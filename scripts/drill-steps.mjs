@@ -122,12 +122,15 @@ async function runDrill({ build, bin, kmsKey, pace, cleanup, expect }) {
 
   // A moment of chance, when the WAL is behind what was signed and archived
   const exporting = exportEvery(api, load, pace);
-  const { killAfter, lag } = await behindTheArchive(server, exporting, pace, () => lagOf(service.url));
+  const { killAfter, lag } = await freezeBehindTheArchive(server, exporting, load.acknowledged, pace, () =>
+    lagOf(service.url),
+  );
+  const exportedTo = exporting.last().sure;
   await server.lose();
   const lostAt = Date.now();
   const crashed = performance.now();
   await load.stop();
-  const exportedTo = await exporting.stop();
+  await exporting.stop();
   await service.stop().catch(() => undefined); // its database is gone
   const acknowledged = [...load.acknowledged.values()].filter(({ at }) => at <= lostAt);
   const lastAcknowledged = Math.max(...acknowledged.map(({ sequence }) => sequence));
@@ -387,70 +390,63 @@ async function lagOf(url) {
   return Number(/^truetrail_wal_archive_lag_seconds (\S+)$/m.exec(await answer.text())?.[1]);
 }
 
-/** Waits until the server has brought one more file of WAL to the store. */
-async function nextSegment(server, { archiveTimeout }) {
-  const before = await archivedFiles(server);
-  for (const begun = Date.now(); (await archivedFiles(server)) === before; await pause(100)) {
-    if (Date.now() - begun > (archiveTimeout + 30) * 1000) throw new Error('no WAL reaches the store');
+/** Waits until the server has brought one more file of WAL to the store, and is at no other; its name. */
+async function nextSegment(server, last, { archiveTimeout }) {
+  const patienceMs = (archiveTimeout + 30) * 1000;
+  for (let [newest, since] = [last, Date.now()]; ; await pause(100)) {
+    const { isAllArchived, lastArchived } = server.walOnDisk();
+    if (isAllArchived && lastArchived !== undefined && lastArchived !== last) return lastArchived;
+    if (lastArchived !== newest) [newest, since] = [lastArchived, Date.now()];
+    if (Date.now() - since > patienceMs) throw new Error('no WAL reaches the store');
   }
 }
 
-/** Of a server that was made without another size. */
-const WAL_FILE_BYTES = 16 * 1024 * 1024;
-
-async function archivedFiles(server) {
-  return Number((await server.query('SELECT archived_count FROM pg_stat_archiver')).rows[0].archived_count);
-}
-
 /**
- * Waits for a moment at which an export is over that began when all files of WAL but the present one were in the store, and
- * still are: what one is on its way would arrive after the loss. As long as that may take on a machine that has other work;
- * ms since all of them were there.
+ * Freezes the server at a moment at which an export is over that began, with new events, when all files of WAL but the present
+ * one were in the store, and still are: what one is on its way might arrive after the loss. That is seen once the server
+ * is frozen, since a busy machine may go on to the next file, and bring it to the store, while it is being asked.
+ * As long as that may take on a machine that has other work; ms since all of them were there.
  */
-async function behindTheArchive(server, exporting, pace, readLag) {
+async function freezeBehindTheArchive(server, exporting, acknowledged, pace, readLag) {
+  let last = server.walOnDisk().lastArchived;
   for (let tries = 0; tries < 20; tries++) {
-    await nextSegment(server, pace);
-    const { present, isAllElseArchived } = await walOf(server);
-    if (!isAllElseArchived) continue;
+    last = await nextSegment(server, last, pace);
     const since = performance.now();
+    const known = lastSequence(acknowledged);
     await pause(pace.killFrom * 1000 + Math.random() * (pace.killTo - pace.killFrom) * 1000);
-    const isOver = async () => (await walOf(server)).present !== present;
-    while (exporting.lastBegun() < since && !(await isOver())) await pause(100);
-    // on a machine that is slow the next file is there before the answer is
+    const isOver = () => {
+      const { isAllArchived, lastArchived } = server.walOnDisk();
+      return !isAllArchived || lastArchived !== last;
+    };
+    const isExported = () => exporting.last().begun >= since && exporting.last().sure > known;
+    while (!isExported() && !isOver()) await pause(100);
     const lag = await readLag();
-    if (exporting.lastBegun() >= since && !(await isOver())) return { killAfter: performance.now() - since, lag };
+    server.freeze();
+    if (isExported() && !isOver()) return { killAfter: performance.now() - since, lag };
+    server.thaw();
   }
   throw new Error('no export is done between two files of WAL: the machine has too much else to do');
 }
 
-/** The file of WAL that is being written, and whether the one before it, and so all before it, are in the store. */
-async function walOf(server) {
-  const { rows } = await server.query(
-    `SELECT pg_walfile_name(pg_current_wal_lsn()) AS present, last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - $1::bigint) AS is_archived
-       FROM pg_stat_archiver`,
-    [WAL_FILE_BYTES],
-  );
-  return { present: rows[0].present, isAllElseArchived: rows[0].is_archived };
-}
+const lastSequence = (acknowledged) => Math.max(0, ...[...acknowledged.values()].map(({ sequence }) => sequence));
 
-/** Exports again and again; what ends it says up to which event it is sure that it did. */
+/** Exports again and again: when the last began that was done, ms, and up to which event it is `sure` to have done it. */
 function exportEvery(api, load, { exports }) {
-  let [exportedTo, lastBegun, isOver] = [0, -1, false];
+  let [last, isOver] = [{ begun: -1, sure: 0 }, false];
   const work = (async () => {
     while (!isOver) {
       const begun = performance.now();
-      const sure = Math.max(0, ...[...load.acknowledged.values()].map(({ sequence }) => sequence));
+      const sure = lastSequence(load.acknowledged);
       const isSigned = (await runJob(api, 'checkpoint')).status === 'done';
-      if ((await runJob(api, 'archive-export')).status === 'done' && isSigned) [exportedTo, lastBegun] = [sure, begun];
+      if ((await runJob(api, 'archive-export')).status === 'done' && isSigned) last = { begun, sure };
       await pause(exports * 1000);
     }
   })().catch(() => undefined); // the database is gone
   return {
-    lastBegun: () => lastBegun,
+    last: () => last,
     stop: async () => {
       isOver = true;
       await work;
-      return exportedTo;
     },
   };
 }
