@@ -69,13 +69,14 @@ function withCorrections(
   return used;
 }
 
+const CLOCKS = ['Europe/Brussels', 'America/New_York'].map(
+  (timeZone) => new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', hour12: false }),
+);
+
 /** By how many hours an hour of the clock has moved in UTC from one day to another, where people keep summer time. */
 function shiftsBetween(earlier: string, day: string): number[] {
-  const hourIn = (zone: string, at: string): number => {
-    const noon = new Date(`${at}T12:00:00Z`);
-    return Number(new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', hour12: false }).format(noon));
-  };
-  return [0, ...['Europe/Brussels', 'America/New_York'].map((zone) => hourIn(zone, day) - hourIn(zone, earlier))];
+  const noon = (at: string): Date => new Date(`${at}T12:00:00Z`);
+  return [0, ...CLOCKS.map((clock) => Number(clock.format(noon(day))) - Number(clock.format(noon(earlier))))];
 }
 
 /** The rows of completeness: each list looked through anew for each question. `sent` are all events up to as_of. */
