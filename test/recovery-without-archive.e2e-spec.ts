@@ -238,9 +238,9 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
     });
     expect(await verify(service!, { to_sequence: String(size - 1) })).toMatchObject({ verdict: 'valid', findings: [] });
     const [unproven] = (await http().get('/v1/ledgers/main/events?from_sequence=41&limit=1').expect(200)).body.events;
-    const noProof = await http().get(`/v1/ledgers/main/events/${unproven.event_id}/proof`).expect(500);
+    const noProof = await http().get(`/v1/ledgers/main/events/${unproven.event_id}/proof`).expect(410);
     expect(noProof.body).toMatchObject({
-      type: '/docs/problems/damaged-record',
+      type: '/docs/problems/events-lost',
       detail: expect.stringMatching(new RegExp(`${lost} events of main were signed.* 40`)),
     });
     for (const question of [{ to_sequence: '40' }, { order_id: ORDER }]) await verifiedBundle('main', question);

@@ -585,9 +585,9 @@ onFolders('a database that was restored behind its anchors', () => {
       expect(verifyBundle(inMemory(bundle.body as Buffer), { keys })).toMatchObject({ verdict: 'valid', findings: [] });
     }
     for (const path of ['consistency?from=7&to=340', 'tile/0/001.p/84', 'tile/entries/000']) {
-      const { body: problem } = await http().get(`/v1/ledgers/main/${path}`).expect(500);
+      const { body: problem } = await http().get(`/v1/ledgers/main/${path}`).expect(410);
       expect(problem).toMatchObject({
-        type: '/docs/problems/damaged-record',
+        type: '/docs/problems/events-lost',
         detail: expect.stringContaining(
           '340 events of main were signed, and not all of them are there any more: proofs',
         ),

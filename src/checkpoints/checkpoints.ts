@@ -96,7 +96,7 @@ export class Checkpoints {
 
   /**
    * The last one of which the ledger has all events, which is what can be proven: the latest one, but after a restore that
-   * lost what was signed. Throws ledger-not-found, not-yet-checkpointed, damaged-record.
+   * lost what was signed. Throws ledger-not-found, not-yet-checkpointed, events-lost, damaged-record.
    */
   async held(ledger: string): Promise<SignedCheckpoint> {
     await this.ledgers.origin(ledger);
@@ -107,7 +107,7 @@ export class Checkpoints {
 
   /**
    * The proof of an event in the last checkpoint of which the ledger has all events. Throws ledger-not-found,
-   * event-not-found, not-yet-checkpointed, damaged-record.
+   * event-not-found, not-yet-checkpointed, events-lost, damaged-record.
    */
   async proofOf(ledger: string, eventId: string): Promise<EventProof> {
     await this.ledgers.origin(ledger);
@@ -137,7 +137,7 @@ export class Checkpoints {
 
   /**
    * The hashes that prove the tree of `from` leaves the beginning of that of `to`, both at most that of the last
-   * checkpoint. Throws ledger-not-found, not-yet-checkpointed, damaged-record.
+   * checkpoint. Throws ledger-not-found, not-yet-checkpointed, events-lost, damaged-record.
    */
   async consistency(ledger: string, from: bigint, to: bigint): Promise<Buffer[]> {
     const { size, rootHash } = await this.held(ledger);
@@ -153,7 +153,10 @@ export class Checkpoints {
     return hashes;
   }
 
-  /** A tile of the tree of the last checkpoint. Throws ledger-not-found, tile-not-found, not-yet-checkpointed, damaged-record. */
+  /**
+   * A tile of the tree of the last checkpoint. Throws ledger-not-found, tile-not-found, not-yet-checkpointed, events-lost,
+   * damaged-record.
+   */
   async tile(ledger: string, tile: Tile): Promise<Buffer> {
     const hashes = await this.signedTile(ledger, tile);
     return hashes.subarray(0, tile.width * HASH_BYTES);
@@ -176,7 +179,16 @@ export class Checkpoints {
       sql.findHeldCheckpoint(this.pool, ledger),
     ]);
     if (!latest || BigInt(latest.size) < sequence) return notYet(pending);
-    return missingTail(ledger, BigInt(held?.size ?? 0), BigInt(latest.size));
+    return this.missingTail(ledger, BigInt(held?.size ?? 0), BigInt(latest.size));
+  }
+
+  /** A restore has lost what was signed, and nothing has brought it back; once the ledger is closed nothing ever will. */
+  private async missingTail(ledger: string, provable: bigint, signed: bigint): Promise<Problem> {
+    const { state } = await this.ledgers.state(ledger);
+    return new Problem(
+      state === 'closed' ? 'events-lost' : 'damaged-record',
+      `${signed} events of ${ledger} were signed, and not all of them are there any more: proofs are given of the first ${provable}`,
+    );
   }
 
   /** The keys that have signed the ledger, the current one first. Throws ledger-not-found. */
@@ -245,7 +257,7 @@ export class Checkpoints {
       return hashes!;
     }
     const latest = await this.latest(ledger);
-    if (tileWidth(level, index, latest.size) >= width) throw missingTail(ledger, size, latest.size);
+    if (tileWidth(level, index, latest.size) >= width) throw await this.missingTail(ledger, size, latest.size);
     throw new Problem('tile-not-found', `The tree of the last checkpoint, of ${latest.size} events, has no such tile`);
   }
 
@@ -261,14 +273,6 @@ function checkpointOf(stored: sql.StoredCheckpoint): SignedCheckpoint {
 
 function notYet(detail: string): Problem {
   return new Problem('not-yet-checkpointed', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-}
-
-/** A restore has lost what was signed, and nothing has brought it back. */
-function missingTail(ledger: string, provable: bigint, signed: bigint): Problem {
-  return new Problem(
-    'damaged-record',
-    `${signed} events of ${ledger} were signed, and not all of them are there any more: proofs are given of the first ${provable}`,
-  );
 }
 
 /** Whoever changed a tile, or an event, gets no proof out of it. */

@@ -48,6 +48,7 @@ export class EvidenceRunsController {
     'ledger-not-found',
     'event-not-found',
     'not-yet-checkpointed',
+    'events-lost',
     'payload-too-large',
     'too-many-runs',
     'archive-damaged',

@@ -53,6 +53,7 @@ export class EvidenceController {
     'event-not-found',
     'event-deleted',
     'not-yet-checkpointed',
+    'events-lost',
     'payload-too-large',
     'too-many-runs',
     'damaged-record',

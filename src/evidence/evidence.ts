@@ -34,8 +34,8 @@ export class Evidence {
 
   /**
    * Fixes a bundle to a checkpoint and to the ledger as it was at as_of. Throws ledger-not-found, event-not-found,
-   * not-yet-checkpointed for what the last checkpoint does not cover, damaged-record for what it covers and is not there
-   * any more, invalid-body for what is yet to come, and archive-unavailable.
+   * not-yet-checkpointed for what the last checkpoint does not cover, events-lost (damaged-record while the ledger is not
+   * closed) for what it covers and is not there any more, invalid-body for what is yet to come, and archive-unavailable.
    */
   async prepare(ledger: string, question: EvidenceQuestion): Promise<EvidencePlan> {
     const origin = await this.ledgers.origin(ledger);

@@ -160,7 +160,7 @@ export class SampleBundles {
       return held.size;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.slug === 'damaged-record') {
+      if (error.slug === 'damaged-record' || error.slug === 'events-lost') {
         samples.find({ kind: 'missing', sequence: null, event_id: null, detail: error.message });
         return undefined;
       }

@@ -168,6 +168,12 @@ export const PROBLEMS = {
     title: 'The ledger is closed',
     meaning: 'A closed ledger takes no more events; write to its successor.',
   },
+  'events-lost': {
+    status: 410,
+    title: 'The ledger was closed without events that were signed',
+    meaning:
+      'After a restore nobody had the last events of this ledger any more, and it was closed (`recover --close`). What covers them cannot be proven, by anybody, and trying again does not help. The detail says how far proofs, tiles and bundles go: ask for no more, a bundle with that `as_of`. It goes on in its successor, whose first event says what is missing.',
+  },
   'hold-state-conflict': {
     status: 409,
     title: 'The legal hold is in another state',
@@ -292,7 +298,7 @@ export const PROBLEMS = {
     status: 500,
     title: 'A stored record is damaged',
     meaning:
-      'A row of the trail holds what no accepted event gives: somebody changed it in the database, past the service. Or what was signed is not there any more, after a restore that lost it. Nothing is shown in its place, and trying again does not help. Have the ledger verified (`POST /v1/ledgers/{ledger}/verifications` names every such row), keep the database as it is for the inquiry, and restore the row from a backup or the archive.',
+      'A row of the trail holds what no accepted event gives: somebody changed it in the database, past the service. Or what was signed is not there any more, after a restore that lost it, and the ledger is not closed. Nothing is shown in its place, and trying again does not help. Have the ledger verified (`POST /v1/ledgers/{ledger}/verifications` names every such row), keep the database as it is for the inquiry, and restore the row from a backup or the archive.',
   },
   'archive-damaged': {
     status: 500,
