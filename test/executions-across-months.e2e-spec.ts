@@ -1,6 +1,8 @@
 import { uuidv7 } from '../src/database/uuidv7.js';
+import { parseTimestamp } from '../src/integrity/timestamp.js';
 import { OWN, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
+import { query } from './support/keys.js';
 import { recordInThePast } from './support/months.js';
 import { folderStore, onFolders, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS } from './support/trail-clock.js';
@@ -158,5 +160,37 @@ onFolders('executions of which the first order has left PostgreSQL', () => {
       'B-7': 'A-7',
     });
     expect(await transactions('late')).toBe(before.get('late'));
+  });
+
+  it('are listed by the day that it was in UTC, whatever the offset that it is stated with', async () => {
+    const told = '2026-03-01T00:00:00Z';
+    const asked = ['Z', '+00:00', '+02:00', '-02:00', '+05:45', '-09:30', '+14:00', '-14:00'].flatMap((offset) =>
+      ['2026-02-26', '2026-02-27', '2026-02-28', '2026-03-01', '2026-03-02', '2024-02-29'].flatMap((stated) =>
+        ['00:00:00', '02:00:00.5', '05:44:59.999999999', '09:30:00', '14:00:00', '21:59:59', '23:59:59'].map(
+          (time) => `${stated}T${time}${offset}`,
+        ),
+      ),
+    );
+    const rows = await query<{ stated: string; day: string | null }>(
+      service.database,
+      `SELECT stated, late_execution_day(jsonb_build_object('execution_id', 'X-1', 'execution_time', stated), $2) AS day
+         FROM unnest($1::text[]) AS stated`,
+      [asked, told],
+    );
+    expect(rows).toHaveLength(asked.length);
+    const inTime = ['2026-02-28', '2026-03-01'];
+    const expected = asked.map((stated) => {
+      const isLate = !inTime.includes(parseTimestamp(stated).canonical.slice(0, 10));
+      return { stated, day: isLate ? stated.slice(0, 10) : null };
+    });
+    expect(rows).toEqual(expected);
+    const unread = ['yesterday', '2026-02-20', '2026-02-20T25:00', '20260220', ''];
+    const none = await query<{ day: string | null }>(
+      service.database,
+      `SELECT late_execution_day(jsonb_build_object('execution_id', 'X-1', 'execution_time', stated), $2) AS day
+         FROM unnest($1::text[]) AS stated`,
+      [unread, told],
+    );
+    expect(none.map(({ day: each }) => each)).toEqual(unread.map(() => null));
   });
 });
