@@ -35,6 +35,7 @@ import { JudgeFeedbackAgain1797642371000 } from './1797642371000-judge-feedback-
 import { ReadTablesOfKeys1797650067000 } from './1797650067000-read-tables-of-keys.js';
 import { KeepUnrecordedRecoveries1797663245000 } from './1797663245000-keep-unrecorded-recoveries.js';
 import { KeepUnrecordedCloses1797671357000 } from './1797671357000-keep-unrecorded-closes.js';
+import { KeepLateExecutions1797698437000 } from './1797698437000-keep-late-executions.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -75,4 +76,5 @@ export const MIGRATIONS = [
   ReadTablesOfKeys1797650067000,
   KeepUnrecordedRecoveries1797663245000,
   KeepUnrecordedCloses1797671357000,
+  KeepLateExecutions1797698437000,
 ];

@@ -905,6 +905,29 @@ ALTER TABLE key_successions ENABLE ALWAYS TRIGGER key_successions_refuse_stateme
 
 GRANT SELECT ON key_successions TO truetrail_service;
 
+CREATE TABLE late_executions (
+  ledger text COLLATE "C" NOT NULL,
+  day text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  CONSTRAINT late_executions_pkey PRIMARY KEY (ledger, day, sequence),
+  CONSTRAINT late_executions_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
+  CONSTRAINT late_executions_day_check CHECK ((day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'::text))
+);
+
+COMMENT ON TABLE late_executions IS 'Archived events of orders that tell of an execution of another day than that of their event time, or the one before';
+
+COMMENT ON COLUMN late_executions.day IS 'The day of execution_time as it is stated, in the time zone in which it is stated';
+
+CREATE TRIGGER late_executions_refuse_row BEFORE DELETE OR UPDATE ON public.late_executions FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE late_executions ENABLE ALWAYS TRIGGER late_executions_refuse_row;
+
+CREATE TRIGGER late_executions_refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.late_executions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE late_executions ENABLE ALWAYS TRIGGER late_executions_refuse_statement;
+
+GRANT SELECT ON late_executions TO truetrail_service;
+
 CREATE TABLE ledger_heads (
   ledger text COLLATE "C" NOT NULL,
   size bigint NOT NULL,
@@ -1214,6 +1237,7 @@ CREATE TABLE months (
   sealed_at timestamp with time zone,
   retired_at timestamp with time zone,
   dropped_at timestamp with time zone,
+  executions_listed_at timestamp with time zone,
   CONSTRAINT months_partition_name_key UNIQUE (partition_name),
   CONSTRAINT months_pkey PRIMARY KEY (month),
   CONSTRAINT months_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
@@ -1232,6 +1256,8 @@ COMMENT ON COLUMN months.sealed_at IS 'Since when its ranges stand in month_rang
 COMMENT ON COLUMN months.retired_at IS 'Since when readers take it from the archive';
 
 COMMENT ON COLUMN months.dropped_at IS 'Since when its table is gone';
+
+COMMENT ON COLUMN months.executions_listed_at IS 'Since when late_executions has what the month holds; null while it has not left';
 
 GRANT SELECT ON months TO truetrail_service;
 
@@ -3101,6 +3127,30 @@ REVOKE ALL ON FUNCTION kept_until(timestamp with time zone,integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION kept_until(timestamp with time zone,integer) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.late_execution_day(p_metadata jsonb, p_told timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog'
+AS $function$
+          SELECT left(s.stated, 10)
+            FROM (SELECT p_metadata->>'execution_time' AS stated, (p_told AT TIME ZONE 'UTC')::date AS told) AS s
+            -- the day that it is in UTC, less the one that is stated: -1, 0 or 1
+            CROSS JOIN LATERAL (SELECT CASE
+              WHEN s.stated ~ '[+-][0-9]{2}:[0-9]{2}$' THEN floor((
+                substr(s.stated, 12, 2)::integer * 60 + substr(s.stated, 15, 2)::integer
+                - CASE left(right(s.stated, 6), 1) WHEN '-' THEN -1 ELSE 1 END
+                  * (left(right(s.stated, 5), 2)::integer * 60 + right(s.stated, 2)::integer)) / 1440.0)::integer
+              ELSE 0 END AS shift) AS z
+            WHERE p_metadata ? 'execution_id'
+              AND left(s.stated, 10) NOT IN (to_char(s.told - z.shift, 'YYYY-MM-DD'), to_char(s.told - z.shift - 1, 'YYYY-MM-DD'))
+              AND s.stated ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$'
+        $function$;
+
+COMMENT ON FUNCTION late_execution_day(jsonb,timestamp with time zone) IS 'The day of an execution that is told on another day than it was, or the next one, both in UTC, as it is stated; null otherwise';
+
+REVOKE ALL ON FUNCTION late_execution_day(jsonb,timestamp with time zone) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.ledger_line(p_ledger text)
  RETURNS text[]
  LANGUAGE sql
@@ -3119,6 +3169,40 @@ COMMENT ON FUNCTION ledger_line(text) IS 'A ledger and all that it succeeded';
 REVOKE ALL ON FUNCTION ledger_line(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION ledger_line(text) TO truetrail_service;
+
+CREATE OR REPLACE FUNCTION public.list_late_executions(p_month date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      DECLARE
+        v_name text;
+      BEGIN
+        SELECT partition_name INTO v_name FROM months
+          WHERE month = p_month AND state = 'sealed' AND executions_listed_at IS NULL;
+        IF v_name IS NULL THEN
+          RETURN false;
+        END IF;
+        EXECUTE format('INSERT INTO late_executions (ledger, day, sequence)
+          SELECT e.ledger, e.day, e.sequence FROM (
+            SELECT t.ledger, t.sequence, late_execution_day(t.metadata, t."timestamp") AS day FROM public.%I AS t
+              WHERE t.entity_type = ''order'' AND t.event_type = ''order_lifecycle'' AND t.metadata ? ''execution_id''
+                -- most are told on the same day, and the function is asked of the others alone: it takes 20 microseconds
+                AND t.metadata->>''execution_time'' NOT LIKE to_char(t."timestamp", ''YYYY-MM-DD'') || ''T%%Z'') AS e
+            WHERE e.day IS NOT NULL
+          ON CONFLICT DO NOTHING', v_name);
+        UPDATE months SET executions_listed_at = trail_now() WHERE month = p_month;
+        RETURN true;
+      END
+      $function$;
+
+COMMENT ON FUNCTION list_late_executions(date) IS 'Enters the late executions of a sealed month, all of which it reads, and makes nobody wait; false when that was done, or the month is not sealed';
+
+REVOKE ALL ON FUNCTION list_late_executions(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION list_late_executions(date) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.makers_of(p_principal text)
  RETURNS text[]
@@ -3626,6 +3710,8 @@ AS $function$
         END IF;
         PERFORM assert_month_may_leave(p_month);
         PERFORM assert_month_is_not_wrong(p_month);
+        -- readers find these no more by the month's indexes; whoever called it before has nobody wait for it now
+        PERFORM list_late_executions(p_month);
         UPDATE ledger_heads AS h SET archived_to = r.to_sequence
           FROM month_ranges AS r WHERE r.month = p_month AND r.ledger = h.ledger;
         UPDATE months SET state = 'retired', retired_at = trail_now() WHERE month = p_month;

@@ -39,6 +39,7 @@ const CONTENTS: Record<string, string> = {
   locks: 'SELECT number, retain_until FROM archive_object_states ORDER BY number',
   deployment: 'SELECT id, log_origin FROM deployment',
   'reference data': 'SELECT * FROM reference_changes ORDER BY revision',
+  'late executions': 'SELECT * FROM late_executions ORDER BY ledger, sequence',
   holds: 'SELECT * FROM legal_holds ORDER BY id',
   'acts on holds': 'SELECT * FROM legal_hold_acts ORDER BY hold, ordinal',
   'held objects': 'SELECT number, confirmed_at IS NOT NULL AS confirmed FROM archive_object_holds ORDER BY number',
@@ -149,7 +150,12 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
               sampleEvent({
                 timestamp: monthsAgo(back).toISOString(),
                 entity_id: `O-${i % 7}`,
-                metadata: { n: 1.5e21, small: 1e-7, text: '\u{1F600} "\\' },
+                metadata: {
+                  ...{ n: 1.5e21, small: 1e-7, text: '\u{1F600} "\\' },
+                  // told days later, or at once
+                  ...(i % 10 === 3 ? { execution_id: `X-${i}`, execution_time: '2001-02-03T23:30:00-01:00' } : {}),
+                  ...(i % 10 === 4 ? { execution_id: `X-${i}`, execution_time: monthsAgo(back).toISOString() } : {}),
+                },
                 ...(i % 10 === 0
                   ? { raw: { media_type: 'text/plain', data: Buffer.from(`raw ${i}`).toString('base64') } }
                   : {}),
@@ -194,6 +200,8 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(ours.events!.length).toBeGreaterThan(120);
       expect(ours.months!.length).toBeGreaterThan(1);
       expect(ours['reference data']).toHaveLength(3);
+      expect(ours['late executions']).toHaveLength(2 * 2 * 6);
+      expect(ours['late executions']).toContainEqual({ ledger: 'main', day: '2001-02-03', sequence: '4' });
 
       // a second one would mix two trails
       await expect(rebuildFromArchive(configOfCopy(), () => undefined)).rejects.toThrow('The database is not empty');

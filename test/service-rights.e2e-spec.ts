@@ -9,7 +9,8 @@ const TABLES: Record<string, readonly string[]> = {
       ...['anchors', 'archive_contents', 'archive_object_holds', 'archive_object_states', 'archive_objects'],
       ...['archive_ranges', 'archive_removals', 'archive_store', 'audit_events', 'audit_events_<month>'],
       ...['checked_server', 'checkpoints', 'cosignature_objects', 'cosignatures', 'deployment', 'event_keys'],
-      ...['key_successions', 'ledger_heads', 'ledger_successions', 'ledgers', 'legal_hold_acts', 'legal_holds'],
+      ...['key_successions', 'late_executions', 'ledger_heads', 'ledger_successions', 'ledgers', 'legal_hold_acts'],
+      'legal_holds',
       ...['month_deletion_acts', 'month_deletions', 'month_ranges', 'months', 'reference_changes'],
       ...['reference_progress', 'retention_policies', 'schema_migrations', 'signing_keys', 'timestamps'],
       ...['tree_tiles', 'trees', 'waiting_cosignatures', 'witnessed_checkpoints'],
@@ -55,7 +56,8 @@ const CALLED = [
     'forget_job_runs',
     'forget_tree',
   ],
-  ...['grow_trees', 'keep_cosignatures', 'keep_timestamp', 'kept_until', 'ledger_line', 'month_holds'],
+  ...['grow_trees', 'keep_cosignatures', 'keep_timestamp', 'kept_until', 'ledger_line', 'list_late_executions'],
+  'month_holds',
   ...['name_deployment', 'note_archive_finding', 'note_archive_object', 'note_checked_server'],
   ...['note_ledger_successions', 'note_object_holds', 'note_witnessed', 'objects_of_month', 'objects_under_hold'],
   ...['open_object_holds', 'record_config_digest', 'request_legal_hold', 'request_month_deletion'],
@@ -65,7 +67,8 @@ const CALLED = [
 /** Those that only others of its functions may. */
 const INNER = [
   ...['assert_month_has_digests', 'assert_month_is_not_wrong', 'assert_month_may_be_deleted'],
-  ...['assert_month_may_leave', 'enter_reference_change', 'makers_of', 'refuse_change', 'refuse_own_approval'],
+  ...['assert_month_may_leave', 'enter_reference_change', 'late_execution_day', 'makers_of', 'refuse_change'],
+  'refuse_own_approval',
 ];
 
 describe('what the service’s role may do, all of it', () => {

@@ -1,3 +1,7 @@
+import type pg from 'pg';
+import { NoArchive } from '../src/archive/archive-reading.js';
+import { POOL } from '../src/database/tokens.js';
+import { piecesOfReport } from '../src/reports/report-pieces.js';
 import { BANK, FIRM, MADE_TRANSACTIONS, OTHER_BANK, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { submitted } from './support/submissions.js';
@@ -168,3 +172,118 @@ describe('the list of what is due, of an installation with several firms', () =>
     expect(shown(after)).toContain(`UNSAID-LATER ${FIRM} overdue drafted send`);
   });
 });
+
+describe('the list of what is due of several firms', () => {
+  const ORDERS = 450;
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService({
+      env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', REPORTING_TIME_ZONE: 'Europe/Paris' },
+    });
+    for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) await imported(kind, text);
+    const events = Array.from({ length: ORDERS }, (_, n) =>
+      TEMPLATE.map((event, i) => ({
+        ...{ ...event, entity_id: `O-${n}` },
+        event_id: `0197f3a1-6c00-7000-8000-${(0xb0_0000 + 2 * n + i).toString(16).padStart(12, '0')}`,
+        metadata: { ...(event.metadata as object), ...(n % 3 === 0 ? {} : { executing_entity: FIRM }) },
+      })),
+    ).flat();
+    await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
+  }, 60_000);
+  afterAll(() => service.close());
+
+  const imported = async (kind: string, text: string): Promise<string> => {
+    const { body } = await service
+      .http()
+      .post(`/v1/reference/${kind}/imports`)
+      .set('content-type', 'text/csv')
+      .send(text)
+      .expect(201);
+    return (body as { revision: string }).revision;
+  };
+
+  it('reads the events of the period once, however many these are', async () => {
+    const alone = await listed('1000');
+    const others = ['A', 'B', 'C', 'D'].map((letter) => leiOf(`9695TESTFIRM${letter}00000`));
+    const entries = others.map((lei) => `${lei},Another,DE,yes,2018-01-03\n`).join('');
+    await imported('legal-entity', `lei,name,country,investment_firm,valid_from\n${entries}`);
+    const together = await listed('1000');
+    // what no event says whose it is may be anybody's
+    const count = (text: string, firm: string) =>
+      text.split(/\r?\n/).filter((line) => line.startsWith('report') && line.endsWith(firm)).length;
+    expect(count(together.text, FIRM)).toBe(ORDERS);
+    for (const firm of others) expect(count(together.text, firm)).toBe(ORDERS / 3);
+    const ownIn = (text: string) => text.split(/\r?\n/).filter((line) => line.endsWith(FIRM));
+    expect(ownIn(together.text)).toEqual(ownIn(alone.text));
+    expect(together.read).toEqual(alone.read);
+    expect(alone.read).toContain(`whole lives of orders (entity_type order): ${2 * ORDERS}`);
+    expect(together.ofEvents).toBe(alone.ofEvents);
+    expect(together.ofReports).toBe(alone.ofReports);
+    // reference data of four firms more, by sets
+    expect(together.statements - alone.statements).toBeLessThan(20);
+  }, 60_000);
+
+  /** The list, what of the trail it says that it read, and how many statements that were. */
+  async function listed(referenceAsOf: string) {
+    const seen: string[] = [];
+    const pool = counted(service.app.get<pg.Pool>(POOL), {
+      connect: async (connect) => {
+        const client = (await connect()) as pg.PoolClient;
+        return counted(client, {
+          query: (ask, asked) => {
+            seen.push(typeof asked === 'string' ? asked : (asked as { text: string }).text);
+            return ask();
+          },
+        });
+      },
+    });
+    const pieces = piecesOfReport(
+      pool,
+      new NoArchive(),
+      60_000,
+      {
+        ...{ report: 'transaction-ageing', format: 'csv', ledger: 'main', asOf: BigInt(2 * ORDERS), deleted: [] },
+        period: { from: { time: '2025-06-03T00:00:00Z', nanos: 0 }, to: { time: '2025-06-04T00:00:00Z', nanos: 0 } },
+        parameters: {
+          ...{ at: '2025-06-03T12:00:00Z', time_zone: 'Europe/Paris' },
+          ...{ reporting_as_of: '0', reference_as_of: referenceAsOf },
+        },
+      },
+      new AbortController().signal,
+    );
+    let text = '';
+    for (let piece = await pieces.next(); ; piece = await pieces.next()) {
+      if (piece.done) {
+        const read = piece.value.readRanges.map(({ of, events }) => `${of}: ${events}`);
+        const ofEvents = seen.filter((each) => /FROM audit_events/.test(each)).length;
+        const ofReports = seen.filter((each) => /FROM reporting_records/.test(each)).length;
+        return { text, read, ofEvents, ofReports, statements: seen.length };
+      }
+      text += 'text' in piece.value ? piece.value.text : '';
+    }
+  }
+});
+
+/** The same, with some of its methods told of each call. */
+function counted<T extends object>(
+  of: T,
+  methods: Record<string, (call: () => unknown, first: unknown) => unknown>,
+): T {
+  return new Proxy(of, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      const own = methods[String(name)];
+      return (...given: unknown[]): unknown => {
+        const call = (): unknown => Reflect.apply(member, target, given);
+        return own ? own(call, given[0]) : call();
+      };
+    },
+  });
+}
+
+/** With its check digits (ISO 17442), of its first 18 characters. */
+function leiOf(begin: string): string {
+  const digits = [...begin.padEnd(18, '0'), '0', '0'].map((each) => parseInt(each, 36)).join('');
+  return begin.padEnd(18, '0') + String(98n - (BigInt(digits) % 97n)).padStart(2, '0');
+}

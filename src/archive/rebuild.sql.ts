@@ -30,7 +30,7 @@ export async function lockDeployment(owner: pg.ClientBase): Promise<HeldBefore> 
 /** So that what is read next is planned by what is there now: nothing of it is seen by autovacuum before the commit. */
 export async function analyze(owner: pg.ClientBase): Promise<void> {
   await owner.query(
-    'ANALYZE audit_events, event_keys, month_ranges, archive_objects, archive_ranges, archive_contents',
+    'ANALYZE audit_events, event_keys, month_ranges, archive_objects, archive_ranges, archive_contents, late_executions',
   );
 }
 
@@ -314,8 +314,9 @@ export async function insertDroppedMonth(
   ranges: readonly RecordedRange[],
 ): Promise<void> {
   await owner.query(
-    `INSERT INTO months (month, state, partition_name, created_at, closed_at, sealed_at, retired_at, dropped_at)
-       SELECT $1::date, 'dropped', 'audit_events_' || to_char($1::date, 'YYYY_MM'), now, now, now, now, now
+    `INSERT INTO months (month, state, partition_name, created_at, closed_at, sealed_at, retired_at, dropped_at,
+                         executions_listed_at)
+       SELECT $1::date, 'dropped', 'audit_events_' || to_char($1::date, 'YYYY_MM'), now, now, now, now, now, now
          FROM trail_now() AS now`,
     [month],
   );
@@ -379,6 +380,32 @@ export async function insertKeys(
   await owner.query(
     `INSERT INTO event_keys (ledger, event_id, sequence) SELECT $1, * FROM unnest($2::uuid[], $3::bigint[])`,
     [ledger, rows.map(({ event_id }) => event_id), rows.map(({ sequence }) => sequence)],
+  );
+}
+
+/** Enters which of some events that stay in the archive tell of executions of other days than their own. */
+export async function insertLateExecutions(
+  owner: pg.ClientBase,
+  ledger: string,
+  rows: readonly StoredRow<number>[],
+): Promise<void> {
+  const telling = rows.filter(
+    ({ entity_type: entityType, event_type: eventType, metadata }) =>
+      entityType === 'order' && eventType === 'order_lifecycle' && metadata.includes('"execution_id"'),
+  );
+  if (telling.length === 0) return;
+  await owner.query(
+    `INSERT INTO late_executions (ledger, day, sequence)
+       SELECT $1, e.day, e.sequence FROM (
+         SELECT u.sequence, late_execution_day(u.metadata, u."timestamp") AS day
+           FROM unnest($2::bigint[], $3::jsonb[], $4::timestamptz[]) AS u (sequence, metadata, "timestamp")) AS e
+         WHERE e.day IS NOT NULL`,
+    [
+      ledger,
+      telling.map(({ sequence }) => sequence),
+      telling.map(({ metadata }) => metadata),
+      telling.map(({ timestamp }) => formatMicros(timestamp)),
+    ],
   );
 }
 

@@ -547,6 +547,8 @@ async function insertRows(
     throw sqlState(error) === SqlState.uniqueViolation ? new RecordedTwice(object, ledger, error) : error;
   }
   if (online.length > 0) await sql.insertEvents(owner, ledger, online);
+  const archived = own.slice(0, own.length - online.length);
+  if (archived.length > 0) await sql.insertLateExecutions(owner, ledger, archived);
 }
 
 /** Whether the store has a legal hold on it. */

@@ -111,7 +111,12 @@ export class PartitionManager {
         }
       }
     };
-    await moveOn('sealed', sql.retireMonth, outcome.retired, 'retire');
+    const retire = async (pool: pg.Pool, month: Month): Promise<boolean> => {
+      // all of the month is read for it, which must not be done under the locks of the next step
+      await sql.listLateExecutions(pool, month);
+      return sql.retireMonth(pool, month);
+    };
+    await moveOn('sealed', retire, outcome.retired, 'retire');
     await moveOn('retired', sql.dropMonth, outcome.dropped, 'drop');
     const { retired, dropped } = outcome;
     if (retired.length + dropped.length > 0) this.logger.info({ retired, dropped }, 'months retired and dropped');

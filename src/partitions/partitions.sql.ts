@@ -72,6 +72,12 @@ export async function sealMonth(pool: pg.Pool, month: string): Promise<boolean> 
   return rows[0]!.done;
 }
 
+/** Enters what a sealed month holds that readers look for in a list once it has left; true if that was not done before. */
+export async function listLateExecutions(pool: pg.Pool, month: string): Promise<boolean> {
+  const { rows } = await pool.query<{ done: boolean }>('SELECT list_late_executions($1::date) AS done', [month]);
+  return rows[0]!.done;
+}
+
 /** True if the month was sealed. Throws the database's TT020, TT022, TT023. */
 export async function retireMonth(pool: pg.Pool, month: string): Promise<boolean> {
   const { rows } = await pool.query<{ done: boolean }>('SELECT retire_month($1::date) AS done', [month]);

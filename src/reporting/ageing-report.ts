@@ -4,8 +4,8 @@ import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { defineReport, type ReportParameter, type ReportRun } from '../reports/report.js';
 import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
-import type { Draft, NotReportable } from '../transaction-reports/draft.js';
-import { draftsOf } from '../transaction-reports/drafts.js';
+import type { NotReportable } from '../transaction-reports/draft.js';
+import { draftsOfFirms, type DraftsOfFirms } from '../transaction-reports/drafts.js';
 import { RTS22 } from '../transaction-reports/rules/rts22-rules.js';
 import { toldOf } from '../transaction-reports/told-of-drafts.js';
 import { UNSENT } from '../transaction-reports/submission-plan.js';
@@ -18,7 +18,7 @@ import {
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { agedOf, AGEING_STATES, LISTED_STANDINGS, NO_FIRM, STANDINGS, type Aged } from './ageing.js';
 import { AuthorityCalendars } from './authority-calendar.js';
-import { byReference, type OfReference } from './draft-groups.js';
+import { byReferenceOfFirms, type OfReference } from './draft-groups.js';
 import * as sql from './reporting-book.sql.js';
 import { AT, REPORTING_AS_OF, STANDING_PARAMETERS } from './reporting-parameters.js';
 
@@ -100,7 +100,7 @@ export const transactionAgeing = defineReport({
   async *rows(run) {
     const list = new AgeingList(run.parameters);
     const by = await ageingBy(run);
-    for (const firm of by.firms) await listFirm(run, firm, by, list);
+    await listFirms(run, by, list);
     for (const firm of by.firms) {
       for (const standing of STANDINGS) {
         yield totalOf(standing, list.count(firm, standing), firm);
@@ -205,18 +205,21 @@ async function allFirms(run: ReportRun, referenceRevision: bigint, upToAct: numb
   throw invalidParameters([queryError(EXECUTING_ENTITY, 'required', rest)]);
 }
 
-async function listFirm(run: ReportRun, executingEntity: string, by: AgeingBy, list: AgeingList): Promise<void> {
+/** Goes through the events of the period once, however many firms there are. */
+async function listFirms(run: ReportRun, by: AgeingBy, list: AgeingList): Promise<void> {
   const { firms, calendars, referenceRevision, upToAct } = by;
   const at = run.parameters[AT]!;
-  const drafts = draftsOf({ ...run, executingEntity, referenceRevision, submittedAt: at });
+  const drafts = draftsOfFirms({ ...run, referenceRevision, submittedAt: at }, firms);
   const sentOf = (eventIds: readonly string[]) =>
-    run.read((client) => sql.sentOfExecutions(client, { ledger: run.ledger, executingEntity, eventIds }, upToAct));
+    run.read((client) => sql.sentOfExecutions(client, { ledger: run.ledger, firms, eventIds }, upToAct));
   // every firm finds the same ones: one that is listed itself has them as its own
-  const addOfNoFirm = (last: Draft | NotReportable): void => {
-    if (executingEntity !== firms[0] || last.is === 'draft' || last.ofNoFirm === undefined || last.endedBy) return;
+  const addOfNoFirm = ([ofFirst]: DraftsOfFirms): void => {
+    const last = ofFirst?.at(-1);
+    if (last?.is !== 'not-reportable' || last.ofNoFirm === undefined || last.endedBy) return;
     if (!firms.includes(last.ofNoFirm)) list.add(listedOfNoFirm(last, last.ofNoFirm));
   };
-  for await (const of of byReference(withLastOfEach(drafts, addOfNoFirm), executingEntity, sentOf)) {
+  for await (const of of byReferenceOfFirms(eachTold(drafts, addOfNoFirm), firms, sentOf)) {
+    const { executingEntity } = of;
     if (isForAnotherFirm(of, executingEntity, by)) continue;
     const aged = agedOf(of, at, (time) => calendars.of(executingEntity, time));
     if (aged) list.add(listedOf(of, executingEntity, aged));
@@ -234,18 +237,12 @@ function isForAnotherFirm({ drafts, sent }: OfReference, firm: string, { firms, 
   return !calendars.isFirmAt(firm, time) && firms.some((other) => calendars.isFirmAt(other, time));
 }
 
-/** The same, and tells of each execution or allocation the last. */
-async function* withLastOfEach(
-  all: AsyncIterable<Draft | NotReportable>,
-  tell: (last: Draft | NotReportable) => void,
-): AsyncGenerator<Draft | NotReportable> {
-  let last: Draft | NotReportable | undefined;
+/** The same, each told of before it is handed on. */
+async function* eachTold<T>(all: AsyncIterable<T>, tell: (each: T) => void): AsyncGenerator<T> {
   for await (const each of all) {
-    if (last && last.eventId !== each.eventId) tell(last);
-    last = each;
+    tell(each);
     yield each;
   }
-  if (last) tell(last);
 }
 
 function listedOfNoFirm({ orderId, eventId, time, reason }: NotReportable, executingEntity: string): Listed {

@@ -119,7 +119,7 @@ export class Reconciliation {
     const asSent = new ContentsAsSent(this.by.files);
     const sentOf = (eventIds: readonly string[]) =>
       this.read((client) =>
-        sql.sentOfExecutions(client, { ledger: run.ledger, executingEntity, eventIds }, this.upToAct),
+        sql.sentOfExecutions(client, { ledger: run.ledger, firms: [executingEntity], eventIds }, this.upToAct),
       );
     for await (const of of byReference(draftsOf(draftRun), executingEntity, sentOf)) {
       const found = await this.found(of, agedOf(of, run.parameters[AT]!, calendarAt), asSent);

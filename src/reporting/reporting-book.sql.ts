@@ -405,12 +405,12 @@ export async function sentRecords(
 
 /**
  * What was sent of some executions of a ledger, whoever executed them; and of events of the same ids in other ledgers,
- * which are others, what was sent for the same executing entity: their references are taken. As it stood after an act, in
+ * which are others, what was sent for the same executing entities: their references are taken. As it stood after an act, in
  * order.
  */
 export async function sentOfExecutions(
   database: Database,
-  { ledger, executingEntity, eventIds }: { ledger: string; executingEntity: string; eventIds: readonly string[] },
+  { ledger, firms, eventIds }: { ledger: string; firms: readonly string[]; eventIds: readonly string[] },
   upToAct: number,
 ): Promise<SentRecord[]> {
   const all = await sentRecords(database, { eventIds }, upToAct);
@@ -422,7 +422,7 @@ export async function sentOfExecutions(
   );
   return all.flatMap((record) => {
     if (acts.has(record.act)) return [record];
-    return record.executingEntity === executingEntity ? [{ ...record, isOfOtherLedger: true as const }] : [];
+    return firms.includes(record.executingEntity) ? [{ ...record, isOfOtherLedger: true as const }] : [];
   });
 }
 

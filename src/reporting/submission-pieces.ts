@@ -41,7 +41,7 @@ export async function* piecesOfSubmission(
   });
   const { executingEntity, upToAct } = read;
   const sentOf = (eventIds: readonly string[]) =>
-    bookSql.sentOfExecutions(pool, { ledger, executingEntity, eventIds }, upToAct);
+    bookSql.sentOfExecutions(pool, { ledger, firms: [executingEntity], eventIds }, upToAct);
   const day = read.files.createdAt.slice(0, 10);
   const notesOf = (eventIds: readonly string[]) =>
     bookSql.lastNotes(pool, { ledger, executingEntity, eventIds }, upToAct);

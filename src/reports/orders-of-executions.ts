@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { memberTexts } from '../events/event-search.js';
 import { lesser } from '../events/sequences.js';
-import { contentOf, type StoredRow } from '../integrity/stored-event.js';
-import { formatTimestamp, parseTimestamp } from '../integrity/timestamp.js';
+import { contentOf, microsOf, type StoredRow } from '../integrity/stored-event.js';
+import { parseTimestamp } from '../integrity/timestamp.js';
 import { cellOf } from './cell.js';
+import { eventsAt } from './events-at.js';
 import { recordedAt } from './recorded-at.js';
 import type { ReportRun } from './report.js';
 import { tradeTimeOf } from './trade-time.js';
@@ -40,7 +41,8 @@ const ARCHIVED_ROWS = 2_000;
 const ARCHIVED_BYTES = 4_000_000;
 /** Archived days of which it is remembered which ids several orders have. */
 const REMEMBERED_DAYS = 40;
-const DAY_MICROS = 86_400_000_000;
+const DAY_MS = 86_400_000;
+const DAY_MICROS = 1_000 * DAY_MS;
 
 /** An id that an event gives an execution. */
 type Told = Pick<SharedExecution, 'source' | 'executionId' | 'day'>;
@@ -104,13 +106,14 @@ export class OrdersOfExecutions {
       await client.query('SET LOCAL enable_seqscan = off');
       const found = await client.query<{ wanted: number; entity_id: string }>({
         text: `SELECT wanted.i AS wanted, telling.entity_id
-                 FROM unnest($2::int[], $3::jsonb[], $4::text[], $5::text[], $6::text[])
-                        AS wanted (i, stated, source, day, days)
+                 FROM unnest($2::int[], $3::jsonb[], $4::text[], $5::text[], $6::text[], $10::timestamptz[])
+                        AS wanted (i, stated, source, day, days, since)
                  CROSS JOIN LATERAL (
                    SELECT DISTINCT stating.entity_id FROM (
                      SELECT * FROM audit_events WHERE metadata @> wanted.stated AND recorded_at >= $7 OFFSET 0
                    ) AS stating
                    WHERE stating.ledger = $1 AND stating.sequence > $8 AND stating.sequence <= $9
+                     AND stating.recorded_at >= wanted.since
                      AND stating.entity_type = '${ORDER}' AND stating.event_type = '${ORDER_LIFECYCLE}'
                      AND coalesce(stating.source, '') = wanted.source
                      AND (to_char(stating."timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD') = wanted.day
@@ -124,10 +127,10 @@ export class OrdersOfExecutions {
           asked.map(([i]) => wanted[i]!.told.day),
           // a time may be stated with an offset
           asked.map(([i]) => [-1, 0, 1].map((days) => dayAfter(wanted[i]!.told.day, days)).join(' ')),
-          // nothing is recorded before it happened, but for what clocks are apart
-          `${dayAfter(days[0]!, -1)}T00:00:00Z`,
+          recordedSince(days[0]!),
           String(extent.archivedTo),
           String(asOf),
+          asked.map(([i]) => recordedSince(wanted[i]!.told.day)),
         ],
       });
       return { rows: found.rows, archivedTo: extent.archivedTo };
@@ -190,8 +193,17 @@ export class OrdersOfExecutions {
     return shared;
   }
 
-  /** Archived events with an event time on a day, or on the next one: what is copied at the end of a day. */
+  /** Archived events that may tell of what was executed on a day, others among them. */
   private async *archivedRows(day: string, upTo: bigint): AsyncGenerator<StoredRow> {
+    const since = 1_000 * Date.parse(recordedSince(day));
+    for await (const row of this.toldInTime(day, upTo)) if (microsOf(row.recorded_at) >= since) yield row;
+    for await (const row of eventsAt(this.run, await this.toldLate(day, upTo))) {
+      if (row && microsOf(row.recorded_at) >= since) yield row;
+    }
+  }
+
+  /** Those with an event time on the day, or on the next one: what is copied at the end of a day. */
+  private async *toldInTime(day: string, upTo: bigint): AsyncGenerator<StoredRow> {
     const { micros } = parseTimestamp(`${day}T00:00:00Z`);
     for (let fromSequence = 1n; fromSequence <= upTo;) {
       const { rows, cut } = await this.run.archive.search({
@@ -214,11 +226,30 @@ export class OrdersOfExecutions {
       fromSequence = BigInt(rows.at(-1)!.sequence) + 1n;
     }
   }
+
+  /** Where those are that were told on other days, later for the most part: sequences, as the list of late executions has them. */
+  private async toldLate(day: string, upTo: bigint): Promise<readonly string[]> {
+    const { ledger } = this.run;
+    return this.run.read(async (client) => {
+      const { rows } = await client.query<{ sequence: string }>({
+        // listed by the day as it was stated, in whatever time zone that was
+        text: `SELECT DISTINCT sequence FROM late_executions
+                 WHERE ledger = $1 AND day = ANY ($2::text[]) AND sequence <= $3 ORDER BY sequence`,
+        values: [ledger, [-1, 0, 1].map((days) => dayAfter(day, days)), String(upTo)],
+      });
+      return rows.map(({ sequence }) => sequence);
+    });
+  }
 }
 
-/** Whether what tells of the same before an event may be archived: with its month, or with the one of the execution. */
+/** Whether what tells of the same as an event may be archived: with its month, or with one that ended since the execution. */
 function mayBeArchived({ day }: Told, row: StoredRow, upTo: bigint): boolean {
-  return BigInt(row.sequence) <= upTo || recordedAt(row).slice(0, 7) > day.slice(0, 7);
+  return BigInt(row.sequence) <= upTo || recordedAt(row).slice(0, 7) > recordedSince(day).slice(0, 7);
+}
+
+/** From when on what is told of a day is looked for: nothing is recorded before it happened, but for what clocks are apart. */
+function recordedSince(day: string): string {
+  return `${dayAfter(day, -1)}T00:00:00Z`;
 }
 
 /** What an event calls an execution; undefined where it names none. Throws DamagedRowError. */
@@ -234,6 +265,7 @@ function keyOf({ source, executionId, day }: Told): string {
   return `${day} ${JSON.stringify([source, executionId])}`;
 }
 
+/** Of any day that a time may be on, the days before the first and after the last of them too. */
 function dayAfter(day: string, days: number): string {
-  return formatTimestamp(parseTimestamp(`${day}T00:00:00Z`).micros + days * DAY_MICROS, 0, 0).slice(0, 10);
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }

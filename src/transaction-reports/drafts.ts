@@ -22,15 +22,22 @@ import {
   type TransactionVersion,
 } from './transactions.js';
 
-/** What reports are derived from. */
-export interface DraftRun extends ReportRun {
-  /** LEI of the firm whose reports they are: of executions that no event says another entity made */
-  executingEntity: string;
+/** What reports are derived from, whosever they are. */
+export interface DraftsRun extends ReportRun {
   /** up to which changes of reference data count */
   referenceRevision: bigint;
   /** RFC 3339: when they are submitted; by whom, the firm's entry says for that time */
   submittedAt: string;
 }
+
+/** The same of one firm. */
+export interface DraftRun extends DraftsRun {
+  /** LEI of the firm whose reports they are: of executions that no event says another entity made */
+  executingEntity: string;
+}
+
+/** What is to be reported of an execution or allocation, or why nothing is, as each of several firms has it, in their order. */
+export type DraftsOfFirms = readonly (readonly (Draft | NotReportable)[])[];
 
 /**
  * The reports of all executions and allocations that have a version with its event time in the period: by order, along
@@ -41,12 +48,17 @@ export interface DraftRun extends ReportRun {
  * Whether a report was ever sent is not known here. Throws DamagedRowError.
  */
 export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReportable> {
+  for await (const [drafts] of draftsOfFirms(run, [run.executingEntity])) yield* drafts!;
+}
+
+/** The same for several firms, execution by execution: what they are derived from is read once for all of these. */
+export async function* draftsOfFirms(run: DraftsRun, firms: readonly string[]): AsyncGenerator<DraftsOfFirms> {
   const timelines = new ReferenceTimelines((work) => run.read((client) => work(client)), run.referenceRevision);
   const others = new ToldElsewhere(run);
   for await (const life of ordersInPeriod(run)) {
     for await (const transaction of transactionsOf(life, others)) {
       if (!transaction.versions.some(({ row }) => isWithin(row, run.period))) continue;
-      yield* await wholeDrafts(transaction, run, timelines);
+      yield await wholeDrafts(transaction, firms, run.submittedAt, timelines);
     }
   }
 }
@@ -54,10 +66,11 @@ export async function* draftsOf(run: DraftRun): AsyncGenerator<Draft | NotReport
 /** With all reference data that they need. */
 async function wholeDrafts(
   transaction: Transaction,
-  { executingEntity, submittedAt }: DraftRun,
+  firms: readonly string[],
+  submittedAt: string,
   timelines: ReferenceTimelines,
-): Promise<(Draft | NotReportable)[]> {
-  const derive = () => draftsOfTransaction(transaction, executingEntity, timelines, submittedAt);
+): Promise<DraftsOfFirms> {
+  const derive = () => firms.map((firm) => draftsOfTransaction(transaction, firm, timelines, submittedAt));
   let drafts = derive();
   while (await timelines.readWanted()) drafts = derive();
   timelines.forgetIfMany();
