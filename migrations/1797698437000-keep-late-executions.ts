@@ -54,7 +54,7 @@ export class KeepLateExecutions1797698437000 implements MigrationInterface {
             FROM (SELECT p_metadata->>'execution_time' AS stated, (p_told AT TIME ZONE 'UTC')::date AS told) AS s
             -- the day that it is in UTC, less the one that is stated: -1, 0 or 1
             CROSS JOIN LATERAL (SELECT CASE
-              WHEN s.stated ~ '[+-][0-9]{2}:[0-9]{2}$' THEN floor((
+              WHEN s.stated ~ '^.{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?[+-][0-9]{2}:[0-9]{2}$' THEN floor((
                 substr(s.stated, 12, 2)::integer * 60 + substr(s.stated, 15, 2)::integer
                 - CASE left(right(s.stated, 6), 1) WHEN '-' THEN -1 ELSE 1 END
                   * (left(right(s.stated, 5), 2)::integer * 60 + right(s.stated, 2)::integer)) / 1440.0)::integer
