@@ -17,6 +17,8 @@ jest.setTimeout(120_000);
 
 const TABLES = ['audit_events', 'event_keys', 'ledgers', 'ledger_heads', 'archive_objects', 'archive_ranges'];
 
+const ROUNDS = 12;
+
 let folder: string;
 let test: TestStore;
 let copy: TestDatabase;
@@ -30,10 +32,11 @@ beforeAll(async () => {
   try {
     await runOnRequestAlone(service, 'archive-export');
     await service.http().put('/v1/ledgers/desk-1').expect(201);
-    for (let round = 0; round < 3; round++) {
-      for (const ledger of ['main', 'desk-1']) await record(service, 20, ledger);
+    // more objects than a rebuild reads ahead of those that it has taken
+    for (let round = 1; round <= ROUNDS; round++) {
+      for (const ledger of ['main', 'desk-1']) await record(service, 60 / ROUNDS, ledger);
       expect(await runJob(service, 'checkpoint')).toMatchObject({ status: 'done' });
-      if (round === 2) await record(service, 2); // after what was signed
+      if (round === ROUNDS) await record(service, 2); // after what was signed
       expect(await runJob(service, 'archive-export')).toMatchObject({ status: 'done' });
     }
   } finally {
@@ -162,6 +165,20 @@ onFolders('a rebuild that is at work', () => {
   });
 });
 
+/** A rebuild of which the store goes away as soon as it has written this line. */
+async function withoutStoreFrom(line: RegExp): Promise<{ code: number | null; stderr: string }> {
+  const path = fileURLToPath(test.url);
+  const running = startTruetrail({ ...environment(), VERIFICATION_WORKERS: '1' }, 'rebuild');
+  await running.until(line);
+  running.child.kill('SIGSTOP');
+  renameSync(path, `${path}.away`);
+  running.child.kill('SIGCONT');
+  const ended = await running.ended;
+  rmSync(path, { recursive: true, force: true });
+  renameSync(`${path}.away`, path);
+  return ended;
+}
+
 onFolders('a rebuild that is given what it cannot do', () => {
   it('says what the store is: empty, away, or away midway; and changes nothing', async () => {
     const empty = await sizes(copy);
@@ -175,14 +192,8 @@ onFolders('a rebuild that is given what it cannot do', () => {
     const gone = await truetrail(environment(other.url), 'rebuild');
     expect([gone.code, gone.stderr]).toEqual([1, expect.stringMatching(/is gone|has no store.json/)]);
 
-    const path = fileURLToPath(test.url);
     for (const line of [/is whole/, /is taken/]) {
-      const running = startTruetrail(environment(), 'rebuild');
-      await running.until(line);
-      renameSync(path, `${path}.away`);
-      const ended = await running.ended;
-      rmSync(path, { recursive: true, force: true });
-      renameSync(`${path}.away`, path);
+      const ended = await withoutStoreFrom(line);
       expect([ended.code, ended.stderr]).toEqual([
         1,
         expect.stringMatching(/is taken/.source === line.source ? /Nothing was changed: .*\n.*is gone/ : /is gone/),
@@ -190,6 +201,16 @@ onFolders('a rebuild that is given what it cannot do', () => {
       expect(await sizes(copy)).toEqual(empty);
     }
     await isRebuilt();
+  });
+
+  it('says so when the store goes away before what was signed is taken up, and what brings that in', async () => {
+    const ended = await withoutStoreFrom(/Everything is in the database/);
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(/no archive any more.*`truetrail recover`/)]);
+    await isWhole();
+    expect(await query(copy, 'SELECT FROM anchors')).toEqual([]);
+    const recovered = await truetrail(environment(), 'recover');
+    expect([recovered.code, recovered.stdout]).toEqual([0, expect.stringContaining('main: nothing was brought back')]);
+    expect(await query(copy, 'SELECT FROM anchors')).toHaveLength(ROUNDS);
   });
 
   it('into the database of another archive, which is left as it is', async () => {

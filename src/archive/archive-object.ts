@@ -299,20 +299,57 @@ export async function readRowGroup(
   return rowsOf(all, manifest, group, places);
 }
 
+/** A row group as it is stored: texts and UUIDs as their bytes, numbers and times as bigint or number. */
+export interface RawGroup {
+  columns: GroupColumns;
+  rows: number;
+  /** of the row before the first one */
+  previousEventHash: Buffer | null;
+}
+
+/** Checks no more than that every row has what each one has, and is of the ledger. Throws ArchiveObjectError. */
+export async function readRawGroup(
+  file: AsyncBuffer,
+  { manifest, metadata }: ObjectFooter,
+  group: number,
+): Promise<RawGroup> {
+  const columns = await readColumns(file, { metadata }, group, NAMES, RAW_DECODING);
+  assertRequired(columns, group);
+  const { ledger, previous_event_hash: previous } = manifest.row_groups[group]!;
+  const expected = Buffer.from(ledger);
+  let same: unknown;
+  for (const name of Array.from(columns.ledger as ArrayLike<Uint8Array>)) {
+    // a dictionary gives all rows one and the same
+    if (name !== same && !expected.equals(name)) {
+      throw new ArchiveObjectError(`its row group ${group} has rows of another ledger`);
+    }
+    same = name;
+  }
+  return {
+    columns,
+    rows: columns.ledger!.length,
+    previousEventHash: previous === null ? null : Buffer.from(previous, 'hex'),
+  };
+}
+
+function assertRequired(columns: GroupColumns, group: number): void {
+  for (const name of REQUIRED) {
+    const column = columns[name]!;
+    for (let i = 0; i < column.length; i++) {
+      if ((column[i] ?? null) === null) {
+        throw new ArchiveObjectError(`its row group ${group} has rows without ${name}`);
+      }
+    }
+  }
+}
+
 /** Of all columns of a row group, raw where only some places are wanted. */
 function rowsOf(all: GroupColumns, manifest: Manifest, group: number, places?: readonly number[]): StoredRow<number>[] {
   const { ledger, previous_event_hash } = manifest.row_groups[group]!;
   const first = previous_event_hash === null ? null : Buffer.from(previous_event_hash, 'hex');
   const columns = places ? valuesAt(all, group, places) : all;
   const count = columns.ledger!.length;
-  for (const name of REQUIRED) {
-    const column = columns[name]!;
-    for (let i = 0; i < count; i++) {
-      if ((column[i] ?? null) === null) {
-        throw new ArchiveObjectError(`its row group ${group} has rows without ${name}`);
-      }
-    }
-  }
+  assertRequired(columns, group);
   const rowAt = rowReader(columns);
   return Array.from({ length: count }, (_, i) => {
     if (columns.ledger![i] !== ledger)

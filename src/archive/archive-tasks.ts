@@ -29,6 +29,7 @@ import {
 } from './entity-index.js';
 import type { KeyedSums } from './entity-sums.js';
 import { withFile } from './local-file.js';
+import { encodeRowsToCopy, type GroupToCopy, type RowsToCopy } from './rows-to-copy.js';
 import { loadCompression, readParquetFooter, type WrittenFile } from './parquet-file.js';
 
 /** A range of a ledger that is to be archived. */
@@ -47,6 +48,7 @@ export type ArchiveTask =
   | EncodingTask
   | { kind: 'verify'; file: string; listingKey?: string }
   | { kind: 'sum-entities'; file: string; sha256: string; listingKey: string }
+  | { kind: 'rows-to-copy'; file: string; bytes: number; groups: readonly GroupToCopy[] }
   | { kind: 'read-manifest'; end: FileEnd };
 
 /** Writes an object to `file`. The same events give the same bytes, but for a `nonce` (hex), which stands in the manifest. */
@@ -72,6 +74,8 @@ export interface ArchiveTaskResults {
   verify: AnyEncoded;
   /** of an object of events in a file, whose SHA-256 must be the one that is known: of bytes that were recomputed before */
   'sum-entities': KeyedSums;
+  /** of some row groups of an object of events in a file whose bytes were recomputed before */
+  'rows-to-copy': RowsToCopy;
   /** undefined when more of the end is needed */
   'read-manifest': AnyManifest | undefined;
 }
@@ -102,6 +106,8 @@ export async function runArchiveTask<T extends ArchiveTask>(
         return verify(task);
       case 'sum-entities':
         return sumEntitiesOf(task);
+      case 'rows-to-copy':
+        return withFile(task.file, task.bytes, (source) => encodeRowsToCopy(source, task.groups));
       case 'read-manifest':
         return readManifest(task.end);
     }

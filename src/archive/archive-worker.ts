@@ -4,6 +4,7 @@ import { connectionOptions } from '../database/connection.js';
 import { KeptConnection } from '../database/kept-connection.js';
 import { serveTenants } from '../threads/tenancy.js';
 import { ArchiveObjectError } from './archive-format.js';
+import { isRowsToCopy } from './rows-to-copy.js';
 import { runArchiveTask, type ArchiveTask } from './archive-tasks.js';
 
 export interface ArchiveWorkerSettings {
@@ -27,10 +28,15 @@ serveTenants((settings: ArchiveWorkerSettings, port: MessagePort) => {
   const connection = new KeptConnection(options, settings.url);
 
   port.on('message', (task: ArchiveTask) => {
-    void answer(connection, task).then((message) => port.postMessage(message));
+    void answer(connection, task).then((message) => port.postMessage(message, movedWith(message)));
   });
   return Promise.resolve(() => connection.end());
 });
+
+/** The memory that a result leaves to whoever gets it: that of rows would be copied otherwise. */
+function movedWith({ result }: ArchiveWorkerAnswer): ArrayBuffer[] {
+  return isRowsToCopy(result) ? [result.keys.buffer, ...result.months.map(({ rows }) => rows.buffer)] : [];
+}
 
 async function answer(connection: KeptConnection, task: ArchiveTask): Promise<ArchiveWorkerAnswer> {
   try {

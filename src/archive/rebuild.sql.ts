@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import { copyIn } from '../database/copy-in.js';
+import { sqlState, SqlState } from '../database/sqlstate.js';
 import type { StoredRow } from '../integrity/stored-event.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import type { RangeFacts } from './archive-format.js';
@@ -11,6 +13,7 @@ import type {
   ReferenceEvent,
   RemovedObject,
 } from './retention-records.js';
+import { EVENT_COLUMNS, KEY_COLUMNS, type TellingEvent } from './rows-to-copy.js';
 
 /** What a database holds before a rebuild: nothing, the trail of a deployment, or some of a trail and no deployment. */
 export type HeldBefore = { is: 'nothing' } | { is: 'part' } | { is: 'trail'; deployment: string; logOrigin: string };
@@ -368,8 +371,127 @@ export async function objectsPastHeads(owner: pg.ClientBase): Promise<string[]> 
   return rows.map(({ object_key: key }) => key);
 }
 
-export async function createMonth(owner: pg.ClientBase, month: string): Promise<void> {
-  await owner.query('SELECT create_month($1::date)', [month]);
+/** False when it is there already. */
+export async function createMonth(owner: pg.ClientBase, month: string): Promise<boolean> {
+  const { rows } = await owner.query<{ made: boolean }>('SELECT create_month($1::date) AS made', [month]);
+  return rows[0]!.made;
+}
+
+/** The table of a month that is being filled: no partition, and without an index. */
+export interface UnindexedMonth {
+  /** as SQL writes it */
+  table: string;
+  /** whether this transaction has made it, so that nobody else can see its rows before the commit */
+  isNew: boolean;
+  /** FOR VALUES FROM … TO … */
+  bounds: string;
+  /** by which its indexes are made, in the order in which they were */
+  indexes: string[];
+}
+
+/**
+ * Makes a month, and takes its table out of the trail and its indexes off it, until `indexMonth`: to build an index of rows
+ * that are there takes PostgreSQL a fraction of what it takes to keep it up row by row. What they are is what create_month
+ * has made.
+ */
+export async function createUnindexedMonth(owner: pg.ClientBase, month: string): Promise<UnindexedMonth> {
+  const isNew = await createMonth(owner, month);
+  const { rows } = await owner.query<Omit<UnindexedMonth, 'isNew'> & { names: string[] }>(
+    `SELECT quote_ident(c.relname) AS "table", pg_get_expr(c.relpartbound, c.oid) AS bounds,
+            array_agg(quote_ident(i.relname) ORDER BY i.oid) AS names,
+            array_agg(pg_get_indexdef(i.oid) ORDER BY i.oid) AS indexes
+       FROM months AS m
+       JOIN pg_class AS c ON c.relname = m.partition_name AND c.relnamespace = 'public'::regnamespace
+       JOIN pg_index AS x ON x.indrelid = c.oid
+       JOIN pg_class AS i ON i.oid = x.indexrelid
+       WHERE m.month = $1 GROUP BY c.oid, c.relname, c.relpartbound`,
+    [month],
+  );
+  const { table, bounds, names, indexes } = rows[0]!;
+  await owner.query(`ALTER TABLE public.audit_events DETACH PARTITION public.${table}`);
+  await owner.query(`DROP INDEX ${names.map((name) => `public.${name}`).join(', ')}`);
+  return { table, isNew, bounds, indexes };
+}
+
+/** Fails when a row lies outside of the month, or a sequence is there twice. */
+export async function indexMonth(owner: pg.ClientBase, { table, bounds, indexes }: UnindexedMonth): Promise<void> {
+  for (const definition of indexes) await owner.query(definition);
+  await owner.query(`ALTER TABLE public.audit_events ATTACH PARTITION public.${table} ${bounds}`);
+}
+
+/**
+ * Of a month that this transaction has made rows are written as those of a month that was vacuumed are: nobody who reads
+ * them has to write anything, and what is in an index alone is read from the index alone.
+ */
+export async function copyEvents(
+  owner: pg.ClientBase,
+  { table, isNew }: UnindexedMonth,
+  rows: Uint8Array,
+): Promise<void> {
+  const columns = EVENT_COLUMNS.map((name) => `"${name}"`).join(', ');
+  await copyIn(owner, `COPY public.${table} (${columns}) FROM STDIN (FORMAT binary, FREEZE ${isNew})`, rows);
+}
+
+/** The primary key of event_keys, or of one of its partitions: names as SQL writes them. */
+interface PrimaryKey {
+  table: string;
+  name: string;
+  definition: string;
+}
+
+/** The one of event_keys, which comes first, and those of its partitions. */
+export type KeysOfKeys = [PrimaryKey, ...PrimaryKey[]];
+
+/** Takes the primary keys off the keys until `indexKeys`; what they were. */
+export async function unindexKeys(owner: pg.ClientBase): Promise<KeysOfKeys> {
+  const { rows } = await owner.query<PrimaryKey>(
+    `SELECT quote_ident(c.relname) AS "table", quote_ident(k.conname) AS name, pg_get_constraintdef(k.oid) AS definition
+       FROM pg_partition_tree('public.event_keys') AS t
+       JOIN pg_class AS c ON c.oid = t.relid
+       JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
+       ORDER BY t.level, c.relname`,
+  );
+  const keys = rows as KeysOfKeys;
+  await owner.query(`ALTER TABLE public.${keys[0].table} DROP CONSTRAINT ${keys[0].name}`);
+  return keys;
+}
+
+/** Into the keys while they have no index. */
+export async function copyKeys(owner: pg.ClientBase, rows: Uint8Array): Promise<void> {
+  await copyIn(owner, `COPY public.event_keys (${KEY_COLUMNS.join(', ')}) FROM STDIN (FORMAT binary)`, rows);
+}
+
+/** Of an id that a ledger has twice, where it stands the second time. */
+export interface RepeatedKey {
+  ledger: string;
+  sequence: bigint;
+  cause: unknown;
+}
+
+/** Those that stand first of their ledgers; none when each id is there once in its ledger, and only then it is indexed. */
+export async function indexKeys(owner: pg.ClientBase, [all, ...parts]: KeysOfKeys): Promise<RepeatedKey[]> {
+  await owner.query('SAVEPOINT keys');
+  try {
+    // one by one, and then put together, as the migration did it
+    for (const [only, { table, name, definition }] of [
+      ['ONLY', all] as const,
+      ...parts.map((part) => ['', part] as const),
+    ])
+      await owner.query(`ALTER TABLE ${only} public.${table} ADD CONSTRAINT ${name} ${definition}`);
+    for (const { name } of parts) await owner.query(`ALTER INDEX public.${all.name} ATTACH PARTITION public.${name}`);
+    await owner.query('RELEASE SAVEPOINT keys');
+    return [];
+  } catch (cause) {
+    if (sqlState(cause) !== SqlState.uniqueViolation) throw cause;
+    await owner.query('ROLLBACK TO SAVEPOINT keys');
+    const { rows } = await owner.query<{ ledger: string; sequence: string }>(
+      `SELECT ledger, min(second) AS sequence
+         FROM (SELECT ledger, (array_agg(sequence ORDER BY sequence))[2] AS second
+                 FROM event_keys GROUP BY ledger, event_id HAVING count(*) > 1) AS r
+         GROUP BY ledger`,
+    );
+    return rows.map(({ ledger, sequence }) => ({ ledger, sequence: BigInt(sequence), cause }));
+  }
 }
 
 export async function insertKeys(
@@ -384,25 +506,17 @@ export async function insertKeys(
 }
 
 /** Enters which of some events that stay in the archive tell of executions of other days than their own. */
-export async function insertLateExecutions(
-  owner: pg.ClientBase,
-  ledger: string,
-  rows: readonly StoredRow<number>[],
-): Promise<void> {
-  const telling = rows.filter(
-    ({ entity_type: entityType, event_type: eventType, metadata }) =>
-      entityType === 'order' && eventType === 'order_lifecycle' && metadata.includes('"execution_id"'),
-  );
-  if (telling.length === 0) return;
+export async function insertLateExecutions(owner: pg.ClientBase, telling: readonly TellingEvent[]): Promise<void> {
   await owner.query(
     `INSERT INTO late_executions (ledger, day, sequence)
-       SELECT $1, e.day, e.sequence FROM (
-         SELECT u.sequence, late_execution_day(u.metadata, u."timestamp") AS day
-           FROM unnest($2::bigint[], $3::jsonb[], $4::timestamptz[]) AS u (sequence, metadata, "timestamp")) AS e
+       SELECT e.ledger, e.day, e.sequence FROM (
+         SELECT u.ledger, u.sequence, late_execution_day(u.metadata, u."timestamp") AS day
+           FROM unnest($1::text[], $2::bigint[], $3::jsonb[], $4::timestamptz[])
+                  AS u (ledger, sequence, metadata, "timestamp")) AS e
          WHERE e.day IS NOT NULL`,
     [
-      ledger,
-      telling.map(({ sequence }) => sequence),
+      telling.map(({ ledger }) => ledger),
+      telling.map(({ sequence }) => String(sequence)),
       telling.map(({ metadata }) => metadata),
       telling.map(({ timestamp }) => formatMicros(timestamp)),
     ],

@@ -6,10 +6,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { connectionOptions } from '../database/connection.js';
-import { sqlState, SqlState } from '../database/sqlstate.js';
 import { takeAlone } from '../database/work-alone.js';
-import { addMonths, monthOf } from '../partitions/months.js';
-import type { StoredRow } from '../integrity/stored-event.js';
+import { addMonths, monthOf, type Month } from '../partitions/months.js';
 import {
   ARCHIVE_KINDS,
   ArchiveObjectError,
@@ -20,7 +18,6 @@ import {
 } from './archive-format.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { newListingKey } from './entity-sums.js';
-import { readFooter, readRowGroup } from './archive-object.js';
 import { readMarker } from './archive-store.js';
 import { chooseObjects, type FoundObject, type KnownObject } from './rebuild-choice.js';
 import { keeps } from './recorded-hold.js';
@@ -34,9 +31,10 @@ import {
 } from './retention-records.js';
 import { ArchiveThread } from './archive-thread.js';
 import { loadCompression } from './parquet-file.js';
-import { withFile } from './local-file.js';
-import type { ListedVersion, ObjectStore } from './object-store.js';
+import { stepsOf, type RowsMeans } from './object-rows.js';
+import type { ListedVersion, ObjectDescription, ObjectStore } from './object-store.js';
 import * as sql from './rebuild.sql.js';
+import type { RowsToCopy } from './rows-to-copy.js';
 import { makeWorkingFolder } from './working-folder.js';
 
 const LOCK_TIMEOUT_MS = 10_000;
@@ -102,7 +100,7 @@ export async function rebuild(options: RebuildOptions): Promise<RebuiltTrail> {
     let trail: RebuiltTrail | undefined;
     while (!trail) {
       try {
-        trail = await fill(owner, read, { ...options, folder, marker });
+        trail = await fill(owner, read, { ...options, threads, folder, marker });
       } catch (error) {
         if (!(error instanceof RecordedTwice)) throw error;
         await owner.query('ROLLBACK TO SAVEPOINT nothing');
@@ -129,17 +127,20 @@ async function fill(
   read: ReadObjects,
   {
     store,
+    threads,
     folder,
     marker,
     onlineMonths,
     now,
     acceptLongerLocks,
     log,
-  }: RebuildOptions & { folder: string; marker: { deployment: string; id: string } },
+  }: RebuildOptions & RowsMeans & { marker: { deployment: string; id: string } },
 ): Promise<RebuiltTrail> {
   const { objects, records, reference } = choose(read);
   const plan = planOf(objects, records, onlineMonths, now);
-  for (const month of plan.onlineMonths) await sql.createMonth(owner, month);
+  const months = new Map<Month, sql.UnindexedMonth>();
+  for (const month of plan.onlineMonths) months.set(month, await sql.createUnindexedMonth(owner, month));
+  const keys = await sql.unindexKeys(owner);
   for (const ledger of plan.ledgers.values()) await sql.insertLedger(owner, ledger);
   for (const [month, ranges] of plan.droppedMonths) await sql.insertDroppedMonth(owner, month, ranges);
   await sql.insertSuccessions(owner, records.successions);
@@ -147,15 +148,18 @@ async function fill(
   for (const deletion of records.deletions.values()) await sql.insertDeletion(owner, deletion);
   for (const hold of records.holds.values()) await sql.insertHold(owner, hold);
   const held = new Map<string, string>();
-  for (const { found, removed } of objects) {
-    if (removed) {
-      await sql.insertRemovedObject(owner, removed);
-      continue;
+  for await (const step of stepsOf(objects, plan, { store, threads, folder })) {
+    if ('removed' in step) await sql.insertRemovedObject(owner, step.removed);
+    else if ('rows' in step) await copyRows(owner, months, await step.rows);
+    else {
+      const { found, described } = step;
+      if (await enter(owner, store, found, await described)) held.set(found.encoded.manifest.number, found.version.key);
+      log(`${found.version.key} is taken`);
     }
-    await copyEvents(owner, store, folder, found, plan);
-    if (await enter(owner, store, found)) held.set(found.encoded.manifest.number, found.version.key);
-    log(`${found.version.key} is taken`);
   }
+  const [repeated] = await sql.indexKeys(owner, keys);
+  if (repeated) throw new RecordedTwice(holderOf(objects, plan, repeated), repeated.ledger, repeated.cause);
+  for (const month of months.values()) await sql.indexMonth(owner, month);
   await sql.analyze(owner);
   await refuseShorterRetention(owner, acceptLongerLocks);
   const otherwise = await sql.insertObjectHolds(owner, [...held.keys()]);
@@ -383,6 +387,8 @@ interface Plan {
   onlineMonths: string[];
   /** of each ledger the last event that comes from the object of a month: early ones are taken from there on */
   monthEnds: Map<string, bigint>;
+  /** of each ledger the last event whose row stays in the archive */
+  archivedTo: Map<string, bigint>;
 }
 
 /** What an object is about, whether it is there or not. */
@@ -432,6 +438,7 @@ function planOf(objects: readonly KnownObject[], records: RetentionRecords, onli
     ledgers,
     droppedMonths,
     monthEnds,
+    archivedTo,
     onlineMonths: [...online].filter((month) => !dropped.includes(month)).sort(),
   };
 }
@@ -499,62 +506,48 @@ async function refuseShorterRetention(owner: pg.ClientBase, acceptLongerLocks: b
   );
 }
 
-/** The keys of an object's events, and their rows unless they stay in the archive. */
-async function copyEvents(
+/** Keys, and the rows that do not stay in the archive. */
+async function copyRows(
   owner: pg.Client,
-  store: ObjectStore,
-  folder: string,
-  object: FoundObject,
-  { ledgers, monthEnds }: Plan,
+  tables: ReadonlyMap<Month, sql.UnindexedMonth>,
+  { keys, months, telling }: RowsToCopy,
 ): Promise<void> {
-  const { version, encoded } = object;
-  const { kind } = encoded.manifest;
-  if (!isEventsKind(kind)) return;
-  const isNeeded = encoded.manifest.ranges.some(
-    ({ ledger, to_sequence }) => kind === 'month' || BigInt(to_sequence) > (monthEnds.get(ledger) ?? 0n),
-  );
-  if (!isNeeded) return;
-  const path = join(folder, 'object');
-  await pipeline(Readable.from(store.read(version)), createWriteStream(path));
-  await withFile(path, encoded.bytes, async (file) => {
-    const footer = await readFooter(file);
-    let inserted: Promise<void> = Promise.resolve();
-    for (const [group, { ledger }] of footer.manifest.row_groups.entries()) {
-      const begin = kind === 'month' ? 0n : (monthEnds.get(ledger) ?? 0n);
-      const archivedTo = BigInt(ledgers.get(ledger)!.archived_to);
-      const rows: StoredRow<number>[] = await readRowGroup(file, footer, group);
-      const own = rows.filter(({ sequence }) => BigInt(sequence) > begin);
-      const online = own.filter(({ sequence }) => BigInt(sequence) > archivedTo);
-      // while PostgreSQL takes these, the next ones are decoded
-      await inserted;
-      inserted = insertRows(owner, object, ledger, own, online);
-      inserted.catch(() => undefined); // whoever awaits it is told
-    }
-    await inserted;
-  });
+  await sql.copyKeys(owner, keys);
+  if (telling.length > 0) await sql.insertLateExecutions(owner, telling);
+  for (const { month, rows } of months) {
+    const table = tables.get(month);
+    if (!table) throw new Error(`there are events of ${month} that no object says that it holds`);
+    await sql.copyEvents(owner, table, rows);
+  }
 }
 
-async function insertRows(
-  owner: pg.Client,
-  object: FoundObject,
-  ledger: string,
-  own: readonly StoredRow<number>[],
-  online: readonly StoredRow<number>[],
-): Promise<void> {
-  try {
-    if (own.length > 0) await sql.insertKeys(owner, ledger, own);
-  } catch (error) {
-    throw sqlState(error) === SqlState.uniqueViolation ? new RecordedTwice(object, ledger, error) : error;
-  }
-  if (online.length > 0) await sql.insertEvents(owner, ledger, online);
-  const archived = own.slice(0, own.length - online.length);
-  if (archived.length > 0) await sql.insertLateExecutions(owner, ledger, archived);
+/** The object of which a key was taken. */
+function holderOf(
+  objects: readonly KnownObject[],
+  { monthEnds }: Plan,
+  { ledger, sequence }: sql.RepeatedKey,
+): FoundObject {
+  const holder = objects.find(({ found }) => {
+    if (!found || !isEventsKind(found.encoded.manifest.kind)) return false;
+    const { kind, ranges } = found.encoded.manifest;
+    if (kind !== 'month' && sequence <= (monthEnds.get(ledger) ?? 0n)) return false;
+    return ranges.some((range) => {
+      return (
+        range.ledger === ledger && BigInt(range.from_sequence) <= sequence && sequence <= BigInt(range.to_sequence)
+      );
+    });
+  });
+  return holder!.found!;
 }
 
 /** Whether the store has a legal hold on it. */
-async function enter(owner: pg.Client, store: ObjectStore, { version, encoded }: FoundObject): Promise<boolean> {
+async function enter(
+  owner: pg.Client,
+  store: ObjectStore,
+  { version, encoded }: FoundObject,
+  { retainUntil, metadata, legalHold }: ObjectDescription,
+): Promise<boolean> {
   const { manifest, sha256, bytes } = encoded;
-  const { retainUntil, metadata, legalHold } = await store.describe(version);
   if (!retainUntil) throw new Error(`${version.key} is not locked`);
   const events = manifest.ranges.reduce(
     (sum, { from_sequence, to_sequence }) => sum + BigInt(to_sequence) - BigInt(from_sequence) + 1n,

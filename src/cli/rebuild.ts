@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { archiveReadSettings } from '../archive/archive-reading.js';
-import { openStore } from '../archive/archive-store.js';
+import { openStore, readMarker } from '../archive/archive-store.js';
 import type { ObjectStore } from '../archive/object-store.js';
 import { rebuild } from '../archive/rebuild.js';
 import { verifyRange, type Outcome } from '../chain/range-verification.js';
@@ -106,6 +106,12 @@ async function takeUpWhatWasSigned(
     if (foreign) log(foreign.message);
     const roots = rootsFile === undefined ? [] : readRootsFile(rootsFile);
     const { timestamps, cosignatures, refused, unverifiable } = await takeUpAttestations(pool, store, roots);
+    // a folder that is away is empty to whoever lists it
+    if (!(await readMarker(store))) {
+      throw new Error(
+        `${store.location} holds no archive any more: what was signed is not taken up, or not all. All events are in the database; when the store is back, \`truetrail recover\` takes that up and compares them`,
+      );
+    }
     log(`${anchors} anchors, ${timestamps} time stamps and ${cosignatures} cosignatures are in the database`);
     for (const { key, reason } of refused) log(`${key} is not taken up: ${reason}`);
     if (unverifiable > 0) {

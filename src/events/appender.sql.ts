@@ -69,10 +69,10 @@ const COLUMNS: readonly Column[] = [
   ['text', (a, e) => a.text(e.content.source_sequence ?? null)],
   ['uuid', (a, e) => a.uuid(e.content.corrects ?? null)],
   ['text', (a, e) => a.text(e.content.raw?.media_type ?? null)],
-  ['bytea', (a, e) => a.bytea(e.content.raw === undefined ? null : Buffer.from(e.content.raw.data, 'base64'))],
+  ['bytea', (a, e) => a.bytes(e.content.raw === undefined ? null : Buffer.from(e.content.raw.data, 'base64'))],
   ['text', (a, e) => a.text(e.recordedBy)],
-  ['bytea', (a, e) => a.bytea(e.salt)],
-  ['bytea', (a, e) => a.bytea(e.contentHash)],
+  ['bytea', (a, e) => a.bytes(e.salt)],
+  ['bytea', (a, e) => a.bytes(e.contentHash)],
 ];
 
 /** The arrays of a call. Kept from call to call: fresh memory for each was a third of the garbage of a busy service. */
