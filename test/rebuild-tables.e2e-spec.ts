@@ -44,6 +44,8 @@ onFolders('the tables that a rebuild makes', () => {
       settings: { CLOCK_TOLERANCE: ANY_DIFFERENCE_MS },
     });
     copy = await createTestDatabase();
+    // a month that is there already
+    await query(copy, `SELECT create_month('${monthsAgo(1).toISOString().slice(0, 7)}-01')`);
     for (const back of [2, 1, 0]) {
       await connected(service.database.adminUrl, (admin) => moveTrailClock(admin, back === 0 ? NOW : monthsAgo(back)));
       await runJob(service, 'partition-maintenance');

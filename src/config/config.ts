@@ -386,7 +386,7 @@ export const SETTINGS = {
     min: 1,
     max: 64,
     fallback: 2,
-    why: 'Worker threads, and connections, that one verification uses; and threads by which `truetrail rebuild` reads objects back.',
+    why: 'Worker threads, and connections, that one verification uses; and threads by which `truetrail rebuild` reads objects back and decodes the events that it takes.',
   }),
   METRICS_PORT: integer({
     min: 0,
