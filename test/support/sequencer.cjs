@@ -25,6 +25,7 @@ const SECONDS = {
   'legal-holds.e2e-spec': 78,
   'months.e2e-spec': 73,
   'rebuild.e2e-spec': 72,
+  'rebuild-tables.e2e-spec': 35,
   'evidence-second-verifier.spec': 70,
   'archived-reads.e2e-spec': 69,
   'reports.e2e-spec': 30,
