@@ -22,8 +22,8 @@ export default {
   // modules of files that are done stay in memory, and collecting garbage takes ever longer: a worker is made anew
   workerIdleMemoryLimit: '800MB',
   testSequencer: '<rootDir>/test/support/sequencer.cjs',
-  // machines that test are slow machines
-  testTimeout: 30_000,
+  // what takes longer hangs: machines that test may be slow, and do other work
+  testTimeout: 300_000,
   projects: [
     {
       ...shared,

@@ -43,12 +43,12 @@ export class HttpConnection {
     socket.on('close', () => this.#fail(new Error('the service closed the connection')));
   }
 
-  /** A request as bytes, for send(). The body is JSON. */
-  encode(method, path, body, accept = 'application/json') {
+  /** A request as bytes, for send(). */
+  encode(method, path, body, accept = 'application/json', contentType = 'application/json') {
     const head = `${method} ${path} HTTP/1.1\r\n${this.#headers}Accept: ${accept}\r\n`;
     if (body === undefined) return Buffer.from(`${head}\r\n`);
     return Buffer.from(
-      `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `${head}Content-Type: ${contentType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
   }
 

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -198,13 +199,26 @@ export class Server {
     this.frozen = [];
   }
 
-  /** The files of WAL that are over: whether none is on its way to the store, and the last that is there. */
+  /** From the next look of its checkpointer on. */
+  async setArchiveTimeout(seconds) {
+    await this.query(`ALTER SYSTEM SET archive_timeout = ${Number(seconds)}`);
+    await this.query('SELECT pg_reload_conf()');
+  }
+
+  /**
+   * The files of WAL that are over: whether none is on its way to the store, the last that is there, and when that one was
+   * over, ms since 1970: nothing of what follows it was acknowledged before then.
+   */
   walOnDisk() {
-    const states = readdirSync(join(this.data, 'pg_wal', 'archive_status'));
+    const folder = join(this.data, 'pg_wal', 'archive_status');
+    const states = readdirSync(folder);
     const inState = (state) =>
       states.filter((name) => name.endsWith(state)).map((name) => name.slice(0, -state.length));
     const archived = inState('.done').filter((name) => /^[0-9A-F]{24}$/.test(name));
-    return { isAllArchived: inState('.ready').length === 0, lastArchived: archived.toSorted().at(-1) };
+    const lastArchived = archived.toSorted().at(-1);
+    // made when the file was over, and renamed since
+    const endedAt = lastArchived && statSync(join(folder, `${lastArchived}.done`)).mtimeMs;
+    return { isAllArchived: inState('.ready').length === 0, lastArchived, endedAt };
   }
 
   /** As when the machine is gone: no process of the frozen server does anything any more, and the disk is empty. */

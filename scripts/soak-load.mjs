@@ -6,6 +6,7 @@ import { KEY } from '../bench/processes.mjs';
 
 const LEDGER = '/v1/ledgers/main';
 const EVENTS = `${LEDGER}/events`;
+const NDJSON = 'application/x-ndjson';
 const RETRYABLE = new Set([429, 503, 504]);
 /** How long an event is sent again before it counts as never acknowledged. */
 const PATIENCE_MS = 60_000;
@@ -79,7 +80,7 @@ export class Load {
     const clients = 4;
     for (let i = 0; i < clients; i++) this.#every((1000 * clients) / singles, (api) => this.#single(api), 'single');
     this.#every((1000 * BATCH_EVENTS) / (this.rate * SHARES.batch), (api) => this.#batch(api), 'batch');
-    this.#every((1000 * STREAM_LINES) / (this.rate * SHARES.stream), () => this.#stream(), 'stream');
+    this.#every((1000 * STREAM_LINES) / (this.rate * SHARES.stream), (api) => this.#stream(api), 'stream');
     this.#every(1000 / (this.rate * SHARES.step), (api) => this.#step(api), 'step');
     this.#every(500, (api) => this.#repeat(api), 'repeat');
     this.#every(3_000, (api) => this.#conflict(api), 'conflict');
@@ -113,10 +114,12 @@ export class Load {
         while (NEEDS_EVENTS.has(kind) && this.#samples.length === 0 && !this.#isOver) await this.#wait(100);
         for (let next = performance.now(); !this.#isOver;) {
           try {
-            if (ms > IDLE_MS) api = await HttpConnection.open(this.url, KEY);
+            if (ms > IDLE_MS) {
+              api.close();
+              api = await HttpConnection.open(this.url, KEY);
+            }
             await work(api);
             this.kinds[kind] += 1;
-            if (ms > IDLE_MS) api.close();
           } catch (error) {
             this.#note(`${kind}: ${error.message}`);
             api.close();
@@ -199,7 +202,7 @@ export class Load {
   }
 
   /** Lines that got no receipt are sent again, as the interface says. */
-  async #stream() {
+  async #stream(api) {
     let texts = this.events.take(STREAM_LINES);
     for (const until = performance.now() + PATIENCE_MS; texts.length > 0; await pause(100)) {
       if (performance.now() > until) {
@@ -207,12 +210,12 @@ export class Load {
         return;
       }
       this.requests += 1;
-      const answer = await fetch(`${this.url}${EVENTS}/stream`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/x-ndjson' },
-        body: texts.map((text) => `${text}\n`).join(''),
-      });
-      const lines = (await answer.text()).split('\n').filter((line) => line !== '');
+      const body = texts.map((text) => `${text}\n`).join('');
+      const answer = await api.send(api.encode('POST', `${EVENTS}/stream`, body, NDJSON, NDJSON));
+      const lines = answer.body
+        .toString()
+        .split('\n')
+        .filter((line) => line !== '');
       if (answer.status !== 200) throw new Error(`stream: ${answer.status} ${lines[0]}`);
       const parsed = lines.map((line) => JSON.parse(line));
       if (parsed.at(-1)?.end === undefined) throw new Error('a stream without an end');
@@ -267,7 +270,7 @@ export class Load {
     const to = this.acknowledged.last;
     const range = { from_sequence: String(Math.max(1, to - WINDOW_EVENTS)), to_sequence: String(to) };
     const path = `${EVENTS}?${new URLSearchParams(range)}`;
-    const { status, text } = await this.#ask(api, 'GET', path, undefined, [200], 'application/x-ndjson');
+    const { status, text } = await this.#ask(api, 'GET', path, undefined, [200], NDJSON);
     if (status === 200 && !text.trimEnd().split('\n').at(-1).startsWith('{"end":')) throw new Error('no end');
   }
 

@@ -6,7 +6,7 @@
  * as that of a large report, changes nothing.
  *
  * Memory: what V8 has not collected yet, and what the allocator keeps, come and go by some tens of MB. Handles, threads and
- * connections (without the pool's, which are as many as were once wanted at a time): workers that have just begun or not yet
+ * connections (without the pool's and the clients', which are as many as were once wanted at a time): workers that have just begun or not yet
  * ended. Latencies: what sends and PostgreSQL share the processors with
  * the service, and whatever else the machine does shows in them first.
  */
@@ -90,6 +90,7 @@ export function judgeFacts(facts) {
     logFaults,
     waitingAtEnd,
     neverGivenBack,
+    neverClosed,
     dashboardFaults,
   } = facts;
   const rule = (what, holds, detail) => ({ what, holds, detail });
@@ -133,6 +134,7 @@ export function judgeFacts(facts) {
     rule('everything is archived', archived === size, `${archived} of ${size}`),
     rule('no snapshot, lock or read was left behind', waitingAtEnd === 0, `${waitingAtEnd} sessions in a transaction`),
     rule('every connection was given back to its pool', neverGivenBack === 0, `${neverGivenBack} in use at the end`),
+    rule('what clients closed is closed', neverClosed === 0, `${neverClosed} connections to the API are left`),
     // of a soak that a Prometheus looked at
     ...(dashboardFaults === undefined
       ? []

@@ -11,7 +11,7 @@ import { Cleanup, importFrom, KEY, startDatabase, startService, temporaryFolder 
 import { draw, watch } from './soak-dashboard.mjs';
 import { Load } from './soak-load.mjs';
 import { judgeFacts, judgeSeries } from './soak-rules.mjs';
-import { byInterval, pooledConnections, Sampler } from './soak-samples.mjs';
+import { byInterval, metric, pooledConnections, Sampler } from './soak-samples.mjs';
 import { printTable } from './soak-table.mjs';
 
 const SAMPLE_MS = 2_000;
@@ -87,12 +87,14 @@ async function run({ build, minutes, short, rate, dashboard, nodeArgs, cleanup, 
   await progress({ seconds, load, sampler, say });
   await load.stop();
   await sampler.stop();
+  metricsApi.close();
 
   say('the load is over; everything is verified');
   const api = await HttpConnection.open(service.url, KEY); // the service closes those that are idle for a minute
   cleanup.add(() => api.close());
   const undrawn = () => prometheus && draw(prometheus, { file: dashboard, minutes: minutes + 1, say });
-  const facts = await findFacts({ api, admin, load, service, undrawn });
+  const clients = prometheus ? 2 : 1; // `api`, and what scrapes
+  const facts = await findFacts({ api, admin, load, service, clients, undrawn });
   const count = Math.floor(seconds / intervalSeconds);
   const series = byInterval(sampler.samples, load.latencies, { from, intervalMs: intervalSeconds * 1000, count });
   const rises = judgeSeries(series, intervalSeconds, { onlyCounts: short });
@@ -142,7 +144,7 @@ async function sessions(admin) {
 }
 
 /** What there is once the load is over; ends the service. */
-async function findFacts({ api, admin, load, service, undrawn }) {
+async function findFacts({ api, admin, load, service, clients, undrawn }) {
   const verdicts = [];
   for (const ledger of ['main', '_service']) verdicts.push({ of: ledger, verdict: await verify(api, ledger) });
   await load.job(api, 'checkpoint');
@@ -158,7 +160,8 @@ async function findFacts({ api, admin, load, service, undrawn }) {
     `SELECT count(*)::integer AS n FROM pg_stat_activity
       WHERE datname = 'truetrail' AND usename = 'truetrail_app' AND xact_start < now() - interval '2 seconds'`,
   );
-  const neverGivenBack = await usedConnections(api);
+  const { used: neverGivenBack, open } = await connectionsAtRest(api);
+  const neverClosed = Math.max(0, open - clients);
   const dashboardFaults = await undrawn(); // while the service is there to be scraped
   const stoppedWith = await service.stop().then(
     () => 'code 0',
@@ -178,17 +181,23 @@ async function findFacts({ api, admin, load, service, undrawn }) {
     archived: Number(summary.archived),
     waitingAtEnd: waiting[0].n,
     neverGivenBack,
+    neverClosed,
     dashboardFaults,
     logFaults: faultsOf(service.log()),
     stoppedWith,
   };
 }
 
-/** Connections of the pool that are in use with nothing to be done: the fewest seen within some seconds, for what is scheduled. */
-async function usedConnections(api) {
-  let fewest = Infinity;
-  for (const end = performance.now() + SETTLING_MS; fewest > 0 && performance.now() < end; await pause(200)) {
-    fewest = Math.min(fewest, pooledConnections((await api.call('GET', '/metrics')).body).used);
+/**
+ * With nothing to be done, the fewest seen within some seconds, for what is scheduled: connections of the pool that are in
+ * use, and those to the API that are open.
+ */
+async function connectionsAtRest(api) {
+  const fewest = { used: Infinity, open: Infinity };
+  for (const end = performance.now() + SETTLING_MS; performance.now() < end; await pause(200)) {
+    const { body: text } = await api.call('GET', '/metrics');
+    fewest.used = Math.min(fewest.used, pooledConnections(text).used);
+    fewest.open = Math.min(fewest.open, metric(text, 'truetrail_http_connections'));
   }
   return fewest;
 }

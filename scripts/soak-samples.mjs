@@ -11,7 +11,8 @@ export class Sampler {
   /**
    * `{ at, rss, heap, external, files, handles, threads, connections, pooled, … }`, `at` in ms of performance.now().
    * `handles` and `connections` are those without the pool's, `pooled`: a pool opens as many as are wanted at once and keeps
-   * them for minutes, so there are more of them when the machine is slow, and at most DATABASE_POOL_SIZE.
+   * them for minutes, so there are more of them when the machine is slow, and at most DATABASE_POOL_SIZE. `handles` are those
+   * without the clients' connections, too: of these the load has more when what it asks for takes longer.
    */
   samples = [];
   #isOver = false;
@@ -44,7 +45,7 @@ export class Sampler {
 
   async #sample() {
     const [text, connections] = await Promise.all([this.metrics(), this.connections()]);
-    const of = (name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? NaN);
+    const of = (name) => metric(text, name);
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
     const pooled = pooledConnections(text);
     const kB = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? NaN);
@@ -55,7 +56,8 @@ export class Sampler {
       heap: of('truetrail_nodejs_heap_size_used_bytes') / MB,
       // without a cache that is bounded by itself
       external: (of('truetrail_nodejs_external_memory_bytes') - of('truetrail_kept_tile_bytes')) / MB,
-      handles: of('truetrail_nodejs_active_handles_total') - pooled.idle - pooled.used,
+      // those of the pool that are idle keep no process alive, and are no active handles
+      handles: of('truetrail_nodejs_active_handles_total') - pooled.used - of('truetrail_http_connections'),
       lag: of('truetrail_nodejs_eventloop_lag_p99_seconds') * 1000,
       waiting: of('truetrail_pool_waiting'),
       cpu: of('truetrail_process_cpu_seconds_total'),
@@ -63,6 +65,11 @@ export class Sampler {
       connections: connections - pooled.idle - pooled.used,
     };
   }
+}
+
+/** Of the text of /metrics: the first value of that name, NaN without one. */
+export function metric(text, name) {
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? NaN);
 }
 
 /** Of the text of /metrics: the connections of the pool for reads and operation, `{ idle, used }`. */

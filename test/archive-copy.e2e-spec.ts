@@ -31,7 +31,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       }
       await runJob(service, 'archive-export');
       key = VerifierKey.parse((await service.http().get('/v1/ledgers/main/keys').expect(200)).text.trim());
-    }, 120_000);
+    });
     afterAll(async () => {
       await service.close();
       test.close();
@@ -53,7 +53,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       writeFileSync(join(folder, 'something'), '');
       const refused = await truetrail(S3_ENVIRONMENT, 'archive', 'copy', test.url, folder);
       expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('holds something else')]);
-    }, 120_000);
+    });
 
     it('goes on where it was broken off, and writes to the store at no time', async () => {
       const copy = join(folder, 'broken-off');

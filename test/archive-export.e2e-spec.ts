@@ -145,7 +145,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     expect(await run(false)).toMatchObject({ objects: 1, events: 3n });
     await expectComplete();
     expect(await verify()).toMatchObject({ objects: 3, read: 3, findings: [] });
-  }, 60_000);
+  });
 
   it('is told of over the API: where an event is, since when, until when, why, by whom', async () => {
     const [first] = await record(5);
@@ -190,7 +190,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     await service.http().get('/v1/ledgers/nowhere/archive/summary').expect(404);
     const version = { key: object.object_key, versionId: object.version_id };
     expect((await test.store.describe(version)).metadata).toMatchObject({ sha256: object.sha256, number: '1' });
-  }, 60_000);
+  });
 
   it('says in the store itself how to read it, locked for longer than all that says so', async () => {
     await record(5);
@@ -243,7 +243,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     await record(1);
     await run(true); // written again
     expect((await verify()).findings).toEqual([]);
-  }, 60_000);
+  });
 
   it('is whole after a crash at any step, and nothing in it is there twice or unaccounted for', async () => {
     // one crash on top of the other, until a run is over before it comes to its crash
@@ -283,7 +283,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     );
     expect(await keys()).toEqual(rows.map((row) => row.object_key));
     expect(await verify()).toMatchObject({ findings: [], duplicates: 0 });
-  }, 240_000);
+  });
 
   it('is whole after a crash at any step of a sealed month, of its index and of its digests', async () => {
     for (const days of [70, 35, 0]) {
@@ -308,7 +308,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     expect(stored.sort()).toEqual(rows.map((row) => row.object_key).sort());
     expect(new Set(stored.map((key) => key.split('/')[0])).size).toBe(4);
     expect(await verify()).toMatchObject({ findings: [], duplicates: 0 });
-  }, 120_000);
+  });
 
   it('is written once, however many replicas write at once', async () => {
     await record(300);
@@ -318,7 +318,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     }
     await run(true);
     await expectComplete();
-  }, 60_000);
+  });
 
   it('leaves what it wrote after it had lost its turn, and that is known for what it is', async () => {
     await claimed();
@@ -349,7 +349,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     expect(await verify()).toMatchObject({ findings: [], duplicates: 1 });
     expect(await run(true)).toMatchObject({ objects: 0, adopted: 0 });
     await expectComplete();
-  }, 60_000);
+  });
 
   it('leaves out nothing but what is damaged, and says what that is', async () => {
     await record(30);
@@ -381,7 +381,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     await record(5, 'desk-1');
     expect((await run(true)).refused).toHaveLength(3);
     expect(await archived('desk-1')).toBe('15');
-  }, 60_000);
+  });
 
   it('keeps to its store: that of another database is refused', async () => {
     await record(5);
@@ -408,7 +408,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     } finally {
       await other.close();
     }
-  }, 60_000);
+  });
 
   it('does not hold up recording while the store is away', async () => {
     await record(5);
@@ -424,7 +424,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     await record(5);
     await run(true);
     await expectComplete();
-  }, 60_000);
+  });
 
   it('finds what the ledger alone cannot show: a tail cut off with its keys, and the head put back', async () => {
     await record(30);
@@ -445,7 +445,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     expect(findings).toMatchObject([{ kind: 'catalogue', ledger: 'main', sequence: '30' }]);
     await record(15); // and what is recorded instead does not follow what is archived
     expect((await run(true)).refused).toMatchObject([{ ledger: 'main' }]);
-  }, 60_000);
+  });
 
   it('is found out when it is tampered with', async () => {
     await record(50);
@@ -499,7 +499,7 @@ describe.each(EACH_STORE)('the archive in %s', (_, make) => {
     await admin.query(`UPDATE archive_ranges SET last_event_hash = sha256('x') WHERE number = 1 AND ledger = 'main'`);
     const { findings } = await verify();
     expect(findings.map(({ kind }) => kind)).toContain(test.owner ? 'catalogue' : 'object-changed');
-  }, 60_000);
+  });
 });
 
 /** Enough for its reading back to take longer than it takes to notice that an object is there. */
@@ -527,7 +527,7 @@ describe.each(EACH_STORE)('a service that is killed while it exports to %s', (_,
     admin = new pg.Client({ connectionString: database.adminUrl });
     await admin.connect();
     await start();
-  }, 120_000);
+  });
   afterAll(async () => {
     await replica.end('SIGKILL');
     await admin.end();
@@ -646,6 +646,5 @@ describe.each(EACH_STORE)('a service that is killed while it exports to %s', (_,
         return;
       }
     },
-    120_000,
   );
 });

@@ -74,11 +74,11 @@ describe.each<[string, () => Promise<Behind>]>([
     right = await answers();
     expect(right.map(([status]) => status)).toEqual(right.map(() => 200));
     await replica.end('SIGTERM');
-  }, 240_000);
+  });
   // one that has read nothing yet, and keeps nothing of it in memory
   beforeEach(async () => {
     replica = await Replica.start(env);
-  }, 60_000);
+  });
 
   /** Done by a service whose clock may be anywhere. */
   async function archiveTwoMonths(): Promise<void> {
@@ -124,11 +124,11 @@ describe.each<[string, () => Promise<Behind>]>([
     await behind.close();
     for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
     Object.assign(process.env, before);
-  }, 60_000);
+  });
   afterEach(async () => {
     await proxy.heal();
     await replica.end('SIGTERM');
-  }, 60_000);
+  });
 
   const day = (): string => monthsAgo(5).toISOString().slice(0, 10);
   const PATHS: Record<string, () => string> = {
@@ -200,7 +200,7 @@ describe.each<[string, () => Promise<Behind>]>([
       expect(await post(sampleEvent())).toBe(201);
       await proxy.heal();
       expect(await answers()).toEqual(right);
-    }, 120_000);
+    });
   });
 
   it('in lines are cut, without the line that ends them, when the store goes away in their midst', async () => {
@@ -220,5 +220,5 @@ describe.each<[string, () => Promise<Behind>]>([
     expect(came).toEqual(all.slice(0, came.length)); // what came is right
     expect(cut.text).not.toContain('"end"');
     expect(proxy.met).toBeGreaterThan(0);
-  }, 120_000);
+  });
 });

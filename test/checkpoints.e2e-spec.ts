@@ -177,7 +177,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await service.http().get('/v1/ledgers/main/consistency?from=x').expect(400);
       await service.http().get('/v1/ledgers/nowhere/checkpoint').expect(404);
       await service.http().get('/v1/ledgers/main/events/nothing/proof').expect(400);
-    }, 60_000);
+    });
 
     onceOnly('come with the tiles that everybody can compute all of it from', async () => {
       const receipts = await record(600);
@@ -283,7 +283,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       let objects = 0;
       for await (const { key } of test.store.list('anchors/')) objects += key ? 1 : 0;
       expect(objects).toBe(rows.length);
-    }, 120_000);
+    });
 
     it('are told by their names where something else stands in their place', async () => {
       await record(3);
@@ -616,7 +616,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await record(1);
       expect(await sign()).toMatchObject({ takenUp: Number(bornLast) - 1, anchor: bornLast! + 1n, refused: [] });
       expect(await histories()).toEqual(known);
-    }, 120_000);
+    });
 
     onceOnly('need a scope, unless proofs are public', async () => {
       await record(1);

@@ -61,21 +61,21 @@ describe('the command line, on a database that services use', () => {
     expect((await truetrail(env, 'keys', 'revoke', id)).stderr).toBe(revoked.stderr);
     const began = performance.now();
     while ((await service.http(key).get('/v1/ledgers')).status !== 401) {
-      expect(performance.now() - began).toBeLessThan(6_000);
+      expect(performance.now() - began).toBeLessThan(20_000);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const recorded = (await serviceEvents(service.database, 'api_key')).filter((event) => event.entity_id === id);
     expect(recorded).toEqual(
       ['create', 'revoke'].map((action) => expect.objectContaining({ action, user_id: USER, recorded_by: 'service' })),
     );
-  }, 180_000);
+  });
 
   it('makes a key of every scope by one word', async () => {
     const args = ['keys', 'create', '--name', 'rescue', '--scopes', 'all', '--ledgers', '*'];
     const { stdout } = await truetrail(env, ...args);
     const { body } = await service.http(stdout.trim()).get('/v1/api-keys').expect(200);
     expect(body.keys.at(-1)).toMatchObject({ name: 'rescue', scopes: [...SCOPES], ledgers: ['*'] });
-  }, 15_000);
+  });
 
   it('imports reference data from a file, all or none, and lists them', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'truetrail-reference-'));
@@ -111,7 +111,7 @@ describe('the command line, on a database that services use', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 120_000);
+  });
 
   it.each<[string, string[], number, RegExp]>([
     [
@@ -176,7 +176,7 @@ describe('the command line, on a database that services use', () => {
 
     const asked = await truetrail(env, 'jobs', 'run', 'retention', '--no-wait');
     expect(asked).toMatchObject({ code: 0, stdout: 'queued\n' });
-  }, 60_000);
+  });
 
   it('names the jobs there are to whoever asks for another, and says what failed or is not taken up', async () => {
     expect(await truetrail(env, 'jobs', 'run', 'schema-checks')).toMatchObject({
@@ -200,7 +200,7 @@ describe('the command line, on a database that services use', () => {
     } finally {
       await connected(adminUrl, (admin) => admin.query('ALTER FUNCTION forgotten(text[]) RENAME TO forget_job_runs'));
     }
-  }, 60_000);
+  });
 
   it('tells of a database that cannot be had, without its password', async () => {
     const url = Object.assign(new URL(env.DATABASE_URL!), { password: 'hunter2-and-more' }).href;
@@ -327,7 +327,7 @@ describe('the command line, on an empty database', () => {
     expect(await truetrail(env, ...create)).toMatchObject({ code: 0, stdout: expect.stringMatching(KEY) });
     const events = await serviceEvents({ adminUrl: at(process.env.TEST_ADMIN_URL) } as TestDatabase, 'api_key');
     expect(events).toEqual([expect.objectContaining({ action: 'create', user_id: USER, recorded_by: 'service' })]);
-  }, 180_000);
+  });
 });
 
 describe('the command line, on the embedded database', () => {
@@ -365,5 +365,5 @@ describe('the command line, on the embedded database', () => {
     const names = JSON.parse(listed.stdout).map((key: { name: string }) => key.name);
     expect(names).toEqual(['before any start', 'while it runs']); // there was one: the service made no first key
     expect(isRunning()).toBe(false);
-  }, 180_000);
+  });
 });

@@ -58,14 +58,14 @@ describe('two replicas under a storm', () => {
     await migrate({ ownerUrl: postgres.ownerUrl, serviceUrl: postgres.serviceUrl });
     proxy = await FaultProxy.start(portOf(postgres.serviceUrl));
     await Promise.all([startReplica(0), startReplica(1)]);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     for (const replica of replicas) await replica?.end('SIGKILL');
     await proxy?.close();
     await postgres?.stop();
     rmSync(folder, { recursive: true, force: true });
-  }, 180_000);
+  });
 
   it(
     'loses nothing that it acknowledged, doubles nothing, and records nothing that was not sent',
@@ -220,7 +220,7 @@ describe('two replicas under a storm', () => {
       if (trail.sequences.has(event.event_id)) expect(statuses[i]).toBe(201);
     }
     agent.destroy();
-  }, 180_000);
+  });
 
   it('ends a stream with a reason when it is told to stop, and answers every line that it took', async () => {
     const events = Array.from({ length: 50 }, () => sampleEvent({ event_id: uuidv7() }));
@@ -261,5 +261,5 @@ describe('two replicas under a storm', () => {
     );
     expect(answers.at(-1).end).toMatchObject({ lines: '50', recorded: '50', reason: 'shutting-down' });
     expect(await exit).toBe(0);
-  }, 180_000);
+  });
 });

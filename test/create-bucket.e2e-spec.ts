@@ -80,7 +80,7 @@ describeS3('truetrail archive create-bucket', () => {
         ['truetrail-expired-delete-markers', 'Enabled'],
       ]),
     );
-  }, 60_000);
+  });
 
   it('makes one in which the service can work, and nobody hides what is there', async () => {
     expect((await create()).code).toBe(0);
@@ -101,7 +101,7 @@ describeS3('truetrail archive create-bucket', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 
   it('finds its own bucket right, any number of times, and takes the one of ARCHIVE_URL', async () => {
     await create();
@@ -114,7 +114,7 @@ describeS3('truetrail archive create-bucket', () => {
     expect(encryption).toBe('unknown to the store');
     expect(Object.keys(others)).toHaveLength(7);
     expect(new Set(Object.values(others))).toEqual(new Set(['right']));
-  }, 60_000);
+  });
 
   it('adds what is missing, if it is told to: as after a call that was broken off', async () => {
     await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }));
@@ -133,7 +133,7 @@ describeS3('truetrail archive create-bucket', () => {
     const completed = await create('--complete');
     expect(completed.code).toBe(0);
     expect(states(completed.stdout)).toMatchObject({ 'default retention': 'set', lifecycle: 'set', policy: 'set' });
-  }, 60_000);
+  });
 
   it('leaves what is different, and says what that is', async () => {
     await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }));
@@ -182,7 +182,7 @@ describeS3('truetrail archive create-bucket', () => {
     expect(stdout).toMatch(/lacks TruetrailNoDeleteMarkers, TruetrailNoOtherLifecycle/);
     const { Policy } = await client.send(new GetBucketPolicyCommand({ Bucket: bucket }));
     expect(Policy).toContain('Mine');
-  }, 60_000);
+  });
 
   it('says what it cannot change: Object Lock, in a bucket that was made without', async () => {
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
@@ -191,7 +191,7 @@ describeS3('truetrail archive create-bucket', () => {
     expect(states(stdout)).toMatchObject({ 'object lock': 'impossible', 'default retention': 'impossible' });
     expect(stderr).toContain('Where Object Lock is impossible, make another bucket');
     expect(stdout).toMatch(/^the service finds: .*\(object-lock\)$/m);
-  }, 60_000);
+  });
 
   it('says what to do when the store is not there, or does not know us', async () => {
     const url = `s3://${bucket}`;
@@ -206,7 +206,7 @@ describeS3('truetrail archive create-bucket', () => {
     expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/credentials/) });
     expect(refused.stderr).not.toContain('not-the-secret');
     expect(await codeOf(client.send(new HeadBucketCommand({ Bucket: bucket })))).toBe(404);
-  }, 60_000);
+  });
 });
 
 describe("an archive bucket's policy", () => {

@@ -38,14 +38,14 @@ describe('while PostgreSQL or the way to it', () => {
       METRICS_PORT: String(port),
       APPEND_TIMEOUT: '1s',
     });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await replica?.end('SIGKILL');
     await proxy?.close();
     await admin?.end();
     await database?.drop();
-  }, 60_000);
+  });
 
   const trail: Trail = {
     get url() {
@@ -117,7 +117,7 @@ describe('while PostgreSQL or the way to it', () => {
         }
       },
     );
-  }, 60_000);
+  });
 
   it('has no connections left, appends go on over those that there are, and wait once they are gone too', async () => {
     await lasting(
@@ -132,7 +132,7 @@ describe('while PostgreSQL or the way to it', () => {
         await admin.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT -1`);
       },
     );
-  }, 60_000);
+  });
 
   it('has a clock that is stepped forth and back, nothing is recorded with a wrong time, and it goes on by itself', async () => {
     await lasting(
@@ -152,7 +152,7 @@ describe('while PostgreSQL or the way to it', () => {
         }
       },
     );
-  }, 60_000);
+  });
 
   const onTmpfs = HAS_TMPFS ? it : it.skip;
   onTmpfs(
@@ -224,19 +224,19 @@ describe('when a replica starts while there is no database', () => {
       await proxy.close();
       await database.drop();
     }
-  }, 90_000);
+  });
 
   it('it says what to look at when it has waited long enough', async () => {
     const nobody = `postgres://truetrail_app@127.0.0.1:${await freePort()}/truetrail`;
     const began = Date.now();
     await expect(wait(nobody, '2s')).rejects.toThrow(/trying for another 2 s[^]*ECONNREFUSED[^]*Is PostgreSQL up/);
     expect(Date.now() - began).toBeGreaterThan(2_000);
-  }, 30_000);
+  });
 
   it('it does not wait where the login is refused: that does not pass by itself', async () => {
     const url = Object.assign(new URL(process.env.TEST_SERVICE_URL_BASE!), { password: 'another' }).href;
     const error = await wait(url, '10m').catch((reason: unknown) => reason);
     expect(String(error)).toMatch(/password authentication failed/);
     expect(String(error)).not.toContain('no database yet');
-  }, 30_000);
+  });
 });

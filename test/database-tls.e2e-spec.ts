@@ -98,7 +98,7 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
     makeCertificate('right', 'IP:127.0.0.1');
     makeCertificate('other', 'IP:127.0.0.1');
     makeCertificate('elsewhere', 'DNS:db.example.com');
-  }, 60_000);
+  });
   afterAll(async () => {
     await postgres?.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -107,7 +107,7 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
   it('is not left out by a service that was told to verify, where the server has none', async () => {
     const { code, output } = await start({ DATABASE_URL: verifying('right') });
     expect([code, output]).toEqual([1, expect.stringMatching(/Truetrail did not start\.[^]*does not support SSL/)]);
-  }, 20_000);
+  });
 
   it('is made, and the certificate verified, on every connection', async () => {
     await serve('right');
@@ -139,7 +139,7 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
     expect(await remaining(verifying('ca'))).toBeGreaterThan(0.9 * day);
     expect(await remaining(verifying('ca'))).toBeLessThanOrEqual(day);
     expect(await remaining(verifying('other'))).toBeUndefined(); // no connection at all
-  }, 30_000);
+  });
 
   it('is refused with another CA, and with a certificate of another name', async () => {
     await serve('right');
@@ -156,7 +156,7 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
     ]);
     const password = new URL(postgres.serviceUrl).password;
     for (const { output } of [unknown, renamed]) expect(output).not.toContain(password);
-  }, 30_000);
+  });
 
   it('is asked for before anything is connected to, of a server on another machine', async () => {
     const { code, output } = await start({
@@ -164,5 +164,5 @@ if (!hasOpenssl) process.stderr.write('SKIPPED test/database-tls.e2e-spec.ts: th
     });
     expect([code, output]).toEqual([1, expect.stringContaining('need sslmode=verify-full')]);
     expect(output).not.toContain('hunter2');
-  }, 20_000);
+  });
 });

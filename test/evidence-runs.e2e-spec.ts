@@ -57,7 +57,7 @@ describe('evidence as a run', () => {
     }
     await runJob(service, 'checkpoint');
     key = (await service.http().get('/v1/ledgers/main/keys').expect(200)).text.trim();
-  }, 60_000);
+  });
   afterAll(async () => {
     await service.close();
     archive.close();
@@ -117,7 +117,7 @@ describe('evidence as a run', () => {
       verdict: 'valid',
       bundle: { events: String(MAX_DIRECT_EVENTS + 1) },
     });
-  }, 60_000);
+  });
 
   it('is what a search comes as that finds more, and not one that finds fewer among as many', async () => {
     const many = await service

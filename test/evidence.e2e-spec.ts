@@ -88,7 +88,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await moveTrailClock(admin, new Date());
       await runJob(service, 'checkpoint');
       key = (await service.http().get('/v1/ledgers/main/keys').expect(200)).text.trim();
-    }, 120_000);
+    });
     afterAll(async () => {
       await admin.end();
       await service.close();
@@ -195,7 +195,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         user_id: expect.stringMatching(/^key:/),
         new_state: { as_of: '100', parameters: { asked: { to_sequence: '5' }, contents: true, envelopes: false } },
       });
-    }, 120_000);
+    });
 
     it('is the same after months have left, but for what the archive says', async () => {
       await runJob(service, 'archive-export');
@@ -211,7 +211,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         const before = made.get(JSON.stringify(question))!;
         expect([question, filesOf(bytes)]).toEqual([question, filesOf(before)]);
       }
-    }, 240_000);
+    });
 
     it('says of the objects that hold its events which versions they are, and how long they are locked', async () => {
       const bytes = await ask({ from_sequence: '1', to_sequence: String(2 * EVENTS_A_MONTH) });
@@ -358,7 +358,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(changed).toMatchObject({ code: 1, stdout: expect.stringMatching(/FINDING {5}object: month/) });
       rmSync(join(copy, 'anchors', '000000000001'));
       expect((await truetrailVerify('archive', copy, '--key', key)).stdout).toMatch(/FINDING {5}missing: anchors/);
-    }, 60_000);
+    });
 
     it('is not given for rows that are not those that were signed', async () => {
       const sequence = String(SIZE + 1); // in the month that is open, and signed by now

@@ -41,7 +41,7 @@ onFolders('executions of which the first order has left PostgreSQL', () => {
     await runJob(service, 'partition-maintenance');
     await runJob(service, 'archive-export');
     expect((await runJob(service, 'retention')).outcome).toMatchObject({ dropped: [month] });
-  }, 60_000);
+  });
   afterAll(async () => {
     await service.close();
     test.close();

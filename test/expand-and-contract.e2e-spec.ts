@@ -143,7 +143,7 @@ describe('each migration, beside replicas of the release before it', () => {
       before = after;
     }
     expect(found).toEqual(BEFORE_THE_FIRST_RELEASE);
-  }, 120_000);
+  });
 
   /** What the rules say of a change of the whole schema, which is then taken back. */
   async function breaksBy(change: string): Promise<string[]> {

@@ -718,7 +718,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await settled();
       expect([await isHeld(before), await isHeld(later)]).toEqual([false, false]);
       expect(await rows()).toEqual([]);
-    }, 60_000);
+    });
 
     it('stay held as long as any hold touches them, by ledger and recorded time', async () => {
       const { ann, bob, request, reject } = team;
@@ -744,7 +744,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await settled();
       }
       expect(await isHeld(object)).toBe(false);
-    }, 60_000);
+    });
 
     it('are as they should be after a run is killed at any step, and the hold has changed meanwhile', async () => {
       class Crash extends Error {}
@@ -800,7 +800,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       }
       expect(crashes).toBeGreaterThan(24);
       expect(await keep()).toEqual({ held: 0, freed: 0, confirmed: 0, restored: 0 });
-    }, 120_000);
+    });
 
     it('are held in the end when a hold comes up while they are being freed', async () => {
       const object = await archive();
@@ -824,7 +824,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await rows()).toEqual([{ number: object.number, confirmed: false }]);
       expect(await keep()).toMatchObject({ held: 1 });
       expect(await isHeld(object)).toBe(true);
-    }, 60_000);
+    });
 
     it('are held again when somebody has lifted the hold in the store', async () => {
       const object = await archive();
@@ -852,7 +852,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await isHeld(object)).toBe(true);
       expect(await keep()).toEqual({ held: 0, freed: 0, confirmed: 0, restored: 0 });
       expect(await keep(test.store, true)).toEqual({ held: 0, freed: 0, confirmed: 1, restored: 0 });
-    }, 60_000);
+    });
 
     it('make a run fail while the store is away, and are held by the next', async () => {
       const object = await archive();
@@ -867,7 +867,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await rows()).toEqual([{ number: object.number, confirmed: false }]);
       expect(await keep()).toMatchObject({ held: 1 });
       expect(await isHeld(object)).toBe(true);
-    }, 60_000);
+    });
 
     it('hold up no other when one of them is missing, and the run says which', async () => {
       const [first, second] = [await archive(), await archive()];
@@ -883,7 +883,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       );
       await expect(keep(damaged)).rejects.toThrow(`1 objects under a legal hold are not in the store: ${first.key}`);
       expect([await isHeld(first), await isHeld(second)]).toEqual([false, true]);
-    }, 60_000);
+    });
 
     it('stay held when a hold is ended, or made to keep less, in the database alone; and the run says so', async () => {
       const { ann, bob, request, approve, release } = team;
@@ -926,7 +926,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await approve(bob, ofMain).expect(201);
       await settled();
       expect([await isHeld(first), await isHeld(second)]).toEqual([false, true]);
-    }, 60_000);
+    });
 
     it('stay held when a hold is removed from the database altogether; and the run says so', async () => {
       const { ann, bob, request, approve } = team;
@@ -939,7 +939,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         `${id}: it is not in the database, and the last act on record left it active`,
       );
       expect(await isHeld(object)).toBe(true);
-    }, 60_000);
+    });
 
     it('stay held when one is removed that was only asked for, or whose request was interrupted: it is put back', async () => {
       const { ann, bob, request, approve, reject, release } = team;
@@ -991,7 +991,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       await service.http().get(`/v1/legal-holds/${nowhere}`).expect(404);
       await expect(keep()).rejects.toThrow('2 legal holds are not as');
       await reject(bob, there).expect(201);
-    }, 60_000);
+    });
 
     it('are put back by the next run where the commit of that fails', async () => {
       const { ann, request } = team;
@@ -1019,7 +1019,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       );
       await service.http().get(`/v1/legal-holds/${id}`).expect(200);
       expect(await keep()).toMatchObject({});
-    }, 60_000);
+    });
 
     /** As the tables' owner can. */
     async function removePast(id: string): Promise<void> {
@@ -1049,7 +1049,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await turnOfHolds.release();
       }
       expect(await keep()).toMatchObject({ freed: 1 });
-    }, 60_000);
+    });
 
     it('are not touched in a store that is not this database’s', async () => {
       await archive();
@@ -1064,6 +1064,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       } finally {
         elsewhere.close();
       }
-    }, 60_000);
+    });
   },
 );

@@ -81,7 +81,7 @@ describe('batches that are larger together than what there is room for', () => {
     }
     for (let i = 0; i < 30; i++) expect(await post('/batch', batchOf(500, 1_000))).toEqual([201, '']); // each gives back
     for (const socket of sockets) socket.destroy();
-  }, 60_000);
+  });
 });
 
 /** How it ends, by whom, and how it is limited. */
@@ -108,7 +108,7 @@ describe.each(ENDS)('a replica that has no memory left: %s', (_, signal, heapMb)
     metricsPort = await freePort();
     replica = await start(heapMb);
     proxy = await FaultProxy.start(Number(new URL(replica.url).port));
-  }, 60_000);
+  });
   afterAll(async () => {
     await replica.end('SIGKILL');
     await proxy.close();
@@ -161,5 +161,5 @@ describe.each(ENDS)('a replica that has no memory left: %s', (_, signal, heapMb)
       expect(rows.get(id)!.event_hash.toString('hex')).toBe(receipt.event_hash);
     }
     alarms.expectFired('a replica without memory', ['TruetrailRestarted']);
-  }, 120_000);
+  });
 });

@@ -77,7 +77,7 @@ describe('a month at the end of its retention', () => {
     await archiveFourMonths();
     await stop();
     copyFolder(folder(), made.folder);
-  }, 120_000);
+  });
   afterAll(async () => {
     await made.database.drop();
     rmSync(made.folder, { recursive: true, force: true });
@@ -352,7 +352,7 @@ describe('a month at the end of its retention', () => {
     while ((await months.ensureMonths()).length > 0); // a few at a time, since the clock has leapt
     await admin.query('ALTER FUNCTION retention_of_months(date[]) RENAME TO not_to_be_called');
     await expect(months.ensureMonths()).resolves.toEqual([]);
-  }, 120_000);
+  });
 
   it('is kept by a legal hold that comes up between approval and removal, and goes once that is released', async () => {
     const id = await approved();
@@ -377,7 +377,7 @@ describe('a month at the end of its retention', () => {
     expect(await run('month-deletion')).toMatchObject({ done: [firstOf(FIRST)], removed: 2 });
     expect(await run('legal-holds')).toMatchObject({ held: 0 });
     expect(await verify(service)).toMatchObject({ verdict: 'valid', deleted: [{ from_sequence: '1' }] });
-  }, 120_000);
+  });
 
   it('is missing where the database alone says that it was deleted, and nothing of that is recorded', async () => {
     expect(await verify(service)).toMatchObject({ verdict: 'valid' });
@@ -392,7 +392,7 @@ describe('a month at the end of its retention', () => {
     expect(found.findings).toMatchObject([
       { kind: 'missing', sequence: first, detail: expect.stringContaining(`${first} to ${last} were deleted`) },
     ]);
-  }, 120_000);
+  });
 
   it('stays where the database alone says that it was asked for and agreed to, and the run says so', async () => {
     const files = () => ['early', 'month', 'entities'].flatMap(filesOf);
@@ -436,7 +436,7 @@ describe('a month at the end of its retention', () => {
       `INSERT INTO month_deletion_acts VALUES ('0197f3a1-0000-7000-8000-00000000dead', 1, 'request', 'requested', 'key:forged', 'x', now())`,
     );
     await refused('nobody has asked for it on record');
-  }, 120_000);
+  });
 
   it('may be taken back until its removal has begun, and asked for again', async () => {
     const id = await approved();
@@ -454,7 +454,7 @@ describe('a month at the end of its retention', () => {
     expect(body).toMatchObject({ deletions: [{ id: again }], next_cursor: again });
     const { body: rest } = await service.http(clerk).get(`/v1/deletions?cursor=${again}`).expect(200);
     expect(rest).toMatchObject({ deletions: [{ id, state: 'rejected' }], next_cursor: null });
-  }, 120_000);
+  });
 
   it('may be taken back for a hold that comes up while the store is asked to remove something of it', async () => {
     const id = await approved();
@@ -533,7 +533,7 @@ describe('a month at the end of its retention', () => {
     expect(await query(service.database, 'SELECT FROM archive_removals WHERE deletion IS NOT NULL')).toEqual([]);
     const { body: kept } = await ask().expect(409);
     expect(kept.type).toBe('/docs/problems/month-must-be-kept');
-  }, 240_000);
+  });
 
   it('is done once no early object has its events any more, and not begun while a hold keeps one', async () => {
     await run('archive-export'); // what is yet to be exported would be locked for less than 80 days
@@ -565,7 +565,7 @@ describe('a month at the end of its retention', () => {
     expect(copies.length).toBeGreaterThan(2);
     expect(copies.filter(({ removed }) => !removed)).toEqual([]);
     expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
-  }, 240_000);
+  });
 
   it('goes on where it was broken off, whatever the step', async () => {
     const id = await approved();
@@ -602,7 +602,7 @@ describe('a month at the end of its retention', () => {
     const removals = (await serviceEvents(service.database, 'retention')).filter(({ action }) => action === 'remove');
     const keys = new Set(removals.map(({ new_state }) => new_state.object_key));
     expect(keys.size).toBe(2);
-  }, 240_000);
+  });
 
   it('is deleted in a database that is made anew from the archive, as are early objects that were superseded', async () => {
     await service
@@ -702,7 +702,7 @@ describe('a month at the end of its retention', () => {
       await copy.drop();
       rmSync(work, { recursive: true, force: true });
     }
-  }, 180_000);
+  });
 
   it('is not begun while the store has an object of it locked, whatever the database’s clock says', async () => {
     const [object] = await query<{ object_key: string; version_id: string }>(
@@ -724,7 +724,7 @@ describe('a month at the end of its retention', () => {
     const shown = partitions.partitions.find(({ month }: { month: string }) => month === firstOf(FIRST));
     expect(shown).toMatchObject({ deletion: id, deletion_state: 'approved' });
     expect(Date.parse(shown.retained_until)).toBeGreaterThan(Date.now());
-  }, 120_000);
+  });
 
   it('is begun, removed and finished by nobody out of turn', async () => {
     const { body: asked } = await ask().expect(201);
@@ -791,7 +791,7 @@ describe('a month at the end of its retention', () => {
       await expect(admin.query(`DELETE FROM ${table}`)).rejects.toMatchObject({ code: 'TT100' });
     }
     await expect(admin.query(`UPDATE month_deletions SET reason = 'x'`)).rejects.toMatchObject({ code: 'TT100' });
-  }, 120_000);
+  });
 });
 
 describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder', make] as const))(
@@ -866,7 +866,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await service.close();
         test.close();
       }
-    }, 120_000);
+    });
   },
 );
 
@@ -1055,5 +1055,5 @@ describe('what the first month says of retention', () => {
       await database.drop();
       test.close();
     }
-  }, 240_000);
+  });
 });

@@ -100,7 +100,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       });
       expect((await states()).slice(0, 5)).toEqual(['dropped', 'dropped', 'sealed', 'sealed', 'open']);
       expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
-    }, 60_000);
+    });
 
     it('let nothing in once they are closed, whatever the clock says, nor begin a ledger before their end', async () => {
       await moveTrailClock(admin, monthsAgo(3));
@@ -127,7 +127,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await changes()).toEqual([]);
       await admin.query(`ALTER TABLE ${name} DROP CONSTRAINT ${name}_sealed_check`);
       expect(await changes()).toEqual([expect.stringContaining(`${name}_sealed_check`)]);
-    }, 60_000);
+    });
 
     it('are not closed while the clocks disagree, and are there again after a sleep of half a year', async () => {
       await run('partition-maintenance');
@@ -143,7 +143,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const [at] = await record(1);
       expect(at!.slice(0, 7)).toBe(monthsAgo(-6).toISOString().slice(0, 7));
       expect(await states()).not.toContain('closed'); // each that is over is sealed at once
-    }, 60_000);
+    });
 
     it('are archived whole after a crash at any step', async () => {
       class Crash extends Error {}
@@ -215,7 +215,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const { body } = await service.http().get('/v1/ledgers/main/orders/O-1/history').expect(200);
       expect(body).toMatchObject({ archived_to: '40' });
       expect(body.events).toHaveLength(40);
-    }, 120_000);
+    });
 
     it('stay while a hold touches them, while an earlier one stays, or until what is archived was verified', async () => {
       const [first, second] = await archiveTwoMonths();
@@ -252,7 +252,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const outcome = await run('retention');
       expect(outcome).toMatchObject({ retired: expect.arrayContaining([first, second]), kept: [] });
       expect(outcome.objects_read).toBeGreaterThanOrEqual(4);
-    }, 60_000);
+    });
 
     it('stay when anything is found of what is archived of them', async () => {
       const [first] = await archiveTwoMonths();
@@ -268,7 +268,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         expect(outcome.kept).toContainEqual({ month: first, reason: expect.stringContaining('1 findings') });
       }
       expect(await stateOf(first)).toBe('sealed');
-    }, 60_000);
+    });
 
     it('leave no gap in a history that is read as they go', async () => {
       const corrected = sampleEvent({ entity_id: 'O-9' });
@@ -311,7 +311,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       );
       expect(events[0]!.corrected_by).toBe(events[201]!.event_id);
       expect(archivedTo).toBe('402');
-    }, 60_000);
+    });
 
     it('wait for whoever reads to be dropped, and nobody waits for them', async () => {
       const [first] = await archiveTwoMonths();
@@ -336,7 +336,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         while ((await stateOf(first)) !== 'dropped') await pause(50);
         expect(asked.id).toBeDefined();
       });
-    }, 60_000);
+    });
 
     it('are read by the row group: the bytes that a read fetches are counted', async () => {
       await moveTrailClock(admin, monthsAgo(14));
@@ -419,7 +419,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         2_500,
       );
       expect(fetched - end).toBeLessThan(0.5 * all);
-    }, 120_000);
+    });
 
     it('are told of when the store is away or an object is not as it was, and the rest is answered', async () => {
       await archiveTwoMonths();
@@ -462,7 +462,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await other.close();
       }
       expect(await run('archive-verification')).toMatchObject({ verdict: 'invalid' });
-    }, 60_000);
+    });
 
     it('can be audited at random', async () => {
       await archiveTwoMonths();
@@ -485,6 +485,6 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       const { body: months } = await service.http().get('/v1/partitions').expect(200);
       expect(months.partitions.filter(({ state }: { state: string }) => state === 'dropped').length).toBeGreaterThan(1);
       expect(months.partitions[0].ranges[0]).toMatchObject({ ledger: 'main', from_sequence: '1', to_sequence: '30' });
-    }, 60_000);
+    });
   },
 );

@@ -291,7 +291,7 @@ describe('the keys of an OIDC issuer', () => {
     issuer.fault = undefined;
     const began = performance.now();
     while ((await status(token)) !== 200) {
-      expect(performance.now() - began).toBeLessThan(4_000);
+      expect(performance.now() - began).toBeLessThan(20_000);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   });

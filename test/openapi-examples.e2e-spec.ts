@@ -67,7 +67,7 @@ describe('the examples of the OpenAPI document', () => {
     officer = (await createKey(service, ['holds:approve', 'holds:request'], ['*'])).key;
     await recordPastMonth();
     exchanges = new ExampleExchanges(service, openApiDocument(service.app), IS_MADE_ANEW);
-  }, 60_000);
+  });
   afterAll(async () => {
     await admin.end();
     await service.close();
@@ -357,5 +357,5 @@ describe('the examples of the OpenAPI document', () => {
     expect(exchanges.differences).toEqual([]);
     // a bundle of more than an answer holds, and of samples: not sent here yet
     expect(exchanges.missing).toEqual([]);
-  }, 240_000);
+  });
 });

@@ -182,7 +182,7 @@ describe("an order's history", () => {
       expect(pages.every(({ events }) => events.length <= Number(limit))).toBe(true);
       expect((await lines(ledger, 'LONG', query)).events).toEqual(expected);
     }
-  }, 180_000);
+  });
 
   it('says of an order without an event that it is none, of an empty part that it is empty', async () => {
     const ledger = await newLedger();
@@ -223,7 +223,7 @@ describe("an order's history", () => {
     const rest = await read(ledger, 'O-1', { cursor: first.next_cursor! });
     expect([...first.events, ...rest.events].map(({ event_id }) => event_id)).toEqual(ids);
     expect(rest.events.at(-1)!.ordinal).toBe(200);
-  }, 180_000);
+  });
 
   describe('by ids that need care in a path', () => {
     /** As it is: no client library may tidy the path up. */

@@ -59,7 +59,7 @@ describe('the reconstruction of an order that was reported', () => {
       metadata: { ...execution.metadata, venue_transaction_id: 'TV-LATER' },
     };
     await service.http().post('/v1/ledgers/main/events').send(later).expect(201);
-  }, 240_000);
+  });
   afterAll(() => service.close());
 
   async function answer(

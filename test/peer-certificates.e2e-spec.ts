@@ -94,7 +94,7 @@ describe('the metrics say when the certificate of a peer ends', () => {
     const expected = { [shown(urls[0]!)]: 90, [shown(urls[1]!)]: 20, [shown(urls[2]!)]: -3 };
     expect(await remainingDays(urls)).toEqual(expected);
     expect(await remainingDays(urls, root)).toEqual(expected);
-  }, 30_000);
+  });
 
   it('and not of a CA that has ended and is shown without need', async () => {
     const key = newKey();
@@ -104,7 +104,7 @@ describe('the metrics say when the certificate of a peer ends', () => {
     const leaf = makeCertificate({ name: 'localhost', issuer: trusted, to: inDays(60) });
     const url = await showing(leaf, cross);
     expect(await remainingDays([url], trusted)).toEqual({ [shown(url)]: 60 });
-  }, 30_000);
+  });
 
   it('and nothing of one without TLS, that speaks none, or is away', async () => {
     const mute = createTcpServer((socket) => socket.end('SSH-2.0-none\r\n'));
@@ -113,7 +113,7 @@ describe('the metrics say when the certificate of a peer ends', () => {
     expect(
       await remainingDays([`http://localhost:${port}`, `https://localhost:${port}`, 'https://localhost:1']),
     ).toEqual({});
-  }, 30_000);
+  });
 });
 
 it('a service shows it of the issuer of tokens and of time-stamp authorities, and waits for neither', async () => {
@@ -138,7 +138,7 @@ it('a service shows it of the issuer of tokens and of time-stamp authorities, an
   } finally {
     await service.close();
   }
-}, 60_000);
+});
 
 it('a store on S3 is looked at where its requests go', async () => {
   const url = await showing(makeCertificate({ name: 'localhost', to: inDays(50) }));

@@ -69,7 +69,7 @@ onFolders('the tables that a rebuild makes', () => {
       () => undefined,
     );
     expect(ledgers.map(({ verdict }) => verdict)).toEqual(['valid', 'valid']);
-  }, 120_000);
+  });
   afterAll(async () => {
     await service.close();
     await copy.drop();

@@ -239,7 +239,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       } finally {
         await rebuilt.close();
       }
-    }, 120_000);
+    });
 
     it('is not held up, or given other objects, by whatever else lies in the bucket', async () => {
       await record(service, 5);
@@ -285,7 +285,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       ]);
       expect(await query(copy, catalogued)).toEqual(before);
       expect(lines.filter((line) => line.includes('is left out:'))).toHaveLength(test.owner ? 5 : 4);
-    }, 60_000);
+    });
 
     const sizeOf = async (key: string): Promise<number> => (await test.store.versionsOf(key))[0]!.bytes;
 
@@ -309,7 +309,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           truncateSync(file, 1_000);
           await expect(rebuildFromArchive(configOfCopy(), () => undefined)).rejects.toThrow(key);
         }
-      }, 60_000);
+      });
     }
 
     it('has the legal holds, which keep what they kept until others end them', async () => {
@@ -443,7 +443,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       } finally {
         await rebuilt.close();
       }
-    }, 180_000);
+    });
   },
 );
 
@@ -500,7 +500,7 @@ onFolders('a rebuild of a ledger of which more was signed than exported', () => 
       archive.close();
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 120_000);
+  });
 });
 
 onFolders('a rebuild from events that are others than those that were signed', () => {
@@ -545,7 +545,7 @@ onFolders('a rebuild from events that are others than those that were signed', (
       for (const store of [ours, others]) store.close();
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 120_000);
+  });
 });
 
 describe('a rebuild of what was reported to authorities', () => {
@@ -641,5 +641,5 @@ describe('a rebuild of what was reported to authorities', () => {
     } finally {
       await rebuilt.close();
     }
-  }, 120_000);
+  });
 });

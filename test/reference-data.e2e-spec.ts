@@ -730,7 +730,7 @@ describe('reports', () => {
       .expect(201);
     const later = (await run('mifid2-trades', '&as_of=3').expect(200)).body;
     expect([later.parameters.reference_as_of, later.rows]).toEqual(['8', now.rows]);
-  }, 120_000);
+  });
 
   it('of a user have the name, of orders the numbers of fields that are not known', async () => {
     const activity = (await run('user-activity', '&user_id=trader-1&reference_as_of=5').expect(200)).body;

@@ -40,7 +40,7 @@ describe('a report with little to show', () => {
       { sequence: '4501', client: 'C-1' },
     ]);
     expect(rows).toEqual(expectedTrades(events, ...DAY_BOUNDS));
-  }, 180_000);
+  });
 
   it('goes through the largest events without stopping short', async () => {
     await service.http().put('/v1/ledgers/large').expect(201);
@@ -59,7 +59,7 @@ describe('a report with little to show', () => {
     const { body } = await service.http().get(`/v1/ledgers/large/reports/mifid2-trades?${DAY}`).expect(200);
     expect(body.rows_total).toBe('400');
     expect(body.rows).toEqual(expectedTrades(events, ...DAY_BOUNDS));
-  }, 180_000);
+  });
 });
 
 describe('a report of many rows', () => {
@@ -85,7 +85,7 @@ describe('a report of many rows', () => {
       });
       all.push(...(await recordPlaced(service, events)));
     }
-  }, 180_000);
+  });
   afterAll(() => service.close());
 
   it('comes whole, in order, and looked up right', async () => {
@@ -110,7 +110,7 @@ describe('a report of many rows', () => {
         event.new_state.quantity,
       ]),
     );
-  }, 180_000);
+  });
 
   /** A report that is asked for and not read. */
   function open(path: string): Promise<IncomingMessage> {
@@ -157,7 +157,7 @@ describe('a report of many rows', () => {
     while ((await quietMs()) < 1_500) await pause(100);
     expect(performance.now() - leftAt - 1_500).toBeLessThan(restMs / 2);
     expect((await service.http().get('/metrics').expect(200)).text).toContain('\ntruetrail_long_reads 0\n');
-  }, 180_000);
+  });
 
   it('takes memory by the page, not by the report', async () => {
     setFlagsFromString('--expose-gc');
@@ -194,7 +194,7 @@ describe('a report of many rows', () => {
     const { peak, length } = await measure(BigInt(FILLS));
     expect(length).toBeGreaterThan(8_000_000);
     expect(peak - before).toBeLessThan(24 * 1024 * 1024);
-  }, 180_000);
+  });
 
   it('is cut off when it fails midway, never ended', async () => {
     const late = all.reduce((a, b) => (a.timestamp > b.timestamp ? a : b));
@@ -228,5 +228,5 @@ describe('a report of many rows', () => {
     const { status, body } = await getReport(service, `mifid2-trades?from=${late.timestamp}&to=2026-06-03T00:00:00Z`);
     expect(status).toBe(500);
     expect(body).toContain('/docs/problems/damaged-record');
-  }, 180_000);
+  });
 });

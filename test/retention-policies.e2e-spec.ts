@@ -374,7 +374,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
           name: 'RetentionRefused',
         });
       }
-    }, 120_000);
+    });
 
     it('are not shortened by what is said later of objects that were catalogued without their classes', async () => {
       await service
@@ -419,7 +419,7 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(await kept()).toEqual([{ record_class: 'orders', years: 12 }]);
       await now(say('greatest'));
       expect(await kept()).toEqual([{ record_class: 'default', years: 7 }]);
-    }, 120_000);
+    });
   },
 );
 
@@ -508,7 +508,7 @@ describe('early objects', () => {
     await service.http().post('/v1/ledgers/main/events').send(sampleEvent()).expect(201);
     expect(await run('archive-export')).toMatchObject({ refused: [] });
     expect(await run('archive-verification')).toMatchObject({ verdict: 'valid', findings: [] });
-  }, 120_000);
+  });
 
   it('stay while the object of their month is damaged or missing, which holds up nothing else', async () => {
     for (const back of [4, 3]) {
@@ -588,5 +588,5 @@ describe('early objects', () => {
     await run('archive-verification');
     expect(await run('retention')).toMatchObject({ extended: 1, short_total: 0, superseded: { last: 0, removed: 1 } });
     expect((await copies()).map(({ removed }) => removed)).toEqual([true, true]);
-  }, 240_000);
+  });
 });

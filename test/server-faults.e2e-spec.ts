@@ -65,7 +65,7 @@ describe('when the server of PostgreSQL', () => {
       METRICS_PORT: String(port),
       APPEND_TIMEOUT: '1s',
     });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     faults?.end();
@@ -73,7 +73,7 @@ describe('when the server of PostgreSQL', () => {
     await proxy?.close();
     await postgres?.stop().catch(() => undefined);
     rmSync(root, { recursive: true, force: true });
-  }, 120_000);
+  });
 
   /** As a platform does with a server that has ended, or is about to: one that works, on the same folder. */
   async function startAgain(): Promise<void> {
@@ -122,7 +122,7 @@ describe('when the server of PostgreSQL', () => {
         await startAgain();
       },
     );
-  }, 120_000);
+  });
 
   it('is killed, what it had acknowledged is there when it is started again', async () => {
     await lasting(
@@ -135,7 +135,7 @@ describe('when the server of PostgreSQL', () => {
         await startAgain();
       },
     );
-  }, 120_000);
+  });
 
   it('loses one of its processes, it restarts itself, and nobody has to do anything', async () => {
     await lasting(
@@ -160,7 +160,7 @@ describe('when the server of PostgreSQL', () => {
         await alarms.scrape(2);
       },
     );
-  }, 120_000);
+  });
 
   const withFaults = HAS_DISK_FAULTS ? it : it.skip;
 

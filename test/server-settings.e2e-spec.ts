@@ -75,12 +75,12 @@ describe('a server on which fsync is switched off while it runs', () => {
     const here = (url: string): string => Object.assign(new URL(url), { port: String(server.port) }).href;
     adminUrl = here(embedded.adminUrl);
     replica = await Replica.start({ DATABASE_URL: here(embedded.serviceUrl) });
-  }, 120_000);
+  });
   afterAll(async () => {
     await replica?.end('SIGTERM');
     await server?.stop();
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   it.each(['fsync', 'full_page_writes'])(
     'gets no events until it is on again, and the replica is not ready: %s',
@@ -117,7 +117,6 @@ describe('a server on which fsync is switched off while it runs', () => {
       await until(201);
       await request(replica.url).get('/health/ready').expect(200);
     },
-    60_000,
   );
 });
 

@@ -58,7 +58,7 @@ describe('an archive that is away for a week, over the end of a month', () => {
     await moveTrailClock(admin, new Date(began));
     await start();
     await service.http().put('/v1/ledgers/desk-1').expect(201);
-  }, 60_000);
+  });
   afterAll(async () => {
     await service.close();
     await admin.end();
@@ -143,5 +143,5 @@ describe('an archive that is away for a week, over the end of a month', () => {
         ],
       },
     );
-  }, 180_000);
+  });
 });

@@ -23,7 +23,7 @@ import { canMountTmpfs, mountTmpfs } from './support/tmpfs.js';
 import { whenOver } from './support/verification.js';
 
 /** With and without a fault: what a POST may take, but for the slowest in a hundred, on a machine that tests. */
-const POST_P99_MS = 1_000;
+const POST_P99_MS = 3_000;
 /** Enough for a hundred POSTs, however soon the job fails. */
 const LEAST_POSTING_MS = 2_000;
 /** The job runs once a minute. */
@@ -234,20 +234,16 @@ describeS3('an S3 store that misbehaves', () => {
     ['nothing is wrong', undefined, ALL],
     ['every answer is late, within the time for it', { kind: 'slow', ms: 400 }, ALL],
     ['the answers to writes are lost', { kind: 'lose answer' }, WRITES],
-  ])(
-    'is written to and read from when %s',
-    async (_, fault, where) => {
-      await archive.posting(async () => {
-        if (fault) await proxy.break(fault, where);
-        await archive.expectRunSucceeds();
-      });
-      if (fault) expect(proxy.met).toBeGreaterThan(0);
-      await proxy.heal();
+  ])('is written to and read from when %s', async (_, fault, where) => {
+    await archive.posting(async () => {
+      if (fault) await proxy.break(fault, where);
       await archive.expectRunSucceeds();
-      await archive.expectComplete();
-    },
-    120_000,
-  );
+    });
+    if (fault) expect(proxy.met).toBeGreaterThan(0);
+    await proxy.heal();
+    await archive.expectRunSucceeds();
+    await archive.expectComplete();
+  });
 
   it.each<[string, StoreFault, RegExp, RegExp]>([
     [
@@ -293,21 +289,17 @@ describeS3('an S3 store that misbehaves', () => {
     ],
     ['it refuses us', { kind: 'answer', status: 403, code: 'AccessDenied' }, /refuses this service .*credentials/, ALL],
     ['its bucket is gone', { kind: 'answer', status: 404, code: 'NoSuchBucket' }, /no such bucket .*ARCHIVE_URL/, ALL],
-  ])(
-    'holds up nobody, and is told of, when %s',
-    async (_, fault, message, where) => {
-      await archive.posting(async () => {
-        await proxy.break(fault, where);
-        await archive.expectRunFails(message);
-        if (fault.kind !== 'refuse') expect(proxy.met).toBeGreaterThan(0);
-        await archive.expectKept();
-      });
-      await proxy.heal();
-      await archive.expectRunSucceeds();
-      await archive.expectComplete();
-    },
-    180_000,
-  );
+  ])('holds up nobody, and is told of, when %s', async (_, fault, message, where) => {
+    await archive.posting(async () => {
+      await proxy.break(fault, where);
+      await archive.expectRunFails(message);
+      if (fault.kind !== 'refuse') expect(proxy.met).toBeGreaterThan(0);
+      await archive.expectKept();
+    });
+    await proxy.heal();
+    await archive.expectRunSucceeds();
+    await archive.expectComplete();
+  });
 
   it('is told of by an alarm when it fails again and again', async () => {
     await archive.expectAlarm(
@@ -317,7 +309,7 @@ describeS3('an S3 store that misbehaves', () => {
       () => proxy.heal(),
     );
     await archive.expectComplete();
-  }, 120_000);
+  });
 
   it('alarms nobody when it is slow, and answers in time', async () => {
     const alarms = new Alarms({ 'truetrail-a': archive.metrics });
@@ -332,7 +324,7 @@ describeS3('an S3 store that misbehaves', () => {
     await proxy.heal();
     alarms.expectFired('a store that is slow', [], { maybe: OF_TESTS });
     await archive.expectComplete();
-  }, 120_000);
+  });
 
   it('is tried again without being asked to', async () => {
     await archive.posting(async () => {
@@ -343,7 +335,7 @@ describeS3('an S3 store that misbehaves', () => {
     await proxy.heal();
     await archive.whenArchived();
     await archive.expectComplete();
-  }, 180_000);
+  });
 
   it('does not keep the service from stopping', async () => {
     const other = await s3Store();
@@ -357,10 +349,10 @@ describeS3('an S3 store that misbehaves', () => {
     } finally {
       const began = performance.now();
       await patient.close();
-      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(performance.now() - began).toBeLessThan(20_000);
       other.close();
     }
-  }, 60_000);
+  });
 });
 
 onFolders('a folder that misbehaves', () => {
@@ -378,7 +370,7 @@ onFolders('a folder that misbehaves', () => {
     archive = await Archive.start(new FilesystemObjectStore(folder), { ARCHIVE_URL: `file:${folder}` });
     await archive.record(1);
     await archive.expectRunSucceeds();
-  }, 120_000);
+  });
   afterAll(async () => {
     await archive.close();
     if (isMounted) execFileSync('umount', [place]);
@@ -444,7 +436,7 @@ onFolders('a folder that misbehaves', () => {
     await expectFault(/is not the store that this database archives to: nothing is archived there/, vanish, come);
     // as when its volume is not mounted, and what is left of it is an empty folder
     await expectFault(/is not the store/, () => (vanish(), mkdirSync(folder)), come);
-  }, 60_000);
+  });
 
   it('is told of by an alarm when it stays away', async () => {
     const away = `${folder}-away`;
@@ -458,7 +450,7 @@ onFolders('a folder that misbehaves', () => {
       },
     );
     await archive.expectComplete();
-  }, 120_000);
+  });
 
   it('catalogues nothing that went to an empty folder after its volume had vanished', async () => {
     const away = `${folder}-away`;
@@ -485,5 +477,5 @@ onFolders('a folder that misbehaves', () => {
     await archive.expectKept();
     await archive.expectRunSucceeds();
     await archive.expectComplete();
-  }, 60_000);
+  });
 });

@@ -46,7 +46,7 @@ describe('the store that a service was given', () => {
       await service.close();
       archive.close();
     }
-  }, 60_000);
+  });
 
   it('does not hold up a start when it cannot be used, which is said', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'truetrail-inspection-'));
@@ -59,7 +59,7 @@ describe('the store that a service was given', () => {
       await service.close();
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 
   it('does not keep a new installation from its start when it takes connections and says nothing', async () => {
     const before = { ...process.env };
@@ -86,7 +86,7 @@ describe('the store that a service was given', () => {
       for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
       Object.assign(process.env, before);
     }
-  }, 60_000);
+  });
 
   it('does not hold up a start when it does not answer, and the run of the look says so', async () => {
     const before = { ...process.env };
@@ -109,5 +109,5 @@ describe('the store that a service was given', () => {
       for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
       Object.assign(process.env, before);
     }
-  }, 60_000);
+  });
 });

@@ -156,7 +156,7 @@ describe('answers in lines', () => {
     await admin.query(`ALTER TABLE ${rows[0]!.leaf} ENABLE TRIGGER ALL`);
     const { body } = await service.http().get(`/v1/ledgers/damaged/events/${ids[0].id}`).expect(500);
     expect(body.type).toBe('/docs/problems/damaged-record'); // its key is there
-  }, 180_000);
+  });
 
   /** When the service last asked the database for anything of a long read. */
   const lastRead = async (): Promise<number> => {
@@ -201,7 +201,7 @@ describe('answers in lines', () => {
     await sleep(300);
     expect(await lastRead()).toBe(before);
     expect(await openTransactions()).toBe(0);
-  }, 180_000);
+  });
 
   it('leave nothing behind when the client goes away while the read is being recorded', async () => {
     await admin.query(`BEGIN`);
@@ -216,7 +216,7 @@ describe('answers in lines', () => {
     await admin.query('COMMIT');
     for (let i = 0; i < 100 && reads.underWay > 0; i++) await sleep(50);
     expect(reads.underWay).toBe(0);
-  }, 60_000);
+  });
 
   it('are refused with 503 while there are too many of them', async () => {
     const small = await startService({ database: service.database, env: { LONG_READ_CONNECTIONS: '1' } });
@@ -238,7 +238,7 @@ describe('answers in lines', () => {
     } finally {
       await small.close();
     }
-  }, 60_000);
+  });
 
   it('have a HEAD that is refused for what a GET would be, and says nothing of a length', async () => {
     const head = (path: string) => service.http().head(path).set('accept', 'application/x-ndjson');
@@ -262,7 +262,7 @@ describe('answers in lines', () => {
     } finally {
       await stopping.close();
     }
-  }, 180_000);
+  });
 });
 
 describe('memory of answers in lines', () => {
@@ -297,5 +297,5 @@ describe('memory of answers in lines', () => {
       await reader.end('SIGTERM');
       await database.drop();
     }
-  }, 120_000);
+  });
 });

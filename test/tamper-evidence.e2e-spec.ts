@@ -308,7 +308,7 @@ describe('a month that PostgreSQL has dropped', () => {
     for (const job of ['partition-maintenance', 'archive-export', 'retention']) await runJob(other, job);
     await record(other, 30);
     await runJob(other, 'checkpoint');
-  }, 240_000);
+  });
   afterAll(async () => {
     await admin.end();
     await other.close();
@@ -352,7 +352,7 @@ describe('a month that PostgreSQL has dropped', () => {
       await replica.close();
       for (const [i, object] of objects.entries()) writeFileSync(object, before[i]!);
     }
-  }, 120_000);
+  });
 
   it('has a bundle only with the anchor that holds its checkpoint', async () => {
     const [{ anchor } = { anchor: '0' }] = await query<{ anchor: string }>(
@@ -387,7 +387,7 @@ describe('what was found before something else ended a verification', () => {
     await runJob(own, 'checkpoint');
     const change = `UPDATE audit_events SET user_id = 'nobody' WHERE ledger = 'main' AND sequence = 38`;
     await tamper(own.database.adminUrl, change);
-  }, 120_000);
+  });
   afterAll(async () => {
     await own.close();
     quiet.close();
@@ -548,7 +548,7 @@ describe('the daily job', () => {
       await replica.close();
       quiet.close();
     }
-  }, 120_000);
+  });
 });
 
 publishesItsRows('tamper-evidence.e2e-spec.ts');

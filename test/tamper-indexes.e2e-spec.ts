@@ -253,7 +253,7 @@ describe('a comparison', () => {
       await appends;
     }
     expect(verdicts).toEqual(verdicts.map(() => ({ verdict: 'valid', findings: [], unread: [] })));
-  }, 120_000);
+  });
 
   it('of a ledger of which months leave meanwhile finds nothing', async () => {
     const archive = folderStore();
@@ -304,7 +304,7 @@ describe('a comparison', () => {
       await leaving.close();
       archive.close();
     }
-  }, 120_000);
+  });
 
   it('does not judge an index that is not there', async () => {
     const ledger = await newLedger();

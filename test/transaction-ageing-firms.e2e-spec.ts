@@ -42,7 +42,7 @@ describe('the list of what is due, of an installation with several firms', () =>
     await traded('UNSAID', undefined);
     await traded('MISTYPED', MISTYPED);
     await traded('GONE', OTHER_BANK);
-  }, 60_000);
+  });
   afterAll(() => service.close());
 
   const imported = (kind: string, text: string) =>
@@ -189,7 +189,7 @@ describe('the list of what is due of several firms', () => {
       })),
     ).flat();
     await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
-  }, 60_000);
+  });
   afterAll(() => service.close());
 
   const imported = async (kind: string, text: string): Promise<string> => {
@@ -221,7 +221,7 @@ describe('the list of what is due of several firms', () => {
     expect(together.ofReports).toBe(alone.ofReports);
     // reference data of four firms more, by sets
     expect(together.statements - alone.statements).toBeLessThan(20);
-  }, 60_000);
+  });
 
   /** The list, what of the trail it says that it read, and how many statements that were. */
   async function listed(referenceAsOf: string) {

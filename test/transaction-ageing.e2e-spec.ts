@@ -77,7 +77,7 @@ describe('the report transaction-ageing on a made week', () => {
       await turn.release();
       await admin.end();
     }
-  }, 120_000);
+  });
   afterAll(() => service.close());
 
   const withoutPeriod = ({ from_date: _, to_date: __, ...more }: Record<string, string>) => more;

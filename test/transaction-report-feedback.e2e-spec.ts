@@ -47,7 +47,7 @@ describe('feedback on transaction reports', () => {
       .expect(200);
     references = (body.decisions as { transaction_reference: string }[]).map((each) => each.transaction_reference);
     expect(references.length).toBeGreaterThan(5);
-  }, 60_000);
+  });
   afterAll(() => service.close());
 
   async function submitted(more: Record<string, string> = {}): Promise<Submission> {

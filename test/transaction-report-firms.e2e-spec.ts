@@ -55,7 +55,7 @@ describe('two investment firms in one ledger, of which events come, are correcte
     for (const [kind, text] of files) {
       await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
     }
-  }, 60_000);
+  });
   afterAll(() => service.close());
 
   const idOf = (n: number): string => `0197f3a1-6c00-7000-8000-${n.toString(16).padStart(12, '0')}`;
@@ -149,7 +149,7 @@ describe('two investment firms in one ledger, of which events come, are correcte
     }
     expect(made).toBeGreaterThan(10);
     expect(new Set(book.sent.map(({ state, status }) => `${status} ${state}`)).size).toBe(6);
-  }, 120_000);
+  });
 
   /** References that each firm has as the other one's. */
   async function leftToEachOther(): Promise<string[]> {
@@ -193,7 +193,7 @@ describe('two investment firms in one ledger, of which events come, are correcte
       expect([order, having.length]).toEqual([order, 1]);
       if (firm !== undefined) expect([order, having]).toEqual([order, [firm]]);
     }
-  }, 120_000);
+  });
 
   /** Files that nothing was said of. */
   async function unanswered(): Promise<{ message_id: string }[]> {

@@ -36,7 +36,7 @@ describe('the reports of an execution', () => {
     });
     for (const [kind, text] of Object.entries(TRANSACTION_REFERENCE)) await importData(kind, text);
     await importData('instrument', instrument(''));
-  }, 60_000);
+  });
   afterAll(() => service.close());
   beforeEach(() => {
     start = Date.UTC(2025, 5, 2, 8) + 7 * 86_400_000 * (days += 1);
@@ -135,7 +135,7 @@ describe('the reports of an execution', () => {
     expect(await submitAnd('RJCT')).toEqual(['CANC v1 as-sent', 'CANC v2 not-there', 'CANC v3 send']);
     expect(await submitAnd('ACPT')).toEqual(['CANC v1 as-sent', 'CANC v2 not-there', 'CANC v3 send']);
     expect(had.size).toBe(0);
-  }, 60_000);
+  });
 
   it('stay as they were sent where reference data, corrected since, make their version one that came before', async () => {
     const alias = `ALIAS-${day}`;
@@ -156,7 +156,7 @@ describe('the reports of an execution', () => {
     await post('void', {}, {}, id);
     expect((await submitAnd('ACPT')).filter((each) => each.endsWith('send'))).toEqual(['CANC v3 send']);
     expect(had.size).toBe(0);
-  }, 60_000);
+  });
 
   it('are those of all versions of a correction that corrects nothing, too', async () => {
     await create();
@@ -166,7 +166,7 @@ describe('the reports of an execution', () => {
     await post('void', {}, {}, mended);
     expect(await submitAnd('ACPT')).toEqual(['CANC v1 not-there', 'CANC v2 send']);
     expect(had.size).toBe(0);
-  }, 60_000);
+  });
 
   it('are for a person where nothing is to be reported any more by reference data, until an event or that person says so', async () => {
     const offVenue = { exchange: 'XOFF', isin: LISTED, symbol: undefined };
@@ -189,7 +189,7 @@ describe('the reports of an execution', () => {
     const [said] = await submit({ cancel_underived: 'yes' });
     expect(said.filter((each) => each.endsWith('send'))).toEqual(['CANC v1 send', 'CANC v1 send']);
     await importData('instrument', instrument(''));
-  }, 60_000);
+  });
 
   it('are cancelled and reported anew where reference data, corrected since, give another content, once a person says so', async () => {
     const alias = `DIFFERS-${day}`;
@@ -219,7 +219,7 @@ describe('the reports of an execution', () => {
     expect((body.rows as Record<string, string>[]).find(({ kind }) => kind === 'reference')).toMatchObject({
       result: 'same',
     });
-  }, 60_000);
+  });
 
   it('are those of the firm again once the order that it transmitted was cancelled, or went to a venue', async () => {
     await create(agency('C-1'));
@@ -243,7 +243,7 @@ describe('the reports of an execution', () => {
     });
     await post('fill', FILL, { ...code(), transmission: 'complete' }, after);
     expect((await lastDraft()).status).toBe('not_reportable');
-  }, 60_000);
+  });
 
   it('of a block have of each allocation what it says of itself alone', async () => {
     const block = { ...agency('C-1'), client_id: undefined, client_id_type: 'pending_allocation' };
@@ -261,7 +261,7 @@ describe('the reports of an execution', () => {
     expect(await lastDraft()).toMatchObject({ status: 'reportable', f7_buyer_id: 'INTC', f41_instrument_id: SHARE });
     await post('change_status', {}, { allocations: allocations('C-1') });
     expect(await lastDraft()).toMatchObject({ status: 'reportable', f7_buyer_id: CLIENT, f16_seller_id: 'INTC' });
-  }, 60_000);
+  });
 
   it('of allocations are held where these contradict what they allocate, or are of another time', async () => {
     const block = { ...agency('C-1'), client_id: undefined, client_id_type: 'pending_allocation' };
@@ -284,7 +284,7 @@ describe('the reports of an execution', () => {
     );
     expect(await told({}, { execution_time: `${day}T07:00:00Z` })).toContain('execution_time');
     expect(await told({ side: 'buy' }, { execution_time: new Date(start + 2_000).toISOString() })).toBeNull();
-  }, 60_000);
+  });
 
   it('of an order that was good for a day are nothing of the next one under its id', async () => {
     const late = { timestamp: `${day}T23:00:00Z` };
@@ -296,7 +296,7 @@ describe('the reports of an execution', () => {
     await post('create', { symbol: 'SHR', side: 'buy', exchange: 'XPAR', quantity: '1000' }, OWN, undefined, next);
     await post('fill', FILL, code(), undefined, next);
     expect(await lastDraft()).toMatchObject({ status: 'reportable', f40_complex_trade_id: null });
-  }, 60_000);
+  });
 
   it('are held where a correction does not say what became of it, until another one does', async () => {
     await create();
@@ -310,7 +310,7 @@ describe('the reports of an execution', () => {
     await corrected(unclear, { price: '60' });
     expect(await submitAnd('ACPT')).toEqual(['CANC v1 as-sent', 'CANC v2 not-there', 'NEWT v3 send']);
     expect(had.size).toBe(1);
-  }, 60_000);
+  });
 
   it('of a block that says beforehand who is to get it are its allocations that come after', async () => {
     const block = { ...agency('C-1'), client_id: undefined, client_id_type: 'pending_allocation' };
@@ -322,7 +322,7 @@ describe('the reports of an execution', () => {
     await post('change_status', {}, { allocations });
     // what was intended is held no more, and nothing is to be reported of it
     expect(await submitAnd('ACPT')).toEqual(['NEWT v1 over', 'NEWT v1 as-sent', 'NEWT v1 send']);
-  }, 60_000);
+  });
 
   it('have the venue that the execution states, and nothing of where the one before it was', async () => {
     await create(OWN, { segment_mic: 'XPAR' });
@@ -330,7 +330,7 @@ describe('the reports of an execution', () => {
     expect(await lastDraft()).toMatchObject({ f36_venue: 'XANO' });
     await fill();
     expect(await lastDraft()).toMatchObject({ f36_venue: 'XPAR' });
-  }, 60_000);
+  });
 
   it('are unanswered when nothing is heard of a file after the day on which an answer should have come', async () => {
     start = Date.now() - 60_000;
@@ -341,7 +341,7 @@ describe('the reports of an execution', () => {
     const later = (after: number): string => new Date(Date.now() + after * 86_400_000).toISOString();
     expect(await ageing({ at: later(0) })).toEqual(['v1 awaiting sent as-sent']);
     expect(await ageing({ at: later(10) })).toEqual(['v1 unanswered sent as-sent']);
-  }, 60_000);
+  });
 
   it('are held of an execution that another order tells of before, by its execution_id', async () => {
     const [first, second] = [`ORDER ${day}`, `COPY ${day}`];
@@ -381,7 +381,7 @@ describe('the reports of an execution', () => {
       ],
     ]);
     expect(await lastDraft()).toMatchObject({ event_id: third, status: 'reportable' });
-  }, 60_000);
+  });
 
   it('are sent of executions of one id in another place, instrument, side, day, source or firm', async () => {
     const known = { symbol: 'SHR', side: 'buy', exchange: 'XPAR' };
@@ -424,7 +424,7 @@ describe('the reports of an execution', () => {
     const unsaid = `OF NOBODY ${day}`;
     await post('fill', { ...FILL, ...known }, { ...OWN, ...code(), execution_id: 'X-F' }, undefined, unsaid);
     expect((await told({ executing_entity: BANK })).sort()).toEqual([unsaid, again]);
-  }, 60_000);
+  });
 
   it('are held also where what tells of it before is of another period, or one of very many', async () => {
     const state = { ...FILL, symbol: 'SHR', side: 'buy', exchange: 'XPAR' };
@@ -449,7 +449,7 @@ describe('the reports of an execution', () => {
     expect(decisions.filter((each) => each === 'NEWT v1 send')).toHaveLength(449);
     expect(decisions.at(-1)).toBe('NEWT v1 held');
     expect((await lastDraft()).to_mend).toContain(original);
-  }, 60_000);
+  });
 
   it('read what a day that was copied under other order ids tells of by sets, and not order by order', async () => {
     const pool = service.app.get<pg.Pool>(POOL);
@@ -490,5 +490,5 @@ describe('the reports of an execution', () => {
     start += 86_400_000;
     day = new Date(start).toISOString().slice(0, 10);
     expect((await readsOf(80)) - few).toBeLessThan(10);
-  }, 60_000);
+  });
 });

@@ -107,7 +107,7 @@ describe('what is to be reported, sent and answered', () => {
     const then = `${DAY.from_date}T08:00:00Z`;
     await post(['LATE', 'AGAIN', 'PENDING', 'VOID'].flatMap((name) => traded(name, then)));
     await post(traded('HELD', `${DAY.from_date}T09:00:00Z`, 'C-99'));
-  }, 60_000);
+  });
   afterAll(() => service.close());
 
   describe('the ageing list', () => {

@@ -741,7 +741,7 @@ describe('transaction reports of every product', () => {
     told = await decisionsOf(service, sent.id);
     for (const each of told) references.set(each.order_id!, each.transaction_reference!);
     records = leavesOf((await filesOf(service, sent.id)).values());
-  }, 60_000);
+  });
   afterAll(() => service.close());
 
   it('are held against the schemas in CI', () => {

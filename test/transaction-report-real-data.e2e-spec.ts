@@ -77,7 +77,7 @@ async function recordedFlow(): Promise<EventContent[]> {
     first = await submitted(service, DAY);
     expect([first.status, first.error]).toEqual(['done', null]);
     files = await filesOf(service, first.id);
-  }, 180_000);
+  });
   afterAll(() => service?.close());
 
   it('has in CI all that it needs', () => {
@@ -180,7 +180,7 @@ async function recordedFlow(): Promise<EventContent[]> {
       (sample.body.rows as Record<string, string>[]).map(({ total_of: of, count }) => [of, count]),
     );
     expect(['same', 'different', 'extra'].map((each) => totals.get(`sample ${each}`))).toEqual(['100', '0', '0']);
-  }, 180_000);
+  });
 
   it('is compared by field with what was sent, from the ledger, where reference data were corrected since', async () => {
     // the firm is told by another firm's LEI in fields 7 and 16 where the venue has another central counterparty
@@ -201,7 +201,7 @@ async function recordedFlow(): Promise<EventContent[]> {
     });
     expect(new Set(told.map(String))).toEqual(new Set([`true,${OTHER_CCP},${CCP}`]));
     expect(await totalsOf()).toMatchObject({ different: String(EXECUTIONS), 'not compared': '0' });
-  }, 180_000);
+  });
 });
 
 const OTHER_CCP = '529900G3SW56SHYNPR95';

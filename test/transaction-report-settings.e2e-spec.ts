@@ -31,7 +31,7 @@ describe('what is stated of how a firm reports, beside the settings of the insta
       env: { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR', REPORTING_TIME_ZONE: 'Europe/Paris' },
     });
     await prepare(service);
-  }, 60_000);
+  });
   afterAll(() => service.close());
 
   async function prepare(of: TestService): Promise<void> {
@@ -208,5 +208,5 @@ describe('what is stated of how a firm reports, beside the settings of the insta
     } finally {
       await bare.close();
     }
-  }, 60_000);
+  });
 });

@@ -50,7 +50,7 @@ describe('a submission of transaction reports', () => {
     ]);
     first = both.find(({ records }) => records !== '0')!;
     expect(both.filter(({ records }) => records === '0').length).toBe(1);
-  }, 60_000);
+  });
   afterAll(() => service.close());
 
   const asked = () => service.http().post(SUBMISSIONS).send(DAY).expect(202);
@@ -450,7 +450,7 @@ describe('a submission after the ledger of submissions was closed', () => {
       await service.http().post(`/v1/reference/${kind}/imports`).set('content-type', 'text/csv').send(text).expect(201);
     }
     await service.http().post('/v1/ledgers/main/events/batch').send({ events: MADE_TRANSACTIONS }).expect(201);
-  }, 60_000);
+  });
   afterAll(() => service?.close());
 
   it('goes on in its successor, whose first event says whom it succeeds', async () => {
@@ -485,7 +485,7 @@ describe('a submission after the ledger of submissions was closed', () => {
     const { body: recorded } = await service.http().get('/v1/ledgers/_reporting-2/events?limit=1000').expect(200);
     const actions = (recorded as { events: { action: string }[] }).events.map(({ action }) => action);
     expect(actions.filter((action) => action === 'succeed' || action === 'sent').sort()).toEqual(['sent', 'succeed']);
-  }, 60_000);
+  });
 });
 
 describe('a submission whose replica was silent for long', () => {
@@ -509,7 +509,7 @@ describe('a submission whose replica was silent for long', () => {
         BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NULL; END $$;
       CREATE TRIGGER hold_settling BEFORE UPDATE OF decided_by ON reporting_runs
         FOR EACH STATEMENT EXECUTE FUNCTION hold_settling()`);
-  }, 60_000);
+  });
   afterAll(async () => {
     await admin?.end();
     await holder?.end();
@@ -570,7 +570,7 @@ describe('a submission whose replica was silent for long', () => {
       await holder.query('ROLLBACK');
       await other.close();
     }
-  }, 120_000);
+  });
 
   it('has no act where what was decided is not all there', async () => {
     const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
@@ -594,7 +594,7 @@ describe('a submission whose replica was silent for long', () => {
     expect([failed.status, failed.act]).toEqual(['failed', null]);
     const next = await submitted(silent, DAY);
     expect([next.status, next.records, next.act]).toEqual(['done', '2', '2']);
-  }, 60_000);
+  });
 });
 
 describe('a submission that counts before it is done', () => {
@@ -614,7 +614,7 @@ describe('a submission that counts before it is done', () => {
     holder = new pg.Client({ connectionString: service.database.adminUrl });
     await admin.connect();
     await holder.connect();
-  }, 60_000);
+  });
   afterAll(async () => {
     await admin?.end();
     await holder?.end();
@@ -687,7 +687,7 @@ describe('a submission that counts before it is done', () => {
       return is(run, 'done');
     });
     await isWhole(run, 1);
-  }, 120_000);
+  });
 
   it('fails where it can never be on record that it is done, says that it counts, and holds up no other', async () => {
     await admin.query(`
@@ -724,7 +724,7 @@ describe('a submission that counts before it is done', () => {
       await admin.query('DROP TRIGGER refuse_done ON audit_events');
       await admin.query('DROP FUNCTION refuse_done()');
     }
-  }, 120_000);
+  });
 
   it('fails after so many times that it could not be recorded that it is done, while others go on', async () => {
     const other = new pg.Client({ connectionString: service.database.adminUrl });
@@ -763,7 +763,7 @@ describe('a submission that counts before it is done', () => {
       await other.query('ROLLBACK');
       await other.end();
     }
-  }, 120_000);
+  });
 
   async function correct(eventId: string, price: string): Promise<void> {
     const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
@@ -780,7 +780,7 @@ describe('a submission that counts before it is done', () => {
     await holder.query('ROLLBACK');
     await again(run);
     await isWhole(run, 4);
-  }, 120_000);
+  });
 
   it('is brought to its end where it had failed when its act came in', async () => {
     await correct('0197f3a1-6c00-7000-8000-00000000f007', '61.38');
@@ -794,7 +794,7 @@ describe('a submission that counts before it is done', () => {
       return (await count(`FROM reporting_runs WHERE id = '${run}' AND status <> 'failed'`)) === 1;
     });
     await isWhole(run, 5);
-  }, 120_000);
+  });
 
   it('has its files even where its run says that it failed', async () => {
     const [{ id }] = (await admin.query<{ id: string }>(`SELECT subject AS id FROM reporting_acts WHERE act = 5`))
@@ -820,7 +820,7 @@ describe('a submission of which all has left the database', () => {
     });
     admin = new pg.Client({ connectionString: service.database.adminUrl });
     await admin.connect();
-  }, 60_000);
+  });
   afterAll(async () => {
     await admin?.end();
     await service?.close();
@@ -862,7 +862,7 @@ describe('a submission of which all has left the database', () => {
     expect(different.length).toBeGreaterThan(5);
     expect(different.every(({ differences }) => differences!.includes(CCP) && differences!.includes(BANK))).toBe(true);
     expect(rows.find(({ total_of: of }) => of === 'not compared')!.count).toBe('0');
-  }, 240_000);
+  });
 });
 
 describe('a submission that was deleted at the end of its retention', () => {
@@ -880,7 +880,7 @@ describe('a submission that was deleted at the end of its retention', () => {
     });
     admin = new pg.Client({ connectionString: service.database.adminUrl, options: '-c TimeZone=UTC' });
     await admin.connect();
-  }, 60_000);
+  });
   afterAll(async () => {
     await admin?.end();
     await service?.close();
@@ -935,7 +935,7 @@ describe('a submission that was deleted at the end of its retention', () => {
       const { body } = await service.http().get(`${SUBMISSIONS}/${path}`).expect(410);
       expect([path, body.type]).toEqual([path, '/docs/problems/event-deleted']);
     }
-  }, 240_000);
+  });
 });
 
 describe('a submission while the database is away', () => {
@@ -961,7 +961,7 @@ describe('a submission while the database is away', () => {
       await sent(`/v1/reference/${kind}/imports`, text, 'text/csv');
     }
     await sent('/v1/ledgers/main/events/batch', JSON.stringify({ events: MADE_TRANSACTIONS }));
-  }, 120_000);
+  });
   afterAll(async () => {
     await replica?.end('SIGKILL');
     await proxy?.close();
@@ -1018,7 +1018,7 @@ describe('a submission while the database is away', () => {
     expect(Number(made.records)).toBeGreaterThan(20);
     expect(await count('FROM reporting_records WHERE act = 1')).toBe(Number(made.records));
     expect((await get(`${run}/content`)).status).toBe(200);
-  }, 120_000);
+  });
 });
 
 describe('a submission whose replica is killed', () => {
@@ -1035,7 +1035,7 @@ describe('a submission whose replica is killed', () => {
       await post(first!, `/v1/reference/${kind}/imports`, text, 'text/csv');
     }
     await post(first!, '/v1/ledgers/main/events/batch', JSON.stringify({ events: MADE_TRANSACTIONS }));
-  }, 60_000);
+  });
   afterAll(async () => {
     for (const replica of replicas) await replica.end('SIGKILL');
     await admin?.end();
@@ -1142,7 +1142,7 @@ describe('a submission whose replica is killed', () => {
     // of every one that came to nothing the records stand in the ledger, and count for nothing
     expect(await written()).toBeGreaterThanOrEqual(2 * records);
     expect((await whenDone(other!, await ask(other!))).records).toBe('0');
-  }, 120_000);
+  });
 
   it('after its act, counts: its files are there, and nothing is sent again', async () => {
     const [, killed, other] = replicas;
@@ -1175,5 +1175,5 @@ describe('a submission whose replica is killed', () => {
     } finally {
       await service.end();
     }
-  }, 120_000);
+  });
 });

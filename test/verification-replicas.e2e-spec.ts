@@ -51,7 +51,7 @@ describe('a run under way', () => {
     } finally {
       await service.close();
     }
-  }, 180_000);
+  });
 });
 
 describe('several replicas', () => {
@@ -152,5 +152,5 @@ describe('several replicas', () => {
       await doomed?.end('SIGKILL');
       await service.close();
     }
-  }, 180_000);
+  });
 });

@@ -43,7 +43,7 @@ describe('truetrail verify', () => {
     await runJob(service, 'checkpoint');
     await runJob(service, 'archive-export');
     await service.close();
-  }, 120_000);
+  });
   afterAll(async () => {
     await database.drop();
     await earlier.drop();
@@ -94,7 +94,7 @@ describe('truetrail verify', () => {
     const told = await run(database, 'main');
     expect(told).toMatchObject({ code: 0 });
     expect(told.stdout).toBe('anchors: valid; 2 of 2 read\nmain: valid; 50 of 50 events read, 0 findings\n');
-  }, 120_000);
+  });
 
   it('finds an event that was changed, of a backup that is as long as it was', async () => {
     const copy = await changed([`UPDATE audit_events SET user_id = 'mallory' WHERE ledger = 'main' AND sequence = 17`]);
@@ -102,7 +102,7 @@ describe('truetrail verify', () => {
     expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is invalid: main') });
     expect(ended.stdout).toMatch(/^main: invalid; 50 of 50 events read, 1 findings\n {2}content at 17: /m);
     await copy.drop();
-  }, 120_000);
+  });
 
   it('finds a chain that was rewritten as a whole, by what was signed of it', async () => {
     const copy = await changed(await rewriting(database, 'main', 17n));
@@ -110,7 +110,7 @@ describe('truetrail verify', () => {
     expect(report.verdict).toBe('invalid');
     expect(new Set(ledgerOf(report).findings.map(({ kind }) => kind))).toEqual(new Set(['checkpoint']));
     await copy.drop();
-  }, 120_000);
+  });
 
   it('finds that a database of before lacks what was signed after it, which its own rows do not say', async () => {
     expect(await query(earlier, 'SELECT count(*)::integer AS n FROM anchors')).toEqual([{ n: 1 }]);
@@ -122,7 +122,7 @@ describe('truetrail verify', () => {
     expect(ledgerOf(report).findings.map(({ kind }) => kind)).toContain('checkpoint');
     // and it has taken up what the store had
     expect(await query(earlier, 'SELECT count(*)::integer AS n FROM anchors')).toEqual([{ n: 2 }]);
-  }, 120_000);
+  });
 
   describe('of a database that no store is claimed in', () => {
     let unclaimed: TestDatabase;
@@ -148,7 +148,7 @@ describe('truetrail verify', () => {
       const report = reportOf(ended);
       expect(report).toMatchObject({ verdict: 'invalid', anchors: { verdict: 'valid', anchors: '2', read: 2 } });
       expect(ledgerOf(report).findings.map(({ kind }) => kind)).toContain('checkpoint');
-    }, 120_000);
+    });
 
     it('is undecided where nothing says whose the store is', async () => {
       const unmarked = join(place, 'unmarked');
@@ -163,7 +163,7 @@ describe('truetrail verify', () => {
       // in words, without --json
       const told = await truetrail({ DATABASE_URL: unclaimed.serviceUrl, ARCHIVE_URL: `file:${unmarked}` }, 'verify');
       expect(told.stdout).toMatch(/^anchors: undecided; 0 of 0 read\n {2}not asked: Nothing says whose file:/);
-    }, 120_000);
+    });
 
     it('takes the store of another database for no store of its own', async () => {
       const foreign = join(place, 'foreign');
@@ -179,7 +179,7 @@ describe('truetrail verify', () => {
           stderr: expect.stringContaining('is the archive of another database'),
         });
       }
-    }, 120_000);
+    });
 
     it('misses the anchors that it knows of in a store that is empty', async () => {
       const empty = join(place, 'empty');
@@ -188,7 +188,7 @@ describe('truetrail verify', () => {
       expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('The trail is invalid: the anchors') });
       expect(reportOf(ended).anchors!.findings).toMatchObject([{ kind: 'anchor-missing' }]);
       expect(readdirSync(empty)).toEqual([]);
-    }, 120_000);
+    });
 
     it('is not recovered from a store that is empty, nor tied to it', async () => {
       const empty = join(place, 'mistaken');
@@ -199,7 +199,7 @@ describe('truetrail verify', () => {
         stderr: expect.stringContaining('is empty: there is nothing to recover'),
       });
       expect(readdirSync(empty)).toEqual([]);
-    }, 120_000);
+    });
 
     it('is not written to by the command line where nothing says whose the anchors of the store are', async () => {
       const unmarked = join(place, 'unmarked-keys');
@@ -208,7 +208,7 @@ describe('truetrail verify', () => {
       const ended = await makeKey(unclaimed, unmarked);
       expect(ended).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('Nothing says whose') });
       expect(await sizeOfService(unclaimed)).toBe(await sizeOfService(before));
-    }, 120_000);
+    });
 
     it('is written to by the command line where the store is empty, or has nothing signed in it, which it is not tied to', async () => {
       const fresh = await createTestDatabase();
@@ -223,7 +223,7 @@ describe('truetrail verify', () => {
       }
       expect(await query(fresh, 'SELECT count(*)::integer AS n FROM archive_store')).toEqual([{ n: 0 }]);
       await fresh.drop();
-    }, 120_000);
+    });
 
     it('holds a database without anchors against its own rows where the store is new', async () => {
       const fresh = await createTestDatabase();
@@ -235,7 +235,7 @@ describe('truetrail verify', () => {
       expect(reportOf(ended)).toMatchObject({ verdict: 'valid', anchors: null });
       expect(await query(fresh, 'SELECT count(*)::integer AS n FROM archive_store')).toEqual([{ n: 0 }]);
       await fresh.drop();
-    }, 120_000);
+    });
   });
 
   it('beside it, no key is made past what was signed, of a backup of before the first meeting with the store', async () => {
@@ -257,7 +257,7 @@ describe('truetrail verify', () => {
     });
     expect(await sizeOfService(copy)).toBe(size);
     await copy.drop();
-  }, 120_000);
+  });
 
   it('finds an anchor that is gone from the store', async () => {
     const kept = join(place, 'kept');
@@ -272,13 +272,13 @@ describe('truetrail verify', () => {
       renameSync(kept, archive);
     }
     expect(readdirSync(archive)).toContain('anchors');
-  }, 120_000);
+  });
 
   it('holds ledgers against the checkpoints of the database alone where there is no store, and says so', async () => {
     const ended = await truetrail({ DATABASE_URL: database.serviceUrl, ARCHIVE_URL: 'off' }, 'verify', '--json');
     expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('no object store to ask for anchors') });
     expect(reportOf(ended)).toMatchObject({ verdict: 'valid', anchors: null });
-  }, 120_000);
+  });
 
   it('goes on while its threads read for longer than a connection that nobody uses is kept', async () => {
     // pg closes these after ten seconds; threads keep no process from ending, nor does what it waits for
@@ -289,13 +289,13 @@ describe('truetrail verify', () => {
     const ended = await run(slow, 'main');
     expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('main: valid; 50 of 50 events read') });
     await slow.drop();
-  }, 120_000);
+  });
 
   it('says which ledger there is not', async () => {
     const ended = await run(database, 'desk-9');
     expect(ended).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('There is no ledger desk-9') });
     expect(await run(database, '--deep')).toMatchObject({ code: 3, stdout: '' });
-  }, 120_000);
+  });
 
   it('has found nothing, and says so by its exit code, where store or database are away', async () => {
     const away = await truetrail(
@@ -314,5 +314,5 @@ describe('truetrail verify', () => {
     const unreachable = database.serviceUrl.replace(/:\d+\//, ':9/');
     const ended = await truetrail({ DATABASE_URL: unreachable, ARCHIVE_URL: 'off', DATABASE_WAIT: '0s' }, 'verify');
     expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('ECONNREFUSED') });
-  }, 120_000);
+  });
 });

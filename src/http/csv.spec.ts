@@ -1,4 +1,5 @@
 import { CsvError, csvLine, readCsv } from './csv.js';
+import { cpuMsOf } from '../../test/support/cpu-time.js';
 
 const ALL = { records: Infinity, fields: Infinity, characters: Infinity };
 const cells = (text: string): string[][] => readCsv(text, ALL).map((record) => record.cells);
@@ -48,13 +49,14 @@ describe('a CSV text', () => {
 
   it.each(['\n', '\r\n', ',', '"', '""\n', 'a\n', '"\n'])('of millions of %j is read in no time', (piece) => {
     const text = piece.repeat((4 * 1024 * 1024) / piece.length);
-    const began = performance.now();
-    try {
-      readCsv(text, { records: 10_000, fields: 100, characters: 10_000 });
-    } catch (error) {
-      expect(error).toBeInstanceOf(CsvError);
-    }
-    expect(performance.now() - began).toBeLessThan(2_500);
+    const cost = cpuMsOf(() => {
+      try {
+        readCsv(text, { records: 10_000, fields: 100, characters: 10_000 });
+      } catch (error) {
+        expect(error).toBeInstanceOf(CsvError);
+      }
+    });
+    expect(cost).toBeLessThan(2_500);
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { judgeChanges, type Known } from './change-context.js';
 import type { Change } from './change.js';
 import { KINDS } from './kinds.js';
 import { MAX_FILE_CHANGES } from './reference-file.js';
+import { cpuMsOf } from '../../test/support/cpu-time.js';
 
 const kind = (name: string) => KINDS.find((each) => each.name === name)!;
 const NOTHING: Known = { changesOf: () => [], has: () => false, changesOfOther: () => [] };
@@ -20,9 +21,9 @@ describe('changes of a file are judged', () => {
     );
     const again = versions[5_000]!;
     const afterAGap = change('MM7', MAX_FILE_CHANGES, { version: 'x', name: 'Other', purpose: 'both' });
-    const began = performance.now();
-    const judged = judgeChanges(kind('algorithm'), [...versions, again, afterAGap], NOTHING);
-    expect(performance.now() - began).toBeLessThan(5_000); // it keeps appends waiting
+    let judged: ReturnType<typeof judgeChanges> = [];
+    const cost = cpuMsOf(() => (judged = judgeChanges(kind('algorithm'), [...versions, again, afterAGap], NOTHING)));
+    expect(cost).toBeLessThan(5_000); // it keeps appends waiting
     expect(judged.slice(0, -2).every(({ isKnown, mistakes }) => !isKnown && mistakes.length === 0)).toBe(true);
     expect(judged.at(-2)).toEqual({ isKnown: true, mistakes: [] });
     expect(judged.at(-1)).toMatchObject({ isKnown: false, mistakes: [{ rule: 'unique-over-time' }] });
@@ -34,9 +35,8 @@ describe('changes of a file are judged', () => {
     const instruments = Array.from({ length: 2_000 }, (_, i) =>
       change(`I-${i}`, 2 * i, { name: 'x', venue: i % 2 === 0 ? 'XETR' : 'XLON' }, 2 * i + 1),
     );
-    const began = performance.now();
-    const judged = judgeChanges(kind('instrument'), instruments, known);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    let judged: ReturnType<typeof judgeChanges> = [];
+    expect(cpuMsOf(() => (judged = judgeChanges(kind('instrument'), instruments, known)))).toBeLessThan(5_000);
     expect(judged.map(({ mistakes }) => mistakes.length)).toEqual(instruments.map((_, i) => i % 2));
   });
 });

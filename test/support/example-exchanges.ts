@@ -21,6 +21,7 @@ export interface Asked {
 const NO_TEXT =
   /^(application\/(schema\+json|zip|octet-stream|timestamp-reply|vnd\.openxmlformats-officedocument\.spreadsheetml\.sheet)|text\/html|\*\/\*)$/;
 const PROBLEM = 'application/problem+json';
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 interface Operation {
   method: 'get' | 'post' | 'put' | 'delete';
@@ -162,10 +163,12 @@ export class ExampleExchanges {
   private requireSame(at: string, example: unknown, sent: unknown): void {
     const replaced = (value: unknown): unknown =>
       typeof value === 'string'
-        ? [...this.today].reduce(
-            (text, [before, now]) => (before.length < 12 ? text : text.replaceAll(before, now)),
-            value,
-          )
+        ? DAY.test(value)
+          ? (this.today.get(value) ?? value) // the first day of a month that goes with the calendar
+          : [...this.today].reduce(
+              (text, [before, now]) => (before.length < 12 ? text : text.replaceAll(before, now)),
+              value,
+            )
         : Array.isArray(value)
           ? value.map(replaced)
           : value !== null && typeof value === 'object'
