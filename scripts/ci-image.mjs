@@ -1,7 +1,8 @@
 // What CI asks of the image, in containers and without a cluster:
 //   node scripts/ci-image.mjs IMAGE ADMIN_URL CA HELM
 // ADMIN_URL is a PostgreSQL on this machine, with nothing of Truetrail in it, that takes TLS alone by a certificate of the
-// file CA. What the chart renders for it runs as it is, but for what podman 4 cannot do: see `played`.
+// file CA; the AWS_* variables are of an S3 with Object Lock. What the chart renders runs as it is, but for what podman 4
+// cannot do: see `played`.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -26,6 +27,7 @@ const [image, adminUrl, caFile, helm] = process.argv.slice(2);
 const RELEASE = 'ci';
 const URL_BASE = 'http://127.0.0.1:3000';
 const METRICS = 'http://127.0.0.1:9464/metrics';
+const ARCHIVE_URL = `s3://truetrail-ci-${randomBytes(4).toString('hex')}/trail`;
 const API_KEY = randomBytes(24).toString('base64url');
 const READY_TIMEOUT_MS = 90_000;
 const EVENT = {
@@ -62,6 +64,7 @@ chmodSync(folder, 0o755);
 try {
   const passwords = await prepareDatabase();
   prepareSecrets(passwords);
+  makeBucket();
   lookInside();
   const documents = render();
   migrates(documents);
@@ -70,7 +73,7 @@ try {
   await isRecovered(documents);
 } finally {
   tried('kube', 'play', '--down', manifest);
-  for (const name of ['truetrail-database', 'truetrail-first-key']) tried('secret', 'rm', name);
+  for (const name of Object.keys(secretData)) tried('secret', 'rm', name);
   rmSync(folder, { recursive: true, force: true });
 }
 console.log(failed === 0 ? 'the image holds' : `${failed} failures`);
@@ -105,6 +108,10 @@ function prepareSecrets({ owner, app }) {
     `postgres://truetrail_${user}:${password}@${host}/truetrail?sslmode=verify-full&sslrootcert=/etc/truetrail/database-ca/ca.crt`;
   makeSecret('truetrail-database', { url: url('app', app), 'owner-url': url('owner', owner) });
   makeSecret('truetrail-first-key', { 'api-key': API_KEY });
+  makeSecret('truetrail-s3', {
+    'access-key-id': process.env.AWS_ACCESS_KEY_ID,
+    'secret-access-key': process.env.AWS_SECRET_ACCESS_KEY,
+  });
   mkdirSync(join(folder, 'truetrail-database-ca'));
   copyFileSync(caFile, join(folder, 'truetrail-database-ca', 'ca.crt'));
   chmodSync(join(folder, 'truetrail-database-ca', 'ca.crt'), 0o644);
@@ -125,6 +132,16 @@ function makeSecret(name, data) {
   const encoded = Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')]);
   writeFileSync(file, JSON.stringify(Object.fromEntries(encoded)), { mode: 0o600 });
   podman('secret', 'create', name, file);
+}
+
+/** As docs/installation.md has it. */
+function makeBucket() {
+  const variables = ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+  const made = tried(
+    ...['run', '--rm', ...RESTRICTED, ...variables.flatMap((name) => ['-e', name])],
+    ...[image, 'truetrail', 'archive', 'create-bucket', ARCHIVE_URL],
+  );
+  expect(made.status === 0, `makes the bucket of the archive: ${lastLine(made.status === 0 ? made.stdout : made.stderr)}`);
 }
 
 function lookInside() {
@@ -168,18 +185,17 @@ function render() {
     replicaCount: 1,
     settings: {
       LOG_ORIGIN: 'ci.example/truetrail',
-      ARCHIVE_URL: 'file:/archive',
+      ARCHIVE_URL,
       CHECKPOINT_SCHEDULE: '*/2 * * * * *',
+    },
+    aws: {
+      ...{ region: process.env.AWS_REGION, endpoint: process.env.AWS_ENDPOINT_URL_S3 },
+      existingSecret: 'truetrail-s3',
     },
     database: { caSecret: 'truetrail-database-ca' },
     bootstrapApiKey: { existingSecret: 'truetrail-first-key' },
     maintenance: { command: ['truetrail', 'recover'] },
-    // an archive that is there when the pod is not
-    extraVolumes: [{ name: 'archive', hostPath: { path: join(folder, 'archive'), type: 'Directory' } }],
-    extraVolumeMounts: [{ name: 'archive', mountPath: '/archive' }],
   };
-  mkdirSync(join(folder, 'archive'));
-  chmodSync(join(folder, 'archive'), 0o777);
   writeFileSync(join(folder, 'values.json'), JSON.stringify(values));
   const text = execFileSync(helm, [
     'template',
@@ -328,7 +344,11 @@ async function isRecovered(documents) {
     const lost = Array.from({ length: 5 }, () => randomUUID());
     for (const id of lost) await request('POST', '/v1/ledgers/main/events', { ...EVENT, event_id: id });
     expect(await isSigned(lost.at(-1)), 'signs what is recorded after the backup');
-    expect(await isArchived(lost.at(-1)), 'archives it');
+    const archived = await archivedObject(lost.at(-1));
+    expect(
+      archived?.version_id !== undefined && Date.parse(archived.retain_until) > Date.now(),
+      `archives it in S3, locked until ${archived?.retain_until}`,
+    );
     tried('kube', 'play', '--down', manifest);
     await admin.query('DROP DATABASE truetrail WITH (FORCE)');
     await admin.query('ALTER DATABASE truetrail_backup RENAME TO truetrail');
@@ -415,13 +435,15 @@ async function isSigned(eventId) {
   return false;
 }
 
-async function isArchived(eventId) {
+/** The first object that an event is in, or undefined. */
+async function archivedObject(eventId) {
   for (const until = Date.now() + READY_TIMEOUT_MS; Date.now() < until; await pause(1_000)) {
     await request('POST', '/v1/jobs/archive-export/runs');
     const answer = await request('GET', `/v1/ledgers/main/events/${eventId}/archive`);
-    if ((await answer.json()).objects?.length > 0) return true;
+    const { objects } = await answer.json();
+    if (objects?.length > 0) return objects[0];
   }
-  return false;
+  return undefined;
 }
 
 function request(method, path, body) {
