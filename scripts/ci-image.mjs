@@ -141,7 +141,10 @@ function makeBucket() {
     ...['run', '--rm', ...RESTRICTED, ...variables.flatMap((name) => ['-e', name])],
     ...[image, 'truetrail', 'archive', 'create-bucket', ARCHIVE_URL],
   );
-  expect(made.status === 0, `makes the bucket of the archive: ${lastLine(made.status === 0 ? made.stdout : made.stderr)}`);
+  expect(
+    made.status === 0,
+    `makes the bucket of the archive: ${lastLine(made.status === 0 ? made.stdout : made.stderr)}`,
+  );
 }
 
 function lookInside() {
