@@ -54,7 +54,7 @@ const WORK = {
   verification: async (trail, { verify }) => (await verify(trail)).checked,
   export: async (trail, { runExport }) => (await runExport(trail)).events,
   proofs: async (trail) => {
-    const ids = trail.proofIds ?? (trail.proofIds = await randomEventIds(trail, 2_000));
+    const ids = trail.proofIds ?? (trail.proofIds = await randomEventIds(trail, 20_000));
     await trail.withConnections(1, async ([connection]) => {
       for (let i = 0; i < 500; i++) await proveEvent(connection, ids[Math.floor(Math.random() * ids.length)]);
     });
