@@ -3,6 +3,7 @@ import { BANK, FIRM, TRANSACTION_REFERENCE } from './reports/made-transactions.j
 import { Days } from './reports/plain-ageing.js';
 import { startService, type TestService } from './support/app.js';
 import { query } from './support/keys.js';
+import { SUBMISSIONS, submitted, type ShownSubmission } from './support/submissions.js';
 import { whenOver } from './support/verification.js';
 
 const AGEING = '/v1/ledgers/main/reports/transaction-ageing';
@@ -269,6 +270,56 @@ describe('whose holidays count for which firm', () => {
       const location = await keptBefore(unmade);
       const run = await whenOver<{ status: string; error: string }>(service, location);
       expect(run).toMatchObject({ status: 'failed', error: expect.stringContaining('not in version 4') });
+    });
+  });
+
+  describe('a submission', () => {
+    const shown = async (by: TestService, location: string) => (await by.http().get(location).expect(200)).body;
+
+    it('says who sends its files to whom, by the settings under which it was asked for', async () => {
+      for (const [firm, parties] of [
+        [FIRM, { sender: 'TF', receiver: 'FR' }],
+        [BANK, { sender: 'BK', receiver: 'DE' }],
+      ] as const) {
+        const asked = await service
+          .http()
+          .post(SUBMISSIONS)
+          .send({ ...PERIOD, executing_entity: firm })
+          .expect(202);
+        expect(asked.body).toMatchObject(parties);
+        const location = asked.headers.location!;
+        const run = await whenOver<ShownSubmission>(service, location);
+        expect(run).toMatchObject({ ...parties, status: 'done', records: '5' });
+        // whichever replica made them
+        expect(run.files[0]!.message_id).toMatch(new RegExp(`^${parties.sender}_DATTRA_${parties.receiver}_000001`));
+        // whatever is set since
+        for (const replica of [moved, bare]) {
+          expect(await shown(replica, location)).toMatchObject(parties);
+          const { body } = await replica.http().get(SUBMISSIONS).expect(200);
+          expect(body.submissions[0]).toMatchObject(parties);
+        }
+      }
+    });
+
+    it('says it where there was nothing to send', async () => {
+      const run = await submitted(moved, PERIOD, { executing_entity: FIRM });
+      expect(run).toMatchObject({ status: 'done', files: [], act: null, sender: 'XX', receiver: 'DE' });
+    });
+
+    it('of an older release says what its act says, and nothing where that does not say it', async () => {
+      const { body } = await service.http().get(SUBMISSIONS).expect(200);
+      const ofBank = (body.submissions as { id: string; executing_entity: string }[]).find(
+        (each) => each.executing_entity === BANK,
+      )!;
+      const without = `SET sender = NULL, receiver = NULL WHERE id = '${ofBank.id}'`;
+      await query(service.database, `UPDATE reporting_runs ${without}`);
+      const location = `${SUBMISSIONS}/${ofBank.id}`;
+      expect(await shown(service, location)).toMatchObject({ sender: 'BK', receiver: 'DE' });
+      await query(
+        service.database,
+        `UPDATE reporting_acts SET summary = summary - 'sender' - 'receiver' WHERE subject = '${ofBank.id}'`,
+      );
+      expect(await shown(service, location)).toMatchObject({ sender: null, receiver: null, status: 'done' });
     });
   });
 });
