@@ -36,6 +36,7 @@ import { ReadTablesOfKeys1797650067000 } from './1797650067000-read-tables-of-ke
 import { KeepUnrecordedRecoveries1797663245000 } from './1797663245000-keep-unrecorded-recoveries.js';
 import { KeepUnrecordedCloses1797671357000 } from './1797671357000-keep-unrecorded-closes.js';
 import { KeepLateExecutions1797698437000 } from './1797698437000-keep-late-executions.js';
+import { KeepPartiesOfSubmissions1797704113000 } from './1797704113000-keep-parties-of-submissions.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -77,4 +78,5 @@ export const MIGRATIONS = [
   KeepUnrecordedRecoveries1797663245000,
   KeepUnrecordedCloses1797671357000,
   KeepLateExecutions1797698437000,
+  KeepPartiesOfSubmissions1797704113000,
 ];

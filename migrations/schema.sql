@@ -1638,6 +1638,8 @@ CREATE TABLE reporting_runs (
   progress_at timestamp with time zone,
   finished_at timestamp with time zone,
   expires_at timestamp with time zone,
+  sender text,
+  receiver text,
   CONSTRAINT reporting_runs_pkey PRIMARY KEY (id),
   CONSTRAINT reporting_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
   CONSTRAINT reporting_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
@@ -1662,6 +1664,10 @@ COMMENT ON COLUMN reporting_runs.sha256 IS 'Of the whole zip';
 COMMENT ON COLUMN reporting_runs.packed_bytes IS 'What its pieces take';
 
 COMMENT ON COLUMN reporting_runs.progress_at IS 'Last sign of life; a run silent for long is begun again by another replica';
+
+COMMENT ON COLUMN reporting_runs.sender IS 'Who sends its files, as it stood when it was asked for; null of runs older than this column';
+
+COMMENT ON COLUMN reporting_runs.receiver IS 'Which authority gets them; null of runs older than this column';
 
 CREATE INDEX reporting_runs_expires_idx ON public.reporting_runs USING btree (expires_at) WHERE (status = 'done'::text);
 

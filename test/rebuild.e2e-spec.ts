@@ -53,7 +53,7 @@ const REPORTED: Record<string, string> = {
   advices: 'SELECT * FROM reporting_advices ORDER BY maker, number',
   notes: 'SELECT * FROM reporting_notes ORDER BY maker, transaction_reference',
   progress: 'SELECT * FROM reporting_progress ORDER BY ledger',
-  submissions: `SELECT id, ledger, executing_entity, parameters, as_of, requested_by, rows, bytes, sha256, status, created_at
+  submissions: `SELECT id, ledger, executing_entity, sender, receiver, parameters, as_of, requested_by, rows, bytes, sha256, status, created_at
                   FROM reporting_runs WHERE id IN (SELECT subject::uuid FROM reporting_acts WHERE kind = 'submission')
                   ORDER BY created_at`,
 };

@@ -158,7 +158,7 @@ export const SETTINGS = {
     pattern: PARTY_FORM,
     accepts: '1 to 20 letters and digits',
     fallbackText: 'none: transaction reports are submitted of firms alone whose entry says it',
-    why: 'Which authority gets them, in their headers and names, where the entry of the firm has no report_receiver: mostly the code of its country.',
+    why: 'Which authority gets them, in their headers and names, and whose days off count for deadlines, where the entry of the firm has no report_receiver: mostly the code of its country.',
   }),
   REPORTING_FILE_NAME: text({
     pattern: PATTERN_FORM,

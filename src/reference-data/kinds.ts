@@ -219,7 +219,7 @@ export const KINDS: readonly Kind[] = [
         'report_receiver',
         REPORT_PARTY,
         'FR',
-        'which authority gets them, and whose days off count; left out: REPORTING_RECEIVER, and what is a day off of every authority',
+        'which authority gets them, and whose days off count; left out: the setting REPORTING_RECEIVER',
       ),
       field(
         'report_file_name',
@@ -440,7 +440,7 @@ export const KINDS: readonly Kind[] = [
         'receivers',
         REPORT_PARTIES,
         'DE FR',
-        'the authorities whose day off it is, as report_receiver of legal entities has them, with blanks between them; left out: every one',
+        'the authorities whose day off it is, as report_receiver of legal entities or REPORTING_RECEIVER has them, with blanks between them; left out: every one',
       ),
     ],
   },

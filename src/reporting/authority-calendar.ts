@@ -4,8 +4,8 @@ import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import type { ReportRun } from '../reports/report.js';
 import { REFERENCE_AS_OF } from '../reports/with-reference-data.js';
 import { ReportingCalendar } from '../transaction-reports/reporting-calendar.js';
-import { firmSettings } from './firm-settings.js';
-import { AT, TIME_ZONE } from './reporting-parameters.js';
+import { firmSettings, type FirmSettings } from './firm-settings.js';
+import { AT, NONE, RECEIVER, TIME_ZONE } from './reporting-parameters.js';
 
 const HOLIDAY = 'authority-holiday';
 
@@ -16,10 +16,10 @@ interface Holiday {
 }
 
 /**
- * The days of the authorities of some firms: a time zone, and the holidays of the reference data up to the run's revision.
- * The zone is that of the firm's entry, or that of the run. A holiday is one that is valid on its own day, and of every
- * authority or of the one that the entry names. Throws invalid-parameter where a firm has no zone, or holidays leave no
- * working day.
+ * The days of the authorities of some firms, by which every deadline is reckoned: a time zone, and the holidays of the
+ * reference data up to the run's revision. Zone and authority are those of the firm's entry, and what that does not say
+ * those of the run. A holiday is one that is valid on its own day, and of every authority or of this one. Throws
+ * invalid-parameter where a firm has no zone, or holidays leave no working day.
  */
 export class AuthorityCalendars {
   private readonly calendars = new Map<string, ReportingCalendar>();
@@ -27,7 +27,8 @@ export class AuthorityCalendars {
   private constructor(
     private readonly timelines: ReferenceTimelines,
     private readonly holidays: readonly Holiday[],
-    private readonly timeZone: string | undefined,
+    /** of firms whose entry says none */
+    private readonly ofRun: Pick<FirmSettings, 'receiver' | 'timeZone'>,
   ) {}
 
   static async read(
@@ -48,7 +49,10 @@ export class AuthorityCalendars {
     const at = run.parameters[AT]!;
     for (const firm of firms) firmSettings(timelines, firm, at);
     await timelines.readWanted();
-    const calendars = new AuthorityCalendars(timelines, holidays, run.parameters[TIME_ZONE]);
+    const calendars = new AuthorityCalendars(timelines, holidays, {
+      receiver: givenIn(run.parameters[RECEIVER]),
+      timeZone: givenIn(run.parameters[TIME_ZONE]),
+    });
     for (const firm of firms) calendars.of(firm, at);
     return calendars;
   }
@@ -60,9 +64,9 @@ export class AuthorityCalendars {
 
   /** By which a report of one of these firms of what was executed at a time is due. */
   of(firm: string, time: string): ReportingCalendar {
-    const { receiver, timeZone = this.timeZone } = firmSettings(this.timelines, firm, time);
+    const { receiver = this.ofRun.receiver, timeZone = this.ofRun.timeZone } = firmSettings(this.timelines, firm, time);
     if (timeZone === undefined) {
-      const rest = `is required: this installation has no REPORTING_TIME_ZONE, and legal entity ${firm} no report_time_zone`;
+      const rest = `is required: legal entity ${firm} has no report_time_zone, and nobody says one for the installation (REPORTING_TIME_ZONE)`;
       throw invalidParameters([queryError(TIME_ZONE, 'required', rest)]);
     }
     const name = `${timeZone} ${receiver ?? ''}`;
@@ -77,6 +81,11 @@ export class AuthorityCalendars {
     }
     return calendar;
   }
+}
+
+/** What a parameter says; runs of releases before it have none of that name. */
+function givenIn(parameter: string | undefined): string | undefined {
+  return parameter === NONE ? undefined : parameter;
 }
 
 /** Holidays that leave no working day are a mistake that somebody can mend. */

@@ -42,6 +42,11 @@ export class ReconciliationRequestDto extends PeriodRequestDto {
   reporting_as_of?: string;
   @ApiPropertyOptional({ description: 'Of the authority; REPORTING_TIME_ZONE when left out', example: 'Europe/Paris' })
   time_zone?: string;
+  @ApiPropertyOptional({
+    description: 'Authority whose days off count; REPORTING_RECEIVER when left out',
+    example: 'FR',
+  })
+  receiver?: string;
   @ApiPropertyOptional({ description: 'Revision of the reference data', example: '12' })
   reference_as_of?: string;
   @ApiPropertyOptional({ enum: REPORT_FORMATS.map(({ name }) => name), example: 'csv' })

@@ -176,10 +176,12 @@ async function keepRun(
     as_of: asOf,
     files,
     zip,
+    sender = null,
+    receiver = null,
   } = summary as SubmissionSummary;
   const records = files.reduce((sum, file) => sum + Number(file.new) + Number(file.cancelled), 0);
   await insertRunOfAct(client, {
     ...{ id, ledger, executingEntity, parameters, asOf: BigInt(asOf), madeBy: 'not known any more' },
-    ...{ requestedBy: principal, createdAt, records, bytes: Number(zip.bytes), sha256: zip.sha256 },
+    ...{ sender, receiver, requestedBy: principal, createdAt, records, bytes: Number(zip.bytes), sha256: zip.sha256 },
   });
 }

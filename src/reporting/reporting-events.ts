@@ -105,9 +105,9 @@ export interface SubmissionSummary extends JsonObject {
   executing_entity: string;
   parameters: Record<string, string>;
   as_of: string;
-  /** who sent its files to which authority: their numbers are of these two */
-  sender: string;
-  receiver: string;
+  /** who sent its files to which authority: their numbers are of these two; acts of the first releases do not say it */
+  sender?: string;
+  receiver?: string;
   /** numbers of files, where there are any */
   first_file?: string;
   last_file?: string;

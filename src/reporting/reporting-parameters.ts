@@ -1,3 +1,4 @@
+import { PARTY_FORM } from '../config/message-id.js';
 import { isTimeZone } from '../config/settings.js';
 import { parseTimestamp, TimestampError } from '../integrity/timestamp.js';
 import type { ReportParameter } from '../reports/report.js';
@@ -5,6 +6,9 @@ import type { ReportParameter } from '../reports/report.js';
 export const REPORTING_AS_OF = 'reporting_as_of';
 export const AT = 'at';
 export const TIME_ZONE = 'time_zone';
+export const RECEIVER = 'receiver';
+/** Of a run for which neither who asked nor the installation said one, so that no setting made later changes it. No party and no zone is called so. */
+export const NONE = '-';
 
 export const REPORTING_AS_OF_PARAMETER: ReportParameter = {
   name: REPORTING_AS_OF,
@@ -38,12 +42,23 @@ export const STANDING_PARAMETERS: readonly ReportParameter[] = [
   {
     name: TIME_ZONE,
     description:
-      'Time zone of the authority, of the IANA list, of firms whose entry has no report_time_zone; REPORTING_TIME_ZONE when left out',
+      'Time zone of the authority, of the IANA list, of firms whose entry has no report_time_zone; REPORTING_TIME_ZONE when left out, and - where there is none',
     example: 'Europe/Paris',
     required: false,
     mistake: (value) =>
-      isTimeZone(value)
+      value === NONE || isTimeZone(value)
         ? undefined
-        : { rule: 'time-zone', rest: 'must be a time zone of the IANA list, as Europe/Paris' },
+        : { rule: 'time-zone', rest: 'must be a time zone of the IANA list, as Europe/Paris, or - for none' },
+  },
+  {
+    name: RECEIVER,
+    description:
+      'Authority whose days off count, besides those of every one, for firms whose entry has no report_receiver; REPORTING_RECEIVER when left out, and - where there is none',
+    example: 'FR',
+    required: false,
+    mistake: (value) =>
+      value === NONE || PARTY_FORM.test(value)
+        ? undefined
+        : { rule: 'report-party', rest: 'must have 1 to 20 letters and digits, or be - for none' },
   },
 ];

@@ -7,9 +7,9 @@ import { parseTimestamp } from '../integrity/timestamp.js';
 import type { Report, VersionedTable } from '../reports/report.js';
 import { ReportingBook } from './reporting-book.js';
 import * as sql from './reporting-book.sql.js';
-import { AT, REPORTING_AS_OF, TIME_ZONE } from './reporting-parameters.js';
+import { AT, NONE, RECEIVER, REPORTING_AS_OF, TIME_ZONE } from './reporting-parameters.js';
 
-/** Fixes runs of reports that ask what was sent and answered: to an act, an instant and a time zone. */
+/** Fixes runs of reports that ask what was sent and answered: to an act, an instant, and an authority with its time zone. */
 @Injectable()
 export class ReportingStanding {
   constructor(
@@ -20,7 +20,7 @@ export class ReportingStanding {
 
   /**
    * What a run adds to its parameters and tables, so that the same question gets the same answer whatever was sent,
-   * answered or set since. Left out, `at` is now, or the time of the event at `as_of` where that was asked for
+   * answered or set since: of firms whose entry says no zone and no receiver those of the installation. Left out, `at` is now, or the time of the event at `as_of` where that was asked for
    * (`recordedAt`); and the last act counts, or the last one up to an `at` that was not left out. Throws
    * invalid-parameter for an act that is yet to come.
    */
@@ -45,17 +45,12 @@ export class ReportingStanding {
       parameters: {
         ...(asks(AT) ? { [AT]: at } : {}),
         [REPORTING_AS_OF]: String(act),
-        ...(asks(TIME_ZONE) ? this.zone(parameters) : {}),
+        ...(asks(TIME_ZONE) ? { [TIME_ZONE]: parameters[TIME_ZONE] ?? this.config.REPORTING_TIME_ZONE ?? NONE } : {}),
+        ...(asks(RECEIVER) ? { [RECEIVER]: parameters[RECEIVER] ?? this.config.REPORTING_RECEIVER ?? NONE } : {}),
       },
       tables: place
         ? [{ name: 'transaction-reporting', version: `${act} (event ${place.sequence} of ${place.ledger})` }]
         : [],
     };
-  }
-
-  /** Of firms whose entry says none; where nobody says one, such firms have none. */
-  private zone(parameters: Parameters): Parameters {
-    const zone = parameters[TIME_ZONE] ?? this.config.REPORTING_TIME_ZONE;
-    return zone === undefined ? {} : { [TIME_ZONE]: zone };
   }
 }

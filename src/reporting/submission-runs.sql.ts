@@ -14,6 +14,9 @@ export interface StoredRun {
   id: string;
   ledger: string;
   executing_entity: string;
+  /** who sends its files to which authority; null of runs of releases that kept them with the act alone */
+  sender: string | null;
+  receiver: string | null;
   /** canonical; with as_of, what it is made of */
   parameters: Parameters;
   as_of: string;
@@ -34,7 +37,7 @@ export interface StoredRun {
 
 const time = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
-const COLUMNS = `id, ledger, executing_entity, parameters, as_of, made_by, status, decided_by, rows, bytes,
+const COLUMNS = `id, ledger, executing_entity, sender, receiver, parameters, as_of, made_by, status, decided_by, rows, bytes,
   encode(sha256, 'hex') AS sha256, error, requested_by,
   ${['created_at', 'started_at', 'finished_at'].map(time).join(', ')}`;
 
@@ -49,6 +52,8 @@ export interface NewRun {
   id: string;
   ledger: string;
   executingEntity: string;
+  sender: string | null;
+  receiver: string | null;
   parameters: Parameters;
   asOf: bigint;
   madeBy: string;
@@ -57,12 +62,13 @@ export interface NewRun {
 
 export async function insertRun(pool: pg.Pool, run: NewRun): Promise<StoredRun> {
   const { rows } = await pool.query<Row>(
-    `INSERT INTO reporting_runs (id, ledger, executing_entity, parameters, as_of, made_by, requested_by, status, created_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', trail_now())
+    `INSERT INTO reporting_runs (id, ledger, executing_entity, parameters, as_of, made_by, requested_by, sender, receiver,
+                                 status, created_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', trail_now())
        RETURNING ${COLUMNS}`,
     [
       ...[run.id, run.ledger, run.executingEntity, JSON.stringify(run.parameters), String(run.asOf)],
-      ...[run.madeBy, run.requestedBy],
+      ...[run.madeBy, run.requestedBy, run.sender, run.receiver],
     ],
   );
   return runOf(rows[0]!);
@@ -82,7 +88,7 @@ export async function fixRun(
 /** What is known of a run by its act alone. */
 export type RunOfAct = Pick<
   NewRun,
-  'id' | 'ledger' | 'executingEntity' | 'parameters' | 'asOf' | 'madeBy' | 'requestedBy'
+  'id' | 'ledger' | 'executingEntity' | 'sender' | 'receiver' | 'parameters' | 'asOf' | 'madeBy' | 'requestedBy'
 > & {
   /** canonical */
   createdAt: string;
@@ -101,14 +107,15 @@ export type RunOfAct = Pick<
 export async function insertRunOfAct(client: pg.ClientBase, run: RunOfAct): Promise<void> {
   await client.query(
     `INSERT INTO reporting_runs (id, ledger, executing_entity, parameters, as_of, made_by, requested_by, status, rows,
-                                 created_at, bytes, sha256)
-       SELECT $1, ledger, $3, $4, $5, $6, $7, 'done', $8, $9, $10, decode($11, 'hex')
+                                 created_at, bytes, sha256, sender, receiver)
+       SELECT $1, ledger, $3, $4, $5, $6, $7, 'done', $8, $9, $10, decode($11, 'hex'), $12, $13
          FROM ledgers WHERE ledger = $2
        ON CONFLICT (id) DO UPDATE SET status = 'queued', attempts = 0, error = NULL, finished_at = NULL
          WHERE reporting_runs.status = 'failed'`,
     [
       ...[run.id, run.ledger, run.executingEntity, JSON.stringify(run.parameters), String(run.asOf), run.madeBy],
       ...[run.requestedBy, run.records, run.createdAt, run.bytes, run.sha256],
+      ...[run.sender, run.receiver],
     ],
   );
 }

@@ -6,6 +6,7 @@ import { UNSENT } from '../transaction-reports/submission-plan.js';
 import { OVER } from './report-notes.js';
 import type { RecordedAct } from './reporting-book.sql.js';
 import { CANCEL_UNDERIVED, CORRECT_DIFFERING, REPEAT_REJECTED } from './submission-request.js';
+import type { SubmissionSummary } from './reporting-events.js';
 import type { Decision, StoredRun } from './submission-runs.sql.js';
 import type { SentReport } from './submissions.js';
 
@@ -54,6 +55,16 @@ class SubmittedFileDto {
 export class SubmissionDto extends OmitType(KeptRunDto, ['expires_at']) {
   @ApiProperty({ example: '529900G3SW56SHYNPR95' })
   executing_entity: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description:
+      'Who sends its files, by which they are named and numbered, as it stood when it was asked for; null where a release that did not keep it was asked',
+    example: 'TF',
+  })
+  sender: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'Which authority gets them; as sender', example: 'FR' })
+  receiver: string | null;
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, example: { from_date: '2026-06-02' } })
   parameters: Record<string, string>;
   @ApiProperty({ type: String, nullable: true, description: 'Records in its files, once they are made', example: '13' })
@@ -184,8 +195,22 @@ export class DecisionListDto {
 export function shownSubmission(run: StoredRun, act: RecordedAct | undefined): SubmissionDto {
   const { id, ledger, executing_entity, parameters, as_of, status, rows: records, bytes, sha256, error } = run;
   const { requested_by, created_at, started_at, finished_at } = run;
+  const { sender = run.sender, receiver = run.receiver } = (act?.summary ?? {}) as Partial<SubmissionSummary>;
   return {
-    ...{ id, ledger, executing_entity, parameters: { ...parameters }, as_of, status, records, bytes, sha256, error },
+    ...{
+      id,
+      ledger,
+      executing_entity,
+      sender,
+      receiver,
+      parameters: { ...parameters },
+      as_of,
+      status,
+      records,
+      bytes,
+      sha256,
+      error,
+    },
     ...{ requested_by, created_at, started_at, finished_at },
     act: act ? String(act.act) : null,
     files: (act?.summary.files ?? []) as unknown as SubmittedFileDto[],

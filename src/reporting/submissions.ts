@@ -28,7 +28,7 @@ import { assertRoomForRun } from '../runs/open-runs.js';
 import { isReference } from '../transaction-reports/rules/formats.js';
 import { EXECUTING_ENTITY, onlyInvestmentFirm } from '../transaction-reports/transactions-report.js';
 import { fileMakingOf, sendingOf, type Sending } from './file-making.js';
-import { firmSettings } from './firm-settings.js';
+import { firmSettings, type FirmSettings } from './firm-settings.js';
 import { madeWith, SERVICE_BUILD } from './made-with.js';
 import { ReportingBook } from './reporting-book.js';
 import type { RecordedAct, SentRecord } from './reporting-book.sql.js';
@@ -138,12 +138,12 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const prepared = await this.reports.prepare(ledger, formatOf('json'), request);
     const { id, asOf, parameters } = prepared;
     const executingEntity = await this.executingEntityOf(ledger, parameters);
-    await this.sendingOf(ledger, executingEntity, parameters, new Date().toISOString());
+    const { sender, receiver } = await this.sendingOf(ledger, executingEntity, parameters, new Date().toISOString());
     const run = { id, ledger, executing_entity: executingEntity, parameters, as_of: String(asOf) };
     await this.records.run(run, caller.id);
     const madeBy = SERVICE_BUILD;
     const stored = await sql.insertRun(this.pool, {
-      ...{ id, ledger, executingEntity, parameters, asOf, madeBy, requestedBy: caller.id },
+      ...{ id, ledger, executingEntity, sender, receiver, parameters, asOf, madeBy, requestedBy: caller.id },
     });
     this.maker.wake();
     return stored;
@@ -159,15 +159,24 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     );
   }
 
-  /** As the reference data of a run have it for a time. Throws reporting-not-configured. */
-  private async sendingOf(ledger: string, firm: string, parameters: Parameters, time: string): Promise<Sending> {
+  /**
+   * As the reference data of a run have it for a time, but between those two whom whoever asked for it was told. Throws
+   * reporting-not-configured.
+   */
+  private async sendingOf(
+    ledger: string,
+    firm: string,
+    parameters: Parameters,
+    time: string,
+    told: Pick<FirmSettings, 'sender' | 'receiver'> = {},
+  ): Promise<Sending> {
     const timelines = new ReferenceTimelines(
       (work) => readPage(this.pool, this.config.READ_TIMEOUT, ledger, (client) => work(client)),
       BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
     );
     firmSettings(timelines, firm, time);
     await timelines.readWanted();
-    return sendingOf(this.config, firmSettings(timelines, firm, time));
+    return sendingOf(this.config, { ...firmSettings(timelines, firm, time), ...told });
   }
 
   /** Throws submission-not-found. */
@@ -243,7 +252,9 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     this.makings.set(run, making);
     if (act) return {}; // its files stand in the ledger
     const { period, parameters } = readReportRequest(SUBMISSION, making.parameters);
-    const sending = await this.sendingOf(run.ledger, run.executing_entity, parameters, run.created_at);
+    const { sender, receiver } = run;
+    const told = sender === null || receiver === null ? {} : { sender, receiver };
+    const sending = await this.sendingOf(run.ledger, run.executing_entity, parameters, run.created_at, told);
     making.sending = sending;
     const firstNumber = (await this.book.lastFileNumber(sending)) + 1;
     const plan = {

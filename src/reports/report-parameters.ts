@@ -72,6 +72,12 @@ export function parametersOf(report: AnyReport): DescribedParameter[] {
   return [...PERIOD, ...report.parameters.map(described), ...ALWAYS];
 }
 
+/** In the order in which they are read, whoever or whatever said them: with the same ones an answer has the same bytes. */
+export function inOrder(report: AnyReport, parameters: Parameters): Parameters {
+  const known = parametersOf(report).filter(({ name }) => parameters[name] !== undefined);
+  return Object.fromEntries(known.map(({ name }) => [name, parameters[name]!]));
+}
+
 function described({ mistake: _, ...parameter }: ReportParameter): DescribedParameter {
   return parameter;
 }

@@ -30,7 +30,7 @@ import { ReportReference } from './report-reference.js';
 import { ReportRunMaker } from './report-run-maker.js';
 import type { VersionedTable } from './report.js';
 import type { ReportFormat } from './report-formats.js';
-import type { ReportRequest } from './report-parameters.js';
+import { inOrder, type ReportRequest } from './report-parameters.js';
 import { deletedUpTo, type ReportRead } from './report-pieces.js';
 import * as sql from './report-runs.sql.js';
 import type { StoredRun } from './report-runs.sql.js';
@@ -116,7 +116,7 @@ export class ReportRuns implements OnModuleInit, OnModuleDestroy {
     const standing = await this.standing.of(report, parameters, asOfTime);
     return {
       ...{ id: uuidv7(), ledger, report: report.name, format: format.name, asOf, period, deleted },
-      ...{ parameters: { ...parameters, ...reference.parameters, ...standing.parameters } },
+      parameters: inOrder(report, { ...parameters, ...reference.parameters, ...standing.parameters }),
       reportVersion: report.version,
       tables: [
         ...(report.tables ?? []),

@@ -28,10 +28,13 @@ const millis = (time: string): number => Date.parse(time.replace(/(\.\d{3})\d+/,
 const plusDay = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
 
 /** The days of the authority, each looked at by itself. */
-class Days {
+export class Days {
   private readonly local: Intl.DateTimeFormat;
 
-  constructor(zone: string) {
+  constructor(
+    zone: string,
+    private readonly holidays: readonly string[] = [HOLIDAY],
+  ) {
     this.local = new Intl.DateTimeFormat('en-US', { timeZone: zone, dateStyle: 'short' });
   }
 
@@ -42,7 +45,7 @@ class Days {
   }
 
   isOff(day: string): boolean {
-    return day === HOLIDAY || [0, 6].includes(new Date(`${day}T12:00:00Z`).getUTCDay());
+    return this.holidays.includes(day) || [0, 6].includes(new Date(`${day}T12:00:00Z`).getUTCDay());
   }
 
   workingDayAfter(day: string): string {

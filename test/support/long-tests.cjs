@@ -53,6 +53,7 @@ module.exports = [
   'transaction-ageing.e2e-spec',
   'transaction-report-feedback.e2e-spec',
   'transaction-report-firms.e2e-spec',
+  'transaction-report-holidays.e2e-spec',
   'transaction-report-lives.e2e-spec',
   'transaction-report-oversight.e2e-spec',
   'transaction-report-real-data.e2e-spec',

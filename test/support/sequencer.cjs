@@ -70,6 +70,7 @@ const SECONDS = {
   'evidence-bundle.spec': 25,
   'order-history.e2e-spec': 24,
   'transaction-ageing.e2e-spec': 23,
+  'transaction-report-holidays.e2e-spec': 25,
   'transaction-ageing-firms.e2e-spec': 18,
   'transaction-report-settings.e2e-spec': 18,
   'evidence-runs.e2e-spec': 22,
