@@ -536,8 +536,8 @@ describe('a month at the end of its retention', () => {
   });
 
   it('is done once no early object has its events any more, and not begun while a hold keeps one', async () => {
-    await run('archive-export'); // what is yet to be exported would be locked for less than 80 days
-    const later = new Date(Date.now() + 80 * 86_400_000);
+    await run('archive-export'); // what is yet to be exported would be locked for less than 100 days
+    const later = new Date(Date.now() + 100 * 86_400_000);
     await moveTrailClock(admin, later);
     Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
     for (const job of ['partition-maintenance', 'archive-export', 'archive-verification']) await run(job);
@@ -615,7 +615,7 @@ describe('a month at the end of its retention', () => {
     const id = await approved(SECOND);
     expect(await run('month-deletion')).toMatchObject({ done: [firstOf(SECOND)] });
     await run('archive-export');
-    const later = new Date(Date.now() + 80 * 86_400_000);
+    const later = new Date(Date.now() + 100 * 86_400_000);
     await moveTrailClock(admin, later);
     Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
     for (const job of ['partition-maintenance', 'archive-export', 'archive-verification']) await run(job);
@@ -1010,7 +1010,7 @@ describe('what the first month says of retention', () => {
         await client.query(`UPDATE ledgers SET state = 'closed' WHERE ledger = '_service'`);
         await client.query(`SELECT create_ledger('_service-2', origin || '-2') FROM ledgers WHERE ledger = '_service'`);
       });
-      const later = new Date(Date.now() + 80 * 86_400_000);
+      const later = new Date(Date.now() + 100 * 86_400_000);
       await setClock(later);
       Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
       for (const job of ['partition-maintenance', 'archive-export', 'archive-verification']) await run(job);

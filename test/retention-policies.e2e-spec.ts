@@ -465,8 +465,8 @@ describe('early objects', () => {
     await run('archive-export');
     expect(await run('retention')).toMatchObject({ superseded: { removed: 0, left: [] } }); // locked
 
-    // 80 days later, for the database and for the store
-    const later = new Date(Date.now() + 80 * DAY_MS);
+    // 100 days later, for the database and for the store
+    const later = new Date(Date.now() + 100 * DAY_MS);
     await moveTrailClock(admin, later);
     await run('partition-maintenance'); // what the service recorded when it started is of the present month
     await run('archive-export');
@@ -518,7 +518,7 @@ describe('early objects', () => {
       await service.http().post('/v1/ledgers/main/events/batch').send({ events }).expect(201);
       await run('archive-export');
     }
-    const later = new Date(Date.now() + 80 * DAY_MS);
+    const later = new Date(Date.now() + 100 * DAY_MS);
     await moveTrailClock(admin, later);
     Object.assign(service.app.get(OBJECT_STORE), { now: () => later });
     await run('partition-maintenance');
