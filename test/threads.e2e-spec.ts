@@ -1,12 +1,14 @@
 import { jest } from '@jest/globals';
+import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import { ArchiveThread } from '../src/archive/archive-thread.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { query } from './support/keys.js';
 
 /** What is behind a thread's interface: which of the process's threads it is. */
 interface Carried {
-  thread: { carrier: { worker: { threadId: number } } };
+  thread: { carrier: { worker: Worker } };
 }
 
 describe('a thread', () => {
@@ -18,7 +20,8 @@ describe('a thread', () => {
 
   const made = (database: TestDatabase): ArchiveThread =>
     new ArchiveThread({ url: database.serviceUrl, lockTimeoutMs: 1_000 });
-  const idOf = (thread: ArchiveThread): number => (thread as unknown as Carried).thread.carrier.worker.threadId;
+  const workerOf = (thread: ArchiveThread): Worker => (thread as unknown as Carried).thread.carrier.worker;
+  const idOf = (thread: ArchiveThread): number => workerOf(thread).threadId;
 
   /** A task that needs the database, and fails there. */
   async function work(thread: ArchiveThread): Promise<void> {
@@ -40,9 +43,11 @@ describe('a thread', () => {
     return rows.map(([row]) => row!.count);
   }
 
-  async function vacated(): Promise<void> {
-    while ((await connections()).some((count) => count > 0)) await pause(20);
-    await pause(100); // and says so
+  /** Closes it, and waits for its thread to say that it is vacant. */
+  async function vacate(thread: ArchiveThread): Promise<void> {
+    const said = once(workerOf(thread), 'message');
+    await thread.close();
+    await said;
   }
 
   it('is had by one after another, each with a database of their own', async () => {
@@ -50,8 +55,8 @@ describe('a thread', () => {
     await work(first);
     expect(await connections()).toEqual([1, 0]);
     const id = idOf(first);
-    await first.close();
-    await vacated();
+    await vacate(first);
+    while ((await connections())[0]! > 0) await pause(20); // PostgreSQL's side of it ends a little later
     await work(second);
     expect(idOf(second)).toBe(id);
     expect(await connections()).toEqual([0, 1]);
@@ -60,8 +65,7 @@ describe('a thread', () => {
     const third = made(databases[0]!);
     await work(third);
     expect(idOf(third)).not.toBe(id); // the second still has it
-    await Promise.all([second.close(), third.close()]);
-    await vacated();
+    await Promise.all([vacate(second), vacate(third)]);
   });
 
   it('is ended when it is left at work, and nobody gets it then', async () => {
@@ -73,8 +77,7 @@ describe('a thread', () => {
     const next = made(databases[0]!);
     await work(next);
     expect(idOf(next)).not.toBe(id);
-    await next.close();
-    await vacated();
+    await vacate(next);
   });
 
   it('is ended when nobody has wanted it for ten seconds', async () => {
