@@ -37,6 +37,7 @@ import { KeepUnrecordedRecoveries1797663245000 } from './1797663245000-keep-unre
 import { KeepUnrecordedCloses1797671357000 } from './1797671357000-keep-unrecorded-closes.js';
 import { KeepLateExecutions1797698437000 } from './1797698437000-keep-late-executions.js';
 import { KeepPartiesOfSubmissions1797704113000 } from './1797704113000-keep-parties-of-submissions.js';
+import { ListMonthsThatHadLeft1797733800000 } from './1797733800000-list-months-that-had-left.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -79,4 +80,5 @@ export const MIGRATIONS = [
   KeepUnrecordedCloses1797671357000,
   KeepLateExecutions1797698437000,
   KeepPartiesOfSubmissions1797704113000,
+  ListMonthsThatHadLeft1797733800000,
 ];

@@ -918,6 +918,8 @@ COMMENT ON TABLE late_executions IS 'Archived events of orders that tell of an e
 
 COMMENT ON COLUMN late_executions.day IS 'The day of execution_time as it is stated, in the time zone in which it is stated';
 
+CREATE INDEX late_executions_sequence_idx ON public.late_executions USING btree (ledger, sequence, day);
+
 CREATE TRIGGER late_executions_refuse_row BEFORE DELETE OR UPDATE ON public.late_executions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE late_executions ENABLE ALWAYS TRIGGER late_executions_refuse_row;
@@ -1257,7 +1259,7 @@ COMMENT ON COLUMN months.retired_at IS 'Since when readers take it from the arch
 
 COMMENT ON COLUMN months.dropped_at IS 'Since when its table is gone';
 
-COMMENT ON COLUMN months.executions_listed_at IS 'Since when late_executions has what the month holds; null while it has not left';
+COMMENT ON COLUMN months.executions_listed_at IS 'Since when late_executions has what the month holds; null while it has not left, and where it had left before there was the list until the archive was read for it';
 
 GRANT SELECT ON months TO truetrail_service;
 
@@ -2938,6 +2940,37 @@ REVOKE ALL ON FUNCTION early_objects_of_month(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION early_objects_of_month(date) TO truetrail_service;
 
+CREATE OR REPLACE FUNCTION public.enter_late_executions(p_month date, p_ledger text, p_sequences bigint[], p_days text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      DECLARE
+        v_entered bigint;
+      BEGIN
+        PERFORM FROM months WHERE month = p_month AND state IN ('retired', 'dropped') AND executions_listed_at IS NULL
+          FOR SHARE;
+        IF NOT FOUND THEN
+          RETURN 0;
+        END IF;
+        INSERT INTO late_executions (ledger, day, sequence)
+          SELECT r.ledger, e.day, e.sequence
+            FROM unnest(p_sequences, p_days) AS e (sequence, day)
+            JOIN month_ranges AS r ON r.month = p_month AND r.ledger = p_ledger
+              AND e.sequence BETWEEN r.from_sequence AND r.to_sequence
+          ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS v_entered = ROW_COUNT;
+        RETURN v_entered;
+      END
+      $function$;
+
+COMMENT ON FUNCTION enter_late_executions(date,text,bigint[],text[]) IS 'Enters late executions of a month that has left and is not listed; how many were new. Of another month, and of sequences that are not its own, none';
+
+REVOKE ALL ON FUNCTION enter_late_executions(date,text,bigint[],text[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION enter_late_executions(date,text,bigint[],text[]) TO truetrail_service;
+
 CREATE OR REPLACE FUNCTION public.enter_reference_change(p_ledger text, p_sequence bigint, p_event_id uuid, p_recorded_at timestamp with time zone, p_entity_type text, p_entity_id text, p_principal text, p_state jsonb, p_metadata jsonb)
  RETURNS void
  LANGUAGE sql
@@ -2958,6 +2991,32 @@ AS $function$
 COMMENT ON FUNCTION enter_reference_change(text,bigint,uuid,timestamp with time zone,text,text,text,jsonb,jsonb) IS 'Enters what one event of event_type reference_data says, as the next revision; for the owner';
 
 REVOKE ALL ON FUNCTION enter_reference_change(text,bigint,uuid,timestamp with time zone,text,text,text,jsonb,jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.finish_late_executions(p_month date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+      BEGIN
+        UPDATE months AS m SET executions_listed_at = trail_now()
+          WHERE m.month = p_month AND m.state IN ('retired', 'dropped') AND m.executions_listed_at IS NULL
+            AND NOT EXISTS (
+              SELECT FROM month_ranges AS r WHERE r.month = p_month AND NOT EXISTS (
+                -- ranges of a kind follow each other without a gap, so that the ends say all
+                SELECT FROM archive_ranges AS a
+                  WHERE a.kind = 'month' AND a.ledger = r.ledger
+                    AND a.from_sequence <= r.to_sequence AND a.to_sequence >= r.from_sequence
+                  HAVING min(a.from_sequence) <= r.from_sequence AND max(a.to_sequence) >= r.to_sequence));
+        RETURN FOUND;
+      END
+      $function$;
+
+COMMENT ON FUNCTION finish_late_executions(date) IS 'Says that all late executions of a month that has left are entered; false when that was said, or objects do not hold all of it';
+
+REVOKE ALL ON FUNCTION finish_late_executions(date) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION finish_late_executions(date) TO truetrail_service;
 
 CREATE OR REPLACE FUNCTION public.finish_object_removal(p_number bigint)
  RETURNS boolean

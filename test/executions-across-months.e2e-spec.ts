@@ -1,15 +1,81 @@
+import { lateExecutionDay } from '../src/archive/late-executions.js';
 import { uuidv7 } from '../src/database/uuidv7.js';
 import { parseTimestamp } from '../src/integrity/timestamp.js';
 import { OWN, TRANSACTION_REFERENCE } from './reports/made-transactions.js';
 import { startService, type TestService } from './support/app.js';
 import { query } from './support/keys.js';
 import { recordInThePast } from './support/months.js';
+import { Random } from './support/random.js';
 import { folderStore, onFolders, type TestStore } from './support/stores.js';
 import { ANY_DIFFERENCE_MS } from './support/trail-clock.js';
 import { runJob } from './support/verification.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+
+/** Metadata that states times of executions in every way that there is, near an event's time and far, and what is no time. */
+function statedTimes(count: number): { metadata: string; told: number }[] {
+  const random = new Random(20_010_203);
+  const below = (bound: number): number => random.below(bound);
+  const oneOf = <T>(choices: readonly T[]): T => random.of(choices);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const [first, border, end] = [0, Date.UTC(2026, 2, 1), Date.UTC(2200, 0, 1)];
+  return Array.from({ length: count }, () => {
+    const toldMs = oneOf([first, first + below(DAY_MS), end - 1 - below(DAY_MS), below(end / 1000) * 1000, border]);
+    const near = toldMs + (below(7) - 3) * DAY_MS + oneOf([0, -1, 1, below(DAY_MS)]);
+    const day = oneOf([near, near, near, below(end)]);
+    const date = new Date(day).toISOString();
+    const clock = oneOf([
+      date.slice(11, 19),
+      '00:00:00',
+      '23:59:59',
+      `${two(below(24))}:${two(below(60))}:${two(below(60))}`,
+    ]);
+    const fraction = oneOf(['', '', '.5', '.999999999', '.000001', '.', '.1234567890123', ',5']);
+    const offset = `${oneOf(['+', '-'])}${two(below(16))}:${oneOf(['00', '30', '45', '59'])}`;
+    const zone = oneOf([
+      'Z',
+      'Z',
+      'Z',
+      offset,
+      offset,
+      '+00:00',
+      '-00:00',
+      '+14:00',
+      '-14:00',
+      'z',
+      '',
+      '+0100',
+      '+99:99',
+      ' Z',
+    ]);
+    const made = `${date.slice(0, 10)}${oneOf(['T', 'T', 'T', 'T', 'T', 'T', 't', ' '])}${clock}${fraction}${zone}`;
+    const odd = oneOf<unknown>([
+      ...[
+        '',
+        'yesterday',
+        '2026-02-20',
+        'what nobody can read+01:00',
+        '2026-02-20Tab:cdT10:00:00+01:00',
+        null,
+        20260220,
+      ],
+      ...[
+        '2026-02-20T1९:00:00+01:00',
+        '😀026-02-20T10:00:00+01:00',
+        '2026-02-20T10:00:00+01:00\n',
+        '\n2026-02-20T10:00:00Z',
+      ],
+      ...['2026-02-31T10:00:00Z', '2026-13-01T25:00:00+01:00', '0000-00-00T99:99:99-99:99', '9999-99-99T00:00:00Z'],
+      ...[['2026-02-20T10:00:00Z'], { at: '2026-02-20T10:00:00Z' }, true],
+    ]);
+    const time = below(10) === 0 ? odd : made;
+    const named = below(20) === 0 ? {} : { execution_id: oneOf<unknown>(['X-1', '', null, 7]) };
+    const nested = below(10) === 0 ? { a: { execution_id: 'X-2', execution_time: '2001-02-03T00:00:00Z' } } : {};
+    const stated = below(50) === 0 ? {} : { execution_time: time };
+    return { metadata: JSON.stringify({ ...nested, ...named, ...stated }), told: toldMs * 1000 + below(1000) };
+  });
+}
 
 /** Executions that two orders tell of, the first of which has left PostgreSQL. */
 onFolders('executions of which the first order has left PostgreSQL', () => {
@@ -194,5 +260,22 @@ onFolders('executions of which the first order has left PostgreSQL', () => {
       [unread, told],
     );
     expect(none.map(({ day: each }) => each)).toEqual(unread.map(() => null));
+  });
+
+  it('are late by the code that reads the archive exactly where they are by the database’s, whatever is stated', async () => {
+    const asked = statedTimes(20_000);
+    const rows = await query<{ day: string | null }>(
+      service.database,
+      `SELECT late_execution_day(metadata::jsonb, to_timestamp(0) + told * interval '1 microsecond') AS day
+         FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS t (metadata, told, place) ORDER BY place`,
+      [asked.map(({ metadata }) => metadata), asked.map(({ told }) => told)],
+    );
+    const ours = asked.map(({ metadata, told }) => lateExecutionDay(metadata, told) ?? null);
+    const differing = asked.flatMap((each, i) =>
+      ours[i] === rows[i]!.day ? [] : [{ ...each, ours: ours[i], ...rows[i] }],
+    );
+    expect(differing).toEqual([]);
+    const late = ours.filter((day) => day !== null).length;
+    expect([late > 5_000, late < 15_000]).toEqual([true, true]);
   });
 });

@@ -56,6 +56,7 @@ const CALLED = [
     'forget_job_runs',
     'forget_tree',
   ],
+  ...['enter_late_executions', 'finish_late_executions'],
   ...['grow_trees', 'keep_cosignatures', 'keep_timestamp', 'kept_until', 'ledger_line', 'list_late_executions'],
   'month_holds',
   ...['name_deployment', 'note_archive_finding', 'note_archive_object', 'note_checked_server'],

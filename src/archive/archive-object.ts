@@ -13,6 +13,7 @@ import {
 } from './archive-format.js';
 import { ArchivedRangeCheck, type RangeStart } from './archived-range-check.js';
 import { EntitySums, type KeyedSums } from './entity-sums.js';
+import type { LateExecutions } from './late-executions.js';
 import type { RecordContents } from './record-contents.js';
 import { withFile } from './local-file.js';
 import type { ParquetMetadata } from './parquet-metadata.js';
@@ -124,6 +125,8 @@ export interface HeldEvents {
   contents: RecordContents[];
   /** of their entities, where they were asked for */
   keyedSums?: KeyedSums;
+  /** by ledger, where they were asked for */
+  lateExecutions?: LateExecutions[];
 }
 
 /**
@@ -426,9 +429,14 @@ function bufferOf(bytes: unknown): Buffer {
 
 /**
  * Reads an object as a whole and recomputes all of it: every content and link, and that manifest and statistics say what
- * is there. Keyed sums of entities come with a key alone. Throws ArchiveObjectError. Holds one row group in memory.
+ * is there. Keyed sums of entities come with a key alone; `onRow` is given each row that was found right. Throws
+ * ArchiveObjectError. Holds one row group in memory.
  */
-export async function verifyObject(file: AsyncBuffer, listingKey?: string): Promise<HeldEvents> {
+export async function verifyObject(
+  file: AsyncBuffer,
+  listingKey?: string,
+  onRow?: (ledger: string, row: StoredRow<number>) => void,
+): Promise<HeldEvents> {
   const contents: RecordContents[] = [];
   const keyedSums = new Map<string, string>();
   const footer = await readFooter(file);
@@ -452,7 +460,10 @@ export async function verifyObject(file: AsyncBuffer, listingKey?: string): Prom
       assertStatistics(footer.metadata, group, NAMES, columns);
       const rows = rowsOf(columns, manifest, group);
       if (String(rows.length) !== events) throw new ArchiveObjectError(`row group ${group} has ${rows.length} rows`);
-      for (const row of rows) check.take(row);
+      for (const row of rows) {
+        check.take(row);
+        onRow?.(range.ledger, row);
+      }
     }
     const found = check.finish();
     contents.push(...check.contents());

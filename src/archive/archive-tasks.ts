@@ -28,6 +28,7 @@ import {
   type EntityEntry,
 } from './entity-index.js';
 import type { KeyedSums } from './entity-sums.js';
+import { LateExecutionsTally } from './late-executions.js';
 import { withFile } from './local-file.js';
 import { encodeRowsToCopy, type GroupToCopy, type RowsToCopy } from './rows-to-copy.js';
 import { loadCompression, readParquetFooter, type WrittenFile } from './parquet-file.js';
@@ -46,7 +47,7 @@ export interface PlannedRange {
 /** What takes processor time, as data: it is done on a thread of its own. */
 export type ArchiveTask =
   | EncodingTask
-  | { kind: 'verify'; file: string; listingKey?: string }
+  | { kind: 'verify'; file: string; listingKey?: string; withLateExecutions?: boolean }
   | { kind: 'sum-entities'; file: string; sha256: string; listingKey: string }
   | { kind: 'rows-to-copy'; file: string; bytes: number; groups: readonly GroupToCopy[] }
   | { kind: 'read-manifest'; end: FileEnd };
@@ -70,7 +71,7 @@ export interface ArchiveTaskResults {
   'encode-entities': EncodedEntities;
   /** of a month's object that is in a file, whose SHA-256 must be the one that is known */
   'encode-digests': EncodedDigests;
-  /** what the file holds, all of it recomputed; and its digests */
+  /** what the file holds, all of it recomputed; and its digests; of events of a month their late executions, if asked for */
   verify: AnyEncoded;
   /** of an object of events in a file, whose SHA-256 must be the one that is known: of bytes that were recomputed before */
   'sum-entities': KeyedSums;
@@ -213,14 +214,22 @@ async function sumEntitiesOf({
   return withFile(file, written.bytes, (source) => sumEntities(source, listingKey));
 }
 
-async function verify({ file: path, listingKey }: Extract<ArchiveTask, { kind: 'verify' }>): Promise<AnyEncoded> {
+async function verify({
+  file: path,
+  listingKey,
+  withLateExecutions = false,
+}: Extract<ArchiveTask, { kind: 'verify' }>): Promise<AnyEncoded> {
   const written = await digestFile(path);
   if (await isDigestsFile(path)) return verifyDigests(await readFile(path));
   return withFile(path, written.bytes, async (file) => {
     const { manifest: given } = await readParquetFooter(file);
-    return isEntitiesManifest(given)
-      ? { ...(await verifyEntities(file, listingKey)), contents: [], ...written }
-      : { ...(await verifyObject(file, listingKey)), ...written };
+    if (isEntitiesManifest(given)) return { ...(await verifyEntities(file, listingKey)), contents: [], ...written };
+    if (!withLateExecutions || !isManifest(given) || given.kind !== 'month') {
+      return { ...(await verifyObject(file, listingKey)), ...written };
+    }
+    const late = new LateExecutionsTally();
+    const held = await verifyObject(file, listingKey, (ledger, row) => late.take(ledger, row));
+    return { ...held, lateExecutions: late.list(), ...written };
   });
 }
 

@@ -11,10 +11,12 @@ import { readStoredRows } from '../events/stored-events.js';
 import { ARCHIVE_KINDS, ArchiveObjectError, objectKey, type RangeFacts } from './archive-format.js';
 import * as sql from './archive-catalogue.sql.js';
 import { claimStore, MARKER_KEY, OBJECT_STORE, SIGNED_PREFIXES } from './archive-store.js';
+import type { EncodedObject } from './archive-object.js';
 import type { AnyEncoded } from './archive-tasks.js';
 import { ArchiveThread } from './archive-thread.js';
 import { EntityComparison } from './entity-comparison.js';
 import { isDescriptionKey, isDescriptionOf } from './format-description.js';
+import { LateExecutionList } from './late-execution-list.js';
 import { ObjectMissing, type ListedVersion, type ObjectStore } from './object-store.js';
 import { makeWorkingFolder } from './working-folder.js';
 
@@ -32,12 +34,13 @@ export type ArchiveFindingKind =
   | 'object-unknown'
   /** it could not be looked at: nothing is known of it */
   | 'object-unreadable'
-  /** the catalogue says otherwise than the object, or than the rows that are still here */
+  /** the catalogue, or the list of late executions, says otherwise than the object, or than the rows that are still here */
   | 'catalogue';
 
 export interface ArchiveFinding {
   kind: ArchiveFindingKind;
-  object_key: string;
+  /** null where it is about what no object holds */
+  object_key: string | null;
   /** null where it is about an object that no ledger is known of */
   ledger: string | null;
   sequence: string | null;
@@ -59,6 +62,8 @@ export interface ArchiveVerificationOutcome {
   extended: number;
   /** that were removed, at the end of retention or as superseded, and are not looked for */
   removed: number;
+  /** months that had left before their late executions were listed, and are listed now */
+  listed: string[];
 }
 
 const NUMBERED = new RegExp(`^(?:${ARCHIVE_KINDS.join('|')})/([0-9]{12})-`);
@@ -68,6 +73,8 @@ const PAGE_OBJECTS = 500;
 const NEWEST_READ = 10;
 /** So many in a row, and it is the store and not the objects. */
 const MAX_UNREADABLE = 5;
+/** Of a run that is no complete one: so many months of which all is read to list their late executions. */
+const MONTHS_TO_LIST = 3;
 const DAY_MS = 86_400_000;
 /** An early object of which there is no month object yet is kept locked for this long at least. */
 const LEAST_LOCK_DAYS = 45;
@@ -92,9 +99,12 @@ export class ArchiveVerifier {
     const { next } = await sql.readArchiveState(this.pool);
     await claimStore(store, this.pool);
     const unread = await sql.longestUnread(this.pool);
+    const list = await LateExecutionList.toComplete(this.pool, complete ? null : MONTHS_TO_LIST);
     const isNew = (number: string): boolean => next - BigInt(number) <= NEWEST_READ;
-    const isRead = (number: string): boolean => complete || isNew(number) || unread.has(number);
-    await this.verify(store, { isAsked: () => true, isRead }, signal, outcome, async (versions, means) => {
+    const isRead = (number: string): boolean =>
+      complete || isNew(number) || unread.has(number) || list.wanted.has(number);
+    const whichAndHow = { isAsked: () => true, isRead, list };
+    await this.verify(store, whichAndHow, signal, outcome, async (versions, means) => {
       const { next: nextNow } = await sql.readArchiveState(this.pool);
       for await (const version of versions.rest()) {
         const { key, isDeleteMarker } = version;
@@ -125,6 +135,10 @@ export class ArchiveVerifier {
       for (const key of means.described) {
         outcome.findings.push(finding('object-missing', key, 'objects name it as what describes them'));
       }
+      outcome.listed = await list.finish();
+      for (const { ledger, sequence, detail } of await list.strays()) {
+        outcome.findings.push({ kind: 'catalogue', object_key: null, ledger, sequence, detail });
+      }
     });
     return outcome;
   }
@@ -152,7 +166,8 @@ export class ArchiveVerifier {
     if (!store || numbers.size === 0) return outcome;
     await claimStore(store, this.pool);
     const isAsked = (number: string): boolean => numbers.has(number);
-    await this.verify(store, { isAsked, isRead: isAsked }, signal, outcome);
+    const list = new LateExecutionList(this.pool);
+    await this.verify(store, { isAsked, isRead: isAsked, list }, signal, outcome);
     return outcome;
   }
 
@@ -164,7 +179,7 @@ export class ArchiveVerifier {
 
   private async verify(
     store: ObjectStore,
-    { isAsked, isRead }: Record<'isAsked' | 'isRead', (number: string) => boolean>,
+    { isAsked, isRead, list }: Which,
     signal: AbortSignal,
     outcome: ArchiveVerificationOutcome,
     atEnd?: (versions: Versions, means: Means) => Promise<void>,
@@ -174,7 +189,7 @@ export class ArchiveVerifier {
     const versions = new Versions(store);
     const left = await sql.readArchivedEnds(this.pool);
     const comparison = new EntityComparison(this.pool, store, thread, folder);
-    const means: Means = { store, thread, folder, comparison, left, described: new Set() };
+    const means: Means = { store, thread, folder, comparison, left, described: new Set(), list, signal };
     try {
       let unreadable = 0;
       for (let from = 1n; ;) {
@@ -307,7 +322,7 @@ export class ArchiveVerifier {
   }
 
   private async readThrough(
-    { store, thread, folder, comparison, described }: Means,
+    { store, thread, folder, comparison, described, list, signal }: Means,
     object: sql.CataloguedObject,
     ranges: readonly sql.RangeOfObject[],
     say: (kind: ArchiveFindingKind, detail: string, at?: { ledger: string; sequence: string }) => void,
@@ -317,7 +332,8 @@ export class ArchiveVerifier {
     await pipeline(Readable.from(store.read({ key, versionId })), createWriteStream(file));
     let found: AnyEncoded;
     try {
-      found = await thread.run({ kind: 'verify', file, listingKey: comparison.listingKey });
+      const { listingKey } = comparison;
+      found = await thread.run({ kind: 'verify', file, listingKey, withLateExecutions: true });
       comparison.learn(found);
       await comparison.requireSameAsObjects(found);
     } catch (error) {
@@ -343,17 +359,45 @@ export class ArchiveVerifier {
       if (differs !== undefined) wrong('catalogue', `${differs} of ${range.ledger} is not what the object says`, at);
     }
     if (said.size !== ranges.length) wrong('catalogue', 'it holds other ledgers than the catalogue says');
+    if (isRight && isOfMonth(found)) {
+      await list.enter(object.number, found.lateExecutions, signal);
+      for await (const { detail, ...at } of list.differences(found.manifest.ranges, found.lateExecutions, signal)) {
+        say('catalogue', detail, at);
+      }
+    }
     return isRight;
   }
 }
 
 /** What a verification begins with. */
 export function nothingVerified(): ArchiveVerificationOutcome {
-  return { objects: 0, read: 0, unread: 0, reason: null, findings: [], duplicates: 0, extended: 0, removed: 0 };
+  return {
+    objects: 0,
+    read: 0,
+    unread: 0,
+    reason: null,
+    findings: [],
+    duplicates: 0,
+    extended: 0,
+    removed: 0,
+    listed: [],
+  };
 }
 
 function finding(kind: ArchiveFindingKind, key: string, detail: string): ArchiveFinding {
   return { kind, object_key: key, ledger: null, sequence: null, detail };
+}
+
+/** An object of a month of which its late executions were asked for. */
+function isOfMonth(found: AnyEncoded): found is EncodedObject & Required<Pick<EncodedObject, 'lateExecutions'>> {
+  return 'lateExecutions' in found;
+}
+
+/** Which objects a verification looks at, which of them it reads, and what it holds those of months against. */
+interface Which {
+  isAsked: (number: string) => boolean;
+  isRead: (number: string) => boolean;
+  list: LateExecutionList;
 }
 
 interface Means {
@@ -365,6 +409,8 @@ interface Means {
   described: Set<string>;
   /** up to where ledgers have left PostgreSQL */
   left: ReadonlyMap<string, bigint>;
+  list: LateExecutionList;
+  signal: AbortSignal;
 }
 
 /** What is in a store, taken object by object beside the catalogue: of a kind, both come in the same order. */

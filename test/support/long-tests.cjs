@@ -45,6 +45,7 @@ module.exports = [
   'streamed-answers.e2e-spec',
   'tamper-evidence.e2e-spec',
   'tamper-indexes.e2e-spec',
+  'tamper-late-executions.e2e-spec',
   'tamper-signed.e2e-spec',
   'tamper-store.e2e-spec',
   'tamper.e2e-spec',
