@@ -399,9 +399,9 @@ interface Held {
 
 function planOf(objects: readonly KnownObject[], records: RetentionRecords, onlineMonths: number, now: Date): Plan {
   const manifests: Held[] = objects.map(({ found, removed }) => removed ?? found.encoded.manifest);
-  const listed = ends(manifests, 'entities');
   const monthEnds = ends(manifests, 'month');
-  const firstOnline = firstOnlineMonth(manifests, records, addMonths(monthOf(now.toISOString()), -onlineMonths));
+  const oldest = addMonths(monthOf(now.toISOString()), -onlineMonths);
+  const firstOnline = firstOnlineMonth(manifests, records, firstUnlistedMonth(manifests, oldest));
   const deletedMonths = new Set(records.begun().map(({ month }) => month));
   const droppedMonths = new Map<string, RecordedRange[]>();
   const online = new Set<string>();
@@ -412,8 +412,7 @@ function planOf(objects: readonly KnownObject[], records: RetentionRecords, onli
       const month = monthOf(range.least_recorded_at);
       // what was deleted had left PostgreSQL before, whatever the setting is now
       const isOld = month < firstOnline || deletedMonths.has(month);
-      const isDropped = kind === 'month' && isOld && (listed.get(range.ledger) ?? 0n) >= BigInt(range.to_sequence);
-      if (isDropped) {
+      if (kind === 'month' && isOld) {
         addRange(droppedMonths, month, range);
         archivedTo.set(range.ledger, BigInt(range.to_sequence));
       } else if (isEventsKind(kind) && BigInt(range.to_sequence) > (archivedTo.get(range.ledger) ?? 0n)) {
@@ -441,6 +440,22 @@ function planOf(objects: readonly KnownObject[], records: RetentionRecords, onli
     archivedTo,
     onlineMonths: [...online].filter((month) => !dropped.includes(month)).sort(),
   };
+}
+
+/**
+ * The first month that is not in indexes of entities as a whole, or the given one if that comes before it. A month has several indexes,
+ * and the archive may end between them: no part of it has left before it has all.
+ */
+function firstUnlistedMonth(manifests: readonly Held[], given: Month): Month {
+  const listed = ends(manifests, 'entities');
+  let first = given;
+  for (const { ranges } of manifests.filter(({ kind }) => kind === 'month')) {
+    for (const { ledger, to_sequence, least_recorded_at } of ranges) {
+      const month = monthOf(least_recorded_at);
+      if (month < first && BigInt(to_sequence) > (listed.get(ledger) ?? 0n)) first = month;
+    }
+  }
+  return first;
 }
 
 /**

@@ -30,6 +30,7 @@ module.exports = [
   'real-data-feeds.e2e-spec',
   'real-data-reports.e2e-spec',
   'rebuild-broken-off.e2e-spec',
+  'rebuild-odd-archives.e2e-spec',
   'rebuild-tables.e2e-spec',
   'rebuild.e2e-spec',
   'recovery-broken-off.e2e-spec',
