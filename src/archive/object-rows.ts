@@ -5,12 +5,12 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isEventsKind } from './archive-format.js';
 import { readFooter } from './archive-object.js';
-import type { ArchiveTask, ResultOf } from './archive-tasks.js';
 import type { ArchiveThread } from './archive-thread.js';
 import { withFile } from './local-file.js';
 import type { ObjectDescription, ObjectStore } from './object-store.js';
 import type { FoundObject, KnownObject } from './rebuild-choice.js';
-import type { GroupToCopy, RowsToCopy } from './rows-to-copy.js';
+import { bytesOfRows, type GroupToCopy, type RowsToCopy } from './rows-to-copy.js';
+import { SharedThreads } from './shared-threads.js';
 
 /** Which events of an object are taken, and which of these stay in the archive. */
 export interface Borders {
@@ -35,8 +35,10 @@ export interface RowsMeans {
 
 /** Of 2,048 events each, or some MB: a task is long enough that reading the footer again does not show. */
 const GROUPS_PER_TASK = 2;
-/** So many steps are begun before the first of them is waited for: each holds the rows of one task in memory. */
+/** So many steps are begun before the first of them is waited for. */
 const STEPS_A_THREAD = 4;
+/** Of rows that wait to be entered: of events of 1 kB those of some fifteen tasks, of the largest ones those of one. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
 /** The steps that enter these objects, in their order. Those to come are prepared on all threads while one is done. */
 export async function* stepsOf(
@@ -44,7 +46,7 @@ export async function* stepsOf(
   borders: Borders,
   means: RowsMeans,
 ): AsyncGenerator<Step> {
-  const threads = new SharedThreads(means.threads);
+  const threads = new SharedThreads(means.threads, MAX_HELD_BYTES, bytesOfRows);
   const steps = beginSteps(objects, borders, means, threads);
   const begun: Promise<IteratorResult<Step>>[] = [];
   try {
@@ -57,10 +59,12 @@ export async function* stepsOf(
       const next = await begun.shift()!;
       if (next.done) return;
       yield next.value;
+      if ('rows' in next.value) threads.taken(await next.value.rows);
     }
   } finally {
+    const closed = threads.close();
     await steps.return(undefined);
-    await threads.idle();
+    await closed;
   }
 }
 
@@ -115,38 +119,4 @@ async function groupsToCopy(
     const rowsFrom = (archivedTo.get(ledger) ?? 0n) + 1n;
     return BigInt(from) + BigInt(events) > keysFrom ? [{ group, keysFrom, rowsFrom }] : [];
   });
-}
-
-/** Gives each task to the first thread that is free. */
-class SharedThreads {
-  private readonly free: ArchiveThread[];
-  private readonly waiting: ((thread: ArchiveThread) => void)[] = [];
-  private readonly running = new Set<Promise<unknown>>();
-
-  constructor(threads: readonly ArchiveThread[]) {
-    this.free = [...threads];
-  }
-
-  run<T extends ArchiveTask>(task: T): Promise<ResultOf<T>> {
-    const running = this.runOnOne(task);
-    this.running.add(running);
-    void running.catch(() => undefined).then(() => this.running.delete(running));
-    return running;
-  }
-
-  /** Resolves once nothing is under way any more, however it ended. */
-  async idle(): Promise<void> {
-    await Promise.allSettled(this.running);
-  }
-
-  private async runOnOne<T extends ArchiveTask>(task: T): Promise<ResultOf<T>> {
-    const thread = this.free.pop() ?? (await new Promise<ArchiveThread>((resolve) => this.waiting.push(resolve)));
-    try {
-      return await thread.run(task);
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next(thread);
-      else this.free.push(thread);
-    }
-  }
 }

@@ -33,6 +33,12 @@ export function isRowsToCopy(result: unknown): result is RowsToCopy {
   return typeof result === 'object' && result !== null && 'keys' in result && 'months' in result;
 }
 
+/** What rows take in memory; 0 of another result. */
+export function bytesOfRows(result: unknown): number {
+  if (!isRowsToCopy(result)) return 0;
+  return result.months.reduce((sum, { rows }) => sum + rows.length, result.keys.length);
+}
+
 type Raw = Uint8Array | bigint | number | null;
 type Write = (rows: CopyRows, raw: Raw) => void;
 
