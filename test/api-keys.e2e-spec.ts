@@ -81,8 +81,10 @@ describe('API keys', () => {
       await other.http(key).get('/v1/ledgers').expect(200);
       await service.http().delete(`/v1/api-keys/${id}`).expect(200);
       const revokedAt = performance.now();
-      while ((await other.http(key).get('/v1/ledgers')).status !== 401) {
-        expect(performance.now() - revokedAt).toBeLessThan(20_000); // five seconds, and what a busy machine takes
+      for (;;) {
+        const sentAt = performance.now();
+        if ((await other.http(key).get('/v1/ledgers')).status === 401) break;
+        expect(sentAt - revokedAt).toBeLessThan(6_000);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     } finally {

@@ -60,8 +60,10 @@ describe('the command line, on a database that services use', () => {
     expect(revoked).toMatchObject({ code: 0, stderr: expect.stringContaining(`by ${USER}`) });
     expect((await truetrail(env, 'keys', 'revoke', id)).stderr).toBe(revoked.stderr);
     const began = performance.now();
-    while ((await service.http(key).get('/v1/ledgers')).status !== 401) {
-      expect(performance.now() - began).toBeLessThan(20_000);
+    for (;;) {
+      const sentAt = performance.now();
+      if ((await service.http(key).get('/v1/ledgers')).status === 401) break;
+      expect(sentAt - began).toBeLessThan(6_000);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const recorded = (await serviceEvents(service.database, 'api_key')).filter((event) => event.entity_id === id);

@@ -29,6 +29,9 @@ async function connected(url: string): Promise<pg.Client> {
   return client;
 }
 
+/** Of src/database/connection.ts: how long a read waits for a connection. */
+const CONNECTION_WAIT_MS = 10_000;
+
 describe('/metrics', () => {
   let service: TestService;
   let port: number;
@@ -206,7 +209,7 @@ describe('/metrics', () => {
       expect(asked).toBeGreaterThan(0);
       const third = await scrape();
       expect(await waiting()).toBe(asked);
-      expect(performance.now() - began).toBeLessThan(30_000);
+      expect(performance.now() - began).toBeLessThan(9_000);
       for (const values of [first, second, third]) {
         expect(values.get('truetrail_database_up')).toBe(0);
         expect([...values.keys()].filter((name) => /ledger_size|snapshot/.test(name))).toEqual([]);
@@ -229,6 +232,7 @@ describe('/metrics', () => {
     try {
       await blocker.query('BEGIN; LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE');
       const history = `/v1/ledgers/main/orders/${String(event.entity_id)}/history`;
+      const askedAt = performance.now();
       const reads = Array.from({ length: 14 }, () =>
         service
           .http()
@@ -246,13 +250,15 @@ describe('/metrics', () => {
       // what needs a connection of the reads has its last values, and the next scrape says since when
       const began = performance.now();
       expect(ofJobs(await scrape())).toEqual(before);
-      expect(performance.now() - began).toBeLessThan(30_000);
+      expect(performance.now() - began).toBeLessThan(6_000);
       const kept = 'truetrail_metric_stale_seconds{metric="truetrail_job_last_success_age_seconds"}';
       values = await scrape();
       expect([ofJobs(values), values.get(kept)! > 1]).toEqual([before, true]);
       await blocker.query('ROLLBACK');
-      // on a busy machine all of this takes longer than a read waits for a connection
-      expect((await Promise.all(reads)).filter((status) => status !== 200 && status !== 503)).toEqual([]);
+      const hasAllWaited = performance.now() - askedAt < CONNECTION_WAIT_MS; // none was refused meanwhile
+      const statuses = new Set(await Promise.all(reads));
+      expect([...statuses].filter((status) => status !== 200 && (hasAllWaited || status !== 503))).toEqual([]);
+      expect(statuses).toContain(200);
     } finally {
       await blocker.end();
     }

@@ -290,8 +290,10 @@ describe('the keys of an OIDC issuer', () => {
     expect(issuer.requests.length).toBe(1);
     issuer.fault = undefined;
     const began = performance.now();
-    while ((await status(token)) !== 200) {
-      expect(performance.now() - began).toBeLessThan(20_000);
+    for (;;) {
+      const sentAt = performance.now();
+      if ((await status(token)) === 200) break;
+      expect(sentAt - began).toBeLessThan(4_000);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   });

@@ -25,7 +25,7 @@ jest.setTimeout(180_000);
 const BEHIND = '/docs/problems/ledger-behind-its-anchor';
 const LEDGERS = ['_service', 'desk-1', 'desk-2', 'main'];
 /** Longer than a replica waits before it looks at a closed ledger again. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 30_000;
 
 let folder: string;
 let test: TestStore;

@@ -36,7 +36,7 @@ const PAUSE_MS = Number(process.env.PAUSED_REPLICA_MS ?? 3_000);
 /** Scrapes, a minute each, while a replica does not answer: enough for the alarm of one that is gone. */
 const GONE_SCRAPES = 7;
 /** Beyond it a refusal is not one that sending again cures. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 30_000;
 
 /** Clients that write through all replicas, as submitters do: the same event with the same id until it is acknowledged. */
 class Load {

@@ -6,7 +6,7 @@ import { FaultProxy } from './support/fault-proxy.js';
 /** Longer than the service waits before it asks the server about a query (src/database/silent-connections.ts). */
 const LONG_S = 9;
 /** By TCP alone a connection counts as lost after a quarter of an hour. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 20_000;
 
 describe('a query that nothing is heard of', () => {
   let database: TestDatabase;

@@ -23,7 +23,9 @@ import { canMountTmpfs, mountTmpfs } from './support/tmpfs.js';
 import { whenOver } from './support/verification.js';
 
 /** With and without a fault: what a POST may take, but for the slowest in a hundred, on a machine that tests. */
-const POST_P99_MS = 3_000;
+const POST_P99_MS = 1_000;
+/** On one that is slower than that without any fault: so many times what it takes then. */
+const SLOWER = 3;
 /** Enough for a hundred POSTs, however soon the job fails. */
 const LEAST_POSTING_MS = 2_000;
 /** The job runs once a minute. */
@@ -55,6 +57,8 @@ class Archive {
     private readonly store: ObjectStore,
     readonly metrics: string,
   ) {}
+  /** what the slowest hundredth of POSTs may take */
+  private boundMs = POST_P99_MS;
 
   static async start(store: ObjectStore, env: Record<string, string>): Promise<Archive> {
     const database = await createTestDatabase();
@@ -67,7 +71,10 @@ class Archive {
     });
     const admin = new pg.Client({ connectionString: database.adminUrl });
     await admin.connect();
-    return new Archive(database, service, admin, store, `http://127.0.0.1:${port}/metrics`);
+    const archive = new Archive(database, service, admin, store, `http://127.0.0.1:${port}/metrics`);
+    const { p99 } = await archive.postingWhile(() => Promise.resolve());
+    archive.boundMs = Math.max(POST_P99_MS, SLOWER * p99);
+    return archive;
   }
 
   async close(): Promise<void> {
@@ -82,6 +89,12 @@ class Archive {
 
   /** Posts events, two at a time, until `work` is done, and holds all of them to the bound. */
   async posting<T>(work: () => Promise<T>): Promise<T> {
+    const { result, p99 } = await this.postingWhile(work);
+    expect(p99).toBeLessThan(this.boundMs);
+    return result;
+  }
+
+  private async postingWhile<T>(work: () => Promise<T>): Promise<{ result: T; p99: number }> {
     const took: number[] = [];
     let isOver = false;
     const post = async (): Promise<void> => {
@@ -98,16 +111,16 @@ class Archive {
       }
     };
     const clients = [post(), post()];
+    let result: T;
     try {
-      const [result] = await Promise.all([work(), pause(LEAST_POSTING_MS)]);
-      return result;
+      [result] = await Promise.all([work(), pause(LEAST_POSTING_MS)]);
     } finally {
       isOver = true;
       await Promise.all(clients);
-      took.sort((a, b) => a - b);
-      expect(took.length).toBeGreaterThan(10);
-      expect(took[Math.ceil(took.length * 0.99) - 1]).toBeLessThan(POST_P99_MS);
     }
+    took.sort((a, b) => a - b);
+    expect(took.length).toBeGreaterThan(10);
+    return { result, p99: took[Math.ceil(took.length * 0.99) - 1]! };
   }
 
   async record(count: number): Promise<void> {
@@ -349,7 +362,7 @@ describeS3('an S3 store that misbehaves', () => {
     } finally {
       const began = performance.now();
       await patient.close();
-      expect(performance.now() - began).toBeLessThan(20_000);
+      expect(performance.now() - began).toBeLessThan(5_000);
       other.close();
     }
   });

@@ -103,8 +103,8 @@ export class ArchiveVerifier {
     const isNew = (number: string): boolean => next - BigInt(number) <= NEWEST_READ;
     const isRead = (number: string): boolean =>
       complete || isNew(number) || unread.has(number) || list.wanted.has(number);
-    const whichAndHow = { isAsked: () => true, isRead, list };
-    await this.verify(store, whichAndHow, signal, outcome, async (versions, means) => {
+    const scope: Scope = { isAsked: () => true, isRead, list };
+    await this.verify(store, scope, signal, outcome, async (versions, means) => {
       const { next: nextNow } = await sql.readArchiveState(this.pool);
       for await (const version of versions.rest()) {
         const { key, isDeleteMarker } = version;
@@ -179,7 +179,7 @@ export class ArchiveVerifier {
 
   private async verify(
     store: ObjectStore,
-    { isAsked, isRead, list }: Which,
+    { isAsked, isRead, list }: Scope,
     signal: AbortSignal,
     outcome: ArchiveVerificationOutcome,
     atEnd?: (versions: Versions, means: Means) => Promise<void>,
@@ -394,7 +394,7 @@ function isOfMonth(found: AnyEncoded): found is EncodedObject & Required<Pick<En
 }
 
 /** Which objects a verification looks at, which of them it reads, and what it holds those of months against. */
-interface Which {
+interface Scope {
   isAsked: (number: string) => boolean;
   isRead: (number: string) => boolean;
   list: LateExecutionList;
