@@ -144,7 +144,7 @@ const ROWS = {
   'slow-store': { what: 'POST beside a store that is slow or hangs', measure: measureSlowStore, extra: true },
   'archived-memory': { what: 'memory of reads over archived months', measure: measureArchivedMemory, extra: true },
   rebuild: { what: 'a database brought back from the archive', measure: measureRebuild, extra: true, unarchived: true },
-  reports: { what: 'each report', measure: measureReports, extra: true, parts: true },
+  reports: { what: 'each report', measure: measureReports, extra: true, unarchived: true, parts: true },
   'report-files': { what: 'files of very many transaction reports', measure: measureReportFiles, extra: true },
   submissions: { what: 'submissions of very many executions', measure: measureSubmissions, extra: true },
   start: { what: 'ready on a later start', measure: measureStart, filled: true },

@@ -95,7 +95,7 @@ export const SETTINGS = {
     min: 1,
     max: 64,
     fallback: 4,
-    why: 'Connections for reports and answers in lines, for each replica: so many of them read at once, the others take turns.',
+    why: 'Connections for reports and answers in lines, for each replica: so many pages are read at once, the others take turns. A report reads a page ahead while it works on one.',
   }),
   LOG_ORIGIN: text({
     pattern: /^[!#-*,-[\]-~]{1,200}$/,

@@ -1,6 +1,8 @@
 /** RFC 4180: fields in quotes where they need them, CRLF at the end. */
 export function csvLine(cells: readonly (string | null)[]): string {
-  return `${cells.map(csvField).join(',')}\r\n`;
+  let line = '';
+  for (const [i, cell] of cells.entries()) line += i === 0 ? csvField(cell) : `,${csvField(cell)}`;
+  return `${line}\r\n`;
 }
 
 /**
@@ -11,9 +13,13 @@ export function csvLine(cells: readonly (string | null)[]): string {
  */
 export function csvField(cell: string | null): string {
   if (cell === null) return '';
+  if (!MAY_NEED_MORE.test(cell)) return cell;
   const text = NEGATIVE_NUMBER.test(cell) ? cell : cell.replace(RUN, "$1'");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
+
+/** What most fields do not have: a character that needs quotes, a semicolon, or such a beginning. */
+const MAY_NEED_MORE = /^['=+\-@\t＝＋－＠]|[",;\r\n]/;
 
 /** Where what a spreadsheet runs begins, and where an apostrophe was put before it. */
 const RUN = /(^|;)(?='*[=+\-@\t\r\n＝＋－＠])/g;

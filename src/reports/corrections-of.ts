@@ -3,6 +3,7 @@ import { correctionsInForce } from '../events/corrections.js';
 import { grouped } from './grouped.js';
 import type { EventPlace } from './event-place.js';
 import { TRADE_MEMBERS, type LifeMembers, type OrderMembersRow } from './order-members.js';
+import { readAhead } from './read-ahead.js';
 import type { ReportRun } from './report.js';
 import { versionsOf, type Versioned } from './versions.js';
 
@@ -53,6 +54,21 @@ type Entity = Pick<CorrectableEvent, 'entity_type' | 'entity_id'>;
 type Known = Original;
 type Selection<Selected extends object> = Pick<LifeMembers<string, Selected>, 'selected' | 'ofWhole'>;
 
+/** Pages of events, each with the corrections of what it holds; the next page is read while one is worked on. */
+export function withCorrectionsRead<E extends Entity, Selected extends object = OrderMembersRow>(
+  run: ReportRun,
+  pages: AsyncGenerator<E[]>,
+  members?: Selection<Selected>,
+): AsyncGenerator<{ page: E[]; corrections: Corrections<Selected> }> {
+  return readAhead(
+    (async function* () {
+      for await (const page of pages) {
+        yield { page, corrections: await readCorrections(run, page, members as Selection<Selected>) };
+      }
+    })(),
+  );
+}
+
 /** Reads the corrections of the entities that the events are of, with what they say by `members`. */
 export async function readCorrections(run: ReportRun, events: Iterable<Entity>): Promise<Corrections>;
 export async function readCorrections<Selected extends object>(
@@ -88,6 +104,7 @@ export async function readCorrections(
   const corrections = [...(await readArchivedCorrections(run, entities, online.archivedTo, members)), ...online.rows];
   const targets = await readTargets(run, corrections);
 
+  if (corrections.length === 0) return NOTHING_CORRECTED;
   const correctionsOf = grouped(corrections, keyOf);
   const targetsOf = grouped<string, Known & Entity>(targets, keyOf);
   const byEntity = new Map(
@@ -99,6 +116,12 @@ export async function readCorrections(
     versions: (event) => byEntity.get(keyOf(event))?.versions(event) ?? [],
   };
 }
+
+const NOTHING_CORRECTED: Corrections<never> = {
+  inForce: () => undefined,
+  original: () => undefined,
+  versions: () => [],
+};
 
 function placeOf({ ledger, asOf }: ReportRun) {
   return { ledger, asOf, period: undefined };

@@ -5,6 +5,7 @@ import { readInIndexOrder } from '../events/read-transaction.js';
 import { STORED_COLUMNS } from '../events/stored-events.js';
 import { microsOf, type StoredRow } from '../integrity/stored-event.js';
 import { parseTimestamp } from '../integrity/timestamp.js';
+import { readAhead } from './read-ahead.js';
 import type { Instant, ReportRun } from './report.js';
 
 /** Which events a report goes through. */
@@ -37,6 +38,13 @@ export function eventsInPeriod(run: ReportRun, scan: Scan): AsyncGenerator<Store
 export async function* scanPeriod<R extends Scanned>(run: ReportRun, scan: Scan, columns: string): AsyncGenerator<R[]> {
   const { ledger, asOf, period } = run;
   const count = run.readRanges?.scan({ ledger, of: eventsOfScan(scan), asOf, period });
+  for await (const page of readAhead(pagesOf<R>(run, scan, columns))) {
+    count?.add(page.map(({ sequence }) => sequence));
+    yield page;
+  }
+}
+
+async function* pagesOf<R extends Scanned>(run: ReportRun, scan: Scan, columns: string): AsyncGenerator<R[]> {
   let after: R | undefined;
   for (;;) {
     const { archivedTo, ...online } = await readOnline<R>(run, scan, columns, after);
@@ -50,7 +58,6 @@ export async function* scanPeriod<R extends Scanned>(run: ReportRun, scan: Scan,
       .filter((row) => ends.every((end) => compareInTime(row, end) <= 0))
       .sort(compareInTime);
     const kept = rows.filter((row) => isKept(row, scan));
-    count?.add(kept.map(({ sequence }) => sequence));
     if (kept.length > 0) yield kept;
     after = rows.at(-1);
     if (ends.length === 0) return;

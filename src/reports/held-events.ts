@@ -1,7 +1,7 @@
 import type { Content } from '../integrity/event.js';
 import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { lastVersions, type LastVersions } from './correction-story.js';
-import { holds, readCorrections, type Corrections, type Original } from './corrections-of.js';
+import { holds, withCorrectionsRead, type Corrections, type Original } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { factsOf, ORDER_FACTS, type FactRow } from './order-facts.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
@@ -55,8 +55,7 @@ export async function* heldEvents(
     by: { column: 'event_type', value: ORDER_LIFECYCLE },
     keep: { entityType: ORDER, ...(actions ? { actions } : {}), ...(userId === undefined ? {} : { by: userId }) },
   } as const;
-  for await (const page of eventsInPeriod(run, scan)) {
-    const corrections = await readCorrections<FactRow>(run, page, ORDER_FACTS);
+  for await (const { page, corrections } of withCorrectionsRead(run, eventsInPeriod(run, scan), ORDER_FACTS)) {
     const stated = page
       .filter((row) => row.action !== 'void' && holds(row, corrections))
       .map((row) => ({ row, original: corrections.original(row), ...stating(row) }));

@@ -3,7 +3,7 @@ import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
 import { CORRECTION_COLUMNS, lastVersions, withCorrections, type CorrectionCells } from './correction-story.js';
-import { holds, readCorrections, type Corrections } from './corrections-of.js';
+import { holds, withCorrectionsRead, type Corrections } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { OrderLives, type OrderValues } from './order-lives.js';
 import { isCopy, memberOf, ORDER_MEMBER_NAMES, TRADE_MEMBERS, type OrderMember } from './order-members.js';
@@ -87,8 +87,7 @@ const trades = defineReport({
       by: { column: 'event_type', value: ORDER_LIFECYCLE },
       keep: { entityType: 'order', actions: FILLS },
     } as const;
-    for await (const page of eventsInPeriod(run, scan)) {
-      const corrections = await readCorrections(run, page);
+    for await (const { page, corrections } of withCorrectionsRead(run, eventsInPeriod(run, scan))) {
       const trades = page
         .filter((row) => holds(row, corrections))
         .map((row) => tradeOf(row, corrections))

@@ -258,17 +258,27 @@ export class OrderLives<Name extends string, Selected extends object> {
   ): Promise<void> {
     let fresh = [...items];
     let long: Item[] = [];
-    while (fresh.length > 0 || long.length > 0) {
+    const begin = (): { isFirst: boolean; now: Item[]; reads: Promise<PartRead<Selected>[]> } | undefined => {
       const isFirst = fresh.length > 0;
       const now = isFirst ? fresh.slice(0, FIRST_READ_ORDERS) : long.slice(0, FURTHER_READ_ORDERS);
+      if (now.length === 0) return undefined;
       if (isFirst) fresh = fresh.slice(now.length);
       else long = long.slice(now.length);
-      const reads = await this.readParts(now.map(partOf), isFirst ? FIRST_READ_ROWS : FURTHER_READ_ROWS);
+      const reads = this.readParts(now.map(partOf), isFirst ? FIRST_READ_ROWS : FURTHER_READ_ROWS);
+      reads.catch(() => undefined); // told when its turn comes
+      return { isFirst, now, reads };
+    };
+    let next = begin();
+    while (next) {
+      const { isFirst, now, reads } = next;
+      const found = await reads;
+      next = begin(); // is read while these are taken
       for (const [i, item] of now.entries()) {
-        if (!take(item, reads[i]!)) continue;
+        if (!take(item, found[i]!)) continue;
         // what came after the bytes of a page need be no longer than others
-        (isFirst && reads[i]!.isCut ? fresh : long).push(item);
+        (isFirst && found[i]!.isCut ? fresh : long).push(item);
       }
+      next ??= begin();
     }
   }
 

@@ -2,7 +2,7 @@ import { contentOf, type StoredRow } from '../integrity/stored-event.js';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { cellOf } from './cell.js';
 import { CORRECTION_COLUMNS, lastVersions, withCorrections } from './correction-story.js';
-import { readCorrections } from './corrections-of.js';
+import { withCorrectionsRead } from './corrections-of.js';
 import { eventsInPeriod } from './event-scan.js';
 import { recordedAt } from './recorded-at.js';
 import { defineReport } from './report.js';
@@ -46,8 +46,7 @@ const activity = defineReport({
   ],
   async *rows(run) {
     const scan = { by: { column: 'user_id', value: run.parameters.user_id! } } as const;
-    for await (const page of eventsInPeriod(run, scan)) {
-      const corrections = await readCorrections(run, page);
+    for await (const { page, corrections } of withCorrectionsRead(run, eventsInPeriod(run, scan))) {
       const versionsOf = (row: StoredRow) => lastVersions(corrections.versions(row));
       for await (const [row, told] of withCorrections(run, page, versionsOf)) {
         const { new_state: state, metadata, ...content } = contentOf(row);

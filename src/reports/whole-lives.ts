@@ -11,6 +11,7 @@ import { scanPeriod } from './event-scan.js';
 import { grouped } from './grouped.js';
 import type { VainCorrection } from './lifecycle-steps.js';
 import { ordersThatMayBeOpen } from './orders-over.js';
+import { readAhead } from './read-ahead.js';
 import type { ReportRun } from './report.js';
 import { versionsOf } from './versions.js';
 
@@ -113,15 +114,7 @@ interface StartInTurn {
 
 /** The beginnings of the lives of some orders, in their order, read by sets. */
 async function* startsInTurn(run: ReportRun, orderIds: readonly string[]): AsyncGenerator<StartInTurn> {
-  for (let from = 0; from < orderIds.length;) {
-    const asked = orderIds.slice(from, from + ORDERS_AT_ONCE);
-    const { lives, whole } = await readLives(
-      run,
-      asked.map((orderId) => ({ orderId, after: 0n })),
-      FIRST_READ_ROWS,
-    );
-    // what comes after the bytes of a page is read with the next orders, and not order by order
-    const orders = asked.slice(0, Math.max(1, whole));
+  for await (const { from, orders, lives } of readAhead(setsOfStarts(run, orderIds))) {
     const corrected = orders.filter((_, i) => !lives[i]!.isUnfinished && lives[i]!.rows.some(isCorrection));
     const places = corrected.map((orderId) => ({ entity_type: ORDER, entity_id: orderId }));
     const known = places.length > 0 ? await readCorrections(run, places) : undefined;
@@ -131,6 +124,24 @@ async function* startsInTurn(run: ReportRun, orderIds: readonly string[]): Async
       const start = isUnfinished ? await further(run, orderId, lives[i]!) : lives[i]!;
       yield { at: from + i, orderId, start, corrections: isUnfinished ? undefined : known, readWith };
     }
+  }
+}
+
+/** Some of the orders, `from` the first of which on, and how the life of each begins. */
+async function* setsOfStarts(
+  run: ReportRun,
+  orderIds: readonly string[],
+): AsyncGenerator<{ from: number; orders: readonly string[]; lives: readonly LifeStart[] }> {
+  for (let from = 0; from < orderIds.length;) {
+    const asked = orderIds.slice(from, from + ORDERS_AT_ONCE);
+    const { lives, whole } = await readLives(
+      run,
+      asked.map((orderId) => ({ orderId, after: 0n })),
+      FIRST_READ_ROWS,
+    );
+    // what comes after the bytes of a page is read with the next orders, and not order by order
+    const orders = asked.slice(0, Math.max(1, whole));
+    yield { from, orders, lives };
     from += orders.length;
   }
 }
