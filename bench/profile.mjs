@@ -15,6 +15,7 @@ const USAGE = `node bench/profile.mjs single|clients|batches|history|report|veri
   --events N    size of the ledger for history, report, verification, proofs and bundles, and events that are exported
                 (100000)
   --report NAME which report is made, of all events (mifid2-trades)
+  --node-arg A  an argument of Node before the service's script, such as --max-semi-space-size=4; may be repeated
 `;
 const WARM_UP_EVENTS = 2_000;
 
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
     events: { type: 'string', default: '100000' },
     build: { type: 'string' },
     report: { type: 'string', default: 'mifid2-trades' },
+    'node-arg': { type: 'string', multiple: true, default: [] },
   },
 });
 const [seconds, top, events] = [Number(values.seconds), Number(values.top), Number(values.events)];
@@ -102,7 +104,7 @@ process.stdout.write('', () => process.exit(code));
 async function profile(row) {
   const trail = await Trail.start({
     ...{ build, cleanup, log: (message) => console.error(message) },
-    nodeArgs: ['--cpu-prof', '--cpu-prof-interval=200'], // into its folder, a file for each thread
+    nodeArgs: ['--cpu-prof', '--cpu-prof-interval=200', ...values['node-arg']], // into its folder, a file for each thread
   });
   await trail.warmUp(WARM_UP_EVENTS);
   if (FILLED.includes(row)) await trail.fill(events);
