@@ -7,7 +7,16 @@ import { ensureBuilt } from './build.mjs';
 import { ensureInstalled, root } from './install.mjs';
 
 const NAME = 'truetrail-verify';
-const folder = resolve(process.argv[2] ?? join(root, 'dist', NAME));
+const USAGE =
+  'npm run verifier:pack [-- FOLDER]      the verifier alone, as a package; dist/truetrail-verify without FOLDER\n';
+
+const given = process.argv.slice(2);
+if (given.length > 1 || given[0]?.startsWith('-')) {
+  const isAsked = given.length === 1 && ['--help', '-h'].includes(given[0]);
+  (isAsked ? process.stdout : process.stderr).write(USAGE);
+  process.exit(isAsked ? 0 : 2);
+}
+const folder = resolve(given[0] ?? join(root, 'dist', NAME));
 const manifest = join(folder, 'package.json');
 
 try {

@@ -6,6 +6,27 @@ import { ensureBuilt } from './build.mjs';
 import { ensureInstalled } from './install.mjs';
 import { endBySignalsAsProcessOne } from './process-one.mjs';
 
+const USAGE = `npm start
+
+Installs and builds what is missing, and runs the service until Ctrl-C. It takes no arguments: settings are environment
+variables, all of them in docs/configuration.md. Some that are wanted first, with what they are without being set:
+
+  PORT=3000          where it listens
+  DATA_DIR=./data    its own PostgreSQL, archive and keys
+  DATABASE_URL       a PostgreSQL server of yours instead of its own
+  ARCHIVE_URL        where records are archived: file:FOLDER, s3://BUCKET, or off
+
+For example:  PORT=3001 npm start
+`;
+
+const given = process.argv.slice(2);
+if (given.length > 0) {
+  const isAsked = given.some((argument) => ['--help', '-h'].includes(argument));
+  if (isAsked) process.stdout.write(USAGE);
+  else process.stderr.write(`npm start takes no arguments: ${given.join(' ')}\n\n${USAGE}`);
+  process.exit(isAsked ? 0 : 2);
+}
+
 endBySignalsAsProcessOne();
 let main;
 try {
