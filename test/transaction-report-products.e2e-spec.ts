@@ -7,7 +7,7 @@ import { madeId, order, type SentEvent } from './reports/made-day.js';
 import { ARM, BANK, BOND, CCP, CLIENT, FIRM, FUND, OTHER_BANK, SHARE } from './reports/made-transactions.js';
 import { madeIsin } from './support/made-isin.js';
 import { startService, type TestService } from './support/app.js';
-import { decisionsOf, filesOf, submitted } from './support/submissions.js';
+import { decisionsOf, filesOf, submitted, SUBMISSIONS } from './support/submissions.js';
 
 const SCHEMAS = join(resolve(import.meta.dirname, '..', process.env.TRUETRAIL_SHARED ?? '../shared'), 'reference/xsd');
 const HAS_SCHEMAS = existsSync(join(SCHEMAS, 'head.003.001.01.xsd'));
@@ -712,6 +712,8 @@ describe('transaction reports of every product', () => {
   /** transaction references by orders */
   const references = new Map<string, string>();
   let told: Record<string, string | null>[];
+  /** of the submission of all of them */
+  let id: string;
   beforeAll(async () => {
     const env = { REPORTING_SENDER: 'TF', REPORTING_RECEIVER: 'FR' };
     service = await startService({ env: { ...env, ...(HAS_SCHEMAS ? { REPORTING_SCHEMAS: SCHEMAS } : {}) } });
@@ -738,7 +740,8 @@ describe('transaction reports of every product', () => {
     const sent = await submitted(service, PERIOD);
     // with the schemas there: a file that they do not allow fails the submission
     expect([sent.status, sent.error]).toEqual(['done', null]);
-    told = await decisionsOf(service, sent.id);
+    id = sent.id;
+    told = await decisionsOf(service, id);
     for (const each of told) references.set(each.order_id!, each.transaction_reference!);
     records = leavesOf((await filesOf(service, sent.id)).values());
   });
@@ -768,6 +771,60 @@ describe('transaction reports of every product', () => {
       'Tx/TradDt': timeOf(NAMES.indexOf(name)),
     };
     expect([is, leaves]).toEqual(['New', { ...all, ...expected }]);
+  });
+
+  describe('read back from their files', () => {
+    const list = (query: string, of = id) => service.http().get(`${SUBMISSIONS}/${of}/reports?${query}`);
+
+    it('have the 65 fields that the report transactions gave them, as columns', async () => {
+      const { body } = await service
+        .http()
+        .get('/v1/ledgers/main/reports/transactions')
+        .query({ ...PERIOD, executing_entity: FIRM, format: 'json' })
+        .expect(200);
+      const derived = (body as { rows: Record<string, string | null>[] }).rows;
+      const isField = (name: string): boolean => /^f[0-9]+_/.test(name);
+      const fieldsOf = (row: Record<string, string | null>) =>
+        Object.fromEntries(Object.entries(row).filter(([name]) => isField(name)));
+      const { body: answer } = await list('format=json').expect(200);
+      const sent = answer.rows as Record<string, string | null>[];
+      expect(answer).toMatchObject({ report: 'transaction-reports-as-sent', parameters: { submission: id } });
+      expect(Object.keys(sent[0]!).filter(isField)).toHaveLength(65);
+      const expected = new Map(derived.map((row) => [row.f2_transaction_reference, row]));
+      expect(sent.map((row) => row.f2_transaction_reference)).toEqual([...records.keys()].sort());
+      for (const row of sent) {
+        const other = expected.get(row.f2_transaction_reference)!;
+        expect([other.order_id, fieldsOf(row)]).toEqual([other.order_id, fieldsOf(other)]);
+        expect(row.event_id).toBe(other.event_id);
+      }
+      const { files } = (await service.http().get(`${SUBMISSIONS}/${id}`).expect(200)).body as {
+        files: { message_id: string }[];
+      };
+      expect(new Set(sent.map((row) => row.message_id))).toEqual(new Set(files.map((file) => file.message_id)));
+    });
+
+    it('come in every format of a report, by name or by Accept, under a name of their own', async () => {
+      const csv = await list('format=csv').expect(200);
+      expect(csv.headers['content-type']).toContain('text/csv');
+      expect(csv.headers['content-disposition']).toBe(`attachment; filename="transaction-reports-${id}.csv"`);
+      const lines = csv.text.trimEnd().split('\r\n');
+      expect(lines).toHaveLength(records.size + 1);
+      expect(lines[0]).toMatch(/^message_id,event_id,f1_report_status,f2_transaction_reference,.*,f65_[a-z_]+$/);
+      const ndjson = await list('').set('accept', 'application/x-ndjson').buffer(true).expect(200);
+      expect(ndjson.text.trimEnd().split('\n')).toHaveLength(records.size + 1);
+      const page = await list('format=html').expect(200);
+      expect(page.text).toContain('Transaction reports as they were sent');
+      const wrong = await list('format=pdf').expect(400);
+      expect(wrong.body.errors).toMatchObject([{ pointer: '/query/format', rule: 'one-of' }]);
+      await list('').set('accept', 'image/png').expect(406);
+    });
+
+    it('are none of a submission that sent nothing, and not there of one that is not known', async () => {
+      const none = await submitted(service, { from_date: '2025-06-20', to_date: '2025-06-20' });
+      expect((await list('format=json', none.id).expect(200)).body.rows).toEqual([]);
+      const { body } = await list('format=csv', madeId(499)).expect(404);
+      expect(body.type).toBe('/docs/problems/submission-not-found');
+    });
   });
 
   it.each(MISTAKES.map(({ field, also }, i) => [field, also, mistakeName(i)] as const))(
@@ -821,6 +878,15 @@ describe('transaction reports of every product', () => {
       [false, 'New'],
     ]);
     expect(found[0]![1].leaves).toEqual({ ExctgPty: FIRM, SubmitgPty: ARM });
+    const { body } = await service.http().get(`${SUBMISSIONS}/${sent.id}/reports?format=json`).expect(200);
+    const cancelled = (body.rows as Record<string, string | null>[]).find((row) => row.f1_report_status === 'CANC')!;
+    const filled = Object.entries(cancelled).filter(([name, value]) => /^f/.test(name) && value !== null);
+    expect(Object.fromEntries(filled)).toEqual({
+      f1_report_status: 'CANC',
+      f2_transaction_reference: references.get(name),
+      f4_executing_entity: FIRM,
+      f6_submitting_entity: ARM,
+    });
     expect(found[1]![1].leaves['Tx/Pric/Pric/MntryVal/Amt']).toBe('0.074');
   });
 });

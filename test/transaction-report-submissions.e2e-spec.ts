@@ -254,6 +254,7 @@ describe('a submission of transaction reports', () => {
     const reader = await createKey(service, ['reports:read']);
     const fetched = await service.http(reader.key).get(`${SUBMISSIONS}/${first.id}/content`).buffer(true).expect(200);
     expect(fetched.headers['content-type']).toBe('application/zip');
+    await service.http(reader.key).get(`${SUBMISSIONS}/${first.id}/reports`).expect(200);
     const today = new Date();
     const { body } = await service
       .http()
@@ -267,6 +268,9 @@ describe('a submission of transaction reports', () => {
     const ofRun = rows.filter(({ what, run }) => what === 'transaction-reports' && run === first.id);
     expect(ofRun.map(({ action }) => action)).toEqual(expect.arrayContaining(['run', 'done', 'fetched']));
     expect(ofRun.find(({ action }) => action === 'done')).toMatchObject({ rows: first.records, sha256: first.sha256 });
+    expect(
+      ofRun.filter(({ action, principal }) => action === 'fetched' && principal === `key:${reader.id}`),
+    ).toHaveLength(2);
     expect(ofRun.at(-1)).toMatchObject({ action: 'fetched', principal: `key:${reader.id}`, ledger: 'main' });
   });
 
@@ -276,7 +280,7 @@ describe('a submission of transaction reports', () => {
       [`${SUBMISSIONS}/${first.id}/reports/a%00b`, 'transaction-report-not-found'],
       [`${SUBMISSIONS}/${first.id}/reports/NONE`, 'transaction-report-not-found'],
       [`${SUBMISSIONS}/a%00b`, 'submission-not-found'],
-      ...['', '/decisions', '/reports/NONE', '/content'].flatMap((rest) =>
+      ...['', '/decisions', '/reports', '/reports/NONE', '/content'].flatMap((rest) =>
         ['a%00b', 'none'].map((ledger) => [`/v1/ledgers/${ledger}${of}/${first.id}${rest}`, 'ledger-not-found']),
       ),
     ] as const) {
@@ -931,7 +935,7 @@ describe('a submission that was deleted at the end of its retention', () => {
     const { body: asked } = await asking.expect(201);
     await service.http(officer).post(`/v1/deletions/${asked.id}/approvals`).expect(201);
     await run('month-deletion');
-    for (const path of [`${id}/content`, `${id}/reports/${sent.transaction_reference}`]) {
+    for (const path of [`${id}/content`, `${id}/reports`, `${id}/reports/${sent.transaction_reference}`]) {
       const { body } = await service.http().get(`${SUBMISSIONS}/${path}`).expect(410);
       expect([path, body.type]).toEqual([path, '/docs/problems/event-deleted']);
     }

@@ -14,6 +14,7 @@ import { linesOfPages } from '../http/ndjson.js';
 import { piecesOfReport } from '../reports/report-pieces.js';
 import type { FeedbackRead } from '../reporting/feedback-read.js';
 import type { ReconciliationRead } from '../reporting/reconciliation-read.js';
+import type { SentReportsRead } from '../reporting/sent-reports-read.js';
 import type { SubmissionRead } from '../reporting/submission-read.js';
 import { serveTenants } from '../threads/tenancy.js';
 import type { LongRead, Piece, ReadTotals } from './long-read.js';
@@ -128,6 +129,12 @@ async function makeReads(pool: pg.Pool, settings: LongReadSettings): Promise<Pie
   }
 
   /** As submissionOf. */
+  async function* sentReportsOf(plan: SentReportsRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals> {
+    const { piecesOfSentReports } = await import('../reporting/sent-reports.js');
+    return yield* piecesOfSentReports(pool, archive, timeoutMs, plan, gone);
+  }
+
+  /** As submissionOf. */
   async function* feedbackOf(plan: FeedbackRead, gone: AbortSignal): AsyncGenerator<Piece, ReadTotals> {
     const { piecesOfFeedback } = await import('../reporting/feedback-pieces.js');
     return yield* piecesOfFeedback(pool, plan, gone);
@@ -149,6 +156,8 @@ async function makeReads(pool: pg.Pool, settings: LongReadSettings): Promise<Pie
         return piecesOfBundle({ pool, timeoutMs, archive, search, checkpoints }, read.plan, gone);
       case 'submission':
         return submissionOf(read.plan, gone);
+      case 'sent-reports':
+        return sentReportsOf(read.plan, gone);
       case 'feedback':
         return feedbackOf(read.plan, gone);
       case 'reconciliation':

@@ -6,6 +6,7 @@ import type { ReadRange } from '../reports/read-ranges.js';
 import type { Period } from '../reports/report.js';
 import type { FeedbackRead, FeedbackTotals } from '../reporting/feedback-read.js';
 import type { ReconciliationRead, ReconciliationTotals } from '../reporting/reconciliation-read.js';
+import type { SentReportsRead } from '../reporting/sent-reports-read.js';
 import type { SubmissionRead, SubmissionTotals } from '../reporting/submission-read.js';
 
 /** A read of any length, as data: it is done on the thread for long reads. */
@@ -14,6 +15,7 @@ export type LongRead =
   | { kind: 'history'; ledger: string; orderId: string; request: HistoryRequest }
   | { kind: 'evidence'; plan: EvidencePlan }
   | { kind: 'submission'; plan: SubmissionRead }
+  | { kind: 'sent-reports'; plan: SentReportsRead }
   | { kind: 'feedback'; plan: FeedbackRead }
   | { kind: 'reconciliation'; plan: ReconciliationRead }
   | {

@@ -1,16 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
-import {
-  ApiExtraModels,
-  ApiProperty,
-  ApiPropertyOptional,
-  ApiQuery,
-  ApiResponse,
-  getSchemaPath,
-} from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import { REPORT_FORMATS } from '../reports/report-formats.js';
 import { parametersOf } from '../reports/report-parameters.js';
 import { PeriodRequestDto } from '../reports/report-run.dto.js';
-import { ReportAnswerDto } from '../reports/report.dto.js';
+import { contentInFormats, ReportAnswerDto } from '../reports/report.dto.js';
 import { NAMED_RECONCILIATION } from './reconciliation-request.js';
 
 class GivenPositionDto {
@@ -62,10 +55,6 @@ export class ReconciliationRequestDto extends PeriodRequestDto {
 
 /** The answer, in each of its formats. */
 export function ApiReconciliation(): MethodDecorator {
-  const content = REPORT_FORMATS.map(({ name, mediaType }) => [
-    mediaType,
-    { schema: name === 'json' ? { $ref: getSchemaPath(ReportAnswerDto) } : { type: 'string' } },
-  ]);
   return applyDecorators(
     ApiExtraModels(ReportAnswerDto),
     ApiResponse({
@@ -79,7 +68,7 @@ export function ApiReconciliation(): MethodDecorator {
         },
         'Truetrail-As-Of': { description: 'as_of, in every format', schema: { type: 'string' }, example: '7' },
       },
-      content: Object.fromEntries(content) as Record<string, { schema: { type: 'string' } }>,
+      content: contentInFormats(),
     }),
   );
 }

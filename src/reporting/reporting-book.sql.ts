@@ -403,6 +403,28 @@ export async function sentRecords(
   }));
 }
 
+/** Records that count as sent of one maker, after a transaction reference, by these. */
+export async function writtenAfter(
+  database: Database,
+  { maker, executingEntity, after }: { maker: string; executingEntity: string; after: string },
+  limit: number,
+): Promise<Pick<SentRecord, 'transactionReference' | 'digest' | 'messageId' | 'eventId' | 'place'>[]> {
+  const { rows } = await database.query<
+    Pick<SentRow, 'transaction_reference' | 'digest' | 'message_id' | 'event_id' | 'file_from' | 'file_bytes'>
+  >(
+    `SELECT transaction_reference, encode(digest, 'hex') AS digest, message_id, event_id, file_from, file_bytes
+       FROM reporting_records
+       WHERE maker = $1 AND executing_entity = $2 AND transaction_reference > $3 AND act IS NOT NULL
+       ORDER BY transaction_reference LIMIT $4`,
+    [maker, executingEntity, after, limit],
+  );
+  return rows.map((row) => ({
+    ...{ transactionReference: row.transaction_reference, digest: row.digest },
+    ...{ messageId: row.message_id, eventId: row.event_id },
+    place: { from: Number(row.file_from), bytes: row.file_bytes },
+  }));
+}
+
 /**
  * What was sent of some executions of a ledger, whoever executed them; and of events of the same ids in other ledgers,
  * which are others, what was sent for the same executing entities: their references are taken. As it stood after an act, in

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { Absentable, rule } from '../events/event.dto.js';
+import { REPORT_FORMATS } from '../reports/report-formats.js';
 import { PeriodRequestDto } from '../reports/report-run.dto.js';
 import { KeptRunDto } from '../runs/kept-run.dto.js';
 import { UNSENT } from '../transaction-reports/submission-plan.js';
@@ -11,6 +12,7 @@ import type { Decision, StoredRun } from './submission-runs.sql.js';
 import type { SentReport } from './submissions.js';
 
 const MAX_DECISIONS = 1_000;
+const FORMAT_NAMES = REPORT_FORMATS.map(({ name }) => name);
 /** Parameters that the report transactions does not have. */
 const SUBMISSION_ALONE = [REPEAT_REJECTED, CANCEL_UNDERIVED, CORRECT_DIFFERING];
 /** As docs/transaction-report-states.md has them. */
@@ -136,6 +138,17 @@ export class SentReportDto {
 export class SubmissionListDto {
   @ApiProperty({ type: [SubmissionDto] })
   submissions: SubmissionDto[];
+}
+
+export class SentReportsQueryDto {
+  @ApiPropertyOptional({
+    description: `Comes before the header Accept: ${FORMAT_NAMES.join(', ')}`,
+    enum: FORMAT_NAMES,
+    example: 'csv',
+  })
+  @Absentable()
+  @rule('one-of', (value) => FORMAT_NAMES.some((each) => each === value), `must be ${FORMAT_NAMES.join(', ')}`)
+  format?: string;
 }
 
 export class DecisionQueryDto {

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiExtraModels, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Caller } from '../access/access.decorator.js';
 import type { Principal } from '../access/principal.js';
@@ -8,13 +8,16 @@ import { QueryPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
 import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
+import { chooseFormat } from '../reports/report-formats.js';
 import { asBody } from '../reports/report-request-body.js';
+import { contentInFormats, ReportAnswerDto } from '../reports/report.dto.js';
 import { headersOfKept } from '../runs/kept-answer.js';
 import { DEFAULT_RUNS_LISTED, RunListQueryDto } from '../runs/kept-run.dto.js';
 import { runIdOf } from '../runs/run-id.js';
 import {
   DecisionListDto,
   DecisionQueryDto,
+  SentReportsQueryDto,
   SentReportDto,
   shownDecision,
   shownReport,
@@ -111,6 +114,46 @@ export class SubmissionsController {
     const { after = '0', limit = DEFAULT_DECISIONS, decision } = query;
     const page = { after: Number(after), limit: Number(limit), ...(decision === undefined ? {} : { decision }) };
     return { decisions: (await this.submissions.decisions(await this.keyOf(ledger, id), page)).map(shownDecision) };
+  }
+
+  @Get(':id/reports')
+  @Access('reports:read')
+  @ApiOperation({
+    operationId: 'listSentReports',
+    summary: 'The reports of a submission as they were sent, a column for each of the 65 fields',
+    description:
+      'By transaction reference; read from the files that were sent, for as long as the ledger _reporting is kept. Who read them is recorded in the ledger _service before the first byte.',
+  })
+  @ApiExtraModels(ReportAnswerDto)
+  @ApiResponse({
+    status: 200,
+    description:
+      'A table in the format asked for: message_id, event_id and the 65 fields, as the report transactions names them',
+    content: contentInFormats(),
+  })
+  @ApiProblems(
+    ...(['invalid-parameter', 'ledger-not-found', 'submission-not-found', 'submission-unfinished'] as const),
+    ...(['not-acceptable', 'event-deleted', 'not-recorded-as-read', 'archive-unavailable'] as const),
+    ...(['read-timeout', 'reads-overloaded', 'shutting-down', 'database-unavailable'] as const),
+  )
+  async reports(
+    @Param('ledger') ledger: string,
+    @Param('id') id: string,
+    @Query(new QueryPipe(SentReportsQueryDto)) query: SentReportsQueryDto,
+    @Caller() caller: Principal,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const gone = goneSignal(reply, this.health.stopping);
+    const run = await this.submissions.findDone(await this.keyOf(ledger, id));
+    const { name, contentType } = chooseFormat(query.format, request.headers.accept);
+    const headers = {
+      'content-type': contentType,
+      'content-disposition': `attachment; filename="transaction-reports-${run.id}.${name}"`,
+      vary: 'accept',
+    };
+    if (request.method === 'HEAD') sendHead(reply, headers);
+    else await sendPieces(request, reply, this.submissions.sentReports(run, name, caller, gone), gone, headers);
   }
 
   @Get(':id/reports/:reference')

@@ -245,6 +245,28 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     else yield new ZipWriter().end();
   }
 
+  /**
+   * The reports as they were sent, in pieces of a format that is named. The first comes once the fetching is on record. Throws
+   * not-recorded-as-read, event-deleted, archive-unavailable, reads-overloaded.
+   */
+  async *sentReports(
+    run: StoredRun,
+    format: string,
+    caller: Principal,
+    gone: AbortSignal,
+  ): AsyncGenerator<Uint8Array, ReadTotals> {
+    const act = await this.actOf(run);
+    const { period } = readReportRequest(SUBMISSION, run.parameters);
+    const plan = {
+      ...{ ledger: run.ledger, asOf: BigInt(run.as_of), period, deleted: [], format },
+      ...{ parameters: { submission: run.id }, executingEntity: run.executing_entity },
+      ...{ maker: act?.maker, sentOn: run.created_at.slice(0, 10) },
+    };
+    return yield* this.longReads.pieces({ kind: 'sent-reports', plan }, gone, () =>
+      this.records.fetched(run, caller.id),
+    );
+  }
+
   private async *pieces(run: StoredRun, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
     const upToAct = await this.book.catchUp();
     const act = await this.actOf(run);

@@ -1,5 +1,6 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
 import { DeletedRangeDto } from '../archive/deleted-range.dto.js';
+import { REPORT_FORMATS } from './report-formats.js';
 
 export class ReportParameterDto {
   @ApiProperty({ example: 'from_date' })
@@ -104,4 +105,13 @@ export class ReportAnswerDto {
       'Events up to as_of, of any time, that were deleted at the end of their retention; absent when none were. Rows may lack what these said',
   })
   deleted?: DeletedRangeDto[];
+}
+
+/** The content of an answer that is a table in one of REPORT_FORMATS, as the API's document has it. */
+export function contentInFormats() {
+  const content = REPORT_FORMATS.map(({ name, mediaType }) => [
+    mediaType,
+    { schema: name === 'json' ? { $ref: getSchemaPath(ReportAnswerDto) } : { type: 'string' } },
+  ]);
+  return Object.fromEntries(content) as Record<string, { schema: { type: 'string' } }>;
 }

@@ -10,7 +10,7 @@ import type {
 
 const GENERAL = 'FinInstrm/Othr/FinInstrmGnlAttrbts';
 const DERIVATIVE = 'FinInstrm/Othr/DerivInstrmAttrbts';
-const UNDERLYING = `${DERIVATIVE}/UndrlygInstrm`;
+export const UNDERLYING = `${DERIVATIVE}/UndrlygInstrm`;
 const STRIKE = `${DERIVATIVE}/StrkPric`;
 
 /** The element that a second notional currency is in. */
