@@ -241,6 +241,36 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
       expect(text).toContain(`truetrail_archive_store_faults ${faults.length}\n`);
     });
 
+    onceOnly('hold every ledger again when nothing has moved for a day, and in each thousandth round', async () => {
+      await record(3);
+      expect(await round()).toMatchObject({ anchor: 1n, signed: 2 });
+      expect(await round()).toMatchObject({ anchor: null, signed: 0 });
+      await tamper(service.database.adminUrl, "UPDATE anchors SET catalogued_at = catalogued_at - interval '23 hours'");
+      expect(await round()).toMatchObject({ anchor: null, signed: 0 });
+      await tamper(service.database.adminUrl, "UPDATE anchors SET catalogued_at = catalogued_at - interval '2 hours'");
+      expect(await round()).toMatchObject({ anchor: 2n, signed: 2 });
+      for (const { note, sizeBefore } of parseAnchor(await stored(2n)).checkpoints) {
+        expect(parseCheckpoint(parseNote(note).text).size).toBe(sizeBefore);
+      }
+      await record(1);
+      expect(await round()).toMatchObject({ anchor: 3n, signed: 1 });
+      // as if 995 rounds more had been
+      await tamper(
+        service.database.adminUrl,
+        'SET session_replication_role = replica',
+        'UPDATE anchors SET number = 998 WHERE number = 3',
+        'UPDATE checkpoints SET anchor = 998 WHERE anchor = 3',
+      );
+      await record(1);
+      expect(await round()).toMatchObject({ anchor: 999n, signed: 1 });
+      await record(1);
+      expect(await round()).toMatchObject({ anchor: 1_000n, signed: 2 });
+      expect(parseAnchor(await stored(1_000n)).checkpoints.map(({ note }) => note.split('\n')[0])).toEqual(
+        ['_service', 'main'].map((ledger) => `${TEST_ORIGIN}/${ledger}`),
+      );
+      expect(await round()).toMatchObject({ anchor: null, signed: 0 });
+    });
+
     it('are whole after a crash at any step, and no anchor is lost or written twice', async () => {
       class Crash extends Error {}
       await record(10);

@@ -118,6 +118,19 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         reason: expect.stringContaining('it ends at 10'),
         is_open: true,
       });
+      // no bundle ends with what is left as if it were all, unless it is asked for as of then
+      const bundle = (question: object) => service.http().post(`/v1/ledgers/${ledger}/evidence`).send(question);
+      const recorded = { recorded_from: '2000-01-01T00:00:00Z', recorded_to: '2100-01-01T00:00:00Z' };
+      for (const question of [
+        ...[{ from_sequence: '1' }, recorded, { from: '2000-01-01T00:00:00Z' }, { order_id: 'none' }],
+        { search: { event_type: 'order_lifecycle' } },
+      ]) {
+        const { status, body: problem } = await bundle(question);
+        expect([question, status, problem.type]).toEqual([question, 500, '/docs/problems/damaged-record']);
+        expect(problem.detail).toMatch(/^12 events of .* were signed, and not all of them are there any more/);
+        await bundle({ ...question, as_of: '8' }).expect(200);
+      }
+      await bundle({ from_sequence: '1', to_sequence: '8' }).expect(200);
       // from the round on that has seen it nothing more is taken
       const { body } = await service.http().post(`/v1/ledgers/${ledger}/events`).send(sampleEvent()).expect(503);
       expect(body.type).toBe('/docs/problems/ledger-behind-its-anchor');

@@ -182,6 +182,18 @@ export class Checkpoints {
     return this.missingTail(ledger, BigInt(held?.size ?? 0), BigInt(latest.size));
   }
 
+  /**
+   * Throws damaged-record where more was signed than the ledger has, unless it was closed as it is: what is read up to its
+   * end would leave that out without a word.
+   */
+  async requireAllSigned(ledger: string): Promise<void> {
+    const latest = await sql.findLatestCheckpoint(this.pool, ledger);
+    const held = await sql.findHeldCheckpoint(this.pool, ledger); // later, so that a round meanwhile is in it
+    const [signed, provable] = [BigInt(latest?.size ?? 0), BigInt(held?.size ?? 0)];
+    if (signed <= provable || (await this.ledgers.state(ledger)).state === 'closed') return;
+    throw await this.missingTail(ledger, provable, signed);
+  }
+
   /** A restore has lost what was signed, and nothing has brought it back; once the ledger is closed nothing ever will. */
   private async missingTail(ledger: string, provable: bigint, signed: bigint): Promise<Problem> {
     const { state } = await this.ledgers.state(ledger);

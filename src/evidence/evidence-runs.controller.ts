@@ -51,6 +51,7 @@ export class EvidenceRunsController {
     'events-lost',
     'payload-too-large',
     'too-many-runs',
+    'damaged-record',
     'archive-damaged',
     'archive-unavailable',
     'not-recorded-as-read',

@@ -55,6 +55,8 @@ export class Evidence {
     if (question.kind === 'order' && question.asOf === undefined) {
       await this.requireWholeOrder(ledger, query!.parameters.entity_id!, asOf);
     }
+    const endsByItself = question.kind === 'ids' || (question.kind === 'sequences' && last !== undefined);
+    if (question.asOf === undefined && !endsByItself) await this.checkpoints.requireAllSigned(ledger);
     const sequences = await this.sequencesOf(ledger, question, asOf);
     const checkpoint = await this.checkpoints.covering(ledger, asOf);
     return {

@@ -219,6 +219,38 @@ describe('a copy of an archive', () => {
     expect(await details()).toMatch(/says that the ledger had 20 events before; it had 30/);
   });
 
+  it('says that its end may be cut off, and is held against checkpoints that were kept elsewhere', async () => {
+    write(growing);
+    const { summary } = await verifyArchiveFolder(folder, [KEY]);
+    expect(summary).toContainEqual(
+      expect.stringMatching(/^note {8}that nothing was signed after anchors\/000000000004/),
+    );
+    const held = async (...kept: string[]): Promise<string[]> =>
+      (await verifyArchiveFolder(folder, [KEY], { kept })).findings.map(({ kind, detail }) => `${kind}: ${detail}`);
+    expect(await held(checkpoint(0), checkpoint(10), checkpoint(30), checkpoint(1, { origin: OTHER }))).toEqual([]);
+
+    write(growing.slice(0, 3));
+    expect(await details()).toBe('');
+    expect(await held(checkpoint(10), checkpoint(30))).toEqual([
+      `missing: ${EVIDENCE_ORIGIN}: the checkpoint of 30 events that was kept is in no anchor: they end at 10`,
+    ]);
+    write(growing);
+    expect(await held(checkpoint(20))).toEqual([
+      `missing: ${EVIDENCE_ORIGIN}: the checkpoint of 20 events that was kept is in no anchor: they end at 30`,
+    ]);
+    expect(await held(checkpoint(30, { of: leaves.toReversed() }))).toEqual([
+      `checkpoint: ${EVIDENCE_ORIGIN}: the checkpoint of 30 events that was kept has another root than that of the anchors`,
+    ]);
+    expect(await held(checkpoint(3, { origin: 'audit.example.com/truetrail/gone' }))).toEqual([
+      'missing: audit.example.com/truetrail/gone: the checkpoint of 3 events that was kept is in no anchor: there is none of this ledger',
+    ]);
+    for (const none of [checkpoint(30, { key: keyOfByte(9) }), checkpoint(3, { origin: 'example.com/x' }), 'nothing']) {
+      const { findings, unchecked } = await verifyArchiveFolder(folder, [KEY], { kept: [none] });
+      expect(findings).toEqual([]);
+      expect(unchecked[0]).toMatch(/^a checkpoint that was kept is none that these keys have signed: /);
+    }
+  });
+
   it('is signed by keys that are reached from the one given, each in its time', async () => {
     write(growing);
     expect(await details([verifierKey(EVIDENCE_ORIGIN, keyOfByte(9))])).toMatch(

@@ -30,6 +30,8 @@ export interface ArchiveTrust {
   witnesses?: readonly VerifierKey[];
   /** without it time stamps are not looked at */
   verifyTimestamp?: VerifyTimestamp | undefined;
+  /** signed checkpoints from elsewhere, each of which must stand in an anchor */
+  kept?: readonly string[];
 }
 
 export interface LedgerOutcome {
@@ -55,12 +57,14 @@ const MARKER_FORMAT = 'truetrail-store/1';
 export async function verifyArchiveFolder(
   folder: string,
   keys: readonly VerifierKey[],
-  { witnesses = [], verifyTimestamp }: ArchiveTrust = {},
+  { witnesses = [], verifyTimestamp, kept = [] }: ArchiveTrust = {},
 ): Promise<ArchiveOutcome> {
   const report = new ArchiveReport();
   const files = listFiles(folder);
   const copiedFrom = verifyListing(folder, files, report);
-  const { ledgers, anchors, walked } = verifyAnchors(folder, keys, report);
+  const chain = verifyAnchors(folder, keys, report);
+  const { ledgers, anchors, walked, last } = chain;
+  for (const note of kept) verifyKept(note, chain, keys, report);
   verifyNames(folder, files, report);
   const attested = verifyAttestations(folder, files, walked, { witnesses, verifyTimestamp }, report);
   const verifiedTo = new Map<string, bigint>();
@@ -90,6 +94,11 @@ export async function verifyArchiveFolder(
       ),
       ...attested,
       ...unchecked.map((each) => `UNCHECKED   ${each}`),
+      ...(last === undefined
+        ? []
+        : [
+            `note        that nothing was signed after ${anchorKey(last)} is not shown: hold this copy against checkpoints that were kept elsewhere (--checkpoint)`,
+          ]),
     ],
     findings,
     findings_total: total,
@@ -144,12 +153,18 @@ async function objectVerifier(): Promise<typeof import('./archive-objects.js').v
   }
 }
 
+interface WalkedAnchors {
+  ledgers: Map<string, AnchoredLedger>;
+  anchors: number;
+  walked: Map<bigint, WalkedAnchor>;
+  /** number of the last one that is there */
+  last: bigint | undefined;
+  /** of keys, by origin */
+  successions: Map<string, string[]>;
+}
+
 /** The anchors from 1 on, as far as they go on without a gap. */
-function verifyAnchors(
-  folder: string,
-  keys: readonly VerifierKey[],
-  report: ArchiveReport,
-): { ledgers: Map<string, AnchoredLedger>; anchors: number; walked: Map<bigint, WalkedAnchor> } {
+function verifyAnchors(folder: string, keys: readonly VerifierKey[], report: ArchiveReport): WalkedAnchors {
   const ledgers = new Map<string, AnchoredLedger>();
   const names = listAnchors(folder, report);
   const successions = new Map<string, string[]>();
@@ -176,7 +191,7 @@ function verifyAnchors(
       verifyCheckpoint({ note, sizeBefore, where: anchorKey(anchor.number), keys, successions }, ledgers, report);
     }
   }
-  return { ledgers, anchors: names.length, walked };
+  return { ledgers, anchors: names.length, walked, last: names.length === 0 ? undefined : expected - 1n, successions };
 }
 
 function checkpointsOf({ checkpoints }: Anchor): WalkedAnchor['checkpoints'] {
@@ -260,6 +275,33 @@ function verifyCheckpoint(
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;
     report.find('checkpoint', `${where}: ${error.message}`);
+  }
+}
+
+/**
+ * That a checkpoint which somebody outside has kept stands in an anchor: none is given out that does not, so where it is
+ * missing anchors were cut off, or are those of another history. One that the ledger has not signed says nothing of it.
+ */
+function verifyKept(
+  note: string,
+  { ledgers, successions }: WalkedAnchors,
+  keys: readonly VerifierKey[],
+  report: ArchiveReport,
+): void {
+  try {
+    const signed = parseNote(note);
+    const { origin, size, rootHash } = parseCheckpoint(signed.text);
+    signedByReached(signed, size, keysFor(origin, keys), successions.get(origin) ?? []);
+    const wrong = (kind: ArchiveFinding['kind'], detail: string): void =>
+      report.find(kind, `${origin}: the checkpoint of ${size} events that was kept ${detail}`);
+    const ledger = ledgers.get(origin);
+    const root = ledger?.roots.get(size);
+    if (!ledger) wrong('missing', 'is in no anchor: there is none of this ledger');
+    else if (!root) wrong('missing', `is in no anchor: they end at ${ledger.last.size}`);
+    else if (!root.equals(rootHash)) wrong('checkpoint', 'has another root than that of the anchors');
+  } catch (error) {
+    if (!(error instanceof NoteError)) throw error;
+    report.unchecked.push(`a checkpoint that was kept is none that these keys have signed: ${error.message}`);
   }
 }
 

@@ -325,17 +325,18 @@ function read(parse: () => Checkpoint): Checkpoint {
 /** What was seen before; undefined at the first look. Throws for a file that is none of ours. */
 function readState(file: string): { checkpoint: Checkpoint } | undefined {
   if (!existsSync(file)) return undefined;
-  const { format, note } = stateIn(file);
-  if (format !== STATE_FORMAT || typeof note !== 'string')
-    throw new Error(`${file} is not what this program remembers`);
+  const note = rememberedNote(readFileSync(file));
+  if (note === undefined) throw new Error(`${file} is not what this program remembers`);
   return { checkpoint: parseCheckpoint(parseNote(note).text) };
 }
 
-function stateIn(file: string): JsonObject {
+/** The checkpoint in the bytes of a state file; undefined where they are none of one. */
+export function rememberedNote(bytes: Buffer): string | undefined {
   try {
-    return objectIn(readFileSync(file, 'utf8'));
+    const { format, note } = objectIn(bytes.toString());
+    return format === STATE_FORMAT && typeof note === 'string' ? note : undefined;
   } catch (error) {
-    if (error instanceof NoAnswer) return {};
+    if (error instanceof NoAnswer) return undefined;
     throw error;
   }
 }

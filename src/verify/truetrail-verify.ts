@@ -8,7 +8,7 @@ import { NoteError, VerifierKey } from '../integrity/signed-note.js';
 import { verifyArchiveFolder, type ArchiveOutcome } from './archive-folder.js';
 import { ANCHOR_FILE } from './archive-names.js';
 import { FileAccess } from './file-access.js';
-import { watchLedger, type WatchOutcome } from './ledger-monitor.js';
+import { rememberedNote, watchLedger, type WatchOutcome } from './ledger-monitor.js';
 import { bundleReportText, findingLines, printable } from './report-text.js';
 import { timestampCheck } from './timestamp-check.js';
 
@@ -19,11 +19,12 @@ import { timestampCheck } from './timestamp-check.js';
 
 const HELP = `truetrail-verify BUNDLE.zip --key KEY [--witness KEY]... [--timestamp-roots FILE] [--anchors FOLDER] [--json]
         Verifies an evidence bundle, offline.
-truetrail-verify archive FOLDER --key KEY... [--witness KEY]... [--timestamp-roots FILE] [--json]
+truetrail-verify archive FOLDER --key KEY... [--checkpoint FILE]... [--witness KEY]... [--timestamp-roots FILE] [--json]
         Verifies a copy of an archive (the folder that has anchors/ in it, as \`truetrail archive copy\` makes it of a
         store): the chain of anchors from the first to the last, every checkpoint, what witnesses and authorities say of
         them, and the objects of events beside them, whose events must lead to the roots that were signed. Files that no
         archive has are findings. A key that is given for one ledger is taken for the others of the same log as well.
+        A copy whose last anchors were left out looks like one that was made earlier: --checkpoint tells them apart.
 truetrail-verify ledger URL --key KEY --state FILE [--tiles] [--token-file FILE] [--json]
         Asks a running service for the checkpoint of a ledger (URL: https://host/v1/ledgers/NAME) and for the proof that
         it is an extension of the one that FILE remembers; then remembers it. Run it again and again: it fails when the
@@ -39,6 +40,10 @@ truetrail-verify ledger URL --key KEY --state FILE [--tiles] [--token-file FILE]
   --anchors  folder with anchors as the object store has them, got from somebody else than the bundle: a copy of the
              archive, or its anchors/. Nobody signs an anchor as a whole, so without it the numbers of a bundle's anchors,
              and what came before them, are what the bundle says
+  --checkpoint
+             a checkpoint of one of the archive's ledgers that was kept elsewhere from before the copy was made, and must stand
+             in an anchor: as the service gave it, the file \`checkpoint\` of a bundle, or what \`ledger\` remembers (--state).
+             May be given several times
   --token-file
              the API key of a service whose proofs are not public
   --json     the whole outcome as JSON on standard output
@@ -81,7 +86,8 @@ async function run(args: string[]): Promise<number> {
       isFolder(subject) && isFolder(join(subject, 'anchors')),
       `${subject} is no archive: a folder with anchors/ in it`,
     );
-    return tell(await verifyArchiveFolder(subject, keys, { witnesses, verifyTimestamp }), summaryText);
+    const kept = values.checkpoint.map(readCheckpoint);
+    return tell(await verifyArchiveFolder(subject, keys, { witnesses, verifyTimestamp, kept }), summaryText);
   }
   if (command === 'ledger' && subject !== undefined) {
     const { state, 'token-file': tokenFile } = values;
@@ -113,6 +119,7 @@ function read(args: string[]) {
         key: { type: 'string', multiple: true, default: [] },
         witness: { type: 'string', multiple: true, default: [] },
         state: { type: 'string' },
+        checkpoint: { type: 'string', multiple: true, default: [] },
         'timestamp-roots': { type: 'string' },
         anchors: { type: 'string' },
         'token-file': { type: 'string' },
@@ -158,6 +165,11 @@ function readKeys(text: string): VerifierKey[] {
     if (error instanceof NoteError) throw new UsageError(error.message, { cause: error });
     throw error;
   }
+}
+
+/** A signed checkpoint: the file itself, or the one in a file that `ledger` remembers by. */
+function readCheckpoint(file: string): string {
+  return rememberedNote(named(file, () => readFileSync(file))) ?? readText(file);
 }
 
 function readText(file: string): string {
