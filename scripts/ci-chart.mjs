@@ -110,14 +110,15 @@ function examine(documents, values) {
   const pods = documents.flatMap((each) => {
     const where = `${each.kind} ${each.metadata.name}`;
     if (each.kind === 'Pod') return [{ where, labels: each.metadata.labels, spec: each.spec }];
-    const { template: pod } = each.spec ?? {};
+    const { template: pod } = each.spec?.jobTemplate?.spec ?? each.spec ?? {};
     return pod?.spec?.containers ? [{ where, labels: pod.metadata.labels, spec: pod.spec }] : [];
   });
   for (const { where, spec } of pods) {
     for (const finding of restrictedFindings(spec)) found.push(`${where}: not restricted: ${finding}`);
     if (spec.automountServiceAccountToken !== false) found.push(`${where}: has a token of the API server`);
     const sidecars = spec.initContainers ?? [];
-    if (!where.startsWith('Pod ') && sidecars.length !== (values.sidecars ?? []).length)
+    const actsOnTheTrail = !/^(Pod|CronJob) /.test(where);
+    if (actsOnTheTrail && sidecars.length !== (values.sidecars ?? []).length)
       found.push(`${where}: its sidecars are not those that were asked for`);
     for (const { name, restartPolicy, volumeMounts = [] } of sidecars) {
       if (restartPolicy !== 'Always') found.push(`${where}: waits for ${name} to end`);
@@ -129,7 +130,8 @@ function examine(documents, values) {
       if (!container.resources?.requests?.cpu || !container.resources?.limits?.memory) {
         found.push(`${where}: resources without cpu request or memory limit`);
       }
-      found.push(...environmentMistakes(container, of('ConfigMap'), values).map((each) => `${where}: ${each}`));
+      if (!where.startsWith('CronJob '))
+        found.push(...environmentMistakes(container, of('ConfigMap'), values).map((each) => `${where}: ${each}`));
       const volumes = (spec.volumes ?? []).map(({ name }) => name);
       for (const { name } of container.volumeMounts ?? []) {
         if (!volumes.includes(name)) found.push(`${where}: mounts ${name}, which is no volume`);
@@ -151,8 +153,9 @@ function examine(documents, values) {
   }
   for (const policy of of('NetworkPolicy')) {
     const others = policy.spec.podSelector.matchLabels;
-    if (matched(others).length !== 1)
-      found.push(`NetworkPolicy ${policy.metadata.name} does not select one kind of pod`);
+    // of a CronJob's the pods are of one kind, whenever they come
+    const kinds = new Set(matched(others).map(({ labels }) => labels['app.kubernetes.io/component']));
+    if (kinds.size !== 1) found.push(`NetworkPolicy ${policy.metadata.name} does not select one kind of pod`);
   }
   for (const { spec } of of('PodDisruptionBudget')) {
     if (matched(spec.selector.matchLabels).length !== 1) found.push('the PodDisruptionBudget does not select one kind');
@@ -187,7 +190,42 @@ function examine(documents, values) {
       found.push(`${metadata.name} archives among what it is restored from`);
     }
   }
+  found.push(...backupLogMistakes(of, values));
   if (of('Secret').length > 0) found.push('there is a Secret: they are to be named, not made');
+  return found;
+}
+
+/** Of the jobs that log what is in the bucket of backups: they must look where the plugin writes, and with its rights. */
+function backupLogMistakes(of, values) {
+  const jobs = of('CronJob');
+  const [store] = of('ObjectStore');
+  if (Boolean(store) !== jobs.length > 0) return ['backups without a log, or a log without backups'];
+  if (!store) return [];
+  const found = [];
+  const [cluster] = of('Cluster');
+  const [archiver] = cluster.spec.plugins.filter(({ isWALArchiver }) => isWALArchiver);
+  const { destinationPath, endpointURL, s3Credentials, wal } = store.spec.configuration;
+  for (const { metadata, spec } of jobs) {
+    const say = (what) => found.push(`CronJob ${metadata.name} ${what}`);
+    const { spec: pod } = spec.jobTemplate.spec.template;
+    const [container] = pod.containers;
+    const variable = (name) => container.env.find((each) => each.name === name);
+    if (metadata.name.length > 52) say('has a name that is too long');
+    if (variable('BACKUP_URL').value !== `${destinationPath}/${archiver.parameters.serverName}`) say('looks elsewhere');
+    if (variable('AWS_ENDPOINT_URL_S3')?.value !== endpointURL) say('asks another store');
+    if (variable('BACKUP_ENCRYPTION').value !== (wal.encryption ?? 'off')) say('asks for another encryption');
+    if (`${variable('BACKUP_RETENTION_DAYS').value}d` !== store.spec.retentionPolicy) say('knows another retention');
+    const { existingSecret, serviceAccountName } = values.postgresql.backup.log ?? {};
+    const secret = existingSecret ?? s3Credentials.accessKeyId?.name;
+    if (variable('AWS_ACCESS_KEY_ID')?.valueFrom.secretKeyRef.name !== secret) say('has other credentials');
+    if (pod.serviceAccountName !== (serviceAccountName ?? cluster.metadata.name)) say('runs as another account');
+    const [, file] = container.command;
+    const { name } = container.volumeMounts.find(({ mountPath }) => file.startsWith(`${mountPath}/`)) ?? {};
+    const program = pod.volumes.find((volume) => volume.name === name)?.configMap.name;
+    const { data } = of('ConfigMap').find((each) => each.metadata.name === program) ?? {};
+    if (data?.[basename(file)] !== readFileSync('deploy/postgresql/backup-log.py', 'utf8')) say('runs another program');
+    if (spec.concurrencyPolicy !== 'Forbid') say('may run beside itself');
+  }
   return found;
 }
 
@@ -249,7 +287,20 @@ function refusals() {
   const ownDatabase = 'postgresql.enabled=true,postgresql.backup.destinationPath=s3://bucket/q';
   refused([...good, '--set', 'postgresql.enabled=true'], /destinationPath is where backups/);
   const longName = `fullnameOverride=${'a'.repeat(40)},postgresql.name=${'n'.repeat(20)}`;
-  refused([...good, '--set', `${ownDatabase},${longName}`], /50 characters/);
+  refused([...good, '--set', `${ownDatabase},${longName}`], /50 characters|52 characters/);
+  const ofLog = (text) => `${ownDatabase},postgresql.backup.log.${text}`;
+  refused([...good, '--set', ofLog('schedule=hourly')], /schedule/);
+  refused([...good, '--set', ofLog('image=')], /image/);
+  refused([...good, '--set', ofLog('enabled=null')], /enabled/);
+  const withoutLog = execFileSync(helm, template([...good, '--set', ofLog('enabled=false')])).toString();
+  expect(!/backup-log/.test(withoutLog), 'no log of backups where none is wanted');
+  const rules = ['--set', 'metrics.prometheusRule.enabled=true', '--show-only', 'templates/prometheusrule.yaml'];
+  const alarms = (text) => execFileSync(helm, template([...good, '--set', text, ...rules])).toString();
+  expect(!/BackupLog/.test(alarms(ofLog('enabled=false'))), 'nor alarms on it');
+  const expected = /job_name=~"audit-truetrail-db-log-\.\*"/;
+  expect(expected.test(alarms(ownDatabase)), 'alarms on the log of backups are on the jobs of this release');
+  const days = template([...good, '--set', `${ownDatabase},postgresql.backup.retentionPolicy=5w`]);
+  expect(/name: BACKUP_RETENTION_DAYS\s+value: "35"/.test(execFileSync(helm, days)), 'five weeks are 35 days');
   refused(
     [...good, '--set', `${ownDatabase},postgresql.recovery.serverName=audit-truetrail-db`],
     /under which the new cluster would archive as well/,
@@ -317,6 +368,7 @@ function namesThatLookLikeNumbers() {
     ...['evidenceKeys.existingConfigMap=1,timestampCa.existingConfigMap=1,ingress.className=1,ingress.hosts[0]=1'],
     ...['postgresql.database=true,postgresql.owner=null,postgresql.login=yes,postgresql.loginSecret=1'],
     ...['postgresql.imageName=1,postgresql.storage.storageClass=1,postgresql.walStorage.storageClass=2'],
+    ...['postgresql.backup.log.serviceAccountName=1e3,postgresql.backup.log.image=1'],
     ...['postgresql.backup.existingSecret=1,postgresql.backup.accessKeyIdKey=1,postgresql.backup.secretAccessKeyKey=2'],
   ];
   const on = 'ingress.enabled=true,autoscaling.enabled=true,maintenance.command={truetrail}';

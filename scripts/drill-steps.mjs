@@ -10,6 +10,7 @@ import { OrderEvents } from '../bench/order-events.mjs';
 import { Cleanup, importFrom, KEY, startProcess, temporaryFolder } from '../bench/processes.mjs';
 import { percentile } from '../bench/statistics.mjs';
 import { root } from './install.mjs';
+import { followOthers } from './drill-follow.mjs';
 import { checkLog, nameUnencrypted, refuseDamaged, tamperWithBackups } from './drill-log.mjs';
 import { Server, Site } from './drill-server.mjs';
 
@@ -264,6 +265,7 @@ async function runDrill({ build, bin, kmsKey, pace, cleanup, expect }) {
   // The log of what is in the bucket, of both servers
   await second.archiveNow();
   await checkLog({ site, bucket: backups, expect });
+  await followOthers({ site, bucket: backups, expect });
   await refuseDamaged({ site, bucket: backups, expect });
   await tamperWithBackups({ site, bucket: backups, expect });
   if (site.isEncrypted) nameUnencrypted({ site, expect });

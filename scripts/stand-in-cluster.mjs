@@ -9,7 +9,7 @@ const KINDS = {
   'apps/v1': { deployments: 'Deployment' },
   'autoscaling/v2': { horizontalpodautoscalers: 'HorizontalPodAutoscaler' },
   'barmancloud.cnpg.io/v1': { objectstores: 'ObjectStore' },
-  'batch/v1': { jobs: 'Job' },
+  'batch/v1': { jobs: 'Job', cronjobs: 'CronJob' },
   'monitoring.coreos.com/v1': {
     ...{ servicemonitors: 'ServiceMonitor', podmonitors: 'PodMonitor', prometheusrules: 'PrometheusRule' },
   },

@@ -84,6 +84,10 @@ describe('the chart', () => {
     expect(read('Dockerfile')).toContain(`\nARG VERSION=${version}\n`);
   });
 
+  it('has the program that logs what CloudNativePG archives, as it is for a PostgreSQL of one’s own', () => {
+    expect(read(join(CHART, 'files/backup-log.py'))).toBe(read('deploy/postgresql/backup-log.py'));
+  });
+
   it('has patterns that Helm can read: it knows neither look-around nor back-references', () => {
     const patterns = [...read(join(CHART, 'values.schema.json')).matchAll(/"pattern": ("(?:[^"\\]|\\.)*")/g)].map(
       ([, pattern]) => JSON.parse(pattern!) as string,
@@ -167,13 +171,13 @@ describe('the chart', () => {
 
   it('looks at the series of its own release alone', () => {
     const selectors = all.flatMap(({ expr }) => [
-      ...expr.matchAll(/\b(?:truetrail|up|cnpg|barman_cloud|kubelet)\w*\{([^}]*)\}/g),
+      ...expr.matchAll(/\b(?:truetrail|up|cnpg|barman_cloud|kube)\w*\{([^}]*)\}/g),
     ]);
     expect(selectors.length).toBeGreaterThan(all.length - 1);
     for (const [, selector] of selectors) {
       expect(selector).toMatch(/^namespace="truetrail",(job="truetrail-metrics"|\w+=~"truetrail-db-)/);
     }
-    const bare = all.filter(({ expr }) => /\b(?:truetrail|cnpg|barman_cloud|kubelet)_\w+(?![\w{])/.test(expr));
+    const bare = all.filter(({ expr }) => /\b(?:truetrail|cnpg|barman_cloud|kube|kubelet)_\w+(?![\w{])/.test(expr));
     expect(bare.map(({ alert }) => alert)).toEqual([]);
   });
 

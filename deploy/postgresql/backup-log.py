@@ -8,6 +8,11 @@
   backup-log bases                    reads back base backups that are whole and not in the log yet, and logs them
   backup-log end                      hides the entries of what is over
   backup-log segment FILE COMMAND...  logs the digest of a file of WAL, brings it to the store by COMMAND, logs that it is there
+  backup-log follow [--wals | --check] [--settle SECONDS]
+                                      where somebody else archives, such as CloudNativePG: reads back what came to the store and
+                                      is not in the log yet, WAL and base backups, and logs it; prints a line for each fault.
+                                      WAL alone with --wals; then as `end` and `check` do with --check. Nothing is missing or
+                                      hidden before it has been so for SECONDS (300)
 
 Reads what settings.sh exports, and is started by the scripts beside it. Ends with 1 for faults, and with 2 when it could
 not do its work. Needs boto3, as barman-cloud does.
@@ -17,9 +22,12 @@ import json
 import os
 import random
 import re
+import signal
+import struct
 import subprocess
 import sys
 import tarfile
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -33,6 +41,8 @@ FORMAT = "truetrail-backup-log/1"
 SEGMENT = re.compile(r"^[0-9A-F]{24}$")
 # Of barman: 00000001000000000000000A, its .partial or .00000028.backup, and 00000002.history
 WAL_KEY = re.compile(r"^wals/(?:[0-9A-F]{16}/)?([0-9A-F]{8}(?:[0-9A-F]{16}(?:\.partial|\.[0-9A-F]{8}\.backup)?|\.history))\.gz$")
+# What barman adds to the name of a file by the compression that it was told.
+UNREAD_SUFFIX = re.compile(WAL_KEY.pattern.replace(r"\.gz$", r"(|\.[a-z0-9]+)$"))
 BASE_KEY = re.compile(r"^base/([^/]+)/[^/]+$")
 DIGEST_KEY = re.compile(r"^log/wals/([^/]+)\.json$")
 CHUNK_BYTES = 1 << 20
@@ -40,6 +50,28 @@ CHUNK_BYTES = 1 << 20
 UNLOGGED = timedelta(days=1)
 # The store's clock and ours, and times of whole seconds.
 CLOCKS = timedelta(minutes=1)
+# Of an entry whose digest was taken from what was in the store, not from the server's own file before its upload.
+FROM_STORE = "store"
+# Where others archive: several files are uploaded at once, and those of a base backup hidden one after the other.
+SETTLE = timedelta(minutes=5)
+# `follow` comes every so often, and may be held up.
+FOLLOWED = timedelta(hours=1)
+# A first look reads back all that there is.
+READERS = 4
+# Of one file: more of them were put there by nobody who archives.
+VERSIONS_READ = 8
+# PostgreSQL, access/xlog_internal.h: magic, flags, timeline, address of the page, rest of a record; then, on the first page of
+# a file, the server's system identifier, and the sizes of file and page.
+PAGE_HEADER = struct.Struct("<HHIQI4xQII")
+LONG_HEADER = 0x0002
+# The longest file of WAL that initdb --wal-segsize makes.
+WAL_BYTES = 1 << 30
+
+stopping = threading.Event()
+
+
+class Stopped(Exception):
+    """Somebody asked this program to end."""
 
 
 def now():
@@ -96,15 +128,29 @@ class Store:
         self.client.delete_object(**self.at(key))
 
     def versions(self, prefix=""):
-        """By key: its versions, the oldest first. None of them is the latest where a delete marker hides them."""
+        """By key: its Versions."""
+        return dict(self.listed(prefix))
+
+    def listed(self, prefix=""):
+        """Each key with its Versions, page by page."""
         found = {}
         pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
         for page in pages:
             for version in page.get("Versions", []):
-                found.setdefault(version["Key"][len(self.prefix) :], []).append(version)
-        for versions in found.values():
-            versions.reverse()  # stores list the newest version of a key first
-        return found
+                self.of(version, found).append({name: version[name] for name in ("VersionId", "IsLatest", "LastModified", "Size")})
+            for marker in page.get("DeleteMarkers", []):
+                if marker["IsLatest"]:
+                    self.of(marker, found).hidden_at = marker["LastModified"]
+            # the next page may go on with the versions of the same key
+            rest = page.get("NextKeyMarker", "")[len(self.prefix) :] if page.get("IsTruncated") else None
+            for key in [key for key in found if key != rest]:
+                versions = found.pop(key)
+                versions.reverse()  # stores list the newest version of a key first
+                if versions:
+                    yield key, versions
+
+    def of(self, version, found):
+        return found.setdefault(version["Key"][len(self.prefix) :], Versions())
 
     def read_entries(self, versions, prefix):
         """By name: the entry as it was first written. Nobody can change that one while it is locked."""
@@ -112,6 +158,12 @@ class Store:
         read = lambda key: json.loads(self.open(key, versions[key][0]["VersionId"]).read())
         with ThreadPoolExecutor(8) as pool:
             return dict(zip((key[len(prefix) : -len(".json")] for key in keys), pool.map(read, keys)))
+
+
+class Versions(list):
+    """Of one key, the oldest first. None of them is the latest where a delete marker hides them, since `hidden_at`."""
+
+    hidden_at = None
 
 
 def is_shown(versions):
@@ -179,15 +231,20 @@ def object_state(store, key, version=None):
 
 
 class Reader:
-    """Hashes what is read through it."""
+    """Hashes what is read through it, and keeps its beginning."""
 
-    def __init__(self, body):
-        self.body, self.sha256, self.size = body, hashlib.sha256(), 0
+    def __init__(self, body, limit=None):
+        self.body, self.limit, self.sha256, self.size, self.head = body, limit, hashlib.sha256(), 0, b""
 
     def read(self, size=CHUNK_BYTES):
+        if stopping.is_set():
+            raise Stopped
         chunk = self.body.read(size)
         self.sha256.update(chunk)
         self.size += len(chunk)
+        self.head += chunk[: PAGE_HEADER.size - len(self.head)]
+        if self.limit and self.size > self.limit:
+            raise ValueError("it is longer than a file of WAL can be")
         return chunk
 
     def drain(self):
@@ -212,10 +269,17 @@ class Gunzip:
 
 
 def read_segment(store, key, version):
-    """Digest and size of what is in an object, decompressed. Raises zlib.error, or ValueError for one that is cut off."""
-    reader = Reader(Gunzip(store.open(key, version)))
-    reader.drain()
-    return reader.sha256.hexdigest(), reader.size
+    """
+    Two Readers that have read all: one of what is in an object, decompressed, and one of its bytes. Raises zlib.error, or
+    ValueError for an object that is cut off, goes on after the end of what is compressed, or is of no file of WAL.
+    """
+    stored = Reader(store.open(key, version))
+    gunzip = Gunzip(stored)
+    content = Reader(gunzip, WAL_BYTES)
+    content.drain()
+    if gunzip.unzip.unused_data or stored.read():
+        raise ValueError("it goes on after its end")
+    return content, stored
 
 
 def read_backup_info(store, key):
@@ -223,11 +287,11 @@ def read_backup_info(store, key):
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
-def log_bases(store):
-    """Whether each could be read back; one that cannot keeps no other out of the log."""
-    versions = store.versions("base/")
+def log_bases(store, versions=None):
+    """Each that cannot be read back, and why; it keeps no other out of the log."""
+    versions = store.versions("base/") if versions is None else versions
     logged = store.versions("log/base/")
-    is_well = True
+    faults = []
     for key in sorted(versions):
         match = re.match(r"^base/([^/]+)/backup\.info$", key)
         if not match or not is_shown(versions[key]) or f"log/base/{match[1]}.json" in logged:
@@ -238,9 +302,8 @@ def log_bases(store):
         try:
             log_base(store, match[1], info, [each for each in sorted(versions) if is_shown(versions[each])])
         except (tarfile.TarError, zlib.error, EOFError, ValueError) as error:
-            print(f"base backup {match[1]} cannot be read back: {error}", file=sys.stderr)
-            is_well = False
-    return is_well
+            faults.append((match[1], f"cannot be read back: {error}"))
+    return faults
 
 
 def log_base(store, name, info, keys):
@@ -272,6 +335,43 @@ def first_needed(bases):
     return min((base["begin_wal"] for base in bases), default=None)
 
 
+def state_faults(entry):
+    """What an object should be and is not, by its entry."""
+    keep = retention()
+    if ENCRYPTION != "off" and not entry["encryption"]:
+        yield "is not encrypted"
+    if entry["lock"] != "COMPLIANCE" or not entry["locked_until"]:
+        yield "is not locked in COMPLIANCE mode"
+    elif time_of(entry["locked_until"]) < time_of(entry["stored_at"]) + keep - CLOCKS:
+        yield f"is locked until {entry['locked_until']}: for less than backups are kept"
+
+
+def retention():
+    return timedelta(days=int(os.environ.get("BACKUP_RETENTION_DAYS") or 30))
+
+
+def is_needed(name, first):
+    """Whether a file of WAL is needed where `first` is the first segment that is."""
+    return name.endswith(".history") or first is None or name[:24] >= first
+
+
+def gaps(names, first, segment_bytes):
+    """
+    Names of a timeline follow each other. One timeline goes on from another in the segment where it left it, or the next. Of
+    each gap: its first segment, what to say of it, and the segment after it.
+    """
+    per_log = (1 << 32) // segment_bytes
+    number = lambda name: int(name[8:16], 16) * per_log + int(name[16:], 16)
+    named = lambda timeline, n: f"{timeline:08X}{n // per_log:08X}{n % per_log:08X}"
+    timeline, last = (int(first[:8], 16), number(first) - 1) if first else (int(names[0][:8], 16), number(names[0]) - 1)
+    for name in names:
+        own = int(name[:8], 16)
+        if number(name) > last + 1:
+            until = number(name) - 1
+            yield named(timeline, last + 1), "is missing" if until == last + 1 else f"to {named(timeline, until)} are missing", name
+        timeline, last = own, number(name)
+
+
 def end_entries(store):
     versions = store.versions()
     bases = store.read_entries(versions, "log/base/")
@@ -291,15 +391,19 @@ def end_entries(store):
 class Check:
     """Finds what is not as the log says. `sample`: how many segments are read back; None for everything."""
 
-    def __init__(self, store, sample):
+    def __init__(self, store, sample, settle=SETTLE):
         self.store, self.sample, self.faults, self.read = store, sample, [], 0
         self.began = now()
-        self.keep = timedelta(days=int(os.environ.get("BACKUP_RETENTION_DAYS") or 30))
+        self.keep = retention()
         # the log last: whatever is in the store was in the log before
         self.versions = {**store.versions("wals/"), **store.versions("base/"), **store.versions("log/")}
         self.digests = store.read_entries(self.versions, "log/wals/")
         self.stored = store.read_entries(self.versions, "log/stored/")
         self.bases = store.read_entries(self.versions, "log/base/")
+        # `follow` logs what is there already, and it is not the only one who is at work there
+        is_followed = any(digest.get("source") == FROM_STORE for digest in self.digests.values())
+        self.settled = self.began - settle if is_followed else None
+        self.followed = self.began - FOLLOWED if is_followed else None
 
     def fault(self, name, what):
         self.faults.append((name, what))
@@ -348,17 +452,15 @@ class Check:
                 self.fault(key, "is missing: the version of the log is not in the store")
             return
         if not is_shown(versions):
+            if self.settled and versions.hidden_at and versions.hidden_at > self.settled:
+                return
             return self.fault(key, "is missing: a delete marker hides it")
         if versions[-1]["VersionId"] != entry["version_id"]:
             return self.fault(key, "was changed: there is a newer version than that of the log")
         if versions[-1]["Size"] != entry["object_bytes"]:
             return self.fault(key, f"has {versions[-1]['Size']} bytes, and by the log {entry['object_bytes']}")
-        if ENCRYPTION != "off" and not entry["encryption"]:
-            self.fault(key, "is not encrypted")
-        if entry["lock"] != "COMPLIANCE" or not entry["locked_until"]:
-            self.fault(key, "is not locked in COMPLIANCE mode")
-        elif time_of(entry["locked_until"]) < time_of(entry["stored_at"]) + self.keep - CLOCKS:
-            self.fault(key, f"is locked until {entry['locked_until']}: for less than backups are kept")
+        for what in state_faults(entry):
+            self.fault(key, what)
 
     def check_wal(self, first):
         readable, doubtful = [], []
@@ -368,9 +470,9 @@ class Check:
             match = WAL_KEY.match(key)
             if not match:
                 self.fault(key, "is no file of WAL as archive-wal names it")
-            elif match[1] not in self.digests:
+            elif match[1] not in self.digests and not (self.followed and versions[-1]["LastModified"] > self.followed):
                 self.fault(key, "is not in the log")
-        needed = [name for name in self.digests if name.endswith(".history") or first is None or name[:24] >= first]
+        needed = [name for name in self.digests if is_needed(name, first)]
         for name in sorted(needed):
             key, stored = wal_key(name), self.stored.get(name)
             versions = self.versions.get(key, [])
@@ -395,33 +497,29 @@ class Check:
     def check_content(self, key, version, name):
         self.read += 1
         try:
-            sha256, size = read_segment(self.store, key, version)
+            content, _ = read_segment(self.store, key, version)
+            sha256, size = content.sha256.hexdigest(), content.size
         except (zlib.error, ValueError) as error:
             return self.fault(key, f"cannot be decompressed: {error}")
         if (sha256, size) != (self.digests[name]["sha256"], self.digests[name]["bytes"]):
             self.fault(key, f"was changed: its content is {sha256}, and by the log {self.digests[name]['sha256']}")
 
     def check_gaps(self, names, first):
-        """Names of a timeline follow each other. One timeline goes on from another in the segment where it left it, or the next."""
         if not names:
             return
-        per_log = (1 << 32) // self.digests[names[0]]["bytes"]
-        number = lambda name: int(name[8:16], 16) * per_log + int(name[16:], 16)
-        named = lambda timeline, n: f"{timeline:08X}{n // per_log:08X}{n % per_log:08X}"
-        timeline, last = (int(first[:8], 16), number(first) - 1) if first else (int(names[0][:8], 16), number(names[0]) - 1)
-        for name in names:
-            own = int(name[:8], 16)
-            if number(name) > last + 1:
-                until = number(name) - 1
-                self.fault(named(timeline, last + 1), "is missing" if until == last + 1 else f"to {named(timeline, until)} are missing")
-            timeline, last = own, number(name)
+        for name, what, after in gaps(names, first, self.digests[names[0]]["bytes"]):
+            stored = self.stored.get(after)
+            if not (self.settled and stored and time_of(stored["stored_at"]) > self.settled):
+                self.fault(name, what)
 
     def longest_lag(self):
         """Seconds from the last write to a segment until the store had it, of those of the last day; 0 for none."""
         lags = [
             (time_of(stored["stored_at"]) - time_of(self.digests[name]["written_at"])).total_seconds()
             for name, stored in self.stored.items()
-            if name in self.digests and SEGMENT.match(name) and time_of(stored["stored_at"]) + timedelta(days=1) > self.began
+            if SEGMENT.match(name) and time_of(stored["stored_at"]) + timedelta(days=1) > self.began
+            # of what was taken from the store nobody knows when it was written
+            if self.digests.get(name, {}).get("written_at")
         ]
         return max([0, *lags])
 
@@ -444,12 +542,196 @@ class Check:
         os.replace(f"{path}.new", path)
 
 
+class Follow:
+    """
+    Logs what others brought to the store, from what is there, and finds what is not as the log says. It asks for lists of
+    names, and reads what is new or not as expected. Of each file of WAL it keeps the name alone, so that what it holds does not
+    depend on how much is in them. What it puts into the log first is the digest: one that is killed there is gone on from.
+    """
+
+    def __init__(self, store, settle):
+        self.store, self.faults, self.logged = store, [], 0
+        self.settled = now() - settle
+        # the log first: what it has must be in the store
+        self.digests = {key: versions[0]["VersionId"] for key, versions in store.listed("log/wals/")}
+        self.uploads = {key: versions[-1]["LastModified"] for key, versions in store.listed("log/stored/")}
+        self.base_versions = store.versions("base/")
+        entries = store.read_entries(store.versions("log/base/"), "log/base/")
+        self.bases = {name: base for name, base in entries.items() if is_shown(self.base_versions.get(f"base/{name}/backup.info", []))}
+        self.systemid = next((base["systemid"] for _, base in sorted(entries.items()) if base.get("systemid")), None)
+        self.segment_bytes = None
+        first = next((key for key in sorted(self.digests) if SEGMENT.match(DIGEST_KEY.match(key)[1])), None)
+        if first:
+            entry = self.digest_of(first)
+            self.systemid, self.segment_bytes = self.systemid or entry.get("systemid"), entry["bytes"]
+
+    def fault(self, name, what):
+        self.faults.append((name, what))
+
+    def digest_of(self, key):
+        """As it was first written."""
+        return json.loads(self.store.open(key, self.digests[key]).read())
+
+    def follow_wals(self):
+        first = first_needed(self.bases.values())
+        there, reached, waiting = set(), {}, []
+        with ThreadPoolExecutor(READERS) as pool:
+            for key, versions in self.store.listed("wals/"):
+                if stopping.is_set():
+                    raise Stopped
+                match = WAL_KEY.match(key)
+                if not match or wal_key(match[1]) != key:
+                    if is_shown(versions):
+                        self.fault(key, refusal(key))
+                    continue
+                name = match[1]
+                there.add(name)
+                if SEGMENT.match(name) and is_needed(name, first):
+                    reached[name] = versions[-1]["LastModified"] > self.settled
+                if not is_shown(versions):
+                    # what is over is hidden, and so are its entries
+                    if is_needed(name, first) and not (versions.hidden_at and versions.hidden_at > self.settled):
+                        self.fault(key, "is missing: a delete marker hides it")
+                    continue
+                logged_at = self.uploads.get(f"log/stored/{name}.json")
+                if f"log/wals/{name}.json" in self.digests and logged_at and len(versions) == 1:
+                    if versions[0]["LastModified"] <= logged_at:
+                        continue
+                if self.systemid is None and SEGMENT.match(name):
+                    self.follow_file(name, key, versions)  # the others are held against it
+                    continue
+                waiting.append((name, key, versions))
+                if len(waiting) >= 64:
+                    list(pool.map(self.follow_file, *zip(*waiting)))
+                    waiting.clear()
+            if waiting:
+                list(pool.map(self.follow_file, *zip(*waiting)))
+        for key in self.digests:
+            name = DIGEST_KEY.match(key)[1]
+            if name not in there and f"log/stored/{name}.json" in self.uploads and is_needed(name, first):
+                self.fault(wal_key(name), "is missing: the version of the log is not in the store")
+                if SEGMENT.match(name):
+                    reached[name] = False
+        if reached and self.segment_bytes:
+            for name, what, after in gaps(sorted(reached), first, self.segment_bytes):
+                if not reached[after]:
+                    self.fault(name, what)
+
+    def follow_file(self, name, key, versions):
+        """Of a file of WAL that is not in the log, or has versions besides the one of the log: those that are not."""
+        if stopping.is_set():
+            raise Stopped
+        stored_key, digest_key = f"log/stored/{name}.json", f"log/wals/{name}.json"
+        known = set()
+        for upload in self.store.versions(stored_key).get(stored_key, []):
+            known.add(json.loads(self.store.open(stored_key, upload["VersionId"]).read())["version_id"])
+        unknown = [version["VersionId"] for version in versions if version["VersionId"] not in known]
+        if len(unknown) > VERSIONS_READ:
+            self.fault(key, f"has {len(unknown)} versions that are not in the log")
+            unknown = [unknown[0], unknown[-1]]
+        for version in unknown:
+            try:
+                content, stored = read_segment(self.store, key, version)
+                sha256, systemid = content.sha256.hexdigest(), self.check_header(name, content)
+            except (zlib.error, ValueError) as error:
+                self.fault(key, f"is no file of WAL of this name: {error}")
+                continue
+            if digest_key in self.digests:
+                logged = self.digest_of(digest_key)["sha256"]
+                if logged != sha256:
+                    self.fault(key, f"was changed: its content is {sha256} in version {version}, and by the log {logged}")
+                    continue
+            else:
+                digest = {"name": name, "bytes": content.size, "sha256": sha256, "written_at": None, "logged_at": text_of(now())}
+                self.store.put(digest_key, {**digest, "source": FROM_STORE, "systemid": systemid})
+                written = self.store.versions(digest_key)[digest_key]
+                # another run may have been first, and of another version
+                self.digests[digest_key] = written[0]["VersionId"]
+                self.logged += 1
+            state = object_state(self.store, key, version)
+            if state is None:
+                continue  # its lock was over meanwhile
+            self.store.put(stored_key, {"name": name, **state, "object_sha256": stored.sha256.hexdigest(), "source": FROM_STORE})
+            for what in state_faults(state):
+                self.fault(key, what)
+
+    def check_header(self, name, content):
+        """Whether the first page is of the segment of this name and of this server; its system identifier, or None for no segment."""
+        if not SEGMENT.match(name[:24]) or name.endswith(".backup"):
+            return None
+        if len(content.head) < PAGE_HEADER.size:
+            raise ValueError("it is too short")
+        _, flags, timeline, address, _, systemid, size, _ = PAGE_HEADER.unpack(content.head)
+        if not flags & LONG_HEADER or size != content.size:
+            raise ValueError("it does not begin as one, or is not as long as it says")
+        expected = int(name[8:16], 16) * (1 << 32) + int(name[16:24], 16) * size
+        # where a timeline begins within a segment, that one begins with what the timeline before had written
+        if address != expected or not 0 < timeline <= int(name[:8], 16):
+            raise ValueError(f"it is of another place in the WAL: {address >> 32:X}/{address & 0xFFFFFFFF:08X}, timeline {timeline}")
+        self.systemid, self.segment_bytes = self.systemid or str(systemid), self.segment_bytes or size
+        if str(systemid) != self.systemid:
+            raise ValueError(f"it is of the server with the system identifier {systemid}, and this one has {self.systemid}")
+        return str(systemid)
+
+    def follow_bases(self):
+        """Those that are whole and not in the log yet; what has several versions is not read, as nothing archives so."""
+        once = {}
+        for key, versions in self.base_versions.items():
+            match = BASE_KEY.match(key)
+            if match and is_shown(versions) and match[1] not in self.bases and len(versions) > 1:
+                self.fault(key, f"has {len(versions)} versions before it is in the log")
+                once[match[1]] = False
+        left = {key: each for key, each in self.base_versions.items() if once.get(key.split("/")[1], True)}
+        for name, what in log_bases(self.store, left):
+            self.fault(f"base/{name}", what)
+        entries = self.store.read_entries(self.store.versions("log/base/"), "log/base/")
+        for name in entries.keys() - self.bases.keys():
+            systemid = entries[name].get("systemid")
+            if self.systemid and systemid not in (None, self.systemid):
+                self.fault(f"base/{name}", f"is of the server with the system identifier {systemid}, and the WAL of {self.systemid}")
+            for each in entries[name]["objects"]:
+                if is_shown(self.base_versions.get(each["key"], [])):
+                    for what in state_faults(each):
+                        self.fault(each["key"], what)
+
+
+def refusal(key):
+    match = UNREAD_SUFFIX.match(key)
+    if not match:
+        return "is no file of WAL as barman-cloud names it"
+    compression = f"compressed as {match[2][1:]}" if match[2] else "not compressed"
+    return f"is {compression}, which is not read here: have it archived with gzip"
+
+
+def follow(store, arguments):
+    options = [each for each in arguments if each in ("--wals", "--check")]
+    settle = timedelta(seconds=int(arguments[arguments.index("--settle") + 1])) if "--settle" in arguments else SETTLE
+    found = Follow(store, settle)
+    found.follow_wals()
+    print(f"{found.logged} files of WAL logged, of {len(found.digests)} in the log", file=sys.stderr)
+    if "--wals" not in options:
+        found.follow_bases()
+    faults = dict.fromkeys(found.faults)
+    if "--check" in options:
+        end_entries(store)
+        faults.update(dict.fromkeys(run_check(store, 20, settle).faults))
+    for name, what in faults:
+        print(f"{name} {what}")
+    print(f"{len(faults)} faults", file=sys.stderr)
+    return 1 if faults else 0
+
+
 def check(store, arguments):
     sample = None if arguments == ["--all"] else int(arguments[1]) if arguments[:1] == ["--sample"] else 20
-    found = Check(store, sample)
-    found.run()
+    found = run_check(store, sample)
     for name, what in found.faults:
         print(f"{name} {what}")
+    return 1 if found.faults else 0
+
+
+def run_check(store, sample, settle=SETTLE):
+    found = Check(store, sample, settle)
+    found.run()
     print(
         f"{len(found.digests)} files of WAL and {len(found.bases)} base backups in the log, {found.read} files of WAL read back,"
         f" {found.longest_lag():.1f} s at most until one was in the store: {len(found.faults)} faults",
@@ -457,7 +739,7 @@ def check(store, arguments):
     )
     if os.environ.get("BACKUP_METRICS_FILE"):
         found.write_metrics(os.environ["BACKUP_METRICS_FILE"])
-    return 1 if found.faults else 0
+    return found
 
 
 def list_entries(store):
@@ -471,21 +753,33 @@ def list_entries(store):
 
 def main():
     verb, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
-    if verb not in ("segment", "bases", "end", "list", "check"):
+    if verb not in ("segment", "bases", "end", "list", "check", "follow"):
         print(__doc__, file=sys.stderr)
         return 2
+    if verb in ("check", "follow"):
+        # in a container it is process 1, which is ended by nothing that it does not ask for
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: stopping.set())
     store = Store(os.environ["BACKUP_URL"])
     try:
         if verb == "segment":
             archive_segment(store, arguments[0], arguments[1:])
         elif verb == "bases":
-            return 0 if log_bases(store) else 1
+            faults = log_bases(store)
+            for name, what in faults:
+                print(f"base backup {name} {what}", file=sys.stderr)
+            return 1 if faults else 0
         elif verb == "end":
             end_entries(store)
         elif verb == "list":
             list_entries(store)
+        elif verb == "follow":
+            return follow(store, arguments)
         else:
             return check(store, arguments)
+    except Stopped:
+        print(f"backup-log {verb}: stopped; what is in the log stays, and the next run goes on", file=sys.stderr)
+        return 2
     except (BotoCoreError, ClientError, OSError, tarfile.TarError, zlib.error, EOFError) as error:
         print(f"backup-log {verb}: {error}", file=sys.stderr)
         return 2
