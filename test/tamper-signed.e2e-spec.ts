@@ -253,8 +253,10 @@ describe.each(STORES.map((make) => [make.name === 's3Store' ? 'S3' : 'a folder',
         await tampered(...(await rewriting(service.database, ledger, 300n)));
         // what was read before is kept as it was signed; what is asked of rows is not given any more
         expect((await get('tile/entries/001').expect(500)).body.type).toBe('/docs/problems/damaged-record');
-        const { verdict, summary } = await look('after');
-        expect([verdict, summary.join()]).toEqual(['undecided', expect.stringMatching(/damaged-record/)]);
+        expect(await look('after')).toMatchObject({
+          verdict: 'invalid',
+          findings: [{ kind: 'damaged', detail: expect.stringMatching(/tile\/entries.*damaged-record/) }],
+        });
       });
     });
 

@@ -12,8 +12,14 @@ import { consistencyProof, parseTilePath } from '../integrity/tiles.js';
 import { watchLedger, type WatchOutcome } from './ledger-monitor.js';
 
 const KEY = verifierKey(EVIDENCE_ORIGIN, LEDGER_KEY);
-const { leaves } = makeLedger(50);
+const { leaves, records } = makeLedger(50);
 const others = makeLedger(50).leaves.with(3, Buffer.alloc(32));
+/** Another history, whose events are there. */
+const another = makeLedger(50, (record, sequence) => {
+  if (sequence === 4) record.user_id = 'somebody';
+});
+const entriesOf = (all: readonly { event_hash: string }[]): Buffer[] =>
+  all.map(({ event_hash: hash }) => Buffer.from(hash, 'hex'));
 
 /** As entry bundles have them: each with its length before it. */
 const packed = (entries: readonly Buffer[]): Buffer =>
@@ -26,12 +32,17 @@ describe('a ledger that is watched from outside', () => {
   /** what the service shows */
   let shown: {
     leaves: readonly Buffer[];
+    /** of which the tiles are; `leaves` when left out */
+    served?: readonly Buffer[];
+    /** those of `leaves` when left out */
     entries?: readonly Buffer[];
     key?: ReturnType<typeof keyOfByte>;
     origin?: string;
   };
   let successions: string[];
   let down: boolean;
+  /** of which it says that it is not what was signed */
+  let damaged: RegExp | undefined;
   let asked: string[];
   /** changes what is served of a path */
   let lie: (path: string, bytes: Buffer) => Buffer;
@@ -39,13 +50,14 @@ describe('a ledger that is watched from outside', () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'truetrail-'));
     stateFile = join(folder, 'state.json');
-    [successions, down, asked] = [[], false, []];
+    [successions, down, damaged, asked] = [[], false, undefined, []];
     lie = (_, bytes) => bytes;
     server = createServer((request, response) => {
       asked.push(`${request.url} ${request.headers.authorization ?? ''}`.trim());
       void answer(request.url!).then((text) => {
-        response.statusCode = text === undefined ? 503 : 200;
-        response.end(text);
+        const isDamaged = damaged?.test(request.url!) === true;
+        response.statusCode = text === undefined ? 503 : isDamaged ? 500 : 200;
+        response.end(isDamaged ? '{"type":"/docs/problems/damaged-record","status":500}' : text);
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -69,7 +81,9 @@ describe('a ledger that is watched from outside', () => {
     }
     const tile = parseTilePath(url.pathname.replace(/^.*\/tile\//, ''));
     if (tile) {
-      const [hashes] = tile.isEntries ? [packed(shown.entries!)] : await tree.read([tile]);
+      const [hashes] = tile.isEntries
+        ? [packed(shown.entries ?? entriesOf(records))]
+        : await (shown.served ? new KeptTree(shown.served) : tree).read([tile]);
       const each = tile.isEntries ? 34 : 32;
       const first = tile.isEntries ? Number(tile.index) * 256 * each : 0;
       return lie(url.pathname, hashes!.subarray(first, first + tile.width * each));
@@ -87,7 +101,7 @@ describe('a ledger that is watched from outside', () => {
   it('is good as long as it grows, and what was seen is remembered', async () => {
     shown = { leaves: leaves.slice(0, 7) };
     expect(await look('a-token')).toMatchObject({ verdict: 'valid', remembered: null, checkpoint: { size: '7' } });
-    const paths = ['checkpoint', 'keys/history'];
+    const paths = ['checkpoint', 'keys/history', 'tile/0/000.p/7', 'tile/entries/000.p/7'];
     expect(asked).toEqual(paths.map((path) => `/v1/ledgers/main/${path} Bearer a-token`));
     expect(await look()).toMatchObject({ verdict: 'valid', remembered: { size: '7' } });
     shown = { leaves: leaves.slice(0, 50) };
@@ -115,6 +129,40 @@ describe('a ledger that is watched from outside', () => {
     expect((await look()).verdict).toBe('valid');
   });
 
+  it.each<[string, () => void, string, RegExp]>([
+    [
+      'lacks what was signed, and says so',
+      () => (damaged = /\/tile\/entries\//),
+      'damaged',
+      /tile\/entries\/000\.p\/20: 500 .*damaged-record/,
+    ],
+    [
+      'has other events at its end',
+      () => (lie = (path, bytes) => (path.includes('/tile/') ? Buffer.from(bytes).fill(3, bytes.length - 5) : bytes)),
+      'tile',
+      /other event hashes than those that the tile is of/,
+    ],
+    [
+      'has other events at its end, and leaves that are theirs',
+      () =>
+        (shown = {
+          leaves: leaves.slice(0, 20),
+          served: another.leaves.slice(0, 20),
+          entries: entriesOf(another.records),
+        }),
+      'tile',
+      /the tiles at the end of the tree of 20 events lead to another root than its checkpoint/,
+    ],
+  ])('is not when it %s, though its checkpoint is still the one that was seen', async (_, change, kind, detail) => {
+    shown = { leaves: leaves.slice(0, 20) };
+    expect(await look()).toMatchObject({ verdict: 'valid' });
+    change();
+    expect(await look()).toMatchObject({
+      verdict: 'invalid',
+      findings: [{ kind, detail: expect.stringMatching(detail) }],
+    });
+  });
+
   it('may have a new key, once its succession is shown', async () => {
     const next = keyOfByte(9);
     shown = { leaves: leaves.slice(0, 20) };
@@ -129,10 +177,8 @@ describe('a ledger that is watched from outside', () => {
 
   describe('with its tiles', () => {
     const many = makeLedger(1_300);
-    const entriesOf = (count: number): Buffer[] =>
-      many.records.slice(0, count).map(({ event_hash: hash }) => Buffer.from(hash, 'hex'));
     const watch = (count: number): Promise<WatchOutcome> => {
-      shown = { leaves: many.leaves.slice(0, count), entries: entriesOf(count) };
+      shown = { leaves: many.leaves.slice(0, count), entries: entriesOf(many.records.slice(0, count)) };
       return look(undefined, true);
     };
 

@@ -30,7 +30,7 @@ export interface WatchOptions {
 }
 
 export interface WatchFinding {
-  kind: 'key' | 'origin' | 'shrunk' | 'fork' | 'tile';
+  kind: 'key' | 'origin' | 'shrunk' | 'fork' | 'tile' | 'damaged';
   detail: string;
 }
 
@@ -46,6 +46,8 @@ export interface WatchOutcome {
 
 const STATE_FORMAT = 'truetrail-monitor/1';
 const TIMEOUT_MS = 30_000;
+/** Of the problem by which a service says that a record, or a tile, is not what was signed. */
+const DAMAGED = '/docs/problems/damaged-record';
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** The service did not say what was asked, so that nothing is known of its ledger. */
@@ -99,6 +101,7 @@ export async function watchLedger(options: WatchOptions): Promise<WatchOutcome> 
       const since = from ? `since size ${from.size} ` : '';
       outcome.summary.push(`tiles and entries of what came ${since}lead to its root`);
     }
+    await compareEnd(checkpoint, askBytes);
     writeState(options.stateFile, note);
   } catch (error) {
     if (error instanceof Found) {
@@ -165,6 +168,23 @@ async function compare(seen: Checkpoint, now: Checkpoint, ask: Ask): Promise<voi
     const detail = `the ledger of ${now.size} events is not shown to extend the one of ${seen.size} that was seen before`;
     throw new Found({ kind: 'fork', detail });
   }
+}
+
+/**
+ * Reads the last events of a tree and what stands before them: whoever cut them off cannot give them, though the checkpoint
+ * is still the one that was seen. Throws Found unless the root that is signed comes out.
+ */
+async function compareEnd({ size, rootHash }: Checkpoint, ask: (path: string) => Promise<Buffer>): Promise<void> {
+  if (size === 0n) return;
+  const index = (size - 1n) / BigInt(TILE_WIDTH);
+  const before = index * BigInt(TILE_WIDTH);
+  const tree = new GrowingTree(
+    before,
+    await openHashes(before, (tiles) => Promise.all(tiles.map((tile) => readTile(tile, ask)))),
+  );
+  for (const leaf of await readLeaves({ level: 0, index, width: Number(size - before) }, ask)) tree.append(leaf);
+  if (tree.root().equals(rootHash)) return;
+  throw lyingTile(`the tiles at the end of the tree of ${size} events lead to another root than its checkpoint`);
 }
 
 /** Tiles of level 0, and entries, that are asked for at once. */
@@ -268,7 +288,12 @@ async function askFor(url: string, token: string | undefined): Promise<Buffer> {
     const reason = cause instanceof Error ? cause.message : message;
     throw new NoAnswer(`${url}: ${reason}`, { cause: error });
   }
-  if (!response.ok) throw new NoAnswer(`${url}: ${response.status} ${bytes.toString('utf8').slice(0, 300)}`);
+  if (!response.ok) {
+    const said = `${url}: ${response.status} ${bytes.toString('utf8').slice(0, 300)}`;
+    // it refuses to give what is not what was signed
+    if (response.status === 500 && said.includes(DAMAGED)) throw new Found({ kind: 'damaged', detail: said });
+    throw new NoAnswer(said);
+  }
   return bytes;
 }
 

@@ -27,9 +27,10 @@ truetrail-verify archive FOLDER --key KEY... [--checkpoint FILE]... [--witness K
         A copy whose last anchors were left out looks like one that was made earlier: --checkpoint tells them apart.
 truetrail-verify ledger URL --key KEY --state FILE [--tiles] [--token-file FILE] [--json]
         Asks a running service for the checkpoint of a ledger (URL: https://host/v1/ledgers/NAME) and for the proof that
-        it is an extension of the one that FILE remembers; then remembers it. Run it again and again: it fails when the
-        ledger has become shorter, was rewritten, or shows two histories. With --tiles it also reads the tiles and entries
-        (event hashes) of what has come since, at the first look of all, two requests for 256 events, and recomputes them.
+        it is an extension of the one that FILE remembers, and for the hashes of its last events; then remembers it. Run it
+        again and again: it fails when the ledger has become shorter, was rewritten, shows two histories, or cannot give
+        its last events. With --tiles it also reads the tiles and entries (event hashes) of what has come since, at the
+        first look of all, two requests for 256 events, and recomputes them.
 
   --key      verifier key of the ledger, from somebody you trust: NAME+ID+BASE64, or @FILE with one a line. May be given
              several times. Keys that it was succeeded by are found from it
