@@ -203,7 +203,9 @@ describe('the examples of the OpenAPI document', () => {
     await send('listSubmissionDecisions', 200, { parameters: submitted });
     const reference = transactionReference(FILLED.event_id, 1, 0);
     await send('readSentReport', 200, { parameters: { ...submitted, reference } });
-    await send('listSentReports', 200, { parameters: submitted });
+    for (const accept of ['application/json', 'text/csv', 'application/x-ndjson']) {
+      await send('listSentReports', 200, { parameters: submitted, accept });
+    }
     await send('fetchSubmission', 200, { parameters: submitted });
     const answers = {
       ...{ answers: files[0]!.message_id, status: 'PART' as const },
