@@ -560,9 +560,16 @@ describe('transaction reports', () => {
         [],
       ]);
     }
+    const reported = told.filter(({ status }) => status !== 'not_reportable');
+    for (const row of told.filter((each) => !reported.includes(each))) {
+      const why = JSON.parse(row.lineage!) as Omit<LineageEntry, 'field'>[];
+      expect([row.order_id, why.map(({ rule, sources: by }) => [rule, by.length > 0])]).toEqual([
+        ...[row.order_id, [[row.reason_rule, true]]],
+      ]);
+    }
     expect(told.map((row) => ({ ...row, lineage: null }))).toEqual(rows);
     // nothing else than docs/transaction-report-fields.md says
-    for (const { field, sources: from } of told.flatMap((row) => JSON.parse(row.lineage ?? '[]') as LineageEntry[])) {
+    for (const { field, sources: from } of reported.flatMap((row) => JSON.parse(row.lineage!) as LineageEntry[])) {
       const { names, entries } = FIELD_SOURCES[field - 1]!;
       for (const source of from) {
         const known: readonly string[] = 'kind' in source ? Object.keys(entries) : [...names, 'executing_entity'];

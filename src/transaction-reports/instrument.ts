@@ -78,9 +78,25 @@ export class KnownInstrument {
 
   /** Whether an underlying is on the reference list. */
   hasListedUnderlying(): boolean {
-    return this.underlyingIsins()
-      .map((isin) => isListed(this.reference.find('instrument', isin), this.day))
-      .includes(true);
+    return this.listedUnderlyings().length > 0;
+  }
+
+  /** The underlyings that are on the reference list, by their ISINs. */
+  listedUnderlyings(): readonly string[] {
+    // all are asked for, and so read at once
+    const entries = this.underlyingIsins().map((isin) => this.reference.find('instrument', isin));
+    return entries.flatMap((entry) => (entry && isListed(entry, this.day) ? [entry.id] : []));
+  }
+
+  /** Where it is known from what the instrument is, and what it is on. */
+  sources(): readonly Source[] {
+    const underlyings = this.underlyingIsins().flatMap((isin) => this.reference.find('instrument', isin) ?? []);
+    const stated = this.facts.get('underlying_isins');
+    const isDescribed = !this.entry && stated !== undefined;
+    return [
+      ...[...this.named, ...(this.entry ? [fromEntry(this.entry)] : [])],
+      ...[...(isDescribed ? [fromEvent(stated)] : []), ...underlyings.map(fromEntry)],
+    ];
   }
 
   /** Surely neither admitted or traded on a venue itself, nor on anything that is: all that it names is known. */
