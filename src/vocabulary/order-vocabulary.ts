@@ -129,6 +129,12 @@ export const ORDER_VOCABULARY = {
       },
       description: 'of a derivative',
     },
+    notional_currency: {
+      in: 'new_state',
+      type: CURRENCY,
+      since: 5,
+      description: 'of a derivative: of the notional, or of its first leg; `second_leg_currency` is of its second',
+    },
     price_multiplier: {
       in: 'new_state',
       type: DECIMAL,

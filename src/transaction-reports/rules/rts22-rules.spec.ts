@@ -139,6 +139,7 @@ const MUTATIONS: readonly [field: number, rule: string, base: NewReport, change:
   [33, 'TR-033-4', CREDIT_SWAP, { price: { is: 'percentage', value: '1' } }],
   [34, 'TR-034-1', SHARE, { price: { is: 'money', amount: '1' } }],
   [34, 'TR-034-2', SHARE, { price: { is: 'money', amount: '1', currency: 'GBX' } }],
+  [34, 'TR-034-3', CURRENCY_FORWARD, { price: { is: 'money', amount: '1.08', currency: 'GBP' } }],
   [35, 'TR-035-1', BOND, { netAmount: '-101350.55' }],
   [35, 'TR-035-2', SHARE, { netAmount: '1' }],
   [35, 'TR-035-3', BOND, { netAmount: undefined }],
@@ -334,7 +335,7 @@ it('has another version with every change of its rules and codes', () => {
     .update(JSON.stringify([rules, RTS22_CODES, [...EXCLUSIONS]]))
     .digest('hex');
   // changed both: a report says by which version it was judged
-  expect([RTS22.version, digest]).toEqual([2, '891791053cc7af9c2fedd47cc7dec8b41b10eb69d9985a3a77863197c7c0606a']);
+  expect([RTS22.version, digest]).toEqual([3, '2176a5be90267dad4358202de263d525861c2468867e48175bd53310d549a372']);
 });
 
 it('an instrument that the authorities will still take up is a hint', () => {

@@ -9,6 +9,7 @@ import {
   isDerivative,
   isEquityLike,
   isOn,
+  isOption,
   NOT_ADMITTED,
   OFF_VENUE,
   venueKind,
@@ -131,6 +132,18 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     34,
     'The currency of the price must be one of ISO 4217 on the trade date, the major unit (GBP and not GBX).',
     isCurrency,
+  ),
+  rule(
+    'TR-034-3',
+    [34, 33, 43, 44, 45],
+    'The price of a swap or forward on currencies is an amount of one of them for one of the other: in a notional currency.',
+    ({ report: { instrument, price } }) => {
+      if (instrument?.is !== 'described' || price?.is !== 'money' || price.currency === undefined) return false;
+      const { classification: cfi = '', notionalCurrency: one, otherNotionalCurrency: other } = instrument;
+      if (isOption(cfi) || !isOn(cfi, 'currencies') || one === undefined || other === undefined) return false;
+      return price.currency !== one && price.currency !== other.currency;
+    },
+    { severity: 'hint' },
   ),
   valueRule(
     'TR-035-1',
