@@ -238,6 +238,22 @@ describe('what is reported along an order', () => {
     expect(await last(block, FILL, { ...FILL, ...out }, { ...allocate, ...out })).toMatch(/^4 none: Neither/);
   });
 
+  it('has a hint where it was executed on a venue in whole seconds, unless its clock may be so coarse', async () => {
+    const hints = async (own: StatedValues, order: StatedValues = {}) => {
+      const [draft] = await draftsOf([
+        { ...create, ...order },
+        { ...FILL, ...own },
+      ]);
+      return draft?.is === 'draft' ? toldOf(draft).hints : null;
+    };
+    const hint = expect.stringMatching(/\[TR-028-4\]$/);
+    expect(await hints({})).toEqual(hint);
+    expect(await hints({ clock_class: 'member_other' })).toEqual(hint);
+    expect(await hints({}, { clock_class: 'member_voice' })).toEqual(hint);
+    expect(await hints({ clock_class: 'member_voice' })).toBeNull();
+    expect(await hints({ execution_time: '2026-06-02T08:00:01.1Z' })).toBeNull();
+  });
+
   it('is with the central counterparty that the order names, also on another segment of the same market', async () => {
     const otherSide = async (order: StatedValues, own: StatedValues): Promise<unknown> => {
       const [report] = await draftsOf([

@@ -5,6 +5,7 @@ import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import { CLOCK_RULES_VERSION } from '../reports/clock-rules.js';
 import { recordedAtOfHead } from '../reports/recorded-at.js';
 import { defineReport, type ReportParameter, type ReportRun, type Row } from '../reports/report.js';
 import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
@@ -37,6 +38,7 @@ export const transactions = defineReport<string>({
     { name: 'iso-4217', version: CURRENCIES_VERSION },
     { name: 'iso-3166-1', version: COUNTRIES_VERSION },
     { name: 'iso-10962', version: CFI_VERSION },
+    { name: 'clock-rules', version: String(CLOCK_RULES_VERSION) },
   ],
   title: 'Transactions (RTS 22)',
   question: 'What is to be reported of the executions in the period, field by field, and what keeps a report back?',
@@ -78,7 +80,7 @@ export const transactions = defineReport<string>({
     {
       name: 'lineage',
       description:
-        'with lineage=yes: of each field the rule that made it, the list of codes, and what it was made of: events, entries of the reference data with their revision, parameters; of what is not reported the rule of the reason and what says so; JSON',
+        'with lineage=yes: of each field the rule that made it, the list of codes, and what it was made of: events, entries of the reference data with their revision, parameters, or the default where nothing is said; of what is not reported the rule of the reason and what says so; JSON',
     },
   ],
   async *rows(run) {

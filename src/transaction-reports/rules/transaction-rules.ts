@@ -29,6 +29,17 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     `The trading date time must be from ${FIRST_DAY} on, and not after the day on which the report is judged.`,
     (text, _, { context: { today } }) => !isTime(text) || (text >= FIRST_DAY && text.slice(0, 10) <= today),
   ),
+  valueRule(
+    'TR-028-4',
+    28,
+    'The trading date time of an execution on a trading venue must be as fine as its clock, finer than a second but for voice, human requests for quote and negotiation.',
+    (text, _, judged) =>
+      !isTime(text) ||
+      text.includes('.') ||
+      venueKind(judged) !== 'trading-venue' ||
+      judged.context.isClockBySeconds === true,
+    { severity: 'hint', others: [36] },
+  ),
   requiredRule('TR-029-1', [29], 'The trading capacity must be given.'),
   valueRule('TR-029-2', 29, 'The trading capacity must be DEAL, MTCH or AOTC.', isCode(29)),
   rule(
