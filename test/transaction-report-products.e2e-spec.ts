@@ -367,6 +367,40 @@ const PRODUCTS: Record<string, Case> = {
     'buy',
     money('1.0875', 'USD'),
   ),
+  'a currency forward that no entry is of: what events say of its two currencies, and of that of its price': {
+    metadata: { ...WITH_BANK, venue_transaction_id: 'V19' },
+    state: {
+      ...{ ...AT_OTF, isin: madeIsin(150), cfi: 'JFTXFP', notional_currency: 'EUR', second_leg_currency: 'USD' },
+      ...{
+        received_currency: 'USD',
+        quantity: '1000000',
+        quantity_notation: 'nominal',
+        price: '1.0875',
+        currency: 'USD',
+      },
+    },
+    expected: {
+      ...{ ...FIRM_SELLS, ...nominal('1000000'), ...money('1.0875', 'USD'), ...ON_OTF('V19') },
+      'FinInstrm/Id': madeIsin(150),
+    },
+  },
+  'an option that events describe: its notional in another currency than its price': {
+    metadata: WITH_BANK,
+    state: {
+      ...{ side: 'buy', quantity: '3', quantity_notation: 'units', price: '2.15', currency: 'USD', cfi: 'HESAVP' },
+      ...{ instrument_name: 'A put', price_multiplier: '100', underlying_isins: [SHARE], option_type: 'put' },
+      ...{ strike_price: '65.5', strike_price_currency: 'GBP', exercise_style: 'american', notional_currency: 'EUR' },
+      ...{ delivery_type: 'physical', expiry_date: '2026-12-18' },
+    },
+    expected: {
+      ...{ ...FIRM_BUYS, ...units('3'), ...money('2.15', 'USD'), 'Tx/TradVn': 'XXXX' },
+      ...{ [`${GENERAL}/FullNm`]: 'A put', [`${GENERAL}/ClssfctnTp`]: 'HESAVP', [`${GENERAL}/NtnlCcy`]: 'EUR' },
+      ...{ [`${TERMS}/PricMltplr`]: '100', [`${TERMS}/DlvryTp`]: 'PHYS' },
+      ...{ [`${TERMS}/UndrlygInstrm/Othr/Sngl/ISIN`]: SHARE, [`${TERMS}/OptnTp`]: 'PUTO' },
+      ...{ [`${TERMS}/StrkPric/Pric/MntryVal/Amt`]: '65.5', [`${TERMS}/StrkPric/Pric/MntryVal/Amt/@Ccy`]: 'GBP' },
+      ...{ [`${TERMS}/OptnExrcStyle`]: 'AMER', [`${TERMS}/XpryDt`]: '2026-12-18' },
+    },
+  },
   'a swap on a commodity: the buyer receives it': ofSwap(
     'commoditySwap',
     {

@@ -53,3 +53,9 @@ export const CLOCK_RULES: readonly ClockRules[] = [
     },
   },
 ];
+
+/** What the rules in force on a day, UTC, ask of a class; undefined where they have no such class. */
+export function clockLimitOn(day: string, clockClass: string): ClockLimit | undefined {
+  const limits = CLOCK_RULES.findLast(({ from }) => from.slice(0, 10) <= day)?.limits ?? {};
+  return Object.hasOwn(limits, clockClass) ? limits[clockClass as ClockClass] : undefined;
+}

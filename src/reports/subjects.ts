@@ -9,7 +9,7 @@ const OF_AN_INSTRUMENT: readonly FactName[] = [
   ...(['cfi', 'instrument_name', 'underlying_isins', 'option_type', 'strike_price', 'strike_price_currency'] as const),
   ...(['exercise_style', 'delivery_type', 'price_multiplier', 'maturity_date', 'expiry_date', 'swap_role'] as const),
   ...(['received_currency', 'second_leg_currency', 'currency', 'price_notation', 'quantity_notation'] as const),
-  'quantity_currency',
+  ...(['quantity_currency', 'notional_currency', 'financial_instrument', 'venue_traded'] as const),
 ];
 const OF_A_REPRESENTATIVE: readonly FactName[] = [
   ...(['client_representative_first_names', 'client_representative_surnames'] as const),

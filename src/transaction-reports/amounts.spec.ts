@@ -6,6 +6,8 @@ import { Trace, type ToMend } from './trace.js';
 
 const BOND = { isin: 'DE0001102309' };
 const PERCENT = { ...BOND, price_notation: 'percentage', quantity_notation: 'nominal' };
+/** That no entry is of: a notional in euros, priced in dollars. */
+const FORWARD = { isin: 'XS0000000017', cfi: 'JFTXFP', notional_currency: 'EUR', currency: 'USD' };
 const SWAP = { isin: 'EZ0000000003', exchange: 'XOFF' };
 
 function told({ toMend }: Trace): string[] {
@@ -31,6 +33,7 @@ describe('fields 30 and 31', () => {
       ['30: quantity_notation must be stated of instruments classified DBFTFB'],
     ],
     [{ ...SWAP, quantity: '5', quantity_notation: 'monetary' }, { is: 'monetary', value: '5', currency: 'EUR' }, []],
+    [{ ...FORWARD, quantity: '5', quantity_notation: 'nominal' }, { is: 'nominal', value: '5', currency: 'EUR' }, []],
     [
       { isin: 'XS0000000017', quantity: '5', quantity_notation: 'monetary' },
       { is: 'monetary', value: '5', currency: undefined },
@@ -55,6 +58,7 @@ describe('fields 30 and 31', () => {
 describe('fields 33 and 34', () => {
   it.each<[StatedValues, object | undefined, string[]]>([
     [{ price: '61.38' }, { is: 'money', amount: '61.38', currency: 'EUR' }, []],
+    [{ ...FORWARD, price: '1.08' }, { is: 'money', amount: '1.08', currency: 'USD' }, []],
     [{ price: '-37.63', currency: 'USD' }, { is: 'money', amount: '-37.63', currency: 'USD' }, []],
     [{ ...PERCENT, price: '101.25' }, { is: 'percentage', value: '101.25' }, []],
     [{ price: '1.5', price_notation: 'yield' }, { is: 'yield', value: '1.5' }, []],
@@ -252,5 +256,6 @@ it('fields 38 and 39 keep the sign, and take the notional currency where none is
     ...{ amount: '-1500', currency: 'EUR' },
   });
   expect(upFrontPaymentOf(executionWith(SWAP), trace)).toBeUndefined();
+  expect(upFrontPaymentOf(executionWith({ ...FORWARD, upfront_payment: '5' }), trace)?.currency).toBe('EUR');
   expect(told(trace)).toEqual([]);
 });

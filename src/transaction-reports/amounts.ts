@@ -31,7 +31,7 @@ export function quantityOf(execution: Execution, trace: Trace, isPart = false): 
   const stated = facts.get('quantity_currency');
   const known = stated
     ? { text: stated.text, sources: [fromEvent(stated)] }
-    : (instrument.value('notional_currency') ?? instrument.value('currency', 'currency'));
+    : (instrument.notionalCurrency() ?? instrument.value('currency', 'currency'));
   if (known) trace.say([31], 'the currency of the quantity', known.sources);
   else if (!instrument.isUnknown) trace.mend(31, 'the currency of the quantity', 'quantity_currency must be stated');
   return { is, value: found.text, currency: known?.text };
@@ -191,7 +191,7 @@ export function upFrontPaymentOf(execution: Execution, trace: Trace, whole?: Exe
   const stated = facts.get('upfront_payment_currency');
   const currency = stated
     ? { text: stated.text, sources: [fromEvent(stated)] }
-    : instrument.value('notional_currency', 'currency');
+    : (instrument.notionalCurrency() ?? instrument.value('notional_currency', 'currency'));
   if (currency) trace.say([39], 'the currency of the up-front payment', currency.sources);
   else if (!instrument.isUnknown)
     trace.mend(39, 'the currency of the up-front payment', 'upfront_payment_currency must be stated');

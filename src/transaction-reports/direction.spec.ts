@@ -57,6 +57,10 @@ describe('who is the buyer (Annex I, fields 7 and 16)', () => {
     expect(directionOf({ ...swap, currencies: ['EUR', 'USD'] })).toMatch(/^received_currency must say/);
     expect(directionOf({ ...swap, receivedCurrency: 'EUR' })).toMatch(/^the two currencies/);
     expect(directionOf({ ...swap, receivedCurrency: 'EUR', currencies: ['USD', undefined] })).toMatch(/^the two curr/);
+    const one = directionOf({ ...swap, receivedCurrency: 'EUR', currencies: ['USD', 'USD'] });
+    expect(one).toBe(
+      'the two currencies of the instrument must not both be USD: notional_currency must be stated where it is not that of the price',
+    );
     for (const receivedCurrency of ['GBP', 'eur', 'both']) {
       const told = `received_currency ${receivedCurrency} must be EUR or USD`;
       expect(directionOf({ ...swap, receivedCurrency, currencies: ['USD', 'EUR'] })).toBe(told);

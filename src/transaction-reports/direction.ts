@@ -34,6 +34,8 @@ function withoutChange({ cfi, side, role, receivedCurrency, currencies }: Direct
     const [first, second] = both;
     if (receivedCurrency === undefined) return 'received_currency must say which of the two currencies is received';
     if (first === undefined || second === undefined) return 'the two currencies of the instrument must be known';
+    if (first === second)
+      return `the two currencies of the instrument must not both be ${first}: notional_currency must be stated where it is not that of the price`;
     if (!both.includes(receivedCurrency)) return `received_currency ${receivedCurrency} must be ${first} or ${second}`;
     return {
       side: receivedCurrency === first ? 'buy' : 'sell',

@@ -1,5 +1,5 @@
 import type { Finding } from './rules/rts22-rules.js';
-import type { LineageEntry, ToMend } from './trace.js';
+import type { LineageEntry, Source, ToMend } from './trace.js';
 import type { TransactionReport } from './transaction-report.js';
 
 /** An event of the ledger, by id and sequence. */
@@ -59,6 +59,8 @@ export interface NotReportable extends OfExecution {
   rule: string;
   /** whether events alone say so, and no reference data */
   isByEvents: boolean;
+  /** what says so */
+  sources: readonly Source[];
   /** LEI of who executed it, where that is no investment firm of the reference data at the time: then nobody here reports it */
   ofNoFirm?: string;
   /** LEI of the firm that was asked for */

@@ -14,6 +14,7 @@ import type { Transaction, TransactionVersion } from './transactions.js';
 const OWN: StatedValues = {
   ...{ isin: 'FR0000131104', exchange: 'XPAR', side: 'buy', trading_capacity: 'own_account', quantity: '1' },
   ...{ price: '61.38', venue_transaction_id: 'TV1', investment_decision_maker: 'MM7', execution_decision_maker: 'T-1' },
+  execution_time: '2026-06-02T08:00:00.5Z',
 };
 const AT = '2026-06-02T23:00:00Z';
 const version = (sequence: number, more: StatedValues = {}) => versionOf(sequence, { ...OWN, ...more });
@@ -228,7 +229,7 @@ describe('the reports of an execution', () => {
   });
 
   it('are judged on the day on which the event was recorded: a time after it is found', () => {
-    const [early] = drafts(version(2, { execution_time: '2026-06-04T08:00:00Z' }));
+    const [early] = drafts(version(2, { execution_time: '2026-06-04T08:00:00.5Z' }));
     expect(early).toMatchObject({ findings: [{ rule: 'TR-028-3', severity: 'error' }] });
   });
 

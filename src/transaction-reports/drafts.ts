@@ -1,4 +1,5 @@
 import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import { clockLimitOn } from '../reports/clock-rules.js';
 import { isWithin } from '../reports/periods.js';
 import { recordedAt } from '../reports/recorded-at.js';
 import type { ReportRun } from '../reports/report.js';
@@ -206,9 +207,12 @@ function traced({ lineage, toMend }: Trace): Pick<Draft, 'lineage' | 'toMend'> {
 }
 
 /** What the rules may know: the reference data of the time of the execution, and the day on which the event was recorded. */
-function contextOf({ reference }: Execution, row: StoredRow): RuleContext {
+function contextOf({ reference, facts, day }: Execution, row: StoredRow): RuleContext {
+  // another event's clock may be another
+  const clockClass = facts.isOwn('clock_class') ? facts.text('clock_class') : undefined;
   return {
     today: dayOf(row),
+    isClockBySeconds: clockClass !== undefined && clockLimitOn(day, clockClass)?.digits === 0,
     venueOn: (mic, day) => {
       const entry = reference.find('venue', mic);
       const kind = entry && venueKindOf(entry, day);

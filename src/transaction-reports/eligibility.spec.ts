@@ -5,12 +5,28 @@ import { EXCLUSIONS } from './rts22-codes.js';
 
 const OFF = { exchange: 'XOFF' };
 const UNLISTED = { isin: 'FR0000000028' };
+const NOWHERE = { exchange: '' };
+/** What has no ISIN. */
+const FORWARD = { isin: '', symbol: 'EURUSD 3M', cfi: 'JFTXFP' };
+const SPOT = { isin: '', symbol: 'EURUSD', cfi: 'IFXXXP' };
+const COIN = { isin: '', symbol: 'BTC/EUR' };
+const WITH_SPOT = {
+  ...ENTRIES,
+  instrument: {
+    ...ENTRIES.instrument,
+    EZ0000000128: { name: 'Euros', cfi: 'IFXXXP' },
+    EZ0000000136: { name: 'Euros that a venue has', cfi: 'IFXXXP', listed_from: '2018-01-03' },
+    DE0000000001: { name: 'One', symbol: 'TWICE' },
+    DE0000000002: { name: 'Another', symbol: 'TWICE' },
+  },
+};
 
 describe('what is not reported', () => {
   it.each([...EXCLUSIONS])('is %s', (nature, words) => {
     expect(ineligible(executionWith({ transaction_nature: nature }))).toEqual({
       ...{ reason: `It is no transaction, but ${words}`, rule: 'Delegated Regulation (EU) 2017/590, Article 2(5)' },
       isByEvents: true,
+      sources: [{ event_id: expect.stringMatching(/2$/), sequence: '2', name: 'transaction_nature' }],
     });
   });
 
@@ -45,8 +61,64 @@ describe('what is not reported', () => {
       },
       /Articles 2 and 3$/,
     ],
+    ['on what the firm says no venue has', { ...OFF, ...FORWARD, venue_traded: false }, /26\(2\)$/],
+    ['the same on a swap', { ...OFF, isin: '', cfi: 'SRCCSP', venue_traded: false }, /26\(2\)$/],
+    ['the same by an ISIN without an entry', { ...OFF, isin: 'EZ0000000045', venue_traded: false }, /26\(2\)$/],
+    [
+      'the same with another side alone',
+      { ...FORWARD, ...NOWHERE, counterparty_id: BANK, venue_traded: false },
+      /26\(2\)$/,
+    ],
+    ['the same at a place without a MIC', { ...FORWARD, exchange: 'Some platform', venue_traded: false }, /26\(2\)$/],
+    ['the same at a platform outside of the EEA', { ...FORWARD, exchange: 'XNYS', venue_traded: false }, /26\(2\)$/],
+    ['the same with an internaliser', { ...FORWARD, exchange: 'XXSI', venue_traded: false }, /26\(2\)$/],
+    ['the same on an index that is named alone', { ...OFF, isin: 'EZ0000000099', venue_traded: false }, /26\(2\)$/],
+    ['on currencies at spot', { ...OFF, ...SPOT }, /2014\/65\/EU, Annex I, Section C$/],
+    ['on currencies at spot, at a place without a MIC', { ...SPOT, exchange: 'Some platform' }, /Section C$/],
+    ['on currencies at spot by an entry', { ...OFF, isin: 'EZ0000000128' }, /Section C$/],
+    ['on a coin', { ...COIN, exchange: 'A coin exchange', financial_instrument: false }, /Section C$/],
+    ['on a forward that is a means of payment', { ...OFF, ...FORWARD, financial_instrument: false }, /Section C$/],
   ])('is %s', (_, stated, rule) => {
-    expect(ineligible(executionWith(stated))).toMatchObject({ rule: expect.stringMatching(rule) });
+    const why = ineligible(executionWith(stated, WITH_SPOT));
+    expect(why).toMatchObject({ rule: expect.stringMatching(rule) });
+    expect(why?.sources).not.toEqual([]);
+  });
+
+  it('says by what an instrument is none of those that are reported', () => {
+    const why = (stated: StatedValues) => ineligible(executionWith(stated, WITH_SPOT));
+    const by = (name: string) => ({ event_id: expect.any(String), sequence: '2', name });
+    expect([
+      why({ ...OFF, ...FORWARD, venue_traded: false }),
+      why({ ...COIN, exchange: 'A coin exchange', financial_instrument: false }),
+      why({ ...OFF, ...SPOT, venue_traded: false }),
+      why({ ...OFF, isin: 'EZ0000000128' }),
+    ]).toEqual([
+      {
+        reason:
+          'Neither the instrument nor what it is on is admitted to trading or traded on a trading venue, as venue_traded says',
+        rule: 'Regulation (EU) No 600/2014, Article 26(2)',
+        isByEvents: false,
+        sources: [by('venue_traded'), by('exchange')],
+      },
+      {
+        reason: 'It is no financial instrument, as financial_instrument says',
+        rule: 'Directive 2014/65/EU, Annex I, Section C',
+        isByEvents: false,
+        sources: [by('financial_instrument'), by('exchange')],
+      },
+      {
+        reason: 'It is no financial instrument: cfi IFXXXP is of currencies at spot',
+        rule: 'Directive 2014/65/EU, Annex I, Section C',
+        isByEvents: false,
+        sources: [by('cfi'), by('exchange')],
+      },
+      {
+        reason: 'It is no financial instrument: cfi IFXXXP is of currencies at spot',
+        rule: 'Directive 2014/65/EU, Annex I, Section C',
+        isByEvents: false,
+        sources: [by('isin'), { kind: 'instrument', id: 'EZ0000000128', revision: '1' }, by('exchange')],
+      },
+    ]);
   });
 
   it.each<[string, Readonly<Record<string, Readonly<Record<string, string>>>>, string | undefined]>([
@@ -107,7 +179,27 @@ describe('what is not reported', () => {
     ['an instrument that nobody knows', { ...OFF, isin: 'XS0000000017' }],
     ['on an underlying that nobody knows', { ...OFF, isin: 'EZ0000000011' }],
     ['at a venue that nobody knows', { exchange: 'ZZZZ', ...UNLISTED }],
+    ['what the firm says a venue has', { ...OFF, ...FORWARD, venue_traded: true }],
+    ['what the firm says no venue has, on one', { ...FORWARD, venue_traded: false }],
+    ['the same, at a venue that nobody knows', { ...FORWARD, exchange: 'ZZZZ', venue_traded: false }],
+    ['the same, nobody says where', { ...FORWARD, ...NOWHERE, venue_traded: false }],
+    ['the same, on the reference list', { ...OFF, venue_traded: false }],
+    ['the same, on something that is on it', { ...OFF, isin: 'EZ0000000003', venue_traded: false }],
+    ['the same, by a symbol that several have', { ...OFF, isin: '', symbol: 'TWICE', venue_traded: false }],
+    ['what the firm says with a word that nobody knows', { ...OFF, ...FORWARD, venue_traded: 'no' }],
+    ['currencies at spot, on a venue', SPOT],
+    [
+      'currencies at spot, which the firm says are a financial instrument',
+      { ...OFF, ...SPOT, financial_instrument: true },
+    ],
+    ['currencies at spot, on the reference list', { ...OFF, isin: 'EZ0000000136' }],
+    [
+      'a share that the firm says is no financial instrument',
+      { ...OFF, isin: 'XS0000000017', cfi: 'ESVUFR', financial_instrument: false },
+    ],
+    ['what the firm says a venue has, and reference data do not', { ...OFF, ...UNLISTED, venue_traded: true }],
+    ['a commodity at spot, as emission allowances are classified', { ...OFF, isin: '', cfi: 'ITNXXX' }],
   ])('is not %s', (_, stated) => {
-    expect(ineligible(executionWith(stated))).toBeUndefined();
+    expect(ineligible(executionWith(stated, WITH_SPOT))).toBeUndefined();
   });
 });

@@ -9,7 +9,7 @@ import { isOnCommodities } from './rules/facts.js';
 import { ENDED, UNSAID } from './transmission.js';
 import { membershipOf } from './place.js';
 import { rts22Code } from './rts22-codes.js';
-import { fromEntry, fromEvent, type Stated, type Trace } from './trace.js';
+import { byDefault, fromEntry, fromEvent, type Stated, type Trace } from './trace.js';
 import type { Facts } from './transactions.js';
 import type { NewReport } from './transaction-report.js';
 
@@ -127,7 +127,9 @@ export function isSecuritiesFinancing({ facts }: Execution, trace: Trace): boole
   const nature = facts.get('transaction_nature');
   const exempt = facts.get('sftr_exempt');
   const sources = [...(nature ? [fromEvent(nature)] : []), ...(exempt ? [fromEvent(exempt)] : [])];
-  trace.say([65], 'securities financing that Regulation (EU) 2015/2365 does not have reported', sources);
+  if (sources.length === 0)
+    trace.say([65], 'false by default: no event says that it is securities financing', [byDefault(65)]);
+  else trace.say([65], 'securities financing that Regulation (EU) 2015/2365 does not have reported', sources);
   return nature?.text === 'securities_financing' && exempt?.text === 'true';
 }
 
@@ -148,8 +150,13 @@ export function transmissionOf(
     : 'transmitted without the details of Article 4';
   const capacity = isOwnAccount ? facts.get('trading_capacity') : undefined;
   mendUnknownTransmission(execution, isOwnAccount, trace);
-  const sources = transmission && transmission.text !== 'none' ? [transmission, ...(capacity ? [capacity] : [])] : [];
-  trace.say([25], rule, sources.map(fromEvent));
+  const sources = [...(transmission ? [transmission] : []), ...(capacity ? [capacity] : [])];
+  if (sources.length > 0) trace.say([25], rule, sources.map(fromEvent));
+  else if (isOwnAccount) trace.say([25], `${rule}: false by default`, [byDefault(25)]);
+  else {
+    const none = 'no event says that the order was transmitted without the details of Article 4';
+    trace.say([25], `false by default: ${none}`, [byDefault(25)]);
+  }
   if (transmission?.text === 'incomplete' && isReceived) {
     const text =
       'transmission must not be incomplete of what the firm received: the firm that transmitted it is its client, in an order of its own';

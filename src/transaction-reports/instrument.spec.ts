@@ -105,6 +105,43 @@ describe('an instrument', () => {
     expect(known({ isin: SWAP }).hasListedUnderlying()).toBe(false);
   });
 
+  it('has a notional currency of its own; that of the prices stands for it where none is stated', () => {
+    const of = (stated: Parameters<typeof known>[0]) => {
+      const trace = new Trace();
+      const instrument = known(stated);
+      const described = instrument.report(trace, false);
+      const by = (field: number) => trace.lineage.filter((each) => each.field === field);
+      return { described, currencies: instrument.currencies, lineage: [...by(44), ...by(45)] };
+    };
+    const source = (name: string) => [{ event_id: 'e', sequence: '5', name }];
+    const rule = 'as the instrument is described';
+    const forward = { cfi: 'JFTXFP', currency: 'USD', second_leg_currency: 'USD' };
+    expect(of({ ...forward, notional_currency: 'EUR' })).toMatchObject({
+      described: { notionalCurrency: 'EUR', otherNotionalCurrency: { of: 'currencies', currency: 'USD' } },
+      currencies: ['EUR', 'USD'],
+      lineage: [
+        { field: 44, rule, sources: source('notional_currency') },
+        { field: 45, rule, sources: source('second_leg_currency') },
+      ],
+    });
+    expect(of({ cfi: 'JFTXFP', currency: 'EUR', second_leg_currency: 'USD' })).toMatchObject({
+      described: { notionalCurrency: 'EUR' },
+      currencies: ['EUR', 'USD'],
+      lineage: [
+        {
+          field: 44,
+          rule: `${rule}: no notional currency, that of the prices by default`,
+          sources: source('currency'),
+        },
+        { field: 45 },
+      ],
+    });
+    // what an entry says goes before
+    expect(of({ isin: SWAP, notional_currency: 'GBP', currency: 'USD' }).described).toMatchObject({
+      notionalCurrency: 'EUR',
+    });
+  });
+
   it('that no entry is of is described by what events state', () => {
     const stated = {
       ...{ instrument_name: 'OTC call on a basket', cfi: 'HEBAVC', currency: 'EUR', price_multiplier: '100' },

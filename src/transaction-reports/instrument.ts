@@ -53,11 +53,11 @@ export class KnownInstrument {
     return this.isUnknown && this.ambiguousSymbol === undefined ? this.facts.text('symbol') : undefined;
   }
 
-  /** A value of the entry; otherwise what events state. */
-  value(column: string, name?: FactName): { text: string; sources: readonly Source[] } | undefined {
+  /** A value of the entry; otherwise what events state, by the first of the names that they state. */
+  value(column: string, ...names: readonly FactName[]): { text: string; sources: readonly Source[] } | undefined {
     const text = this.entry?.attributes[column];
     if (text !== undefined) return { text, sources: [...this.named, fromEntry(this.entry!)] };
-    const stated = name && this.facts.get(name);
+    const stated = names.map((name) => this.facts.get(name)).find((each) => each !== undefined);
     return stated ? { text: stated.text, sources: [fromEvent(stated)] } : undefined;
   }
 
@@ -67,9 +67,14 @@ export class KnownInstrument {
 
   get currencies(): readonly (string | undefined)[] {
     return [
-      this.value('notional_currency', 'currency')?.text,
+      (this.notionalCurrency() ?? this.value('notional_currency', 'currency'))?.text,
       this.value('notional_currency_2', 'second_leg_currency')?.text,
     ];
+  }
+
+  /** Of the notional or its first leg, where that is said apart from the currency of the prices. */
+  notionalCurrency(): { text: string; sources: readonly Source[] } | undefined {
+    return this.value('notional_currency', 'notional_currency');
   }
 
   isListed(): boolean {
@@ -78,9 +83,25 @@ export class KnownInstrument {
 
   /** Whether an underlying is on the reference list. */
   hasListedUnderlying(): boolean {
-    return this.underlyingIsins()
-      .map((isin) => isListed(this.reference.find('instrument', isin), this.day))
-      .includes(true);
+    return this.listedUnderlyings().length > 0;
+  }
+
+  /** The underlyings that are on the reference list, by their ISINs. */
+  listedUnderlyings(): readonly string[] {
+    // all are asked for, and so read at once
+    const entries = this.underlyingIsins().map((isin) => this.reference.find('instrument', isin));
+    return entries.flatMap((entry) => (entry && isListed(entry, this.day) ? [entry.id] : []));
+  }
+
+  /** Where it is known from what the instrument is, and what it is on. */
+  sources(): readonly Source[] {
+    const underlyings = this.underlyingIsins().flatMap((isin) => this.reference.find('instrument', isin) ?? []);
+    const stated = this.facts.get('underlying_isins');
+    const isDescribed = !this.entry && stated !== undefined;
+    return [
+      ...[...this.named, ...(this.entry ? [fromEntry(this.entry)] : [])],
+      ...[...(isDescribed ? [fromEvent(stated)] : []), ...underlyings.map(fromEntry)],
+    ];
   }
 
   /** Surely neither admitted or traded on a venue itself, nor on anything that is: all that it names is known. */
@@ -109,19 +130,24 @@ export class KnownInstrument {
     if (isin !== undefined)
       trace.say([41], 'the ISIN of the instrument', [...this.named, ...(this.entry ? [fromEntry(this.entry)] : [])]);
     if (isByIsin && isin !== undefined) return { is: 'identified', isin };
+    const rule = 'as the instrument is described';
     const put = (field: number, column: string, name?: FactName, codes?: Rts22CodeList): string | undefined => {
-      const value = this.value(column, name);
+      const value = this.value(column, ...(name ? [name] : []));
       if (!value) return undefined;
-      trace.say([field], 'as the instrument is described', value.sources, codes);
+      trace.say([field], rule, value.sources, codes);
       return codes ? rts22Code(codes, value.text) : value.text;
     };
+    const first = this.notionalCurrency();
+    const byDefault = first ? undefined : this.value('notional_currency', 'currency');
+    if (first) trace.say([44], rule, first.sources);
+    if (byDefault) trace.say([44], `${rule}: no notional currency, that of the prices by default`, byDefault.sources);
     const second = put(45, 'notional_currency_2', 'second_leg_currency');
     const described: DescribedInstrument = {
       is: 'described',
       isin,
       fullName: put(42, 'name', 'instrument_name'),
       classification: put(43, 'cfi', 'cfi'),
-      notionalCurrency: put(44, 'notional_currency', 'currency'),
+      notionalCurrency: (first ?? byDefault)?.text,
       otherNotionalCurrency:
         second === undefined
           ? undefined

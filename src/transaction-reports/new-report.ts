@@ -20,6 +20,7 @@ import { OF_ONE_CLIENT, WITHOUT_CLIENT_ID } from './client-types.js';
 import { partyOf } from './parties.js';
 import { NOT_ADMITTED, OFF_VENUE } from './rules/facts.js';
 import { rts22Code } from './rts22-codes.js';
+import { contradictions, isSaidOutOfScope } from './scope.js';
 import { mendUnknownCodes } from './stated-codes.js';
 import { fromEntry, type Trace } from './trace.js';
 import { contradictedByAllocation, isFill, unknownOfAllocation } from './transactions.js';
@@ -173,7 +174,7 @@ const FIELDS_OF_WHOSE: Partial<Record<FactName, number>> = {
     swap_role: 7,
   },
   ...{ transmission: 25, trading_capacity: 29, notional_change: 32, currency: 34, isin: 41, symbol: 41 },
-  ...{ transaction_nature: 65, sftr_exempt: 65 },
+  ...{ financial_instrument: 41, venue_traded: 41, transaction_nature: 65, sftr_exempt: 65 },
 };
 /**
  * What would leave a client out: where one is named, and it is said that there is none, or several; or where it is said what
@@ -362,11 +363,18 @@ function venueOf({ place, instrument }: Execution, leg: Leg, trace: Trace): stri
   return isTraded ? OFF_VENUE : NOT_ADMITTED;
 }
 
+/** What is to be said of what nobody can describe so. */
+const OR_OUT =
+  'or venue_traded be stated as false where neither it nor what it is on is traded on one, or financial_instrument where it is none';
+
 /** Fields 41 to 56: by ISIN where it was executed on a venue or with an internaliser, or is on the reference list. */
-function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrument {
+function instrumentOf(execution: Execution, trace: Trace): Instrument {
+  const { instrument, place } = execution;
+  for (const { field, text } of contradictions(execution)) trace.mend(field, 'whether it is reported', text);
   const isByIsin = ['trading-venue', 'systematic-internaliser'].includes(place.kind) || instrument.isListed();
   const rule = 'the instrument';
   const { entry, isin } = instrument;
+  const isSaidOut = isSaidOutOfScope(execution);
   const { ambiguousSymbol: symbol, otherSymbol: other, unknownSymbol } = instrument;
   if (other !== undefined) {
     const text = `isin must be stated beside symbol ${other.text}, which is of ${other.isin}, and not of the ISIN that was stated before`;
@@ -378,7 +386,9 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
     trace.mend(
       41,
       rule,
-      isByIsin ? text : `${text}, or the instrument be described, with an underlying that is traded on a venue`,
+      isByIsin || isSaidOut
+        ? text
+        : `${text}, or the instrument be described, with an underlying that is traded on a venue, ${OR_OUT}`,
     );
   } else if (isByIsin && isin === undefined)
     trace.mend(41, rule, 'isin, or a symbol that an entry has, must be stated');
@@ -392,12 +402,10 @@ function instrumentOf({ instrument, place }: Execution, trace: Trace): Instrumen
       trace.mend(47, 'whether the underlying is traded on a venue', text);
     }
     const isTold = symbol !== undefined || unknownSymbol !== undefined;
-    if (!isTold && !entry && isin === undefined && !instrument.hasListedUnderlying())
-      trace.mend(
-        41,
-        rule,
-        'an instrument without isin must be described, with an underlying that is traded on a venue',
-      );
+    if (!isTold && !isSaidOut && !entry && isin === undefined && !instrument.hasListedUnderlying()) {
+      const text = `an instrument without isin must be described, with an underlying that is traded on a venue, ${OR_OUT}`;
+      trace.mend(41, rule, text);
+    }
   }
   return instrument.report(trace, isByIsin);
 }

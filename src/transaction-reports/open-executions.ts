@@ -36,6 +36,7 @@ const ALIKE = {
   client_id_type: undefined,
   currency: undefined,
   executing_entity: undefined,
+  financial_instrument: 'true',
   isin: undefined,
   notional_change: undefined,
   received_currency: undefined,
@@ -46,6 +47,7 @@ const ALIKE = {
   trading_capacity: undefined,
   transaction_nature: 'trade',
   transmission: 'none',
+  venue_traded: 'true',
 } as const satisfies Partial<Record<FactName, string | undefined>>;
 
 export const ALIKE_NAMES = Object.keys(ALIKE) as (keyof typeof ALIKE)[];

@@ -15,6 +15,9 @@ const OF_SEVERAL: StatedValues = { ...OF_CLIENT, client_id: undefined, client_id
 const FILL: StatedValues = { action: 'partial_fill', quantity: '10', price: '61.38', venue_transaction_id: 'TV1' };
 const part = (quantity: string, client = 'C-1') => ({ client_id: client, quantity, price: '61.38' });
 
+const OR_OUT =
+  'or venue_traded be stated as false where neither it nor what it is on is traded on one, or financial_instrument where it is none';
+
 /** An event with the corrections of it, by sequence; each states what is given here. */
 type Stated = StatedValues | StatedValues[];
 
@@ -199,7 +202,7 @@ describe('what is reported along an order', () => {
     expect(await told({ symbol: 'NOPE' })).toBe(unknown);
     expect(await told({ isin: 'FR0000131104', symbol: 'SHR' }, { symbol: 'NOPE' })).toBe(unknown);
     expect(await told({ exchange: 'XOFF', counterparty_id: 'C-1' }, { symbol: 'NOPE' })).toBe(
-      `${unknown}, or the instrument be described, with an underlying that is traded on a venue`,
+      `${unknown}, or the instrument be described, with an underlying that is traded on a venue, ${OR_OUT}`,
     );
     expect(await told({})).toBe('field 41: isin, or a symbol that an entry has, must be stated');
     // what is stated of it is looked at
@@ -207,6 +210,48 @@ describe('what is reported along an order', () => {
       /^field 34 \(GBX\): .*; field 41: [^;]*; field 44 \(GBX\): [^;]*$/,
     );
     expect(await told({ symbol: 'NOPE' }, { cfi: 'ESVUFR' })).toMatch(/^field 34: currency must be stated.*field 42: /);
+  });
+
+  it('has nothing of an instrument that is out of scope by what the order says of it, until it says otherwise or names another', async () => {
+    const [order, fill] = [{ ...create, isin: '', exchange: 'XOFF', symbol: 'EURUSD', cfi: 'JFTXFP' }, { ...FILL }];
+    const told = async (...events: Stated[]) => (await toldOfOrder(events)).map((each) => each.slice(0, 23));
+    const said = { ...order, venue_traded: false };
+    expect(await told(said, fill)).toEqual(['2 none: Neither the ins']);
+    const since = (reason: string) => ['2 NEWT v1 leg 0: field ', '2 CANC v1 leg 0: ready', `2 none: ${reason}`];
+    expect(await told([order, said], fill)).toEqual(since('Neither the ins'));
+    expect(await told(order, [fill, { ...fill, financial_instrument: false }])).toEqual(since('It is no financ'));
+    for (const more of [{ symbol: 'USDJPY' }, { venue_traded: true }])
+      expect(await told(said, { ...fill, ...more })).toEqual(['2 NEWT v1 leg 0: field ']);
+  });
+
+  it('of an allocation is as that of what it allocates, and held where executions are not alike in it', async () => {
+    const block = { action: 'create', ...OF_SEVERAL, isin: '', exchange: 'XOFF', symbol: 'EURUSD', cfi: 'JFTXFP' };
+    const allocate = { action: 'change_status', allocations: [part('20')] };
+    const last = async (...events: Stated[]) => (await toldOfOrder(events)).at(-1)!;
+    const out = { venue_traded: false };
+    expect(await last({ ...block, ...out }, FILL, FILL, allocate)).toMatch(/^4 none: Neither the instrument/);
+    const inDoubt = 'field 41: venue_traded must be stated with the allocation, as the last execution has it';
+    expect(await last(block, FILL, { ...FILL, ...out }, allocate)).toContain(inDoubt);
+    expect(await last(block, FILL, FILL, { ...allocate, ...out })).toContain(
+      'field 41: venue_traded must be as what is allocated has it, which does not say it, or not be stated',
+    );
+    expect(await last(block, FILL, { ...FILL, ...out }, { ...allocate, ...out })).toMatch(/^4 none: Neither/);
+  });
+
+  it('has a hint where it was executed on a venue in whole seconds, unless its clock may be so coarse', async () => {
+    const hints = async (own: StatedValues, order: StatedValues = {}) => {
+      const [draft] = await draftsOf([
+        { ...create, ...order },
+        { ...FILL, ...own },
+      ]);
+      return draft?.is === 'draft' ? toldOf(draft).hints : null;
+    };
+    const hint = expect.stringMatching(/\[TR-028-4\]$/);
+    expect(await hints({})).toEqual(hint);
+    expect(await hints({ clock_class: 'member_other' })).toEqual(hint);
+    expect(await hints({}, { clock_class: 'member_voice' })).toEqual(hint);
+    expect(await hints({ clock_class: 'member_voice' })).toBeNull();
+    expect(await hints({ execution_time: '2026-06-02T08:00:01.1Z' })).toBeNull();
   });
 
   it('is with the central counterparty that the order names, also on another segment of the same market', async () => {

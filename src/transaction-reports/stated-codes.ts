@@ -14,6 +14,8 @@ const DECIDING: readonly (readonly [TermName, number])[] = [
   ['aggregated', 7],
   ['swap_role', 7],
   ['transmission', 25],
+  ['financial_instrument', 41],
+  ['venue_traded', 41],
   ['quantity_notation', 30],
   ['price_notation', 33],
   ['price_absent', 33],

@@ -44,7 +44,7 @@ function derivedOf(versions: readonly Said[], legsOf: (said: number) => readonly
         ...firm,
         reason: said,
         rule: 'y',
-        isByEvents: said === 'ended',
+        ...{ isByEvents: said === 'ended', sources: [] },
       });
     }
     [last, lastVersion] = [said, i + 1];

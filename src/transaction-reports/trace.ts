@@ -18,7 +18,9 @@ export interface Stated {
 export type Source =
   | { event_id: string; sequence: string; name: string }
   | { kind: string; id: string; revision: string }
-  | { parameter: string };
+  | { parameter: string }
+  /** nothing says otherwise: where the field stands that has this value then */
+  | { default: string };
 
 /** How a field came to its value: the rule, in words that stay the same, what it was made of, and by which codes. */
 export interface LineageEntry {
@@ -41,6 +43,11 @@ export function fromEvent({ event_id, sequence, name }: Stated): Source {
 
 export function fromEntry({ kind, id, revision }: ReferenceEntry): Source {
   return { kind, id, revision };
+}
+
+/** That a field has the value that stands for nothing being said. */
+export function byDefault(field: number): Source {
+  return { default: `Delegated Regulation (EU) 2017/590, Annex I, Table 2, field ${field}` };
 }
 
 /** Takes down, while a report is derived, where its values come from and what is wrong. */

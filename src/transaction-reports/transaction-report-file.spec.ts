@@ -254,8 +254,8 @@ withSchemas('reads files of others as their records stand there, and judges thes
   ]);
   const judged = (report: NewReport) => findingsOf(report, CONTEXT).map(({ rule }) => rule);
   expect(judged(ours)).toEqual([]);
-  // schema-valid: an LEI with wrong check digits, and own account without who decided
-  expect(judged(first)).toEqual(['TR-016-2', 'TR-057-3']);
+  // schema-valid: an LEI with wrong check digits, own account without who decided, on a venue in whole seconds
+  expect(judged(first)).toEqual(['TR-016-2', 'TR-028-4', 'TR-057-3']);
   // and an instrument that reference data do not have
   expect(judged(second)).toEqual(['TR-007-2', 'CON-412', 'TR-057-3']);
 });

@@ -5,6 +5,7 @@ import { CURRENCIES_VERSION } from '../identifiers/currency.js';
 import { invalidParameters, queryError } from '../http/parameters.js';
 import { formatMicros } from '../integrity/timestamp.js';
 import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
+import { CLOCK_RULES_VERSION } from '../reports/clock-rules.js';
 import { recordedAtOfHead } from '../reports/recorded-at.js';
 import { defineReport, type ReportParameter, type ReportRun, type Row } from '../reports/report.js';
 import { REFERENCE_AS_OF, REFERENCE_PARAMETER } from '../reports/with-reference-data.js';
@@ -30,13 +31,14 @@ export const EXECUTING_ENTITY_PARAMETER: ReportParameter = {
 
 export const transactions = defineReport<string>({
   name: 'transactions',
-  version: 6,
+  version: 7,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
     { name: 'iso-4217', version: CURRENCIES_VERSION },
     { name: 'iso-3166-1', version: COUNTRIES_VERSION },
     { name: 'iso-10962', version: CFI_VERSION },
+    { name: 'clock-rules', version: String(CLOCK_RULES_VERSION) },
   ],
   title: 'Transactions (RTS 22)',
   question: 'What is to be reported of the executions in the period, field by field, and what keeps a report back?',
@@ -78,7 +80,7 @@ export const transactions = defineReport<string>({
     {
       name: 'lineage',
       description:
-        'with lineage=yes: of each field the rule that made it, the list of codes, and what it was made of: events, entries of the reference data with their revision, parameters; JSON',
+        'with lineage=yes: of each field the rule that made it, the list of codes, and what it was made of: events, entries of the reference data with their revision, parameters, or the default where nothing is said; of what is not reported the rule of the reason and what says so; JSON',
     },
   ],
   async *rows(run) {
@@ -89,7 +91,7 @@ export const transactions = defineReport<string>({
     const hasLineage = run.parameters.lineage === 'yes';
     const set = fieldSetOn(submittedAt.slice(0, 10));
     for await (const each of draftsOf({ ...run, executingEntity, referenceRevision: revision, submittedAt })) {
-      yield each.is === 'draft' ? rowOfDraft(each, set, hasLineage) : rowOfNone(each);
+      yield each.is === 'draft' ? rowOfDraft(each, set, hasLineage) : rowOfNone(each, hasLineage);
     }
   },
 });
@@ -126,9 +128,10 @@ function rowOfDraft(draft: Draft, { fields }: FieldSet, hasLineage: boolean): Ro
   };
 }
 
-function rowOfNone(none: NotReportable): Row {
-  const { reason, rule } = none;
-  return { ...NOTHING, ...placed(none), status: 'not_reportable', reason, reason_rule: rule };
+function rowOfNone(none: NotReportable, hasLineage: boolean): Row {
+  const { reason, rule, sources } = none;
+  const lineage = hasLineage ? JSON.stringify([{ rule, sources }]) : null;
+  return { ...NOTHING, ...placed(none), status: 'not_reportable', reason, reason_rule: rule, lineage };
 }
 
 function placed({ orderId, eventId, version, time, statedBy, cause }: Draft | NotReportable): Row {

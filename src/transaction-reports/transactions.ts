@@ -244,6 +244,8 @@ const AS_EXECUTED: Readonly<Partial<Record<FactName, string>>> = {
     notional_change: '',
     sftr_exempt: 'false',
     transaction_nature: 'trade',
+    financial_instrument: 'true',
+    venue_traded: 'true',
   },
 };
 

@@ -31,7 +31,7 @@ export interface Action {
   readonly since?: number;
 }
 
-export const VOCABULARY_VERSION = 4;
+export const VOCABULARY_VERSION = 5;
 
 const SHORT_SALES = {
   not_exempt: 'a short sale without an exemption',
@@ -76,6 +76,20 @@ export const ORDER_VOCABULARY = {
     isin: { in: 'new_state', type: { is: 'isin' }, description: 'ISO 6166' },
     cfi: { in: 'new_state', type: { is: 'cfi' }, description: 'ISO 10962, complete' },
     instrument_name: { in: 'new_state', type: TEXT, description: 'its full name' },
+    financial_instrument: {
+      in: 'new_state',
+      type: BOOLEAN,
+      since: 5,
+      description:
+        'whether it is a financial instrument (Directive 2014/65/EU, Annex I, Section C): currencies at spot are none, nor is a crypto-asset that is not listed there; it is one where nobody says so',
+    },
+    venue_traded: {
+      in: 'new_state',
+      type: BOOLEAN,
+      since: 5,
+      description:
+        'whether Article 26(2) of Regulation (EU) No 600/2014 names it, as that stands on the day: it is admitted to trading or traded on a trading venue, or its admission is asked for; or what it is on is, also an index or a basket with something that is; or it is named there otherwise',
+    },
     exchange: {
       in: 'new_state',
       type: TEXT,
@@ -114,6 +128,12 @@ export const ORDER_VOCABULARY = {
         codes: { physical: 'physically settled', cash: 'settled in cash', optional: 'a party or third party chooses' },
       },
       description: 'of a derivative',
+    },
+    notional_currency: {
+      in: 'new_state',
+      type: CURRENCY,
+      since: 5,
+      description: 'of a derivative: of the notional, or of its first leg; `second_leg_currency` is of its second',
     },
     price_multiplier: {
       in: 'new_state',

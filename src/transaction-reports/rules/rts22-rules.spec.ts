@@ -115,6 +115,7 @@ const MUTATIONS: readonly [field: number, rule: string, base: NewReport, change:
   [28, 'TR-028-2', SHARE, { tradingTime: '2026-06-31T08:15:30Z' }],
   [28, 'TR-028-3', SHARE, { tradingTime: '2026-06-04T08:15:30Z' }],
   [28, 'TR-028-3', SHARE, { tradingTime: '2018-01-02T08:15:30Z' }],
+  [28, 'TR-028-4', SHARE, { tradingTime: '2026-06-02T08:15:30Z' }],
   [29, 'TR-029-1', SHARE, { tradingCapacity: undefined }],
   [29, 'TR-029-2', SHARE, { tradingCapacity: 'PRIN' }],
   [29, 'TR-029-3', SHARE, { tradingCapacity: 'AOTC', investmentDecision: undefined }],
@@ -139,6 +140,7 @@ const MUTATIONS: readonly [field: number, rule: string, base: NewReport, change:
   [33, 'TR-033-4', CREDIT_SWAP, { price: { is: 'percentage', value: '1' } }],
   [34, 'TR-034-1', SHARE, { price: { is: 'money', amount: '1' } }],
   [34, 'TR-034-2', SHARE, { price: { is: 'money', amount: '1', currency: 'GBX' } }],
+  [34, 'TR-034-3', CURRENCY_FORWARD, { price: { is: 'money', amount: '1.08', currency: 'GBP' } }],
   [35, 'TR-035-1', BOND, { netAmount: '-101350.55' }],
   [35, 'TR-035-2', SHARE, { netAmount: '1' }],
   [35, 'TR-035-3', BOND, { netAmount: undefined }],
@@ -334,7 +336,20 @@ it('has another version with every change of its rules and codes', () => {
     .update(JSON.stringify([rules, RTS22_CODES, [...EXCLUSIONS]]))
     .digest('hex');
   // changed both: a report says by which version it was judged
-  expect([RTS22.version, digest]).toEqual([2, '891791053cc7af9c2fedd47cc7dec8b41b10eb69d9985a3a77863197c7c0606a']);
+  expect([RTS22.version, digest]).toEqual([3, '6e0f10ae336c4705ddff17890f204fa1ee268b53ae7c7fba93e8739f1140dae4']);
+});
+
+it('a time in whole seconds is a hint on a trading venue alone, and where its clock may be so coarse nowhere', () => {
+  const found = (report: object, context: object = {}) =>
+    findingsOf({ ...SHARE, tradingTime: '2026-06-02T08:15:30Z', ...report }, { ...CONTEXT, ...context })
+      .filter(({ fields: [field] }) => field === 28)
+      .map(({ rule, severity }) => [rule, severity]);
+  expect(found({})).toEqual([['TR-028-4', 'hint']]);
+  // declared as fine as that, also where nothing stands there
+  expect(found({ tradingTime: '2026-06-02T08:15:30.000Z' })).toEqual([]);
+  expect(found({ venue: 'XOFF' })).toEqual([]);
+  expect(found({ venue: 'SIXX' })).toEqual([]);
+  expect(found({}, { isClockBySeconds: true })).toEqual([]);
 });
 
 it('an instrument that the authorities will still take up is a hint', () => {

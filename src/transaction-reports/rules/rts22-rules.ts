@@ -21,7 +21,7 @@ export interface RuleTable {
 
 export const RTS22: RuleTable = {
   regime: 'rts22',
-  version: 2,
+  version: 3,
   title: 'Transaction reports (RTS 22)',
   source: 'Delegated Regulation (EU) 2017/590, Annex I, Table 2',
   rules: [

@@ -28,6 +28,8 @@ export interface RuleContext {
    * come; undefined: not known
    */
   instrumentOn?: (isin: string, day: string) => InstrumentFacts | null | 'pending' | undefined;
+  /** whether the clock that timed the execution may be as coarse as a second, by the activity that it was for */
+  isClockBySeconds?: boolean;
   /** whether a report was sent under a number and was neither cancelled nor rejected since */
   isLive?: (executingEntity: string, transactionReference: string) => boolean;
 }

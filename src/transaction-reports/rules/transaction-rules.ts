@@ -9,6 +9,7 @@ import {
   isDerivative,
   isEquityLike,
   isOn,
+  isOption,
   NOT_ADMITTED,
   OFF_VENUE,
   venueKind,
@@ -27,6 +28,17 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     28,
     `The trading date time must be from ${FIRST_DAY} on, and not after the day on which the report is judged.`,
     (text, _, { context: { today } }) => !isTime(text) || (text >= FIRST_DAY && text.slice(0, 10) <= today),
+  ),
+  valueRule(
+    'TR-028-4',
+    28,
+    'The trading date time of an execution on a trading venue must be as fine as its clock, finer than a second but for voice, human requests for quote and negotiation.',
+    (text, _, judged) =>
+      !isTime(text) ||
+      text.includes('.') ||
+      venueKind(judged) !== 'trading-venue' ||
+      judged.context.isClockBySeconds === true,
+    { severity: 'hint', others: [36] },
   ),
   requiredRule('TR-029-1', [29], 'The trading capacity must be given.'),
   valueRule('TR-029-2', 29, 'The trading capacity must be DEAL, MTCH or AOTC.', isCode(29)),
@@ -131,6 +143,18 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     34,
     'The currency of the price must be one of ISO 4217 on the trade date, the major unit (GBP and not GBX).',
     isCurrency,
+  ),
+  rule(
+    'TR-034-3',
+    [34, 33, 43, 44, 45],
+    'The price of a swap or forward on currencies is an amount of one of them for one of the other: in a notional currency.',
+    ({ report: { instrument, price } }) => {
+      if (instrument?.is !== 'described' || price?.is !== 'money' || price.currency === undefined) return false;
+      const { classification: cfi = '', notionalCurrency: one, otherNotionalCurrency: other } = instrument;
+      if (isOption(cfi) || !isOn(cfi, 'currencies') || one === undefined || other === undefined) return false;
+      return price.currency !== one && price.currency !== other.currency;
+    },
+    { severity: 'hint' },
   ),
   valueRule(
     'TR-035-1',
