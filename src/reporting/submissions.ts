@@ -37,6 +37,7 @@ import { filePartEvent, notedEvent, writtenEvent } from './reporting-events.js';
 import type { NotedReport, SubmissionSummary, WrittenRecord } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
+import { ReportingTurn, type GiveBack } from './reporting-turn.js';
 import { SentFiles, type ReadOfLedger } from './sent-files.js';
 import type { SubmissionTotals, ZipPart } from './submission-read.js';
 import { CANCEL_UNDERIVED, CORRECT_DIFFERING, REPEAT_REJECTED, SUBMISSION } from './submission-request.js';
@@ -48,6 +49,9 @@ const RECORDS_AT_ONCE = 500;
 /** Parts of files, and their bytes. */
 const PARTS_AT_ONCE = 200;
 const PART_BYTES_AT_ONCE = 1024 * 1024;
+
+/** A run that was overtaken so often goes first: the others' acts wait until it is made. */
+const MOST_OVERTAKINGS = 2;
 
 /** Which run: an id counts under its own ledger alone. */
 export type RunKey = Pick<StoredRun, 'ledger' | 'id'>;
@@ -70,6 +74,7 @@ interface Making {
   maker: string;
   /** it counted as sent before */
   act: RecordedAct | undefined;
+  signal: AbortSignal;
   sending?: Sending;
   totals?: SubmissionTotals | undefined;
 }
@@ -84,6 +89,8 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   private readonly maker: KeptRunMaker<StoredRun>;
   /** by run as it was taken up: of one whose making fails nothing is left */
   private readonly makings = new WeakMap<StoredRun, Making>();
+  /** of runs that go first */
+  private readonly turns = new WeakMap<StoredRun, GiveBack>();
   /** for one reading: what it keeps unpacked must not outlive its events */
   private readonly sentFiles: () => SentFiles;
 
@@ -96,6 +103,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     private readonly book: ReportingBook,
     private readonly ledger: ReportingLedger,
     private readonly records: ReportingRecords,
+    private readonly turn: ReportingTurn,
     @Inject(ARCHIVED_EVENTS) archive: ArchivedEvents,
   ) {
     const read: ReadOfLedger = (name, work) => readPage(pool, config.READ_TIMEOUT, name, work);
@@ -112,6 +120,10 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       named: ({ ledger }) => ({ ledger }),
       pieces: (run, signal) => this.pieces(run, signal),
       recordDone: (run, made, runner) => this.recordDone(run, made, runner),
+      over: async (run) => {
+        await this.turns.get(run)?.();
+        this.turns.delete(run);
+      },
       onRecord: async (id) => {
         await this.book.catchUp();
         const act = await this.book.find('submission', id);
@@ -246,9 +258,10 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   }
 
   private async *pieces(run: StoredRun, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
+    if (run.overtaken >= MOST_OVERTAKINGS) this.turns.set(run, await this.turn.take(signal));
     const upToAct = await this.book.catchUp();
     const act = await this.actOf(run);
-    const making: Making = { ...(await this.fixed(run, act)), upToAct, maker: uuidv7(), act };
+    const making: Making = { ...(await this.fixed(run, act)), upToAct, maker: uuidv7(), act, signal };
     this.makings.set(run, making);
     if (act) return {}; // its files stand in the ledger
     const { period, parameters } = readReportRequest(SUBMISSION, making.parameters);
@@ -289,7 +302,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Crashing before the act leaves nothing that counts; crashing after it leaves a run of which all is on record. Throws
-   * RunOutdated where another act came first, RunUnsettled where one's own may come yet or the end of the run may be recorded
+   * RunOutdated where another act came first that is about what was decided, RunUnsettled where one's own may come yet or the end of the run may be recorded
    * later, RunLost where another replica has taken the run up.
    */
   private async recordDone(run: StoredRun, made: MadeAnswer, runner: string): Promise<MadeAnswer> {
@@ -310,12 +323,10 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /** Undefined where there was nothing to send, and nothing new of what is not sent. */
   private async recordSent(run: StoredRun, making: Making, made: MadeAnswer): Promise<RecordedAct | undefined> {
-    const { parameters, asOf, maker, upToAct, totals } = making;
+    const { parameters, asOf, maker, upToAct, totals, signal } = making;
     const { sender, receiver } = making.sending!;
     const { files, parts, decisions, noted } = totals!;
     if (files.length === 0 && noted === 0) return undefined;
-    const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
-    if (taken !== undefined) throw new Problem('message-id-taken', `A file ${taken} was sent before`);
     const { ledger, executing_entity: executingEntity, requested_by: principal } = run;
     const summary: SubmissionSummary = {
       ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: String(asOf) },
@@ -330,14 +341,27 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       decisions: Object.fromEntries(Object.entries(decisions).map(([name, count]) => [name, String(count)])),
     };
     const act = { kind: 'submission' as const, subject: run.id, maker, principal: principal.slice(0, 255), summary };
+    const numberedBy = files.length > 0 ? { sender, receiver } : undefined;
+    const decided = { run: run.id, maker, executingEntity, numberedBy };
+    const isAbout = async (after: number): Promise<boolean> => {
+      const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
+      if (await this.book.isAbout(decided, after)) return true; // by one of these it may be taken
+      if (taken !== undefined) throw new Problem('message-id-taken', `A file ${taken} was sent before`);
+      return false;
+    };
+    const record = () => this.book.record(act, upToAct, run.created_at, isAbout);
     try {
       // what comes second anyway is not written down first
-      if ((await this.book.catchUp()) !== upToAct) throw new OvertakenError('another act came first');
+      await this.book.catchUp();
+      if (await isAbout(upToAct)) throw new OvertakenError('another act came first');
       await this.recordParts(run, maker, parts, made);
       await this.recordReports(run, maker, totals!);
-      return await this.book.record(act, upToAct, run.created_at);
+      return await (this.turns.has(run) ? record() : this.turn.beside(record, { signal }));
     } catch (error) {
-      if (error instanceof OvertakenError) throw new RunOutdated('another act came first', { cause: error });
+      if (error instanceof OvertakenError) {
+        await sql.countOvertaking(this.pool, run.id);
+        throw new RunOutdated('another act came first', { cause: error });
+      }
       // what was given to the ledger may be recorded yet, the act among it
       const isOpen = error instanceof Problem && (error.slug === 'append-timeout' || error.slug === 'queue-full');
       throw isOpen ? new RunUnsettled('the ledger takes nothing at the moment', { cause: error }) : error;
