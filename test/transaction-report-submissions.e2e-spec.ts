@@ -308,6 +308,29 @@ describe('a submission of transaction reports', () => {
     expect(body.errors).toMatchObject([{ pointer: '/query/decision', rule: 'one-of' }]);
   });
 
+  it("is none of the service's own ledgers, and of no firm that nobody knows", async () => {
+    for (const ledger of ['_reporting', '_service']) {
+      const { body } = await service.http().post(SUBMISSIONS.replace('main', ledger)).send(DAY).expect(403);
+      expect(body.type).toBe('/docs/problems/forbidden');
+    }
+    const unknown = { ...DAY, executing_entity: CCP };
+    const { body } = await service.http().post(SUBMISSIONS).send(unknown).expect(400);
+    expect(body.errors).toEqual([
+      {
+        ...{ pointer: '/executing_entity', rule: 'reference-data' },
+        detail: `executing_entity must be a legal entity of the reference data: ${CCP} is not, and never was`,
+      },
+    ]);
+    const { rows } = (
+      await service
+        .http()
+        .get('/v1/ledgers/main/reports/transaction-ageing')
+        .query({ ...DAY, time_zone: 'Europe/Paris' })
+        .expect(200)
+    ).body as { rows: Record<string, string>[] };
+    expect(rows.filter(({ executing_entity: firm }) => firm === CCP)).toEqual([]);
+  });
+
   it('sends nothing for one firm that is reported for another, unless an event says who executed it', async () => {
     const other = { executing_entity: BANK };
     const both = `lei,name,country,investment_firm,valid_from\n${BANK},A bank,DE,yes,2018-01-03\n`;

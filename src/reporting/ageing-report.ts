@@ -27,7 +27,7 @@ const MOST_HELD = 100_000;
 
 export const transactionAgeing = defineReport({
   name: 'transaction-ageing',
-  version: 5,
+  version: 6,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },

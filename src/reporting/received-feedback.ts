@@ -180,5 +180,6 @@ function fileSummary(file: JudgedFile): JsonObject {
     ...{ pending: String(pending), accepted: String(accepted), rejected: String(rejected) },
     ...{ unchanged: String(file.unchanged), contradictions: String(file.contradictions) },
     ...{ unknown: String(file.unknown), unknown_records: file.unknownRecords },
+    ...{ unsaid: String(file.unsaid), why_unsaid: file.whyUnsaid ?? null },
   };
 }

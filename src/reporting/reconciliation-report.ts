@@ -22,7 +22,7 @@ export const LIST = 'list';
 /** A reconciliation is asked for as a report is, and its answer is one; its rows are made in reconciliation-rows.ts. */
 export const RECONCILIATION: Omit<Report, 'rows'> = {
   name: 'transaction-reconciliation',
-  version: 6,
+  version: 7,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },

@@ -311,6 +311,15 @@ export async function lastFileNumber(
   return Number(rows[0]?.number ?? 0);
 }
 
+/** Whether a record was ever sent for an executing entity. */
+export async function hasSentFor(database: Database, executingEntity: string): Promise<boolean> {
+  const { rows } = await database.query<{ has: boolean }>(
+    'SELECT EXISTS (SELECT FROM reporting_records WHERE executing_entity = $1 AND act IS NOT NULL) AS has',
+    [executingEntity],
+  );
+  return rows[0]!.has;
+}
+
 /** Those of some message ids that a file that was sent has. */
 export async function sentMessages(database: Database, messageIds: readonly string[]): Promise<Set<string>> {
   const { rows } = await database.query<{ message_id: string }>(

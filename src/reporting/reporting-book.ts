@@ -104,6 +104,12 @@ export class ReportingBook {
     return sql.lastFileNumber(this.pool, by);
   }
 
+  /** Whether anything was ever sent for a firm. */
+  async hasSentFor(executingEntity: string): Promise<boolean> {
+    await this.catchUp();
+    return sql.hasSentFor(this.pool, executingEntity);
+  }
+
   /** Those of some message ids that files have that were sent. */
   sentMessages(messageIds: readonly string[]): Promise<Set<string>> {
     return sql.sentMessages(this.pool, messageIds);

@@ -10,7 +10,7 @@ import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import type { PreparedEvent } from '../events/prepared-event.js';
 import { readPage } from '../events/read-transaction.js';
-import type { Parameters } from '../http/parameters.js';
+import { invalidParameters, queryError, type Parameters } from '../http/parameters.js';
 import { toProblem } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
 import { ZipWriter } from '../integrity/zip.js';
@@ -150,6 +150,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const prepared = await this.reports.prepare(ledger, formatOf('json'), request);
     const { id, asOf, parameters } = prepared;
     const executingEntity = await this.executingEntityOf(ledger, parameters);
+    await this.assertKnown(ledger, executingEntity, parameters);
     const { sender, receiver } = await this.sendingOf(ledger, executingEntity, parameters, new Date().toISOString());
     const run = { id, ledger, executing_entity: executingEntity, parameters, as_of: String(asOf) };
     await this.records.run(run, caller.id);
@@ -172,6 +173,19 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
+   * A firm that the reference data never had has nothing to report, and would be in every list of what is due from then on; but
+   * where something was sent for it, as by other data, that may be to cancel. Throws invalid-parameter.
+   */
+  private async assertKnown(ledger: string, firm: string, parameters: Parameters): Promise<void> {
+    const timelines = this.timelinesOf(ledger, parameters);
+    timelines.wasEver('legal-entity', firm);
+    await timelines.readWanted();
+    if (timelines.wasEver('legal-entity', firm) || (await this.book.hasSentFor(firm))) return;
+    const rest = `must be a legal entity of the reference data: ${firm} is not, and never was`;
+    throw invalidParameters([queryError(EXECUTING_ENTITY, 'reference-data', rest)]);
+  }
+
+  /**
    * As the reference data of a run have it for a time, but between those two whom whoever asked for it was told. Throws
    * reporting-not-configured.
    */
@@ -182,13 +196,17 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     time: string,
     told: Pick<FirmSettings, 'sender' | 'receiver'> = {},
   ): Promise<Sending> {
-    const timelines = new ReferenceTimelines(
-      (work) => readPage(this.pool, this.config.READ_TIMEOUT, ledger, (client) => work(client)),
-      BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
-    );
+    const timelines = this.timelinesOf(ledger, parameters);
     firmSettings(timelines, firm, time);
     await timelines.readWanted();
     return sendingOf(this.config, { ...firmSettings(timelines, firm, time), ...told });
+  }
+
+  private timelinesOf(ledger: string, parameters: Parameters): ReferenceTimelines {
+    return new ReferenceTimelines(
+      (work) => readPage(this.pool, this.config.READ_TIMEOUT, ledger, (client) => work(client)),
+      BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
+    );
   }
 
   /** Throws submission-not-found. */
