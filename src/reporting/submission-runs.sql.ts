@@ -92,6 +92,31 @@ export async function countOvertaking(pool: pg.Pool, id: string): Promise<void> 
   await pool.query('UPDATE reporting_runs SET overtaken = overtaken + 1 WHERE id = $1', [id]);
 }
 
+/** What an operator is to be told of all runs. */
+export interface RunsStanding {
+  /** within a week, without one of the same firm, period and wishes that was asked for since and is done */
+  failed: number;
+  /** since the oldest that is not over was asked for; 0 for none */
+  oldestSeconds: number;
+}
+
+export async function standingOfRuns(pool: pg.Pool): Promise<RunsStanding> {
+  const asked = (run: string): string => `${run}.parameters - ARRAY['reference_as_of', 'executing_entity']`;
+  const { rows } = await pool.query<RunsStanding>(
+    `SELECT count(*) FILTER (WHERE status = 'failed')::integer AS failed,
+            coalesce(extract(epoch FROM trail_now() - min(created_at) FILTER (WHERE status <> 'failed')), 0)::float8
+              AS "oldestSeconds"
+       FROM reporting_runs AS r
+       WHERE status IN ('queued', 'running')
+          OR status = 'failed' AND finished_at > trail_now() - interval '7 days'
+             AND NOT EXISTS (SELECT FROM reporting_runs AS later
+                               WHERE later.ledger = r.ledger AND later.executing_entity = r.executing_entity
+                                 AND later.status = 'done' AND later.created_at > r.created_at
+                                 AND ${asked('later')} = ${asked('r')})`,
+  );
+  return rows[0]!;
+}
+
 /** What is known of a run by its act alone. */
 export type RunOfAct = Pick<
   NewRun,

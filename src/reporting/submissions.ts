@@ -17,6 +17,7 @@ import { ZipWriter } from '../integrity/zip.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import { LOGGER } from '../operation/logger.js';
+import { Metrics } from '../operation/metrics.js';
 import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import { readReportRequest, type ReportRequest } from '../reports/report-parameters.js';
 import { formatOf } from '../reports/report-formats.js';
@@ -104,6 +105,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     private readonly ledger: ReportingLedger,
     private readonly records: ReportingRecords,
     private readonly turn: ReportingTurn,
+    private readonly metrics: Metrics,
     @Inject(ARCHIVED_EVENTS) archive: ArchivedEvents,
   ) {
     const read: ReadOfLedger = (name, work) => readPage(pool, config.READ_TIMEOUT, name, work);
@@ -136,6 +138,16 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   }
 
   onModuleInit(): void {
+    const ofFailed =
+      'Submissions of transaction reports that failed within a week, and after which the same was not done';
+    const ofOpen = 'Time since the oldest submission of transaction reports that is not over was asked for; 0 for none';
+    // one question for both
+    let standing: Promise<sql.RunsStanding> | undefined;
+    const ask = () => (standing ??= sql.standingOfRuns(this.pool).finally(() => (standing = undefined)));
+    this.metrics.gauge('truetrail_submissions_failed', ofFailed, [], async () => [{ value: (await ask()).failed }]);
+    this.metrics.gauge('truetrail_submission_oldest_seconds', ofOpen, [], async () => [
+      { value: (await ask()).oldestSeconds },
+    ]);
     this.maker.start();
   }
 
