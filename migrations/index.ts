@@ -38,6 +38,7 @@ import { KeepUnrecordedCloses1797671357000 } from './1797671357000-keep-unrecord
 import { KeepLateExecutions1797698437000 } from './1797698437000-keep-late-executions.js';
 import { KeepPartiesOfSubmissions1797704113000 } from './1797704113000-keep-parties-of-submissions.js';
 import { ListMonthsThatHadLeft1797733800000 } from './1797733800000-list-months-that-had-left.js';
+import { CountOvertakings1797760000000 } from './1797760000000-count-overtakings.js';
 
 /** Every migration, in the order in which they run. */
 export const MIGRATIONS = [
@@ -81,4 +82,5 @@ export const MIGRATIONS = [
   KeepLateExecutions1797698437000,
   KeepPartiesOfSubmissions1797704113000,
   ListMonthsThatHadLeft1797733800000,
+  CountOvertakings1797760000000,
 ];

@@ -1642,6 +1642,7 @@ CREATE TABLE reporting_runs (
   expires_at timestamp with time zone,
   sender text,
   receiver text,
+  overtaken integer NOT NULL DEFAULT 0,
   CONSTRAINT reporting_runs_pkey PRIMARY KEY (id),
   CONSTRAINT reporting_runs_ledger_fkey FOREIGN KEY (ledger) REFERENCES ledgers(ledger),
   CONSTRAINT reporting_runs_done_check CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR ((rows IS NOT NULL) AND (sha256 IS NOT NULL)))),
@@ -1670,6 +1671,8 @@ COMMENT ON COLUMN reporting_runs.progress_at IS 'Last sign of life; a run silent
 COMMENT ON COLUMN reporting_runs.sender IS 'Who sends its files, as it stood when it was asked for; null of runs older than this column';
 
 COMMENT ON COLUMN reporting_runs.receiver IS 'Which authority gets them; null of runs older than this column';
+
+COMMENT ON COLUMN reporting_runs.overtaken IS 'How often acts of others outdated what it decided before that was recorded';
 
 CREATE INDEX reporting_runs_expires_idx ON public.reporting_runs USING btree (expires_at) WHERE (status = 'done'::text);
 

@@ -78,6 +78,7 @@ describe('feedback on transaction reports', () => {
   }
 
   const NOTHING = { pending: '0', accepted: '0', rejected: '0', unchanged: '0', contradictions: '0', unknown: '0' };
+  const ALL_SAID = { unsaid: '0', why_unsaid: null };
 
   it('is refused where it is no feedback: the line is told, and nothing is recorded', async () => {
     const before = (await ledger()).length;
@@ -146,9 +147,25 @@ describe('feedback on transaction reports', () => {
   it('of a file that was never sent changes nothing, and is kept', async () => {
     const { body } = await handIn(feedbackXml([{ answers: 'NEVER-SENT', status: 'RJCT', rules: BROKEN }])).expect(201);
     expect(body.files).toEqual([
-      { ...NOTHING, message_id: 'NEVER-SENT', status: 'RJCT', executing_entity: null, unknown_records: [] },
+      {
+        ...NOTHING,
+        ...ALL_SAID,
+        message_id: 'NEVER-SENT',
+        status: 'RJCT',
+        executing_entity: null,
+        unknown_records: [],
+      },
     ]);
     expect((await submitted({ repeat_rejected: 'yes' })).records).toBe('0');
+  });
+
+  it('says of how many records it says nothing, and why', async () => {
+    const sent = references.length;
+    const counts = { total: sent - 1, perStatus: { ACPT: sent - 1 } };
+    const { body } = await handIn(answering({ status: 'ACPT', statistics: counts })).expect(201);
+    const why = `the statistics count ${sent - 1} records, of which ${sent - 1} ACPT; with ${sent} that are not listed these must be ${sent} and ${sent}`;
+    expect(body.files).toMatchObject([{ ...NOTHING, status: 'ACPT', unsaid: String(sent), why_unsaid: why }]);
+    expect((await service.http().get(FEEDBACK).expect(200)).body.feedback[0]).toEqual(body);
   });
 
   it('ties each status to its record, keeps the file as it came, and counts once', async () => {
@@ -175,7 +192,7 @@ describe('feedback on transaction reports', () => {
     expect(body.message_id).toBe('FR-FEEDBACK-1');
     expect(body.files).toEqual([
       {
-        ...NOTHING,
+        ...{ ...NOTHING, ...ALL_SAID },
         ...{ message_id: first.files[0]!.message_id, status: 'PART', executing_entity: FIRM, unknown_records: [] },
         ...{ accepted: String(references.length - 3), pending: '1', rejected: '2' },
       },

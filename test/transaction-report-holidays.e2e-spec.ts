@@ -39,7 +39,9 @@ describe('whose holidays count for which firm', () => {
     const { database } = service;
     moved = await startService({ database, env: { ...SETTINGS, REPORTING_SENDER: 'XX', REPORTING_RECEIVER: 'DE' } });
     bare = await startService({ database });
-    const days = Object.entries(HOLIDAYS).map(([day, receivers]) => `${day},Off,${receivers.join(' ')},2018-01-03\n`);
+    const days = Object.entries(HOLIDAYS).map(
+      ([day, receivers]) => `${day},Off,${receivers.join(' ').replace('AT', 'at')},2018-01-03\n`,
+    );
     const columns = 'lei,name,country,investment_firm,report_sender,report_receiver,report_time_zone,valid_from\n';
     const more = {
       'legal-entity': `${columns}${BANK},A bank,DE,yes,BK,${OF_BANK},Asia/Tokyo,2018-01-03\n`,
@@ -125,6 +127,18 @@ describe('whose holidays count for which firm', () => {
       const { body } = await ageing({ receiver, time_zone: 'Europe/Helsinki' }, replica).expect(200);
       expect(body.parameters.receiver).toBe(receiver);
       expect(deadlines(body.rows)).toEqual(expected(receiver, 'Europe/Helsinki'));
+    }
+  });
+
+  it('counts those of an authority however it is written, big or small', async () => {
+    const small = await startService({ database: service.database, env: { ...SETTINGS, REPORTING_RECEIVER: 'fr' } });
+    try {
+      expect(deadlines((await ageing({}, small).expect(200)).body.rows)).toEqual(expected('FR'));
+      expect(deadlines((await ageing({ receiver: 'de' }).expect(200)).body.rows)).toEqual(expected('DE'));
+      // of the 5th they are 'at'
+      expect(deadlines((await ageing({ receiver: 'AT' }).expect(200)).body.rows)).toEqual(expected('AT'));
+    } finally {
+      await small.close();
     }
   });
 

@@ -312,6 +312,29 @@ describe('a submission of transaction reports', () => {
     expect(body.errors).toMatchObject([{ pointer: '/query/decision', rule: 'one-of' }]);
   });
 
+  it("is none of the service's own ledgers, and of no firm that nobody knows", async () => {
+    for (const ledger of ['_reporting', '_service']) {
+      const { body } = await service.http().post(SUBMISSIONS.replace('main', ledger)).send(DAY).expect(403);
+      expect(body.type).toBe('/docs/problems/forbidden');
+    }
+    const unknown = { ...DAY, executing_entity: CCP };
+    const { body } = await service.http().post(SUBMISSIONS).send(unknown).expect(400);
+    expect(body.errors).toEqual([
+      {
+        ...{ pointer: '/executing_entity', rule: 'reference-data' },
+        detail: `executing_entity must be a legal entity of the reference data: ${CCP} is not, and never was`,
+      },
+    ]);
+    const { rows } = (
+      await service
+        .http()
+        .get('/v1/ledgers/main/reports/transaction-ageing')
+        .query({ ...DAY, time_zone: 'Europe/Paris' })
+        .expect(200)
+    ).body as { rows: Record<string, string>[] };
+    expect(rows.filter(({ executing_entity: firm }) => firm === CCP)).toEqual([]);
+  });
+
   it('sends nothing for one firm that is reported for another, unless an event says who executed it', async () => {
     const other = { executing_entity: BANK };
     const both = `lei,name,country,investment_firm,valid_from\n${BANK},A bank,DE,yes,2018-01-03\n`;
@@ -576,7 +599,14 @@ describe('a submission whose replica was silent for long', () => {
     }
   });
 
-  it('has no act where what was decided is not all there', async () => {
+  /** Submissions that failed and were not made good, and whether one is not over. */
+  async function told(): Promise<[failed: number, isOneOpen: boolean]> {
+    const { text } = await silent.http().get('/metrics').expect(200);
+    const value = (name: string): number => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)![1]);
+    return [value('truetrail_submissions_failed'), value('truetrail_submission_oldest_seconds') > 0];
+  }
+
+  it('has no act where what was decided is not all there, and is told by a metric until it is made good', async () => {
     const own = MADE_TRANSACTIONS.find(({ entity_id: id, action }) => id === 'OWN' && action === 'partial_fill')!;
     const corrected = {
       ...{ ...own, event_id: '0197f3a1-6c00-7000-8000-00000000f005', corrects: own.event_id },
@@ -591,13 +621,18 @@ describe('a submission whose replica was silent for long', () => {
       await admin.query(`DELETE FROM reporting_decisions WHERE run = $1 AND status = 'NEWT' AND decision = 'send'`, [
         run,
       ]);
+      expect(await told()).toEqual([0, true]);
     } finally {
       await holder.query('ROLLBACK');
     }
     const failed = await over(run);
     expect([failed.status, failed.act]).toEqual(['failed', null]);
+    expect(await told()).toEqual([1, false]);
+    await submitted(silent, { ...DAY, to_date: '2025-06-02', from_date: '2025-06-02' });
+    expect(await told()).toEqual([1, false]);
     const next = await submitted(silent, DAY);
     expect([next.status, next.records, next.act]).toEqual(['done', '2', '2']);
+    expect(await told()).toEqual([0, false]);
   });
 });
 

@@ -62,6 +62,11 @@ export class ReferenceTimelines {
     };
   }
 
+  /** Whether there ever was an entry, at whatever time. */
+  wasEver(kind: string, id: string): boolean {
+    return this.changesOf(kind, id).length > 0;
+  }
+
   /** An entry as it stood at a time; of one that had ended by then as it stood last before. */
   atOrBefore(time: string, kind: string, id: string): ReferenceEntry | undefined {
     const at = formatMicros(parseTimestamp(time).micros);

@@ -9,6 +9,11 @@ import { AT, NONE, RECEIVER, TIME_ZONE } from './reporting-parameters.js';
 
 const HOLIDAY = 'authority-holiday';
 
+/** However its code is written, big or small. */
+export function isSameAuthority(one: string, other: string): boolean {
+  return one.toUpperCase() === other.toUpperCase();
+}
+
 /** A day off, and of which authorities; undefined for every one. */
 interface Holiday {
   day: string;
@@ -73,7 +78,7 @@ export class AuthorityCalendars {
     let calendar = this.calendars.get(name);
     if (!calendar) {
       const holidays = this.holidays.flatMap(({ day, receivers }) =>
-        receivers === undefined || (receiver !== undefined && receivers.includes(receiver)) ? [day] : [],
+        receivers?.some((each) => receiver !== undefined && isSameAuthority(each, receiver)) === false ? [] : [day],
       );
       calendar = new ReportingCalendar({ timeZone, holidays });
       assertWorkingDays(calendar, holidays);

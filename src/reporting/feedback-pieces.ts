@@ -6,6 +6,7 @@ import { readFeedback, type FileAdvice } from '../transaction-reports/feedback.j
 import { MessageFileError } from '../transaction-reports/message-document.js';
 import { withAdvice, type Submission, type Submissions } from '../transaction-reports/submissions.js';
 import type { FeedbackRead, FeedbackTotals, JudgedFile } from './feedback-read.js';
+import { isSameAuthority } from './authority-calendar.js';
 import { refusedFile } from './refused-file.js';
 import * as sql from './reporting-book.sql.js';
 import type { AdvisedRecord } from './reporting-events.js';
@@ -46,7 +47,8 @@ export async function* piecesOfFeedback(
     const firms = new Set(judging.files.flatMap(({ executingEntity }) => executingEntity ?? []));
     const isAddressedElsewhere =
       addressedTo !== undefined && !senders.has(addressedTo) && !(await actFor(pool, firms)).has(addressedTo);
-    const isSentByOther = sentBy !== undefined && receivers.size > 0 && !receivers.has(sentBy);
+    const isSentByOther =
+      sentBy !== undefined && receivers.size > 0 && ![...receivers].some((each) => isSameAuthority(each, sentBy));
     return {
       feedback: { ...{ messageId, addressedTo, isAddressedElsewhere, sentBy, isSentByOther }, files: judging.files },
     };
@@ -100,6 +102,7 @@ class Judging {
         changed: { pending: 0, accepted: 0, rejected: 0 },
       },
       ...{ unchanged: 0, contradictions: 0, unknown: 0, unknownRecords: [] },
+      ...{ unsaid: 0, whyUnsaid: undefined },
     };
     this.files.push(judged);
     if (messageId === undefined || !sent) {
@@ -114,8 +117,9 @@ class Judging {
       this.senders.add(sending.sender);
       this.receivers.add(sending.receiver);
     }
-    const { states, unknown } = effectsOf(advice, sent.references, sent.executingEntity);
+    const { states, unknown, silence } = effectsOf(advice, sent.references, sent.executingEntity);
     this.unknown(judged, unknown);
+    if (silence) [judged.unsaid, judged.whyUnsaid] = [silence.count, silence.why];
     const references = [...states.keys()];
     for (let at = 0; at < references.length; at += RECORDS_AT_ONCE) {
       const some = references.slice(at, at + RECORDS_AT_ONCE);

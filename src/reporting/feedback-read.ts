@@ -30,6 +30,10 @@ export interface JudgedFile {
   unknown: number;
   /** some of them, as the authority writes them */
   unknownRecords: string[];
+  /** records of the file on which it says nothing */
+  unsaid: number;
+  /** why; undefined where there are none */
+  whyUnsaid: string | undefined;
 }
 
 /** What is known of feedback once it is read. */

@@ -36,6 +36,16 @@ class AnsweredFileDto {
   unknown: string;
   @ApiProperty({ type: [String], description: 'Some of them, as the authority writes them', example: [] })
   unknown_records: string[];
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description:
+      'Records of the file on which it says nothing, so that they stay as they were; null where it was received before that was told',
+    example: '0',
+  })
+  unsaid: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'Why it says nothing of these', example: null })
+  why_unsaid: string | null;
 }
 
 export class FeedbackDto {
@@ -108,10 +118,15 @@ export function shownFeedback({
   recordedAt,
   summary,
 }: RecordedAct): FeedbackDto {
+  const { files, ...known } = summary as unknown as Pick<
+    FeedbackDto,
+    'bytes' | 'parts' | 'message_id' | 'files_total' | 'files'
+  >;
   return {
     ...{ addressed_to: null, is_addressed_elsewhere: false }, // of what was received before they were told
     ...{ sent_by: null, is_sent_by_other: false },
-    ...(summary as unknown as Pick<FeedbackDto, 'bytes' | 'parts' | 'message_id' | 'files_total' | 'files'>),
+    ...known,
+    files: files.map((file) => ({ ...{ unsaid: null, why_unsaid: null }, ...file })),
     ...{ sha256: subject, act: String(act), ledger, sequence, received_by: principal, received_at: recordedAt },
   };
 }

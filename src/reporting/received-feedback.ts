@@ -12,10 +12,14 @@ import { ReportingBook } from './reporting-book.js';
 import type { RecordedAct } from './reporting-book.sql.js';
 import { advisedEvent, partEvent, type AdvisedRecord } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
+import { ReportingTurn, TurnTaken } from './reporting-turn.js';
 
 /** Of a file that others overtake each time. */
 const MOST_ATTEMPTS = 5;
 const RETRY_AFTER_SECONDS = 1;
+/** So long, at most, a file waits for a submission that goes first; then it is to be sent again. */
+const PATIENCE_MS = 10_000;
+const RETRY_AFTER_TURN_SECONDS = 10;
 const MEDIA_TYPE = 'application/xml';
 /** A megabyte of the file. */
 const PARTS_AT_ONCE = 16;
@@ -33,6 +37,7 @@ export class ReceivedFeedback {
     private readonly longReads: LongReads,
     private readonly book: ReportingBook,
     private readonly ledger: ReportingLedger,
+    private readonly turn: ReportingTurn,
   ) {}
 
   /**
@@ -48,8 +53,10 @@ export class ReceivedFeedback {
       const again = known && { known, ofFiles: await this.sentSince(known) };
       if (again?.ofFiles.length === 0) return { act: again.known, isNew: false };
       try {
+        await this.turn.free(PATIENCE_MS); // rather than write down what is not to count yet
         return { act: await this.record(file, sha256, upToAct, caller, gone, again), isNew: true };
       } catch (error) {
+        if (error instanceof TurnTaken) throw goesFirst(error);
         if (!(error instanceof OvertakenError)) throw error;
       }
     }
@@ -104,7 +111,7 @@ export class ReceivedFeedback {
       ? summaryOfBoth(again.known.summary, totals)
       : summaryOf(file.length, await this.keep(file, sha256, made), totals);
     const act = { kind: 'feedback' as const, subject: sha256, maker: made.maker, principal: made.principal, summary };
-    return this.book.record(act, upToAct, at);
+    return this.turn.beside(() => this.book.record(act, upToAct, at), { patienceMs: PATIENCE_MS, signal: gone });
   }
 
   /** The file as it came, in how many parts. */
@@ -120,6 +127,13 @@ export class ReceivedFeedback {
     }
     return parts;
   }
+}
+
+function goesFirst(cause: TurnTaken): Problem {
+  return new Problem('reads-overloaded', 'A submission that was overtaken goes first: send it again', {
+    cause,
+    retryAfterSeconds: RETRY_AFTER_TURN_SECONDS,
+  });
 }
 
 /** What was said of a file of feedback before, and the files that it answers and that were sent since. */
@@ -166,5 +180,6 @@ function fileSummary(file: JudgedFile): JsonObject {
     ...{ pending: String(pending), accepted: String(accepted), rejected: String(rejected) },
     ...{ unchanged: String(file.unchanged), contradictions: String(file.contradictions) },
     ...{ unknown: String(file.unknown), unknown_records: file.unknownRecords },
+    ...{ unsaid: String(file.unsaid), why_unsaid: file.whyUnsaid ?? null },
   };
 }

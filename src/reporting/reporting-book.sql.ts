@@ -311,6 +311,15 @@ export async function lastFileNumber(
   return Number(rows[0]?.number ?? 0);
 }
 
+/** Whether a record was ever sent for an executing entity. */
+export async function hasSentFor(database: Database, executingEntity: string): Promise<boolean> {
+  const { rows } = await database.query<{ has: boolean }>(
+    'SELECT EXISTS (SELECT FROM reporting_records WHERE executing_entity = $1 AND act IS NOT NULL) AS has',
+    [executingEntity],
+  );
+  return rows[0]!.has;
+}
+
 /** Those of some message ids that a file that was sent has. */
 export async function sentMessages(database: Database, messageIds: readonly string[]): Promise<Set<string>> {
   const { rows } = await database.query<{ message_id: string }>(
@@ -543,4 +552,61 @@ export async function actsOfLedger(
     [[...new Set(acts)], ledger],
   );
   return new Set(rows.map(({ act }) => act));
+}
+
+/** What a submission decided, and by whom. */
+export interface Decided {
+  run: string;
+  maker: string;
+  executingEntity: string;
+  /** by whom its files are numbered; undefined where it has none */
+  numberedBy: { sender: string; receiver: string } | undefined;
+}
+
+/**
+ * Whether an act after one is about what a submission decided. A submission is where it is the same one, of the same firm,
+ * numbers its files in the same line, or sent something of an execution that was decided about; feedback where it is on a
+ * record of such an execution. What has neither a draft nor a live report is not kept as decided: feedback makes something
+ * of that only by a contradiction, so each on a record of the firm counts.
+ */
+export async function actsAreAbout(database: Database, decided: Decided, after: number): Promise<boolean> {
+  const { run, maker, executingEntity, numberedBy } = decided;
+  const { rows } = await database.query<{ isAbout: boolean; hasRecords: boolean }>(
+    `WITH later AS MATERIALIZED (SELECT kind, subject, maker, summary FROM reporting_acts WHERE act > $1)
+     SELECT EXISTS (
+              SELECT FROM later
+                WHERE kind = 'submission'
+                  AND (subject = $2 OR summary->>'executing_entity' = $3
+                       OR $4::text IS NOT NULL AND summary->>'last_file' IS NOT NULL
+                          AND coalesce(summary->>'sender', $4) = $4 AND coalesce(summary->>'receiver', $5) = $5)
+            ) OR EXISTS (
+              SELECT FROM later JOIN reporting_advices AS a USING (maker)
+                WHERE a.executing_entity = $3
+                  AND EXISTS (SELECT FROM reporting_advices AS c
+                                WHERE c.message_id = a.message_id AND c.executing_entity = a.executing_entity
+                                  AND c.transaction_reference = a.transaction_reference AND c.act IS NOT NULL
+                                  AND c.contradicts)
+            ) AS "isAbout",
+            EXISTS (SELECT FROM later JOIN reporting_advices USING (maker))
+              OR EXISTS (SELECT FROM later JOIN reporting_records USING (maker)) AS "hasRecords"`,
+    [after, run, executingEntity, numberedBy?.sender, numberedBy?.receiver],
+  );
+  const { isAbout, hasRecords } = rows[0]!;
+  if (isAbout || !hasRecords) return isAbout;
+  // by each execution that was decided about: the index leads from it, and a limit keeps the plan so
+  const { rows: found } = await database.query(
+    `SELECT FROM reporting_decisions AS d
+       CROSS JOIN LATERAL (
+         SELECT FROM reporting_records AS r
+           WHERE r.event_id = d.event_id AND r.act IS NOT NULL
+             AND (r.act > $1
+                  OR EXISTS (SELECT FROM reporting_advices AS a
+                               WHERE a.message_id = r.message_id AND a.executing_entity = r.executing_entity
+                                 AND a.transaction_reference = r.transaction_reference AND a.act > $1))
+           LIMIT 1
+       ) AS r
+       WHERE d.run = $2 AND d.maker = $3 LIMIT 1`,
+    [after, run, maker],
+  );
+  return found.length > 0;
 }

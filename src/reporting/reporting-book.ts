@@ -24,6 +24,12 @@ import { insertRunOfAct } from './submission-runs.sql.js';
 const PAGE_ROWS = 500;
 const PAGE_BYTES = 4 * 1024 * 1024;
 
+/** So often in a row another act may come in between the last look and one's own. */
+const MOST_RACES = 10;
+
+/** Whether the acts after one are about what was decided by it. */
+export type IsAbout = (after: number) => Promise<boolean>;
+
 /** What the ledger `_reporting` says, as tables in which it can be looked up. They follow the ledger, and no one else. */
 @Injectable()
 export class ReportingBook {
@@ -48,13 +54,29 @@ export class ReportingBook {
 
   /**
    * Makes an act the next one after `upToAct`: the one by which it was decided. What its maker recorded before counts
-   * from now on. Throws OvertakenError where another one came first.
+   * from now on. Throws OvertakenError where another one came first; where `isAbout` is given, only where those that came
+   * since are about what was decided, and else records the act after them.
    */
-  async record(act: Omit<Act, 'act'>, upToAct: number, at: string): Promise<RecordedAct> {
-    if ((await this.catchUp()) !== upToAct) throw new OvertakenError('another act came first');
-    await this.ledger.append([actEvent({ ...act, act: upToAct + 1 }, at)]);
+  async record(act: Omit<Act, 'act'>, upToAct: number, at: string, isAbout?: IsAbout): Promise<RecordedAct> {
+    for (let [after, races] = [upToAct, 1]; ; races++) {
+      const last = await this.catchUp();
+      if (last !== after && (!isAbout || (await isAbout(after)))) throw new OvertakenError('another act came first');
+      after = last;
+      try {
+        await this.ledger.append([actEvent({ ...act, act: last + 1 }, at)]);
+        break;
+      } catch (error) {
+        const isRaced = error instanceof OvertakenError && !error.isClosed;
+        if (!isRaced || !isAbout || races >= MOST_RACES) throw error;
+      }
+    }
     await this.catchUp();
     return (await this.find(act.kind, act.subject))!;
+  }
+
+  /** Whether an act after one is about what a submission decided by that one. */
+  isAbout(decided: sql.Decided, after: number): Promise<boolean> {
+    return sql.actsAreAbout(this.pool, decided, after);
   }
 
   /** The last one of a subject. */
@@ -80,6 +102,12 @@ export class ReportingBook {
   /** The number of the last file that a sender sent to a receiver; 0 before the first. */
   lastFileNumber(by: { sender: string; receiver: string }): Promise<number> {
     return sql.lastFileNumber(this.pool, by);
+  }
+
+  /** Whether anything was ever sent for a firm. */
+  async hasSentFor(executingEntity: string): Promise<boolean> {
+    await this.catchUp();
+    return sql.hasSentFor(this.pool, executingEntity);
   }
 
   /** Those of some message ids that files have that were sent. */

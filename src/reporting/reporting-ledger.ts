@@ -8,6 +8,19 @@ import { Problem } from '../http/problem.js';
 /** Somebody else's act came first: what was decided without it is to be decided anew. */
 export class OvertakenError extends Error {
   override readonly name = 'OvertakenError';
+
+  constructor(
+    message: string,
+    options?: ErrorOptions & {
+      /** the ledger was closed: what was written into it before its end may be lost */
+      isClosed?: boolean;
+    },
+  ) {
+    super(message, options);
+    this.isClosed = options?.isClosed ?? false;
+  }
+
+  readonly isClosed: boolean;
 }
 
 /** Writes to the ledger of what was sent and answered, or to the last of its successors. */
@@ -33,9 +46,9 @@ export class ReportingLedger {
     try {
       await this.appender.append(last, events);
     } catch (error) {
-      const isOvertaken =
-        error instanceof ConflictError || (error instanceof Problem && error.slug === 'ledger-closed');
-      throw isOvertaken ? new OvertakenError('another act came first', { cause: error }) : error;
+      const isClosed = error instanceof Problem && error.slug === 'ledger-closed';
+      if (!isClosed && !(error instanceof ConflictError)) throw error;
+      throw new OvertakenError('another act came first', { cause: error, isClosed });
     }
   }
 }

@@ -9,6 +9,7 @@ import { ReportingBookModule } from './reporting-book.module.js';
 import { ReconciliationsController } from './reconciliations.controller.js';
 import { Reconciliations } from './reconciliations.js';
 import { ReportingRecords } from './reporting-records.js';
+import { ReportingTurn } from './reporting-turn.js';
 import { SubmissionsController } from './submissions.controller.js';
 import { Submissions } from './submissions.js';
 
@@ -16,6 +17,6 @@ import { Submissions } from './submissions.js';
 @Module({
   imports: [ArchivedReadsModule, EventsModule, LongReadsModule, ReportingBookModule, ReportsModule],
   controllers: [FeedbackController, ReconciliationsController, SubmissionsController],
-  providers: [ReceivedFeedback, Reconciliations, ReportingRecords, Submissions],
+  providers: [ReceivedFeedback, Reconciliations, ReportingRecords, ReportingTurn, Submissions],
 })
 export class ReportingModule {}

@@ -24,6 +24,8 @@ export interface StoredRun {
   status: RunStatus;
   /** under which maker its decisions stand; null before they do */
   decided_by: string | null;
+  /** how often acts of others outdated what was decided, until it was to be recorded */
+  overtaken: number;
   /** records in its files */
   rows: string | null;
   bytes: string;
@@ -37,7 +39,7 @@ export interface StoredRun {
 
 const time = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
-const COLUMNS = `id, ledger, executing_entity, sender, receiver, parameters, as_of, made_by, status, decided_by, rows, bytes,
+const COLUMNS = `id, ledger, executing_entity, sender, receiver, parameters, as_of, made_by, status, decided_by, overtaken, rows, bytes,
   encode(sha256, 'hex') AS sha256, error, requested_by,
   ${['created_at', 'started_at', 'finished_at'].map(time).join(', ')}`;
 
@@ -83,6 +85,36 @@ export async function fixRun(
   await pool.query('UPDATE reporting_runs SET parameters = $2, as_of = $3 WHERE id = $1', [
     ...[id, JSON.stringify(parameters), String(asOf)],
   ]);
+}
+
+/** That acts of others outdated what was decided. */
+export async function countOvertaking(pool: pg.Pool, id: string): Promise<void> {
+  await pool.query('UPDATE reporting_runs SET overtaken = overtaken + 1 WHERE id = $1', [id]);
+}
+
+/** What an operator is to be told of all runs. */
+export interface RunsStanding {
+  /** within a week, without one of the same firm, period and wishes that was asked for since and is done */
+  failed: number;
+  /** since the oldest that is not over was asked for; 0 for none */
+  oldestSeconds: number;
+}
+
+export async function standingOfRuns(pool: pg.Pool): Promise<RunsStanding> {
+  const asked = (run: string): string => `${run}.parameters - ARRAY['reference_as_of', 'executing_entity']`;
+  const { rows } = await pool.query<RunsStanding>(
+    `SELECT count(*) FILTER (WHERE status = 'failed')::integer AS failed,
+            coalesce(extract(epoch FROM trail_now() - min(created_at) FILTER (WHERE status <> 'failed')), 0)::float8
+              AS "oldestSeconds"
+       FROM reporting_runs AS r
+       WHERE status IN ('queued', 'running')
+          OR status = 'failed' AND finished_at > trail_now() - interval '7 days'
+             AND NOT EXISTS (SELECT FROM reporting_runs AS later
+                               WHERE later.ledger = r.ledger AND later.executing_entity = r.executing_entity
+                                 AND later.status = 'done' AND later.created_at > r.created_at
+                                 AND ${asked('later')} = ${asked('r')})`,
+  );
+  return rows[0]!;
 }
 
 /** What is known of a run by its act alone. */

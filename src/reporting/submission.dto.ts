@@ -79,6 +79,12 @@ export class SubmissionDto extends OmitType(KeptRunDto, ['expires_at']) {
     example: '1',
   })
   act: string | null;
+  @ApiProperty({
+    description:
+      'How often it was made anew, because submissions or feedback about the same executions, or files of the same line, came first. From the third time on it goes first, and these wait',
+    example: '0',
+  })
+  overtaken: string;
   @ApiProperty({ type: [SubmittedFileDto], description: 'Once it counts as sent' })
   files: SubmittedFileDto[];
   @ApiProperty({
@@ -226,6 +232,7 @@ export function shownSubmission(run: StoredRun, act: RecordedAct | undefined): S
     },
     ...{ requested_by, created_at, started_at, finished_at },
     act: act ? String(act.act) : null,
+    overtaken: String(run.overtaken),
     files: (act?.summary.files ?? []) as unknown as SubmittedFileDto[],
     made_with: (act?.summary.made_with ?? null) as Record<string, string> | null,
   };

@@ -3,9 +3,10 @@ import { ApiBody, ApiExtraModels, ApiOperation, ApiParam, ApiResponse, ApiTags }
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Caller } from '../access/access.decorator.js';
 import type { Principal } from '../access/principal.js';
-import { Ledgers } from '../events/ledgers.js';
+import { isOwnLedger, Ledgers } from '../events/ledgers.js';
 import { QueryPipe } from '../http/dto.pipe.js';
 import { ApiAnswer, ApiProblems } from '../http/openapi.decorator.js';
+import { Problem } from '../http/problem.js';
 import { goneSignal, sendHead, sendPieces } from '../http/streamed-answer.js';
 import { Health } from '../operation/health.js';
 import { chooseFormat } from '../reports/report-formats.js';
@@ -65,6 +66,7 @@ export class SubmissionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SubmissionDto> {
     await this.ledgers.origin(ledger);
+    if (isOwnLedger(ledger)) throw new Problem('forbidden', "Nothing is reported of the service's own ledgers");
     const run = await asBody(() => this.submissions.request(ledger, readSubmissionRequest(body), caller));
     const path = ['v1', 'ledgers', ledger, 'transaction-reports', 'submissions', run.id].map(encodeURIComponent);
     void reply.header('location', `/${path.join('/')}`);

@@ -10,13 +10,14 @@ import { POOL } from '../database/tokens.js';
 import { uuidv7 } from '../database/uuidv7.js';
 import type { PreparedEvent } from '../events/prepared-event.js';
 import { readPage } from '../events/read-transaction.js';
-import type { Parameters } from '../http/parameters.js';
+import { invalidParameters, queryError, type Parameters } from '../http/parameters.js';
 import { toProblem } from '../http/problem.filter.js';
 import { Problem } from '../http/problem.js';
 import { ZipWriter } from '../integrity/zip.js';
 import type { ReadTotals } from '../long-reads/long-read.js';
 import { LongReads } from '../long-reads/long-reads.js';
 import { LOGGER } from '../operation/logger.js';
+import { Metrics } from '../operation/metrics.js';
 import { ReferenceTimelines } from '../reference-data/reference-timelines.js';
 import { readReportRequest, type ReportRequest } from '../reports/report-parameters.js';
 import { formatOf } from '../reports/report-formats.js';
@@ -37,6 +38,7 @@ import { filePartEvent, notedEvent, writtenEvent } from './reporting-events.js';
 import type { NotedReport, SubmissionSummary, WrittenRecord } from './reporting-events.js';
 import { OvertakenError, ReportingLedger } from './reporting-ledger.js';
 import { ReportingRecords } from './reporting-records.js';
+import { ReportingTurn, type GiveBack } from './reporting-turn.js';
 import { SentFiles, type ReadOfLedger } from './sent-files.js';
 import type { SubmissionTotals, ZipPart } from './submission-read.js';
 import { CANCEL_UNDERIVED, CORRECT_DIFFERING, REPEAT_REJECTED, SUBMISSION } from './submission-request.js';
@@ -48,6 +50,9 @@ const RECORDS_AT_ONCE = 500;
 /** Parts of files, and their bytes. */
 const PARTS_AT_ONCE = 200;
 const PART_BYTES_AT_ONCE = 1024 * 1024;
+
+/** A run that was overtaken so often goes first: the others' acts wait until it is made. */
+const MOST_OVERTAKINGS = 2;
 
 /** Which run: an id counts under its own ledger alone. */
 export type RunKey = Pick<StoredRun, 'ledger' | 'id'>;
@@ -70,6 +75,7 @@ interface Making {
   maker: string;
   /** it counted as sent before */
   act: RecordedAct | undefined;
+  signal: AbortSignal;
   sending?: Sending;
   totals?: SubmissionTotals | undefined;
 }
@@ -84,6 +90,8 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   private readonly maker: KeptRunMaker<StoredRun>;
   /** by run as it was taken up: of one whose making fails nothing is left */
   private readonly makings = new WeakMap<StoredRun, Making>();
+  /** of runs that go first */
+  private readonly turns = new WeakMap<StoredRun, GiveBack>();
   /** for one reading: what it keeps unpacked must not outlive its events */
   private readonly sentFiles: () => SentFiles;
 
@@ -96,6 +104,8 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     private readonly book: ReportingBook,
     private readonly ledger: ReportingLedger,
     private readonly records: ReportingRecords,
+    private readonly turn: ReportingTurn,
+    private readonly metrics: Metrics,
     @Inject(ARCHIVED_EVENTS) archive: ArchivedEvents,
   ) {
     const read: ReadOfLedger = (name, work) => readPage(pool, config.READ_TIMEOUT, name, work);
@@ -112,6 +122,10 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       named: ({ ledger }) => ({ ledger }),
       pieces: (run, signal) => this.pieces(run, signal),
       recordDone: (run, made, runner) => this.recordDone(run, made, runner),
+      over: async (run) => {
+        await this.turns.get(run)?.();
+        this.turns.delete(run);
+      },
       onRecord: async (id) => {
         await this.book.catchUp();
         const act = await this.book.find('submission', id);
@@ -124,6 +138,16 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   }
 
   onModuleInit(): void {
+    const ofFailed =
+      'Submissions of transaction reports that failed within a week, and after which the same was not done';
+    const ofOpen = 'Time since the oldest submission of transaction reports that is not over was asked for; 0 for none';
+    // one question for both
+    let standing: Promise<sql.RunsStanding> | undefined;
+    const ask = () => (standing ??= sql.standingOfRuns(this.pool).finally(() => (standing = undefined)));
+    this.metrics.gauge('truetrail_submissions_failed', ofFailed, [], async () => [{ value: (await ask()).failed }]);
+    this.metrics.gauge('truetrail_submission_oldest_seconds', ofOpen, [], async () => [
+      { value: (await ask()).oldestSeconds },
+    ]);
     this.maker.start();
   }
 
@@ -138,6 +162,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     const prepared = await this.reports.prepare(ledger, formatOf('json'), request);
     const { id, asOf, parameters } = prepared;
     const executingEntity = await this.executingEntityOf(ledger, parameters);
+    await this.assertKnown(ledger, executingEntity, parameters);
     const { sender, receiver } = await this.sendingOf(ledger, executingEntity, parameters, new Date().toISOString());
     const run = { id, ledger, executing_entity: executingEntity, parameters, as_of: String(asOf) };
     await this.records.run(run, caller.id);
@@ -160,6 +185,19 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
+   * A firm that the reference data never had has nothing to report, and would be in every list of what is due from then on; but
+   * where something was sent for it, as by other data, that may be to cancel. Throws invalid-parameter.
+   */
+  private async assertKnown(ledger: string, firm: string, parameters: Parameters): Promise<void> {
+    const timelines = this.timelinesOf(ledger, parameters);
+    timelines.wasEver('legal-entity', firm);
+    await timelines.readWanted();
+    if (timelines.wasEver('legal-entity', firm) || (await this.book.hasSentFor(firm))) return;
+    const rest = `must be a legal entity of the reference data: ${firm} is not, and never was`;
+    throw invalidParameters([queryError(EXECUTING_ENTITY, 'reference-data', rest)]);
+  }
+
+  /**
    * As the reference data of a run have it for a time, but between those two whom whoever asked for it was told. Throws
    * reporting-not-configured.
    */
@@ -170,13 +208,17 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
     time: string,
     told: Pick<FirmSettings, 'sender' | 'receiver'> = {},
   ): Promise<Sending> {
-    const timelines = new ReferenceTimelines(
-      (work) => readPage(this.pool, this.config.READ_TIMEOUT, ledger, (client) => work(client)),
-      BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
-    );
+    const timelines = this.timelinesOf(ledger, parameters);
     firmSettings(timelines, firm, time);
     await timelines.readWanted();
     return sendingOf(this.config, { ...firmSettings(timelines, firm, time), ...told });
+  }
+
+  private timelinesOf(ledger: string, parameters: Parameters): ReferenceTimelines {
+    return new ReferenceTimelines(
+      (work) => readPage(this.pool, this.config.READ_TIMEOUT, ledger, (client) => work(client)),
+      BigInt(parameters[REFERENCE_AS_OF] ?? '0'),
+    );
   }
 
   /** Throws submission-not-found. */
@@ -268,9 +310,10 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
   }
 
   private async *pieces(run: StoredRun, signal: AbortSignal): AsyncGenerator<Uint8Array, ReadTotals> {
+    if (run.overtaken >= MOST_OVERTAKINGS) this.turns.set(run, await this.turn.take(signal));
     const upToAct = await this.book.catchUp();
     const act = await this.actOf(run);
-    const making: Making = { ...(await this.fixed(run, act)), upToAct, maker: uuidv7(), act };
+    const making: Making = { ...(await this.fixed(run, act)), upToAct, maker: uuidv7(), act, signal };
     this.makings.set(run, making);
     if (act) return {}; // its files stand in the ledger
     const { period, parameters } = readReportRequest(SUBMISSION, making.parameters);
@@ -311,7 +354,7 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Crashing before the act leaves nothing that counts; crashing after it leaves a run of which all is on record. Throws
-   * RunOutdated where another act came first, RunUnsettled where one's own may come yet or the end of the run may be recorded
+   * RunOutdated where another act came first that is about what was decided, RunUnsettled where one's own may come yet or the end of the run may be recorded
    * later, RunLost where another replica has taken the run up.
    */
   private async recordDone(run: StoredRun, made: MadeAnswer, runner: string): Promise<MadeAnswer> {
@@ -332,12 +375,10 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
 
   /** Undefined where there was nothing to send, and nothing new of what is not sent. */
   private async recordSent(run: StoredRun, making: Making, made: MadeAnswer): Promise<RecordedAct | undefined> {
-    const { parameters, asOf, maker, upToAct, totals } = making;
+    const { parameters, asOf, maker, upToAct, totals, signal } = making;
     const { sender, receiver } = making.sending!;
     const { files, parts, decisions, noted } = totals!;
     if (files.length === 0 && noted === 0) return undefined;
-    const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
-    if (taken !== undefined) throw new Problem('message-id-taken', `A file ${taken} was sent before`);
     const { ledger, executing_entity: executingEntity, requested_by: principal } = run;
     const summary: SubmissionSummary = {
       ...{ ledger, executing_entity: executingEntity, parameters: { ...parameters }, as_of: String(asOf) },
@@ -352,14 +393,27 @@ export class Submissions implements OnModuleInit, OnModuleDestroy {
       decisions: Object.fromEntries(Object.entries(decisions).map(([name, count]) => [name, String(count)])),
     };
     const act = { kind: 'submission' as const, subject: run.id, maker, principal: principal.slice(0, 255), summary };
+    const numberedBy = files.length > 0 ? { sender, receiver } : undefined;
+    const decided = { run: run.id, maker, executingEntity, numberedBy };
+    const isAbout = async (after: number): Promise<boolean> => {
+      const [taken] = await this.book.sentMessages(files.map(({ messageId }) => messageId));
+      if (await this.book.isAbout(decided, after)) return true; // by one of these it may be taken
+      if (taken !== undefined) throw new Problem('message-id-taken', `A file ${taken} was sent before`);
+      return false;
+    };
+    const record = () => this.book.record(act, upToAct, run.created_at, isAbout);
     try {
       // what comes second anyway is not written down first
-      if ((await this.book.catchUp()) !== upToAct) throw new OvertakenError('another act came first');
+      await this.book.catchUp();
+      if (await isAbout(upToAct)) throw new OvertakenError('another act came first');
       await this.recordParts(run, maker, parts, made);
       await this.recordReports(run, maker, totals!);
-      return await this.book.record(act, upToAct, run.created_at);
+      return await (this.turns.has(run) ? record() : this.turn.beside(record, { signal }));
     } catch (error) {
-      if (error instanceof OvertakenError) throw new RunOutdated('another act came first', { cause: error });
+      if (error instanceof OvertakenError) {
+        await sql.countOvertaking(this.pool, run.id);
+        throw new RunOutdated('another act came first', { cause: error });
+      }
       // what was given to the ledger may be recorded yet, the act among it
       const isOpen = error instanceof Problem && (error.slug === 'append-timeout' || error.slug === 'queue-full');
       throw isOpen ? new RunUnsettled('the ledger takes nothing at the moment', { cause: error }) : error;

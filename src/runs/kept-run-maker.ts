@@ -70,6 +70,8 @@ export interface RunKind<Run extends { id: string }> {
    * `runner` is this replica, in the row of the run. Throws RunOutdated, RunUnsettled and RunLost.
    */
   recordDone: (run: Run, made: MadeAnswer, runner: string) => Promise<MadeAnswer | void>;
+  /** Called when this replica is done with making a run, however that ended. Does not reject. */
+  over?: (run: Run) => Promise<void>;
   /** Of a run that comes to no end what counts of it all the same, a sentence: the run says so when it fails. */
   onRecord?: (id: string) => Promise<string | undefined>;
 }
@@ -133,6 +135,7 @@ export class KeptRunMaker<Run extends { id: string }> {
       return await this.giveUp(run, error, log);
     } finally {
       clearInterval(alive);
+      await this.kind.over?.(run);
     }
   }
 

@@ -58,6 +58,30 @@ describe('what an answer says of the records of a file', () => {
     expect(effects({ status: 'ACPT', records })).toEqual({ states: { A: ACCEPTED }, unknown: ['Z'] });
   });
 
+  it('says of how many it says nothing, and why', () => {
+    const silence = (advice: Partial<FileAdvice>) => {
+      const whole: FileAdvice = { answers: 'M', status: 'PART', rules: [], statistics: undefined, records: [] };
+      return effectsOf({ ...whole, ...advice }, SENT, FIRM).silence;
+    };
+    expect(silence({ status: 'ACPT' })).toBeUndefined();
+    expect(silence({ status: 'RJCT', rules: RULES })).toBeUndefined();
+    const listed = ['A', 'B', 'C'].map((id) => record(id, 'ACPT'));
+    expect(silence({ status: 'RCVD', records: listed })).toBeUndefined();
+    expect(silence({ status: 'RCVD' })).toEqual({ count: 3, why: 'RCVD says nothing of records that are not listed' });
+    expect(silence({ records: [record('A', 'RJCT')] })).toEqual({
+      ...{ count: 2, why: 'PART without statistics says nothing of records that are not listed' },
+    });
+    expect(silence({ status: 'ACPT', statistics: counted(2, { ACPT: 2 }) })).toEqual({
+      ...{
+        count: 3,
+        why: 'the statistics count 2 records, of which 2 ACPT; with 3 that are not listed these must be 3 and 3',
+      },
+    });
+    expect(silence({ status: 'ACPT', records: [record('Z', 'ACPT')] })).toEqual({
+      ...{ count: 3, why: 'records are listed that the file does not have' },
+    });
+  });
+
   it('cannot be two things of one record', () => {
     const records = [record('A', 'ACPT'), record(`${FIRM}A`, 'RJCT')];
     expect(() => effects({ records })).toThrow(`the record ${FIRM}A has two statuses`);

@@ -8,6 +8,8 @@ export interface FeedbackEffects {
   states: ReadonlyMap<string, Pick<Submission, 'state' | 'rules'>>;
   /** records that the file does not have, as the authority writes them */
   unknown: readonly string[];
+  /** records of the file on which it says nothing, so that they stay as they are, and why; undefined where there are none */
+  silence: { count: number; why: string } | undefined;
 }
 
 /**
@@ -34,11 +36,13 @@ export function effectsOf(
     else if (states.has(reference)) throw new MessageFileError(`the record ${record.recordId} has two statuses`);
     else states.set(reference, { state: STATES[record.status], rules: record.rules });
   }
-  const rest = unlisted(advice, references.size - states.size, unknown.length);
-  if (rest) {
-    for (const reference of references) if (!states.has(reference)) states.set(reference, rest);
+  const count = references.size - states.size;
+  const rest = unlisted(advice, count, unknown.length);
+  if (typeof rest === 'string') {
+    return { states, unknown, silence: count === 0 ? undefined : { count, why: rest } };
   }
-  return { states, unknown };
+  for (const reference of references) if (!states.has(reference)) states.set(reference, rest);
+  return { states, unknown, silence: undefined };
 }
 
 const STATES: Readonly<Record<RecordAdvice['status'], Submission['state']>> = {
@@ -48,17 +52,21 @@ const STATES: Readonly<Record<RecordAdvice['status'], Submission['state']>> = {
   RJCT: 'rejected',
 };
 
-/** What is said of records that are not listed: there are `count` of them. */
+/** What is said of records that are not listed, of which there are `count`; or why nothing is. */
 function unlisted(
   { status, rules, statistics, records }: FileAdvice,
   count: number,
   unknown: number,
-): Pick<Submission, 'state' | 'rules'> | undefined {
+): Pick<Submission, 'state' | 'rules'> | string {
   if (isRefusedWhole(status)) return { state: 'rejected', rules };
-  if (unknown > 0 || !['ACPT', 'PART', 'WARN'].includes(status)) return undefined;
+  const saysNothing = 'says nothing of records that are not listed';
+  if (!['ACPT', 'PART', 'WARN'].includes(status)) return `${status} ${saysNothing}`;
+  if (unknown > 0) return 'records are listed that the file does not have';
   const accepted: Pick<Submission, 'state' | 'rules'> = { state: 'accepted', rules: [] };
-  if (!statistics) return status === 'PART' ? undefined : accepted;
+  if (!statistics) return status === 'PART' ? `PART without statistics ${saysNothing}` : accepted;
   const listed = records.filter((record) => record.status === 'ACPT').length;
-  const isCounted = (statistics.perStatus.ACPT ?? 0) === count + listed && statistics.total === count + records.length;
-  return isCounted ? accepted : undefined;
+  const counted = statistics.perStatus.ACPT ?? 0;
+  const [sent, toBeAccepted] = [count + records.length, count + listed];
+  if (counted === toBeAccepted && statistics.total === sent) return accepted;
+  return `the statistics count ${statistics.total} records, of which ${counted} ACPT; with ${count} that are not listed these must be ${sent} and ${toBeAccepted}`;
 }

@@ -97,7 +97,7 @@ describe('what is no feedback', () => {
 
   it('is told what it is', () => {
     expect(mistakeOf('<html/>')).toBe(
-      'line 1: the file is a html of no namespace, and must be a BizData of urn:iso:std:iso:20022:tech:xsd:head.003.001.01 or a Document of urn:iso:std:iso:20022:tech:xsd:auth.031.001.01',
+      'line 1: the root of the file is html of no namespace, and must be BizData of urn:iso:std:iso:20022:tech:xsd:head.003.001.01 or Document of urn:iso:std:iso:20022:tech:xsd:auth.031.001.01',
     );
     const reports = xml.replaceAll('xsd:auth.031.001.01', 'xsd:auth.016.001.01');
     expect(mistakeOf(reports)).toContain(

@@ -80,7 +80,7 @@ function opened(root: Element, namespace: string): MessageDocument {
   }
   if (!root.is('BizData', ENVELOPE_NAMESPACE)) {
     throw new MessageFileError(
-      `the file is a ${root.title}, and must be a BizData of ${ENVELOPE_NAMESPACE} or a Document of ${namespace}`,
+      `the root of the file is ${root.title}, and must be BizData of ${ENVELOPE_NAMESPACE} or Document of ${namespace}`,
       root.line,
     );
   }

@@ -58,6 +58,7 @@ module.exports = [
   'transaction-report-holidays.e2e-spec',
   'transaction-report-lives.e2e-spec',
   'transaction-report-oversight.e2e-spec',
+  'transaction-report-overtaking.e2e-spec',
   'transaction-report-real-data.e2e-spec',
   'transaction-report-settings.e2e-spec',
   'transaction-report-submissions.e2e-spec',
