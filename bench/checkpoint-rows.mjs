@@ -6,6 +6,9 @@ import { BATCHES_IN_FLIGHT, LEDGER, Trail, unexpected } from './trail.mjs';
 
 const INTERVAL_SECONDS = 5;
 const LOOK_MS = 100;
+/** Of so many events the target speaks; what a smaller ledger takes is printed. */
+const TARGET_EVENTS = 10_000_000;
+const MOST_PROOF_MS = 5;
 
 /** How far the last checkpoint lags behind what was acknowledged, while batches come in. */
 export async function measureRounds(trail, { roundsMs }) {
@@ -67,8 +70,8 @@ export async function measureProofs(trail, { proofs }) {
       what: `proof of a random event at ${size} events, over HTTP, p50`,
       unit: 'ms',
       ours: first.p50,
-      target: '≤ 5 ms',
-      met: first.p50 <= 5,
+      target: `≤ ${MOST_PROOF_MS} ms at 10 million`,
+      met: size < TARGET_EVENTS ? null : first.p50 <= MOST_PROOF_MS,
       detail: first,
     },
     {
