@@ -56,37 +56,45 @@ export async function measureRounds(trail, { roundsMs }) {
   }
 }
 
-/** Proofs of random events of the ledger at its full size. */
-export async function measureProofs(trail, { proofs }) {
+/**
+ * Proofs of random events of the ledger at its full size: of some, then of others, since the first ones after it was filled
+ * take longer. Then the last ones again.
+ */
+export async function measureProofs(trail, { proofs, proofRounds }) {
   await runRound(trail);
   const { body: checkpoint } = await trail.call('GET', `/v1/ledgers/${LEDGER}/checkpoint`);
   const size = Number(String(checkpoint).split('\n')[1]);
-  const ids = await randomEventIds(trail, proofs);
-  const first = await proveAll(trail, ids);
+  const rounds = [];
+  let ids;
+  for (let round = 0; round < proofRounds; round++) {
+    ids = await randomEventIds(trail, proofs);
+    rounds.push(await proveAll(trail, ids));
+  }
   const again = await proveAll(trail, ids);
+  const p50 = median(rounds.flatMap(({ latencies }) => latencies));
   return [
     {
       row: 'proofs',
       what: `proof of a random event at ${size} events, over HTTP, p50`,
       unit: 'ms',
-      ours: first.p50,
+      ours: p50,
       target: `≤ ${MOST_PROOF_MS} ms at 10 million`,
-      met: size < TARGET_EVENTS ? null : first.p50 <= MOST_PROOF_MS,
-      detail: first,
+      met: size < TARGET_EVENTS ? null : p50 <= MOST_PROOF_MS,
+      detail: { rounds: rounds.map(({ detail }) => detail) },
     },
     {
       row: 'proofs',
       what: 'the same proofs again: what they read is in memory',
       unit: 'ms',
-      ours: again.p50,
+      ours: median(again.latencies),
       target: 'printed',
       met: null,
-      detail: again,
+      detail: again.detail,
     },
   ];
 }
 
-/** Proofs of these events, one after the other: how long each takes, and of that the processor time of both processes, in milliseconds. */
+/** Proofs of these events, one after the other: how long each took, and the processor time of both processes for one, in milliseconds. */
 async function proveAll(trail, ids) {
   const latencies = [];
   const before = cpuSeconds(trail);
@@ -95,11 +103,8 @@ async function proveAll(trail, ids) {
   });
   const after = cpuSeconds(trail);
   const cpuMs = after && ((process) => ((after[process] - before[process]) * 1000) / ids.length);
-  return {
-    p50: median(latencies),
-    ms: summarize(latencies),
-    ...(cpuMs && { serviceCpuMs: cpuMs('service'), databaseCpuMs: cpuMs('PostgreSQL') }),
-  };
+  const cpu = cpuMs && { serviceCpuMs: cpuMs('service'), databaseCpuMs: cpuMs('PostgreSQL') };
+  return { latencies, detail: { ms: summarize(latencies), ...cpu } };
 }
 
 /** Ids of events at random places of what is signed. */
