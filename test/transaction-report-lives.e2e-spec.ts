@@ -239,7 +239,7 @@ describe('the reports of an execution', () => {
     const after = await fill();
     expect(await lastDraft()).toMatchObject({
       status: 'held',
-      to_mend: expect.stringContaining('field 25: transmission must be stated of what is executed after a cancel'),
+      to_mend: expect.stringContaining('field 25: metadata.transmission must be stated of what is executed after a cancel'),
     });
     await post('fill', FILL, { ...code(), transmission: 'complete' }, after);
     expect((await lastDraft()).status).toBe('not_reportable');
@@ -255,7 +255,7 @@ describe('the reports of an execution', () => {
     // of the allocation, which says another instrument than was executed
     expect(await lastDraft()).toMatchObject({
       status: 'held',
-      to_mend: expect.stringContaining('field 41: isin must be as what is allocated has it'),
+      to_mend: expect.stringContaining('field 41: new_state.isin must be as what is allocated has it'),
     });
     await post('partial_fill', FILL, code());
     expect(await lastDraft()).toMatchObject({ status: 'reportable', f7_buyer_id: 'INTC', f41_instrument_id: SHARE });
@@ -359,7 +359,7 @@ describe('the reports of an execution', () => {
     expect((await submit())[0]).toEqual(['NEWT v1 send', 'NEWT v1 held']);
     expect(await lastDraft()).toMatchObject({
       status: 'held',
-      to_mend: `field 1: execution_id must be of no other execution of its source, venue, instrument, side and day: event ${original} of order ${first} tells of it already. Void one of both, or state drop_copy: true if this is a copy, false if it is another execution`,
+      to_mend: `field 1: metadata.execution_id must be of no other execution of its source, venue, instrument, side and day: event ${original} of order ${first} tells of it already. Void one of both, or state drop_copy: true if this is a copy, false if it is another execution`,
     });
     // whichever says that it is another one, or a copy
     await of(second, { drop_copy: false }, {}, copy);

@@ -54,7 +54,7 @@ const HELD: Record<string, [state: object, told: string]> = {
   ],
   'HELD-symbol': [
     { ...COIN, exchange: 'XOFF' },
-    `field 41: symbol BTC/EUR is of no instrument in the reference data: isin must be stated, or an entry have that symbol, or the instrument be described, with an underlying that is traded on a venue, ${WAY_OUT}`,
+    `field 41: symbol BTC/EUR is of no instrument in the reference data: new_state.isin must be stated, or an entry have that symbol, or the instrument be described, with an underlying that is traded on a venue, ${WAY_OUT}`,
   ],
   'HELD-listed': [
     { ...OFF, isin: SHARE, ...NO_VENUE },
@@ -92,9 +92,9 @@ const HELD: Record<string, [state: object, told: string]> = {
   'HELD-unknown': [{ ...FORWARD, exchange: 'ZZZZ', ...NO_VENUE }, 'field 36: venue ZZZZ is not in the reference data'],
   'HELD-nowhere': [
     { ...FORWARD, exchange: undefined, ...NO_VENUE },
-    'field 36: exchange must name the venue, or be XOFF',
+    'field 36: new_state.exchange must name the venue, or be XOFF',
   ],
-  'HELD-word': [{ ...FORWARD, venue_traded: 'no' }, 'field 41: venue_traded no must be true or false'],
+  'HELD-word': [{ ...FORWARD, venue_traded: 'no' }, 'field 41: new_state.venue_traded no must be true or false'],
 };
 
 function defined(members: object): Record<string, unknown> {

@@ -202,7 +202,7 @@ describe('a submission of transaction reports', () => {
     // of what two submissions found the same it stands there once, though none was sent
     expect(new Set(before.map(({ entity_id: id }) => id)).size).toBe(before.length);
     const lacking = held.find(({ order_id: order }) => order === 'HELD-code');
-    expect(lacking!.to_mend).toContain('field 3: venue_transaction_id must be stated');
+    expect(lacking!.to_mend).toContain('field 3: metadata.venue_transaction_id must be stated');
     const filled = MADE_TRANSACTIONS.find(({ event_id: id }) => id === lacking!.event_id)!;
     const state = { ...(filled.new_state as object), venue_transaction_id: 'MENDED1' };
     const corrected = {

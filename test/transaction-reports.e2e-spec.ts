@@ -426,15 +426,15 @@ const NOT_REPORTABLE: Record<string, [reason: RegExp, rule: RegExp]> = {
 /** What is to be mended first, by the numbers of fields and words of the sentence. */
 const HELD: Record<string, [field: number, words: string][]> = {
   'HELD-nothing': [
-    [7, 'side must be buy or sell'],
-    [16, 'side must be buy or sell'],
-    [29, 'trading_capacity must be stated'],
-    [30, 'quantity must be stated'],
-    [33, 'price or price_absent must be stated'],
-    [36, 'exchange must name the venue'],
+    [7, 'new_state.side must be buy or sell'],
+    [16, 'new_state.side must be buy or sell'],
+    [29, 'metadata.trading_capacity must be stated'],
+    [30, 'new_state.quantity must be stated'],
+    [33, 'new_state.price or new_state.price_absent must be stated'],
+    [36, 'new_state.exchange must name the venue'],
     [41, 'an instrument without isin must be described'],
-    [57, 'investment_decision_maker must be stated'],
-    [59, 'execution_decision_maker must be stated'],
+    [57, 'metadata.investment_decision_maker must be stated'],
+    [59, 'metadata.execution_decision_maker must be stated'],
   ],
   'HELD-venue': [
     [16, 'the venue must be known'],
@@ -447,16 +447,16 @@ const HELD: Record<string, [field: number, words: string][]> = {
   'HELD-client': [[7, 'client C-99 is not in the reference data']],
   'HELD-person': [[7, 'client C-7 has no national_id, which nationals of SE have']],
   'HELD-decided': [[57, '[TR-057-5]']],
-  'HELD-code': [[3, 'venue_transaction_id must be stated']],
+  'HELD-code': [[3, 'metadata.venue_transaction_id must be stated']],
   'HELD-codes': [
-    [28, 'execution_time must be a time'],
-    [30, 'quantity_notation lots must be one of units, nominal, monetary'],
-    [33, 'price_notation money must be one of monetary, percentage'],
-    [65, 'transaction_nature give_up must be one of trade'],
+    [28, 'metadata.execution_time must be a time'],
+    [30, 'new_state.quantity_notation lots must be one of units, nominal, monetary'],
+    [33, 'new_state.price_notation money must be one of monetary, percentage'],
+    [65, 'new_state.transaction_nature give_up must be one of trade'],
   ],
   'HELD-bond': [
-    [30, 'quantity_notation must be stated'],
-    [33, 'price_notation must be stated'],
+    [30, 'new_state.quantity_notation must be stated'],
+    [33, 'new_state.price_notation must be stated'],
   ],
 };
 

@@ -189,7 +189,7 @@ class DecisionDto {
     type: String,
     nullable: true,
     description: 'What keeps it back',
-    example: 'field 29: trading_capacity must be stated',
+    example: 'field 29: metadata.trading_capacity must be stated',
   })
   to_mend: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'SHA-256 of the record in the file', example: null })

@@ -163,7 +163,7 @@ describe('what is reported along an order', () => {
     const sell = { action: 'modify', side: 'sell', short_sale: 'not_short' };
     const last = async (...events: Stated[]) => (await toldOfOrder([opened, ...events])).at(-1)!.replace(/^.*?: /, '');
     const inDoubt =
-      'field 7: side must be stated with the allocation, as the last execution has it, or each execution allocate itself: those before it do not say the same';
+      'field 7: new_state.side must be stated with the allocation, as the last execution has it, or each execution allocate itself: those before it do not say the same';
     expect(await last(FILL, allocate('6'), sell, FILL, allocate('4'))).toBe(inDoubt);
     expect(await last({ ...FILL, allocations: [part('6')] }, sell, FILL, allocate('4'))).toBe(inDoubt);
     // where it says of which, where nothing is left, and where all say the same
@@ -198,13 +198,13 @@ describe('what is reported along an order', () => {
         ])
       )[0]!.replace(/^.*?: /, '');
     const unknown =
-      'field 41: symbol NOPE is of no instrument in the reference data: isin must be stated, or an entry have that symbol';
+      'field 41: symbol NOPE is of no instrument in the reference data: new_state.isin must be stated, or an entry have that symbol';
     expect(await told({ symbol: 'NOPE' })).toBe(unknown);
     expect(await told({ isin: 'FR0000131104', symbol: 'SHR' }, { symbol: 'NOPE' })).toBe(unknown);
     expect(await told({ exchange: 'XOFF', counterparty_id: 'C-1' }, { symbol: 'NOPE' })).toBe(
       `${unknown}, or the instrument be described, with an underlying that is traded on a venue, ${OR_OUT}`,
     );
-    expect(await told({})).toBe('field 41: isin, or a symbol that an entry has, must be stated');
+    expect(await told({})).toBe('field 41: new_state.isin, or a symbol that an entry has, must be stated');
     // what is stated of it is looked at
     expect(await told({ symbol: 'NOPE' }, { currency: 'GBX' })).toMatch(
       /^field 34 \(GBX\): .*; field 41: [^;]*; field 44 \(GBX\): [^;]*$/,
@@ -230,10 +230,10 @@ describe('what is reported along an order', () => {
     const last = async (...events: Stated[]) => (await toldOfOrder(events)).at(-1)!;
     const out = { venue_traded: false };
     expect(await last({ ...block, ...out }, FILL, FILL, allocate)).toMatch(/^4 none: Neither the instrument/);
-    const inDoubt = 'field 41: venue_traded must be stated with the allocation, as the last execution has it';
+    const inDoubt = 'field 41: new_state.venue_traded must be stated with the allocation, as the last execution has it';
     expect(await last(block, FILL, { ...FILL, ...out }, allocate)).toContain(inDoubt);
     expect(await last(block, FILL, FILL, { ...allocate, ...out })).toContain(
-      'field 41: venue_traded must be as what is allocated has it, which does not say it, or not be stated',
+      'field 41: new_state.venue_traded must be as what is allocated has it, which does not say it, or not be stated',
     );
     expect(await last(block, FILL, { ...FILL, ...out }, { ...allocate, ...out })).toMatch(/^4 none: Neither/);
   });
@@ -282,7 +282,7 @@ describe('what is reported along an order', () => {
     const after = async (former: readonly Stated[], allocation: StatedValues = allocate, next: StatedValues = block) =>
       (await toldOfOrder([...former, next, last, allocation])).at(-1)!.replace(/^.*?: /, '');
     const inDoubt =
-      'field 28: execution_time, isin or symbol must say of which order the allocation is: of the one that had its id before, executions are not allocated';
+      'field 28: metadata.execution_time, isin or symbol must say of which order the allocation is: of the one that had its id before, executions are not allocated';
     expect(await after([block, last])).toBe(inDoubt);
     // where it says so, where they were allocated, and where there were none to be
     expect(await after([block, last], { ...allocate, isin: 'FR0000131104' })).toBe('ready');
@@ -330,7 +330,7 @@ describe('what is reported along an order', () => {
   it('is held where an execution is told once more by another event of the order', async () => {
     const fill = { ...FILL, execution_id: 'X-1' };
     const again =
-      /^3 NEWT v1 leg 0: field 1: execution_id must be of no other execution of the order: event 0197f3a1-6c00-7000-8000-000000000002 tells of it already/;
+      /^3 NEWT v1 leg 0: field 1: metadata.execution_id must be of no other execution of the order: event 0197f3a1-6c00-7000-8000-000000000002 tells of it already/;
     const [first, second] = await toldOfOrder([create, fill, fill]);
     expect([first, second]).toEqual(['2 NEWT v1 leg 0: ready', expect.stringMatching(again)]);
     const ready = async (...events: Stated[]) => (await toldOfOrder([create, ...events])).at(-1);
@@ -386,7 +386,7 @@ describe('what is reported along an order', () => {
         ])
       )[0]!.replace(/^.*?: /, '');
     const both = (id: string, ...ids: string[]) => ({ client_representative_id: id, client_representative_ids: ids });
-    const inDoubt = `field 12: client_representative_ids must have ${FUND}, or client_representative_id not be stated with it`;
+    const inDoubt = `field 12: metadata.client_representative_ids must have ${FUND}, or client_representative_id not be stated with it`;
     expect(await held(both(FUND, BANK))).toBe(inDoubt);
     expect(await held({}, both(FUND, BANK, CCP))).toBe(inDoubt);
     expect(await held(both(FUND, BANK, FUND))).toBe('ready');
@@ -403,7 +403,7 @@ describe('what is reported along an order', () => {
         each.replace(/^.*?: /, ''),
       );
     const ofOwn = { trading_capacity: 'own_account', investment_decision_maker: 'T-1' };
-    const nobody = (type: string) => `field 7: client_id must be stated with client_id_type ${type}`;
+    const nobody = (type: string) => `field 7: metadata.client_id must be stated with client_id_type ${type}`;
     for (const type of ['legal_entity', 'natural_person']) {
       expect(await told({ ...ofOwn, client_id_type: type })).toEqual([nobody(type)]);
       expect(await told(ofOwn, { client_id_type: type })).toEqual([nobody(type)]);
@@ -470,7 +470,7 @@ describe('what is reported along an order', () => {
     // what it says of the client itself counts
     expect(await told({ client_id: 'A', ...of }, { client_id: FUND, branch: 'ES' })).toEqual(['ES 0 ready']);
     // of one whom nobody knows nobody knows whether it is the same
-    const inDoubt = `field 7: branch, client_representative_id must be stated of client ${FUND}: they were said of C-77, who is not in the reference data and may be another one`;
+    const inDoubt = `field 7: metadata.branch, metadata.client_representative_id must be stated of client ${FUND}: they were said of C-77, who is not in the reference data and may be another one`;
     expect(await told({ client_id: 'C-77', ...of }, { client_id: FUND })).toEqual([`IT 0 ${inDoubt}`]);
     expect(await told({ client_id: 'C-77' }, { client_id: FUND })).toEqual(['IT 0 ready']);
     expect(await told({ client_id: 'C-77', ...of }, { client_id: FUND, ...of })).toEqual(['DE 1 ready']);
@@ -526,7 +526,7 @@ describe('what is reported along an order', () => {
     expect(await first(block, FILL, allocate, ofOne)).toBe(done);
     // under an id of its own
     const ofParent = { ...allocate, parent_order_id: 'P-1' };
-    const told = 'field 28: allocations of what was executed for order P-1 must be recorded as an event of that order';
+    const told = 'field 28: metadata.allocations of what was executed for order P-1 must be recorded as an event of that order';
     for (const action of ['create', 'change_status'])
       expect(await first({ ...ofParent, action })).toBe(
         `1 NEWT v1 leg 2: ${told}, with its id as entity_id: nothing was executed for the order that has parent_order_id P-1`,
