@@ -90,6 +90,9 @@ const INSTRUMENTS: Record<string, object & { isin: string }> = {
     ...{ underlying: `index:${INDEX}`, price_multiplier: '1', delivery_type: 'cash' },
   }),
   allowance: instrument(25, 'Emission allowance', 'ITNXXX', { ...LISTED, currency: 'EUR' }),
+  unlistedSwap: instrument(26, 'A rate swap that no venue has', 'SRCCSP', {
+    ...{ ...SWAPPED, received_by_buyer: 'index:EURI@6MNTH' },
+  }),
 };
 
 /** A venue for bonds and derivatives, which tells the other side. */
@@ -333,6 +336,20 @@ const PRODUCTS: Record<string, Case> = {
   },
   'a rate swap: the buyer pays the fixed rate': ofSwap('rateSwap', { swap_role: 'pays_fixed' }, 'V10', 'buy'),
   'a rate swap: the seller receives it': ofSwap('rateSwap', { swap_role: 'receives_fixed' }, 'V11', 'sell'),
+  'a rate swap that no venue has, and that the firm says Article 26(2) names': {
+    ...{ instrument: 'unlistedSwap', metadata: WITH_BANK },
+    state: {
+      ...{ swap_role: 'pays_fixed', quantity: '1000000', quantity_notation: 'nominal', price: '2.5' },
+      ...{ price_notation: 'percentage', venue_traded: true },
+    },
+    expected: {
+      ...{ ...FIRM_BUYS, ...nominal('1000000'), 'Tx/Pric/Pric/Pctg': '2.5', 'Tx/TradVn': 'XXXX' },
+      ...described('unlistedSwap', 'A rate swap that no venue has', 'SRCCSP', '1', 'CASH'),
+      ...{ [`${GENERAL}/NtnlCcy`]: 'EUR', [`${TERMS}/UndrlygInstrm/Swp/SwpIn/Sngl/Indx/Nm/RefRate/Indx`]: 'EURI' },
+      ...{ [`${TERMS}/UndrlygInstrm/Swp/SwpIn/Sngl/Indx/Nm/Term/Unit`]: 'MNTH' },
+      ...{ [`${TERMS}/UndrlygInstrm/Swp/SwpIn/Sngl/Indx/Nm/Term/Val`]: '6', [`${TERMS}/XpryDt`]: '2030-06-03' },
+    },
+  },
   'a basis swap, in basis points: the buyer pays the spread': {
     ...ofSwap('basisSwap', { swap_role: 'pays_spread', price: '12.5', price_notation: 'basis_points' }, 'V12', 'buy', {
       'Tx/Pric/Pric/BsisPts': '12.5',

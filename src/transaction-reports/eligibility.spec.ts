@@ -16,6 +16,7 @@ const WITH_SPOT = {
     ...ENTRIES.instrument,
     EZ0000000128: { name: 'Euros', cfi: 'IFXXXP' },
     EZ0000000136: { name: 'Euros that a venue has', cfi: 'IFXXXP', listed_from: '2018-01-03' },
+    EZ0000000144: { name: 'A swap on a rate', cfi: 'SRCCSP', received_by_buyer: 'index:EURI@6MNTH' },
     DE0000000001: { name: 'One', symbol: 'TWICE' },
     DE0000000002: { name: 'Another', symbol: 'TWICE' },
   },
@@ -63,6 +64,7 @@ describe('what is not reported', () => {
     ],
     ['on what the firm says no venue has', { ...OFF, ...FORWARD, venue_traded: false }, /26\(2\)$/],
     ['the same on a swap', { ...OFF, isin: '', cfi: 'SRCCSP', venue_traded: false }, /26\(2\)$/],
+    ['the same where nobody says so, by reference data', { ...OFF, isin: 'EZ0000000144' }, /26\(2\)$/],
     ['the same by an ISIN without an entry', { ...OFF, isin: 'EZ0000000045', venue_traded: false }, /26\(2\)$/],
     [
       'the same with another side alone',
@@ -198,6 +200,7 @@ describe('what is not reported', () => {
       { ...OFF, isin: 'XS0000000017', cfi: 'ESVUFR', financial_instrument: false },
     ],
     ['what the firm says a venue has, and reference data do not', { ...OFF, ...UNLISTED, venue_traded: true }],
+    ['a rate swap that the firm says is named, and no venue has', { ...OFF, isin: 'EZ0000000144', venue_traded: true }],
     ['a commodity at spot, as emission allowances are classified', { ...OFF, isin: '', cfi: 'ITNXXX' }],
   ])('is not %s', (_, stated) => {
     expect(ineligible(executionWith(stated, WITH_SPOT))).toBeUndefined();

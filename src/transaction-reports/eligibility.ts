@@ -86,7 +86,9 @@ export function ineligible(execution: Execution): Ineligible | undefined {
   const said = isInstrumentKnown ? outOfScope(execution) : undefined;
   if (said !== undefined) return { ...said, isByEvents: false };
   const isElsewhere = !['trading-venue', 'unknown'].includes(place.kind);
-  if (isElsewhere && isInstrumentKnown && instrument.isOutOfScope() && contradictions(execution).length === 0) {
+  const isNamed = facts.text('venue_traded') === 'true';
+  const isOut = isInstrumentKnown && !isNamed && instrument.isOutOfScope() && contradictions(execution).length === 0;
+  if (isElsewhere && isOut) {
     const reason = 'Neither the instrument nor what it is on is admitted to trading or traded on a trading venue';
     const sources = [...instrument.sources(), ...place.sources];
     return { reason, rule: MIFIR_SCOPE, isByEvents: false, sources };

@@ -124,6 +124,10 @@ describe('what is no feedback', () => {
     ['<Sts>PART</Sts>', '<Sts>PART</Sts><Sts>PART</Sts>', 'MsgSts has 2 Sts'],
     ['<Sts>PART</Sts>', '<Sts><Sts>PART</Sts></Sts>', 'Sts must hold text alone'],
     ['<MsgSts>', '<MsgSts>PART', 'MsgSts may not have text'],
+    ['<Sts>PART</Sts>', '<Sts>PART<?a b?></Sts>', 'Sts may not have a processing instruction'],
+    ['<MsgSts>', '<?a b?><MsgSts>', 'StsAdvc may not have a processing instruction'],
+    ['<BizMsgIdr>', '<?a b?><BizMsgIdr>', 'AppHdr may not have a processing instruction'],
+    ['?>', '?><?a b?>', 'none'],
     ['<MsgSts>', '<MsgSts xmlns="urn:other">', 'StsAdvc may not have a MsgSts of urn:other'],
     [
       '<OrgnlRcrdId>TRN2</OrgnlRcrdId>',

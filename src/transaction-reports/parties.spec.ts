@@ -1,5 +1,5 @@
-import { executionWith, type StatedValues } from '../../test/support/executions.js';
-import { BANK, CCP, CLIENT, FIRM } from '../../test/support/transaction-reports.js';
+import { ENTRIES, executionWith, type StatedValues } from '../../test/support/executions.js';
+import { BANK, CCP, CLIENT, FIRM, FUND } from '../../test/support/transaction-reports.js';
 import { partyOf } from './parties.js';
 import { Trace } from './trace.js';
 
@@ -211,6 +211,16 @@ describe('a client', () => {
     expect(other(CCP, { branch: 'ES' })).toMatchObject([{ branchCountry: 'ES' }]);
     const market = executionWith({ ...OFF, branch: 'ES', client_id: CCP, counterparty_id: 'C-1' });
     expect(partyOf({ is: 'market' }, market, new Trace(), 16).owners).toMatchObject([{ branchCountry: 'IT' }]);
+  });
+
+  it('that is on the other side has nothing of what is said of the order’s, nor of who transmitted that', () => {
+    const entries = { ...ENTRIES, client: { ...ENTRIES.client, 'C-2': { name: 'Another company', lei: FUND } } };
+    for (const stated of [{ branch: 'ES' }, { branch: 'MIL' }, { branch: 'ES', transmitting_firm: BANK }]) {
+      const trace = new Trace();
+      const market = executionWith({ ...OFF, ...stated, client_id: 'C-1', counterparty_id: 'C-2' }, entries);
+      expect(partyOf({ is: 'market' }, market, trace, 16).owners).toMatchObject([{ branchCountry: 'FR' }]);
+      expect(told(trace)).toEqual([]);
+    }
   });
 
   it('must be named', () => {

@@ -88,7 +88,8 @@ function otherSideOf({ facts, place, reference, ...rest }: Execution, side: Side
   if (counterparty) {
     const known = reference.find('client', counterparty.text);
     const role = { is: 'client', id: counterparty.text, isOfOrder: false } as const;
-    if (known) return clientOf(role, { facts, place, reference, ...rest }, side, { named: [fromEvent(counterparty)] });
+    const named = [fromEvent(counterparty)];
+    if (known) return clientOf(role, { facts, place, reference, ...rest }, side, { named, isOnOtherSide: true });
     const rule = 'the counterparty that the event names';
     if (!isLei(counterparty.text)) {
       side.mend(0, rule, `counterparty_id ${counterparty.text} is neither an LEI nor a client of the reference data`);
@@ -147,7 +148,8 @@ function clientOf(
   {
     named = statedIn(execution.facts, isOfOrder ? 'client_id' : 'allocations'),
     transmitting,
-  }: { named?: readonly Source[]; transmitting?: TransmittingFirm | undefined },
+    isOnOtherSide = false,
+  }: { named?: readonly Source[]; transmitting?: TransmittingFirm | undefined; isOnOtherSide?: boolean },
 ): Party {
   const { reference, facts } = execution;
   const rule = 'the client';
@@ -175,7 +177,7 @@ function clientOf(
       owner,
       statedIn(facts, 'client_id', 'client_first_names', 'client_surnames', 'client_birth_date'),
     );
-    const branch = countryFor(undefined, execution, side, { transmitting, isOfOrder });
+    const branch = countryFor(undefined, execution, side, { transmitting, isOfOrder, isOnOtherSide });
     const decisionMakers = isOfOrder ? representativesOf(execution, side) : [];
     return { owners: [{ id: owner, branchCountry: branch }], decisionMakers };
   }
@@ -198,8 +200,7 @@ function clientOf(
     owners.push({
       id: owner,
       branchCountry: countryFor(held?.attributes.branch ?? entry.attributes.branch, execution, side, {
-        transmitting,
-        isOfOrder,
+        ...{ transmitting, isOfOrder, isOnOtherSide },
       }),
     });
   }
@@ -269,11 +270,12 @@ function countryFor(
   branchId: string | undefined,
   execution: Execution,
   side: SideTrace,
-  { transmitting, isOfOrder }: { transmitting: TransmittingFirm | undefined; isOfOrder: boolean },
+  of: { transmitting: TransmittingFirm | undefined; isOfOrder: boolean; isOnOtherSide: boolean },
 ): string | undefined {
-  // of another client than the order's it is where that client has none
-  const stated = isOfOrder || branchId === undefined ? execution.facts.get('branch') : undefined;
-  const found = stated ? countryOf(stated, execution) : branchCountry(execution, branchId, transmitting);
+  // of a part's client it is where that client has none; of one on the other side it says nothing
+  const isOfIt = of.isOfOrder || (branchId === undefined && !of.isOnOtherSide);
+  const stated = isOfIt ? execution.facts.get('branch') : undefined;
+  const found = stated ? countryOf(stated, execution) : branchCountry(execution, branchId, of.transmitting);
   if (typeof found === 'string') {
     side.mend(1, 'the country of the branch for the client', found);
     return undefined;

@@ -54,6 +54,7 @@ export function contradictions(execution: Execution): readonly Contradiction[] {
   if (!claim) {
     if (facts.text('venue_traded') !== 'true' || place.kind === 'trading-venue' || !instrument.isOutOfScope())
       return [];
+    if (mayBeNamedOtherwise(instrument.cfi ?? '')) return [];
     const what = `venue_traded is true, and by the reference data neither the instrument nor what it is on is on the reference list`;
     return [{ field: 41, text: `${what}: ${mend}` }];
   }
@@ -111,6 +112,11 @@ function isSpotCurrency(cfi: string): boolean {
 /** Securities, funds, listed derivatives, and others on rates, equity and credit: not what may be a means of payment, or for a delivery. */
 function isSurelyFinancial(cfi: string): boolean {
   return /^(?:[ECDROF]|[SHJ][REC])/.test(cfi);
+}
+
+/** Derivatives on rates and credit, some of which MiFIR 26(2) names (by Article 8a(2)) whether or not a venue has them. */
+function mayBeNamedOtherwise(cfi: string): boolean {
+  return /^[SHJ][RC]/.test(cfi);
 }
 
 /** Whether events name a place by what is no MIC, as the authorities' lists have all trading venues. */

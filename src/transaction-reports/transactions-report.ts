@@ -31,7 +31,7 @@ export const EXECUTING_ENTITY_PARAMETER: ReportParameter = {
 
 export const transactions = defineReport<string>({
   name: 'transactions',
-  version: 7,
+  version: 8,
   tables: [
     { name: `${RTS22.regime}-transaction-reports`, version: String(RTS22.version) },
     { name: 'order-vocabulary', version: String(VOCABULARY_VERSION) },
