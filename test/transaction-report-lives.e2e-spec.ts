@@ -239,7 +239,9 @@ describe('the reports of an execution', () => {
     const after = await fill();
     expect(await lastDraft()).toMatchObject({
       status: 'held',
-      to_mend: expect.stringContaining('field 25: metadata.transmission must be stated of what is executed after a cancel'),
+      to_mend: expect.stringContaining(
+        'field 25: metadata.transmission must be stated of what is executed after a cancel',
+      ),
     });
     await post('fill', FILL, { ...code(), transmission: 'complete' }, after);
     expect((await lastDraft()).status).toBe('not_reportable');

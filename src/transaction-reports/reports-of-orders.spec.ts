@@ -209,7 +209,9 @@ describe('what is reported along an order', () => {
     expect(await told({ symbol: 'NOPE' }, { currency: 'GBX' })).toMatch(
       /^field 34 \(GBX\): .*; field 41: [^;]*; field 44 \(GBX\): [^;]*$/,
     );
-    expect(await told({ symbol: 'NOPE' }, { cfi: 'ESVUFR' })).toMatch(/^field 34: currency must be stated.*field 42: /);
+    expect(await told({ symbol: 'NOPE' }, { cfi: 'ESVUFR' })).toMatch(
+      /^field 34: new_state.currency must be stated.*field 42: /,
+    );
   });
 
   it('has nothing of an instrument that is out of scope by what the order says of it, until it says otherwise or names another', async () => {
@@ -526,7 +528,8 @@ describe('what is reported along an order', () => {
     expect(await first(block, FILL, allocate, ofOne)).toBe(done);
     // under an id of its own
     const ofParent = { ...allocate, parent_order_id: 'P-1' };
-    const told = 'field 28: metadata.allocations of what was executed for order P-1 must be recorded as an event of that order';
+    const told =
+      'field 28: metadata.allocations of what was executed for order P-1 must be recorded as an event of that order';
     for (const action of ['create', 'change_status'])
       expect(await first({ ...ofParent, action })).toBe(
         `1 NEWT v1 leg 2: ${told}, with its id as entity_id: nothing was executed for the order that has parent_order_id P-1`,
