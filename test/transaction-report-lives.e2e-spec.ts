@@ -247,6 +247,24 @@ describe('the reports of an execution', () => {
     expect((await lastDraft()).status).toBe('not_reportable');
   });
 
+  it('are held where the last word corrects what another correction had taken the place of', async () => {
+    await create(OWN);
+    const execution = await fill();
+    const corrected = (quantity: string, corrects: string): Promise<string> =>
+      post('fill', { ...FILL, quantity }, code(), corrects);
+    const first = await corrected('70', execution);
+    const second = await corrected('71', execution);
+    expect(await lastDraft()).toMatchObject({ status: 'reportable', f30_quantity: '71' });
+    const outdated = await corrected('72', first);
+    expect(await lastDraft()).toMatchObject({
+      status: 'held',
+      f30_quantity: '71',
+      to_mend: `field 1: event ${outdated} corrects ${first}, whose place another correction had taken, so that what it says does not count: correct event ${second}, with all that holds now`,
+    });
+    await corrected('72', second);
+    expect(await lastDraft()).toMatchObject({ status: 'reportable', f30_quantity: '72' });
+  });
+
   it('of a block have of each allocation what it says of itself alone', async () => {
     const block = { ...agency('C-1'), client_id: undefined, client_id_type: 'pending_allocation' };
     const allocations = (client: string) => [{ client_id: client, quantity: '100', price: '61.38' }];

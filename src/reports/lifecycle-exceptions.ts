@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { VOCABULARY_VERSION } from '../vocabulary/order-vocabulary.js';
 import { deletionSentence } from '../archive/deleted-ranges.js';
 import { contentOf } from '../integrity/stored-event.js';
@@ -19,7 +20,6 @@ import {
   type LifecycleRule,
   type LifeEnd,
 } from './lifecycle-rules.js';
-import type { EventPlace } from './event-place.js';
 import {
   executionKey,
   isAnotherOrder,
@@ -44,7 +44,7 @@ interface LifecycleException extends Finding {
 
 export const lifecycleExceptions = defineReport({
   name: 'lifecycle-exceptions',
-  version: 6,
+  version: 7,
   tables: [{ name: 'order-vocabulary', version: String(VOCABULARY_VERSION) }],
   title: 'Lifecycle exceptions',
   question: "Which orders' records contradict themselves or are unfinished?",
@@ -129,7 +129,14 @@ async function* exceptionsOf(
       yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atVainCorrection?.(event.vain));
       continue;
     }
-    if (event.kind === 'correction' || event.stated.event_type !== ORDER_LIFECYCLE) continue;
+    if (event.kind === 'correction') continue;
+    for (const correction of event.outdated ?? []) {
+      if (correction.event_type !== ORDER_LIFECYCLE) continue;
+      corrected.set(correction.event_id, lastVersions(event.versions));
+      const vain = { correction, names: correction.corrects!, why: 'outdated', target: event.stated } as const;
+      yield* foundBy(LIFECYCLE_RULES, (rule) => rule.atVainCorrection?.(vain));
+    }
+    if (event.stated.event_type !== ORDER_LIFECYCLE) continue;
     if (event.stated !== event.row && event.stated.action === 'void') continue;
     if (event.stated !== event.row) corrected.set(event.stated.event_id, lastVersions(event.versions));
     const content = contentOf(event.stated);
@@ -180,27 +187,30 @@ function isUntold(order: OrderSoFar, step: Step): boolean {
   return step.executionId !== undefined && !order.create && keyOfExecution(order, step) === undefined;
 }
 
-/** Executions that are remembered to be compared with those of other orders: some 30 MB. */
+/** Executions that are remembered to be compared with those of other orders. */
 const REMEMBERED_EXECUTIONS = 100_000;
 
 /** The executions of the orders so far by what tells them apart, as many as are remembered. */
 class ExecutionsOfOrders {
-  private readonly firsts = new Map<string, { orderId: string; place: EventPlace }>();
+  /** by SHA-256 of the key, which is shorter than that */
+  private readonly firsts = new Map<string, { orderId: string; eventId: string; sequence: number }>();
 
   /**
    * Takes a step of an order, by what `order` is known to be: before it, or once its create has come. What it has in common
    * with an execution of another one.
    */
   take(orderId: string, order: OrderSoFar, step: Step): Finding | undefined {
-    const key = keyOfExecution(order, step);
-    if (key === undefined) return undefined;
+    const text = keyOfExecution(order, step);
+    if (text === undefined) return undefined;
+    const key = hash('sha256', text, 'binary');
     const first = this.firsts.get(key);
     if (first) {
       if (first.orderId === orderId) return undefined;
       const found = `execution_id ${shortened(step.executionId!)}, which order ${shortened(first.orderId)} has`;
-      return { events: [step, first.place], expected: 'an execution_id of its own', found };
+      const place = { event_id: first.eventId, sequence: String(first.sequence) };
+      return { events: [step, place], expected: 'an execution_id of its own', found };
     }
-    this.firsts.set(key, { orderId, place: { event_id: step.event_id, sequence: step.sequence } });
+    this.firsts.set(key, { orderId, eventId: step.event_id, sequence: Number(step.sequence) });
     if (this.firsts.size > REMEMBERED_EXECUTIONS) {
       for (const oldest of this.firsts.keys()) {
         this.firsts.delete(oldest);

@@ -15,6 +15,7 @@ import {
   type OrderSoFar,
   type Step,
   type StatedNumber,
+  type OutdatedCorrection,
   type VainCorrection,
 } from './lifecycle-steps.js';
 import type { Misfit } from './order-terms.js';
@@ -49,7 +50,7 @@ export interface LifecycleRule {
   atStep?: (order: OrderSoFar, step: Step) => Finding | undefined;
   /** at the end of all that is known of the order */
   atEnd?: (order: OrderSoFar, end: LifeEnd) => Finding | readonly Finding[] | undefined;
-  atVainCorrection?: (vain: VainCorrection) => Finding | undefined;
+  atVainCorrection?: (vain: VainCorrection | OutdatedCorrection) => Finding | undefined;
 }
 
 /** All rules, in the order in which their findings at one event are listed. */
@@ -315,6 +316,12 @@ export const LIFECYCLE_RULES: readonly LifecycleRule[] = [
     text: 'Corrections that lead back to themselves: they correct nothing',
     atVainCorrection: (vain) => vainly(vain, 'circle', 'corrections that end at an event'),
   },
+  {
+    id: 'correction-outdated',
+    severity: 'error',
+    text: 'A correction of a correction that another had taken the place of: it changes nothing',
+    atVainCorrection: (vain) => vainly(vain, 'outdated', 'a correction of what holds, or of the event itself'),
+  },
 ];
 
 /** Not a rule of one step like the others: what it finds is looked at by none of them, or it would be told of twice. */
@@ -357,8 +364,8 @@ function found(isSo: boolean, events: readonly EventPlace[], expected: string, s
 }
 
 function vainly(
-  { correction, names, why, target }: VainCorrection,
-  wanted: VainCorrection['why'],
+  { correction, names, why, target }: VainCorrection | OutdatedCorrection,
+  wanted: (VainCorrection | OutdatedCorrection)['why'],
   expected: string,
 ): Finding | undefined {
   const events = target && target.event_id !== correction.event_id ? [correction, target] : [correction];

@@ -56,6 +56,16 @@ export interface VainCorrection {
   target: EventPlace | undefined;
 }
 
+/** A correction of a correction that another had taken the place of: what it says never held. */
+export interface OutdatedCorrection {
+  correction: EventPlace;
+  /** the event_id that it names */
+  names: string;
+  why: 'outdated';
+  /** what holds instead */
+  target: EventPlace;
+}
+
 /** What is known of an order from the steps so far. */
 export interface OrderSoFar {
   create: Step | undefined;

@@ -23,3 +23,9 @@ export function versionsOf<T extends Versioned>(event: T, corrections: readonly 
   }
   return versions;
 }
+
+/** Of all corrections that lead to an event those that never held: of a correction that another had taken the place of. */
+export function outdatedCorrections<T extends Versioned>(corrections: readonly T[], versions: readonly T[]): T[] {
+  const held = new Set(versions);
+  return corrections.filter((correction) => !held.has(correction));
+}

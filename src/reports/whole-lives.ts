@@ -13,7 +13,7 @@ import type { VainCorrection } from './lifecycle-steps.js';
 import { ordersThatMayBeOpen } from './orders-over.js';
 import { readAhead } from './read-ahead.js';
 import type { ReportRun } from './report.js';
-import { versionsOf } from './versions.js';
+import { outdatedCorrections, versionsOf } from './versions.js';
 
 export const ORDER = 'order';
 export const ORDER_LIFECYCLE = 'order_lifecycle';
@@ -30,9 +30,16 @@ const REMEMBERED_ORDERS = 50_000;
 export type LifeEvent =
   /**
    * an event that corrects nothing; `stated` is what holds in its place, itself or a correction; `versions` are the
-   * contents that held, one after the other, from the event itself to `stated`
+   * contents that held, one after the other, from the event itself to `stated`; `outdated` are corrections that never
+   * held, by sequence: of one that another had taken the place of
    */
-  | { kind: 'event'; row: StoredRow; stated: StoredRow; versions: readonly StoredRow[] }
+  | {
+      kind: 'event';
+      row: StoredRow;
+      stated: StoredRow;
+      versions: readonly StoredRow[];
+      outdated?: readonly StoredRow[];
+    }
   /** a correction, told of where its original is; `holds` unless it was corrected itself or another came after it */
   | { kind: 'correction'; row: StoredRow; correctedBy: string | null; holds: boolean }
   /** a correction that corrects nothing, and stands for itself; `stated` and `versions` as of an event */
@@ -203,9 +210,10 @@ async function orderLife(
             yield { kind: 'correction', row, correctedBy, holds: holds(row, corrections) };
             continue;
           }
-          const versions = versionsOf(row, correctionsOf.get(row.event_id) ?? []);
+          const all = correctionsOf.get(row.event_id) ?? [];
+          const versions = versionsOf(row, all);
           if (vainly) yield { kind: 'vain', row, stated, versions, vain: vainly };
-          else yield { kind: 'event', row, stated, versions };
+          else yield { kind: 'event', row, stated, versions, outdated: outdatedCorrections(all, versions) };
         }
       }
     },

@@ -116,6 +116,11 @@ function mendWhose({ at, eventId, facts, firm, reference }: Execution, trace: Tr
     const text = `${action} does not say what became of the execution that it corrects: correct it by fill or partial_fill, with all that holds now, or by void`;
     trace.mend(1, 'whether it is an execution', text);
   }
+  if (at.outdated) {
+    const { eventId: last, corrects, holds } = at.outdated;
+    const text = `event ${last} corrects ${corrects}, whose place another correction had taken, so that what it says does not count: correct event ${holds}, with all that holds now`;
+    trace.mend(1, 'which correction counts', text);
+  }
   if (at.toldBefore) {
     const { eventId, orderId } = at.toldBefore;
     const [of, by] =

@@ -146,6 +146,17 @@ export interface TransactionVersion {
   toldBefore?: ToldBefore;
   /** of an allocation before which nothing was executed: what came of it */
   intention?: Intention;
+  /** what was said of the event last, and never held: a correction of what another had taken the place of */
+  outdated?: OutdatedWord;
+}
+
+/** A correction that changed nothing, as the last word on an event. */
+export interface OutdatedWord {
+  eventId: string;
+  /** what it corrects */
+  corrects: string;
+  /** what holds, and would have to be corrected */
+  holds: string;
 }
 
 /** From this event on it was no transaction: it never happened, or was something else. */
@@ -197,13 +208,23 @@ export async function* transactionsOf(life: OrderLife, others?: OtherOrders): As
       // to know it, what comes later must be read: of few orders that is asked
       if (versions.some(isIntended)) courses ??= await coursesOf(life);
       const intention = courses && intentionIn(courses, event.row);
-      yield {
-        ...{ orderId, eventId },
-        versions: intention ? versions.map((each) => (isIntended(each) ? { ...each, intention } : each)) : versions,
-      };
+      const outdated = outdatedWord(event);
+      const more = (each: TransactionVersion | NoTransaction) => ({
+        ...each,
+        ...(intention && isIntended(each) && { intention }),
+        ...(outdated && { outdated }),
+      });
+      yield { ...{ orderId, eventId }, versions: intention || outdated ? versions.map(more) : versions };
     }
     past.add(contents);
   }
+}
+
+/** What was said of an event after all that ever held of it; of all its versions, so that it makes no version of its own. */
+function outdatedWord(event: Exclude<LifeEvent, { kind: 'correction' }>): OutdatedWord | undefined {
+  const last = event.kind === 'event' ? event.outdated?.at(-1) : undefined;
+  if (!last || BigInt(last.sequence) < BigInt(event.stated.sequence)) return undefined;
+  return { eventId: last.event_id, corrects: last.corrects!, holds: event.stated.event_id };
 }
 
 /** Whether it allocates, and nothing was executed before it, or it tells what is to be. */

@@ -19,6 +19,16 @@ const later = life('corrects-a-later-event')
   .add('cancel', {}, reason).events;
 later[1]!.corrects = later[2]!.event_id;
 
+const outdated = life('corrects-what-is-outdated')
+  .add('create', create)
+  .add('cancel', {}, reason)
+  .add('cancel', {}, { metadata: { reason: 'of the client' } })
+  .add('cancel', {}, { metadata: { reason: 'of the firm' } })
+  .add('cancel', {}, { metadata: { reason: 'of the client, by telephone' } }).events;
+outdated[2]!.corrects = outdated[1]!.event_id;
+outdated[3]!.corrects = outdated[1]!.event_id;
+outdated[4]!.corrects = outdated[2]!.event_id;
+
 /** One order for each rule and its neighbours, on 2 June 2026. */
 export const LIVES_DAY: readonly SentEvent[] = [
   // nothing wrong: modified up, filled in three parts; what is open is said in one of them alone
@@ -104,6 +114,7 @@ export const LIVES_DAY: readonly SentEvent[] = [
     .add('cancel', {}, { timestamp: '2026-06-03T00:00:00Z', ...reason }).events,
   ...circle,
   ...later,
+  ...outdated,
   ...life('corrects-nothing-known')
     .add('create', create)
     .add('cancel', {}, reason)

@@ -235,6 +235,15 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     return [...life.slice(0, place), early, life[place]!];
   },
   'correction-of-another-entity': (life, _, other) => appended(life, { action: 'void', corrects: other.event_id }),
+  'correction-outdated': (life) => {
+    const [first] = life as [SentEvent];
+    const correction = (name: string, corrects: string): SentEvent => ({
+      ...first,
+      ...{ event_id: eventId('2026-06-02T08:00:00Z', `${first.entity_id}#${name}`), corrects },
+    });
+    const [one, other] = [correction('one', first.event_id), correction('other', first.event_id)];
+    return [...life, one, other, correction('outdated', one.event_id)];
+  },
   'correction-circle': (life) => {
     const own = eventId('2026-06-02T08:00:00Z', `${life[0]!.entity_id}#appended`);
     return appended(life, { action: 'void', corrects: own });

@@ -33,6 +33,7 @@ const SEVERITY: Record<string, string> = {
   'correction-target-later': 'error',
   'correction-of-another-entity': 'error',
   'correction-circle': 'error',
+  'correction-outdated': 'error',
 };
 export const RULE_IDS = Object.keys(SEVERITY);
 
@@ -208,6 +209,13 @@ function exceptionsOfOrder(
       continue;
     }
     const step = rulings.final(event);
+    const history = rulings.history(event);
+    for (const each of own) {
+      const isOutdated = rulings.target(each) && rulings.history(each)[0] === event && !history.includes(each);
+      if (!isOutdated || each.event_type !== 'order_lifecycle') continue;
+      const expected = 'a correction of what holds, or of the event itself';
+      tell('correction-outdated', [each, step], expected, `corrects ${each.corrects}`);
+    }
     if (step.event_type !== 'order_lifecycle' || (step !== event && step.action === 'void')) continue;
     if (isCopy(step)) continue;
     const first = life.find((earlier) => bare(earlier) === bare(step));
